@@ -1,0 +1,50 @@
+"""Our frozen types to JSON and back: one encoding for plan, ledger and records."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from orchestrator.errors import PermanentError
+from orchestrator.model import Document
+
+D = TypeVar("D", bound=Document)
+
+
+class DocumentError(PermanentError):
+    """A JSON document of ours is damaged, or was written by an incompatible version."""
+
+
+def encode(document: Document) -> bytes:
+    """One line of JSON, fields in the order of their type, defaults left out."""
+    return msgspec.json.encode(document)
+
+
+def decode(data: bytes, kind: type[D], *, origin: str) -> D:
+    """Read a document back, validated against its type.
+
+    Args:
+        data: the JSON.
+        kind: type expected.
+        origin: where it came from, for the message.
+
+    Raises:
+        DocumentError: not JSON, truncated, or not of that type.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DocumentError(f"{origin}: not a valid {kind.__name__.lower()}: {error}") from error
+
+
+def read(path: Path, kind: type[D]) -> D:
+    """Read a document from a file.
+
+    Raises:
+        DocumentError: there is no such file, or it does not hold such a document.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DocumentError(f"{path}: no {kind.__name__.lower()} there") from error
+    return decode(data, kind, origin=str(path))

@@ -1,0 +1,1 @@
+"""What runs a plan: the local engine now, Argo beside it."""

@@ -1,0 +1,33 @@
+"""The two kinds of failure every room speaks of; each room derives its own errors beside its interface.
+
+    ScanmatrixError
+    ├── PermanentError      trying again cannot help: bad input, refused access, an unsupported format
+    │   └── UsageError      what the user wrote is wrong (configuration, command line, a file of ours): exit status 2
+    └── TemporaryError      trying again may help: the network, a busy registry, a killed scanner
+
+A message says what happened to which thing, and what to do next. It never holds a secret.
+"""
+
+
+class ScanmatrixError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class PermanentError(ScanmatrixError):
+    """Trying again cannot help; the message says what to change."""
+
+
+class UsageError(PermanentError):
+    """What the user wrote is wrong; commands end with exit status 2."""
+
+
+class TemporaryError(ScanmatrixError):
+    """Trying again may help.
+
+    Attributes:
+        retry_after: seconds the other side asked to wait before the next attempt, or None.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -1,0 +1,1 @@
+"""Report formats: what scanners wrote, read into findings."""

@@ -1,0 +1,42 @@
+"""What every report format offers, and the error they all raise."""
+
+from typing import Any, Protocol
+
+from orchestrator.errors import PermanentError
+from orchestrator.model import Document, Finding
+
+
+class ReportError(PermanentError):
+    """A report that cannot be believed: missing, empty, truncated, of another format, or too large."""
+
+
+class Report(Document):
+    """What one report says.
+
+    Attributes:
+        scanner: the scanner's own name, lower-case (`grype`, `trivy`, `clamav`, `syft`, …).
+        scanner_version: as the report states it; empty when it does not.
+        database_version: build time or version of the vulnerability database, as the report states it.
+        findings: in the order of the report.
+        bom: the report itself when it is a CycloneDX JSON document, for merging; None otherwise.
+    """
+
+    scanner: str
+    scanner_version: str = ""
+    database_version: str = ""
+    findings: tuple[Finding, ...] = ()
+    bom: dict[str, Any] | None = None
+
+
+class ReportFormat(Protocol):
+    """One report format; an implementation is a module with these two."""
+
+    name: str
+
+    def parse(self, data: bytes) -> Report:
+        """Read a report.
+
+        Raises:
+            ReportError: it is not a whole report of this format.
+        """
+        ...

@@ -1,0 +1,112 @@
+"""The shared volume: where everything lies, and how it is written so that a cut-off write leaves nothing behind.
+
+plans/<run>.json
+blobs/<algorithm>-<hex>.tar                  one per image digest, mode 0444
+databases/<scan>/<version>/                  `databases/<scan>/current` is a symbolic link to the newest
+runs/<run>/<target>/<scan>/image.tar         hard link to the blob
+runs/<run>/<target>/<scan>/report.json       what the scanner wrote
+runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
+results/<run>/ledger.json, findings.parquet, findings.csv, bom.cdx.json, summary.md
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from orchestrator.errors import PermanentError
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class VolumeError(PermanentError):
+    """The volume cannot hold what it was asked to."""
+
+
+def _safe(part: str) -> str:
+    """A path component that cannot leave its folder."""
+    if not _SAFE.fullmatch(part):
+        raise VolumeError(f"{part!r} cannot be used as a name on the volume")
+    return part
+
+
+class Volume:
+    """Paths on one volume; makes no folder until something is written."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    def __repr__(self) -> str:
+        return f"Volume({str(self.root)!r})"
+
+    def plan(self, run: str) -> Path:
+        """The plan's file of a run."""
+        return self.root / "plans" / f"{_safe(run)}.json"
+
+    def blob(self, digest: str) -> Path:
+        """The tarball of an image digest."""
+        return self.root / "blobs" / f"{_safe(digest.replace(':', '-', 1))}.tar"
+
+    def databases(self, scan: str) -> Path:
+        """The folder of a scan's database versions."""
+        return self.root / "databases" / _safe(scan)
+
+    def run(self, run: str) -> Path:
+        """The folder of a run's cells."""
+        return self.root / "runs" / _safe(run)
+
+    def cell(self, run: str, target: str, scan: str) -> Path:
+        """The folder a cell's scanner sees, and nothing else of the volume."""
+        return self.run(run) / _safe(target) / _safe(scan)
+
+    def tarball(self, run: str, target: str, scan: str) -> Path:
+        """The cell's link to its image's tarball."""
+        return self.cell(run, target, scan) / "image.tar"
+
+    def record(self, run: str, target: str, scan: str) -> Path:
+        """The cell's record, outside of the folder its scanner can write to."""
+        return self.run(run) / _safe(target) / f"{_safe(scan)}.record.json"
+
+    def results(self, run: str) -> Path:
+        """The folder of a run's results."""
+        return self.root / "results" / _safe(run)
+
+
+@contextmanager
+def atomic_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Write a file that appears under its name only when whole: temporary name, fsync, rename, fsync of the folder.
+
+    When the block raises, nothing is left. The temporary name is hidden (`.<name>.<random>.tmp`) and beside the
+    final one, so that the rename stays within one filesystem.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a whole file by temporary name, fsync and rename."""
+    with atomic_file(path, mode=mode) as file:
+        file.write(data)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
