@@ -1,0 +1,1 @@
+"""scanmatrix: a matrix of images × scans, planned, run and accounted for."""

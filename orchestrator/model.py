@@ -14,7 +14,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Base of all frozen types: immutable, named fields only, unknown fields refused when read."""
 
 
-class Platform(Document):
+class Platform(Document, frozen=True):
     """What an image runs on, in the words of the OCI image index (os, architecture, variant)."""
 
     os: str = "linux"
@@ -25,7 +25,7 @@ class Platform(Document):
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
-class Blob(Document):
+class Blob(Document, frozen=True):
     """A content descriptor of the OCI image specification: what to fetch and how to prove it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Blob(Document):
     media_type: str = ""
 
 
-class Image(Document):
+class Image(Document, frozen=True):
     """One image of one platform, as its manifest describes it.
 
     Attributes:
@@ -54,7 +54,7 @@ class Image(Document):
     platform: Platform = Platform()
 
 
-class Name(Document):
+class Name(Document, frozen=True):
     """One name under which a target is asked for; a target has several when tags share a digest.
 
     Attributes:
@@ -68,7 +68,7 @@ class Name(Document):
     labels: dict[str, str] = {}
 
 
-class Target(Document):
+class Target(Document, frozen=True):
     """What is scanned: one image of one platform, however many names it has.
 
     Attributes:
@@ -98,7 +98,7 @@ class Target(Document):
         return self.names[0].reference
 
 
-class Resources(Document):
+class Resources(Document, frozen=True):
     """CPU and memory of a scanner, as Kubernetes quantities."""
 
     cpu: str = "500m"
@@ -106,7 +106,7 @@ class Resources(Document):
     memory_limit: str = "2Gi"
 
 
-class Database(Document):
+class Database(Document, frozen=True):
     """A scanner's database, refreshed once per run into a new versioned folder on the volume.
 
     Attributes:
@@ -120,7 +120,7 @@ class Database(Document):
     timeout: int = 1800
 
 
-class Scan(Document):
+class Scan(Document, frozen=True):
     """One kind of check, defined by one file in `templates/`.
 
     Attributes:
@@ -171,8 +171,8 @@ class Decision(StrEnum):
     FAIL = "fail"
 
 
-class Cell(Document):
-    """One target × one scan.
+class Cell(Document, frozen=True):
+    """One target and one scan.
 
     Attributes:
         target: id of the target.
@@ -191,7 +191,7 @@ class Cell(Document):
         return f"{self.target}/{self.scan}"
 
 
-class Budget(Document):
+class Budget(Document, frozen=True):
     """What a plan will cost, known before it starts.
 
     Attributes:
@@ -230,7 +230,7 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
-class Policy(Document):
+class Policy(Document, frozen=True):
     """When a run is good enough.
 
     Attributes:
@@ -244,7 +244,7 @@ class Policy(Document):
     warn_only: bool = False
 
 
-class Limits(Document):
+class Limits(Document, frozen=True):
     """Bounds of a run.
 
     Attributes:
@@ -262,7 +262,7 @@ class Limits(Document):
     retries: int = 4
 
 
-class Plan(Document):
+class Plan(Document, frozen=True):
     """The cells of one run, the skipped ones with their reasons, and the budget; immutable once written.
 
     Attributes:
@@ -289,7 +289,7 @@ class Plan(Document):
     insecure: tuple[str, ...] = ()
 
 
-class CellRecord(Document):
+class CellRecord(Document, frozen=True):
     """What is known of a cell's execution, kept beside (never inside) the folder its scanner can write to.
 
     Attributes:
@@ -319,7 +319,7 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-class LedgerRow(Document):
+class LedgerRow(Document, frozen=True):
     """One record per cell of a run.
 
     Attributes:
@@ -351,14 +351,14 @@ class LedgerRow(Document):
     log: str = ""
 
 
-class Verdict(Document):
+class Verdict(Document, frozen=True):
     """What the policy says of a run: the rules it broke, in words; none means it passed."""
 
     passed: bool = True
     broken: tuple[str, ...] = ()
 
 
-class Ledger(Document):
+class Ledger(Document, frozen=True):
     """The end of a run: every cell of its plan, exactly once, in the plan's order."""
 
     run: str
@@ -372,7 +372,7 @@ class Ledger(Document):
         return sum(row.outcome is outcome for row in self.rows)
 
 
-class Cvss(Document):
+class Cvss(Document, frozen=True):
     """A CVSS rating: base score 0.0-10.0 and, where given, its version and vector string."""
 
     score: float
@@ -380,7 +380,7 @@ class Cvss(Document):
     vector: str = ""
 
 
-class Finding(Document):
+class Finding(Document, frozen=True):
     """One normalised fact out of a report.
 
     Attributes:

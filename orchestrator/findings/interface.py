@@ -10,7 +10,7 @@ class ReportError(PermanentError):
     """A report that cannot be believed: missing, empty, truncated, of another format, or too large."""
 
 
-class Report(Document):
+class Report(Document, frozen=True):
     """What one report says.
 
     Attributes:

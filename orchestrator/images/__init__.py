@@ -1,0 +1,1 @@
+"""References, registries, and the tarball."""

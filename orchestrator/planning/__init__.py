@@ -1,0 +1,1 @@
+"""From targets and scans to an immutable plan."""

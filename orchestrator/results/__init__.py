@@ -1,0 +1,1 @@
+"""Ledger, findings as frames, the merged BOM, the policy."""

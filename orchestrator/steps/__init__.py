@@ -1,0 +1,1 @@
+"""What runs inside pods; the local engine calls the very same functions."""

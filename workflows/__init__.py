@@ -1,0 +1,1 @@
+"""Hera builders: the only code that imports hera."""
