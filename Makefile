@@ -1,0 +1,54 @@
+# The two commands of the README are `make demo` and `make test`; both do all their set-up.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(abspath $(VENV))/bin
+INSTALLED := $(VENV)/.installed
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help demo test lint unit integration tools bench golden lock clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
+
+# Everything pinned and hashed in requirements.lock, then the project itself without its dependencies.
+$(INSTALLED): pyproject.toml requirements.lock
+	@bash .ci/environment $(VENV) $(PYTHON)
+	@touch $@
+
+demo: $(INSTALLED) ## a whole matrix with the local engine on sample images
+	@python -m docs.examples.demo
+
+test: lint unit integration ## lint, types, import rules, unit and integration tests
+
+lint: $(INSTALLED) ## every static check
+	ruff check
+	ruff format --check
+	mypy
+	lint-imports
+	deptry orchestrator workflows
+	interrogate -q orchestrator workflows
+
+unit: $(INSTALLED) ## fast tests, no servers
+	python -m pytest tests/unit -n auto
+
+tools: $(INSTALLED) ## the real tools of the integration tests: registry, skopeo, clamav, argo, …
+	python -m tests.tools
+
+integration: tools ## tests against real servers and scanners on loopback
+	python -m pytest tests/integration
+
+bench: $(INSTALLED) tools ## the benchmarks' table: ratios measured in one run
+	python -m tests.benchmarks
+
+golden: $(INSTALLED) ## write the golden files anew, then look at the difference
+	SCANMATRIX_REQUIRE_TOOLS=0 python -m pytest tests/unit -q --update-golden
+	git diff --stat
+
+lock: $(INSTALLED) ## resolve the dependencies anew into requirements.lock
+	uv pip compile -q pyproject.toml --all-extras --group dev --upgrade --generate-hashes --universal \
+	  --python-version 3.11 --custom-compile-command "make lock" -o requirements.lock
+
+clean: ## remove what the commands above made here
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache scanmatrix-data
