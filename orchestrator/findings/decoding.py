@@ -1,0 +1,107 @@
+"""What every JSON format shares: bytes to a typed, partial structure, and small helpers for foreign values."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from orchestrator.findings.interface import ReportError
+from orchestrator.model import Cvss, Severity
+
+T = TypeVar("T")
+
+_UTF8_MARK = b"\xef\xbb\xbf"
+_TITLE_LENGTH = 200
+
+_SEVERITIES = {severity.value: severity for severity in Severity} | {
+    "negligible": Severity.INFO,
+    "informational": Severity.INFO,
+    "minor": Severity.LOW,
+    "moderate": Severity.MEDIUM,
+    "important": Severity.HIGH,
+}
+
+
+_BANDS = (
+    (9.0, Severity.CRITICAL),
+    (7.0, Severity.HIGH),
+    (4.0, Severity.MEDIUM),
+    (0.1, Severity.LOW),
+    (float("-inf"), Severity.NONE),
+)
+_BANDS_2 = _BANDS[1:]
+
+
+def check_json(data: bytes) -> bytes:
+    """Refuse what cannot be a JSON document at all, each with its own reason.
+
+    Returns:
+        The document without a leading UTF-8 byte order mark.
+
+    Raises:
+        ReportError: the report is empty, or not JSON at its very first character.
+    """
+    data = data.removeprefix(_UTF8_MARK)
+    start = data[:256].lstrip()
+    if not start and not data.strip():
+        raise ReportError("the report is empty")
+    if start and start[:1] not in b"{[":
+        shown = start[:40].decode("utf-8", "replace")
+        raise ReportError(f"the report is not a JSON document: it begins with {shown!r}")
+    return data
+
+
+def decode_json(data: bytes, kind: type[T], *, what: str) -> T:
+    """Decode a report into a (partial) structure.
+
+    Args:
+        data: the report.
+        kind: the structure; fields it does not name are skipped without being built.
+        what: name of the format, for the message (`a Grype report`).
+
+    Raises:
+        ReportError: empty, not JSON, truncated, nested too deeply, or of another shape.
+    """
+    data = check_json(data)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise ReportError(f"the report is not {what}: {error}") from error
+    except msgspec.DecodeError as error:
+        if "truncated" in str(error):
+            raise ReportError("the report is truncated: its JSON ends too early") from error
+        raise ReportError(f"the report is not valid JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ReportError(f"the report is not valid JSON: it is not UTF-8 at byte {error.start}") from error
+    except RecursionError as error:
+        raise ReportError("the report is nested too deeply to be a real one") from error
+
+
+def severity(word: Any) -> Severity:
+    """A foreign word for a severity as ours; any word we do not know, and none at all, is `unknown`.
+
+    Debian's and Grype's `negligible` is `info`; Red Hat's `moderate` and `important` are `medium` and `high`.
+    """
+    return _SEVERITIES.get(word.strip().lower(), Severity.UNKNOWN) if isinstance(word, str) else Severity.UNKNOWN
+
+
+def severity_of(cvss: Cvss | None) -> Severity:
+    """The qualitative severity of a base score: CVSS 3.1 section 5; for CVSS 2 the bands of the NVD."""
+    if cvss is None:
+        return Severity.UNKNOWN
+    bands = _BANDS_2 if cvss.version.startswith("2") else _BANDS
+    return next(band for least, band in bands if cvss.score >= least)
+
+
+def title(text: str | None) -> str:
+    """The first line of a text, cut to a title's length."""
+    if not text:
+        return ""
+    line = text.strip().split("\n", 1)[0].strip()
+    return line if len(line) <= _TITLE_LENGTH else line[: _TITLE_LENGTH - 1] + "…"
+
+
+def other_ids(ids: set[str], own: str) -> tuple[str, ...]:
+    """Aliases in the order `Finding.aliases` asks for: sorted, without the finding's own id, blanks left out."""
+    ids.discard(own)
+    ids.discard("")
+    return tuple(sorted(ids))
