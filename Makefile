@@ -18,7 +18,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 	@touch $@
 
 demo: $(INSTALLED) ## a whole matrix with the local engine on sample images
-	@python -m docs.examples.demo
+	@python -m tests.demo
 
 test: lint unit integration ## lint, types, import rules, unit and integration tests
 

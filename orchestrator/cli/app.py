@@ -1,0 +1,41 @@
+"""The commands, put together."""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import catalog, matrix, render
+
+app = typer.Typer(
+    name="scanmatrix",
+    help="Scan every container image with every scanner you trust, and account for every cell.",
+    epilog="Exit status: 0 it worked, 1 the policy says no, 2 what you gave is wrong, 3 the run itself broke.",
+    no_args_is_help=True,
+    # Rich help would cost a third of the time `--help` may take.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from orchestrator import __version__
+
+        typer.echo(f"scanmatrix {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def scanmatrix(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Scan every container image with every scanner you trust, and account for every cell."""
+
+
+app.command("plan")(matrix.plan)
+app.command("run")(matrix.run)
+app.command("render")(render.render)
+app.command("templates")(catalog.templates)
+app.command("lint")(catalog.lint)

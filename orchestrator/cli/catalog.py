@@ -1,0 +1,46 @@
+"""`scanmatrix templates` and `scanmatrix lint`: the files people write for us."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import ConfigFile, OutputOption
+from orchestrator.cli.output import Output
+
+
+def templates(config: ConfigFile = None, output: OutputOption = Output.TABLE) -> None:
+    """List the scans there are: the shipped ones and those the configuration adds.
+
+    Example: scanmatrix templates --output json
+    """
+    from orchestrator import sdk
+    from orchestrator.cli.output import print_data, print_scans
+
+    scans = list(sdk.load_catalog(sdk.load_config(config)).values())
+    if output is Output.TABLE:
+        print_scans(scans)
+    else:
+        print_data(scans, output)
+
+
+def lint(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Configurations, target CSVs, scan templates.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Check files of ours and print each problem as file:line: what is wrong. Exit status 2 when there is one.
+
+    Example: scanmatrix lint scanmatrix.yaml targets.csv templates/*.yaml
+    """
+    from orchestrator import sdk
+    from orchestrator.cli import USAGE
+    from orchestrator.cli.output import print_data
+
+    problems = [problem for file in files for problem in sdk.lint(file)]
+    if output is Output.TABLE:
+        for problem in problems:
+            typer.echo(str(problem))
+    else:
+        print_data(problems, output)
+    if problems:
+        raise typer.Exit(USAGE)

@@ -1,0 +1,45 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.output import Output
+
+References = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[IMAGE|ARCHIVE]…",
+        help="Images, OCI archives, OCI layout folders or `docker save` tars to take instead of the configuration's"
+        " targets.",
+        show_default=False,
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="The configuration; without it ./scanmatrix.yaml when there is one and no image is named.",
+        show_default=False,
+    ),
+]
+Scans = Annotated[
+    list[str] | None,
+    typer.Option("--scan", "-s", metavar="NAME", help="Run just this scan; may be repeated.", show_default=False),
+]
+RunId = Annotated[
+    str | None,
+    typer.Option(
+        "--run-id", metavar="ID", help="Name of the run; without it made from the time.", show_default=False
+    ),
+]
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline", help="Ask no registry: plan from digests and local archives; sizes are then unknown."
+    ),
+]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the data.")]

@@ -1,0 +1,152 @@
+"""What commands print: tables for people, JSON and YAML for programs; stdout only, and nothing else on it."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from orchestrator.model import Document, Ledger, LedgerRow, Plan, Scan
+
+
+class Output(StrEnum):
+    """How a command prints its data."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def print_data(data: Document | Sequence[Document], output: Output) -> None:
+    """Print documents as JSON or YAML, with every field, defaults too."""
+    import msgspec
+
+    plain = _plain(data)
+    if output is Output.JSON:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n")
+    else:
+        import yaml
+
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        yaml.dump(plain, sys.stdout, Dumper=dumper, sort_keys=False, allow_unicode=True)
+
+
+def _plain(value: Any) -> Any:
+    """Documents as plain mappings; unlike the files we write, with the fields that hold their default."""
+    import msgspec
+
+    if isinstance(value, msgspec.Struct):
+        return {field: _plain(getattr(value, field)) for field in value.__struct_fields__}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return msgspec.to_builtins(value)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()
+) -> None:
+    """Print a table as wide as the terminal; in a pipe, as wide as its content, so that nothing is cut."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", justify="right" if column in right else "left")
+    for row in rows:
+        table.add_row(*(Text(value, style=_STYLES.get(value, "")) for value in row))
+    console.print(table)
+
+
+_STYLES = {"x": "bold green", "ok": "green", "failed": "bold red", "skipped": "yellow"}
+
+
+def print_plan(plan: Plan) -> None:
+    """The matrix: a row per target, a column per scan, `x` where a cell runs and why not where it does not."""
+    from orchestrator.model import Decision
+
+    scans = [scan.name for scan in plan.scans]
+    marks: dict[str, dict[str, str]] = {}
+    for cell in plan.cells:
+        runs = cell.decision is Decision.RUN
+        marks.setdefault(cell.target, {})[cell.scan] = "x" if runs else f"{cell.decision}: {cell.reason}"
+    several = len({str(target.platform) for target in plan.targets}) > 1
+    rows = []
+    for target in plan.targets:
+        of_target = marks.get(target.id, {})
+        label = "\n".join(name.reference for name in target.names)
+        label += f" ({target.platform})" if several else ""
+        # One reason for the whole row is said once, under the name, not in every column.
+        reasons = set(of_target.values()) - {"x"}
+        if target.error and len(reasons) == 1:
+            rows.append([f"{label}\n  {target.error}", *("fail" if scan in of_target else "" for scan in scans)])
+        else:
+            rows.append([label, *(of_target.get(scan, "") for scan in scans)])
+    print_table(f"Plan {plan.run}", ["Image", *scans], rows)
+    print(budget_line(plan))  # noqa: T201
+
+
+def budget_line(plan: Plan) -> str:
+    """What the plan will cost, in one sentence."""
+    budget = plan.budget
+    asked = len(plan.cells)
+    waves = f" in {len(plan.waves)} waves" if len(plan.waves) > 1 else ""
+    line = (
+        f"{budget.cells} of {asked} cells to run on {budget.images} images{waves}: {size(budget.pull_bytes)} to pull,"
+        f" {size(budget.volume_bytes)} on the volume at most"
+    )
+    if budget.spec_bytes:
+        line += f", {budget.pods} pods, largest Workflow {size(budget.spec_bytes)}"
+    return line + (f"; {budget.unknown} images of unknown size not counted" if budget.unknown else "")
+
+
+def print_ledger(ledger: Ledger) -> None:
+    """Every cell and how it ended."""
+    rows = [
+        [
+            "\n".join(row.references),
+            row.scan,
+            row.outcome.value,
+            "" if row.findings is None else str(row.findings),
+            _why(row),
+        ]
+        for row in ledger.rows
+    ]
+    print_table(
+        f"Ledger of {ledger.run}", ["Image", "Scan", "Outcome", "Findings", "Why"], rows, right=frozenset({"Findings"})
+    )
+
+
+def _why(row: LedgerRow) -> str:
+    return f"{row.reason} (after {row.attempts} attempts)" if row.reason and row.attempts > 1 else row.reason
+
+
+def print_scans(scans: Iterable[Scan]) -> None:
+    """The catalog: what each scan is, and within which bounds it runs."""
+    rows = [
+        [
+            scan.name,
+            scan.description,
+            scan.image,
+            scan.format,
+            f"{scan.resources.cpu} CPU, {scan.resources.memory_limit}",
+            f"{scan.timeout} s × {scan.retries + 1}",
+            ", ".join(scan.platforms) or "all",
+        ]
+        for scan in scans
+    ]
+    print_table("", ["Scan", "What it does", "Image", "Format", "Limits", "Time", "Platforms"], rows)
+
+
+def size(count: int) -> str:
+    """Bytes for people, in decimal units as disks and registries count."""
+    from rich.filesize import decimal
+
+    return decimal(count)

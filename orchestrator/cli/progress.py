@@ -1,0 +1,100 @@
+"""Live progress of a run, on stderr and only when that is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import Progress, TaskID
+
+    from orchestrator.engines.interface import Observer
+    from orchestrator.model import Cell, CellRecord, Plan, Target
+
+
+class Silent:
+    """An observer that shows nothing."""
+
+    def plan_started(self, plan: Plan) -> None:
+        """Nothing."""
+
+    def pull_started(self, target: Target) -> None:
+        """Nothing."""
+
+    def pull_progress(self, target: Target, bytes_done: int, bytes_total: int | None) -> None:
+        """Nothing."""
+
+    def pull_finished(self, target: Target, error: str) -> None:
+        """Nothing."""
+
+    def cell_started(self, cell: Cell) -> None:
+        """Nothing."""
+
+    def cell_finished(self, cell: Cell, record: CellRecord) -> None:
+        """Nothing."""
+
+
+class Bars(Silent):
+    """One bar for the cells of the run, one for each image while it is pulled, a line for each failure."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._cells: TaskID | None = None
+        self._pulls: dict[str, TaskID] = {}
+        self._names: dict[str, str] = {}
+
+    def plan_started(self, plan: Plan) -> None:
+        """Show the bar of the cells."""
+        self._names = {target.id: target.reference for target in plan.targets}
+        self._cells = self._progress.add_task("cells", total=plan.budget.cells, unit="cells")
+
+    def pull_started(self, target: Target) -> None:
+        """Show a bar for the image."""
+        self._pulls[target.id] = self._progress.add_task(f"pull {target.reference}", total=target.size, unit="bytes")
+
+    def pull_progress(self, target: Target, bytes_done: int, bytes_total: int | None) -> None:
+        """Move the image's bar."""
+        self._progress.update(self._pulls[target.id], completed=bytes_done, total=bytes_total)
+
+    def pull_finished(self, target: Target, error: str) -> None:
+        """Take the image's bar away."""
+        task = self._pulls.pop(target.id, None)
+        if task is not None:
+            self._progress.remove_task(task)
+        if error:
+            self._failure(f"pull {target.reference}", error)
+
+    def cell_finished(self, cell: Cell, record: CellRecord) -> None:
+        """Move the bar of the cells."""
+        if self._cells is not None:
+            self._progress.advance(self._cells)
+        if record.error:
+            self._failure(f"{cell.scan} of {self._names.get(cell.target, cell.target)}", record.error)
+
+    def _failure(self, what: str, error: str) -> None:
+        from rich.text import Text
+
+        self._progress.console.print(Text.assemble((f"{what}: ", "bold"), (error, "red")))
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Observer]:
+    """An observer that draws bars on stderr when it is a terminal, and otherwise nothing at all."""
+    if quiet or not sys.stderr.isatty():
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield Bars(bars)

@@ -1,0 +1,27 @@
+"""`scanmatrix render`."""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import ConfigFile, Offline, References, RunId, Scans
+from workflows.render import Kind
+
+
+def render(
+    references: References = None,
+    config: ConfigFile = None,
+    scan: Scans = None,
+    run_id: RunId = None,
+    offline: Offline = False,
+    kind: Annotated[Kind, typer.Option(help="What to write.")] = Kind.WORKFLOW,
+) -> None:
+    """Write the matrix as Argo manifests on stdout.
+
+    Example: scanmatrix render --config scanmatrix.yaml > wf.yaml && argo submit wf.yaml
+    """
+    from orchestrator import sdk
+
+    settings = sdk.load_config(config, references=references or ())
+    planned = sdk.make_plan(settings, references=references or (), scans=scan or (), run=run_id, offline=offline)
+    typer.echo(sdk.render(planned, settings, kind=kind), nl=False)
