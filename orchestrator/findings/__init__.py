@@ -1,1 +1,14 @@
-"""Report formats: what scanners wrote, read into findings."""
+"""Reports into findings: one module per report format, found by name.
+
+To add a format, write a module with `name` and `parse` (see `orchestrator.findings.interface`) and list it here.
+"""
+
+from orchestrator.findings.interface import ReportFormat
+
+
+def formats() -> dict[str, ReportFormat]:
+    """Every report format by the name that scan templates give it."""
+    from orchestrator.findings import clamav, cyclonedx, grype, scanmatrix, trivy  # noqa: PLC0415 - on first use
+
+    known: tuple[ReportFormat, ...] = (clamav, cyclonedx, grype, scanmatrix, trivy)
+    return {each.name: each for each in known}

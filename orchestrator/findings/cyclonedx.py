@@ -1,0 +1,251 @@
+"""CycloneDX JSON 1.2 and later, as inventories and as vulnerability reports: vulnerabilities become findings.
+
+https://cyclonedx.org/docs/1.6/json/. `bomFormat` and `specVersion` are what the schema requires of every document; one
+that has neither subject nor content beside them is refused, because it says nothing of what was looked at.
+"""
+
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from orchestrator.findings.decoding import decode_json, other_ids, severity, severity_of, title
+from orchestrator.findings.interface import Report, ReportError
+from orchestrator.model import Cvss, Finding, Severity
+
+name = "cyclonedx"
+
+_METHODS = {"CVSSv2": "2.0", "CVSSv3": "3.0", "CVSSv31": "3.1", "CVSSv4": "4.0"}
+_PATH_PROPERTIES = ("syft:location:0:path", "aquasecurity:trivy:FilePath", "SrcFile")
+_UPGRADE = re.compile(r"[Uu]pgrade (?:(?P<package>\S+) )?to (?:version )?(?P<version>[^;\s][^;]*)")
+
+
+class _Part(msgspec.Struct, gc=False, rename="camel"):
+    """A partial structure of the document; what it does not name is skipped unread."""
+
+
+class _Property(_Part):
+    name: str | None = None
+    value: Any = None
+
+
+class _Occurrence(_Part):
+    location: str | None = None
+
+
+class _Evidence(_Part):
+    occurrences: list[_Occurrence] | None = None
+
+
+class _Component(_Part):
+    name: str | None = None
+    version: str | None = None
+    purl: str | None = None
+    bom_ref: str | None = msgspec.field(name="bom-ref", default=None)
+    properties: list[_Property] | None = None
+    evidence: _Evidence | None = None
+    components: list["_Component"] | None = None
+
+
+class _Source(_Part):
+    name: str | None = None
+
+
+class _Rating(_Part):
+    source: _Source | None = None
+    score: Any = None
+    severity: str | None = None
+    method: str | None = None
+    vector: str | None = None
+
+
+class _Version(_Part):
+    version: str | None = None
+    status: str | None = None
+
+
+class _Affect(_Part):
+    ref: str
+    versions: list[_Version] | None = None
+
+
+class _Reference(_Part):
+    id: str | None = None
+
+
+class _Vulnerability(_Part):
+    id: str | None = None
+    bom_ref: str | None = msgspec.field(name="bom-ref", default=None)
+    source: _Source | None = None
+    references: list[_Reference] | None = None
+    ratings: list[_Rating] | None = None
+    description: str | None = None
+    detail: str | None = None
+    recommendation: str | None = None
+    affects: list[_Affect] | None = None
+
+
+class _Metadata(_Part):
+    tools: Any = None
+    component: _Component | None = None
+
+
+class _Document(_Part):
+    bom_format: str
+    spec_version: str
+    metadata: _Metadata | None = None
+    components: list[_Component] | None = None
+    vulnerabilities: list[_Vulnerability] | None = None
+
+
+def parse(data: bytes) -> Report:
+    """Read a CycloneDX document; one finding per vulnerability and component that it affects.
+
+    Raises:
+        ReportError: it is not a whole CycloneDX JSON document.
+    """
+    if data[:256].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        raise ReportError("the report is XML; of CycloneDX only JSON is read: let the scanner write that")
+    document = decode_json(data, _Document, what="a CycloneDX document")
+    if document.bom_format != "CycloneDX" or not re.fullmatch(r"1\.\d+", document.spec_version):
+        raise ReportError(f"the report is not a CycloneDX document: {document.bom_format} {document.spec_version}")
+    if document.metadata is None and document.components is None and document.vulnerabilities is None:
+        raise ReportError("the CycloneDX document says nothing: no metadata, components or vulnerabilities")
+    scanner, version = _tool(document.metadata.tools if document.metadata else None)
+    components = _by_ref(document) if document.vulnerabilities else {}
+    findings = [finding for each in document.vulnerabilities or () for finding in _findings(each, components)]
+    return Report(
+        scanner=scanner,
+        scanner_version=version,
+        findings=tuple(findings),
+        bom=decode_json(data, dict[str, Any], what="a CycloneDX document"),
+    )
+
+
+def _tool(tools: Any) -> tuple[str, str]:
+    """The first tool's name and version; a list until 1.4, components and services since 1.5."""
+    if isinstance(tools, dict):
+        tools = [*(tools.get("components") or ()), *(tools.get("services") or ())]
+    first = tools[0] if isinstance(tools, list) and tools and isinstance(tools[0], dict) else {}
+    return str(first.get("name") or name).lower(), str(first.get("version") or "")
+
+
+def _by_ref(document: _Document) -> dict[str, _Component]:
+    """Every component that can be referred to, nested ones and the document's subject included."""
+    found: dict[str, _Component] = {}
+    subject = document.metadata.component if document.metadata else None
+    waiting = [*(document.components or ()), *([subject] if subject else ())]
+    while waiting:
+        component = waiting.pop()
+        found[component.bom_ref or component.purl or ""] = component
+        waiting += component.components or ()
+    return found
+
+
+def _findings(each: _Vulnerability, components: dict[str, _Component]) -> list[Finding]:
+    """One finding per affected component; one without a package where none is named."""
+    own = each.id or each.bom_ref or "unnamed"
+    cvss = _cvss(each)
+    common = Finding(
+        id=own,
+        kind="vulnerability",
+        severity=_severity(each, cvss),
+        aliases=other_ids({reference.id or "" for reference in each.references or ()}, own),
+        title=title(each.description or each.detail),
+        fixed_version=_upgrade(each.recommendation, ""),
+        cvss=cvss,
+    )
+    affects = {affect.ref: affect for affect in each.affects or ()}
+    if not affects:
+        return [common]
+    return [_affected(common, each, affect, _resolve(affect.ref, components)) for affect in affects.values()]
+
+
+def _resolve(ref: str, components: dict[str, _Component]) -> _Component:
+    """The component of a reference: a `bom-ref`, or a BOM-Link (`urn:cdx:serial/version#bom-ref`)."""
+    if ref not in components and ref.startswith("urn:cdx:") and "#" in ref:
+        ref = unquote(ref.split("#", 1)[1])
+    if ref in components:
+        return components[ref]
+    return _Component(purl=ref) if ref.startswith("pkg:") else _Component(name=ref)
+
+
+def _affected(common: Finding, each: _Vulnerability, affect: _Affect, component: _Component) -> Finding:
+    versions = affect.versions or ()
+    affected = next((v.version for v in versions if v.version and v.status in {None, "affected"}), "")
+    fixed = [v.version for v in versions if v.version and v.status == "unaffected"]
+    name, version = component.name or "", component.version or affected or ""
+    if not name and component.purl:
+        name, version = _from_purl(component.purl, version)
+    return msgspec.structs.replace(
+        common,
+        package=name,
+        version=version,
+        purl=component.purl or "",
+        location=_location(component),
+        fixed_version=", ".join(fixed) or _upgrade(each.recommendation, name) or common.fixed_version,
+    )
+
+
+def _from_purl(purl: str, version: str) -> tuple[str, str]:
+    from packageurl import PackageURL  # noqa: PLC0415 - rarely needed
+
+    try:
+        parsed = PackageURL.from_string(purl)
+    except ValueError:
+        return purl, version
+    return parsed.name, parsed.version or version
+
+
+def _location(component: _Component) -> str:
+    """Where the component lies: its evidence, else a property that Syft, Trivy or cdxgen is known to write."""
+    for occurrence in (component.evidence.occurrences if component.evidence else None) or ():
+        if occurrence.location:
+            return occurrence.location
+    found = {each.name: each.value for each in component.properties or () if each.name in _PATH_PROPERTIES}
+    return next((str(found[key]) for key in _PATH_PROPERTIES if found.get(key)), "")
+
+
+def _upgrade(recommendation: str | None, package: str) -> str:
+    """The fixed version in a recommendation such as Trivy's `Upgrade a to version 1.2; Upgrade b to version 3`."""
+    advice = list(_UPGRADE.finditer(recommendation or ""))
+    if len(advice) == 1:
+        return advice[0]["version"].strip().rstrip(".")
+    return next((each["version"].strip() for each in advice if package and each["package"] == package), "")
+
+
+def _cvss(each: _Vulnerability) -> Cvss | None:
+    """The rating of the highest CVSS version, of the vulnerability's own source before others."""
+    best: tuple[str, bool] = ("", False)
+    found = None
+    for rating in each.ratings or ():
+        vector = rating.vector or ""
+        version = vector[5:8] if vector.startswith("CVSS:") else _METHODS.get(rating.method or "", "")
+        score = _number(rating.score)
+        order = (version, _same_source(each, rating))
+        if version and score is not None and (found is None or order > best):
+            best, found = order, Cvss(score=score, version=version, vector=vector)
+    return found
+
+
+def _severity(each: _Vulnerability, cvss: Cvss | None) -> Severity:
+    """As the vulnerability's own source rates it, else the highest given, else that of its score."""
+    rated = [(severity(rating.severity), _same_source(each, rating)) for rating in each.ratings or ()]
+    own = [word for word, same in rated if same and word is not Severity.UNKNOWN]
+    if own:
+        return own[0]
+    worst = max((word for word, _ in rated), key=lambda word: word.rank, default=Severity.UNKNOWN)
+    return severity_of(cvss) if worst is Severity.UNKNOWN else worst
+
+
+def _same_source(each: _Vulnerability, rating: _Rating) -> bool:
+    return each.source is not None and rating.source is not None and each.source.name == rating.source.name
+
+
+def _number(value: Any) -> float | None:
+    """A score; some tools write it as text."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None

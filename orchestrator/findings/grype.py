@@ -1,0 +1,172 @@
+"""Grype's JSON report (`grype -o json`), from 0.7 of 2021 with flat CVSS and fix fields to today's.
+
+A report has `matches` and says who wrote it of what (`descriptor`, `source`); a document without these is damaged,
+not clean. `ignoredMatches` are not findings: an ignore rule of the scanner's own configuration dropped them.
+"""
+
+from typing import Any
+
+import msgspec
+
+from orchestrator.findings.decoding import decode_json, other_ids, severity, title
+from orchestrator.findings.interface import Report, ReportError
+from orchestrator.model import Cvss, Finding
+
+name = "grype"
+
+
+class _Part(msgspec.Struct, gc=False, rename="camel"):
+    """A partial structure of the report; what it does not name is skipped unread."""
+
+
+class _Metrics(_Part):
+    base_score: float = 0.0
+
+
+class _Rating(_Part):
+    version: str | None = None
+    vector: str | None = None
+    metrics: _Metrics | None = None
+    type: str | None = None
+
+
+class _FlatRating(_Part):
+    """`cvssV2` and `cvssV3` of the first versions."""
+
+    base_score: float = 0.0
+    vector: str | None = None
+
+
+class _Fix(_Part):
+    versions: list[str] | None = None
+
+
+class _Vulnerability(_Part):
+    id: str
+    severity: str | None = None
+    description: str | None = None
+    cvss: list[_Rating] | None = None
+    cvss_v2: _FlatRating | None = None
+    cvss_v3: _FlatRating | None = None
+    fix: _Fix | None = None
+    fixed_in_version: str | None = None
+
+
+class _Location(_Part):
+    path: str | None = None
+    annotations: dict[str, str] | None = None
+
+
+class _Artifact(_Part):
+    name: str
+    version: str | None = None
+    purl: str | None = None
+    locations: list[_Location | str] | None = None
+
+
+class _Match(_Part):
+    vulnerability: _Vulnerability
+    artifact: _Artifact
+    related_vulnerabilities: list[_Vulnerability] | None = None
+
+
+class _Status(_Part):
+    built: str | None = None
+
+
+class _Database(_Part):
+    """`built` lies in `status` since database schema 6."""
+
+    built: str | None = None
+    status: _Status | None = None
+
+
+class _Descriptor(_Part):
+    name: str = "grype"
+    version: str | None = None
+    db: _Database | None = None
+
+
+class _Document(_Part):
+    matches: list[_Match] | None
+    source: dict[str, Any] | None = None
+    descriptor: _Descriptor | None = None
+
+
+def parse(data: bytes) -> Report:
+    """Read a report of Grype; one finding per match.
+
+    Raises:
+        ReportError: it is not a whole Grype report.
+    """
+    document = decode_json(data, _Document, what="a Grype report")
+    if document.descriptor is None and document.source is None:
+        raise ReportError("the report is not a Grype report: it has neither `descriptor` nor `source`")
+    descriptor = document.descriptor or _Descriptor()
+    return Report(
+        scanner=descriptor.name.lower() or name,
+        scanner_version=descriptor.version or "",
+        database_version=_built(descriptor.db),
+        findings=tuple([_finding(match) for match in document.matches or ()]),
+    )
+
+
+def _finding(match: _Match) -> Finding:
+    vulnerability, artifact = match.vulnerability, match.artifact
+    related = match.related_vulnerabilities or ()
+    return Finding(
+        id=vulnerability.id,
+        kind="vulnerability",
+        severity=severity(vulnerability.severity),
+        aliases=other_ids({other.id for other in related}, vulnerability.id) if related else (),
+        title=title(vulnerability.description or next((o.description for o in related if o.description), "")),
+        package=artifact.name,
+        version=artifact.version or "",
+        purl=artifact.purl or "",
+        location=_location(artifact.locations),
+        fixed_version=_fixed(vulnerability),
+        cvss=_cvss(vulnerability) or next(filter(None, map(_cvss, related)), None),
+    )
+
+
+def _location(locations: list[_Location | str] | None) -> str:
+    """The path that proves the package is there: the one marked as primary evidence, else the first."""
+    first = ""
+    for location in locations or ():
+        if isinstance(location, str):
+            return first or location
+        if location.annotations and location.annotations.get("evidence") == "primary":
+            return location.path or ""
+        first = first or location.path or ""
+    return first
+
+
+def _fixed(vulnerability: _Vulnerability) -> str:
+    if vulnerability.fix is not None:
+        return ", ".join(vulnerability.fix.versions or ())
+    return vulnerability.fixed_in_version or ""
+
+
+def _cvss(vulnerability: _Vulnerability) -> Cvss | None:
+    """The rating of the highest CVSS version, the primary source's (`type: Primary`) before others."""
+    best: tuple[str, bool] = ("", False)
+    rating = None
+    for candidate in vulnerability.cvss or ():
+        order = (candidate.version or "", candidate.type == "Primary")
+        if candidate.metrics is not None and (rating is None or order > best):
+            best, rating = order, candidate
+    if rating is not None and rating.metrics is not None:
+        return Cvss(score=rating.metrics.base_score, version=rating.version or "", vector=rating.vector or "")
+    if vulnerability.cvss_v3 is not None and vulnerability.cvss_v3.base_score:
+        vector = vulnerability.cvss_v3.vector or ""
+        version = vector[5:8] if vector.startswith("CVSS:3.") else "3.0"
+        return Cvss(score=vulnerability.cvss_v3.base_score, version=version, vector=vector)
+    if vulnerability.cvss_v2 is not None:
+        return Cvss(score=vulnerability.cvss_v2.base_score, version="2.0", vector=vulnerability.cvss_v2.vector or "")
+    return None
+
+
+def _built(database: _Database | None) -> str:
+    if database is None:
+        return ""
+    return database.built or (database.status.built if database.status else "") or ""
