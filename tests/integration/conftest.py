@@ -1,0 +1,117 @@
+"""Real servers for the integration tests: loopback only, ended by their own process id.
+
+| fixture | what |
+|---|---|
+| `registry` | a plain registry, one for the session |
+| `repository` | a repository name of the test's own |
+| `proxy` | a counting, misbehaving proxy in front of `registry` |
+| `make_proxy` | the same with options: `make_proxy(bearer=Bearer(), redirect_blobs=True)` |
+| `upstream` | a registry with basic auth, behind a counting proxy |
+| `cache` | an empty pull-through cache of `upstream`; it alone has the credentials |
+| `make_cache` | the same of any URL |
+| `virus_signatures` | folder for `clamscan --database`: EICAR, and nothing else |
+"""
+
+import re
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.tools import signatures
+from tests.tools.bearer import Bearer
+from tests.tools.proxy import Proxy
+from tests.tools.servers import RUNNING, Registry, Upstream, start_registry
+
+MakeProxy = Callable[..., Proxy]
+MakeCache = Callable[..., Registry]
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A plain registry without authentication; tests keep to repositories of their own."""
+    with start_registry(tmp_path_factory.mktemp("registry"), "registry") as found:
+        yield found
+
+
+@pytest.fixture
+def repository(request: pytest.FixtureRequest) -> str:
+    """A repository name no other test uses."""
+    return re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+
+
+@pytest.fixture
+def make_proxy(registry: Registry) -> Iterator[MakeProxy]:
+    """Start proxies, by default in front of `registry`; an error inside one fails the test."""
+    started: list[Proxy] = []
+
+    def make(
+        target: str = registry.url,
+        *,
+        bearer: Bearer | None = None,
+        redirect_blobs: bool = False,
+        credentials: tuple[str, str] | None = None,
+    ) -> Proxy:
+        started.append(Proxy(target, bearer=bearer, redirect_blobs=redirect_blobs, credentials=credentials))
+        return started[-1]
+
+    yield make
+    for proxy in started:
+        proxy.close()
+    assert [error for proxy in started for error in proxy.errors] == []
+
+
+@pytest.fixture
+def proxy(make_proxy: MakeProxy) -> Proxy:
+    """A counting proxy in front of `registry`; behaves until told otherwise."""
+    return make_proxy()
+
+
+@pytest.fixture(scope="session")
+def _upstream_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with start_registry(tmp_path_factory.mktemp("upstream"), "upstream", protected=True) as found:
+        yield found
+
+
+@pytest.fixture
+def upstream(_upstream_registry: Registry, make_proxy: MakeProxy) -> Upstream:
+    """A registry that wants basic auth, with a log of what it served in this test."""
+    return Upstream(_upstream_registry, make_proxy(_upstream_registry.url))
+
+
+@pytest.fixture
+def make_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeCache]:
+    """Start empty pull-through caches."""
+    with ExitStack() as stack:
+
+        def make(of: str, credentials: tuple[str, str] | None = None) -> Registry:
+            folder = tmp_path_factory.mktemp("cache")
+            return stack.enter_context(start_registry(folder, "cache", cache_of=of, credentials=credentials))
+
+        yield make
+
+
+@pytest.fixture
+def cache(upstream: Upstream, make_cache: MakeCache) -> Registry:
+    """An empty pull-through cache of `upstream`, which lets anybody read."""
+    return make_cache(upstream.url, upstream.credentials)
+
+
+@pytest.fixture(scope="session")
+def virus_signatures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Signatures of our own, so that the real clamscan runs offline."""
+    return signatures.write(tmp_path_factory.mktemp("signatures"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the logs of the servers that ran while a test failed."""
+    report = yield
+    if report.failed:
+        for server in RUNNING:
+            text = server.log.read_text(errors="replace")
+            report.sections.append((f"log of {server.name} (its end)", text[-4000:]))
+    return report

@@ -1,0 +1,132 @@
+"""What the tests need from outside, where it lies once it is there, and how to get it."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class GoTool:
+    """A command built from a Go module.
+
+    Attributes:
+        name: of the command, and of the folder in `go/` with its go.mod.
+        module: the module it is in; the version is the one its go.mod requires.
+        package: the command's package.
+        optional: built only when asked for, because it takes minutes and few tests need it.
+    """
+
+    name: str
+    module: str
+    package: str
+    optional: bool = False
+
+    @property
+    def source(self) -> Path:
+        """The folder with go.mod and go.sum."""
+        return HERE / "go" / self.name
+
+    @property
+    def version(self) -> str:
+        """As required in go.mod."""
+        found = re.search(
+            rf"^\s*(?:require )?{re.escape(self.module)} (v\S+)", (self.source / "go.mod").read_text(), re.MULTILINE
+        )
+        if found is None:
+            raise LookupError(f"{self.source / 'go.mod'} does not require {self.module}")
+        return found[1]
+
+    @property
+    def folder(self) -> Path:
+        """Where its build lies."""
+        return cache() / f"{self.name}-{self.version}"
+
+    @property
+    def binary(self) -> Path:
+        """The command itself."""
+        return self.folder / "bin" / self.name
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A file made or fetched once; `path` is below the cache folder."""
+
+    name: str
+    path: str
+    how: str
+
+    @property
+    def file(self) -> Path:
+        """Where it lies."""
+        return cache() / self.path
+
+
+GO_TOOLS = (
+    GoTool(
+        "registry", "github.com/distribution/distribution/v3", "github.com/distribution/distribution/v3/cmd/registry"
+    ),
+    GoTool("crane", "github.com/google/go-containerregistry", "github.com/google/go-containerregistry/cmd/crane"),
+    GoTool("argo", "github.com/argoproj/argo-workflows/v3", "github.com/argoproj/argo-workflows/v3/cmd/argo"),
+    GoTool("grype", "github.com/anchore/grype", "github.com/anchore/grype/cmd/grype", optional=True),
+    GoTool("trivy", "github.com/aquasecurity/trivy", "github.com/aquasecurity/trivy/cmd/trivy", optional=True),
+)
+
+# Debian package → the commands the tests need of it.
+DEBIAN = {
+    "clamav": ("clamscan", "sigtool"),
+    "debootstrap": ("debootstrap",),
+    "docker-registry": ("docker-registry",),
+    "git": ("git",),
+    "openssh-client": ("ssh", "ssh-keygen"),
+    "openssh-server": ("sshd",),
+    "skopeo": ("skopeo",),
+    "zstd": ("zstd",),
+}
+
+ARTEFACTS = (
+    Artefact("log4j-core", "maven/log4j-core-2.14.1.jar", "a Maven client (`mvn`), then `python -m tests.tools`"),
+    Artefact("npm-package", "npm/lodash-4.17.20.tgz", "an npm client (`npm`), then `python -m tests.tools`"),
+    Artefact("debian-root", "debian/bookworm-minbase.tar", "root and debootstrap, then `python -m tests.tools`"),
+)
+
+# Debian's registry (2.8) stands in for ours, but not where what version 3 added matters.
+_ALIASES = {"registry-v3": "registry"}
+
+INSTALLER = "python -m tests.tools"
+
+
+def cache() -> Path:
+    """Outside the tree, kept between runs."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "scanmatrix" / "tools"
+
+
+def cached(name: str) -> Path | None:
+    """The tool's build or the artefact's file, when it is there."""
+    name = _ALIASES.get(name, name)
+    files = [tool.binary for tool in GO_TOOLS if tool.name == name] + [a.file for a in ARTEFACTS if a.name == name]
+    return next((file for file in files if file.exists()), None)
+
+
+def commands(name: str) -> tuple[str, ...]:
+    """Under which names a tool may be on PATH; none for an artefact."""
+    if name in _ALIASES or any(artefact.name == name for artefact in ARTEFACTS):
+        return ()
+    return ("docker-registry",) if name == "registry" else (name,)
+
+
+def how(name: str) -> str:
+    """What a person does to get it."""
+    for artefact in ARTEFACTS:
+        if artefact.name == name:
+            return artefact.how
+    for tool in GO_TOOLS:
+        if tool.name == _ALIASES.get(name, name):
+            return f"Go, then `{INSTALLER}{' --all' if tool.optional else ''}`"
+    for package, names in DEBIAN.items():
+        if name in names:
+            return f"`apt-get install {package}` (as root: `{INSTALLER}`)"
+    return "pip install 'scanmatrix[syft]'" if name == "syft" else f"putting {name} on PATH"
