@@ -24,7 +24,7 @@ _FOUND = re.compile(r"^(?P<path>.*): (?P<signature>[^:\s]\S*) FOUND$")
 # `Signature(md5:size)`: detail that `--debug` and `ExtendedDetectionInfo` add.
 _DETAIL = re.compile(r"\([0-9a-fA-F]{32,64}:\d+\)$")
 _LIMITS = "Heuristics.Limits.Exceeded"
-_TROUBLE = re.compile(r" ERROR$|^ERROR: |^LibClamAV Error: |^WARNING: Can't (?:open|access|read)")
+_TROUBLE = re.compile(r" ERROR$|^ERROR: |^LibClamAV Error: |^WARNING: .*Can't (?:open|access|read)")
 _SHOWN = 3
 
 
@@ -94,10 +94,10 @@ def _believe(lines: list[str], fields: list[dict[str, str]], findings: tuple[Fin
     if errors:
         shown = f" ({trouble[0][:200]})" if trouble else ""
         raise ReportError(f"ClamAV met {errors} errors, so not everything was scanned{shown}{_also(findings)}")
-    if _sum(fields, "Scanned files") == 0 and not findings:
-        raise ReportError("ClamAV scanned no file at all")
     if _sum(fields, "Known viruses") == 0:
         raise ReportError("ClamAV knew no signature at all; refresh its database")
+    if _sum(fields, "Scanned files") == 0 and not findings:
+        raise ReportError("ClamAV scanned no file at all")
 
 
 def _sum(fields: list[dict[str, str]], key: str) -> int | None:
