@@ -1,0 +1,242 @@
+"""Files people write: text and YAML read safely, every mistake told with file and line.
+
+YAML 1.1 as PyYAML reads it, narrowed to what a configuration needs: one document, text keys, no key twice, no
+language-specific tags, and bounded size, nesting and expansion of anchors (an alias that multiplies itself is cut off).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import yaml
+
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+Location: TypeAlias = tuple[str | int, ...]
+
+MAX_BYTES = 8 * 1024 * 1024
+_MAX_DEPTH = 40
+_MAX_NODES = 500_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# libyaml's parser is ten times as fast; both give the same marks.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a file of ours.
+
+    Attributes:
+        file: the file as the user named it, or the name of an environment variable.
+        line: from 1; 0 when there is no line to point at.
+        message: what is wrong and what to do.
+    """
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+class SourceError(UsageError):
+    """A file of ours has mistakes; the message has one line for each.
+
+    Attributes:
+        problems: the mistakes, in the order of the file.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A YAML file read into plain data.
+
+    Attributes:
+        file: as the user named it.
+        data: dict, list, str, int, float, bool, date or None.
+        lines: line (from 1) of each value by its location; for a key of a mapping, the line of the key.
+        variables: environment variable that gave the value at a location instead of the file.
+    """
+
+    file: str
+    data: Any
+    lines: Mapping[Location, int] = field(default_factory=dict)
+    variables: Mapping[Location, str] = field(default_factory=dict)
+
+    def problem(self, location: Location, message: str) -> Problem:
+        """A mistake at a location, or at the nearest enclosing one that is known."""
+        for length in range(len(location), -1, -1):
+            if (variable := self.variables.get(location[:length])) is not None:
+                return Problem(variable, 0, message)
+            if (line := self.lines.get(location[:length])) is not None:
+                return Problem(self.file, line, message)
+        return Problem(self.file, 0, message)
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """`, did you mean '…'?` when one of the known words is close to it, else nothing."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f", did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def read_text(path: Path, *, name: str | None = None) -> str:
+    """A text file as UTF-8, a byte order mark left out.
+
+    Args:
+        path: the file.
+        name: what to call it in messages; its path when left out.
+
+    Raises:
+        SourceError: it is missing, unreadable, larger than `MAX_BYTES`, not UTF-8, or holds control characters.
+    """
+    name = name or str(path)
+    try:
+        if path.is_dir():
+            raise SourceError([Problem(name, 0, "is a folder; name a file")])
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise SourceError([Problem(name, 0, "there is no such file")]) from error
+    except OSError as error:
+        raise SourceError([Problem(name, 0, f"cannot be read: {error.strerror}")]) from error
+    return decode_text(data, name)
+
+
+def decode_text(data: bytes, name: str) -> str:
+    """Bytes of a text file as text; see `read_text`."""
+    if len(data) > MAX_BYTES:
+        raise SourceError([Problem(name, 0, f"is larger than {MAX_BYTES // 1024**2} MiB; split it")])
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SourceError([Problem(name, line, "is not UTF-8 text; save it as UTF-8")]) from error
+    if bad := _CONTROL.search(text):
+        line = text.count("\n", 0, bad.start()) + 1
+        raise SourceError([Problem(name, line, f"control character {bad.group()!r}; save the file as UTF-8 text")])
+    return text
+
+
+def read_yaml(path: Path) -> Source:
+    """A YAML file as plain data with the line of every value.
+
+    Raises:
+        SourceError: it cannot be read, or is not YAML as this module's docstring narrows it.
+    """
+    return parse_yaml(read_text(path), str(path))
+
+
+def parse_yaml(text: str, name: str) -> Source:
+    """YAML text as plain data with the line of every value; see `read_yaml`."""
+    try:
+        _bound(text)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                raise SourceError([Problem(name, 1, "is empty")])
+            walk = _Walk(name, loader)
+            data = walk.value(node, ())
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        raise SourceError([_explain(error, text, name)]) from error
+    except yaml.YAMLError as error:
+        raise SourceError([Problem(name, 0, f"is not YAML: {error}")]) from error
+    except _TooMuchError as error:
+        raise SourceError([Problem(name, error.line, str(error))]) from error
+    if walk.problems:
+        raise SourceError(sorted(walk.problems, key=lambda problem: problem.line))
+    return Source(name, data, walk.lines)
+
+
+class _TooMuchError(Exception):
+    """The text would take more depth or room than any real file of ours."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def _bound(text: str) -> None:
+    """Refuse deep nesting before anything recursive looks at the text."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise _TooMuchError(f"nested more than {_MAX_DEPTH} levels deep", event.start_mark.line + 1)
+
+
+class _Walk:
+    """Node graph to plain data; aliases are written out, so what they multiply to is counted."""
+
+    def __init__(self, name: str, loader: Any) -> None:
+        self.name = name
+        self.loader = loader
+        self.lines: dict[Location, int] = {}
+        self.problems: list[Problem] = []
+        self.count = 0
+
+    def value(self, node: yaml.Node, location: Location) -> Any:
+        line = node.start_mark.line + 1
+        self.count += 1
+        if self.count > _MAX_NODES or len(location) > _MAX_DEPTH:
+            raise _TooMuchError("anchors and aliases expand to more than any configuration needs", line)
+        self.lines.setdefault(location, line)
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, location)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*location, index)) for index, item in enumerate(node.value)]
+        try:
+            return self.loader.construct_object(node)
+        except ValueError as error:  # such as a date that does not exist
+            self.problems.append(Problem(self.name, line, f"{node.value[:40]!r}: {error}; put text in quotes"))
+            return None
+
+    def mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                self.problems.append(Problem(self.name, line, "merge keys ('<<') are not supported; repeat the keys"))
+                continue
+            if key_node.tag != "tag:yaml.org,2002:str":
+                written = key_node.value if isinstance(key_node, yaml.ScalarNode) else "…"
+                self.problems.append(Problem(self.name, line, f"a key must be text; write {written!r} in quotes"))
+                continue
+            key = key_node.value
+            if key in result:
+                first = self.lines[(*location, key)]
+                self.problems.append(Problem(self.name, line, f"key {key!r} is there twice, first in line {first}"))
+                continue
+            self.lines[(*location, key)] = line
+            result[key] = self.value(value_node, (*location, key))
+        return result
+
+
+def _explain(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:
+    """What libyaml complains of in one line, at the place where it noticed."""
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 0
+    lines = text.splitlines()
+    written = lines[line - 1] if 0 < line <= len(lines) else ""
+    if "\t" in written[: len(written) - len(written.lstrip())]:
+        return Problem(name, line, "a tab in the indentation; indent with spaces")
+    what = " ".join(str(part) for part in (error.context, error.problem) if part)
+    return Problem(name, line, f"is not YAML here: {what}")
