@@ -1,0 +1,77 @@
+# ruff: noqa: N818 - the names say what happened (`except NotFound`); that they are errors, their bases say
+"""What can go wrong with an image, and what comes out of a registry.
+
+ImageError
+├── InvalidReference   (UsageError)      not the name of an image
+├── NotFound           (PermanentError)  the registry does not have it
+├── Denied             (PermanentError)  the registry wants other credentials
+├── Unsupported        (PermanentError)  not a container image we can read: schema 1, artifacts, encrypted layers
+├── NoPlatform         (PermanentError)  not for any of the platforms wanted
+├── WrongBytes         (PermanentError)  what was served is not what its digest promises, twice
+├── ArchiveError       (PermanentError)  a local archive or a tarball that is truncated, damaged or unsafe
+├── Busy               (TemporaryError)  429 or 503, longer than we wait
+├── Broken             (TemporaryError)  5xx, resets and time-outs that outlasted the retries
+└── Cancelled          (TemporaryError)  we were told to stop
+"""
+
+from typing import NamedTuple
+
+from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
+
+
+class ImageError(ScanmatrixError):
+    """Base of everything that goes wrong with an image."""
+
+
+class InvalidReference(ImageError, UsageError):
+    """The text is not the name of an image."""
+
+
+class NotFound(ImageError, PermanentError):
+    """The registry does not have what it was asked for."""
+
+
+class Denied(ImageError, PermanentError):
+    """The registry refuses access with the credentials we have, or without any."""
+
+
+class Unsupported(ImageError, PermanentError):
+    """What the reference names is there, but is nothing a scan could read."""
+
+
+class NoPlatform(ImageError, PermanentError):
+    """The image exists, but not for any of the platforms wanted."""
+
+
+class WrongBytes(ImageError, PermanentError):
+    """The bytes served are not those that their digest promises, and a clean second read gave no others."""
+
+
+class ArchiveError(ImageError, PermanentError):
+    """A tar file or folder is not a whole, safe image archive."""
+
+
+class Busy(ImageError, TemporaryError):
+    """The registry asks for patience, longer than we wait."""
+
+
+class Broken(ImageError, TemporaryError):
+    """The registry or the way to it fails, more often than we try."""
+
+
+class Cancelled(ImageError, TemporaryError):
+    """Stopped on request; nothing half-written is left under a final name."""
+
+
+class ManifestBytes(NamedTuple):
+    """A manifest or index exactly as served.
+
+    Attributes:
+        data: the bytes, which `digest` is computed from and so proves.
+        media_type: as the registry declares it, without parameters; may be empty.
+        digest: `sha256:<hex>`, or of the algorithm it was asked for by.
+    """
+
+    data: bytes
+    media_type: str
+    digest: str

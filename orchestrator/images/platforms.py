@@ -1,0 +1,60 @@
+"""Platforms of images: their spelling made one, and which of them answers what is wanted."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from orchestrator.errors import UsageError
+from orchestrator.model import Platform
+
+_PART = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
+# The variant that a bare architecture means, so that it is left out (amd64, arm64) or put in (arm).
+_DEFAULT_VARIANTS = {"amd64": "v1", "arm64": "v8"}
+_IMPLIED_VARIANTS = {"arm": "v7"}
+
+T = TypeVar("T")
+
+
+def parse_platform(text: str) -> Platform:
+    """Read `os/architecture[/variant]`, as `docker --platform` takes it.
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    parts = text.lower().split("/")
+    if len(parts) not in {2, 3} or not all(_PART.fullmatch(part) for part in parts):
+        raise UsageError(f"{text!r} is not a platform; write os/architecture[/variant], for example linux/arm64")
+    return normalise(Platform(os=parts[0], architecture=parts[1], variant=parts[2] if parts[2:] else ""))
+
+
+def normalise(platform: Platform) -> Platform:
+    """One spelling for one platform: `arm64/v8` is `arm64`, `x86_64` is `amd64`, `arm` is `arm/v7`."""
+    architecture = _ARCHITECTURES.get(platform.architecture.lower(), platform.architecture.lower())
+    variant = platform.variant.lower() or _IMPLIED_VARIANTS.get(architecture, "")
+    if variant and not variant.startswith("v") and variant[0].isdigit():
+        variant = f"v{variant}"
+    if variant == _DEFAULT_VARIANTS.get(architecture):
+        variant = ""
+    return Platform(os=platform.os.lower(), architecture=architecture, variant=variant)
+
+
+def choose(wanted: Iterable[Platform], offered: Sequence[tuple[Platform, T]]) -> list[T]:
+    """Of what is offered, the best for each wanted platform, each at most once.
+
+    The same platform is best, the first of them where several are. A platform wanted without variant also takes
+    one with a variant when there is no other (`linux/amd64` takes `linux/amd64/v2`).
+    """
+    chosen: list[T] = []
+    for platform in map(normalise, wanted):
+        exact = [item for have, item in offered if normalise(have) == platform]
+        loose = [item for have, item in offered if not platform.variant and _family(have) == _family(platform)]
+        for item in (exact or loose)[:1]:
+            if not any(item is other for other in chosen):
+                chosen.append(item)
+    return chosen
+
+
+def _family(platform: Platform) -> tuple[str, str]:
+    same = normalise(platform)
+    return same.os, same.architecture
