@@ -1,0 +1,73 @@
+"""Where an image is read: its registry, or the pull-through cache that stands in front of it."""
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Protocol
+
+from orchestrator.images.reference import HUB, Reference
+
+# Docker Hub's registry answers under another name than its images carry.
+_HUB_HOST = "registry-1.docker.io"
+
+
+class CacheRule(Protocol):
+    """One cache, as the configuration describes it: upstream, URL, and repository prefix within it."""
+
+    @property
+    def upstream(self) -> str:
+        """Registry it stands for."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Where it answers, `http(s)://host[:port]`."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Repository prefix; empty when it serves its upstream's own paths."""
+        ...
+
+
+def pull_location(reference: Reference, caches: Iterable[CacheRule], insecure: Iterable[str]) -> str:
+    """Where to read an image's repository, as `http(s)://host[:port]/repository`.
+
+    A cache is spoken to by the scheme of its URL. Without one for this registry, the registry itself is read: by
+    plain HTTP on the machine's own addresses, by HTTPS everywhere else. (For hosts in `insecure` the client neither
+    verifies certificates nor insists on TLS.)
+
+    Args:
+        reference: of the image; tag and digest play no role.
+        caches: at most one per upstream.
+        insecure: registries, `host[:port]`, spoken to without TLS verification.
+    """
+    for cache in caches:
+        if _same_host(cache.upstream, reference.registry):
+            prefix = cache.path.strip("/")
+            return "/".join(part for part in (cache.url.rstrip("/"), prefix, reference.repository) if part)
+    if reference.registry == HUB:
+        return f"https://{_HUB_HOST}/{reference.repository}"
+    tls = reference.registry in set(insecure) or not is_loopback(host_name(reference.registry))
+    return f"{'https' if tls else 'http'}://{reference.registry}/{reference.repository}"
+
+
+def host_name(host: str) -> str:
+    """`host[:port]` without its port, an IPv6 address without its brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a host name means the machine itself, without asking any name server."""
+    if name.lower().rstrip(".") == "localhost" or name.lower().endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _same_host(upstream: str, registry: str) -> bool:
+    aliases = {"index.docker.io": HUB, _HUB_HOST: HUB}
+    return aliases.get(upstream.lower(), upstream.lower()) == aliases.get(registry.lower(), registry.lower())

@@ -1,0 +1,95 @@
+"""Names of images, normalised exactly as Docker does.
+
+Grammar and normalisation: the `reference` package of the distribution project (`ParseNormalizedNamed`, then
+`TagNameOnly`), which every container engine follows.
+"""
+
+import re
+
+from orchestrator.images.digests import DIGEST
+from orchestrator.images.interface import InvalidReference
+from orchestrator.model import Document
+
+__all__ = ["InvalidReference", "Reference", "parse"]
+
+HUB = "docker.io"
+_HUB_OLD = "index.docker.io"
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+_PATH_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_PATH_PART}(?:/{_PATH_PART})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_IDENTIFIER = re.compile(r"[a-f0-9]{64}")
+_PATH_LIMIT = 255
+
+
+class Reference(Document, frozen=True):
+    """A normalised name of an image; `str()` of it is what `parse` reads back.
+
+    Attributes:
+        registry: host and port, `docker.io` for Docker Hub.
+        repository: path within the registry, `library/` included.
+        tag: `latest` where neither tag nor digest was given; empty where only a digest was.
+        digest: `sha256:…` or `sha512:…`, or empty. With a tag beside it the digest decides, as it does for Docker.
+    """
+
+    registry: str
+    repository: str
+    tag: str = ""
+    digest: str = ""
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.registry}/{self.repository}{tag}{digest}"
+
+
+def parse(text: str) -> Reference:
+    """Read and normalise the name of an image.
+
+    Args:
+        text: `[registry/]repository[:tag][@digest]`.
+
+    Raises:
+        InvalidReference: it is not one; the message says which part is wrong.
+    """
+    if _IDENTIFIER.fullmatch(text):
+        raise _invalid(text, "64 hexadecimal digits are an image's id, not its name")
+    name, at, digest = text.partition("@")
+    if at and not DIGEST.fullmatch(digest):
+        raise _invalid(text, "after the @ must stand sha256: with 64 or sha512: with 128 lower-case hexadecimal digits")
+    registry, path = _split_registry(name)
+    repository, colon, tag = path.partition(":")
+    if colon and not _TAG.fullmatch(tag):
+        raise _invalid(text, f"{tag[:140]!r} is not a tag: 1 to 128 of A-Z a-z 0-9 _ . -, not starting with . or -")
+    if registry == HUB and "/" not in repository:
+        repository = f"library/{repository}" if repository else ""
+    _check_name(text, registry, repository)
+    return Reference(registry=registry, repository=repository, tag=tag or ("" if digest else "latest"), digest=digest)
+
+
+def _split_registry(name: str) -> tuple[str, str]:
+    """What stands before the first slash is a registry when it looks like a host: a dot, a port, or `localhost`.
+
+    A capital letter makes it one, too: no repository may have any.
+    """
+    first, slash, rest = name.partition("/")
+    if not slash or not (set(".:") & set(first) or first == "localhost" or first != first.lower()):
+        return HUB, name
+    return (HUB if first == _HUB_OLD else first), rest
+
+
+def _check_name(text: str, registry: str, repository: str) -> None:
+    if not _DOMAIN.fullmatch(registry):
+        raise _invalid(text, f"{registry[:260]!r} is not a registry's host[:port]")
+    if repository != repository.lower():
+        raise _invalid(text, f"the repository {repository[:260]!r} must be lower-case")
+    if not _PATH.fullmatch(repository):
+        raise _invalid(text, f"{repository[:260]!r} is not a repository: a-z 0-9, with single . _ - or __ in between")
+    if len(repository) > _PATH_LIMIT:
+        raise _invalid(text, f"its repository is longer than {_PATH_LIMIT} characters")
+
+
+def _invalid(text: str, reason: str) -> InvalidReference:
+    shown = text if len(text) <= 300 else f"{text[:300]}…"  # noqa: PLR2004 - a message, not a novel
+    return InvalidReference(f"{shown!r} is not an image reference: {reason}")
