@@ -1,14 +1,22 @@
-"""Options that every test run knows."""
+"""For all tests: nothing of this machine's user gets into a test."""
 
 import os
 
-from tests.golden import REFRESH
+import pytest
+
+_FOREIGN = {"http_proxy", "https_proxy", "all_proxy", "registry_auth_file"}
 
 
-def pytest_addoption(parser):
-    parser.addoption("--update-golden", action="store_true", help="write the golden files anew instead of comparing")
+@pytest.fixture(scope="session")
+def _empty_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("empty"))
 
 
-def pytest_configure(config):
-    if config.getoption("--update-golden"):
-        os.environ[REFRESH] = "1"  # in the environment, so that the workers of pytest-xdist know it too
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, _empty_folder: str) -> None:
+    """No settings of ours, no registry credentials and no HTTP proxy out of the environment."""
+    for name in list(os.environ):
+        ours = name.startswith("SCANMATRIX_") and name != "SCANMATRIX_REQUIRE_TOOLS"
+        if ours or name.lower() in _FOREIGN:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DOCKER_CONFIG", _empty_folder)
