@@ -1,1 +1,74 @@
-"""scanmatrix: a matrix of images × scans, planned, run and accounted for."""
+"""scanmatrix: a matrix of images × scans, planned, run and accounted for.
+
+The public surface; everything else may change between versions. Names are loaded when first used, so that importing the
+package costs nothing.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.config import Config
+    from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
+    from orchestrator.model import Ledger, Outcome, Plan
+    from orchestrator.sdk import (
+        ledger_frame,
+        lint,
+        load_catalog,
+        load_config,
+        make_plan,
+        read_findings,
+        read_ledger,
+        read_plan,
+        render,
+        run,
+    )
+
+__all__ = [
+    "Config",
+    "Ledger",
+    "Outcome",
+    "PermanentError",
+    "Plan",
+    "ScanmatrixError",
+    "TemporaryError",
+    "UsageError",
+    "__version__",
+    "ledger_frame",
+    "lint",
+    "load_catalog",
+    "load_config",
+    "make_plan",
+    "read_findings",
+    "read_ledger",
+    "read_plan",
+    "render",
+    "run",
+]
+
+_HOMES = {
+    "Config": "config",
+    "Ledger": "model",
+    "Outcome": "model",
+    "Plan": "model",
+    "PermanentError": "errors",
+    "ScanmatrixError": "errors",
+    "TemporaryError": "errors",
+    "UsageError": "errors",
+}
+
+try:
+    __version__ = version("scanmatrix")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'sdk')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

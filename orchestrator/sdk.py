@@ -1,1 +1,220 @@
-"""To be written by its owner."""
+"""The steps of a run as functions: what `from orchestrator import …` offers and the command line calls.
+
+    config = load_config("scanmatrix.yaml")
+    plan = make_plan(config)
+    ledger = run(plan, config)
+    findings = read_findings(config, plan.run)        # a pandas DataFrame
+
+Every function raises `UsageError` for what the caller got wrong and other `ScanmatrixError`s for what broke.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestrator import config as _config
+from orchestrator.errors import UsageError
+from orchestrator.volume import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from orchestrator.config import Config
+    from orchestrator.engines.interface import Observer
+    from orchestrator.inventory import Entry
+    from orchestrator.model import Ledger, Plan, Scan
+    from orchestrator.yaml_source import Problem
+    from workflows import Kind
+
+CONFIG_FILE = Path("scanmatrix.yaml")
+
+
+def load_config(
+    path: Path | str | None = None, *, references: Sequence[str] = (), volume: Path | str | None = None
+) -> Config:
+    """The configuration: a file with the environment laid over it, or the defaults.
+
+    Args:
+        path: the YAML file; without it `scanmatrix.yaml` of the working directory, unless references are given.
+        references: images or archives named by the caller; with them no configuration file is needed.
+        volume: folder to use instead of `volume.path`.
+
+    Raises:
+        UsageError: there is no configuration and nothing else to scan, or the configuration has mistakes.
+    """
+    if path is None and not references and CONFIG_FILE.exists():
+        path = CONFIG_FILE
+    config = _config.load_config(path) if path is not None else _config.default_config()
+    if volume is not None:
+        section = config.volume.model_copy(update={"path": Path(volume).absolute()})
+        config = config.with_changes(volume=section)
+    return config
+
+
+def load_catalog(config: Config | None = None) -> dict[str, Scan]:
+    """The scans there are, by name: the shipped ones, and those that the configuration adds.
+
+    Raises:
+        UsageError: a template has mistakes.
+    """
+    from orchestrator import catalog
+
+    return catalog.load_catalog(config)
+
+
+def make_plan(
+    config: Config,
+    *,
+    references: Sequence[str] = (),
+    scans: Sequence[str] = (),
+    run: str | None = None,
+    offline: bool = False,
+) -> Plan:
+    """Plan a run: every cell with its decision, every image by digest, and what it will cost.
+
+    Args:
+        config: the configuration.
+        references: images or archives to take instead of the configured targets.
+        scans: scans to run instead of those the targets ask for.
+        run: id of the run; made from the time when None.
+        offline: ask no registry.
+
+    Raises:
+        UsageError: there is nothing to scan, an unknown scan is asked for, or the budget is exceeded.
+    """
+    from orchestrator import planning
+
+    now = datetime.now(UTC)
+    return planning.make_plan(
+        config,
+        _entries(config, references, tuple(scans)),
+        load_catalog(config),
+        run=run or new_run_id(now),
+        now=now,
+        offline=offline,
+        history=_history(config, now),
+    )
+
+
+def new_run_id(now: datetime) -> str:
+    """An id that sorts by time, reads as one, and is fit for a file and a Kubernetes object."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def read_plan(config: Config, run: str) -> Plan:
+    """The plan of an earlier run.
+
+    Raises:
+        UsageError: there is no such run on the volume.
+    """
+    from orchestrator.steps.plan import read_plan
+
+    volume = _volume(config)
+    if not volume.plan(run).exists():
+        raise UsageError(f"no run {run!r} on {volume.root}: there is no {volume.plan(run)}")
+    return read_plan(run, volume)
+
+
+def run(plan: Plan, config: Config, *, observer: Observer | None = None) -> Ledger:
+    """Run a plan with the local engine and return its ledger; goes on with a run that was cut off.
+
+    Raises:
+        EngineError: the run itself broke; what was done is kept, the same call goes on with it.
+    """
+    from orchestrator.engines.interface import Silent
+    from orchestrator.engines.local import LocalEngine
+
+    if config.engine != "local":
+        raise UsageError(
+            f"this version runs plans with the local engine only, not {config.engine!r}:"
+            " submit the output of `scanmatrix render` to Argo, or set `engine: local`"
+        )
+    return LocalEngine().run(plan, _volume(config), observer or Silent())
+
+
+def render(plan: Plan, config: Config, *, kind: Kind | str = "workflow") -> str:
+    """The plan as Argo manifests, one YAML document for each object."""
+    import workflows
+
+    return workflows.render(plan, config, kind=workflows.Kind(kind))
+
+
+def with_spec_size(plan: Plan, config: Config) -> Plan:
+    """The plan with the size of its largest Workflow in the budget; costs about as much as rendering."""
+    import workflows
+
+    spec_bytes = workflows.spec_bytes(plan, config)
+    return msgspec.structs.replace(plan, budget=msgspec.structs.replace(plan.budget, spec_bytes=spec_bytes))
+
+
+def results_folder(config: Config, run: str) -> Path:
+    """Where the results of a run lie."""
+    return _volume(config).results(run)
+
+
+def read_ledger(config: Config, run: str) -> Ledger:
+    """The ledger of a run that ended.
+
+    Raises:
+        DocumentError: there is none, or it is damaged.
+    """
+    from orchestrator import results
+
+    return results.read_ledger(_volume(config), run)
+
+
+def ledger_frame(ledger: Ledger) -> pd.DataFrame:
+    """A ledger as a DataFrame, a row per cell; `docs/results.md` documents columns and dtypes."""
+    from orchestrator import results
+
+    return results.ledger_frame(ledger)
+
+
+def read_findings(config: Config, run: str) -> pd.DataFrame:
+    """The findings of a run as a DataFrame, a row per finding; `docs/results.md` documents columns and dtypes."""
+    from orchestrator import results
+
+    return results.read_findings(_volume(config), run)
+
+
+def lint(path: Path | str) -> list[Problem]:
+    """What is wrong with a file of ours: configuration, CSV of targets, scan template."""
+    from orchestrator.lint import lint_file
+
+    return lint_file(Path(path))
+
+
+def _volume(config: Config) -> Volume:
+    return Volume(config.volume.path)
+
+
+def _entries(config: Config, references: Sequence[str], scans: tuple[str, ...]) -> tuple[Entry, ...]:
+    """What shall be scanned: what the caller names, or what the configuration's sources hold."""
+    from orchestrator.inventory import collect, named
+
+    entries = named(references) if references else collect(config, config.base)
+    if not entries:
+        raise UsageError(
+            "nothing to scan: name an image or an archive, or configure targets"
+            " (the smallest configuration is `targets: [{csv: {path: targets.csv}}]`)"
+        )
+    if scans:
+        entries = tuple(msgspec.structs.replace(entry, scans=scans) for entry in entries)
+    return entries
+
+
+def _history(config: Config, now: datetime) -> dict[tuple[str, str], object]:
+    """Earlier results young enough to spare a scan; nothing is read when every scan runs anew."""
+    if not config.rescan_after:
+        return {}
+    from orchestrator import results
+
+    oldest = now - timedelta(seconds=max(config.rescan_after.values()))
+    return dict(results.history(_volume(config), oldest))

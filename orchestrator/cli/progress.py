@@ -6,6 +6,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from orchestrator.engines.interface import Silent
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -13,28 +15,6 @@ if TYPE_CHECKING:
 
     from orchestrator.engines.interface import Observer
     from orchestrator.model import Cell, CellRecord, Plan, Target
-
-
-class Silent:
-    """An observer that shows nothing."""
-
-    def plan_started(self, plan: Plan) -> None:
-        """Nothing."""
-
-    def pull_started(self, target: Target) -> None:
-        """Nothing."""
-
-    def pull_progress(self, target: Target, bytes_done: int, bytes_total: int | None) -> None:
-        """Nothing."""
-
-    def pull_finished(self, target: Target, error: str) -> None:
-        """Nothing."""
-
-    def cell_started(self, cell: Cell) -> None:
-        """Nothing."""
-
-    def cell_finished(self, cell: Cell, record: CellRecord) -> None:
-        """Nothing."""
 
 
 class Bars(Silent):

@@ -33,6 +33,28 @@ class Observer(Protocol):
         """The cell's last attempt ended."""
 
 
+class Silent:
+    """An observer that lets everything pass; a base for those that look at some of it."""
+
+    def plan_started(self, plan: Plan) -> None:
+        """Nothing."""
+
+    def pull_started(self, target: Target) -> None:
+        """Nothing."""
+
+    def pull_progress(self, target: Target, bytes_done: int, bytes_total: int | None) -> None:
+        """Nothing."""
+
+    def pull_finished(self, target: Target, error: str) -> None:
+        """Nothing."""
+
+    def cell_started(self, cell: Cell) -> None:
+        """Nothing."""
+
+    def cell_finished(self, cell: Cell, record: CellRecord) -> None:
+        """Nothing."""
+
+
 class Engine(Protocol):
     """Runs a plan to its ledger."""
 

@@ -1,0 +1,25 @@
+"""What people import: every promised name is there, and asking for the package costs nothing."""
+
+import subprocess
+import sys
+
+import orchestrator
+
+
+def test_every_promised_name_is_there() -> None:
+    assert all(getattr(orchestrator, name) is not None for name in orchestrator.__all__)
+
+
+def test_nothing_else_is_promised() -> None:
+    assert dir(orchestrator) == sorted(orchestrator.__all__)
+
+
+def test_the_command_loads_no_heavy_package_for_its_help() -> None:
+    heavy = "pandas pyarrow hera requests oras pydantic cyclonedx kubernetes boto3 rich.console".split()
+    code = (
+        "import sys\nfrom orchestrator.cli.app import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        f"sys.exit(','.join(name for name in {heavy} if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
