@@ -9,6 +9,8 @@
 | `upstream` | a registry with basic auth, behind a counting proxy |
 | `cache` | an empty pull-through cache of `upstream`; it alone has the credentials |
 | `make_cache` | the same of any URL |
+| `java_tool` | image with the real log4j-core 2.14.1 jar and an npm package |
+| `debian` | image of a debootstrap'ed Debian (150 MB, one layer) |
 | `virus_signatures` | folder for `clamscan --database`: EICAR, and nothing else |
 """
 
@@ -19,8 +21,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import signatures
+from tests.tools import artifacts, samples, signatures
 from tests.tools.bearer import Bearer
+from tests.tools.images import Image
 from tests.tools.proxy import Proxy
 from tests.tools.servers import RUNNING, Registry, Upstream, start_registry
 
@@ -102,6 +105,18 @@ def cache(upstream: Upstream, make_cache: MakeCache) -> Registry:
 def virus_signatures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Signatures of our own, so that the real clamscan runs offline."""
     return signatures.write(tmp_path_factory.mktemp("signatures"))
+
+
+@pytest.fixture(scope="session")
+def java_tool() -> Image:
+    """The image every scanner finds something in: Log4Shell's own jar, and an npm package with known flaws."""
+    return samples.java_tool(artifacts.log4j_jar(), artifacts.npm_package())
+
+
+@pytest.fixture(scope="session")
+def debian() -> Image:
+    """A real Debian; takes seconds to compress, so only for tests that need one."""
+    return samples.debian(artifacts.debian_root())
 
 
 @pytest.hookimpl(wrapper=True)

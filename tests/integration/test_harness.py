@@ -199,6 +199,15 @@ class TestImages:
         found = syft(f"oci-archive:{tmp_path / 'image.tar'}")
         assert {("openssl", "3.0.11-1~deb12u2"), ("log4j-core", "2.14.1"), ("lodash", "4.17.20")} <= found
 
+    def test_syft_finds_real_jar_and_npm_package(self, tmp_path: Path, java_tool: Image) -> None:
+        layouts.write_docker_save(tmp_path / "image.tar", java_tool, tags=("java-tool:12",))
+        found = syft(f"docker-archive:{tmp_path / 'image.tar'}")
+        assert {("log4j-core", "2.14.1"), ("lodash", "4.17.20")} <= found
+
+    def test_syft_reads_real_debian(self, tmp_path: Path, debian: Image) -> None:
+        layouts.write_archive(tmp_path / "image.tar", debian)
+        assert len(syft(f"oci-archive:{tmp_path / 'image.tar'}")) > 80
+
     def test_clamscan_finds_eicar_offline(self, tmp_path: Path, virus_signatures: Path) -> None:
         layouts.write_archive(tmp_path / "image.tar", samples.eicar())
         command = [
@@ -211,6 +220,37 @@ class TestImages:
         assert (scan.returncode, "Scanmatrix.Test.EICAR" in scan.stdout) == (1, True), scan.stdout + scan.stderr
         layouts.write_archive(tmp_path / "image.tar", samples.system())
         assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+class TestTools:
+    def test_argo_lints_offline(self, tmp_path: Path) -> None:
+        workflow = {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Workflow",
+            "metadata": {"generateName": "one-"},
+            "spec": {"entrypoint": "one", "templates": [{"name": "one", "container": {"image": "none"}}]},
+        }
+        path = tmp_path / "workflow.json"
+        command = [str(require("argo")), "lint", "--offline", str(path)]
+        for entrypoint, status in (("one", 0), ("two", 1)):
+            workflow["spec"]["entrypoint"] = entrypoint  # type: ignore[index]
+            path.write_text(json.dumps(workflow))
+            assert subprocess.run(command, capture_output=True, check=False).returncode == status
+
+    def test_crane_pulls(self, registry: Registry, repository: str, tmp_path: Path) -> None:
+        reference = registry.push(f"{repository}:1", samples.system())
+        subprocess.run(
+            [str(require("crane")), "pull", "--insecure", reference, str(tmp_path / "image.tar")], check=True
+        )
+        assert (tmp_path / "image.tar").stat().st_size > 0
+
+    def test_missing_tool_skips_or_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("SCANMATRIX_REQUIRE_TOOLS", raising=False)
+        with pytest.raises(pytest.skip.Exception, match="no-such-tool is missing; get it by: "):
+            require("no-such-tool")
+        monkeypatch.setenv("SCANMATRIX_REQUIRE_TOOLS", "1")
+        with pytest.raises(pytest.fail.Exception, match="no-such-tool is missing"):
+            require("no-such-tool")
 
 
 def inspect(reference: str, *options: str) -> dict[str, object]:

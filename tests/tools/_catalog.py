@@ -80,11 +80,16 @@ DEBIAN = {
     "debootstrap": ("debootstrap",),
     "docker-registry": ("docker-registry",),
     "git": ("git",),
+    "maven": ("mvn",),
+    "npm": ("npm",),
     "openssh-client": ("ssh", "ssh-keygen"),
     "openssh-server": ("sshd",),
     "skopeo": ("skopeo",),
     "zstd": ("zstd",),
 }
+
+# Packages that are needed only until an artefact has been fetched with them.
+CLIENTS = {"maven": "log4j-core", "npm": "npm-package"}
 
 ARTEFACTS = (
     Artefact("log4j-core", "maven/log4j-core-2.14.1.jar", "a Maven client (`mvn`), then `python -m tests.tools`"),

@@ -14,7 +14,7 @@ from tests.tools._catalog import GoTool
 def build(tool: GoTool) -> Path:
     """Build in a folder of its own and move the finished tool into place; a killed build leaves nothing there."""
     tool.folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=tool.folder.parent, prefix=f".{tool.name}-") as temporary:
+    with tempfile.TemporaryDirectory(dir=tool.folder.parent, prefix=".unfinished-") as temporary:
         work = Path(temporary) / "source"
         work.mkdir()
         for name in ("go.mod", "go.sum"):

@@ -1,0 +1,113 @@
+"""Make the tests' external tools available: `python -m tests.tools [--all] [name …]`. Needs nothing but Python."""
+
+import argparse
+import fcntl
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tests.tools import _catalog, _debian, _golang, artifacts, find
+
+
+def main() -> int:
+    """Bring what is missing, one line per step; the exit status is 1 when CI requires a tool that cannot be had."""
+    options = _options()
+    with _alone():
+        lacking = [*_debian_packages(options.names), *_go_tools(options), *_artefacts(options.names)]
+    if lacking:
+        say("tests that need these are skipped:", ", ".join(lacking))
+    return 1 if lacking and os.environ.get("SCANMATRIX_REQUIRE_TOOLS", "") not in {"", "0"} else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.tools", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="also the tools that take minutes to build (grype, trivy)")
+    known = [*_catalog.DEBIAN, *(t.name for t in _catalog.GO_TOOLS), *(a.name for a in _catalog.ARTEFACTS)]
+    parser.add_argument("names", nargs="*", metavar="name", help=f"only these, of: {', '.join(known)}")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(known):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    return options
+
+
+def _debian_packages(names: list[str]) -> list[str]:
+    missing = {package: of for package, of in _debian.missing().items() if not names or package in names}
+    for package in _catalog.DEBIAN:
+        if package not in missing and (not names or package in names):
+            say("present", package)
+    if not missing:
+        return []
+    if not _debian.possible():
+        for package in missing:
+            say("missing", package, "(needs root and apt-get)")
+        return [command for of in missing.values() for command in of]
+    done = _attempt(f"install {' '.join(missing)}", lambda: _debian.install(list(missing)))
+    return [] if done else [command for of in missing.values() for command in of]
+
+
+def _go_tools(options: argparse.Namespace) -> list[str]:
+    lacking = []
+    for tool in _catalog.GO_TOOLS:
+        if tool.name not in options.names and (options.names or (tool.optional and not options.all)):
+            continue
+        label = f"{tool.name} {tool.version}"
+        if tool.binary.exists():
+            say("present", label)
+        elif shutil.which("go") is None:
+            say("missing", label, "(go is not on PATH)")
+            lacking += [] if find(tool.name) else [tool.name]
+        elif not _attempt(f"build {label}", lambda tool=tool: _golang.build(tool)):  # type: ignore[misc]
+            lacking.append(tool.name)
+    return lacking
+
+
+def _artefacts(names: list[str]) -> list[str]:
+    lacking = []
+    for artefact in _catalog.ARTEFACTS:
+        if names and artefact.name not in names:
+            continue
+        if artefact.file.exists():
+            say("present", artefact.name)
+        elif why := artifacts.obstacle(artefact):
+            say("missing", artefact.name, f"({why})")
+            lacking.append(artefact.name)
+        elif not _attempt(f"make {artefact.name}", lambda artefact=artefact: artifacts.make(artefact)):  # type: ignore[misc]
+            lacking.append(artefact.name)
+    return lacking
+
+
+def _attempt(what: str, action: Callable[[], object]) -> bool:
+    """Do it, and say how long it took or why it failed; the other tools are tried all the same."""
+    say("…", what)
+    started = time.monotonic()
+    try:
+        action()
+    except (OSError, RuntimeError, LookupError, StopIteration) as error:
+        say("failed", what, f"- {error}")
+        return False
+    say("done", what, f"({time.monotonic() - started:.0f} s)")
+    return True
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One installer at a time on a machine: a second one waits, and then finds everything there."""
+    _catalog.cache().mkdir(parents=True, exist_ok=True)
+    with (_catalog.cache() / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in _catalog.cache().glob("**/.unfinished-*"):
+            shutil.rmtree(leftover, ignore_errors=True)  # of an installer that was killed
+        yield
+
+
+def say(state: str, *words: str) -> None:
+    """One line, at once."""
+    sys.stdout.write(f"{state:8}{' '.join(words)}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Real content for images: a Maven jar, an npm package, a Debian root; made once, each through its own client."""
+
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.tools import require
+from tests.tools._catalog import ARTEFACTS, Artefact
+
+DEBIAN_SUITE = "bookworm"
+LOG4J = "org.apache.logging.log4j:log4j-core:2.14.1"
+NPM = "lodash@4.17.20"
+
+
+def log4j_jar() -> bytes:
+    """The real log4j-core-2.14.1.jar, the one with Log4Shell (GHSA-jfh8-c2jp-5v3q)."""
+    return require("log4j-core").read_bytes()
+
+
+def npm_package() -> dict[str, bytes]:
+    """Files of the real lodash 4.17.20, named relative to `node_modules`."""
+    with tarfile.open(require("npm-package")) as tar:
+        return {
+            member.name.replace("package/", "lodash/", 1): content.read()
+            for member in tar
+            if member.isfile() and (content := tar.extractfile(member))
+        }
+
+
+def debian_root() -> bytes:
+    """The tar of a debootstrap'ed Debian (minbase), about 150 MB."""
+    return require("debian-root").read_bytes()
+
+
+def make(artefact: Artefact) -> None:
+    """Fetch or build an artefact into the cache; it appears there whole or not at all."""
+    artefact.file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=artefact.file.parent, prefix=".unfinished-") as folder:
+        _MAKERS[artefact.name](Path(folder)).rename(artefact.file)
+
+
+def obstacle(artefact: Artefact) -> str:
+    """Why `make` cannot work on this machine; empty when it can."""
+    client = {"log4j-core": "mvn", "npm-package": "npm", "debian-root": "debootstrap"}[artefact.name]
+    if shutil.which(client, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+        return f"{client} not found"
+    return "debootstrap needs root" if client == "debootstrap" and os.geteuid() != 0 else ""
+
+
+def _fetch_jar(folder: Path) -> Path:
+    _run("mvn", "--batch-mode", "dependency:copy", f"-Dartifact={LOG4J}", f"-DoutputDirectory={folder}", cwd=folder)
+    return next(folder.glob("log4j-core-*.jar"))
+
+
+def _fetch_npm(folder: Path) -> Path:
+    _run("npm", "pack", NPM, "--silent", cwd=folder)
+    return next(folder.glob("*.tgz"))
+
+
+def _make_debian(folder: Path) -> Path:
+    root = folder / "root"
+    _run("debootstrap", "--variant=minbase", DEBIAN_SUITE, str(root), cwd=folder)
+    for waste in ("var/cache/apt", "var/lib/apt/lists", "var/log"):
+        shutil.rmtree(root / waste)
+        (root / waste).mkdir()
+    # Packed by tar itself: Python's tarfile would leave names of users and times of this day in it.
+    stable = ["--sort=name", "--mtime=@1767225600", "--numeric-owner", "--format=posix"]
+    stable += ["--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime", "--exclude=./dev/*"]
+    _run("tar", *stable, "-C", str(root), "-cf", str(folder / "root.tar"), ".", cwd=folder)
+    return folder / "root.tar"
+
+
+_MAKERS: dict[str, Callable[[Path], Path]] = {
+    "log4j-core": _fetch_jar,
+    "npm-package": _fetch_npm,
+    "debian-root": _make_debian,
+}
+assert _MAKERS.keys() == {artefact.name for artefact in ARTEFACTS}
+
+
+def _run(*command: str, cwd: Path) -> None:
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"`{' '.join(command[:3])} …` failed:\n{(done.stdout + done.stderr)[-2000:]}")
