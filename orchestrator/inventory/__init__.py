@@ -1,1 +1,84 @@
-"""Where targets come from: one file per source."""
+"""Where targets come from: one file per source.
+
+To add a source, give `orchestrator.sections.TargetSource` its key, write a function as `Reader` describes, and list it
+here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestrator.catalog import load_catalog
+from orchestrator.inventory.csv_file import read_csv
+from orchestrator.inventory.inline import read_archive, read_image
+from orchestrator.inventory.interface import (
+    Context,
+    Entry,
+    InventoryError,
+    Reader,
+    SourceBrokenError,
+    SourceUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from orchestrator.config import Config
+    from orchestrator.model import Scan
+    from orchestrator.yaml_source import Problem
+
+__all__ = ["READERS", "Entry", "InventoryError", "SourceBrokenError", "SourceUnavailableError", "collect"]
+
+READERS: dict[str, Reader] = {"csv": read_csv, "image": read_image, "archive": read_archive}
+"""The sources by their key in the configuration's `targets`."""
+
+
+def collect(
+    config: Config, base: Path | None = None, *, catalog: Mapping[str, Scan] | None = None
+) -> tuple[Entry, ...]:
+    """Every entry of every configured source, in their order.
+
+    Entries that say the same of the same image are merged into the first of them, with the scans of all.
+
+    Args:
+        config: names the sources.
+        base: folder that relative paths start from, instead of the configuration's own.
+        catalog: the scans there are; loaded when left out.
+
+    Raises:
+        CatalogError: the catalog had to be loaded and has mistakes.
+        InventoryError: files of targets have mistakes; those of all files are told at once.
+        SourceUnavailableError: a source cannot be had as configured.
+        SourceBrokenError: a source did not answer properly; trying again may help.
+    """
+    scans = tuple(catalog if catalog is not None else load_catalog(config, base=base))
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for index, source in enumerate(config.targets):
+        kind = next(key for key in READERS if getattr(source, key) is not None)
+        where = config.problem(("targets", index), "")
+        context = Context(base or config.base, scans, f"{where.file}:{where.line}" if where.line else where.file)
+        try:
+            entries += READERS[kind](source, context)
+        except InventoryError as error:
+            problems += error.problems
+    if problems:
+        raise InventoryError(problems)
+    default = scans if "*" in config.scans.default else config.scans.default
+    return merge(entries, scans, default)
+
+
+def merge(entries: Iterable[Entry], scans: tuple[str, ...], default: tuple[str, ...]) -> tuple[Entry, ...]:
+    """Entries with `*` written out, and those alike but for their scans made one, in the order of first occurrence."""
+    merged: dict[tuple[object, ...], Entry] = {}
+    for entry in entries:
+        wanted = scans if "*" in entry.scans else tuple(dict.fromkeys(entry.scans))
+        key = (entry.local, entry.reference, entry.owner, frozenset(entry.labels.items()))
+        first = merged.get(key)
+        if first is not None and first.scans != wanted:
+            wanted = tuple(dict.fromkeys((*(first.scans or default), *(wanted or default))))
+        merged[key] = msgspec.structs.replace(first or entry, scans=wanted)
+    return tuple(merged.values())

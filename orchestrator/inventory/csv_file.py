@@ -1,0 +1,166 @@
+"""A CSV of targets, a local file or one out of a git repository.
+
+    image,scans,owner,environment
+    ubuntu:20.04,general;virus,platform@example.com,production
+    java-tool:12,*,java@example.com,production
+
+RFC 4180 with a header line, columns in any order and separated by commas (or tabs, never `;`: that separates scans).
+`image` is required; `scans` and `owner` mean what they say; every other column becomes a label. Blank lines and lines
+that begin with `#` are skipped. Mistakes of the file refuse it whole, all told at once, because a misspelt scan or
+column would silently scan less. A malformed image reference is no mistake of the file: planning makes it a failed row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.catalog import unknown_scan
+from orchestrator.inventory.git_repository import read_file
+from orchestrator.inventory.interface import Context, Entry, InventoryError
+from orchestrator.yaml_source import Problem, SourceError, decode_text, read_text, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.sections import TargetSource
+
+_OWN = ("image", "scans", "owner")
+
+
+def read_csv(source: TargetSource, context: Context) -> list[Entry]:
+    """Entries of a CSV; see `Reader`."""
+    assert source.csv is not None  # noqa: S101 - the reader is chosen by this key
+    written = source.csv.path
+    try:
+        if source.csv.git is None:
+            path = context.base / Path(written).expanduser()
+            name = written
+            text = read_text(path, name=str(path) if context.base != Path.cwd() else written)
+        else:
+            file = read_file(source.csv.git.url, source.csv.git.ref, written)
+            name = f"{source.csv.git.url}@{file.commit}:{written}"
+            text = decode_text(file.data, name)
+    except InventoryError:
+        raise
+    except SourceError as error:
+        raise InventoryError(error.problems) from error
+    return parse_csv(text, name, context.scans)
+
+
+def parse_csv(text: str, name: str, scans: tuple[str, ...]) -> list[Entry]:
+    """Entries of a CSV's text.
+
+    Args:
+        text: the file.
+        name: what to call it in messages and origins.
+        scans: names of every scan there is.
+
+    Raises:
+        InventoryError: it has mistakes.
+    """
+    problems: list[Problem] = []
+    rows = _rows(text, name, problems)
+    line, header = next(rows, (0, []))
+    if problems or not header:
+        raise InventoryError(
+            problems or [Problem(name, 1, "is empty; the first line names the columns: image,scans,owner")]
+        )
+    columns = [column.strip().lower() for column in header]
+    problems += [Problem(name, line, message) for message in _judge_header(columns, header)]
+    if problems:
+        raise InventoryError(problems)
+    entries: list[Entry] = []
+    for line, row in rows:
+        cells = [cell.strip() for cell in row]
+        wrong = list(_judge_row(columns, cells, scans))
+        if wrong:
+            problems += [Problem(name, line, message) for message in wrong]
+        else:
+            entries.append(_entry(columns, header, cells, f"{name}:{line}"))
+    if problems:
+        raise InventoryError(problems)
+    return entries
+
+
+def _rows(text: str, name: str, problems: list[Problem]) -> Iterator[tuple[int, list[str]]]:
+    """Rows with content and the line each begins in; a row that cannot be read ends them with a problem."""
+    lines = _without_comments(text)
+    first = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
+    reader = csv.reader(lines, delimiter="\t" if "\t" in first and "," not in first else ",", strict=True)
+    while True:
+        begin = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            what = "a quote is opened here and never closed" if "end of data" in str(error) else str(error)
+            problems.append(Problem(name, begin, what))
+            return
+        if row is None:
+            return
+        if any(cell.strip() for cell in row) and not row[0].lstrip().startswith("#"):
+            yield begin, row
+
+
+def _without_comments(text: str) -> Iterator[str]:
+    """Lines, those that begin with `#` made blank (unless a quoted cell goes on in them)."""
+    quoted = False
+    for line in io.StringIO(text, newline=""):
+        if not quoted and line.lstrip().startswith("#"):
+            yield "\n"
+            continue
+        quoted ^= line.count('"') % 2 == 1
+        yield line
+
+
+def _judge_header(columns: list[str], header: list[str]) -> Iterator[str]:
+    """What is wrong with the names of the columns."""
+    if len(columns) == 1 and columns[0].startswith("image;"):
+        yield "columns are separated by ';', which separates scans; save the file with commas"
+        return
+    if "image" not in columns:
+        near = next((suggest(column, ["image"]) for column in columns if suggest(column, ["image"])), "")
+        yield f"there is no column 'image'{near}; the first line names the columns, such as image,scans,owner"
+    for twice in sorted({column for column in columns if column and columns.count(column) > 1}):
+        yield f"column {twice!r} is there twice"
+    # As a label it would be legal, and every row would silently get the default.
+    missing = [own for own in ("scans", "owner") if own not in columns]
+    for column, written in zip(columns, header, strict=True):
+        if column not in _OWN and column and (near := suggest(column, missing)):
+            yield f"unknown column {written.strip()!r}{near}"
+
+
+def _judge_row(columns: list[str], cells: list[str], scans: tuple[str, ...]) -> Iterator[str]:
+    """What is wrong with one row."""
+    if len(cells) > len(columns) and any(cells[len(columns) :]):
+        yield f"{len(cells)} cells for {len(columns)} columns; put a cell that holds a comma in quotes"
+        return
+    row = dict(zip(columns, cells, strict=False))
+    if not row["image"]:
+        yield "the image is missing"
+    if row.get(""):
+        yield f"{row['']!r} stands in a column without a name"
+    for scan in _split(row.get("scans", "")):
+        if scan != "*" and scan not in scans:
+            yield unknown_scan(scan, scans)
+
+
+def _split(text: str) -> list[str]:
+    return [name for part in text.split(";") if (name := part.strip())]
+
+
+def _entry(columns: list[str], header: list[str], cells: list[str], origin: str) -> Entry:
+    row = dict(zip(columns, cells, strict=False))
+    return Entry(
+        reference=row["image"],
+        scans=tuple(_split(row.get("scans", ""))),
+        owner=row.get("owner", ""),
+        labels={
+            written.strip(): cell
+            for column, written, cell in zip(columns, header, cells, strict=False)
+            if column and column not in _OWN and cell
+        },
+        origin=origin,
+    )

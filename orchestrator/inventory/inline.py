@@ -1,0 +1,33 @@
+"""Targets written into the configuration itself: `image:` and `archive:`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.inventory.interface import Context, Entry
+
+if TYPE_CHECKING:
+    from orchestrator.sections import TargetSource
+
+
+def read_image(source: TargetSource, context: Context) -> list[Entry]:
+    """One image of a registry."""
+    return [_entry(source, context, source.image or "", local=False)]
+
+
+def read_archive(source: TargetSource, context: Context) -> list[Entry]:
+    """One OCI archive, OCI layout folder or `docker save` tar; whether it is one shows when it is planned."""
+    path = context.base / Path(source.archive or "").expanduser()
+    return [_entry(source, context, str(path.absolute()), local=True)]
+
+
+def _entry(source: TargetSource, context: Context, reference: str, *, local: bool) -> Entry:
+    return Entry(
+        reference=reference,
+        scans=source.scans,
+        owner=source.owner,
+        labels=source.labels,
+        origin=context.origin,
+        local=local,
+    )

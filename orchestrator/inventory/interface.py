@@ -1,0 +1,78 @@
+"""What every source of targets offers, what it yields, and the errors they all raise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from orchestrator.errors import PermanentError, TemporaryError
+from orchestrator.model import Document
+from orchestrator.yaml_source import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.sections import TargetSource
+
+
+class Entry(Document, frozen=True):
+    """One thing that somebody wants scanned, as its source names it; nothing of it is resolved yet.
+
+    Attributes:
+        reference: the image as written (perhaps malformed: planning tells), or the absolute path of a local archive.
+        scans: names of scans, each known to the catalog; empty for the configured default.
+        owner: who answers for it.
+        labels: whatever else its source says of it.
+        origin: where it stands, for messages: `targets.csv:3`, or `<url>@<commit>:targets.csv:3` out of git.
+        local: True for an archive on this machine.
+    """
+
+    reference: str
+    scans: tuple[str, ...] = ()
+    owner: str = ""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    origin: str = ""
+    local: bool = False
+
+
+class InventoryError(SourceError):
+    """A file of targets has mistakes; the message has one line for each, with file and line."""
+
+
+class SourceUnavailableError(PermanentError):
+    """A source cannot be had as it is configured: no such repository, ref or file, or no access to it."""
+
+
+class SourceBrokenError(TemporaryError):
+    """A source did not answer properly this time."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a source needs to know beside its own section of the configuration.
+
+    Attributes:
+        base: folder that relative paths start from.
+        scans: names of every scan there is.
+        origin: where the section stands, such as `scanmatrix.yaml:4`.
+    """
+
+    base: Path
+    scans: tuple[str, ...]
+    origin: str = ""
+
+
+class Reader(Protocol):
+    """One source of targets; an implementation is a function listed in `orchestrator.inventory`."""
+
+    def __call__(self, source: TargetSource, context: Context) -> list[Entry]:
+        """The source's entries, in its own order.
+
+        Raises:
+            InventoryError: its file has mistakes.
+            SourceUnavailableError: it cannot be had as configured.
+            SourceBrokenError: it did not answer properly; trying again may help.
+        """
+        ...

@@ -1,0 +1,155 @@
+"""One scan template: its keys as people write them, and what can be wrong with them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from orchestrator import model
+from orchestrator.findings import formats
+from orchestrator.quantities import Duration, Size
+from orchestrator.validation import Section, validate
+from orchestrator.yaml_source import Location, Problem, Source, SourceError, read_yaml, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PLACEHOLDER = re.compile(r"\{([A-Za-z]\w*(?:\.[\w-]+)?)\}")
+"""What is filled in; whatever else stands in braces (JSON, a Go template) is the command's own."""
+
+_PINNED = re.compile(r"[^\s@]+(:(?!latest$)[\w][\w.-]*|(:[\w][\w.-]*)?@sha256:[0-9a-f]{64})")
+_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_QUANTITY = r"^\d+(\.\d+)?(m|[KMGTP]i?)?$"
+
+Words = Annotated[tuple[str, ...], Field(min_length=1)]
+Variables = dict[Annotated[str, StringConstraints(pattern=_VARIABLE)], str]
+Quantity = Annotated[
+    str, StringConstraints(pattern=_QUANTITY), BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)
+]
+
+
+class CatalogError(SourceError):
+    """A scan template, or what the configuration says of scans, has mistakes; one line for each, with file and line."""
+
+
+class DatabaseSection(Section):
+    """See `orchestrator.model.Database`."""
+
+    refresh: Words
+    environment: Variables = Field(default_factory=dict)
+    timeout: Annotated[Duration, Field(ge=1)] = model.Database(refresh=()).timeout
+
+
+class ResourcesSection(Section):
+    """See `orchestrator.model.Resources`."""
+
+    cpu: Quantity = model.Resources().cpu
+    memory: Quantity = model.Resources().memory
+    memory_limit: Quantity = model.Resources().memory_limit
+
+
+class Template(Section):
+    """One scan template; see `orchestrator.model.Scan` for what the keys mean."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+    description: Annotated[str, Field(min_length=1)]
+    image: str = ""
+    command: Words
+    format: str
+    report: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "report.json"
+    report_from_stdout: bool = False
+    environment: Variables = Field(default_factory=dict)
+    database: DatabaseSection | None = None
+    resources: ResourcesSection = ResourcesSection()
+    success_codes: Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Field(min_length=1)] = (0,)
+    timeout: Annotated[Duration, Field(ge=1)] = 1800
+    retries: Annotated[int, Field(ge=0, le=10)] = 1
+    platforms: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(/[a-z0-9_]+)?$")], ...] = ()
+    compressions: Annotated[tuple[str, ...], Field(min_length=1)] = ("gzip", "zstd", "none")
+    report_limit: Annotated[Size, Field(ge=1)] = 100 * 1024 * 1024
+    parameters: dict[str, str] = Field(default_factory=dict)
+    builtin: bool = False
+    install: str = ""
+
+
+def read_template(path: Path) -> tuple[Source, Template]:
+    """One template file, checked by itself.
+
+    Raises:
+        CatalogError: it cannot be read or has mistakes.
+    """
+    try:
+        source = read_yaml(path)
+    except SourceError as error:
+        raise CatalogError(error.problems) from error
+    if not isinstance(source.data, dict):
+        raise CatalogError([source.problem((), "a scan template must be a mapping of keys")])
+    template, problems = validate(Template, source)
+    problems += _judge(template, source, path) if template else ()
+    if template is None or problems:
+        raise CatalogError(problems)
+    return source, template
+
+
+def _judge(template: Template, source: Source, path: Path) -> Iterator[Problem]:
+    """Mistakes that single keys do not show."""
+    if template.name != path.stem:
+        yield source.problem(("name",), f"name {template.name!r} must be the file's own: {path.stem!r}")
+    if template.format not in (known := formats()):
+        yield source.problem(
+            ("format",),
+            f"unknown format {template.format!r}{suggest(template.format, known)}"
+            f" (there are {', '.join(sorted(known))})",
+        )
+    if template.builtin and template.image:
+        yield source.problem(("image",), "a built-in scan runs in the orchestrator's own image; leave 'image' out")
+    if not template.builtin and not template.image:
+        yield source.problem((), "key 'image' is missing")
+    elif template.image and not _PINNED.fullmatch(template.image):
+        yield source.problem(("image",), f"{template.image!r} is not pinned; give it a version tag or a sha256 digest")
+    for index, compression in enumerate(template.compressions):
+        if compression not in (kinds := ("gzip", "zstd", "none")):
+            yield source.problem(("compressions", index), f"{compression!r} is none of {', '.join(kinds)}")
+    yield from _judge_placeholders(template, source)
+
+
+def _judge_placeholders(template: Template, source: Source) -> Iterator[Problem]:
+    """Unknown placeholders, and missing ones."""
+    known = {"tarball", "report", "workdir"} | {f"parameter.{name}" for name in template.parameters}
+    used: set[str] = set()
+    for location, word in _words(template):
+        allowed = known | ({"database"} if template.database else set())
+        if location[0] == "database":
+            allowed -= {"tarball", "report"}
+        for placeholder in PLACEHOLDER.findall(word):
+            used.add(placeholder)
+            if placeholder == "database" and not template.database:
+                yield source.problem(
+                    location, "{database} is used, but there is no key 'database' to say how to get it"
+                )
+            elif placeholder not in allowed:
+                yield source.problem(
+                    location,
+                    f"unknown placeholder {{{placeholder}}}{suggest(placeholder, allowed)}"
+                    f" (here there are {', '.join(f'{{{one}}}' for one in sorted(allowed))})",
+                )
+    if "tarball" not in used:
+        yield source.problem(("command",), "the command never names {tarball}, so it would scan nothing")
+    if "report" not in used and not template.report_from_stdout:
+        yield source.problem(
+            ("command",), "the command never names {report}; if it prints its report, say 'reportFromStdout: true'"
+        )
+    if template.database and not any("{database}" in word for at, word in _words(template) if at[0] == "database"):
+        yield source.problem(("database",), "the refresh never names {database}, so it would fill no folder")
+
+
+def _words(template: Template) -> Iterator[tuple[Location, str]]:
+    """Every text that may hold placeholders, with its place."""
+    yield from ((("command", index), word) for index, word in enumerate(template.command))
+    yield from ((("environment", key), word) for key, word in template.environment.items())
+    if template.database:
+        yield from ((("database", "refresh", index), word) for index, word in enumerate(template.database.refresh))
+        yield from ((("database", "environment", key), word) for key, word in template.database.environment.items())
