@@ -127,8 +127,8 @@ class Scan(Document, frozen=True):
         name: lower-case DNS label; names the cell, its folder and its task.
         image: scanner image pinned by version or digest.
         command: arguments with the placeholders `{tarball}`, `{report}`, `{database}`, `{workdir}`, and
-            `{parameter.<name>}` for the scan's parameters (the catalog fills those in). The first is the program: a name
-            on PATH, or an absolute path within the image, whose last part is then the name to look for on PATH.
+            `{parameter.<name>}` for the scan's parameters (the catalog fills those in). The first is the program: a
+            name on PATH, or an absolute path within the image, whose last part is then the name to look for on PATH.
         format: name of a report format in `orchestrator.findings`.
         report: file name of the report in the cell's folder.
         success_codes: exit codes that mean "the scan ran", findings or not.
