@@ -19,10 +19,11 @@ import msgspec
 
 from orchestrator import config as _config
 from orchestrator.errors import UsageError
+from orchestrator.sections import TargetSource
 from orchestrator.volume import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -43,19 +44,30 @@ def load_config(
 
     Args:
         path: the YAML file; without it `scanmatrix.yaml` of the working directory, unless references are given.
-        references: images or archives named by the caller; with them no configuration file is needed.
+        references: images, or paths of local archives, to scan instead of the configured targets.
         volume: folder to use instead of `volume.path`.
 
     Raises:
-        UsageError: there is no configuration and nothing else to scan, or the configuration has mistakes.
+        UsageError: the configuration has mistakes, or a reference is empty.
     """
     if path is None and not references and CONFIG_FILE.exists():
         path = CONFIG_FILE
     config = _config.load_config(path) if path is not None else _config.default_config()
+    changes: dict[str, object] = {}
+    if references:
+        changes["targets"] = tuple(_source(reference) for reference in references)
     if volume is not None:
-        section = config.volume.model_copy(update={"path": Path(volume).absolute()})
-        config = config.with_changes(volume=section)
-    return config
+        changes["volume"] = config.volume.model_copy(update={"path": Path(volume).absolute()})
+    return config.model_copy(update=changes)
+
+
+def _source(reference: str) -> TargetSource:
+    """A target as a person names it: what is a path on this machine, or looks like nothing else, is an archive."""
+    if not reference.strip():
+        raise UsageError("an empty name is neither an image nor an archive")
+    path = Path(reference)
+    is_path = path.is_file() or (path / "oci-layout").is_file() or path.suffix in {".tar", ".tgz"} or path.is_absolute()
+    return TargetSource(archive=str(path.absolute())) if is_path else TargetSource(image=reference)
 
 
 def load_catalog(config: Config | None = None) -> dict[str, Scan]:
@@ -72,7 +84,6 @@ def load_catalog(config: Config | None = None) -> dict[str, Scan]:
 def make_plan(
     config: Config,
     *,
-    references: Sequence[str] = (),
     scans: Sequence[str] = (),
     run: str | None = None,
     offline: bool = False,
@@ -81,7 +92,6 @@ def make_plan(
 
     Args:
         config: the configuration.
-        references: images or archives to take instead of the configured targets.
         scans: scans to run instead of those the targets ask for.
         run: id of the run; made from the time when None.
         offline: ask no registry.
@@ -92,10 +102,11 @@ def make_plan(
     from orchestrator import planning
 
     now = datetime.now(UTC)
+    catalog = load_catalog(config)
     return planning.make_plan(
         config,
-        _entries(config, references, tuple(scans)),
-        load_catalog(config),
+        _entries(config, catalog, tuple(scans)),
+        catalog,
         run=run or new_run_id(now),
         now=now,
         offline=offline,
@@ -195,19 +206,17 @@ def _volume(config: Config) -> Volume:
     return Volume(config.volume.path)
 
 
-def _entries(config: Config, references: Sequence[str], scans: tuple[str, ...]) -> tuple[Entry, ...]:
-    """What shall be scanned: what the caller names, or what the configuration's sources hold."""
-    from orchestrator.inventory import collect, named
+def _entries(config: Config, catalog: Mapping[str, Scan], scans: tuple[str, ...]) -> tuple[Entry, ...]:
+    """What shall be scanned, with the caller's scans where there are any."""
+    from orchestrator.inventory import collect
 
-    entries = named(references) if references else collect(config, config.base)
+    entries = collect(config, catalog=catalog)
     if not entries:
         raise UsageError(
             "nothing to scan: name an image or an archive, or configure targets"
             " (the smallest configuration is `targets: [{csv: {path: targets.csv}}]`)"
         )
-    if scans:
-        entries = tuple(msgspec.structs.replace(entry, scans=scans) for entry in entries)
-    return entries
+    return tuple(msgspec.structs.replace(entry, scans=scans) for entry in entries) if scans else entries
 
 
 def _history(config: Config, now: datetime) -> dict[tuple[str, str], object]:

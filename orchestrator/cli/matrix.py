@@ -25,7 +25,7 @@ def plan(
     from orchestrator.cli.output import print_data, print_plan
 
     settings = sdk.load_config(config, references=references or ())
-    planned = sdk.make_plan(settings, references=references or (), scans=scan or (), run=run_id, offline=offline)
+    planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     if output is Output.TABLE:
         print_plan(planned)
     else:
@@ -62,7 +62,7 @@ def run(
     if resume is not None:
         planned = sdk.read_plan(settings, resume)
     else:
-        planned = sdk.make_plan(settings, references=references or (), scans=scan or (), run=run_id, offline=offline)
+        planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     with progress(quiet=quiet) as observer:
         ledger = sdk.run(planned, settings, observer=observer)
     if output is Output.TABLE:

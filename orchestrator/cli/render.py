@@ -23,5 +23,5 @@ def render(
     from orchestrator import sdk
 
     settings = sdk.load_config(config, references=references or ())
-    planned = sdk.make_plan(settings, references=references or (), scans=scan or (), run=run_id, offline=offline)
+    planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     typer.echo(sdk.render(planned, settings, kind=kind), nl=False)

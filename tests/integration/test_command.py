@@ -1,0 +1,157 @@
+"""Every command, run as a user runs it: exit status, and a stdout that programs can read."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.integration.command import scanmatrix
+from tests.tools import layouts, samples
+from tests.tools.push import push
+from tests.tools.servers import Registry
+
+COMMANDS = ["plan", "run", "render", "templates", "lint"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A working directory with two images, a CSV, and a configuration of the built-in scans."""
+    layouts.write_archive(tmp_path / "web.tar", samples.system())
+    layouts.write_archive(tmp_path / "static.tar", samples.distroless())
+    config = {
+        "targets": [{"archive": "web.tar", "owner": "team-web"}, {"archive": "static.tar"}],
+        "scans": {"default": ["root-user", "distroless"]},
+    }
+    (tmp_path / "scanmatrix.yaml").write_text(yaml.safe_dump(config))
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(command: str, tmp_path: Path) -> None:
+    done = scanmatrix(command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"Example: scanmatrix {command}" in " ".join(done.stdout.split())
+
+
+def test_run_accounts_for_every_cell_and_leaves_its_results(folder: Path) -> None:
+    done = scanmatrix("run", "--output", "json", "--run-id", "first", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    ledger = json.loads(done.stdout)
+    assert [row["outcome"] for row in ledger["rows"]] == ["ok"] * 4
+    findings = {(row["references"][0].rpartition("/")[2], row["scan"]): row["findings"] for row in ledger["rows"]}
+    assert findings["web.tar", "root-user"] == 1
+    assert findings["static.tar", "root-user"] == 0
+    assert findings["static.tar", "distroless"] == 0
+    results = folder / "scanmatrix-data" / "results" / "first"
+    assert {path.name for path in results.iterdir()} == {
+        "ledger.json", "findings.parquet", "findings.csv", "bom.cdx.json", "summary.md",
+    }  # fmt: skip
+
+
+def test_plan_marks_what_runs_and_says_why_not(folder: Path) -> None:
+    done = scanmatrix("plan", "web.tar", "no/Such Image", "--scan", "root-user", cwd=folder)
+    assert done.returncode == 0
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    web = next(line for name, line in rows.items() if name.endswith("web.tar"))
+    assert web.split()[-1] == "x"
+    assert "no/Such Image" in done.stdout
+
+
+@pytest.mark.parametrize("output", ["json", "yaml"])
+def test_plan_is_data_for_programs(folder: Path, output: str) -> None:
+    done = scanmatrix("plan", "--output", output, cwd=folder)
+    plan = json.loads(done.stdout) if output == "json" else yaml.safe_load(done.stdout)
+    assert plan["budget"]["cells"] == 4
+    assert {cell["decision"] for cell in plan["cells"]} == {"run"}
+    assert plan["targets"][0]["size"] > 0
+
+
+def test_an_image_of_a_registry_needs_no_configuration(registry: Registry, repository: str, tmp_path: Path) -> None:
+    push(registry.host, repository, samples.system(), tag="1.2")
+    done = scanmatrix(
+        "run", f"{registry.host}/{repository}:1.2", "--scan", "sbom", "--scan", "image-lifetime", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{repository}:1.2" in done.stdout
+
+
+def test_a_broken_policy_is_status_1_and_says_what_broke_it(folder: Path) -> None:
+    environment = {"SCANMATRIX_POLICY__SEVERITY": "low"}
+    done = scanmatrix("run", "--output", "json", cwd=folder, environment=environment)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["verdict"]["passed"] is False
+    assert "policy" in done.stderr
+
+
+def test_a_cell_that_fails_breaks_the_default_policy(folder: Path) -> None:
+    done = scanmatrix("run", "web.tar", "missing.tar", "--scan", "root-user", "--output", "json", cwd=folder)
+    assert done.returncode == 1
+    rows = {row["references"][0].rpartition("/")[2]: row for row in json.loads(done.stdout)["rows"]}
+    outcomes = {name.split(":")[0]: row["outcome"] for name, row in rows.items()}
+    assert outcomes == {"web.tar": "ok", "missing.tar": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--resume", "no-such-run"], "no-such-run"),
+        (["run", "--config", "no-such-file.yaml"], "no-such-file.yaml"),
+        (["plan", "--scan", "dependancy", "web.tar"], "dependency"),
+        (["plan", "--run-id", "../escape", "web.tar"], "../escape"),
+        (["plan", "--config", "broken.yaml"], "broken.yaml:2"),
+        (["plan", "--config", "unknown.yaml"], "unknown.yaml:2: unknown key 'limts', did you mean 'limits'?"),
+        (["lint"], "FILE"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_what_the_user_got_wrong_is_status_2_in_words(folder: Path, arguments: list[str], said: str) -> None:
+    (folder / "broken.yaml").write_text("targets:\n\t- nothing\n")
+    (folder / "unknown.yaml").write_text("targets: []\nlimts: {retries: 1}\n")
+    done = scanmatrix(*arguments, cwd=folder)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_nothing_to_scan_is_status_2(tmp_path: Path) -> None:
+    done = scanmatrix("run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "targets" in done.stderr
+
+
+def test_a_volume_that_cannot_be_written_is_status_3(folder: Path) -> None:
+    (folder / "file").write_text("in the way")
+    done = scanmatrix("run", "--volume", "file", cwd=folder)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+
+
+def test_render_writes_manifests_only(folder: Path) -> None:
+    done = scanmatrix("render", "--run-id", "first", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [manifest["kind"] for manifest in yaml.safe_load_all(done.stdout)] == ["Workflow"]
+
+
+def test_render_offline_plans_from_digests_alone(folder: Path) -> None:
+    image = "registry.example/app@sha256:" + "a" * 64
+    done = scanmatrix("render", "--offline", image, "--scan", "sbom", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "registry.example/app" in done.stdout
+
+
+def test_templates_are_listed(tmp_path: Path) -> None:
+    done = scanmatrix("templates", "--output", "json", cwd=tmp_path)
+    names = {scan["name"] for scan in json.loads(done.stdout)}
+    assert {
+        "general", "dependency", "virus", "sbom", "secrets", "image-lifetime", "root-user", "distroless",
+    } <= names  # fmt: skip
+
+
+def test_lint_points_at_the_line(folder: Path) -> None:
+    (folder / "unknown.yaml").write_text("targets: []\nlimts: {retries: 1}\n")
+    done = scanmatrix("lint", "scanmatrix.yaml", "unknown.yaml", cwd=folder)
+    assert done.returncode == 2
+    assert done.stdout.startswith("unknown.yaml:2:")
+    assert scanmatrix("lint", "scanmatrix.yaml", cwd=folder).returncode == 0

@@ -1,0 +1,63 @@
+"""Every command in the README is run: the two `make` ones by `.ci/run`, the others here, as they stand there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.integration.command import scanmatrix
+from tests.tools import layouts, require, samples
+from tests.tools.push import push
+from tests.tools.servers import Registry
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [line for language, block in BLOCKS if language == "sh" for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture
+def folder(registry: Registry, tmp_path: Path) -> Path:
+    """Where a reader of the README would be: an image in the registry, one in a file, a configuration and its CSV."""
+    push(registry.host, "app", samples.system(), tag="1.2")
+    layouts.write_archive(tmp_path / "app.tar", samples.distroless())
+    (tmp_path / "scanmatrix.yaml").write_text("targets: [{csv: {path: targets.csv}}]\n")
+    (tmp_path / "targets.csv").write_text(f"image,scans,owner\n{registry.host}/app:1.2,root-user,team-a\n")
+    return tmp_path
+
+
+def test_make_commands_are_those_that_ci_runs() -> None:
+    ci = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert [line for line in COMMANDS if line.startswith("make ")] == [line for line in ci if line.startswith("make ")]
+
+
+def test_every_other_command_works(folder: Path, registry: Registry) -> None:
+    commands = [line for line in COMMANDS if not line.startswith("make ")]
+    assert len(commands) > 5
+    for line in commands:
+        words = shlex.split(line.replace("registry.example", registry.host))
+        if words[0] == "argo":
+            words = [str(require("argo")), "lint", "--offline", words[-1]]
+            assert _status(words, folder) == 0
+            continue
+        assert words[0] == "scanmatrix", line
+        words, _, target = (words[: words.index(">")], ">", words[-1]) if ">" in words else (words, "", "")
+        done = scanmatrix(*words[1:], cwd=folder)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        if target:
+            (folder / target).write_text(done.stdout)
+
+
+def _status(words: list[str], folder: Path) -> int:
+    import subprocess
+
+    return subprocess.run(words, cwd=folder, check=False).returncode
+
+
+def test_python_example_works(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    (example,) = [block for language, block in BLOCKS if language == "python"]
+    names: dict[str, object] = {}
+    exec(example, names)  # the README's own lines
+    assert len(names["findings"]) == 1  # type: ignore[arg-type]
