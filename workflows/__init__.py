@@ -1,1 +1,32 @@
-"""Hera builders: the only code that imports hera."""
+"""Hera builders: the only code that imports hera, and only when something is rendered.
+
+text = render(plan, config)                        # YAML for `argo submit`
+text = render(plan, config, kind=Kind.TEMPLATE)    # the WorkflowTemplate
+size = spec_bytes(plan, config)                    # of the largest Workflow
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workflows.kinds import Kind
+
+if TYPE_CHECKING:
+    from orchestrator.config import Config
+    from orchestrator.model import Plan
+
+__all__ = ["Kind", "render", "spec_bytes"]
+
+
+def render(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> str:
+    """A plan as YAML, one document for each manifest; see `workflows.manifests.manifests`."""
+    from workflows import manifests  # noqa: PLC0415 - imports hera
+
+    return manifests.render(plan, config, kind=kind)
+
+
+def spec_bytes(plan: Plan, config: Config) -> int:
+    """Bytes of the plan's largest Workflow as the API server holds it before it has a status."""
+    from workflows import manifests  # noqa: PLC0415 - imports hera
+
+    return manifests.spec_bytes(plan, config)

@@ -1,0 +1,187 @@
+"""The scans this project itself implements; they read nothing but the tarball and never unpack it.
+
+`image-lifetime` compares the image's build time with the allowed age; `root-user` looks whether its process runs as
+root; `distroless` looks for shells and package managers. `docs/workflows.md` tells what each counts and why. They write
+the project's own report format (`orchestrator.findings.scanmatrix`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestrator.errors import UsageError
+from orchestrator.findings.scanmatrix import encode_report
+from orchestrator.images.archive import open_tarball
+from orchestrator.images.filesystem import Kind, merge
+from orchestrator.images.interface import ArchiveError
+from orchestrator.model import Finding, Severity
+from orchestrator.quantities import parse_duration
+from orchestrator.volume import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from orchestrator.images.archive import Tarball
+    from orchestrator.images.filesystem import Filesystem
+
+SHELLS = frozenset({"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "toybox", "zsh"})
+#: Managers of system packages. Those of a language (pip, npm, gem) belong to its runtime and are not counted.
+PACKAGE_MANAGERS = frozenset(
+    {"apk", "apt", "apt-get", "aptitude", "dnf", "dpkg", "microdnf", "opkg", "pacman", "rpm", "tdnf", "yum", "zypper"}
+)
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: Docker's first release. An image cannot be older; build tools that want the same bytes every time write 1970 or 1980.
+_FIRST_IMAGE = datetime(2013, 3, 20, tzinfo=UTC)
+_DAY = 86400
+
+
+class _Process(msgspec.Struct, rename="pascal"):
+    """What the image configuration says of the process (OCI image-spec, config.md)."""
+
+    user: str | None = None
+    env: list[str] | None = None
+
+
+class _Config(msgspec.Struct):
+    """The part of an image configuration that checks look at."""
+
+    created: str | None = None
+    config: _Process | None = None
+
+
+def check(
+    name: str, tarball: Path, report: Path, *, parameters: Mapping[str, str] | None = None, now: datetime | None = None
+) -> int:
+    """Run one built-in scan and write its report.
+
+    Args:
+        name: of the scan, a key of `CHECKS`.
+        tarball: the cell's `image.tar`.
+        report: the file to write.
+        parameters: `maxAge` of `image-lifetime`, such as `180d`.
+        now: instead of the clock.
+
+    Returns:
+        The number of findings.
+
+    Raises:
+        UsageError: there is no such check, or a parameter is missing or wrong.
+        ArchiveError: the tarball is not whole.
+    """
+    if name not in CHECKS:
+        raise UsageError(f"there is no built-in scan {name!r}; there are {', '.join(sorted(CHECKS))}")
+    with open_tarball(tarball) as image:
+        try:
+            config = msgspec.json.decode(image.config, type=_Config)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ArchiveError(f"{tarball}: its image configuration cannot be read: {error}") from error
+        findings = CHECKS[name](image, config, parameters or {}, now or datetime.now(UTC))
+    write_atomic(report, encode_report(name, _version(), findings))
+    return len(findings)
+
+
+def _lifetime(_: Tarball, config: _Config, parameters: Mapping[str, str], now: datetime) -> list[Finding]:
+    """A finding when the image was built longer ago than `maxAge`, or when nobody can tell when it was."""
+    allowed = _days(parameters.get("maxAge", ""))
+    created = _moment(config.created or "")
+    if created is None or created < _FIRST_IMAGE or (created - now).total_seconds() > _DAY:
+        said = f"its configuration says {config.created}" if config.created else "its configuration does not say"
+        return [_finding("image-lifetime-unknown", Severity.UNKNOWN, f"Age unknown: {said}")]
+    age = (now - created).total_seconds() / _DAY
+    if age <= allowed:
+        return []
+    title = f"Built {int(age)} days ago ({created:%Y-%m-%d}), {allowed:g} days are allowed"
+    return [_finding("image-lifetime", Severity.MEDIUM, title)]
+
+
+def _root_user(image: Tarball, config: _Config, _: Mapping[str, str], __: datetime) -> list[Finding]:
+    """A finding when the process runs as user id 0, or when its user's id cannot be found."""
+    written = ((config.config and config.config.user) or "").strip()
+    user = written.partition(":")[0]
+    if user in {"", "root"} or (user.isdecimal() and int(user) == 0):
+        how = f"its configuration says user {written!r}" if written else "its configuration names no user"
+        return [_finding("root-user", Severity.MEDIUM, f"Runs as root: {how}")]
+    if user.isdecimal():
+        return []
+    ids = _user_ids(merge(image, contents=("/etc/passwd",)).read("/etc/passwd"))
+    if user not in ids:
+        return [_finding("root-user-unknown", Severity.UNKNOWN, f"User {user!r} is not in the image's /etc/passwd")]
+    if ids[user] == 0:
+        return [_finding("root-user", Severity.MEDIUM, f"Runs as root: user {user!r} has the id 0")]
+    return []
+
+
+def _distroless(image: Tarball, config: _Config, _: Mapping[str, str], __: datetime) -> list[Finding]:
+    """A finding for each shell and each package manager in a folder of the PATH."""
+    filesystem = merge(image)
+    found = []
+    for folder in _folders(filesystem, config):
+        for name in filesystem.names(folder):
+            if name not in SHELLS | PACKAGE_MANAGERS:
+                continue
+            node = filesystem.lookup(f"{folder}/{name}")
+            if node is None or node.kind is not Kind.FILE or not node.executable:
+                continue
+            kind = "shell" if name in SHELLS else "package-manager"
+            title = f"{'Shell' if name in SHELLS else 'Package manager'} {name} in the image"
+            found.append(
+                _finding(kind, Severity.LOW, title, package=name, location=f"{folder}/{name}".replace("//", "/"))
+            )
+    return found
+
+
+#: The built-in scans by name.
+CHECKS: dict[str, Callable[[Tarball, _Config, Mapping[str, str], datetime], list[Finding]]] = {
+    "image-lifetime": _lifetime,
+    "root-user": _root_user,
+    "distroless": _distroless,
+}
+
+
+def _folders(filesystem: Filesystem, config: _Config) -> list[str]:
+    """Folders of the image's own PATH and the usual ones; `/bin` and `/usr/bin` once when they are the same."""
+    environment = (config.config and config.config.env) or []
+    own = next((entry.removeprefix("PATH=") for entry in environment if entry.startswith("PATH=")), "")
+    real = (filesystem.real(folder) for folder in f"{own}:{_PATH}".split(":") if folder.startswith("/"))
+    return list(dict.fromkeys(folder for folder in real if folder))
+
+
+def _user_ids(passwd: bytes | None) -> dict[str, int]:
+    """User ids by name; the first line of a name counts, as it does for the C library."""
+    ids: dict[str, int] = {}
+    for line in (passwd or b"").decode(errors="replace").splitlines():
+        fields = line.split(":")
+        if len(fields) > 2 and fields[2].isdecimal():  # noqa: PLR2004 - name:password:id:…, passwd(5)
+            ids.setdefault(fields[0], int(fields[2]))
+    return ids
+
+
+def _moment(text: str) -> datetime | None:
+    """An RFC 3339 time; None when it is not one."""
+    try:
+        return msgspec.convert(text, datetime).astimezone(UTC)
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        return None
+
+
+def _days(text: str) -> float:
+    try:
+        return parse_duration(text) / _DAY
+    except ValueError as error:
+        raise UsageError(f"image-lifetime: parameter maxAge: {error}") from error
+
+
+def _finding(id_: str, severity: Severity, title: str, *, package: str = "", location: str = "") -> Finding:
+    return Finding(id=id_, kind="check", severity=severity, title=title, package=package, location=location)
+
+
+def _version() -> str:
+    try:
+        return version("scanmatrix")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "0"

@@ -1,0 +1,232 @@
+"""A scanner's database: refreshed into a new folder, made the current one in one step, the old one kept on failure.
+
+    databases/<scan>/<version>/           version: when it was committed, UTC, `20250102T030405Z`
+    databases/<scan>/current              symbolic link to the newest version
+    databases/<scan>/.incoming-<key>/     what a refresh is filling; no cell ever sees it
+    runs/<run>/<target>/<scan>.database   symbolic link to the version that one cell was given
+
+Locally `refresh` does the whole; in the cluster the refresh command runs in the scanner's own container, between
+`prepare` and `commit` in ours. Two runs at once fill folders of their own, and each `commit` is one rename.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import PermanentError, ScanmatrixError
+from orchestrator.model import Document, Scan
+
+if TYPE_CHECKING:
+    from orchestrator.volume import Volume
+
+Runner = Callable[[Scan, Path], None]
+"""Runs `scan.database.refresh` with `{database}` being the folder; raises a `ScanmatrixError` when it fails."""
+
+_VERSION = re.compile(r"(\d{8}T\d{6}Z)(-\d+)?")
+_FORMAT = "%Y%m%dT%H%M%SZ"
+_INCOMING = ".incoming-"
+#: A version replaced longer ago than a cell may take, and this on top, is in nobody's hands any more.
+MARGIN = timedelta(days=1)
+
+
+class DatabaseError(PermanentError):
+    """A database is not there, or its refresh did not leave one."""
+
+
+class DatabaseState(Document, frozen=True):
+    """What cells of a scan will work with.
+
+    Attributes:
+        version: folder name of the current version, which is the time of its refresh; empty when there is none.
+        refreshed: True when this is a version made after the refresh was asked for.
+        error: why the refresh failed; the version is then the one from before.
+    """
+
+    version: str = ""
+    refreshed: bool = False
+    error: str = ""
+
+
+def current(volume: Volume, scan: str) -> str:
+    """The current version of a scan's database; empty when it was never refreshed."""
+    folder = volume.databases(scan)
+    try:
+        name = str((folder / "current").readlink())
+    except OSError:
+        return ""
+    return name if "/" not in name and (folder / name).is_dir() else ""
+
+
+def refresh(scan: Scan, volume: Volume, *, runner: Runner, now: datetime | None = None) -> DatabaseState:
+    """Refresh a scan's database; a failure leaves the version there was.
+
+    Runs of the same machine wait for each other, and one that waited takes the version the other has just made.
+
+    Args:
+        scan: must have a database.
+        volume: where it lies.
+        runner: runs the refresh command.
+        now: the new version's time, instead of the clock.
+    """
+    before = current(volume, scan.name)
+    with _locked(volume.databases(scan.name) / ".refresh.lock"):
+        after = current(volume, scan.name)
+        if after != before:
+            return DatabaseState(version=after, refreshed=True)
+        key = secrets.token_hex(6)
+        try:
+            runner(scan, prepare(volume, scan.name, key))
+            version = commit(volume, scan.name, key, longest=timedelta(seconds=scan.timeout), now=now)
+        except ScanmatrixError as error:
+            return DatabaseState(version=before, error=str(error))
+        finally:
+            _remove(_incoming(volume, scan.name, key))
+    return DatabaseState(version=version, refreshed=True)
+
+
+def prepare(volume: Volume, scan: str, key: str) -> Path:
+    """An empty folder for the refresh command to fill.
+
+    Args:
+        volume: where it lies.
+        scan: name of the scan.
+        key: tells refreshes that happen at the same time apart; the same key begins anew.
+    """
+    folder = _incoming(volume, scan, key)
+    _remove(folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def commit(volume: Volume, scan: str, key: str, *, longest: timedelta, now: datetime | None = None) -> str:
+    """Make what the refresh command left the current version, and remove versions that nobody can be using.
+
+    Args:
+        volume: where it lies.
+        scan: name of the scan.
+        key: as given to `prepare`.
+        longest: what one cell of the scan may take.
+        now: the new version's time, instead of the clock.
+
+    Returns:
+        The new version.
+
+    Raises:
+        DatabaseError: the command left no file with any content; the version from before stays current.
+    """
+    folder = volume.databases(scan)
+    incoming = _incoming(volume, scan, key)
+    if not _has_content(incoming):
+        _remove(incoming)
+        raise DatabaseError(
+            f"database of {scan}: the refresh ended well but left nothing in its folder; check its command"
+        )
+    now = now or datetime.now(UTC)
+    with _locked(folder / ".lock"):
+        version = _free_name(folder, now.strftime(_FORMAT))
+        incoming.rename(folder / version)
+        temporary = folder / f".current-{secrets.token_hex(6)}"
+        temporary.symlink_to(version)
+        temporary.replace(folder / "current")
+        _prune(folder, version, now - longest - MARGIN)
+    return version
+
+
+def pin(volume: Volume, run: str, target: str, scan: str) -> str:
+    """Give a cell the database that is current now, by the link that its pod mounts.
+
+    Returns:
+        The version.
+
+    Raises:
+        DatabaseError: the scan has no database yet.
+    """
+    version = current(volume, scan)
+    if not version:
+        raise DatabaseError(
+            f"database of {scan}: there is none on the volume; its refresh failed, see the log of its pod"
+        )
+    link = pinned(volume, run, target, scan)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_name(f".{link.name}.{secrets.token_hex(6)}")
+    temporary.symlink_to(os.path.relpath(volume.databases(scan) / version, link.parent))
+    temporary.replace(link)
+    return version
+
+
+def pinned(volume: Volume, run: str, target: str, scan: str) -> Path:
+    """The link to the database version that a cell was given."""
+    return volume.cell(run, target, scan).with_name(f"{scan}.database")
+
+
+def _incoming(volume: Volume, scan: str, key: str) -> Path:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", key):
+        raise DatabaseError(f"{key!r} cannot be used as a name on the volume")
+    return volume.databases(scan) / f"{_INCOMING}{key}"
+
+
+def _has_content(folder: Path) -> bool:
+    """Whether there is a regular file with a byte in it; links are not followed."""
+    return any(
+        (path := Path(parent) / name).is_file() and not path.is_symlink() and path.stat().st_size > 0
+        for parent, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def _free_name(folder: Path, name: str) -> str:
+    """The name itself, or with a number when two refreshes ended within one second."""
+    candidate, number = name, 1
+    while (folder / candidate).exists():
+        candidate, number = f"{name}-{number}", number + 1
+    return candidate
+
+
+def _prune(folder: Path, newest: str, before: datetime) -> None:
+    """Remove versions that were replaced before this moment, and what refreshes cut off before it left behind.
+
+    A version is replaced when the next one is committed. Folders that are not named like ours are somebody's own.
+    """
+    versions = sorted(entry.name for entry in folder.iterdir() if _VERSION.fullmatch(entry.name))
+    for version, successor in pairwise(versions):
+        replaced = datetime.strptime(successor[:16], _FORMAT).replace(tzinfo=UTC)
+        if version != newest and replaced < before:
+            _remove(folder / version)
+    for entry in folder.glob(f"{_INCOMING}*"):
+        if entry.lstat().st_mtime < before.timestamp():
+            _remove(entry)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder if it is there; never through a symbolic link."""
+    if folder.is_symlink():
+        folder.unlink()
+        return
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One holder at a time on this machine and, where the filesystem has locks, on others.
+
+    Without such locks nothing is damaged: every refresh fills its own folder, and each commit is one rename.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

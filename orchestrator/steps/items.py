@@ -1,0 +1,78 @@
+"""What of a plan Argo runs: one small item per image, wave by wave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+import msgspec
+
+from orchestrator.model import Decision, Plan
+
+if TYPE_CHECKING:
+    from orchestrator.model import Target
+
+#: Where the volume is mounted in our own containers.
+MOUNT = "/volume"
+_LOCAL = "file:"
+_NOT_IN_CLUSTER = "a file of this machine, which no pod can read; push the image to a registry or use the local engine"
+
+
+class Item(TypedDict):
+    """One image of a run, as Argo's `withItems` takes it.
+
+    Argo names a node after its item, keys in alphabetical order, so `image` comes first for whoever watches.
+
+    Attributes:
+        image: its first name; for people only.
+        scans: names of its scans between commas, `,general,virus,`.
+        target: id of the target.
+    """
+
+    image: str
+    scans: str
+    target: str
+
+
+def make_waves(plan: Plan) -> tuple[tuple[Item, ...], ...]:
+    """Items of the targets that have a cell to run, in the plan's waves."""
+    scans = _scans_to_run(plan)
+    targets = {target.id: target for target in plan.targets}
+    return tuple(tuple(_item(targets[id_], scans[id_]) for id_ in wave) for wave in plan.waves)
+
+
+def fit_for_cluster(plan: Plan) -> Plan:
+    """The plan as pods can run it: cells of local archives failed, and waves that hold just what runs.
+
+    An archive that lies on the volume can be read. The failed cells stay in the plan, so that the ledger accounts for
+    them.
+    """
+    absent = {target.id for target in plan.targets if _is_local(target)}
+    if absent:
+        failed = {"decision": Decision.FAIL, "reason": _NOT_IN_CLUSTER}
+        cells = (
+            msgspec.structs.replace(cell, **failed) if cell.target in absent and cell.decision is Decision.RUN else cell
+            for cell in plan.cells
+        )
+        plan = msgspec.structs.replace(plan, cells=tuple(cells))
+    running = _scans_to_run(plan)
+    waves = (tuple(id_ for id_ in wave if id_ in running) for wave in plan.waves or (tuple(running),))
+    return msgspec.structs.replace(plan, waves=tuple(wave for wave in waves if wave))
+
+
+def _scans_to_run(plan: Plan) -> dict[str, list[str]]:
+    """Names of the scans to run by target, both in the plan's order."""
+    scans: dict[str, list[str]] = {}
+    for cell in plan.cells:
+        if cell.decision is Decision.RUN:
+            scans.setdefault(cell.target, []).append(cell.scan)
+    return scans
+
+
+def _is_local(target: Target) -> bool:
+    return target.pull.startswith(_LOCAL) and not target.pull.startswith(f"{_LOCAL}{MOUNT}/")
+
+
+def _item(target: Target, scans: list[str]) -> Item:
+    """An item; Argo replaces `{{…}}` in it, so a name (of a file, it can only be) that holds such is shown without."""
+    shown = "".join(character if character.isprintable() else "?" for character in target.reference)
+    return Item(image=shown.replace("{{", "((").replace("}}", "))"), scans=f",{','.join(scans)},", target=target.id)

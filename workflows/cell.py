@@ -1,0 +1,143 @@
+"""The pod of one cell: one of our containers makes the cell whole, then the scanner runs with nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from hera.workflows import Container, RetryStrategy
+from hera.workflows import models as m
+
+from orchestrator.quantities import parse_size
+from workflows import pods
+from workflows.settings import ALLOWANCE, CELL, DATABASE, SCRATCH, TARBALL, RenderError, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.model import Scan
+    from workflows.settings import Settings
+
+_TARGET = "{{inputs.parameters.target}}"
+_PLACEHOLDER = re.compile(r"\{([a-z]+(?:\.[A-Za-z0-9_-]+)?)\}")
+_MEBIBYTE = 1024**2
+
+#: Another attempt helps when the node or Argo failed, when the kernel killed the container (128 + signal; 137 is the
+#: out-of-memory killer's), or when one of our own steps says so (75). Any other exit status is the scanner's own word,
+#: and what took too long once would again.
+TRANSIENT = (
+    "not (lastRetry.message matches 'longer than the specified deadline')"
+    " and (lastRetry.status == 'Error' or asInt(lastRetry.exitCode) >= 128 or lastRetry.exitCode == '75'"
+    " or lastRetry.message matches 'exit code (75|137|143)|OOMKilled|[Ee]vict|[Pp]reempt|[Nn]ode.*shut')"
+)
+
+
+def cell_template(scan: Scan, settings: Settings, *, run: str) -> Container:
+    """The template of one scan, used by all its cells; its input is the id of the target.
+
+    Args:
+        scan: its image, command and limits.
+        settings: of the manifests.
+        run: id of the run, or the Argo expression for it.
+    """
+    name = template_name(scan.name)
+    folder = f"runs/{run}/{_TARGET}/{scan.name}"
+    stage = pods.step(settings, "stage", "--run", run, "--target", _TARGET, "--scan", scan.name, registry=True)
+    command = scanner_command(scan)
+    return Container(
+        name=name,
+        inputs=pods.parameters(["target"]),
+        labels=pods.labels("scan", run=run, target=_TARGET, scan=scan.name),
+        init_containers=pods.init_containers(("stage", stage)),
+        image=settings.image if scan.builtin else literal(scan.image, where=f"scan {scan.name}: image"),
+        image_pull_policy="IfNotPresent",
+        command=command[:1],
+        args=command[1:],
+        env=pods.variables(scanner_environment(scan.environment, scan)),
+        volume_mounts=pods.cell_mounts(folder, database=scan.database is not None),
+        security_context=pods.container_security(),
+        resources=pods.scanner_resources(scan.resources),
+        active_deadline_seconds=scan.timeout + ALLOWANCE,
+        retry_strategy=retry(scan.retries),
+        pod_spec_patch=more_memory(scan) if scan.retries else None,
+    )
+
+
+def template_name(scan: str) -> str:
+    """Name of a scan's template.
+
+    Raises:
+        RenderError: Argo does not take the scan's name for a task.
+    """
+    if scan == "pull" or scan[0].isdigit():
+        raise RenderError(
+            f"scan {scan!r} cannot be a task in Argo: it may not start with a digit, nor be 'pull'; rename it"
+        )
+    return f"scan-{scan}"
+
+
+def scanner_command(scan: Scan) -> list[str]:
+    """The scanner's command with its placeholders filled in.
+
+    A scan that prints its report, or that ends with another status than 0 when all went well, is run by the image's
+    own `/bin/sh`, which a Kubernetes container cannot do without. The report of a run that failed is emptied, so that
+    half of one is never taken for a whole.
+    """
+    where = f"scan {scan.name}: command"
+    command = [fill(part, scan, where=where) for part in scan.command]
+    if scan.success_codes == (0,) and not scan.report_from_stdout:
+        return command
+    redirect = ' > "$report"' if scan.report_from_stdout else ""
+    good = "|".join(str(code) for code in scan.success_codes)
+    script = (
+        f'report=$1; shift; "$@"{redirect}; code=$?; case $code in {good}) exit 0;; esac; : > "$report"; exit $code'
+    )
+    return ["/bin/sh", "-c", script, "scan", fill("{report}", scan, where=where), *command]
+
+
+def scanner_environment(values: Mapping[str, str], scan: Scan) -> dict[str, str]:
+    """Variables of a scanner: temporary files into the scratch folder, then what the template says."""
+    own = {name: fill(value, scan, where=f"scan {scan.name}: variable {name}") for name, value in values.items()}
+    return {"HOME": SCRATCH, "TMPDIR": SCRATCH, "XDG_CACHE_HOME": f"{SCRATCH}/.cache"} | own
+
+
+def fill(text: str, scan: Scan, *, where: str) -> str:
+    """Text of a scan's template with its placeholders filled in, as paths in the scanner's container.
+
+    Whatever else stands in braces is the command's own, and stays.
+
+    Raises:
+        RenderError: it holds what Argo would replace.
+    """
+    values = {
+        "tarball": TARBALL,
+        "report": f"{CELL}/{scan.report}",
+        "database": DATABASE,
+        "workdir": SCRATCH,
+    } | {f"parameter.{name}": value for name, value in scan.parameters.items()}
+    return literal(_PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text), where=where)
+
+
+def retry(limit: int, *, always: bool = False) -> RetryStrategy | None:
+    """Further attempts, each after a longer wait; none when the limit is 0.
+
+    Args:
+        limit: attempts after the first.
+        always: True to try again whatever happened, not just after what `TRANSIENT` tells.
+    """
+    if not limit:
+        return None
+    return RetryStrategy(
+        limit=str(limit),
+        retry_policy="Always",
+        expression=None if always else TRANSIENT,
+        backoff=m.Backoff(duration="10s", factor=m.IntOrString(root="2")),
+    )
+
+
+def more_memory(scan: Scan) -> str:
+    """A patch of the pod that gives each further attempt the first one's memory once more."""
+    mebibytes = max(1, parse_size(scan.resources.memory_limit) // _MEBIBYTE)
+    limit = f"{{{{=(asInt(retries)+1)*{mebibytes}}}}}Mi"
+    return json.dumps({"containers": [{"name": "main", "resources": {"limits": {"memory": limit}}}]})

@@ -1,0 +1,105 @@
+"""Plans to Argo manifests: dictionaries, YAML, and the size of what the API server will hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+import yaml
+
+from orchestrator.catalog import load_catalog
+from workflows import matrix, schedule
+from workflows.kinds import Kind
+from workflows.settings import RenderError, settings_of
+from workflows.shards import shards_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from hera.workflows import Workflow
+
+    from orchestrator.config import Config
+    from orchestrator.model import Plan
+    from workflows.shards import Shard
+
+Manifest: TypeAlias = dict[str, Any]
+
+
+def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list[Manifest]:
+    """A plan as Argo manifests.
+
+    Args:
+        plan: cut into shards here, one Workflow each, for the kinds that hold a plan.
+        config: names the images, the volume's claim, the namespace and the layout.
+        kind: which manifests.
+
+    Raises:
+        RenderError: the plan or the configuration cannot be written as such.
+    """
+    settings = settings_of(config)
+    if kind is Kind.TEMPLATE:
+        scans = tuple(load_catalog(config).values())
+        return [_plain(schedule.template(scans, config.limits.document(), settings))]
+    if kind is Kind.SCHEDULE:
+        if config.argo.schedule is None:
+            raise RenderError("argo.schedule is not set; give it five cron fields, such as '0 3 * * *'")
+        return [_plain(schedule.schedule(config.argo.schedule, config.argo.timezone, settings))]
+    shards = shards_of(plan)
+    if kind is Kind.SUBMISSION:
+        return [_plain(schedule.submission(shard, settings)) for shard in shards]
+    return [_plain(schedule.workflow(shard, settings), shard) for shard in shards]
+
+
+def render(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> str:
+    """A plan as YAML, one document for each manifest; see `manifests`."""
+    return to_yaml(manifests(plan, config, kind=kind))
+
+
+def spec_bytes(plan: Plan, config: Config) -> int:
+    """Bytes of the plan's largest Workflow as the API server holds it before it has a status."""
+    return object_bytes(manifests(plan, config))
+
+
+def object_bytes(found: Iterable[Manifest]) -> int:
+    """Bytes of the largest manifest as compact JSON."""
+    return max((len(msgspec.json.encode(manifest)) for manifest in found), default=0)
+
+
+def to_yaml(found: Sequence[Manifest]) -> str:
+    """Manifests as a YAML stream; items one a line."""
+    return "".join(f"---\n{_dump(manifest)}" for manifest in found) if len(found) > 1 else _dump(*found)
+
+
+def _plain(built: Workflow, shard: Shard | None = None) -> Manifest:
+    """What Hera built as plain data: each template's name first, and a shard's items in place of their stand-in."""
+    manifest: Manifest = built.to_dict()
+    spec = manifest["spec"]
+    if "templates" in spec:
+        spec["templates"] = [{"name": one.pop("name"), **one} for one in spec["templates"]]
+    waves = shard.waves if shard else ()
+    for number, items in enumerate(waves, start=1):
+        name = matrix.items_task(number, len(waves))
+        (task,) = (one for one in spec["templates"][0]["dag"]["tasks"] if one["name"] == name)
+        task["withItems"] = [_Flow(item) for item in items]
+    return manifest
+
+
+class _Flow(dict[str, Any]):
+    """A mapping that is written on one line."""
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc] # libyaml's is ten times as fast
+    """Writes `_Flow` on one line, and nothing as an alias."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - as the base class has it
+        """Argo reads aliases, people do not."""
+        return True
+
+
+_Dumper.add_representer(
+    _Flow, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data, flow_style=True)
+)
+
+
+def _dump(manifest: Manifest) -> str:
+    return str(yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True))

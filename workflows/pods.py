@@ -1,0 +1,166 @@
+"""What all our pods have in common: the volume, an unprivileged user, no token, and the step containers' shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hera.workflows import UserContainer
+from hera.workflows import models as m
+
+from workflows.settings import CELL, CONFIG_MAP, DATABASE, DOCKER_CONFIG, LABEL, SCRATCH, VOLUME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.model import Resources
+    from workflows.settings import Settings
+
+#: One user for all containers, so that a scanner can write the folder which the container before it made.
+USER = 65532
+_VOLUME_NAME = "volume"
+_SCRATCH_NAME = "scratch"
+_SECRET_NAME = "registry"  # noqa: S105 - the name of a volume
+_CONFIG_NAME = "config"
+
+CONFIG_FOLDER = "/config"
+
+
+def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
+    """The volumes that templates may mount; a pod gets only those it mounts."""
+    found = [
+        m.Volume(
+            name=_VOLUME_NAME,
+            persistent_volume_claim=m.PersistentVolumeClaimVolumeSource(claim_name=settings.claim),
+        ),
+        m.Volume(name=_SCRATCH_NAME, empty_dir=m.EmptyDirVolumeSource()),
+    ]
+    if settings.registry_secret:
+        items = [m.KeyToPath(key=".dockerconfigjson", path="config.json")]
+        secret = m.SecretVolumeSource(secret_name=settings.registry_secret, items=items)
+        found.append(m.Volume(name=_SECRET_NAME, secret=secret))
+    if config_map:
+        source = m.ConfigMapVolumeSource(name=CONFIG_MAP, optional=True)
+        found.append(m.Volume(name=_CONFIG_NAME, config_map=source))
+    return found
+
+
+def pod_security() -> m.PodSecurityContext:
+    """For the whole pod: never root, and files on the volume belong to one group."""
+    return m.PodSecurityContext(
+        run_as_non_root=True,
+        run_as_user=USER,
+        run_as_group=USER,
+        fs_group=USER,
+        fs_group_change_policy="OnRootMismatch",
+        seccomp_profile=m.SeccompProfile(type="RuntimeDefault"),
+    )
+
+
+def container_security() -> m.SecurityContext:
+    """For every container of ours and every scanner: nothing but its own files."""
+    return m.SecurityContext(
+        allow_privilege_escalation=False,
+        capabilities=m.Capabilities(drop=["ALL"]),
+        privileged=False,
+        read_only_root_filesystem=True,
+        run_as_non_root=True,
+        seccomp_profile=m.SeccompProfile(type="RuntimeDefault"),
+    )
+
+
+def scratch_mount() -> m.VolumeMount:
+    """A folder for temporary files that ends with the pod."""
+    return m.VolumeMount(name=_SCRATCH_NAME, mount_path=SCRATCH)
+
+
+def cell_mounts(folder: str, *, database: bool) -> list[m.VolumeMount]:
+    """What a scanner sees of the volume.
+
+    Args:
+        folder: the cell's folder on the volume.
+        database: whether its scan has one; it is the link beside the folder, which the stage container made.
+    """
+    mounts = [
+        m.VolumeMount(name=_VOLUME_NAME, mount_path=CELL, sub_path=folder),
+        m.VolumeMount(
+            name=_VOLUME_NAME, mount_path=f"{CELL}/image.tar", sub_path=f"{folder}/image.tar", read_only=True
+        ),
+    ]
+    if database:
+        link = f"{folder}.database"
+        mounts.append(m.VolumeMount(name=_VOLUME_NAME, mount_path=DATABASE, sub_path=link, read_only=True))
+    return [*mounts, scratch_mount()]
+
+
+def database_mounts(folder: str) -> list[m.VolumeMount]:
+    """What a refresh command sees of the volume: the new folder that it fills."""
+    return [m.VolumeMount(name=_VOLUME_NAME, mount_path=DATABASE, sub_path=folder), scratch_mount()]
+
+
+def step(
+    settings: Settings,
+    *arguments: str,
+    registry: bool = False,
+    config_map: bool = False,
+    memory: str = "512Mi",
+) -> dict[str, Any]:
+    """A container that runs one step of ours on the whole volume, as keyword arguments for Hera.
+
+    Args:
+        settings: of the manifests.
+        arguments: of `scanmatrix-step`.
+        registry: whether it reads images, and so may need the registry's credentials.
+        config_map: whether it reads the configuration.
+        memory: most it may take.
+    """
+    mounts = [m.VolumeMount(name=_VOLUME_NAME, mount_path=VOLUME), scratch_mount()]
+    env: dict[str, str] = {"HOME": SCRATCH, "TMPDIR": SCRATCH}
+    if registry and settings.registry_secret:
+        mounts.append(m.VolumeMount(name=_SECRET_NAME, mount_path=DOCKER_CONFIG, read_only=True))
+        env["DOCKER_CONFIG"] = DOCKER_CONFIG
+    if config_map:
+        mounts.append(m.VolumeMount(name=_CONFIG_NAME, mount_path=CONFIG_FOLDER, read_only=True))
+    return {
+        "image": settings.image,
+        "image_pull_policy": "IfNotPresent",
+        "command": ["scanmatrix-step"],
+        "args": [*arguments, "--volume", VOLUME],
+        "env": variables(env),
+        "volume_mounts": mounts,
+        "security_context": container_security(),
+        "resources": resources("50m", "128Mi", memory),
+    }
+
+
+def scanner_resources(wanted: Resources) -> m.ResourceRequirements:
+    """What a scan's template asks for."""
+    return resources(wanted.cpu, wanted.memory, wanted.memory_limit)
+
+
+def resources(cpu: str, memory: str, memory_limit: str) -> m.ResourceRequirements:
+    """Requests, and a limit for memory only: a throttled CPU makes a scan slow, not safer."""
+    return m.ResourceRequirements(
+        requests={"cpu": m.Quantity(root=cpu), "memory": m.Quantity(root=memory)},
+        limits={"memory": m.Quantity(root=memory_limit)},
+    )
+
+
+def variables(values: Mapping[str, str]) -> list[m.EnvVar]:
+    """Environment variables in the order given."""
+    return [m.EnvVar(name=name, value=value) for name, value in values.items()]
+
+
+def init_containers(*containers: tuple[str, dict[str, Any]]) -> list[UserContainer | m.UserContainer]:
+    """Init containers by name, in order."""
+    return [UserContainer(name=name, **fields) for name, fields in containers]
+
+
+def labels(component: str, *, run: str, **more: str) -> dict[str, str]:
+    """Labels by which people and network policies find the pods of a run, a target, a scan, or a kind of step."""
+    found = {"app.kubernetes.io/part-of": "scanmatrix", "app.kubernetes.io/component": component, f"{LABEL}/run": run}
+    return found | {f"{LABEL}/{name}": value for name, value in more.items()}
+
+
+def parameters(names: Sequence[str]) -> list[m.Parameter]:
+    """Input parameters without defaults."""
+    return [m.Parameter(name=name) for name in names]

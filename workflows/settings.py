@@ -1,0 +1,78 @@
+"""What every manifest needs from the configuration, and the names and paths that all of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import UsageError
+from orchestrator.steps.items import MOUNT
+
+if TYPE_CHECKING:
+    from orchestrator.config import Config
+
+#: Where containers find things.
+VOLUME = MOUNT
+CELL = "/scan"
+TARBALL = f"{CELL}/image.tar"
+DATABASE = "/database"
+SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, not the machine's
+DOCKER_CONFIG = "/docker"
+
+#: Prefix of our labels.
+LABEL = "scanmatrix"
+#: The WorkflowTemplate's name; argo submit --from workflowtemplate/scanmatrix.
+TEMPLATE = "scanmatrix"
+#: ConfigMap with the configuration (key `scanmatrix.yaml`) for runs that plan in the cluster.
+CONFIG_MAP = "scanmatrix-config"
+
+#: Seconds that image pull, scheduling and staging may add to the time a scan itself may take.
+ALLOWANCE = 300
+
+
+class RenderError(UsageError):
+    """The plan or the configuration cannot be written as a Workflow; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The part of the configuration that shows in manifests.
+
+    Attributes:
+        image: the orchestrator's own image.
+        claim: PersistentVolumeClaim of the volume.
+        namespace: of all manifests.
+        service_account: of the executor beside each container; containers themselves get no token.
+        registry_secret: dockerconfigjson Secret for what pulls images; None when the caches need none.
+        layout: `cell` or `image`.
+    """
+
+    image: str
+    claim: str
+    namespace: str
+    service_account: str
+    registry_secret: str | None = None
+    layout: str = "cell"
+
+
+def settings_of(config: Config) -> Settings:
+    """The settings that a configuration asks for."""
+    return Settings(
+        image=config.image,
+        claim=config.volume.claim,
+        namespace=config.argo.namespace,
+        service_account=config.argo.service_account,
+        registry_secret=config.argo.registry_secret,
+        layout=config.layout,
+    )
+
+
+def literal(text: str, *, where: str) -> str:
+    """Text that Argo will leave as it is.
+
+    Raises:
+        RenderError: it holds `{{`, which Argo would replace.
+    """
+    if "{{" in text:
+        raise RenderError(f"{where}: {text!r} holds '{{{{', which Argo Workflows would replace; write it otherwise")
+    return text
