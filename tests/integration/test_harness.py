@@ -67,6 +67,10 @@ class TestProxy:
         assert seen == [(429, "1"), (429, soon.strftime("%a, %d %b %Y %H:%M:%S GMT")), (503, None)]
         assert fetch(url) == BLOB.blob
 
+    def test_rules_wait_for_their_turn(self, proxy: Proxy, url: str) -> None:
+        proxy.faults.add(faults.corrupt(BLOB.digest, after=1, times=1), faults.corrupt("sha256:other", times=None))
+        assert [fetch(url) == BLOB.blob for _ in range(3)] == [True, False, True]
+
     def test_reset_after_bytes(self, proxy: Proxy, url: str) -> None:
         proxy.faults.add(faults.reset(after_bytes=100_000))
         with urlopen(url, timeout=5) as response:

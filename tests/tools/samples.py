@@ -138,10 +138,10 @@ def hostile() -> Image:
     return Image.build([layer(files)])
 
 
-def bulky(layers: int = 6, megabytes: int = 1, *, seed: int = 7) -> Image:
+def bulky(layers: int = 6, megabytes: int = 1, *, compression: Compression = "gzip", seed: int = 7) -> Image:
     """Layers that do not compress, for the speed of a pull and for faults in the middle of a blob."""
     chance = random.Random(seed)
-    return Image.build([layer({f"data/{n}": chance.randbytes(megabytes << 20)}) for n in range(layers)])
+    return Image.build([layer({f"data/{n}": chance.randbytes(megabytes << 20)}, compression) for n in range(layers)])
 
 
 def debian(root: bytes, *, compression: Compression = "gzip") -> Image:

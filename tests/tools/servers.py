@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -97,7 +98,7 @@ def start_registry(
     environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [binary, "serve", folder / "config.yml"],
+            [*_dies_with_us(), binary, "serve", folder / "config.yml"],
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
@@ -114,6 +115,12 @@ def start_registry(
             RUNNING.remove(registry)
     finally:
         stop(process)
+
+
+def _dies_with_us() -> list[str]:
+    """Prefix that has the kernel end the server when the tests are killed; it keeps the process id."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
