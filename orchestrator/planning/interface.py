@@ -1,0 +1,62 @@
+"""What planning needs from others, and the error it raises."""
+
+from typing import Protocol
+
+from orchestrator.errors import UsageError
+from orchestrator.model import Document, Image, Platform
+
+
+class PlanError(UsageError):
+    """No plan can be made of what was asked for; the message says what to change."""
+
+
+class Located(Document, frozen=True):
+    """Where a reference leads for one platform: to an image, or to the reason why there is none.
+
+    Attributes:
+        platform: the platform this is about; of an image found, its own.
+        pull: where the pull step reads it, as in `Target.pull`; empty when `image` and `digest` are.
+        image: the manifest's content; None when it was not, or could not be, looked at.
+        digest: of the platform's manifest; given without `image` only when planned offline.
+        size: bytes of the tarball that the pull step will write; None when unknown.
+        error: why it could not be resolved: its cells fail.
+        absent: why there is nothing to scan for this platform: its cells are skipped.
+    """
+
+    platform: Platform
+    pull: str = ""
+    image: Image | None = None
+    digest: str = ""
+    size: int | None = None
+    error: str = ""
+    absent: str = ""
+
+
+class Resolver(Protocol):
+    """Finds the images behind a reference; called from several threads at once."""
+
+    def __call__(self, reference: str, *, local: bool) -> tuple[Located, ...]:
+        """Look a reference up for every wanted platform.
+
+        Args:
+            reference: as normalised by `images.reference`, or the path of a local archive.
+            local: True for a path.
+
+        Returns:
+            At least one answer; trouble is an answer with `error`, never an exception.
+        """
+        ...
+
+
+class Past(Protocol):
+    """The latest good result of one cell."""
+
+    @property
+    def run(self) -> str:
+        """Id of the run it came from."""
+        ...
+
+    @property
+    def finished(self) -> str:
+        """When its scan ended, RFC 3339 in UTC."""
+        ...

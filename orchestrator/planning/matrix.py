@@ -1,0 +1,187 @@
+"""The matrix: every target × every scan asked for, each cell with its decision, the waves, and the budget."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from importlib.metadata import version
+
+import msgspec
+
+from orchestrator.catalog import unknown_scan
+from orchestrator.config import Config
+from orchestrator.images.reference import InvalidReference, parse
+from orchestrator.inventory import Entry
+from orchestrator.model import Cell, Decision, Plan, Scan, Target
+from orchestrator.planning.allow import refusal
+from orchestrator.planning.budget import make_budget, make_waves, running, spell_bytes, unique_bytes
+from orchestrator.planning.interface import Past, PlanError, Resolver
+from orchestrator.planning.patterns import matches
+from orchestrator.planning.staleness import freshness
+from orchestrator.planning.targets import Draft, finish, gather
+
+_ALL = "*"
+
+
+def make_plan(
+    config: Config,
+    entries: Sequence[Entry],
+    catalog: Mapping[str, Scan],
+    *,
+    run: str,
+    now: datetime,
+    offline: bool = False,
+    resolver: Resolver | None = None,
+    history: Mapping[tuple[str, str], Past] | None = None,
+) -> Plan:
+    """Make the plan of a run; the same input gives the same plan.
+
+    Args:
+        config: the configuration.
+        entries: what shall be scanned, in the order the targets shall come.
+        catalog: the scans there are, by name.
+        run: id of the run.
+        now: with a time zone; the plan's creation, and what the age of results is reckoned from.
+        offline: ask no registry: pinned digests and local archives are planned, everything else fails.
+        resolver: finds the images behind references; None for the registries and caches of the configuration.
+        history: latest good result by target id and scan, for `rescanAfter`.
+
+    Raises:
+        PlanError: an unknown scan is asked for, or the volume's budget is exceeded and may not be split.
+    """
+    chosen = [choose_scans(entry, config.scans.default, catalog) for entry in entries]
+    if resolver is None:
+        from orchestrator.planning.resolver import open_resolver  # noqa: PLC0415  (brings the HTTP client with it)
+
+        with open_resolver(config, offline=offline) as opened:
+            drafts = gather(entries, chosen, opened)
+    else:
+        drafts = gather(entries, chosen, resolver)
+    targets = tuple(finish(id_, draft) for id_, draft in drafts.items())
+    decide = _Decider(config, catalog, history or {}, now)
+    cells = tuple(
+        decide(target, draft, scan)
+        for target, draft in zip(targets, drafts.values(), strict=True)
+        for scan in sorted(draft.scans)
+    )
+    cells = _refuse_oversized(config, targets, cells)
+    live = running(targets, cells)
+    waves = make_waves(live, config.volume.budget)
+    _check_budget(config, live, waves)
+    scans = {name: catalog[name] for name in sorted({cell.scan for cell in cells})}
+    images = (image for target in live if (image := drafts[target.id].located.image) and not _is_local(target))
+    return Plan(
+        run=run,
+        created=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        version=version("scanmatrix"),
+        scans=tuple(scans.values()),
+        targets=targets,
+        cells=cells,
+        waves=waves,
+        budget=make_budget(targets=live, cells=cells, waves=waves, scans=scans, pull_bytes=unique_bytes(images)),
+        limits=config.limits.document(),
+        policy=config.policy.document(),
+        insecure=tuple(config.insecure),
+    )
+
+
+def choose_scans(entry: Entry, default: Sequence[str], catalog: Mapping[str, Scan]) -> tuple[str, ...]:
+    """The scans an entry asks for, `*` and the configured default expanded, each once.
+
+    Raises:
+        PlanError: there is no scan of that name.
+    """
+    names = entry.scans or tuple(default)
+    for name in names:
+        if name != _ALL and name not in catalog:
+            raise PlanError(f"{entry.origin}: {unknown_scan(name, catalog)}")
+    return tuple(dict.fromkeys(catalog if _ALL in names else names))
+
+
+class _Decider:
+    """Decides cells by the configuration; what depends on the scan alone is worked out once."""
+
+    def __init__(
+        self,
+        config: Config,
+        catalog: Mapping[str, Scan],
+        history: Mapping[tuple[str, str], Past],
+        now: datetime,
+    ) -> None:
+        self._catalog = catalog
+        self._history = history
+        self._now = now
+        self._exclude = config.scans.exclude
+        self._limits = {name: config.fresh_for(name) for name in catalog}
+        self._refusals = {name: refusal(scan, config.allow) for name, scan in catalog.items()}
+
+    def __call__(self, target: Target, draft: Draft, name: str) -> Cell:
+        scan = self._catalog[name]
+        if reason := self._excluded(draft.scans[name], name) or self._refusals[name]:
+            return Cell(target=target.id, scan=name, decision=Decision.SKIP, reason=reason)
+        if target.error:
+            return Cell(target=target.id, scan=name, decision=Decision.FAIL, reason=target.error)
+        reason = draft.located.absent or _unreadable(target, scan)
+        reason = reason or freshness(self._history.get((target.id, name)), self._limits[name], self._now)
+        return Cell(target=target.id, scan=name, decision=Decision.SKIP if reason else Decision.RUN, reason=reason)
+
+    def _excluded(self, references: Sequence[str], scan: str) -> str:
+        """Why the cell is excluded: only when it is so under every name that asks for the scan."""
+        reasons = [self._exclusion(reference, scan) for reference in references] if self._exclude else [""]
+        return reasons[0] if all(reasons) else ""
+
+    def _exclusion(self, reference: str, scan: str) -> str:
+        for rule in self._exclude:
+            if (_ALL in rule.scans or scan in rule.scans) and _means(rule.image, reference):
+                return f"excluded: {rule.reason}" if rule.reason else f"excluded by {rule.image!r} in scans.exclude"
+        return ""
+
+
+def _means(pattern: str, reference: str) -> bool:
+    """Whether an exclusion's pattern matches a name; local archives match by their path."""
+    try:
+        return matches(pattern, parse(reference))
+    except InvalidReference:
+        return fnmatchcase(reference, pattern)
+
+
+def _unreadable(target: Target, scan: Scan) -> str:
+    """Why the scan cannot read this image; empty when it can, or when nothing is known of it."""
+    platform = target.platform
+    if scan.platforms and not {platform.os, f"{platform.os}/{platform.architecture}"} & set(scan.platforms):
+        return f"unsupported platform {platform}: {scan.name} reads {', '.join(scan.platforms)}"
+    if strange := sorted(set(target.compressions) - set(scan.compressions)):
+        return f"unsupported layer compression {', '.join(strange)}: {scan.name} reads {', '.join(scan.compressions)}"
+    return ""
+
+
+def _is_local(target: Target) -> bool:
+    """Whether it comes out of a file, not out of a registry."""
+    return target.pull.startswith("file:")
+
+
+def _refuse_oversized(config: Config, targets: Sequence[Target], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    """Fail the cells of images that no wave can hold; the others go on."""
+    limit = config.volume.budget
+    large = {target.id: target.size for target in targets if target.size is not None and target.size > limit}
+    return tuple(
+        msgspec.structs.replace(
+            cell,
+            decision=Decision.FAIL,
+            reason=f"its tarball of {spell_bytes(large[cell.target])} is larger than the volume's whole budget of "
+            f"{spell_bytes(limit)}: raise volume.budget",
+        )
+        if cell.decision is Decision.RUN and cell.target in large
+        else cell
+        for cell in cells
+    )
+
+
+def _check_budget(config: Config, live: Sequence[Target], waves: Sequence[Sequence[str]]) -> None:
+    """Refuse a plan over budget where it may not be split."""
+    if len(waves) > 1 and config.volume.over_budget == "refuse":
+        needed = sum(target.size or 0 for target in live)
+        raise PlanError(
+            f"the plan needs {spell_bytes(needed)} on the volume for {len(live)} images, its budget is "
+            f"{spell_bytes(config.volume.budget)}: raise volume.budget, or set volume.overBudget to split "
+            f"(it would run in {len(waves)} waves)"
+        )

@@ -1,0 +1,96 @@
+"""Looks references up where the pull step will read them: in caches, in registries, in local archives."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.config import Config
+from orchestrator.errors import ScanmatrixError
+from orchestrator.images.archive import tarball_size
+from orchestrator.images.cache import CacheRule, pull_location
+from orchestrator.images.interface import NoPlatform
+from orchestrator.images.local import open_local
+from orchestrator.images.platforms import choose, parse_platform
+from orchestrator.images.reference import Reference, parse
+from orchestrator.images.registry import RegistryClient
+from orchestrator.images.resolve import resolve
+from orchestrator.model import Image, Platform
+from orchestrator.planning.interface import Located
+from orchestrator.planning.targets import unresolved
+
+
+@dataclass(frozen=True)
+class RegistryResolver:
+    """Resolves through a registry client; without one, it knows only local archives and pinned digests.
+
+    Attributes:
+        client: None to ask no registry.
+        platforms: wanted of an image that has several; the first is assumed of a digest that nobody may look at.
+        caches: pull-through caches.
+        insecure: registries spoken to without TLS verification.
+    """
+
+    client: RegistryClient | None
+    platforms: tuple[Platform, ...]
+    caches: Sequence[CacheRule]
+    insecure: Sequence[str]
+
+    def __call__(self, reference: str, *, local: bool) -> tuple[Located, ...]:
+        """One answer for each wanted platform; trouble is an answer with `error`."""
+        try:
+            if local:
+                return self._archive(Path(reference).absolute())
+            parsed = parse(reference)
+            return self._offline(parsed) if self.client is None else self._online(self.client, parsed)
+        except ScanmatrixError as error:
+            return unresolved(self.platforms, str(error))
+
+    def _online(self, client: RegistryClient, reference: Reference) -> tuple[Located, ...]:
+        location = pull_location(reference, self.caches, self.insecure)
+        images = resolve(location, reference.digest or reference.tag, self.platforms, client)
+        return self._located(images, location, str(reference))
+
+    def _offline(self, reference: Reference) -> tuple[Located, ...]:
+        if not reference.digest:
+            return unresolved(self.platforms, "not resolvable offline: pin it by digest (name@sha256:…)")
+        location = pull_location(reference, self.caches, self.insecure)
+        first, *others = self.platforms
+        absent = f"planned offline: the digest stands for one image, taken to be {first}"
+        return (
+            Located(platform=first, pull=location, digest=reference.digest),
+            *(Located(platform=platform, absent=absent) for platform in others),
+        )
+
+    def _archive(self, path: Path) -> tuple[Located, ...]:
+        with open_local(path) as archive:
+            offered = [(image.platform, image) for image in archive.images]
+        chosen = choose(self.platforms, offered)
+        if not chosen:
+            have = ", ".join(sorted({str(platform) for platform, _ in offered}))
+            raise NoPlatform(f"{path} holds {have or 'no image'}, not {', '.join(map(str, self.platforms))}")
+        return self._located(chosen, f"file:{path}", str(path))
+
+    def _located(self, images: Sequence[Image], pull: str, name: str) -> tuple[Located, ...]:
+        """The images found, and for every wanted platform without one, that there is none."""
+        offered = [(image.platform, image) for image in images]
+        have = ", ".join(str(platform) for platform, _ in offered)
+        missing = [platform for platform in self.platforms if not choose([platform], offered)]
+        return (
+            *(Located(platform=image.platform, pull=pull, image=image, size=tarball_size(image)) for image in images),
+            *(
+                Located(platform=platform, absent=f"unsupported platform: {name} is for {have}, not for {platform}")
+                for platform in missing
+            ),
+        )
+
+
+@contextmanager
+def open_resolver(config: Config, *, offline: bool) -> Iterator[RegistryResolver]:
+    """The resolver of a configuration; its connections end with the block."""
+    platforms = tuple(dict.fromkeys(parse_platform(text) for text in config.platforms))
+    if offline:
+        yield RegistryResolver(None, platforms, config.cache, config.insecure)
+        return
+    with RegistryClient(insecure=config.insecure, retries=config.limits.retries) as client:
+        yield RegistryResolver(client, platforms, config.cache, config.insecure)

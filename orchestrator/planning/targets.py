@@ -1,0 +1,114 @@
+"""From entries to targets: look every reference up once, and gather all names of one digest under one target."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from orchestrator.images.manifests import compressions
+from orchestrator.images.reference import InvalidReference, parse
+from orchestrator.inventory import Entry
+from orchestrator.model import Name, Platform, Target
+from orchestrator.planning.interface import Located, Resolver
+
+#: Look-ups at the same time; a registry answers one in tens of milliseconds.
+PARALLEL = 16
+#: Hex digits of a digest in a target's id: 128 bits, and short enough for names on the volume and in Argo.
+ID_DIGITS = 32
+
+
+@dataclass
+class Draft:
+    """A target while its names are being gathered.
+
+    Attributes:
+        located: where it was found first.
+        names: labels by reference and owner.
+        scans: for each scan asked for, the references under which it was.
+    """
+
+    located: Located
+    names: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    scans: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Of the image manifest; empty when it could not be resolved."""
+        image = self.located.image
+        return image.manifest.digest if image else self.located.digest
+
+
+def gather(entries: Sequence[Entry], scans: Sequence[Sequence[str]], resolver: Resolver) -> dict[str, Draft]:
+    """Look all entries up, and gather them by target.
+
+    Args:
+        entries: in the order in which the targets shall come.
+        scans: for each entry, the names of its scans.
+        resolver: asked once for each distinct reference, from several threads.
+
+    Returns:
+        Drafts by target id, in the order in which their first names occur.
+    """
+    references = [entry.reference if entry.local else _normalised(entry.reference) for entry in entries]
+    found = _look_up({(reference, entry.local) for reference, entry in zip(references, entries, strict=True)}, resolver)
+    drafts: dict[str, Draft] = {}
+    for entry, reference, names in zip(entries, references, scans, strict=True):
+        for located in found[reference, entry.local]:
+            draft = drafts.setdefault(make_id(located, reference), Draft(located))
+            draft.names.setdefault((reference, entry.owner), {}).update(entry.labels)
+            for scan in names:
+                draft.scans.setdefault(scan, []).append(reference)
+    return drafts
+
+
+def finish(id_: str, draft: Draft) -> Target:
+    """The target itself."""
+    located = draft.located
+    image = located.image
+    return Target(
+        id=id_,
+        names=tuple(
+            Name(reference=reference, owner=owner, labels=labels)
+            for (reference, owner), labels in sorted(draft.names.items())
+        ),
+        platform=image.platform if image else located.platform,
+        digest=draft.digest,
+        pull=located.pull,
+        size=located.size,
+        compressions=compressions(image) if image else (),
+        error=located.error,
+    )
+
+
+def make_id(located: Located, reference: str) -> str:
+    """Id of a target: from its digest, or for want of one from its reference and platform."""
+    digest = located.image.manifest.digest if located.image else located.digest
+    if digest:
+        algorithm, _, value = digest.partition(":")
+        return f"{algorithm}-{value[:ID_DIGITS]}"
+    key = f"{reference} {located.platform}".encode()
+    return f"unresolved-{hashlib.sha256(key).hexdigest()[:ID_DIGITS]}"
+
+
+def unresolved(platforms: Iterable[Platform], error: str) -> tuple[Located, ...]:
+    """The same trouble for every wanted platform."""
+    return tuple(Located(platform=platform, error=error) for platform in platforms)
+
+
+def _normalised(reference: str) -> str:
+    """The reference as Docker reads it; one that cannot be read stays as it is, and fails when it is looked up."""
+    try:
+        return str(parse(reference))
+    except InvalidReference:
+        return reference
+
+
+def _look_up(wanted: set[tuple[str, bool]], resolver: Resolver) -> Mapping[tuple[str, bool], tuple[Located, ...]]:
+    """Ask for all references at once; an interrupt drops those that have not begun."""
+    ordered = sorted(wanted)
+    pool = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="resolve")
+    try:
+        answers = list(pool.map(lambda key: resolver(key[0], local=key[1]), ordered))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return dict(zip(ordered, answers, strict=True))
