@@ -10,6 +10,10 @@ class ReportError(PermanentError):
     """A report that cannot be believed: missing, empty, truncated, of another format, or too large."""
 
 
+class ReportMissingError(ReportError):
+    """There is no report where the scanner was to write it."""
+
+
 class Report(Document, frozen=True):
     """What one report says.
 

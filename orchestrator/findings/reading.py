@@ -5,7 +5,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.findings.interface import ReportError
+from orchestrator.findings.interface import ReportError, ReportMissingError
 from orchestrator.model import Document
 
 _CHUNK = 1024 * 1024
@@ -40,13 +40,14 @@ def read_report_file(path: Path, limit: int, *, root: Path | None = None) -> Rep
         root: the cell's folder, `path` lies in it; by default the folder that holds the report.
 
     Raises:
-        ReportError: it is missing, empty, too large, not a regular file, or reached through a link.
+        ReportMissingError: there is nothing of that name.
+        ReportError: it is empty, too large, not a regular file, or reached through a link.
     """
     root = path.parent if root is None else root
     try:
         descriptor = _open_below(root, path.relative_to(root).parts)
     except FileNotFoundError as error:
-        raise ReportError(f"the scanner wrote no report ({path.name} is missing)") from error
+        raise ReportMissingError(f"the scanner wrote no report ({path.name} is missing)") from error
     except OSError as error:
         raise ReportError(_why_not_opened(path, error)) from error
     try:

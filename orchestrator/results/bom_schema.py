@@ -1,0 +1,109 @@
+"""Validity of CycloneDX 1.6 documents: foreign pieces are made to fit before they are merged.
+
+The schema files are those that cyclonedx-python-lib ships. Its own validator compares every two items of an array with
+each other, so it cannot be used on the 300,000 vulnerabilities of a large run; jsonschema-rs hashes them.
+"""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jsonschema_rs import Draft7Validator, Registry, ValidationError, ValidationErrorKind
+
+_BASE = "http://cyclonedx.org/schema/"
+_PARTS = ("spdx", "jsf-0.82", "cryptography-defs")
+# Every round of repair cuts one level further up; pieces nested deeper than this are cut off whole.
+_ROUNDS = 12
+_CONTENT = ("components", "vulnerabilities", "dependencies")
+
+
+@cache
+def validator() -> Draft7Validator:
+    """The validator of CycloneDX 1.6, formats (dates, IRIs) checked as well."""
+    parts = [f"{name}.SNAPSHOT.schema.json" for name in _PARTS]
+    registry = Registry([(_BASE + part, _schema(part)) for part in parts])
+    return Draft7Validator(_schema("bom-1.6.SNAPSHOT.schema.json"), registry=registry, validate_formats=True)
+
+
+def repair(document: dict[str, Any]) -> list[str]:
+    """Cut out of a document, in place, whatever makes it invalid, and as little else as can be.
+
+    A component of a type that CycloneDX 1.6 does not know becomes a `library`; any other invalid or unknown property
+    goes, then what cannot be without it.
+
+    Returns:
+        The places that were changed, as `components/3/licenses`; none when the document was valid.
+    """
+    _cut_off_the_deep(document)
+    changed: list[str] = []
+    for _ in range(_ROUNDS):
+        errors = [] if validator().is_valid(document) else list(validator().iter_errors(document))
+        if not errors:
+            return changed
+        cuts = [cut for error in errors for cut in _cuts(error)]
+        # The last of a list first, so that the places of the others stay what they were.
+        places = sorted(set(cuts), key=_place_order, reverse=True)
+        changed += ["/".join(map(str, place)) for place in places if _cut(document, place)]
+    return changed + [key for key in _CONTENT if document.pop(key, None) is not None]
+
+
+def _schema(name: str) -> Any:
+    return json.loads((resources.files("cyclonedx.schema") / "_res" / name).read_bytes())
+
+
+def _cuts(error: ValidationError) -> list[tuple[str | int, ...]]:
+    """The places to cut for one error: unknown properties themselves, else where the error is."""
+    path = tuple(error.instance_path)
+    if isinstance(error.kind, ValidationErrorKind.AdditionalProperties):
+        return [(*path, name) for name in error.kind.unexpected]
+    return [path]
+
+
+def _place_order(place: tuple[str | int, ...]) -> tuple[tuple[int, str], ...]:
+    return tuple((part, "") if isinstance(part, int) else (-1, part) for part in place)
+
+
+def _cut(document: dict[str, Any], place: tuple[str | int, ...]) -> bool:
+    """Remove one place; False when it is already gone with another, or is the document itself."""
+    if not place:
+        return False
+    holder: Any = document
+    try:
+        for part in place[:-1]:
+            holder = holder[part]
+        if place[-1] == "type" and "components" in place[-3:-2]:
+            holder["type"] = "library"
+        elif isinstance(holder[place[-1]], list) and _deduplicated(holder[place[-1]]):
+            pass
+        else:
+            del holder[place[-1]]
+    except (LookupError, TypeError):
+        return False
+    return True
+
+
+def _deduplicated(items: list[Any]) -> bool:
+    """Remove repeated items of a list of unique ones; False when there were none, so something else is wrong."""
+    unique = {json.dumps(item, sort_keys=True): item for item in items}
+    removed = len(unique) < len(items)
+    items[:] = unique.values()
+    return removed
+
+
+def _cut_off_the_deep(document: dict[str, Any]) -> None:
+    """Remove the items that are nested deeper than the validator, and an encoder after it, can follow."""
+    if _followed(validator().is_valid, document):
+        return
+    for key, items in document.items():
+        if isinstance(items, list):
+            document[key] = [item for item in items if _followed(validator().is_valid, {key: [item]})]
+
+
+def _followed(check: Callable[[Any], bool], document: Any) -> bool:
+    try:
+        check(document)
+    except (ValueError, RecursionError):
+        return False
+    return True

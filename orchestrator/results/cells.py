@@ -1,0 +1,187 @@
+"""How one cell of a plan ended: decided from the plan, its record and its report, in this order of trust.
+
+| what there is | outcome |
+|---|---|
+| the plan skipped or failed it, or its target could not be resolved | as planned |
+| a record that cannot be read | failed |
+| a record of an error, or of an exit code that is no success code | failed, whatever report lies there |
+| a report that is not older than the record's begin, and whole | ok |
+| no report, and no record | failed: never ran |
+| no report, and a record without an end | failed: was cut off |
+| any other report | failed, as its format says |
+
+In a cluster nobody writes the end into a record (its scanner's pod may not): there, the report alone tells.
+"""
+
+import hashlib
+import logging
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from orchestrator.documents import DocumentError, read
+from orchestrator.findings import formats
+from orchestrator.findings.interface import Report, ReportError, ReportMissingError
+from orchestrator.findings.reading import ReportFile, read_report_file
+from orchestrator.model import Cell, CellRecord, Decision, LedgerRow, Outcome, Scan, Target
+from orchestrator.volume import Volume
+
+_log = logging.getLogger(__name__)
+
+# Clocks of a node and of a file server may differ by a little, and some filesystems keep whole seconds only.
+_CLOCK_SLACK = 2.0
+_REASON_LENGTH = 500
+_NAME_LENGTH = 100
+_LOG_LENGTH = 4000
+# Whatever a terminal could take for a command, line breaks aside.
+_CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+
+class Examined(NamedTuple):
+    """A cell's ledger row and, when it is ok, what its report says and how many bytes that took."""
+
+    row: LedgerRow
+    report: Report | None = None
+    size: int = 0
+
+
+def examine(run: str, cell: Cell, target: Target, scan: Scan, volume: Volume) -> Examined:
+    """Decide how a cell ended; trouble of any kind is its outcome, never an exception.
+
+    Args:
+        run: the run whose folder on the volume holds the cell's record and report.
+        cell: the cell.
+        target: its target.
+        scan: its scan.
+        volume: where the run lies.
+    """
+    row = _planned(cell, target)
+    if row.outcome is Outcome.SKIPPED or row.reason:
+        return Examined(row)
+    try:
+        record = _read_record(run, cell, volume)
+    except DocumentError as error:
+        return Examined(_failed(row, f"its record cannot be read: {error}"))
+    if record is not None:
+        row = _with_record(row, record)
+    try:
+        _check_record(record, scan)
+        file = _read_file(run, cell, scan, volume, record)
+        report = parse_report(scan.format, file.data)
+    except ReportError as error:
+        return Examined(_failed(row, str(error), log=record.log if record else ""))
+    return Examined(_ok(row, file, report), report, len(file.data))
+
+
+def parse_report(format_name: str, data: bytes) -> Report:
+    """Read a report by the name of its format.
+
+    Raises:
+        ReportError: there is no such format, or the report cannot be believed; also where the parser itself fails on
+            it, so that a report made to break it costs its own cell and no other.
+    """
+    parser = formats().get(format_name)
+    if parser is None:
+        raise ReportError(f"its scan has the report format {format_name!r}; known are {', '.join(sorted(formats()))}")
+    try:
+        return parser.parse(data)
+    except ReportError:
+        raise
+    except Exception as error:
+        _log.exception("the parser of %s reports failed", format_name)
+        raise ReportError(f"the report broke the {format_name} parser: {type(error).__name__}: {error}") from error
+
+
+def clean(text: str, limit: int) -> str:
+    """Foreign text for people: no control characters, cut to a length."""
+    text = text.translate(_CONTROL).strip()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _planned(cell: Cell, target: Target) -> LedgerRow:
+    """The row as far as the plan knows it; with a reason when the plan already decided."""
+    row = LedgerRow(
+        cell=cell.id,
+        target=target.id,
+        scan=cell.scan,
+        references=tuple(dict.fromkeys(name.reference for name in target.names)),
+        owners=tuple(dict.fromkeys(name.owner for name in target.names if name.owner)),
+        digest=target.digest,
+        platform=str(target.platform),
+        outcome=Outcome.FAILED,
+    )
+    if cell.decision is Decision.SKIP:
+        return msgspec.structs.replace(row, outcome=Outcome.SKIPPED, reason=cell.reason or "the plan gives no reason")
+    if cell.decision is Decision.FAIL or target.error:
+        reason = cell.reason or target.error or "the plan gives no reason"
+        return _failed(row, reason)
+    return row
+
+
+def _read_record(run: str, cell: Cell, volume: Volume) -> CellRecord | None:
+    path = volume.record(run, cell.target, cell.scan)
+    return read(path, CellRecord) if path.exists() else None
+
+
+def _with_record(row: LedgerRow, record: CellRecord) -> LedgerRow:
+    return msgspec.structs.replace(
+        row,
+        attempts=record.attempts,
+        started=record.started,
+        finished=record.finished,
+        database_version=record.database_version,
+    )
+
+
+def _check_record(record: CellRecord | None, scan: Scan) -> None:
+    """Refuse a report of a scanner that is known to have failed."""
+    if record is None:
+        return
+    if record.error:
+        raise ReportError(record.error)
+    if record.exit_code is not None and record.exit_code not in scan.success_codes:
+        raise ReportError(f"the scanner ended with exit code {record.exit_code}")
+
+
+def _read_file(run: str, cell: Cell, scan: Scan, volume: Volume, record: CellRecord | None) -> ReportFile:
+    """The report's bytes, when they are of this run's attempts."""
+    folder = volume.cell(run, cell.target, cell.scan)
+    try:
+        file = read_report_file(folder / scan.report, scan.report_limit, root=folder)
+    except ReportMissingError as error:
+        if record is None:
+            raise ReportError("never ran") from error
+        if not record.finished:
+            raise ReportError("was cut off: an attempt began, and neither its end nor a report was written") from error
+        raise
+    if record is not None and record.started and file.modified < _seconds(record.started) - _CLOCK_SLACK:
+        raise ReportError("the report is older than the attempt: the scanner wrote none")
+    return file
+
+
+def _seconds(moment: str) -> float:
+    """Seconds since 1970; a moment that cannot be read refuses no report."""
+    try:
+        return datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _ok(row: LedgerRow, file: ReportFile, report: Report) -> LedgerRow:
+    written = datetime.fromtimestamp(file.modified, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return msgspec.structs.replace(
+        row,
+        outcome=Outcome.OK,
+        finished=row.finished or written,
+        findings=len(report.findings),
+        scanner=clean(report.scanner, _NAME_LENGTH),
+        scanner_version=clean(report.scanner_version, _NAME_LENGTH),
+        database_version=clean(report.database_version, _NAME_LENGTH) or row.database_version,
+        report_digest=f"sha256:{hashlib.sha256(file.data).hexdigest()}",
+    )
+
+
+def _failed(row: LedgerRow, reason: str, *, log: str = "") -> LedgerRow:
+    reason = clean(reason, _REASON_LENGTH) or "failed without a reason"
+    return msgspec.structs.replace(row, outcome=Outcome.FAILED, reason=reason, log=clean(log, _LOG_LENGTH))

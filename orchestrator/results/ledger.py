@@ -1,0 +1,131 @@
+"""Reading ledgers: one run's, and what all of them say of when each cell last succeeded."""
+
+import logging
+import os
+from datetime import datetime
+
+import msgspec
+
+from orchestrator.documents import read
+from orchestrator.model import Document, Ledger
+from orchestrator.results.interface import NoResultsError
+from orchestrator.volume import Volume
+
+_log = logging.getLogger(__name__)
+
+LEDGER = "ledger.json"
+"""Name of the ledger's file; it is written last, so where it is, the run's results are whole."""
+
+
+class Success(Document, frozen=True):
+    """When and in which run a cell last ended ok.
+
+    Attributes:
+        finished: end of the scan, RFC 3339.
+    """
+
+    run: str
+    finished: str
+    scanner: str = ""
+    scanner_version: str = ""
+    database_version: str = ""
+
+
+class _Row(msgspec.Struct, gc=False):
+    """As much of a ledger row as `history` needs; the rest is skipped unread."""
+
+    target: str
+    scan: str
+    outcome: str
+    finished: str = ""
+    scanner: str = ""
+    scanner_version: str = ""
+    database_version: str = ""
+
+
+class _Ledger(msgspec.Struct):
+    run: str
+    rows: list[_Row]
+
+
+def read_ledger(volume: Volume, run: str) -> Ledger:
+    """The ledger of a finished run.
+
+    Raises:
+        NoResultsError: there is none.
+        orchestrator.documents.DocumentError: it is damaged.
+    """
+    path = volume.results(run) / LEDGER
+    if not path.exists():
+        raise NoResultsError(f"{path}: run {run} has no ledger; it never ended, or never was on this volume")
+    return read(path, Ledger)
+
+
+def finished_runs(volume: Volume) -> tuple[str, ...]:
+    """Ids of the runs that have a ledger, the most recently finished first."""
+    found = sorted(((entry.stat().st_mtime, run) for run, entry in _ledgers(volume)), reverse=True)
+    return tuple(run for _, run in found)
+
+
+def history(volume: Volume, since: datetime) -> dict[tuple[str, str], Success]:
+    """The newest ok result of each target and scan, for deciding what need not be scanned again.
+
+    Reads only ledgers written since then, each once. A damaged one is passed over with a warning: at worst something
+    is scanned once more.
+
+    Args:
+        volume: where the runs lie.
+        since: with a time zone; results that ended earlier are left out.
+
+    Returns:
+        By target id and scan name.
+    """
+    newest: dict[tuple[str, str], tuple[datetime, Success]] = {}
+    for run, entry in _ledgers(volume):
+        if entry.stat().st_mtime < since.timestamp():
+            continue
+        try:
+            with open(entry.path, "rb") as file:  # noqa: PTH123 - an os.DirEntry
+                ledger = msgspec.json.decode(file.read(), type=_Ledger)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            _log.warning("the ledger of run %s is passed over: %s", run, error)
+            continue
+        for row in ledger.rows:
+            ended = moment(row.finished) if row.outcome == "ok" else None
+            known = newest.get((row.target, row.scan))
+            if ended is not None and ended >= since and (known is None or ended > known[0]):
+                newest[row.target, row.scan] = (ended, _success(ledger.run, row))
+    return {key: success for key, (_, success) in newest.items()}
+
+
+def _success(run: str, row: _Row) -> Success:
+    return Success(
+        run=run,
+        finished=row.finished,
+        scanner=row.scanner,
+        scanner_version=row.scanner_version,
+        database_version=row.database_version,
+    )
+
+
+def moment(text: str) -> datetime | None:
+    """A moment with a time zone; None for anything else."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else None
+
+
+def _ledgers(volume: Volume) -> list[tuple[str, os.DirEntry[str]]]:
+    """Every run's id and ledger file, by id."""
+    folder = volume.root / "results"
+    if not folder.is_dir():
+        return []
+    found = []
+    with os.scandir(folder) as runs:
+        for run in runs:
+            if run.is_dir(follow_symlinks=False) and not run.name.startswith("."):
+                with os.scandir(run.path) as files:
+                    found += [(run.name, file) for file in files if file.name == LEDGER and file.is_file()]
+    return sorted(found, key=lambda pair: pair[0])

@@ -1,0 +1,123 @@
+"""`summary.md`: a run on one page, for people; the same ledger gives the same text."""
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.model import Ledger, LedgerRow, Outcome, Severity
+from orchestrator.results.policy import Severities, coverage
+
+_MATRIX_TARGETS, _MATRIX_SCANS = 50, 12
+_ROWS = 100
+_MARKS = {Outcome.OK: "ok", Outcome.FAILED: "**failed**", Outcome.SKIPPED: "skipped"}
+# What Markdown or HTML could take for markup; names and reasons come from elsewhere.
+_ESCAPES = str.maketrans({character: "\\" + character for character in "\\`*_[]|<>&#~"} | {"\n": " ", "\r": " "})
+
+
+def summarise(ledger: Ledger, severities: Severities, notes: Sequence[str] = ()) -> str:
+    """The summary of a run as Markdown.
+
+    Args:
+        ledger: the run's ledger.
+        severities: findings by severity for each cell id.
+        notes: what else happened that a reader should know, a sentence each.
+    """
+    rows = ledger.rows
+    sections = [
+        f"# Run {_escape(ledger.run)}\n\n{_totals(ledger)}",
+        _policy(ledger),
+        _matrix(rows),
+        _reasons(rows, Outcome.FAILED, "Failed cells"),
+        _targets(rows, severities),
+        _reasons(rows, Outcome.SKIPPED, "Skipped cells"),
+        _list("Notes", [f"- {_escape(note)}" for note in notes]),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _totals(ledger: Ledger) -> str:
+    findings = sum(row.findings or 0 for row in ledger.rows)
+    counts = [len(ledger.rows), *(ledger.count(outcome) for outcome in (Outcome.OK, Outcome.FAILED, Outcome.SKIPPED))]
+    reached = f"{int(coverage(ledger.rows) * 100) / 100:g} %"
+    return "\n".join(
+        [
+            f"Planned {ledger.created}, ended {ledger.finished}.",
+            "",
+            "| cells | ok | failed | skipped | coverage | findings |",
+            "|---:|---:|---:|---:|---:|---:|",
+            f"| {' | '.join(map(str, counts))} | {reached} | {findings} |",
+        ]
+    )
+
+
+def _policy(ledger: Ledger) -> str:
+    verdict = ledger.verdict
+    if not verdict.broken:
+        return "Policy: passed."
+    heading = "Policy: broken, but only warned of." if verdict.passed else "Policy: **broken**."
+    return "\n".join([heading, "", *(f"- {_escape(rule)}" for rule in verdict.broken)])
+
+
+def _matrix(rows: Sequence[LedgerRow]) -> str:
+    """Targets by scans, for runs small enough to be read so."""
+    scans = list(dict.fromkeys(row.scan for row in rows))
+    cells: dict[str, dict[str, LedgerRow]] = {}
+    for row in rows:
+        cells.setdefault(row.target, {})[row.scan] = row
+    if not cells or len(cells) > _MATRIX_TARGETS or len(scans) > _MATRIX_SCANS:
+        return ""
+    lines = [f"| target | {' | '.join(map(_escape, scans))} |", f"|---|{'---|' * len(scans)}"]
+    for known in cells.values():
+        label = _label(next(iter(known.values())))
+        lines.append(f"| {label} | {' | '.join(_mark(known.get(scan)) for scan in scans)} |")
+    return "\n".join(["## Matrix", "", *lines])
+
+
+def _mark(row: LedgerRow | None) -> str:
+    if row is None:
+        return ""
+    return f"ok ({row.findings})" if row.findings else _MARKS[row.outcome]
+
+
+def _reasons(rows: Sequence[LedgerRow], outcome: Outcome, heading: str) -> str:
+    chosen = [row for row in rows if row.outcome is outcome]
+    lines = [f"| {_label(row)} | {_escape(row.scan)} | {_escape(row.reason)} |" for row in chosen]
+    return _list(heading, lines, head=["| target | scan | reason |", "|---|---|---|"])
+
+
+def _targets(rows: Sequence[LedgerRow], severities: Severities) -> str:
+    """Findings by severity for each target that has any, the worst first."""
+    counts: dict[str, dict[Severity, int]] = {}
+    labels: dict[str, str] = {}
+    for row in rows:
+        for severity, count in severities.get(row.cell, {}).items():
+            found = counts.setdefault(row.target, {})
+            found[severity] = found.get(severity, 0) + count
+            labels[row.target] = _label(row)
+    order = list(reversed(Severity))
+    worst = sorted(counts, key=lambda target: ([-counts[target].get(each, 0) for each in order], labels[target]))
+    lines = [f"| {labels[target]} | {_counts(counts[target], order)} |" for target in worst]
+    head = [f"| target | {' | '.join(order)} |", f"|---|{'---:|' * len(order)}"]
+    return _list("Findings by severity", lines, head=head)
+
+
+def _counts(found: Mapping[Severity, int], order: Sequence[Severity]) -> str:
+    return " | ".join(str(found.get(each, 0)) for each in order)
+
+
+def _list(heading: str, lines: Sequence[str], *, head: Sequence[str] = ()) -> str:
+    """A section of at most so many lines; nothing when there are none."""
+    if not lines:
+        return ""
+    more = ["", f"… and {len(lines) - _ROWS} more; all of them are in ledger.json and findings.parquet."]
+    return "\n".join([f"## {heading}", "", *head, *lines[:_ROWS], *(more if len(lines) > _ROWS else ())])
+
+
+def _label(row: LedgerRow) -> str:
+    """A target's first name, how many others it has, and its platform where that is not the usual one."""
+    first, *others = row.references or (row.target,)
+    also = f" (+{len(others)})" if others else ""
+    platform = "" if row.platform in {"", "linux/amd64"} else f" {row.platform}"
+    return _escape(f"{first}{also}{platform}")
+
+
+def _escape(text: str) -> str:
+    return text.translate(_ESCAPES)

@@ -1,0 +1,146 @@
+"""The end of a run: every cell of the plan accounted for, and all results written.
+
+The ledger is built from the plan, not from what happens to lie on the volume or from what an engine believes: a cell
+that nobody ran is in it as failed. Reports are read one at a time, so memory grows with the largest report and target,
+not with the run. The same plan and the same files give the same results, byte for byte; every file appears whole or not
+at all, the ledger last.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from orchestrator.documents import encode
+from orchestrator.model import Ledger, LedgerRow, Severity
+from orchestrator.results.cells import examine
+from orchestrator.results.ledger import LEDGER, moment
+from orchestrator.results.policy import judge
+from orchestrator.results.summary import summarise
+from orchestrator.volume import atomic_file, write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.model import Cell, Plan, Scan, Target
+    from orchestrator.results.bom import BomWriter
+    from orchestrator.results.bom_target import TargetBom
+    from orchestrator.results.table import FindingsWriter
+    from orchestrator.volume import Volume
+
+_PLACES_SHOWN = 5
+
+
+def aggregate(plan: Plan, volume: Volume, *, shards: Sequence[Plan] = ()) -> Ledger:
+    """Read what the cells of a run left on the volume, and write the run's results beside it.
+
+    Writes `findings.parquet`, `findings.csv`, `bom.cdx.json`, `summary.md` and, last, `ledger.json` into the run's
+    results folder; what an earlier call wrote there is replaced. Trouble with a cell is that cell's outcome.
+
+    Args:
+        plan: the plan of the whole run.
+        volume: where the run lies.
+        shards: the plans the run was split into, whose cells lie under their own runs; none when it was not split.
+
+    Returns:
+        The ledger, with the verdict of the plan's policy.
+
+    Raises:
+        OSError: the volume cannot be written.
+    """
+    # Here, because they take half a second to import, for which nobody who only names this function shall wait.
+    from orchestrator.results.bom import BomWriter  # noqa: PLC0415
+    from orchestrator.results.table import FindingsWriter  # noqa: PLC0415
+
+    folder = volume.results(plan.run)
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        parquet, csv, bom = (
+            stack.enter_context(atomic_file(folder / name))
+            for name in ("findings.parquet", "findings.csv", "bom.cdx.json")
+        )
+        table = stack.enter_context(FindingsWriter(plan.run, parquet, csv))
+        writer = stack.enter_context(BomWriter(plan.run, plan.version, bom, folder))
+        aggregation = _Aggregation(plan, volume, shards, table, writer)
+        rows = aggregation.examine_all()
+        ended = _latest(rows) or plan.created
+        writer.finish(ended)
+    ledger = Ledger(
+        run=plan.run,
+        created=plan.created,
+        finished=ended,
+        rows=rows,
+        verdict=judge(plan.policy, rows, aggregation.severities),
+    )
+    write_atomic(folder / "summary.md", summarise(ledger, aggregation.severities, aggregation.notes).encode())
+    write_atomic(folder / LEDGER, encode(ledger))
+    return ledger
+
+
+class _Aggregation:
+    """One pass over the cells of a plan, target by target.
+
+    Attributes:
+        severities: findings by severity for each cell that has any.
+        notes: what was left out of the BOM.
+    """
+
+    def __init__(
+        self, plan: Plan, volume: Volume, shards: Sequence[Plan], table: FindingsWriter, bom: BomWriter
+    ) -> None:
+        self._plan = plan
+        self._volume = volume
+        self._run_of = {target.id: shard.run for shard in shards for target in shard.targets}
+        self._scans = {scan.name: scan for scan in plan.scans}
+        self._table = table
+        self._bom = bom
+        self.severities: dict[str, dict[Severity, int]] = {}
+        self.notes: list[str] = []
+
+    def examine_all(self) -> tuple[LedgerRow, ...]:
+        """A row for every cell, in the plan's order, whichever order they were examined in."""
+        cells: dict[str, list[tuple[int, Cell]]] = {target.id: [] for target in self._plan.targets}
+        for index, cell in enumerate(self._plan.cells):
+            cells[cell.target].append((index, cell))
+        rows: dict[int, LedgerRow] = {}
+        for target in self._plan.targets:
+            rows |= self._examine_target(target, cells[target.id])
+        return tuple(rows[index] for index in range(len(self._plan.cells)))
+
+    def _examine_target(self, target: Target, cells: list[tuple[int, Cell]]) -> dict[int, LedgerRow]:
+        from orchestrator.results.bom_target import TargetBom  # noqa: PLC0415 - as above
+
+        bom = TargetBom(target)
+        rows: dict[int, LedgerRow] = {}
+        for index, cell in cells:
+            rows[index] = self._examine_cell(cell, target, self._scans[cell.scan], bom)
+        self._note(target, "all scans", self._bom.add(bom, rows.values()))
+        return rows
+
+    def _examine_cell(self, cell: Cell, target: Target, scan: Scan, bom: TargetBom) -> LedgerRow:
+        run = self._run_of.get(target.id, self._plan.run)
+        row, report, size = examine(run, cell, target, scan, self._volume)
+        if report is not None:
+            self._table.add(row, report.findings, size)
+            if report.findings:
+                self.severities[cell.id] = Counter([finding.severity for finding in report.findings])
+        self._note(target, scan.name, bom.add(row, report))
+        return row
+
+    def _note(self, target: Target, scan: str, places: Sequence[str]) -> None:
+        """Say what of a report is not in the merged BOM, because CycloneDX 1.6 does not allow it."""
+        if places:
+            shown = ", ".join(places[:_PLACES_SHOWN]) + (", …" if len(places) > _PLACES_SHOWN else "")
+            self.notes.append(
+                f"{target.reference} × {scan}: {len(places)} pieces of its BOM are not valid CycloneDX 1.6, "
+                f"so they are not in the merged one: {shown}"
+            )
+
+
+def _latest(rows: Sequence[LedgerRow]) -> str:
+    """The latest moment in the ledger's rows, RFC 3339 in UTC; empty when nothing ran."""
+    moments = [moment(text) for row in rows for text in (row.started, row.finished)]
+    latest = max((each for each in moments if each), default=None)
+    return latest.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if latest else ""
