@@ -35,6 +35,10 @@ class Denied(ImageError, PermanentError):
     """The registry refuses access with the credentials we have, or without any."""
 
 
+class Untrusted(ImageError, PermanentError):
+    """The registry cannot prove that it is the one we meant to speak to."""
+
+
 class Unsupported(ImageError, PermanentError):
     """What the reference names is there, but is nothing a scan could read."""
 

@@ -1,0 +1,99 @@
+"""What a registry's answers and failures mean, in our errors. URLs stay out of messages: redirects carry signatures."""
+
+import json
+import re
+import socket
+
+import requests
+import urllib3
+from urllib3.util import Retry
+
+from orchestrator.images.interface import Broken, Busy, Denied, ImageError, NotFound, Untrusted
+
+_TOO_MANY, _UNAVAILABLE, _SERVER_ERROR, _REQUEST_TIMEOUT = 429, 503, 500, 408
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
+_BODY_LIMIT = 64 * 1024
+
+
+class RangeRefused(Broken):
+    """A part was asked for that the server cannot give; the whole may still be had."""
+
+
+def raise_for_status(response: requests.Response, what: str, *, host: str) -> None:
+    """Let an answer with content pass.
+
+    Args:
+        response: the answer; its body is read if it is an error.
+        what: was asked for.
+        host: that was asked.
+
+    Raises:
+        NotFound, Denied, Busy, Broken: what the status says.
+    """
+    status = response.status_code
+    if status in {requests.codes.ok, requests.codes.partial_content}:
+        return
+    said = _said(response)
+    if status == requests.codes.not_found:
+        raise NotFound(f"{what}: not found{said}; check its name, and that it was pushed")
+    if status in {requests.codes.unauthorized, requests.codes.forbidden}:
+        raise Denied(f"{what}: access denied ({status}){said}; check the login for {host} in Docker's config.json")
+    if status in {_TOO_MANY, _UNAVAILABLE}:
+        raise Busy(f"{what}: {host} is busy ({status}){said}; try later", retry_after=retry_after(response))
+    if status == requests.codes.requested_range_not_satisfiable:
+        raise RangeRefused(f"{what}: {host} has nothing from there on{said}")
+    if status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT:
+        raise Broken(f"{what}: {host} fails ({status}){said}; try later", retry_after=retry_after(response))
+    raise Denied(f"{what}: {host} refuses the request ({status}){said}")
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """Seconds the other side asks us to wait, said in seconds or as a date (RFC 9110, 10.2.3); None if it does not."""
+    try:
+        return Retry().parse_retry_after(response.headers["Retry-After"].strip())
+    except (KeyError, urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+        return None
+
+
+def connection_error(host: str, error: Exception) -> ImageError:
+    """What a failed connection means; the error itself may hold a URL, so nothing of its text is used."""
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text or "certificate is not valid" in text or "doesn't match" in text:
+        return Untrusted(
+            f"{host}: its TLS certificate cannot be verified; name a CA file in REQUESTS_CA_BUNDLE, "
+            "or add the host to `insecure`"
+        )
+    if any(sign in text for sign in _NO_TLS):
+        return Untrusted(f"{host}: does not speak TLS; if that is meant, add the host to `insecure`")
+    return Broken(f"{host}: {_reason(error)}; is it up and reachable?")
+
+
+def _reason(error: BaseException) -> str:
+    """The words for the innermost cause."""
+    causes = [error]
+    while len(causes) < 20:  # noqa: PLR2004 - chains are short, but nothing guarantees it
+        last = causes[-1]
+        inner = [last.__cause__, last.__context__, getattr(last, "reason", None), *last.args]
+        following = next((one for one in inner if isinstance(one, BaseException) and one not in causes), None)
+        if following is None:
+            break
+        causes.append(following)
+    for cause in reversed(causes):
+        if isinstance(cause, socket.gaierror):
+            return "its name cannot be resolved"
+        if isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError):
+            return "no answer in time"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    return "the connection broke"
+
+
+def _said(response: requests.Response) -> str:
+    """The registry's own words (distribution-spec, "Error Codes"), cut to one harmless line."""
+    try:
+        response.raw.decode_content = True
+        errors = json.loads(response.raw.read(_BODY_LIMIT))["errors"]
+        words = str(errors[0].get("message") or errors[0]["code"])
+    except (urllib3.exceptions.HTTPError, OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ""
+    return f", says {re.sub(r'[^ -~]+', ' ', words)[:200]!r}"

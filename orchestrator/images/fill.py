@@ -1,0 +1,132 @@
+"""Brings an image's tarball onto the volume: the layout first, then all blobs at once, each at its own offset."""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from orchestrator.errors import TemporaryError
+from orchestrator.images.archive import holds, write_frame
+from orchestrator.images.interface import Cancelled
+from orchestrator.images.layout import Entry, layout, unique_blobs
+from orchestrator.images.members import section
+from orchestrator.images.partial import Partial, full_volume
+from orchestrator.images.sources import Source
+from orchestrator.model import Blob, Image
+
+#: Layers fetched at the same time; each costs a connection and about a megabyte.
+PARALLEL = 4
+#: Seconds between two reports of progress, and between two looks at `cancelled`.
+_INTERVAL = 0.1
+
+Progress = Callable[[int, int], None]
+
+
+def fill(
+    partial: Partial,
+    final: Path,
+    image: Image,
+    manifest: bytes,
+    source: Source,
+    *,
+    progress: Progress | None = None,
+    cancelled: threading.Event,
+) -> None:
+    """Write an image's tarball into a partial file, and make it final.
+
+    Blobs that are already in the partial file, left there by a pull that was killed, are not fetched again if they
+    still have their digest.
+
+    Args:
+        partial: ours alone.
+        final: the tarball to be.
+        image: to be written.
+        manifest: its manifest's bytes.
+        source: holds its blobs.
+        progress: told the bytes of blobs done and their sum, about ten times a second, from one thread.
+        cancelled: stops it; nothing is left then.
+
+    Raises:
+        VolumeError: the volume is full.
+        ImageError: as the source does.
+    """
+    plan = layout(image)
+    partial.reserve(plan.size)
+    blobs = unique_blobs(image)
+    with full_volume(partial.path, plan.size):
+        write_frame(partial.descriptor, plan)
+        _Place(partial.descriptor, plan.blobs[image.manifest.digest]).write(0, manifest)
+        del blobs[image.manifest.digest]
+        places = {blob: _Place(partial.descriptor, plan.blobs[digest]) for digest, blob in blobs.items()}
+        try:
+            _fetch_all(partial, places, source, progress, cancelled)
+        except BaseException as error:
+            # What cannot be finished, or was stopped by a person, is not worth its space.
+            partial.keep = partial.keep and isinstance(error, TemporaryError) and not isinstance(error, Cancelled)
+            raise
+        partial.commit(final)
+
+
+def _fetch_all(
+    partial: Partial,
+    places: dict[Blob, "_Place"],
+    source: Source,
+    progress: Progress | None,
+    cancelled: threading.Event,
+) -> None:
+    total = sum(blob.size for blob in places)
+    pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="pull")
+    try:
+        # The largest first, so that none is left to run alone at the end.
+        largest_first = sorted(places, key=lambda blob: -blob.size)
+        pending = {pool.submit(_fetch, blob, places[blob], source) for blob in largest_first}
+        while pending:
+            finished, pending = wait(pending, timeout=_INTERVAL, return_when=FIRST_EXCEPTION)
+            _settle(finished, partial)
+            if progress:
+                progress(sum(place.done for place in places.values()), total)
+            if cancelled.is_set():
+                source.abort()
+    finally:
+        source.abort()
+        pool.shutdown(cancel_futures=True)
+
+
+def _fetch(blob: Blob, sink: "_Place", source: Source) -> None:
+    if sink.already_holds(blob.digest):
+        sink.done = blob.size
+        return
+    source.fetch(blob, sink)
+
+
+def _settle(finished: set[Future[None]], partial: Partial) -> None:
+    """Raise the first failure; after a temporary one, whatever is complete is worth keeping for the next attempt."""
+    failures = [error for future in finished if (error := future.exception())]
+    partial.keep = partial.keep or any(not future.exception() for future in finished)
+    if failures:
+        raise next((error for error in failures if not isinstance(error, Cancelled)), failures[0])
+
+
+class _Place:
+    """The place of one blob in the partial file."""
+
+    def __init__(self, descriptor: int, entry: Entry) -> None:
+        self._descriptor, self._entry = descriptor, entry
+        self.done = 0
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Put bytes at an offset of the blob."""
+        self.done = offset
+        view = memoryview(data)
+        while view:
+            count = os.pwrite(self._descriptor, view, self._entry.offset + self.done)
+            self.done += count
+            view = view[count:]
+
+    def already_holds(self, digest: str) -> bool:
+        """Whether the blob is there from an earlier pull; a first block of zeros says no without reading the rest."""
+        start = os.pread(self._descriptor, 512, self._entry.offset)[: self._entry.size]
+        if not start.strip(b"\0"):
+            return False
+        return holds(section(self._descriptor, self._entry.offset, self._entry.size), digest)

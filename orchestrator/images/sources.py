@@ -1,0 +1,159 @@
+"""Where the bytes of an image come from, behind one interface; every byte is proven on its way to the sink."""
+
+import threading
+from typing import Protocol
+
+from orchestrator.errors import TemporaryError
+from orchestrator.images.digests import Hash, new_hash
+from orchestrator.images.interface import Broken, Cancelled, NotFound, Unsupported, WrongBytes
+from orchestrator.images.manifests import is_foreign, read_image, read_manifest
+from orchestrator.images.patience import Patience
+from orchestrator.images.registry import BlobStream, RegistryClient
+from orchestrator.images.resolve import resolve_manifests
+from orchestrator.model import Blob, Image, Platform
+
+CHUNK = 1024 * 1024
+
+
+class Sink(Protocol):
+    """Where the content of a blob goes."""
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Put bytes at an offset of the blob; what was there before is void."""
+
+
+class Source(Protocol):
+    """Something that holds images."""
+
+    def image(self, digest: str, platform: Platform) -> tuple[Image, bytes]:
+        """An image and its manifest's bytes, by digest; of an index, the image of this platform."""
+        ...
+
+    def fetch(self, blob: Blob, sink: Sink) -> None:
+        """Hand over a whole blob, proven against its digest when this returns."""
+
+    def abort(self) -> None:
+        """Make all `fetch` in other threads end soon, with `Cancelled`."""
+
+
+class RegistrySource:
+    """A repository of a registry; cut blobs go on where they were cut.
+
+    Args:
+        client: does the requests.
+        location: `http(s)://host[:port]/repository`.
+        cancelled: ends waits for a busy registry while the manifest is read.
+    """
+
+    def __init__(self, client: RegistryClient, location: str, cancelled: threading.Event | None = None) -> None:
+        self._client, self._location, self._cancelled = client, location, cancelled
+        self._stopped = threading.Event()
+        self._streams: set[BlobStream] = set()
+        self._lock = threading.Lock()
+
+    def image(self, digest: str, platform: Platform) -> tuple[Image, bytes]:
+        """Read an image's manifest.
+
+        Raises:
+            ImageError: as `resolve` does.
+        """
+        data = self._client.manifest(self._location, digest, cancelled=self._cancelled).data
+        if read_manifest(data, origin=self._location).is_index:
+            return resolve_manifests(self._location, digest, [platform], self._client, cancelled=self._cancelled)[0]
+        # The digest decides: a config that states another platform than its index (it happens) changes nothing.
+        return read_image(data, origin=f"{self._location}@{digest}", digest=digest, platform=platform), data
+
+    def fetch(self, blob: Blob, sink: Sink) -> None:
+        """Read a blob, resuming by Range; wrong bytes are read a second time, from the start.
+
+        Raises:
+            WrongBytes: wrong twice.
+            Unsupported: a foreign layer that this registry does not have.
+            ImageError: as `RegistryClient.open_blob` does, when the retries are used up.
+        """
+        try:
+            if not any(self._receive(blob, sink) for _ in range(2)):
+                raise WrongBytes(
+                    f"{self._location}: serves other bytes than {blob.digest} stands for, twice; "
+                    "remove that blob from the cache, or push the image again"
+                )
+        except NotFound as error:
+            if not is_foreign(blob):
+                raise
+            raise Unsupported(
+                f"{self._location}: layer {blob.digest} is foreign ({blob.media_type}) and not in this registry; its "
+                "vendor's URLs are not followed: push the image with its foreign layers to be able to scan it"
+            ) from error
+
+    def abort(self) -> None:
+        """End all reads; each raises `Cancelled`."""
+        self._stopped.set()
+        with self._lock:
+            for stream in self._streams:
+                stream.abort()
+
+    def _receive(self, blob: Blob, sink: Sink) -> bool:
+        """One clean read of a whole blob, however often it is cut; False when its bytes are wrong."""
+        patience = self._client.patience(self._stopped)
+        received = _Received(blob, sink, patience)
+        while not received.complete:
+            patience.check()
+            try:
+                with self._client.open_blob(self._location, blob.digest, received.at) as stream:
+                    self._track(stream)
+                    try:
+                        if not received.take(stream):
+                            return False
+                    finally:
+                        with self._lock:
+                            self._streams.discard(stream)
+            except TemporaryError as error:
+                patience.check()  # an aborted read looks like a broken one
+                patience.pause(error)
+        return received.is_right()
+
+    def _track(self, stream: BlobStream) -> None:
+        with self._lock:
+            self._streams.add(stream)
+        if self._stopped.is_set():
+            raise Cancelled("stopped on request")
+
+
+class _Received:
+    """What of a blob has come so far: hash and position always speak of the same bytes."""
+
+    def __init__(self, blob: Blob, sink: Sink, patience: Patience) -> None:
+        self._blob, self._sink, self._patience = blob, sink, patience
+        self._hash: Hash = new_hash(blob.digest)
+        self.at = 0
+        self.complete = False
+
+    def take(self, stream: BlobStream) -> bool:
+        """Take in what a stream brings; False when it cannot be this blob.
+
+        Raises:
+            Broken: it ended early.
+        """
+        size = self._blob.size
+        if stream.start != self.at:  # Range was ignored
+            self._hash, self.at = new_hash(self._blob.digest), 0
+        if stream.promised is not None and stream.start + stream.promised != size:
+            return False
+        fresh = 0
+        while data := stream.read(CHUNK):
+            if self.at + len(data) > size:
+                return False
+            self._hash.update(data)
+            self._sink.write(self.at, data)
+            self.at += len(data)
+            fresh += len(data)
+            if fresh >= CHUNK:  # or a server that sends one byte at a time would be tried for ever
+                self._patience.progressed()
+        if self.at < size:
+            raise Broken(f"{self._blob.digest} ended after {self.at} of {size} bytes")
+        self.complete = True
+        return True
+
+    def is_right(self) -> bool:
+        """Whether the whole is what the digest stands for."""
+        return self._hash.hexdigest() == self._blob.digest.partition(":")[2]

@@ -1,0 +1,111 @@
+"""The pull step: an image's tarball on the volume, read through its cache once, however many ask for it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from orchestrator.errors import PermanentError
+from orchestrator.images.archive import open_tarball
+from orchestrator.images.fill import Progress, fill
+from orchestrator.images.interface import ArchiveError
+from orchestrator.images.local import LocalSource
+from orchestrator.images.partial import claim, sweep
+from orchestrator.images.registry import RegistryClient
+from orchestrator.images.sources import RegistrySource, Source
+from orchestrator.model import Plan, Target
+from orchestrator.volume import Volume
+
+_LOCAL = "file:"
+
+
+def pull(
+    plan: Plan,
+    target_id: str,
+    volume: Volume,
+    *,
+    client: RegistryClient | None = None,
+    progress: Progress | None = None,
+    cancelled: threading.Event | None = None,
+) -> Path:
+    """Make sure that a target's tarball is on the volume.
+
+    One that is there and looks sound (see `is_sound`) is left alone. Otherwise the image is read by its digest from
+    the location the plan gives, and from nowhere else; processes that pull the same digest at once read it once.
+
+    Args:
+        plan: the run's plan.
+        target_id: one of its targets.
+        volume: where the tarball goes, `Volume.blob(digest)`, mode 0444.
+        client: shared by several pulls; by default one is made from the plan.
+        progress: told bytes done and bytes in all, of the image's blobs.
+        cancelled: stops the pull; it then raises `Cancelled`, and nothing is left.
+
+    Returns:
+        Path of the tarball.
+
+    Raises:
+        PermanentError: no such target, one that could not be resolved, or (`ImageError`) one that cannot be pulled.
+        VolumeError: the volume is full.
+        TemporaryError: the registry failed for longer than the plan's retries last.
+    """
+    target = find_target(plan, target_id)
+    cancelled = cancelled or threading.Event()
+    final = volume.blob(target.digest)
+    if is_sound(final, target):
+        return final
+    sweep(final.parent)
+    with claim(final, cancelled=cancelled) as partial:
+        if not is_sound(final, target):  # nobody else pulled it while we waited
+            with _open_source(plan, target, client, cancelled) as source:
+                image, manifest = source.image(target.digest, target.platform)
+                fill(partial, final, image, manifest, source, progress=progress, cancelled=cancelled)
+    return final
+
+
+def find_target(plan: Plan, target_id: str) -> Target:
+    """A target of a plan that can be pulled.
+
+    Raises:
+        PermanentError: there is none of this id, or it could not be resolved when the plan was made.
+    """
+    target = next((target for target in plan.targets if target.id == target_id), None)
+    if target is None:
+        raise PermanentError(f"the plan {plan.run} has no target {target_id!r}")
+    if target.error or not target.digest:
+        raise PermanentError(f"{target.reference}: {target.error or 'was not resolved when the plan was made'}")
+    return target
+
+
+def is_sound(path: Path, target: Target) -> bool:
+    """Whether a tarball is there and undamaged, as far as a few reads can tell.
+
+    Checked: the size the plan gives; the place and size of every member; manifest and config against their digests.
+    Not checked: the content of layers, which was proven when they were pulled (`Tarball.verify` reads it all).
+    """
+    try:
+        if target.size is not None and path.stat(follow_symlinks=False).st_size != target.size:
+            return False
+        # Planned offline, a digest may be that of an index; the tarball then holds its image for the platform.
+        with open_tarball(path, digest=target.digest if target.size is not None else "") as tarball:
+            held = tarball.image
+            sound = target.digest == held.manifest.digest or target.platform == held.platform
+    except (ArchiveError, OSError):
+        return False
+    if sound and path.stat().st_mode & 0o222:
+        path.chmod(0o444)  # cut off between rename and chmod
+    return sound
+
+
+@contextmanager
+def _open_source(
+    plan: Plan, target: Target, client: RegistryClient | None, cancelled: threading.Event
+) -> Iterator[Source]:
+    if target.pull.startswith(_LOCAL):
+        with LocalSource(Path(target.pull.removeprefix(_LOCAL))) as local:
+            yield local
+        return
+    with ExitStack() as stack:
+        if client is None:
+            client = stack.enter_context(RegistryClient(insecure=plan.insecure, retries=plan.limits.retries))
+        yield RegistrySource(client, target.pull, cancelled)
