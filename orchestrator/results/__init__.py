@@ -1,1 +1,41 @@
-"""Ledger, findings as frames, the merged BOM, the policy."""
+"""What a run found: the ledger, the findings, the merged BOM, the verdict.
+
+The functions that make DataFrames are loaded when they are first used, because pandas takes a third of a second.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.results.interface import NoResultsError
+from orchestrator.results.ledger import Success, finished_runs, history, read_ledger
+from orchestrator.results.policy import judge
+
+if TYPE_CHECKING:
+    from orchestrator.results.frames import (
+        count_severities,
+        explode_references,
+        ledger_frame,
+        read_findings,
+        read_findings_csv,
+    )
+
+__all__ = [
+    "NoResultsError",
+    "Success",
+    "count_severities",
+    "explode_references",
+    "finished_runs",
+    "history",
+    "judge",
+    "ledger_frame",
+    "read_findings",
+    "read_findings_csv",
+    "read_ledger",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs pandas."""
+    if name in __all__:
+        return getattr(import_module("orchestrator.results.frames"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
