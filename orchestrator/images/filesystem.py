@@ -215,15 +215,37 @@ def _apply(filesystem: Filesystem, number: int, stream: BinaryIO, keep: set[tupl
 
 def _members(stream: BinaryIO) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     """Entries of one layer, read as a stream; the archive forgets them as it goes, so memory stays flat."""
-    buffered = io.BufferedReader(stream, 256 * 1024)  # type: ignore[type-var] # layer streams are raw streams in effect
-    if not buffered.peek(1):
-        return  # a layer without a byte is one without files
-    with tarfile.open(fileobj=buffered, mode="r|") as archive:
-        for member in archive:
-            yield archive, member
-            archive.members.clear()  # type: ignore[attr-defined] # public, but not in the type stubs
-    while buffered.read(1024 * 1024):  # to the end, so that the compression's own checksum is proved too
-        pass
+    counted = _Counted(stream)
+    buffered = io.BufferedReader(counted, 256 * 1024)
+    if buffered.peek(1):
+        with tarfile.open(fileobj=buffered, mode="r|") as archive:
+            for member in archive:
+                yield archive, member
+                archive.members.clear()  # type: ignore[attr-defined] # public, but not in the type stubs
+        while buffered.read(1024 * 1024):  # to the end, so that the compression's own checksum is proved too
+            pass
+    if counted.total % tarfile.BLOCKSIZE:
+        raise EOFError("it ends within a block of its tar")
+
+
+class _Counted(io.RawIOBase):
+    """A stream that can be buffered, and that knows how many bytes were read of it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self.total = 0
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override] # the stubs' Buffer is 3.12
+        """Fill the buffer as far as one read goes."""
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self.total += len(data)
+        return len(data)
 
 
 def _prune(node: Node, layer: int) -> bool:
