@@ -21,6 +21,8 @@ from orchestrator.volume import VolumeError
 
 #: An unlocked partial file that did not change for so many seconds is nobody's.
 IDLE = 3600.0
+#: Modification time of every finished file, ns (1980-01-01): any other one tells that it was written to since.
+STAMP = 315_532_800 * 10**9
 _POLL = 0.1
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
@@ -56,6 +58,7 @@ class Partial:
 
     def commit(self, final: Path) -> None:
         """Make it durable, read-only, and visible under its final name."""
+        os.utime(self.descriptor, ns=(STAMP, STAMP))
         os.fsync(self.descriptor)
         self.path.replace(final)
         os.fchmod(self.descriptor, 0o444)

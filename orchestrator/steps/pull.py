@@ -10,7 +10,7 @@ from orchestrator.images.archive import open_tarball
 from orchestrator.images.fill import Progress, fill
 from orchestrator.images.interface import ArchiveError
 from orchestrator.images.local import LocalSource
-from orchestrator.images.partial import claim, sweep
+from orchestrator.images.partial import STAMP, claim, sweep
 from orchestrator.images.registry import RegistryClient
 from orchestrator.images.sources import RegistrySource, Source
 from orchestrator.model import Plan, Target
@@ -80,11 +80,13 @@ def find_target(plan: Plan, target_id: str) -> Target:
 def is_sound(path: Path, target: Target) -> bool:
     """Whether a tarball is there and undamaged, as far as a few reads can tell.
 
-    Checked: the size the plan gives; the place and size of every member; manifest and config against their digests.
-    Not checked: the content of layers, which was proven when they were pulled (`Tarball.verify` reads it all).
+    Checked: that nobody wrote to it since it was finished (its modification time is always `STAMP`); the size the plan
+    gives; the place and size of every member; manifest and config against their digests. Not checked: the content of
+    layers, which was proven when they were pulled (`Tarball.verify` reads it all).
     """
     try:
-        if target.size is not None and path.stat(follow_symlinks=False).st_size != target.size:
+        status = path.stat(follow_symlinks=False)
+        if status.st_mtime_ns != STAMP or target.size not in {None, status.st_size}:
             return False
         # Planned offline, a digest may be that of an index; the tarball then holds its image for the platform.
         with open_tarball(path, digest=target.digest if target.size is not None else "") as tarball:
@@ -92,7 +94,7 @@ def is_sound(path: Path, target: Target) -> bool:
             sound = target.digest == held.manifest.digest or target.platform == held.platform
     except (ArchiveError, OSError):
         return False
-    if sound and path.stat().st_mode & 0o222:
+    if sound and status.st_mode & 0o222:
         path.chmod(0o444)  # cut off between rename and chmod
     return sound
 

@@ -1,0 +1,149 @@
+"""The stage step: a cell's folder made ready for its scanner, whole in itself.
+
+It works the same on the first attempt, on a retry days later, and after the tarball was evicted. What a scanner may
+have put into the folder meanwhile is not trusted: nothing is read out of it, and no link in it is followed.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import stat
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.documents import DocumentError, encode, read
+from orchestrator.errors import PermanentError, ScanmatrixError
+from orchestrator.images.archive import open_tarball
+from orchestrator.images.manifests import compressions
+from orchestrator.images.partial import full_volume
+from orchestrator.images.registry import RegistryClient
+from orchestrator.model import CellRecord, Plan, Scan, Target
+from orchestrator.steps.database import pin
+from orchestrator.steps.pull import find_target, pull
+from orchestrator.volume import Volume, atomic_file, write_atomic
+
+#: ioctl of Linux's linux/fs.h: share all blocks of another file (Btrfs, XFS, NFS 4.2).
+_FICLONE = 0x40049409
+#: Filesystems that have no hard links, that allow no more of them, or that keep them within a folder or a device.
+_LINK_REFUSED = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
+
+
+def stage(
+    plan: Plan,
+    target_id: str,
+    scan: str,
+    volume: Volume,
+    *,
+    client: RegistryClient | None = None,
+    cancelled: threading.Event | None = None,
+) -> CellRecord:
+    """Begin an attempt of a cell: its tarball and, if its scan has one, its database are there afterwards.
+
+    The tarball is a hard link to the blob; where the filesystem refuses links, a reflink, or else a copy. A blob that
+    is gone or damaged (see `pull.is_sound`) is pulled again first. A report of an earlier attempt is removed.
+
+    Args:
+        plan: the run's plan.
+        target_id: the cell's target.
+        scan: name of the cell's scan.
+        volume: where everything lies.
+        client: shared by several calls; by default one is made when it is needed.
+        cancelled: stops a pull.
+
+    Returns:
+        The cell's record as it now stands on the volume: one more attempt, begun, not finished.
+
+    Raises:
+        PermanentError: the image cannot be pulled, or not be read by this scan; the record says so as well.
+        TemporaryError: the registry failed; likewise.
+    """
+    found = next((each for each in plan.scans if each.name == scan), None)
+    if found is None:
+        raise PermanentError(f"the plan {plan.run} has no scan {scan!r}")
+    record = _begin(volume.record(plan.run, target_id, scan))
+    try:
+        target = find_target(plan, target_id)
+        _check_compressions(found, target, target.compressions)
+        blob = pull(plan, target_id, volume, client=client, cancelled=cancelled)
+        if not target.compressions:  # planned offline
+            with open_tarball(blob) as tarball:
+                _check_compressions(found, target, compressions(tarball.image))
+        folder = volume.cell(plan.run, target_id, scan)
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove(folder / found.report)
+        _link(blob, volume.tarball(plan.run, target_id, scan))
+        version = pin(volume, plan.run, target_id, scan) if found.database else ""
+        record = msgspec.structs.replace(record, database_version=version)
+    except ScanmatrixError as error:
+        record = msgspec.structs.replace(record, error=str(error), finished=_now())
+        raise
+    finally:
+        write_atomic(volume.record(plan.run, target_id, scan), encode(record))
+    return record
+
+
+def _begin(path: Path) -> CellRecord:
+    """The record of the attempt that begins, and what is worth keeping of those before."""
+    try:
+        before = read(path, CellRecord)
+    except DocumentError:
+        before = CellRecord()  # none yet, or damaged: the attempt matters more than the count
+    return CellRecord(attempts=before.attempts + 1, started=before.started or _now())
+
+
+def _check_compressions(scan: Scan, target: Target, used: tuple[str, ...]) -> None:
+    unreadable = sorted(set(used) - set(scan.compressions))
+    if unreadable:
+        raise PermanentError(
+            f"{target.reference}: has layers compressed with {', '.join(unreadable)}, which the scan {scan.name} "
+            f"cannot read; it reads {', '.join(scan.compressions) or 'nothing'}"
+        )
+
+
+def _link(blob: Path, tarball: Path) -> None:
+    """Give a cell its tarball, whatever lies under that name."""
+    if _is_same(blob, tarball):
+        return
+    _remove(tarball)
+    try:
+        tarball.hardlink_to(blob)
+    except FileExistsError:  # another stage of the same cell was faster
+        if not _is_same(blob, tarball):
+            raise
+    except OSError as error:
+        if error.errno not in _LINK_REFUSED:
+            raise
+        _copy(blob, tarball)
+
+
+def _copy(blob: Path, tarball: Path) -> None:
+    size = blob.stat().st_size
+    with full_volume(tarball, size), blob.open("rb") as source, atomic_file(tarball, mode=0o444) as copy:
+        try:
+            fcntl.ioctl(copy.fileno(), _FICLONE, source.fileno())
+        except OSError:
+            shutil.copyfileobj(source, copy, 1 << 20)
+
+
+def _is_same(blob: Path, tarball: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(blob.stat(), tarball.stat(follow_symlinks=False))
+    return False
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever a scanner may have left under a name, never through a link."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.stat(follow_symlinks=False).st_mode):
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
