@@ -1,0 +1,92 @@
+"""Any file of ours, checked by itself: a configuration, a CSV of targets or a scan template, told apart by content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.catalog import load_catalog
+from orchestrator.config import Config, load_config
+from orchestrator.images.reference import InvalidReference, parse
+from orchestrator.inventory.csv_file import parse_csv
+from orchestrator.scan_template import Template, read_template
+from orchestrator.validation import fields
+from orchestrator.yaml_source import Problem, SourceError, parse_yaml, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CONFIG = "scanmatrix.yaml"
+
+Kind = Literal["config", "csv", "template"]
+
+
+def lint_file(path: Path) -> list[Problem]:
+    """What is wrong with a file of ours, in the order of its lines; nothing when it is fine.
+
+    No network is used, and no environment variable. A CSV's scans are looked up in the catalog of the `scanmatrix.yaml`
+    beside it, or among the shipped ones when there is none.
+    """
+    try:
+        text = read_text(path)
+        match find_kind(text, path):
+            case "csv":
+                problems = list(_lint_csv(path, text))
+            case "template":
+                read_template(path)
+                problems = []
+            case "config":
+                problems = list(_lint_config(path))
+    except SourceError as error:
+        problems = list(error.problems)
+    return sorted(problems, key=lambda problem: (problem.file, problem.line))
+
+
+def find_kind(text: str, path: Path) -> Kind:
+    """Which file of ours this is meant to be.
+
+    Raises:
+        SourceError: it is meant to be YAML but is none, or is a file of something else.
+    """
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    columns = {column.strip(' "').lower() for column in first.replace(";", ",").replace("\t", ",").split(",")}
+    if path.suffix.lower() in {".csv", ".tsv"} or "image" in columns:
+        return "csv"
+    source = parse_yaml(text, str(path))
+    keys = set(source.data) if isinstance(source.data, dict) else set()
+    if {"apiVersion", "kind"} <= keys:
+        raise SourceError([source.problem((), "is a Kubernetes manifest, not a file of scanmatrix")])
+    ours, theirs = set(fields(Config)), set(fields(Template))
+    return "template" if len(keys & (theirs - ours)) > len(keys & (ours - theirs)) else "config"
+
+
+def _lint_config(path: Path) -> Iterator[Problem]:
+    """Its own mistakes, scans that do not exist, malformed references, and CSVs that are not there."""
+    config = load_config(path, environment={})
+    load_catalog(config)
+    for index, target in enumerate(config.targets):
+        location = ("targets", index)
+        if target.image is not None and (wrong := _judge_reference(target.image)):
+            yield config.problem((*location, "image"), wrong)
+        local = target.csv.path if target.csv and not target.csv.git else None
+        if local is not None and not (config.base / Path(local).expanduser()).is_file():
+            yield config.problem((*location, "csv", "path"), f"there is no file {local!r}")
+
+
+def _lint_csv(path: Path, text: str) -> Iterator[Problem]:
+    """Its own mistakes, and malformed references, which planning would make failed rows."""
+    config = path.parent / _CONFIG
+    catalog = load_catalog(load_config(config, environment={}) if config.is_file() else None)
+    for entry in parse_csv(text, str(path), tuple(catalog)):
+        if wrong := _judge_reference(entry.reference):
+            yield Problem(str(path), int(entry.origin.rpartition(":")[2]), wrong)
+
+
+def _judge_reference(reference: str) -> str:
+    """Why an image's name is malformed; empty when it is not."""
+    try:
+        parse(reference)
+    except InvalidReference as error:
+        return str(error)
+    return ""
