@@ -1,0 +1,167 @@
+"""Trivy's reports: schema 2, the list before it, and clusters."""
+
+import json
+
+import pytest
+
+from orchestrator.findings import trivy
+from orchestrator.findings.interface import ReportError
+from orchestrator.model import Cvss, Severity
+
+HEAD = {"SchemaVersion": 2, "ArtifactName": "image.tar"}
+
+
+def _vulnerability(**fields):
+    return {"VulnerabilityID": "CVE-2024-1", "PkgName": "zlib", "InstalledVersion": "1.2", "Severity": "HIGH"} | fields
+
+
+def _parse(*results, **others):
+    return trivy.parse(json.dumps(HEAD | {"Results": list(results)} | others).encode())
+
+
+def _one(result="debian:12 (debian 12.4)", kind="os-pkgs", **fields):
+    return _parse({"Target": result, "Class": kind, "Vulnerabilities": [_vulnerability(**fields)]}).findings[0]
+
+
+def test_a_vulnerability():
+    finding = _one(
+        FixedVersion="1.3, 2.0",
+        Title="overflow",
+        VendorIDs=["DSA-2", "DSA-1"],
+        PkgIdentifier={"PURL": "pkg:deb/debian/zlib@1.2"},
+    )
+    assert (finding.id, finding.kind, finding.severity) == ("CVE-2024-1", "vulnerability", Severity.HIGH)
+    assert (finding.package, finding.version, finding.fixed_version) == ("zlib", "1.2", "1.3, 2.0")
+    assert (finding.purl, finding.aliases, finding.title) == (
+        "pkg:deb/debian/zlib@1.2",
+        ("DSA-1", "DSA-2"),
+        "overflow",
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "path", "location"),
+    [
+        ("debian:12 (debian 12.4)", "os-pkgs", None, ""),
+        ("app/package-lock.json", "lang-pkgs", None, "app/package-lock.json"),
+        ("Java", "lang-pkgs", "app/x.jar", "app/x.jar"),
+        ("Java", "lang-pkgs", None, ""),
+        ("app/x.jar", "lang-pkgs", "app/y.jar", "app/y.jar"),
+    ],
+)
+def test_where_it_lies(target, kind, path, location):
+    assert _one(target, kind, PkgPath=path).location == location
+
+
+@pytest.mark.parametrize(
+    ("fields", "cvss"),
+    [
+        ({"CVSS": None}, None),
+        ({"CVSS": {"nvd": {"V2Score": 5.0, "V2Vector": "AV:N"}}}, Cvss(score=5.0, version="2.0", vector="AV:N")),
+        (
+            {"CVSS": {"nvd": {"V3Score": 9.8}, "redhat": {"V3Score": 7.5, "V3Vector": "CVSS:3.0/x"}}},
+            Cvss(score=9.8, version="3"),
+        ),
+        (
+            {
+                "CVSS": {"nvd": {"V3Score": 9.8}, "redhat": {"V3Score": 7.5, "V3Vector": "CVSS:3.0/x"}},
+                "SeveritySource": "redhat",
+            },
+            Cvss(score=7.5, version="3.0", vector="CVSS:3.0/x"),
+        ),
+        (
+            {"CVSS": {"ghsa": {"V40Score": 9.3, "V40Vector": "CVSS:4.0/x"}, "nvd": {"V3Score": 9.8}}},
+            Cvss(score=9.3, version="4.0", vector="CVSS:4.0/x"),
+        ),
+    ],
+)
+def test_the_best_cvss_rating(fields, cvss):
+    assert _one(**fields).cvss == cvss
+
+
+def test_misconfigurations_that_failed():
+    checks = [
+        {"ID": "DS002", "AVDID": "AVD-DS-0002", "Title": "root", "Severity": "HIGH", "Status": "FAIL"},
+        {"ID": "DS001", "Title": "tag", "Severity": "MEDIUM", "Status": "PASS"},
+        {"ID": "KSV01", "Title": "old", "Severity": "LOW"},
+        {"ID": "KSV02", "Title": "excepted", "Severity": "LOW", "Status": "EXCEPTION"},
+    ]
+    findings = _parse({"Target": "Dockerfile", "Class": "config", "Misconfigurations": checks}).findings
+    assert [(each.id, each.kind, each.aliases, each.location) for each in findings] == [
+        ("DS002", "misconfiguration", ("AVD-DS-0002",), "Dockerfile"),
+        ("KSV01", "misconfiguration", (), "Dockerfile"),
+    ]
+
+
+def test_secrets_and_licenses():
+    secret = {"RuleID": "github-pat", "Severity": "CRITICAL", "Title": "token", "StartLine": 1}
+    license_ = {
+        "Severity": "HIGH",
+        "Category": "restricted",
+        "PkgName": "bash",
+        "FilePath": "usr/share/x",
+        "Name": "GPL-3.0",
+    }
+    report = _parse(
+        {"Target": "/app/key", "Class": "secret", "Secrets": [secret]},
+        {"Target": "OS Packages", "Class": "license", "Licenses": [license_]},
+    )
+    first, second = report.findings
+    assert (first.id, first.kind, first.severity, first.location) == (
+        "github-pat",
+        "secret",
+        Severity.CRITICAL,
+        "/app/key",
+    )
+    assert (second.id, second.kind, second.package, second.location) == ("GPL-3.0", "license", "bash", "usr/share/x")
+
+
+def test_the_list_of_results_of_old():
+    data = [
+        {"Target": "x:1 (alpine 3.9)", "Type": "alpine", "Vulnerabilities": [_vulnerability()]},
+        {"Target": "app/Gemfile.lock", "Type": "bundler", "Vulnerabilities": [_vulnerability()]},
+        {"Target": "app/yarn.lock", "Vulnerabilities": None},
+    ]
+    findings = trivy.parse(json.dumps(data).encode()).findings
+    assert [each.location for each in findings] == ["", "app/Gemfile.lock"]
+
+
+def test_a_cluster():
+    resource = {"Kind": "Pod", "Name": "a", "Results": [{"Target": "image", "Vulnerabilities": [_vulnerability()]}]}
+    for document in (
+        {"ClusterName": "c", "Resources": [resource, {"Kind": "Pod", "Error": "no"}]},
+        {"ClusterName": "c", "Vulnerabilities": [resource], "Misconfigurations": None},
+        {"Resources": [resource]},
+    ):
+        assert len(trivy.parse(json.dumps(document).encode()).findings) == 1
+
+
+def test_the_version_where_it_is_stated():
+    assert _parse(Trivy={"Version": "0.66.0"}).scanner_version == "0.66.0"
+    assert _parse().scanner_version == ""
+
+
+def test_no_results_at_all_is_clean():
+    assert trivy.parse(json.dumps(HEAD).encode()).findings == ()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        [],
+        [{}],
+        [1],
+        {"SchemaVersion": 2},
+        {"ArtifactName": "x"},
+        {"Results": []},
+        HEAD | {"Results": {}},
+        HEAD | {"Results": [{"Target": "x", "Vulnerabilities": [{}]}]},
+        {"matches": [], "descriptor": {}},
+        "text",
+        None,
+    ],
+)
+def test_what_does_not_prove_a_scan_is_refused(document):
+    with pytest.raises(ReportError):
+        trivy.parse(json.dumps(document).encode())
