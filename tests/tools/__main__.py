@@ -18,7 +18,7 @@ def main() -> int:
     with _alone():
         lacking = [*_debian_packages(options.names), *_go_tools(options), *_artefacts(options.names)]
     if lacking:
-        say("tests that need these are skipped:", ", ".join(lacking))
+        say("note", "tests are skipped that need", ", ".join(lacking))
     return 1 if lacking and os.environ.get("SCANMATRIX_REQUIRE_TOOLS", "") not in {"", "0"} else 0
 
 

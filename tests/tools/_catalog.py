@@ -15,13 +15,15 @@ class GoTool:
     Attributes:
         name: of the command, and of the folder in `go/` with its go.mod.
         module: the module it is in; the version is the one its go.mod requires.
-        package: the command's package.
+        package: the command's package in it.
+        stamp: the variable that holds what the command says of its version.
         optional: built only when asked for, because it takes minutes and few tests need it.
     """
 
     name: str
     module: str
     package: str
+    stamp: str
     optional: bool = False
 
     @property
@@ -65,13 +67,11 @@ class Artefact:
 
 
 GO_TOOLS = (
-    GoTool(
-        "registry", "github.com/distribution/distribution/v3", "github.com/distribution/distribution/v3/cmd/registry"
-    ),
-    GoTool("crane", "github.com/google/go-containerregistry", "github.com/google/go-containerregistry/cmd/crane"),
-    GoTool("argo", "github.com/argoproj/argo-workflows/v3", "github.com/argoproj/argo-workflows/v3/cmd/argo"),
-    GoTool("grype", "github.com/anchore/grype", "github.com/anchore/grype/cmd/grype", optional=True),
-    GoTool("trivy", "github.com/aquasecurity/trivy", "github.com/aquasecurity/trivy/cmd/trivy", optional=True),
+    GoTool("registry", "github.com/distribution/distribution/v3", "cmd/registry", "version.version"),
+    GoTool("crane", "github.com/google/go-containerregistry", "cmd/crane", "cmd/crane/cmd.Version"),
+    GoTool("argo", "github.com/argoproj/argo-workflows/v3", "cmd/argo", ".version"),
+    GoTool("grype", "github.com/anchore/grype", "cmd/grype", "main.version", optional=True),
+    GoTool("trivy", "github.com/aquasecurity/trivy", "cmd/trivy", "pkg/version/app.ver", optional=True),
 )
 
 # Debian package → the commands the tests need of it.

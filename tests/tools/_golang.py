@@ -22,13 +22,21 @@ def build(tool: GoTool) -> Path:
         if tool.name == "argo":
             _mend_argo(tool, work)
         finished = Path(temporary) / "finished"
-        _go(work, "build", "-trimpath", "-o", str(finished / "bin" / tool.name), tool.package)
+        flags = ["-trimpath", f"-ldflags=-s -w -X {_stamp(tool)}={tool.version}"]
+        _go(work, "build", *flags, "-o", str(finished / "bin" / tool.name), f"{tool.module}/{tool.package}")
         try:
             finished.rename(tool.folder)
         except OSError:
             if not tool.binary.exists():  # somebody else was faster; a build is the same whoever made it
                 raise
     return tool.binary
+
+
+def _stamp(tool: GoTool) -> str:
+    """Full name of the version's variable: a scanner's version ends up in its reports."""
+    if tool.stamp.startswith("main."):
+        return tool.stamp
+    return tool.module + (tool.stamp if tool.stamp.startswith(".") else f"/{tool.stamp}")
 
 
 def _mend_argo(tool: GoTool, work: Path) -> None:
