@@ -25,7 +25,8 @@ from tests.tools import artifacts, samples, signatures
 from tests.tools.bearer import Bearer
 from tests.tools.images import Image
 from tests.tools.proxy import Proxy
-from tests.tools.servers import RUNNING, Registry, Upstream, start_registry
+from tests.tools.servers import RUNNING, Registry, start_registry
+from tests.tools.upstream import Upstream
 
 MakeProxy = Callable[..., Proxy]
 MakeCache = Callable[..., Registry]

@@ -17,7 +17,8 @@ from tests.tools import faults, layouts, require, samples
 from tests.tools.bearer import Bearer
 from tests.tools.images import Image, Index
 from tests.tools.proxy import Proxy
-from tests.tools.servers import PASSWORD, USER, Registry, Upstream
+from tests.tools.servers import PASSWORD, USER, Registry
+from tests.tools.upstream import Upstream
 
 BULKY = samples.bulky(layers=1, megabytes=1)
 BLOB = BULKY.layers[0]

@@ -1,17 +1,16 @@
 """One connection to the proxy: read a request, ask the registry, hand the answer on, with the rule's fault."""
 
-import fcntl
 import http.client
 import json
 import socket
-import struct
-import termios
 import time
 from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from tests.tools._reset import reset_on_close
+from tests.tools.bearer import wanted
 from tests.tools.exchanges import Exchange
 from tests.tools.faults import Fault
 
@@ -98,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
             if exchange.path == "/token":
                 status, body = proxy.bearer.issue(exchange.query, authorization)
                 return status, {"Content-Type": "application/json"}, body
-            repository, action = _wanted(exchange)
+            repository, action = wanted(exchange.method, exchange.path)
             if not proxy.bearer.admits(authorization, repository, action):
                 challenge = proxy.bearer.challenge(proxy.realm, repository, action)
                 headers = {"WWW-Authenticate": challenge, "Content-Type": "application/json"}
@@ -181,32 +180,13 @@ class Handler(BaseHTTPRequestHandler):
             self.server.proxy.closing.wait()
         if fault.reset_after is None:
             return
-        # A reset throws away what was not sent yet, and the bytes promised before it shall arrive.
-        deadline = time.monotonic() + 1
-        while _unsent(self.connection) and time.monotonic() < deadline:
-            time.sleep(0.002)
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_on_close(self.connection)
         self.rfile.close()
         self.connection.close()
 
 
 def _without(headers: Iterable[tuple[str, str]], names: set[str]) -> Headers:
     return [(name, value) for name, value in headers if name.lower() not in names]
-
-
-def _unsent(connection: socket.socket) -> int:
-    waiting: int = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0" * 4))[0]
-    return waiting
-
-
-def _wanted(exchange: Exchange) -> tuple[str, str]:
-    """Repository and action a request is about; an empty repository for `/v2/` itself."""
-    path = exchange.path.removeprefix("/v2/")
-    for part in ("/manifests/", "/blobs/", "/tags/", "/referrers/"):
-        name, found, _ = path.partition(part)
-        if found:
-            return name, "pull" if exchange.method in {"GET", "HEAD"} else "pull,push"
-    return "", "pull"
 
 
 def _error(code: str, message: str) -> bytes:

@@ -89,6 +89,15 @@ class Bearer:
         return kind.lower() == "basic" and self.users is not None and self.users.get(name) == password
 
 
+def wanted(method: str, path: str) -> tuple[str, str]:
+    """Repository and action a request is about; an empty repository for `/v2/` itself."""
+    for part in ("/manifests/", "/blobs/", "/tags/", "/referrers/"):
+        name, found, _ = path.removeprefix("/v2/").partition(part)
+        if found:
+            return name, "pull" if method in {"GET", "HEAD"} else "pull,push"
+    return "", "pull"
+
+
 def _allows(scope: str, repository: str, action: str) -> bool:
     # The repository's name may itself hold a colon only in its host part, which a scope never has.
     kind, _, rest = scope.partition(":")

@@ -1,0 +1,51 @@
+"""A registry as a company has one: it wants a password, and what it serves is counted."""
+
+from dataclasses import dataclass
+
+from tests.tools.exchanges import Exchanges
+from tests.tools.faults import Faults
+from tests.tools.images import Image, Index
+from tests.tools.proxy import Proxy
+from tests.tools.servers import PASSWORD, USER, Registry
+
+
+@dataclass(frozen=True, eq=False)
+class Upstream:
+    """A registry with basic auth as a company's own: whoever reads it comes through `proxy`, and is counted.
+
+    Attributes:
+        registry: the registry itself; pushes go straight to it and are not counted.
+        proxy: what clients and caches are to be pointed at.
+    """
+
+    registry: Registry
+    proxy: Proxy
+
+    @property
+    def host(self) -> str:
+        """Of the proxy."""
+        return self.proxy.host
+
+    @property
+    def url(self) -> str:
+        """Of the proxy."""
+        return self.proxy.url
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """User and password."""
+        return USER, PASSWORD
+
+    @property
+    def log(self) -> Exchanges:
+        """What the upstream was asked, and what it served."""
+        return self.proxy.log
+
+    @property
+    def faults(self) -> Faults:
+        """How it misbehaves."""
+        return self.proxy.faults
+
+    def push(self, name: str, image: Image | Index) -> str:
+        """Push the image as `repository[:tag]`; return the full reference, through the proxy."""
+        return self.registry.push(name, image).replace(self.registry.host, self.host, 1)
