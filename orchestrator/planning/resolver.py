@@ -64,10 +64,9 @@ class RegistryResolver:
 
     def _archive(self, path: Path) -> tuple[Located, ...]:
         with open_local(path) as archive:
-            offered = [(image.platform, image) for image in archive.images]
-        chosen = choose(self.platforms, offered)
+            chosen, images = archive.choose(self.platforms), archive.images
         if not chosen:
-            have = ", ".join(sorted({str(platform) for platform, _ in offered}))
+            have = ", ".join(sorted({str(image.platform) for image in images}))
             raise NoPlatform(f"{path} holds {have or 'no image'}, not {', '.join(map(str, self.platforms))}")
         return self._located(chosen, f"file:{path}", str(path))
 

@@ -1,0 +1,67 @@
+"""Work on many things with a bounded number of threads that an interrupt need not wait for."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+#: Seconds that threads get to wind down after an interrupt: a scanner's SIGTERM, its SIGKILL, and the records.
+PATIENCE = 8.0
+
+
+def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt: Callable[[], None]) -> None:
+    """Call `work` for every item, at most `limit` at the same time, and return when all are done.
+
+    An exception in one of them lets the others end what they are at, and is raised here. An interrupt of this thread
+    calls `interrupt`, which shall make the work end early, waits for that a little, and goes on its way: a thread that
+    is stuck in a read does not hold up the process, which is why this is no `ThreadPoolExecutor`.
+    """
+    queue = _Queue(iter(items))
+    errors: list[BaseException] = []
+
+    def loop() -> None:
+        try:
+            for item in queue:
+                work(item)
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
+            errors.append(error)
+            queue.close()
+
+    threads = [threading.Thread(target=loop, daemon=True) for _ in range(limit)]
+    started: list[threading.Thread] = []
+    try:
+        for thread in threads:
+            thread.start()
+            started.append(thread)
+        for thread in started:
+            thread.join()
+    except BaseException:
+        queue.close()
+        interrupt()
+        end = time.monotonic() + PATIENCE
+        for thread in started:
+            thread.join(max(0.0, end - time.monotonic()))
+        raise
+    if errors:
+        raise errors[0]
+
+
+class _Queue(Iterator[T]):
+    """An iterator that several threads may take from."""
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self._items = items
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __next__(self) -> T:
+        with self._lock:
+            if self._closed:
+                raise StopIteration
+            return next(self._items)
+
+    def close(self) -> None:
+        """Give out nothing more."""
+        self._closed = True

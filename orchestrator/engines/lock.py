@@ -1,0 +1,41 @@
+"""One engine at a time on one run."""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.engines.interface import EngineError
+from orchestrator.errors import TemporaryError
+
+
+class RunBusy(EngineError, TemporaryError):  # noqa: N818 - the name says what happened
+    """Another engine is at work on the same run."""
+
+
+@contextmanager
+def locked(folder: Path, run: str) -> Iterator[None]:
+    """Hold the lock of a run; the kernel gives it back however the process ends.
+
+    Args:
+        folder: of the run, on the volume.
+        run: its id, for the message.
+
+    Raises:
+        RunBusy: somebody else holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+            raise RunBusy(f"run {run} is already going on, by {holder}: wait for its end, or stop it") from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

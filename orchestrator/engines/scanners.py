@@ -1,0 +1,230 @@
+"""How a scan's program is started here: found on PATH, or in its own container; or the reason why it cannot be."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.engines.containers import DATABASE, TARBALL, WORK, Mount, Runtime, find_runtime, give_away, new_name
+from orchestrator.engines.process import Ended, Job, run_job
+from orchestrator.errors import PermanentError
+from orchestrator.model import Scan
+
+Preference = Literal["auto", "process", "container"]
+
+#: The command that pods call for the scans we implement ourselves; here it is always our own, of the same version.
+OWN_COMMAND = "scanmatrix-step"
+#: What of our environment a database refresh gets too, for it alone may use the network.
+_NETWORK_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
+
+
+class ScannerMissing(PermanentError):  # noqa: N818 - the name says what happened
+    """A scan's program is not to be had here; the message tells how to get it."""
+
+
+class RefreshFailed(PermanentError):  # noqa: N818 - the name says what happened
+    """A database's refresh command failed."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one attempt at a cell works with.
+
+    Attributes:
+        work: folder for this attempt alone; its HOME, TMPDIR and working directory.
+        tarball: the cell's `image.tar`.
+        database: folder of the database version it was given; None for scans without.
+    """
+
+    work: Path
+    tarball: Path
+    database: Path | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Something of ours that a command names by a placeholder.
+
+    Attributes:
+        name: of the placeholder.
+        path: where it lies here.
+        inside: where a container sees it.
+        read_only: whether a container may only read it.
+    """
+
+    name: str
+    path: Path
+    inside: str
+    read_only: bool = True
+
+
+class Scanners:
+    """Starts scanners the one way or the other.
+
+    Args:
+        preference: `process`: only programs on PATH. `container`: only containers, but for the built-in scans, which
+            are our own code. `auto`: on PATH, otherwise a container.
+        label: marks containers as those of this run.
+    """
+
+    def __init__(self, preference: Preference, label: str) -> None:
+        self._preference = preference
+        self._label = label
+
+    @cached_property
+    def runtime(self) -> Runtime | None:
+        """The container runtime; looked for once, and only when there is need of one."""
+        runtime = None if self._preference == "process" else find_runtime(self._label)
+        if runtime:
+            runtime.remove_leftovers()
+        return runtime
+
+    def missing(self, scan: Scan) -> str:
+        """Why the scan cannot run here at all; empty when it can."""
+        if self._is_process(scan) or self.runtime:
+            return ""
+        name = Path(scan.command[0]).name
+        how = f"install it by {scan.install}" if scan.install else f"put it onto PATH, it comes with {scan.image}"
+        if self._preference == "container":
+            return f"{name} shall run in a container, but neither podman nor docker works here: start one of them"
+        return f"{name} not found; {how}" + ("" if self._preference == "process" else ", or start podman or docker")
+
+    def run(self, scan: Scan, attempt: Attempt, stopped: Callable[[], str]) -> Ended:
+        """Run a scan once; it writes its report into the attempt's folder, as `scan.report`.
+
+        Raises:
+            ScannerMissing: its program is not to be had.
+            ImageUnavailable: nor is its image.
+        """
+        places = [Place("workdir", attempt.work, WORK, read_only=False), Place("tarball", attempt.tarball, TARBALL)]
+        if attempt.database:
+            places.append(Place("database", attempt.database, DATABASE))
+        job = Job(
+            argv=scan.command,
+            folder=attempt.work,
+            environment=scan.environment,
+            report=attempt.work / scan.report,
+            report_limit=scan.report_limit,
+            timeout=scan.timeout,
+            from_stdout=scan.report_from_stdout,
+            success_codes=scan.success_codes,
+        )
+        return self._launch(scan, job, places, stopped)
+
+    def refresh(self, scan: Scan, folder: Path, stopped: Callable[[], str]) -> None:
+        """Run a scan's database refresh; it fills the folder, and alone may use the network.
+
+        Raises:
+            ScannerMissing: its program is not to be had.
+            ImageUnavailable: nor is its image.
+            RefreshFailed: it ended badly, or took too long.
+        """
+        database = scan.database
+        if database is None:
+            raise RefreshFailed(f"{scan.name} has no database to refresh")
+        proxies = {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
+        with tempfile.TemporaryDirectory(prefix=".refresh-", dir=folder.parent) as name:
+            work = Path(name)
+            job = Job(
+                argv=database.refresh,
+                folder=work,
+                environment={**proxies, **database.environment},
+                report=work / scan.report,
+                report_limit=sys.maxsize,
+                timeout=database.timeout,
+            )
+            places = [
+                Place("workdir", work, WORK, read_only=False),
+                Place("database", folder, DATABASE, read_only=False),
+            ]
+            ended = self._launch(scan, job, places, stopped, network=True)
+        if ended.error:
+            raise RefreshFailed(f"refresh of the database of {scan.name}: {ended.error}")
+
+    def _launch(
+        self,
+        scan: Scan,
+        job: Job,
+        places: Sequence[Place],
+        stopped: Callable[[], str],
+        *,
+        network: bool = False,
+    ) -> Ended:
+        """Start a job whose command and environment still hold placeholders, the one way or the other."""
+        process = self._is_process(scan)
+        where = {place.name: str(place.path) if process else place.inside for place in places}
+        where["report"] = f"{where['workdir']}/{scan.report}"
+        argv = fill(job.argv, scan, where)
+        environment = {"HOME": where["workdir"], "TMPDIR": where["workdir"], "LANG": "C.UTF-8"}
+        environment |= dict(zip(job.environment, fill(tuple(job.environment.values()), scan, where), strict=True))
+        if process:
+            environment = {"PATH": search_path(), **environment}
+            return run_job(replace(job, argv=_local_command(argv), environment=environment), stopped)
+        runtime = self.runtime
+        if runtime is None:
+            raise ScannerMissing(self.missing(scan))
+        runtime.pull(scan.image)
+        name = new_name()
+        command = runtime.command(
+            image=scan.image,
+            argv=argv,
+            environment=environment,
+            mounts=[Mount(place.path, place.inside, read_only=place.read_only) for place in places],
+            name=name,
+            network=network,
+        )
+        for place in places:
+            if not place.read_only:
+                give_away(place.path)
+        ended = run_job(replace(job, argv=command, environment=os.environ), stopped)
+        if ended.exit_code is None:  # the client's death alone does not end the container
+            runtime.remove(name)
+        return ended
+
+    def _is_process(self, scan: Scan) -> bool:
+        """Whether the scan runs as a process: our own code always, any other when its program is found.
+
+        The scan's own program decides for its database, too, whatever the refresh command begins with (`sh -c …`):
+        scanner and database shall be of the same version.
+        """
+        if scan.command[0] == OWN_COMMAND:
+            return True
+        return self._preference != "container" and find_program(scan.command[0]) is not None
+
+
+def find_program(name: str) -> str | None:
+    """Where a program is here; templates name it by its path in the scanner's image, which is only a name for us."""
+    return shutil.which(name, path=search_path()) or shutil.which(Path(name).name, path=search_path())
+
+
+def _local_command(command: Sequence[str]) -> tuple[str, ...]:
+    """The command line with the program as it is to be started here."""
+    program, *arguments = command
+    if program == OWN_COMMAND:
+        return (sys.executable, "-I", "-m", "orchestrator.steps", *arguments)
+    return (find_program(program) or program, *arguments)
+
+
+def search_path() -> str:
+    """PATH, and after it the folder of our own interpreter: what is installed beside us is found without `activate`."""
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
+
+
+def fill(texts: Sequence[str], scan: Scan, places: Mapping[str, str]) -> tuple[str, ...]:
+    """Put values in place of `{tarball}`, `{report}`, …; each occurrence once, so a value is never read again."""
+    values = {**places, **{f"parameter.{name}": value for name, value in scan.parameters.items()}}
+    return tuple(_fill(text, values) for text in texts)
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    head, *pieces = text.split("{")
+    filled = [head]
+    for piece in pieces:
+        name, closed, rest = piece.partition("}")
+        filled.append(f"{values[name]}{rest}" if closed and name in values else "{" + piece)
+    return "".join(filled)

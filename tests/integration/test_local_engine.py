@@ -1,0 +1,297 @@
+"""The local engine with real processes: whatever scanners do, every cell is accounted for."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from orchestrator.catalog import load_catalog
+from orchestrator.config import default_config
+from orchestrator.engines.local import LocalEngine
+from orchestrator.findings.scanmatrix import encode_report
+from orchestrator.model import Database, Decision, Finding, Ledger, Outcome, Plan, Scan, Severity
+from orchestrator.results.ledger import read_ledger
+from orchestrator.steps.plan import PlanExists, read_plan
+from orchestrator.volume import Volume
+from tests.integration.engine import GOOD, REPORT, Watch, plan_of, rows, scan
+from tests.tools import samples
+
+
+def run(plan: Plan, volume: Volume, watch: Watch | None = None, **options) -> Ledger:
+    return LocalEngine(**{"runner": "process", **options}).run(plan, volume, watch or Watch())
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path / "volume")
+
+
+def test_a_matrix_of_our_own_scans(tmp_path: Path, volume: Volume) -> None:
+    catalog = load_catalog()
+    images = [samples.system(), samples.distroless()]
+    plan = plan_of(tmp_path, images, [catalog["root-user"], catalog["distroless"]])
+    watch = Watch()
+    ledger = run(plan, volume, watch)
+    assert [(row.scan, row.outcome, bool(row.findings)) for row in ledger.rows] == [
+        ("distroless", Outcome.OK, True),
+        ("root-user", Outcome.OK, True),
+        ("distroless", Outcome.OK, False),
+        ("root-user", Outcome.OK, False),
+    ]
+    assert read_ledger(volume, plan.run) == ledger
+    assert read_plan(plan.run, volume) == plan
+    assert watch.planned == 1
+    assert sorted(watch.started) == sorted(watch.finished) == sorted(cell.id for cell in plan.cells)
+    assert watch.errors == {target.id: "" for target in plan.targets}
+
+
+def test_what_scanners_do_is_told_and_stops_no_other(tmp_path: Path, volume: Volume) -> None:
+    scans = [
+        scan("good", GOOD),
+        scan("crash", "os.kill(os.getpid(), 11)", retries=1),
+        scan("fails", "sys.stderr.write('no such layer\\n'); exit(4)", retries=3),
+        scan("hang", "time.sleep(600)", timeout=1, retries=3),
+        scan("nothing", ""),
+        scan("empty", "open(report, 'w')"),
+        scan("garbage", "open(report, 'wb').write(os.urandom(5000))"),
+        scan("truncated", "open(report, 'wb').write(good[:-10])"),
+        scan("large", "f = open(report, 'wb')\nfor _ in range(200): f.write(bytes(1 << 20))", report_limit=1 << 20),
+        scan("noisy", f"{GOOD}\nfor _ in range(3200): os.write(2, b'x' * 65536)"),
+        scan("link", "os.symlink('/etc/passwd', report)"),
+        scan("folder", "os.mkdir(report)"),
+        scan("fifo", "os.mkfifo(report)"),
+        scan("findings", f"open(report, 'wb').write({findings()!r}); exit(1)", success_codes=(0, 1)),
+        scan("printed", "os.write(1, good)", report_from_stdout=True),
+    ]
+    plan = plan_of(tmp_path, [samples.small()], scans)
+    ended = rows(run(plan, volume))
+    assert ended.keys() == {each.name for each in scans}
+    ok = {name for name, row in ended.items() if row.outcome is Outcome.OK}
+    assert ok == {"good", "noisy", "findings", "printed"}
+    assert all(row.reason for name, row in ended.items() if name not in ok)
+    assert ended["findings"].findings == 1
+    assert ended["crash"].attempts == 2
+    assert "SIGSEGV" in ended["crash"].reason
+    assert ended["fails"].attempts == 1
+    assert "no such layer" in ended["fails"].reason
+    assert "timed out" in ended["hang"].reason
+    assert ended["hang"].attempts == 1
+    assert "report" in ended["nothing"].reason
+    assert "limit" in ended["large"].reason
+    assert disk_usage(volume.root) < 4 << 20
+    assert leftovers(volume) == []
+
+
+def findings() -> bytes:
+    return encode_report("fake", "1", [Finding(id="x", kind="check", severity=Severity.LOW)])
+
+
+def disk_usage(folder: Path) -> int:
+    """Bytes of unique files."""
+    found = {path.lstat().st_ino: path.lstat().st_blocks * 512 for path in folder.rglob("*") if not path.is_symlink()}
+    return sum(found.values())
+
+
+def leftovers(volume: Volume) -> list[Path]:
+    """What only an attempt needed."""
+    return [*volume.root.rglob("attempt-*"), *volume.root.rglob("*.tmp"), *volume.root.rglob("image.tar")]
+
+
+def test_a_crash_that_does_not_happen_again_is_mended_by_the_retry(tmp_path: Path, volume: Volume) -> None:
+    flag = tmp_path / "crashed"
+    script = f"if not os.path.exists({str(flag)!r}):\n open({str(flag)!r}, 'w'); os.kill(os.getpid(), 9)\n{GOOD}"
+    row = rows(run(plan_of(tmp_path, [samples.small()], [scan("shaky", script, retries=1)]), volume))["shaky"]
+    assert row.outcome is Outcome.OK
+    assert row.attempts == 2
+
+
+def test_a_scanner_that_is_not_here_fails_its_cells_before_anything_is_pulled(tmp_path: Path, volume: Volume) -> None:
+    absent = Scan(
+        name="dependency", image="anchore/grype:1", command=("/grype-of-nowhere",), format="grype", install="pip"
+    )
+    watch = Watch()
+    row = rows(run(plan_of(tmp_path, [samples.small()], [absent]), volume, watch))["dependency"]
+    assert row.outcome is Outcome.FAILED
+    assert "grype-of-nowhere not found; install it by pip" in row.reason
+    assert watch.pulled == []
+    assert not (volume.root / "blobs").exists()
+    assert row.attempts == 0
+
+
+def test_a_scanner_gets_nothing_it_does_not_need(
+    tmp_path: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        "REGISTRY_PASSWORD",
+        "KUBECONFIG",
+        "SSH_AUTH_SOCK",
+        "SCANMATRIX_STORE__URL",
+        "HTTPS_PROXY",
+        "PYTHONPATH",
+    ):
+        monkeypatch.setenv(name, "secret")
+    script = (
+        "import json; seen = dict(environment=dict(os.environ), cwd=os.getcwd(), files=os.listdir('.'),\n"
+        " tarball=tarball, report=report, workdir=workdir, stdin=sys.stdin.read())\n"
+        "sys.stderr.write(json.dumps(seen))\n" + GOOD
+    )
+    plan = plan_of(
+        tmp_path, [samples.small()], [scan("looks", script, environment={"SCRATCH": "{workdir}/tmp", "A": "b"})]
+    )
+    seen = msgspec.json.decode(log_of(plan, volume))
+    cell = volume.cell(plan.run, plan.targets[0].id, "looks")
+    assert seen["environment"].keys() - {"LC_CTYPE"} == {"PATH", "HOME", "TMPDIR", "LANG", "SCRATCH", "A"}
+    assert "secret" not in str(seen)
+    assert Path(seen["cwd"]).parent == cell
+    assert seen["workdir"] == seen["cwd"] == seen["environment"]["HOME"] == seen["environment"]["TMPDIR"]
+    assert seen["environment"]["SCRATCH"] == f"{seen['cwd']}/tmp"
+    assert seen["files"] == []
+    assert seen["tarball"] == str(cell / "image.tar")
+    assert seen["stdin"] == ""
+
+
+def log_of(plan: Plan, volume: Volume) -> str:
+    """What the plan's only scanner wrote to its standard error."""
+    watch = Watch()
+    run(plan, volume, watch)
+    (record,) = watch.finished.values()
+    assert record.error == ""
+    return record.log
+
+
+def test_placeholders_reach_the_program_without_a_shell(tmp_path: Path, volume: Volume) -> None:
+    hostile = "$(touch /tmp/owned); `id` {tarball} 'quoted' \"twice\" {nothing}"
+    code = "import sys; sys.stderr.write(sys.argv[1]); open(sys.argv[2], 'wb').write(" + repr(REPORT) + ")"
+    cell = Scan(
+        name="quoting", image="localhost/fake:1", command=(sys.executable, "-c", code, "{parameter.text}", "{report}"),
+        format="scanmatrix", parameters={"text": hostile},
+    )  # fmt: skip
+    assert log_of(plan_of(tmp_path, [samples.small()], [cell]), volume) == hostile
+
+
+def test_the_same_run_goes_on_where_it_was(tmp_path: Path, volume: Volume) -> None:
+    count = f"open({str(tmp_path / 'log')!r}, 'a').write({{name!r}} + ' ')\n"
+    broken = tmp_path / "broken"
+    broken.touch()
+    unless = f"if os.path.exists({str(broken)!r}): "
+    scans = [
+        scan("good", count.format(name="good") + GOOD),
+        scan("fails", count.format(name="fails") + f"{unless}exit(4)\n{GOOD}"),
+        scan("garbage", count.format(name="garbage") + f"{unless}open(report, 'w').write('?'); exit()\n{GOOD}"),
+        scan("lost", count.format(name="lost") + GOOD),
+    ]
+    plan = plan_of(tmp_path, [samples.small()], scans)
+    first = rows(run(plan, volume))
+    assert {name for name, row in first.items() if row.outcome is Outcome.OK} == {"good", "lost"}
+    (volume.cell(plan.run, plan.targets[0].id, "lost") / "report.json").unlink()
+    broken.unlink()
+    watch = Watch()
+    second = rows(run(plan, volume, watch))
+    assert all(row.outcome is Outcome.OK for row in second.values())
+    calls = (tmp_path / "log").read_text().split()
+    assert sorted(calls) == ["fails", "fails", "garbage", "garbage", "good", "lost", "lost"]
+    assert second["good"] == first["good"]
+    assert second["fails"].attempts == 2
+    assert watch.finished.keys() == {cell.id for cell in plan.cells}
+
+
+def test_another_plan_under_the_same_run_is_refused(tmp_path: Path, volume: Volume) -> None:
+    plan = plan_of(tmp_path, [samples.small()], [scan("good", GOOD)])
+    run(plan, volume)
+    with pytest.raises(PlanExists):
+        run(msgspec.structs.replace(plan, created="2020-01-01T00:00:00Z"), volume)
+
+
+def test_the_deadline_ends_what_runs_and_fails_what_is_left(tmp_path: Path, volume: Volume) -> None:
+    config = default_config(environment={}, limits={"deadline": "2s", "imagesInFlight": 1, "cellsInFlight": 1})
+    scans = [scan("a-quick", GOOD), scan("b-slow", "time.sleep(600)"), scan("c-late", GOOD)]
+    plan = plan_of(tmp_path, [samples.small(), samples.system()], scans, config=config)
+    ledger = run(plan, volume)
+    assert len(ledger.rows) == 6
+    failed = [row for row in ledger.rows if row.outcome is Outcome.FAILED]
+    assert {row.scan for row in failed} >= {"b-slow"}
+    assert all("deadline" in row.reason for row in failed)
+
+
+def test_cells_that_the_plan_decided_are_left_alone(tmp_path: Path, volume: Volume) -> None:
+    plan = plan_of(tmp_path, [samples.small()], [scan("good", GOOD), scan("skipped", GOOD), scan("failed", GOOD)])
+    decided = {"skipped": Decision.SKIP, "failed": Decision.FAIL, "good": Decision.RUN}
+    cells = tuple(msgspec.structs.replace(cell, decision=decided[cell.scan], reason="because") for cell in plan.cells)
+    ended = rows(run(msgspec.structs.replace(plan, cells=cells), volume))
+    assert {name: row.outcome for name, row in ended.items()} == {
+        "good": Outcome.OK, "skipped": Outcome.SKIPPED, "failed": Outcome.FAILED,
+    }  # fmt: skip
+    assert ended["failed"].reason == "because"
+
+
+def test_a_pull_that_fails_fails_its_cells_only(tmp_path: Path, volume: Volume) -> None:
+    plan = plan_of(tmp_path, [samples.small(), samples.system()], [scan("good", GOOD)])
+    (tmp_path / "image-0.tar").unlink()
+    gone, there = plan.targets
+    watch = Watch()
+    outcome = {row.target: row for row in run(plan, volume, watch).rows}
+    assert outcome[gone.id].outcome is Outcome.FAILED
+    assert "image-0.tar" in outcome[gone.id].reason
+    assert outcome[there.id].outcome is Outcome.OK
+    assert watch.errors[gone.id]
+
+
+def test_waves_keep_the_volume_within_its_budget(tmp_path: Path, volume: Volume) -> None:
+    images = [samples.bulky(layers=1, seed=seed) for seed in range(4)]
+    measure = (
+        "blobs = os.path.join(tarball.split('/runs/')[0], 'blobs')\n"
+        f"open({str(tmp_path / 'seen')!r}, 'a').write(f'{{len([n for n in os.listdir(blobs) if n[0] != chr(46)])}} ')\n"
+    )
+    config = default_config(environment={}, volume={"budget": "2500K"}, limits={"imagesInFlight": 4})
+    plan = plan_of(tmp_path, images, [scan("good", measure + GOOD)], config=config)
+    assert len(plan.waves) == 2
+    ledger = run(plan, volume)
+    assert ledger.count(Outcome.OK) == 4
+    assert max(map(int, (tmp_path / "seen").read_text().split())) <= 2
+    assert list((volume.root / "blobs").glob("*.tar")) == []
+
+
+def test_one_copy_of_an_image_however_many_scans(tmp_path: Path, volume: Volume) -> None:
+    inode = f"open({str(tmp_path / 'inodes')!r}, 'a').write(f'{{os.stat(tarball).st_ino}} ')\n"
+    plan = plan_of(tmp_path, [samples.bulky(layers=1)], [scan(f"s{n}", inode + GOOD) for n in range(4)])
+    run(plan, volume)
+    inodes = (tmp_path / "inodes").read_text().split()
+    assert len(inodes) == 4
+    assert set(inodes) == {str(volume.blob(plan.targets[0].digest).stat().st_ino)}
+
+
+def test_a_database_is_refreshed_once_and_its_version_recorded(tmp_path: Path, volume: Volume) -> None:
+    count = tmp_path / "refreshes"
+    refresh = f"import sys; open(sys.argv[1] + '/db', 'w').write('data'); open({str(count)!r}, 'a').write('x')"
+    database = Database(refresh=(sys.executable, "-c", refresh, "{database}"))
+    reads = f"assert open(database + '/db').read() == 'data'\n{GOOD}"
+    plan = plan_of(tmp_path, [samples.small(), samples.system()], [scan("knows", reads, database=database)])
+    ledger = run(plan, volume)
+    assert ledger.count(Outcome.OK) == 2
+    assert count.read_text() == "x"
+    assert {row.database_version for row in ledger.rows} == {(volume.databases("knows") / "current").readlink().name}
+    report = volume.cell(plan.run, plan.targets[0].id, "knows") / "report.json"
+    report.unlink()
+    assert run(plan, volume).count(Outcome.OK) == 2
+    assert count.read_text() == "x"
+
+
+def test_without_any_database_the_cells_fail_with_the_reason(tmp_path: Path, volume: Volume) -> None:
+    database = Database(refresh=(sys.executable, "-c", "import sys; sys.exit('mirror is down')"))
+    plan = plan_of(tmp_path, [samples.small()], [scan("knows", GOOD, database=database), scan("other", GOOD)])
+    ended = rows(run(plan, volume))
+    assert ended["knows"].outcome is Outcome.FAILED
+    assert "mirror is down" in ended["knows"].reason
+    assert ended["other"].outcome is Outcome.OK
+
+
+def test_a_failed_refresh_leaves_the_database_from_before(
+    tmp_path: Path, volume: Volume, caplog: pytest.LogCaptureFixture
+) -> None:
+    works = (sys.executable, "-c", "import sys; open(sys.argv[1] + '/db', 'w').write('data')", "{database}")
+    broken = (sys.executable, "-c", "exit(1)")
+    for number, refresh in enumerate((works, broken)):
+        one = scan("knows", GOOD, database=Database(refresh=refresh))
+        assert run(plan_of(tmp_path, [samples.small()], [one], run=f"r{number}"), volume).count(Outcome.OK) == 1
+    assert "knows" in caplog.text
