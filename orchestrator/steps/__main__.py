@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import PermanentError, TemporaryError, UsageError
+from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
 from orchestrator.volume import Volume
 
 if TYPE_CHECKING:
@@ -55,10 +55,17 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _pull(options: argparse.Namespace) -> None:
+    """The image's tarball; when it cannot be had, its cells never start, so that is put into their records."""
     from orchestrator.steps.pull import pull
+    from orchestrator.steps.unpulled import record_failure
 
     volume = Volume(options.volume)
-    _say(str(pull(_read_plan(options, volume), options.target, volume)))
+    plan = _read_plan(options, volume)
+    try:
+        _say(str(pull(plan, options.target, volume)))
+    except ScanmatrixError as error:
+        record_failure(plan, options.target, f"pull: {error}", volume)
+        raise
 
 
 def _stage(options: argparse.Namespace) -> None:

@@ -37,7 +37,7 @@ def make_waves(plan: Plan) -> tuple[tuple[Item, ...], ...]:
     """Items of the targets that have a cell to run, in the plan's waves."""
     scans = _scans_to_run(plan)
     targets = {target.id: target for target in plan.targets}
-    return tuple(tuple(_item(targets[id_], scans[id_]) for id_ in wave) for wave in plan.waves)
+    return tuple(tuple(_item(targets[id_], scans[id_]) for id_ in wave if id_ in scans) for wave in plan.waves)
 
 
 def fit_for_cluster(plan: Plan) -> Plan:
