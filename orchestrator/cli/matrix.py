@@ -26,6 +26,7 @@ def plan(
 
     settings = sdk.load_config(config, references=references or ())
     planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
+    planned = sdk.with_spec_size(planned, settings)
     if output is Output.TABLE:
         print_plan(planned)
     else:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile, Offline, References, RunId, Scans
-from workflows.render import Kind
+from workflows import Kind
 
 
 def render(
