@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-_DURATION = re.compile(r"(\d{1,9})\s*(s|m|h|d|w)")
+_DURATION = re.compile(r"([0-9]{1,9}) *(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([KMGTP]i?)?B?")
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?) *([KMGTP]i?)?B?")
 # As Kubernetes quantities have them: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 _BYTES = {"": 1} | {
     unit + suffix: base**power

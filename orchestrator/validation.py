@@ -32,7 +32,11 @@ def validate(kind: type[S], source: Source) -> tuple[S | None, list[Problem]]:
     try:
         return kind.model_validate(source.data, by_alias=True, by_name=False), []
     except ValidationError as error:
-        problems = [_problem(kind, source, detail) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        # A list whose items are wrong also counts as too short; the items say enough.
+        inner = {detail["loc"][:-1] for detail in details}
+        details = [one for one in details if one["type"] != "too_short" or one["loc"] not in inner]
+        problems = [_problem(kind, source, detail) for detail in details]
         return None, sorted(problems, key=lambda problem: (problem.file, problem.line))
 
 
@@ -79,7 +83,7 @@ def _below(kind: Any, step: str | int) -> Any:
 
 def _problem(kind: type[Section], source: Source, detail: ErrorDetails) -> Problem:
     """What pydantic complains of in our words, at its place."""
-    location: Location = detail["loc"]
+    location: Location = tuple(step for step in detail["loc"] if step != "[key]")  # a mapping's key, not its value
     key = next((step for step in reversed(location) if isinstance(step, str)), "")
     match detail["type"]:
         case "extra_forbidden":

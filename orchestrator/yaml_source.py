@@ -24,6 +24,7 @@ Location: TypeAlias = tuple[str | int, ...]
 MAX_BYTES = 8 * 1024 * 1024
 _MAX_DEPTH = 40
 _MAX_NODES = 500_000
+_COLLECTIONS = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # libyaml's parser is ten times as fast; both give the same marks.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -199,6 +200,9 @@ class _Walk:
         if self.count > _MAX_NODES or len(location) > _MAX_DEPTH:
             raise _TooMuchError("anchors and aliases expand to more than any configuration needs", line)
         self.lines.setdefault(location, line)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
+            self.problems.append(Problem(self.name, line, f"tag {node.tag!r} is not supported"))
+            return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, location)
         if isinstance(node, yaml.SequenceNode):

@@ -126,7 +126,7 @@ def _judge_header(columns: list[str], header: list[str]) -> Iterator[str]:
     for twice in sorted({column for column in columns if column and columns.count(column) > 1}):
         yield f"column {twice!r} is there twice"
     # As a label it would be legal, and every row would silently get the default.
-    missing = [own for own in ("scans", "owner") if own not in columns]
+    missing = [own for own in ("scans", "owner") if own not in columns and "image" in columns]
     for column, written in zip(columns, header, strict=True):
         if column not in _OWN and column and (near := suggest(column, missing)):
             yield f"unknown column {written.strip()!r}{near}"
