@@ -94,8 +94,8 @@ class TargetBom:
         return {"type": "container", "bom-ref": self.ref, "name": _identity(self._target)[0]}
 
     def dependencies(self) -> list[Json]:
-        """Who depends on whom, as the BOMs said."""
-        return [{"ref": ref, "dependsOn": list(others)} for ref, others in self._depends.items() if others]
+        """Who depends on whom, as the BOMs said; one that is listed as depending on nothing is known to."""
+        return [{"ref": ref, "dependsOn": list(others)} for ref, others in self._depends.items()]
 
     def _new_ref(self) -> str:
         self._count += 1

@@ -9,7 +9,10 @@ _MATRIX_TARGETS, _MATRIX_SCANS = 50, 12
 _ROWS = 100
 _MARKS = {Outcome.OK: "ok", Outcome.FAILED: "**failed**", Outcome.SKIPPED: "skipped"}
 # What Markdown or HTML could take for markup; names and reasons come from elsewhere.
-_ESCAPES = str.maketrans({character: "\\" + character for character in "\\`*_[]|<>&#~"} | {"\n": " ", "\r": " "})
+_ESCAPES = str.maketrans(
+    {character: "\\" + character for character in "\\`*_[]|#~"}
+    | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "}
+)
 
 
 def summarise(ledger: Ledger, severities: Severities, notes: Sequence[str] = ()) -> str:

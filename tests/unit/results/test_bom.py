@@ -1,0 +1,208 @@
+"""The merged BOM: nothing lost, nothing mixed up, always valid."""
+
+import io
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packageurl import PackageURL
+
+from orchestrator.findings.interface import Report
+from orchestrator.model import Cvss, Finding, LedgerRow, Name, Outcome, Severity
+from orchestrator.results.bom import BomWriter
+from orchestrator.results.bom_schema import validator
+from orchestrator.results.bom_target import TargetBom
+from tests.aggregation import make_target
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+VERSIONS = st.sampled_from(["2.0", "3.1", "4.0", "x"])
+RATINGS = st.builds(Cvss, score=st.floats(0, 10), version=VERSIONS, vector=TEXT)
+FINDINGS = st.builds(
+    Finding,
+    id=TEXT,
+    kind=st.sampled_from(["vulnerability", "malware"]),
+    severity=st.sampled_from(Severity),
+    aliases=st.lists(TEXT, max_size=2).map(tuple),
+    title=TEXT,
+    package=TEXT,
+    version=TEXT,
+    purl=TEXT,
+    fixed_version=TEXT,
+    cvss=st.none() | RATINGS,
+)
+REFS = st.sampled_from(["a", "b", "c"])
+COMPONENTS = st.recursive(
+    st.fixed_dictionaries(
+        {"type": st.just("library"), "name": st.sampled_from(["x", "y"])},
+        optional={
+            "bom-ref": REFS,
+            "purl": st.sampled_from(["pkg:npm/x@1", "pkg:npm/x@1?a=b"]),
+            "version": st.just("1"),
+        },
+    ),
+    lambda inner: st.builds(lambda outer, nested: outer | {"components": nested}, inner, st.lists(inner, max_size=2)),
+    max_leaves=4,
+)
+BOMS = st.fixed_dictionaries(
+    {
+        "components": st.lists(COMPONENTS, max_size=4),
+        "dependencies": st.lists(
+            st.fixed_dictionaries({"ref": REFS, "dependsOn": st.lists(REFS, unique=True)}), max_size=2
+        ),
+        "vulnerabilities": st.lists(
+            st.fixed_dictionaries({"id": TEXT, "affects": st.lists(st.fixed_dictionaries({"ref": REFS}), max_size=2)}),
+            max_size=2,
+        ),
+    }
+)
+REPORTS = st.builds(lambda findings: Report(scanner="grype", findings=tuple(findings)), st.lists(FINDINGS, max_size=5))
+REPORTS |= st.builds(lambda bom: Report(scanner="syft", bom=bom), BOMS)
+
+
+def _row(target, scan, report):
+    outcome = Outcome.OK if report else Outcome.FAILED
+    scanner = report.scanner if report else ""
+    return LedgerRow(
+        cell=f"{target.id}/{scan}", target=target.id, scan=scan, references=("a",), outcome=outcome, scanner=scanner
+    )
+
+
+def _merge(tmp_path, targets):
+    """The document of targets with their reports by scan."""
+    out = io.BytesIO()
+    with BomWriter("run-1", "0.1.0", out, tmp_path) as writer:
+        for target, reports in targets:
+            bom, rows = TargetBom(target), []
+            for scan, report in reports.items():
+                rows.append(_row(target, scan, report))
+                bom.add(rows[-1], report)
+            writer.add(bom, rows)
+        writer.finish("2025-03-01T10:00:05Z")
+    return json.loads(out.getvalue())
+
+
+def _all_components(document):
+    found, waiting = [], list(document["components"])
+    while waiting:
+        found.append(waiting.pop())
+        waiting += found[-1].get("components", ())
+    return found
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from(["dependency", "sbom", "general"]), REPORTS, max_size=3), max_size=3))
+def test_whatever_is_merged_is_valid_and_consistent(tmp_path_factory, targets):
+    numbered = [(make_target(number), reports) for number, reports in enumerate(targets, 1)]
+    document = _merge(tmp_path_factory.getbasetemp(), numbered)
+    assert validator().is_valid(document)
+    components = _all_components(document)
+    refs = [each["bom-ref"] for each in components]
+    refs += [each["bom-ref"] for each in document["vulnerabilities"]]
+    assert len(refs) == len(set(refs))
+    known = {each["bom-ref"] for each in components} | {document["metadata"]["component"]["bom-ref"]}
+    for each in document["vulnerabilities"]:
+        owner = each["bom-ref"].split("/")[0]
+        assert {affect["ref"] for affect in each["affects"]} <= known
+        assert {affect["ref"].split("/")[0] for affect in each["affects"]} == {owner}
+    for each in document["dependencies"]:
+        assert {each["ref"], *each["dependsOn"]} <= known
+    ids = {
+        finding.id
+        for _, reports in numbered
+        for r in reports.values()
+        for finding in r.findings
+        if finding.kind == "vulnerability"
+    }
+    assert ids <= {each["id"] for each in document["vulnerabilities"]}
+
+
+def _scans(component):
+    return [each["value"] for each in component["properties"] if each["name"] == "scanmatrix:scan"]
+
+
+def _library(name, version="1", **fields):
+    return {"type": "library", "name": name, "version": version, "purl": f"pkg:npm/{name}@{version}"} | fields
+
+
+def test_the_same_component_of_two_scans_is_one(tmp_path):
+    reports = {
+        "general": Report(scanner="trivy", bom={"components": [_library("x", **{"bom-ref": "1", "description": "t"})]}),
+        "sbom": Report(
+            scanner="syft", bom={"components": [_library("x", purl="pkg:npm/x@1?arch=amd64"), _library("y")]}
+        ),
+    }
+    (target,) = _merge(tmp_path, [(make_target(), reports)])["components"]
+    x, y = target["components"]
+    assert (_scans(x), _scans(y)) == (["general", "sbom"], ["sbom"])
+    assert x["description"] == "t"
+
+
+def test_a_component_in_two_places_stays_two(tmp_path):
+    bom = {"components": [_library("x"), _library("x", description="elsewhere")]}
+    reports = {
+        "general": Report(scanner="trivy", bom=bom),
+        "sbom": Report(scanner="syft", bom=json.loads(json.dumps(bom))),
+    }
+    (target,) = _merge(tmp_path, [(make_target(), reports)])["components"]
+    assert [_scans(each) for each in target["components"]] == [["general", "sbom"]] * 2
+
+
+def test_a_described_component_replaces_one_made_up_from_a_finding(tmp_path):
+    finding = Finding(id="CVE-1", kind="vulnerability", package="x", version="1", purl="pkg:npm/x@1")
+    unnamed = Finding(id="CVE-2", kind="vulnerability", package="group:z", version="1")
+    described = _library("x", licenses=[{"license": {"id": "MIT"}}])
+    z = {"type": "library", "group": "group", "name": "z", "version": "1"}
+    reports = {
+        "dependency": Report(scanner="grype", findings=(finding,)),
+        "sbom": Report(scanner="syft", bom={"components": [described, z]}),
+        "general": Report(scanner="trivy", findings=(unnamed,)),
+    }
+    document = _merge(tmp_path, [(make_target(), reports)])
+    first, second = document["components"][0]["components"]
+    assert first["licenses"] == described["licenses"]
+    assert _scans(first) == ["dependency", "sbom"]
+    assert [each["affects"][0]["ref"] for each in document["vulnerabilities"]] == [first["bom-ref"], second["bom-ref"]]
+
+
+def test_one_vulnerability_of_two_packages_is_one_entry(tmp_path):
+    findings = tuple(Finding(id="CVE-1", kind="vulnerability", package=name, version="1") for name in ("x", "y", "x"))
+    document = _merge(tmp_path, [(make_target(), {"dependency": Report(scanner="grype", findings=findings)})])
+    (vulnerability,) = document["vulnerabilities"]
+    assert len(vulnerability["affects"]) == 2
+    assert vulnerability["source"] == {"name": "grype"}
+
+
+def test_a_target_with_no_report_is_in_it_with_how_its_cells_ended(tmp_path):
+    document = _merge(tmp_path, [(make_target(), {"virus": None})])
+    (target,) = document["components"]
+    assert {"name": "scanmatrix:cell:virus", "value": "failed"} in target["properties"]
+
+
+def test_targets_have_package_urls_where_they_have_digests(tmp_path):
+    targets = [
+        make_target(1),
+        make_target(2, digest=""),
+        make_target(3, names=(Name(reference="./app.tar"),), pull="file:/tmp/app.tar"),
+        make_target(4, names=(Name(reference="localhost:5000/app"),)),
+        make_target(5, names=(Name(reference=f"a.example/b@sha256:{5:064x}"),)),
+    ]
+    components = _merge(tmp_path, [(target, {}) for target in targets])["components"]
+    assert [each["name"] for each in components] == [
+        "registry.example/team/app",
+        "registry.example/team/app",
+        "./app.tar",
+        "localhost:5000/app",
+        "a.example/b",
+    ]
+    purl = PackageURL.from_string(components[0]["purl"])
+    assert (purl.type, purl.name, purl.version) == ("oci", "app", f"sha256:{1:064x}")
+    assert purl.qualifiers == {"arch": "amd64", "repository_url": "registry.example/team/app", "tag": "1"}
+    assert ["purl" in each for each in components] == [True, False, False, True, True]
+
+
+def test_the_same_input_gives_the_same_document_and_another_another_number(tmp_path):
+    report = Report(scanner="grype", findings=(Finding(id="CVE-1", kind="vulnerability", package="x"),))
+    first = _merge(tmp_path, [(make_target(), {"dependency": report})])
+    assert first == _merge(tmp_path, [(make_target(), {"dependency": report})])
+    other = _merge(tmp_path, [(make_target(), {"dependency": Report(scanner="grype")})])
+    assert first["serialNumber"] != other["serialNumber"]
