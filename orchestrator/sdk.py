@@ -10,6 +10,7 @@ Every function raises `UsageError` for what the caller got wrong and other `Scan
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
     from orchestrator.engines.interface import Observer
     from orchestrator.inventory import Entry
     from orchestrator.model import Ledger, Plan, Scan
+    from orchestrator.planning import Past
     from orchestrator.yaml_source import Problem
     from workflows import Kind
+
+_RUN_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?")
 
 CONFIG_FILE = Path("scanmatrix.yaml")
 
@@ -107,7 +111,7 @@ def make_plan(
         config,
         _entries(config, catalog, tuple(scans)),
         catalog,
-        run=run or new_run_id(now),
+        run=new_run_id(now) if run is None else _run_id(run),
         now=now,
         offline=offline,
         history=_history(config, now),
@@ -128,7 +132,7 @@ def read_plan(config: Config, run: str) -> Plan:
     from orchestrator.steps.plan import read_plan
 
     volume = _volume(config)
-    if not volume.plan(run).exists():
+    if not volume.plan(_run_id(run)).exists():
         raise UsageError(f"no run {run!r} on {volume.root}: there is no {volume.plan(run)}")
     return read_plan(run, volume)
 
@@ -202,6 +206,16 @@ def lint(path: Path | str) -> list[Problem]:
     return lint_file(Path(path))
 
 
+def _run_id(run: str) -> str:
+    """A run's id as the user gave it: with what Argo appends, it must fit a Kubernetes label (63 characters)."""
+    if not _RUN_ID.fullmatch(run):
+        raise UsageError(
+            f"{run!r} cannot be the id of a run: take lower-case letters, digits and dashes, at most 52,"
+            " no dash at an end"
+        )
+    return run
+
+
 def _volume(config: Config) -> Volume:
     return Volume(config.volume.path)
 
@@ -219,11 +233,11 @@ def _entries(config: Config, catalog: Mapping[str, Scan], scans: tuple[str, ...]
     return tuple(msgspec.structs.replace(entry, scans=scans) for entry in entries) if scans else entries
 
 
-def _history(config: Config, now: datetime) -> dict[tuple[str, str], object]:
+def _history(config: Config, now: datetime) -> Mapping[tuple[str, str], Past]:
     """Earlier results young enough to spare a scan; nothing is read when every scan runs anew."""
     if not config.rescan_after:
         return {}
     from orchestrator import results
 
     oldest = now - timedelta(seconds=max(config.rescan_after.values()))
-    return dict(results.history(_volume(config), oldest))
+    return results.history(_volume(config), oldest)

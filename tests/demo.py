@@ -41,13 +41,14 @@ def main() -> int:
         layouts.write_archive(IMAGES / f"{name}.tar", image, name=name)
     show("plan", "--config", CONFIG)
     status = show("run", "--config", CONFIG)
-    print(NEXT)
+    sys.stdout.write(NEXT)
     return status
 
 
 def show(*arguments: str) -> int:
     """Print a command as one would type it, then run it."""
-    print("$ scanmatrix", *arguments, flush=True)
+    sys.stdout.write(f"$ scanmatrix {' '.join(arguments)}\n")
+    sys.stdout.flush()
     command = shutil.which("scanmatrix", path=str(Path(sys.executable).parent)) or "scanmatrix"
     return subprocess.run([command, *arguments], cwd=ROOT, check=False).returncode
 

@@ -26,6 +26,8 @@ def main() -> None:
         # The reader of our output went away (`| head`): nothing to say, and nowhere to say it.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        _fail(error, BROKEN)
 
 
 def _fail(error: object, status: int) -> None:

@@ -41,7 +41,9 @@ def run(
     offline: Offline = False,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Go on with a run that was cut off; its plan stays as it is.", show_default=False),
+        typer.Option(
+            metavar="ID", help="Go on with a run that was cut off; its plan stays as it is.", show_default=False
+        ),
     ] = None,
     volume: Annotated[
         Path | None,

@@ -32,14 +32,10 @@ Scans = Annotated[
 ]
 RunId = Annotated[
     str | None,
-    typer.Option(
-        "--run-id", metavar="ID", help="Name of the run; without it made from the time.", show_default=False
-    ),
+    typer.Option("--run-id", metavar="ID", help="Name of the run; without it made from the time.", show_default=False),
 ]
 Offline = Annotated[
     bool,
-    typer.Option(
-        "--offline", help="Ask no registry: plan from digests and local archives; sizes are then unknown."
-    ),
+    typer.Option("--offline", help="Ask no registry: plan from digests and local archives; sizes are then unknown."),
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the data.")]

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,6 @@ def test_every_other_command_works(folder: Path, registry: Registry) -> None:
 
 
 def _status(words: list[str], folder: Path) -> int:
-    import subprocess
-
     return subprocess.run(words, cwd=folder, check=False).returncode
 
 
