@@ -1,6 +1,5 @@
 """Brings an image's tarball onto the volume: the layout first, then all blobs at once, each at its own offset."""
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -56,9 +55,9 @@ def fill(
     blobs = unique_blobs(image)
     with full_volume(partial.path, plan.size):
         write_frame(partial.descriptor, plan)
-        _Place(partial.descriptor, plan.blobs[image.manifest.digest]).write(0, manifest)
+        _Place(partial, plan.blobs[image.manifest.digest]).write(0, manifest)
         del blobs[image.manifest.digest]
-        places = {blob: _Place(partial.descriptor, plan.blobs[digest]) for digest, blob in blobs.items()}
+        places = {blob: _Place(partial, plan.blobs[digest]) for digest, blob in blobs.items()}
         try:
             _fetch_all(partial, places, source, progress, cancelled)
         except BaseException as error:
@@ -111,22 +110,19 @@ def _settle(finished: set[Future[None]], partial: Partial) -> None:
 class _Place:
     """The place of one blob in the partial file."""
 
-    def __init__(self, descriptor: int, entry: Entry) -> None:
-        self._descriptor, self._entry = descriptor, entry
+    def __init__(self, partial: Partial, entry: Entry) -> None:
+        self._partial, self._entry = partial, entry
         self.done = 0
 
     def write(self, offset: int, data: bytes) -> None:
         """Put bytes at an offset of the blob."""
-        self.done = offset
-        view = memoryview(data)
-        while view:
-            count = os.pwrite(self._descriptor, view, self._entry.offset + self.done)
-            self.done += count
-            view = view[count:]
+        self._partial.write(self._entry.offset + offset, data)
+        self.done = offset + len(data)
 
     def already_holds(self, digest: str) -> bool:
         """Whether the blob is there from an earlier pull; a first block of zeros says no without reading the rest."""
-        start = os.pread(self._descriptor, 512, self._entry.offset)[: self._entry.size]
-        if not start.strip(b"\0"):
+        stream = section(self._partial.descriptor, self._entry.offset, self._entry.size)
+        if not stream.read(512).strip(b"\0"):
             return False
-        return holds(section(self._descriptor, self._entry.offset, self._entry.size), digest)
+        stream.seek(0)
+        return holds(stream, digest)

@@ -5,7 +5,6 @@ unlocked partial file, which the next one for the same file takes over with what
 when it has not changed for an hour. Nothing but partial files is ever left behind.
 """
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from orchestrator.images._linux import allocate, begin_writeback
 from orchestrator.images.interface import Cancelled
 from orchestrator.volume import VolumeError
 
@@ -24,9 +24,9 @@ IDLE = 3600.0
 #: Modification time of every finished file, ns (1980-01-01): any other one tells that it was written to since.
 STAMP = 315_532_800 * 10**9
 _POLL = 0.1
+_STRIDE = 8 * 1024 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
-_NO_FALLOCATE = {errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 class Partial:
@@ -49,12 +49,24 @@ class Partial:
         """
         with full_volume(self.path, size):
             try:
-                _allocate(self.descriptor, size)
+                allocate(self.descriptor, size)
             except OSError as error:
                 if error.errno not in _FULL or not sweep(self.path.parent, idle=0):
                     raise
-                _allocate(self.descriptor, size)  # what killed writers had left behind made room
+                allocate(self.descriptor, size)  # what killed writers had left behind made room
             os.ftruncate(self.descriptor, size)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Put bytes at an offset; they begin their way to the disk once a few megabytes are together."""
+        view = memoryview(data)
+        end = offset
+        while view:
+            count = os.pwrite(self.descriptor, view, end)
+            end += count
+            view = view[count:]
+        first, last = offset // _STRIDE, end // _STRIDE
+        if last > first:
+            begin_writeback(self.descriptor, first * _STRIDE, (last - first) * _STRIDE)
 
     def commit(self, final: Path) -> None:
         """Make it durable, read-only, and visible under its final name."""
@@ -186,18 +198,3 @@ def _lock(descriptor: int) -> bool | None:
 def _remove_own(partial: Partial) -> None:
     if _is_still(partial.path, partial.descriptor):
         partial.path.unlink(missing_ok=True)
-
-
-def _allocate(descriptor: int, size: int) -> None:
-    """Linux's fallocate; not `os.posix_fallocate`, which writes to every page where the filesystem (NFS 3) has none."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    allocate = getattr(libc, "fallocate64", None) or libc.fallocate
-    allocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    if allocate(descriptor, 0, 0, size) == 0:
-        return
-    number = ctypes.get_errno()
-    if number not in _NO_FALLOCATE:
-        raise OSError(number, os.strerror(number))
-    space = os.fstatvfs(descriptor)
-    if space.f_bavail * space.f_frsize < size - os.fstat(descriptor).st_blocks * 512:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

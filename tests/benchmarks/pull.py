@@ -1,0 +1,161 @@
+"""Pull one large image from a loopback registry into a tarball: ours, `crane pull`, `skopeo copy … docker-archive:`.
+
+    python -m tests.benchmarks.pull [--rounds 3] [--scale 1.0]
+
+Each is a process of its own, started in turn, so that all see the same machine; ours is what a pull pod runs, its
+Python's start, digest checks and fsync included.
+"""
+
+import argparse
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.documents import encode
+from orchestrator.images.archive import open_tarball, tarball_size
+from orchestrator.images.registry import RegistryClient
+from orchestrator.images.resolve import resolve
+from orchestrator.model import Name, Plan, Platform, Target
+from orchestrator.volume import Volume, write_atomic
+from tests.tools import find
+from tests.tools.images import Image, layer
+from tests.tools.servers import Registry, start_registry
+
+MEGABYTE = 10**6
+LAYERS = (220, 160, 120, 90, 60, 35, 20)  # megabytes, compressed
+TARGET = "big"
+LIMIT_MEMORY = 150
+LIMIT_RATIO = 1.5
+WORDS = b"GET /v2/library/debian/manifests/bookworm HTTP/1.1 200 application/vnd.oci.image.index.v1+json\n"
+
+
+@dataclass
+class Contender:
+    """One way to get the tarball.
+
+    Attributes:
+        command: writes `output`.
+        seconds: of each round.
+        peak: most resident memory of any round, megabytes.
+        written: bytes of the output.
+    """
+
+    name: str
+    command: list[str]
+    output: Path
+    seconds: list[float] = field(default_factory=list)
+    peak: float = 0
+    written: int = 0
+
+    def run(self) -> None:
+        """One round."""
+        self.output.unlink(missing_ok=True)
+        began = time.perf_counter()
+        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        # Polled, because the kernel counts the memory of whoever forked into a child's ru_maxrss.
+        while process.poll() is None:
+            self.peak = max(self.peak, _resident(process.pid))
+            time.sleep(0.01)
+        self.seconds.append(time.perf_counter() - began)
+        _, errors = process.communicate()
+        if process.returncode:
+            sys.exit(f"{self.name} failed:\n{errors.decode(errors='replace')}")
+        self.written = self.output.stat().st_size
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Pull one large image: ours against crane and skopeo.")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each (the median counts)")
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the image, 1.0 for 705 MB")
+    parser.add_argument("--folder", type=Path, help="where to work; by default a temporary folder")
+    options = parser.parse_args()
+    if find("registry") is None:
+        sys.exit("skipped: there is no registry to pull from; get it by: python -m tests.tools")
+    with tempfile.TemporaryDirectory(prefix="scanmatrix-pull-", dir=options.folder) as name:
+        folder = Path(name)
+        with start_registry(folder / "registry") as registry:
+            size = _push(registry, options.scale)
+            contenders = list(_contenders(registry, folder))
+            for number in range(options.rounds):
+                for contender in contenders[number % len(contenders) :] + contenders[: number % len(contenders)]:
+                    contender.run()
+                    if contender is not contenders[0]:
+                        contender.output.unlink()
+        with open_tarball(contenders[0].output) as tarball:
+            tarball.verify()
+        _print(contenders, size)
+
+
+def _contenders(registry: Registry, folder: Path) -> Iterator[Contender]:
+    location = f"{registry.url}/big"
+    with RegistryClient() as client:
+        (image,) = resolve(location, "1", [Platform()], client)
+    volume = Volume(folder / "volume")
+    target = Target(
+        id=TARGET,
+        names=(Name(reference=f"{registry.host}/big:1"),),
+        digest=image.manifest.digest,
+        pull=location,
+        size=tarball_size(image),
+    )
+    plan = Plan(run="bench", created="2026-01-01T00:00:00Z", version="0", scans=(), targets=(target,), cells=())
+    write_atomic(volume.plan(plan.run), encode(plan))
+    step = [sys.executable, "-m", "orchestrator.steps", "pull", "--run", plan.run, "--target", TARGET]
+    yield Contender("scanmatrix-step pull", [*step, "--volume", str(volume.root)], volume.blob(target.digest))
+    reference = f"{registry.host}/big:1"
+    if crane := find("crane"):
+        output = folder / "crane.tar"
+        yield Contender("crane pull", [str(crane), "pull", "--insecure", reference, str(output)], output)
+    if skopeo := find("skopeo"):
+        output = folder / "skopeo.tar"
+        command = [str(skopeo), "copy", "--insecure-policy", "--src-tls-verify=false", f"docker://{reference}"]
+        yield Contender("skopeo copy docker-archive:", [*command, f"docker-archive:{output}"], output)
+
+
+def _push(registry: Registry, scale: float) -> int:
+    """Seven layers, four fifths of each incompressible, as binaries nearly are."""
+    generator = random.Random(3)
+    layers = []
+    for number, megabytes in enumerate(LAYERS):
+        size = int(megabytes * scale * MEGABYTE)
+        text = WORDS * (size // 4 // len(WORDS))
+        layers.append(layer({f"opt/{number}/data": generator.randbytes(size), f"opt/{number}/log": text}))
+    image = Image.build(layers)
+    registry.push("big:1", image)
+    return image.size
+
+
+def _resident(process: int) -> float:
+    """The most memory a process has had so far, megabytes; 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 / MEGABYTE for line in lines if line.startswith("VmHWM:")), 0)
+
+
+def _print(contenders: list[Contender], size: int) -> None:
+    ours, *others = contenders
+    mine = statistics.median(ours.seconds)
+    print(f"image: {size / MEGABYTE:.0f} MB in {len(LAYERS)} layers; median of {len(ours.seconds)} rounds")
+    print(f"{'':<30} {'s':>7} {'all rounds':>24} {'× ours':>7} {'peak MB':>8} {'written MB':>11}")
+    for each in contenders:
+        median = statistics.median(each.seconds)
+        rounds = " ".join(f"{seconds:.2f}" for seconds in each.seconds)
+        row = f"{each.name:<30} {median:>7.2f} {rounds:>24} {median / mine:>7.2f} {each.peak:>8.0f}"
+        print(f"{row} {each.written / MEGABYTE:>11.0f}")
+    if others:
+        ratio = min(statistics.median(each.seconds) for each in others) / mine
+        print(f"against the faster of them: {ratio:.2f}× as fast (at least {LIMIT_RATIO} wanted)")
+    print(f"peak memory: {ours.peak:.0f} MB (under {LIMIT_MEMORY} wanted)")
+
+
+if __name__ == "__main__":
+    main()
