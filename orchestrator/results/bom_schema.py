@@ -10,6 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+import cyclonedx.schema
 from jsonschema_rs import Draft7Validator, Registry, ValidationError, ValidationErrorKind
 
 _BASE = "http://cyclonedx.org/schema/"
@@ -50,7 +51,7 @@ def repair(document: dict[str, Any]) -> list[str]:
 
 
 def _schema(name: str) -> Any:
-    return json.loads((resources.files("cyclonedx.schema") / "_res" / name).read_bytes())
+    return json.loads((resources.files(cyclonedx.schema) / "_res" / name).read_bytes())
 
 
 def _cuts(error: ValidationError) -> list[tuple[str | int, ...]]:
