@@ -26,6 +26,7 @@ _DETAIL = re.compile(r"\([0-9a-fA-F]{32,64}:\d+\)$")
 _LIMITS = "Heuristics.Limits.Exceeded"
 _TROUBLE = re.compile(r" ERROR$|^ERROR: |^LibClamAV Error: |^WARNING: .*Can't (?:open|access|read)")
 _SHOWN = 3
+_MOST_LINES = 2_000_000
 
 
 def parse(data: bytes) -> Report:
@@ -38,6 +39,8 @@ def parse(data: bytes) -> Report:
     text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
     if not text.strip():
         raise ReportError("the report is empty")
+    if text.count("\n") > _MOST_LINES:
+        raise ReportError(f"the report has more than {_MOST_LINES:,} lines")
     summaries = list(_SUMMARY.finditer(text))
     if not summaries:
         raise ReportError("the report is truncated, or not a ClamAV log: it has no scan summary")

@@ -11,6 +11,10 @@ T = TypeVar("T")
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _TITLE_LENGTH = 200
+# A value in JSON can be one byte and costs up to a hundred in memory. Real reports have a container every 70 bytes or
+# more and a value every 25 or more, so 100 MB of a real one stay below these.
+_MOST_CONTAINERS = 2_000_000
+_MOST_VALUES = 8_000_000
 
 _SEVERITIES = {severity.value: severity for severity in Severity} | {
     "negligible": Severity.INFO,
@@ -32,13 +36,13 @@ _BANDS_2 = _BANDS[1:]
 
 
 def check_json(data: bytes) -> bytes:
-    """Refuse what cannot be a JSON document at all, each with its own reason.
+    """Refuse what cannot be a JSON report at all, each with its own reason.
 
     Returns:
         The document without a leading UTF-8 byte order mark.
 
     Raises:
-        ReportError: the report is empty, or not JSON at its very first character.
+        ReportError: the report is empty, not JSON at its very first character, or made to exhaust memory.
     """
     data = data.removeprefix(_UTF8_MARK)
     start = data[:256].lstrip()
@@ -47,6 +51,8 @@ def check_json(data: bytes) -> bytes:
     if start and start[:1] not in b"{[":
         shown = start[:40].decode("utf-8", "replace")
         raise ReportError(f"the report is not a JSON document: it begins with {shown!r}")
+    if data.count(b"{") + data.count(b"[") > _MOST_CONTAINERS or data.count(b",") > _MOST_VALUES:
+        raise ReportError("the report holds too many values for its size to be a real one")
     return data
 
 

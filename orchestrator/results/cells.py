@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 # Clocks of a node and of a file server may differ by a little, and some filesystems keep whole seconds only.
 _CLOCK_SLACK = 2.0
 _REASON_LENGTH = 500
+#: Most findings accepted of one report; far above any real image's, and what memory is reckoned for.
+MOST_FINDINGS = 200_000
 _NAME_LENGTH = 100
 _LOG_LENGTH = 4000
 # Whatever a terminal could take for a command, line breaks aside.
@@ -85,12 +87,15 @@ def parse_report(format_name: str, data: bytes) -> Report:
     if parser is None:
         raise ReportError(f"its scan has the report format {format_name!r}; known are {', '.join(sorted(formats()))}")
     try:
-        return parser.parse(data)
+        report = parser.parse(data)
     except ReportError:
         raise
     except Exception as error:
         _log.exception("the parser of %s reports failed", format_name)
         raise ReportError(f"the report broke the {format_name} parser: {type(error).__name__}: {error}") from error
+    if len(report.findings) > MOST_FINDINGS:
+        raise ReportError(f"the report has {len(report.findings):,} findings; at most {MOST_FINDINGS:,} are accepted")
+    return report
 
 
 def clean(text: str, limit: int) -> str:

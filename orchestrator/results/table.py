@@ -77,6 +77,13 @@ class FindingsWriter:
             findings: in the order they shall be written.
             size: bytes of the report, by which memory is bounded besides the number of rows.
         """
+        for begin in range(0, len(findings), _ROWS):
+            self._add(row, findings[begin : begin + _ROWS])
+        self._bytes += size
+        if self._bytes >= _BYTES:
+            self._flush()
+
+    def _add(self, row: LedgerRow, findings: Sequence[Finding]) -> None:
         count = len(findings)
         columns = self._columns
         columns["run"] += [self._run] * count
@@ -88,8 +95,7 @@ class FindingsWriter:
         columns["cvss_score"] += [rating.score if rating else None for rating in ratings]
         columns["cvss_version"] += [rating.version if rating else "" for rating in ratings]
         columns["cvss_vector"] += [rating.vector if rating else "" for rating in ratings]
-        self._bytes += size
-        if len(columns["run"]) >= _ROWS or self._bytes >= _BYTES:
+        if len(columns["run"]) >= _ROWS:
             self._flush()
 
     def _flush(self) -> None:

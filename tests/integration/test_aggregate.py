@@ -151,6 +151,16 @@ def test_hostile_cells_cost_themselves_only(volume, tmp_path):
     ] * 3
 
 
+def test_a_report_of_endless_findings_costs_its_own_cell_only(volume):
+    plan = make_plan()
+    put_clean_run(volume, plan)
+    findings = [{"id": "a", "kind": "check"}] * 200_001
+    put_report(volume, plan, "app-1", "root-user", json.loads(CLEAN["root-user"]) | {"findings": findings})
+    ledger = aggregate(plan, volume)
+    (failed,) = [row for row in ledger.rows if row.outcome is Outcome.FAILED]
+    assert "200,001 findings" in failed.reason
+
+
 def test_a_parser_that_breaks_costs_its_own_cell_only(volume, monkeypatch):
     def broken(data):
         raise ZeroDivisionError("surprise")

@@ -125,5 +125,17 @@ def test_damage_in_what_is_not_read_counts_too(name, data, word):
         formats()[name].parse(data)
 
 
+@pytest.mark.parametrize("name", JSON_FORMATS)
+@pytest.mark.parametrize("piece", [b"{}", b"[]", b'""', b"0"])
+def test_reports_made_to_exhaust_memory_are_refused_unread(name, piece):
+    with pytest.raises(ReportError, match="too many"):
+        formats()[name].parse(b'{"a":[' + b",".join([piece] * 8_000_002) + b"]}")
+
+
+def test_a_log_of_endless_lines_is_refused():
+    with pytest.raises(ReportError, match="lines"):
+        formats()["clamav"].parse(b"a: OK\n" * 2_000_001)
+
+
 def test_formats_are_known_by_their_own_names():
     assert {name: each.name for name, each in formats().items()} == {name: name for name in [*JSON_FORMATS, "clamav"]}
