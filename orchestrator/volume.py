@@ -37,7 +37,8 @@ class Volume:
     """Paths on one volume; makes no folder until something is written."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root.absolute()
+        # Resolved: scanners refuse paths with `..` in them, and so shall nobody see another path than we do.
+        self.root = root.resolve()
 
     def __repr__(self) -> str:
         return f"Volume({str(self.root)!r})"

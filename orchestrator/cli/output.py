@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,14 +52,16 @@ def _plain(value: Any) -> Any:
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()
 ) -> None:
-    """Print a table as wide as the terminal; in a pipe, as wide as its content, so that nothing is cut."""
+    """Print a table as wide as the terminal; in a pipe, as wide as its content, so that no line is broken."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    if title:
+        console.print(Text(title, style="bold"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold", justify="right" if column in right else "left")
     for row in rows:
@@ -81,7 +85,7 @@ def print_plan(plan: Plan) -> None:
     rows = []
     for target in plan.targets:
         of_target = marks.get(target.id, {})
-        label = "\n".join(name.reference for name in target.names)
+        label = _names(name.reference for name in target.names)
         label += f" ({target.platform})" if several else ""
         # One reason for the whole row is said once, under the name, not in every column.
         reasons = set(of_target.values()) - {"x"}
@@ -111,7 +115,7 @@ def print_ledger(ledger: Ledger) -> None:
     """Every cell and how it ended."""
     rows = [
         [
-            "\n".join(row.references),
+            _names(row.references),
             row.scan,
             row.outcome.value,
             "" if row.findings is None else str(row.findings),
@@ -122,6 +126,12 @@ def print_ledger(ledger: Ledger) -> None:
     print_table(
         f"Ledger of {ledger.run}", ["Image", "Scan", "Outcome", "Findings", "Why"], rows, right=frozenset({"Findings"})
     )
+
+
+def _names(references: Iterable[str]) -> str:
+    """Every name of a target, a line each; archives below the working directory without the way there."""
+    here = f"{Path.cwd()}{os.sep}"
+    return "\n".join(reference.removeprefix(here) for reference in references)
 
 
 def _why(row: LedgerRow) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ def read_image(source: TargetSource, context: Context) -> list[Entry]:
 
 def read_archive(source: TargetSource, context: Context) -> list[Entry]:
     """One OCI archive, OCI layout folder or `docker save` tar; whether it is one shows when it is planned."""
-    path = context.base / Path(source.archive or "").expanduser()
-    return [_entry(source, context, str(path.absolute()), local=True)]
+    path = os.path.abspath(context.base / Path(source.archive or "").expanduser())  # noqa: PTH100 - without `..`, links kept
+    return [_entry(source, context, path, local=True)]
 
 
 def _entry(source: TargetSource, context: Context, reference: str, *, local: bool) -> Entry:
