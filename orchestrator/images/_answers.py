@@ -4,13 +4,13 @@ import json
 import re
 import socket
 
-import requests
 import urllib3
 from urllib3.util import Retry
 
 from orchestrator.images.interface import Broken, Busy, Denied, ImageError, NotFound, Untrusted
 
-_TOO_MANY, _UNAVAILABLE, _SERVER_ERROR, _REQUEST_TIMEOUT = 429, 503, 500, 408
+_OK, _PARTIAL, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 206, 401, 403, 404
+_REQUEST_TIMEOUT, _NO_SUCH_RANGE, _TOO_MANY, _SERVER_ERROR, _UNAVAILABLE = 408, 416, 429, 500, 503
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
 _BODY_LIMIT = 64 * 1024
 
@@ -19,7 +19,7 @@ class RangeRefused(Broken):
     """A part was asked for that the server cannot give; the whole may still be had."""
 
 
-def raise_for_status(response: requests.Response, what: str, *, host: str) -> None:
+def raise_for_status(response: urllib3.BaseHTTPResponse, what: str, *, host: str) -> None:
     """Let an answer with content pass.
 
     Args:
@@ -30,24 +30,24 @@ def raise_for_status(response: requests.Response, what: str, *, host: str) -> No
     Raises:
         NotFound, Denied, Busy, Broken: what the status says.
     """
-    status = response.status_code
-    if status in {requests.codes.ok, requests.codes.partial_content}:
+    status = response.status
+    if status in {_OK, _PARTIAL}:
         return
     said = _said(response)
-    if status == requests.codes.not_found:
+    if status == _NOT_FOUND:
         raise NotFound(f"{what}: not found{said}; check its name, and that it was pushed")
-    if status in {requests.codes.unauthorized, requests.codes.forbidden}:
+    if status in {_UNAUTHORIZED, _FORBIDDEN}:
         raise Denied(f"{what}: access denied ({status}){said}; check the login for {host} in Docker's config.json")
     if status in {_TOO_MANY, _UNAVAILABLE}:
         raise Busy(f"{what}: {host} is busy ({status}){said}; try later", retry_after=retry_after(response))
-    if status == requests.codes.requested_range_not_satisfiable:
+    if status == _NO_SUCH_RANGE:
         raise RangeRefused(f"{what}: {host} has nothing from there on{said}")
     if status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT:
         raise Broken(f"{what}: {host} fails ({status}){said}; try later", retry_after=retry_after(response))
     raise Denied(f"{what}: {host} refuses the request ({status}){said}")
 
 
-def retry_after(response: requests.Response) -> float | None:
+def retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
     """Seconds the other side asks us to wait, said in seconds or as a date (RFC 9110, 10.2.3); None if it does not."""
     try:
         return Retry().parse_retry_after(response.headers["Retry-After"].strip())
@@ -81,18 +81,17 @@ def _reason(error: BaseException) -> str:
     for cause in reversed(causes):
         if isinstance(cause, socket.gaierror):
             return "its name cannot be resolved"
-        if isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError):
+        if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
             return "no answer in time"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
     return "the connection broke"
 
 
-def _said(response: requests.Response) -> str:
+def _said(response: urllib3.BaseHTTPResponse) -> str:
     """The registry's own words (distribution-spec, "Error Codes"), cut to one harmless line."""
     try:
-        response.raw.decode_content = True
-        errors = json.loads(response.raw.read(_BODY_LIMIT))["errors"]
+        errors = json.loads(response.read(_BODY_LIMIT, decode_content=True))["errors"]
         words = str(errors[0].get("message") or errors[0]["code"])
     except (urllib3.exceptions.HTTPError, OSError, ValueError, LookupError, TypeError, AttributeError):
         return ""

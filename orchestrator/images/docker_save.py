@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from orchestrator.images.archive import compression_of
+from orchestrator.images.compression import compression_of
 from orchestrator.images.digests import digest_of, new_hash
 from orchestrator.images.files import Files, LocalImage, read_json
 from orchestrator.images.interface import ArchiveError

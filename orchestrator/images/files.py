@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import zstandard
 
-from orchestrator.images.archive import compression_of, decompressed
+from orchestrator.images.compression import compression_of, decompressed
 from orchestrator.images.interface import ArchiveError
 from orchestrator.images.members import Member, read_members, section
 from orchestrator.model import Image

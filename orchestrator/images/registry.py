@@ -1,41 +1,41 @@
 """A client for the pull side of the OCI distribution API: manifests and blobs, nothing else.
 
-Specification: OCI distribution-spec 1.1, "Pull"; redirects as Docker follows them. `oras` answers the challenges (see
-`credentials`); its transport is not used, because it keeps one token for all repositories, retries neither on 429 nor
-with Range, sends its headers along redirects, and has no time-outs.
+Specification: OCI distribution-spec 1.1, "Pull". `oras` answers the challenges (see `credentials`); its transport is
+not used, because it keeps one token for all repositories, retries neither on 429 nor with Range, and has no time-outs.
 """
 
+import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from http.cookiejar import DefaultCookiePolicy
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urlencode, urlsplit
 
-import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from orchestrator.errors import TemporaryError
 from orchestrator.images._answers import RangeRefused, connection_error, raise_for_status
-from orchestrator.images.cache import host_name, is_loopback
-from orchestrator.images.credentials import Authenticator
 from orchestrator.images.digests import check_digest, digest_of
-from orchestrator.images.interface import Broken, ManifestBytes, Untrusted, WrongBytes
+from orchestrator.images.interface import ManifestBytes, WrongBytes
 from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES
 from orchestrator.images.patience import Patience
+from orchestrator.images.transport import Response, Transport, finish
 from orchestrator.model import Blob
+
+if TYPE_CHECKING:
+    from orchestrator.images.credentials import Authenticator
 
 #: Largest manifest accepted; the specification lets registries refuse larger ones to begin with.
 MANIFEST_LIMIT = 4 * 1024 * 1024
 #: Largest blob read into memory (configs).
 SMALL_LIMIT = 16 * 1024 * 1024
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES, "application/vnd.docker.distribution.manifest.v1+prettyjws"))
-_REDIRECTS = {301, 302, 303, 307, 308}
-_REDIRECT_LIMIT = 5
+_PARTIAL, _UNAUTHORIZED = 206, 401
 _ANSWER_LIMIT = 3  # a token may be used up or expire between being given and being shown
+_TOKEN_LIMIT = 1024 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class BlobStream:
         promised: bytes that shall come, as the server says; None when it does not.
     """
 
-    def __init__(self, response: requests.Response, start: int, host: str) -> None:
+    def __init__(self, response: Response, start: int, host: str) -> None:
         self.start = start
         length = response.headers.get("Content-Length", "")
         self.promised = int(length) if length.isdecimal() else None
@@ -58,7 +58,7 @@ class BlobStream:
     def abort(self) -> None:
         """Make a read in another thread end at once."""
         with suppress(OSError, RuntimeError, ValueError):  # already closed, or never connected
-            self._response.raw.shutdown()
+            self._response.shutdown()
 
     def read(self, size: int) -> bytes:
         """What has come in, at most so many bytes; empty at the end.
@@ -67,7 +67,7 @@ class BlobStream:
             Broken: the connection failed.
         """
         try:
-            data: bytes = self._response.raw.read1(size, decode_content=False)
+            data: bytes = self._response.read1(size, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise connection_error(self._host, error) from error
         return data
@@ -95,16 +95,18 @@ class RegistryClient:
         timeout: tuple[float, float] = (10, 60),
     ) -> None:
         self.retries, self.backoff = retries, backoff
-        self._insecure = frozenset(host.lower() for host in insecure)
-        self._timeout = timeout
-        self._plain: set[str] = set()  # insecure hosts that turned out not to speak TLS
-        self._session = _session()
-        self._authenticator = Authenticator(_TokenSession(self), self._may_be_plain)
-        if self._insecure:
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it was asked for, by name
+        self._transport = Transport(insecure, timeout)
+        self._challenged = False
+
+    @cached_property
+    def _authenticator(self) -> "Authenticator":
+        # Loads requests, which takes longer than most manifests; most caches ask for no credentials.
+        from orchestrator.images.credentials import Authenticator  # noqa: PLC0415
+
+        return Authenticator(_TokenSession(self, self._transport), self._transport.may_be_plain)
 
     def __repr__(self) -> str:
-        return f"RegistryClient(insecure={sorted(self._insecure)}, retries={self.retries})"
+        return f"RegistryClient(insecure={sorted(self._transport.insecure)}, retries={self.retries})"
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +118,7 @@ class RegistryClient:
 
     def close(self) -> None:
         """End all connections."""
-        self._session.close()
+        self._transport.close()
 
     def manifest(self, location: str, reference: str, *, cancelled: threading.Event | None = None) -> ManifestBytes:
         """Read a manifest or an index.
@@ -200,93 +202,74 @@ class RegistryClient:
                 patience.pause(error)
 
     @contextmanager
-    def _get(self, location: str, path: str, headers: dict[str, str]) -> Iterator[requests.Response]:
+    def _get(self, location: str, path: str, headers: dict[str, str]) -> Iterator[Response]:
         """One GET, authenticated where the registry wants it; the answer is a good one."""
         origin, repository = _split(location)
         url = f"{origin}/v2/{repository}/{path}"
-        shown = self._authenticator.header(origin, repository)
-        response = self._follow(url, headers, shown)
+        shown = self._authenticator.header(origin, repository) if self._challenged else None
+        response = self._transport.get(url, headers, shown)
         try:
             for _ in range(_ANSWER_LIMIT):
                 challenge = response.headers.get("WWW-Authenticate", "")
-                if response.status_code != requests.codes.unauthorized or not challenge:
+                if response.status != _UNAUTHORIZED or not challenge:
                     break
-                response.close()
+                finish(response)
+                self._challenged = True
                 shown = self._authenticator.answer(origin, repository, challenge, shown)
-                response = self._follow(url, headers, shown)
+                response = self._transport.get(url, headers, shown)
             raise_for_status(response, f"{location}: {path}", host=urlsplit(origin).netloc)
             yield response
         finally:
             response.close()
 
-    def _follow(self, url: str, headers: dict[str, str], authorization: str | None) -> requests.Response:
-        """Send, and follow redirects; Authorization stays with the origin it is for."""
-        origin = urlsplit(url)[:2]
-        for _ in range(_REDIRECT_LIMIT):
-            mine = {"Authorization": authorization} if authorization and urlsplit(url)[:2] == origin else {}
-            response = self.send(url, headers=headers | mine)
-            if response.status_code not in _REDIRECTS or "Location" not in response.headers:
-                return response
-            response.close()
-            url = urljoin(url, response.headers["Location"])
-            if urlsplit(url).scheme not in {"http", "https"}:
-                break
-        raise Broken(f"{origin[1]}: redirects without end, or to where we do not go")
-
-    def send(self, url: str, **options: Any) -> requests.Response:
-        """One GET as it is, TLS settled by the host.
-
-        Raises:
-            Broken: no connection, or it broke.
-            Untrusted: no TLS, or a certificate that cannot be verified.
-        """
-        host = urlsplit(url).netloc.lower()
-        plain = "http" + url.removeprefix("https") if host in self._plain else url
-        verify = host not in self._insecure
-        try:
-            return self._session.get(
-                plain, timeout=self._timeout, stream=True, allow_redirects=False, verify=verify, **options
-            )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            failure = connection_error(host, error)
-            if isinstance(failure, Untrusted) and not verify and plain.startswith("https:"):
-                self._plain.add(host)
-                return self.send(url, **options)
-            raise failure from error
-
-    def _may_be_plain(self, host: str) -> bool:
-        return host.lower() in self._insecure or is_loopback(host_name(host))
-
 
 class _TokenSession:
     """Lets oras ask token servers through our transport: time-outs, retries, and errors that tell busy from denied."""
 
-    def __init__(self, client: RegistryClient) -> None:
-        self._client = client
+    def __init__(self, client: RegistryClient, transport: Transport) -> None:
+        self._client, self._transport = client, transport
 
-    def get(self, url: str, /, **options: Any) -> requests.Response:
-        return self.request("GET", url, **options)
+    def request(self, _method: str, url: str, /, **options: Any) -> "_TokenAnswer":
+        """What `requests.Session.request` does, as far as oras uses it."""
+        return self.get(url, **options)
 
-    def request(self, _method: str, url: str, /, **options: Any) -> requests.Response:
-        options.pop("verify", None)  # the transport decides by host
+    def get(self, url: str, /, **options: Any) -> "_TokenAnswer":
+        """What `requests.Session.get` does, as far as oras uses it."""
+        headers = dict(options.get("headers") or {})
+        authorization = headers.pop("Authorization", None)
+        query = urlencode(options.get("params") or {})
+        full = f"{url}{'&' if urlsplit(url).query else '?'}{query}" if query else url
 
-        def attempt() -> requests.Response:
-            response = self._client.send(url, **options)
-            if response.status_code not in {400, 401, 403, 404}:  # those mean no, which oras hands on as no token
-                raise_for_status(response, "its token server", host=urlsplit(url).netloc)
-            return response
+        def attempt() -> _TokenAnswer:
+            response = self._transport.get(full, headers, authorization)
+            try:
+                if response.status not in {400, 401, 403, 404}:  # those mean no, which oras hands on as no token
+                    raise_for_status(response, "its token server", host=urlsplit(url).netloc)
+                return _TokenAnswer(response.status, _read_all(response, _TOKEN_LIMIT, "a token"))
+            finally:
+                response.close()
 
         return self._client.retry(attempt)
 
 
-def _session() -> requests.Session:
-    session = requests.Session()
-    session.headers.update({"User-Agent": "scanmatrix", "Accept-Encoding": "identity"})
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.auth = lambda request: request  # so that requests adds nothing out of ~/.netrc
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=16, pool_maxsize=64))
-    return session
+class _TokenAnswer:
+    """What oras looks at of a `requests.Response`."""
+
+    def __init__(self, status_code: int, data: bytes) -> None:
+        self.status_code, self._data = status_code, data
+
+    @property
+    def text(self) -> str:
+        """For oras's debug log: nothing, since it may be a token."""
+        return ""
+
+    def json(self) -> Any:
+        """The token, if all went well."""
+        try:
+            content = json.loads(self._data)
+        except ValueError:
+            content = None
+        return content if isinstance(content, dict) else {}
 
 
 def _split(location: str) -> tuple[str, str]:
@@ -294,21 +277,21 @@ def _split(location: str) -> tuple[str, str]:
     return f"{url.scheme}://{url.netloc}", url.path.strip("/")
 
 
-def _start(response: requests.Response, offset: int) -> int:
+def _start(response: Response, offset: int) -> int:
     """Where in the blob an answer to a Range request begins: at the offset, or at 0 where Range was ignored."""
-    if response.status_code != requests.codes.partial_content:
+    if response.status != _PARTIAL:
         return 0
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if not found or int(found[1]) != offset:
-        raise RangeRefused(f"{urlsplit(response.url).netloc} answers with another range than was asked for")
+        raise RangeRefused(f"{urlsplit(response.url or '').netloc} answers with another range than was asked for")
     return offset
 
 
-def _read_all(response: requests.Response, limit: int, origin: str) -> bytes:
+def _read_all(response: Response, limit: int, origin: str) -> bytes:
     try:
-        data: bytes = response.raw.read(limit + 1, decode_content=False)
+        data: bytes = response.read(limit + 1, decode_content=False)
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise connection_error(urlsplit(response.url).netloc, error) from error
+        raise connection_error(origin, error) from error
     if len(data) > limit:
         raise WrongBytes(f"{origin}: more than {limit} bytes where a small document belongs")
     return data

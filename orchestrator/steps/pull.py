@@ -9,7 +9,6 @@ from orchestrator.errors import PermanentError
 from orchestrator.images.archive import open_tarball
 from orchestrator.images.fill import Progress, fill
 from orchestrator.images.interface import ArchiveError
-from orchestrator.images.local import LocalSource
 from orchestrator.images.partial import STAMP, claim, sweep
 from orchestrator.images.registry import RegistryClient
 from orchestrator.images.sources import RegistrySource, Source
@@ -104,6 +103,8 @@ def _open_source(
     plan: Plan, target: Target, client: RegistryClient | None, cancelled: threading.Event
 ) -> Iterator[Source]:
     if target.pull.startswith(_LOCAL):
+        from orchestrator.images.local import LocalSource  # noqa: PLC0415 - most pulls read a registry
+
         with LocalSource(Path(target.pull.removeprefix(_LOCAL))) as local:
             yield local
         return

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.images import filesystem
-from orchestrator.images.archive import decompressed, open_tarball
+from orchestrator.images.archive import open_tarball
+from orchestrator.images.compression import decompressed
 from orchestrator.images.filesystem import Filesystem, Kind, merge
 from orchestrator.images.interface import ArchiveError
 from tests.tools.images import Compression, File, Image, Layer, layer, layer_of_tar

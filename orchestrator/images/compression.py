@@ -1,0 +1,72 @@
+"""Compressed streams as plain ones: gzip and zstd, told by their first bytes, as container runtimes tell them."""
+
+import gzip
+import io
+from typing import BinaryIO
+
+import zstandard
+
+_ZSTD_WINDOW = 1 << 27  # 128 MiB, what `zstd --long` needs; more is an attack on our memory
+# zstd can fold 128 KiB into 4 bytes: what one piece of input unfolds to is held in memory, and stays below 64 MiB so.
+_ZSTD_INPUT = 2048
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+def decompressed(stream: BinaryIO) -> BinaryIO:
+    """A gzip, zstd or plain stream as plain bytes; the first bytes tell which."""
+    kind = compression_of(stream)
+    if kind == "gzip":
+        return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value] # it is one in all but name
+    if kind == "zstd":
+        return io.BufferedReader(_Zstd(stream), 1 << 17)
+    return stream
+
+
+class _Zstd(io.RawIOBase):
+    """The plain bytes of a zstd stream of any number of frames.
+
+    `zstandard`'s own reader takes the end of its input for the end of the data, even within a frame: a truncated layer
+    would look like a short one.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        self._frame = self._decompressor.decompressobj()
+        self._pending = memoryview(b"")
+        self._begun = False
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override] # the stubs want any Buffer
+        """Fill the buffer with what is there, or else with what the next piece of input gives.
+
+        Raises:
+            EOFError: the input ends within a frame.
+            zstandard.ZstdError: the input is damaged.
+        """
+        while not self._pending:
+            left_over = self._frame.unused_data if self._frame.eof else b""
+            data = left_over or self._stream.read(_ZSTD_INPUT)
+            if not data:
+                if self._begun and not self._frame.eof:
+                    raise EOFError("compressed file ended before the end of its zstd frame was reached")
+                return 0
+            if self._frame.eof:
+                self._frame = self._decompressor.decompressobj()
+            self._begun = True
+            self._pending = memoryview(self._frame.decompress(data))
+        count = min(len(buffer), len(self._pending))
+        buffer[:count] = self._pending[:count]
+        self._pending = self._pending[count:]
+        return count
+
+
+def compression_of(stream: BinaryIO) -> str:
+    """`gzip`, `zstd` or `none`, by the first bytes of a seekable stream, which is then at its start again."""
+    start = stream.read(4)
+    stream.seek(0)
+    return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), "none")
