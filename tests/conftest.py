@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from tests.golden import pytest_addoption, pytest_configure  # noqa: F401 - hooks, which pytest finds here
+
 _FOREIGN = {"http_proxy", "https_proxy", "all_proxy", "registry_auth_file"}
 
 

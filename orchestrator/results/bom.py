@@ -6,19 +6,26 @@
     vulnerabilities      per target and scan, with the component's references
 
 These are arrays of one document, so each is gathered in a temporary file of its own, and all are joined at the end. The
-documents are merged as JSON: every step is linear in their size.
+documents are merged as JSON: every step is linear in their size. The library makes the head only, because it serialises
+in quadratic time.
 """
 
 import hashlib
+import json
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterable
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import msgspec
+from cyclonedx.model import Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
 
 from orchestrator.model import LedgerRow, Outcome
 from orchestrator.results.bom_schema import repair
@@ -93,18 +100,14 @@ class BomWriter:
         """
         root = f"run:{self._run}"
         self._append("dependencies", [{"ref": root, "dependsOn": self._targets}])
-        head = {
-            "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-            "bomFormat": "CycloneDX",
-            "specVersion": "1.6",
-            "serialNumber": f"urn:uuid:{uuid.UUID(bytes=self._digest.digest()[:16], version=5)}",
-            "version": 1,
-            "metadata": {
-                "timestamp": timestamp,
-                "tools": {"components": [_tool("scanmatrix", self._version), *self._scanners()]},
-                "component": {"type": "application", "bom-ref": root, "name": f"scanmatrix run {self._run}"},
-            },
-        }
+        bom = Bom(serial_number=uuid.UUID(bytes=self._digest.digest()[:16], version=5))
+        bom.metadata.timestamp = datetime.fromisoformat(timestamp)
+        bom.metadata.tools.components = [_tool("scanmatrix", self._version), *self._scanners()]
+        bom.metadata.component = Component(
+            type=ComponentType.APPLICATION, bom_ref=root, name=f"scanmatrix run {self._run}"
+        )
+        head = json.loads(JsonV1Dot6(bom).output_as_string())
+        head.pop("dependencies", None)
         self._file.write(msgspec.json.encode(head)[:-1])
         for name, part in self._parts.items():
             self._file.write(b',\n"%s":[' % name.encode())
@@ -123,15 +126,14 @@ class BomWriter:
         self._digest.update(data)
         self._parts[name].write(data)
 
-    def _scanners(self) -> list[dict[str, Any]]:
+    def _scanners(self) -> list[Component]:
         found = []
         for scanner, version, scan, database in sorted(self._tools):
-            properties = [{"name": "scanmatrix:scan", "value": scan}]
-            properties += [{"name": "scanmatrix:database", "value": database}] if database else []
-            found.append(_tool(scanner, version) | {"properties": properties})
+            properties = [Property(name="scanmatrix:scan", value=scan)]
+            properties += [Property(name="scanmatrix:database", value=database)] if database else []
+            found.append(_tool(scanner, version, properties))
         return found
 
 
-def _tool(name: str, version: str) -> dict[str, Any]:
-    tool = {"type": "application", "name": name}
-    return tool | {"version": version} if version else tool
+def _tool(name: str, version: str, properties: Iterable[Property] = ()) -> Component:
+    return Component(type=ComponentType.APPLICATION, name=name, version=version or None, properties=properties)

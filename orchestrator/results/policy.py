@@ -36,7 +36,7 @@ def _coverage(policy: Policy, rows: Sequence[LedgerRow]) -> str:
     reached = coverage(rows)
     if reached >= policy.coverage:
         return ""
-    failed = [f"{name(row)}: {row.reason}" for row in rows if row.outcome is Outcome.FAILED]
+    failed = [name(row) for row in rows if row.outcome is Outcome.FAILED]
     return (
         f"coverage: {_percent(reached)} of the cells ended ok or skipped, {_percent(policy.coverage)} are asked for; "
         f"{len(failed)} of {len(rows)} failed: {_some(failed)}"
