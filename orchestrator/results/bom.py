@@ -31,6 +31,7 @@ from orchestrator.model import LedgerRow, Outcome
 from orchestrator.results.bom_schema import repair
 from orchestrator.results.bom_target import TargetBom
 
+_HEAD = ("$schema", "bomFormat", "specVersion", "serialNumber", "version", "metadata")
 _ARRAYS = ("components", "dependencies", "vulnerabilities")
 
 
@@ -106,8 +107,8 @@ class BomWriter:
         bom.metadata.component = Component(
             type=ComponentType.APPLICATION, bom_ref=root, name=f"scanmatrix run {self._run}"
         )
-        head = json.loads(JsonV1Dot6(bom).output_as_string())
-        head.pop("dependencies", None)
+        made = json.loads(JsonV1Dot6(bom).output_as_string())
+        head = {key: made[key] for key in _HEAD}
         self._file.write(msgspec.json.encode(head)[:-1])
         for name, part in self._parts.items():
             self._file.write(b',\n"%s":[' % name.encode())

@@ -4,7 +4,7 @@ import io
 import random
 import zipfile
 
-from tests.tools.images import Compression, File, Image, Index, Kind, Layer, layer, layer_of_tar
+from tests.tools.images import EPOCH, Compression, File, Image, Index, Kind, Layer, layer, layer_of_tar
 
 # In pieces, so that no virus scanner finds it in this repository.
 EICAR = "".join(("X5O!P%@AP[4\\PZX54(P^)7CC)7}", "$EICAR-STANDARD", "-ANTIVIRUS-TEST-FILE!", "$H+H*")).encode()
@@ -49,13 +49,13 @@ def old(created: str = "2019-03-01T12:00:00Z") -> Image:
     return Image.build([distribution("debian", "9")], created=created)
 
 
-def distroless() -> Image:
+def distroless(created: str = EPOCH) -> Image:
     """One static program: no shell, no package manager, no root."""
     files: dict[str, bytes | str | File] = {
         "etc/os-release": 'ID=debian\nVERSION_ID="12"\n',
         "app/server": File(b"\x7fELF server", mode=0o755),
     }
-    return Image.build([layer(files)], user="65532", settings={"Entrypoint": ["/app/server"]})
+    return Image.build([layer(files)], created=created, user="65532", settings={"Entrypoint": ["/app/server"]})
 
 
 def removed_shell() -> Image:
