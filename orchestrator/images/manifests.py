@@ -96,14 +96,13 @@ def read_manifest(data: bytes, *, origin: str) -> Manifest:
         raise Unsupported(
             f"{origin}: Docker image manifest schema 1, obsolete since 2017; push the image again with a current client"
         )
+    # A document that is manifest and index at once means different things to different readers (CVE-2021-41190).
+    if manifest.is_index and (manifest.config is not None or manifest.layers is not None):
+        raise Unsupported(f"{origin}: claims to be an image and an index of images at once")
     expected = INDEX_TYPES if manifest.is_index else MANIFEST_TYPES
     if manifest.media_type and manifest.media_type not in expected:
         raise Unsupported(f"{origin}: a manifest of type {manifest.media_type!r} is not a container image")
-    if manifest.is_index:
-        # A document that is manifest and index at once means different things to different readers (CVE-2021-41190).
-        if manifest.config is not None or manifest.layers is not None:
-            raise Unsupported(f"{origin}: claims to be an image and an index of images at once")
-    elif manifest.config is None or manifest.layers is None:
+    if not manifest.is_index and (manifest.config is None or manifest.layers is None):
         raise Unsupported(f"{origin}: neither an image manifest nor an index: it has no config and layers")
     return manifest
 

@@ -4,15 +4,14 @@ Specification: OCI distribution-spec 1.1, "Pull". `oras` answers the challenges 
 not used, because it keeps one token for all repositories, retries neither on 429 nor with Range, and has no time-outs.
 """
 
-import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import urlencode, urlsplit
+from typing import TYPE_CHECKING, Self, TypeVar
+from urllib.parse import urlsplit
 
 import urllib3
 
@@ -22,7 +21,7 @@ from orchestrator.images.digests import check_digest, digest_of
 from orchestrator.images.interface import ManifestBytes, WrongBytes
 from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES
 from orchestrator.images.patience import Patience
-from orchestrator.images.transport import Response, Transport, finish
+from orchestrator.images.transport import Response, Transport, finish, read_all
 from orchestrator.model import Blob
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ SMALL_LIMIT = 16 * 1024 * 1024
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES, "application/vnd.docker.distribution.manifest.v1+prettyjws"))
 _PARTIAL, _UNAUTHORIZED = 206, 401
 _ANSWER_LIMIT = 3  # a token may be used up or expire between being given and being shown
-_TOKEN_LIMIT = 1024 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 T = TypeVar("T")
@@ -102,8 +100,9 @@ class RegistryClient:
     def _authenticator(self) -> "Authenticator":
         # Loads requests, which takes longer than most manifests; most caches ask for no credentials.
         from orchestrator.images.credentials import Authenticator  # noqa: PLC0415
+        from orchestrator.images.tokens import TokenSession  # noqa: PLC0415
 
-        return Authenticator(_TokenSession(self, self._transport), self._transport.may_be_plain)
+        return Authenticator(TokenSession(self._transport, self.retry), self._transport.may_be_plain)
 
     def __repr__(self) -> str:
         return f"RegistryClient(insecure={sorted(self._transport.insecure)}, retries={self.retries})"
@@ -138,7 +137,7 @@ class RegistryClient:
 
         def read() -> ManifestBytes:
             with self._get(location, path, {"Accept": _ACCEPT}) as response:
-                data = _read_all(response, MANIFEST_LIMIT, f"{location}: {reference}")
+                data = read_all(response, MANIFEST_LIMIT, f"{location}: {reference}")
                 promised = wanted or response.headers.get("Docker-Content-Digest") or digest_of(data)
                 kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
             return ManifestBytes(data, kind, promised)
@@ -155,7 +154,7 @@ class RegistryClient:
 
         def read() -> ManifestBytes:
             with self._get(location, f"blobs/{blob.digest}", {}) as response:
-                return ManifestBytes(_read_all(response, SMALL_LIMIT, origin), "", blob.digest)
+                return ManifestBytes(read_all(response, SMALL_LIMIT, origin), "", blob.digest)
 
         return self._twice(read, origin, cancelled).data
 
@@ -223,55 +222,6 @@ class RegistryClient:
             response.close()
 
 
-class _TokenSession:
-    """Lets oras ask token servers through our transport: time-outs, retries, and errors that tell busy from denied."""
-
-    def __init__(self, client: RegistryClient, transport: Transport) -> None:
-        self._client, self._transport = client, transport
-
-    def request(self, _method: str, url: str, /, **options: Any) -> "_TokenAnswer":
-        """What `requests.Session.request` does, as far as oras uses it."""
-        return self.get(url, **options)
-
-    def get(self, url: str, /, **options: Any) -> "_TokenAnswer":
-        """What `requests.Session.get` does, as far as oras uses it."""
-        headers = dict(options.get("headers") or {})
-        authorization = headers.pop("Authorization", None)
-        query = urlencode(options.get("params") or {})
-        full = f"{url}{'&' if urlsplit(url).query else '?'}{query}" if query else url
-
-        def attempt() -> _TokenAnswer:
-            response = self._transport.get(full, headers, authorization)
-            try:
-                if response.status not in {400, 401, 403, 404}:  # those mean no, which oras hands on as no token
-                    raise_for_status(response, "its token server", host=urlsplit(url).netloc)
-                return _TokenAnswer(response.status, _read_all(response, _TOKEN_LIMIT, "a token"))
-            finally:
-                response.close()
-
-        return self._client.retry(attempt)
-
-
-class _TokenAnswer:
-    """What oras looks at of a `requests.Response`."""
-
-    def __init__(self, status_code: int, data: bytes) -> None:
-        self.status_code, self._data = status_code, data
-
-    @property
-    def text(self) -> str:
-        """For oras's debug log: nothing, since it may be a token."""
-        return ""
-
-    def json(self) -> Any:
-        """The token, if all went well."""
-        try:
-            content = json.loads(self._data)
-        except ValueError:
-            content = None
-        return content if isinstance(content, dict) else {}
-
-
 def _split(location: str) -> tuple[str, str]:
     url = urlsplit(location)
     return f"{url.scheme}://{url.netloc}", url.path.strip("/")
@@ -285,13 +235,3 @@ def _start(response: Response, offset: int) -> int:
     if not found or int(found[1]) != offset:
         raise RangeRefused(f"{urlsplit(response.url or '').netloc} answers with another range than was asked for")
     return offset
-
-
-def _read_all(response: Response, limit: int, origin: str) -> bytes:
-    try:
-        data: bytes = response.read(limit + 1, decode_content=False)
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise connection_error(origin, error) from error
-    if len(data) > limit:
-        raise WrongBytes(f"{origin}: more than {limit} bytes where a small document belongs")
-    return data

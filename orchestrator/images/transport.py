@@ -16,7 +16,7 @@ from urllib3.util import Timeout, parse_url
 
 from orchestrator.images._answers import connection_error
 from orchestrator.images.cache import host_name, is_loopback
-from orchestrator.images.interface import Broken, Untrusted
+from orchestrator.images.interface import Broken, Untrusted, WrongBytes
 
 Response = urllib3.BaseHTTPResponse
 
@@ -111,6 +111,22 @@ def finish(response: Response) -> None:
     if length.isdecimal() and int(length) <= _DRAIN_LIMIT:
         response.drain_conn()
     response.close()
+
+
+def read_all(response: Response, limit: int, origin: str) -> bytes:
+    """The body of an answer.
+
+    Raises:
+        WrongBytes: it is larger than what belongs there may be.
+        Broken: the connection failed.
+    """
+    try:
+        data = response.read(limit + 1, decode_content=False)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise connection_error(origin, error) from error
+    if len(data) > limit:
+        raise WrongBytes(f"{origin}: more than {limit} bytes where a small document belongs")
+    return data
 
 
 def _make_pool(kind: str, proxy: str) -> urllib3.PoolManager:
