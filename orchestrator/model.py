@@ -6,6 +6,7 @@ is validated against the types here.
 """
 
 from enum import StrEnum
+from functools import cached_property
 
 import msgspec
 
@@ -263,7 +264,7 @@ class Limits(Document, frozen=True):
     retries: int = 4
 
 
-class Plan(Document, frozen=True):
+class Plan(Document, frozen=True, dict=True):
     """The cells of one run, the skipped ones with their reasons, and the budget; immutable once written.
 
     Attributes:
@@ -288,6 +289,11 @@ class Plan(Document, frozen=True):
     limits: Limits = Limits()
     policy: Policy = Policy()
     insecure: tuple[str, ...] = ()
+
+    @cached_property
+    def targets_by_id(self) -> dict[str, Target]:
+        """The targets by their ids; made once, so that looking one up stays cheap in plans of any size."""
+        return {target.id: target for target in self.targets}
 
 
 class CellRecord(Document, frozen=True):

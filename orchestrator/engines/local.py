@@ -94,7 +94,7 @@ class _Execution:
         self._scanners = Scanners(runner, f"{plan.run}@{volume.root}")
         self._cells = CellRunner(plan, volume, self._scanners, stop, client)
         self._slots = threading.BoundedSemaphore(plan.limits.cells_in_flight)
-        self._targets = {target.id: target for target in plan.targets}
+        self._targets = plan.targets_by_id
         self._pending: dict[str, list[Cell]] = {}
         self._counting = threading.Lock()
         self._ended = 0

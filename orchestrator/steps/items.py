@@ -36,7 +36,7 @@ class Item(TypedDict):
 def make_waves(plan: Plan) -> tuple[tuple[Item, ...], ...]:
     """Items of the targets that have a cell to run, in the plan's waves."""
     scans = _scans_to_run(plan)
-    targets = {target.id: target for target in plan.targets}
+    targets = plan.targets_by_id
     return tuple(tuple(_item(targets[id_], scans[id_]) for id_ in wave if id_ in scans) for wave in plan.waves)
 
 

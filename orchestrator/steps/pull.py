@@ -68,7 +68,7 @@ def find_target(plan: Plan, target_id: str) -> Target:
     Raises:
         PermanentError: there is none of this id, or it could not be resolved when the plan was made.
     """
-    target = next((target for target in plan.targets if target.id == target_id), None)
+    target = plan.targets_by_id.get(target_id)
     if target is None:
         raise PermanentError(f"the plan {plan.run} has no target {target_id!r}")
     if target.error or not target.digest:
