@@ -92,7 +92,7 @@ class Authenticator:
         if "bearer" in challenge.lower().split():
             asked = parse_auth_header(challenge)
             self._check_realm(asked.realm or "", origin, keyring)
-            token = keyring.token(asked)
+            token = keyring.ask_for_token(asked)
             if token:
                 return f"Bearer {token}"
             tried = "the credentials it was shown" if keyring.basic else "anonymous access"
@@ -137,7 +137,7 @@ class _Keyring(TokenAuth):  # type: ignore[misc] # oras has no types
         """`user:password` in base64; empty for anonymous."""
         return getattr(self, "_basic_auth", "") or ""
 
-    def token(self, asked: authHeader) -> str:
+    def ask_for_token(self, asked: authHeader) -> str:
         """Ask the realm for a token; empty when refused."""
         if not asked.realm:
             return ""
