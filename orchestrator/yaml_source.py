@@ -181,7 +181,8 @@ def _bound(text: str) -> None:
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             depth -= 1
         if depth > _MAX_DEPTH:
-            raise _TooMuchError(f"nested more than {_MAX_DEPTH} levels deep", event.start_mark.line + 1)
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            raise _TooMuchError(f"nested more than {_MAX_DEPTH} levels deep", line)
 
 
 class _Walk:
