@@ -22,6 +22,7 @@ Response = urllib3.BaseHTTPResponse
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _REDIRECT_LIMIT = 5
+_UNAUTHORIZED = 401
 _DRAIN_LIMIT = 64 * 1024
 _HEADERS = {"User-Agent": "scanmatrix", "Accept-Encoding": "identity"}
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -65,6 +66,9 @@ class Transport:
         for _ in range(_REDIRECT_LIMIT):
             mine = {"Authorization": authorization} if authorization and urlsplit(url)[:2] == origin else {}
             response = self._send(url, _HEADERS | headers | mine)
+            if response.status == _UNAUTHORIZED and urlsplit(url)[:2] != origin:
+                finish(response)  # its challenge must not be answered: it could name a token server of its own
+                raise Broken(f"{origin[1]}: redirects to {urlsplit(url).netloc}, which refuses access")
             if response.status not in _REDIRECTS or "Location" not in response.headers:
                 return response
             finish(response)

@@ -25,10 +25,12 @@ from orchestrator.images.registry import RegistryClient
 from orchestrator.model import CellRecord, Plan, Scan, Target
 from orchestrator.steps.database import pin
 from orchestrator.steps.pull import find_target, pull
-from orchestrator.volume import Volume, atomic_file, write_atomic
+from orchestrator.volume import Volume, VolumeError, atomic_file, write_atomic
 
 #: ioctl of Linux's linux/fs.h: share all blocks of another file (Btrfs, XFS, NFS 4.2).
 _FICLONE = 0x40049409
+#: Times a blob is pulled that another run on the same volume evicts before it is linked.
+_ATTEMPTS = 3
 #: Filesystems that have no hard links, that allow no more of them, or that keep them within a folder or a device.
 _LINK_REFUSED = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 
@@ -69,14 +71,18 @@ def stage(
     try:
         target = find_target(plan, target_id)
         _check_compressions(found, target, target.compressions)
-        blob = pull(plan, target_id, volume, client=client, cancelled=cancelled)
-        if not target.compressions:  # planned offline
-            with open_tarball(blob) as tarball:
-                _check_compressions(found, target, compressions(tarball.image))
         folder = volume.cell(plan.run, target_id, scan)
         folder.mkdir(parents=True, exist_ok=True)
         _remove(folder / found.report)
-        _link(blob, volume.tarball(plan.run, target_id, scan))
+        tarball = volume.tarball(plan.run, target_id, scan)
+        for _ in range(_ATTEMPTS):
+            blob = pull(plan, target_id, volume, client=client, cancelled=cancelled)
+            if _link(blob, tarball):
+                break
+        else:
+            raise VolumeError(f"{blob} disappears as soon as it is there; does another run evict it? Run them in turn")
+        if not target.compressions:  # planned offline
+            _check_tarball(found, target, tarball)
         version = pin(volume, plan.run, target_id, scan) if found.database else ""
         record = msgspec.structs.replace(record, database_version=version)
     except ScanmatrixError as error:
@@ -105,20 +111,32 @@ def _check_compressions(scan: Scan, target: Target, used: tuple[str, ...]) -> No
         )
 
 
-def _link(blob: Path, tarball: Path) -> None:
-    """Give a cell its tarball, whatever lies under that name."""
+def _check_tarball(scan: Scan, target: Target, tarball: Path) -> None:
+    """The same by the tarball itself; what its scan cannot read shall not keep the blob on the volume."""
+    try:
+        with open_tarball(tarball) as opened:
+            _check_compressions(scan, target, compressions(opened.image))
+    except PermanentError:
+        tarball.unlink(missing_ok=True)
+        raise
+
+
+def _link(blob: Path, tarball: Path) -> bool:
+    """Give a cell its tarball, whatever lies under that name; False when the blob was evicted meanwhile."""
     if _is_same(blob, tarball):
-        return
+        return True
     _remove(tarball)
     try:
         tarball.hardlink_to(blob)
+    except FileNotFoundError:
+        return False
     except FileExistsError:  # another stage of the same cell was faster
-        if not _is_same(blob, tarball):
-            raise
+        return _is_same(blob, tarball)
     except OSError as error:
         if error.errno not in _LINK_REFUSED:
             raise
         _copy(blob, tarball)
+    return True
 
 
 def _copy(blob: Path, tarball: Path) -> None:

@@ -393,6 +393,28 @@ def test_credentials_do_not_go_along_a_redirect(
     assert {each.scheme for each in store} == {""}
 
 
+def test_a_challenge_from_where_a_redirect_leads_is_not_answered(
+    client: RegistryClient, make_proxy: MakeProxy, pushed: str, login: Login
+) -> None:
+    proxy, thief = make_proxy(redirect_blobs=True), make_proxy(bearer=Bearer())
+    login(auths={proxy.host: {"username": "bob", "password": "s3cret"}})
+    challenge = {"WWW-Authenticate": f'Bearer realm="{thief.realm}",service="x",scope="y"'}
+    proxy.faults.add(faults.answer(401, faults.BLOBS, after=1, headers=challenge))
+    assert resolve(f"{proxy.url}/{pushed}", "1", LINUX, client)
+    assert len(thief.log) == 0
+
+
+def test_credentials_of_one_registry_are_not_shown_to_another(
+    client: RegistryClient, private: str, make_proxy: MakeProxy, pushed: str, login: Login
+) -> None:
+    other = make_proxy(bearer=Bearer({"nobody": "x"}))
+    login(auths={private.split("/")[2]: {"username": USER, "password": PASSWORD}})
+    assert resolve(private, "1", LINUX, client)
+    with pytest.raises(Denied):
+        resolve(f"{other.url}/{pushed}", "1", LINUX, client)
+    assert {each.scheme for each in other.log} == {""}
+
+
 def test_redirects_without_end(client: RegistryClient, proxy: Proxy, pushed: str) -> None:
     proxy.faults.add(faults.answer(307, times=None, headers={"Location": f"{proxy.url}/v2/again"}))
     with fast_client(retries=0) as impatient, pytest.raises(Broken):

@@ -15,7 +15,7 @@ from orchestrator.model import CellRecord, Plan
 from orchestrator.steps import stage as stage_module
 from orchestrator.steps.database import DatabaseError, commit, pinned, prepare
 from orchestrator.steps.stage import stage
-from orchestrator.volume import Volume
+from orchestrator.volume import Volume, VolumeError
 from tests.integration.pulls import SCAN, TARGET, fast_client, make_plan
 from tests.tools import faults
 from tests.tools.images import Image, layer
@@ -79,6 +79,28 @@ def test_an_evicted_blob_is_pulled_again(plan: Plan, volume: Volume) -> None:
     _stage(plan, volume)
     assert _tarball(plan, volume).samefile(volume.blob(IMAGE.digest))
     assert volume.blob(IMAGE.digest).stat().st_nlink == 2
+
+
+def test_a_blob_that_is_evicted_before_it_is_linked(
+    plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = Path.hardlink_to
+    times = 1
+
+    def evict_first(self: Path, target: Path) -> None:
+        nonlocal times
+        if times:
+            times -= 1
+            target.unlink()
+        link(self, target)
+
+    monkeypatch.setattr(stage_module.Path, "hardlink_to", evict_first)
+    _stage(plan, volume)
+    assert _tarball(plan, volume).samefile(volume.blob(IMAGE.digest))
+    _tarball(plan, volume).unlink()
+    times = 99
+    with pytest.raises(VolumeError):
+        _stage(plan, volume)
 
 
 def test_a_blob_that_was_written_to_is_pulled_again(plan: Plan, volume: Volume) -> None:
