@@ -67,7 +67,7 @@ class Tarball:
         """The tar of a layer (0 is the base), decompressed as it is read.
 
         What the bytes are decides over what the media type claims, as it does in container runtimes. Reading raises
-        `EOFError`, `OSError` or `zstandard.ZstdError` where the compressed data is damaged.
+        `EOFError`, `OSError`, `zlib.error` or `zstandard.ZstdError` where the compressed data is damaged.
         """
         # Loaded here, because a pull never needs it.
         from orchestrator.images.compression import decompressed  # noqa: PLC0415

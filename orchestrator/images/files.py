@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,7 +133,7 @@ def _unpack(path: Path, packed: BinaryIO, plain: BinaryIO) -> None:
     try:
         shutil.copyfileobj(decompressed(packed), plain, 1 << 20)
         plain.flush()
-    except (EOFError, zstandard.ZstdError) as error:
+    except (EOFError, zlib.error, zstandard.ZstdError) as error:
         raise ArchiveError(f"{path}: its compression is damaged or truncated; fetch it again") from error
     except OSError as error:
         reason = (error.strerror or "its compression is damaged").lower()

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.images.interface import ArchiveError, ImageError, Unsupported
 from orchestrator.images.local import LocalSource, open_local
@@ -192,6 +195,31 @@ def test_truncated(tmp_path: Path, share: float, packed: bool) -> None:
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     with pytest.raises(ArchiveError), open_local(path):
         pass
+
+
+@given(
+    form=st.sampled_from(["archive", "docker-save", "gzip"]),
+    damage=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
+    share=st.floats(0, 1) | st.just(1),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_damage_ends_in_an_error_of_ours(
+    tmp_path_factory: pytest.TempPathFactory, form: str, damage: list[tuple[float, int]], share: float
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"damaged-{os.getpid()}.tar"
+    if form == "docker-save":
+        layouts.write_docker_save(path, SAVED)
+    else:
+        layouts.write_archive(path, IMAGE)
+    data = bytearray(gzip.compress(path.read_bytes(), 1) if form == "gzip" else path.read_bytes())
+    for where, byte in damage:
+        data[int(where * len(data))] = byte
+    path.write_bytes(data[: int(len(data) * share)])
+    try:
+        with open_local(path) as archive:
+            assert all(image.manifest.size for image in archive.images)
+    except ImageError as error:
+        assert str(path) in str(error)  # noqa: PT017 - that there is no other error is the point
 
 
 def test_a_folder_s_manifest_cannot_name_files_outside(tmp_path: Path) -> None:
