@@ -3,8 +3,13 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 from tests.golden import pytest_addoption, pytest_configure  # noqa: F401 - hooks, which pytest finds here
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("scanmatrix", deadline=None)
+settings.load_profile("scanmatrix")
 
 _FOREIGN = {"http_proxy", "https_proxy", "all_proxy", "registry_auth_file"}
 
