@@ -5,10 +5,10 @@ package costs nothing.
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from orchestrator.config import Config
     from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
     from orchestrator.model import Ledger, Outcome, Plan
@@ -58,16 +58,23 @@ _HOMES = {
     "UsageError": "errors",
 }
 
-try:
-    __version__ = version("scanmatrix")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0"
-
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'sdk')}"), name)
+
+
+def _version() -> str:
+    """The installed version; looked up when asked for, because that takes longer than all else here."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    try:
+        return version("scanmatrix")
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "0"
 
 
 def __dir__() -> list[str]:
