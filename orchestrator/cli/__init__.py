@@ -3,6 +3,7 @@
 Exit status of every command: 0 it worked, 1 the policy says no, 2 what the user gave is wrong, 3 the run itself broke.
 """
 
+import logging
 import sys
 
 from orchestrator.errors import ScanmatrixError, UsageError
@@ -14,6 +15,7 @@ def main() -> None:
     """Entry of the command `scanmatrix`: errors become one line on stderr and an exit status, never a traceback."""
     from orchestrator.cli.app import app
 
+    logging.basicConfig(format="scanmatrix: %(message)s", level=logging.WARNING)  # on stderr
     try:
         app()
     except UsageError as error:
