@@ -10,7 +10,9 @@ from orchestrator.cli.output import Output
 
 
 def templates(config: ConfigFile = None, output: OutputOption = Output.TABLE) -> None:
-    """List the scans there are: the shipped ones and those the configuration adds.
+    """List the scans there are.
+
+    The shipped ones, and those the configuration adds.
 
     Example: scanmatrix templates --output json
     """
@@ -28,7 +30,9 @@ def lint(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Configurations, target CSVs, scan templates.")],
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Check files of ours and print each problem as file:line: what is wrong. Exit status 2 when there is one.
+    """Check files that people write for us.
+
+    Prints each problem as file:line: what is wrong; the exit status is 2 when there is one.
 
     Example: scanmatrix lint scanmatrix.yaml targets.csv templates/*.yaml
     """

@@ -17,7 +17,9 @@ def plan(
     offline: Offline = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show the matrix before anything starts: what runs, what does not and why, and what it will cost.
+    """Show the matrix before anything starts.
+
+    An x where a cell runs, why not where it does not, and what it will cost.
 
     Example: scanmatrix plan --config scanmatrix.yaml
     """
@@ -52,9 +54,11 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run the matrix here, with the local engine, and print the ledger: every cell and how it ended.
+    """Run the matrix here, and print its ledger.
 
-    Example: scanmatrix run registry.example/app:1.2 --scan sbom --scan image-lifetime
+    With the local engine. The ledger has every cell and how it ended; the exit status is 1 when the policy is broken.
+
+    Example: scanmatrix run registry.example/app:1.2 --scan sbom
     """
     from orchestrator import sdk
     from orchestrator.cli import POLICY

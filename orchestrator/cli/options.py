@@ -10,7 +10,7 @@ from orchestrator.cli.output import Output
 References = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[IMAGE|ARCHIVE]…",
+        metavar="IMAGE|ARCHIVE…",
         help="Images, OCI archives, OCI layout folders or `docker save` tars to take instead of the configuration's"
         " targets.",
         show_default=False,

@@ -16,7 +16,9 @@ def render(
     offline: Offline = False,
     kind: Annotated[Kind, typer.Option(help="What to write.")] = Kind.WORKFLOW,
 ) -> None:
-    """Write the matrix as Argo manifests on stdout.
+    """Write the matrix as Argo manifests.
+
+    On stdout, one YAML document for each object.
 
     Example: scanmatrix render --config scanmatrix.yaml > wf.yaml && argo submit wf.yaml
     """
