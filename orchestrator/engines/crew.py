@@ -20,6 +20,7 @@ def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt
     """
     queue = _Queue(iter(items))
     errors: list[BaseException] = []
+    ended = threading.Semaphore(0)
 
     def loop() -> None:
         try:
@@ -28,21 +29,23 @@ def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
             errors.append(error)
             queue.close()
+        finally:
+            ended.release()
 
-    threads = [threading.Thread(target=loop, daemon=True) for _ in range(limit)]
-    started: list[threading.Thread] = []
+    started = 0
     try:
-        for thread in threads:
-            thread.start()
-            started.append(thread)
-        for thread in started:
-            thread.join()
+        for _ in range(limit):
+            threading.Thread(target=loop, daemon=True).start()
+            started += 1
+        while started:  # not by `join`: interrupted, it takes the thread for ended (CPython issue 89437)
+            ended.acquire()
+            started -= 1
     except BaseException:
         queue.close()
         interrupt()
         end = time.monotonic() + PATIENCE
-        for thread in started:
-            thread.join(max(0.0, end - time.monotonic()))
+        while started and ended.acquire(timeout=max(0.0, end - time.monotonic())):
+            started -= 1
         raise
     if errors:
         raise errors[0]

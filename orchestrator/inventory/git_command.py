@@ -34,7 +34,7 @@ _SHOWN = 400
 _PASSING = (
     r"returned error: (408|429|5\d\d)|timed out|Connection (refused|reset|closed)|Could not resolve host"
     r"|Temporary failure|early EOF|RPC failed|hung up unexpectedly|unexpected disconnect|Operation too slow"
-    r"|Network is unreachable|No route to host|Empty reply"
+    r"|Network is unreachable|No route to host|Empty reply|Failed to connect|Couldn't connect"
 )
 # What git says (in English, by LC_ALL=C), whether trying again may help, and what to do; the first that fits counts.
 _EXPLAINED = (

@@ -20,7 +20,7 @@ from orchestrator.yaml_source import MAX_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_SCP = re.compile(r"(?:[\w.][\w.-]*@)?(?P<host>[A-Za-z0-9][\w.-]*):(?!-)\S+")
+_SCP = re.compile(r"(?:[\w.][\w.-]*@)?(?P<host>[A-Za-z0-9][\w.-]*):(?![-:])\S+")
 # git-check-ref-format(1), without what a fetch would read as more than one ref.
 _REF = re.compile(r"(?![-/.])(?!.*(\.\.|//|@\{|\.lock$))[^\s~^:?*\[\\\x00-\x1f\x7f]+(?<![/.])")
 

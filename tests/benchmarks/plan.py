@@ -1,6 +1,6 @@
 """Plan 2,500 images × 4 scans whose digests are already resolved: time, memory, and whether both grow linearly.
 
-    python -m tests.benchmarks.plan
+python -m tests.benchmarks.plan
 """
 
 import resource
@@ -13,7 +13,6 @@ from orchestrator.inventory import Entry
 from orchestrator.model import Blob, Image, Platform
 from orchestrator.planning import Located, make_plan, split
 from orchestrator.steps.plan import pack, unpack
-
 from tests.unit.planning.samples import GZIP, NOW, digest
 
 SCANS = ("sbom", "image-lifetime", "root-user", "distroless")
@@ -38,7 +37,12 @@ def main() -> None:
     print(f"{'images':>7} {'cells':>7} {'plan s':>8} {'pack s':>8} {'packed KiB':>11} {'shards':>7} {'peak MiB':>9}")
     for number in SIZES:
         entries = [
-            Entry(reference=f"registry.example/team{i % 50}/app{i}:1.{i}", scans=SCANS, owner=f"team{i % 50}", origin="x:1")
+            Entry(
+                reference=f"registry.example/team{i % 50}/app{i}:1.{i}",
+                scans=SCANS,
+                owner=f"team{i % 50}",
+                origin="x:1",
+            )
             for i in range(number)
         ]
         resolver = Resolved({entry.reference: (_located(entry.reference),) for entry in entries})

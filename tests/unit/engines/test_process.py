@@ -94,7 +94,8 @@ def test_a_scanner_that_ignores_sigterm_is_killed_with_its_children(
     script = (
         "import os, signal, subprocess, sys, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import signal, time; signal.signal(15, 1); time.sleep(600)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c',"
+        " 'import signal, time; signal.signal(15, 1); time.sleep(600)'])\n"
         "open('pids', 'w').write(f'{os.getpid()} {child.pid}')\n"
         "time.sleep(600)\n"
     )

@@ -1,0 +1,327 @@
+"""Targets out of real git repositories: by file, by HTTP with basic auth, by SSH."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config import load_config
+from orchestrator.errors import UsageError
+from orchestrator.inventory import SourceBrokenError, SourceUnavailableError, collect
+from orchestrator.inventory.git_repository import read_file
+from tests.tools import require
+from tests.tools.git_servers import GitHttp, git, start_sshd
+
+TOKEN = "s3cr3t-t0ken"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A folder with one bare repository, `team/targets.git`."""
+    require("git")
+    root = tmp_path_factory.mktemp("git")
+    work = root / "work"
+    work.mkdir()
+    git("init", "-q", "-b", "main", ".", cwd=work)
+    (work / "lists").mkdir()
+    (work / "lists" / "targets.csv").write_text("image,scans\nold:1,sbom\n")
+    (work / "ignored.bin").write_bytes(os.urandom(300_000))
+    git("add", ".", cwd=work)
+    git("commit", "-qm", "first", cwd=work)
+    git("tag", "v1", cwd=work)
+    git("tag", "-a", "v1-annotated", "-m", "x", cwd=work)
+    (work / "lists" / "targets.csv").write_text("image,scans\nnew:2,sbom\nnewer:3,*\n")
+    (work / "lists" / "link.csv").symlink_to("/etc/passwd")
+    (work / "lists" / "wrong.csv").write_text("image,scans\na,nope\n")
+    (work / "lists" / "[odd] name*.csv").write_text("image\nodd:1\n")
+    git("add", ".", cwd=work)
+    git("commit", "-qm", "second", cwd=work)
+    git("branch", "feature/x", "v1", cwd=work)
+    (root / "team").mkdir()
+    git("clone", "-q", "--bare", str(work), str(root / "team" / "targets.git"), cwd=root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def commits(root):
+    """Full hashes of the first and the second commit."""
+    bare = root / "team" / "targets.git"
+    return git("rev-parse", "v1", cwd=bare), git("rev-parse", "main", cwd=bare)
+
+
+@pytest.fixture
+def url(root):
+    return f"file://{root}/team/targets.git"
+
+
+@pytest.fixture
+def http(root):
+    server = GitHttp(root, "bot", TOKEN)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Git's own configuration out of the way, as on a fresh machine."""
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+@pytest.mark.parametrize(
+    ("ref", "commit"),
+    [
+        ("HEAD", 1),
+        ("main", 1),
+        ("v1", 0),
+        ("v1-annotated", 0),
+        ("feature/x", 0),
+        ("refs/heads/main", 1),
+        ("{0}", 0),
+        ("{1}", 1),
+    ],
+)
+def test_branches_tags_and_commits(url, commits, environment, ref, commit):
+    file = read_file(url, ref.format(*commits), "lists/targets.csv", environment=environment)
+    assert file.commit == commits[commit]
+    assert file.data.startswith((b"image,scans\nold", b"image,scans\nnew")[commit])
+
+
+def test_a_name_with_glob_characters_is_that_file(url, environment):
+    assert b"odd:1" in read_file(url, "main", "lists/[odd] name*.csv", environment=environment).data
+
+
+def test_the_commit_stands_in_each_entrys_origin(url, commits, tmp_path):
+    config = tmp_path / "scanmatrix.yaml"
+    config.write_text(f"targets:\n- csv: {{path: lists/targets.csv, git: {{url: '{url}', ref: v1}}}}\n")
+    [entry] = collect(load_config(config, environment={}))
+    assert (entry.reference, entry.scans) == ("old:1", ("sbom",))
+    assert entry.origin == f"{url}@{commits[0]}:lists/targets.csv:2"
+
+
+def test_mistakes_in_the_file_are_told_with_its_commit(url, commits, tmp_path):
+    config = tmp_path / "scanmatrix.yaml"
+    config.write_text(f"targets:\n- csv: {{path: lists/wrong.csv, git: {{url: '{url}'}}}}\n")
+    with pytest.raises(UsageError, match=rf"@{commits[1]}:lists/wrong\.csv:2: unknown scan"):
+        collect(load_config(config, environment={}))
+
+
+@pytest.mark.parametrize(
+    ("ref", "path", "word"),
+    [
+        ("nothing", "lists/targets.csv", "no ref 'nothing'"),
+        ("0" * 40, "lists/targets.csv", "no ref"),
+        ("main", "lists/none.csv", "'lists/none.csv' is not there"),
+        ("main", "lists", "'lists' is a folder"),
+        ("main", "lists/link.csv", "symbolic link"),
+    ],
+)
+def test_what_is_not_there_is_told(url, environment, ref, path, word):
+    with pytest.raises(SourceUnavailableError, match=word) as caught:
+        read_file(url, ref, path, environment=environment)
+    assert url in str(caught.value)
+
+
+def test_no_such_repository(root, environment):
+    with pytest.raises(SourceUnavailableError, match="no such repository"):
+        read_file(f"file://{root}/team/none.git", "main", "a.csv", environment=environment)
+
+
+@pytest.mark.parametrize(
+    ("url", "ref", "path"),
+    [
+        ("--upload-pack=touch /tmp/x", "main", "a"),
+        ("-x", "main", "a"),
+        ("ext::sh -c id", "main", "a"),
+        ("ext::id", "main", "a"),
+        ("https://me:hunter2@host/x.git", "main", "a"),
+        ("https://hunter2@host/x.git", "main", "a"),
+        ("http://example.com/x.git", "main", "a"),
+        ("ftp://example.com/x.git", "main", "a"),
+        ("ssh://-oProxyCommand=id/x", "main", "a"),
+        ("git@-oProxyCommand=id:x", "main", "a"),
+        ("file://host/x.git", "main", "a"),
+        ("https:///x.git", "main", "a"),
+        ("../x.git", "main", "a"),
+        ("https://host/x.git", "--upload-pack=id", "a"),
+        ("https://host/x.git", "a:b", "a"),
+        ("https://host/x.git", "+main", "/a"),
+        ("https://host/x.git", "a..b", "a"),
+        ("https://host/x.git", "a b", "a"),
+        ("https://host/x.git", "main", "/etc/passwd"),
+        ("https://host/x.git", "main", "a/../../b"),
+        ("https://host/x.git", "main", "."),
+    ],
+)
+def test_nothing_that_git_could_take_for_something_else(url, ref, path, environment):
+    with pytest.raises(UsageError) as caught:
+        read_file(url, ref, path, environment=environment, attempts=1)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_http_with_a_token(http, commits, environment):
+    url = f"http://127.0.0.1:{http.port}/team/targets.git"
+    credentials = {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": TOKEN}
+    file = read_file(url, "main", "lists/targets.csv", environment=environment | credentials)
+    assert file.commit == commits[1]
+    assert http.seen[0] == ""
+    assert http.wanted in http.seen
+
+
+def test_only_the_wanted_file_is_fetched_where_the_host_can_filter(root, http, environment):
+    bare = root / "team" / "targets.git"
+    credentials = {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": TOKEN}
+    url = f"http://127.0.0.1:{http.port}/team/targets.git"
+    git("config", "uploadpack.allowFilter", "true", cwd=bare)
+    try:
+        file = read_file(url, "main", "lists/targets.csv", environment=environment | credentials)
+    finally:
+        git("config", "--unset", "uploadpack.allowFilter", cwd=bare)
+    assert file.data.endswith(b"newer:3,*\n")
+
+
+@pytest.mark.parametrize("token", ["", "wrong-t0ken"])
+def test_http_without_the_right_token(http, environment, token):
+    url = f"http://127.0.0.1:{http.port}/team/targets.git"
+    given = environment | ({"SCANMATRIX_GIT_TOKEN": token} if token else {})
+    with pytest.raises(SourceUnavailableError, match="SCANMATRIX_GIT_TOKEN") as caught:
+        read_file(url, "main", "lists/targets.csv", environment=given)
+    assert "wrong-t0ken" not in str(caught.value)
+
+
+def test_the_token_is_on_no_command_line(http, environment, tmp_path):
+    """A `git` of ours in front of the real one writes down how it is called."""
+    log = tmp_path / "calls"
+    real = require("git")
+    wrapper = tmp_path / "bin" / "git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {real} "$@"\n')
+    wrapper.chmod(0o755)
+    given = environment | {
+        "PATH": f"{wrapper.parent}:{environment['PATH']}",
+        "SCANMATRIX_GIT_USERNAME": "bot",
+        "SCANMATRIX_GIT_TOKEN": TOKEN,
+    }
+    read_file(f"http://127.0.0.1:{http.port}/team/targets.git", "main", "lists/targets.csv", environment=given)
+    assert "fetch" in log.read_text()
+    assert TOKEN not in log.read_text()
+
+
+def test_a_host_that_is_redirected_to_never_gets_the_token(http, root, environment):
+    other = GitHttp(root, "bot", TOKEN)
+    http.redirect = f"http://localhost:{other.port}"
+    given = environment | {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": TOKEN}
+    try:
+        with pytest.raises(SourceUnavailableError):
+            read_file(f"http://127.0.0.1:{http.port}/team/targets.git", "main", "lists/targets.csv", environment=given)
+        assert other.seen
+        assert set(other.seen) == {""}
+    finally:
+        other.close()
+
+
+def test_a_token_for_one_host_is_not_offered_to_others(http, environment):
+    given = environment | {"SCANMATRIX_GIT_TOKEN": TOKEN, "SCANMATRIX_GIT_HOST": "git.example"}
+    with pytest.raises(SourceUnavailableError):
+        read_file(f"http://127.0.0.1:{http.port}/team/targets.git", "main", "lists/targets.csv", environment=given)
+    assert set(http.seen) == {""}
+
+
+def test_a_busy_host_is_asked_again(http, environment):
+    waits = []
+
+    def recover(seconds: float) -> None:
+        waits.append(seconds)
+        http.fail = None
+
+    http.fail = 503
+    given = environment | {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": TOKEN}
+    url = f"http://127.0.0.1:{http.port}/team/targets.git"
+    assert read_file(url, "main", "lists/targets.csv", environment=given, sleep=recover).data
+    assert len(waits) == 1
+
+
+def test_a_host_that_stays_busy_is_a_temporary_failure(http, environment):
+    http.fail = 503
+    with pytest.raises(SourceBrokenError, match="again"):
+        read_file(f"http://127.0.0.1:{http.port}/x.git", "main", "a", environment=environment, sleep=lambda _: None)
+
+
+def test_a_host_that_is_not_there_is_a_temporary_failure(environment):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/x.git"
+        with pytest.raises(SourceBrokenError):
+            read_file(url, "main", "a", environment=environment, attempts=1)
+
+
+def test_a_host_that_never_answers_is_given_up_with_all_its_processes(environment):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/x.git"
+        begin = time.monotonic()
+        with pytest.raises(SourceBrokenError, match="no answer"):
+            read_file(url, "main", "a", environment=environment, timeout=1, attempts=1)
+        assert time.monotonic() - begin < 10
+        assert (
+            url not in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+        )
+
+
+@pytest.fixture(scope="module")
+def ssh(tmp_path_factory):
+    with start_sshd(require("sshd"), tmp_path_factory.mktemp("sshd")) as started:
+        yield started
+
+
+def test_ssh_with_a_key_that_is_readable_by_all(ssh, root, commits, environment, tmp_path):
+    """As a Kubernetes Secret is mounted; ssh itself would refuse it."""
+    host, key, known = ssh
+    loose = tmp_path / "key"
+    loose.write_text(key.read_text().strip())
+    loose.chmod(0o644)
+    given = environment | {"SCANMATRIX_GIT_SSH_KEY": str(loose), "SCANMATRIX_GIT_SSH_KNOWN_HOSTS": str(known)}
+    file = read_file(f"ssh://{host}{root}/team/targets.git", "v1", "lists/targets.csv", environment=given)
+    assert file.commit == commits[0]
+
+
+def test_ssh_never_trusts_a_host_it_does_not_know(ssh, root, environment, tmp_path):
+    host, key, _ = ssh
+    (tmp_path / "empty").touch()
+    given = environment | {
+        "SCANMATRIX_GIT_SSH_KEY": str(key),
+        "SCANMATRIX_GIT_SSH_KNOWN_HOSTS": str(tmp_path / "empty"),
+    }
+    with pytest.raises(SourceUnavailableError, match="SCANMATRIX_GIT_SSH_KNOWN_HOSTS"):
+        read_file(f"ssh://{host}{root}/team/targets.git", "v1", "a", environment=given)
+
+
+def test_ssh_with_a_key_the_host_refuses(ssh, root, environment, tmp_path):
+    host, _, known = ssh
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
+    given = environment | {
+        "SCANMATRIX_GIT_SSH_KEY": str(tmp_path / "other"),
+        "SCANMATRIX_GIT_SSH_KNOWN_HOSTS": str(known),
+    }
+    with pytest.raises(SourceUnavailableError, match="SCANMATRIX_GIT_SSH_KEY"):
+        read_file(f"ssh://{host}{root}/team/targets.git", "v1", "a", environment=given)
+
+
+def test_a_key_that_is_not_there(environment):
+    given = environment | {"SCANMATRIX_GIT_SSH_KEY": "/none"}
+    with pytest.raises(UsageError, match="SCANMATRIX_GIT_SSH_KEY"):
+        read_file("ssh://git@127.0.0.1/x.git", "main", "a", environment=given)
+
+
+def test_no_git_at_all(url, environment, tmp_path):
+    with pytest.raises(SourceUnavailableError, match="git is not installed"):
+        read_file(url, "main", "a", environment=environment | {"PATH": str(tmp_path)})
+
+
+def test_a_hooks_git_directory_is_not_ours(url, environment, tmp_path):
+    """Started by a git hook, GIT_DIR and the like point at the repository that runs it."""
+    given = environment | {"GIT_DIR": str(tmp_path / "none"), "GIT_INDEX_FILE": "x", "GIT_CONFIG_COUNT": "9"}
+    assert read_file(url, "main", "lists/targets.csv", environment=given).data
+    assert Path(sys.executable).exists()

@@ -1,0 +1,162 @@
+"""A git repository served over HTTP (git's own `http-backend`, with basic auth) and over SSH (a real sshd)."""
+
+import base64
+import contextlib
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+def git(*arguments: str, cwd: Path) -> str:
+    """Run git apart from the user's own configuration."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(cwd),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        **{f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in _PERSON},
+    }
+    done = subprocess.run(["git", *arguments], cwd=cwd, env=environment, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+_PERSON = (("NAME", "Test"), ("EMAIL", "test@example.com"), ("DATE", "2026-01-01T00:00:00Z"))
+
+
+class GitHttp:
+    """`http-backend` behind basic auth.
+
+    Attributes:
+        seen: `Authorization` header (empty when there was none) of each request, in order.
+        fail: status with which to answer everything, instead of serving.
+        redirect: base URL to redirect everything to, instead of serving.
+    """
+
+    def __init__(self, root: Path, user: str = "", password: str = "") -> None:
+        self.root = root
+        self.seen: list[str] = []
+        self.fail: int | None = None
+        self.redirect: str | None = None
+        self.wanted = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}" if password else ""
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    @property
+    def port(self) -> int:
+        """On 127.0.0.1."""
+        return self.server.server_address[1]
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                given = self.headers.get("Authorization", "")
+                outer.seen.append(given)
+                if outer.fail:
+                    self._answer(outer.fail)
+                elif outer.redirect:
+                    self._answer(301, Location=outer.redirect + self.path)
+                elif outer.wanted and given != outer.wanted:
+                    self._answer(401, WWW_Authenticate='Basic realm="git"')
+                else:
+                    self._serve()
+
+            do_POST = do_GET  # noqa: N815 - the name the base class looks for
+
+            def _answer(self, status: int, **headers: str) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name.replace("_", "-"), value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def _serve(self) -> None:
+                path, _, query = self.path.partition("?")
+                environment = {
+                    "PATH": os.environ["PATH"],
+                    "GIT_PROJECT_ROOT": str(outer.root),
+                    "GIT_HTTP_EXPORT_ALL": "1",
+                    "GIT_CONFIG_NOSYSTEM": "1",
+                    "PATH_INFO": path,
+                    "QUERY_STRING": query,
+                    "REQUEST_METHOD": self.command,
+                    "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                    "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                    "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                    "REMOTE_USER": "test",
+                }
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                done = subprocess.run(
+                    ["git", "http-backend"], env=environment, input=body, capture_output=True, check=True
+                )
+                head, _, content = done.stdout.partition(b"\r\n\r\n")
+                fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+                self.send_response(int(fields.pop("Status", "200").split()[0]))
+                for name, value in fields.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base class has it
+                """Nothing on stderr."""
+
+        return Handler
+
+
+@contextlib.contextmanager
+def start_sshd(sshd: Path, folder: Path) -> Iterator[tuple[str, Path, Path]]:
+    """A real sshd for this very user.
+
+    Yields:
+        `user@127.0.0.1:port`, a private key it takes, and a known_hosts file with its own key.
+    """
+    keygen = shutil.which("ssh-keygen")
+    assert keygen is not None
+    for name in ("host", "user"):
+        subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    shutil.copy(folder / "user.pub", folder / "authorized_keys")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (folder / "config").write_text(
+        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder / 'host'}\nPidFile none\nUsePAM no\nStrictModes no\n"
+        f"AuthorizedKeysFile {folder / 'authorized_keys'}\nPermitRootLogin prohibit-password\n"
+        "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+    )
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([str(sshd), "-D", "-e", "-f", str(folder / "config")], stderr=log)
+    try:
+        _await(port, process)
+        algorithm, key = (folder / "host.pub").read_text().split()[:2]
+        (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {algorithm} {key}\n")
+        yield f"{getpass.getuser()}@127.0.0.1:{port}", folder / "user", folder / "known_hosts"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _await(port: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 10
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.02)
+    raise RuntimeError("sshd did not start")
