@@ -1,0 +1,69 @@
+"""What is rendered, before the judge of the real thing: `argo lint --offline`."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config import default_config
+from tests.tools import require
+from tests.unit.workflows.examples import EXAMPLES, example, names, variants
+from workflows import Kind, render
+
+
+@pytest.fixture
+def lint(tmp_path: Path):
+    """Write manifests into files and have Argo look at all of them at once."""
+    argo = require("argo")
+
+    def run(*texts: str) -> subprocess.CompletedProcess[str]:
+        files = []
+        for number, text in enumerate(texts):
+            files.append(tmp_path / f"{number}.yaml")
+            files[-1].write_text(text)
+        return subprocess.run(
+            [argo, "lint", "--offline", "--no-color", *files], capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def assert_clean(result: subprocess.CompletedProcess[str]) -> None:
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "no linting errors" in result.stdout
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_example(lint, name):
+    plan, config = example(name)
+    template = render(plan, config, kind=Kind.TEMPLATE)
+    assert_clean(lint(render(plan, config)))
+    assert_clean(lint(template, render(plan, config, kind=Kind.SUBMISSION)))
+    if config.argo.schedule:
+        assert_clean(lint(template, render(plan, config, kind=Kind.SCHEDULE)))
+
+
+@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("secret", [None, "login"])
+def test_every_shape_of_a_workflow(lint, name, secret):
+    config = default_config(environment={}, argo={"registrySecret": secret, "schedule": "*/5 * * * *"})
+    assert_clean(lint(render(variants()[name], config)))
+
+
+def test_every_rendered_file_of_the_examples(lint):
+    files = [
+        path.read_text() for path in sorted(EXAMPLES.glob("*/*.yaml")) if "apiVersion: argoproj.io" in path.read_text()
+    ]
+    assert len(files) >= 5
+    assert_clean(lint(*files))
+
+
+def test_the_judge_does_judge(lint):
+    plan, config = example("seed")
+    text = render(plan, config)
+    for right, wrong in (
+        ("template: scan-virus", "template: scan-viruss"),
+        ("{{inputs.parameters.target}}", "{{inputs.parameters.targett}}"),
+        ("failFast", "failfast"),
+    ):
+        assert lint(text.replace(right, wrong)).returncode != 0, wrong

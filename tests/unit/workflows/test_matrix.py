@@ -1,0 +1,351 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from orchestrator.config import default_config
+from orchestrator.model import Limits, Plan, Resources, Scan
+from orchestrator.steps.items import fit_for_cluster
+from orchestrator.steps.plan import unpack
+from tests.unit.steps.plans import plan, target
+from tests.unit.workflows.examples import rendered, variants
+from workflows import Kind, spec_bytes
+from workflows.cell import fill, scanner_command
+from workflows.settings import RenderError
+
+CONFIG = default_config(environment={})
+
+
+def workflow(made: Plan, **overrides: Any) -> dict[str, Any]:
+    config = default_config(environment={}, **overrides) if overrides else CONFIG
+    (manifest,) = rendered(made, config)
+    return manifest
+
+
+def template(manifest: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = (one for one in manifest["spec"]["templates"] if one["name"] == name)
+    return found
+
+
+def tasks(manifest: dict[str, Any], name: str = "matrix") -> dict[str, dict[str, Any]]:
+    return {task["name"]: task for task in template(manifest, name)["dag"]["tasks"]}
+
+
+def containers(manifest: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Template, container's name and container, of every container there is."""
+    for one in manifest["spec"]["templates"]:
+        for kind in ("container", "script"):
+            if kind in one:
+                yield one["name"], "main", one[kind]
+        for container in one.get("initContainers", ()):
+            yield one["name"], container["name"], container
+
+
+ENDED = "({0}.Succeeded || {0}.Failed || {0}.Errored || {0}.Skipped)"
+
+
+def test_the_shape_of_the_matrix():
+    found = tasks(workflow(plan(("a", "b"))))
+    assert list(found) == ["plan", "database-virus", "images", "aggregate"]
+    assert found["database-virus"]["depends"] == "plan"
+    assert found["images"]["depends"] == "plan && " + ENDED.format("database-virus")
+    assert found["aggregate"]["depends"] == ENDED.format("images")
+    assert [item["target"] for item in found["images"]["withItems"]] == ["a", "b"]
+    assert found["images"]["withItems"][0]["scans"] == ",root-user,virus,"
+
+
+def test_the_shape_of_an_image():
+    found = tasks(workflow(plan(("a",))), "image")
+    assert list(found) == ["pull", "root-user", "virus"]
+    assert "when" not in found["pull"]
+    assert found["virus"]["depends"] == "pull"
+    assert found["virus"]["when"] == "'{{inputs.parameters.scans}}' =~ ',virus,'"
+
+
+def test_waves_run_one_after_the_other_with_room_made_between():
+    found = tasks(workflow(plan(("a",), ("b", "c"), ("d",))))
+    assert list(found) == [
+        "plan",
+        "database-virus",
+        "images-1",
+        "evict-1",
+        "images-2",
+        "evict-2",
+        "images-3",
+        "aggregate",
+    ]
+    assert found["evict-1"]["depends"] == ENDED.format("images-1")
+    assert found["evict-2"]["arguments"]["parameters"] == [{"name": "wave", "value": "2"}]
+    assert found["images-2"]["depends"] == ENDED.format("evict-1")
+    assert [item["target"] for item in found["images-2"]["withItems"]] == ["b", "c"]
+    assert found["aggregate"]["depends"] == ENDED.format("images-3")
+
+
+def test_with_nothing_to_run_there_is_still_a_ledger():
+    manifest = workflow(variants()["nothing to run"])
+    assert list(tasks(manifest)) == ["plan", "aggregate"]
+    assert tasks(manifest)["aggregate"]["depends"] == "plan"
+    assert {one["name"] for one in manifest["spec"]["templates"]} == {"matrix", "plan", "aggregate", "end"}
+
+
+def test_nothing_fails_fast_and_the_images_in_flight_are_bounded():
+    manifest = workflow(msgspec.structs.replace(plan(("a",)), limits=Limits(images_in_flight=7, deadline=99)))
+    dags = [one for one in manifest["spec"]["templates"] if "dag" in one]
+    assert [one["dag"]["failFast"] for one in dags] == [False, False]
+    assert template(manifest, "matrix")["parallelism"] == 7
+    assert manifest["spec"]["activeDeadlineSeconds"] == 99
+
+
+def test_a_run_that_was_cut_off_still_ends_with_its_ledger():
+    manifest = workflow(plan(("a",)))
+    ((step,),) = template(manifest, manifest["spec"]["onExit"])["steps"]
+    assert step["template"] == "aggregate"
+    assert step["when"] == "'{{workflow.status}}' != 'Succeeded'"
+
+
+@pytest.mark.parametrize("name", variants())
+def test_no_container_gets_more_than_it_needs(name):
+    for manifest in rendered(variants()[name], CONFIG):
+        spec = manifest["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["executor"]["serviceAccountName"]
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        for _, _, container in containers(manifest):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "privileged": False,
+                "readOnlyRootFilesystem": True,
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            }
+            assert container["command"]
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_a_scanner_sees_its_cell_its_tarball_and_its_database_and_nothing_else():
+    (main,) = (c for name, role, c in containers(workflow(plan(("a",)))) if name == "scan-virus" and role == "main")
+    folder = "runs/run-1/{{inputs.parameters.target}}/virus"
+    assert main["volumeMounts"] == [
+        {"name": "volume", "mountPath": "/scan", "subPath": folder},
+        {"name": "volume", "mountPath": "/scan/image.tar", "subPath": f"{folder}/image.tar", "readOnly": True},
+        {"name": "volume", "mountPath": "/database", "subPath": f"{folder}.database", "readOnly": True},
+        {"name": "scratch", "mountPath": "/tmp"},
+    ]
+
+
+def test_a_scanner_without_a_database_gets_none():
+    (main,) = (c for name, role, c in containers(workflow(plan(("a",)))) if name == "scan-root-user" and role == "main")
+    assert "/database" not in {mount["mountPath"] for mount in main["volumeMounts"]}
+
+
+def test_only_our_own_containers_see_the_whole_volume():
+    for name, role, container in containers(workflow(plan(("a",), ("b",)))):
+        whole = any(mount["name"] == "volume" and "subPath" not in mount for mount in container["volumeMounts"])
+        assert whole == (container["image"] == CONFIG.image and not (name == "scan-root-user" and role == "main"))
+
+
+def test_a_refresh_sees_the_new_folder_only():
+    by_role = {role: c for name, role, c in containers(workflow(plan(("a",)))) if name == "database-virus"}
+    assert list(by_role) == ["main", "prepare", "refresh"]
+    assert by_role["refresh"]["command"] == ["freshclam"]
+    assert by_role["refresh"]["args"] == ["--datadir=/database"]
+    assert by_role["refresh"]["volumeMounts"][0] == {
+        "name": "volume", "mountPath": "/database", "subPath": "databases/virus/.incoming-{{workflow.name}}",
+    }  # fmt: skip
+    assert by_role["prepare"]["args"][:2] == ["database", "prepare"]
+    assert by_role["main"]["args"][:2] == ["database", "commit"]
+
+
+def test_registry_credentials_go_to_what_pulls_and_to_nothing_else():
+    manifest = workflow(plan(("a",)), argo={"registrySecret": "login"})
+    holders = {
+        (name, role)
+        for name, role, container in containers(manifest)
+        if any(mount["name"] == "registry" for mount in container["volumeMounts"])
+    }
+    assert holders == {("pull", "main"), ("scan-virus", "stage"), ("scan-root-user", "stage")}
+    assert "login" not in json.dumps(workflow(plan(("a",))))
+
+
+def test_every_mounted_volume_is_declared_by_its_name():
+    for kind in (Kind.WORKFLOW, Kind.TEMPLATE):
+        (manifest,) = rendered(plan(("a",)), default_config(environment={}, argo={"registrySecret": "x"}), kind)
+        declared = {volume["name"] for volume in manifest["spec"]["volumes"]}
+        mounted = {mount["name"] for _, _, container in containers(manifest) for mount in container["volumeMounts"]}
+        assert mounted == declared
+
+
+def test_pods_can_be_found_by_run_target_and_scan():
+    manifest = workflow(plan(("a",)))
+    assert manifest["metadata"]["labels"] == {"scanmatrix/run": "run-1"}
+    assert template(manifest, "scan-virus")["metadata"]["labels"] == {
+        "app.kubernetes.io/part-of": "scanmatrix",
+        "app.kubernetes.io/component": "scan",
+        "scanmatrix/run": "run-1",
+        "scanmatrix/target": "{{inputs.parameters.target}}",
+        "scanmatrix/scan": "virus",
+    }
+
+
+def test_built_in_scans_run_in_our_own_image():
+    manifest = workflow(plan(("a",)), image="registry.example/scanmatrix:9")
+    images = {(name, role): container["image"] for name, role, container in containers(manifest)}
+    assert images["scan-root-user", "main"] == "registry.example/scanmatrix:9"
+    assert images["scan-virus", "main"] == "clamav:1"
+    assert images["scan-virus", "stage"] == "registry.example/scanmatrix:9"
+
+
+def test_further_attempts_get_more_memory_and_none_are_made_of_what_cannot_help():
+    made = plan(("a",))
+    scan = msgspec.structs.replace(made.scans[1], retries=3, timeout=100, resources=Resources(memory_limit="1500M"))
+    found = template(workflow(msgspec.structs.replace(made, scans=(made.scans[0], scan))), "scan-virus")
+    assert found["retryStrategy"]["limit"] == "3"
+    assert "137" in found["retryStrategy"]["expression"]
+    assert found["activeDeadlineSeconds"] >= 100
+    patch = json.loads(found["podSpecPatch"])
+    assert patch == {
+        "containers": [{"name": "main", "resources": {"limits": {"memory": "{{=(asInt(retries)+1)*1430}}Mi"}}}]
+    }
+    none = template(workflow(variants()["no retries"]), "scan-virus")
+    assert "retryStrategy" not in none
+    assert "podSpecPatch" not in none
+
+
+def scan(**fields: Any) -> Scan:
+    return Scan(**{"name": "x", "image": "i:1", "command": ("c",), "format": "scanmatrix"} | fields)
+
+
+def test_placeholders_are_paths_of_the_container_and_other_braces_stay():
+    found = scan(command=("c", "{tarball}", "--out={report}", "{database}:{workdir}", "{json}", "{parameter.age}"),
+                 report="r.json", parameters={"age": "30d"})  # fmt: skip
+    assert scanner_command(found) == ["c", "/scan/image.tar", "--out=/scan/r.json", "/database:/tmp", "{json}", "30d"]
+
+
+@pytest.mark.parametrize(
+    "made", [scan(command=("c", "{{workflow.name}}")), scan(command=("{parameter.a}",), parameters={"a": "{{x}}"})]
+)
+def test_what_argo_would_replace_is_refused(made):
+    with pytest.raises(RenderError, match="scan x"):
+        scanner_command(made)
+
+
+def test_a_parameter_cannot_bring_in_a_placeholder():
+    assert fill("{parameter.a}", scan(parameters={"a": "{report}"}), where="") == "{report}"
+
+
+@pytest.mark.parametrize(
+    ("code", "fields", "status", "report"),
+    [
+        (0, {"success_codes": (0, 1)}, 0, "written"),
+        (1, {"success_codes": (0, 1)}, 0, "written"),
+        (2, {"success_codes": (0, 1)}, 2, ""),
+        (0, {"report_from_stdout": True}, 0, "printed\n"),
+        (3, {"report_from_stdout": True}, 3, ""),
+        (3, {"report_from_stdout": True, "success_codes": (3,)}, 0, "printed\n"),
+    ],
+)
+def test_the_shell_around_a_scanner_keeps_its_report_only_when_it_ended_well(tmp_path, code, fields, status, report):
+    path = tmp_path / 'it\'s a "report".json'
+    write = "print('printed')" if fields.get("report_from_stdout") else f"open({str(path)!r}, 'w').write('written')"
+    made = scan(command=(sys.executable, "-c", f"import sys; {write}; sys.exit({code})"), **fields)
+    command = [part.replace("/scan/report.json", str(path)) for part in scanner_command(made)]
+    assert command[0] == "/bin/sh"
+    assert subprocess.run(command, check=False).returncode == status
+    assert path.read_text() == report
+
+
+@pytest.mark.parametrize("name", ["pull", "3scan"])
+def test_a_scan_whose_name_argo_cannot_take_is_refused(name):
+    made = plan(("a",))
+    renamed = msgspec.structs.replace(made.scans[1], name=name)
+    cells = tuple(msgspec.structs.replace(cell, scan=name) for cell in made.cells)
+    with pytest.raises(RenderError, match=name):
+        workflow(msgspec.structs.replace(made, scans=(renamed,), cells=cells))
+
+
+def test_the_layout_image_is_refused_until_it_is_there():
+    with pytest.raises(RenderError, match="image"):
+        workflow(plan(("a",)), layout="image")
+
+
+def packed(manifest: dict[str, Any]) -> Plan:
+    (parameter,) = manifest["spec"]["arguments"]["parameters"]
+    return unpack(parameter["value"])
+
+
+def test_a_workflow_brings_its_plan():
+    made = plan(("a",), targets=(target("a"), target("b", pull="file:/home/me/b.tar")))
+    assert packed(workflow(made)) == fit_for_cluster(made)
+
+
+def test_shards_are_whole_workflows_and_leave_nothing_out():
+    made = variants()["shards"]
+    found = rendered(made, CONFIG)
+    assert len(found) == 2
+    items = [[item["target"] for item in tasks(one)["images"]["withItems"]] for one in found]
+    assert items == [["a", "b"], ["c", "d"]]
+    assert [cell for one in found for cell in packed(one).cells] == list(made.cells)
+    assert len({one["metadata"]["generateName"] for one in found}) == 2
+
+
+def test_templates_do_not_grow_with_images():
+    few, many = (workflow(plan(tuple(f"t{n}" for n in range(count)))) for count in (1, 50))
+    assert [one["name"] for one in few["spec"]["templates"]] == [one["name"] for one in many["spec"]["templates"]]
+
+
+def test_the_size_of_the_spec_is_that_of_the_largest_workflow():
+    made = variants()["shards"]
+    sizes = [len(json.dumps(one, separators=(",", ":"), ensure_ascii=False).encode()) for one in rendered(made, CONFIG)]
+    assert spec_bytes(made, CONFIG) == max(sizes)
+
+
+def test_the_template_is_of_constant_size_and_plans_in_the_cluster():
+    few, many = (rendered(plan(tuple(f"t{n}" for n in range(count))), CONFIG, Kind.TEMPLATE) for count in (1, 50))
+    assert few == many
+    (manifest,) = few
+    found = tasks(manifest)
+    assert found["images"]["withParam"] == "{{tasks.plan.outputs.parameters.images}}"
+    assert found["database-virus"]["when"] == "'{{tasks.plan.outputs.parameters.scans}}' =~ ',virus,'"
+    assert "{{workflow.name}}" in template(manifest, "aggregate")["container"]["args"]
+    assert manifest["spec"]["arguments"]["parameters"] == [{"name": "plan", "value": ""}]
+
+
+def test_a_submission_brings_its_plan_to_the_template():
+    made = plan(("a",))
+    (manifest,) = rendered(made, CONFIG, Kind.SUBMISSION)
+    assert packed(manifest) == made
+    assert manifest["spec"]["workflowTemplateRef"] == {"name": "scanmatrix"}
+
+
+def test_a_schedule_runs_one_at_a_time():
+    config = default_config(environment={}, argo={"schedule": "0 3 * * *", "timezone": "Europe/Zurich"})
+    (manifest,) = rendered(plan(("a",)), config, Kind.SCHEDULE)
+    spec = manifest["spec"]
+    assert spec["schedules"] == ["0 3 * * *"]
+    assert "schedule" not in spec  # gone in Argo 4
+    assert spec["timezone"] == "Europe/Zurich"
+    assert spec["concurrencyPolicy"] == "Forbid"
+    assert spec["startingDeadlineSeconds"] > 0
+    assert spec["failedJobsHistoryLimit"] > 0
+    assert spec["workflowSpec"]["workflowTemplateRef"] == {"name": "scanmatrix"}
+
+
+def test_a_schedule_needs_one():
+    with pytest.raises(RenderError, match=r"argo\.schedule"):
+        rendered(plan(("a",)), CONFIG, Kind.SCHEDULE)
+
+
+def test_a_long_run_id_stays_within_what_kubernetes_keeps_of_a_name():
+    manifest = workflow(msgspec.structs.replace(plan(("a",)), run="r" * 51 + "-" + "x" * 60))
+    assert len(manifest["metadata"]["generateName"]) <= 58
+    assert not manifest["metadata"]["generateName"].endswith("--")
+
+
+def test_naming_a_kind_does_not_import_hera():
+    code = "import sys, workflows; workflows.Kind.WORKFLOW; assert 'hera' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
