@@ -131,32 +131,51 @@ def start_sshd(sshd: Path, folder: Path) -> Iterator[tuple[str, Path, Path]]:
     for name in ("host", "user"):
         subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     shutil.copy(folder / "user.pub", folder / "authorized_keys")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (folder / "config").write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder / 'host'}\nPidFile none\nUsePAM no\nStrictModes no\n"
-        f"AuthorizedKeysFile {folder / 'authorized_keys'}\nPermitRootLogin prohibit-password\n"
-        "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-    )
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([str(sshd), "-D", "-e", "-f", str(folder / "config")], stderr=log)
+    process, port = _start(sshd, folder)
     try:
-        _await(port, process)
         algorithm, key = (folder / "host.pub").read_text().split()[:2]
         (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {algorithm} {key}\n")
         yield f"{getpass.getuser()}@127.0.0.1:{port}", folder / "user", folder / "known_hosts"
     finally:
-        process.terminate()
+        _end(process)
+
+
+def _start(sshd: Path, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """An sshd that answers, and its port; it takes no port 0, so another process may take a free one before it does."""
+    for _ in range(5):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        (folder / "config").write_text(
+            f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder / 'host'}\nPidFile none\nUsePAM no\n"
+            f"StrictModes no\nAuthorizedKeysFile {folder / 'authorized_keys'}\nPermitRootLogin prohibit-password\n"
+            "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+        )
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen([str(sshd), "-D", "-e", "-f", str(folder / "config")], stderr=log)
+        if _answers(port, process):
+            return process, port
+        _end(process)
+    raise RuntimeError(f"sshd did not start: {(folder / 'log').read_text()}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
         process.wait()
 
 
-def _await(port: int, process: subprocess.Popen[bytes]) -> None:
+def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Whether it greets as an SSH server before ten seconds are over; False at once when it has ended."""
     end = time.monotonic() + 10
     while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            if connection.recv(4) == b"SSH-":
+                return process.poll() is None
         time.sleep(0.02)
-    raise RuntimeError("sshd did not start")
+    return False
