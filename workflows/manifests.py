@@ -71,17 +71,24 @@ def to_yaml(found: Sequence[Manifest]) -> str:
 
 
 def _plain(built: Workflow, shard: Shard | None = None) -> Manifest:
-    """What Hera built as plain data: each template's name first, and a shard's items in place of their stand-in."""
+    """What Hera built as plain data, names of templates and tasks first, and a shard's items for their stand-in."""
     manifest: Manifest = built.to_dict()
+    waves = shard.waves if shard else ()
+    items = {matrix.items_task(number, len(waves)): wave for number, wave in enumerate(waves, start=1)}
     spec = manifest["spec"]
     if "templates" in spec:
-        spec["templates"] = [{"name": one.pop("name"), **one} for one in spec["templates"]]
-    waves = shard.waves if shard else ()
-    for number, items in enumerate(waves, start=1):
-        name = matrix.items_task(number, len(waves))
-        (task,) = (one for one in spec["templates"][0]["dag"]["tasks"] if one["name"] == name)
-        task["withItems"] = [_Flow(item) for item in items]
+        spec["templates"] = [_name_first(one) for one in spec["templates"]]
+    for template in spec.get("templates", ()):
+        if "dag" in template:
+            template["dag"]["tasks"] = [_name_first(one) for one in template["dag"]["tasks"]]
+        for task in template["dag"]["tasks"] if template["name"] == matrix.ENTRYPOINT else ():
+            if task["name"] in items:
+                task["withItems"] = [_Flow(item) for item in items[task["name"]]]
     return manifest
+
+
+def _name_first(value: Manifest) -> Manifest:
+    return {"name": value["name"], **value}
 
 
 class _Flow(dict[str, Any]):
