@@ -18,8 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "SCANMATRIX_"
-# Read elsewhere: git's credentials, the tests' switches, the command line's own defaults.
-_RESERVED = re.compile(r"SCANMATRIX_(GIT_\w+|REQUIRE_TOOLS|CONFIG|TOOLS\w*)")
+GIT_VARIABLES = frozenset(
+    {
+        "SCANMATRIX_GIT_TOKEN",
+        "SCANMATRIX_GIT_USERNAME",
+        "SCANMATRIX_GIT_HOST",
+        "SCANMATRIX_GIT_SSH_KEY",
+        "SCANMATRIX_GIT_SSH_KNOWN_HOSTS",
+    }
+)
+"""Git's credentials, which `orchestrator.inventory.git_command` reads; no key of the configuration holds them."""
+
+_RESERVED = GIT_VARIABLES | {"SCANMATRIX_REQUIRE_TOOLS"}  # the latter is the tests'
 # Kubernetes puts these into every pod beside a Service named scanmatrix or scanmatrix-….
 _SERVICE_LINK = re.compile(
     r"SCANMATRIX_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
@@ -42,7 +52,7 @@ def overlay(source: Source, kind: type[Section], environment: Mapping[str, str])
     # The shorter name first, so that `…STORE__URL` goes into what `…STORE` gave.
     for name in sorted(environment, key=lambda name: (name.count("__"), name)):
         text = environment[name]
-        if not name.startswith(PREFIX) or not text or _RESERVED.fullmatch(name) or _SERVICE_LINK.fullmatch(name):
+        if not name.startswith(PREFIX) or not text or name in _RESERVED or _SERVICE_LINK.fullmatch(name):
             continue
         try:
             location = _location(kind, name)
@@ -76,6 +86,7 @@ def _location(kind: type[Section], name: str) -> Location:
         keys = {_spell(key): key for key in fields(section)}
         if word not in keys:
             known = [PREFIX + "__".join([*(_spell(str(step)) for step in location), key]) for key in keys]
+            known += () if location else sorted(GIT_VARIABLES)
             raise SourceError([Problem(name, 0, f"no key is named so{suggest(name, known)}")])
         location = (*location, keys[word])
     return location

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.sections import TargetSource
+
+_log = logging.getLogger(__name__)
 
 _OWN = ("image", "scans", "owner")
 
@@ -47,7 +50,10 @@ def read_csv(source: TargetSource, context: Context) -> list[Entry]:
         raise
     except SourceError as error:
         raise InventoryError(error.problems) from error
-    return parse_csv(text, name, context.scans)
+    entries = parse_csv(text, name, context.scans)
+    if not entries:
+        _log.warning("%s names columns but no image; it adds nothing to the run", name)
+    return entries
 
 
 def parse_csv(text: str, name: str, scans: tuple[str, ...]) -> list[Entry]:

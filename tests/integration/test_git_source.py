@@ -1,6 +1,7 @@
 """Targets out of real git repositories: by file, by HTTP with basic auth, by SSH."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config import load_config
+from orchestrator.environment import GIT_VARIABLES
 from orchestrator.errors import UsageError
-from orchestrator.inventory import SourceBrokenError, SourceUnavailableError, collect
+from orchestrator.inventory import SourceBrokenError, SourceUnavailableError, collect, git_command
 from orchestrator.inventory.git_repository import read_file
 from tests.tools import require
 from tests.tools.git_servers import GitHttp, git, start_sshd
@@ -325,3 +327,9 @@ def test_a_hooks_git_directory_is_not_ours(url, environment, tmp_path):
     given = environment | {"GIT_DIR": str(tmp_path / "none"), "GIT_INDEX_FILE": "x", "GIT_CONFIG_COUNT": "9"}
     assert read_file(url, "main", "lists/targets.csv", environment=given).data
     assert Path(sys.executable).exists()
+
+
+def test_every_variable_that_git_reads_is_one_the_configuration_knows():
+    """A misspelt one is refused by `load_config`; so what is read here must be in its list."""
+    source = Path(git_command.__file__).read_text()
+    assert set(re.findall(r"SCANMATRIX_GIT_\w+", source)) == GIT_VARIABLES

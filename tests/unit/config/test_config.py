@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.config import ConfigError, default_config, load_config
+from orchestrator.environment import GIT_VARIABLES
 from orchestrator.errors import UsageError
 from orchestrator.model import Limits, Policy, Severity
 
@@ -225,6 +226,10 @@ def test_a_wrong_value_from_the_environment_names_its_variable(write):
         ("SCANMATRIX_LIMIT__DEADLINE", "named so"),
         ("SCANMATRIX_RESCAN_AFTER__VIRUS", "SCANMATRIX_RESCAN_AFTER "),
         ("SCANMATRIX_LIMITS__RETRIES__MORE", "SCANMATRIX_LIMITS__RETRIES "),
+        ("SCANMATRIX_GIT_TOKN", "'SCANMATRIX_GIT_TOKEN'"),
+        ("SCANMATRIX_GIT_SSH_KNOWN_HOST", "'SCANMATRIX_GIT_SSH_KNOWN_HOSTS'"),
+        ("SCANMATRIX_GIT", "named so"),
+        ("SCANMATRIX_CONFIG", "named so"),
     ],
 )
 def test_an_unknown_variable_is_refused(write, name, word):
@@ -235,7 +240,7 @@ def test_an_unknown_variable_is_refused(write, name, word):
 
 def test_variables_of_others_are_left_alone(write):
     environment = {
-        "SCANMATRIX_GIT_TOKEN": "x",
+        **dict.fromkeys(GIT_VARIABLES, "x"),
         "SCANMATRIX_REQUIRE_TOOLS": "1",
         # What Kubernetes sets beside Services named scanmatrix and scanmatrix-cache.
         "SCANMATRIX_SERVICE_HOST": "10.0.0.1",

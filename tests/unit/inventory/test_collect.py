@@ -1,5 +1,6 @@
 """All sources together."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from orchestrator.catalog import load_catalog
 from orchestrator.config import default_config, load_config
 from orchestrator.inventory import Entry, InventoryError, collect, merge
+from orchestrator.model import Decision
+from orchestrator.planning import make_plan
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples"
 
@@ -54,6 +57,48 @@ def test_mistakes_of_several_files_are_told_together(write):
     with pytest.raises(InventoryError) as caught:
         collect(load_config(path, environment={}))
     assert [Path(problem.file).name for problem in caught.value.problems] == ["a.csv", "none.csv", "b.csv"]
+
+
+def test_a_csv_without_rows_adds_nothing_and_says_so(write, caplog):
+    path = write(
+        scanmatrix_yaml="targets: [{csv: {path: targets.csv}}, {image: 'a:1'}]\n", targets_csv="image,scans\n\n"
+    )
+    assert [entry.reference for entry in collect(load_config(path, environment={}))] == ["a:1"]
+    assert "targets.csv" in caplog.text
+
+
+def test_one_image_of_two_owners_stays_two_entries(write):
+    path = write(
+        scanmatrix_yaml="targets: [{csv: {path: targets.csv}}]\n",
+        targets_csv="image,scans,owner\na:1,sbom,one\na:1,root-user,two\na:1,secrets,one\n",
+    )
+    entries = collect(load_config(path, environment={}))
+    assert [(entry.owner, entry.scans) for entry in entries] == [("one", ("sbom", "secrets")), ("two", ("root-user",))]
+
+
+def test_an_unknown_scan_in_a_file_is_told_with_its_line_and_a_suggestion(write):
+    path = write(
+        scanmatrix_yaml="targets: [{csv: {path: targets.csv}}]\n", targets_csv="image,scans\n" + "\n" * 10 + "a,sbmo\n"
+    )
+    with pytest.raises(InventoryError, match=r"targets\.csv:12: unknown scan 'sbmo', did you mean 'sbom'\?"):
+        collect(load_config(path, environment={}))
+
+
+def test_a_malformed_reference_is_a_failed_row_of_the_plan_and_loses_nothing(write):
+    digest = "sha256:" + "a" * 64
+    path = write(
+        scanmatrix_yaml="targets: [{csv: {path: targets.csv}}]\n",
+        targets_csv=f"image,scans,owner\nBAD::x,sbom;root-user,me\ngood@{digest},sbom,one\ngood@{digest},sbom,two\n",
+    )
+    config = load_config(path, environment={})
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    plan = make_plan(config, collect(config), load_catalog(config), run="r", now=now, offline=True)
+    bad, good = plan.targets
+    assert [cell.decision for cell in plan.cells if cell.target == bad.id] == [Decision.FAIL, Decision.FAIL]
+    assert "BAD::x" in bad.error
+    assert (bad.reference, bad.names[0].owner) == ("BAD::x", "me")
+    assert [cell.decision for cell in plan.cells if cell.target == good.id] == [Decision.RUN]
+    assert [name.owner for name in good.names] == ["one", "two"]
 
 
 def test_no_targets_are_no_entries():
