@@ -2,6 +2,7 @@
 
 plans/<run>.json
 blobs/<algorithm>-<hex>.tar                  one per image digest, mode 0444
+layers/<algorithm>-<hex>                     which tarball holds a blob, and where in it
 databases/<scan>/<version>/                  `databases/<scan>/current` is a symbolic link to the newest
 runs/<run>/<target>/<scan>/image.tar         hard link to the blob
 runs/<run>/<target>/<scan>/report.json       what the scanner wrote
@@ -50,6 +51,11 @@ class Volume:
     def blob(self, digest: str) -> Path:
         """The tarball of an image digest."""
         return self.root / "blobs" / f"{_safe(digest.replace(':', '-', 1))}.tar"
+
+    @property
+    def layers(self) -> Path:
+        """The folder that tells which tarball holds a blob."""
+        return self.root / "layers"
 
     def databases(self, scan: str) -> Path:
         """The folder of a scan's database versions."""

@@ -11,6 +11,7 @@ from orchestrator.images.interface import Cancelled
 from orchestrator.images.layout import Entry, layout, unique_blobs
 from orchestrator.images.members import section
 from orchestrator.images.partial import Partial, full_volume
+from orchestrator.images.shared import SharedBlobs
 from orchestrator.images.sources import Source
 from orchestrator.model import Blob, Image
 
@@ -29,6 +30,7 @@ def fill(
     manifest: bytes,
     source: Source,
     *,
+    shared: SharedBlobs,
     progress: Progress | None = None,
     cancelled: threading.Event,
 ) -> None:
@@ -43,6 +45,7 @@ def fill(
         image: to be written.
         manifest: its manifest's bytes.
         source: holds its blobs.
+        shared: tells which blobs other tarballs hold already.
         progress: told the bytes of blobs done and their sum, about ten times a second, from one thread.
         cancelled: stops it; nothing is left then.
 
@@ -59,7 +62,7 @@ def fill(
         del blobs[image.manifest.digest]
         places = {blob: _Place(partial, plan.blobs[digest]) for digest, blob in blobs.items()}
         try:
-            _fetch_all(partial, places, source, progress, cancelled)
+            _fetch_all(places, source, shared, partial, progress=progress, cancelled=cancelled)
         except BaseException as error:
             # What cannot be finished, or was stopped by a person, is not worth its space.
             partial.keep = partial.keep and isinstance(error, TemporaryError) and not isinstance(error, Cancelled)
@@ -68,35 +71,43 @@ def fill(
 
 
 def _fetch_all(
-    partial: Partial,
     places: dict[Blob, "_Place"],
     source: Source,
+    shared: SharedBlobs,
+    partial: Partial,
+    *,
     progress: Progress | None,
     cancelled: threading.Event,
 ) -> None:
+    def abort() -> None:
+        source.abort()
+        shared.abort()
+
     total = sum(blob.size for blob in places)
     pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="pull")
     try:
         # The largest first, so that none is left to run alone at the end.
         largest_first = sorted(places, key=lambda blob: -blob.size)
-        pending = {pool.submit(_fetch, blob, places[blob], source) for blob in largest_first}
+        pending = {pool.submit(_fetch, blob, places[blob], source, shared) for blob in largest_first}
         while pending:
             finished, pending = wait(pending, timeout=_INTERVAL, return_when=FIRST_EXCEPTION)
             _settle(finished, partial)
             if progress:
                 progress(sum(place.done for place in places.values()), total)
             if cancelled.is_set():
-                source.abort()
+                abort()
     finally:
-        source.abort()
+        abort()
         pool.shutdown(cancel_futures=True)
 
 
-def _fetch(blob: Blob, sink: "_Place", source: Source) -> None:
-    if sink.already_holds(blob.digest):
-        sink.done = blob.size
-        return
-    source.fetch(blob, sink)
+def _fetch(blob: Blob, place: "_Place", source: Source, shared: SharedBlobs) -> None:
+    with shared.claim(blob) as claim:
+        if place.already_holds(blob.digest):
+            place.done = blob.size
+        elif not claim.copy_to(place):
+            source.fetch(blob, place)
+        claim.publish(place.offset)
 
 
 def _settle(finished: set[Future[None]], partial: Partial) -> None:
@@ -113,6 +124,11 @@ class _Place:
     def __init__(self, partial: Partial, entry: Entry) -> None:
         self._partial, self._entry = partial, entry
         self.done = 0
+
+    @property
+    def offset(self) -> int:
+        """Where in the file it begins."""
+        return self._entry.offset
 
     def write(self, offset: int, data: bytes) -> None:
         """Put bytes at an offset of the blob."""

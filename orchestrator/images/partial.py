@@ -95,7 +95,7 @@ def claim(final: Path, *, cancelled: threading.Event) -> Iterator[Partial]:
         Cancelled: we were told to stop.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    path = final.with_name(f".{final.name}.partial")
+    path = partial_path(final)
     descriptor = None
     while descriptor is None:
         path, descriptor = _open_locked(path, cancelled)
@@ -110,6 +110,23 @@ def claim(final: Path, *, cancelled: threading.Event) -> Iterator[Partial]:
         _remove_own(partial)  # nothing to remove when it was committed
     finally:
         os.close(descriptor)
+
+
+def partial_path(final: Path) -> Path:
+    """The hidden name under which a file grows."""
+    return final.with_name(f".{final.name}.partial")
+
+
+def wait_for_lock(descriptor: int, cancelled: threading.Event) -> bool:
+    """Wait until the file is locked by us; False where locks are not to be had.
+
+    Raises:
+        Cancelled: we were told to stop.
+    """
+    while (locked := _lock(descriptor)) is False:
+        if cancelled.wait(_POLL):
+            raise Cancelled("stopped on request")
+    return locked is True
 
 
 def sweep(folder: Path, *, idle: float = IDLE) -> int:
@@ -153,23 +170,17 @@ def _open_locked(path: Path, cancelled: threading.Event) -> tuple[Path, int | No
     """One round: open, wait for the lock, and see whether it still is the file of this name."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
-        while (locked := _lock(descriptor)) is False:
-            _wait(cancelled)
+        locked = wait_for_lock(descriptor, cancelled)
         if locked and _is_still(path, descriptor):
             return path, descriptor
     except BaseException:
         os.close(descriptor)
         raise
     os.close(descriptor)
-    if locked is None:
+    if not locked:
         own = path.with_name(f"{path.name.removesuffix('.partial')}.{secrets.token_hex(8)}.partial")
         return own, os.open(own, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     return path, None
-
-
-def _wait(cancelled: threading.Event) -> None:
-    if cancelled.wait(_POLL):
-        raise Cancelled("stopped on request")
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

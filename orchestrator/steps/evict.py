@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from orchestrator.images.shared import forget_evicted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,14 +30,14 @@ def evict(plan: Plan, wave: int, volume: Volume) -> int:
     """
     over = {target for group in plan.waves[: wave + 1] for target in group}
     pending = {target for group in plan.waves[wave + 1 :] for target in group} - over
-    digests = {target.id: target.digest for target in plan.targets}
+    digests = {id_: target.digest for id_, target in plan.targets_by_id.items()}
     needed = {digests[target] for target in pending}
+    blobs = [volume.blob(digest) for digest in {digests[target] for target in over} if digest and digest not in needed]
     freed = sum(_unlink(volume.tarball(plan.run, cell.target, cell.scan)) for cell in plan.cells if cell.target in over)
-    return freed + sum(
-        _unlink(volume.blob(digest))
-        for digest in {digests[target] for target in over}
-        if digest and digest not in needed
-    )
+    freed += sum(_unlink(blob) for blob in blobs)
+    if blobs:
+        forget_evicted(volume.layers, blobs[0].parent)
+    return freed
 
 
 def _unlink(path: Path) -> int:

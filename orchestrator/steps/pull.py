@@ -11,6 +11,7 @@ from orchestrator.images.fill import Progress, fill
 from orchestrator.images.interface import ArchiveError
 from orchestrator.images.partial import STAMP, claim, sweep
 from orchestrator.images.registry import RegistryClient
+from orchestrator.images.shared import SharedBlobs
 from orchestrator.images.sources import RegistrySource, Source
 from orchestrator.model import Plan, Target
 from orchestrator.volume import Volume
@@ -58,7 +59,8 @@ def pull(
         if not is_sound(final, target):  # nobody else pulled it while we waited
             with _open_source(plan, target, client, cancelled) as source:
                 image, manifest = source.image(target.digest, target.platform)
-                fill(partial, final, image, manifest, source, progress=progress, cancelled=cancelled)
+                shared = SharedBlobs(volume.layers, final)
+                fill(partial, final, image, manifest, source, shared=shared, progress=progress, cancelled=cancelled)
     return final
 
 
