@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator import model
 from orchestrator.config import Config, default_image
 from orchestrator.quantities import parse_duration
-from orchestrator.scan_template import PLACEHOLDER, CatalogError, Template, read_template
+from orchestrator.scan_template import PLACEHOLDER, CatalogError, Template, judge_value, read_template
 from orchestrator.yaml_source import Location, Problem, Source, suggest
 
 if TYPE_CHECKING:
@@ -120,7 +120,8 @@ def _judge_parameter(template: Template, parameter: str, value: str) -> str:
         return f"scan {template.name!r} has no parameter {parameter!r}{hint} ({known})"
     if _is_duration(template.parameters[parameter]) and not _is_duration(value):
         return f"{parameter}: {value!r} is not a duration; write a whole number and a unit, such as 90d"
-    return ""
+    wrong = judge_value(value)
+    return f"{parameter}: {wrong}" if wrong else ""
 
 
 def _is_duration(text: str) -> bool:

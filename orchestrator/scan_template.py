@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PLACEHOLDER = re.compile(r"\{([A-Za-z]\w*(?:\.[\w-]+)?)\}")
 """What is filled in; whatever else stands in braces (JSON, a Go template) is the command's own."""
 
+PATHS = frozenset({"tarball", "report", "workdir", "database"})
+"""The placeholders that are not parameters."""
+
 _PINNED = re.compile(r"[^\s@]+(:(?!latest$)[\w][\w.-]*|(:[\w][\w.-]*)?@sha256:[0-9a-f]{64})")
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _QUANTITY = r"^\d+(\.\d+)?(m|[KMGTP]i?)?$"
@@ -94,6 +97,14 @@ def read_template(path: Path) -> tuple[Source, Template]:
     return source, template
 
 
+def judge_value(value: str) -> str:
+    """Why a parameter may not have this value; empty when it may. It is filled in before the paths are known."""
+    for name in PLACEHOLDER.findall(value):
+        if name in PATHS or name.startswith("parameter."):
+            return f"{value!r} holds the placeholder {{{name}}}; write a plain value"
+    return ""
+
+
 def _judge(template: Template, source: Source, path: Path) -> Iterator[Problem]:
     """Mistakes that single keys do not show."""
     if template.name != path.stem:
@@ -113,12 +124,15 @@ def _judge(template: Template, source: Source, path: Path) -> Iterator[Problem]:
     for index, compression in enumerate(template.compressions):
         if compression not in (kinds := ("gzip", "zstd", "none")):
             yield source.problem(("compressions", index), f"{compression!r} is none of {', '.join(kinds)}")
+    for parameter, value in template.parameters.items():
+        if wrong := judge_value(value):
+            yield source.problem(("parameters", parameter), wrong)
     yield from _judge_placeholders(template, source)
 
 
 def _judge_placeholders(template: Template, source: Source) -> Iterator[Problem]:
     """Unknown placeholders, and missing ones."""
-    known = {"tarball", "report", "workdir"} | {f"parameter.{name}" for name in template.parameters}
+    known = PATHS - {"database"} | {f"parameter.{name}" for name in template.parameters}
     used: set[str] = set()
     for location, word in _words(template):
         allowed = known | ({"database"} if template.database else set())

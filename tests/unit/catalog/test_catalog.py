@@ -85,10 +85,22 @@ def test_parameters_are_filled_in(config):
     assert "--max-age=180d" in load_catalog()["image-lifetime"].command
 
 
-def test_a_parameters_value_is_never_read_as_a_placeholder(config, template):
-    template(command=["mine", "{tarball}", "{report}", "{parameter.a}{parameter.b}"], parameters={"a": "x", "b": "y"})
-    text = "scans: {templates: [templates], parameters: {mine: {a: '{parameter.b}'}}}\n"
-    assert load_catalog(config(text))["mine"].command[-1] == "{parameter.b}y"
+@pytest.mark.parametrize("value", ["{parameter.b}", "x{report}", "{tarball}", "{database}"])
+def test_a_parameters_value_is_never_read_as_a_placeholder(config, template, value):
+    """The paths are filled in later on, by the engine, which could not tell it from the command's own."""
+    file = template(command=["mine", "{tarball}", "{report}", "{parameter.a}"], parameters={"a": "x", "b": "y"})
+    text = f"scans: {{templates: [templates], parameters: {{mine: {{a: '{value}'}}}}}}\n"
+    with pytest.raises(CatalogError, match=r"scanmatrix\.yaml:1: a: .*placeholder"):
+        load_catalog(config(text))
+    template(command=["mine", "{tarball}", "{report}", "{parameter.a}"], parameters={"a": value})
+    [(line, message)] = told(file)
+    assert (line, "placeholder" in message) == (11, True)
+
+
+def test_other_braces_in_a_parameters_value_stay(config, template):
+    template(command=["mine", "{tarball}", "{report}", "{parameter.a}"], parameters={"a": "x"})
+    text = "scans: {templates: [templates], parameters: {mine: {a: '{{.Name}} {x}'}}}\n"
+    assert load_catalog(config(text))["mine"].command[-1] == "{{.Name}} {x}"
 
 
 def test_every_key_of_a_template(template):

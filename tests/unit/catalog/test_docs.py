@@ -1,0 +1,108 @@
+"""`docs/scans.md` and the code say the same of scans, keys, defaults and formats; its example is a valid template."""
+
+import re
+from pathlib import Path
+from typing import Annotated, get_args
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from orchestrator.catalog import load_catalog
+from orchestrator.config import default_config
+from orchestrator.findings import formats
+from orchestrator.lint import lint_file
+from orchestrator.quantities import parse_duration
+from orchestrator.scan_template import Template
+from orchestrator.validation import Section
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scans.md").read_text()
+CATALOG = load_catalog()
+
+
+def _table(heading):
+    """Cells of each row of the tables under a heading."""
+    section = PAGE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return [
+        [cell.strip() for cell in row.strip("|").split("|")] for row in re.findall(r"^\| `.*\|$", section, re.MULTILINE)
+    ]
+
+
+def _fields(kind, path=()):
+    for name, field in kind.model_fields.items():
+        key = (*path, field.alias or name)
+        yield ".".join(key), field
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, Section):
+                yield from _fields(part, key)
+
+
+FIELDS = dict(_fields(Template))
+KEYS = {row[0].strip("`"): row[2] for row in _table("Every key")}
+
+
+def test_each_shipped_scan():
+    rows = [row for row in _table("The shipped scans") if len(row) == 7]
+    assert [row[0].strip("`") for row in rows] == list(CATALOG)
+    for (_, scanner, image, _, database, limits, _), scan in zip(rows, CATALOG.values(), strict=True):
+        memory, timeout = limits.split(", ")
+        assert (memory, parse_duration(timeout)) == (scan.resources.memory_limit, scan.timeout)
+        assert database == ("yes" if scan.database else "no")
+        assert (scanner == "built in", image == "the orchestrator's") == (scan.builtin, scan.builtin)
+        assert scan.builtin or image == f"`{scan.image}`"
+        assert scan.retries == 1
+
+
+def test_each_parameter():
+    rows = [row for row in _table("The shipped scans") if len(row) == 4]
+    documented = {(scan.strip("`"), name.strip("`")): default.strip("`") for scan, name, default, _ in rows}
+    assert documented == {
+        (scan.name, name): value for scan in CATALOG.values() for name, value in scan.parameters.items()
+    }
+
+
+def test_every_key_and_no_other():
+    assert set(KEYS) == set(FIELDS)
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_defaults(key):
+    field, documented = FIELDS[key], KEYS[key]
+    if documented == "required":
+        assert field.is_required()
+    elif documented == "none":
+        assert field.default is None
+    elif documented == "as below":
+        assert isinstance(field.default, Section)
+    else:
+        kind = TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+        assert kind.validate_python(yaml.safe_load(documented.strip("`"))) == field.get_default(
+            call_default_factory=True
+        )
+
+
+def test_every_format():
+    [row] = [row for row in _table("Every key") if row[0] == "`format`"]
+    assert set(re.findall(r"`(\w+)`", row[3])) == set(formats())
+
+
+def test_the_example_is_a_whole_template(tmp_path):
+    text = re.search(r"^```yaml\n(name:.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1]
+    file = tmp_path / f"{yaml.safe_load(text)['name']}.yaml"
+    file.write_text(text)
+    assert lint_file(file) == []
+    scans = {"templates": [str(file)], "parameters": {"licenses": {"severity": "HIGH"}}}
+    assert "--severity=HIGH" in load_catalog(default_config(environment={}, scans=scans))["licenses"].command
+
+
+def test_the_fragment_of_a_database():
+    [text] = re.findall(r"^```yaml\n(database:.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    whole = {
+        "name": "x",
+        "description": "x",
+        "image": "x:1",
+        "command": ["x"],
+        "format": "grype",
+        **yaml.safe_load(text),
+    }
+    assert Template.model_validate(whole, by_alias=True).database.timeout == 1800
