@@ -1,0 +1,118 @@
+"""The commands of the shipped templates against the real scanners: no option is refused, and what they write is read.
+
+Vulnerability databases are not to be had on loopback: there the scanner must get as far as missing its database. Grype
+and Trivy take minutes to build; their tests are skipped where nobody built them.
+"""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.catalog import load_catalog
+from orchestrator.engines.scanners import fill
+from orchestrator.findings import formats
+from tests.tools import find, require, samples
+from tests.unit.tarballs import write_tarball
+
+CATALOG = load_catalog()
+NOWHERE = "127.0.0.1:9"
+REFUSED = re.compile(
+    r"unknown (shorthand )?flag|unknown command|unrecognized option|invalid argument|usage:", re.IGNORECASE
+)
+# In pieces, so that no scanner finds it in this repository.
+TOKEN = "".join(("ghp", "_", "aB3dE5fG7h", "J9kL1mN3pQ", "5rS7tU9vW1", "xY3zA5"))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a scan's command, or its refresh; exit code, all it printed, and the report's path."""
+
+    def _run(name, image, *, refresh=False, database=None):
+        scan = CATALOG[name]
+        program = Path(scan.command[0]).name
+        path = require(program) if name in {"sbom", "virus"} else find(program)
+        if path is None:
+            pytest.skip(f"{program} takes minutes to build; get it by: python -m tests.tools --all")
+        places = {"workdir": tmp_path / "work", "database": database or tmp_path / "database"}
+        for folder in places.values():
+            folder.mkdir(exist_ok=True)
+        places |= {"tarball": write_tarball(tmp_path / "image.tar", image), "report": places["workdir"] / scan.report}
+        where = {place: str(path) for place, path in places.items()}
+        command = scan.database.refresh if refresh else scan.command
+        given = scan.database.environment if refresh else scan.environment
+        first, *rest = (_nowhere(word) for word in fill(command, scan, where))
+        environment = {
+            "PATH": f"{path.parent}:{os.environ['PATH']}:/usr/sbin",
+            **dict(zip(given, map(_nowhere, fill(tuple(given.values()), scan, where)), strict=True)),
+        }
+        started = [first if first == "sh" else str(path), *rest]
+        done = subprocess.run(
+            started, env=environment, cwd=places["workdir"], check=False, capture_output=True, text=True, timeout=300
+        )
+        return done.returncode, done.stdout + done.stderr, places["report"]
+
+    return _run
+
+
+def _nowhere(text):
+    """Mirrors replaced by an address of this machine where nobody answers."""
+    for value in ("https://grype.anchore.io", "ghcr.io", "database.clamav.net"):
+        text = text.replace(value, f"http://{NOWHERE}" if value != "ghcr.io" else NOWHERE)
+    return text
+
+
+def _parse(name, report):
+    return formats()[CATALOG[name].format].parse(report.read_bytes())
+
+
+def test_sbom(run):
+    code, said, report = run("sbom", samples.system())
+    assert code == 0, said
+    assert _parse("sbom", report).findings == ()
+    assert {one["name"] for one in json.loads(report.read_bytes())["components"]} >= {"bash", "openssl"}
+
+
+def test_virus(run, virus_signatures):
+    code, said, report = run("virus", samples.eicar(), database=virus_signatures)
+    assert code == 1, said
+    assert len(_parse("virus", report).findings) >= 1
+
+
+def test_virus_of_a_clean_image(run, virus_signatures):
+    code, said, report = run("virus", samples.small(), database=virus_signatures)
+    assert code == 0, said
+    assert _parse("virus", report).findings == ()
+
+
+def test_secrets(run):
+    code, said, report = run("secrets", samples.small(content=f"token = {TOKEN}\n"))
+    assert code == 0, said
+    [finding] = _parse("secrets", report).findings
+    assert "greeting" in finding.location
+    assert TOKEN not in report.read_text()
+
+
+def test_secrets_of_a_clean_image(run):
+    code, said, report = run("secrets", samples.small())
+    assert code == 0, said
+    assert _parse("secrets", report).findings == ()
+
+
+@pytest.mark.parametrize("name", ["dependency", "general"])
+def test_without_a_database(run, name):
+    code, said, _ = run(name, samples.system())
+    assert code not in CATALOG[name].success_codes
+    assert re.search(r"database|\bDB\b", said)
+    assert not REFUSED.search(said), said
+
+
+@pytest.mark.parametrize("name", [name for name, scan in CATALOG.items() if scan.database])
+def test_refresh_from_a_mirror_that_does_not_answer(run, name):
+    code, said, _ = run(name, samples.small(), refresh=True)
+    assert code != 0
+    assert NOWHERE in said
+    assert not REFUSED.search(said), said
