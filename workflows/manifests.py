@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from orchestrator.config import Config
     from orchestrator.model import Plan
     from workflows.shards import Shard
+
+_log = logging.getLogger(__name__)
 
 Manifest: TypeAlias = dict[str, Any]
 
@@ -45,6 +48,12 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
             raise RenderError("argo.schedule is not set; give it five cron fields, such as '0 3 * * *'")
         return [_plain(schedule.schedule(config.argo.schedule, config.argo.timezone, settings))]
     shards = shards_of(plan)
+    if len(shards) > 1 and len(plan.waves) > 1:
+        _log.warning(
+            "the plan needs %d waves to fit the volume and %d Workflows: submit one after the other (argo submit --wait)",
+            len(plan.waves),
+            len(shards),
+        )
     if kind is Kind.SUBMISSION:
         return [_plain(schedule.submission(shard, settings)) for shard in shards]
     return [_plain(schedule.workflow(shard, settings), shard) for shard in shards]
