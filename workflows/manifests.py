@@ -50,7 +50,7 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
     shards = shards_of(plan)
     if len(shards) > 1 and len(plan.waves) > 1:
         _log.warning(
-            "the plan needs %d waves to fit the volume and %d Workflows: submit one after the other (argo submit --wait)",
+            "the plan has %d waves to fit the volume, and %d Workflows: submit these one by one (argo submit --wait)",
             len(plan.waves),
             len(shards),
         )
