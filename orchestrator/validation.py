@@ -95,6 +95,8 @@ def _problem(kind: type[Section], source: Source, detail: ErrorDetails) -> Probl
             message = f"{key}: {detail['ctx']['error']}" if key else str(detail["ctx"]["error"])
         case "string_type" if isinstance(detail["input"], (int, float)):
             message = f"{key}: must be text; put it in quotes"
+        case "string_type" | "path_type":
+            message = f"{key}: must be text"
         case "model_type" | "model_attributes_type" | "dict_type":
             message = f"{key}: must be a mapping of keys"
         case "tuple_type" | "list_type":
