@@ -9,7 +9,7 @@ from orchestrator.images.manifests import compressions
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry
 from orchestrator.model import Name, Platform, Target
-from orchestrator.planning.interface import Located, Resolver
+from orchestrator.planning.interface import Located, PlanError, Resolver
 
 #: Look-ups at the same time; a registry answers one in tens of milliseconds.
 PARALLEL = 16
@@ -48,6 +48,9 @@ def gather(entries: Sequence[Entry], scans: Sequence[Sequence[str]], resolver: R
 
     Returns:
         Drafts by target id, in the order in which their first names occur.
+
+    Raises:
+        PlanError: two digests have the same beginning.
     """
     references = [entry.reference if entry.local else _normalised(entry.reference) for entry in entries]
     found = _look_up({(reference, entry.local) for reference, entry in zip(references, entries, strict=True)}, resolver)
@@ -55,10 +58,20 @@ def gather(entries: Sequence[Entry], scans: Sequence[Sequence[str]], resolver: R
     for entry, reference, names in zip(entries, references, scans, strict=True):
         for located in found[reference, entry.local]:
             draft = drafts.setdefault(make_id(located, reference), Draft(located))
+            _check_same(draft, Draft(located), reference)
             draft.names.setdefault((reference, entry.owner), {}).update(entry.labels)
             for scan in names:
                 draft.scans.setdefault(scan, []).append(reference)
     return drafts
+
+
+def _check_same(known: Draft, draft: Draft, reference: str) -> None:
+    """Two images under one id would be scanned as one; chance cannot do that, but somebody may."""
+    if known.digest != draft.digest:
+        raise PlanError(
+            f"{reference}: its digest {draft.digest} begins like {known.digest}, another image's; no honest image does:"
+            " find out who made it, and take it out of the targets"
+        )
 
 
 def finish(id_: str, draft: Draft) -> Target:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from orchestrator.errors import UsageError
@@ -41,8 +42,8 @@ def three() -> Table:
 def test_the_nine_cells_of_the_first_example(three: Table) -> None:
     made = plan(
         [
-            entry("ubuntu:20.04", "general", "virus"),
-            entry("centos:8", "general", "virus", "image-lifetime"),
+            entry("ubuntu:20.04", "general", "virus", "image-lifetime"),
+            entry("centos:8", "general", "image-lifetime"),
             entry("java-tool:12", "general", "virus", "dependency", "image-lifetime"),
         ],
         three,
@@ -80,6 +81,15 @@ def test_names_of_one_digest_are_one_target_with_the_scans_of_all() -> None:
     assert [cell.scan for cell in made.cells] == ["general", "virus"]
     assert made.budget.images == 1
     assert target.id == f"sha256-{same.manifest.digest[7:39]}"
+
+
+def test_images_whose_digests_begin_alike_are_not_taken_for_one() -> None:
+    one = image("one")
+    forged = one.manifest.digest[:-1] + ("0" if one.manifest.digest[-1] != "0" else "1")
+    other = msgspec.structs.replace(one, manifest=msgspec.structs.replace(one.manifest, digest=forged))
+    with pytest.raises(PlanError, match="centos"):
+        plan([entry("ubuntu:20.04", "virus"), entry("centos:8", "virus")],
+             Table({UBUNTU: (located(one),), CENTOS: (located(other),)}))  # fmt: skip
 
 
 def test_a_reference_is_looked_up_once(three: Table) -> None:
