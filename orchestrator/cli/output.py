@@ -65,7 +65,7 @@ def print_table(
     for column in columns:
         table.add_column(column, overflow="fold", justify="right" if column in right else "left")
     for row in rows:
-        table.add_row(*(Text(value, style=_STYLES.get(value, "")) for value in row))
+        table.add_row(*(Text(value, style=_STYLES.get(value.partition("\n")[0], "")) for value in row))
     console.print(table)
 
 
@@ -85,14 +85,16 @@ def print_plan(plan: Plan) -> None:
     rows = []
     for target in plan.targets:
         of_target = marks.get(target.id, {})
-        label = _names(name.reference for name in target.names)
-        label += f" ({target.platform})" if several else ""
+        names = _names((name.reference for name in target.names), f" ({target.platform})" if several else "")
         # One reason for the whole row is said once, under the name, not in every column.
         reasons = set(of_target.values()) - {"x"}
         if target.error and len(reasons) == 1:
-            rows.append([f"{label}\n  {target.error}", *("fail" if scan in of_target else "" for scan in scans)])
+            rows.append([f"{names}\n  {target.error}", *("fail" if scan in of_target else "" for scan in scans)])
         else:
-            rows.append([label, *(of_target.get(scan, "") for scan in scans)])
+            # One cell, but each of the image's names gets its result.
+            every = "\n".join("x" for _ in names.splitlines())
+            found = (of_target.get(scan, "") for scan in scans)
+            rows.append([names, *(every if mark == "x" else mark for mark in found)])
     print_table(f"Plan {plan.run}", ["Image", *scans], rows)
     sys.stdout.write(f"{budget_line(plan)}\n")
 
@@ -128,10 +130,10 @@ def print_ledger(ledger: Ledger) -> None:
     )
 
 
-def _names(references: Iterable[str]) -> str:
-    """Every name of a target, a line each; archives below the working directory without the way there."""
+def _names(references: Iterable[str], note: str = "") -> str:
+    """Every name of a target once, a line each; archives below the working directory without the way there."""
     here = f"{Path.cwd()}{os.sep}"
-    return "\n".join(reference.removeprefix(here) for reference in references)
+    return "\n".join(f"{reference.removeprefix(here)}{note}" for reference in dict.fromkeys(references))
 
 
 def _why(row: LedgerRow) -> str:

@@ -1,8 +1,8 @@
 """The scans this project itself implements; they read nothing but the tarball and never unpack it.
 
 `image-lifetime` compares the image's build time with the allowed age; `root-user` looks whether its process runs as
-root; `distroless` looks for shells and package managers. `docs/workflows.md` tells what each counts and why. They write
-the project's own report format (`orchestrator.findings.scanmatrix`).
+root; `distroless` looks for shells and package managers. `docs/workflows.md` tells what each counts and why, under "The
+built-in scans". They write the project's own report format (`orchestrator.findings.scanmatrix`).
 """
 
 from __future__ import annotations
