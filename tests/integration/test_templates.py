@@ -16,6 +16,8 @@ from orchestrator.catalog import load_catalog
 from orchestrator.engines.scanners import fill
 from orchestrator.findings import formats
 from tests.tools import find, require, samples
+from tests.tools.images import Image
+from tests.tools.layers import layer
 from tests.unit.tarballs import write_tarball
 
 CATALOG = load_catalog()
@@ -78,6 +80,14 @@ def test_sbom(run):
 
 def test_virus(run, virus_signatures):
     code, said, report = run("virus", samples.eicar(), database=virus_signatures)
+    assert code == 1, said
+    assert len(_parse("virus", report).findings) >= 1
+
+
+def test_virus_behind_what_clamav_by_itself_leaves_out(run, virus_signatures):
+    """Its own limit of 100 MB a file makes such a layer `OK`, unread."""
+    large = layer({"a/large": bytes(120 * 1024**2), "b/eicar.com": samples.EICAR})
+    code, said, report = run("virus", Image.build([large]), database=virus_signatures)
     assert code == 1, said
     assert len(_parse("virus", report).findings) >= 1
 
