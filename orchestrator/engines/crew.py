@@ -3,12 +3,15 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
 
 #: Seconds that threads get to wind down after an interrupt: a scanner's SIGTERM, its SIGKILL, and the records.
 PATIENCE = 8.0
+#: Seconds between two looks at whether they have.
+POLL = 0.01
 
 
 def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt: Callable[[], None]) -> None:
@@ -20,9 +23,14 @@ def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt
     """
     queue = _Queue(iter(items))
     errors: list[BaseException] = []
-    ended = threading.Semaphore(0)
+    begun: list[None] = []
+    ended: list[None] = []
+    bell: SimpleQueue[None] = (
+        SimpleQueue()
+    )  # not `join`: interrupted, it takes a thread for ended (CPython issue 89437)
 
     def loop() -> None:
+        begun.append(None)
         try:
             for item in queue:
                 work(item)
@@ -30,22 +38,22 @@ def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt
             errors.append(error)
             queue.close()
         finally:
-            ended.release()
+            ended.append(None)
+            bell.put(None)
 
-    started = 0
     try:
         for _ in range(limit):
             threading.Thread(target=loop, daemon=True).start()
-            started += 1
-        while started:  # not by `join`: interrupted, it takes the thread for ended (CPython issue 89437)
-            ended.acquire()
-            started -= 1
+        for _ in range(limit):
+            bell.get()
     except BaseException:
         queue.close()
         interrupt()
+        # The threads count themselves: an interrupt may come while one is being started, or just after one has ended.
+        # One that begins only now finds the queue closed.
         end = time.monotonic() + PATIENCE
-        while started and ended.acquire(timeout=max(0.0, end - time.monotonic())):
-            started -= 1
+        while len(ended) < len(begun) and time.monotonic() < end:
+            time.sleep(POLL)
         raise
     if errors:
         raise errors[0]
