@@ -335,6 +335,7 @@ class LedgerRow(Document, frozen=True):
         owners: who answers for it, one per name, duplicates and blanks left out.
         outcome: ok, failed or skipped; `reason` says why when it is not ok.
         findings: number of findings in its report; None unless ok.
+        components: number of components in its report, nested ones too; None unless ok and a CycloneDX BOM.
         report_digest: `sha256:<hex>` of the report; empty unless ok.
     """
 
@@ -351,6 +352,7 @@ class LedgerRow(Document, frozen=True):
     started: str = ""
     finished: str = ""
     findings: int | None = None
+    components: int | None = None
     scanner: str = ""
     scanner_version: str = ""
     database_version: str = ""

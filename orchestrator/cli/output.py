@@ -121,12 +121,16 @@ def print_ledger(ledger: Ledger) -> None:
             row.scan,
             row.outcome.value,
             "" if row.findings is None else str(row.findings),
+            "" if row.components is None else str(row.components),
             _why(row),
         ]
         for row in ledger.rows
     ]
     print_table(
-        f"Ledger of {ledger.run}", ["Image", "Scan", "Outcome", "Findings", "Why"], rows, right=frozenset({"Findings"})
+        f"Ledger of {ledger.run}",
+        ["Image", "Scan", "Outcome", "Findings", "Components", "Why"],
+        rows,
+        right=frozenset({"Findings", "Components"}),
     )
 
 

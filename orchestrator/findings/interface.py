@@ -31,6 +31,18 @@ class Report(Document, frozen=True):
     findings: tuple[Finding, ...] = ()
     bom: dict[str, Any] | None = None
 
+    @property
+    def components(self) -> int | None:
+        """Number of components in the BOM, nested ones too; None when the report is no BOM."""
+        if self.bom is None:
+            return None
+        count, waiting = 0, [self.bom]
+        while waiting:
+            found = waiting.pop().get("components") or []
+            count += len(found)
+            waiting += found
+        return count
+
 
 class ReportFormat(Protocol):
     """One report format; an implementation is a module with these two."""

@@ -180,6 +180,7 @@ def _ok(row: LedgerRow, file: ReportFile, report: Report) -> LedgerRow:
         outcome=Outcome.OK,
         finished=row.finished or written,
         findings=len(report.findings),
+        components=report.components,
         scanner=clean(report.scanner, _NAME_LENGTH),
         scanner_version=clean(report.scanner_version, _NAME_LENGTH),
         database_version=clean(report.database_version, _NAME_LENGTH) or row.database_version,

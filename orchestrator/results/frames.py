@@ -111,13 +111,14 @@ def ledger_frame(ledger: Ledger) -> pd.DataFrame:
 
     Returns:
         A column per field of `LedgerRow`: `started` and `finished` datetime64[us, UTC] (NaT for never), `attempts`
-        int64, `findings` Int64 (NA unless ok), `outcome` a category of ok, failed and skipped, `references` and
-        `owners` Arrow lists of strings, all others `str`.
+        int64, `findings` and `components` Int64 (NA unless ok), `outcome` a category of ok, failed and skipped,
+        `references` and `owners` Arrow lists of strings, all others `str`.
     """
     lists = pd.ArrowDtype(pa.list_(pa.string()))
     special: dict[str, Any] = {
         "attempts": "int64",
         "findings": "Int64",
+        "components": "Int64",
         "references": lists,
         "owners": lists,
         "outcome": pd.CategoricalDtype([outcome.value for outcome in Outcome]),

@@ -73,7 +73,9 @@ def test_an_image_of_a_registry_needs_no_configuration(registry: Registry, repos
         "run", f"{registry.host}/{repository}:1.2", "--scan", "sbom", "--scan", "image-lifetime", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    assert f"{repository}:1.2" in done.stdout
+    (sbom,) = (line.split() for line in done.stdout.splitlines() if " sbom " in line)
+    assert sbom[0].endswith(f"{repository}:1.2")
+    assert sbom[2:] == ["ok", "0", "3"], "two packages and the distribution"
 
 
 def test_a_broken_policy_is_status_1_and_says_what_broke_it(folder: Path) -> None:
