@@ -9,12 +9,15 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.engines.process import Job, run_job
 from orchestrator.errors import TemporaryError
+from orchestrator.images.reference import InvalidReference, parse
 
 #: Where things lie in a scanner's container.
 WORK = "/work"
@@ -23,7 +26,7 @@ DATABASE = "/database"
 #: User and group for scanners when we are root ourselves: "nonroot" of the distroless images.
 NOBODY = 65532
 
-_INFO_TIMEOUT = 30
+_TIMEOUT = 30
 _PULL_TIMEOUT = 1800
 
 
@@ -69,20 +72,27 @@ class Runtime:
         """`podman` or `docker`."""
         return Path(self.program).name
 
-    def pull(self, image: str) -> None:
+    def pull(self, image: str, folder: Path, stopped: Callable[[], str]) -> None:
         """Make sure of a scanner's image, so that no scan's time is spent on it.
+
+        Args:
+            image: its name; short ones are Docker Hub's, whatever podman is configured to search.
+            folder: working directory for the client.
+            stopped: as for `run_job`.
 
         Raises:
             ImageUnavailable: it is not here, and cannot be pulled.
         """
+        image = _full_name(image)
         with self._lock:
             if image in self._present:
                 return
-            if self._call(["image", "inspect", image], _INFO_TIMEOUT).returncode != 0:
-                pulled = self._call(["pull", "--quiet", image], _PULL_TIMEOUT)
-                if pulled.returncode != 0:
-                    last = pulled.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-                    raise ImageUnavailable(f"scanner image {image} cannot be pulled by {self.name}: {last}")
+            if self._call("image", "inspect", image).returncode != 0:
+                command = (self.program, "pull", "--quiet", image)
+                job = Job(command, folder, os.environ, folder / ".none", sys.maxsize, timeout=_PULL_TIMEOUT)
+                ended = run_job(job, stopped)
+                if ended.error:
+                    raise ImageUnavailable(f"scanner image {image} cannot be pulled by {self.name}: {ended.error}")
             self._present.add(image)
 
     def command(
@@ -124,15 +134,16 @@ class Runtime:
             *(f"--env={key}={value}" for key, value in environment.items()),
             f"--entrypoint={program}",
         ]
-        return (self.program, "run", *options, image, *arguments)
+        return (self.program, "run", *options, _full_name(image), *arguments)
 
     def remove(self, name: str) -> None:
         """Remove a container that was told to end; the client's death alone does not end it."""
-        self._call(["rm", "--force", name], _INFO_TIMEOUT)
+        self._call("kill", name)  # at once; podman's `rm --force` alone first waits ten seconds for its good will
+        self._call("rm", "--force", name)
 
     def remove_leftovers(self) -> None:
         """Remove containers that an engine of the same run, since killed, left behind."""
-        listed = self._call(["ps", "--all", "--quiet", f"--filter=label={self.label}"], _INFO_TIMEOUT)
+        listed = self._call("ps", "--all", "--quiet", f"--filter=label={self.label}")
         for name in listed.stdout.decode(errors="replace").split():
             self.remove(name)
 
@@ -143,13 +154,22 @@ class Runtime:
         keep = ["--userns=keep-id"] if self.name == "podman" else []
         return [*keep, f"--user={os.getuid()}:{os.getgid()}"]
 
-    def _call(self, arguments: Sequence[str], timeout: float) -> "subprocess.CompletedProcess[bytes]":
+    def works(self) -> bool:
+        """Whether it answers, and is not merely installed."""
+        return self._call("info").returncode == 0
+
+    def _call(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """Something that takes no time; out of reach of the terminal's Ctrl-C."""
         command = [self.program, *arguments]
         try:
             return subprocess.run(
-                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False,
+                command,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                timeout=_TIMEOUT,
+                check=False,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             return subprocess.CompletedProcess(command, 1, b"", str(error).encode())
 
@@ -166,9 +186,14 @@ def give_away(folder: Path) -> None:
 
 
 def find_runtime(label: str) -> Runtime | None:
-    """The first of podman and docker that answers, not merely is installed; None when there is none."""
-    for name in ("podman", "docker"):
-        program = shutil.which(name)
-        if program and Runtime(program, label)._call(["info"], _INFO_TIMEOUT).returncode == 0:  # noqa: SLF001 - own module
-            return Runtime(program, label)
-    return None
+    """The first of podman and docker that works here; None when neither does."""
+    found = [program for name in ("podman", "docker") if (program := shutil.which(name))]
+    return next((runtime for program in found if (runtime := Runtime(program, label)).works()), None)
+
+
+def _full_name(image: str) -> str:
+    """The image with its registry; one that cannot be read stays as it is, for the runtime to refuse."""
+    try:
+        return str(parse(image))
+    except InvalidReference:
+        return image

@@ -10,7 +10,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from orchestrator.engines.containers import DATABASE, TARBALL, WORK, Mount, Runtime, find_runtime, give_away, new_name
+from orchestrator.engines.containers import (
+    DATABASE,
+    TARBALL,
+    WORK,
+    ImageUnavailable,
+    Mount,
+    Runtime,
+    find_runtime,
+    give_away,
+    new_name,
+)
 from orchestrator.engines.process import Ended, Job, run_job
 from orchestrator.errors import PermanentError
 from orchestrator.model import Scan
@@ -88,11 +98,10 @@ class Scanners:
         """Why the scan cannot run here at all; empty when it can."""
         if self._is_process(scan) or self.runtime:
             return ""
-        name = Path(scan.command[0]).name
-        how = f"install it by {scan.install}" if scan.install else f"put it onto PATH, it comes with {scan.image}"
         if self._preference == "container":
+            name = Path(scan.command[0]).name
             return f"{name} shall run in a container, but neither podman nor docker works here: start one of them"
-        return f"{name} not found; {how}" + ("" if self._preference == "process" else ", or start podman or docker")
+        return _not_found(scan) + ("" if self._preference == "process" else ", or start podman or docker")
 
     def run(self, scan: Scan, attempt: Attempt, stopped: Callable[[], str]) -> Ended:
         """Run a scan once; it writes its report into the attempt's folder, as `scan.report`.
@@ -168,7 +177,7 @@ class Scanners:
         runtime = self.runtime
         if runtime is None:
             raise ScannerMissing(self.missing(scan))
-        runtime.pull(scan.image)
+        runtime.pull(scan.image, job.folder, stopped)
         name = new_name()
         command = runtime.command(
             image=scan.image,
@@ -186,6 +195,15 @@ class Scanners:
             runtime.remove(name)
         return ended
 
+    def _pull_image(self, runtime: Runtime, scan: Scan) -> None:
+        """Make sure of the scanner's image; where a process would have done as well, trouble tells of that way too."""
+        try:
+            runtime.pull(scan.image)
+        except ImageUnavailable as error:
+            if self._preference == "container":
+                raise
+            raise ImageUnavailable(f"{_not_found(scan)}; or let it run in its container: {error}") from error
+
     def _is_process(self, scan: Scan) -> bool:
         """Whether the scan runs as a process: our own code always, any other when its program is found.
 
@@ -195,6 +213,12 @@ class Scanners:
         if scan.command[0] == OWN_COMMAND:
             return True
         return self._preference != "container" and find_program(scan.command[0]) is not None
+
+
+def _not_found(scan: Scan) -> str:
+    """That the scan's program is not on PATH, and how to get it there."""
+    how = f"install it by {scan.install}" if scan.install else f"put it onto PATH, it comes with {scan.image}"
+    return f"{Path(scan.command[0]).name} not found; {how}"
 
 
 def find_program(name: str) -> str | None:

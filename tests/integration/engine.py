@@ -2,7 +2,7 @@
 
 As a program it is an engine in a process of its own, for tests that interrupt or kill one:
 
-    python -m tests.integration.engine PLAN.json VOLUME
+    python -m tests.integration.engine PLAN.json VOLUME RUNNER
 """
 
 import os
@@ -97,11 +97,11 @@ def rows(ledger: Ledger) -> dict[str, LedgerRow]:
     return {row.scan: row for row in ledger.rows}
 
 
-def start_engine(plan: Plan, volume: Path) -> "subprocess.Popen[str]":
+def start_engine(plan: Plan, volume: Path, runner: str = "process") -> "subprocess.Popen[str]":
     """An engine in a process of its own, in a session of its own."""
     path = volume.with_name(f"{volume.name}-{plan.run}.plan.json")
     path.write_bytes(encode(plan))
-    command = [sys.executable, "-m", "tests.integration.engine", str(path), str(volume)]
+    command = [sys.executable, "-m", "tests.integration.engine", str(path), str(volume), runner]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
@@ -133,7 +133,7 @@ def main() -> int:
     """Run a plan; errors as the command line tells them."""
     plan, volume = read(Path(sys.argv[1]), Plan), Volume(Path(sys.argv[2]))
     try:
-        LocalEngine().run(plan, volume, Watch())
+        LocalEngine(runner=sys.argv[3]).run(plan, volume, Watch())
     except EngineError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 3

@@ -1,0 +1,171 @@
+"""Scanners in containers of their own, by a real podman where this machine has one that works."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.engines.local import LocalEngine
+from orchestrator.engines.scanners import Scanners
+from orchestrator.model import Database, Ledger, LedgerRow, Outcome, Plan, Scan
+from orchestrator.volume import Volume
+from tests.integration.engine import REPORT, Watch, kill, plan_of, rows, start_engine, wait_for
+from tests.tools import containers, samples
+
+
+@pytest.fixture(scope="session")
+def _podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str] | str]:
+    folder = tmp_path_factory.mktemp("podman")
+    found = containers.prepare(folder)
+    yield found
+    if isinstance(found, dict):
+        environment = {**os.environ, **found}
+        subprocess.run(["podman", "system", "reset", "--force"], env=environment, capture_output=True, check=False)
+
+
+@pytest.fixture
+def podman(_podman: dict[str, str] | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engine find this podman; skips where it does not run containers."""
+    if isinstance(_podman, str):
+        pytest.skip(_podman)
+    for name, value in _podman.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path / "volume")
+
+
+def shell(name: str, script: str, **fields: object) -> Scan:
+    """A scan whose scanner is a shell script in a container; $1 is the tarball, $2 the report, $3 the database."""
+    command = ("/bin/sh", "-c", script, "sh", "{tarball}", "{report}", "{database}")
+    return Scan(
+        **{"name": name, "image": containers.IMAGE, "command": command, "format": "scanmatrix", "timeout": 60, **fields}
+    )
+
+
+GOOD = f"echo '{REPORT.decode().strip()}' > \"$2\"\n"
+
+
+def run(plan: Plan, volume: Volume, watch: Watch | None = None) -> Ledger:
+    return LocalEngine(runner="container").run(plan, volume, watch or Watch())
+
+
+def only(plan: Plan, volume: Volume) -> LedgerRow:
+    (row,) = run(plan, volume).rows
+    return row
+
+
+def running(plan: Plan, volume: Volume) -> list[str]:
+    command = ["podman", "ps", "--all", "--quiet", f"--filter=label=scanmatrix.run={plan.run}@{volume.root}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.usefixtures("podman")
+def test_a_container_gets_nothing_it_does_not_need(
+    tmp_path: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY_PASSWORD", "secret")
+    script = (
+        'say() { echo "$@" >&2; }\n'
+        "say network /sys/class/net/*\n"
+        "(echo x > /owned) 2>/dev/null && say root is writable\n"
+        '(echo x > "$1") 2>/dev/null && say tarball is writable\n'
+        '[ -s "$1" ] && say tarball is there\n'
+        "echo x > scratch && say workdir is writable\n"
+        "while read -r key value; do\n"
+        "  case $key in CapEff:|CapBnd:|NoNewPrivs:|Uid:) say $key $value;; esac\n"
+        "done < /proc/self/status\n"
+        "say variables $(export -p | while read -r line; do line=${line#export }; echo ${line%%=*}; done)\n"
+    )
+    watch = Watch()
+    ledger = run(plan_of(tmp_path, [samples.small()], [shell("looks", script + GOOD)]), volume, watch)
+    assert rows(ledger)["looks"].outcome is Outcome.OK, rows(ledger)["looks"].reason
+    (record,) = watch.finished.values()
+    said = record.log.splitlines()
+    assert "network /sys/class/net/lo" in said
+    assert "root is writable" not in said
+    assert "tarball is writable" not in said
+    assert "tarball is there" in said
+    assert "workdir is writable" in said
+    assert "CapEff: 0000000000000000" in said
+    assert "CapBnd: 0000000000000000" in said
+    assert "NoNewPrivs: 1" in said
+    assert not any(line.startswith("Uid: 0") for line in said)
+    variables = next(line for line in said if line.startswith("variables")).split()[1:]
+    assert set(variables) >= {"HOME", "TMPDIR"}
+    assert "REGISTRY_PASSWORD" not in variables
+
+
+@pytest.mark.usefixtures("podman")
+def test_a_hanging_container_is_ended_and_removed(tmp_path: Path, volume: Volume) -> None:
+    plan = plan_of(tmp_path, [samples.small()], [shell("hang", "trap '' TERM; sleep 600", timeout=2)])
+    row = only(plan, volume)
+    assert row.outcome is Outcome.FAILED
+    assert "timed out" in row.reason
+    assert running(plan, volume) == []
+
+
+@pytest.mark.usefixtures("podman")
+def test_exit_codes_and_output_come_through(tmp_path: Path, volume: Volume) -> None:
+    row = only(plan_of(tmp_path, [samples.small()], [shell("fails", "echo no such layer >&2; exit 4")]), volume)
+    assert row.outcome is Outcome.FAILED
+    assert "4" in row.reason
+    assert "no such layer" in row.reason
+
+
+@pytest.mark.usefixtures("podman")
+def test_a_database_is_refreshed_in_the_scan_s_own_image(tmp_path: Path, volume: Volume) -> None:
+    database = Database(refresh=("/bin/sh", "-c", 'echo data > "$0/db"', "{database}"))
+    reads = 'read -r data < "$3/db"; [ "$data" = data ] || exit 5; (echo x > "$3/db") 2>/dev/null && exit 6\n'
+    plan = plan_of(tmp_path, [samples.small()], [shell("knows", reads + GOOD, database=database)])
+    row = only(plan, volume)
+    assert row.outcome is Outcome.OK, row.reason
+    assert row.database_version
+
+
+@pytest.mark.usefixtures("podman")
+def test_an_image_that_is_not_to_be_had_fails_its_cells(tmp_path: Path, volume: Volume) -> None:
+    absent = shell("absent", GOOD, image="127.0.0.1:1/scanner:1", retries=0)
+    row = only(plan_of(tmp_path, [samples.small()], [absent]), volume)
+    assert row.outcome is Outcome.FAILED
+    assert "127.0.0.1:1/scanner:1" in row.reason
+
+
+@pytest.mark.usefixtures("podman")
+def test_containers_of_a_killed_engine_are_removed_by_the_next(tmp_path: Path, volume: Volume) -> None:
+    hang = shell("hang", "sleep 600", timeout=5)
+    plan = plan_of(tmp_path, [samples.small()], [hang])
+    engine = start_engine(plan, volume.root, runner="container")
+    wait_for(lambda: running(plan, volume), engine)
+    kill(engine)
+    engine.communicate(timeout=10)
+    left = running(plan, volume)
+    assert left
+    assert only(plan, volume).outcome is Outcome.FAILED
+    assert not set(left) & set(running(plan, volume))
+
+
+@pytest.mark.usefixtures("podman")
+def test_what_is_on_path_runs_as_a_process_and_the_rest_in_containers(tmp_path: Path) -> None:
+    chooses = Scanners("auto", "test")
+    here = shell("here", "", command=(sys.executable,))
+    elsewhere = shell("elsewhere", "", command=("/scanner-of-nowhere",))
+    assert chooses.missing(here) == chooses.missing(elsewhere) == ""
+    assert "scanner-of-nowhere not found" in Scanners("process", "test").missing(elsewhere)
+
+
+def test_a_runtime_that_is_installed_but_does_not_work_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "podman"
+    broken.write_text("#!/bin/sh\nexit 125\n")
+    broken.chmod(0o755)
+    shutil.copy(broken, tmp_path / "docker")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    scan = shell("any", "", command=("/scanner-of-nowhere",))
+    assert "not found" in Scanners("auto", "test").missing(scan)
+    assert "podman" in Scanners("container", "test").missing(scan)
