@@ -114,24 +114,21 @@ def budget_line(plan: Plan) -> str:
 
 
 def print_ledger(ledger: Ledger) -> None:
-    """Every cell and how it ended."""
+    """Every cell and how it ended; how many components it has, where a scan wrote a BOM."""
+    columns = ["Image", "Scan", "Outcome", "Findings", "Components", "Why"]
     rows = [
-        [
-            _names(row.references),
-            row.scan,
-            row.outcome.value,
-            "" if row.findings is None else str(row.findings),
-            "" if row.components is None else str(row.components),
-            _why(row),
-        ]
+        [_names(row.references), row.scan, row.outcome.value, _count(row.findings), _count(row.components), _why(row)]
         for row in ledger.rows
     ]
-    print_table(
-        f"Ledger of {ledger.run}",
-        ["Image", "Scan", "Outcome", "Findings", "Components", "Why"],
-        rows,
-        right=frozenset({"Findings", "Components"}),
-    )
+    if all(row.components is None for row in ledger.rows):
+        where = columns.index("Components")
+        for line in (columns, *rows):
+            del line[where]
+    print_table(f"Ledger of {ledger.run}", columns, rows, right=frozenset({"Findings", "Components"}))
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def _names(references: Iterable[str], note: str = "") -> str:
