@@ -84,6 +84,8 @@ DEBIAN = {
     "npm": ("npm",),
     "openssh-client": ("ssh", "ssh-keygen"),
     "openssh-server": ("sshd",),
+    "podman": ("podman",),
+    "runc": ("runc",),
     "skopeo": ("skopeo",),
     "zstd": ("zstd",),
 }
