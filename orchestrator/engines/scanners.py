@@ -177,7 +177,7 @@ class Scanners:
         runtime = self.runtime
         if runtime is None:
             raise ScannerMissing(self.missing(scan))
-        runtime.pull(scan.image, job.folder, stopped)
+        self._pull_image(runtime, scan, job.folder, stopped)
         name = new_name()
         command = runtime.command(
             image=scan.image,
@@ -195,10 +195,10 @@ class Scanners:
             runtime.remove(name)
         return ended
 
-    def _pull_image(self, runtime: Runtime, scan: Scan) -> None:
+    def _pull_image(self, runtime: Runtime, scan: Scan, folder: Path, stopped: Callable[[], str]) -> None:
         """Make sure of the scanner's image; where a process would have done as well, trouble tells of that way too."""
         try:
-            runtime.pull(scan.image)
+            runtime.pull(scan.image, folder, stopped)
         except ImageUnavailable as error:
             if self._preference == "container":
                 raise
