@@ -57,11 +57,7 @@ class CellRunner:
 
     def fail(self, cell: Cell, error: str) -> CellRecord:
         """Record that the cell's scanner could not be started, and why."""
-        record = self.record(cell)
-        now = _now()
-        return self._write(
-            cell, record, started=record.started or now, finished=now, error=error, exit_code=None, log=""
-        )
+        return self._write(cell, self.record(cell), finished=_now(), error=error, exit_code=None, log="")
 
     def run(self, cell: Cell) -> CellRecord:
         """Run the cell to its end, successful or not.

@@ -21,13 +21,14 @@ def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt
     calls `interrupt`, which shall make the work end early, waits for that a little, and goes on its way: a thread that
     is stuck in a read does not hold up the process, which is why this is no `ThreadPoolExecutor`.
     """
-    queue = _Queue(iter(items))
+    listed = list(items)
+    limit = min(limit, len(listed))
+    queue = _Queue(iter(listed))
     errors: list[BaseException] = []
     begun: list[None] = []
     ended: list[None] = []
-    bell: SimpleQueue[None] = (
-        SimpleQueue()
-    )  # not `join`: interrupted, it takes a thread for ended (CPython issue 89437)
+    # Not `join`: interrupted, it takes a thread for ended (CPython issue 89437).
+    bell: SimpleQueue[None] = SimpleQueue()
 
     def loop() -> None:
         begun.append(None)

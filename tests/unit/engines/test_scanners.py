@@ -1,0 +1,93 @@
+"""How a scan's program is found, and what stands in its command line."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.engines.containers import Mount, Runtime
+from orchestrator.engines.scanners import Scanners, fill, find_program, search_path
+from orchestrator.model import Scan
+
+
+def scan(*command: str, **fields: object) -> Scan:
+    return Scan(**{"name": "s", "image": "anchore/grype:v1", "command": command, "format": "grype", **fields})
+
+
+def program(folder: Path, name: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_program_is_found_by_its_name_whatever_its_path_in_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = program(tmp_path / "bin", "scanner-of-ours")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert find_program("scanner-of-ours") == str(found)
+    assert find_program("/usr/local/bin/scanner-of-ours") == str(found)
+    assert find_program("/scanner-of-nowhere") is None
+
+
+def test_what_is_installed_beside_us_is_found_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert search_path().split(":") == [str(tmp_path), str(Path(sys.executable).parent)]
+
+
+def test_a_missing_scanner_is_named_with_the_way_to_get_it() -> None:
+    scanners = Scanners("process", "label")
+    assert scanners.missing(scan("scanmatrix-step")) == ""
+    assert "grype-of-nowhere not found; install it by brew" in scanners.missing(
+        scan("/grype-of-nowhere", install="brew")
+    )
+    assert "anchore/grype:v1" in scanners.missing(scan("/grype-of-nowhere"))
+
+
+def test_placeholders_are_filled_once() -> None:
+    places = {"tarball": "/t {report}", "report": "/r"}
+    found = fill(
+        ("{tarball}", "--out={report}", "{parameter.age}{report}"), scan("x", parameters={"age": "{tarball}"}), places
+    )
+    assert found == ("/t {report}", "--out=/r", "{tarball}/r")
+
+
+def test_braces_that_are_no_placeholder_stay() -> None:
+    texts = ('{"json": {}}', "{{.Template}}", "{unknown}", "{", "}", "a{tarball")
+    assert fill(texts, scan("x"), {"tarball": "/t"}) == texts
+
+
+@given(st.text(alphabet="{}abtarll.", max_size=40))
+def test_text_without_a_placeholder_is_left_alone(text: str) -> None:
+    assert fill((text,), scan("x"), {"nothing-of-this": "value"}) == (text,)
+
+
+def test_a_container_s_command_line() -> None:
+    command = Runtime("/usr/bin/podman", "r1@/v").command(
+        image="anchore/grype:v1",
+        argv=("/grype", "oci-archive:/image.tar"),
+        environment={"HOME": "/work"},
+        mounts=[Mount(Path("/v/cell"), "/work", read_only=False), Mount(Path("/v/a,b.tar"), "/image.tar")],
+        name="n",
+    )
+    assert command[:2] == ("/usr/bin/podman", "run")
+    assert command[-2:] == ("docker.io/anchore/grype:v1", "oci-archive:/image.tar")
+    options = set(command[2:-2])
+    assert options >= {
+        "--rm", "--name=n", "--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges",
+        "--entrypoint=/grype", "--workdir=/work", "--env=HOME=/work",
+        "--mount=type=bind,source=/v/cell,target=/work",
+        '--mount=type=bind,"source=/v/a,b.tar",target=/image.tar,readonly',
+    }  # fmt: skip
+    assert any(option.startswith("--user=") and not option.startswith("--user=0") for option in options)
+
+
+def test_only_a_refresh_has_a_network() -> None:
+    runtime = Runtime("docker", "label")
+    mounts = [Mount(Path("/d"), "/database", read_only=False)]
+    command = runtime.command(image="a:1", argv=("x",), environment={}, mounts=mounts, name="n", network=True)
+    assert not any(option.startswith("--network") for option in command)
