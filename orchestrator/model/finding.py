@@ -1,0 +1,56 @@
+"""Findings, whatever scanner they come from."""
+
+from enum import StrEnum
+
+from orchestrator.model.base import Document
+
+
+class Severity(StrEnum):
+    """Severities in ascending order, as CycloneDX names them (`negligible` of Debian and Grype is `info`)."""
+
+    UNKNOWN = "unknown"
+    NONE = "none"
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Position in the order, 0 for unknown."""
+        return list(Severity).index(self)
+
+
+class Cvss(Document, frozen=True):
+    """A CVSS rating: base score 0.0-10.0 and, where given, its version and vector string."""
+
+    score: float
+    version: str = ""
+    vector: str = ""
+
+
+class Finding(Document, frozen=True):
+    """One normalised fact out of a report.
+
+    Attributes:
+        id: as the scanner names it (`CVE-2021-44228`, `Eicar-Test-Signature`, `root-user`).
+        kind: `vulnerability`, `malware`, `secret`, `misconfiguration`, `license`, or `check` for built-in scans.
+        aliases: other ids of the same thing, sorted, without `id`.
+        cvss: the best rating the report gives (highest version, then the vendor's own), if any.
+        purl: package URL as the scanner spells it; empty where there is no package.
+        location: path in the image (or in the tarball) where it was found; empty when unknown.
+        fixed_version: versions that fix it, joined by `, `; empty when there is none.
+    """
+
+    id: str
+    kind: str
+    severity: Severity = Severity.UNKNOWN
+    aliases: tuple[str, ...] = ()
+    title: str = ""
+    package: str = ""
+    version: str = ""
+    purl: str = ""
+    location: str = ""
+    fixed_version: str = ""
+    cvss: Cvss | None = None

@@ -1,0 +1,89 @@
+"""Images and the targets made of them."""
+
+import msgspec
+
+from orchestrator.model.base import Document
+
+
+class Platform(Document, frozen=True):
+    """What an image runs on, in the words of the OCI image index (os, architecture, variant)."""
+
+    os: str = "linux"
+    architecture: str = "amd64"
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+
+class Blob(Document, frozen=True):
+    """A content descriptor of the OCI image specification: what to fetch and how to prove it.
+
+    Attributes:
+        digest: `<algorithm>:<hex>` of the bytes as fetched.
+        size: length in bytes.
+        media_type: the descriptor's media type; tells how a layer is compressed.
+    """
+
+    digest: str
+    size: int
+    media_type: str = ""
+
+
+class Image(Document, frozen=True):
+    """One image of one platform, as its manifest describes it.
+
+    Attributes:
+        manifest: the manifest itself.
+        config: the image configuration blob.
+        layers: the layers in order, the base first; the same blob may occur twice.
+    """
+
+    manifest: Blob
+    config: Blob
+    layers: tuple[Blob, ...] = ()
+    platform: Platform = Platform()
+
+
+class Name(Document, frozen=True):
+    """One name under which a target is asked for; a target has several when tags share a digest.
+
+    Attributes:
+        reference: the normalised reference (`docker.io/library/ubuntu:20.04`), or the path of a local archive.
+        owner: who answers for it, from the source of targets.
+        labels: whatever else that source says of it (other CSV columns).
+    """
+
+    reference: str
+    owner: str = ""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Target(Document, frozen=True):
+    """What is scanned: one image of one platform, however many names it has.
+
+    Attributes:
+        id: stable across runs; made from the digest, so every name of an image has the same one.
+        names: at least one, sorted by reference.
+        platform: the platform of this very image.
+        digest: digest of the platform's image manifest; empty when the target could not be resolved.
+        pull: where the pull step reads it: `http(s)://host[:port]/repository` (already rewritten to the cache),
+            or `file:<absolute path>` of an OCI archive, OCI layout folder or `docker save` tar.
+        size: bytes of its tarball on the volume; None when unknown (planned offline).
+        compressions: how its layers are compressed (`gzip`, `zstd`, `none`); empty when unknown.
+        error: why it could not be resolved; its cells are then all failed with this reason.
+    """
+
+    id: str
+    names: tuple[Name, ...]
+    platform: Platform = Platform()
+    digest: str = ""
+    pull: str = ""
+    size: int | None = None
+    compressions: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def reference(self) -> str:
+        """The first of its names, for people."""
+        return self.names[0].reference

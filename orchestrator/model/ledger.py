@@ -1,0 +1,90 @@
+"""How the cells of a run went, and how they ended."""
+
+from enum import StrEnum
+
+from orchestrator.model.base import Document
+
+
+class CellRecord(Document, frozen=True):
+    """What is known of a cell's execution, kept beside (never inside) the folder its scanner can write to.
+
+    Attributes:
+        attempts: attempts begun so far.
+        started: first attempt's begin, RFC 3339 UTC; empty when never started.
+        finished: end of the last attempt; empty while it runs.
+        error: why the last attempt failed; empty when it did not.
+        exit_code: of the scanner's last attempt; None when it was never started or was killed at its timeout.
+        log: last lines the scanner wrote to stderr.
+        database_version: of the database folder it was given.
+    """
+
+    attempts: int = 0
+    started: str = ""
+    finished: str = ""
+    error: str = ""
+    exit_code: int | None = None
+    log: str = ""
+    database_version: str = ""
+
+
+class Outcome(StrEnum):
+    """How a cell ended; there is no fourth way."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class LedgerRow(Document, frozen=True):
+    """One record per cell of a run.
+
+    Attributes:
+        cell: id of the cell.
+        references: every name of its target.
+        owners: who answers for it, one per name, duplicates and blanks left out.
+        outcome: ok, failed or skipped; `reason` says why when it is not ok.
+        findings: number of findings in its report; None unless ok.
+        components: number of components in its report, nested ones too; None unless ok and a CycloneDX BOM.
+        report_digest: `sha256:<hex>` of the report; empty unless ok.
+    """
+
+    cell: str
+    target: str
+    scan: str
+    references: tuple[str, ...]
+    outcome: Outcome
+    reason: str = ""
+    digest: str = ""
+    platform: str = ""
+    owners: tuple[str, ...] = ()
+    attempts: int = 0
+    started: str = ""
+    finished: str = ""
+    findings: int | None = None
+    components: int | None = None
+    scanner: str = ""
+    scanner_version: str = ""
+    database_version: str = ""
+    report_digest: str = ""
+    log: str = ""
+
+
+class Verdict(Document, frozen=True):
+    """What the policy says of a run: the rules it broke, in words; none means it passed."""
+
+    passed: bool = True
+    broken: tuple[str, ...] = ()
+
+
+class Ledger(Document, frozen=True):
+    """The end of a run: every cell of its plan, exactly once, in the plan's order."""
+
+    run: str
+    created: str
+    finished: str
+    rows: tuple[LedgerRow, ...]
+    verdict: Verdict = Verdict()
+
+    def count(self, outcome: Outcome) -> int:
+        """Number of cells that ended so."""
+        return sum(row.outcome is outcome for row in self.rows)

@@ -1,0 +1,123 @@
+"""The plan of a run: its cells, and what they cost."""
+
+from enum import StrEnum
+from functools import cached_property
+
+from orchestrator.model.base import Document
+from orchestrator.model.finding import Severity
+from orchestrator.model.image import Target
+from orchestrator.model.scan import Scan
+
+
+class Decision(StrEnum):
+    """What a plan says of a cell before anything runs."""
+
+    RUN = "run"
+    SKIP = "skip"
+    FAIL = "fail"
+
+
+class Cell(Document, frozen=True):
+    """One target and one scan.
+
+    Attributes:
+        target: id of the target.
+        scan: name of the scan.
+        decision: whether it will run; when it will not, `reason` says why.
+    """
+
+    target: str
+    scan: str
+    decision: Decision = Decision.RUN
+    reason: str = ""
+
+    @property
+    def id(self) -> str:
+        """Stable across runs of the same target digest and scan."""
+        return f"{self.target}/{self.scan}"
+
+
+class Budget(Document, frozen=True):
+    """What a plan will cost, known before it starts.
+
+    Attributes:
+        images: images to pull (unique digests).
+        cells: cells that will run.
+        pull_bytes: bytes of unique blobs to read from upstream.
+        volume_bytes: peak bytes on the volume: the tarballs of the largest wave.
+        spec_bytes: bytes of the largest Argo object of the plan; 0 until rendered.
+        pods: pods that Argo would start.
+        unknown: images whose size is unknown; the byte figures above leave them out.
+    """
+
+    images: int = 0
+    cells: int = 0
+    pull_bytes: int = 0
+    volume_bytes: int = 0
+    spec_bytes: int = 0
+    pods: int = 0
+    unknown: int = 0
+
+
+class Policy(Document, frozen=True):
+    """When a run is good enough.
+
+    Attributes:
+        coverage: least percentage of planned cells that end `ok` or `skipped`.
+        severity: a finding of this severity or above breaks the policy; None for no such rule.
+        warn_only: report a broken rule, but let the run pass.
+    """
+
+    coverage: float = 100.0
+    severity: Severity | None = None
+    warn_only: bool = False
+
+
+class Limits(Document, frozen=True):
+    """Bounds of a run.
+
+    Attributes:
+        images_in_flight: images pulled and scanned at the same time.
+        cells_in_flight: scanner processes at the same time (local engine).
+        cells_per_shard: most cells in one Workflow.
+        deadline: seconds a whole run may take.
+        retries: further attempts of a pull after the first.
+    """
+
+    images_in_flight: int = 4
+    cells_in_flight: int = 4
+    cells_per_shard: int = 1000
+    deadline: int = 6 * 3600
+    retries: int = 4
+
+
+class Plan(Document, frozen=True, dict=True):
+    """The cells of one run, the skipped ones with their reasons, and the budget; immutable once written.
+
+    Attributes:
+        run: id of the run; lower-case, fit for a file name and a Kubernetes name.
+        created: when it was made, RFC 3339 in UTC.
+        version: version of scanmatrix that made it.
+        scans: the scans that occur in its cells, parameters filled in.
+        targets: by id, resolved or not; ids are unique.
+        cells: every cell asked for; runs, skips and failures alike, ordered by target then scan.
+        waves: ids of the targets to run, in groups that fit the volume one after the other.
+        insecure: registry hosts (`host[:port]`) spoken to without TLS verification.
+    """
+
+    run: str
+    created: str
+    version: str
+    scans: tuple[Scan, ...]
+    targets: tuple[Target, ...]
+    cells: tuple[Cell, ...]
+    waves: tuple[tuple[str, ...], ...] = ()
+    budget: Budget = Budget()
+    limits: Limits = Limits()
+    policy: Policy = Policy()
+    insecure: tuple[str, ...] = ()
+
+    @cached_property
+    def targets_by_id(self) -> dict[str, Target]:
+        """The targets by their ids; made once, so that looking one up stays cheap in plans of any size."""
+        return {target.id: target for target in self.targets}
