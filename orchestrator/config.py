@@ -22,6 +22,7 @@ from orchestrator.sections import (
     Cache,
     Host,
     LimitsSection,
+    Local,
     PlatformName,
     PolicySection,
     Scans,
@@ -79,6 +80,7 @@ class Config(Section):
     engine: Literal["local", "argo"] = "local"
     layout: Literal["cell", "image"] = "cell"
     image: Text = Field(default_factory=default_image)
+    local: Local = Local()
     argo: Argo = Argo()
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)

@@ -151,7 +151,7 @@ def run(plan: Plan, config: Config, *, observer: Observer | None = None) -> Ledg
             f"this version runs plans with the local engine only, not {config.engine!r}:"
             " submit the output of `scanmatrix render` to Argo, or set `engine: local`"
         )
-    return LocalEngine().run(plan, _volume(config), observer or Silent())
+    return LocalEngine(runner=config.local.runner).run(plan, _volume(config), observer or Silent())
 
 
 def render(plan: Plan, config: Config, *, kind: Kind | str = "workflow") -> str:

@@ -205,6 +205,16 @@ class Store(Section):
     url: SecretStr | None = None
 
 
+class Local(Section):
+    """What the local engine needs to know.
+
+    Attributes:
+        runner: how scanners are started: found on PATH or else in a container (`auto`), or only the one way.
+    """
+
+    runner: Literal["auto", "process", "container"] = "auto"
+
+
 class Argo(Section):
     """What Argo needs to know.
 
