@@ -11,13 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from orchestrator.images.digests import new_hash
 from orchestrator.images.docker_save import read_docker_save
 from orchestrator.images.files import Files, LocalImage, open_files
-from orchestrator.images.interface import ArchiveError, Cancelled
+from orchestrator.images.interface import ArchiveError
 from orchestrator.images.oci_layout import read_layout
 from orchestrator.images.platforms import choose
-from orchestrator.images.sources import CHUNK, Sink
+from orchestrator.images.sources import Sink, copy
 from orchestrator.model import Blob, Image, Platform
 
 
@@ -112,15 +111,9 @@ class LocalSource:
             ArchiveError: it is damaged.
             Cancelled: aborted.
         """
-        state, at = new_hash(blob.digest), 0
         with self._archive.open_blob(blob.digest) as stream:
-            while data := stream.read(CHUNK):
-                if self._stopped.is_set():
-                    raise Cancelled("stopped on request")
-                state.update(data)
-                sink.write(at, data)
-                at += len(data)
-        if at != blob.size or state.hexdigest() != blob.digest.partition(":")[2]:
+            proven = copy(stream, blob, sink, self._stopped)
+        if not proven:
             raise ArchiveError(f"{self._path}: {blob.digest} in it is damaged; fetch or save the archive again")
 
     def abort(self) -> None:

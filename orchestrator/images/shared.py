@@ -15,11 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.documents import DocumentError, decode, encode
-from orchestrator.images.digests import new_hash
-from orchestrator.images.interface import Cancelled
 from orchestrator.images.members import section
 from orchestrator.images.partial import partial_path, wait_for_lock
-from orchestrator.images.sources import CHUNK, Sink
+from orchestrator.images.sources import Sink, copy
 from orchestrator.model import Blob, Document
 
 _HINT_LIMIT = 4096
@@ -102,18 +100,11 @@ class Claim:
             source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             return False
-        state, at = new_hash(self._blob.digest), 0
         try:
             with section(source, offset, self._blob.size) as stream:
-                while data := stream.read(CHUNK):
-                    if self._stopped.is_set():
-                        raise Cancelled("stopped on request")
-                    state.update(data)
-                    sink.write(at, data)
-                    at += len(data)
+                return copy(stream, self._blob, sink, self._stopped)
         finally:
             os.close(source)
-        return state.hexdigest() == self._blob.digest.partition(":")[2]
 
 
 def forget_evicted(folder: Path, tarballs: Path) -> None:

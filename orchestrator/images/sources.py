@@ -1,7 +1,7 @@
 """Where the bytes of an image come from, behind one interface; every byte is proven on its way to the sink."""
 
 import threading
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from orchestrator.errors import TemporaryError
 from orchestrator.images.digests import Hash, new_hash
@@ -34,6 +34,22 @@ class Source(Protocol):
 
     def abort(self) -> None:
         """Make all `fetch` in other threads end soon, with `Cancelled`."""
+
+
+def copy(stream: BinaryIO, blob: Blob, sink: Sink, stopped: threading.Event) -> bool:
+    """Hand a blob's bytes from a file to a sink; False when they are not what its digest stands for.
+
+    Raises:
+        Cancelled: told to stop meanwhile.
+    """
+    state, at = new_hash(blob.digest), 0
+    while data := stream.read(CHUNK):
+        if stopped.is_set():
+            raise Cancelled("stopped on request")
+        state.update(data)
+        sink.write(at, data)
+        at += len(data)
+    return at == blob.size and state.hexdigest() == blob.digest.partition(":")[2]
 
 
 class RegistrySource:

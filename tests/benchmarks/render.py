@@ -10,6 +10,10 @@ import resource
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.planning import Located
 
 SCANS = ("general", "virus", "dependency", "image-lifetime")
 SIZES = (625, 1250, 2500)
@@ -45,7 +49,7 @@ def measure(images: int) -> dict[str, float]:
     from orchestrator.config import default_config  # noqa: PLC0415
     from orchestrator.inventory import Entry  # noqa: PLC0415
     from orchestrator.planning import make_plan  # noqa: PLC0415
-    from tests.benchmarks.plan import NOW, Resolved, _located  # noqa: PLC0415
+    from tests.unit.planning.samples import NOW, Table  # noqa: PLC0415
     from workflows import manifests  # noqa: PLC0415
 
     names = [f"registry.example/team{i % 50}/app{i}:1.{i}" for i in range(images)]
@@ -53,7 +57,7 @@ def measure(images: int) -> dict[str, float]:
     catalog, config = load_catalog(), default_config(environment={})
     imported = time.perf_counter()
     # Made by the benchmark, not by what it measures.
-    resolver = Resolved({name: (_located(name),) for name in names})
+    resolver = Table({name: (_located(name),) for name in names})
     ready = time.perf_counter()
     plan = make_plan(config, entries, catalog, run="bench", now=NOW, resolver=resolver)
     planned = time.perf_counter()
@@ -72,6 +76,22 @@ def measure(images: int) -> dict[str, float]:
         "largest": manifests.object_bytes(found),
         "yaml": len(text),
     }
+
+
+def _located(reference: str) -> "Located":
+    """An image of six layers; the base is one of 256."""
+    from orchestrator.model import Blob, Image  # noqa: PLC0415
+    from orchestrator.planning import Located  # noqa: PLC0415
+    from tests.unit.planning.samples import GZIP, digest  # noqa: PLC0415
+
+    base = Blob(digest=digest(f"base {digest(reference)[7:9]}"), size=30_000_000, media_type=GZIP)
+    own = [Blob(digest=digest(f"{reference} {n}"), size=2_000_000, media_type=GZIP) for n in range(5)]
+    image = Image(
+        manifest=Blob(digest=digest(reference), size=2000),
+        config=Blob(digest=digest(f"config {reference}"), size=5000),
+        layers=(base, *own),
+    )
+    return Located(platform=image.platform, pull="http://cache:5000/x", image=image, size=40_000_000)
 
 
 if __name__ == "__main__":
