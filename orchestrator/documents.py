@@ -1,5 +1,6 @@
 """Our frozen types to JSON and back: one encoding for plan, ledger and records."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,11 @@ D = TypeVar("D", bound=Document)
 
 class DocumentError(PermanentError):
     """A JSON document of ours is damaged, or was written by an incompatible version."""
+
+
+def spell_time(moment: datetime) -> str:
+    """A moment with a time zone as every document has it: RFC 3339 in UTC, whole seconds."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def encode(document: Document) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.documents import DocumentError, encode, read
+from orchestrator.documents import DocumentError, encode, read, spell_time
 from orchestrator.engines.process import Ended
 from orchestrator.engines.scanners import Attempt, Scanners
 from orchestrator.engines.stop import Stop
@@ -114,7 +114,7 @@ class CellRunner:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return spell_time(datetime.now(UTC))
 
 
 def _fresh_folder(folder: Path, attempt: int) -> Path:

@@ -1,7 +1,7 @@
 """The matrix: every target × every scan asked for, each cell with its decision, the waves, and the budget."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 
@@ -9,6 +9,7 @@ import msgspec
 
 from orchestrator.catalog import unknown_scan
 from orchestrator.config import Config
+from orchestrator.documents import spell_time
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry
 from orchestrator.model import Cell, Decision, Plan, Scan, Target
@@ -71,7 +72,7 @@ def make_plan(
     images = (image for target in live if (image := drafts[target.id].located.image) and not _is_local(target))
     return Plan(
         run=run,
-        created=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        created=spell_time(now),
         version=version("scanmatrix"),
         scans=tuple(scans.values()),
         targets=targets,

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.documents import DocumentError, read
+from orchestrator.documents import DocumentError, read, spell_time
 from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError, ReportMissingError
 from orchestrator.findings.reading import ReportFile, read_report_file
@@ -174,7 +174,7 @@ def _seconds(moment: str) -> float:
 
 
 def _ok(row: LedgerRow, file: ReportFile, report: Report) -> LedgerRow:
-    written = datetime.fromtimestamp(file.modified, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    written = spell_time(datetime.fromtimestamp(file.modified, UTC))
     return msgspec.structs.replace(
         row,
         outcome=Outcome.OK,

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import ExitStack
-from datetime import UTC
 from typing import TYPE_CHECKING
 
-from orchestrator.documents import encode
+from orchestrator.documents import encode, spell_time
 from orchestrator.model import Ledger, LedgerRow, Severity
 from orchestrator.results.cells import examine
 from orchestrator.results.ledger import LEDGER, moment
@@ -143,4 +142,4 @@ def _latest(rows: Sequence[LedgerRow]) -> str:
     """The latest moment in the ledger's rows, RFC 3339 in UTC; empty when nothing ran."""
     moments = [moment(text) for row in rows for text in (row.started, row.finished)]
     latest = max((each for each in moments if each), default=None)
-    return latest.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if latest else ""
+    return spell_time(latest) if latest else ""

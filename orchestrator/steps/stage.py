@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.documents import DocumentError, encode, read
+from orchestrator.documents import DocumentError, encode, read, spell_time
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.images.archive import open_tarball
 from orchestrator.images.manifests import compressions
@@ -164,4 +164,4 @@ def _remove(path: Path) -> None:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return spell_time(datetime.now(UTC))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from orchestrator.documents import DocumentError, encode, read
+from orchestrator.documents import DocumentError, encode, read, spell_time
 from orchestrator.model import CellRecord, Decision
 from orchestrator.volume import write_atomic
 
@@ -22,7 +22,7 @@ def record_failure(plan: Plan, target: str, error: str, volume: Volume) -> None:
     A cell that an earlier execution of the run brought to an end keeps its record. The next attempt of a cell begins a
     new one, so a pull that works in the end leaves no trace of this.
     """
-    record = CellRecord(error=error, finished=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+    record = CellRecord(error=error, finished=spell_time(datetime.now(UTC)))
     for cell in plan.cells:
         path = volume.record(plan.run, cell.target, cell.scan)
         if cell.target != target or cell.decision is not Decision.RUN or _ended_well(path):
