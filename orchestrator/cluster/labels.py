@@ -1,0 +1,23 @@
+"""The labels by which the Workflows and pods of a run are found again."""
+
+#: Of every Workflow and pod of a run: its id. The parent, its shards and later retries of a run all carry the same.
+RUN = "scanmatrix/run"
+#: Of a Workflow that is one shard of its run, and of its pods: the shard's number, from `001`.
+SHARD = "scanmatrix/shard"
+#: Of a pod: id of the target it works on.
+TARGET = "scanmatrix/target"
+#: Of a pod: name of its scan.
+SCAN = "scanmatrix/scan"
+#: Of a pod: which kind of step it is (`plan`, `database`, `pull`, `scan`, `image`, `aggregate`, …).
+COMPONENT = "app.kubernetes.io/component"
+PART_OF = "app.kubernetes.io/part-of"
+#: Value of `PART_OF`.
+SCANMATRIX = "scanmatrix"
+#: Set by Argo on every pod of a Workflow: the Workflow's name; and, an annotation, the id of its node.
+ARGO_WORKFLOW = "workflows.argoproj.io/workflow"
+ARGO_NODE_ID = "workflows.argoproj.io/node-id"
+
+
+def of_run(run: str) -> str:
+    """Selector of everything that belongs to a run."""
+    return f"{RUN}={run}"

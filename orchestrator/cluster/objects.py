@@ -1,0 +1,168 @@
+"""What we read of Kubernetes objects, as typed data; whatever else they hold is passed over unread.
+
+Field names are those of the Kubernetes API (core/v1 Pod) and of Argo's `argoproj.io/v1alpha1` Workflow.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class _Object(msgspec.Struct, frozen=True, rename="camel"):
+    """Part of a Kubernetes object; keys in camel case there."""
+
+
+class Metadata(_Object, frozen=True):
+    """`metadata` of any object."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    creation_timestamp: str = ""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Parameter(_Object, frozen=True):
+    """A parameter of a Workflow or a node."""
+
+    name: str
+    value: str | None = None
+
+
+class Parameters(_Object, frozen=True):
+    """Inputs, outputs or arguments."""
+
+    parameters: tuple[Parameter, ...] = ()
+    exit_code: str | None = None
+
+
+class Node(_Object, frozen=True):
+    """One node of a Workflow's status.
+
+    Attributes:
+        type: `Pod`, `Container` (of a ContainerSet), `Retry`, `DAG`, `TaskGroup`, `Skipped`, …
+        phase: `Pending`, `Running`, `Succeeded`, `Failed`, `Error`, `Skipped`, `Omitted`.
+        message: why, in Argo's words.
+        outputs: `exit_code` of the main container among them.
+    """
+
+    id: str
+    name: str = ""
+    display_name: str = ""
+    type: str = ""
+    template_name: str = ""
+    phase: str = ""
+    message: str = ""
+    started_at: str | None = None
+    finished_at: str | None = None
+    boundary_id: str = msgspec.field(default="", name="boundaryID")
+    inputs: Parameters | None = None
+    outputs: Parameters | None = None
+    children: tuple[str, ...] = ()
+
+    def parameter(self, name: str) -> str:
+        """Value of an input parameter; empty when there is none."""
+        found = self.inputs.parameters if self.inputs else ()
+        return next((each.value or "" for each in found if each.name == name), "")
+
+
+class WorkflowSpec(_Object, frozen=True):
+    """`spec` of a Workflow, as far as it changes while it runs."""
+
+    arguments: Parameters = Parameters()
+    shutdown: str = ""
+    suspend: bool = False
+
+
+class WorkflowStatus(_Object, frozen=True):
+    """`status` of a Workflow.
+
+    Attributes:
+        nodes: by id; empty when the controller keeps them compressed (`compressed_nodes`) or in a database.
+        compressed_nodes: base64 of gzip of the nodes' JSON, when they were too large for the object.
+        offload_node_status_version: set when the controller keeps the nodes in its database.
+    """
+
+    phase: str = ""
+    message: str = ""
+    started_at: str | None = None
+    finished_at: str | None = None
+    progress: str = ""
+    nodes: dict[str, Node] = msgspec.field(default_factory=dict)
+    compressed_nodes: str = ""
+    offload_node_status_version: str = ""
+
+
+class Workflow(_Object, frozen=True):
+    """A Workflow."""
+
+    metadata: Metadata
+    spec: WorkflowSpec = WorkflowSpec()
+    status: WorkflowStatus = WorkflowStatus()
+
+    @property
+    def ended(self) -> bool:
+        """Whether Argo will do nothing more with it."""
+        return self.status.phase in {"Succeeded", "Failed", "Error"}
+
+
+class Waiting(_Object, frozen=True):
+    """A container that has not started."""
+
+    reason: str = ""
+    message: str = ""
+
+
+class Terminated(_Object, frozen=True):
+    """A container that has ended."""
+
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+class ContainerState(_Object, frozen=True):
+    """At most one of them is set."""
+
+    waiting: Waiting | None = None
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(_Object, frozen=True):
+    """State of one container of a pod."""
+
+    name: str
+    state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
+    image: str = ""
+
+
+class Condition(_Object, frozen=True):
+    """A condition of a pod, such as `PodScheduled`."""
+
+    type: str
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class PodStatus(_Object, frozen=True):
+    """`status` of a pod."""
+
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class Pod(_Object, frozen=True):
+    """A pod."""
+
+    metadata: Metadata
+    status: PodStatus = PodStatus()
