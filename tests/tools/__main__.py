@@ -1,4 +1,4 @@
-"""Make the tests' external tools available: `python -m tests.tools [--all] [name …]`. Needs nothing but Python."""
+"""Make the tests' external tools available: `python -m tests.tools [--all] [--cluster] [name …]`. Needs nothing but Python."""
 
 import argparse
 import fcntl
@@ -16,7 +16,7 @@ def main() -> int:
     """Bring what is missing, one line per step; the exit status is 1 when CI requires a tool that cannot be had."""
     options = _options()
     with _alone():
-        lacking = [*_debian_packages(options.names), *_go_tools(options), *_artefacts(options.names)]
+        lacking = [*_debian_packages(options), *_go_tools(options), *_artefacts(options)]
     if lacking:
         say("note", "tests are skipped that need", ", ".join(lacking))
     return 1 if lacking and os.environ.get("SCANMATRIX_REQUIRE_TOOLS", "") not in {"", "0"} else 0
@@ -25,18 +25,23 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.tools", description=__doc__)
     parser.add_argument("--all", action="store_true", help="also the tools that take minutes to build (grype, trivy)")
+    parser.add_argument("--cluster", action="store_true", help="only what the one-node cluster needs, and the names")
     known = [*_catalog.DEBIAN, *(t.name for t in _catalog.GO_TOOLS), *(a.name for a in _catalog.ARTEFACTS)]
     parser.add_argument("names", nargs="*", metavar="name", help=f"only these, of: {', '.join(known)}")
     options = parser.parse_args()
     if unknown := set(options.names) - set(known):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if options.cluster:
+        options.names += _catalog.CLUSTER_TOOLS
     return options
 
 
-def _debian_packages(names: list[str]) -> list[str]:
-    missing = {package: of for package, of in _debian.missing().items() if not names or package in names}
-    for package in _catalog.DEBIAN:
-        if package not in missing and (not names or package in names):
+def _debian_packages(options: argparse.Namespace) -> list[str]:
+    wanted = {name: of for name, of in _catalog.DEBIAN.items() if not options.names or name in options.names}
+    wanted |= _catalog.CLUSTER_DEBIAN if options.cluster else {}
+    missing = _debian.missing(wanted)
+    for package in wanted:
+        if package not in missing:
             say("present", package)
     if not missing:
         return []
@@ -54,20 +59,20 @@ def _go_tools(options: argparse.Namespace) -> list[str]:
         if tool.name not in options.names and (options.names or (tool.optional and not options.all)):
             continue
         label = f"{tool.name} {tool.version}"
-        if tool.binary.exists():
+        if tool.built:
             say("present", label)
         elif shutil.which("go") is None:
             say("missing", label, "(go is not on PATH)")
-            lacking += [] if find(tool.name) else [tool.name]
+            lacking += [name for name in tool.packages if find(name) is None]
         elif not _attempt(f"build {label}", lambda tool=tool: _golang.build(tool)):  # type: ignore[misc]
             lacking.append(tool.name)
     return lacking
 
 
-def _artefacts(names: list[str]) -> list[str]:
+def _artefacts(options: argparse.Namespace) -> list[str]:
     lacking = []
     for artefact in _catalog.ARTEFACTS:
-        if names and artefact.name not in names:
+        if options.names and artefact.name not in options.names:
             continue
         if artefact.file.exists():
             say("present", artefact.name)

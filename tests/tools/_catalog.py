@@ -10,14 +10,17 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class GoTool:
-    """A command built from a Go module.
+    """Commands built from one Go module.
 
     Attributes:
-        name: of the command, and of the folder in `go/` with its go.mod.
+        name: of the folder its builds lie in, and of its command unless `commands` says otherwise.
         module: the module it is in; the version is the one its go.mod requires.
-        package: the command's package in it.
-        stamp: the variable that holds what the command says of its version.
+        package: the command's package in it, or the folder of the packages of several.
+        stamp: the variable that holds what the command says of its version; a full name, or one below the module.
         optional: built only when asked for, because it takes minutes and few tests need it.
+        commands: the commands below `package`; by default the one called `name`.
+        go: the folder in `go/` with its go.mod; by default called `name`.
+        flags: further variables to set at link time.
     """
 
     name: str
@@ -25,11 +28,30 @@ class GoTool:
     package: str
     stamp: str
     optional: bool = False
+    commands: tuple[str, ...] = ()
+    go: str = ""
+    flags: tuple[str, ...] = ()
 
     @property
     def source(self) -> Path:
         """The folder with go.mod and go.sum."""
-        return HERE / "go" / self.name
+        return HERE / "go" / (self.go or self.name)
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Full names of the packages by their commands."""
+        below = "/".join(part for part in (self.module, self.package) if part)
+        return {command: f"{below}/{command}" for command in self.commands} or {self.name: below}
+
+    @property
+    def binaries(self) -> dict[str, Path]:
+        """The files of its commands."""
+        return {command: self.folder / "bin" / command for command in self.packages}
+
+    @property
+    def built(self) -> bool:
+        """Whether all of it is there."""
+        return all(binary.exists() for binary in self.binaries.values())
 
     @property
     def version(self) -> str:
@@ -45,11 +67,6 @@ class GoTool:
     def folder(self) -> Path:
         """Where its build lies."""
         return cache() / f"{self.name}-{self.version}"
-
-    @property
-    def binary(self) -> Path:
-        """The command itself."""
-        return self.folder / "bin" / self.name
 
 
 @dataclass(frozen=True)
@@ -72,6 +89,30 @@ GO_TOOLS = (
     GoTool("argo", "github.com/argoproj/argo-workflows/v3", "cmd/argo", ".version"),
     GoTool("grype", "github.com/anchore/grype", "cmd/grype", "main.version", optional=True),
     GoTool("trivy", "github.com/aquasecurity/trivy", "cmd/trivy", "pkg/version/app.ver", optional=True),
+    GoTool(
+        "syft-static", "github.com/anchore/syft", "cmd", "main.version", optional=True, commands=("syft",), go="syft"
+    ),
+    GoTool("etcd", "go.etcd.io/etcd/server/v3", "", "", optional=True),
+    GoTool(
+        "kubernetes",
+        "k8s.io/kubernetes",
+        "cmd",
+        "k8s.io/component-base/version.gitVersion",
+        optional=True,
+        commands=("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
+        flags=("k8s.io/component-base/version.gitMajor=1", "k8s.io/component-base/version.gitMinor=34"),
+    ),
+    GoTool("coredns", "github.com/coredns/coredns", "", "", optional=True),
+    GoTool(
+        "argo-workflows",
+        "github.com/argoproj/argo-workflows/v3",
+        "cmd",
+        ".version",
+        optional=True,
+        commands=("workflow-controller", "argoexec"),
+        go="argo",
+    ),
+    GoTool("kwok", "sigs.k8s.io/kwok", "cmd/kwok", "pkg/consts.Version", optional=True),
 )
 
 # Debian package → the commands the tests need of it.
@@ -89,6 +130,22 @@ DEBIAN = {
     "skopeo": ("skopeo",),
     "zstd": ("zstd",),
 }
+
+# What only the one-node cluster of the end-to-end tests needs, in the same form.
+CLUSTER_DEBIAN = {
+    "clamav-freshclam": ("freshclam",),
+    "conntrack": ("conntrack",),
+    "containerd": ("containerd", "ctr"),
+    "containernetworking-plugins": ("ptp", "portmap"),
+    "debootstrap": ("debootstrap",),
+    "ethtool": ("ethtool",),
+    "gcc": ("gcc",),
+    "ipset": ("ipset",),
+    "iptables": ("iptables",),
+    "runc": ("runc",),
+    "socat": ("socat",),
+}
+CLUSTER_TOOLS = ("etcd", "kubernetes", "coredns", "argo", "argo-workflows")
 
 # Packages that are needed only until an artefact has been fetched with them.
 CLIENTS = {"maven": "log4j-core", "npm": "npm-package"}
@@ -114,7 +171,8 @@ def cache() -> Path:
 def cached(name: str) -> Path | None:
     """The tool's build or the artefact's file, when it is there."""
     name = _ALIASES.get(name, name)
-    files = [tool.binary for tool in GO_TOOLS if tool.name == name] + [a.file for a in ARTEFACTS if a.name == name]
+    files = [tool.binaries[name] for tool in GO_TOOLS if name in tool.binaries and tool.name != "syft-static"]
+    files += [a.file for a in ARTEFACTS if a.name == name]
     return next((file for file in files if file.exists()), None)
 
 
@@ -131,7 +189,7 @@ def how(name: str) -> str:
         if artefact.name == name:
             return artefact.how
     for tool in GO_TOOLS:
-        if tool.name == _ALIASES.get(name, name):
+        if _ALIASES.get(name, name) in tool.packages:
             return f"Go, then `{INSTALLER}{' --all' if tool.optional else ''}`"
     for package, names in DEBIAN.items():
         if name in names:

@@ -3,19 +3,19 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.tools import find
-from tests.tools._catalog import CLIENTS, DEBIAN
+from tests.tools._catalog import CLIENTS
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
-def missing() -> dict[str, list[str]]:
+def missing(packages: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
     """Packages of which a command is missing, with these commands."""
-    wanted = {package: names for package, names in DEBIAN.items() if find(CLIENTS.get(package, "")) is None}
+    wanted = {package: names for package, names in packages.items() if find(CLIENTS.get(package, "")) is None}
     lacking = {package: [name for name in names if find(name) is None] for package, names in wanted.items()}
     return {package: names for package, names in lacking.items() if names}
 

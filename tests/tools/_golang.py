@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.tools._catalog import GoTool
 
 
-def build(tool: GoTool) -> Path:
+def build(tool: GoTool) -> None:
     """Build in a folder of its own and move the finished tool into place; a killed build leaves nothing there."""
     tool.folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=tool.folder.parent, prefix=".unfinished-") as temporary:
@@ -19,22 +19,25 @@ def build(tool: GoTool) -> Path:
         work.mkdir()
         for name in ("go.mod", "go.sum"):
             shutil.copyfile(tool.source / name, work / name)
-        if tool.name == "argo":
+        if tool.source.name == "argo":
             _mend_argo(tool, work)
         finished = Path(temporary) / "finished"
-        flags = ["-trimpath", f"-ldflags=-s -w -X {_stamp(tool)}={tool.version}"]
-        _go(work, "build", *flags, "-o", str(finished / "bin" / tool.name), f"{tool.module}/{tool.package}")
+        stamps = [*([f"{_stamp(tool)}={tool.version}"] if tool.stamp else []), *tool.flags]
+        flags = ["-trimpath", f"-ldflags=-s -w {' '.join(f'-X {stamp}' for stamp in stamps)}"]
+        for command, package in tool.packages.items():
+            _go(work, "build", *flags, "-o", str(finished / "bin" / command), package)
+        if tool.name == "argo-workflows":
+            shutil.copytree(work / "argo-workflows" / "manifests", finished / "manifests")
         try:
             finished.rename(tool.folder)
         except OSError:
-            if not tool.binary.exists():  # somebody else was faster; a build is the same whoever made it
+            if not tool.built:  # somebody else was faster; a build is the same whoever made it
                 raise
-    return tool.binary
 
 
 def _stamp(tool: GoTool) -> str:
     """Full name of the version's variable: a scanner's version ends up in its reports."""
-    if tool.stamp.startswith("main."):
+    if tool.stamp.startswith(("main.", "k8s.io/")):
         return tool.stamp
     return tool.module + (tool.stamp if tool.stamp.startswith(".") else f"/{tool.stamp}")
 

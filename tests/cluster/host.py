@@ -1,0 +1,112 @@
+"""What the cluster changes of the machine itself: an address, two settings, packet rules, mounts, cgroups."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.cluster.processes import ClusterError
+from tests.cluster.state import NODE_IP, State
+
+_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+_TABLES = ("filter", "nat", "mangle")
+#: Chains of kube-proxy, kubelet, the CNI plugins and our own.
+_CHAINS = ("KUBE-", "CNI-", "SCANMATRIX-")
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def prepare(state: State) -> None:
+    """Make the machine fit for a node, and note what was there before.
+
+    Raises:
+        ClusterError: another Kubernetes node runs here, or we may not.
+    """
+    if os.geteuid() != 0:
+        raise ClusterError("a cluster on this machine needs root; or point KUBECONFIG to a cluster that you have")
+    before = state.folder / "before.json"
+    if not before.exists():
+        if any("KUBE-" in line for table in _TABLES for line in _rules(table)):
+            raise ClusterError("this machine is a Kubernetes node already; point KUBECONFIG to its cluster instead")
+        policy = next((line.split()[2] for line in _rules("filter") if line.startswith("-P FORWARD")), "ACCEPT")
+        before.write_text(json.dumps({"forward": _FORWARD.read_text().strip(), "policy": policy}))
+    _run("ip", "address", "replace", f"{NODE_IP}/32", "dev", "lo")
+    _FORWARD.write_text("1\n")
+    _run("iptables", "--wait", "-P", "FORWARD", "ACCEPT")
+
+
+def restore(state: State) -> None:
+    """Put the machine back as it was; what is gone already is no trouble."""
+    _remove_rules()
+    _run("ip", "address", "delete", f"{NODE_IP}/32", "dev", "lo", check=False)
+    before = state.folder / "before.json"
+    if before.exists():
+        found = json.loads(before.read_text())
+        _FORWARD.write_text(found["forward"] + "\n")
+        _run("iptables", "--wait", "-P", "FORWARD", found["policy"])
+    _remove_cgroups()
+    unmount(state.folder)
+    shutil.rmtree(state.folder)
+
+
+def unmount(folder: Path) -> None:
+    """Unmount everything below a folder, the deepest first."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in sorted((each for each in mounts if Path(each).is_relative_to(folder)), reverse=True):
+        _run("umount", "--lazy", mount, check=False)
+
+
+def _remove_rules() -> None:
+    """Take our rules and chains out of every table, of both address families, and our sets after them."""
+    for command in ("iptables", "ip6tables"):
+        for table in _TABLES:
+            lines = _rules(table, command)
+            ours = [line for line in lines if any(f" {prefix}" in line for prefix in _CHAINS)]
+            jumps = [line for line in ours if line.startswith("-A ") and not line.startswith(_starts("-A "))]
+            for line in jumps:
+                _run(command, "--wait", "-t", table, *_words(line.replace("-A ", "-D ", 1)), check=False)
+            chains = [line.split()[1] for line in ours if line.startswith("-N ")]
+            for action in ("-F", "-X"):
+                for chain in chains:
+                    _run(command, "--wait", "-t", table, action, chain, check=False)
+    if shutil.which("ipset"):
+        for name in _output("ipset", "list", "-name").split():
+            if name.startswith("scanmatrix-"):
+                _run("ipset", "destroy", name, check=False)
+
+
+def _starts(what: str) -> tuple[str, ...]:
+    return tuple(what + prefix for prefix in _CHAINS)
+
+
+def _words(line: str) -> list[str]:
+    import shlex  # noqa: PLC0415
+
+    return shlex.split(line)
+
+
+def _rules(table: str, command: str = "iptables") -> list[str]:
+    return _output(command, "--wait", "-t", table, "-S").splitlines()
+
+
+def _remove_cgroups() -> None:
+    """Remove the kubelet's cgroups, innermost first; the kernel refuses those in which something runs."""
+    roots: Iterable[Path] = [*_CGROUPS.glob("*/kubepods"), *_CGROUPS.glob("kubepods")]
+    for root in roots:
+        folders = [Path(folder) for folder, _, _ in os.walk(root)]
+        for folder in reversed(folders):
+            try:
+                folder.rmdir()
+            except OSError:
+                continue
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def _run(*command: str, check: bool = True) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise ClusterError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")

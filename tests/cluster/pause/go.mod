@@ -1,0 +1,3 @@
+module scanmatrix.test/cluster/pause
+
+go 1.26.0
