@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator import model
 from orchestrator.config import Config, default_image
+from orchestrator.documents import encode
 from orchestrator.quantities import parse_duration
 from orchestrator.scan_template import PLACEHOLDER, CatalogError, Template, judge_value, read_template
 from orchestrator.yaml_source import Location, Problem, Source, suggest
@@ -159,3 +161,11 @@ def _scan(template: Template, parameters: dict[str, str], image: str) -> model.S
             "parameters": values,
         }
     )
+
+
+def scan_digests(scans: Iterable[model.Scan]) -> dict[str, str]:
+    """Twelve hexadecimal digits for each scan by name, which change when anything of it changes.
+
+    By these a plan is compared with the WorkflowTemplate that is to run it.
+    """
+    return {scan.name: hashlib.sha256(encode(scan)).hexdigest()[:12] for scan in scans}

@@ -84,6 +84,7 @@ class Config(Section):
     argo: Argo = Argo()
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
+    _path: Path | None = PrivateAttr(default=None)
     _source: Source = PrivateAttr(default_factory=lambda: Source("configuration", {}))
 
     @field_validator("rescan_after", mode="before")
@@ -103,6 +104,11 @@ class Config(Section):
     def base(self) -> Path:
         """The folder that relative paths start from: that of the file, or the working directory."""
         return self._base
+
+    @property
+    def path(self) -> Path | None:
+        """The file itself; None for a configuration without one."""
+        return self._path
 
     @property
     def file(self) -> str:
@@ -139,7 +145,9 @@ def load_config(path: Path | str, *, environment: Mapping[str, str] | None = Non
         raise ConfigError(problems) from error
     if not isinstance(source.data, dict):
         raise ConfigError([source.problem((), f"the configuration must be a mapping of keys; {_SMALLEST}")])
-    return _build(source, path.absolute().parent, environment)
+    config = _build(source, path.absolute().parent, environment)
+    config._path = path.absolute()  # noqa: SLF001 - its own module
+    return config
 
 
 def default_config(*, environment: Mapping[str, str] | None = None, **overrides: object) -> Config:

@@ -161,6 +161,46 @@ def render(plan: Plan, config: Config, *, kind: Kind | str = "workflow") -> str:
     return workflows.render(plan, config, kind=workflows.Kind(kind))
 
 
+def install(config: Config) -> str:
+    """What a cluster needs beside Argo, as one YAML stream; see `workflows.install`."""
+    from workflows import install
+
+    return install.render(config, contents=_contents(config))
+
+
+def write_install(config: Config, folder: Path | str) -> list[Path]:
+    """The same as a kustomization in a folder; returns its files."""
+    from orchestrator.volume import write_atomic
+    from workflows import install
+
+    written = []
+    for name, text in install.files(config, contents=_contents(config)).items():
+        written.append(Path(folder) / name)
+        write_atomic(written[-1], text.encode())
+    return written
+
+
+def _contents(config: Config) -> dict[str, str]:
+    """The configuration and the local files it names, as keys of a ConfigMap.
+
+    Raises:
+        UsageError: a file lies in a folder below, which a ConfigMap does not have.
+    """
+    if not config.path:
+        return {}
+    named = [source.csv.path for source in config.targets if source.csv and source.csv.git is None]
+    named += config.scans.templates
+    found = {"scanmatrix.yaml": config.path.read_text(encoding="utf-8")}
+    for name in named:
+        if Path(name).name != name or not (config.base / name).is_file():
+            raise UsageError(
+                f"{config.file}: {name!r} cannot be put into a ConfigMap, which has no folders: put the file beside the"
+                " configuration, or keep both in git (`config-git`)"
+            )
+        found[name] = (config.base / name).read_text(encoding="utf-8")
+    return found
+
+
 def with_spec_size(plan: Plan, config: Config) -> Plan:
     """The plan with the size of its largest Workflow in the budget; costs about as much as rendering."""
     import workflows

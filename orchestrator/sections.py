@@ -10,12 +10,24 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from orchestrator import model
+from orchestrator.installation import ApiServer, Concurrency, History, Nfs, Operator, Quota
 from orchestrator.quantities import Duration, Size
 from orchestrator.validation import Section
 
 _DIGEST = re.compile(r"[a-z0-9]+:[0-9a-f]{32,}")
 _HOST = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?")
+_DNS_NAME = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 _LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+# Docker Hub's registry answers under another name than its images carry.
+_HUB = dict.fromkeys(("docker.io", "index.docker.io"), "registry-1.docker.io")
+
+#: Of every cache that the install makes.
+CACHE_PORT = 5000
+
+
+def service_name(upstream: str) -> str:
+    """Name of the cache that the install makes for an upstream: `docker.io` has `cache-docker-io`."""
+    return f"cache-{re.sub('[^a-z0-9]+', '-', upstream.lower())}"[:63].rstrip("-")
 
 
 def _host(value: str) -> str:
@@ -130,18 +142,40 @@ class Scans(Section):
     exclude: tuple[Exclusion, ...] = ()
 
 
+def _service_url(data: dict[str, str]) -> str:
+    return f"http://{service_name(data.get('upstream', ''))}:{CACHE_PORT}"
+
+
+def _remote(data: dict[str, str]) -> str:
+    upstream = data.get("upstream", "")
+    return f"https://{_HUB.get(upstream.lower(), upstream)}"
+
+
 class Cache(Section):
     """One pull-through cache.
 
     Attributes:
         upstream: registry it stands for, such as `docker.io`.
-        url: where it answers, `http://host:port`.
+        url: where it answers, `http://host:port`; by default the Service that the install makes for it.
         path: repository prefix within it; empty when it serves its upstream's own paths.
+        remote: where the installed cache reads.
+        secret: `kubernetes.io/basic-auth` Secret with its credentials there; None for none.
+        size: most bytes the installed cache may hold.
+        keep: seconds it holds what nobody asked for again.
     """
 
     upstream: Host
-    url: HttpUrl
+    url: HttpUrl = Field(default_factory=_service_url)
     path: str = ""
+    remote: HttpUrl = Field(default_factory=_remote)
+    secret: Annotated[str, Field(pattern=_LABEL)] | None = None
+    size: Annotated[Size, Field(ge=2**20)] = 20 * 1024**3
+    keep: Annotated[Duration, Field(ge=60)] = 7 * 86400
+
+    @property
+    def installed(self) -> bool:
+        """Whether it is one of the caches that the install makes, and not somebody else's."""
+        return self.url == _service_url({"upstream": self.upstream})
 
 
 class VolumeSection(Section):
@@ -152,12 +186,18 @@ class VolumeSection(Section):
         claim: PersistentVolumeClaim for Argo.
         budget: most bytes that tarballs may take at once.
         over_budget: what to do with a plan over the budget: `split` it into waves, or `refuse` it.
+        host_path: folder of the one node, for the overlay `single-node`.
+        storage_class: of the claim, for the overlay `production`; None for the cluster's default class.
+        nfs: export to use there instead of a class.
     """
 
     path: Path = Path("scanmatrix-data")
     claim: Annotated[str, Field(pattern=_LABEL)] = "scanmatrix"
     budget: Size = 100 * 1024**3
     over_budget: Literal["split", "refuse"] = "split"
+    host_path: Annotated[str, Field(pattern=r"^(/[^/\s]+)+$")] = "/var/lib/scanmatrix"
+    storage_class: Annotated[str, Field(pattern=_DNS_NAME)] | None = None
+    nfs: Nfs | None = None
 
 
 class LimitsSection(Section):
@@ -166,12 +206,13 @@ class LimitsSection(Section):
     images_in_flight: Annotated[int, Field(ge=1, le=1000)] = model.Limits().images_in_flight
     cells_in_flight: Annotated[int, Field(ge=1, le=1000)] = model.Limits().cells_in_flight
     cells_per_shard: Annotated[int, Field(ge=1, le=5000)] = model.Limits().cells_per_shard
+    shards_in_flight: Annotated[int, Field(ge=1, le=50)] = model.Limits().shards_in_flight
     deadline: Annotated[Duration, Field(ge=1)] = model.Limits().deadline
     retries: Annotated[int, Field(ge=0, le=20)] = model.Limits().retries
 
-    def document(self) -> model.Limits:
-        """As the plan holds it."""
-        return model.Limits(**self.model_dump())
+    def document(self, volume_bytes: int) -> model.Limits:
+        """As the plan holds it, with the volume's budget beside it."""
+        return model.Limits(**self.model_dump(), volume_bytes=volume_bytes)
 
 
 class PolicySection(Section):
@@ -224,6 +265,12 @@ class Argo(Section):
         schedule: five-field cron of the rendered CronWorkflow; None renders none.
         timezone: IANA name for the schedule.
         registry_secret: `kubernetes.io/dockerconfigjson` Secret for the pull pods; None when the caches need none.
+        concurrency: what the schedule does while its last run goes on.
+        start_within: seconds a scheduled run may start late, when its moment was missed.
+        history: ended Workflows of the schedule to keep.
+        api_server: where pods reach the Kubernetes API.
+        operators: who may start, watch and end runs.
+        quota: most that the namespace's pods may take together.
     """
 
     namespace: Annotated[str, Field(pattern=_LABEL)] = "scanmatrix"
@@ -231,3 +278,9 @@ class Argo(Section):
     schedule: Annotated[str, Field(pattern=r"^\s*\S+(\s+\S+){4}\s*$")] | None = None
     timezone: Text = "Etc/UTC"
     registry_secret: Annotated[str, Field(pattern=_LABEL)] | None = None
+    concurrency: Concurrency = "Forbid"
+    start_within: Annotated[Duration, Field(ge=60)] = 3600
+    history: History = History()
+    api_server: ApiServer = ApiServer()
+    operators: tuple[Operator, ...] = ()
+    quota: Quota = Quota()

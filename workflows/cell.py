@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hera.workflows import Container, RetryStrategy
 from hera.workflows import models as m
@@ -43,25 +43,33 @@ def cell_template(scan: Scan, settings: Settings, *, run: str) -> Container:
     """
     name = template_name(scan.name)
     folder = f"runs/{run}/{_TARGET}/{scan.name}"
-    stage = pods.step(settings, "stage", "--run", run, "--target", _TARGET, "--scan", scan.name, registry=True)
-    command = scanner_command(scan)
+    # It never reads a registry: whatever the pod may reach over the network, its scanner may as well.
+    stage = pods.step(settings, "stage", "--no-pull", "--run", run, "--target", _TARGET, "--scan", scan.name)
     return Container(
         name=name,
         inputs=pods.parameters(["target"]),
         labels=pods.labels("scan", run=run, target=_TARGET, scan=scan.name),
         init_containers=pods.init_containers(("stage", stage)),
-        image=settings.image if scan.builtin else literal(scan.image, where=f"scan {scan.name}: image"),
-        image_pull_policy="IfNotPresent",
-        command=command[:1],
-        args=command[1:],
-        env=pods.variables(scanner_environment(scan.environment, scan)),
-        volume_mounts=pods.cell_mounts(folder, database=scan.database is not None),
-        security_context=pods.container_security(),
-        resources=pods.scanner_resources(scan.resources),
+        **scanner_container(scan, settings, folder),
         active_deadline_seconds=scan.timeout + ALLOWANCE,
         retry_strategy=retry(scan.retries),
         pod_spec_patch=more_memory(scan) if scan.retries else None,
     )
+
+
+def scanner_container(scan: Scan, settings: Settings, folder: str) -> dict[str, Any]:
+    """The scanner's own container, as keyword arguments for Hera; of the volume it sees its cell's folder only."""
+    command = scanner_command(scan)
+    return {
+        "image": settings.image if scan.builtin else literal(scan.image, where=f"scan {scan.name}: image"),
+        "image_pull_policy": "IfNotPresent",
+        "command": command[:1],
+        "args": command[1:],
+        "env": pods.variables(scanner_environment(scan.environment, scan)),
+        "volume_mounts": pods.cell_mounts(folder, database=scan.database is not None),
+        "security_context": pods.container_security(),
+        "resources": pods.scanner_resources(scan.resources),
+    }
 
 
 def template_name(scan: str) -> str:

@@ -9,6 +9,9 @@ import msgspec
 import yaml
 
 from orchestrator.catalog import load_catalog
+from orchestrator.planning.parts import pending
+from orchestrator.steps.items import fit_for_cluster
+from orchestrator.steps.plan import pack
 from workflows import matrix, schedule
 from workflows.kinds import Kind
 from workflows.settings import RenderError, settings_of
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config import Config
     from orchestrator.model import Plan
+    from orchestrator.steps.items import Item
     from workflows.shards import Shard
 
 _log = logging.getLogger(__name__)
@@ -41,12 +45,15 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
     """
     settings = settings_of(config)
     if kind is Kind.TEMPLATE:
-        scans = tuple(load_catalog(config).values())
-        return [_plain(schedule.template(scans, config.limits.document(), settings))]
+        limits = config.limits.document(config.volume.budget)
+        return [plain(schedule.template(tuple(load_catalog(config).values()), limits, _sets(plan, config), settings))]
     if kind is Kind.SCHEDULE:
         if config.argo.schedule is None:
             raise RenderError("argo.schedule is not set; give it five cron fields, such as '0 3 * * *'")
-        return [_plain(schedule.schedule(config.argo.schedule, config.argo.timezone, settings))]
+        return [plain(schedule.schedule(config.argo.schedule, config.argo.timezone, settings))]
+    if kind is Kind.SUBMISSION:
+        packed = {matrix.PLAN_PARAMETER: pack(fit_for_cluster(plan))}
+        return [plain(schedule.submission(plan.run, settings, packed, name=plan.run))]
     shards = shards_of(plan)
     if len(shards) > 1 and len(plan.waves) > 1:
         _log.warning(
@@ -54,9 +61,30 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
             len(plan.waves),
             len(shards),
         )
-    if kind is Kind.SUBMISSION:
-        return [_plain(schedule.submission(shard, settings)) for shard in shards]
-    return [_plain(schedule.workflow(shard, settings), shard) for shard in shards]
+    found = []
+    for shard in shards:
+        sets = _sets(shard.plan, config)
+        found.append(plain(schedule.workflow(shard, sets, settings), shard, sets))
+    return found
+
+
+def retry(run: str, config: Config, name: str) -> Manifest:
+    """A Workflow that runs again what failed of a run."""
+    return plain(schedule.submission(run, settings_of(config), {"only": "failed"}, name=name))
+
+
+def results(run: str, config: Config, name: str) -> Manifest:
+    """A Workflow that prints the results of a run."""
+    manifest = plain(schedule.submission(run, settings_of(config), {"only": matrix.RESULTS}, name=name))
+    manifest["spec"]["entrypoint"] = matrix.RESULTS
+    return manifest
+
+
+def _sets(plan: Plan, config: Config) -> tuple[frozenset[str], ...]:
+    """The distinct sets of scans that images of a plan want, in their order; none in `layout: cell`."""
+    if config.layout == "cell":
+        return ()
+    return tuple(dict.fromkeys(frozenset(scans) for scans in pending(plan).values()))
 
 
 def render(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> str:
@@ -79,11 +107,23 @@ def to_yaml(found: Sequence[Manifest]) -> str:
     return "".join(f"---\n{_dump(manifest)}" for manifest in found) if len(found) > 1 else _dump(*found)
 
 
-def _plain(built: Workflow, shard: Shard | None = None) -> Manifest:
+def _items(waves: Sequence[Sequence[Item]], sets: Sequence[frozenset[str]]) -> dict[str, list[Item]]:
+    """Items by the name of the task that runs them."""
+    names = {members: f"set-{number}" for number, members in enumerate(sets, start=1)}
+    found: dict[str, list[Item]] = {}
+    for number, wave in enumerate(waves, start=1):
+        for name in ("", *names.values()):
+            found[matrix.items_task(number, len(waves), name)] = []
+        for item in wave:
+            members = frozenset(item["scans"].strip(",").split(","))
+            found[matrix.items_task(number, len(waves), names.get(members, ""))].append(item)
+    return found
+
+
+def plain(built: Workflow, shard: Shard | None = None, sets: Sequence[frozenset[str]] = ()) -> Manifest:
     """What Hera built as plain data, names of templates and tasks first, and a shard's items for their stand-in."""
     manifest: Manifest = built.to_dict()
-    waves = shard.waves if shard else ()
-    items = {matrix.items_task(number, len(waves)): wave for number, wave in enumerate(waves, start=1)}
+    items = _items(shard.waves, sets) if shard else {}
     spec = manifest["spec"]
     if "templates" in spec:
         spec["templates"] = [_name_first(one) for one in spec["templates"]]

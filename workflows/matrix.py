@@ -1,4 +1,4 @@
-"""The design's DAG: plan, databases, images wave by wave, aggregate; and the DAG of one image.
+"""The design's DAG: plan, databases, images, shards, aggregate; what one image is made of is in `workflows.layouts`.
 
 Templates are per kind of pod and per scan, never per cell: the spec grows with images only by one small item each.
 """
@@ -6,34 +6,37 @@ Templates are per kind of pod and per scan, never per cell: the spec grows with 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from hera.workflows import DAG, Container, Script, Step, Steps, Task
+import yaml
+from hera.workflows import DAG, Container, Resource, Script, Step, Steps, Task
 from hera.workflows import models as m
 
+from orchestrator.cluster import labels
 from workflows import pods
-from workflows.cell import cell_template, fill, retry, scanner_environment, template_name
-from workflows.settings import ALLOWANCE, SCRATCH, RenderError, literal
+from workflows.cell import fill, retry, scanner_environment
+from workflows.layouts import Template, image_templates, set_names
+from workflows.settings import ALLOWANCE, SCRATCH, TEMPLATE, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from orchestrator.model import Database, Limits, Scan
     from workflows.settings import Settings
 
-Template: TypeAlias = Container | Script | DAG | Steps
-
 ENTRYPOINT = "matrix"
 ON_EXIT = "end"
 PLAN_PARAMETER = "plan"
+RESULTS = "results"
 #: Stands in the DAG where a Workflow's own items come; Hera would take seconds for thousands of them.
 ITEMS = "items"
 
 _ENDED = ("Succeeded", "Failed", "Errored", "Skipped")
-_TARGET = "{{inputs.parameters.target}}"
-_SCANS = "{{inputs.parameters.scans}}"
 _STEP_TIMEOUT = 3600
 _OUTPUTS = f"{SCRATCH}/outputs"
+_SHARD = "{{workflow.parameters.shard}}"
+_WHOLE_RUN = f"'{_SHARD}' == ''"
+_ONE_SHARD = f"'{_SHARD}' != ''"
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,15 @@ class Shape:
         run: id of the run, or the Argo expression for it.
         scans: those that occur.
         waves: groups of images that run one after the other; 0 when there is nothing to run.
-        in_cluster: True when the plan step, and not the Workflow, says which images and scans there are.
+        sets: of names of scans, each of which has one pod for an image that wants just these (`layout: image`).
+        in_cluster: True when the plan step, and not the Workflow, says which images, scans and shards there are.
     """
 
     run: str
     scans: tuple[Scan, ...]
     limits: Limits
     waves: int = 1
+    sets: tuple[frozenset[str], ...] = ()
     in_cluster: bool = False
 
 
@@ -58,24 +63,25 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
     """All templates of a matrix, the entry point first.
 
     Raises:
-        RenderError: a scan or the layout cannot be written as a Workflow.
+        RenderError: a scan cannot be written as a Workflow.
     """
-    if settings.layout not in LAYOUTS:
-        raise RenderError(f"layout: {settings.layout!r} is not supported by this version; use {' or '.join(LAYOUTS)}")
     scans = shape.scans if shape.waves else ()
     found: list[Template] = [_matrix(shape, scans)]
     if scans:
-        found += LAYOUTS[settings.layout](shape, settings)
+        found += image_templates(shape, settings)
     found.append(_plan(shape, settings))
     found += [_database(scan, scan.database, shape, settings) for scan in scans if scan.database]
-    found += [_evict(shape, settings)] if shape.waves > 1 else []
-    found += [_aggregate(shape, settings), _end()]
+    found += [_shards(shape), _shard(shape, settings), _results(shape, settings)] if shape.in_cluster else []
+    found += [_left(shape, settings)] if shape.sets and scans else []
+    found += [_evict(shape, settings)] if shape.waves > 1 or shape.in_cluster else []
+    found += [_aggregate(shape, settings), _end(shape)]
     return found
 
 
-def items_task(wave: int, waves: int) -> str:
-    """Name of the task that runs the images of a wave (from 1)."""
-    return "images" if waves == 1 else f"images-{wave}"
+def items_task(wave: int, waves: int, name: str = "") -> str:
+    """Name of the task that runs the images of a wave (from 1), or those of them with a set of scans."""
+    task = "images" if waves == 1 else f"images-{wave}"
+    return f"{task}-{name}" if name else task
 
 
 def _matrix(shape: Shape, scans: Sequence[Scan]) -> DAG:
@@ -90,26 +96,54 @@ def _matrix(shape: Shape, scans: Sequence[Scan]) -> DAG:
                 Task(name=name, template=name, depends="plan", when=when)
                 before.append(_ended(name))
         for wave in range(1, shape.waves + 1):
-            name = items_task(wave, shape.waves)
-            _images(name, before, shape)
-            before = [_ended(name)]
-            if wave < shape.waves:
-                number = m.Parameter(name="wave", value=str(wave))
-                evict = f"evict-{wave}"
-                Task(name=evict, template="evict", depends=_ended(name), arguments=m.Arguments(parameters=[number]))
-                before = [_ended(evict)]
-        Task(name="aggregate", template="aggregate", depends=" && ".join(before))
+            before = _wave(shape, wave, before)
+        if shape.in_cluster:
+            shards = "{{tasks.plan.outputs.parameters.shards}}"
+            Task(name="shards", template="shards", depends=" && ".join(before), when=f"'{shards}' != '[]'",
+                 arguments=_arguments(shards=shards))  # fmt: skip
+            number = _arguments(wave="", shard=_SHARD)
+            Task(name="evict", template="evict", depends=" && ".join(before), when=_ONE_SHARD, arguments=number)
+            before = [_ended("shards")]
+        when = _WHOLE_RUN if shape.in_cluster else None
+        Task(name="aggregate", template="aggregate", depends=" && ".join(before), when=when)
     return dag
 
 
-def _images(name: str, before: Sequence[str], shape: Shape) -> None:
-    """One wave of images, each a DAG of its own."""
-    values = {"target": "{{item.target}}", "scans": "{{item.scans}}"}
-    arguments = m.Arguments(parameters=[m.Parameter(name=key, value=value) for key, value in values.items()])
-    several: dict[str, Any] = (
-        {"with_param": "{{tasks.plan.outputs.parameters.images}}"} if shape.in_cluster else {"with_items": [ITEMS]}
-    )
-    Task(name=name, template="image", depends=" && ".join(before), arguments=arguments, **several)
+def _wave(shape: Shape, wave: int, before: list[str]) -> list[str]:
+    """The images of one wave, those that failed in a pod for several scans once more, and room for the next wave.
+
+    Returns:
+        What the task after it depends on.
+    """
+    tasks = {items_task(wave, shape.waves): "image"}
+    tasks |= {items_task(wave, shape.waves, name): f"image-{name}" for name in set_names(shape)}
+    for task, template in tasks.items():
+        source = f"{{{{tasks.plan.outputs.parameters.{task}}}}}" if shape.in_cluster else None
+        _images(task, template, before, source)
+    before = [_ended(task) for task in tasks]
+    if shape.sets:
+        left, again = (f"{name}{items_task(wave, shape.waves).removeprefix('images')}" for name in ("left", "again"))
+        number = _arguments(wave=str(wave) if shape.waves > 1 else "")
+        Task(name=left, template="left", depends=" && ".join(before), arguments=number)
+        _images(again, "image", [_ended(left)], f"{{{{tasks.{left}.outputs.parameters.images}}}}")
+        before = [_ended(again)]
+    if wave < shape.waves:
+        evict = f"evict-{wave}"
+        number = _arguments(wave=str(wave), shard="")
+        Task(name=evict, template="evict", depends=" && ".join(before), arguments=number)
+        before = [_ended(evict)]
+    return before
+
+
+def _images(name: str, template: str, before: Sequence[str], source: str | None) -> None:
+    """Several images, each as its template has it: the Workflow's own items, or those of an output parameter."""
+    several: dict[str, Any] = {"with_items": [ITEMS]} if source is None else {"with_param": source}
+    values = {"target": "{{item.target}}"} | ({"scans": "{{item.scans}}"} if template == "image" else {})
+    Task(name=name, template=template, depends=" && ".join(before), arguments=_arguments(**values), **several)
+
+
+def _arguments(**values: str) -> m.Arguments:
+    return m.Arguments(parameters=[m.Parameter(name=name, value=value) for name, value in values.items()])
 
 
 def _ended(task: str) -> str:
@@ -117,32 +151,8 @@ def _ended(task: str) -> str:
     return "(" + " || ".join(f"{task}.{way}" for way in _ENDED) + ")"
 
 
-def _cell_layout(shape: Shape, settings: Settings) -> list[Template]:
-    """`layout: cell`: a pod pulls the image, then a pod for each cell."""
-    arguments = m.Arguments(parameters=[m.Parameter(name="target", value=_TARGET)])
-    with DAG(name="image", inputs=pods.parameters(["target", "scans"]), fail_fast=False) as image:
-        Task(name="pull", template="pull", arguments=arguments)
-        for scan in shape.scans:
-            Task(
-                name=scan.name,
-                template=template_name(scan.name),
-                arguments=arguments,
-                depends="pull",
-                when=f"'{_SCANS}' =~ ',{scan.name},'",
-            )
-    pull = Container(
-        name="pull",
-        inputs=pods.parameters(["target"]),
-        labels=pods.labels("pull", run=shape.run, target=_TARGET),
-        active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
-        retry_strategy=retry(shape.limits.retries),
-        **pods.step(settings, "pull", "--run", shape.run, "--target", _TARGET, registry=True),
-    )
-    return [image, pull, *(cell_template(scan, settings, run=shape.run) for scan in shape.scans)]
-
-
-#: How the DAG of one image is built, by the configured layout.
-LAYOUTS: dict[str, Callable[[Shape, Settings], list[Template]]] = {"cell": _cell_layout}
+def _outputs(*names: str) -> list[m.Parameter]:
+    return [m.Parameter(name=name, value_from=m.ValueFrom(path=f"{_OUTPUTS}/{name}")) for name in names]
 
 
 def _plan(shape: Shape, settings: Settings) -> Script:
@@ -154,9 +164,13 @@ def _plan(shape: Shape, settings: Settings) -> Script:
     arguments = ["plan"]
     outputs = None
     if shape.in_cluster:
-        arguments += ["--config", f"{pods.CONFIG_FOLDER}/scanmatrix.yaml", "--run", shape.run, "--outputs", _OUTPUTS]
-        paths = {name: f"{_OUTPUTS}/{name}" for name in ("images", "scans")}
-        outputs = [m.Parameter(name=name, value_from=m.ValueFrom(path=path)) for name, path in paths.items()]
+        given = {name: f"{{{{workflow.parameters.{name}}}}}" for name in ("shard", "only", "config-git", "config-ref")}
+        given["config"] = f"{pods.CONFIG_FOLDER}/{{{{workflow.parameters.config-path}}}}"
+        arguments += ["--run", shape.run, *(f"--{name}={value}" for name, value in given.items())]
+        arguments += ["--outputs", _OUTPUTS]
+        names = set_names(shape)
+        arguments += [f"--set={name}={','.join(sorted(scans))}" for name, scans in names.items()]
+        outputs = _outputs("images", *(f"images-{name}" for name in names), "shards", "scans")
     step = pods.step(settings, *arguments, registry=shape.in_cluster, config_map=shape.in_cluster)
     return Script(
         name="plan",
@@ -199,16 +213,77 @@ def _database(scan: Scan, database: Database, shape: Shape, settings: Settings) 
     )
 
 
+def _shards(shape: Shape) -> DAG:
+    """All shards of a run, so many at a time."""
+    with DAG(
+        name="shards", inputs=pods.parameters(["shards"]), fail_fast=False, parallelism=shape.limits.shards_in_flight
+    ) as dag:
+        several = "{{inputs.parameters.shards}}"
+        Task(name="shard", template="shard", with_param=several, arguments=_arguments(shard="{{item.shard}}"))
+    return dag
+
+
+def _shard(shape: Shape, settings: Settings) -> Resource:
+    """One shard: a Workflow of the same WorkflowTemplate, which ends when this one is deleted.
+
+    Its name follows from the parent's, and it is applied, not created: another attempt finds the one there is.
+    """
+    shard = "{{inputs.parameters.shard}}"
+    parameters = {"run": shape.run, "shard": shard, "only": "{{workflow.parameters.only}}"}
+    manifest = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {
+            "name": f"{{{{workflow.name}}}}-{shard}",
+            "namespace": settings.namespace,
+            "labels": {labels.RUN: shape.run, labels.SHARD: shard},
+        },
+        "spec": {
+            "workflowTemplateRef": {"name": TEMPLATE},
+            "arguments": {"parameters": [{"name": name, "value": value} for name, value in parameters.items()]},
+        },
+    }
+    return Resource(
+        name="shard",
+        inputs=pods.parameters(["shard"]),
+        labels=pods.labels("shard", run=shape.run),
+        action="apply",
+        set_owner_reference=True,
+        success_condition="status.phase == Succeeded",
+        failure_condition="status.phase in (Failed, Error)",
+        manifest=yaml.safe_dump(manifest, sort_keys=False, width=1000),
+        retry_strategy=retry(shape.limits.retries),
+        **pods.token(settings.parent),
+    )
+
+
+def _left(shape: Shape, settings: Settings) -> Container:
+    """Which cells failed in a pod for several scans."""
+    shard = ["--shard", _SHARD] if shape.in_cluster else []
+    return Container(
+        name="left",
+        inputs=pods.parameters(["wave"]),
+        outputs=_outputs("images"),
+        labels=pods.labels("left", run=shape.run),
+        active_deadline_seconds=_STEP_TIMEOUT,
+        retry_strategy=retry(shape.limits.retries),
+        **pods.token(settings.reader),
+        **pods.step(settings, "left", "--run", shape.run, "--wave={{inputs.parameters.wave}}", *shard,
+                    "--namespace", settings.namespace, "--outputs", _OUTPUTS, memory="2Gi"),
+    )  # fmt: skip
+
+
 def _evict(shape: Shape, settings: Settings) -> Container:
-    """Make room on the volume between two waves."""
+    """Make room on the volume between two waves, or when a shard has ended."""
     return Container(
         name="evict",
-        inputs=pods.parameters(["wave"]),
+        inputs=pods.parameters(["wave", "shard"]),
         labels=pods.labels("evict", run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT,
         retry_strategy=retry(shape.limits.retries),
-        **pods.step(settings, "evict", "--run", shape.run, "--wave", "{{inputs.parameters.wave}}"),
-    )
+        **pods.step(settings, "evict", "--run", shape.run, "--wave={{inputs.parameters.wave}}",
+                    "--shard={{inputs.parameters.shard}}"),
+    )  # fmt: skip
 
 
 def _aggregate(shape: Shape, settings: Settings) -> Container:
@@ -218,12 +293,26 @@ def _aggregate(shape: Shape, settings: Settings) -> Container:
         labels=pods.labels("aggregate", run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
-        **pods.step(settings, "aggregate", "--run", shape.run, memory="2Gi"),
+        **pods.token(settings.reader),
+        **pods.step(settings, "aggregate", "--run", shape.run, "--namespace", settings.namespace, memory="2Gi"),
     )
 
 
-def _end() -> Steps:
+def _results(shape: Shape, settings: Settings) -> Container:
+    """Print the results of a run, for whoever cannot reach the volume: an entry point of its own."""
+    return Container(
+        name=RESULTS,
+        labels=pods.labels(RESULTS, run=shape.run),
+        active_deadline_seconds=_STEP_TIMEOUT,
+        **pods.step(settings, RESULTS, "--run", shape.run),
+    )
+
+
+def _end(shape: Shape) -> Steps:
     """After a run that was stopped or ran into its deadline: the ledger all the same."""
+    when = "'{{workflow.status}}' != 'Succeeded'"
+    if shape.in_cluster:
+        when += f" && {_WHOLE_RUN} && '{{{{workflow.parameters.only}}}}' != '{RESULTS}'"
     with Steps(name=ON_EXIT) as end:
-        Step(name="aggregate", template="aggregate", when="'{{workflow.status}}' != 'Succeeded'")
+        Step(name="aggregate", template="aggregate", when=when)
     return end

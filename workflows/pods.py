@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from hera.workflows import UserContainer
 from hera.workflows import models as m
 
-from workflows.settings import CELL, CONFIG_MAP, DATABASE, DOCKER_CONFIG, LABEL, SCRATCH, VOLUME
+from orchestrator.cluster import labels as names
+from workflows.settings import CELL, CONFIG_MAP, DATABASE, DOCKER_CONFIG, SCRATCH, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,6 +98,11 @@ def database_mounts(folder: str) -> list[m.VolumeMount]:
     return [m.VolumeMount(name=_VOLUME_NAME, mount_path=DATABASE, sub_path=folder), scratch_mount()]
 
 
+def token(account: str) -> dict[str, Any]:
+    """What gives a template's container the token of a service account, as keyword arguments for Hera."""
+    return {"service_account_name": account, "automount_service_account_token": True}
+
+
 def step(
     settings: Settings,
     *arguments: str,
@@ -157,8 +163,8 @@ def init_containers(*containers: tuple[str, dict[str, Any]]) -> list[UserContain
 
 def labels(component: str, *, run: str, **more: str) -> dict[str, str]:
     """Labels by which people and network policies find the pods of a run, a target, a scan, or a kind of step."""
-    found = {"app.kubernetes.io/part-of": "scanmatrix", "app.kubernetes.io/component": component, f"{LABEL}/run": run}
-    return found | {f"{LABEL}/{name}": value for name, value in more.items()}
+    found = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: component, names.RUN: run}
+    return found | {f"{names.SCANMATRIX}/{name}": value for name, value in more.items()}
 
 
 def parameters(names: Sequence[str]) -> list[m.Parameter]:

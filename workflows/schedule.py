@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from hera.workflows import CronWorkflow, Parameter, Workflow, WorkflowTemplate
 from hera.workflows import models as m
 
+from orchestrator.catalog import scan_digests
+from orchestrator.cluster.labels import RUN as RUN_LABEL
 from workflows import matrix, pods
-from workflows.settings import LABEL, TEMPLATE
+from workflows.settings import SCANS_ANNOTATION, TEMPLATE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.model import Limits, Scan
     from workflows.settings import Settings
     from workflows.shards import Shard
 
-#: Run id of what is started from the WorkflowTemplate.
-RUN = "{{workflow.name}}"
+#: Run id of what is started from the WorkflowTemplate: that of the parameter, or else the Workflow's own name.
+RUN = "{{=workflow.parameters.run == '' ? workflow.name : workflow.parameters.run}}"
+_RUN_EXPRESSION = "workflow.parameters.run == '' ? workflow.name : workflow.parameters.run"
+#: Parameters of the WorkflowTemplate with their defaults.
+PARAMETERS = {
+    matrix.PLAN_PARAMETER: "",
+    "run": "",
+    "shard": "",
+    "only": "",
+    "config-git": "",
+    "config-ref": "HEAD",
+    "config-path": "scanmatrix.yaml",
+}
 #: A run whose moment was missed (the controller was down) may start so many seconds late.
 LATE = 3600
 _DAY = 86400
@@ -30,13 +44,16 @@ def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) 
     Args:
         shape: of the matrix.
         settings: of the manifests.
-        plan: the packed plan; empty for a parameter that may be given or not.
+        plan: the packed plan; None for the parameters of the WorkflowTemplate.
     """
     return {
         "namespace": settings.namespace,
         "entrypoint": matrix.ENTRYPOINT,
         "on_exit": matrix.ON_EXIT,
-        "arguments": [Parameter(name=matrix.PLAN_PARAMETER, value=plan or "")],
+        "arguments": [
+            Parameter(name=name, value=value)
+            for name, value in (PARAMETERS if plan is None else {matrix.PLAN_PARAMETER: plan}).items()
+        ],
         "templates": matrix.templates(shape, settings),
         "volumes": pods.volumes(settings, config_map=shape.in_cluster),
         "service_account_name": settings.service_account,
@@ -49,30 +66,53 @@ def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) 
     }
 
 
-def workflow(shard: Shard, settings: Settings) -> Workflow:
+def workflow(shard: Shard, sets: Sequence[frozenset[str]], settings: Settings) -> Workflow:
     """One self-contained Workflow that `argo submit` takes; its items are filled in by `workflows.render`."""
     plan = shard.plan
-    shape = matrix.Shape(run=plan.run, scans=plan.scans, limits=plan.limits, waves=len(shard.waves))
+    shape = matrix.Shape(run=plan.run, scans=plan.scans, limits=plan.limits, waves=len(shard.waves), sets=tuple(sets))
     return Workflow(
         generate_name=_base(plan.run),
-        labels={f"{LABEL}/run": plan.run},
+        labels={RUN_LABEL: plan.run},
         **specification(shape, settings, plan=shard.packed),
     )
 
 
-def template(scans: Sequence[Scan], limits: Limits, settings: Settings) -> WorkflowTemplate:
-    """The matrix of all scans, of constant size: what runs is what its plan step says."""
-    shape = matrix.Shape(run=RUN, scans=tuple(scans), limits=limits, in_cluster=True)
-    return WorkflowTemplate(name=TEMPLATE, **specification(shape, settings, plan=None))
+def template(
+    scans: Sequence[Scan], limits: Limits, sets: Sequence[frozenset[str]], settings: Settings
+) -> WorkflowTemplate:
+    """The matrix of all scans, of constant size: what runs is what its plan step says.
+
+    Args:
+        scans: all there are.
+        limits: of its runs.
+        sets: of scans that get a pod for each image, in `layout: image`.
+        settings: of the manifests.
+    """
+    shape = matrix.Shape(run=RUN, scans=tuple(scans), limits=limits, sets=tuple(sets), in_cluster=True)
+    labels = m.WorkflowMetadata(labels_from={RUN_LABEL: m.LabelValueFrom(expression=_RUN_EXPRESSION)})
+    return WorkflowTemplate(
+        name=TEMPLATE,
+        annotations={SCANS_ANNOTATION: json.dumps(scan_digests(scans), separators=(",", ":"))},
+        workflow_metadata=labels,
+        **specification(shape, settings, plan=None),
+    )
 
 
-def submission(shard: Shard, settings: Settings) -> Workflow:
-    """A plan made here, run by the WorkflowTemplate of the cluster."""
+def submission(run: str, settings: Settings, parameters: Mapping[str, str], *, name: str = "") -> Workflow:
+    """A Workflow that has the WorkflowTemplate of the cluster do something of a run.
+
+    Args:
+        run: its id.
+        settings: of the manifests.
+        parameters: of `PARAMETERS`, those that differ from their defaults.
+        name: of the Workflow; the run's id with something appended when empty.
+    """
     return Workflow(
-        generate_name=_base(shard.plan.run),
+        name=name or None,
+        generate_name=None if name else _base(run),
         namespace=settings.namespace,
-        labels={f"{LABEL}/run": shard.plan.run},
-        arguments=[Parameter(name=matrix.PLAN_PARAMETER, value=shard.packed)],
+        labels={RUN_LABEL: run},
+        arguments=[Parameter(name=key, value=value) for key, value in ({"run": run} | dict(parameters)).items()],
         workflow_template_ref=m.WorkflowTemplateRef(name=TEMPLATE),
     )
 

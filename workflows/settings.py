@@ -19,8 +19,8 @@ DATABASE = "/database"
 SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, not the machine's
 DOCKER_CONFIG = "/docker"
 
-#: Prefix of our labels.
-LABEL = "scanmatrix"
+#: Of the WorkflowTemplate: what `orchestrator.catalog.scan_digests` says of its scans, as JSON.
+SCANS_ANNOTATION = "scanmatrix/scans"
 #: The WorkflowTemplate's name; argo submit --from workflowtemplate/scanmatrix.
 TEMPLATE = "scanmatrix"
 #: ConfigMap with the configuration (key `scanmatrix.yaml`) for runs that plan in the cluster.
@@ -42,7 +42,8 @@ class Settings:
         image: the orchestrator's own image.
         claim: PersistentVolumeClaim of the volume.
         namespace: of all manifests.
-        service_account: of the executor beside each container; containers themselves get no token.
+        service_account: of the executor beside each container; other containers get no token but these two:
+            `<service_account>-parent` starts shards, `<service_account>-reader` reads how the cells of a run went.
         registry_secret: dockerconfigjson Secret for what pulls images; None when the caches need none.
         layout: `cell` or `image`.
     """
@@ -53,6 +54,16 @@ class Settings:
     service_account: str
     registry_secret: str | None = None
     layout: str = "cell"
+
+    @property
+    def parent(self) -> str:
+        """Service account that may create Workflows."""
+        return f"{self.service_account}-parent"
+
+    @property
+    def reader(self) -> str:
+        """Service account that may read Workflows, pods and their logs."""
+        return f"{self.service_account}-reader"
 
 
 def settings_of(config: Config) -> Settings:

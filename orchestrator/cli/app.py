@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import catalog, matrix, render
+from orchestrator.cli import catalog, install, matrix, render
 
 app = typer.Typer(
     name="scanmatrix",
@@ -37,5 +37,6 @@ def scanmatrix(
 app.command("plan")(matrix.plan)
 app.command("run")(matrix.run)
 app.command("render")(render.render)
+app.command("install")(install.install)
 app.command("templates")(catalog.templates)
 app.command("lint")(catalog.lint)

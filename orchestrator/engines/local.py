@@ -105,11 +105,11 @@ class _Execution:
         self._find_pending()
         self._fail_missing_scanners()
         self._refresh_databases()
-        for number, wave in enumerate(self._plan.waves):
+        for wave in self._plan.waves:
             targets = [self._targets[id_] for id_ in wave if self._pending.get(id_)]
             each(targets, self._run_target, limit=self._plan.limits.images_in_flight, interrupt=self._stop.interrupt)
             if len(self._plan.waves) > 1:
-                evict(self._plan, number, self._volume)
+                evict(self._plan, wave, self._volume)
         return aggregate(self._plan, self._volume)
 
     def left(self) -> int:

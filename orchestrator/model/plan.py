@@ -80,6 +80,8 @@ class Limits(Document, frozen=True):
         images_in_flight: images pulled and scanned at the same time.
         cells_in_flight: scanner processes at the same time (local engine).
         cells_per_shard: most cells in one Workflow.
+        shards_in_flight: Workflows of one run at the same time.
+        volume_bytes: most bytes that the run's tarballs may take at once; 0 for no limit.
         deadline: seconds a whole run may take.
         retries: further attempts of a pull after the first.
     """
@@ -87,6 +89,8 @@ class Limits(Document, frozen=True):
     images_in_flight: int = 4
     cells_in_flight: int = 4
     cells_per_shard: int = 1000
+    shards_in_flight: int = 2
+    volume_bytes: int = 0
     deadline: int = 6 * 3600
     retries: int = 4
 

@@ -79,7 +79,7 @@ def make_plan(
         cells=cells,
         waves=waves,
         budget=make_budget(targets=live, cells=cells, waves=waves, scans=scans, pull_bytes=unique_bytes(images)),
-        limits=config.limits.document(),
+        limits=config.limits.document(config.volume.budget),
         policy=config.policy.document(),
         insecure=tuple(config.insecure),
     )
@@ -96,6 +96,12 @@ def choose_scans(entry: Entry, default: Sequence[str], catalog: Mapping[str, Sca
         if name != _ALL and name not in catalog:
             raise PlanError(f"{entry.origin}: {unknown_scan(name, catalog)}")
     return tuple(dict.fromkeys(catalog if _ALL in names else names))
+
+
+def wanted_sets(entries: Sequence[Entry], config: Config, catalog: Mapping[str, Scan]) -> tuple[frozenset[str], ...]:
+    """The distinct sets of scans that entries ask for, in their order."""
+    default = config.scans.default
+    return tuple(dict.fromkeys(frozenset(choose_scans(entry, default, catalog)) for entry in entries))
 
 
 class _Decider:

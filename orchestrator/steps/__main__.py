@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 USAGE = 2
 TEMPORARY = os.EX_TEMPFAIL
+#: Where Kubernetes puts the token of a pod that has one.
+TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,18 +47,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    """Put the plan on the volume: the packed one that came with the Workflow, or one made here and now."""
-    from orchestrator.steps.incluster import write_outputs, write_run
+    """Put the plan on the volume, and say what this Workflow does of it."""
+    from orchestrator.steps.evict import make_room
+    from orchestrator.steps.incluster import ConfigSource, divide, write_outputs, write_run
 
-    plan = write_run(options.packed, options.config, options.run, Volume(options.volume))
+    volume = Volume(options.volume)
+    packed = options.packed.read_text(encoding="ascii", errors="replace").strip()
+    config = options.config
+    if config is not None and options.config_git:
+        config = config.relative_to(config.parents[-2])  # of the repository, not of this pod's folder
+    source = ConfigSource(str(config), options.config_git, options.config_ref) if config is not None else None
+    plan = write_run(packed, source, options.run, volume)
     if options.outputs:
-        write_outputs(plan, options.outputs)
+        work = divide(plan, volume, shard=options.shard, only=options.only)
+        write_outputs(plan, work, options.outputs, dict(options.set))
+        _say(f"{make_room(plan, work.images, volume)} bytes of cached images removed")
+        _say(f"to run: {len(work.images)} images, {len(work.shards)} shards")
     _say(f"plan {plan.run}: {len(plan.targets)} targets, {len(plan.cells)} cells")
 
 
 def _pull(options: argparse.Namespace) -> None:
     """The image's tarball; when it cannot be had, its cells never start, so that is put into their records."""
     from orchestrator.steps.pull import pull
+    from orchestrator.steps.stage import stage
     from orchestrator.steps.unpulled import record_failure
 
     volume = Volume(options.volume)
@@ -66,6 +79,8 @@ def _pull(options: argparse.Namespace) -> None:
     except ScanmatrixError as error:
         record_failure(plan, options.target, f"pull: {error}", volume)
         raise
+    for scan in filter(None, options.stage.split(",")):
+        stage(plan, options.target, scan, volume)
 
 
 def _stage(options: argparse.Namespace) -> None:
@@ -74,7 +89,7 @@ def _stage(options: argparse.Namespace) -> None:
 
     volume = Volume(options.volume)
     plan = _read_plan(options, volume)
-    record = stage(plan, options.target, options.scan, volume)
+    record = stage(plan, options.target, options.scan, volume, may_pull=not options.no_pull)
     _say(f"attempt {record.attempts}")
 
 
@@ -97,24 +112,73 @@ def _check(options: argparse.Namespace) -> None:
     _say(f"{options.name}: {count} findings")
 
 
-def _evict(options: argparse.Namespace) -> None:
-    from orchestrator.steps.evict import evict
+def _left(options: argparse.Namespace) -> None:
+    """The cells of this Workflow that have failed, as items to run once more."""
+    from orchestrator.planning.parts import pending
+    from orchestrator.steps.incluster import Work, divide, write_outputs
+    from orchestrator.steps.left import unsound_cells
 
     volume = Volume(options.volume)
-    _say(f"{evict(_read_plan(options, volume), options.wave - 1, volume)} bytes freed")
+    plan = _read_plan(options, volume)
+    _settle(plan, volume, options.namespace)
+    if options.wave:
+        images: tuple[str, ...] = plan.waves[int(options.wave) - 1]
+    else:
+        images = divide(plan, volume, shard=options.shard).images
+    left = pending(plan, only=unsound_cells(plan, volume, set(images)))
+    write_outputs(plan, Work(tuple(left), left), options.outputs)
+    _say(f"{sum(map(len, left.values()))} cells of {len(left)} images run again")
+
+
+def _evict(options: argparse.Namespace) -> None:
+    from orchestrator.steps.evict import evict
+    from orchestrator.steps.incluster import divide
+
+    volume = Volume(options.volume)
+    plan = _read_plan(options, volume)
+    if options.shard:
+        targets = set(divide(plan, volume, shard=options.shard).images)
+    else:
+        targets = {target for wave in plan.waves[: int(options.wave)] for target in wave}
+    _say(f"{evict(plan, targets, volume)} bytes freed")
 
 
 def _aggregate(options: argparse.Namespace) -> int:
     """The ledger and all other results; fails when the run's policy is broken."""
     from orchestrator.model import Outcome
     from orchestrator.steps.aggregate import aggregate
+    from orchestrator.steps.evict import release
 
     volume = Volume(options.volume)
-    ledger = aggregate(_read_plan(options, volume), volume)
+    plan = _read_plan(options, volume)
+    notes = _settle(plan, volume, options.namespace)
+    release(plan, plan.targets_by_id.keys(), volume)
+    ledger = aggregate(plan, volume, notes=notes)
     _say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))
     for rule in ledger.verdict.broken:
         sys.stderr.write(f"scanmatrix-step: policy: {rule}\n")
     return 0 if ledger.verdict.passed else 1
+
+
+def _results(options: argparse.Namespace) -> None:
+    from orchestrator.steps.results import FILES, pack
+
+    for line in pack(Volume(options.volume).results(options.run), options.file or FILES):
+        _say(line)
+
+
+def _settle(plan: Plan, volume: Volume, namespace: str) -> tuple[str, ...]:
+    """What the cluster knows of the cells, where this is a pod that may ask."""
+    if not namespace or not TOKEN.exists():
+        return ()
+    from orchestrator.cluster.client import Cluster
+    from orchestrator.steps.settle import settle
+
+    with Cluster(namespace) as cluster:
+        notes = settle(plan, volume, cluster)
+    for note in notes:
+        sys.stderr.write(f"scanmatrix-step: {note}\n")
+    return notes
 
 
 def _read_plan(options: argparse.Namespace, volume: Volume) -> Plan:
@@ -138,15 +202,25 @@ def _parser() -> argparse.ArgumentParser:
     plan = add("plan", _plan, "Put the plan on the volume.", run=False)
     plan.add_argument("--run", default="", help="id of the run, instead of the plan's own")
     plan.add_argument("--config", type=Path, help="configuration to plan from when no packed plan is given")
+    plan.add_argument("--config-git", default="", help="repository that holds the configuration")
+    plan.add_argument("--config-ref", default="HEAD", help="branch, tag or commit of it")
+    plan.add_argument("--shard", default="", help="number of the shard that this Workflow is")
+    plan.add_argument("--only", default="", choices=("", "failed", "results"), help="leave it at the cells that failed")
+    plan.add_argument(
+        "--set", type=_set, default=[], action="append", help="scans that have a pod for an image: NAME=a,b"
+    )
     plan.add_argument("--outputs", type=Path, help="folder for the Workflow's output parameters")
     plan.add_argument("packed", type=Path, help="file with the packed plan; may be empty with --config")
 
     pull = add("pull", _pull, "Make sure of an image's tarball on the volume.")
     pull.add_argument("--target", required=True, help="id of the target")
 
+    pull.add_argument("--stage", default="", help="names of the scans whose cells to make ready too")
+
     stage = add("stage", _stage, "Make a cell's folder ready for its scanner.")
     stage.add_argument("--target", required=True, help="id of the target")
     stage.add_argument("--scan", required=True, help="name of the scan")
+    stage.add_argument("--no-pull", action="store_true", help="read no registry when the tarball is not there")
 
     database = add("database", _database, "Before and after a scanner's own refresh command.", run=False)
     database.add_argument("phase", choices=("prepare", "commit"))
@@ -161,11 +235,27 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--report", type=Path, required=True)
     check.add_argument("--max-age", help="for image-lifetime: allowed age, such as 180d")
 
-    evict = add("evict", _evict, "Remove the tarballs that no later wave needs.")
-    evict.add_argument("--wave", type=int, required=True, help="number of the wave that has ended, from 1")
+    left = add("left", _left, "Which cells failed, to run them once more.")
+    left.add_argument("--wave", default="", help="number of the wave, from 1, when the plan has several")
+    left.add_argument("--shard", default="", help="number of the shard that this Workflow is")
+    left.add_argument("--namespace", default="", help="where the Workflows of the run are")
+    left.add_argument("--outputs", type=Path, required=True, help="folder for the output parameters")
 
-    add("aggregate", _aggregate, "End the run: ledger, findings, merged BOM, summary.")
+    evict = add("evict", _evict, "Remove the tarballs that nobody needs any more.")
+    evict.add_argument("--wave", default="", help="number of the wave that has ended, from 1")
+    evict.add_argument("--shard", default="", help="number of the shard that has ended")
+
+    aggregate = add("aggregate", _aggregate, "End the run: ledger, findings, merged BOM, summary.")
+    aggregate.add_argument("--namespace", default="", help="where the Workflows of the run are")
+
+    results = add("results", _results, "Print the results of a run as text.")
+    results.add_argument("--file", action="append", help="leave it at this file; may be given several times")
     return parser
+
+
+def _set(text: str) -> tuple[str, frozenset[str]]:
+    name, _, scans = text.partition("=")
+    return name, frozenset(scans.split(","))
 
 
 def _say(line: str) -> None:

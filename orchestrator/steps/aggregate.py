@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PLACES_SHOWN = 5
 
 
-def aggregate(plan: Plan, volume: Volume, *, shards: Sequence[Plan] = ()) -> Ledger:
+def aggregate(plan: Plan, volume: Volume, *, notes: Sequence[str] = ()) -> Ledger:
     """Read what the cells of a run left on the volume, and write the run's results beside it.
 
     Writes `findings.parquet`, `findings.csv`, `bom.cdx.json`, `summary.md` and, last, `ledger.json` into the run's
@@ -41,7 +41,7 @@ def aggregate(plan: Plan, volume: Volume, *, shards: Sequence[Plan] = ()) -> Led
     Args:
         plan: the plan of the whole run.
         volume: where the run lies.
-        shards: the plans the run was split into, whose cells lie under their own runs; none when it was not split.
+        notes: what else a reader of the summary should know, a sentence each.
 
     Returns:
         The ledger, with the verdict of the plan's policy.
@@ -62,7 +62,7 @@ def aggregate(plan: Plan, volume: Volume, *, shards: Sequence[Plan] = ()) -> Led
         )
         table = stack.enter_context(FindingsWriter(plan.run, parquet, csv))
         writer = stack.enter_context(BomWriter(plan.run, plan.version, bom, folder))
-        aggregation = _Aggregation(plan, volume, shards, table, writer)
+        aggregation = _Aggregation(plan, volume, table, writer)
         rows = aggregation.examine_all()
         ended = _latest(rows) or plan.created
         writer.finish(ended)
@@ -73,7 +73,9 @@ def aggregate(plan: Plan, volume: Volume, *, shards: Sequence[Plan] = ()) -> Led
         rows=rows,
         verdict=judge(plan.policy, rows, aggregation.severities),
     )
-    write_atomic(folder / "summary.md", summarise(ledger, aggregation.severities, aggregation.notes).encode())
+    write_atomic(
+        folder / "summary.md", summarise(ledger, aggregation.severities, [*notes, *aggregation.notes]).encode()
+    )
     write_atomic(folder / LEDGER, encode(ledger))
     return ledger
 
@@ -86,12 +88,9 @@ class _Aggregation:
         notes: what was left out of the BOM.
     """
 
-    def __init__(
-        self, plan: Plan, volume: Volume, shards: Sequence[Plan], table: FindingsWriter, bom: BomWriter
-    ) -> None:
+    def __init__(self, plan: Plan, volume: Volume, table: FindingsWriter, bom: BomWriter) -> None:
         self._plan = plan
         self._volume = volume
-        self._run_of = {target.id: shard.run for shard in shards for target in shard.targets}
         self._scans = {scan.name: scan for scan in plan.scans}
         self._table = table
         self._bom = bom
@@ -119,8 +118,7 @@ class _Aggregation:
         return rows
 
     def _examine_cell(self, cell: Cell, target: Target, scan: Scan, bom: TargetBom) -> LedgerRow:
-        run = self._run_of.get(target.id, self._plan.run)
-        row, report, size = examine(run, cell, target, scan, self._volume)
+        row, report, size = examine(self._plan.run, cell, target, scan, self._volume)
         if report is not None:
             self._table.add(row, report.findings, size)
             if report.findings:

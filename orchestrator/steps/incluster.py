@@ -1,82 +1,179 @@
-"""The plan step of a run that is started without a plan: it plans in the cluster, from the mounted configuration."""
+"""The plan step in the cluster: what a Workflow runs, out of a packed plan, a plan on the volume, or a configuration.
+
+A run has one plan, however many Workflows work on it: the first one writes it to the volume; a shard of it, a retry, and
+another attempt of the plan step itself find it there.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from orchestrator.errors import UsageError
-from orchestrator.model import Decision, Plan
-from orchestrator.steps.items import fit_for_cluster, make_waves
-from orchestrator.steps.plan import unpack, write_plan
+from orchestrator.planning.parts import parts, pending
+from orchestrator.steps.items import fit_for_cluster, make_items
+from orchestrator.steps.left import failed_cells
+from orchestrator.steps.plan import read_plan, unpack, write_plan
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
+    from orchestrator.config import Config
+    from orchestrator.model import Plan
+    from orchestrator.planning.parts import Pending
     from orchestrator.volume import Volume
 
+FAILED = "failed"
+"""Value of the parameter `only` that leaves it at the cells that failed."""
 
-def write_run(packed: Path, config: Path | None, run: str, volume: Volume) -> Plan:
-    """Write the plan of a run to the volume: the packed one, or for want of one that of the configuration.
+
+class ConfigSource(NamedTuple):
+    """Where the configuration is.
+
+    Attributes:
+        path: of the file; within the repository when there is one.
+        git: URL of a repository; empty for a file of the pod.
+        ref: branch, tag or commit.
+    """
+
+    path: str
+    git: str = ""
+    ref: str = "HEAD"
+
+
+class Work(NamedTuple):
+    """What one Workflow does of a run.
+
+    Attributes:
+        images: ids of the targets that it runs itself.
+        scans: names of scans to run, by target.
+        shards: numbers of the shards that are Workflows of their own; none when it runs the images itself.
+        databases: names of the scans whose databases it refreshes.
+    """
+
+    images: tuple[str, ...]
+    scans: Pending
+    shards: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
+
+
+def write_run(packed: str, source: ConfigSource | None, run: str, volume: Volume) -> Plan:
+    """Make sure that the plan of a run is on the volume.
 
     Args:
-        packed: file with the packed plan; empty when there is none.
-        config: the configuration file to plan from.
-        run: id of the run, instead of the plan's own; empty for the plan's own.
+        packed: the packed plan; empty when there is none.
+        source: the configuration to plan from where there is neither a packed plan nor one on the volume.
+        run: id of the run, instead of the packed plan's own; empty for its own.
         volume: where the plan goes.
 
     Raises:
-        UsageError: there is neither a plan nor a configuration, or the plan does not fit one Workflow.
+        UsageError: there is neither a plan nor a configuration.
     """
-    text = packed.read_text(encoding="ascii", errors="replace").strip()
-    if text:
-        plan = unpack(text)
+    if packed:
+        plan = unpack(packed)
         plan = msgspec.structs.replace(plan, run=run) if run else plan
-    elif config is not None and config.exists():
-        plan = _make(config, run)
-    else:
+        write_plan(plan, volume)
+        return plan
+    if run and volume.plan(run).exists():
+        return read_plan(run, volume)
+    if source is None or not (source.git or Path(source.path).exists()):
         raise UsageError(
-            "there is no plan and no configuration: submit with the parameter `plan`,"
-            f" or put a configuration into the ConfigMap that is mounted at {config}"
+            f"run {run!r} has no plan on the volume, and there is no configuration: submit with the parameter `plan`"
+            " or `config-git`, or put a configuration into the ConfigMap scanmatrix-config"
         )
+    plan = _make(_load(source), run, volume)
     write_plan(plan, volume)
     return plan
 
 
-def write_outputs(plan: Plan, folder: Path) -> None:
+def divide(plan: Plan, volume: Volume, *, shard: str = "", only: str = "") -> Work:
+    """What this Workflow has to do of the run.
+
+    Args:
+        plan: of the run.
+        volume: where its results so far lie.
+        shard: number of the shard that this Workflow is; empty for the whole run.
+        only: `failed` for the cells that did not end ok; empty for all.
+
+    Raises:
+        UsageError: there is no such shard.
+    """
+    wanted = pending(plan, only=failed_cells(plan, volume) if only == FAILED else None)
+    found = parts(plan, wanted)
+    if shard:
+        try:
+            return Work(found[int(shard) - 1], wanted)
+        except (ValueError, IndexError):
+            raise UsageError(f"run {plan.run} has no shard {shard!r}; it has {len(found)}") from None
+    names = {scan for scans in wanted.values() for scan in scans}
+    databases = tuple(scan.name for scan in plan.scans if scan.database and scan.name in names)
+    if len(found) > 1:
+        return Work((), wanted, tuple(f"{number:03}" for number in range(1, len(found) + 1)), databases)
+    return Work(found[0] if found else (), wanted, databases=databases)
+
+
+def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, frozenset[str]] | None = None) -> None:
     """Write what the rest of the Workflow needs to know, as files for its output parameters.
 
-    `images` holds the items as a JSON list, `scans` the names of the scans to run between commas.
+    `images` holds the items as a JSON list, `images-<set>` those of the images with exactly the scans of a set,
+    `shards` a JSON list of `{"shard": "001"}`, `scans` the names of the scans whose databases to refresh, between commas.
+
+    Args:
+        plan: of the run.
+        work: this Workflow's part of it.
+        folder: where the files go.
+        sets: scans by name of the set.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    items = [item for wave in make_waves(plan) for item in wave]
-    names = {cell.scan for cell in plan.cells if cell.decision is Decision.RUN}
-    scans = [scan.name for scan in plan.scans if scan.name in names]
-    (folder / "images").write_bytes(msgspec.json.encode(items))
-    (folder / "scans").write_text(f",{','.join(scans)},", encoding="ascii")
+    by_scans = {scans: name for name, scans in (sets or {}).items()}
+    groups: dict[str, list[str]] = {name: [] for name in ("images", *(f"images-{each}" for each in by_scans.values()))}
+    for id_ in work.images:
+        name = by_scans.get(frozenset(work.scans[id_]))
+        groups[f"images-{name}" if name else "images"].append(id_)
+    for name, targets in groups.items():
+        (folder / name).write_bytes(msgspec.json.encode(make_items(plan, work.scans, targets)))
+    (folder / "shards").write_bytes(msgspec.json.encode([{"shard": shard} for shard in work.shards]))
+    (folder / "scans").write_text(f",{','.join(work.databases)},", encoding="ascii")
 
 
-def _make(path: Path, run: str) -> Plan:
-    """Plan from a configuration file, to run in one Workflow."""
-    from orchestrator.catalog import load_catalog  # noqa: PLC0415 - only where the plan is made in the cluster
-    from orchestrator.config import load_config  # noqa: PLC0415
+def _load(source: ConfigSource) -> Config:
+    """The configuration; one from git has its CSVs in the same repository, at the same ref."""
+    from orchestrator.config import load_config  # noqa: PLC0415 - only where the plan is made in the cluster
+
+    if not source.git:
+        return load_config(source.path)
+    from orchestrator.inventory.git_repository import read_file  # noqa: PLC0415
+    from orchestrator.sections import Git  # noqa: PLC0415
+
+    file = read_file(source.git, source.ref, source.path)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(source.path).name
+        path.write_bytes(file.data)
+        config = load_config(path)
+    here = Git(url=source.git, ref=file.commit)
+    targets = [
+        target.model_copy(update={"csv": target.csv.model_copy(update={"git": here})})
+        if target.csv and target.csv.git is None
+        else target
+        for target in config.targets
+    ]
+    return config.model_copy(update={"targets": tuple(targets)})
+
+
+def _make(config: Config, run: str, volume: Volume) -> Plan:
+    """Plan from a configuration, as pods can run it."""
+    from orchestrator.catalog import load_catalog  # noqa: PLC0415 - as above
     from orchestrator.inventory import collect  # noqa: PLC0415
     from orchestrator.planning import make_plan  # noqa: PLC0415
+    from orchestrator.results import history  # noqa: PLC0415
 
-    config = load_config(path)
     now = datetime.now(UTC)
-    plan = make_plan(config, collect(config, config.base), load_catalog(config), run=run, now=now)
-    plan = fit_for_cluster(plan)
-    if len(plan.waves) > 1:
-        raise UsageError(
-            "the images do not fit the volume's budget at once; raise `volume.budget`, or submit rendered waves"
-        )
-    cells = sum(cell.decision is Decision.RUN for cell in plan.cells)
-    if cells > plan.limits.cells_per_shard:
-        raise UsageError(
-            f"{cells} cells are more than one Workflow holds (`limits.cellsPerShard`: {plan.limits.cells_per_shard});"
-            " submit the shards that `scanmatrix render` writes"
-        )
-    return plan
+    catalog = load_catalog(config)
+    entries = collect(config, catalog=catalog)
+    longest = max(config.rescan_after.values(), default=0)
+    past = history(volume, now - timedelta(seconds=longest)) if longest else {}
+    return fit_for_cluster(make_plan(config, entries, catalog, run=run, now=now, history=past))

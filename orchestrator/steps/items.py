@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, TypedDict
 import msgspec
 
 from orchestrator.model import Decision, Plan
+from orchestrator.planning.parts import Pending, pending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from orchestrator.model import Target
 
 #: Where the volume is mounted in our own containers.
@@ -35,9 +38,13 @@ class Item(TypedDict):
 
 def make_waves(plan: Plan) -> tuple[tuple[Item, ...], ...]:
     """Items of the targets that have a cell to run, in the plan's waves."""
-    scans = _scans_to_run(plan)
-    targets = plan.targets_by_id
-    return tuple(tuple(_item(targets[id_], scans[id_]) for id_ in wave if id_ in scans) for wave in plan.waves)
+    scans = pending(plan)
+    return tuple(make_items(plan, scans, (id_ for id_ in wave if id_ in scans)) for wave in plan.waves)
+
+
+def make_items(plan: Plan, scans: Pending, targets: Iterable[str]) -> tuple[Item, ...]:
+    """Items of some targets, with those of their scans that are to run."""
+    return tuple(_item(plan.targets_by_id[id_], scans[id_]) for id_ in targets)
 
 
 def fit_for_cluster(plan: Plan) -> Plan:
@@ -54,18 +61,9 @@ def fit_for_cluster(plan: Plan) -> Plan:
             for cell in plan.cells
         )
         plan = msgspec.structs.replace(plan, cells=tuple(cells))
-    running = _scans_to_run(plan)
+    running = pending(plan)
     waves = (tuple(id_ for id_ in wave if id_ in running) for wave in plan.waves or (tuple(running),))
     return msgspec.structs.replace(plan, waves=tuple(wave for wave in waves if wave))
-
-
-def _scans_to_run(plan: Plan) -> dict[str, list[str]]:
-    """Names of the scans to run by target, both in the plan's order."""
-    scans: dict[str, list[str]] = {}
-    for cell in plan.cells:
-        if cell.decision is Decision.RUN:
-            scans.setdefault(cell.target, []).append(cell.scan)
-    return scans
 
 
 def _is_local(target: Target) -> bool:

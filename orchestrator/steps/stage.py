@@ -24,7 +24,7 @@ from orchestrator.images.partial import full_volume
 from orchestrator.images.registry import RegistryClient
 from orchestrator.model import CellRecord, Plan, Scan, Target
 from orchestrator.steps.database import pin
-from orchestrator.steps.pull import find_target, pull
+from orchestrator.steps.pull import find_target, is_sound, pull
 from orchestrator.volume import Volume, VolumeError, atomic_file, write_atomic
 
 #: ioctl of Linux's linux/fs.h: share all blocks of another file (Btrfs, XFS, NFS 4.2).
@@ -43,6 +43,7 @@ def stage(
     *,
     client: RegistryClient | None = None,
     cancelled: threading.Event | None = None,
+    may_pull: bool = True,
 ) -> CellRecord:
     """Begin an attempt of a cell: its tarball and, if its scan has one, its database are there afterwards.
 
@@ -56,6 +57,7 @@ def stage(
         volume: where everything lies.
         client: shared by several calls; by default one is made when it is needed.
         cancelled: stops a pull.
+        may_pull: False in a scanner's pod, which reaches no registry.
 
     Returns:
         The cell's record as it now stands on the volume: one more attempt, begun, not finished.
@@ -76,7 +78,10 @@ def stage(
         _remove(folder / found.report)
         tarball = volume.tarball(plan.run, target_id, scan)
         for _ in range(_ATTEMPTS):
-            blob = pull(plan, target_id, volume, client=client, cancelled=cancelled)
+            if may_pull:
+                blob = pull(plan, target_id, volume, client=client, cancelled=cancelled)
+            else:
+                blob = _find_blob(target, volume)
             if _link(blob, tarball):
                 break
         else:
@@ -91,6 +96,18 @@ def stage(
     finally:
         write_atomic(volume.record(plan.run, target_id, scan), encode(record))
     return record
+
+
+def _find_blob(target: Target, volume: Volume) -> Path:
+    """The tarball that a pull pod has made."""
+    blob = volume.blob(target.digest)
+    if not is_sound(blob, target):
+        raise PermanentError(
+            f"{target.reference}: its tarball is no longer on the volume, or damaged, and a scanner's pod may not pull;"
+            " run it again by `scanmatrix retry`, or by `argo retry --restart-successful --node-field-selector"
+            " templateName=pull`"
+        )
+    return blob
 
 
 def _begin(path: Path) -> CellRecord:

@@ -1,4 +1,4 @@
-"""Make the tests' external tools available: `python -m tests.tools [--all] [--cluster] [name …]`. Needs nothing but Python."""
+"""Make the tests' external tools available: `python -m tests.tools [--all|--cluster|--images] [name …]`."""
 
 import argparse
 import fcntl
@@ -26,6 +26,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.tools", description=__doc__)
     parser.add_argument("--all", action="store_true", help="also the tools that take minutes to build (grype, trivy)")
     parser.add_argument("--cluster", action="store_true", help="only what the one-node cluster needs, and the names")
+    parser.add_argument("--images", action="store_true", help="only what the images of its tests need, and the names")
     known = [*_catalog.DEBIAN, *(t.name for t in _catalog.GO_TOOLS), *(a.name for a in _catalog.ARTEFACTS)]
     parser.add_argument("names", nargs="*", metavar="name", help=f"only these, of: {', '.join(known)}")
     options = parser.parse_args()
@@ -33,6 +34,8 @@ def _options() -> argparse.Namespace:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     if options.cluster:
         options.names += _catalog.CLUSTER_TOOLS
+    if options.images:
+        options.names += _catalog.IMAGE_PARTS
     return options
 
 
@@ -72,7 +75,7 @@ def _go_tools(options: argparse.Namespace) -> list[str]:
 def _artefacts(options: argparse.Namespace) -> list[str]:
     lacking = []
     for artefact in _catalog.ARTEFACTS:
-        if options.names and artefact.name not in options.names:
+        if artefact.name not in options.names and (options.names or artefact.optional):
             continue
         if artefact.file.exists():
             say("present", artefact.name)

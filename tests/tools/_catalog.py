@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
+INSTALLER = "python -m tests.tools"
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,12 @@ class GoTool:
 
 @dataclass(frozen=True)
 class Artefact:
-    """A file made or fetched once; `path` is below the cache folder."""
+    """A file made or fetched once; `path` is below the cache folder. An optional one is made only when asked for."""
 
     name: str
     path: str
     how: str
+    optional: bool = False
 
     @property
     def file(self) -> Path:
@@ -145,6 +147,19 @@ CLUSTER_DEBIAN = {
     "runc": ("runc",),
     "socat": ("socat",),
 }
+# What the images of the end-to-end tests are made of.
+IMAGE_PARTS = (
+    "registry",
+    "grype",
+    "trivy",
+    "syft-static",
+    "debian-python",
+    "debian-clamav",
+    "debian-root",
+    "log4j-core",
+    "npm-package",
+    "crane",
+)
 CLUSTER_TOOLS = ("etcd", "kubernetes", "coredns", "argo", "argo-workflows")
 
 # Packages that are needed only until an artefact has been fetched with them.
@@ -154,12 +169,12 @@ ARTEFACTS = (
     Artefact("log4j-core", "maven/log4j-core-2.14.1.jar", "a Maven client (`mvn`), then `python -m tests.tools`"),
     Artefact("npm-package", "npm/lodash-4.17.20.tgz", "an npm client (`npm`), then `python -m tests.tools`"),
     Artefact("debian-root", "debian/bookworm-minbase.tar", "root and debootstrap, then `python -m tests.tools`"),
+    Artefact("debian-python", "debian/bookworm-python.tar", f"root and debootstrap, then `{INSTALLER} --images`", True),
+    Artefact("debian-clamav", "debian/bookworm-clamav.tar", f"root and debootstrap, then `{INSTALLER} --images`", True),
 )
 
 # Debian's registry (2.8) stands in for ours, but not where what version 3 added matters.
 _ALIASES = {"registry-v3": "registry"}
-
-INSTALLER = "python -m tests.tools"
 
 
 def cache() -> Path:

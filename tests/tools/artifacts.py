@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.tools import require
@@ -45,7 +46,7 @@ def make(artefact: Artefact) -> None:
 
 def obstacle(artefact: Artefact) -> str:
     """Why `make` cannot work on this machine; empty when it can."""
-    client = {"log4j-core": "mvn", "npm-package": "npm", "debian-root": "debootstrap"}[artefact.name]
+    client = {"log4j-core": "mvn", "npm-package": "npm"}.get(artefact.name, "debootstrap")
     if shutil.which(client, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
         return f"{client} not found"
     return "debootstrap needs root" if client == "debootstrap" and os.geteuid() != 0 else ""
@@ -61,9 +62,10 @@ def _fetch_npm(folder: Path) -> Path:
     return next(folder.glob("*.tgz"))
 
 
-def _make_debian(folder: Path) -> Path:
+def _make_debian(folder: Path, packages: tuple[str, ...] = ()) -> Path:
     root = folder / "root"
-    _run("debootstrap", "--variant=minbase", DEBIAN_SUITE, str(root), cwd=folder)
+    include = [f"--include={','.join(packages)}"] if packages else []
+    _run("debootstrap", "--variant=minbase", *include, DEBIAN_SUITE, str(root), cwd=folder)
     for waste in ("var/cache/apt", "var/lib/apt/lists", "var/log"):
         shutil.rmtree(root / waste)
         (root / waste).mkdir()
@@ -78,6 +80,8 @@ _MAKERS: dict[str, Callable[[Path], Path]] = {
     "log4j-core": _fetch_jar,
     "npm-package": _fetch_npm,
     "debian-root": _make_debian,
+    "debian-python": partial(_make_debian, packages=("python3", "git", "ca-certificates")),
+    "debian-clamav": partial(_make_debian, packages=("clamav", "clamav-freshclam", "curl")),
 }
 assert _MAKERS.keys() == {artefact.name for artefact in ARTEFACTS}
 

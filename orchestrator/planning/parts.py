@@ -1,0 +1,62 @@
+"""Which images of a plan run together: parts of bounded size, one Workflow each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.model import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from orchestrator.model import Plan
+
+Pending = dict[str, list[str]]
+"""Names of scans to run by the id of their target, both in the plan's order."""
+
+
+def pending(plan: Plan, *, only: Collection[tuple[str, str]] | None = None) -> Pending:
+    """The cells of a plan that are to run.
+
+    Args:
+        plan: of the run.
+        only: target id and scan of the cells to leave it at; None for all.
+    """
+    found: Pending = {}
+    for cell in plan.cells:
+        if cell.decision is Decision.RUN and (only is None or (cell.target, cell.scan) in only):
+            found.setdefault(cell.target, []).append(cell.scan)
+    return found
+
+
+def parts(plan: Plan, wanted: Mapping[str, list[str]]) -> tuple[tuple[str, ...], ...]:
+    """Cut the targets to run into parts, in the plan's order; the same arguments always give the same parts.
+
+    A part holds at most `limits.cells_per_shard` cells, and tarballs of at most the part of the volume that is its own
+    when `limits.shards_in_flight` of them run at the same time. A target that alone is more than that has a part to
+    itself. What fits the volume as a whole, and is few enough cells, is one part.
+
+    Args:
+        plan: of the run; its targets have the sizes.
+        wanted: as `pending` gives it.
+
+    Returns:
+        Ids of targets, part by part; none when there is nothing to run.
+    """
+    limits = plan.limits
+    sizes = {id_: plan.targets_by_id[id_].size or 0 for id_ in wanted}
+    one = sum(map(len, wanted.values())) <= limits.cells_per_shard
+    if one and (not limits.volume_bytes or sum(sizes.values()) <= limits.volume_bytes):
+        return (tuple(wanted),) if wanted else ()
+    share = limits.volume_bytes // limits.shards_in_flight
+    found: list[list[str]] = []
+    cells = taken = 0
+    for id_, scans in wanted.items():
+        full = cells + len(scans) > limits.cells_per_shard or (share and taken + sizes[id_] > share)
+        if not found or (full and found[-1]):
+            found.append([])
+            cells = taken = 0
+        found[-1].append(id_)
+        cells += len(scans)
+        taken += sizes[id_]
+    return tuple(map(tuple, found))

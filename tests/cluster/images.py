@@ -1,0 +1,180 @@
+"""The images that Workflows use, built without Docker and brought into containerd under the names their users know.
+
+The orchestrator's has the content of `argo-install/Dockerfile`: Debian with Python, the locked dependencies, the project.
+Scanners are nothing but their program; those whose templates call a shell stand on a Debian.
+
+`python -m tests.cluster.images` builds and imports what is missing or has changed.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator import __version__
+from tests.cluster import containers
+from tests.cluster.control_plane import tool
+from tests.cluster.processes import ClusterError
+from tests.cluster.state import State, default_folder
+from tests.tools import _catalog, artifacts
+from tests.tools.images import File, Image, Layer, layer, layer_of_tar
+
+ROOT = Path(__file__).parents[2]
+ORCHESTRATOR = f"localhost/scanmatrix:{__version__}"
+REGISTRY = "docker.io/library/registry:3"
+TRIVY = "docker.io/aquasec/trivy:0.57.0"  # what the module mirror has; the template pins a newer one
+USER = "65532:65532"
+_SITE = "usr/local/lib/python3.11/dist-packages"
+_PYTHON_ENV = ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"]
+_SCRIPTS = {
+    "scanmatrix": "orchestrator.cli",
+    "scanmatrix-step": "orchestrator.steps.__main__",
+}
+
+
+def main() -> int:
+    """Build and import; one line an image."""
+    state = State(default_folder())
+    for name, build in builders().items():
+        begun = time.monotonic()
+        try:
+            changed = bring(state, name, build)
+        except (ClusterError, RuntimeError, OSError) as error:
+            sys.stdout.write(f"failed  {name}: {error}\n")
+            return 1
+        sys.stdout.write(f"{'done' if changed else 'present':8}{name} ({time.monotonic() - begun:.1f} s)\n")
+        sys.stdout.flush()
+    return 0
+
+
+def builders() -> dict[str, Callable[[], Image]]:
+    """How each image is built, by its name."""
+    return {
+        ORCHESTRATOR: orchestrator,
+        REGISTRY: lambda: containers.program(tool("registry")),
+        "docker.io/anchore/syft:v1.18.1": lambda: _single(_static("syft"), "syft"),
+        "docker.io/anchore/grype:v0.110.0": lambda: _single(tool("grype"), "grype"),
+        TRIVY: lambda: _on_debian(tool("trivy")),
+        "docker.io/clamav/clamav:1.4.3_base": lambda: Image.build([_debian("clamav")], user=USER),
+        "docker.io/library/debian:12": lambda: Image.build([_debian("root")], user=USER),
+    }
+
+
+def bring(state: State, name: str, build: Callable[[], Image]) -> bool:
+    """Import an image unless just this one is there already; the digest of what was imported last is kept."""
+    mark = state.folder / "images" / hashlib.sha256(name.encode()).hexdigest()[:16]
+    key = _key(name)
+    if name in containers.present(state) and mark.exists() and mark.read_text() == key:
+        return False
+    containers.import_image(state, name, build())
+    mark.parent.mkdir(exist_ok=True)
+    mark.write_text(key)
+    return True
+
+
+def orchestrator() -> Image:
+    """This project as pods run it."""
+    settings = {"Env": _PYTHON_ENV, "WorkingDir": "/"}
+    return Image.build([_debian("python"), _dependencies(), _project()], user=USER, settings=settings)
+
+
+def _key(name: str) -> str:
+    """What an image is made of, without making it."""
+    if name != ORCHESTRATOR:
+        return name
+    found = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
+    for path in _sources():
+        found.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def _sources() -> list[Path]:
+    return sorted(
+        path
+        for folder in ("orchestrator", "workflows", "templates")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+
+
+def _dependencies() -> Layer:
+    """The locked dependencies, compiled, because nobody can write into the image; made once for each lock file."""
+    lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes())
+    file = _catalog.cache() / "images" / f"dependencies-{lock.hexdigest()[:16]}.tar"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".unfinished-") as folder:
+            site = Path(folder) / "root" / _SITE
+            command = ["uv", "pip", "install", "--quiet", "--target", site, "--python", sys.executable]
+            _run(*command, "--constraints", ROOT / "requirements.lock", ROOT)
+            for own in ("orchestrator", "workflows", "bin"):
+                shutil.rmtree(site / own, ignore_errors=True)
+            _compile(site)
+            _tar(Path(folder) / "root", Path(folder) / "layer.tar").rename(file)
+    return layer_of_tar(file.read_bytes(), "none")
+
+
+def _project() -> Layer:
+    """The project itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "root"
+        site = root / _SITE
+        for path in _sources():
+            inside = path.relative_to(ROOT)
+            target = site / ("orchestrator" if inside.parts[0] == "templates" else "") / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        _compile(site)
+        for name, module in _SCRIPTS.items():
+            script = root / "usr" / "local" / "bin" / name
+            script.parent.mkdir(parents=True, exist_ok=True)
+            script.write_text(f"#!/usr/bin/python3\nimport sys\n\nfrom {module} import main\n\nsys.exit(main())\n")
+            script.chmod(0o755)
+        return layer_of_tar(_tar(root, Path(folder) / "layer.tar").read_bytes(), "none")
+
+
+def _compile(site: Path) -> None:
+    # The interpreter of the image is of the same minor version; times in a layer mean nothing, hence no check of them.
+    _run(sys.executable, "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash",
+         "-s", str(site), "-p", f"/{_SITE}", site, check=False)  # fmt: skip
+
+
+def _debian(kind: str) -> Layer:
+    return layer_of_tar(artifacts.require(f"debian-{kind}").read_bytes(), "none")
+
+
+def _single(binary: str | Path, name: str) -> Image:
+    """A program at the root of an image that has nothing else."""
+    files = {name: File(Path(binary).read_bytes(), mode=0o755), "tmp/.keep": File()}
+    return Image.build([layer(files, "none")], user=USER, settings={"Entrypoint": [f"/{name}"], "Env": ["PATH=/"]})
+
+
+def _on_debian(binary: str | Path) -> Image:
+    files = {f"usr/local/bin/{Path(binary).name}": File(Path(binary).read_bytes(), mode=0o755)}
+    return Image.build([_debian("root"), layer(files, "none")], user=USER, settings={"Env": _PYTHON_ENV[:1]})
+
+
+def _static(name: str) -> Path:
+    return next(each.binaries[name] for each in _catalog.GO_TOOLS if each.name == f"{name}-static")
+
+
+def _tar(root: Path, file: Path) -> Path:
+    """A folder as a tar that is the same every time."""
+    stable = ["--sort=name", "--mtime=@1767225600", "--owner=0", "--group=0", "--numeric-owner", "--mode=a+rX"]
+    _run("tar", *stable, "-C", root, "-cf", file, ".")
+    return file
+
+
+def _run(*command: str | Path, check: bool = True) -> None:
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, env={**os.environ})
+    if check and done.returncode:
+        raise RuntimeError(f"`{' '.join(map(str, command[:4]))} …` failed:\n{(done.stdout + done.stderr)[-2000:]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
