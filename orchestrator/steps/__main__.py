@@ -52,7 +52,7 @@ def _plan(options: argparse.Namespace) -> None:
     from orchestrator.steps.incluster import ConfigSource, divide, write_outputs, write_run
 
     volume = Volume(options.volume)
-    packed = options.packed.read_text(encoding="ascii", errors="replace").strip()
+    packed = options.packed.read_text(encoding="ascii", errors="replace").strip() if options.packed else ""
     config = options.config
     if config is not None and options.config_git:
         config = config.relative_to(config.parents[-2])  # of the repository, not of this pod's folder
@@ -210,7 +210,8 @@ def _parser() -> argparse.ArgumentParser:
         "--set", type=_set, default=[], action="append", help="scans that have a pod for an image: NAME=a,b"
     )
     plan.add_argument("--outputs", type=Path, help="folder for the Workflow's output parameters")
-    plan.add_argument("packed", type=Path, help="file with the packed plan; may be empty with --config")
+    # Argo makes no file of a script without a source.
+    plan.add_argument("packed", type=Path, nargs="?", help="file with the packed plan; may be missing or empty")
 
     pull = add("pull", _pull, "Make sure of an image's tarball on the volume.")
     pull.add_argument("--target", required=True, help="id of the target")
