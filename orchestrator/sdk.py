@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.planning import Past
     from orchestrator.yaml_source import Problem
     from workflows import Kind
+    from workflows.install import Overlay
 
 _RUN_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?")
 
@@ -161,20 +162,20 @@ def render(plan: Plan, config: Config, *, kind: Kind | str = "workflow") -> str:
     return workflows.render(plan, config, kind=workflows.Kind(kind))
 
 
-def install(config: Config) -> str:
+def install(config: Config, overlay: Overlay | str = "single-node") -> str:
     """What a cluster needs beside Argo, as one YAML stream; see `workflows.install`."""
     from workflows import install
 
-    return install.render(config, contents=_contents(config))
+    return install.render(config, install.Overlay(overlay), contents=_contents(config))
 
 
-def write_install(config: Config, folder: Path | str) -> list[Path]:
-    """The same as a kustomization in a folder; returns its files."""
+def write_install(config: Config, folder: Path | str, overlay: Overlay | str = "single-node") -> list[Path]:
+    """The same and Argo itself as a folder for `kubectl apply -k`; returns its files."""
     from orchestrator.volume import write_atomic
     from workflows import install
 
     written = []
-    for name, text in install.files(config, contents=_contents(config)).items():
+    for name, text in install.files(config, install.Overlay(overlay), contents=_contents(config)).items():
         written.append(Path(folder) / name)
         write_atomic(written[-1], text.encode())
     return written

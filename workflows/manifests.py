@@ -50,7 +50,7 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
     if kind is Kind.SCHEDULE:
         if config.argo.schedule is None:
             raise RenderError("argo.schedule is not set; give it five cron fields, such as '0 3 * * *'")
-        return [plain(schedule.schedule(config.argo.schedule, config.argo.timezone, settings))]
+        return [plain(schedule.schedule(config.argo.schedule, config.argo, settings))]
     if kind is Kind.SUBMISSION:
         packed = {matrix.PLAN_PARAMETER: pack(fit_for_cluster(plan))}
         return [plain(schedule.submission(plan.run, settings, packed, name=plan.run))]

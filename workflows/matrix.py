@@ -253,6 +253,8 @@ def _shard(shape: Shape, settings: Settings) -> Resource:
         failure_condition="status.phase in (Failed, Error)",
         manifest=yaml.safe_dump(manifest, sort_keys=False, width=1000),
         retry_strategy=retry(shape.limits.retries),
+        # Argo's executor is this pod's only container, and has the token of the executor's account.
+        executor=m.ExecutorConfig(service_account_name=settings.parent),
         **pods.token(settings.parent),
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.model import Limits, Scan
+    from orchestrator.sections import Argo
     from workflows.settings import Settings
     from workflows.shards import Shard
 
@@ -33,8 +34,6 @@ PARAMETERS = {
     "config-ref": "HEAD",
     "config-path": "scanmatrix.yaml",
 }
-#: A run whose moment was missed (the controller was down) may start so many seconds late.
-LATE = 3600
 _DAY = 86400
 
 
@@ -117,23 +116,23 @@ def submission(run: str, settings: Settings, parameters: Mapping[str, str], *, n
     )
 
 
-def schedule(cron: str, timezone: str, settings: Settings) -> CronWorkflow:
-    """A run at every moment of the schedule, one at a time, planned in the cluster.
+def schedule(cron: str, argo: Argo, settings: Settings) -> CronWorkflow:
+    """A run at every moment of the schedule, planned in the cluster.
 
     Args:
         cron: five fields.
-        timezone: IANA name.
+        argo: time zone, and what becomes of runs that overlap, come late, or have ended.
         settings: of the manifests.
     """
     return CronWorkflow(
         name=TEMPLATE,
         namespace=settings.namespace,
         schedules=[cron],
-        timezone=timezone,
-        concurrency_policy="Forbid",
-        starting_deadline_seconds=LATE,
-        successful_jobs_history_limit=3,
-        failed_jobs_history_limit=3,
+        timezone=argo.timezone,
+        concurrency_policy=argo.concurrency,
+        starting_deadline_seconds=argo.start_within,
+        successful_jobs_history_limit=argo.history.succeeded,
+        failed_jobs_history_limit=argo.history.failed,
         workflow_template_ref=m.WorkflowTemplateRef(name=TEMPLATE),
     )
 

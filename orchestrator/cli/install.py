@@ -6,25 +6,27 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile
+from workflows.overlays import Overlay
 
 
 def install(
     config: ConfigFile = None,
+    overlay: Annotated[Overlay, typer.Option(help="The kind of cluster.")] = Overlay.SINGLE_NODE,
+    render: Annotated[bool, typer.Option("--render", help="Print it as one YAML stream (the default).")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write a kustomization into this folder.", show_default=False),
+        typer.Option(metavar="FOLDER", help="Write it and Argo into this folder instead.", show_default=False),
     ] = None,
-    render: Annotated[bool, typer.Option("--render", help="Print one YAML stream (the default).")] = False,
 ) -> None:
-    """Render what a cluster needs beside Argo: rights, network rules, caches, volume claim, WorkflowTemplate, schedule.
+    """Render what a cluster needs: rights, network policies, caches, volume, WorkflowTemplate, schedule.
 
-    Example: scanmatrix install --render --config scanmatrix.yaml | kubectl apply --server-side -f -
+    Example: scanmatrix install --config scanmatrix.yaml --render | kubectl apply -f -
     """
     from orchestrator import sdk
 
     settings = sdk.load_config(config)
     if out is None or render:
-        typer.echo(sdk.install(settings), nl=False)
+        typer.echo(sdk.install(settings, overlay), nl=False)
     if out is not None:
-        for path in sdk.write_install(settings, out):
-            typer.echo(f"written: {path}", err=True)
+        sdk.write_install(settings, out, overlay)
+        typer.echo(f"written; next: kubectl apply -k {out / 'argo-install/overlays' / overlay}", err=True)

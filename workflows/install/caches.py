@@ -1,134 +1,149 @@
-"""One pull-through cache for each upstream: the `registry` of the distribution project, which proxies one upstream each.
+"""The pull-through caches: one registry for each upstream, for it can stand for one only.
 
-It keeps what it read on a disk of its own and forgets it after a week (`proxy.ttl`). Its credentials, when it has any,
-are in a Secret that no other pod mounts.
+Each keeps what it read in an `emptyDir` of its own, bounded twice: it drops what it has held for `cache.keep`, and when
+it outgrows `cache.size` Kubernetes ends the pod and the next one begins with nothing. On a claim that is full it would
+refuse to serve at all; and whatever is lost here can be read again.
 """
 
 from __future__ import annotations
 
-import re
+import hashlib
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from orchestrator.cluster.labels import COMPONENT, PART_OF, SCANMATRIX
-from workflows.install.access import meta
-from workflows.install.network import CACHE, CACHE_PORT
-from workflows.install.storage import quantity
-from workflows.manifests import to_yaml
-from workflows.pods import USER
+import yaml
+
+from orchestrator.cluster import labels as names
+from orchestrator.sections import CACHE_PORT, service_name
+from workflows.install.objects import Manifest, container_security, manifest, pod_security
+from workflows.settings import RenderError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.config import Config
     from orchestrator.sections import Cache
-    from workflows.manifests import Manifest
 
+COMPONENT = "cache"
+#: Label of a cache's objects: which one it is.
+NAME = "scanmatrix/cache"
 IMAGE = "docker.io/library/registry:3"
-#: Registries that answer under another name than images have.
-_REMOTES = {"docker.io": "https://registry-1.docker.io"}
-_KEPT = "168h"
-_CONFIG = "/etc/distribution/config.yml"
-_STORAGE = "/var/lib/registry"
+_FOLDER = "/var/lib/registry"
+_SETTINGS = "/etc/distribution"
+
+
+def installed(config: Config) -> tuple[Cache, ...]:
+    """The caches that are ours to make.
+
+    Raises:
+        RenderError: two upstreams would have the same Service.
+    """
+    found = tuple(cache for cache in config.cache if cache.installed)
+    services = [service_name(cache.upstream) for cache in found]
+    if twice := sorted({name for name in services if services.count(name) > 1}):
+        raise RenderError(f"cache: two upstreams would both be called {twice[0]}; give one of them a url of its own")
+    return found
 
 
 def caches(config: Config) -> list[Manifest]:
-    """Deployment, Service, ConfigMap and disk of every cache whose URL is a Service of this namespace."""
-    return [
-        each
-        for cache in config.cache
-        if (name := service_name(cache, config.argo.namespace))
-        for each in _cache(config, cache, name)
-    ]
+    """Settings, pod and Service of each cache."""
+    return [one for cache in installed(config) for one in _cache(cache, config.argo.namespace)]
 
 
-def service_name(cache: Cache, namespace: str) -> str:
-    """Name of the Service that a cache's URL means; empty when it is somebody else's."""
-    host = urlsplit(cache.url).hostname or ""
-    name, _, rest = host.partition(".")
-    ours = rest in {"", namespace, f"{namespace}.svc", f"{namespace}.svc.cluster.local"}
-    return name if ours and re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name) and name != "localhost" else ""
-
-
-def _cache(config: Config, cache: Cache, name: str) -> list[Manifest]:
-    labels = {PART_OF: SCANMATRIX, COMPONENT: CACHE, "scanmatrix/cache": name}
-    settings: dict[str, Any] = {
-        "version": 0.1,
-        "log": {"level": "warn"},
-        "storage": {"filesystem": {"rootdirectory": _STORAGE}, "delete": {"enabled": True}},
-        "http": {"addr": f":{CACHE_PORT}"},
-        "proxy": {"remoteurl": cache.remote, "ttl": f"{cache.keep}s"},
-    }
-    place = {"name": name, "labels": labels}
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": meta(config, name),
-            "data": {"config.yml": to_yaml([settings])},
-        },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": meta(config, name),
-            "spec": {
+def _cache(cache: Cache, namespace: str) -> Sequence[Manifest]:
+    name = service_name(cache.upstream)
+    text = yaml.safe_dump(_settings(cache), sort_keys=False)
+    selector = {NAME: name}
+    labels = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: COMPONENT, **selector}
+    found = [
+        manifest("ConfigMap", name, namespace, component=COMPONENT, data={"config.yml": text}),
+        manifest(
+            "Deployment", name, namespace, api="apps/v1", component=COMPONENT,
+            spec={
                 "replicas": 1,
-                "strategy": {"type": "Recreate"},  # two would write to one disk
-                "selector": {"matchLabels": {"scanmatrix/cache": name}},
-                "template": {"metadata": {"labels": place["labels"]}, "spec": _pod(cache, name)},
+                # The new one would begin empty in any case, and two of them read everything twice.
+                "strategy": {"type": "Recreate"},
+                "revisionHistoryLimit": 2,
+                "selector": {"matchLabels": selector},
+                "template": {
+                    "metadata": {
+                        "labels": labels,
+                        # Other settings, another pod.
+                        "annotations": {"scanmatrix/settings": hashlib.sha256(text.encode()).hexdigest()[:16]},
+                    },
+                    "spec": _pod(cache, name),
+                },
             },
+        ),
+        manifest(
+            "Service", name, namespace, component=COMPONENT,
+            spec={"selector": selector, "ports": [{"name": "http", "port": CACHE_PORT, "targetPort": CACHE_PORT}]},
+        ),
+    ]  # fmt: skip
+    for one in found:
+        one["metadata"]["labels"][NAME] = name
+    return found
+
+
+def _settings(cache: Cache) -> Manifest:
+    """Of the registry: it reads one upstream, and lets go of what is old."""
+    return {
+        "version": "0.1",
+        "log": {"level": "info", "accesslog": {"disabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": _FOLDER},
+            # What has expired can only be removed where removing is allowed at all.
+            "delete": {"enabled": True},
+            "maintenance": {"uploadpurging": {"enabled": True, "age": "24h", "interval": "6h", "dryrun": False}},
         },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": meta(config, name),
-            "spec": {
-                "selector": {"scanmatrix/cache": name},
-                "ports": [{"name": "http", "port": urlsplit(cache.url).port or 80, "targetPort": CACHE_PORT}],
-            },
-        },
-    ]
+        "http": {"addr": f":{CACHE_PORT}", "headers": {"X-Content-Type-Options": ["nosniff"]}},
+        "proxy": {"remoteurl": cache.remote, "ttl": f"{cache.keep}s", "cachewritetimeout": "30m"},
+    }
 
 
 def _pod(cache: Cache, name: str) -> Manifest:
-    env: list[Manifest] = [{"name": "OTEL_TRACES_EXPORTER", "value": "none"}]
-    for key in ("username", "password") if cache.secret else ():
-        source = {"secretKeyRef": {"name": cache.secret, "key": key}}
-        env.append({"name": f"REGISTRY_PROXY_{key.upper()}", "valueFrom": source})
-    probe = {"httpGet": {"path": "/v2/", "port": CACHE_PORT}}
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,  # REGISTRY_… variables would change its settings
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
+    container: dict[str, Any] = {
+        "name": "registry",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["registry", "serve", f"{_SETTINGS}/config.yml"],
+        "env": [{"name": "OTEL_TRACES_EXPORTER", "value": "none"}, *_credentials(cache)],
+        "ports": [{"name": "http", "containerPort": CACHE_PORT}],
+        "readinessProbe": {"httpGet": {"path": "/", "port": CACHE_PORT}, "periodSeconds": 5},
+        "livenessProbe": {
+            "httpGet": {"path": "/", "port": CACHE_PORT},
+            "initialDelaySeconds": 10,
+            "periodSeconds": 20,
+            "timeoutSeconds": 10,
         },
-        "containers": [
-            {
-                "name": "registry",
-                "image": IMAGE,
-                "imagePullPolicy": "IfNotPresent",
-                "args": ["serve", _CONFIG],
-                "env": env,
-                "ports": [{"containerPort": CACHE_PORT}],
-                "readinessProbe": probe | {"periodSeconds": 2},
-                "livenessProbe": probe | {"periodSeconds": 20, "failureThreshold": 6},
-                "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-                "volumeMounts": [
-                    {"name": "config", "mountPath": "/etc/distribution", "readOnly": True},
-                    {"name": "storage", "mountPath": _STORAGE},
-                ],
-            }
-        ],
-        "volumes": [
-            {"name": "config", "configMap": {"name": name}},
-            # A cache that grows beyond its size is evicted, and begins anew.
-            {"name": "storage", "emptyDir": {"sizeLimit": quantity(cache.size)}},
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": container_security(),
+        "volumeMounts": [
+            {"name": "data", "mountPath": _FOLDER},
+            {"name": "settings", "mountPath": _SETTINGS, "readOnly": True},
+            {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
         ],
     }
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_security(),
+        "containers": [container],
+        "volumes": [
+            {"name": "data", "emptyDir": {"sizeLimit": str(cache.size)}},
+            {"name": "settings", "configMap": {"name": name}},
+            {"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}},
+        ],
+    }
+
+
+def _credentials(cache: Cache) -> list[Manifest]:
+    """Of the upstream, out of the Secret that no other pod gets."""
+    if cache.secret is None:
+        return []
+    return [
+        {
+            "name": f"REGISTRY_PROXY_{key.upper()}",
+            "valueFrom": {"secretKeyRef": {"name": cache.secret, "key": key}},
+        }
+        for key in ("username", "password")
+    ]

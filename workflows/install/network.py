@@ -1,97 +1,126 @@
-"""Who may talk to whom: nobody to anybody, and then just the paths that each kind of pod needs.
+"""Who may speak to whom: nothing is allowed but these paths. Pods are told apart by their component.
 
-| pods | may reach |
-|---|---|
-| all | the API server, because Argo's executor beside each container reports there; only `aggregate`, `left` and `shard` have a token |
-| `plan`, `pull`, `image`, `database` | DNS and the caches |
-| `plan` | git hosts (ports 22 and 443) |
-| `database` | mirrors (ports 80 and 443) |
-| caches | DNS and their upstreams (ports 80 and 443) |
-
-A scanner's pod reaches the API server and nothing else; the scanner in it has no token, so it is answered 401 or 403.
-Policies are enforced by the cluster's network plug-in; with one that ignores them all of this is paper.
+Only what every implementation of NetworkPolicies knows is used: labels, networks and numbers of ports.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from orchestrator.cluster.labels import COMPONENT
-from workflows.install.access import meta
+from orchestrator.catalog import load_catalog
+from orchestrator.cluster import labels as names
+from orchestrator.sections import CACHE_PORT
+from workflows.cell import fill
+from workflows.install.caches import COMPONENT as CACHE
+from workflows.install.caches import installed
+from workflows.install.objects import Manifest, manifest
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
-    from workflows.manifests import Manifest
+    from collections.abc import Iterable, Sequence
 
-CACHE = "cache"
-CACHE_PORT = 5000
-_READS_IMAGES = ("plan", "pull", "image", "database")
-_EVERYWHERE = {"ipBlock": {"cidr": "0.0.0.0/0"}}
+    from orchestrator.config import Config
+
+_HTTP, _HTTPS, _SSH = 80, 443, 22
+#: Components of pods that read images.
+READERS = ("plan", "pull", "image", "database")
+#: Components of pods that speak to nobody but the Kubernetes API.
+ALONE = ("scan", "shard", "left", "evict", "aggregate", "results")
+
+_PORT = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+:([0-9]{2,5})(?=/|$|\s)|://[^/\s:]+:([0-9]{2,5})")
 
 
 def policies(config: Config) -> list[Manifest]:
-    """All NetworkPolicies of the namespace."""
-    api = {
-        "to": [{"ipBlock": {"cidr": cidr}} for cidr in config.argo.api_server.cidrs],
-        "ports": _tcp(*config.argo.api_server.ports),
-    }
-    dns = {"to": [{"namespaceSelector": {}}], "ports": [{"protocol": "UDP", "port": 53}, *_tcp(53)]}
-    to_caches = {"to": [{"podSelector": _component(CACHE)}], "ports": _tcp(CACHE_PORT)}
+    """Deny everything, then one policy for each kind of pod."""
+    api, dns, anywhere = _api(config), _dns(), _anywhere
+    cached = _caches(config)
     return [
-        _policy(config, "default-deny", {}, policyTypes=["Ingress", "Egress"]),
-        _policy(config, "executor", _any_component(), policyTypes=["Egress"], egress=[api]),
-        _policy(config, "images", _any_component(*_READS_IMAGES), policyTypes=["Egress"], egress=[dns, to_caches]),
-        _policy(
-            config,
-            "git",
-            _component("plan"),
-            policyTypes=["Egress"],
-            egress=[{"to": [_EVERYWHERE], "ports": _tcp(22, 443)}],
-        ),
-        _policy(
-            config,
-            "mirrors",
-            _component("database"),
-            policyTypes=["Egress"],
-            egress=[{"to": [_EVERYWHERE], "ports": _tcp(80, 443)}],
-        ),
-        _policy(
-            config,
-            "caches",
-            _component(CACHE),
-            policyTypes=["Ingress", "Egress"],
-            ingress=[{"from": [{"podSelector": _any_component(*_READS_IMAGES)}], "ports": _tcp(CACHE_PORT)}],
-            egress=[dns, {"to": [_EVERYWHERE], "ports": _tcp(*_upstream_ports(config))}],
-        ),
-    ]
+        _policy(config, "default-deny", {}, ingress=[], egress=[]),
+        # Argo's executor beside a scanner reports to the API; the scanner has no token for it.
+        _policy(config, "alone", _components(*ALONE), ingress=[], egress=[api]),
+        _policy(config, "pull", _components("pull", "image"), ingress=[], egress=[api, dns, *cached]),
+        _policy(config, "plan", _components("plan"), ingress=[],
+                egress=[api, dns, *cached, anywhere({_HTTPS, _SSH} | _git_ports(config))]),
+        _policy(config, "database", _components("database"), ingress=[],
+                egress=[api, dns, *cached, anywhere({_HTTP, _HTTPS} | _mirror_ports(config))]),
+        _policy(config, CACHE, _components(CACHE),
+                ingress=[{"from": [{"podSelector": _components(*READERS)}], "ports": _ports([CACHE_PORT])}],
+                egress=[dns, anywhere({_HTTP, _HTTPS} | {_port(one.remote) for one in installed(config)})]),
+    ]  # fmt: skip
 
 
-def _upstream_ports(config: Config) -> list[int]:
-    """80 and 443, and the ports of upstreams that are elsewhere."""
-    given = {urlsplit(cache.remote).port for cache in config.cache if cache.remote}
-    return sorted({80, 443} | {port for port in given if port})
-
-
-def _policy(config: Config, name: str, selector: dict[str, Any], **spec: Any) -> Manifest:
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": meta(config, name),
-        "spec": {"podSelector": selector} | spec,
+def _policy(
+    config: Config, name: str, pods: Manifest, *, ingress: Sequence[Manifest], egress: Sequence[Manifest]
+) -> Manifest:
+    spec = {
+        "podSelector": pods,
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": list(ingress),
+        "egress": list(egress),
     }
+    return manifest("NetworkPolicy", name, config.argo.namespace, api="networking.k8s.io/v1", spec=spec)
 
 
-def _component(name: str) -> dict[str, Any]:
-    return {"matchLabels": {COMPONENT: name}}
+def _components(*components: str) -> Manifest:
+    """A selector of pods."""
+    labels = {names.PART_OF: names.SCANMATRIX}
+    if len(components) == 1:
+        return {"matchLabels": labels | {names.COMPONENT: components[0]}}
+    several = {"key": names.COMPONENT, "operator": "In", "values": list(components)}
+    return {"matchLabels": labels, "matchExpressions": [several]}
 
 
-def _any_component(*names: str) -> dict[str, Any]:
-    """Pods that are one of these components, or, without names, any pod that Argo made."""
-    if names:
-        return {"matchExpressions": [{"key": COMPONENT, "operator": "In", "values": list(names)}]}
-    return {"matchExpressions": [{"key": "workflows.argoproj.io/workflow", "operator": "Exists"}]}
+def _ports(ports: Iterable[int], *protocols: str) -> list[Manifest]:
+    return [{"protocol": one, "port": port} for port in ports for one in protocols or ("TCP",)]
 
 
-def _tcp(*ports: int) -> list[Manifest]:
-    return [{"protocol": "TCP", "port": port} for port in ports]
+def _api(config: Config) -> Manifest:
+    server = config.argo.api_server
+    return {"to": [{"ipBlock": {"cidr": cidr}} for cidr in server.cidrs], "ports": _ports(server.ports)}
+
+
+def _dns() -> Manifest:
+    """The cluster's name servers, and the cache of names that some clusters have on each node."""
+    servers = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+    }
+    on_node = {"ipBlock": {"cidr": "169.254.20.10/32"}}
+    return {"to": [servers, on_node], "ports": _ports([53], "UDP", "TCP")}
+
+
+def _caches(config: Config) -> list[Manifest]:
+    """Our own caches; and the ports of others, of which a policy cannot name the hosts."""
+    found = []
+    if installed(config):
+        found.append({"to": [{"podSelector": _components(CACHE)}], "ports": _ports([CACHE_PORT])})
+    if elsewhere := {_port(cache.url) for cache in config.cache if not cache.installed}:
+        found.append(_anywhere(elsewhere))
+    return found
+
+
+def _anywhere(ports: Iterable[int]) -> Manifest:
+    return {"ports": _ports(sorted(ports))}
+
+
+def _git_ports(config: Config) -> set[int]:
+    """Where the repositories of target lists answer, when their URLs name a port."""
+    urls = [target.csv.git.url for target in config.targets if target.csv and target.csv.git]
+    return {_port(url) for url in urls if urlsplit(url).scheme in {"http", "https", "ssh"}}
+
+
+def _mirror_ports(config: Config) -> set[int]:
+    """Ports that the refresh commands name, in `https://host:port/…` or `host.domain:port/…`."""
+    found: set[int] = set()
+    for scan in load_catalog(config).values():
+        if scan.database:
+            for text in (*scan.database.refresh, *scan.database.environment.values()):
+                filled = fill(text, scan, where=f"scan {scan.name}: database")
+                found |= {int(one or other) for one, other in _PORT.findall(filled)}
+    return {port for port in found if port < 2**16}
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or {"http": _HTTP, "ssh": _SSH}.get(parts.scheme, _HTTPS)

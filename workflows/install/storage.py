@@ -1,37 +1,115 @@
-"""The claim of the shared volume, as large as its budget asks for."""
+"""The volume and its claim, for each kind of storage; `pv/README.md` says what each guarantees."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from workflows.install.access import meta
+from workflows.install.objects import USER, Manifest, manifest
+from workflows.overlays import Overlay
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
-    from workflows.manifests import Manifest
 
-#: Room for databases, reports and results beside the tarballs that the budget is about.
-_BESIDE = 20 * 1024**3
-_GIB = 1024**3
+_GIBIBYTE = 2**30
+#: Folders below `pv/`.
+SINGLE_NODE, NFS, ANY_CLASS = "single-node", "nfs", "any-class"
 
 
-def claims(config: Config) -> list[Manifest]:
-    """The claim that all pods of a run mount; which volume it gets is the cluster's business, see `pv/`."""
+def claim_size(config: Config) -> str:
+    """What the claim asks for: the budget of tarballs, a tenth more for reports, and room for databases and results."""
+    needed = config.volume.budget + config.volume.budget // 10 + 20 * _GIBIBYTE
+    return f"{-(-needed // _GIBIBYTE)}Gi"
+
+
+def kind_of(config: Config, overlay: Overlay) -> str:
+    """Which folder of `pv/` an overlay takes."""
+    if overlay is Overlay.SINGLE_NODE:
+        return SINGLE_NODE
+    return NFS if config.volume.nfs else ANY_CLASS
+
+
+def volumes(config: Config) -> dict[str, list[Manifest]]:
+    """The objects of each folder below `pv/`."""
+    nfs = config.volume.nfs
+    server, path = (nfs.server, nfs.path) if nfs else ("nfs.example.org", "/exports/scanmatrix")
+    options = ["nfsvers=4.1", "hard", "noatime"]
+    in_folder = {"hostPath": {"path": config.volume.host_path, "type": "DirectoryOrCreate"}}
+    exported = {"nfs": {"server": server, "path": path}, "mountOptions": options}
+    storage_class = config.volume.storage_class
+    dynamic = {"storageClassName": storage_class} if storage_class else {}
+    return {
+        SINGLE_NODE: [_volume(config, **in_folder), _claim(config, **_bound(config)), *_owner(config)],
+        NFS: [_volume(config, **exported), _claim(config, **_bound(config))],
+        ANY_CLASS: [_claim(config, **dynamic)],
+    }
+
+
+def _volume(config: Config, **source: Any) -> Manifest:
     spec = {
         "accessModes": ["ReadWriteMany"],
-        "storageClassName": config.volume.storage_class or "",
-        "resources": {"requests": {"storage": quantity(config.volume.budget + _BESIDE)}},
+        "capacity": {"storage": claim_size(config)},
+        # What was found stays when the claim goes.
+        "persistentVolumeReclaimPolicy": "Retain",
+        "storageClassName": "",
+        "claimRef": {"name": config.volume.claim, "namespace": config.argo.namespace},
+        **source,
     }
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": meta(config, config.volume.claim),
-            "spec": spec,
-        }
-    ]
+    return manifest("PersistentVolume", _volume_name(config), None, spec=spec)
 
 
-def quantity(size: int) -> str:
-    """Bytes as Kubernetes writes them, rounded up to whole gibibytes."""
-    return f"{-(-size // _GIB)}Gi"
+def _volume_name(config: Config) -> str:
+    return f"{config.argo.namespace}-{config.volume.claim}"
+
+
+def _bound(config: Config) -> Manifest:
+    """The one volume, and none that a class would make."""
+    return {"storageClassName": "", "volumeName": _volume_name(config)}
+
+
+def _claim(config: Config, **fields: Any) -> Manifest:
+    spec = {
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": claim_size(config)}},
+        **fields,
+    }
+    return manifest("PersistentVolumeClaim", config.volume.claim, config.argo.namespace, spec=spec)
+
+
+def _owner(config: Config) -> list[Manifest]:
+    """Hand the folder of the node to our user, for Kubernetes leaves the owner of a hostPath as it is.
+
+    This takes root and the node's own folder, which the namespace of the scans forbids: hence one of its own, where
+    nothing else runs and no account may do anything.
+    """
+    prepare = f"{config.argo.namespace}-volume"
+    space = manifest("Namespace", prepare, None)
+    space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "privileged"
+    code = f"import os; os.chmod('/volume', 0o2770); os.chown('/volume', {USER}, {USER})"
+    container = {
+        "name": "owner",
+        "image": config.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "-c", code],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"], "add": ["CHOWN", "FOWNER", "FSETID"]},
+            "readOnlyRootFilesystem": True,
+            "runAsUser": 0,
+            "runAsGroup": 0,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumeMounts": [{"name": "volume", "mountPath": "/volume"}],
+    }
+    folder = {"path": config.volume.host_path, "type": "DirectoryOrCreate"}
+    pod = {
+        "automountServiceAccountToken": False,
+        "restartPolicy": "OnFailure",
+        "containers": [container],
+        "volumes": [{"name": "volume", "hostPath": folder}],
+    }
+    # It goes soon after it is done, so that a later apply runs it again instead of stumbling over it.
+    spec = {"backoffLimit": 20, "ttlSecondsAfterFinished": 60, "template": {"spec": pod}}
+    job = manifest("Job", "owner", prepare, api="batch/v1", spec=spec)
+    deny = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": []}
+    return [space, manifest("NetworkPolicy", "default-deny", prepare, api="networking.k8s.io/v1", spec=deny), job]

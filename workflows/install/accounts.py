@@ -1,0 +1,90 @@
+"""Who may do what: the service accounts of the pods, and the role of people; `docs/install.md` has the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workflows.install.objects import Manifest, manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orchestrator.config import Config
+    from orchestrator.installation import Operator
+
+_RBAC = "rbac.authorization.k8s.io/v1"
+_ARGO = "argoproj.io"
+
+
+def _rule(group: str, resources: Iterable[str], verbs: str) -> Manifest:
+    return {"apiGroups": [group], "resources": list(resources), "verbs": verbs.split()}
+
+
+# Argo's executor tells the controller how its container ended; beside a scanner, it can do no more than that.
+_EXECUTOR = (_rule(_ARGO, ["workflowtaskresults"], "create patch"),)
+# A parent applies its shards and waits for them; its executor is the pod's only container.
+_PARENT = (*_EXECUTOR, _rule(_ARGO, ["workflows"], "create get patch"))
+# How the cells of a run went: the nodes of its Workflows, their pods and the last lines these wrote.
+_READER = (
+    _rule(_ARGO, ["workflows"], "get list"),
+    _rule("", ["pods"], "get list"),
+    _rule("", ["pods/log"], "get"),
+)
+# Argo's controller puts a template that is too large for an environment variable into a ConfigMap beside the pod.
+_CONTROLLER = (_rule("", ["configmaps"], "create delete"),)
+# People, the command line, the service: start, watch, cancel and delete runs.
+_OPERATOR = (
+    _rule(_ARGO, ["workflows"], "create delete get list patch update watch"),
+    _rule(_ARGO, ["workflowtemplates"], "get list watch"),
+    _rule(_ARGO, ["cronworkflows"], "get list patch watch"),
+    _rule("", ["pods"], "get list watch"),
+    _rule("", ["pods/log"], "get"),
+    _rule("", ["events"], "get list watch"),
+)
+
+
+def accounts(config: Config) -> list[Manifest]:
+    """Service accounts, their roles, and the tokens that Argo gives to its executors."""
+    name, namespace = config.argo.service_account, config.argo.namespace
+    found = []
+    for account, rules in ((name, _EXECUTOR), (f"{name}-parent", _PARENT), (f"{name}-reader", _READER)):
+        found += [
+            manifest("ServiceAccount", account, namespace, automountServiceAccountToken=False),
+            _role(account, namespace, rules),
+            _binding(account, namespace, [{"kind": "ServiceAccount", "name": account, "namespace": namespace}]),
+        ]
+    found += [_token(account, namespace) for account in (name, f"{name}-parent")]
+    controller = f"{name}-controller"
+    found.append(_role(controller, namespace, _CONTROLLER))
+    found.append(_binding(controller, namespace, [{"kind": "ServiceAccount", "name": "argo", "namespace": "argo"}]))
+    operator = f"{name}-operator"
+    found.append(_role(operator, namespace, _OPERATOR))
+    if config.argo.operators:
+        found.append(_binding(operator, namespace, [_subject(one) for one in config.argo.operators]))
+    return found
+
+
+def _role(name: str, namespace: str, rules: Iterable[Manifest]) -> Manifest:
+    return manifest("Role", name, namespace, api=_RBAC, rules=list(rules))
+
+
+def _binding(name: str, namespace: str, subjects: list[Manifest]) -> Manifest:
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+    return manifest("RoleBinding", name, namespace, api=_RBAC, roleRef=role, subjects=subjects)
+
+
+def _token(account: str, namespace: str) -> Manifest:
+    """The token of an executor: Argo mounts this Secret into its own containers only, so the scanner has none."""
+    found = manifest(
+        "Secret", f"{account}.service-account-token", namespace, type="kubernetes.io/service-account-token"
+    )
+    found["metadata"]["annotations"] = {"kubernetes.io/service-account.name": account}
+    return found
+
+
+def _subject(operator: Operator) -> Manifest:
+    if operator.service_account:
+        namespace, _, name = operator.service_account.partition("/")
+        return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    kind = "Group" if operator.group else "User"
+    return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": operator.group or operator.user}

@@ -1,0 +1,38 @@
+"""The namespace and what may be taken in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workflows.install.objects import Manifest, manifest
+
+if TYPE_CHECKING:
+    from orchestrator.config import Config
+
+
+def bounds(config: Config) -> list[Manifest]:
+    """Namespace, quota, and defaults for containers that ask for nothing.
+
+    The quota counts memory limits, so each container must have one: ours and the scanners do, Argo's own have those of
+    the controller's settings, and the LimitRange gives one to any other. It sets no upper bound, because a cell that ran
+    out of memory is tried again with more.
+    """
+    namespace = config.argo.namespace
+    space = manifest("Namespace", namespace, None)
+    for mode in ("enforce", "audit", "warn"):
+        space["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}"] = "restricted"
+    quota = config.argo.quota
+    hard = {
+        "pods": str(quota.pods),
+        "requests.cpu": quota.cpu,
+        "requests.memory": quota.memory,
+        "limits.memory": quota.memory_limit,
+        "services.loadbalancers": "0",
+        "services.nodeports": "0",
+    }
+    default = {"type": "Container", "default": {"memory": "512Mi"}, "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}
+    return [
+        space,
+        manifest("ResourceQuota", "scanmatrix", namespace, spec={"hard": hard}),
+        manifest("LimitRange", "scanmatrix", namespace, spec={"limits": [default]}),
+    ]

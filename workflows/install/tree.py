@@ -1,0 +1,105 @@
+"""The objects put into files for `kubectl apply -k`, with the parts that no configuration changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from workflows.install import runs
+from workflows.install.accounts import accounts
+from workflows.install.bounds import bounds
+from workflows.install.caches import caches
+from workflows.install.network import policies
+from workflows.install.storage import kind_of, volumes
+from workflows.manifests import to_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.config import Config
+    from workflows.install.objects import Manifest
+    from workflows.overlays import Overlay
+
+INSTALL = "argo-install"
+VOLUMES = "pv"
+_HEADER = "# Written by `scanmatrix install`: change the configuration, and write it anew.\n"
+
+
+def render(config: Config, overlay: Overlay, *, contents: Mapping[str, str]) -> str:
+    """Everything but Argo itself, as one YAML stream: for clusters that have Argo.
+
+    Args:
+        config: what the objects follow from.
+        overlay: the kind of cluster.
+        contents: files of the ConfigMap from which runs are planned in the cluster, by name; none for no ConfigMap.
+    """
+    objects = [one for group in _base(config, contents).values() for one in group]
+    return to_yaml([*objects, *volumes(config)[kind_of(config, overlay)]])
+
+
+def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[str, str]) -> dict[str, str]:
+    """A folder for `kubectl apply -k argo-install/overlays/<overlay>`.
+
+    Args:
+        config: what the objects follow from.
+        overlay: with Argo itself, and this overlay; None for what follows from the configuration only.
+        contents: as for `render`.
+
+    Returns:
+        The text of each file by its path.
+    """
+    found = _kustomization(f"{INSTALL}/base", _base(config, contents))
+    for kind, objects in volumes(config).items():
+        found |= _kustomization(f"{VOLUMES}/{kind}", {"volume": objects})
+    if overlay:
+        found |= _copied("argo") | _copied(f"overlays/{overlay}")
+        path = f"{INSTALL}/overlays/{overlay}/kustomization.yaml"
+        found[path] = _with_volume(found[path], kind_of(config, overlay))
+    return found
+
+
+def static_folder() -> Path:
+    """Where the parts lie that no configuration changes."""
+    inside = Path(__file__).parent / "static"  # of an installed wheel
+    return inside if inside.is_dir() else Path(__file__).parents[2] / INSTALL
+
+
+def _base(config: Config, contents: Mapping[str, str]) -> Mapping[str, Sequence[Manifest]]:
+    """The objects of `argo-install/base` by the file they stand in, in the order in which they are applied."""
+    found = {
+        "namespace": bounds(config),
+        "accounts": accounts(config),
+        "network": policies(config),
+        "caches": caches(config),
+        "configuration": runs.configuration(config, contents),
+        "workflows": [runs.template(config)],
+        "schedule": runs.schedules(config),
+    }
+    return {name: objects for name, objects in found.items() if objects}
+
+
+def _kustomization(folder: str, groups: Mapping[str, Sequence[Manifest]]) -> dict[str, str]:
+    """Files of objects, and the one that names them all."""
+    found = {f"{folder}/{name}.yaml": _HEADER + to_yaml(list(objects)) for name, objects in groups.items()}
+    listed = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"{name}.yaml" for name in groups],
+    }
+    return {f"{folder}/kustomization.yaml": _HEADER + yaml.safe_dump(listed, sort_keys=False), **found}
+
+
+def _copied(folder: str) -> dict[str, str]:
+    source = static_folder()
+    return {
+        f"{INSTALL}/{path.relative_to(source)}": path.read_text(encoding="utf-8")
+        for path in sorted((source / folder).glob("*.yaml"))
+    }
+
+
+def _with_volume(text: str, kind: str) -> str:
+    """An overlay with the kind of volume that the configuration asks for."""
+    lines = text.splitlines(keepends=True)
+    return "".join(f"  - ../../../{VOLUMES}/{kind}\n" if f"/{VOLUMES}/" in line else line for line in lines)
