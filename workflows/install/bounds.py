@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def bounds(config: Config) -> list[Manifest]:
     """Namespace, quota, and defaults for containers that ask for nothing.
 
-    The quota counts memory limits, so each container must have one: ours and the scanners do, Argo's own have those of
-    the controller's settings, and the LimitRange gives one to any other. It sets no upper bound, because a cell that ran
+    The quota counts memory limits, so each container must have one: ours and the scanners do, Argo's own have those
+    of the controller's settings, and the LimitRange gives one to any other. It sets no upper bound: a cell that ran
     out of memory is tried again with more.
     """
     namespace = config.argo.namespace

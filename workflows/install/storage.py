@@ -89,7 +89,7 @@ def _owner(config: Config) -> list[Manifest]:
         "name": "owner",
         "image": config.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python", "-c", code],
+        "command": ["python3", "-c", code],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
