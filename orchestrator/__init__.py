@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.config import Config
     from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
     from orchestrator.model import Ledger, Outcome, Plan
+    from orchestrator.operations import cancel, delete, fetch, follow, list_runs, logs, retry, run, status, submit
     from orchestrator.sdk import (
         ledger_frame,
         lint,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
         read_ledger,
         read_plan,
         render,
-        run,
     )
 
 __all__ = [
@@ -35,19 +35,29 @@ __all__ = [
     "TemporaryError",
     "UsageError",
     "__version__",
+    "cancel",
+    "delete",
+    "fetch",
+    "follow",
     "ledger_frame",
     "lint",
+    "list_runs",
     "load_catalog",
     "load_config",
+    "logs",
     "make_plan",
     "read_findings",
     "read_ledger",
     "read_plan",
     "render",
+    "retry",
     "run",
+    "status",
+    "submit",
 ]
 
-_HOMES = {
+_OPERATIONS = ("cancel", "delete", "fetch", "follow", "list_runs", "logs", "retry", "run", "status", "submit")
+_HOMES = dict.fromkeys(_OPERATIONS, "operations") | {
     "Config": "config",
     "Ledger": "model",
     "Outcome": "model",

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from orchestrator.config import Config
-    from orchestrator.engines.interface import Observer
     from orchestrator.inventory import Entry
     from orchestrator.model import Ledger, Plan, Scan
     from orchestrator.planning import Past
@@ -136,23 +135,6 @@ def read_plan(config: Config, run: str) -> Plan:
     if not volume.plan(_run_id(run)).exists():
         raise UsageError(f"no run {run!r} on {volume.root}: there is no {volume.plan(run)}")
     return read_plan(run, volume)
-
-
-def run(plan: Plan, config: Config, *, observer: Observer | None = None) -> Ledger:
-    """Run a plan with the local engine and return its ledger; goes on with a run that was cut off.
-
-    Raises:
-        EngineError: the run itself broke; what was done is kept, the same call goes on with it.
-    """
-    from orchestrator.engines.interface import Silent
-    from orchestrator.engines.local import LocalEngine
-
-    if config.engine != "local":
-        raise UsageError(
-            f"this version runs plans with the local engine only, not {config.engine!r}:"
-            " submit the output of `scanmatrix render` to Argo, or set `engine: local`"
-        )
-    return LocalEngine(runner=config.local.runner).run(plan, _volume(config), observer or Silent())
 
 
 def render(plan: Plan, config: Config, *, kind: Kind | str = "workflow") -> str:

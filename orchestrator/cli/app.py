@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import catalog, install, matrix, render
+from orchestrator.cli import catalog, install, matrix, render, runs
 
 app = typer.Typer(
     name="scanmatrix",
@@ -36,6 +36,12 @@ def scanmatrix(
 
 app.command("plan")(matrix.plan)
 app.command("run")(matrix.run)
+app.command("status")(runs.status)
+app.command("logs")(runs.logs)
+app.command("retry")(runs.retry)
+app.command("cancel")(runs.cancel)
+app.command("fetch")(runs.fetch)
+app.command("delete")(runs.delete)
 app.command("render")(render.render)
 app.command("install")(install.install)
 app.command("templates")(catalog.templates)

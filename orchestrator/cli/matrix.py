@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Offline, OutputOption, References, RunId, Scans
+from orchestrator.cli.options import ConfigFile, Engine, Offline, OutputOption, References, RunId, Scans
 from orchestrator.cli.output import Output
 
 
@@ -51,33 +51,33 @@ def run(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where everything is written, instead of volume.path.", show_default=False),
     ] = None,
+    engine: Engine = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it in the cluster, and do not wait.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run the matrix here, and print its ledger.
+    """Run the matrix, here or in a cluster, and print its ledger.
 
-    With the local engine. The ledger has every cell and how it ended; the exit status is 1 when the policy is broken.
+    The ledger has every cell and how it ended; the exit status is 1 when the policy is broken. Ctrl-C ends a run of
+    the local engine, to be resumed; a run in a cluster goes on without you.
 
     Example: scanmatrix run registry.example/app:1.2 --scan sbom
     """
-    from orchestrator import sdk
-    from orchestrator.cli import POLICY
-    from orchestrator.cli.output import print_data, print_ledger
+    from orchestrator import operations, sdk
+    from orchestrator.cli.output import print_data
     from orchestrator.cli.progress import progress
+    from orchestrator.cli.runs import choose_engine, detached, show_ledger
 
-    settings = sdk.load_config(config, references=references or (), volume=volume)
+    settings = choose_engine(sdk.load_config(config, references=references or (), volume=volume), engine)
     if resume is not None:
         planned = sdk.read_plan(settings, resume)
     else:
         planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
-    with progress(quiet=quiet) as observer:
-        ledger = sdk.run(planned, settings, observer=observer)
-    if output is Output.TABLE:
-        print_ledger(ledger)
-        typer.echo(f"Results: {sdk.results_folder(settings, ledger.run)}")
-    else:
+    if detach:
+        typer.echo(operations.submit(planned, settings))
+        return
+    with detached(settings, planned.run), progress(quiet=quiet, lines=settings.engine == "argo") as observer:
+        ledger = operations.run(planned, settings, observer=observer)
+    if output is not Output.TABLE:
         print_data(ledger, output)
-    for rule in ledger.verdict.broken:
-        typer.echo(f"policy: {rule}", err=True)
-    if not ledger.verdict.passed:
-        raise typer.Exit(POLICY)
+    show_ledger(ledger, settings, table=output is Output.TABLE)

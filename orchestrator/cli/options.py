@@ -39,3 +39,10 @@ Offline = Annotated[
     typer.Option("--offline", help="Ask no registry: plan from digests and local archives; sizes are then unknown."),
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the data.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="local|argo", help="Who runs it, instead of the configuration's `engine`.", show_default=False
+    ),
+]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run.", show_default=False)]

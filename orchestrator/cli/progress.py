@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class Bars(Silent):
     """One bar for the cells of the run, one for each image while it is pulled, a line for each failure."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, *, lines: bool = False) -> None:
         self._progress = progress
+        self._lines = lines
         self._cells: TaskID | None = None
         self._pulls: dict[str, TaskID] = {}
         self._names: dict[str, str] = {}
@@ -51,8 +52,11 @@ class Bars(Silent):
         """Move the bar of the cells."""
         if self._cells is not None:
             self._progress.advance(self._cells)
+        name = f"{cell.scan} of {self._names.get(cell.target, cell.target)}"
         if record.error:
-            self._failure(f"{cell.scan} of {self._names.get(cell.target, cell.target)}", record.error)
+            self._failure(name, record.error)
+        elif self._lines:
+            self._progress.console.print(f"{name}: ok", style="green", highlight=False, markup=False)
 
     def _failure(self, what: str, error: str) -> None:
         from rich.text import Text
@@ -60,11 +64,44 @@ class Bars(Silent):
         self._progress.console.print(Text.assemble((f"{what}: ", "bold"), (error, "red")))
 
 
+class Lines(Silent):
+    """A line on stderr for each image and each cell that has ended."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def plan_started(self, plan: Plan) -> None:
+        """Say what there is to do."""
+        self._names = {target.id: target.reference for target in plan.targets}
+        self._say(f"run {plan.run}: {plan.budget.cells} cells on {plan.budget.images} images")
+
+    def pull_finished(self, target: Target, error: str) -> None:
+        """Say how the pull went."""
+        self._say(f"pull {target.reference}: {error or 'ok'}")
+
+    def cell_finished(self, cell: Cell, record: CellRecord) -> None:
+        """Say how the cell went."""
+        self._say(f"{cell.scan} of {self._names.get(cell.target, cell.target)}: {record.error or 'ok'}")
+
+    @staticmethod
+    def _say(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
 @contextmanager
-def progress(*, quiet: bool = False) -> Iterator[Observer]:
-    """An observer that draws bars on stderr when it is a terminal, and otherwise nothing at all."""
-    if quiet or not sys.stderr.isatty():
+def progress(*, quiet: bool = False, lines: bool = False) -> Iterator[Observer]:
+    """An observer that draws bars on stderr when it is a terminal.
+
+    Args:
+        quiet: tell nothing at all.
+        lines: tell of each cell in a line of its own: above the bars, or alone where there is no terminal.
+    """
+    if quiet or not (lines or sys.stderr.isatty()):
         yield Silent()
+        return
+    if not sys.stderr.isatty():
+        yield Lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -77,4 +114,4 @@ def progress(*, quiet: bool = False) -> Iterator[Observer]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield Bars(bars)
+        yield Bars(bars, lines=lines)

@@ -26,6 +26,14 @@ DATABASE_TEMPLATE = "database-"
 _UNPULLABLE = {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _EXIT_CODE = re.compile(r"\(exit code (\d+)\)")
 _SUCCEEDED = "Succeeded"
+#: Words in Argo's messages, and what they mean.
+_SAID = {
+    "shutdown with strategy": "the run was cancelled",
+    "longer than the specified deadline": "took longer than its deadline",
+    "exceeded its deadline": "took longer than its deadline",
+    "OOMKilled": "was killed for want of memory (OOMKilled, exit code 137); raise its memory limit",
+    "pod deleted": "its pod was deleted before it ended",
+}
 _OUT_OF_MEMORY = 137
 
 
@@ -181,26 +189,28 @@ def _exit_code(node: Node, pod: Pod | None, container: str) -> int | None:
 
 def _explain(node: Node, pod: Pod | None, container: str, code: int | None, parent: Node | None) -> tuple[str, bool]:
     """Why an attempt failed or does not end, and whether it was a container of ours that failed."""
-    message = node.message or (parent.message if parent else "")
-    if pod is not None and (reason := _waits(pod, container)):
+    if reason := _before_it_ran(pod, container):
         return reason, False
-    if pod is not None and pod.status.reason == "Evicted":
-        return f"its pod was evicted: {pod.status.message}", False
-    if "shutdown with strategy" in message:
-        return "the run was cancelled", False
-    if "deadline" in message.lower():
-        return "took longer than its deadline", False
+    message = node.message or (parent.message if parent else "")
+    for words, reason in _SAID.items():
+        if words in message:
+            return reason, False
     if stage := _failed_before(pod):
         return f"its {stage.name} container failed: {_said(stage)}", True
-    if "OOMKilled" in message or code == _OUT_OF_MEMORY:
-        return "was killed for want of memory (OOMKilled, exit code 137); raise its memory limit", False
-    if code:
-        return f"ended with exit code {code}", False
-    if "pod deleted" in message:
-        return "its pod was deleted before it ended", False
+    if code == _OUT_OF_MEMORY:
+        return _SAID["OOMKilled"], False
     if node.phase in {"Pending", "Running", ""}:
         return f"did not end ({message})" if message else "did not end", False
-    return message or f"Argo says {node.phase}, and not why", False
+    return f"ended with exit code {code}" if code else message or f"Argo says {node.phase}, and not why", False
+
+
+def _before_it_ran(pod: Pod | None, container: str) -> str:
+    """What kept a pod from running, or put it off its node."""
+    if pod is None:
+        return ""
+    return _waits(pod, container) or (
+        f"its pod was evicted: {pod.status.message}" if pod.status.reason == "Evicted" else ""
+    )
 
 
 def _waits(pod: Pod, container: str) -> str:

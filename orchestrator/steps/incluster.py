@@ -1,7 +1,7 @@
 """The plan step in the cluster: what a Workflow runs, out of a packed plan, a plan on the volume, or a configuration.
 
-A run has one plan, however many Workflows work on it: the first one writes it to the volume; a shard of it, a retry, and
-another attempt of the plan step itself find it there.
+A run has one plan, however many Workflows work on it: the first one writes it to the volume; a shard of it, a retry,
+and another attempt of the plan step itself find it there.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, froze
     """Write what the rest of the Workflow needs to know, as files for its output parameters.
 
     `images` holds the items as a JSON list, `images-<set>` those of the images with exactly the scans of a set,
-    `shards` a JSON list of `{"shard": "001"}`, `scans` the names of the scans whose databases to refresh, between commas.
+    `shards` a JSON list of `{"shard": "001"}`, `scans` the scans whose databases to refresh, between commas.
 
     Args:
         plan: of the run.

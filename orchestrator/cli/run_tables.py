@@ -1,0 +1,67 @@
+"""Runs and their cells as tables, and as lines while one goes on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.output import print_table
+from orchestrator.engines.status import CellState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from orchestrator.engines.status import CellStatus, RunStatus
+
+
+def print_runs(runs: Iterable[RunStatus]) -> None:
+    """A line for each run."""
+    rows = [
+        [run.run, run.state, *(str(run.counts().get(state, 0)) for state in CellState), run.started, run.finished]
+        for run in runs
+    ]
+    columns = ["Run", "State", *(state.value for state in CellState), "Began", "Ended"]
+    print_table("", columns, rows, right=frozenset(state.value for state in CellState))
+
+
+def print_status(status: RunStatus) -> None:
+    """Every cell of a run and what it does; then the run itself in a line."""
+    rows = [
+        [cell.reference or cell.target, cell.scan, cell.state.value, str(cell.attempts or ""), cell.message]
+        for cell in sorted(status.cells, key=lambda each: (each.reference, each.scan))
+    ]
+    if rows:
+        print_table(
+            f"Run {status.run}", ["Image", "Scan", "State", "Attempts", "Why"], rows, right=frozenset({"Attempts"})
+        )
+    sys.stdout.write(f"{summary(status)}\n")
+
+
+def summary(status: RunStatus) -> str:
+    """A run in one line."""
+    counts = ", ".join(f"{count} {state}" for state, count in status.counts().items()) or "no cell has begun"
+    why = f" ({status.message})" if status.message else ""
+    return f"Run {status.run} {status.state}{why}: {counts}"
+
+
+def watching(statuses: Iterator[RunStatus]) -> RunStatus:
+    """Follow a run on stderr: a line for each change of a cell; returns its last status."""
+    seen: dict[str, CellState] = {}
+    last = next(statuses)
+    _tell(last, seen)
+    for last in statuses:
+        _tell(last, seen)
+    return last
+
+
+def _tell(status: RunStatus, seen: dict[str, CellState]) -> None:
+    for cell in status.cells:
+        if seen.get(cell.id) is not cell.state:
+            seen[cell.id] = cell.state
+            sys.stderr.write(f"{_line(cell)}\n")
+    sys.stderr.flush()
+
+
+def _line(cell: CellStatus) -> str:
+    why = f": {cell.message}" if cell.message else ""
+    return f"{cell.state.value:8} {cell.scan} of {cell.reference or cell.target}{why}"

@@ -1,0 +1,64 @@
+"""Tells an observer what changed between two looks at a run, each thing once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.engines.status import CellState
+from orchestrator.model import CellRecord
+
+if TYPE_CHECKING:
+    from orchestrator.engines.interface import Observer
+    from orchestrator.engines.status import CellStatus, RunStatus
+    from orchestrator.model import Plan
+
+_ENDED = {CellState.OK, CellState.FAILED}
+
+
+class Narrator:
+    """Turns statuses of a run into events.
+
+    Args:
+        plan: of the run; what is not in it is passed over.
+        observer: is told.
+    """
+
+    def __init__(self, plan: Plan, observer: Observer) -> None:
+        self._observer = observer
+        self._cells = {cell.id: cell for cell in plan.cells}
+        self._targets = plan.targets_by_id
+        self._seen: dict[str, CellState] = {}
+        self._pulls: dict[str, CellState] = {}
+        observer.plan_started(plan)
+
+    def tell(self, status: RunStatus) -> None:
+        """Tell what is new. A cell that is tried again is told of once, when it has ended for good with the run."""
+        for pull in status.pulls:
+            self._tell_pull(pull.target, pull.state, pull.message)
+        for cell in status.cells:
+            if cell.id in self._cells:
+                self._tell_cell(cell, final=status.ended)
+
+    def _tell_pull(self, target: str, state: CellState, message: str) -> None:
+        found = self._targets.get(target)
+        before = self._pulls.get(target)
+        if found is None or before is state or before is CellState.OK:
+            return
+        self._pulls[target] = state
+        if before is None:
+            self._observer.pull_started(found)
+        if state in _ENDED:
+            self._observer.pull_finished(found, message if state is CellState.FAILED else "")
+
+    def _tell_cell(self, cell: CellStatus, *, final: bool) -> None:
+        before = self._seen.get(cell.id)
+        if before in _ENDED:
+            return
+        if before is None and cell.state is not CellState.WAITING:
+            self._observer.cell_started(self._cells[cell.id])
+            self._seen[cell.id] = CellState.RUNNING
+        if cell.state is CellState.OK or (cell.state is CellState.FAILED and final):
+            self._seen[cell.id] = cell.state
+            error = (cell.message or "failed") if cell.state is CellState.FAILED else ""
+            record = CellRecord(attempts=cell.attempts, started=cell.started, finished=cell.finished, error=error)
+            self._observer.cell_finished(self._cells[cell.id], record)
