@@ -49,7 +49,8 @@ def accounts(config: Config) -> list[Manifest]:
     found = []
     for account, rules in ((name, _EXECUTOR), (f"{name}-parent", _PARENT), (f"{name}-reader", _READER)):
         found += [
-            manifest("ServiceAccount", account, namespace, automountServiceAccountToken=False),
+            # Argo lets a pod have its account's own setting where the template wants a token: only readers do.
+            manifest("ServiceAccount", account, namespace, automountServiceAccountToken=rules is _READER),
             _role(account, namespace, rules),
             _binding(account, namespace, [{"kind": "ServiceAccount", "name": account, "namespace": namespace}]),
         ]
