@@ -5,6 +5,7 @@ Templates are per kind of pod and per scan, never per cell: the spec grows with 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,10 @@ ITEMS = "items"
 _ENDED = ("Succeeded", "Failed", "Errored", "Skipped")
 _STEP_TIMEOUT = 3600
 _OUTPUTS = f"{SCRATCH}/outputs"
+_WRITABLE_TMP = {
+    "initContainers": [{"name": "init", "volumeMounts": [{"name": "tmp", "mountPath": SCRATCH}]}],
+    "volumes": [{"name": "tmp", "emptyDir": {}}],
+}
 _SHARD = "{{workflow.parameters.shard}}"
 _WHOLE_RUN = f"'{_SHARD}' == ''"
 _ONE_SHARD = f"'{_SHARD}' != ''"
@@ -99,8 +104,9 @@ def _matrix(shape: Shape, scans: Sequence[Scan]) -> DAG:
             before = _wave(shape, wave, before)
         if shape.in_cluster:
             shards = "{{tasks.plan.outputs.parameters.shards}}"
-            Task(name="shards", template="shards", depends=" && ".join(before), when=f"'{shards}' != '[]'",
-                 arguments=_arguments(shards=shards))  # fmt: skip
+            # Not `when` there are any: Argo takes the quotes within the JSON for the end of the text.
+            Task(name="shards", template="shards", depends=" && ".join(before),
+                 arguments=_arguments(run=shape.run, shards=shards))  # fmt: skip
             number = _arguments(wave="", shard=_SHARD)
             Task(name="evict", template="evict", depends=" && ".join(before), when=_ONE_SHARD, arguments=number)
             before = [_ended("shards")]
@@ -216,10 +222,14 @@ def _database(scan: Scan, database: Database, shape: Shape, settings: Settings) 
 def _shards(shape: Shape) -> DAG:
     """All shards of a run, so many at a time."""
     with DAG(
-        name="shards", inputs=pods.parameters(["shards"]), fail_fast=False, parallelism=shape.limits.shards_in_flight
+        name="shards",
+        inputs=pods.parameters(["run", "shards"]),
+        fail_fast=False,
+        parallelism=shape.limits.shards_in_flight,
     ) as dag:
         several = "{{inputs.parameters.shards}}"
-        Task(name="shard", template="shard", with_param=several, arguments=_arguments(shard="{{item.shard}}"))
+        Task(name="shard", template="shard", with_param=several,
+             arguments=_arguments(run="{{inputs.parameters.run}}", shard="{{item.shard}}"))  # fmt: skip
     return dag
 
 
@@ -229,14 +239,16 @@ def _shard(shape: Shape, settings: Settings) -> Resource:
     Its name follows from the parent's, and it is applied, not created: another attempt finds the one there is.
     """
     shard = "{{inputs.parameters.shard}}"
-    parameters = {"run": shape.run, "shard": shard, "only": "{{workflow.parameters.only}}"}
+    # Not the expression itself: within a manifest its quotes would be YAML's.
+    run = "{{inputs.parameters.run}}"
+    parameters = {"run": run, "shard": shard, "only": "{{workflow.parameters.only}}"}
     manifest = {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Workflow",
         "metadata": {
             "name": f"{{{{workflow.name}}}}-{shard}",
             "namespace": settings.namespace,
-            "labels": {labels.RUN: shape.run, labels.SHARD: shard},
+            "labels": {labels.RUN: run, labels.SHARD: shard},
         },
         "spec": {
             "workflowTemplateRef": {"name": TEMPLATE},
@@ -245,7 +257,7 @@ def _shard(shape: Shape, settings: Settings) -> Resource:
     }
     return Resource(
         name="shard",
-        inputs=pods.parameters(["shard"]),
+        inputs=pods.parameters(["run", "shard"]),
         labels=pods.labels("shard", run=shape.run),
         action="apply",
         set_owner_reference=True,
@@ -255,6 +267,8 @@ def _shard(shape: Shape, settings: Settings) -> Resource:
         retry_strategy=retry(shape.limits.retries),
         # Argo's executor is this pod's only container, and has the token of the executor's account.
         executor=m.ExecutorConfig(service_account_name=settings.parent),
+        # Its init container writes to /tmp, on a root that is read-only; Argo itself sees to the other one.
+        pod_spec_patch=json.dumps(_WRITABLE_TMP, separators=(",", ":")),
         **pods.token(settings.parent),
     )
 
