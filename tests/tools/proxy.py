@@ -29,15 +29,15 @@ class Listener(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, proxy: "Proxy", *, store: bool = False) -> None:
+    def __init__(self, proxy: "Proxy", address: str, *, store: bool = False) -> None:
         self.proxy = proxy
         self.store = store
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__((address, 0), Handler)
 
     @property
     def host(self) -> str:
         """`address:port`."""
-        return f"127.0.0.1:{self.server_address[1]}"
+        return "{}:{}".format(*self.server_address[:2])
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is its own affair; anything else is a fault of this harness."""
@@ -56,6 +56,7 @@ class Proxy:
             wants the signature of the redirect and, as S3 does, refuses a request that also brings Authorization.
         credentials: user and password the proxy itself shows to the registry, for what was let in by `bearer`
             or the signature of a redirect.
+        address: where it listens.
 
     Attributes:
         log: every exchange.
@@ -70,6 +71,7 @@ class Proxy:
         bearer: Bearer | None = None,
         redirect_blobs: bool = False,
         credentials: tuple[str, str] | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
         self.target = urlsplit(target).netloc
         self.bearer = bearer
@@ -78,8 +80,8 @@ class Proxy:
         self.faults = Faults()
         self.errors: list[BaseException] = []
         self.closing = threading.Event()
-        self._main = Listener(self)
-        self._store = Listener(self, store=True) if redirect_blobs else None
+        self._main = Listener(self, address)
+        self._store = Listener(self, address, store=True) if redirect_blobs else None
         self._threads = [
             threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
             for listener in self._listeners

@@ -1,0 +1,83 @@
+"""Vulnerability databases of a few real CVEs, each written by its scanner's own package, since the real ones cannot be fetched."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from tests.tools import _catalog
+from tests.tools.images import Image, Layer, sha256
+
+_HERE = Path(__file__).parent
+_CONFIG = "application/vnd.aquasec.trivy.config.v1+json"
+_TRIVY_LAYERS = {
+    "db": "application/vnd.aquasec.trivy.db.layer.v1.tar+gzip",
+    "java-db": "application/vnd.aquasec.trivy.javadb.layer.v1.tar+gzip",
+}
+
+
+def grype(folder: Path) -> Path:
+    """What a mirror of Grype's databases serves: `databases/v6/latest.json` and the archive it names."""
+    served = folder / "databases" / "v6"
+    served.mkdir(parents=True)
+    _run(_writer("grype"), served)
+    return folder
+
+
+def trivy(folder: Path) -> dict[str, Image]:
+    """Trivy's databases as OCI artifacts, by `repository:tag`."""
+    _run(_writer("trivy"), folder)
+    return {
+        "aquasecurity/trivy-db:2": _artifact(folder / "db", _TRIVY_LAYERS["db"]),
+        "aquasecurity/trivy-java-db:1": _artifact(folder / "java-db", _TRIVY_LAYERS["java-db"]),
+    }
+
+
+def _artifact(folder: Path, media_type: str) -> Image:
+    """A folder's files as the one layer of an artifact."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for path in sorted(folder.iterdir()):
+            tar.add(path, arcname=path.name)
+    layer = Layer(b"", buffer.getvalue())
+    config = b"{}"
+    described = {"mediaType": media_type, "digest": layer.digest, "size": len(layer.blob)}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": _CONFIG, "digest": sha256(config), "size": len(config)},
+        "layers": [described],
+    }
+    return Image(json.dumps(manifest).encode(), config, (layer,), {}, manifest["mediaType"])
+
+
+def _writer(name: str) -> Path:
+    """The program that writes a database, built once for each text of it, with its scanner's own versions of everything."""
+    source = (_HERE / name / "main.go").read_bytes()
+    module = _catalog.HERE / "go" / name
+    key = hashlib.sha256(source + (module / "go.sum").read_bytes()).hexdigest()[:16]
+    binary = _catalog.cache() / "databases" / f"{name}-{key}"
+    if not binary.exists():
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=binary.parent, prefix=".unfinished-") as folder:
+            work = Path(folder)
+            for file in ("go.mod", "go.sum"):
+                shutil.copyfile(module / file, work / file)
+            (work / "main.go").write_bytes(source)
+            environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=mod"}
+            _run("go", "build", "-trimpath", "-o", work / "writer", ".", cwd=work, environment=environment)
+            (work / "writer").rename(binary)
+    return binary
+
+
+def _run(*command: str | Path, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"`{command[0]} …` failed:\n{(done.stdout + done.stderr)[-3000:]}")

@@ -1,0 +1,73 @@
+// Writes a Grype database of a few real vulnerabilities, with Grype's own package, as its mirror serves it.
+package main
+
+import (
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	v6 "github.com/anchore/grype/grype/db/v6"
+	"github.com/anchore/grype/grype/db/v6/distribution"
+	"github.com/spf13/afero"
+)
+
+type known struct{ id, alias, ecosystem, name, kind, constraint, fixed, severity string }
+
+var vulnerabilities = []known{
+	{"GHSA-jfh8-c2jp-5v3q", "CVE-2021-44228", "java-archive", "org.apache.logging.log4j:log4j-core", "maven", ">=2.13.0,<2.15.0", "2.15.0", "critical"},
+	{"GHSA-35jh-r3h4-6jhm", "CVE-2021-23337", "npm", "lodash", "semver", "<4.17.21", "4.17.21", "high"},
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
+}
+
+func check(err error) { must(struct{}{}, err) }
+
+func main() {
+	folder := os.Args[1]
+	work := must(os.MkdirTemp(folder, "database"))
+	defer os.RemoveAll(work)
+	now := time.Now().UTC()
+	write(work, now)
+	archive := filepath.Join(folder, "vulnerability-db.tar.zst")
+	check(exec.Command("tar", "--zstd", "-C", work, "-cf", archive, "vulnerability.db", "import.json").Run())
+	described := must(distribution.NewArchive(archive, now, v6.ModelVersion, v6.Revision, v6.Addition))
+	latest := must(os.Create(filepath.Join(folder, "latest.json")))
+	check(distribution.NewLatestDocument(*described).Write(latest))
+	check(latest.Close())
+}
+
+func write(folder string, now time.Time) {
+	writer := must(v6.NewWriter(v6.Config{DBDirPath: folder}))
+	provider := v6.Provider{ID: "github", Version: "1", DateCaptured: &now}
+	check(writer.SetDBMetadata())
+	check(writer.AddProvider(provider))
+	for _, each := range vulnerabilities {
+		handle := &v6.VulnerabilityHandle{
+			Name: each.id, Status: v6.VulnerabilityActive, PublishedDate: &now, ModifiedDate: &now,
+			ProviderID: provider.ID, Provider: &provider,
+			BlobValue: &v6.VulnerabilityBlob{
+				ID: each.id, Aliases: []string{each.alias},
+				Severities: []v6.Severity{{Scheme: v6.SeveritySchemeHML, Value: each.severity, Rank: 1}},
+			},
+		}
+		check(writer.AddVulnerabilities(handle))
+		affected := v6.Range{
+			Version: v6.Version{Type: each.kind, Constraint: each.constraint},
+			Fix:     &v6.Fix{Version: each.fixed, State: v6.FixedStatus},
+		}
+		check(writer.AddAffectedPackages(&v6.AffectedPackageHandle{
+			VulnerabilityID: handle.ID, Vulnerability: handle,
+			Package:   &v6.Package{Ecosystem: each.ecosystem, Name: each.name},
+			BlobValue: &v6.PackageBlob{CVEs: []string{each.alias}, Ranges: []v6.Range{affected}},
+		}))
+	}
+	check(writer.Close())
+	must(v6.WriteImportMetadata(afero.NewOsFs(), folder, "fixture"))
+}

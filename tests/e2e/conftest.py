@@ -1,0 +1,92 @@
+"""A real cluster with everything installed, for the end-to-end tests.
+
+With KUBECONFIG set, that cluster is used, and must be able to use this machine's servers and folders (a single node on it).
+Otherwise the one-node cluster of `tests/cluster` is brought up, and taken down again unless it was up before.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import databases
+from tests.cluster.state import NODE_IP, State, default_folder
+from tests.e2e import nine
+from tests.e2e.site import Site, make_site
+from tests.tools.proxy import Proxy
+from tests.tools.servers import start_registry
+from tests.tools.upstream import Upstream
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cluster() -> Iterator[None]:
+    """A cluster that `KUBECONFIG` names, with the images of the tests in it."""
+    if os.environ.get("KUBECONFIG"):
+        yield
+        return
+    if os.geteuid() != 0 or shutil.which("go") is None:
+        reason = "no cluster: set KUBECONFIG, or run as root on a machine with Go"
+        required = os.environ.get("SCANMATRIX_REQUIRE_TOOLS", "") not in {"", "0"}
+        raise (pytest.fail.Exception(reason) if required else pytest.skip.Exception(reason))
+    was_up = default_folder().exists()
+    _make("tests.cluster", "up")
+    os.environ["KUBECONFIG"] = str(State(default_folder()).kubeconfig)
+    _make("tests.cluster.images")
+    yield
+    if not was_up:
+        _make("tests.cluster", "down")
+
+
+def _make(module: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="session")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    """A registry that wants a password, on an address that pods reach, and a log of what it served."""
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("upstream")
+        registry = stack.enter_context(start_registry(folder, "upstream", protected=True))
+        proxy = Proxy(registry.url, address=NODE_IP)
+        stack.callback(proxy.close)
+        found = Upstream(registry, proxy)
+        nine.push(found, tmp_path_factory.mktemp("databases"))
+        yield found
+    assert proxy.errors == []
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of what serves Grype's database: on port 80, because databases are let go to 80 and 443 only."""
+    folder = databases.grype(tmp_path_factory.mktemp("mirror"))
+    server = ThreadingHTTPServer((NODE_IP, 80), partial(_Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://{NODE_IP}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: pytest has the output."""
+
+
+@pytest.fixture(scope="session")
+def site(upstream: Upstream, mirror: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The seed's nine cells, installed; what most tests use."""
+    folder = tmp_path_factory.mktemp("nine")
+    scans = nine.templates(mirror)
+    with make_site(folder, "e2e-nine", upstream, csv=nine.CSV, templates=scans, settings=nine.SETTINGS) as found:
+        yield found

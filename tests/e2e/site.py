@@ -1,0 +1,215 @@
+"""A namespace with everything installed in it, as a user has it: caches, volume, WorkflowTemplate, configuration."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from orchestrator import sdk
+from orchestrator.cluster.client import Cluster
+from orchestrator.results import read_findings, read_ledger
+from orchestrator.volume import Volume
+from tests.cluster.state import API_SERVER, NODE_IP
+from tests.tools import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pandas as pd
+
+    from orchestrator.config import Config
+    from orchestrator.model import Ledger
+    from tests.tools.upstream import Upstream
+
+SECRET = "upstream-login"
+CACHE = "cache-docker-io"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One namespace.
+
+    Attributes:
+        folder: with the configuration and what it names.
+        storage: the folder of the node that is its volume.
+        upstream: what its cache reads.
+    """
+
+    namespace: str
+    folder: Path
+    storage: Path
+    upstream: Upstream
+
+    @property
+    def config(self) -> Config:
+        """For use on this machine, where the cache's Service is reached by its address only."""
+        found = sdk.load_config(self.folder / "scanmatrix.yaml", volume=self.folder / "fetched")
+        address = self.kubectl("get", "service", CACHE, "-o", "jsonpath={.spec.clusterIP}")
+        cache = found.cache[0].model_copy(update={"url": f"http://{address}:5000"})
+        return found.model_copy(update={"cache": (cache,)})
+
+    @property
+    def volume(self) -> Volume:
+        """The shared volume as the node has it."""
+        return Volume(self.storage)
+
+    @property
+    def cluster(self) -> Cluster:
+        """Its part of the Kubernetes API."""
+        return Cluster(self.namespace)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """Run kubectl in the namespace."""
+        return run("kubectl", "-n", self.namespace, *arguments, stdin=stdin, check=check)
+
+    def argo(self, *arguments: str, check: bool = True) -> str:
+        """Run argo in the namespace."""
+        return run("argo", "-n", self.namespace, *arguments, check=check)
+
+    def scanmatrix(self, *arguments: str, check: bool = True) -> str:
+        """Run the command line in the folder of the configuration."""
+        return run("scanmatrix", *arguments, cwd=self.folder, check=check)
+
+    def ledger(self, run_id: str) -> Ledger:
+        """The ledger of a run, as it lies on the volume."""
+        return read_ledger(self.volume, run_id)
+
+    def findings(self, run_id: str) -> pd.DataFrame:
+        """The findings of a run, as they lie on the volume."""
+        return read_findings(self.volume, run_id)
+
+    def submit(self, **parameters: str) -> str:
+        """Start the WorkflowTemplate as `argo submit --from` does; the name of its Workflow."""
+        given = [f"-p={name}={value}" for name, value in parameters.items()]
+        return self.argo("submit", "--from", "workflowtemplate/scanmatrix", *given, "-o", "name").strip()
+
+    def wait(self, name: str, *, seconds: int = 600) -> str:
+        """Wait for a Workflow's end; its phase."""
+        await_(lambda: self.cluster.workflow(name).ended, seconds, f"the end of Workflow {name}")
+        return self.cluster.workflow(name).status.phase
+
+
+@contextmanager
+def make_site(
+    folder: Path,
+    name: str,
+    upstream: Upstream,
+    *,
+    csv: str,
+    templates: Mapping[str, Mapping[str, Any]] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    storage: Path | None = None,
+) -> Iterator[Site]:
+    """Install into a namespace of its own, and take it away again.
+
+    Args:
+        folder: for its configuration and volume.
+        name: of the namespace.
+        upstream: what its cache reads.
+        csv: its targets.
+        templates: scans of its own, by name.
+        settings: further keys of the configuration; mappings are merged.
+        storage: the folder that is its volume.
+    """
+    storage = storage or folder / "volume"
+    storage.mkdir(parents=True, exist_ok=True)
+    config = _config(name, upstream, storage, templates or {}, settings or {})
+    (folder / "scanmatrix.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (folder / "targets.csv").write_text(csv)
+    for scan, template in (templates or {}).items():
+        (folder / f"{scan}.yaml").write_text(yaml.safe_dump(dict(template), sort_keys=False))
+    site = Site(name, folder, storage, upstream)
+    try:
+        _install(site)
+        yield site
+    finally:
+        if os.environ.get("SCANMATRIX_KEEP_SITES", "") in {"", "0"}:
+            _remove(site)
+
+
+def _config(
+    name: str, upstream: Upstream, storage: Path, templates: Mapping[str, object], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "targets": [{"csv": {"path": "targets.csv"}}],
+        "scans": {"templates": [f"{scan}.yaml" for scan in templates]},
+        "cache": [{"upstream": "docker.io", "remote": upstream.url, "secret": SECRET, "size": "2Gi"}],
+        "engine": "argo",
+        "volume": {"budget": "5Gi", "hostPath": str(storage)},
+        "argo": {
+            "namespace": name,
+            "apiServer": {"cidrs": [f"{NODE_IP}/32"], "ports": [int(API_SERVER.rpartition(":")[2])]},
+        },
+    }
+    for key, value in settings.items():
+        base[key] = {**base.get(key, {}), **value} if isinstance(value, dict) else value
+    return base
+
+
+def _install(site: Site) -> None:
+    """What a user does: a Secret with the upstream's login, then what `scanmatrix install` renders."""
+    run("kubectl", "create", "namespace", site.namespace, check=False)
+    user, password = site.upstream.credentials
+    login = f"--from-literal=username={user}", f"--from-literal=password={password}"
+    site.kubectl("create", "secret", "generic", SECRET, "--type=kubernetes.io/basic-auth", *login)
+    rendered = site.scanmatrix("install", "--render")
+    run("kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rendered)
+    site.kubectl("rollout", "status", f"deployment/{CACHE}", "--timeout=120s")
+    claim = "jsonpath={.status.phase}"
+    await_(
+        lambda: site.kubectl("get", "pvc", "scanmatrix", "-o", claim) == "Bound", 60, "the volume's claim to be bound"
+    )
+    await_(lambda: os.stat(site.storage).st_gid == 65532, 60, "the folder of the volume to be made ready")  # noqa: PTH116
+
+
+def _remove(site: Site) -> None:
+    for namespace in (site.namespace, f"{site.namespace}-volume"):
+        run(
+            "kubectl",
+            "delete",
+            "namespace",
+            namespace,
+            "--ignore-not-found",
+            "--wait=true",
+            "--timeout=90s",
+            check=False,
+        )
+    run("kubectl", "delete", "pv", f"{site.namespace}-scanmatrix", "--ignore-not-found", "--wait=false", check=False)
+    shutil.rmtree(site.storage, ignore_errors=True)
+
+
+def run(command: str, *arguments: str, stdin: str | None = None, check: bool = True, cwd: Path | None = None) -> str:
+    """Run a command of the cluster's; its output.
+
+    Raises:
+        AssertionError: it failed, with what it said.
+    """
+    binary = find(command) or command
+    done = subprocess.run(
+        [str(binary), *arguments], input=stdin, capture_output=True, text=True, check=False, cwd=cwd, timeout=900
+    )
+    said = (
+        f"`{command} {' '.join(arguments)}` ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    )
+    assert not check or done.returncode == 0, said
+    return done.stdout
+
+
+def await_(done: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait until something is so.
+
+    Raises:
+        AssertionError: it was not so in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.5)
