@@ -90,6 +90,7 @@ def enforce(kubeconfig: Path, ready: Path) -> None:
                 tidied = time.monotonic()
         except FilterError as error:
             _LOG.error("%s", error)  # its text says it all
+            packets = Filter()  # which takes nothing for done
             changed.set()
             time.sleep(_LOOK)
 

@@ -51,6 +51,18 @@ def stop(state: State, name: str, *, how: signal.Signals = signal.SIGTERM, patie
     _record(state, name).unlink(missing_ok=True)
 
 
+def tell(state: State, name: str, how: signal.Signals) -> None:
+    """Send a signal to a process that runs.
+
+    Raises:
+        ClusterError: it does not.
+    """
+    pid = _pid(state, name)
+    if pid is None:
+        raise ClusterError(f"{name} does not run")
+    _signal(pid, how)
+
+
 def names(state: State) -> list[str]:
     """Of everything that was started."""
     return sorted(path.stem for path in (state.folder / "run").glob("*.json"))
