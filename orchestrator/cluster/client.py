@@ -128,6 +128,25 @@ class Cluster:
         data = self._request("GET", self._argo("workflowtemplates", name))
         return msgspec.json.decode(data, type=dict[str, Any])
 
+    def put(self, kind: str, manifest: Mapping[str, Any]) -> None:
+        """Make an object of Argo's just as the manifest has it, whether there is one yet or not.
+
+        Args:
+            kind: in the plural, as in the API's paths: `workflowtemplates`.
+            manifest: the whole of it.
+
+        Raises:
+            ObjectNotFoundError: the cluster knows no such kind, or not the namespace.
+        """
+        path = self._argo(kind, manifest["metadata"]["name"])
+        try:
+            there = msgspec.json.decode(self._request("GET", path), type=dict[str, Any])
+        except ObjectNotFoundError:
+            self._request("POST", self._argo(kind), body=manifest)
+        else:
+            metadata = {**manifest["metadata"], "resourceVersion": there["metadata"]["resourceVersion"]}
+            self._request("PUT", path, body={**manifest, "metadata": metadata})
+
     def pods(self, selector: str, *, fields: str = "") -> Iterator[Pod]:
         """Pods by label and, if need be, field selector."""
         return self._list(self._core("pods"), selector, Pod, page=_PAGE, fields=fields)

@@ -13,7 +13,7 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
 from orchestrator.volume import Volume
@@ -167,6 +167,15 @@ def _results(options: argparse.Namespace) -> None:
         _say(line)
 
 
+def _install(options: argparse.Namespace) -> None:
+    from orchestrator.cluster.client import Cluster
+    from orchestrator.steps.install import install
+
+    with Cluster(options.namespace) as cluster:
+        for name in install(options.folder, cluster):
+            _say(f"installed {name}")
+
+
 def _settle(plan: Plan, volume: Volume, namespace: str) -> tuple[str, ...]:
     """What the cluster knows of the cells, where this is a pod that may ask."""
     if not namespace or not TOKEN.exists():
@@ -251,7 +260,16 @@ def _parser() -> argparse.ArgumentParser:
 
     results = add("results", _results, "Print the results of a run as text.")
     results.add_argument("--file", action="append", help="leave it at this file; may be given several times")
+    _add_install(commands)
     return parser
+
+
+def _add_install(commands: Any) -> None:
+    about = "Put the WorkflowTemplate and the schedule into the cluster."
+    install = commands.add_parser("install", help=about, description=about)
+    install.set_defaults(call=_install)
+    install.add_argument("folder", type=Path, help="of their files")
+    install.add_argument("--namespace", required=True, help="where they go")
 
 
 def _set(text: str) -> tuple[str, frozenset[str]]:

@@ -32,6 +32,8 @@ _READER = (
 )
 # Argo's controller puts a template that is too large for an environment variable into a ConfigMap beside the pod.
 _CONTROLLER = (_rule("", ["configmaps"], "create delete"),)
+# The Job at the end of an install, which nothing else runs as.
+_INSTALLER = (_rule(_ARGO, ["workflowtemplates", "cronworkflows"], "create get update"),)
 # People, the command line, the service: start, watch, cancel and delete runs.
 _OPERATOR = (
     _rule(_ARGO, ["workflows"], "create delete get list patch update watch"),
@@ -63,6 +65,22 @@ def accounts(config: Config) -> list[Manifest]:
     if config.argo.operators:
         found.append(_binding(operator, namespace, [_subject(one) for one in config.argo.operators]))
     return found
+
+
+def installer(config: Config) -> list[Manifest]:
+    """The account of the Job that puts the WorkflowTemplate into the cluster."""
+    name, namespace = installer_name(config), config.argo.namespace
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    return [
+        manifest("ServiceAccount", name, namespace, automountServiceAccountToken=False),
+        _role(name, namespace, _INSTALLER),
+        _binding(name, namespace, [subject]),
+    ]
+
+
+def installer_name(config: Config) -> str:
+    """Name of that account."""
+    return f"{config.argo.service_account}-installer"
 
 
 def _role(name: str, namespace: str, rules: Iterable[Manifest]) -> Manifest:

@@ -26,7 +26,7 @@ _HTTP, _HTTPS, _SSH = 80, 443, 22
 #: Components of pods that read images.
 READERS = ("plan", "pull", "image", "database")
 #: Components of pods that speak to nobody but the Kubernetes API.
-ALONE = ("scan", "shard", "left", "evict", "aggregate", "results")
+ALONE = ("install", "scan", "shard", "left", "evict", "aggregate", "results")
 
 _PORT = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+:([0-9]{2,5})(?=/|$|\s)|://[^/\s:]+:([0-9]{2,5})")
 
@@ -36,10 +36,10 @@ def policies(config: Config) -> list[Manifest]:
     api, dns, anywhere = _api(config), _dns(), _anywhere
     cached = _caches(config)
     return [
-        _policy(config, "default-deny", {}, ingress=[], egress=[]),
+        _policy(config, "default-deny", {}),
         # Argo's executor beside a scanner reports to the API; the scanner has no token for it.
-        _policy(config, "alone", _components(*ALONE), ingress=[], egress=[api]),
-        _policy(config, "pull", _components("pull", "image"), ingress=[], egress=[api, dns, *cached]),
+        _policy(config, "alone", _components(*ALONE), egress=[api]),
+        _policy(config, "pull", _components("pull", "image"), egress=[api, dns, *cached]),
         _policy(config, "plan", _components("plan"), ingress=[],
                 egress=[api, dns, *cached, anywhere({_HTTPS, _SSH} | _git_ports(config))]),
         _policy(config, "database", _components("database"), ingress=[],
@@ -51,14 +51,12 @@ def policies(config: Config) -> list[Manifest]:
 
 
 def _policy(
-    config: Config, name: str, pods: Manifest, *, ingress: Sequence[Manifest], egress: Sequence[Manifest]
+    config: Config, name: str, pods: Manifest, *, ingress: Sequence[Manifest] = (), egress: Sequence[Manifest] = ()
 ) -> Manifest:
-    spec = {
-        "podSelector": pods,
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": list(ingress),
-        "egress": list(egress),
-    }
+    spec: Manifest = {"podSelector": pods, "policyTypes": ["Ingress", "Egress"]}
+    # Without a rule all is denied; Kubernetes does not keep an empty list.
+    spec |= {"ingress": list(ingress)} if ingress else {}
+    spec |= {"egress": list(egress)} if egress else {}
     return manifest("NetworkPolicy", name, config.argo.namespace, api="networking.k8s.io/v1", spec=spec)
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from orchestrator.catalog import load_catalog
+from orchestrator.cluster import labels as names
 from orchestrator.inventory import collect
 from orchestrator.planning.matrix import wanted_sets
 from workflows import schedule
-from workflows.install.objects import manifest
-from workflows.manifests import plain
+from workflows.install.accounts import installer, installer_name
+from workflows.install.objects import container_security, manifest, pod_security
+from workflows.manifests import plain, to_yaml
 from workflows.settings import CONFIG_MAP, RenderError, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.config import Config
     from workflows.install.objects import Manifest
 
+_INSTALL = "install"
+_OBJECTS = "scanmatrix-workflows"
+_FOLDER = "/objects"
 _MOST = 900 * 1024  # an object may have 1 MiB, and more than its data is in it
 
 
@@ -36,16 +42,55 @@ def configuration(config: Config, contents: Mapping[str, str]) -> list[Manifest]
     return [manifest("ConfigMap", CONFIG_MAP, config.argo.namespace, data=dict(contents))]
 
 
-def template(config: Config) -> Manifest:
-    """The WorkflowTemplate."""
+def templates(config: Config) -> list[Manifest]:
+    """The WorkflowTemplate, and the CronWorkflow when there is `argo.schedule`."""
     catalog = load_catalog(config)
+    settings = settings_of(config)
     limits = config.limits.document(config.volume.budget)
     sets = wanted_sets(collect(config, catalog=catalog), config, catalog) if config.layout == "image" else ()
-    return plain(schedule.template(tuple(catalog.values()), limits, sets, settings_of(config)))
+    found = [plain(schedule.template(tuple(catalog.values()), limits, sets, settings))]
+    if config.argo.schedule is not None:
+        found.append(plain(schedule.schedule(config.argo.schedule, config.argo, settings)))
+    return found
 
 
-def schedules(config: Config) -> list[Manifest]:
-    """The CronWorkflow; none without `argo.schedule`."""
-    if config.argo.schedule is None:
-        return []
-    return [plain(schedule.schedule(config.argo.schedule, config.argo, settings_of(config)))]
+def delivered(objects: Sequence[Manifest], config: Config) -> list[Manifest]:
+    """The same in a ConfigMap, with the Job that creates them in the cluster; see `orchestrator.steps.install`.
+
+    Args:
+        objects: what `templates` gave.
+        config: names the image and the namespace.
+    """
+    namespace = config.argo.namespace
+    data = {f"{number}-{one['kind'].lower()}.yaml": to_yaml([one]) for number, one in enumerate(objects, start=1)}
+    # A Job cannot be changed: other objects or another image are another Job.
+    key = hashlib.sha256("\n".join((config.image, *data.values())).encode()).hexdigest()[:10]
+    container = {
+        "name": _INSTALL,
+        "image": config.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["scanmatrix-step", "install", _FOLDER, "--namespace", namespace],
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": container_security(),
+        "volumeMounts": [{"name": "objects", "mountPath": _FOLDER, "readOnly": True}],
+    }
+    pod = {
+        "serviceAccountName": installer_name(config),
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "restartPolicy": "OnFailure",
+        "securityContext": pod_security(),
+        "containers": [container],
+        "volumes": [{"name": "objects", "configMap": {"name": _OBJECTS}}],
+    }
+    labels = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: _INSTALL}
+    job = {
+        "backoffLimit": 20,
+        "ttlSecondsAfterFinished": 600,
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    return [
+        *installer(config),
+        manifest("ConfigMap", _OBJECTS, namespace, component=_INSTALL, data=data),
+        manifest("Job", f"{_INSTALL}-{key}", namespace, api="batch/v1", component=_INSTALL, spec=job),
+    ]

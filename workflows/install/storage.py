@@ -111,5 +111,5 @@ def _owner(config: Config) -> list[Manifest]:
     # It goes soon after it is done, so that a later apply runs it again instead of stumbling over it.
     spec = {"backoffLimit": 20, "ttlSecondsAfterFinished": 60, "template": {"spec": pod}}
     job = manifest("Job", "owner", prepare, api="batch/v1", spec=spec)
-    deny = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": []}
+    deny = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     return [space, manifest("NetworkPolicy", "default-deny", prepare, api="networking.k8s.io/v1", spec=deny), job]

@@ -36,7 +36,7 @@ def render(config: Config, overlay: Overlay, *, contents: Mapping[str, str]) -> 
         contents: files of the ConfigMap from which runs are planned in the cluster, by name; none for no ConfigMap.
     """
     objects = [one for group in _base(config, contents).values() for one in group]
-    return to_yaml([*objects, *volumes(config)[kind_of(config, overlay)]])
+    return to_yaml([*objects, *volumes(config)[kind_of(config, overlay)], *runs.templates(config)])
 
 
 def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[str, str]) -> dict[str, str]:
@@ -50,7 +50,8 @@ def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[s
     Returns:
         The text of each file by its path.
     """
-    found = _kustomization(f"{INSTALL}/base", _base(config, contents))
+    groups = {**_base(config, contents), "workflows": runs.delivered(runs.templates(config), config)}
+    found = _kustomization(f"{INSTALL}/base", groups)
     for kind, objects in volumes(config).items():
         found |= _kustomization(f"{VOLUMES}/{kind}", {"volume": objects})
     if overlay:
@@ -67,15 +68,13 @@ def static_folder() -> Path:
 
 
 def _base(config: Config, contents: Mapping[str, str]) -> Mapping[str, Sequence[Manifest]]:
-    """The objects of `argo-install/base` by the file they stand in, in the order in which they are applied."""
+    """The objects of `argo-install/base` by the file they stand in, all but those of Argo's own kinds."""
     found = {
         "namespace": bounds(config),
         "accounts": accounts(config),
         "network": policies(config),
         "caches": caches(config),
         "configuration": runs.configuration(config, contents),
-        "workflows": [runs.template(config)],
-        "schedule": runs.schedules(config),
     }
     return {name: objects for name, objects in found.items() if objects}
 

@@ -1,0 +1,58 @@
+"""Put the WorkflowTemplate and the schedule into the cluster: the end of an install, from within.
+
+`kubectl apply` refuses objects of a kind that it is only just creating. So that one command installs everything, these
+come in a ConfigMap, and a Job of ours creates them once Argo's kinds are there.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import yaml
+
+from orchestrator.cluster.errors import ObjectNotFoundError
+from orchestrator.errors import TemporaryError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.cluster.client import Cluster
+
+_KINDS = {"WorkflowTemplate": "workflowtemplates", "CronWorkflow": "cronworkflows"}
+
+
+class NotReadyError(TemporaryError):
+    """Argo is not in the cluster yet."""
+
+
+def install(folder: Path, cluster: Cluster, *, patience: float = 300.0) -> list[str]:
+    """Create or replace the objects of a folder's files.
+
+    Args:
+        folder: of YAML files, one object each.
+        cluster: the namespace they go to.
+        patience: seconds to wait for Argo's kinds.
+
+    Returns:
+        The objects, as `kind/name`.
+
+    Raises:
+        NotReadyError: they were not there in time.
+    """
+    deadline = time.monotonic() + patience
+    done = []
+    for path in sorted(folder.glob("*.yaml")):
+        manifest = yaml.safe_load(path.read_bytes())
+        name = f"{manifest['kind']}/{manifest['metadata']['name']}"
+        while True:
+            try:
+                cluster.put(_KINDS[manifest["kind"]], manifest)
+            except ObjectNotFoundError as error:
+                if time.monotonic() > deadline:
+                    raise NotReadyError(f"{name}: {error}; install Argo Workflows (argo-install/argo)") from error
+                time.sleep(min(2.0, patience))
+            else:
+                break
+        done.append(name)
+    return done
