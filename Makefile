@@ -49,6 +49,8 @@ golden: $(INSTALLED) ## write the golden files anew, then look at the difference
 lock: $(INSTALLED) ## resolve the dependencies anew into requirements.lock
 	uv pip compile -q pyproject.toml --all-extras --group dev --upgrade --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o requirements.lock
+	uv pip compile -q pyproject.toml --constraint requirements.lock --generate-hashes --universal \
+	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/requirements.lock
 
 clean: ## remove what the commands above made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache scanmatrix-data

@@ -40,9 +40,9 @@ def policies(config: Config) -> list[Manifest]:
         # Argo's executor beside a scanner reports to the API; the scanner has no token for it.
         _policy(config, "alone", _components(*ALONE), egress=[api]),
         _policy(config, "pull", _components("pull", "image"), egress=[api, dns, *cached]),
-        _policy(config, "plan", _components("plan"), ingress=[],
+        _policy(config, "plan", _components("plan"),
                 egress=[api, dns, *cached, anywhere({_HTTPS, _SSH} | _git_ports(config))]),
-        _policy(config, "database", _components("database"), ingress=[],
+        _policy(config, "database", _components("database"),
                 egress=[api, dns, *cached, anywhere({_HTTP, _HTTPS} | _mirror_ports(config))]),
         _policy(config, CACHE, _components(CACHE),
                 ingress=[{"from": [{"podSelector": _components(*READERS)}], "ports": _ports([CACHE_PORT])}],
