@@ -12,5 +12,6 @@ NetworkPolicies and Argo as processes and pods of this machine; `down` ends them
 | `node` | containerd, kubelet, kube-proxy |
 | `containers` | images in and out of containerd |
 | `addons` | CoreDNS and Argo |
-| `policy` | enforces NetworkPolicies |
+| `policy`, `policy_*` | enforces NetworkPolicies |
+| `faults` | makes things go wrong |
 """

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.cluster import addons, containers, control_plane, host, node, processes
+from tests.cluster import addons, containers, control_plane, host, node, policy, processes
 from tests.cluster.processes import ClusterError
 from tests.cluster.state import API_SERVER, State, default_folder
 
@@ -33,6 +33,7 @@ def up(state: State) -> None:
     steps: list[tuple[str, Callable[[State], object]]] = [
         ("the machine: address, forwarding", host.prepare),
         ("etcd, API server, controller manager, scheduler", control_plane.start),
+        ("network policies", policy.start),
         ("containerd", node.start_containerd),
         ("image of the sandboxes", containers.import_pause),
         ("kubelet and kube-proxy", node.start_kubelet),
