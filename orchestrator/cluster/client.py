@@ -27,7 +27,7 @@ from orchestrator.cluster.errors import (
     RejectedError,
     UnreachableError,
 )
-from orchestrator.cluster.objects import Pod, Workflow
+from orchestrator.cluster.objects import Pod, PodEvent, Workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_Thing = TypeVar("_Thing", Workflow, Pod)
+_Thing = TypeVar("_Thing", Workflow, Pod, PodEvent)
 
 ARGO = "/apis/argoproj.io/v1alpha1"
 CORE = "/api/v1"
@@ -150,6 +150,10 @@ class Cluster:
     def pods(self, selector: str, *, fields: str = "") -> Iterator[Pod]:
         """Pods by label and, if need be, field selector."""
         return self._list(self._core("pods"), selector, Pod, page=_PAGE, fields=fields)
+
+    def warnings(self) -> Iterator[PodEvent]:
+        """What Kubernetes warned of about pods of this namespace within the last hour."""
+        return self._list(self._core("events"), "", PodEvent, page=500, fields="type=Warning,involvedObject.kind=Pod")
 
     def log(self, pod: str, *, container: str = "main", lines: int | None = None, limit: int | None = None) -> str:
         """What a container wrote.

@@ -1,53 +1,57 @@
 """What became of every cell, read off the Workflows of a run and the pods they left behind.
 
-Argo says of a pod what its containers' states say (`workflow/controller/operator.go` of Argo Workflows 3.7, function
-`inferFailedReason`); the pod itself, which stays when it failed, says more: which image could not be pulled, why it was
-never scheduled. Everything here is a function of these objects.
+A run may have several Workflows: the first, its shards, and later ones that run failed cells again. A cell's fate is
+that of its last attempt in any of them; a cell without any attempt has that of what kept it from starting: its pull,
+its shard, the end of its Workflow. `orchestrator.cluster.reasons` puts one attempt into words. All of it is pure.
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from orchestrator.cluster.labels import SHARD
 from orchestrator.cluster.nodes import nodes
+from orchestrator.cluster.reasons import CANCELLED, RUN_DEADLINE, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Hashable, Mapping
 
-    from orchestrator.cluster.objects import ContainerStatus, Node, Pod, Workflow
+    from orchestrator.cluster.objects import Node, Pod, Workflow
 
-#: Templates of the Workflow: `scan-<name>`, `image-<set>`, `pull`.
+_Key = TypeVar("_Key", bound="Hashable")
+
+#: Templates of the Workflow: `scan-<name>`, `image-<set>`, `pull`, `image`, `database-<name>`, `shard`, `plan`.
 SCAN_TEMPLATE = "scan-"
 IMAGE_TEMPLATE = "image-"
 PULL_TEMPLATE = "pull"
 DATABASE_TEMPLATE = "database-"
+_SHARD_TEMPLATE = "shard"
+_PLAN_TEMPLATE = "plan"
+#: The init container that pulls and stages, in a pod for a whole image.
+_STAGE = "stage"
+NEVER_STARTED = "never started"
+PULL = "pull"
 
-_UNPULLABLE = {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
-_EXIT_CODE = re.compile(r"\(exit code (\d+)\)")
+_ENDED = {"Succeeded", "Failed", "Error"}
 _SUCCEEDED = "Succeeded"
-#: Words in Argo's messages, and what they mean.
-_SAID = {
-    "shutdown with strategy": "the run was cancelled",
-    "longer than the specified deadline": "took longer than its deadline",
-    "exceeded its deadline": "took longer than its deadline",
-    "OOMKilled": "was killed for want of memory (OOMKilled, exit code 137); raise its memory limit",
-    "pod deleted": "its pod was deleted before it ended",
-}
-_OUT_OF_MEMORY = 137
+# The kubelet's clock, Argo's and the API server's, and Argo's whole seconds.
+_SLACK = timedelta(seconds=3)
+_LAST = "9999"
 
 
 class Fate(NamedTuple):
     """How the last attempt of something went.
 
     Attributes:
-        reason: why it failed; empty when it succeeded, or still runs.
+        reason: why it failed; empty when it succeeded.
         ended: whether the last attempt has come to an end.
-        exit_code: of the scanner; None when it never ran, or nobody knows.
-        attempts: pods that were made for it.
+        exit_code: of the scanner; None when it never ran, was stopped, or nobody knows.
+        attempts: pods that were made for it, or tried to be.
         started: begin of the first attempt, RFC 3339.
+        begun: begin of the last one.
         finished: end of the last one; empty while it runs.
-        pod: id of the last attempt's node, by which its pod is found.
+        pod: name of the last attempt's pod, when that is still there.
         container: in that pod, whose log tells more.
         own: True when a container of ours failed, before the scanner; it wrote its reason down itself.
     """
@@ -55,191 +59,219 @@ class Fate(NamedTuple):
     reason: str = ""
     ended: bool = True
     exit_code: int | None = None
-    attempts: int = 1
+    attempts: int = 0
     started: str = ""
+    begun: str = ""
     finished: str = ""
     pod: str = ""
     container: str = "main"
     own: bool = False
 
 
-class Fates(NamedTuple):
-    """What became of a run, as far as its Workflows tell.
+class Surroundings(NamedTuple):
+    """What else than its nodes tells of a Workflow.
 
     Attributes:
-        cells: by id of target and name of scan.
-        pulls: by id of target.
-        databases: by name of scan.
-        runs: why each Workflow that ended badly did, by its name.
+        pods: those that are left, by the ids of their nodes.
+        warnings: what Kubernetes warned of about its pods, by the last part of their names, which is also that of
+            their nodes' ids.
     """
 
-    cells: dict[tuple[str, str], Fate]
-    pulls: dict[str, Fate]
-    databases: dict[str, Fate]
-    runs: dict[str, str]
+    pods: Mapping[str, Pod] = {}
+    warnings: Mapping[str, tuple[str, ...]] = {}
 
 
-def read_fates(workflows: Iterable[tuple[Workflow, Mapping[str, Pod]]]) -> Fates:
-    """Put together what all Workflows of a run tell.
+class Fates:
+    """What became of a run, as far as its Workflows tell; they may be added in any order.
+
+    Attributes:
+        databases: by name of scan.
+        runs: why each Workflow that ended before its time did, by its name.
+        shards: why each shard that has no Workflow has none, by its number.
+    """
+
+    def __init__(self) -> None:
+        self._cells: dict[tuple[str, str], Fate] = {}
+        self._pulls: dict[str, Fate] = {}
+        self._homes: dict[str, str] = {}
+        self._there: set[str] = set()
+        self._unmade: dict[str, str] = {}
+        self.databases: dict[str, Fate] = {}
+        self.runs: dict[str, str] = {}
+
+    def add(self, workflow: Workflow, around: Surroundings | None = None) -> None:
+        """Take in one Workflow of the run.
+
+        Raises:
+            NodesUnreadableError: its nodes are not in it; nothing was taken in.
+        """
+        around = around or Surroundings()
+        found = nodes(workflow)
+        name = workflow.metadata.name
+        self._there.add(workflow.metadata.labels.get(SHARD, ""))
+        if why := why_ended(workflow, found):
+            self.runs[name] = why
+        end = _deadline(workflow)
+        for node in found.values():
+            if node.type == "DAG" and (target := node.parameter("target")):
+                self._homes[target] = name
+            elif node.type == "Pod":
+                self._add_pod(node, around, end)
+            elif node.type == "Container" and (pod := found.get(node.boundary_id)) is not None:
+                self._homes[pod.parameter("target")] = name
+                fate = _fate(node, around, end, container=node.display_name, parent=pod)
+                _put(self._cells, (pod.parameter("target"), node.display_name), fate)
+
+    def cell(self, target: str, scan: str, *, shard: str = "") -> Fate:
+        """What became of a cell; always something.
+
+        Args:
+            target: id of its target.
+            scan: name of its scan.
+            shard: number of the shard it belongs to, if the run has several.
+        """
+        fate, pull = self._cells.get((target, scan)), self._pulls.get(target)
+        if pull is not None and pull.reason and pull.ended and _came_before(fate, pull):
+            attempts = fate.attempts if fate is not None else 0
+            what = NEVER_STARTED if pull.reason in {CANCELLED, RUN_DEADLINE} else PULL
+            reason = f"{what}: {pull.reason}"
+            return pull._replace(reason=reason, exit_code=None, attempts=attempts)
+        if fate is not None:
+            stopped = "" if fate.ended else self._stopped(target, shard)
+            return fate._replace(reason=f"{fate.reason}: {stopped}", ended=True) if stopped else fate
+        stopped = self._stopped(target, shard)
+        return Fate(reason=f"{NEVER_STARTED}: {stopped}" if stopped else "", ended=bool(stopped))
+
+    @property
+    def shards(self) -> dict[str, str]:
+        """Why each shard that has no Workflow has none, by its number."""
+        return {number: why for number, why in self._unmade.items() if number not in self._there}
+
+    def _stopped(self, target: str, shard: str) -> str:
+        """What ended the Workflow that a target belongs to, or would have, before its turn came."""
+        if why := self.runs.get(self._homes.get(target, "")):
+            return why
+        return self.shards.get(shard) or next(iter(self.runs.values()), "") or next(iter(self.shards.values()), "")
+
+    def _add_pod(self, node: Node, around: Surroundings, end: datetime | None) -> None:
+        """One attempt of a cell, a pull, a database, a shard."""
+        target, template = node.parameter("target"), node.template_name
+        fate = _fate(node, around, end)
+        if template.startswith(SCAN_TEMPLATE):
+            _put(self._cells, (target, template.removeprefix(SCAN_TEMPLATE)), fate)
+        elif template == PULL_TEMPLATE:
+            _put(self._pulls, target, fate._replace(own=True))
+        elif template.startswith(IMAGE_TEMPLATE):
+            _put(self._pulls, target, _staging(node, around, end))
+        elif template.startswith(DATABASE_TEMPLATE):
+            _put(self.databases, template.removeprefix(DATABASE_TEMPLATE), fate)
+        elif template == _SHARD_TEMPLATE and fate.reason:
+            number = node.parameter("shard")
+            self._unmade[number] = f"shard {number} was not started: {fate.reason}"
+
+
+def why_ended(workflow: Workflow, found: Mapping[str, Node] | None = None) -> str:
+    """Why a Workflow ended before its time; empty when it did not.
 
     Args:
-        workflows: each with its pods by the ids of their nodes; the order does not matter.
-
-    Raises:
-        NodesUnreadableError: the nodes of one are not in it.
+        workflow: the Workflow.
+        found: its nodes, which tell of a deadline and of a plan step that failed.
     """
-    attempts: dict[tuple[str, str, str], list[Fate]] = {}
-    runs: dict[str, str] = {}
-    for workflow, pods in workflows:
-        found = nodes(workflow)
-        for key, fate in _attempts(found, pods):
-            attempts.setdefault(key, []).append(fate)
-        if why := why_ended(workflow):
-            runs[workflow.metadata.name] = why
-    fates = Fates({}, {}, {}, runs)
-    for (kind, target, scan), tries in attempts.items():
-        fate = _last(tries)
-        if kind == SCAN_TEMPLATE:
-            fates.cells[target, scan] = fate
-        elif kind == PULL_TEMPLATE:
-            fates.pulls[target] = fate
-        else:
-            fates.databases[scan] = fate
-    return fates
-
-
-def why_ended(workflow: Workflow) -> str:
-    """Why a Workflow ended before its time; empty when it did not."""
     if workflow.spec.shutdown:
-        return "the run was cancelled"
-    if workflow.status.message and "deadline" in workflow.status.message.lower():
-        return "the run's deadline passed"
+        return CANCELLED
+    several = (found or {}).values()
+    # Argo gives a Workflow that ran into its deadline no message, but each node that it ends itself.
+    words = ("deadline",) if workflow.status.phase in {"Failed", "Error"} else ()
+    if any(word in workflow.status.message.lower() for word in words) or any(
+        "exceeded workflow deadline" in node.message or "Step exceeded its deadline" in node.message for node in several
+    ):
+        return RUN_DEADLINE
+    for node in several:
+        if node.type == "Pod" and node.template_name == _PLAN_TEMPLATE and node.phase in {"Failed", "Error"}:
+            return f"its plan step failed: {explain(node, None).text}"
     if workflow.status.phase == "Error":
         return f"Argo gave up the Workflow: {workflow.status.message or 'it does not say why'}"
     return ""
 
 
-def _attempts(found: Mapping[str, Node], pods: Mapping[str, Pod]) -> Iterator[tuple[tuple[str, str, str], Fate]]:
-    """Every attempt of a cell, a pull or a database: kind, target, scan, and how it went."""
-    for node in found.values():
-        pod = pods.get(node.id)
-        if node.type == "Pod":
-            target = node.parameter("target")
-            if node.template_name.startswith(SCAN_TEMPLATE):
-                scan = node.template_name.removeprefix(SCAN_TEMPLATE)
-                yield (SCAN_TEMPLATE, target, scan), _fate(node, pod)
-            elif node.template_name == PULL_TEMPLATE:
-                yield (PULL_TEMPLATE, target, ""), _fate(node, pod, own=True)
-            elif node.template_name.startswith(IMAGE_TEMPLATE):
-                yield (PULL_TEMPLATE, target, ""), _staging(node, pod)
-            elif node.template_name.startswith(DATABASE_TEMPLATE):
-                yield (DATABASE_TEMPLATE, "", node.template_name.removeprefix(DATABASE_TEMPLATE)), _fate(node, pod)
-        elif node.type == "Container" and (parent := found.get(node.boundary_id)) is not None:
-            fate = _fate(node, pods.get(parent.id), container=node.display_name, parent=parent)
-            yield (SCAN_TEMPLATE, parent.parameter("target"), node.display_name), fate
-
-
-def _last(tries: list[Fate]) -> Fate:
-    """The last attempt, with what the earlier ones add to it."""
-    ordered = sorted(tries, key=lambda fate: fate.started or "9999")
-    started = [fate.started for fate in ordered if fate.started]
-    return ordered[-1]._replace(attempts=len(ordered), started=started[0] if started else "")
+def _deadline(workflow: Workflow) -> datetime | None:
+    """When the run's time was over; Argo gives each pod what is left of it as its own deadline."""
+    stored = workflow.status.stored_workflow_template_spec
+    seconds = workflow.spec.active_deadline_seconds or (stored.active_deadline_seconds if stored else None)
+    started = _moment(workflow.status.started_at)
+    try:
+        return started + timedelta(seconds=seconds) - _SLACK if started and seconds else None
+    except OverflowError:
+        return None
 
 
 def _fate(
-    node: Node, pod: Pod | None, *, container: str = "main", own: bool = False, parent: Node | None = None
+    node: Node, around: Surroundings, end: datetime | None, *, container: str = "main", parent: Node | None = None
 ) -> Fate:
     """How one attempt went."""
-    ended = node.phase in {"Succeeded", "Failed", "Error"}
-    code = _exit_code(node, pod, container)
+    pod = around.pods.get((parent or node).id)
     fate = Fate(
-        ended=ended,
-        exit_code=code,
+        ended=node.phase in _ENDED,
+        attempts=1,
         started=node.started_at or "",
-        finished=node.finished_at or "",
-        pod=(parent or node).id,
+        begun=node.started_at or "",
+        finished=(node.finished_at or "") if node.phase in _ENDED else "",
+        pod=pod.metadata.name if pod is not None else "",
         container=container,
-        own=own,
     )
     if node.phase == _SUCCEEDED:
         return fate._replace(exit_code=0)
-    reason, ours = _explain(node, pod, container, code, parent)
-    return fate._replace(reason=reason, own=own or ours)
-
-
-def _staging(node: Node, pod: Pod | None) -> Fate:
-    """How the init container of a pod for a whole image went, by itself: it pulls for all its scans."""
-    fate = _fate(node, pod, container="stage", own=True)
-    state = _state(pod, "stage")
-    if state is not None and state.state.terminated is not None and state.state.terminated.exit_code == 0:
-        return fate._replace(reason="", exit_code=0)
-    return fate
-
-
-def _exit_code(node: Node, pod: Pod | None, container: str) -> int | None:
-    """Of the container itself."""
-    if node.outputs is not None and (node.outputs.exit_code or "").isdecimal():
-        return int(node.outputs.exit_code or "")
-    state = _state(pod, container)
-    if state is not None and state.state.terminated is not None:
-        return state.state.terminated.exit_code
-    found = _EXIT_CODE.search(node.message)
-    return int(found[1]) if found and node.message.startswith((f"{container}:", "Error", "OOMKilled")) else None
-
-
-def _explain(node: Node, pod: Pod | None, container: str, code: int | None, parent: Node | None) -> tuple[str, bool]:
-    """Why an attempt failed or does not end, and whether it was a container of ours that failed."""
-    if reason := _before_it_ran(pod, container):
-        return reason, False
-    message = node.message or (parent.message if parent else "")
-    for words, reason in _SAID.items():
-        if words in message:
-            return reason, False
-    if stage := _failed_before(pod):
-        return f"its {stage.name} container failed: {_said(stage)}", True
-    if code == _OUT_OF_MEMORY:
-        return _SAID["OOMKilled"], False
-    if node.phase in {"Pending", "Running", ""}:
-        return f"did not end ({message})" if message else "did not end", False
-    return f"ended with exit code {code}" if code else message or f"Argo says {node.phase}, and not why", False
-
-
-def _before_it_ran(pod: Pod | None, container: str) -> str:
-    """What kept a pod from running, or put it off its node."""
-    if pod is None:
-        return ""
-    return _waits(pod, container) or (
-        f"its pod was evicted: {pod.status.message}" if pod.status.reason == "Evicted" else ""
+    ended = _moment(node.finished_at)
+    late = end is not None and ended is not None and ended >= end
+    warnings = around.warnings.get(_suffix((parent or node).id), ())
+    told = parent if pod is None and parent is not None and parent.message.startswith(f"{_STAGE}:") else node
+    reason = explain(told, pod, container=container, warnings=warnings, late=late)
+    return fate._replace(
+        reason=reason.text, exit_code=reason.exit_code, own=bool(reason.ours), container=reason.ours or container
     )
 
 
-def _waits(pod: Pod, container: str) -> str:
-    """Why a container never started; empty when it did."""
-    for state in (*pod.status.init_container_statuses, *pod.status.container_statuses):
-        waiting = state.state.waiting
-        if waiting is not None and waiting.reason in _UNPULLABLE and state.name in {container, "main", "stage", "wait"}:
-            said = f": {waiting.message}" if waiting.message else ""
-            return f"the image {state.image} cannot be pulled ({waiting.reason}{said})"
-    for condition in pod.status.conditions:
-        if condition.type == "PodScheduled" and condition.status == "False":
-            return f"was never scheduled: {condition.message or condition.reason}"
-    return ""
+def _staging(node: Node, around: Surroundings, end: datetime | None) -> Fate:
+    """How the init container of a pod for a whole image went, by itself: it pulls for all its scans."""
+    fate = _fate(node, around, end, container=_STAGE)
+    pod = around.pods.get(node.id)
+    for status in pod.status.init_container_statuses if pod is not None else ():
+        ended = status.state.terminated
+        if status.name == _STAGE and ended is not None and ended.exit_code == 0:
+            return fate._replace(reason="", exit_code=0)
+    if pod is None and not node.message.startswith(f"{_STAGE}:"):
+        return fate._replace(reason="")  # its containers are nodes of their own, and say what they know
+    return fate._replace(own=True)
 
 
-def _failed_before(pod: Pod | None) -> ContainerStatus | None:
-    """The init container that failed, Argo's own left out."""
-    for state in pod.status.init_container_statuses if pod is not None else ():
-        ended = state.state.terminated
-        if ended is not None and ended.exit_code and state.name != "init":
-            return state
-    return None
+def _put(fates: dict[_Key, Fate], key: _Key, fate: Fate) -> None:
+    """Count an attempt; the last one by its begin is what became of it."""
+    before = fates.get(key)
+    if before is None:
+        fates[key] = fate
+        return
+    last = max(before, fate, key=_order)
+    started = min((each for each in (before.started, fate.started) if each), default="")
+    fates[key] = last._replace(attempts=before.attempts + fate.attempts, started=started)
 
 
-def _said(state: ContainerStatus) -> str:
-    ended = state.state.terminated
-    return f"{ended.reason} (exit code {ended.exit_code})" if ended is not None else "no word"
+def _order(fate: Fate) -> tuple[str, str]:
+    return fate.begun or _LAST, fate.finished or _LAST
 
 
-def _state(pod: Pod | None, container: str) -> ContainerStatus | None:
-    found = (*pod.status.init_container_statuses, *pod.status.container_statuses) if pod is not None else ()
-    return next((state for state in found if state.name == container), None)
+def _came_before(fate: Fate | None, pull: Fate) -> bool:
+    """Whether a pull is what became of a cell in the end: it has no attempt, or failed in one before the pull."""
+    return fate is None or bool(fate.reason and fate.begun < pull.begun)
+
+
+def _suffix(name: str) -> str:
+    """The hash at the end of a node's id and of its pod's name."""
+    return name.rpartition("-")[2]
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

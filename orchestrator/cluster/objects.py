@@ -46,6 +46,7 @@ class Node(_Object, frozen=True):
         phase: `Pending`, `Running`, `Succeeded`, `Failed`, `Error`, `Skipped`, `Omitted`.
         message: why, in Argo's words.
         outputs: `exit_code` of the main container among them.
+        host_node_name: machine its pod is on; empty while it is on none.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Node(_Object, frozen=True):
     started_at: str | None = None
     finished_at: str | None = None
     boundary_id: str = msgspec.field(default="", name="boundaryID")
+    host_node_name: str = ""
     inputs: Parameters | None = None
     outputs: Parameters | None = None
     children: tuple[str, ...] = ()
@@ -74,6 +76,7 @@ class WorkflowSpec(_Object, frozen=True):
     arguments: Parameters = Parameters()
     shutdown: str = ""
     suspend: bool = False
+    active_deadline_seconds: int | None = None
 
 
 class WorkflowStatus(_Object, frozen=True):
@@ -83,6 +86,7 @@ class WorkflowStatus(_Object, frozen=True):
         nodes: by id; empty when the controller keeps them compressed (`compressed_nodes`) or in a database.
         compressed_nodes: base64 of gzip of the nodes' JSON, when they were too large for the object.
         offload_node_status_version: set when the controller keeps the nodes in its database.
+        stored_workflow_template_spec: the spec, where the Workflow's own only names a WorkflowTemplate.
     """
 
     phase: str = ""
@@ -93,6 +97,7 @@ class WorkflowStatus(_Object, frozen=True):
     nodes: dict[str, Node] = msgspec.field(default_factory=dict)
     compressed_nodes: str = ""
     offload_node_status_version: str = ""
+    stored_workflow_template_spec: WorkflowSpec | None = None
 
 
 class Workflow(_Object, frozen=True):
@@ -133,12 +138,18 @@ class ContainerState(_Object, frozen=True):
 
 
 class ContainerStatus(_Object, frozen=True):
-    """State of one container of a pod."""
+    """State of one container of a pod.
+
+    Attributes:
+        image: as the pod asks for it.
+        image_id: of the image that was found for it; empty when the container was never made.
+    """
 
     name: str
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
     image: str = ""
+    image_id: str = msgspec.field(default="", name="imageID")
 
 
 class Condition(_Object, frozen=True):
@@ -166,3 +177,20 @@ class Pod(_Object, frozen=True):
 
     metadata: Metadata
     status: PodStatus = PodStatus()
+
+
+class Reference(_Object, frozen=True):
+    """What an event is about."""
+
+    kind: str = ""
+    name: str = ""
+
+
+class PodEvent(_Object, frozen=True):
+    """An event: what Kubernetes tells of an object, for an hour."""
+
+    metadata: Metadata
+    involved_object: Reference = Reference()
+    type: str = ""
+    reason: str = ""
+    message: str = ""

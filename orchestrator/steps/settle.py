@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from orchestrator.cluster.errors import ObjectNotFoundError
-from orchestrator.cluster.fates import Fate, Fates, read_fates
+from orchestrator.cluster.errors import ForbiddenError, UnreachableError
+from orchestrator.cluster.fates import Fate, Fates, Surroundings
 from orchestrator.cluster.labels import ARGO_NODE_ID, ARGO_WORKFLOW, of_run
 from orchestrator.documents import DocumentError, encode, read
 from orchestrator.errors import ScanmatrixError
 from orchestrator.model import CellRecord, Decision
+from orchestrator.planning.parts import parts, pending
+from orchestrator.results.ledger import moment
 from orchestrator.volume import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from orchestrator.cluster.client import Cluster
-    from orchestrator.cluster.objects import Pod, Workflow
-    from orchestrator.model import Plan
+    from orchestrator.model import Plan, Scan
     from orchestrator.volume import Volume
 
 _log = logging.getLogger(__name__)
 
 _LOG_LINES = 20
 _LOG_BYTES = 16_000
+_LOG_LENGTH = 4000
 #: Logs read of one run; whoever has more failures than that has one cause for most of them.
 MOST_LOGS = 200
+# Records written and logs read at the same time: both mostly wait, for a disk or for the API server.
+_WORKERS = 8
+# The clock of a node and that of Argo's controller, and its whole seconds.
+_SLACK = timedelta(seconds=5)
 
 
 def settle(plan: Plan, volume: Volume, cluster: Cluster) -> tuple[str, ...]:
     """Write into the record of each cell how its last attempt in the cluster went.
 
     Doing it again changes nothing. What our own containers wrote into a record stays: it says more than an exit code.
+    Costs one pass over the Workflows of the run, of which one page is in memory at a time.
 
     Args:
         plan: of the run.
@@ -43,117 +52,149 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster) -> tuple[str, ...]:
         cluster: where the Workflows of the run are.
 
     Returns:
-        What could not be found out, for the summary.
+        What could not be found out, or went wrong outside of any cell; for the summary.
     """
-    pods: dict[str, Pod] = {}
+    fates, notes = _ask(plan.run, cluster)
+    scans = {scan.name: scan for scan in plan.scans}
+    several = parts(plan, pending(plan))
+    shards = {target: f"{number:03}" for number, part in enumerate(several, start=1) for target in part}
+    logs = _Logs(cluster)
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="settle") as pool:
+        work = [
+            pool.submit(
+                _write,
+                volume.record(plan.run, cell.target, cell.scan),
+                fates.cell(cell.target, cell.scan, shard=shards[cell.target] if len(several) > 1 else ""),
+                scans[cell.scan],
+                logs,
+            )
+            for cell in plan.cells
+            if cell.decision is Decision.RUN
+        ]
+        for each in work:
+            each.result()
+    return (*notes, *_run_notes(fates), *logs.notes())
+
+
+def _ask(run: str, cluster: Cluster) -> tuple[Fates, list[str]]:
+    """What the Workflows of a run tell, and what they could not."""
+    fates, notes = Fates(), []
     try:
-        fates = read_fates(_with_pods(plan.run, cluster, pods))
-    except ScanmatrixError as error:
-        return (f"the cluster did not tell how the cells went: {error}",)
-    logs = _Logs(cluster, pods)
-    stopped = next(iter(fates.runs.values()), "")
-    for cell in plan.cells:
-        if cell.decision is Decision.RUN:
-            path = volume.record(plan.run, cell.target, cell.scan)
-            fate = fates.cells.get((cell.target, cell.scan))
-            if fate is None:
-                _never_started(path, fates.pulls.get(cell.target), stopped)
-            else:
-                _write(path, fate, logs, stopped)
-    return (*_database_notes(fates), *logs.notes())
+        warnings = _warnings(cluster)
+        for workflow in cluster.workflows(of_run(run)):
+            name = workflow.metadata.name
+            selector = f"{ARGO_WORKFLOW}={name}"
+            try:
+                left = cluster.pods(selector, fields="status.phase!=Succeeded")
+                pods = {pod.metadata.annotations.get(ARGO_NODE_ID, ""): pod for pod in left}
+                fates.add(workflow, Surroundings(pods, warnings))
+            except UnreachableError:
+                raise
+            except (ScanmatrixError, msgspec.DecodeError) as error:
+                notes.append(f"the cluster did not tell how the cells of Workflow {name} went: {error}")
+    except (ScanmatrixError, msgspec.DecodeError) as error:
+        notes.append(f"the cluster did not tell how the cells went, so only their reports and records do: {error}")
+    return fates, notes
 
 
-def _with_pods(run: str, cluster: Cluster, pods: dict[str, Pod]) -> Iterator[tuple[Workflow, dict[str, Pod]]]:
-    """The Workflows of a run, each with the pods that are left of it; these are also put into `pods`."""
-    for workflow in cluster.workflows(of_run(run)):
-        selector = f"{ARGO_WORKFLOW}={workflow.metadata.name}"
-        found = {
-            pod.metadata.annotations.get(ARGO_NODE_ID, ""): pod
-            for pod in cluster.pods(selector)
-            if pod.status.phase != "Succeeded"
-        }
-        pods |= found
-        yield workflow, found
+def _warnings(cluster: Cluster) -> dict[str, tuple[str, ...]]:
+    """Warnings by the last part of their pods' names, those of nodes' ids; none where we may not read them."""
+    found: dict[str, list[str]] = {}
+    try:
+        for event in cluster.warnings():
+            several = found.setdefault(event.involved_object.name.rpartition("-")[2], [])
+            if event.message not in several:
+                several.append(event.message)
+    except (ForbiddenError, msgspec.DecodeError) as error:
+        _log.info("warnings about pods cannot be read, so some reasons will say less: %s", error)
+    return {suffix: tuple(messages) for suffix, messages in found.items()}
 
 
-def _write(path: Path, fate: Fate, logs: _Logs, stopped: str) -> None:
-    """The record of a cell that got a pod."""
-    before = _record(path)
-    attempts = max(before.attempts, fate.attempts)
-    record = msgspec.structs.replace(
-        before, attempts=attempts, started=before.started or fate.started, finished=fate.finished
-    )
-    if not fate.reason:
-        record = msgspec.structs.replace(record, error="", exit_code=fate.exit_code)
-    elif fate.own and before.error:  # it wrote down why, at the same attempt
-        record = msgspec.structs.replace(record, finished=before.finished or fate.finished)
-    else:
-        reason = fate.reason if fate.ended or not stopped else f"{fate.reason}: {stopped}"
-        tries = f", in each of {attempts} attempts" if attempts > 1 else ""
-        record = msgspec.structs.replace(
-            record, error=f"{reason}{tries}", exit_code=fate.exit_code, log=logs.read(fate) or before.log
-        )
+def _write(path: Path, fate: Fate, scan: Scan, logs: _Logs) -> None:
+    """Bring a cell's record up to what the cluster knows of it."""
+    before = _read(path)
+    record = _told(before, fate, scan, logs)
     if record != before:
         write_atomic(path, encode(record))
 
 
-def _never_started(path: Path, pull: Fate | None, stopped: str) -> None:
-    """The record of a cell without a pod: why its image is not there, or what ended the run before."""
-    before = _record(path)
-    if before.error or before.attempts:
-        return
-    if pull is not None and pull.reason:
-        reason = f"pull: {pull.reason}"
-    elif stopped:
-        reason = f"never started: {stopped}"
-    else:
-        return
-    write_atomic(path, encode(msgspec.structs.replace(before, error=reason, finished=pull.finished if pull else "")))
+def _told(before: CellRecord, fate: Fate, scan: Scan, logs: _Logs) -> CellRecord:
+    """The record of a cell with what its fate adds to it."""
+    attempts = max(before.attempts, fate.attempts)
+    if not fate.ended:
+        # It still runs as far as Argo has written down, or nobody knows anything: the report alone will tell.
+        return msgspec.structs.replace(before, attempts=attempts, started=before.started or fate.started)
+    record = msgspec.structs.replace(
+        before, attempts=attempts, started=before.started or fate.started, finished=fate.finished or before.finished
+    )
+    if not fate.reason:
+        # Whichever of a scan's success codes it was, its container ended with 0.
+        code = 0 if 0 in scan.success_codes else None
+        return msgspec.structs.replace(record, error="", exit_code=code, log="")
+    if fate.own and _knows_better(before, fate):
+        return msgspec.structs.replace(record, finished=before.finished)
+    if not fate.begun and (before.error or before.attempts):
+        return before  # attempts whose Workflow is gone, or a reason of our own
+    tries = f", after {fate.attempts} attempts" if fate.attempts > 1 else ""
+    log = logs.read(fate) or (before.log if _is_of(before, fate) else "")
+    return msgspec.structs.replace(record, error=f"{fate.reason}{tries}", exit_code=fate.exit_code, log=log)
 
 
-def _record(path: Path) -> CellRecord:
+def _knows_better(before: CellRecord, fate: Fate) -> bool:
+    """Whether our own container wrote down why it failed, in this very attempt."""
+    return bool(before.error) and _is_of(before, fate)
+
+
+def _is_of(record: CellRecord, fate: Fate) -> bool:
+    """Whether a record was finished during the last attempt, not in one before."""
+    written, begun = moment(record.finished), moment(fate.begun)
+    return written is not None and (begun is None or written >= begun - _SLACK)
+
+
+def _read(path: Path) -> CellRecord:
     try:
         return read(path, CellRecord)
     except DocumentError:
         return CellRecord()  # none yet, or damaged: what the cluster tells is better than nothing
 
 
-def _database_notes(fates: Fates) -> list[str]:
-    return [
+def _run_notes(fates: Fates) -> list[str]:
+    """What went wrong in a run outside of its cells."""
+    refreshed = [
         f"database of {scan}: its refresh failed: {fate.reason}"
         for scan, fate in sorted(fates.databases.items())
         if fate.reason
     ]
+    ended = [f"Workflow {name}: {why}" for name, why in sorted(fates.runs.items())]
+    return [*refreshed, *ended, *(why for _, why in sorted(fates.shards.items()))]
 
 
 class _Logs:
     """Last lines of failed containers, up to a number of them."""
 
-    def __init__(self, cluster: Cluster, pods: dict[str, Pod]) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._pods = pods
-        self._read = 0
-        self._left = 0
+        self._asked = count(1)
+        self._left = count()
+        self._away = False
 
     def read(self, fate: Fate) -> str:
         """The end of what the container of an attempt wrote; empty when that is gone."""
-        pod = self._pods.get(fate.pod)
-        if pod is None:
+        if not fate.pod or self._away:
             return ""
-        if self._read >= MOST_LOGS:
-            self._left += 1
+        if next(self._asked) > MOST_LOGS:
+            next(self._left)
             return ""
-        self._read += 1
-        container = fate.container
         try:
-            return self._cluster.log(pod.metadata.name, container=container, lines=_LOG_LINES, limit=_LOG_BYTES)
+            text = self._cluster.log(fate.pod, container=fate.container, lines=_LOG_LINES, limit=_LOG_BYTES)
         except ScanmatrixError as error:
-            if not isinstance(error, ObjectNotFoundError):
-                _log.warning("the log of pod %s cannot be read: %s", pod.metadata.name, error)
+            self._away = self._away or isinstance(error, (UnreachableError, ForbiddenError))
+            _log.info("the log of pod %s cannot be read: %s", fate.pod, error)
             return ""
+        return text[-_LOG_LENGTH:]
 
     def notes(self) -> list[str]:
         """What was left out."""
-        if not self._left:
-            return []
-        return [f"the logs of {self._left} more failed cells were not read; they are in the cluster"]
+        left = next(self._left)
+        told = [f"the logs of {left} more failed cells were not read; they are in the cluster"] if left else []
+        return [*told, *(["logs of failed cells could not be read from the cluster"] if self._away else [])]
