@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("ready", type=Path)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # each of its attempts; ours says what came of them
     enforce(arguments.kubeconfig, arguments.ready)
 
 
