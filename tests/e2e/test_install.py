@@ -1,0 +1,119 @@
+"""`kubectl apply -k` on a real API server: both overlays are taken, one command is enough, rights are as documented."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.addons import ARGO
+from tests.e2e.site import await_, run
+
+NAMESPACE = "e2e-install"
+CONFIGURATION = f"""
+targets: [{{csv: {{path: targets.csv}}}}]
+cache: [{{upstream: docker.io, size: 1Gi}}, {{upstream: ghcr.io}}]
+volume: {{budget: 1Gi, hostPath: FOLDER}}
+argo: {{namespace: {NAMESPACE}, schedule: 0 3 * * *, operators: [{{user: ana@example.com}}]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `scanmatrix install --out` writes, for both overlays, fit for a machine without a network."""
+    found = tmp_path_factory.mktemp("install")
+    (found / "scanmatrix.yaml").write_text(CONFIGURATION.replace("FOLDER", str(found / "volume")))
+    (found / "targets.csv").write_text("image\nubuntu:20.04\n")
+    for overlay in ("single-node", "production"):
+        run("scanmatrix", "install", f"--overlay={overlay}", "--out=out", cwd=found)
+    manifests = ARGO.folder / "manifests"
+    if manifests.exists():
+        shutil.copytree(manifests, found / "manifests")
+        argo = found / "out" / "argo-install" / "argo" / "kustomization.yaml"
+        remote = next(line for line in argo.read_text().splitlines() if "https://" in line)
+        argo.write_text(argo.read_text().replace(remote, "  - ../../../manifests/cluster-install"))
+    return found / "out"
+
+
+@pytest.fixture(scope="module")
+def namespace() -> Iterator[str]:
+    """Removed at the end, with everything in it."""
+    yield NAMESPACE
+    for name in (NAMESPACE, f"{NAMESPACE}-volume"):
+        run("kubectl", "delete", "namespace", name, "--ignore-not-found", "--timeout=90s", check=False)
+    run("kubectl", "delete", "pv", f"{NAMESPACE}-scanmatrix", "--ignore-not-found", "--wait=false", check=False)
+
+
+@pytest.fixture(scope="module")
+def installed(folder: Path, namespace: str) -> str:
+    """The namespace, installed by the base and the volume of the overlay; Argo is there already."""
+    for part in ("argo-install/base", "pv/single-node"):
+        run("kubectl", "apply", "-k", str(folder / part))
+    return namespace
+
+
+def test_one_command_brings_the_templates_and_the_schedule(installed: str) -> None:
+    job = "-l=app.kubernetes.io/component=install"
+    run("kubectl", "-n", installed, "wait", "--for=condition=complete", "job", job, "--timeout=120s")
+    found = run("kubectl", "-n", installed, "get", "workflowtemplates,cronworkflows", "-o", "name").split()
+    assert sorted(found) == ["cronworkflow.argoproj.io/scanmatrix", "workflowtemplate.argoproj.io/scanmatrix"]
+
+
+def test_the_caches_are_admitted(installed: str) -> None:
+    """They start only when their upstream answers, which it need not here; `site` has one that does."""
+    pods = ("-n", installed, "get", "pods", "-l=app.kubernetes.io/component=cache", "-o=name")
+    await_(lambda: len(run("kubectl", *pods).split()) == 2, 60, "a pod of each cache")
+
+
+def test_the_folder_of_the_node_is_ours(installed: str, folder: Path) -> None:
+    volume = folder.parent / "volume"
+    await_(lambda: volume.exists() and volume.stat().st_uid == 65532, 60, "the folder to be handed over")
+    assert (volume.stat().st_gid, oct(volume.stat().st_mode & 0o7777)) == (65532, "0o2770")
+
+
+def test_the_same_again_changes_nothing(installed: str, folder: Path) -> None:
+    said = run("kubectl", "apply", "-k", str(folder / "argo-install" / "base")).splitlines()
+    assert [line for line in said if not line.endswith("unchanged")] == []
+
+
+@pytest.mark.parametrize(
+    ("who", "what", "allowed"),
+    [
+        ("scanmatrix", "create workflowtaskresults.argoproj.io", True),
+        ("scanmatrix", "get workflows.argoproj.io", False),
+        ("scanmatrix", "get secrets", False),
+        ("scanmatrix", "list pods", False),
+        ("scanmatrix-parent", "create workflows.argoproj.io", True),
+        ("scanmatrix-parent", "delete workflows.argoproj.io", False),
+        ("scanmatrix-parent", "get pods/log", False),
+        ("scanmatrix-reader", "get pods/log", True),
+        ("scanmatrix-reader", "create workflows.argoproj.io", False),
+        ("scanmatrix-installer", "update workflowtemplates.argoproj.io", True),
+        ("scanmatrix-installer", "create workflows.argoproj.io", False),
+        ("ana@example.com", "create workflows.argoproj.io", True),
+        ("ana@example.com", "update workflowtemplates.argoproj.io", False),
+        ("ana@example.com", "create pods/exec", False),
+        ("ana@example.com", "get secrets", False),
+    ],
+)
+def test_rights(installed: str, who: str, what: str, *, allowed: bool) -> None:
+    user = who if "@" in who else f"system:serviceaccount:{installed}:{who}"
+    said = run("kubectl", "-n", installed, "auth", "can-i", *what.split(), f"--as={user}", check=False)
+    assert said.strip() == ("yes" if allowed else "no")
+
+
+def test_a_pod_that_is_not_restricted_is_refused(installed: str) -> None:
+    arguments = ("run", "root", "--image=localhost/none", "--restart=Never", "--dry-run=server")
+    said = run("kubectl", "-n", installed, *arguments, "-o", "name", check=False)
+    assert said == ""
+
+
+@pytest.mark.parametrize("overlay", ["single-node", "production"])
+def test_the_api_server_takes_every_object_of_an_overlay(installed: str, folder: Path, overlay: str) -> None:
+    rendered = run("kubectl", "kustomize", str(folder / "argo-install" / "overlays" / overlay))
+    # The claim is bound by now, and another overlay's would be another.
+    documents = [one for one in rendered.split("\n---\n") if "kind: PersistentVolumeClaim" not in one]
+    arguments = ("apply", "--dry-run=server", "--server-side", "--force-conflicts", "-f", "-")
+    said = run("kubectl", *arguments, stdin="\n---\n".join(documents))
+    assert len(said.splitlines()) == len(documents)
+    assert ("statefulset.apps/argo-archive" in said) == (overlay == "production")
