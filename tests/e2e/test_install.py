@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.addons import ARGO
+from tests.cluster.state import API_SERVER, NODE_IP
 from tests.e2e.site import await_, run
 
 NAMESPACE = "e2e-install"
@@ -14,7 +15,11 @@ CONFIGURATION = f"""
 targets: [{{csv: {{path: targets.csv}}}}]
 cache: [{{upstream: docker.io, size: 1Gi}}, {{upstream: ghcr.io}}]
 volume: {{budget: 1Gi, hostPath: FOLDER}}
-argo: {{namespace: {NAMESPACE}, schedule: 0 3 * * *, operators: [{{user: ana@example.com}}]}}
+argo:
+  namespace: {NAMESPACE}
+  schedule: 0 3 * * *
+  operators: [{{user: ana@example.com}}]
+  apiServer: {{cidrs: [{NODE_IP}/32], ports: [{API_SERVER.rpartition(":")[2]}]}}
 """
 
 
