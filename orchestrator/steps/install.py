@@ -26,13 +26,14 @@ class NotReadyError(TemporaryError):
     """Argo is not in the cluster yet."""
 
 
-def install(folder: Path, cluster: Cluster, *, patience: float = 300.0) -> list[str]:
+def install(folder: Path, cluster: Cluster, *, patience: float = 300.0, pause: float = 2.0) -> list[str]:
     """Create or replace the objects of a folder's files.
 
     Args:
         folder: of YAML files, one object each.
         cluster: the namespace they go to.
         patience: seconds to wait for Argo's kinds.
+        pause: seconds between two attempts.
 
     Returns:
         The objects, as `kind/name`.
@@ -51,7 +52,7 @@ def install(folder: Path, cluster: Cluster, *, patience: float = 300.0) -> list[
             except ObjectNotFoundError as error:
                 if time.monotonic() > deadline:
                     raise NotReadyError(f"{name}: {error}; install Argo Workflows (argo-install/argo)") from error
-                time.sleep(min(2.0, patience))
+                time.sleep(pause)
             else:
                 break
         done.append(name)

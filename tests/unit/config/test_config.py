@@ -24,8 +24,9 @@ scans:
 platforms: [linux/amd64, linux/arm/v7]
 cache: [{upstream: docker.io, url: "http://cache:5000/", path: hub}]
 insecure: ["registry.local:5000"]
-volume: {path: data, claim: pv, budget: 1.5Ti, overBudget: refuse}
-limits: {imagesInFlight: 2, cellsInFlight: 3, cellsPerShard: 500, deadline: 90m, retries: 0}
+volume: {path: data, claim: pv, budget: 1.5Ti, overBudget: refuse, hostPath: /srv/scans, storageClass: fast,
+         nfs: {server: nas, path: /exports/scans}}
+limits: {imagesInFlight: 2, cellsInFlight: 3, cellsPerShard: 500, shardsInFlight: 3, deadline: 90m, retries: 0}
 rescanAfter: {default: 14d, virus: 1d}
 allow: {images: ["docker.io/anchore/*"]}
 policy: {coverage: 99.5, severity: high, warnOnly: true}
@@ -33,7 +34,10 @@ store: {url: "postgresql://user:hunter2@db/scans"}
 engine: argo
 layout: image
 image: registry.local:5000/scanmatrix:1
-argo: {namespace: scans, serviceAccount: runner, schedule: "0 3 * * *", timezone: Europe/Berlin, registrySecret: pull}
+argo:
+  {namespace: scans, serviceAccount: runner, schedule: "0 3 * * *", timezone: Europe/Berlin, registrySecret: pull,
+   concurrency: Allow, startWithin: 2h, history: {succeeded: 0, failed: 9}, apiServer: {cidrs: [10.0.0.1/32], ports: [1]},
+   operators: [{group: security}], quota: {pods: 10, cpu: 500m, memory: 1Gi, memoryLimit: 2Gi}}
 """
 
 
@@ -70,7 +74,7 @@ def test_the_smallest_configuration(write):
 
 def test_the_defaults():
     config = default_config(environment={})
-    assert config.limits.document() == Limits()
+    assert config.limits.document(7) == Limits(volume_bytes=7)
     assert config.policy.document() == Policy()
     assert config.platforms == ("linux/amd64",)
     assert config.allow is None
@@ -90,12 +94,16 @@ def test_every_key(write):
     assert config.scans.exclude[0].scans == ("*",)
     assert config.cache[0].url == "http://cache:5000"
     assert config.volume.budget == int(1.5 * 1024**4)
-    assert config.limits.document() == Limits(
-        images_in_flight=2, cells_in_flight=3, cells_per_shard=500, deadline=5400, retries=0
-    )
+    assert config.limits.document(10**9) == Limits(
+        images_in_flight=2, cells_in_flight=3, cells_per_shard=500, shards_in_flight=3, deadline=5400, retries=0,
+        volume_bytes=10**9,
+    )  # fmt: skip
     assert (config.fresh_for("virus"), config.fresh_for("sbom")) == (86400, 14 * 86400)
     assert config.policy.document() == Policy(coverage=99.5, severity=Severity.HIGH, warn_only=True)
     assert config.argo.registry_secret == "pull"
+    assert (config.argo.concurrency, config.argo.start_within, config.argo.history.failed) == ("Allow", 7200, 9)
+    assert config.argo.quota.memory_limit == "2Gi"
+    assert config.volume.nfs.path == "/exports/scans"
 
 
 def test_it_cannot_be_changed(write):
