@@ -36,7 +36,8 @@ layout: image
 image: registry.local:5000/scanmatrix:1
 argo:
   {namespace: scans, serviceAccount: runner, schedule: "0 3 * * *", timezone: Europe/Berlin, registrySecret: pull,
-   concurrency: Allow, startWithin: 2h, history: {succeeded: 0, failed: 9}, apiServer: {cidrs: [10.0.0.1/32], ports: [1]},
+   concurrency: Allow, startWithin: 2h, history: {succeeded: 0, failed: 9},
+   apiServer: {cidrs: [10.0.0.1/32], ports: [1]},
    operators: [{group: security}], quota: {pods: 10, cpu: 500m, memory: 1Gi, memoryLimit: 2Gi}}
 """
 
