@@ -7,6 +7,7 @@ databases/<scan>/<version>/                  `databases/<scan>/current` is a sym
 runs/<run>/<target>/<scan>/image.tar         hard link to the blob
 runs/<run>/<target>/<scan>/report.json       what the scanner wrote
 runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
+runs/<run>/.reserve                          room for the results, given back when the run ends
 results/<run>/ledger.json, findings.parquet, findings.csv, bom.cdx.json, summary.md
 """
 
@@ -15,11 +16,15 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from orchestrator.errors import PermanentError
+from orchestrator.errors import PermanentError, TemporaryError
 
+#: How the versions of a database are named, after the moment they were made, UTC; later ones of the same second `-1`, …
+VERSION_FORMAT = "%Y%m%dT%H%M%SZ"
+_VERSION = re.compile(r"(\d{8}T\d{6}Z)(?:-\d{1,9})?")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -27,11 +32,24 @@ class VolumeError(PermanentError):
     """The volume cannot hold what it was asked to."""
 
 
+class VolumeFullError(TemporaryError):
+    """The volume has no room at the moment; it will when cells of this run, or of another, have ended."""
+
+
 def _safe(part: str) -> str:
     """A path component that cannot leave its folder."""
     if not _SAFE.fullmatch(part):
         raise VolumeError(f"{part!r} cannot be used as a name on the volume")
     return part
+
+
+def version_time(version: str) -> datetime | None:
+    """When a version of a database was made, by its name (`20250102T030405Z`); None for other names."""
+    found = _VERSION.fullmatch(version)
+    try:
+        return datetime.strptime(found[1], VERSION_FORMAT).replace(tzinfo=UTC) if found else None
+    except ValueError:
+        return None
 
 
 class Volume:
@@ -76,6 +94,10 @@ class Volume:
     def record(self, run: str, target: str, scan: str) -> Path:
         """The cell's record, outside of the folder its scanner can write to."""
         return self.run(run) / _safe(target) / f"{_safe(scan)}.record.json"
+
+    def reserve(self, run: str) -> Path:
+        """The file that keeps room for the results of a run."""
+        return self.run(run) / ".reserve"
 
     def results(self, run: str) -> Path:
         """The folder of a run's results."""

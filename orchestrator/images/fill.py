@@ -50,7 +50,7 @@ def fill(
         cancelled: stops it; nothing is left then.
 
     Raises:
-        VolumeError: the volume is full.
+        VolumeFullError: the volume is full.
         ImageError: as the source does.
     """
     plan = layout(image)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from orchestrator.images._linux import allocate, begin_writeback
 from orchestrator.images.interface import Cancelled
-from orchestrator.volume import VolumeError
+from orchestrator.volume import VolumeError, VolumeFullError
 
 #: An unlocked partial file that did not change for so many seconds is nobody's.
 IDLE = 3600.0
@@ -45,7 +45,8 @@ class Partial:
         """Give it its final size, with the space on the disk, so that a full volume is known before the first byte.
 
         Raises:
-            VolumeError: there is not enough space.
+            VolumeFullError: there is not enough space at the moment.
+            VolumeError: a file of this size is not allowed.
         """
         with full_volume(self.path, size):
             try:
@@ -152,7 +153,8 @@ def full_volume(path: Path, needed: int) -> Iterator[None]:
     """Say of a full disk which one it is, and how much is needed.
 
     Raises:
-        VolumeError: instead of the `OSError` of a full disk, an exhausted quota or a file-size limit.
+        VolumeFullError: instead of the `OSError` of a full disk or an exhausted quota.
+        VolumeError: instead of that of a file-size limit, which no waiting changes.
     """
     try:
         yield
@@ -160,7 +162,8 @@ def full_volume(path: Path, needed: int) -> Iterator[None]:
         if error.errno not in _FULL:
             raise
         space = os.statvfs(path.parent)
-        raise VolumeError(
+        kind = VolumeError if error.errno == errno.EFBIG else VolumeFullError
+        raise kind(
             f"{path.parent}: no space: {needed} bytes are needed, {space.f_bavail * space.f_frsize} are free "
             f"({os.strerror(error.errno).lower()}); make room, or lower the volume's budget"
         ) from error

@@ -14,7 +14,7 @@ class CellRecord(Document, frozen=True):
         finished: end of the last attempt; empty while it runs.
         error: why the last attempt failed; empty when it did not.
         exit_code: of the scanner's last attempt; None when it was never started or was killed at its timeout.
-        log: last lines the scanner wrote to stderr.
+        log: last lines the scanner wrote (locally, to stderr; in the cluster only of one that failed).
         database_version: of the database folder it was given.
     """
 
@@ -45,7 +45,10 @@ class LedgerRow(Document, frozen=True):
         outcome: ok, failed or skipped; `reason` says why when it is not ok.
         findings: number of findings in its report; None unless ok.
         components: number of components in its report, nested ones too; None unless ok and a CycloneDX BOM.
+        database_age: seconds from the refresh of its database to its report (without a report, to the end of its last
+            attempt); None without a database, or when that is not known.
         report_digest: `sha256:<hex>` of the report; empty unless ok.
+        note: what else to know of it, whatever its outcome: that its database was stale.
     """
 
     cell: str
@@ -65,8 +68,10 @@ class LedgerRow(Document, frozen=True):
     scanner: str = ""
     scanner_version: str = ""
     database_version: str = ""
+    database_age: int | None = None
     report_digest: str = ""
     log: str = ""
+    note: str = ""
 
 
 class Verdict(Document, frozen=True):

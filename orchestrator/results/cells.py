@@ -10,7 +10,8 @@
 | no report, and a record without an end | failed: was cut off |
 | any other report | failed, as its format says |
 
-In a cluster nobody writes the end into a record (its scanner's pod may not): there, the report alone tells.
+In a cluster the end of an attempt is written into the record when the run ends, from what the API server knows
+(`orchestrator.steps.settle`). Where nobody could ask it, records have no end, and the report alone tells.
 """
 
 import hashlib
@@ -24,8 +25,8 @@ from orchestrator.documents import DocumentError, read, spell_time
 from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError, ReportMissingError
 from orchestrator.findings.reading import ReportFile, read_report_file
-from orchestrator.model import Cell, CellRecord, Decision, LedgerRow, Outcome, Scan, Target
-from orchestrator.volume import Volume
+from orchestrator.model import Cell, CellRecord, Decision, LedgerRow, Outcome, Plan, Scan, Target
+from orchestrator.volume import Volume, version_time
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ _REASON_LENGTH = 500
 #: Most findings accepted of one report; far above any real image's, and what memory is reckoned for.
 MOST_FINDINGS = 200_000
 _NAME_LENGTH = 100
+#: How the note of a row begins whose database is older than its run's plan.
+STALE = "database stale since"
 _LOG_LENGTH = 4000
 # Whatever a terminal could take for a command, line breaks aside.
 _CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
@@ -48,11 +51,11 @@ class Examined(NamedTuple):
     size: int = 0
 
 
-def examine(run: str, cell: Cell, target: Target, scan: Scan, volume: Volume) -> Examined:
+def examine(plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume) -> Examined:
     """Decide how a cell ended; trouble of any kind is its outcome, never an exception.
 
     Args:
-        run: the run whose folder on the volume holds the cell's record and report.
+        plan: of the run whose folder on the volume holds the cell's record and report.
         cell: the cell.
         target: its target.
         scan: its scan.
@@ -62,14 +65,14 @@ def examine(run: str, cell: Cell, target: Target, scan: Scan, volume: Volume) ->
     if row.outcome is Outcome.SKIPPED or row.reason:
         return Examined(row)
     try:
-        record = _read_record(run, cell, volume)
+        record = _read_record(plan.run, cell, volume)
     except DocumentError as error:
         return Examined(_failed(row, f"its record cannot be read: {error}"))
     if record is not None:
-        row = _with_record(row, record)
+        row = _with_record(row, record, plan)
     try:
         _check_record(record, scan)
-        file = _read_file(run, cell, scan, volume, record)
+        file = _read_file(plan.run, cell, scan, volume, record)
         report = parse_report(scan.format, file.data)
     except ReportError as error:
         return Examined(_failed(row, str(error), log=record.log if record else ""))
@@ -129,14 +132,24 @@ def _read_record(run: str, cell: Cell, volume: Volume) -> CellRecord | None:
     return read(path, CellRecord) if path.exists() else None
 
 
-def _with_record(row: LedgerRow, record: CellRecord) -> LedgerRow:
+def _with_record(row: LedgerRow, record: CellRecord, plan: Plan) -> LedgerRow:
+    refreshed, planned = version_time(record.database_version), _seconds(plan.created)
+    stale = refreshed is not None and refreshed.timestamp() < int(planned)
     return msgspec.structs.replace(
         row,
         attempts=record.attempts,
         started=record.started,
         finished=record.finished,
         database_version=record.database_version,
+        database_age=_age(record.database_version, _seconds(record.finished or record.started)),
+        note=f"{STALE} {spell_time(refreshed)}: its refresh failed in this run" if refreshed and stale else "",
     )
+
+
+def _age(version: str, at: float) -> int | None:
+    """Seconds from a database's refresh to a moment."""
+    refreshed = version_time(version)
+    return max(0, int(at - refreshed.timestamp())) if refreshed is not None and at else None
 
 
 def _check_record(record: CellRecord | None, scan: Scan) -> None:
@@ -184,6 +197,7 @@ def _ok(row: LedgerRow, file: ReportFile, report: Report) -> LedgerRow:
         scanner=clean(report.scanner, _NAME_LENGTH),
         scanner_version=clean(report.scanner_version, _NAME_LENGTH),
         database_version=clean(report.database_version, _NAME_LENGTH) or row.database_version,
+        database_age=_age(row.database_version, file.modified),
         report_digest=f"sha256:{hashlib.sha256(file.data).hexdigest()}",
     )
 

@@ -111,7 +111,8 @@ def ledger_frame(ledger: Ledger) -> pd.DataFrame:
 
     Returns:
         A column per field of `LedgerRow`: `started` and `finished` datetime64[us, UTC] (NaT for never), `attempts`
-        int64, `findings` and `components` Int64 (NA unless ok), `outcome` a category of ok, failed and skipped,
+        int64, `findings` and `components` Int64 (NA unless ok), `database_age` Int64 (NA where it is not known),
+        `outcome` a category of ok, failed and skipped,
         `references` and `owners` Arrow lists of strings, all others `str`.
     """
     lists = pd.ArrowDtype(pa.list_(pa.string()))
@@ -119,6 +120,7 @@ def ledger_frame(ledger: Ledger) -> pd.DataFrame:
         "attempts": "int64",
         "findings": "Int64",
         "components": "Int64",
+        "database_age": "Int64",
         "references": lists,
         "owners": lists,
         "outcome": pd.CategoricalDtype([outcome.value for outcome in Outcome]),

@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _plan(options: argparse.Namespace) -> None:
     """Put the plan on the volume, and say what this Workflow does of it."""
-    from orchestrator.steps.evict import make_room
     from orchestrator.steps.incluster import ConfigSource, divide, write_outputs, write_run
+    from orchestrator.steps.room import make_room
 
     volume = Volume(options.volume)
     packed = options.packed.read_text(encoding="ascii", errors="replace").strip() if options.packed else ""
@@ -68,14 +68,14 @@ def _plan(options: argparse.Namespace) -> None:
 
 def _pull(options: argparse.Namespace) -> None:
     """The image's tarball; when it cannot be had, its cells never start, so that is put into their records."""
-    from orchestrator.steps.pull import pull
+    from orchestrator.steps.pull import pull_held
     from orchestrator.steps.stage import stage
     from orchestrator.steps.unpulled import record_failure
 
     volume = Volume(options.volume)
     plan = _read_plan(options, volume)
     try:
-        _say(str(pull(plan, options.target, volume)))
+        _say(str(pull_held(plan, options.target, volume)))
     except ScanmatrixError as error:
         record_failure(plan, options.target, f"pull: {error}", volume)
         raise
@@ -148,9 +148,11 @@ def _aggregate(options: argparse.Namespace) -> int:
     from orchestrator.model import Outcome
     from orchestrator.steps.aggregate import aggregate
     from orchestrator.steps.evict import release
+    from orchestrator.steps.room import spend
 
     volume = Volume(options.volume)
     plan = _read_plan(options, volume)
+    spend(plan.run, volume)  # records take room as well
     notes = _settle(plan, volume, options.namespace)
     release(plan, plan.targets_by_id.keys(), volume)
     ledger = aggregate(plan, volume, notes=notes)

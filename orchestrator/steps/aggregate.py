@@ -18,7 +18,8 @@ from orchestrator.results.cells import examine
 from orchestrator.results.ledger import LEDGER, moment
 from orchestrator.results.policy import judge
 from orchestrator.results.summary import summarise
-from orchestrator.volume import atomic_file, write_atomic
+from orchestrator.steps.room import FULL, clear, spend
+from orchestrator.volume import VolumeFullError, atomic_file, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +48,29 @@ def aggregate(plan: Plan, volume: Volume, *, notes: Sequence[str] = ()) -> Ledge
         The ledger, with the verdict of the plan's policy.
 
     Raises:
+        VolumeFullError: the volume is full, even without the run's tarballs and all that is only a cache.
         OSError: the volume cannot be written.
     """
+    spend(plan.run, volume)
+    try:
+        return _aggregate(plan, volume, notes)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+    clear(plan, volume)
+    try:
+        return _aggregate(plan, volume, notes)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise VolumeFullError(
+            f"{volume.results(plan.run)}: no space left for the results, even without the run's tarballs; "
+            "make room on the volume, then aggregate the run again"
+        ) from error
+
+
+def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
+    """One try, from the plan to the ledger."""
     # Here, because they take half a second to import, for which nobody who only names this function shall wait.
     from orchestrator.results.bom import BomWriter  # noqa: PLC0415
     from orchestrator.results.table import FindingsWriter  # noqa: PLC0415
@@ -73,9 +95,8 @@ def aggregate(plan: Plan, volume: Volume, *, notes: Sequence[str] = ()) -> Ledge
         rows=rows,
         verdict=judge(plan.policy, rows, aggregation.severities),
     )
-    write_atomic(
-        folder / "summary.md", summarise(ledger, aggregation.severities, [*notes, *aggregation.notes]).encode()
-    )
+    told = [*notes, *_stale_databases(rows), *aggregation.notes]
+    write_atomic(folder / "summary.md", summarise(ledger, aggregation.severities, told).encode())
     write_atomic(folder / LEDGER, encode(ledger))
     return ledger
 
@@ -118,7 +139,7 @@ class _Aggregation:
         return rows
 
     def _examine_cell(self, cell: Cell, target: Target, scan: Scan, bom: TargetBom) -> LedgerRow:
-        row, report, size = examine(self._plan.run, cell, target, scan, self._volume)
+        row, report, size = examine(self._plan, cell, target, scan, self._volume)
         if report is not None:
             self._table.add(row, report.findings, size)
             if report.findings:
@@ -134,6 +155,12 @@ class _Aggregation:
                 f"{target.reference} × {scan}: {len(places)} pieces of its BOM are not valid CycloneDX 1.6, "
                 f"so they are not in the merged one: {shown}"
             )
+
+
+def _stale_databases(rows: Sequence[LedgerRow]) -> list[str]:
+    """What the rows note, once for each scan."""
+    noted = Counter((row.scan, row.note) for row in rows if row.note)
+    return [f"{scan}: {note} ({count} cells)" for (scan, note), count in noted.items()]
 
 
 def _latest(rows: Sequence[LedgerRow]) -> str:

@@ -11,32 +11,32 @@ Locally `refresh` does the whole; in the cluster the refresh command runs in the
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from orchestrator.documents import DocumentError, read
 from orchestrator.errors import PermanentError, ScanmatrixError
-from orchestrator.model import Document, Scan
-
-if TYPE_CHECKING:
-    from orchestrator.volume import Volume
+from orchestrator.model import CellRecord, Document, Scan
+from orchestrator.volume import VERSION_FORMAT, Volume, version_time
 
 Runner = Callable[[Scan, Path], None]
 """Runs `scan.database.refresh` with `{database}` being the folder; raises a `ScanmatrixError` when it fails."""
 
-_VERSION = re.compile(r"(\d{8}T\d{6}Z)(-\d+)?")
-_FORMAT = "%Y%m%dT%H%M%SZ"
 _INCOMING = ".incoming-"
 #: A version replaced longer ago than a cell may take, and this on top, is in nobody's hands any more.
 MARGIN = timedelta(days=1)
+#: A cell that was given a version longer ago than this, and never ended, was cut off.
+HELD = timedelta(days=30)
 
 
 class DatabaseError(PermanentError):
@@ -133,12 +133,11 @@ def commit(volume: Volume, scan: str, key: str, *, longest: timedelta, now: date
         )
     now = now or datetime.now(UTC)
     with _locked(folder / ".lock"):
-        version = _free_name(folder, now.strftime(_FORMAT))
-        incoming.rename(folder / version)
+        version = _name_it(incoming, now.strftime(VERSION_FORMAT))
         temporary = folder / f".current-{secrets.token_hex(6)}"
         temporary.symlink_to(version)
         temporary.replace(folder / "current")
-        _prune(folder, version, now - longest - MARGIN)
+        _prune(volume, scan, now - longest - MARGIN)
     return version
 
 
@@ -184,27 +183,70 @@ def _has_content(folder: Path) -> bool:
     )
 
 
-def _free_name(folder: Path, name: str) -> str:
-    """The name itself, or with a number when two refreshes ended within one second."""
-    candidate, number = name, 1
-    while (folder / candidate).exists():
-        candidate, number = f"{name}-{number}", number + 1
-    return candidate
+def _name_it(incoming: Path, name: str) -> str:
+    """Give a folder the name of a version, with a number when another one was made within the same second.
+
+    A folder with content cannot be replaced by a rename, so that this holds where there are no locks, too.
+    """
+    for number in count():
+        candidate = f"{name}-{number}" if number else name
+        try:
+            incoming.rename(incoming.with_name(candidate))
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+        else:
+            return candidate
+    raise AssertionError  # pragma: no cover - numbers do not end
 
 
-def _prune(folder: Path, newest: str, before: datetime) -> None:
+def _prune(volume: Volume, scan: str, before: datetime) -> None:
     """Remove versions that were replaced before this moment, and what refreshes cut off before it left behind.
 
     A version is replaced when the next one is committed. Folders that are not named like ours are somebody's own.
     """
-    versions = sorted(entry.name for entry in folder.iterdir() if _VERSION.fullmatch(entry.name))
-    for version, successor in pairwise(versions):
-        replaced = datetime.strptime(successor[:16], _FORMAT).replace(tzinfo=UTC)
-        if version != newest and replaced < before:
+    folder = volume.databases(scan)
+    versions = sorted(filter(None, (_version(entry.name) for entry in folder.iterdir())))
+    old = [name for (_, _, name), (replaced, _, _) in pairwise(versions) if replaced < before]
+    held = {current(volume, scan), *(_held(volume, scan) if old else ())}
+    for version in old:
+        if version not in held:
             _remove(folder / version)
     for entry in folder.glob(f"{_INCOMING}*"):
-        if entry.lstat().st_mtime < before.timestamp():
-            _remove(entry)
+        with suppress(FileNotFoundError):
+            if entry.lstat().st_mtime < before.timestamp():
+                _remove(entry)
+
+
+def _version(name: str) -> tuple[datetime, int, str] | None:
+    """When a version was made, which one of that second it is, and its name; None for what is no version."""
+    made = version_time(name)
+    return (made, int(name.partition("-")[2] or 0), name) if made is not None else None
+
+
+def _held(volume: Volume, scan: str) -> set[str]:
+    """Versions given to a cell, of any run, that has begun and not ended; looked for only when some are old."""
+    since = time.time() - HELD.total_seconds()
+    found = set()
+    for link in volume.root.glob(f"runs/*/*/{scan}.database"):
+        with suppress(OSError):
+            version = link.readlink().name
+            if link.lstat().st_mtime > since and version not in found and _is_pending(volume, link):
+                found.add(version)
+    return found
+
+
+def _is_pending(volume: Volume, link: Path) -> bool:
+    """Whether the cell of a link may still be reading its database: its run has no ledger that is newer."""
+    target, scan, run = link.parent.name, link.stem, link.parent.parent.name
+    try:
+        record = read(volume.record(run, target, scan), CellRecord)
+    except DocumentError:
+        return True
+    if record.finished:
+        return False
+    ledger = volume.results(run) / "ledger.json"
+    return not ledger.exists() or ledger.stat().st_mtime < link.lstat().st_mtime
 
 
 def _remove(folder: Path) -> None:

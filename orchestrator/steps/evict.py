@@ -1,28 +1,56 @@
-"""Room on the volume: which tarballs go when a part of a run has ended, and which when the next one needs their place.
+"""Which tarballs may go when a part of a run has ended, and which are held until then.
 
-A blob that no cell has a link to is a cache: the next run may want the same image. It goes when room is needed, the one
-that was used longest ago first. A link count tells who uses it, whichever run that is; the inode's change time tells
-since when, because linking and unlinking set it.
+A blob stays while a cell of any run has a link to it: its link count tells. The pull step makes these links, before any
+cell is staged, so that no other run takes a blob away between a pull and its cells. When a run ends all its links go,
+those of failed cells too: a retry pulls again what is no longer there. A blob without links is a cache; how that is
+kept within its bounds is `orchestrator.steps.room`.
 """
 
 from __future__ import annotations
 
-import time
+import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.images.shared import forget_evicted
+from orchestrator.model import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
     from pathlib import Path
 
     from orchestrator.model import Plan
     from orchestrator.volume import Volume
 
-#: Seconds that a blob without links is left alone: it may have just been pulled, and its cells start any moment.
-IDLE = 3600
-_BLOCK = 512
+#: Filesystems that have no hard links, that allow no more of them, or that keep them within a folder or a device.
+LINK_REFUSED = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
+
+
+def hold(plan: Plan, target_id: str, volume: Volume) -> bool:
+    """Give the cells of a target that will run their links to its tarball, so that nobody removes it meanwhile.
+
+    Where the filesystem refuses links nothing is held; a blob younger than an hour is then left alone all the same.
+
+    Returns:
+        False when the tarball has gone; pull it again.
+    """
+    blob = volume.blob(plan.targets_by_id[target_id].digest)
+    for cell in plan.cells:
+        if cell.target != target_id or cell.decision is not Decision.RUN:
+            continue
+        link = volume.tarball(plan.run, cell.target, cell.scan)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            link.hardlink_to(blob)
+        except FileExistsError:
+            continue  # of an attempt before; `stage` looks at what it is
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if error.errno not in LINK_REFUSED:
+                raise
+            return True
+    return True
 
 
 def evict(plan: Plan, targets: Collection[str], volume: Volume) -> int:
@@ -46,7 +74,7 @@ def evict(plan: Plan, targets: Collection[str], volume: Volume) -> int:
     freed = release(plan, over, volume)
     digests = dict.fromkeys(found[id_].digest for id_ in over if id_ in found)
     blobs = [volume.blob(digest) for digest in digests if digest and digest not in needed]
-    freed += sum(_remove_unused(blob) for blob in blobs)
+    freed += sum(remove_unused(blob) for blob in blobs)
     if blobs:
         forget_evicted(volume.layers, blobs[0].parent)
     return freed
@@ -62,45 +90,8 @@ def release(plan: Plan, targets: Collection[str], volume: Volume) -> int:
     return sum(_unlink(path) for path in paths)
 
 
-def make_room(plan: Plan, wanted: Iterable[str], volume: Volume, *, now: float | None = None) -> int:
-    """Remove cached blobs until those that a Workflow is about to pull fit the volume's budget.
-
-    Args:
-        plan: of the run; its limits have the budget.
-        wanted: ids of the targets that are about to be pulled; their blobs stay when they are there.
-        volume: where the blobs lie.
-        now: seconds since 1970, instead of the clock.
-
-    Returns:
-        Bytes given back to the volume.
-    """
-    folder = volume.root / "blobs"
-    if not plan.limits.volume_bytes or not folder.is_dir():
-        return 0
-    targets = [plan.targets_by_id[id_] for id_ in wanted]
-    keep = {volume.blob(target.digest).name for target in targets if target.digest}
-    present = {path.name: path for path in folder.glob("*.tar")}
-    missing = sum(target.size or 0 for target in targets if volume.blob(target.digest).name not in present)
-    taken = 0
-    idle: list[tuple[float, int, Path]] = []
-    for name, path in present.items():
-        with suppress(FileNotFoundError):
-            status = path.stat()
-            taken += status.st_blocks * _BLOCK
-            if name not in keep and status.st_nlink == 1 and status.st_ctime < (now or time.time()) - IDLE:
-                idle.append((status.st_ctime, status.st_blocks * _BLOCK, path))
-    freed = 0
-    for _, size, path in sorted(idle):
-        if taken + missing - freed <= plan.limits.volume_bytes:
-            break
-        freed += size if _remove_unused(path) else 0
-    if freed:
-        forget_evicted(volume.layers, folder)
-    return freed
-
-
-def _remove_unused(blob: Path) -> int:
-    """Remove a blob that nobody has a link to; the bytes that gave back."""
+def remove_unused(blob: Path) -> int:
+    """Remove a blob unless somebody has a link to it; the bytes that gave back."""
     with suppress(FileNotFoundError):
         if blob.lstat().st_nlink == 1:
             return _unlink(blob)

@@ -42,6 +42,5 @@ def unsound_cells(plan: Plan, volume: Volume, targets: Collection[str] | None = 
         for cell in plan.cells
         if cell.decision is Decision.RUN
         and (targets is None or cell.target in targets)
-        and examine(plan.run, cell, plan.targets_by_id[cell.target], scans[cell.scan], volume).row.outcome
-        is not Outcome.OK
+        and examine(plan, cell, plan.targets_by_id[cell.target], scans[cell.scan], volume).row.outcome is not Outcome.OK
     }

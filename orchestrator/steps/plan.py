@@ -7,6 +7,7 @@ import zlib
 from orchestrator.documents import DocumentError, decode, encode, read
 from orchestrator.errors import UsageError
 from orchestrator.model import Plan
+from orchestrator.steps.room import lay_by
 from orchestrator.volume import Volume, write_atomic
 
 #: Most bytes a packed plan may unfold to; 10,000 cells take about 2 MB.
@@ -18,7 +19,7 @@ class PlanExists(UsageError):  # noqa: N818 - the name says what happened
 
 
 def write_plan(plan: Plan, volume: Volume) -> None:
-    """Put the plan on the volume; writing the same plan again does nothing.
+    """Put the plan on the volume, and keep room there for its results; writing the same plan again does nothing.
 
     Raises:
         PlanExists: there is another plan of that run. Plans are immutable: records and results refer to them.
@@ -31,6 +32,7 @@ def write_plan(plan: Plan, volume: Volume) -> None:
             )
         return
     write_atomic(path, encode(plan))
+    lay_by(plan, volume)
 
 
 def read_plan(run: str, volume: Volume) -> Plan:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from orchestrator.errors import PermanentError
+from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.images.archive import open_tarball
 from orchestrator.images.fill import Progress, fill
 from orchestrator.images.interface import ArchiveError
@@ -14,9 +14,13 @@ from orchestrator.images.registry import RegistryClient
 from orchestrator.images.shared import SharedBlobs
 from orchestrator.images.sources import RegistrySource, Source
 from orchestrator.model import Plan, Target
-from orchestrator.volume import Volume
+from orchestrator.steps.evict import hold
+from orchestrator.steps.room import reclaim
+from orchestrator.volume import Volume, VolumeFullError
 
 _LOCAL = "file:"
+#: Times a blob is pulled that another run on the same volume removes before it is linked.
+_ATTEMPTS = 3
 
 
 def pull(
@@ -46,7 +50,7 @@ def pull(
 
     Raises:
         PermanentError: no such target, one that could not be resolved, or (`ImageError`) one that cannot be pulled.
-        VolumeError: the volume is full.
+        VolumeFullError: the volume is full, even without what can be spared of it.
         TemporaryError: the registry failed for longer than the plan's retries last.
     """
     target = find_target(plan, target_id)
@@ -55,13 +59,45 @@ def pull(
     if is_sound(final, target):
         return final
     sweep(final.parent)
+    try:
+        _pull(plan, target, volume, client=client, progress=progress, cancelled=cancelled)
+    except VolumeFullError:
+        if not reclaim(plan, target.size or 0, volume):
+            raise
+        _pull(plan, target, volume, client=client, progress=progress, cancelled=cancelled)
+    return final
+
+
+def pull_held(plan: Plan, target_id: str, volume: Volume) -> Path:
+    """Make sure of a target's tarball as `pull` does, and that it stays until the run's cells have ended.
+
+    Raises:
+        TemporaryError: other runs remove it as soon as it is there.
+    """
+    for _ in range(_ATTEMPTS):
+        blob = pull(plan, target_id, volume)
+        if hold(plan, target_id, volume):
+            return blob
+    raise TemporaryError(f"{blob} disappears as soon as it is there; does another run need its room? Run them in turn")
+
+
+def _pull(
+    plan: Plan,
+    target: Target,
+    volume: Volume,
+    *,
+    client: RegistryClient | None,
+    progress: Progress | None,
+    cancelled: threading.Event,
+) -> None:
+    """Write the tarball, unless somebody else does so first."""
+    final = volume.blob(target.digest)
     with claim(final, cancelled=cancelled) as partial:
         if not is_sound(final, target):  # nobody else pulled it while we waited
             with _open_source(plan, target, client, cancelled) as source:
                 image, manifest = source.image(target.digest, target.platform)
                 shared = SharedBlobs(volume.layers, final)
                 fill(partial, final, image, manifest, source, shared=shared, progress=progress, cancelled=cancelled)
-    return final
 
 
 def find_target(plan: Plan, target_id: str) -> Target:

@@ -4,7 +4,6 @@ It works the same on the first attempt, on a retry days later, and after the tar
 have put into the folder meanwhile is not trusted: nothing is read out of it, and no link in it is followed.
 """
 
-import errno
 import fcntl
 import os
 import shutil
@@ -24,6 +23,7 @@ from orchestrator.images.partial import full_volume
 from orchestrator.images.registry import RegistryClient
 from orchestrator.model import CellRecord, Plan, Scan, Target
 from orchestrator.steps.database import pin
+from orchestrator.steps.evict import LINK_REFUSED
 from orchestrator.steps.pull import find_target, is_sound, pull
 from orchestrator.volume import Volume, VolumeError, atomic_file, write_atomic
 
@@ -31,8 +31,6 @@ from orchestrator.volume import Volume, VolumeError, atomic_file, write_atomic
 _FICLONE = 0x40049409
 #: Times a blob is pulled that another run on the same volume evicts before it is linked.
 _ATTEMPTS = 3
-#: Filesystems that have no hard links, that allow no more of them, or that keep them within a folder or a device.
-_LINK_REFUSED = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 
 
 def stage(
@@ -150,7 +148,7 @@ def _link(blob: Path, tarball: Path) -> bool:
     except FileExistsError:  # another stage of the same cell was faster
         return _is_same(blob, tarball)
     except OSError as error:
-        if error.errno not in _LINK_REFUSED:
+        if error.errno not in LINK_REFUSED:
             raise
         _copy(blob, tarball)
     return True

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,10 @@ from orchestrator.model import Cell, CellRecord, Decision, Name, Outcome, Policy
 from orchestrator.results.frames import explode_references, ledger_frame, read_findings, read_findings_csv
 from orchestrator.results.ledger import read_ledger
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.volume import Volume
+from orchestrator.steps.plan import write_plan
+from orchestrator.volume import Volume, VolumeFullError
 from tests.aggregation import CLEAN, ENDED, STARTED, make_plan, make_target, put_clean_run, put_record, put_report
+from tests.filesystems import fill_up, small_filesystem
 
 FILES = {"ledger.json", "findings.parquet", "findings.csv", "bom.cdx.json", "summary.md"}
 
@@ -332,17 +335,6 @@ def test_invalid_pieces_of_a_bom_are_left_out_and_named(volume):
     assert "components/2" in summary
 
 
-def test_shards_are_read_from_their_own_runs(volume):
-    targets = [make_target(1), make_target(2)]
-    plan = make_plan(targets)
-    shards = [make_plan([target], run=f"run-1-00{n}") for n, target in enumerate(targets, 1)]
-    for shard in shards:
-        put_clean_run(volume, shard)
-    ledger = aggregate(plan, volume, shards=shards)
-    assert ledger.count(Outcome.OK) == 10
-    assert ledger.run == "run-1"
-
-
 def test_the_policy_decides_by_severity(volume):
     plan = make_plan(policy=Policy(severity=Severity.HIGH))
     put_clean_run(volume, plan)
@@ -364,9 +356,78 @@ def test_a_failed_write_leaves_the_former_results(volume, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("orchestrator.results.bom.BomWriter.finish", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(VolumeFullError, match="space"):
         aggregate(plan, volume)
     assert _contents(volume, plan) == before
+
+
+def test_on_a_full_volume_the_tarballs_make_room_for_the_results(volume):
+    plan = make_plan()
+    with small_filesystem(volume.root, "12m"):
+        put_clean_run(volume, plan)
+        put_report(volume, plan, "app-1", "general", _trivy(2000))
+        blob = volume.blob(plan.targets[0].digest)
+        blob.parent.mkdir()
+        with blob.open("wb") as file:
+            file.truncate(1)
+        for cell in plan.cells:
+            volume.tarball(plan.run, cell.target, cell.scan).hardlink_to(blob)
+        fill_up(blob)
+        assert aggregate(plan, volume).count(Outcome.OK) == 5
+        assert {path.name for path in volume.results(plan.run).iterdir()} == FILES
+        assert not blob.exists()
+
+
+def test_the_reserve_of_a_run_is_for_its_results(volume):
+    plan = make_plan()
+    with small_filesystem(volume.root, "24m"):
+        put_clean_run(volume, plan)
+        write_plan(plan, volume)
+        fill_up(volume.root / "of-somebody-else")
+        assert aggregate(plan, volume).count(Outcome.OK) == 5
+        assert not volume.reserve(plan.run).exists()
+
+
+def test_what_the_results_do_not_fit_is_said_and_nothing_is_left(volume):
+    plan = make_plan()
+    with small_filesystem(volume.root, "6m"):
+        put_clean_run(volume, plan)
+        fill_up(volume.root / "of-somebody-else")
+        with pytest.raises(VolumeFullError, match="make room"):
+            aggregate(plan, volume)
+        assert list(volume.results(plan.run).iterdir()) == []
+
+
+def test_a_database_from_before_the_run_is_noted_with_its_age(volume):
+    plan = make_plan()  # of 09:00
+    put_clean_run(volume, plan)
+    written = datetime(2025, 3, 1, 10, 30, tzinfo=UTC).timestamp()
+    for scan, version in (("general", "20250228T090000Z"), ("dependency", "20250301T090000Z-1"), ("virus", "by-hand")):
+        put_record(volume, plan, "app-1", scan, msgspec.structs.replace(ENDED, database_version=version))
+        for report in volume.cell(plan.run, "app-1", scan).iterdir():
+            os.utime(report, (written, written))
+    put_record(
+        volume,
+        plan,
+        "app-1",
+        "sbom",
+        CellRecord(
+            attempts=1,
+            started=STARTED,
+            finished="2025-03-01T10:00:00Z",
+            exit_code=1,
+            database_version="20250228T100000Z",
+        ),
+    )
+    rows = {row.scan: row for row in aggregate(plan, volume).rows}
+    assert rows["general"].database_age == 25.5 * 3600
+    assert "stale since 2025-02-28T09:00:00Z" in rows["general"].note
+    assert (rows["dependency"].database_age, rows["dependency"].note) == (1.5 * 3600, "")
+    assert (rows["virus"].database_age, rows["virus"].note) == (None, "")
+    assert (rows["sbom"].outcome, rows["sbom"].database_age) == (Outcome.FAILED, 24 * 3600)
+    assert "stale" in rows["sbom"].note
+    assert "stale since" in (volume.results(plan.run) / "summary.md").read_text()
+    assert ledger_frame(read_ledger(volume, plan.run))["database_age"].isna().sum() == 2
 
 
 def test_a_plan_without_cells_has_results_too(volume):

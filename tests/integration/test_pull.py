@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orchestrator.documents import encode
@@ -32,9 +33,12 @@ from orchestrator.images.interface import (
 from orchestrator.images.layout import layout as lay_out
 from orchestrator.images.manifests import read_image
 from orchestrator.images.members import section
-from orchestrator.model import Plan, Platform
-from orchestrator.steps.pull import pull
-from orchestrator.volume import Volume, VolumeError, write_atomic
+from orchestrator.model import Cell, Plan, Platform, Scan
+from orchestrator.steps import room
+from orchestrator.steps.evict import hold
+from orchestrator.steps.pull import is_sound, pull, pull_held
+from orchestrator.volume import Volume, VolumeError, VolumeFullError, write_atomic
+from tests.filesystems import small_filesystem
 from tests.integration.pulls import TARGET, check_tarball, fast_client, make_plan
 from tests.tools import faults, layouts
 from tests.tools.faults import Fault
@@ -293,30 +297,67 @@ def test_foreign_layers_only_from_the_registry_itself(registry: Registry, reposi
 # The volume
 
 
-@contextmanager
-def _small_filesystem(folder: Path, size: str) -> Iterator[None]:
-    folder.mkdir()
-    if (
-        os.geteuid() != 0
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False
-        ).returncode
-    ):
-        pytest.skip("mounting a small filesystem takes root")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
 def test_a_full_volume_is_known_before_the_first_layer(plan: Plan, volume: Volume, proxy: Proxy) -> None:
-    with _small_filesystem(volume.root, "5m"):
-        with pytest.raises(VolumeError) as error:
+    with small_filesystem(volume.root, "5m"):
+        with pytest.raises(VolumeFullError) as error:
             _pull(plan, volume)
         assert str(plan.targets[0].size) in str(error.value)
         assert str(volume.root) in str(error.value)
         assert _nothing_left(volume)
         assert not proxy.log.blob_reads()
+
+
+def _cache(volume: Volume, name: str, size: int) -> Path:
+    """A blob that nobody has a link to, too large to lie beside the image."""
+    blob = volume.blob(f"sha256:{name}")
+    blob.parent.mkdir(exist_ok=True)
+    blob.write_bytes(b"x" * size)
+    return blob
+
+
+def test_on_a_full_volume_what_is_only_a_cache_goes(
+    plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with small_filesystem(volume.root, "12m"):
+        cached = _cache(volume, "1", 9_000_000)
+        with pytest.raises(VolumeFullError):  # just pulled by somebody
+            _pull(plan, volume)
+        assert cached.exists()
+        monkeypatch.setattr(room, "_URGENT", -1.0)
+        linked = volume.root / "of-another-run"
+        linked.hardlink_to(cached)
+        with pytest.raises(VolumeFullError):
+            _pull(plan, volume)
+        linked.unlink()
+        assert is_sound(_pull(plan, volume), plan.targets[0])
+        assert not cached.exists()
+
+
+def test_on_a_full_volume_images_go_whose_cells_have_all_ended_well(plan: Plan, volume: Volume) -> None:
+    """The run's own, though the cells still have their links: nothing will read them any more."""
+    scan = Scan(name="root-user", image="x", command=("x",), format="scanmatrix", builtin=True)
+    other = msgspec.structs.replace(plan.targets[0], id="other", digest=f"sha256:{'1' * 64}", size=None)
+    cells = tuple(Cell(target=id_, scan=scan.name) for id_ in ("other", plan.targets[0].id))
+    two = msgspec.structs.replace(plan, targets=(*plan.targets, other), scans=(scan,), cells=cells)
+    with small_filesystem(volume.root, "12m"):
+        blob = _cache(volume, "1" * 64, 9_000_000)
+        assert hold(two, "other", volume)
+        with pytest.raises(VolumeFullError):
+            _pull(two, volume)
+        report = volume.cell(two.run, "other", scan.name) / scan.report
+        report.write_bytes(b'{"format": "scanmatrix/1", "scanner": {"name": "root-user"}, "findings": []}')
+        assert is_sound(_pull(two, volume), plan.targets[0])
+        assert not blob.exists()
+        assert report.exists()
+
+
+def test_a_pull_that_is_held_stays_until_the_run_has_ended(plan: Plan, volume: Volume) -> None:
+    scan = Scan(name="root-user", image="x", command=("x",), format="scanmatrix", builtin=True)
+    cells = (Cell(target=plan.targets[0].id, scan=scan.name),)
+    one = msgspec.structs.replace(plan, scans=(scan,), cells=cells)
+    blob = pull_held(one, plan.targets[0].id, volume)
+    assert blob.samefile(volume.tarball(one.run, plan.targets[0].id, scan.name))
+    assert pull_held(one, plan.targets[0].id, volume) == blob
 
 
 def test_a_limit_on_file_sizes_is_told_the_same_way(plan: Plan, volume: Volume) -> None:

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.images import _linux, partial
 from orchestrator.images.interface import Cancelled
 from orchestrator.images.partial import IDLE, STAMP, claim, sweep
-from orchestrator.volume import VolumeError
+from orchestrator.volume import VolumeFullError
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_full_volume_is_known_at_once_and_named(final: Path, monkeypatch: pyte
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(partial, "allocate", full)
-    with pytest.raises(VolumeError) as error, claim(final, cancelled=_never()) as mine:
+    with pytest.raises(VolumeFullError) as error, claim(final, cancelled=_never()) as mine:
         mine.reserve(123_456_789)
     assert "123456789" in str(error.value)
     assert str(final.parent) in str(error.value)
@@ -206,5 +206,5 @@ def test_space_is_really_taken(final: Path) -> None:
 def test_without_fallocate_the_free_space_decides(final: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_linux, "_FALLOCATE", None)
     _put(final, b"x")
-    with pytest.raises(VolumeError), claim(final.with_name("sha256-2.tar"), cancelled=_never()) as mine:
+    with pytest.raises(VolumeFullError), claim(final.with_name("sha256-2.tar"), cancelled=_never()) as mine:
         mine.reserve(1 << 60)

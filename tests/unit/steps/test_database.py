@@ -1,6 +1,8 @@
 import os
 import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,14 +10,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from orchestrator.documents import encode
 from orchestrator.errors import PermanentError, TemporaryError
-from orchestrator.model import Database, Scan
+from orchestrator.model import CellRecord, Database, Scan
 from orchestrator.steps import database
 from orchestrator.steps.database import DatabaseError, commit, current, pin, pinned, prepare, refresh
 from orchestrator.volume import Volume, VolumeError
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 SHORT = timedelta(minutes=30)
+STARTED = "2025-06-01T12:00:00Z"
 SIGNATURE = "scanmatrix.test.Sample:0:*:58354f2150\n"
 
 
@@ -177,6 +181,94 @@ def test_versions_go_once_no_cell_can_have_them_and_not_before(volume):
     assert files(volume) == {first, second, third, "current"}
     fourth = commit_at(volume, limit + timedelta(seconds=1))
     assert files(volume) == {second, third, fourth, "current"}
+
+
+def test_a_version_that_a_pending_cell_was_given_stays_however_old_it_is(volume):
+    first = commit_at(volume, NOW)
+    for target in ("a", "b", "c", "d", "e"):
+        pin(volume, "run-1", target, "virus")
+        write_record(volume, target, CellRecord(attempts=1, started=STARTED, finished=STARTED, error="exit code 2"))
+    second = commit_at(volume, NOW + timedelta(days=10))
+    write_record(volume, "d", CellRecord(attempts=2, started=STARTED))
+    commit_at(volume, NOW + timedelta(days=20))
+    assert first in files(volume)
+    write_record(volume, "d", CellRecord(attempts=2, started=STARTED, finished=STARTED, exit_code=0))
+    fourth = commit_at(volume, NOW + timedelta(days=30))
+    assert first not in files(volume)
+    assert {fourth, "current"} < files(volume)
+    assert second not in files(volume)
+
+
+def test_a_cell_whose_run_has_its_ledger_or_that_was_cut_off_long_ago_holds_nothing(volume):
+    first = commit_at(volume, NOW)
+    pin(volume, "run-1", "a", "virus")
+    pin(volume, "run-2", "a", "virus")
+    write_record(volume, "a", CellRecord(attempts=1, started=STARTED))
+    long_ago = time.time() - database.HELD.total_seconds() - 60
+    os.utime(pinned(volume, "run-2", "a", "virus"), (long_ago, long_ago), follow_symlinks=False)
+    commit_at(volume, NOW + timedelta(days=10))
+    commit_at(volume, NOW + timedelta(days=20))
+    assert first in files(volume)
+    volume.results("run-1").mkdir(parents=True)
+    (volume.results("run-1") / "ledger.json").write_text("{}")
+    commit_at(volume, NOW + timedelta(days=30))
+    assert first not in files(volume)
+
+
+def write_record(volume: Volume, target: str, record: CellRecord) -> None:
+    path = volume.record("run-1", target, "virus")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode(record))
+
+
+COMMIT = """
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from orchestrator.steps.database import commit, current, pin, prepare
+from orchestrator.volume import Volume
+
+volume, key = Volume(Path(sys.argv[1])), sys.argv[2]
+(prepare(volume, "virus", key) / "main.cvd").write_text(key)
+sys.stdin.readline()
+for number in range(20):
+    now = datetime(2025, 6, 1, 12, 0, number, tzinfo=UTC)
+    (prepare(volume, "virus", key) / "main.cvd").write_text(f"{key} {number}")
+    print(commit(volume, "virus", key, longest=timedelta(minutes=30), now=now))
+    # A cell is given what is current, whichever run made it; it must be there and whole.
+    pin(volume, f"run-{key}", "a", "virus")
+    assert len((volume.root / "runs" / f"run-{key}" / "a" / "virus.database" / "main.cvd").read_text().split()) == 2
+"""
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_runs_at_once_commit_in_the_same_seconds_and_take_nothing_from_each_other(volume, locks):
+    """Real processes; on a filesystem without locks, too."""
+    program = COMMIT if locks else f"import fcntl\nfcntl.flock = lambda *_: None\n{COMMIT}"
+    command = [sys.executable, "-c", program, volume.root]
+    processes = [
+        subprocess.Popen([*command, f"{number}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for number in range(3)
+    ]
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = [process.communicate(timeout=60)[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    versions = [version for answer in answers for version in answer]
+    assert len(set(versions)) == 60
+    assert {version[:16] for version in versions} == {f"20250601T1200{second:02}Z" for second in range(20)}
+    assert files(volume) == {*versions, "current"}
+    assert current(volume, "virus") in {answer[-1] for answer in answers}
+
+
+def test_the_tenth_version_of_a_second_is_newer_than_the_second(volume):
+    made = [commit_at(volume, NOW) for _ in range(12)]
+    later = commit_at(volume, NOW + timedelta(days=1))
+    newest = commit_at(volume, NOW + timedelta(days=9))
+    assert files(volume) == {later, newest, "current"}
+    assert len(set(made)) == 12
 
 
 def test_a_folder_that_somebody_else_put_there_stays(volume):

@@ -1,0 +1,18 @@
+"""`docs/reasons.md` explains every reason there is, in the code's words."""
+
+from pathlib import Path
+
+from orchestrator.cluster import fates, reasons
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "reasons.md").read_text()
+
+
+def test_every_reason_is_explained():
+    words = [
+        value
+        for name, value in vars(reasons).items()
+        if name.isupper() and not name.startswith("_") and isinstance(value, str)
+    ]
+    told = [*words, fates.NEVER_STARTED, fates.PULL]
+    assert len(told) > 15
+    assert [text for text in told if text not in PAGE and text != reasons.UNENDED] == []
