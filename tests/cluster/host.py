@@ -15,6 +15,8 @@ _TABLES = ("filter", "nat", "mangle")
 #: Chains of kube-proxy, kubelet, the CNI plugins and our own.
 _CHAINS = ("KUBE-", "CNI-", "SCANMATRIX-")
 _CGROUPS = Path("/sys/fs/cgroup")
+#: Where network plugins are noted to have been called, for each sandbox and link; `pods` is our network's name.
+_NOTES = Path("/var/lib/cni/results")
 
 
 def prepare(state: State) -> None:
@@ -45,6 +47,7 @@ def restore(state: State) -> None:
         found = json.loads(before.read_text())
         _FORWARD.write_text(found["forward"] + "\n")
         _run("iptables", "--wait", "-P", "FORWARD", found["policy"])
+    _remove_notes()
     _remove_cgroups()
     unmount(state.folder)
     shutil.rmtree(state.folder)
@@ -88,6 +91,14 @@ def _words(line: str) -> list[str]:
 
 def _rules(table: str, command: str = "iptables") -> list[str]:
     return _output(command, "--wait", "-t", table, "-S").splitlines()
+
+
+def _remove_notes() -> None:
+    """Remove what is noted about sandboxes of ours that ended without a word to the network plugins."""
+    for note in _NOTES.glob("pods-*-eth0"):
+        sandbox = note.name.removeprefix("pods-").removesuffix("-eth0")
+        (_NOTES / f"cni-loopback-{sandbox}-lo").unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
 
 
 def _remove_cgroups() -> None:
