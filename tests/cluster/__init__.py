@@ -1,7 +1,7 @@
 """A real Kubernetes node with Argo Workflows on a bare Debian machine: no Docker, nothing installed but packages.
 
-`python -m tests.cluster up` starts etcd, the control plane, containerd, kubelet, kube-proxy, CoreDNS, the enforcement of
-NetworkPolicies and Argo as processes and pods of this machine; `down` ends them and removes every trace. Needs root.
+`python -m tests.cluster up` starts etcd, the control plane, containerd, kubelet, kube-proxy, CoreDNS, the enforcement
+of NetworkPolicies and Argo as processes and pods of this machine; `down` ends them and leaves no trace. Needs root.
 
 | module | what it does |
 |---|---|

@@ -4,11 +4,14 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tests.cluster import addons, containers, control_plane, host, node, policy, processes
 from tests.cluster.processes import ClusterError
 from tests.cluster.state import API_SERVER, State, default_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def main() -> int:

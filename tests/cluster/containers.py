@@ -1,6 +1,5 @@
 """Images into containerd, and containers out of it."""
 
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path

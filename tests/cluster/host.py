@@ -4,11 +4,14 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.cluster.processes import ClusterError
 from tests.cluster.state import NODE_IP, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 _TABLES = ("filter", "nat", "mangle")

@@ -1,6 +1,6 @@
 """The images that Workflows use, built without Docker and brought into containerd under the names their users know.
 
-The orchestrator's has the content of `argo-install/Dockerfile`: Debian with Python, the locked dependencies, the project.
+The orchestrator's has the content of `argo-install/Dockerfile`: Debian, Python, the locked dependencies, the project.
 Scanners are nothing but their program; those whose templates call a shell stand on a Debian.
 
 `python -m tests.cluster.images` builds and imports what is missing or has changed.

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.cluster.state import State
@@ -112,16 +113,12 @@ def _started(pid: int) -> int | None:
     except OSError:
         return None
     if fields[0] == "Z":
-        try:  # ours, when this very process started it
+        with suppress(ChildProcessError):  # ours, when this very process started it
             os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            pass
         return None
     return int(fields[19])
 
 
 def _signal(pid: int, how: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, how)
-    except ProcessLookupError:
-        pass

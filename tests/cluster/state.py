@@ -6,7 +6,7 @@ from pathlib import Path
 
 #: Of the node: an address of our own on the loopback link, so that nothing listens on the machine's network.
 NODE_IP = "10.243.0.1"
-API_SERVER = f"https://{NODE_IP}:16443"
+API_SERVER = f"https://{NODE_IP}:6443"
 ETCD = "http://127.0.0.1:12379"
 ETCD_PEER = "http://127.0.0.1:12380"
 PODS = "10.244.0.0/16"

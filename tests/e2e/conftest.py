@@ -1,7 +1,7 @@
 """A real cluster with everything installed, for the end-to-end tests.
 
-With KUBECONFIG set, that cluster is used, and must be able to use this machine's servers and folders (a single node on it).
-Otherwise the one-node cluster of `tests/cluster` is brought up, and taken down again unless it was up before.
+With KUBECONFIG set, that cluster is used; its node must reach this machine's servers and folders, so be on it. Otherwise
+the one-node cluster of `tests/cluster` is brought up, and taken down again unless it was up before.
 """
 
 import os
@@ -79,7 +79,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base class has it
         """Nothing: pytest has the output."""
 
 

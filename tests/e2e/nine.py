@@ -42,8 +42,14 @@ def templates(mirror: str) -> dict[str, dict[str, Any]]:
 
 
 def general() -> dict[str, Any]:
-    """Trivy, in the version that the Go modules have; its databases come by plain HTTP through the cache."""
+    """Trivy, in the version that the Go modules have; its databases come by plain HTTP through the cache.
+
+    That version opens its database for writing, which the shipped one does not: it works on a copy of it.
+    """
     found = shipped("general") | {"image": TRIVY}
+    copy = "{workdir}/database"
+    command = [part.replace("{database}", copy) for part in found["command"]]
+    found["command"] = ["sh", "-c", f'cp -r "$1" {copy} && shift && exec "$@"', "sh", "{database}", *command]
     found["database"]["refresh"].append("--insecure")
     found["parameters"] = {
         "databaseRepository": f"{CACHE}:5000/aquasecurity/trivy-db:2",

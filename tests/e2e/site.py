@@ -8,7 +8,6 @@ import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -22,6 +21,7 @@ from tests.tools import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     import pandas as pd
 
@@ -131,7 +131,7 @@ def make_site(
         _install(site)
         yield site
     finally:
-        if os.environ.get("SCANMATRIX_KEEP_SITES", "") in {"", "0"}:
+        if os.environ.get("KEEP_SITES", "") in {"", "0"}:
             _remove(site)
 
 

@@ -18,7 +18,7 @@ def find(name: str) -> Path | None:
     built = _catalog.cached(name)
     if built is not None:
         return built
-    # The interpreter's own folder holds what came with the environment (syft), sbin and cni what Debian keeps from users' PATH.
+    # The interpreter's own folder holds what came with the environment (syft), sbin what Debian keeps from users' PATH.
     places = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/local/sbin:/usr/sbin:/usr/lib/cni"]
     )

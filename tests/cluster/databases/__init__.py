@@ -1,4 +1,4 @@
-"""Vulnerability databases of a few real CVEs, each written by its scanner's own package, since the real ones cannot be fetched."""
+"""Vulnerability databases of a few real CVEs, written by the scanners' own packages; real ones cannot be fetched."""
 
 import hashlib
 import io
@@ -46,7 +46,12 @@ def _artifact(folder: Path, media_type: str) -> Image:
             tar.add(path, arcname=path.name)
     layer = Layer(b"", buffer.getvalue())
     config = b"{}"
-    described = {"mediaType": media_type, "digest": layer.digest, "size": len(layer.blob)}
+    described = {
+        "mediaType": media_type,
+        "digest": layer.digest,
+        "size": len(layer.blob),
+        "annotations": {"org.opencontainers.image.title": f"{folder.name}.tar.gz"},
+    }
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -57,7 +62,7 @@ def _artifact(folder: Path, media_type: str) -> Image:
 
 
 def _writer(name: str) -> Path:
-    """The program that writes a database, built once for each text of it, with its scanner's own versions of everything."""
+    """The program that writes a database, built once for each text of it, with its scanner's own dependencies."""
     source = (_HERE / name / "main.go").read_bytes()
     module = _catalog.HERE / "go" / name
     key = hashlib.sha256(source + (module / "go.sum").read_bytes()).hexdigest()[:16]
