@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
@@ -32,6 +33,9 @@ _log = logging.getLogger(__name__)
 _LOG_LINES = 20
 _LOG_BYTES = 16_000
 _LOG_LENGTH = 4000
+# What Argo's executor, which starts the scanner, writes into the same log: when it begins and how it ended.
+_EXECUTOR = re.compile(r"time=\S+ level=\w+ msg=.* argo=true|Error: exit status \d+")
+_EXECUTOR_LINES = 4
 #: Logs read of one run; whoever has more failures than that has one cause for most of them.
 MOST_LOGS = 200
 # Records written and logs read at the same time: both mostly wait, for a disk or for the API server.
@@ -169,6 +173,12 @@ def _run_notes(fates: Fates) -> list[str]:
     return [*refreshed, *ended, *(why for _, why in sorted(fates.shards.items()))]
 
 
+def _without_executor(text: str) -> str:
+    """The last lines that the container itself wrote."""
+    lines = [line for line in text.splitlines() if not _EXECUTOR.match(line)]
+    return "\n".join(lines[-_LOG_LINES:])[-_LOG_LENGTH:]
+
+
 class _Logs:
     """Last lines of failed containers, up to a number of them."""
 
@@ -186,12 +196,13 @@ class _Logs:
             next(self._left)
             return ""
         try:
-            text = self._cluster.log(fate.pod, container=fate.container, lines=_LOG_LINES, limit=_LOG_BYTES)
+            lines = _LOG_LINES + _EXECUTOR_LINES
+            text = self._cluster.log(fate.pod, container=fate.container, lines=lines, limit=_LOG_BYTES)
         except ScanmatrixError as error:
             self._away = self._away or isinstance(error, (UnreachableError, ForbiddenError))
             _log.info("the log of pod %s cannot be read: %s", fate.pod, error)
             return ""
-        return text[-_LOG_LENGTH:]
+        return _without_executor(text)
 
     def notes(self) -> list[str]:
         """What was left out."""
