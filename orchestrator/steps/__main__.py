@@ -124,7 +124,7 @@ def _left(options: argparse.Namespace) -> None:
     if options.wave:
         images: tuple[str, ...] = plan.waves[int(options.wave) - 1]
     else:
-        images = divide(plan, volume, shard=options.shard).images
+        images = divide(plan, volume, shard=options.shard, only=options.only).images
     left = pending(plan, only=unsound_cells(plan, volume, set(images)))
     write_outputs(plan, Work(tuple(left), left), options.outputs)
     _say(f"{sum(map(len, left.values()))} cells of {len(left)} images run again")
@@ -250,6 +250,9 @@ def _parser() -> argparse.ArgumentParser:
     left = add("left", _left, "Which cells failed, to run them once more.")
     left.add_argument("--wave", default="", help="number of the wave, from 1, when the plan has several")
     left.add_argument("--shard", default="", help="number of the shard that this Workflow is")
+    left.add_argument(
+        "--only", default="", choices=("", "failed", "results"), help="as this Workflow's plan step has it"
+    )
     left.add_argument("--namespace", default="", help="where the Workflows of the run are")
     left.add_argument("--outputs", type=Path, required=True, help="folder for the output parameters")
 

@@ -93,6 +93,8 @@ def write_run(packed: str, source: ConfigSource | None, run: str, volume: Volume
 def divide(plan: Plan, volume: Volume, *, shard: str = "", only: str = "") -> Work:
     """What this Workflow has to do of the run.
 
+    A target belongs to the same shard in every Workflow of the run, whatever of it is left to do.
+
     Args:
         plan: of the run.
         volume: where its results so far lie.
@@ -102,18 +104,19 @@ def divide(plan: Plan, volume: Volume, *, shard: str = "", only: str = "") -> Wo
     Raises:
         UsageError: there is no such shard.
     """
-    wanted = pending(plan, only=failed_cells(plan, volume) if only == FAILED else None)
-    found = parts(plan, wanted)
+    every = pending(plan)
+    wanted = pending(plan, only=failed_cells(plan, volume)) if only == FAILED else every
+    shards = parts(plan, every)
     if shard:
-        try:
-            return Work(found[int(shard) - 1], wanted)
-        except (ValueError, IndexError):
-            raise UsageError(f"run {plan.run} has no shard {shard!r}; it has {len(found)}") from None
+        if not (shard.isdecimal() and 0 < int(shard) <= len(shards)):
+            raise UsageError(f"run {plan.run} has no shard {shard!r}; it has {len(shards)}")
+        return Work(tuple(id_ for id_ in shards[int(shard) - 1] if id_ in wanted), wanted)
     names = {scan for scans in wanted.values() for scan in scans}
     databases = tuple(scan.name for scan in plan.scans if scan.database and scan.name in names)
-    if len(found) > 1:
-        return Work((), wanted, tuple(f"{number:03}" for number in range(1, len(found) + 1)), databases)
-    return Work(found[0] if found else (), wanted, databases=databases)
+    if len(parts(plan, wanted)) > 1:
+        numbers = (f"{number:03}" for number, part in enumerate(shards, start=1) if not wanted.keys().isdisjoint(part))
+        return Work((), wanted, tuple(numbers), databases)
+    return Work(tuple(wanted), wanted, databases=databases)
 
 
 def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, frozenset[str]] | None = None) -> None:
