@@ -18,6 +18,8 @@ from workflows.cell import cell_template, retry, scanner_container, template_nam
 from workflows.settings import ALLOWANCE, RenderError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.model import Scan
     from workflows.matrix import Shape
     from workflows.settings import Settings
@@ -32,14 +34,18 @@ _RESERVED = {"init", "wait", "main", "stage"}
 
 
 def image_templates(shape: Shape, settings: Settings) -> list[Template]:
-    """The templates of one image: those of `layout: cell`, and one for each set of scans that has a pod of its own."""
+    """The templates of one image: one for each set of scans that is known, and one that goes by the item's own list.
+
+    With a template for its set an image leaves no skipped nodes in the Workflow's status, which may have 1 MiB.
+    """
     scans = {scan.name: scan for scan in shape.scans}
+    make = _image_pod if settings.layout == "image" else _image_cells
     sets: list[Template] = [
-        _image_pod(name, [scans[each] for each in sorted(members)], shape, settings)
+        make(f"image-{name}", [scans[each] for each in sorted(members)], shape, settings)
         for name, members in set_names(shape).items()
     ]
     return [
-        _image(shape),
+        *([_image(shape)] if shape.others or shape.again else []),
         _pull(shape, settings),
         *sets,
         *(cell_template(scan, settings, run=shape.run) for scan in shape.scans),
@@ -47,24 +53,36 @@ def image_templates(shape: Shape, settings: Settings) -> list[Template]:
 
 
 def set_names(shape: Shape) -> dict[str, frozenset[str]]:
-    """The sets of scans that have a pod of their own, by name."""
+    """The sets of scans that have a template of their own, by name."""
     return {f"set-{number}": members for number, members in enumerate(shape.sets, start=1)}
 
 
 def _image(shape: Shape) -> DAG:
-    """`layout: cell`: a pod pulls the image, then a pod for each cell."""
-    arguments = m.Arguments(parameters=[m.Parameter(name="target", value=_TARGET)])
+    """A pod pulls the image, then a pod for each of all scans that is in the item's list."""
     with DAG(name="image", inputs=pods.parameters(["target", "scans"]), fail_fast=False) as image:
-        Task(name="pull", template="pull", arguments=arguments)
-        for scan in shape.scans:
-            Task(
-                name=scan.name,
-                template=template_name(scan.name),
-                arguments=arguments,
-                depends="pull",
-                when=f"'{_SCANS}' =~ ',{scan.name},'",
-            )
+        _cells(shape.scans, when=True)
     return image
+
+
+def _image_cells(name: str, scans: Sequence[Scan], shape: Shape, settings: Settings) -> DAG:  # noqa: ARG001 - as `_image_pod`
+    """`layout: cell`: a pod pulls the image, then a pod for each scan of a set."""
+    with DAG(name=name, inputs=pods.parameters(["target"]), fail_fast=False) as image:
+        _cells(scans, when=False)
+    return image
+
+
+def _cells(scans: Sequence[Scan], *, when: bool) -> None:
+    """The tasks of an image's DAG."""
+    arguments = m.Arguments(parameters=[m.Parameter(name="target", value=_TARGET)])
+    Task(name="pull", template="pull", arguments=arguments)
+    for scan in scans:
+        Task(
+            name=scan.name,
+            template=template_name(scan.name),
+            arguments=arguments,
+            depends="pull",
+            when=f"'{_SCANS}' =~ ',{scan.name},'" if when else None,
+        )
 
 
 def _pull(shape: Shape, settings: Settings) -> Container:
@@ -78,7 +96,7 @@ def _pull(shape: Shape, settings: Settings) -> Container:
     )
 
 
-def _image_pod(name: str, scans: list[Scan], shape: Shape, settings: Settings) -> ContainerSet:
+def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Settings) -> ContainerSet:
     """`layout: image`: everything of an image in one pod.
 
     Folders on the volume must be there, with the right owner, before the kubelet mounts them into the containers; so
@@ -96,7 +114,7 @@ def _image_pod(name: str, scans: list[Scan], shape: Shape, settings: Settings) -
         ContainerNode(name=scan.name, **scanner_container(scan, settings, f"{folder}/{scan.name}")) for scan in scans
     ]
     return ContainerSet(
-        name=f"image-{name}",
+        name=name,
         inputs=pods.parameters(["target"]),
         labels=pods.labels("image", run=shape.run, target=_TARGET),
         init_containers=pods.init_containers(("stage", stage)),

@@ -9,7 +9,7 @@ import msgspec
 import yaml
 
 from orchestrator.catalog import load_catalog
-from orchestrator.planning.parts import pending
+from orchestrator.planning.parts import common_sets, pending
 from orchestrator.steps.items import fit_for_cluster
 from orchestrator.steps.plan import pack
 from workflows import matrix, schedule
@@ -46,7 +46,7 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
     settings = settings_of(config)
     if kind is Kind.TEMPLATE:
         limits = config.limits.document(config.volume.budget)
-        return [plain(schedule.template(tuple(load_catalog(config).values()), limits, _sets(plan, config), settings))]
+        return [plain(schedule.template(tuple(load_catalog(config).values()), limits, _sets(plan), settings))]
     if kind is Kind.SCHEDULE:
         if config.argo.schedule is None:
             raise RenderError("argo.schedule is not set; give it five cron fields, such as '0 3 * * *'")
@@ -63,7 +63,7 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
         )
     found = []
     for shard in shards:
-        sets = _sets(shard.plan, config)
+        sets = _sets(shard.plan)
         found.append(plain(schedule.workflow(shard, sets, settings), shard, sets))
     return found
 
@@ -76,15 +76,15 @@ def retry(run: str, config: Config, name: str) -> Manifest:
 def results(run: str, config: Config, name: str) -> Manifest:
     """A Workflow that prints the results of a run."""
     manifest = plain(schedule.submission(run, settings_of(config), {"only": matrix.RESULTS}, name=name))
-    manifest["spec"]["entrypoint"] = matrix.RESULTS
+    # The pod stays until it has been read; who reads it deletes the Workflow.
+    pods = {"strategy": "OnWorkflowCompletion", "deleteDelayDuration": "600s"}
+    manifest["spec"] |= {"entrypoint": matrix.RESULTS, "podGC": pods}
     return manifest
 
 
-def _sets(plan: Plan, config: Config) -> tuple[frozenset[str], ...]:
-    """The distinct sets of scans that images of a plan want, in their order; none in `layout: cell`."""
-    if config.layout == "cell":
-        return ()
-    return tuple(dict.fromkeys(frozenset(scans) for scans in pending(plan).values()))
+def _sets(plan: Plan) -> tuple[frozenset[str], ...]:
+    """The sets of scans that most images of a plan want."""
+    return common_sets(frozenset(scans) for scans in pending(plan).values())
 
 
 def render(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> str:

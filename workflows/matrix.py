@@ -52,7 +52,9 @@ class Shape:
         run: id of the run, or the Argo expression for it.
         scans: those that occur.
         waves: groups of images that run one after the other; 0 when there is nothing to run.
-        sets: of names of scans, each of which has one pod for an image that wants just these (`layout: image`).
+        sets: of names of scans, each of which has a template for the images that want just these.
+        others: False when every image wants one of the sets.
+        again: True when what failed runs once more, in `layout: cell`.
         in_cluster: True when the plan step, and not the Workflow, says which images, scans and shards there are.
     """
 
@@ -61,6 +63,8 @@ class Shape:
     limits: Limits
     waves: int = 1
     sets: tuple[frozenset[str], ...] = ()
+    others: bool = True
+    again: bool = False
     in_cluster: bool = False
 
 
@@ -77,7 +81,7 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
     found.append(_plan(shape, settings))
     found += [_database(scan, scan.database, shape, settings) for scan in scans if scan.database]
     found += [_shards(shape), _shard(shape, settings), _results(shape, settings)] if shape.in_cluster else []
-    found += [_left(shape, settings)] if shape.sets and scans else []
+    found += [_left(shape, settings)] if shape.again and scans else []
     found += [_evict(shape, settings)] if shape.waves > 1 or shape.in_cluster else []
     found += [_aggregate(shape, settings), _end(shape)]
     return found
@@ -121,13 +125,13 @@ def _wave(shape: Shape, wave: int, before: list[str]) -> list[str]:
     Returns:
         What the task after it depends on.
     """
-    tasks = {items_task(wave, shape.waves): "image"}
+    tasks = {items_task(wave, shape.waves): "image"} if shape.others else {}
     tasks |= {items_task(wave, shape.waves, name): f"image-{name}" for name in set_names(shape)}
     for task, template in tasks.items():
         source = f"{{{{tasks.plan.outputs.parameters.{task}}}}}" if shape.in_cluster else None
         _images(task, template, before, source)
     before = [_ended(task) for task in tasks]
-    if shape.sets:
+    if shape.again:
         left, again = (f"{name}{items_task(wave, shape.waves).removeprefix('images')}" for name in ("left", "again"))
         number = _arguments(wave=str(wave) if shape.waves > 1 else "")
         Task(name=left, template="left", depends=" && ".join(before), arguments=number)
@@ -275,7 +279,7 @@ def _shard(shape: Shape, settings: Settings) -> Resource:
 
 def _left(shape: Shape, settings: Settings) -> Container:
     """Which cells failed in a pod for several scans."""
-    shard = ["--shard", _SHARD] if shape.in_cluster else []
+    shard = [f"--shard={_SHARD}", "--only={{workflow.parameters.only}}"] if shape.in_cluster else []
     return Container(
         name="left",
         inputs=pods.parameters(["wave"]),

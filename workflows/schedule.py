@@ -10,6 +10,7 @@ from hera.workflows import models as m
 
 from orchestrator.catalog import scan_digests
 from orchestrator.cluster.labels import RUN as RUN_LABEL
+from orchestrator.planning.parts import pending
 from workflows import matrix, pods
 from workflows.settings import SCANS_ANNOTATION, TEMPLATE
 
@@ -68,7 +69,15 @@ def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) 
 def workflow(shard: Shard, sets: Sequence[frozenset[str]], settings: Settings) -> Workflow:
     """One self-contained Workflow that `argo submit` takes; its items are filled in by `workflows.render`."""
     plan = shard.plan
-    shape = matrix.Shape(run=plan.run, scans=plan.scans, limits=plan.limits, waves=len(shard.waves), sets=tuple(sets))
+    shape = matrix.Shape(
+        run=plan.run,
+        scans=plan.scans,
+        limits=plan.limits,
+        waves=len(shard.waves),
+        sets=tuple(sets),
+        others=not {frozenset(scans) for scans in pending(plan).values()} <= set(sets),
+        again=settings.layout == "image",
+    )
     return Workflow(
         generate_name=_base(plan.run),
         labels={RUN_LABEL: plan.run},
@@ -87,7 +96,14 @@ def template(
         sets: of scans that get a pod for each image, in `layout: image`.
         settings: of the manifests.
     """
-    shape = matrix.Shape(run=RUN, scans=tuple(scans), limits=limits, sets=tuple(sets), in_cluster=True)
+    shape = matrix.Shape(
+        run=RUN,
+        scans=tuple(scans),
+        limits=limits,
+        sets=tuple(sets),
+        again=settings.layout == "image",
+        in_cluster=True,
+    )
     labels = m.WorkflowMetadata(labels_from={RUN_LABEL: m.LabelValueFrom(expression=_RUN_EXPRESSION)})
     return WorkflowTemplate(
         name=TEMPLATE,

@@ -16,6 +16,7 @@ from orchestrator.model import Cell, Decision, Plan, Scan, Target
 from orchestrator.planning.allow import refusal
 from orchestrator.planning.budget import make_budget, make_waves, running, spell_bytes, unique_bytes
 from orchestrator.planning.interface import Past, PlanError, Resolver
+from orchestrator.planning.parts import common_sets
 from orchestrator.planning.patterns import matches
 from orchestrator.planning.staleness import freshness
 from orchestrator.planning.targets import Draft, finish, gather
@@ -99,9 +100,8 @@ def choose_scans(entry: Entry, default: Sequence[str], catalog: Mapping[str, Sca
 
 
 def wanted_sets(entries: Sequence[Entry], config: Config, catalog: Mapping[str, Scan]) -> tuple[frozenset[str], ...]:
-    """The distinct sets of scans that entries ask for, in their order."""
-    default = config.scans.default
-    return tuple(dict.fromkeys(frozenset(choose_scans(entry, default, catalog)) for entry in entries))
+    """The sets of scans that most entries ask for."""
+    return common_sets(frozenset(choose_scans(entry, config.scans.default, catalog)) for entry in entries)
 
 
 class _Decider:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from orchestrator.model import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from orchestrator.model import Plan
 
 Pending = dict[str, list[str]]
 """Names of scans to run by the id of their target, both in the plan's order."""
+
+
+#: Most sets of scans that get a template of their own.
+MOST_SETS = 12
 
 
 def pending(plan: Plan, *, only: Collection[tuple[str, str]] | None = None) -> Pending:
@@ -60,3 +65,12 @@ def parts(plan: Plan, wanted: Mapping[str, list[str]]) -> tuple[tuple[str, ...],
         cells += len(scans)
         taken += sizes[id_]
     return tuple(map(tuple, found))
+
+
+def common_sets(wanted: Iterable[frozenset[str]]) -> tuple[frozenset[str], ...]:
+    """The sets of scans that most images want, the most common first; at most `MOST_SETS` of them.
+
+    Args:
+        wanted: the scans of each image.
+    """
+    return tuple(scans for scans, _ in Counter(wanted).most_common(MOST_SETS))

@@ -29,6 +29,7 @@ _READER = (
     _rule(_ARGO, ["workflows"], "get list"),
     _rule("", ["pods"], "get list"),
     _rule("", ["pods/log"], "get"),
+    _rule("", ["events"], "list"),
 )
 # Argo's controller puts a template that is too large for an environment variable into a ConfigMap beside the pod.
 _CONTROLLER = (_rule("", ["configmaps"], "create delete"),)

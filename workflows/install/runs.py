@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import TYPE_CHECKING
 
 from orchestrator.catalog import load_catalog
 from orchestrator.cluster import labels as names
+from orchestrator.errors import ScanmatrixError
 from orchestrator.inventory import collect
 from orchestrator.planning.matrix import wanted_sets
 from workflows import schedule
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config import Config
+    from orchestrator.inventory import Entry
+    from orchestrator.model import Scan
     from workflows.install.objects import Manifest
+
+_log = logging.getLogger(__name__)
 
 _INSTALL = "install"
 _OBJECTS = "scanmatrix-workflows"
@@ -47,11 +53,20 @@ def templates(config: Config) -> list[Manifest]:
     catalog = load_catalog(config)
     settings = settings_of(config)
     limits = config.limits.document(config.volume.budget)
-    sets = wanted_sets(collect(config, catalog=catalog), config, catalog) if config.layout == "image" else ()
+    sets = wanted_sets(_entries(config, catalog), config, catalog)
     found = [plain(schedule.template(tuple(catalog.values()), limits, sets, settings))]
     if config.argo.schedule is not None:
         found.append(plain(schedule.schedule(config.argo.schedule, config.argo, settings)))
     return found
+
+
+def _entries(config: Config, catalog: Mapping[str, Scan]) -> tuple[Entry, ...]:
+    """What the configuration names now; a list that cannot be had here may well be had where runs are planned."""
+    try:
+        return collect(config, catalog=catalog)
+    except ScanmatrixError as error:
+        _log.warning("the WorkflowTemplate is made without knowing the targets, and so takes more room: %s", error)
+        return ()
 
 
 def delivered(objects: Sequence[Manifest], config: Config) -> list[Manifest]:
