@@ -104,17 +104,19 @@ def _sources() -> list[Path]:
 
 def _dependencies() -> Layer:
     """The locked dependencies, compiled, because nobody can write into the image; made once for each lock file."""
-    lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes())
+    lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
     file = _catalog.cache() / "images" / f"dependencies-{lock.hexdigest()[:16]}.tar"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".unfinished-") as folder:
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".dependencies-") as folder:
             site = Path(folder) / "root" / _SITE
             command = ["uv", "pip", "install", "--quiet", "--target", site, "--python", sys.executable]
             _run(*command, "--constraints", ROOT / "requirements.lock", ROOT)
             for own in ("orchestrator", "workflows", "bin"):
                 shutil.rmtree(site / own, ignore_errors=True)
             _compile(site)
+            if not (site / "msgspec").is_dir():
+                raise RuntimeError(f"the dependencies are not in {site}")
             _tar(Path(folder) / "root", Path(folder) / "layer.tar").rename(file)
     return layer_of_tar(file.read_bytes(), "none")
 

@@ -62,7 +62,8 @@ def test_plan_of_a_template_takes_the_workflows_name_and_writes_outputs(step, vo
     assert step("plan", packed, "--run", "wf-1", "--outputs", tmp_path / "out")[0] == 0
     assert read_plan("wf-1", volume) == msgspec.structs.replace(made, run="wf-1")
     assert [item["target"] for item in json.loads((tmp_path / "out" / "images").read_text())] == ["a"]
-    assert (tmp_path / "out" / "scans").read_text() == ",root-user,"
+    assert (tmp_path / "out" / "scans").read_text() == ",,"  # no scan that runs has a database
+    assert json.loads((tmp_path / "out" / "shards").read_text()) == []
 
 
 def test_plan_in_the_cluster_plans_from_the_configuration(step, volume, tmp_path):

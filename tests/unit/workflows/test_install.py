@@ -83,7 +83,7 @@ RIGHTS = {
         "create workflowtaskresults", "patch workflowtaskresults",
         "create workflows", "get workflows", "patch workflows",
     },
-    "scanmatrix-reader": {"get workflows", "list workflows", "get pods", "list pods", "get pods/log"},
+    "scanmatrix-reader": {"get workflows", "list workflows", "get pods", "list pods", "get pods/log", "list events"},
     "scanmatrix-controller": {"create configmaps", "delete configmaps"},
     "scanmatrix-installer": {f"{verb} {kind}" for verb in ("create", "get", "update")
                              for kind in ("workflowtemplates", "cronworkflows")},

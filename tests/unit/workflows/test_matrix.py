@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from orchestrator.config import default_config
-from orchestrator.model import Limits, Plan, Resources, Scan
+from orchestrator.model import Cell, Limits, Plan, Resources, Scan
+from orchestrator.planning.parts import MOST_SETS
 from orchestrator.steps.items import fit_for_cluster
 from orchestrator.steps.plan import unpack
 from tests.unit.steps.plans import plan, target
@@ -50,20 +52,60 @@ ENDED = "({0}.Succeeded || {0}.Failed || {0}.Errored || {0}.Skipped)"
 
 def test_the_shape_of_the_matrix():
     found = tasks(workflow(plan(("a", "b"))))
-    assert list(found) == ["plan", "database-virus", "images", "aggregate"]
+    assert list(found) == ["plan", "database-virus", "images-set-1", "aggregate"]
     assert found["database-virus"]["depends"] == "plan"
-    assert found["images"]["depends"] == "plan && " + ENDED.format("database-virus")
-    assert found["aggregate"]["depends"] == ENDED.format("images")
-    assert [item["target"] for item in found["images"]["withItems"]] == ["a", "b"]
-    assert found["images"]["withItems"][0]["scans"] == ",root-user,virus,"
+    assert found["images-set-1"]["depends"] == "plan && " + ENDED.format("database-virus")
+    assert found["aggregate"]["depends"] == ENDED.format("images-set-1")
+    assert [item["target"] for item in found["images-set-1"]["withItems"]] == ["a", "b"]
+    assert found["images-set-1"]["withItems"][0]["scans"] == ",root-user,virus,"
 
 
-def test_the_shape_of_an_image():
-    found = tasks(workflow(plan(("a",))), "image")
+def test_the_shape_of_an_image_of_a_known_set():
+    found = tasks(workflow(plan(("a",))), "image-set-1")
     assert list(found) == ["pull", "root-user", "virus"]
-    assert "when" not in found["pull"]
     assert found["virus"]["depends"] == "pull"
+    assert all("when" not in task for task in found.values())
+
+
+def test_the_shape_of_an_image_of_any_set():
+    (manifest,) = rendered(plan(("a",)), CONFIG, Kind.TEMPLATE)
+    found = tasks(manifest, "image")
+    assert "when" not in found["pull"]
     assert found["virus"]["when"] == "'{{inputs.parameters.scans}}' =~ ',virus,'"
+
+
+def sets(count: int) -> Plan:
+    """A plan in which each of so many images wants scans that no other wants."""
+    made = plan(tuple(f"t{number}" for number in range(count)))
+    scans = tuple(msgspec.structs.replace(made.scans[0], name=f"s{number}") for number in range(count))
+    cells = tuple(Cell(target=f"t{number}", scan=f"s{number}") for number in range(count))
+    return msgspec.structs.replace(made, scans=scans, cells=cells)
+
+
+def run_by(manifest: dict[str, Any]) -> dict[str, list[str]]:
+    """The targets by the task that runs them."""
+    found = {name: task["withItems"] for name, task in tasks(manifest).items() if "withItems" in task}
+    return {name: [item["target"] for item in items] for name, items in found.items()}
+
+
+def test_each_image_is_run_by_the_template_of_its_scans():
+    found = tasks(workflow(sets(3)))
+    items = {
+        name: [item["target"] for item in task["withItems"]] for name, task in found.items() if "withItems" in task
+    }
+    assert items == {"images-set-1": ["t0"], "images-set-2": ["t1"], "images-set-3": ["t2"]}
+
+
+def test_there_is_a_bound_to_the_templates_of_sets_and_no_image_is_left_out():
+    found = tasks(workflow(sets(MOST_SETS + 3)))
+    items = {
+        name: [item["target"] for item in task["withItems"]] for name, task in found.items() if "withItems" in task
+    }
+    assert len(items) == MOST_SETS + 1
+    assert len(items["images"]) == 3
+    assert sorted(each for some in items.values() for each in some) == sorted(
+        f"t{number}" for number in range(MOST_SETS + 3)
+    )
 
 
 def test_waves_run_one_after_the_other_with_room_made_between():
@@ -71,18 +113,18 @@ def test_waves_run_one_after_the_other_with_room_made_between():
     assert list(found) == [
         "plan",
         "database-virus",
-        "images-1",
+        "images-1-set-1",
         "evict-1",
-        "images-2",
+        "images-2-set-1",
         "evict-2",
-        "images-3",
+        "images-3-set-1",
         "aggregate",
     ]
-    assert found["evict-1"]["depends"] == ENDED.format("images-1")
-    assert found["evict-2"]["arguments"]["parameters"] == [{"name": "wave", "value": "2"}]
-    assert found["images-2"]["depends"] == ENDED.format("evict-1")
-    assert [item["target"] for item in found["images-2"]["withItems"]] == ["b", "c"]
-    assert found["aggregate"]["depends"] == ENDED.format("images-3")
+    assert found["evict-1"]["depends"] == ENDED.format("images-1-set-1")
+    assert {"name": "wave", "value": "2"} in found["evict-2"]["arguments"]["parameters"]
+    assert found["images-2-set-1"]["depends"] == ENDED.format("evict-1")
+    assert [item["target"] for item in found["images-2-set-1"]["withItems"]] == ["b", "c"]
+    assert found["aggregate"]["depends"] == ENDED.format("images-3-set-1")
 
 
 def test_with_nothing_to_run_there_is_still_a_ledger():
@@ -168,7 +210,7 @@ def test_registry_credentials_go_to_what_pulls_and_to_nothing_else():
         for name, role, container in containers(manifest)
         if any(mount["name"] == "registry" for mount in container["volumeMounts"])
     }
-    assert holders == {("pull", "main"), ("scan-virus", "stage"), ("scan-root-user", "stage")}
+    assert holders == {("pull", "main")}
     assert "login" not in json.dumps(workflow(plan(("a",))))
 
 
@@ -268,14 +310,60 @@ def test_a_scan_whose_name_argo_cannot_take_is_refused(name):
         workflow(msgspec.structs.replace(made, scans=(renamed,), cells=cells))
 
 
-def test_the_layout_image_is_refused_until_it_is_there():
-    with pytest.raises(RenderError, match="image"):
-        workflow(plan(("a",)), layout="image")
+def test_in_the_layout_image_one_pod_has_all_scans_of_an_image():
+    manifest = workflow(plan(("a", "b")), layout="image")
+    found = template(manifest, "image-set-1")
+    names = [container["name"] for container in found["containerSet"]["containers"]]
+    assert names == ["root-user", "virus"]
+    (stage,) = found["initContainers"]
+    assert stage["args"][stage["args"].index("--stage") + 1] == "root-user,virus"
+    assert {volume["name"] for volume in found["volumes"]} == {"volume", "scratch"}
+    for container in found["containerSet"]["containers"]:
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        (folder, tarball) = (mount for mount in container["volumeMounts"] if mount["mountPath"].startswith("/scan"))
+        assert folder["subPath"].endswith(f"/{container['name']}")
+        assert tarball["readOnly"]
+
+
+def test_what_failed_in_the_layout_image_runs_again_cell_by_cell():
+    found = tasks(workflow(plan(("a",)), layout="image"))
+    assert list(found) == ["plan", "database-virus", "images-set-1", "left", "again", "aggregate"]
+    assert found["again"]["template"] == "image"
+    assert found["again"]["withParam"] == "{{tasks.left.outputs.parameters.images}}"
+    assert found["aggregate"]["depends"] == ENDED.format("again")
+
+
+def test_a_scan_with_the_name_of_one_of_argos_containers_cannot_have_the_layout_image():
+    made = plan(("a",))
+    scans = tuple(msgspec.structs.replace(scan, name="wait") for scan in made.scans[:1])
+    made = msgspec.structs.replace(made, scans=scans, cells=(Cell(target="a", scan="wait"),))
+    assert workflow(made)
+    with pytest.raises(RenderError, match="wait"):
+        workflow(made, layout="image")
+
+
+def test_only_who_reads_or_starts_workflows_gets_a_token():
+    (manifest,) = rendered(plan(("a",)), default_config(environment={}, layout="image"), Kind.TEMPLATE)
+    assert manifest["spec"]["automountServiceAccountToken"] is False
+    holders = {one["name"]: one["serviceAccountName"] for one in manifest["spec"]["templates"]
+               if one.get("automountServiceAccountToken")}  # fmt: skip
+    assert holders == {
+        "aggregate": "scanmatrix-reader",
+        "left": "scanmatrix-reader",
+        "shard": "scanmatrix-parent",
+    }
+
+
+def test_scanners_pods_never_pull():
+    (manifest,) = rendered(plan(("a",)), CONFIG, Kind.TEMPLATE)
+    stages = [container for name, role, container in containers(manifest) if role == "stage"]
+    assert stages
+    assert all("--no-pull" in stage["args"] for stage in stages)
 
 
 def packed(manifest: dict[str, Any]) -> Plan:
-    (parameter,) = manifest["spec"]["arguments"]["parameters"]
-    return unpack(parameter["value"])
+    given = {each["name"]: each["value"] for each in manifest["spec"]["arguments"]["parameters"]}
+    return unpack(given["plan"])
 
 
 def test_a_workflow_brings_its_plan():
@@ -287,7 +375,7 @@ def test_shards_are_whole_workflows_and_leave_nothing_out():
     made = variants()["shards"]
     found = rendered(made, CONFIG)
     assert len(found) == 2
-    items = [[item["target"] for item in tasks(one)["images"]["withItems"]] for one in found]
+    items = [[item["target"] for item in tasks(one)["images-set-1"]["withItems"]] for one in found]
     assert items == [["a", "b"], ["c", "d"]]
     assert [cell for one in found for cell in packed(one).cells] == list(made.cells)
     assert len({one["metadata"]["generateName"] for one in found}) == 2
@@ -310,9 +398,23 @@ def test_the_template_is_of_constant_size_and_plans_in_the_cluster():
     (manifest,) = few
     found = tasks(manifest)
     assert found["images"]["withParam"] == "{{tasks.plan.outputs.parameters.images}}"
+    assert found["shards"]["template"] == "shards"
     assert found["database-virus"]["when"] == "'{{tasks.plan.outputs.parameters.scans}}' =~ ',virus,'"
-    assert "{{workflow.name}}" in template(manifest, "aggregate")["container"]["args"]
-    assert manifest["spec"]["arguments"]["parameters"] == [{"name": "plan", "value": ""}]
+    assert any("workflow.name" in each for each in template(manifest, "aggregate")["container"]["args"])
+    given = {each["name"]: each["value"] for each in manifest["spec"]["arguments"]["parameters"]}
+    assert {name for name, value in given.items() if not value} == {"plan", "run", "shard", "only", "config-git"}
+    assert set(json.loads(manifest["metadata"]["annotations"]["scanmatrix/scans"])) >= {"virus", "root-user"}
+
+
+def test_a_shard_is_a_workflow_of_the_same_template():
+    (manifest,) = rendered(plan(("a",)), CONFIG, Kind.TEMPLATE)
+    resource = template(manifest, "shard")["resource"]
+    child = yaml.safe_load(resource["manifest"])
+    assert resource["action"] == "apply"
+    assert resource["setOwnerReference"]
+    assert child["metadata"]["name"] == "{{workflow.name}}-{{inputs.parameters.shard}}"
+    assert child["spec"]["workflowTemplateRef"] == {"name": "scanmatrix"}
+    assert template(manifest, "shards")["parallelism"] == CONFIG.limits.shards_in_flight
 
 
 def test_a_submission_brings_its_plan_to_the_template():
