@@ -111,7 +111,7 @@ def _matrix(shape: Shape, scans: Sequence[Scan]) -> DAG:
             # Not `when` there are any: Argo takes the quotes within the JSON for the end of the text.
             Task(name="shards", template="shards", depends=" && ".join(before),
                  arguments=_arguments(run=shape.run, shards=shards))  # fmt: skip
-            # One after the other, though never both run: Argo takes a skipped last task for failed when one before it is.
+            # Never both run, yet one after the other: a skipped last task is as failed as what was before it.
             number = _arguments(wave="", shard=_SHARD)
             Task(name="evict", template="evict", depends=_ended("shards"), when=_ONE_SHARD, arguments=number)
             before = [_ended("evict")]
