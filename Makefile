@@ -7,7 +7,7 @@ BIN := $(abspath $(VENV))/bin
 INSTALLED := $(VENV)/.installed
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help demo test lint unit integration tools bench golden lock clean
+.PHONY: help demo test lint unit integration tools cluster cluster-down e2e bench golden lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -38,6 +38,17 @@ tools: $(INSTALLED) ## the real tools of the integration tests: registry, skopeo
 
 integration: tools ## tests against real servers and scanners on loopback
 	python -m pytest tests/integration
+
+cluster: $(INSTALLED) ## a real one-node Kubernetes with Argo on this machine, without Docker (root, Debian, Go)
+	@python -m tests.tools --cluster
+	@python -m tests.cluster up
+
+cluster-down: $(INSTALLED) ## end it, and leave nothing behind
+	@python -m tests.cluster down
+
+e2e: $(INSTALLED) ## end-to-end tests on KUBECONFIG's cluster, or on one that is brought up and down for them
+	@python -m tests.tools --cluster --images
+	python -m pytest tests/e2e --durations=15
 
 bench: $(INSTALLED) tools ## the benchmarks' table: ratios measured in one run
 	python -m tests.benchmarks
