@@ -1,0 +1,194 @@
+"""What a Workflow of a run does, out of the plan and what lies on the volume."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.documents import encode
+from orchestrator.errors import UsageError
+from orchestrator.model import Decision, Ledger, LedgerRow, Limits, Outcome, Plan
+from orchestrator.planning.parts import pending
+from orchestrator.steps.incluster import ConfigSource, Work, divide, write_outputs, write_run
+from orchestrator.steps.plan import PlanExists, pack, read_plan, write_plan
+from orchestrator.volume import Volume, write_atomic
+from tests.unit.steps.plans import plan, skip
+
+NAMES = ("a", "b", "c", "d", "e")
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path)
+
+
+def sharded(most: int = 4) -> Plan:
+    """Five targets with two cells each, so many cells in a shard."""
+    return msgspec.structs.replace(plan(NAMES), limits=Limits(cells_per_shard=most))
+
+
+def put_ledger(volume: Volume, made: Plan, *failed: tuple[str, str]) -> None:
+    """A ledger in which all cells ended ok, but these."""
+    rows = tuple(
+        LedgerRow(
+            cell=cell.id,
+            target=cell.target,
+            scan=cell.scan,
+            references=(),
+            outcome=Outcome.FAILED if (cell.target, cell.scan) in failed else Outcome.OK,
+        )
+        for cell in made.cells
+    )
+    ledger = Ledger(run=made.run, created=made.created, finished=made.created, rows=rows)
+    write_atomic(volume.results(made.run) / "ledger.json", encode(ledger))
+
+
+def test_a_plan_that_fits_runs_its_images_itself(volume):
+    made = plan(NAMES)
+    assert divide(made, volume) == Work(NAMES, pending(made), (), ("virus",))
+
+
+def test_a_large_plan_is_left_to_its_shards_after_the_databases(volume):
+    work = divide(sharded(), volume)
+    assert (work.images, work.shards, work.databases) == ((), ("001", "002", "003"), ("virus",))
+
+
+def test_a_shard_runs_its_part_and_refreshes_nothing(volume):
+    made = sharded()
+    works = [divide(made, volume, shard=number) for number in divide(made, volume).shards]
+    assert [work.images for work in works] == [("a", "b"), ("c", "d"), ("e",)]
+    assert all(work.shards == work.databases == () for work in works)
+
+
+@pytest.mark.parametrize("shard", ["0", "004", "-1", "one", "1e0", "²"])
+def test_a_shard_that_there_is_not(volume, shard):
+    with pytest.raises(UsageError, match="3"):
+        divide(sharded(), volume, shard=shard)
+
+
+def test_only_what_failed_runs_again_with_only_its_databases(volume):
+    made = plan(NAMES)
+    put_ledger(volume, made, ("b", "root-user"), ("d", "root-user"))
+    work = divide(made, volume, only="failed")
+    assert work == Work(("b", "d"), {"b": ["root-user"], "d": ["root-user"]})
+
+
+def test_few_failed_cells_of_a_large_run_need_no_shards(volume):
+    made = sharded()
+    put_ledger(volume, made, ("a", "virus"), ("e", "virus"))
+    assert divide(made, volume, only="failed") == Work(("a", "e"), {"a": ["virus"], "e": ["virus"]}, (), ("virus",))
+
+
+def test_many_run_in_the_shards_they_were_in_and_the_others_do_not_start(volume):
+    made = sharded()
+    failed = [(cell.target, cell.scan) for cell in made.cells if cell.target not in {"c", "d"}]
+    put_ledger(volume, made, *failed)
+    assert divide(made, volume, only="failed").shards == ("001", "003")
+    assert divide(made, volume, shard="003", only="failed").images == ("e",)
+
+
+def test_nothing_failed_and_nothing_is_left_to_do(volume):
+    made = sharded()
+    put_ledger(volume, made)
+    assert divide(made, volume, only="failed") == Work((), {})
+
+
+def test_without_a_ledger_what_has_no_sound_report_counts_as_failed(volume):
+    made = plan(NAMES)
+    report = volume.cell(made.run, "a", "root-user") / "report.json"
+    report.parent.mkdir(parents=True)
+    report.write_text('{"format": "scanmatrix/1", "scanner": {"name": "x"}, "findings": []}')
+    write_atomic(volume.record(made.run, "a", "root-user"), b'{"attempts": 1, "exit_code": 0}')
+    assert divide(made, volume, only="failed").scans["a"] == ["virus"]
+
+
+@given(st.sets(st.tuples(st.sampled_from(NAMES), st.sampled_from(("root-user", "virus")))), st.integers(1, 10))
+def test_a_retry_runs_each_failed_cell_once_in_the_shard_it_belongs_to(tmp_path_factory, failed, most):
+    volume, made = Volume(tmp_path_factory.mktemp("volume")), sharded(most)
+    put_ledger(volume, made, *failed)
+    first = divide(made, volume)
+    homes = {id_: number for number in first.shards for id_ in divide(made, volume, shard=number).images}
+    again = divide(made, volume, only="failed")
+    ran = [(id_, scan) for id_ in again.images for scan in again.scans[id_]]
+    for number in again.shards:
+        part = divide(made, volume, shard=number, only="failed")
+        assert part.images
+        assert all(homes[id_] == number for id_ in part.images)
+        ran += [(id_, scan) for id_ in part.images for scan in part.scans[id_]]
+    assert sorted(ran) == sorted(failed)
+
+
+def outputs(folder: Path) -> dict[str, object]:
+    found = {path.name: path.read_text() for path in folder.iterdir()}
+    return {name: text if name == "scans" else json.loads(text) for name, text in found.items()}
+
+
+def test_images_go_to_the_template_of_just_their_scans_and_else_to_the_general_one(volume, tmp_path):
+    made = plan(("a", "b", "c"))
+    made = plan(("a", "b", "c"), targets=made.targets, cells=(*made.cells[:3], skip(made.cells[3]), *made.cells[4:]))
+    sets = {"set-1": frozenset({"virus", "root-user"}), "set-2": frozenset({"virus"})}
+    write_outputs(made, divide(made, volume), tmp_path / "out", sets)
+    found = outputs(tmp_path / "out")
+    assert set(found) == {"images", "images-set-1", "images-set-2", "shards", "scans"}
+    assert [item["target"] for item in found["images-set-1"]] == ["a", "c"]
+    assert [item["target"] for item in found["images"]] == ["b"]
+    assert found["images"][0]["scans"] == ",root-user,"
+    assert found["images-set-2"] == found["shards"] == []
+    assert found["scans"] == ",virus,"
+
+
+def test_shards_are_items_for_argo(volume, tmp_path):
+    write_outputs(sharded(), divide(sharded(), volume), tmp_path / "out")
+    found = outputs(tmp_path / "out")
+    assert found["shards"] == [{"shard": "001"}, {"shard": "002"}, {"shard": "003"}]
+    assert found["images"] == []
+
+
+def test_a_plan_that_is_brought_along_takes_the_runs_id(volume):
+    made = write_run(pack(plan(("a",))), None, "wf-1", volume)
+    assert made.run == "wf-1"
+    assert read_plan("wf-1", volume) == made
+    assert write_run(pack(plan(("a",))), None, "wf-1", volume) == made
+
+
+def test_another_plan_under_the_same_run_is_refused(volume):
+    write_run(pack(plan(("a",))), None, "wf-1", volume)
+    with pytest.raises(PlanExists):
+        write_run(pack(plan(("b",))), None, "wf-1", volume)
+
+
+def test_a_shard_and_a_retry_find_the_plan_where_it_is(volume, tmp_path):
+    made = plan(("a",))
+    write_plan(made, volume)
+    assert write_run("", ConfigSource(str(tmp_path / "none.yaml")), made.run, volume) == made
+
+
+@pytest.mark.parametrize("source", [None, ConfigSource("none.yaml")])
+def test_neither_plan_nor_configuration_is_wrong_use(volume, source):
+    with pytest.raises(UsageError, match="config-git"):
+        write_run("", source, "wf-1", volume)
+
+
+def test_a_plan_from_a_configuration_is_made_once(volume, tmp_path):
+    config = tmp_path / "scanmatrix.yaml"
+    config.write_text(
+        f"targets: [{{image: 'busybox@sha256:{'1' * 64}'}}]\n"
+        "cache: [{upstream: docker.io, url: 'http://127.0.0.1:9'}]\n"
+        "limits: {retries: 0}\n"
+    )
+    made = write_run("", ConfigSource(str(config)), "wf-1", volume)
+    config.unlink()
+    assert write_run("", ConfigSource(str(config)), "wf-1", volume) == made
+
+
+def test_an_archive_of_another_machine_fails_in_the_plan_of_a_configuration(volume, tmp_path):
+    config = tmp_path / "scanmatrix.yaml"
+    config.write_text("targets: [{image: ./image.tar}]\n")
+    (path := tmp_path / "image.tar").write_bytes(b"")
+    made = write_run("", ConfigSource(str(config)), "wf-1", volume)
+    assert path.exists()
+    assert {cell.decision for cell in made.cells} == {Decision.FAIL}
+    assert divide(made, volume) == Work((), {})
