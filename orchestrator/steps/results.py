@@ -4,7 +4,7 @@
     <base64 of a gzipped tar, 76 characters a line>
     -----END SCANMATRIX RESULTS sha256:<of the tar.gz>-----
 
-A log may be cut off at its beginning or end, and have other lines around: what is not whole is refused.
+A log may be cut off at its beginning or end, and have lines of others in it: what is not whole is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import binascii
 import gzip
 import hashlib
 import io
+import re
 import tarfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import PermanentError, TemporaryError, UsageError
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 FILES = ("summary.md", "findings.csv", "findings.parquet", "bom.cdx.json", "ledger.json")
 _BEGIN = "-----BEGIN SCANMATRIX RESULTS-----"
 _END = "-----END SCANMATRIX RESULTS "
+_ENCODED = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _WIDTH = 57  # bytes of a line of 76 characters
 #: Most bytes that a file may unfold to.
 _LIMIT = 4 * 1024**3
@@ -99,14 +102,12 @@ def _data(lines: Iterable[str]) -> bytes:
         if line == _BEGIN:
             encoded = []
         elif line.startswith(_END) and encoded is not None:
-            try:
+            with suppress(binascii.Error):
                 data = base64.b64decode("".join(encoded), validate=True)
-            except (binascii.Error, ValueError) as error:
-                raise ResultsBadError(f"the results cannot be read: {error}") from error
-            if line != f"{_END}sha256:{hashlib.sha256(data).hexdigest()}-----":
-                raise ResultsCutOffError("the results are not whole: their digest is another; fetch them again")
-            return data
-        elif encoded is not None:
+                if line == f"{_END}sha256:{hashlib.sha256(data).hexdigest()}-----":
+                    return data
+            raise ResultsCutOffError("the results are not whole: their digest is another; fetch them again")
+        elif encoded is not None and _ENCODED.fullmatch(line):
             encoded.append(line)
     raise ResultsCutOffError("the results are not whole: their beginning or end is missing; fetch them again")
 
