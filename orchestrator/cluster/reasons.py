@@ -30,6 +30,7 @@ DELETED = "its pod was deleted before it ended"
 NODE_LOST = "its node was lost"
 NODE_SHUT_DOWN = "its node was shut down"
 SIBLING = "was stopped, because another scan of the same pod failed"
+QUOTA = "a quota may have kept it back"
 SILENT = "failed, and neither Argo nor its pod says why"
 UNENDED = "did not end"
 
@@ -137,7 +138,8 @@ def _from_outside(around: _Around) -> Reason | None:
     if "shutdown with strategy" in node.message or "Stopped with strategy" in node.message:
         return Reason(CANCELLED)
     if "exceeded its deadline" in node.message or "exceeded workflow deadline" in node.message:
-        return Reason(_while(RUN_DEADLINE, around.kept()))
+        unplaced = "" if pod or node.host_node_name else f"before its pod was on any node; {QUOTA}"
+        return Reason(_while(RUN_DEADLINE, around.kept() or unplaced))
     if "longer than the specified deadline" in node.message or (pod and pod.status.reason == "DeadlineExceeded"):
         return _too_late(around)
     disruption = _disruption(node, pod)

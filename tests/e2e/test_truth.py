@@ -1,0 +1,83 @@
+"""The ledger tells why: what only the cluster knows is a reason in it, with the last lines of the log."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from orchestrator.model import LedgerRow, Outcome
+from tests.cluster.images import ORCHESTRATOR
+from tests.e2e import quick
+from tests.e2e.site import Site, make_site
+from tests.tools.upstream import Upstream
+
+ABSENT = "docker.io/library/no-such-scanner:1"
+AGED = "20250101T000000Z"
+REFRESH = ["python3", "-c", "import sys; sys.exit('the mirror is away')", "{database}"]
+SCANS = {
+    "fine": quick.scan("fine"),
+    "wrong": quick.scan("wrong", "[print('line', n) for n in range(99)]; print('cannot read it'); sys.exit(3)"),
+    "hungry": quick.scan("hungry", "bytearray(500_000_000)", retries=1),
+    "aged": quick.scan("aged", database={"refresh": REFRESH}),
+    "bare": quick.scan("bare", database={"refresh": REFRESH}),
+    "absent": quick.scan("absent") | {"image": ABSENT},
+    "huge": quick.scan("huge", resources={"cpu": "20m", "memory": "100Gi", "memoryLimit": "100Gi"}),
+    "lost": quick.scan("lost") | {"command": ["/no/such/program", "{tarball}", "{report}"], "image": ORCHESTRATOR},
+}
+
+
+@pytest.fixture(scope="module")
+def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Scans that each fail in their own way, in runs that may take two minutes."""
+    folder = tmp_path_factory.mktemp("truth")
+    quick.push(upstream, "telling")
+    settings = {"limits": {"deadline": "2m", "retries": 1}}
+    with make_site(
+        folder, "e2e-truth", upstream, csv="image\ntelling:1\n", templates=SCANS, settings=settings
+    ) as found:
+        yield found
+
+
+def run(site: Site, name: str, *scans: str) -> tuple[Mapping[str, LedgerRow], str]:
+    """Rows by scan, and the summary, of a run of these scans."""
+    started = quick.start(site, name, ["telling"], scans)
+    site.wait(started)
+    summary = (site.volume.results(started) / "summary.md").read_text()
+    return {scan: row for (_, scan), row in quick.rows(site.ledger(started)).items()}, summary
+
+
+def test_what_scanners_did_is_told(site: Site):
+    rows, _ = run(site, "did", "fine", "wrong", "hungry", "lost")
+    assert {scan for scan, row in rows.items() if row.outcome is Outcome.OK} == {"fine"}
+    assert "exit code 3" in rows["wrong"].reason
+    assert rows["wrong"].attempts == 1
+    assert rows["wrong"].log.splitlines()[-2:] == ["line 98", "cannot read it"]
+    assert "OOMKilled" in rows["hungry"].reason
+    assert rows["hungry"].attempts == 2
+    assert "/no/such/program" in rows["lost"].reason
+
+
+def test_a_database_that_could_not_be_refreshed_is_stale_or_missing(site: Site):
+    version = site.volume.databases("aged") / AGED
+    version.mkdir(parents=True)
+    (version / "data").write_text("of last year")
+    (site.volume.databases("aged") / "current").symlink_to(AGED)
+    rows, summary = run(site, "stale", "aged", "bare")
+    aged, bare = rows["aged"], rows["bare"]
+    assert (aged.outcome, aged.database_version) == (Outcome.OK, AGED)
+    assert "stale since 2025-01-01T00:00:00Z" in aged.note
+    assert aged.database_age is not None
+    assert aged.database_age > 86400
+    assert bare.outcome is Outcome.FAILED
+    assert "database" in bare.reason
+    assert "stale since" in summary
+    assert "refresh failed" in summary
+
+
+def test_what_kept_cells_from_starting_is_told_when_the_run_ends(site: Site):
+    rows, summary = run(site, "kept", "fine", "absent", "huge")
+    assert rows["fine"].outcome is Outcome.OK
+    assert ABSENT in rows["absent"].reason
+    assert "cannot be pulled" in rows["absent"].reason
+    assert "never scheduled" in rows["huge"].reason
+    assert "Insufficient memory" in rows["huge"].reason
+    assert "deadline" in summary
