@@ -126,7 +126,7 @@ def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
     if last is None:
         return RunStatus(run=run, state="pending", message="no Workflow of it yet")
     phase = last.status.phase.lower() or "pending"
-    why = why_ended(last)
+    why = why_ended(last, nodes(last))
     return RunStatus(
         run=run,
         state="cancelled" if last.spec.shutdown and last.ended else {"error": "failed"}.get(phase, phase),

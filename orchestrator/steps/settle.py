@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from orchestrator.cluster.errors import ForbiddenError, UnreachableError
+from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError, UnreachableError
 from orchestrator.cluster.fates import Fate, Fates, Surroundings
 from orchestrator.cluster.labels import ARGO_NODE_ID, ARGO_WORKFLOW, of_run
 from orchestrator.documents import DocumentError, encode, read
@@ -22,9 +23,11 @@ from orchestrator.results.ledger import moment
 from orchestrator.volume import write_atomic
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from orchestrator.cluster.client import Cluster
+    from orchestrator.cluster.objects import Workflow
     from orchestrator.model import Plan, Scan
     from orchestrator.volume import Volume
 
@@ -36,6 +39,8 @@ _LOG_LENGTH = 4000
 # What Argo's executor, which starts the scanner, writes into the same log: when it begins and how it ended.
 _EXECUTOR = re.compile(r"time=\S+ level=\w+ msg=.* argo=true|Error: exit status \d+")
 _EXECUTOR_LINES = 4
+# Why a step of ours failed, as it says itself.
+_OURS = re.compile(r"^scanmatrix-step: (.*)$", re.MULTILINE)
 #: Logs read of one run; whoever has more failures than that has one cause for most of them.
 MOST_LOGS = 200
 # Records written and logs read at the same time: both mostly wait, for a disk or for the API server.
@@ -44,7 +49,7 @@ _WORKERS = 8
 _SLACK = timedelta(seconds=5)
 
 
-def settle(plan: Plan, volume: Volume, cluster: Cluster) -> tuple[str, ...]:
+def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> tuple[str, ...]:
     """Write into the record of each cell how its last attempt in the cluster went.
 
     Doing it again changes nothing. What our own containers wrote into a record stays: it says more than an exit code.
@@ -54,11 +59,12 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster) -> tuple[str, ...]:
         plan: of the run.
         volume: where the records are.
         cluster: where the Workflows of the run are.
+        also: name of a Workflow of the run, which may lack the run's label.
 
     Returns:
         What could not be found out, or went wrong outside of any cell; for the summary.
     """
-    fates, notes = _ask(plan.run, cluster)
+    fates, notes = _ask(plan.run, cluster, also)
     scans = {scan.name: scan for scan in plan.scans}
     several = parts(plan, pending(plan))
     shards = {target: f"{number:03}" for number, part in enumerate(several, start=1) for target in part}
@@ -80,12 +86,12 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster) -> tuple[str, ...]:
     return (*notes, *_run_notes(fates), *logs.notes())
 
 
-def _ask(run: str, cluster: Cluster) -> tuple[Fates, list[str]]:
+def _ask(run: str, cluster: Cluster, also: str) -> tuple[Fates, list[str]]:
     """What the Workflows of a run tell, and what they could not."""
     fates, notes = Fates(), []
     try:
         warnings = _warnings(cluster)
-        for workflow in cluster.workflows(of_run(run)):
+        for workflow in _workflows(run, cluster, also):
             name = workflow.metadata.name
             selector = f"{ARGO_WORKFLOW}={name}"
             try:
@@ -99,6 +105,18 @@ def _ask(run: str, cluster: Cluster) -> tuple[Fates, list[str]]:
     except (ScanmatrixError, msgspec.DecodeError) as error:
         notes.append(f"the cluster did not tell how the cells went, so only their reports and records do: {error}")
     return fates, notes
+
+
+def _workflows(run: str, cluster: Cluster, also: str) -> Iterator[Workflow]:
+    """The Workflows of a run, by label and by name: Argo does not always put the label on what others submit."""
+    found = set()
+    for workflow in cluster.workflows(of_run(run)):
+        found.add(workflow.metadata.name)
+        yield workflow
+    for name in dict.fromkeys((run, also)):
+        if name and name not in found:
+            with suppress(ObjectNotFoundError):
+                yield cluster.workflow(name)
 
 
 def _warnings(cluster: Cluster) -> dict[str, tuple[str, ...]]:
@@ -124,12 +142,13 @@ def _write(path: Path, fate: Fate, scan: Scan, logs: _Logs) -> None:
 
 def _told(before: CellRecord, fate: Fate, scan: Scan, logs: _Logs) -> CellRecord:
     """The record of a cell with what its fate adds to it."""
-    attempts = max(before.attempts, fate.attempts)
     if not fate.ended:
-        # It still runs as far as Argo has written down, or nobody knows anything: the report alone will tell.
-        return msgspec.structs.replace(before, attempts=attempts, started=before.started or fate.started)
+        return before  # its containers may be writing it; or nobody knows anything, and the report alone will tell
     record = msgspec.structs.replace(
-        before, attempts=attempts, started=before.started or fate.started, finished=fate.finished or before.finished
+        before,
+        attempts=max(before.attempts, fate.attempts),
+        started=before.started or fate.started,
+        finished=fate.finished or before.finished,
     )
     if not fate.reason:
         # Whichever of a scan's success codes it was, its container ended with 0.
@@ -139,9 +158,13 @@ def _told(before: CellRecord, fate: Fate, scan: Scan, logs: _Logs) -> CellRecord
         return msgspec.structs.replace(record, finished=before.finished)
     if not fate.begun and (before.error or before.attempts):
         return before  # attempts whose Workflow is gone, or a reason of our own
-    tries = f", after {fate.attempts} attempts" if fate.attempts > 1 else ""
     log = logs.read(fate) or (before.log if _is_of(before, fate) else "")
-    return msgspec.structs.replace(record, error=f"{fate.reason}{tries}", exit_code=fate.exit_code, log=log)
+    reason = fate.reason
+    if fate.own and (said := _OURS.findall(log)):
+        reason += f": {said[-1]}"  # it could not write that down itself: the volume was full, say
+    if fate.attempts > 1:
+        reason += f", after {fate.attempts} attempts"
+    return msgspec.structs.replace(record, error=reason, exit_code=fate.exit_code, log=log)
 
 
 def _knows_better(before: CellRecord, fate: Fate) -> bool:

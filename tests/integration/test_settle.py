@@ -151,6 +151,15 @@ def test_what_our_own_containers_wrote_in_this_attempt_stays(api, cluster, volum
     assert record(plan, volume, "t-all", "exit").log == ""
 
 
+def test_what_our_own_containers_could_only_say_is_the_reason_too(api, cluster, volume):
+    plan = make_plan(CELLS)
+    put(api, "everything")
+    pull = next(pod["metadata"]["name"] for pod in api.pods if "-pull-" in pod["metadata"]["name"])
+    api.logs[pull, "main"] = "something\nscanmatrix-step: /volume/blobs: no space\nError: exit status 75\n"
+    settle(plan, volume, cluster)
+    assert record(plan, volume, "t-unpulled", "good").error.endswith("/volume/blobs: no space")
+
+
 def test_a_success_ends_the_record_of_an_earlier_failure(api, cluster, volume):
     plan = make_plan([("t-all", "good")])
     put(api, "everything")
@@ -257,3 +266,12 @@ def put_many(
         })  # fmt: skip
     metadata = {"name": name, "labels": {RUN: run or name} | (labels or {})}
     api.workflows.append({"metadata": metadata, "status": {"phase": "Failed", "nodes": nodes}})
+
+
+def test_a_cell_that_still_runs_is_left_to_its_own_containers(api, cluster, volume):
+    plan = make_plan([("t", "a")], run="running")
+    put_many(api, "running", [("t", "a")], "Running")
+    record(plan, volume, "t", "a", CellRecord(attempts=1, started="2026-11-21T02:51:00Z"))
+    before = volume.record(plan.run, "t", "a").stat().st_mtime_ns
+    settle(plan, volume, cluster)
+    assert volume.record(plan.run, "t", "a").stat().st_mtime_ns == before
