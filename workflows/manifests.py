@@ -10,7 +10,7 @@ import yaml
 
 from orchestrator.catalog import load_catalog
 from orchestrator.planning.parts import common_sets, pending
-from orchestrator.steps.items import fit_for_cluster
+from orchestrator.steps.items import fit_for_cluster, without_scans
 from orchestrator.steps.plan import pack
 from workflows import matrix, schedule
 from workflows.kinds import Kind
@@ -115,8 +115,8 @@ def _items(waves: Sequence[Sequence[Item]], sets: Sequence[frozenset[str]]) -> d
         for name in ("", *names.values()):
             found[matrix.items_task(number, len(waves), name)] = []
         for item in wave:
-            members = frozenset(item["scans"].strip(",").split(","))
-            found[matrix.items_task(number, len(waves), names.get(members, ""))].append(item)
+            name = names.get(frozenset(item["scans"].strip(",").split(",")), "")
+            found[matrix.items_task(number, len(waves), name)].append(without_scans(item) if name else item)
     return found
 
 

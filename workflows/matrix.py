@@ -42,6 +42,7 @@ _WRITABLE_TMP = {
 _SHARD = "{{workflow.parameters.shard}}"
 _WHOLE_RUN = f"'{_SHARD}' == ''"
 _ONE_SHARD = f"'{_SHARD}' != ''"
+_WORKFLOW = "--workflow={{workflow.name}}"
 
 
 @dataclass(frozen=True)
@@ -290,7 +291,7 @@ def _left(shape: Shape, settings: Settings) -> Container:
         retry_strategy=retry(shape.limits.retries),
         **pods.token(settings.reader),
         **pods.step(settings, "left", "--run", shape.run, "--wave={{inputs.parameters.wave}}", *shard,
-                    "--namespace", settings.namespace, "--outputs", _OUTPUTS, memory="2Gi"),
+                    "--namespace", settings.namespace, _WORKFLOW, "--outputs", _OUTPUTS, memory="2Gi"),
     )  # fmt: skip
 
 
@@ -315,8 +316,9 @@ def _aggregate(shape: Shape, settings: Settings) -> Container:
         active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
         **pods.token(settings.reader),
-        **pods.step(settings, "aggregate", "--run", shape.run, "--namespace", settings.namespace, memory="2Gi"),
-    )
+        **pods.step(settings, "aggregate", "--run", shape.run, "--namespace", settings.namespace, _WORKFLOW,
+                    memory="2Gi"),
+    )  # fmt: skip
 
 
 def _results(shape: Shape, settings: Settings) -> Container:

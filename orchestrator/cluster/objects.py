@@ -70,9 +70,16 @@ class Node(_Object, frozen=True):
         return next((each.value or "" for each in found if each.name == name), "")
 
 
+class Reference(_Object, frozen=True):
+    """The name of another object."""
+
+    name: str = ""
+
+
 class WorkflowSpec(_Object, frozen=True):
     """`spec` of a Workflow, as far as it changes while it runs."""
 
+    workflow_template_ref: Reference = Reference()
     arguments: Parameters = Parameters()
     shutdown: str = ""
     suspend: bool = False

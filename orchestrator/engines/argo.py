@@ -19,7 +19,7 @@ from orchestrator.results.ledger import read_ledger
 from orchestrator.steps.results import unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from orchestrator.cluster.client import Cluster
     from orchestrator.cluster.objects import Pod, Workflow
@@ -111,6 +111,8 @@ class ArgoEngine:
             try:
                 listed, version = self._cluster.list_for_watch(of_run(run))
                 known = {each.metadata.name: each for each in listed}
+                if self._adopt(run, known.values()):
+                    continue
                 if not known:
                     raise RunUnknownError(self._unknown(run))
                 status = status_of(run, known.values())
@@ -259,9 +261,31 @@ class ArgoEngine:
 
     def _workflows(self, run: str) -> list[Workflow]:
         found = list(self._cluster.workflows(of_run(run)))
+        if self._adopt(run, found):
+            found = list(self._cluster.workflows(of_run(run)))
         if not found:
             raise RunUnknownError(self._unknown(run))
         return found
+
+    def _adopt(self, run: str, found: Iterable[Workflow]) -> bool:
+        """Put the label of its run on the Workflow that began it, which Argo does not always do; True when it was so.
+
+        Args:
+            run: its id; what others submitted without an id has that of its Workflow.
+            found: the Workflows with the label.
+        """
+        from workflows.settings import TEMPLATE  # noqa: PLC0415 - imports hera
+
+        if any(SHARD not in each.metadata.labels for each in found):
+            return False
+        try:
+            first = self._cluster.workflow(run)
+        except ObjectNotFoundError:
+            return False
+        if RUN in first.metadata.labels or first.spec.workflow_template_ref.name != TEMPLATE:
+            return False
+        self._cluster.patch_workflow(run, {"metadata": {"labels": {RUN: run}}})
+        return True
 
     def _unknown(self, run: str) -> str:
         return (

@@ -19,7 +19,7 @@ from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError,
 from orchestrator.volume import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from orchestrator.model import Plan
 
@@ -120,7 +120,7 @@ def _left(options: argparse.Namespace) -> None:
 
     volume = Volume(options.volume)
     plan = _read_plan(options, volume)
-    _settle(plan, volume, options.namespace)
+    _settle(plan, volume, options)
     if options.wave:
         images: tuple[str, ...] = plan.waves[int(options.wave) - 1]
     else:
@@ -153,7 +153,7 @@ def _aggregate(options: argparse.Namespace) -> int:
     volume = Volume(options.volume)
     plan = _read_plan(options, volume)
     spend(plan.run, volume)  # records take room as well
-    notes = _settle(plan, volume, options.namespace)
+    notes = _settle(plan, volume, options)
     release(plan, plan.targets_by_id.keys(), volume)
     ledger = aggregate(plan, volume, notes=notes)
     _say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))
@@ -178,15 +178,15 @@ def _install(options: argparse.Namespace) -> None:
             _say(f"installed {name}")
 
 
-def _settle(plan: Plan, volume: Volume, namespace: str) -> tuple[str, ...]:
+def _settle(plan: Plan, volume: Volume, options: argparse.Namespace) -> tuple[str, ...]:
     """What the cluster knows of the cells, where this is a pod that may ask."""
-    if not namespace or not TOKEN.exists():
+    if not options.namespace or not TOKEN.exists():
         return ()
     from orchestrator.cluster.client import Cluster
     from orchestrator.steps.settle import settle
 
-    with Cluster(namespace) as cluster:
-        notes = settle(plan, volume, cluster)
+    with Cluster(options.namespace) as cluster:
+        notes = settle(plan, volume, cluster, also=options.workflow)
     for note in notes:
         sys.stderr.write(f"scanmatrix-step: {note}\n")
     return notes
@@ -247,6 +247,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--report", type=Path, required=True)
     check.add_argument("--max-age", help="for image-lifetime: allowed age, such as 180d")
 
+    _add_ends(add)
+    _add_install(commands)
+    return parser
+
+
+def _add_ends(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """The steps that come when cells have ended."""
     left = add("left", _left, "Which cells failed, to run them once more.")
     left.add_argument("--wave", default="", help="number of the wave, from 1, when the plan has several")
     left.add_argument("--shard", default="", help="number of the shard that this Workflow is")
@@ -254,6 +261,7 @@ def _parser() -> argparse.ArgumentParser:
         "--only", default="", choices=("", "failed", "results"), help="as this Workflow's plan step has it"
     )
     left.add_argument("--namespace", default="", help="where the Workflows of the run are")
+    left.add_argument("--workflow", default="", help="name of this Workflow")
     left.add_argument("--outputs", type=Path, required=True, help="folder for the output parameters")
 
     evict = add("evict", _evict, "Remove the tarballs that nobody needs any more.")
@@ -262,11 +270,10 @@ def _parser() -> argparse.ArgumentParser:
 
     aggregate = add("aggregate", _aggregate, "End the run: ledger, findings, merged BOM, summary.")
     aggregate.add_argument("--namespace", default="", help="where the Workflows of the run are")
+    aggregate.add_argument("--workflow", default="", help="name of this Workflow")
 
     results = add("results", _results, "Print the results of a run as text.")
     results.add_argument("--file", action="append", help="leave it at this file; may be given several times")
-    _add_install(commands)
-    return parser
 
 
 def _add_install(commands: Any) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from orchestrator.errors import UsageError
 from orchestrator.planning.parts import parts, pending
-from orchestrator.steps.items import fit_for_cluster, make_items
+from orchestrator.steps.items import fit_for_cluster, make_items, without_scans
 from orchestrator.steps.left import failed_cells
 from orchestrator.steps.plan import read_plan, unpack, write_plan
 
@@ -138,7 +138,9 @@ def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, froze
         name = by_scans.get(frozenset(work.scans[id_]))
         groups[f"images-{name}" if name else "images"].append(id_)
     for name, targets in groups.items():
-        (folder / name).write_bytes(msgspec.json.encode(make_items(plan, work.scans, targets)))
+        items = make_items(plan, work.scans, targets)
+        chosen = items if name == "images" else [without_scans(item) for item in items]
+        (folder / name).write_bytes(msgspec.json.encode(chosen))
     (folder / "shards").write_bytes(msgspec.json.encode([{"shard": shard} for shard in work.shards]))
     (folder / "scans").write_text(f",{','.join(work.databases)},", encoding="ascii")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import msgspec
 
@@ -23,16 +23,17 @@ _NOT_IN_CLUSTER = "a file of this machine, which no pod can read; push the image
 class Item(TypedDict):
     """One image of a run, as Argo's `withItems` takes it.
 
-    Argo names a node after its item, keys in alphabetical order, so `image` comes first for whoever watches.
+    Argo names a node after its item, keys in alphabetical order, so `image` comes first for whoever watches. All nodes
+    below have that name in theirs: what need not be in an item, shall not.
 
     Attributes:
         image: its first name; for people only.
-        scans: names of its scans between commas, `,general,virus,`.
+        scans: names of its scans between commas, `,general,virus,`; not there where the template has just these.
         target: id of the target.
     """
 
     image: str
-    scans: str
+    scans: NotRequired[str]
     target: str
 
 
@@ -45,6 +46,11 @@ def make_waves(plan: Plan) -> tuple[tuple[Item, ...], ...]:
 def make_items(plan: Plan, scans: Pending, targets: Iterable[str]) -> tuple[Item, ...]:
     """Items of some targets, with those of their scans that are to run."""
     return tuple(_item(plan.targets_by_id[id_], scans[id_]) for id_ in targets)
+
+
+def without_scans(item: Item) -> Item:
+    """An item for a template that has just its scans."""
+    return Item(image=item["image"], target=item["target"])
 
 
 def fit_for_cluster(plan: Plan) -> Plan:

@@ -57,7 +57,7 @@ def test_the_shape_of_the_matrix():
     assert found["images-set-1"]["depends"] == "plan && " + ENDED.format("database-virus")
     assert found["aggregate"]["depends"] == ENDED.format("images-set-1")
     assert [item["target"] for item in found["images-set-1"]["withItems"]] == ["a", "b"]
-    assert found["images-set-1"]["withItems"][0]["scans"] == ",root-user,virus,"
+    assert found["images-set-1"]["withItems"][0] == {"image": "docker.io/library/a:1", "target": "a"}
 
 
 def test_the_shape_of_an_image_of_a_known_set():
