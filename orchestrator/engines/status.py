@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Value of the parameter `only` of a Workflow that prints results and scans nothing.
 PRINTS_RESULTS = "results"
-_REFERENCE = re.compile(r"\(\d+:image:(?P<image>.*),scans:.*,target:[^,]*\)$", re.DOTALL)
+_REFERENCE = re.compile(r"\(\d+:image:(?P<image>.*?)(?:,scans:,[^:]*,)?,target:[^,]*\)$", re.DOTALL)
 
 
 class CellState(StrEnum):
