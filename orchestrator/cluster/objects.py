@@ -186,7 +186,7 @@ class Pod(_Object, frozen=True):
     status: PodStatus = PodStatus()
 
 
-class Reference(_Object, frozen=True):
+class Involved(_Object, frozen=True):
     """What an event is about."""
 
     kind: str = ""
@@ -197,7 +197,7 @@ class PodEvent(_Object, frozen=True):
     """An event: what Kubernetes tells of an object, for an hour."""
 
     metadata: Metadata
-    involved_object: Reference = Reference()
+    involved_object: Involved = Involved()
     type: str = ""
     reason: str = ""
     message: str = ""

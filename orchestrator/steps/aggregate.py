@@ -160,7 +160,7 @@ class _Aggregation:
 def _stale_databases(rows: Sequence[LedgerRow]) -> list[str]:
     """What the rows note, once for each scan."""
     noted = Counter((row.scan, row.note) for row in rows if row.note)
-    return [f"{scan}: {note} ({count} cells)" for (scan, note), count in noted.items()]
+    return [f"{scan}: {note} ({count} cell{'s' if count > 1 else ''})" for (scan, note), count in noted.items()]
 
 
 def _latest(rows: Sequence[LedgerRow]) -> str:

@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 _LOG_LINES = 20
 _LOG_BYTES = 16_000
 _LOG_LENGTH = 4000
+_LINE_LENGTH = 300
 # What Argo's executor, which starts the scanner, writes into the same log: when it begins and how it ended.
 _EXECUTOR = re.compile(r"time=\S+ level=\w+ msg=.* argo=true|Error: exit status \d+")
 _EXECUTOR_LINES = 4
@@ -83,7 +84,7 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> t
         ]
         for each in work:
             each.result()
-    return (*notes, *_run_notes(fates), *logs.notes())
+    return (*notes, *_run_notes(fates, logs), *logs.notes())
 
 
 def _ask(run: str, cluster: Cluster, also: str) -> tuple[Fates, list[str]]:
@@ -185,13 +186,13 @@ def _read(path: Path) -> CellRecord:
         return CellRecord()  # none yet, or damaged: what the cluster tells is better than nothing
 
 
-def _run_notes(fates: Fates) -> list[str]:
+def _run_notes(fates: Fates, logs: _Logs) -> list[str]:
     """What went wrong in a run outside of its cells."""
-    refreshed = [
-        f"database of {scan}: its refresh failed: {fate.reason}"
-        for scan, fate in sorted(fates.databases.items())
-        if fate.reason
-    ]
+    refreshed = []
+    for scan, fate in sorted(fates.databases.items()):
+        if fate.reason:
+            said = logs.read(fate).strip().rpartition("\n")[2][:_LINE_LENGTH]
+            refreshed.append(f"database of {scan}: its refresh failed: {fate.reason}" + (f": {said}" if said else ""))
     ended = [f"Workflow {name}: {why}" for name, why in sorted(fates.runs.items())]
     return [*refreshed, *ended, *(why for _, why in sorted(fates.shards.items()))]
 

@@ -95,6 +95,10 @@ def test_the_ledger_says_what_became_of_every_cell(api, cluster, volume):
     api.logs[pod, "main"] = (
         "".join(f"line {n}\n" for n in range(99)) + f"cannot read\n{executor}\nError: exit status 3\n"
     )
+    refresh = next(
+        pod["metadata"]["name"] for pod in api.pods if "-database-exit-1733002296" in pod["metadata"]["name"]
+    )
+    api.logs[refresh, "refresh"] = "connecting\nthe mirror is away\n"
     for target, scan in CELLS:  # whoever failed may have written one all the same
         report(plan, volume, target, scan)
     notes = settle(plan, volume, cluster)
@@ -115,6 +119,7 @@ def test_the_ledger_says_what_became_of_every_cell(api, cluster, volume):
     assert rows["t-unpulled", "good"].attempts == 0
     summary = (volume.results(plan.run) / "summary.md").read_text()
     assert "exit code 7" in summary  # of the database's refresh
+    assert "the mirror is away" in summary
     assert "deadline" in summary
 
 

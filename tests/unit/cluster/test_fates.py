@@ -211,6 +211,15 @@ def test_a_plan_step_that_failed_ends_every_cell():
     assert "exit code 2" in fates.cell("t", "a").reason
 
 
+def test_a_workflow_that_prints_results_says_nothing_of_cells():
+    printing = made("run-results", shutdown="Terminate")
+    arguments = msgspec.convert({"parameters": [{"name": "only", "value": "results"}]}, type=Parameters)
+    spec = msgspec.structs.replace(printing.spec, arguments=arguments)
+    fates = Fates()
+    fates.add(msgspec.structs.replace(printing, spec=spec))
+    assert fates.runs == {}
+
+
 def test_of_a_run_that_nobody_knows_a_cell_has_no_fate_but_no_error_either():
     assert Fates().cell("t", "a") == Fate(ended=False)
 
