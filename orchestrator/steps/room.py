@@ -29,6 +29,7 @@ _URGENT = 60.0
 _BLOCK = 512
 #: Bytes kept for a run's results: so many a cell, within bounds.
 _OF_CELL = 64 * 1024
+_LONGEST_RUN = 3 * 86400
 _LEAST, _MOST = 8 * 1024 * 1024, 64 * 1024 * 1024
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -100,8 +101,15 @@ def clear(plan: Plan, volume: Volume) -> int:
 
 
 def lay_by(plan: Plan, volume: Volume) -> bool:
-    """Keep room for the results of a run while it lasts; False when there is none to keep."""
+    """Keep room for the results of a run while it lasts; False when there is none to keep.
+
+    What runs that were cut off days ago kept goes.
+    """
     path = volume.reserve(plan.run)
+    for left in volume.root.glob(f"runs/*/{path.name}"):
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - _LONGEST_RUN:
+                left.unlink()
     path.parent.mkdir(parents=True, exist_ok=True)
     size = min(max(len(plan.cells) * _OF_CELL, _LEAST), _MOST)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)

@@ -102,6 +102,15 @@ def test_a_reserve_takes_its_room_and_gives_it_back(volume):
     assert not volume.reserve(made.run).exists()
 
 
+def test_the_reserve_of_a_run_that_was_cut_off_goes_in_the_end(volume):
+    cut_off, running = (msgspec.structs.replace(plan(("a",)), run=run) for run in ("run-1", "run-2"))
+    lay_by(cut_off, volume)
+    lay_by(running, volume)
+    os.utime(volume.reserve("run-1"), (0, 0))
+    lay_by(msgspec.structs.replace(cut_off, run="run-3"), volume)
+    assert [volume.reserve(f"run-{number}").exists() for number in (1, 2, 3)] == [False, True, True]
+
+
 def test_a_reserve_that_does_not_fit_takes_nothing(tmp_path):
     volume, made = Volume(tmp_path / "small"), plan(("a",))
     with small_filesystem(volume.root, "1m"):
