@@ -10,12 +10,12 @@ import yaml
 
 from orchestrator.catalog import load_catalog
 from orchestrator.planning.parts import common_sets, pending
-from orchestrator.steps.items import fit_for_cluster, without_scans
+from orchestrator.steps.items import fit_for_cluster
 from orchestrator.steps.plan import pack
 from workflows import matrix, schedule
 from workflows.kinds import Kind
 from workflows.settings import RenderError, settings_of
-from workflows.shards import shards_of
+from workflows.shards import items_by_task, shards_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from orchestrator.config import Config
     from orchestrator.model import Plan
-    from orchestrator.steps.items import Item
     from workflows.shards import Shard
 
 _log = logging.getLogger(__name__)
@@ -107,23 +106,10 @@ def to_yaml(found: Sequence[Manifest]) -> str:
     return "".join(f"---\n{_dump(manifest)}" for manifest in found) if len(found) > 1 else _dump(*found)
 
 
-def _items(waves: Sequence[Sequence[Item]], sets: Sequence[frozenset[str]]) -> dict[str, list[Item]]:
-    """Items by the name of the task that runs them."""
-    names = {members: f"set-{number}" for number, members in enumerate(sets, start=1)}
-    found: dict[str, list[Item]] = {}
-    for number, wave in enumerate(waves, start=1):
-        for name in ("", *names.values()):
-            found[matrix.items_task(number, len(waves), name)] = []
-        for item in wave:
-            name = names.get(frozenset(item["scans"].strip(",").split(",")), "")
-            found[matrix.items_task(number, len(waves), name)].append(without_scans(item) if name else item)
-    return found
-
-
 def plain(built: Workflow, shard: Shard | None = None, sets: Sequence[frozenset[str]] = ()) -> Manifest:
     """What Hera built as plain data, names of templates and tasks first, and a shard's items for their stand-in."""
     manifest: Manifest = built.to_dict()
-    items = _items(shard.waves, sets) if shard else {}
+    items = items_by_task(shard.waves, sets) if shard else {}
     spec = manifest["spec"]
     if "templates" in spec:
         spec["templates"] = [_name_first(one) for one in spec["templates"]]

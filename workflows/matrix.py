@@ -55,6 +55,7 @@ class Shape:
         waves: groups of images that run one after the other; 0 when there is nothing to run.
         sets: of names of scans, each of which has a template for the images that want just these.
         others: False when every image wants one of the sets.
+        idle: names of tasks left out because they have no image to run.
         again: True when what failed runs once more, in `layout: cell`.
         in_cluster: True when the plan step, and not the Workflow, says which images, scans and shards there are.
     """
@@ -65,6 +66,7 @@ class Shape:
     waves: int = 1
     sets: tuple[frozenset[str], ...] = ()
     others: bool = True
+    idle: frozenset[str] = frozenset()
     again: bool = False
     in_cluster: bool = False
 
@@ -129,6 +131,7 @@ def _wave(shape: Shape, wave: int, before: list[str]) -> list[str]:
     """
     tasks = {items_task(wave, shape.waves): "image"} if shape.others else {}
     tasks |= {items_task(wave, shape.waves, name): f"image-{name}" for name in set_names(shape)}
+    tasks = {task: template for task, template in tasks.items() if task not in shape.idle}
     for task, template in tasks.items():
         source = f"{{{{tasks.plan.outputs.parameters.{task}}}}}" if shape.in_cluster else None
         _images(task, template, before, source)

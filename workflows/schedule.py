@@ -13,6 +13,7 @@ from orchestrator.cluster.labels import RUN as RUN_LABEL
 from orchestrator.planning.parts import pending
 from workflows import matrix, pods
 from workflows.settings import SCANS_ANNOTATION, TEMPLATE
+from workflows.shards import items_by_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,6 +70,7 @@ def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) 
 def workflow(shard: Shard, sets: Sequence[frozenset[str]], settings: Settings) -> Workflow:
     """One self-contained Workflow that `argo submit` takes; its items are filled in by `workflows.render`."""
     plan = shard.plan
+    items = items_by_task(shard.waves, sets)
     shape = matrix.Shape(
         run=plan.run,
         scans=plan.scans,
@@ -76,6 +78,7 @@ def workflow(shard: Shard, sets: Sequence[frozenset[str]], settings: Settings) -
         waves=len(shard.waves),
         sets=tuple(sets),
         others=not {frozenset(scans) for scans in pending(plan).values()} <= set(sets),
+        idle=frozenset(task for task, found in items.items() if not found),
         again=settings.layout == "image",
     )
     return Workflow(

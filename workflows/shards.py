@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.planning.shards import split
-from orchestrator.steps.items import Item, fit_for_cluster, make_waves
+from orchestrator.steps.items import Item, fit_for_cluster, make_waves, without_scans
 from orchestrator.steps.plan import pack
+from workflows.matrix import items_task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.model import Plan
 
 
@@ -32,3 +35,21 @@ def shards_of(plan: Plan) -> tuple[Shard, ...]:
     """Cut a plan into Workflows, after failing what no pod could read."""
     parts = split(fit_for_cluster(plan), plan.limits.cells_per_shard)
     return tuple(Shard(part, pack(part), make_waves(part)) for part in parts)
+
+
+def items_by_task(waves: Sequence[Sequence[Item]], sets: Sequence[frozenset[str]]) -> dict[str, list[Item]]:
+    """Items by the name of the task that runs them; none for a task that has nothing to do.
+
+    Args:
+        waves: of one Workflow.
+        sets: of names of scans, each of which has a template of its own.
+    """
+    names = {members: f"set-{number}" for number, members in enumerate(sets, start=1)}
+    found: dict[str, list[Item]] = {}
+    for number, wave in enumerate(waves, start=1):
+        for name in ("", *names.values()):
+            found[items_task(number, len(waves), name)] = []
+        for item in wave:
+            name = names.get(frozenset(item["scans"].strip(",").split(",")), "")
+            found[items_task(number, len(waves), name)].append(without_scans(item) if name else item)
+    return found

@@ -4,11 +4,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator.config import default_config
 from tests.tools import require
 from tests.unit.workflows.examples import EXAMPLES, example, names, variants
 from workflows import Kind, render
+from workflows.manifests import results, retry
 
 
 @pytest.fixture
@@ -44,10 +46,14 @@ def test_every_example(lint, name):
 
 
 @pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("layout", ["cell", "image"])
 @pytest.mark.parametrize("secret", [None, "login"])
-def test_every_shape_of_a_workflow(lint, name, secret):
-    config = default_config(environment={}, argo={"registrySecret": secret, "schedule": "*/5 * * * *"})
-    assert_clean(lint(render(variants()[name], config)))
+def test_every_shape_of_a_workflow(lint, name, secret, layout):
+    plan = variants()[name]
+    config = default_config(environment={}, layout=layout, argo={"registrySecret": secret, "schedule": "*/5 * * * *"})
+    texts = [render(plan, config, kind=kind) for kind in (Kind.TEMPLATE, Kind.SUBMISSION, Kind.SCHEDULE)]
+    more = [yaml.safe_dump(made) for made in (retry("run-1", config, "run-1-r"), results("run-1", config, "run-1-o"))]
+    assert_clean(lint(render(plan, config), *texts, *more))
 
 
 def test_every_rendered_file_of_the_examples(lint):

@@ -58,6 +58,11 @@ def rendered(plan: Plan, config: Config, kind: Kind = Kind.WORKFLOW) -> list[dic
     return list(yaml.safe_load_all(render(plan, config, kind=kind)))
 
 
+def _unlike(plan: Plan) -> Plan:
+    """The first image with one scan, the others with all."""
+    return msgspec.structs.replace(plan, cells=plan.cells[1:])
+
+
 def variants() -> dict[str, Plan]:
     """Plans of every shape a Workflow can have."""
     one = small_plan(("a",))
@@ -65,6 +70,7 @@ def variants() -> dict[str, Plan]:
         "one image": one,
         "one scan": msgspec.structs.replace(one, cells=one.cells[:1], scans=one.scans[:1]),
         "three waves": small_plan(("a", "b"), ("c",), ("d", "e")),
+        "waves of unlike images": _unlike(small_plan(("a",), ("b",))),
         "nothing to run": msgspec.structs.replace(small_plan(("a",)), cells=(), waves=()),
         "shards": msgspec.structs.replace(small_plan(("a", "b", "c", "d")), limits=Limits(cells_per_shard=4)),
         "no retries": msgspec.structs.replace(

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -125,6 +126,22 @@ def test_waves_run_one_after_the_other_with_room_made_between():
     assert found["images-2-set-1"]["depends"] == ENDED.format("evict-1")
     assert [item["target"] for item in found["images-2-set-1"]["withItems"]] == ["b", "c"]
     assert found["aggregate"]["depends"] == ENDED.format("images-3-set-1")
+
+
+def test_a_wave_without_images_of_a_set_has_no_task_for_it():
+    manifest = workflow(variants()["waves of unlike images"], layout="image")
+    assert run_by(manifest) == {"images-1-set-1": ["a"], "images-2-set-2": ["b"]}
+    assert tasks(manifest)["left-1"]["depends"] == ENDED.format("images-1-set-1")
+
+
+@pytest.mark.parametrize("kind", [Kind.WORKFLOW, Kind.TEMPLATE])
+@pytest.mark.parametrize("layout", ["cell", "image"])
+def test_the_phase_of_a_workflow_is_that_of_its_aggregate(kind, layout):
+    # Argo takes a task that was skipped for failed when one before it has failed, unless something depends on it.
+    (manifest,) = rendered(plan(("a",)), default_config(environment={}, layout=layout), kind)
+    found = tasks(manifest)
+    used = " ".join(task.get("depends", "") for task in found.values())
+    assert [name for name in found if not re.search(rf"(?<![\w-]){name}(?![\w-])", used)] == ["aggregate"]
 
 
 def test_with_nothing_to_run_there_is_still_a_ledger():
