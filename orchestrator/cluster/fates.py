@@ -183,10 +183,8 @@ def why_ended(workflow: Workflow, found: Mapping[str, Node] | None = None) -> st
         return CANCELLED
     several = (found or {}).values()
     # Argo gives a Workflow that ran into its deadline no message, but each node that it ends itself.
-    words = ("deadline",) if workflow.status.phase in {"Failed", "Error"} else ()
-    if any(word in workflow.status.message.lower() for word in words) or any(
-        "exceeded workflow deadline" in node.message or "Step exceeded its deadline" in node.message for node in several
-    ):
+    said = [workflow.status.message, *(node.message for node in several)]
+    if any("exceeded workflow deadline" in text or "Step exceeded its deadline" in text for text in said):
         return RUN_DEADLINE
     for node in several:
         if node.type == "Pod" and node.template_name == _PLAN_TEMPLATE and node.phase in {"Failed", "Error"}:

@@ -204,6 +204,12 @@ def test_a_cancelled_shard_is_the_business_of_its_own_cells():
     assert fates.runs == {"run-001": "the run was cancelled"}
 
 
+def test_a_run_that_is_called_deadline_has_not_run_into_one():
+    fates = Fates()
+    fates.add(made("deadline", phase="Failed", message="child 'deadline-123' failed"))
+    assert fates.runs == {}
+
+
 def test_a_plan_step_that_failed_ends_every_cell():
     fates = Fates()
     fates.add(made("run", node("plan", "Failed", "main: Error (exit code 2)"), phase="Failed"))
