@@ -57,7 +57,7 @@ def parts(plan: Plan, wanted: Mapping[str, list[str]]) -> tuple[tuple[str, ...],
     found: list[list[str]] = []
     cells = taken = 0
     for id_, scans in wanted.items():
-        full = cells + len(scans) > limits.cells_per_shard or (share and taken + sizes[id_] > share)
+        full = cells + len(scans) > limits.cells_per_shard or (limits.volume_bytes and taken + sizes[id_] > share)
         if not found or (full and found[-1]):
             found.append([])
             cells = taken = 0

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("pull", "matrix", "render", "aggregate")
+BENCHMARKS = ("pull", "matrix", "render", "aggregate", "orchestration")
 
 
 def main(names: list[str]) -> int:

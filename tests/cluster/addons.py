@@ -148,6 +148,7 @@ def localised(state: State, source: Path = INSTALL) -> Path:
     copy = state.folder / "install"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(source, copy / "argo-install")
+    shutil.copytree(source.parent / "pv", copy / "pv")
     shutil.copytree(ARGO.folder / "manifests", copy / "manifests")
     argo = copy / "argo-install" / "argo" / "kustomization.yaml"
     text, count = _REMOTE.subn("- ../../manifests/cluster-install", argo.read_text())

@@ -1,6 +1,6 @@
 """A real cluster with everything installed, for the end-to-end tests.
 
-With KUBECONFIG set, that cluster is used; its node must reach this machine's servers and folders, so be on it. Otherwise
+With KUBECONFIG set, that cluster is used; its node must be this machine, whose servers and folders it needs. Otherwise
 the one-node cluster of `tests/cluster` is brought up, and taken down again unless it was up before.
 """
 
