@@ -1,4 +1,4 @@
-"""Every command in the README is run as it stands there: `make` by `.ci/run`, a cluster's by tests/e2e, the rest here."""
+"""Every command in the README is run as it stands there: `make` by `.ci/run`, a cluster's by tests/e2e, others here."""
 
 import re
 import shlex
