@@ -45,10 +45,16 @@ def scan(name: str, program: str = "", **keys: Any) -> dict[str, Any]:
     }
 
 
-def push(upstream: Upstream, *names: str, size: int = 1000) -> None:
-    """Images that nobody has pulled before, with a layer of so many bytes that cannot be compressed."""
-    for name in names:
-        upstream.push(f"library/{name}:1", Image.build([layer({"file": os.urandom(size)}, "none")]))
+def push(upstream: Upstream, *names: str, size: int = 1000) -> list[str]:
+    """Images that nobody has pulled before, with a layer of so many bytes that cannot be compressed.
+
+    Returns:
+        Digests of the layers.
+    """
+    layers = [layer({"file": os.urandom(size)}, "none") for _ in names]
+    for name, each in zip(names, layers, strict=True):
+        upstream.push(f"library/{name}:1", Image.build([each]))
+    return [each.digest for each in layers]
 
 
 def plan(site: Site, run: str, images: Iterable[str], scans: Iterable[str]) -> orchestrator.Plan:
