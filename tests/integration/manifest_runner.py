@@ -1,8 +1,9 @@
 """Runs a rendered Workflow without a cluster: its DAG in order, each container as a process on a volume of the test.
 
-Only what our manifests use: tasks in the order they are written, `depends` on named ends, `when` on a list, items,
-init containers before the main one, subpath mounts. Isolation is the cluster's to prove; here it is that the commands,
-paths, parameters and conditions of the manifest fit the steps they call.
+Only what our manifests use: tasks in the order they are written, `depends` on named ends, `when`, items, init
+containers before the others, subpath mounts, shards as Workflows of the same WorkflowTemplate, the exit handler.
+Isolation is the cluster's to prove; here it is that the commands, paths, parameters and conditions of the manifest fit
+the steps they call.
 """
 
 import json
@@ -14,7 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_REFERENCE = re.compile(r"\{\{([a-zA-Z0-9._-]+)\}\}")
+import yaml
+
+from workflows.schedule import RUN
+
+_RUN = RUN.removeprefix("{{").removesuffix("}}")
+_REFERENCE = re.compile(rf"\{{\{{({re.escape(_RUN)}|[a-zA-Z0-9._-]+)\}}\}}")
 _TERM = re.compile(r"([a-z0-9-]+)(?:\.(\w+))?")
 
 
@@ -25,27 +31,43 @@ class Run:
     Attributes:
         manifest: with its templates; a WorkflowTemplate will do.
         volume: folder that stands for the volume.
-        scratch: folder that stands for the pods' `/tmp`.
+        scratch: folder that stands for the pods' `/tmp`; `config` in it for the ConfigMap.
         parameters: of the Workflow.
+        name: of the Workflow.
         ended: how each pod ended, by its path in the DAG: `Succeeded`, `Failed`, `Skipped` or `Omitted`.
         output: what each pod wrote to stderr.
+        children: the Workflows that it started, by name.
     """
 
     manifest: dict[str, Any]
     volume: Path
     scratch: Path
     parameters: dict[str, str]
+    name: str = "wf-x1"
     ended: dict[str, str] = field(default_factory=dict)
     output: dict[str, str] = field(default_factory=dict)
+    children: dict[str, "Run"] = field(default_factory=dict)
 
     def start(self) -> str:
-        """Run it all; how the entry point ended."""
+        """Run it all, the exit handler too; how the entry point ended."""
         known = {f"workflow.parameters.{name}": value for name, value in self.parameters.items()}
-        return self._template(self.manifest["spec"]["entrypoint"], known | {"workflow.name": "wf-x1"}, "")
+        known["workflow.name"] = self.name
+        known[_RUN] = self.parameters.get("run") or self.name
+        (self.scratch / "config").mkdir(parents=True, exist_ok=True)
+        status = self._template(self.manifest["spec"]["entrypoint"], known, "")
+        (end,) = (one for one in self.manifest["spec"]["templates"] if one["name"] == self.manifest["spec"]["onExit"])
+        for (step,) in end["steps"]:
+            self._task(step, known | {"workflow.status": status}, f"{step['name']}-on-exit")
+        return status
 
     def _template(self, name: str, known: dict[str, str], path: str) -> str:
         (template,) = (one for one in self.manifest["spec"]["templates"] if one["name"] == name)
-        status = self._dag(template["dag"], known, path) if "dag" in template else self._pod(template, known, path)
+        if "dag" in template:
+            status = self._dag(template["dag"], known, path)
+        elif "resource" in template:
+            status = self._child(yaml.safe_load(_fill(template["resource"]["manifest"], known)))
+        else:
+            status = self._pod(template, known, path)
         self.ended[path] = status
         for parameter in template.get("outputs", {}).get("parameters", ()) if status == "Succeeded" else ():
             file = Path(parameter["valueFrom"]["path"].replace("/tmp", str(self.scratch), 1))
@@ -55,49 +77,73 @@ class Run:
     def _dag(self, dag: dict[str, Any], known: dict[str, str], path: str) -> str:
         assert dag["failFast"] is False
         ended: dict[str, str] = {}
+        # As Argo has it: the last tasks decide; one that did not run ended as what was before it.
+        branch: dict[str, str] = {}
         for task in dag["tasks"]:
-            place = f"{path}/{task['name']}" if path else task["name"]
-            if not _depends(task.get("depends", ""), ended):
-                ended[task["name"]] = self.ended[place] = "Omitted"
-                continue
-            ended[task["name"]] = self._task(task, known, place)
-        # As Argo has it: what nothing else depends on decides; what failed before and was provided for does not.
+            name, before = task["name"], {match[1] for match in _TERM.finditer(task.get("depends", ""))}
+            place = f"{path}/{name}" if path else name
+            if _depends(task.get("depends", ""), ended):
+                ended[name] = self._task(task, known, place)
+            else:
+                ended[name] = self.ended[place] = "Omitted"
+            inherited = "Failed" if any(branch[one] == "Failed" for one in before) else "Succeeded"
+            branch[name] = inherited if ended[name] in {"Skipped", "Omitted"} else ended[name]
         used = {match[1] for task in dag["tasks"] for match in _TERM.finditer(task.get("depends", ""))}
-        leaves = {status for name, status in ended.items() if name not in used}
-        return "Failed" if leaves & {"Failed", "Omitted"} else "Succeeded"
+        return "Failed" if "Failed" in {status for name, status in branch.items() if name not in used} else "Succeeded"
 
     def _task(self, task: dict[str, Any], known: dict[str, str], place: str) -> str:
         if not _when(_fill(task.get("when", ""), known)):
             self.ended[place] = "Skipped"
             return "Skipped"
         items = json.loads(_fill(task["withParam"], known)) if "withParam" in task else task.get("withItems")
+        if items == []:
+            self.ended[place] = "Skipped"
+            return "Skipped"
         results = []
         for item in [None] if items is None else items:
             values = known | {f"item.{key}": value for key, value in (item or {}).items()}
             arguments = task.get("arguments", {}).get("parameters", ())
             inputs = {f"inputs.parameters.{one['name']}": _fill(one["value"], values) for one in arguments}
-            where = f"{place}[{item['image']}]" if item else place
+            where = f"{place}[{next(iter(item.values()))}]" if item else place
             inner = {name: value for name, value in known.items() if not name.startswith("inputs.")} | inputs
             results.append(self._template(task["template"], inner, where))
             known.update({name: value for name, value in inner.items() if name.startswith("tasks.")})
         return "Failed" if "Failed" in results else "Succeeded"
 
+    def _child(self, manifest: dict[str, Any]) -> str:
+        """A Workflow of the same WorkflowTemplate."""
+        assert manifest["spec"]["workflowTemplateRef"]["name"] == self.manifest["metadata"]["name"]
+        given = {one["name"]: one["value"] for one in manifest["spec"]["arguments"]["parameters"]}
+        defaults = {one["name"]: one["value"] for one in self.manifest["spec"]["arguments"]["parameters"]}
+        name = manifest["metadata"]["name"]
+        child = Run(self.manifest, self.volume, self.scratch, defaults | given, name)
+        self.children[name] = child
+        return child.start()
+
     def _pod(self, template: dict[str, Any], known: dict[str, str], path: str) -> str:
-        main = template.get("container") or template["script"]
-        for container in [*template.get("initContainers", ()), main]:
-            arguments = [*container["command"], *container.get("args", ())]
-            if "source" in container:
-                (self.scratch / "script").write_text(_fill(container["source"], known))
-                arguments.append("/tmp/script")
-            if not self._process([_fill(one, known) for one in arguments], container, known, path):
+        """Its containers one after the other; those of a set all run, whatever became of the others."""
+        several = template.get("containerSet", {}).get("containers", ())
+        main = several or [template.get("container") or template["script"]]
+        for container in template.get("initContainers", ()):
+            if not self._container(container, known, path):
                 return "Failed"
-        return "Succeeded"
+        well = [self._container(container, known, path) for container in main]
+        for container, ok in zip(several, well, strict=bool(several)):
+            self.ended[f"{path}.{container['name']}"] = "Succeeded" if ok else "Failed"
+        return "Succeeded" if all(well) else "Failed"
+
+    def _container(self, container: dict[str, Any], known: dict[str, str], path: str) -> bool:
+        arguments = [*container["command"], *container.get("args", ())]
+        if source := _fill(container.get("source", ""), known):  # Argo makes no file of an empty script
+            (self.scratch / "script").write_text(source)
+            arguments.append("/tmp/script")
+        return self._process([_fill(one, known) for one in arguments], container, known, path)
 
     def _process(self, command: list[str], container: dict[str, Any], known: dict[str, str], path: str) -> bool:
+        others = {"scratch": self.scratch, "config": self.scratch / "config"}
         places = {
-            mount["mountPath"]: self.scratch
-            if mount["name"] == "scratch"
-            else (self.volume / _fill(mount.get("subPath", ""), known)).resolve()
+            mount["mountPath"]: others.get(mount["name"])
+            or (self.volume / _fill(mount.get("subPath", ""), known)).resolve()
             for mount in container["volumeMounts"]
         }
         for place in places.values():
@@ -126,10 +172,13 @@ def _fill(text: str, known: dict[str, str]) -> str:
 
 
 def _when(text: str) -> bool:
-    if not text:
-        return True
-    left, right = re.fullmatch(r"'(.*)' =~ '(.*)'", text).groups()  # type: ignore[union-attr]
-    return re.search(right, left) is not None
+    """`'a' == 'b' && 'c' =~ 'd'`."""
+    return all(map(_compare, text.split(" && "))) if text else True
+
+
+def _compare(text: str) -> bool:
+    left, how, right = re.fullmatch(r"'(.*)' (=~|==|!=) '(.*)'", text).groups()  # type: ignore[union-attr]
+    return re.search(right, left) is not None if how == "=~" else (left == right) is (how == "==")
 
 
 def _depends(text: str, ended: dict[str, str]) -> bool:

@@ -88,14 +88,26 @@ GOOD = {
 }  # fmt: skip
 
 
+def check(run: Run, name: str = "run-1") -> None:
+    """All cells ended ok, and the virus was found."""
+    rows = ledger(run, name)
+    assert rows.pop(("infected:1", "virus"))[2]
+    assert rows == GOOD
+
+
+def brought(plan: Plan, config: Config) -> dict[str, str]:
+    """The parameters that a submission brings."""
+    manifest = yaml.safe_load(render(plan, config, kind=Kind.SUBMISSION))
+    return {one["name"]: one["value"] for one in manifest["spec"]["arguments"]["parameters"]}
+
+
 def test_a_workflow_runs_to_its_ledger(prepare, start):
     plan, config = prepare()
     run = start(render(plan, config))
     assert run.start() == "Succeeded", run.output
+    assert run.ended.pop("aggregate-on-exit") == "Skipped"
     assert set(run.ended.values()) == {"Succeeded"}
-    rows = ledger(run, "run-1")
-    assert rows.pop(("infected:1", "virus"))[2] > 0
-    assert rows == GOOD
+    check(run)
 
 
 def test_waves_run_one_after_the_other_and_leave_no_tarball_that_nobody_needs(prepare, start):
@@ -104,32 +116,119 @@ def test_waves_run_one_after_the_other_and_leave_no_tarball_that_nobody_needs(pr
     assert len(plan.waves) == 3
     assert run.start() == "Succeeded", run.output
     assert {"evict-1", "evict-2"} < set(run.ended)
-    rows = ledger(run, "run-1")
-    assert rows.pop(("infected:1", "virus"))[2] > 0
-    assert rows == GOOD
+    check(run)
     assert len(list(run.volume.glob("blobs/*.tar"))) == 1
 
 
 def test_a_template_takes_a_plan_that_was_made_elsewhere(prepare, start):
     plan, config = prepare()
-    brought = yaml.safe_load(render(plan, config, kind=Kind.SUBMISSION))["spec"]["arguments"]["parameters"]
-    run = start(render(plan, config, kind=Kind.TEMPLATE), plan=brought[0]["value"])
+    run = start(render(plan, config, kind=Kind.TEMPLATE), **brought(plan, config))
     assert run.start() == "Succeeded", run.output
-    assert run.ended["database-dependency"] == "Skipped"
-    rows = ledger(run, "wf-x1")
-    assert rows.pop(("infected:1", "virus"))[2] > 0
-    assert rows == GOOD
+    assert run.ended["database-dependency"] == run.ended["evict"] == run.ended["aggregate-on-exit"] == "Skipped"
+    check(run)
+
+
+def test_a_template_plans_from_the_configuration_beside_it(prepare, start, tmp_path):
+    plan, config = prepare()
+    run = start(render(plan, config, kind=Kind.TEMPLATE))
+    for file in ("scanmatrix.yaml", "virus.yaml"):
+        (tmp_path / "scratch" / "config").mkdir(exist_ok=True)
+        shutil.copyfile(tmp_path / file, tmp_path / "scratch" / "config" / file)
+    assert run.start() == "Succeeded", run.output
+    check(run, "wf-x1")
+
+
+def test_shards_are_workflows_of_their_own_on_one_plan_and_the_parent_has_the_ledger(prepare, start):
+    plan, config = prepare(limits={"cellsPerShard": 3})
+    run = start(render(plan, config, kind=Kind.TEMPLATE), **brought(plan, config))
+    assert run.start() == "Succeeded", run.output
+    assert list(run.children) == ["wf-x1-001", "wf-x1-002", "wf-x1-003"]
+    for child in run.children.values():
+        assert child.ended["database-virus"] == child.ended["aggregate"] == "Skipped"
+        assert child.ended["evict"] == "Succeeded"
+    assert run.ended["database-virus"] == "Succeeded"
+    assert run.ended["images"] == run.ended["images-set-1"] == run.ended["evict"] == "Skipped"
+    assert [path.name for path in run.volume.glob("plans/*")] == ["run-1.json"]
+    assert list(run.volume.glob("blobs/*.tar")) == []
+    check(run)
+
+
+def test_the_phase_of_a_shard_and_of_the_whole_does_not_depend_on_failed_cells(prepare, start):
+    plan, config = prepare(refresh=("false", "{database}"), limits={"cellsPerShard": 3})
+    run = start(render(plan, config, kind=Kind.TEMPLATE), **brought(plan, config))
+    assert run.start() == "Succeeded"
+    rows = ledger(run, "run-1")
+    assert {scan for (_, scan), row in rows.items() if row[0] is Outcome.FAILED} == {"virus"}
+    assert run.ended["aggregate-on-exit"] == "Skipped"
+
+
+@pytest.mark.parametrize("most", [100, 3])
+def test_a_retry_runs_only_what_failed(prepare, start, most):
+    plan, config = prepare(limits={"cellsPerShard": most})
+    (wrong,) = (target.id for target in plan.targets if "infected" in target.pull)
+    broken = msgspec.structs.replace(
+        plan,
+        targets=tuple(
+            msgspec.structs.replace(one, pull=f"{one.pull}-gone") if one.id == wrong else one for one in plan.targets
+        ),
+    )
+    template = render(plan, config, kind=Kind.TEMPLATE)
+    first = start(template, **brought(broken, config))
+    first.start()
+    before = {path: path.stat().st_mtime_ns for path in first.volume.glob("runs/*/*/*.record.json")}
+    # The image is there now: what else would make a retry worth it?
+    file = Volume(first.volume).plan("run-1")
+    file.write_text(file.read_text().replace("-gone", ""))
+    again = Run(
+        first.manifest, first.volume, first.scratch,
+        {**first.parameters, "plan": "", "run": "run-1", "only": "failed"}, "run-1-r1",
+    )  # fmt: skip
+    assert again.start() == "Succeeded", again.output
+    assert again.children == {}
+    ran = {name for name in again.ended if name.endswith((".virus", "/virus"))}
+    assert len(ran) == 1
+    changed = {path.parent.name for path, moment in before.items() if path.stat().st_mtime_ns != moment}
+    assert changed == {wrong}
+    check(again)
+
+
+@pytest.mark.parametrize("kind", [Kind.WORKFLOW, Kind.TEMPLATE])
+def test_in_the_layout_image_one_pod_has_all_cells_of_an_image(prepare, start, kind):
+    plan, config = prepare(layout="image")
+    given = brought(plan, config) if kind is Kind.TEMPLATE else {}
+    run = start(render(plan, config, kind=kind), **given)
+    assert run.start() == "Succeeded", run.output
+    pods = [name for name in run.ended if name.startswith("images-set-1[") and not name.endswith("]")]
+    assert len(pods) == 9
+    assert run.ended["left"] == "Succeeded"
+    assert run.ended["again"] == "Skipped"
+    assert not any("pull" in name for name in run.ended)
+    check(run)
+
+
+def test_what_fails_in_the_layout_image_runs_again_cell_by_cell(prepare, start):
+    plan, config = prepare(layout="image")
+    once = '[ -e "$1".seen ] || { touch "$1".seen; exit 3; }; exec clamscan --database="$3" --log="$1" "$2"'
+    virus = next(scan for scan in plan.scans if scan.name == "virus")
+    scans = tuple(
+        msgspec.structs.replace(scan, command=("sh", "-c", once, "sh", "{report}", "{tarball}", "{database}"),
+                                report_from_stdout=False, success_codes=(0, 1))
+        if scan is virus
+        else scan
+        for scan in plan.scans
+    )  # fmt: skip
+    run = start(render(msgspec.structs.replace(plan, scans=scans), config))
+    assert run.start() == "Succeeded", run.output
+    assert sum(name.startswith("images-set-1[") and status == "Failed" for name, status in run.ended.items()) == 6
+    again = [name for name in run.ended if name.startswith("again[") and name.endswith("/virus")]
+    assert [run.ended[name] for name in again] == ["Succeeded"] * 3
+    assert all(run.ended[name.replace("virus", "root-user")] == "Skipped" for name in again)
+    check(run)
 
 
 def test_a_template_without_a_plan_says_what_is_missing(prepare, start):
     plan, config = prepare()
-    run = start(render(plan, config, kind=Kind.TEMPLATE).replace("mountPath: /config", "mountPath: /none"))
-    run.manifest["spec"]["templates"] = [
-        {**one, "script": {**one["script"], "volumeMounts": one["script"]["volumeMounts"][:2]}}
-        if "script" in one
-        else one
-        for one in run.manifest["spec"]["templates"]
-    ]
+    run = start(render(plan, config, kind=Kind.TEMPLATE))
     assert run.start() == "Failed"
     assert "ConfigMap" in run.output["plan"]
     assert run.ended["aggregate"] == "Omitted"
