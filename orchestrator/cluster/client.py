@@ -30,13 +30,14 @@ from orchestrator.cluster.errors import (
 from orchestrator.cluster.objects import Pod, PodEvent, Workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
 _log = logging.getLogger(__name__)
 
 _Thing = TypeVar("_Thing", Workflow, Pod, PodEvent)
+_Answer = TypeVar("_Answer")
 
 ARGO = "/apis/argoproj.io/v1alpha1"
 CORE = "/api/v1"
@@ -242,27 +243,28 @@ class Cluster:
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
     ) -> bytes:
         """The whole answer, tried again while the API server is away or busy."""
-        answer = self._open(method, path, query=query, body=body)
+        return self._patiently(lambda: self._whole(method, path, query, body))
+
+    def _whole(self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None) -> bytes:
+        answer = self._once(method, path, query, body, None)
         try:
             return bytes(answer.data)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise UnreachableError(f"{method} {path}: the answer broke off: {error}") from error
         finally:
             answer.release_conn()
 
-    def _open(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, Any] | None = None,
-        body: Mapping[str, Any] | None = None,
-        timeout: float | None = None,
-    ) -> Any:
+    def _open(self, method: str, path: str, *, query: Mapping[str, Any], timeout: float | None = None) -> Any:
         """The answer's stream; tried again until there is one."""
+        return self._patiently(lambda: self._once(method, path, query, None, timeout))
+
+    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Ask again, ever more seldom, while the API server is away or busy."""
         deadline = time.monotonic() + self._patience
         wait = 0.5
         while True:
             try:
-                return self._once(method, path, query, body, timeout)
+                return ask()
             except UnreachableError as error:
                 if time.monotonic() + wait > deadline:
                     raise

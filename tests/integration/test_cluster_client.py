@@ -1,6 +1,9 @@
 """The cluster client against an API server on loopback that misbehaves."""
 
 import json
+import re
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +79,29 @@ def test_a_watch_that_is_cut_off_gives_what_came_whole(api: KubeApi, line: str) 
     with Cluster("n") as cluster:
         changes = [(kind, each.metadata.name) for kind, each in cluster.watch(SELECTOR, "1")]
     assert changes == [("MODIFIED", "w")]
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps({"items": [workflow("w")], "metadata": {}}).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+    answers = [head + body[:20], head + body]
+
+    def serve_each(listener: socket.socket) -> None:
+        for answer in answers:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+    with serve(tmp_path) as (_, kubeconfig), socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        kubeconfig.write_text(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", kubeconfig.read_text()))
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
+        thread = threading.Thread(target=serve_each, args=(listener,), daemon=True)
+        thread.start()
+        with Cluster("n", patience=30) as cluster:
+            assert [each.metadata.name for each in cluster.workflows(SELECTOR)] == ["w"]
+        thread.join(timeout=10)
 
 
 def test_the_token_is_in_no_repr(api: KubeApi, tmp_path: Path) -> None:
