@@ -46,9 +46,8 @@ def together(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> It
     quick.push(upstream, "telling")
     scans = {name: SCANS[name] for name in ("fine", "wrong", "hungry")}
     settings = {"layout": "image", "limits": {"deadline": "5m", "retries": 1}}
-    with make_site(
-        folder, "e2e-together", upstream, csv="image\ntelling:1\n", templates=scans, settings=settings
-    ) as found:
+    csv = f"image,scans\ntelling:1,{';'.join(scans)}\n"
+    with make_site(folder, "e2e-together", upstream, csv=csv, templates=scans, settings=settings) as found:
         yield found
 
 
