@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.model import Blob, Budget, Cell, Decision, Image, Scan, Target
 
-#: Pods of a workflow besides pulls, cells and database refreshes: one writes the plan to the volume, one aggregates.
+#: Pods of a run besides pulls, cells and database refreshes: one writes the plan to the volume, one aggregates.
 FIXED_PODS = 2
+#: Pods of each shard besides: one starts it, one reads the plan, one gives the volume its room back.
+_SHARD_PODS = 3
 
 
 def running(targets: Iterable[Target], cells: Iterable[Cell]) -> list[Target]:
@@ -48,6 +50,8 @@ def make_budget(
     waves: Sequence[Sequence[str]],
     scans: Mapping[str, Scan],
     pull_bytes: int,
+    layout: str = "cell",
+    shards: int = 1,
 ) -> Budget:
     """Add up what a plan costs.
 
@@ -57,6 +61,8 @@ def make_budget(
         waves: ids of the targets, group by group.
         scans: by name; tells which have a database to refresh.
         pull_bytes: bytes of unique blobs to read from upstream.
+        layout: `cell`, or `image` where all cells of an image are in the pod that pulls it.
+        shards: Workflows that share the run.
     """
     sizes = {target.id: target.size for target in targets}
     run = [cell for cell in cells if cell.decision is Decision.RUN]
@@ -66,9 +72,18 @@ def make_budget(
         cells=len(run),
         pull_bytes=pull_bytes,
         volume_bytes=max((sum(sizes[id_] or 0 for id_ in wave) for wave in waves), default=0),
-        pods=len(targets) + len(run) + len(databases) + FIXED_PODS if run else 0,
+        pods=_pods(len(targets), len(run), layout, shards) + len(databases) if run else 0,
         unknown=sum(size is None for size in sizes.values()),
     )
+
+
+def _pods(images: int, cells: int, layout: str, shards: int) -> int:
+    """Pods that Argo starts when every first attempt succeeds, those of databases left out."""
+    several = shards if shards > 1 else 0
+    fixed = FIXED_PODS + several * _SHARD_PODS
+    if layout == "image":
+        return images + fixed + several + 1  # each Workflow looks once what has to run again
+    return images + cells + fixed
 
 
 def spell_bytes(size: int) -> str:

@@ -16,7 +16,7 @@ from orchestrator.model import Cell, Decision, Plan, Scan, Target
 from orchestrator.planning.allow import refusal
 from orchestrator.planning.budget import make_budget, make_waves, running, spell_bytes, unique_bytes
 from orchestrator.planning.interface import Past, PlanError, Resolver
-from orchestrator.planning.parts import common_sets
+from orchestrator.planning.parts import common_sets, parts, pending
 from orchestrator.planning.patterns import matches
 from orchestrator.planning.staleness import freshness
 from orchestrator.planning.targets import Draft, finish, gather
@@ -71,7 +71,7 @@ def make_plan(
     _check_budget(config, live, waves)
     scans = {name: catalog[name] for name in sorted({cell.scan for cell in cells})}
     images = (image for target in live if (image := drafts[target.id].located.image) and not _is_local(target))
-    return Plan(
+    plan = Plan(
         run=run,
         created=spell_time(now),
         version=version("scanmatrix"),
@@ -79,11 +79,20 @@ def make_plan(
         targets=targets,
         cells=cells,
         waves=waves,
-        budget=make_budget(targets=live, cells=cells, waves=waves, scans=scans, pull_bytes=unique_bytes(images)),
         limits=config.limits.document(config.volume.budget),
         policy=config.policy.document(),
         insecure=tuple(config.insecure),
     )
+    budget = make_budget(
+        targets=live,
+        cells=cells,
+        waves=waves,
+        scans=scans,
+        pull_bytes=unique_bytes(images),
+        layout=config.layout,
+        shards=len(parts(plan, pending(plan))),
+    )
+    return msgspec.structs.replace(plan, budget=budget)
 
 
 def choose_scans(entry: Entry, default: Sequence[str], catalog: Mapping[str, Scan]) -> tuple[str, ...]:

@@ -239,6 +239,20 @@ def test_the_budget_counts_shared_blobs_once() -> None:
     assert made.budget.unknown == 0
 
 
+@pytest.mark.parametrize(
+    ("settings", "pods"),
+    [
+        ({}, 2 + 4 + 1 + 2),  # pulls, cells, a database, plan and aggregate
+        ({"layout": "image"}, 2 + 1 + 2 + 1),  # images, a database, plan and aggregate, what to run again
+        ({"limits": {"cellsPerShard": 2}}, 2 + 4 + 1 + 2 + 2 * 3),  # each shard: started, its plan, its room given back
+        ({"limits": {"cellsPerShard": 2}, "layout": "image"}, 2 + 1 + 2 + 2 * 3 + 3),
+    ],
+)
+def test_the_budget_counts_pods_of_either_layout_and_of_shards(three: Table, settings: dict, pods: int) -> None:
+    entries = [entry(name, "dependency", "virus") for name in ("ubuntu:20.04", "centos:8")]
+    assert plan(entries, three, **settings).budget.pods == pods
+
+
 def test_images_without_a_cell_to_run_cost_nothing(three: Table) -> None:
     made = plan([entry("ubuntu:20.04", "virus")], three, scans={"exclude": [{"image": "*", "reason": "none"}]})
     assert made.waves == ()
