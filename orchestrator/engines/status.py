@@ -159,13 +159,16 @@ def _add(
         return
     if node.type == "Container" and (parent := found.get(node.boundary_id)) is not None:
         target, scan = parent.parameter("target"), node.display_name
+        if state is CellState.OK or node.message.startswith(f"{scan}:"):
+            # Its scanner ran, so the image was there, however the pod they share ended.
+            pulls[target] = PullStatus(target=target, reference=references.get(target, ""), state=CellState.OK)
     elif node.type == "Pod" and node.template_name.startswith(SCAN_TEMPLATE):
         target, scan = node.parameter("target"), node.template_name.removeprefix(SCAN_TEMPLATE)
     elif node.type == "Pod" and (node.template_name == PULL_TEMPLATE or node.template_name.startswith(IMAGE_TEMPLATE)):
         target = node.parameter("target")
-        pulls[target] = PullStatus(
-            target=target, reference=references.get(target, ""), state=state, message=node.message
-        )
+        if target not in pulls or node.template_name == PULL_TEMPLATE or state is not CellState.FAILED:
+            reference = references.get(target, "")
+            pulls[target] = PullStatus(target=target, reference=reference, state=state, message=node.message)
         return
     else:
         return

@@ -34,6 +34,12 @@ def test_cells_of_one_pod_for_several_scans_are_told_apart() -> None:
     assert "OOMKilled" in cells["t-set-mixed/memory"].message
 
 
+def test_an_image_whose_scanners_ran_was_pulled_though_one_of_them_failed() -> None:
+    pulls = {pull.target: pull for pull in stands("everything").pulls}
+    assert {target for target, pull in pulls.items() if pull.state is CellState.FAILED} == {"t-set-stage", "t-unpulled"}
+    assert "stage" in pulls["t-set-stage"].message
+
+
 def test_attempts_of_all_workflows_of_a_run_count_and_the_last_one_says_the_state() -> None:
     first = made("r", node("scan-virus", "Failed", "main: Error (exit code 3)", target="t"), phase="Failed")
     again = node("scan-virus", "Succeeded", begun="2025-03-01T11:00:00Z", target="t")
