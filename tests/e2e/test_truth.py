@@ -39,18 +39,6 @@ def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield found
 
 
-@pytest.fixture(scope="module")
-def together(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The same scans of an image in one pod."""
-    folder = tmp_path_factory.mktemp("together")
-    quick.push(upstream, "telling")
-    scans = {name: SCANS[name] for name in ("fine", "wrong", "hungry")}
-    settings = {"layout": "image", "limits": {"deadline": "5m", "retries": 1}}
-    csv = f"image,scans\ntelling:1,{';'.join(scans)}\n"
-    with make_site(folder, "e2e-together", upstream, csv=csv, templates=scans, settings=settings) as found:
-        yield found
-
-
 def run(site: Site, name: str, *scans: str) -> tuple[Mapping[str, LedgerRow], str]:
     """Rows by scan, and the summary, of a run of these scans."""
     started = quick.start(site, name, ["telling"], scans)
@@ -97,13 +85,3 @@ def test_what_kept_cells_from_starting_is_told_when_the_run_ends(site: Site):
     assert "never scheduled" in rows["huge"].reason
     assert "Insufficient memory" in rows["huge"].reason
     assert "deadline" in summary
-
-
-def test_scans_in_one_pod_tell_the_same_after_their_second_try(together: Site):
-    rows, _ = run(together, "together", "fine", "wrong", "hungry")
-    assert {scan for scan, row in rows.items() if row.outcome is Outcome.OK} == {"fine"}
-    assert "exit code 3" in rows["wrong"].reason
-    assert rows["wrong"].log.splitlines()[-1] == "cannot read it"
-    assert rows["wrong"].attempts == 2
-    assert "OOMKilled" in rows["hungry"].reason
-    assert rows["hungry"].attempts == 3
