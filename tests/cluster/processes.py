@@ -11,6 +11,9 @@ from pathlib import Path
 
 from tests.cluster.state import State
 
+#: What this very process started. An object of a process that goes on must not be forgotten: that is a ResourceWarning.
+_STARTED: list[subprocess.Popen[bytes]] = []
+
 
 class ClusterError(Exception):
     """A part of the cluster did not start; says where its log is."""
@@ -32,6 +35,7 @@ def spawn(
             stderr=log,
             start_new_session=True,
         )
+    _STARTED.append(process)
     record = {"pid": process.pid, "started": _started(process.pid)}
     _record(state, name).write_text(json.dumps(record))
 
