@@ -9,7 +9,7 @@ class Kind(StrEnum):
     Attributes:
         WORKFLOW: one self-contained Workflow for each shard, as `argo submit` takes it.
         TEMPLATE: the WorkflowTemplate of all scans, which plans in the cluster.
-        SUBMISSION: one Workflow for each shard that brings its plan to the WorkflowTemplate.
+        SUBMISSION: a Workflow that brings its plan to the WorkflowTemplate.
         SCHEDULE: the CronWorkflow that starts the WorkflowTemplate.
     """
 
