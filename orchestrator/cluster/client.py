@@ -7,6 +7,7 @@ types, which for a Workflow of a thousand nodes is many times as fast as into th
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -311,7 +312,9 @@ def _configure(configuration: api.Configuration, context: str | None) -> None:
         else:
             return
     try:
-        load_kube_config(context=context, client_configuration=configuration)
+        # The package reads the variable when it is imported, which may be before somebody sets it.
+        file = os.environ.get("KUBECONFIG") or None
+        load_kube_config(config_file=file, context=context, client_configuration=configuration)
     except (ConfigException, OSError) as error:
         raise NoClusterError(
             f"no cluster to talk to: {error}; set KUBECONFIG to a kubeconfig file, or write ~/.kube/config"
