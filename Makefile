@@ -51,6 +51,7 @@ e2e: $(INSTALLED) ## end-to-end tests on KUBECONFIG's cluster, or on one that is
 	python -m pytest tests/e2e --durations=15
 
 bench: $(INSTALLED) tools ## the benchmarks' table: ratios measured in one run
+	@python -m tests.tools kwok
 	python -m tests.benchmarks
 
 golden: $(INSTALLED) ## write the golden files anew, then look at the difference

@@ -140,14 +140,21 @@ class Cluster:
         Raises:
             ObjectNotFoundError: the cluster knows no such kind, or not the namespace.
         """
+        self._patiently(lambda: self._put_once(kind, manifest))
+
+    def _put_once(self, kind: str, manifest: Mapping[str, Any]) -> None:
+        """Create or replace an object; what somebody else did to it meanwhile is a conflict."""
         path = self._argo(kind, manifest["metadata"]["name"])
         try:
             there = msgspec.json.decode(self._request("GET", path), type=dict[str, Any])
         except ObjectNotFoundError:
-            self._request("POST", self._argo(kind), body=manifest)
+            try:
+                self._whole("POST", self._argo(kind), None, manifest)
+            except ObjectExistsError as error:
+                raise ConflictError(str(error)) from error
         else:
             metadata = {**manifest["metadata"], "resourceVersion": there["metadata"]["resourceVersion"]}
-            self._request("PUT", path, body={**manifest, "metadata": metadata})
+            self._whole("PUT", path, None, {**manifest, "metadata": metadata})
 
     def pods(self, selector: str, *, fields: str = "") -> Iterator[Pod]:
         """Pods by label and, if need be, field selector."""
@@ -243,7 +250,10 @@ class Cluster:
     def _request(
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
     ) -> bytes:
-        """The whole answer, tried again while the API server is away or busy."""
+        """The whole answer, tried again while the API server is away or busy.
+
+        Not for what names a resource version: a conflict of that stays one.
+        """
         return self._patiently(lambda: self._whole(method, path, query, body))
 
     def _whole(self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None) -> bytes:
@@ -260,13 +270,13 @@ class Cluster:
         return self._patiently(lambda: self._once(method, path, query, None, timeout))
 
     def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
-        """Ask again, ever more seldom, while the API server is away or busy."""
+        """Ask again, ever more seldom, while the API server is away or busy, or somebody else changes the object."""
         deadline = time.monotonic() + self._patience
         wait = 0.5
         while True:
             try:
                 return ask()
-            except UnreachableError as error:
+            except (UnreachableError, ConflictError) as error:
                 if time.monotonic() + wait > deadline:
                     raise
                 _log.warning("%s; trying again in %.1f s", error, wait)

@@ -192,7 +192,7 @@ class ArgoEngine:
         if any(not each.ended for each in self._cluster.workflows(of_run(run)) if is_work(each)):
             raise UsageError(f"run {run} has not ended yet: wait for its end, or cancel it, before it is tried again")
         name = f"{run}-r{secrets.token_hex(2)}"
-        return self._cluster.create_workflow(manifests.retry(run, self._config, name)).metadata.name
+        return self._create(manifests.retry(run, self._config, name)).metadata.name
 
     def cancel(self, run: str) -> tuple[str, ...]:
         """End a run now: its pods are stopped, and its ledger says of what was left that it was cancelled.
@@ -229,13 +229,20 @@ class ArgoEngine:
         from workflows import manifests  # noqa: PLC0415 - imports hera
 
         name = f"{run}-o{secrets.token_hex(2)}"
-        self._cluster.create_workflow(manifests.results(run, self._config, name))
+        self._create(manifests.results(run, self._config, name))
         try:
             pod = self._await_output(name)
             unpack(self._cluster.follow_log(pod.metadata.name), volume.results(run))
         finally:
             self._cluster.delete_workflow(name)
         return read_ledger(volume, run)
+
+    def _create(self, manifest: dict[str, Any]) -> Workflow:
+        """Submit a Workflow whose name nobody else can have: one that is there is ours, its answer was lost."""
+        try:
+            return self._cluster.create_workflow(manifest)
+        except ObjectExistsError:
+            return self._cluster.workflow(manifest["metadata"]["name"])
 
     def _await_output(self, name: str) -> Pod:
         """The pod of a Workflow that prints results, once it has something to read.

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orchestrator
-from orchestrator.cluster.nodes import nodes
 from orchestrator.steps.plan import write_plan
+from tests.benchmarks import costs
+from tests.benchmarks.costs import SCANS
 from tests.cluster.images import ORCHESTRATOR
 from tests.cluster.state import NODE_IP, State, default_folder
 from tests.e2e import quick
@@ -27,14 +29,32 @@ from tests.tools.proxy import Proxy
 from tests.tools.servers import start_registry
 from tests.tools.upstream import Upstream
 
-SCANS = ("one", "two", "three", "four")
-IN_FLIGHT = 4  # images; so at most 16 scanners' pods, on 2 cores
-_TICKS = os.sysconf("SC_CLK_TCK")
+#: Images, by layout; in `cell` up to four scanners' pods each. Tuned to a node with 2 cores.
+IN_FLIGHT = {"cell": 4, "image": 8}
+_COLUMNS = ("how", "cells", "pods", "pods/cell", "wall s", "s/cell", "CPU s", "ms/cell", "status bytes/node")
+#: As long as the kernel keeps names.
+JOBS_CONTROLLER = "kube-controller"
 #: Starts a command with the value of this pod's index behind it.
 _PICK = (
     "import os,sys; at=int(os.environ['JOB_COMPLETION_INDEX']); _, values, *command = sys.argv;"
     "os.execvp(command[0], [*command, values.split(',')[at]])"
 )
+
+
+class Cost(NamedTuple):
+    """What some cells cost.
+
+    Attributes:
+        wall: seconds.
+        pods: there were.
+        cpu: seconds of the controller that made them: Argo's, or Kubernetes's own for Jobs.
+        node: bytes of status a node.
+    """
+
+    wall: float
+    pods: int
+    cpu: float
+    node: float = 0.0
 
 
 def main(sizes: list[int]) -> int:
@@ -46,61 +66,61 @@ def main(sizes: list[int]) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         registry = stack.enter_context(start_registry(folder / "upstream", "upstream", protected=True))
-        proxy = stack.enter_context(Proxy(registry.url, address=NODE_IP))
-        upstream = Upstream(registry, proxy)
+        upstream = Upstream(registry, stack.enter_context(Proxy(registry.url, address=NODE_IP)))
         images = [f"bench-{number}" for number in range(max(sizes) // len(SCANS))]
         quick.push(upstream, *images)
-        sys.stdout.write(
-            "| cells | how | pods | pods/cell | wall s | s/cell | controller CPU s | ms/cell | status bytes/node |\n"
-            "|---:|---|---:|---:|---:|---:|---:|---:|---:|\n"
-        )
+        sites = {layout: stack.enter_context(_site(folder, layout, upstream)) for layout in IN_FLIGHT}
+        costs.head(*_COLUMNS, words=1)
+        compared = []
         for size in sizes:
             some = images[: size // len(SCANS)]
-            results = {}
-            for layout in ("cell", "image"):
-                site = stack.enter_context(_site(folder, f"bench-{layout}-{size}", upstream, layout))
-                results[f"layout: {layout}"] = _argo(site, f"{layout}-{size}", some)
-                if layout == "cell":
-                    results["plain Jobs"] = _jobs(site, f"jobs-{size}", some)
-            for how, found in results.items():
-                _print(size, how, found)
-            cell, image, jobs = (results[how]["wall"] for how in ("layout: cell", "layout: image", "plain Jobs"))
-            sys.stdout.write(f"\n{size} cells: layout cell takes {cell / jobs:.2f}× the time of plain Jobs,"
-                             f" layout image {cell / image:.1f}× less than layout cell\n\n")  # fmt: skip
-            sys.stdout.flush()
+            jobs = _jobs(sites["cell"], f"jobs-{size}", some)
+            _print("plain Jobs", size, jobs)
+            found = {layout: _argo(site, f"{layout}-{size}", some) for layout, site in sites.items()}
+            for layout, each in found.items():
+                _print(f"layout: {layout}", size, each)
+            compared.append(_compare(size, found["cell"], found["image"], jobs))
+        sys.stdout.write("\n" + "".join(f"{line}\n" for line in compared))
     return 0
 
 
-def _site(folder: Path, name: str, upstream: Upstream, layout: str) -> Any:
+def _compare(size: int, cell: Cost, image: Cost, jobs: Cost) -> str:
+    """What it all comes to."""
+    wall, spent = cell.wall / image.wall, cell.cpu / image.cpu
+    pods = cell.pods / image.pods
+    return (
+        f"{size} cells: layout cell takes {cell.wall / jobs.wall:.2f}× the time of plain Jobs; "
+        f"layout image takes {wall:.1f}× less time than layout cell, {spent:.1f}× less of the controller's CPU, "
+        f"{pods:.1f}× fewer pods"
+    )
+
+
+def _site(folder: Path, layout: str, upstream: Upstream) -> Any:
+    name = f"bench-{layout}"
     (folder / name).mkdir()
     csv = f"image,scans\nbench-0:1,{';'.join(SCANS)}\n"  # so that the template knows which scans go together
-    limits = {"imagesInFlight": IN_FLIGHT, "deadline": "2h"}
+    limits = {"imagesInFlight": IN_FLIGHT[layout], "deadline": "2h"}
     scans = {scan: quick.scan(scan) for scan in SCANS}
     settings = {"limits": limits, "layout": layout}
     return make_site(folder / name, name, upstream, csv=csv, templates=scans, settings=settings)
 
 
-def _argo(site: Site, run: str, images: list[str]) -> dict[str, float]:
+def _argo(site: Site, run: str, images: list[str]) -> Cost:
     """One run, from the submission to its ledger."""
+    _forget_images(site)
     plan = quick.plan(site, run, images, SCANS)
-    began, cpu = time.monotonic(), _controller_cpu()
+    began, before = time.monotonic(), costs.cpu(costs.CONTROLLER)
     orchestrator.submit(plan, site.config)
     assert site.wait(run, seconds=7200) == "Succeeded"
-    wall, spent = time.monotonic() - began, _controller_cpu() - cpu
+    wall, spent = time.monotonic() - began, costs.cpu(costs.CONTROLLER) - before
     assert all(row.outcome == "ok" for row in site.ledger(run).rows)
-    raw = json.loads(site.kubectl("get", "workflow", run, "-o", "json"))
-    found = nodes(site.cluster.workflow(run)).values()
-    size = len(raw["status"].get("compressedNodes") or json.dumps(raw["status"].get("nodes"), separators=(",", ":")))
-    return {
-        "wall": wall,
-        "cpu": spent,
-        "pods": sum(node.type == "Pod" for node in found),
-        "bytes": size / len(found),
-    }
+    size = costs.size(site, run)
+    return Cost(wall, size.pods, spent, size.status / size.nodes)
 
 
-def _jobs(site: Site, run: str, images: list[str]) -> dict[str, float]:
+def _jobs(site: Site, run: str, images: list[str]) -> Cost:
     """The same containers as indexed Jobs: all pulls, then all cells, as many at a time as the runs have."""
+    _forget_images(site)
     plan = quick.plan(site, run, images, SCANS)
     write_plan(plan, site.volume)
     for folder, _, names in os.walk(site.storage):  # as if a pod had written it
@@ -109,7 +129,7 @@ def _jobs(site: Site, run: str, images: list[str]) -> dict[str, float]:
     targets = [target.id for target in plan.targets]
     step = ["scanmatrix-step", "--volume", "/volume", "--run", run, "--target"]
     pull = _container("pull", targets, [step[0], "pull", *step[1:]])
-    began = time.monotonic()
+    began, before = time.monotonic(), costs.cpu(JOBS_CONTROLLER)
     _start(site, f"{run}-pull", len(targets), [pull])
     _wait(site, f"{run}-pull")
     for scan in SCANS:
@@ -120,7 +140,13 @@ def _jobs(site: Site, run: str, images: list[str]) -> dict[str, float]:
         )
     for scan in SCANS:
         _wait(site, f"{run}-{scan}")
-    return {"wall": time.monotonic() - began, "cpu": 0.0, "pods": len(targets) * (1 + len(SCANS)), "bytes": 0.0}
+    return Cost(time.monotonic() - began, len(targets) * (1 + len(SCANS)), costs.cpu(JOBS_CONTROLLER) - before)
+
+
+def _forget_images(site: Site) -> None:
+    """Each way pulls them itself."""
+    for name in ("blobs", "layers"):
+        shutil.rmtree(site.storage / name, ignore_errors=True)
 
 
 def _container(name: str, values: list[str], command: list[str]) -> dict[str, Any]:
@@ -160,7 +186,7 @@ def _start(site: Site, name: str, count: int, containers: list[dict[str, Any]]) 
     spec = {
         "completionMode": "Indexed",
         "completions": count,
-        "parallelism": IN_FLIGHT,
+        "parallelism": IN_FLIGHT["cell"],
         "template": {"metadata": {"labels": labels}, "spec": pod},
     }
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
@@ -171,26 +197,11 @@ def _wait(site: Site, job: str) -> None:
     site.kubectl("wait", "--for=condition=complete", f"job/{job}", "--timeout=3600s")
 
 
-def _controller_cpu() -> float:
-    """Seconds of CPU that Argo's controller has taken; it runs on this machine."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if (stat.parent / "comm").read_text().strip() == "workflow-contro":
-                fields = stat.read_text().rpartition(")")[2].split()
-                return (int(fields[11]) + int(fields[12])) / _TICKS
-        except OSError:
-            continue
-    raise RuntimeError("Argo's controller does not run on this machine")
-
-
-def _print(size: int, how: str, found: dict[str, float]) -> None:
-    cpu = f"{found['cpu']:.1f} | {found['cpu'] / size * 1000:.0f}" if found["cpu"] else " | "
-    node = f"{found['bytes']:.0f}" if found["bytes"] else ""
-    sys.stdout.write(
-        f"| {size} | {how} | {found['pods']:.0f} | {found['pods'] / size:.2f} | {found['wall']:.0f} |"
-        f" {found['wall'] / size:.2f} | {cpu} | {node} |\n"
-    )
-    sys.stdout.flush()
+def _print(how: str, cells: int, found: Cost) -> None:
+    costs.row([
+        how, str(cells), str(found.pods), f"{found.pods / cells:.2f}", f"{found.wall:.0f}", f"{found.wall / cells:.2f}",
+        f"{found.cpu:.1f}", f"{found.cpu / cells * 1000:.0f}", f"{found.node:.0f}" if found.node else "",
+    ])  # fmt: skip
 
 
 if __name__ == "__main__":

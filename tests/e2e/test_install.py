@@ -2,10 +2,12 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from orchestrator.cluster.client import Cluster
 from tests.cluster.addons import ARGO
 from tests.cluster.state import API_SERVER, NODE_IP
 from tests.e2e.site import await_, run
@@ -79,6 +81,26 @@ def test_the_folder_of_the_node_is_ours(installed: str, folder: Path) -> None:
 def test_the_same_again_changes_nothing(installed: str, folder: Path) -> None:
     said = run("kubectl", "apply", "-k", str(folder / "argo-install" / "base")).splitlines()
     assert [line for line in said if not line.endswith("unchanged")] == []
+
+
+def test_many_installs_at_once_get_in_nobody_s_way(installed: str) -> None:
+    """Each replaces the version that it has read, which somebody else has changed by then."""
+    there = Cluster(installed).workflow_template("scanmatrix")
+    metadata = {"name": "scanmatrix", "namespace": installed}
+
+    def install(number: int) -> None:
+        marked = {
+            **there,
+            "metadata": {**metadata, "annotations": {**there["metadata"]["annotations"], "n": str(number)}},
+        }
+        with Cluster(installed) as cluster:
+            cluster.put("workflowtemplates", marked)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(install, range(16)))
+    found = Cluster(installed).workflow_template("scanmatrix")
+    assert found["spec"] == there["spec"]
+    assert found["metadata"]["generation"] >= there["metadata"]["generation"]
 
 
 @pytest.mark.parametrize(

@@ -38,19 +38,21 @@ class GitHttp:
         redirect: base URL to redirect everything to, instead of serving.
     """
 
-    def __init__(self, root: Path, user: str = "", password: str = "") -> None:
+    def __init__(
+        self, root: Path, user: str = "", password: str = "", *, address: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
         self.root = root
         self.seen: list[str] = []
         self.fail: int | None = None
         self.redirect: str | None = None
         self.wanted = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}" if password else ""
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server = ThreadingHTTPServer(address, self._handler())
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 
     @property
     def port(self) -> int:
-        """On 127.0.0.1."""
+        """Where it listens."""
         return self.server.server_address[1]
 
     def close(self) -> None:
