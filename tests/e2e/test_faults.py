@@ -3,7 +3,6 @@
 What passes leaves no trace in the ledger but attempts; what stays is a reason in it.
 """
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from orchestrator.cluster import labels
 from orchestrator.cluster.nodes import nodes
 from orchestrator.model import Outcome
 from tests.cluster import faults
-from tests.cluster.state import State, default_folder
+from tests.cluster.state import State
 from tests.e2e import quick
 from tests.e2e.site import CACHE, Site, await_, make_site
 from tests.tools.faults import Fault, slow
@@ -24,15 +23,6 @@ from tests.tools.upstream import Upstream
 
 IMAGES = ("one", "two", "three")
 SCANS = ("steady", "quick")
-
-
-@pytest.fixture(scope="module")
-def state(cluster: None) -> State:
-    """The cluster of the tests' own: nobody wants the API server of another one killed."""
-    folder = default_folder()
-    if not folder.exists() or os.environ.get("KUBECONFIG") != str(State(folder).kubeconfig):
-        pytest.skip("only the cluster of `make cluster` is broken on purpose")
-    return State(folder)
 
 
 @pytest.fixture(scope="module")

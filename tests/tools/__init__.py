@@ -18,9 +18,16 @@ def find(name: str) -> Path | None:
     built = _catalog.cached(name)
     if built is not None:
         return built
-    # The interpreter's own folder holds what came with the environment (syft), sbin what Debian keeps from users' PATH.
+    # The interpreter's own folder holds what came with the environment (syft), the last ones what Debian keeps from
+    # users' PATH.
+    servers = map(str, Path("/usr/lib/postgresql").glob("*/bin"))
     places = os.pathsep.join(
-        [str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/local/sbin:/usr/sbin:/usr/lib/cni"]
+        [
+            str(Path(sys.executable).parent),
+            os.environ.get("PATH", ""),
+            "/usr/local/sbin:/usr/sbin:/usr/lib/cni",
+            *servers,
+        ]
     )
     for command in _catalog.commands(name):
         if found := shutil.which(command, path=places):

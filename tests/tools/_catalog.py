@@ -147,6 +147,7 @@ CLUSTER_DEBIAN = {
     "gcc": ("gcc",),
     "ipset": ("ipset",),
     "iptables": ("iptables",),
+    "postgresql": ("postgres", "psql"),
     "runc": ("runc",),
     "socat": ("socat",),
 }

@@ -1,0 +1,79 @@
+"""A real PostgreSQL server, started for one test."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.tools import require
+from tests.tools.servers import PASSWORD, ServerError
+
+ACCOUNT = "postgres"  # of Debian's package; the server refuses to be root's
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server with a database `argo` and a role of that name.
+
+    Attributes:
+        host: address it listens on.
+        tools: the folder of its programs.
+    """
+
+    host: str
+    port: int
+    tools: Path
+    user: str = "argo"
+    database: str = "argo"
+    password: str = PASSWORD
+
+    def rows(self, query: str) -> list[list[str]]:
+        """What a query gives, each value as text."""
+        url = f"postgresql://{self.user}@{self.host}:{self.port}/{self.database}"
+        command = [str(self.tools / "psql"), "-X", "-At", "-F", "\t", url, "-c", query]
+        environment = {**os.environ, "PGPASSWORD": self.password}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+@contextmanager
+def start_postgres(address: str) -> Iterator[Postgres]:
+    """Run one on a port of this address; needs root.
+
+    Raises:
+        ServerError: it did not start.
+    """
+    tools = require("postgres").resolve().parent
+    with tempfile.TemporaryDirectory(prefix="postgres-") as made, socket.socket() as probe:
+        folder, data = Path(made), Path(made) / "data"
+        probe.bind((address, 0))
+        server = Postgres(address, probe.getsockname()[1], tools)
+        probe.close()
+        (folder / "password").write_text(server.password)
+        for path in (folder, folder / "password"):
+            shutil.chown(path, ACCOUNT, ACCOUNT)
+        _run(tools / "initdb", "--username", server.user, "--auth=scram-sha-256", f"--pwfile={folder / 'password'}",
+             "--no-sync", "-D", data)  # fmt: skip
+        (data / "pg_hba.conf").write_text("host all all 0.0.0.0/0 scram-sha-256\n")
+        options = f"-c listen_addresses={address} -c port={server.port} -c unix_socket_directories= -c fsync=off"
+        control = (tools / "pg_ctl", "-D", data, "-w", "-t", "60")
+        _run(*control, "-l", folder / "log", "-o", options, "start")
+        try:
+            server_wide = Postgres(address, server.port, tools, database="postgres")
+            server_wide.rows("create database argo")
+            yield server
+        finally:
+            _run(*control, "-m", "immediate", "stop")
+
+
+def _run(*command: str | Path) -> None:
+    # Nothing of its output is kept: a server that goes on would hold the pipe open.
+    done = subprocess.run(list(map(str, command)), user=ACCOUNT, group=ACCOUNT, cwd="/", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # fmt: skip
+    if done.returncode:
+        raise ServerError(f"`{' '.join(map(str, command))}` ended with {done.returncode}")
