@@ -25,6 +25,7 @@ GIT_VARIABLES = frozenset(
         "SCANMATRIX_GIT_HOST",
         "SCANMATRIX_GIT_SSH_KEY",
         "SCANMATRIX_GIT_SSH_KNOWN_HOSTS",
+        "SCANMATRIX_GIT_CREDENTIALS",
     }
 )
 """Git's credentials, which `orchestrator.inventory.git_command` reads; no key of the configuration holds them."""

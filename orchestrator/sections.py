@@ -265,6 +265,7 @@ class Argo(Section):
         schedule: five-field cron of the rendered CronWorkflow; None renders none.
         timezone: IANA name for the schedule.
         registry_secret: `kubernetes.io/dockerconfigjson` Secret for the pull pods; None when the caches need none.
+        git_secret: Secret for the pods that plan, with what private git repositories want; None for none.
         concurrency: what the schedule does while its last run goes on.
         start_within: seconds a scheduled run may start late, when its moment was missed.
         history: ended Workflows of the schedule to keep.
@@ -278,6 +279,7 @@ class Argo(Section):
     schedule: Annotated[str, Field(pattern=r"^\s*\S+(\s+\S+){4}\s*$")] | None = None
     timezone: Text = "Etc/UTC"
     registry_secret: Annotated[str, Field(pattern=_LABEL)] | None = None
+    git_secret: Annotated[str, Field(pattern=_LABEL)] | None = None
     concurrency: Concurrency = "Forbid"
     start_within: Annotated[Duration, Field(ge=60)] = 3600
     history: History = History()

@@ -8,7 +8,7 @@ from hera.workflows import UserContainer
 from hera.workflows import models as m
 
 from orchestrator.cluster import labels as names
-from workflows.settings import CELL, CONFIG_MAP, DATABASE, DOCKER_CONFIG, SCRATCH, VOLUME
+from workflows.settings import CELL, CONFIG_MAP, DATABASE, DOCKER_CONFIG, GIT_CREDENTIALS, SCRATCH, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ _VOLUME_NAME = "volume"
 _SCRATCH_NAME = "scratch"
 _SECRET_NAME = "registry"  # noqa: S105 - the name of a volume
 _CONFIG_NAME = "config"
+_GIT_NAME = "git"
 
 CONFIG_FOLDER = "/config"
 
@@ -42,6 +43,8 @@ def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
     if config_map:
         source = m.ConfigMapVolumeSource(name=CONFIG_MAP, optional=True)
         found.append(m.Volume(name=_CONFIG_NAME, config_map=source))
+    if config_map and settings.git_secret:
+        found.append(m.Volume(name=_GIT_NAME, secret=m.SecretVolumeSource(secret_name=settings.git_secret)))
     return found
 
 
@@ -116,7 +119,7 @@ def step(
         settings: of the manifests.
         arguments: of `scanmatrix-step`.
         registry: whether it reads images, and so may need the registry's credentials.
-        config_map: whether it reads the configuration.
+        config_map: whether it reads the configuration, and so may need the credentials of git repositories.
         memory: most it may take.
     """
     mounts = [m.VolumeMount(name=_VOLUME_NAME, mount_path=VOLUME), scratch_mount()]
@@ -126,6 +129,9 @@ def step(
         env["DOCKER_CONFIG"] = DOCKER_CONFIG
     if config_map:
         mounts.append(m.VolumeMount(name=_CONFIG_NAME, mount_path=CONFIG_FOLDER, read_only=True))
+    if config_map and settings.git_secret:
+        mounts.append(m.VolumeMount(name=_GIT_NAME, mount_path=GIT_CREDENTIALS, read_only=True))
+        env["SCANMATRIX_GIT_CREDENTIALS"] = GIT_CREDENTIALS
     return {
         "image": settings.image,
         "image_pull_policy": "IfNotPresent",

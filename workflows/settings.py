@@ -18,6 +18,7 @@ TARBALL = f"{CELL}/image.tar"
 DATABASE = "/database"
 SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, not the machine's
 DOCKER_CONFIG = "/docker"
+GIT_CREDENTIALS = "/git"
 
 #: Of the WorkflowTemplate: what `orchestrator.catalog.scan_digests` says of its scans, as JSON.
 SCANS_ANNOTATION = "scanmatrix/scans"
@@ -45,6 +46,7 @@ class Settings:
         service_account: of the executor beside each container; other containers get no token but these two:
             `<service_account>-parent` starts shards, `<service_account>-reader` reads how the cells of a run went.
         registry_secret: dockerconfigjson Secret for what pulls images; None when the caches need none.
+        git_secret: Secret for what plans, with the credentials of git repositories; None when they need none.
         layout: `cell` or `image`.
     """
 
@@ -53,6 +55,7 @@ class Settings:
     namespace: str
     service_account: str
     registry_secret: str | None = None
+    git_secret: str | None = None
     layout: str = "cell"
 
     @property
@@ -74,6 +77,7 @@ def settings_of(config: Config) -> Settings:
         namespace=config.argo.namespace,
         service_account=config.argo.service_account,
         registry_secret=config.argo.registry_secret,
+        git_secret=config.argo.git_secret,
         layout=config.layout,
     )
 

@@ -75,10 +75,14 @@ class Surroundings(NamedTuple):
         pods: those that are left, by the ids of their nodes.
         warnings: what Kubernetes warned of about its pods, by the last part of their names, which is also that of
             their nodes' ids.
+        deadline: when the run's time was over.
+        stopped: whether the run was cancelled.
     """
 
     pods: Mapping[str, Pod] = {}
     warnings: Mapping[str, tuple[str, ...]] = {}
+    deadline: datetime | None = None
+    stopped: bool = False
 
 
 class Fates:
@@ -113,15 +117,15 @@ class Fates:
         self._there.add(workflow.metadata.labels.get(SHARD, ""))
         if why := why_ended(workflow, found):
             self.runs[name] = why
-        end = _deadline(workflow)
+        around = around._replace(deadline=_deadline(workflow), stopped=bool(workflow.spec.shutdown))
         for node in found.values():
             if node.type == "DAG" and (target := node.parameter("target")):
                 self._homes[target] = name
             elif node.type == "Pod":
-                self._add_pod(node, around, end)
+                self._add_pod(node, around)
             elif node.type == "Container" and (pod := found.get(node.boundary_id)) is not None:
                 self._homes[pod.parameter("target")] = name
-                fate = _fate(node, around, end, container=node.display_name, parent=pod)
+                fate = _fate(node, around, container=node.display_name, parent=pod)
                 _put(self._cells, (pod.parameter("target"), node.display_name), fate)
 
     def cell(self, target: str, scan: str, *, shard: str = "") -> Fate:
@@ -155,16 +159,16 @@ class Fates:
             return why
         return self.shards.get(shard) or next(iter(self.runs.values()), "") or next(iter(self.shards.values()), "")
 
-    def _add_pod(self, node: Node, around: Surroundings, end: datetime | None) -> None:
+    def _add_pod(self, node: Node, around: Surroundings) -> None:
         """One attempt of a cell, a pull, a database, a shard."""
         target, template = node.parameter("target"), node.template_name
-        fate = _fate(node, around, end)
+        fate = _fate(node, around)
         if template.startswith(SCAN_TEMPLATE):
             _put(self._cells, (target, template.removeprefix(SCAN_TEMPLATE)), fate)
         elif template == PULL_TEMPLATE:
             _put(self._pulls, target, fate._replace(own=True))
         elif template.startswith(IMAGE_TEMPLATE):
-            _put(self._pulls, target, _staging(node, around, end))
+            _put(self._pulls, target, _staging(node, around))
         elif template.startswith(DATABASE_TEMPLATE):
             _put(self.databases, template.removeprefix(DATABASE_TEMPLATE), fate)
         elif template == _SHARD_TEMPLATE and fate.reason:
@@ -205,9 +209,7 @@ def _deadline(workflow: Workflow) -> datetime | None:
         return None
 
 
-def _fate(
-    node: Node, around: Surroundings, end: datetime | None, *, container: str = "main", parent: Node | None = None
-) -> Fate:
+def _fate(node: Node, around: Surroundings, *, container: str = "main", parent: Node | None = None) -> Fate:
     """How one attempt went."""
     pod = around.pods.get((parent or node).id)
     fate = Fate(
@@ -222,18 +224,18 @@ def _fate(
     if node.phase == _SUCCEEDED:
         return fate._replace(exit_code=0)
     ended = _moment(node.finished_at)
-    late = end is not None and ended is not None and ended >= end
+    late = around.deadline is not None and ended is not None and ended >= around.deadline
     warnings = around.warnings.get(_suffix((parent or node).id), ())
     told = parent if pod is None and parent is not None and parent.message.startswith(f"{_STAGE}:") else node
-    reason = explain(told, pod, container=container, warnings=warnings, late=late)
+    reason = explain(told, pod, container=container, warnings=warnings, late=late, stopped=around.stopped)
     return fate._replace(
         reason=reason.text, exit_code=reason.exit_code, own=bool(reason.ours), container=reason.ours or container
     )
 
 
-def _staging(node: Node, around: Surroundings, end: datetime | None) -> Fate:
+def _staging(node: Node, around: Surroundings) -> Fate:
     """How the init container of a pod for a whole image went, by itself: it pulls for all its scans."""
-    fate = _fate(node, around, end, container=_STAGE)
+    fate = _fate(node, around, container=_STAGE)
     pod = around.pods.get(node.id)
     for status in pod.status.init_container_statuses if pod is not None else ():
         ended = status.state.terminated

@@ -102,6 +102,7 @@ def explain(
     container: str = "main",
     warnings: tuple[str, ...] = (),
     late: bool = False,
+    stopped: bool = False,
 ) -> Reason:
     """Why an attempt did not succeed; never raises, whatever it is given.
 
@@ -111,8 +112,9 @@ def explain(
         container: whose end this is about.
         warnings: what Kubernetes warned of about the pod.
         late: whether the run's deadline had passed when it ended.
+        stopped: whether its run was cancelled; what was then ended by a signal was ended for that.
     """
-    around = _Around(node, pod, container, warnings, late)
+    around = _Around(node, pod, container, warnings, late, stopped)
     return _from_outside(around) or _from_within(around)
 
 
@@ -124,6 +126,7 @@ class _Around(NamedTuple):
     container: str
     warnings: tuple[str, ...]
     late: bool
+    stopped: bool
 
     def kept(self) -> str:
         """What kept the container from starting; empty when it started, or nobody knows."""
@@ -149,7 +152,10 @@ def _from_outside(around: _Around) -> Reason | None:
 def _from_within(around: _Around) -> Reason:
     """How its containers ended, or what kept them from starting."""
     node, pod, container = around.node, around.pod, around.container
-    if before := _failed_before(node, pod, container):
+    before = _failed_before(node, pod, container)
+    if around.stopped and _was_told_to_end(before or _end(node, pod, container)):
+        return Reason(CANCELLED)
+    if before is not None:
         return Reason(f"its {before.container} container {_said(before)}", ours=before.container)
     own = _end(node, pod, container)
     code = own.code if own is not None and own.reason != _GONE else None
@@ -307,9 +313,14 @@ def _end_of(name: str, ended: Terminated) -> End:
     return End(name, ended.exit_code, ended.reason, ended.message)
 
 
+def _was_told_to_end(end: End | None) -> bool:
+    """Whether a container was ended by what ends a pod: SIGTERM, and SIGKILL when it takes too long."""
+    return end is not None and end.code in {_KILLED, _TERMINATED} and end.reason not in {"OOMKilled", _GONE}
+
+
 def _stopped(own: End, pod: Pod | None) -> str:
     """Argo ends all containers of a pod when one of them failed."""
-    if own.code not in {_KILLED, _TERMINATED} or own.reason == "OOMKilled" or pod is None:
+    if pod is None or not _was_told_to_end(own):
         return ""
     for status in pod.status.container_statuses:
         ended = status.state.terminated

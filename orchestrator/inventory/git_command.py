@@ -6,6 +6,9 @@ They come from our environment and reach git by its own:
   to the host of the repository's URL only, not to one it redirects to; `SCANMATRIX_GIT_HOST` narrows them to one host.
 * SSH: `SCANMATRIX_GIT_SSH_KEY`, the path of a private key without passphrase; without it the user's own keys and agent.
   Host keys are always checked, against the file `SCANMATRIX_GIT_SSH_KNOWN_HOSTS` or the user's own known_hosts.
+* Either: `SCANMATRIX_GIT_CREDENTIALS`, a folder with some of the files `username`, `password`, `ssh-privatekey`,
+  `known_hosts` and `ca.crt`, which is how Kubernetes mounts its Secrets of the types basic-auth and ssh-auth. What has
+  a variable of its own counts more.
 """
 
 from __future__ import annotations
@@ -88,6 +91,7 @@ class Git:
         self._folder = folder
         self._host = host
         self._timeout = timeout
+        environment = _from_folder(environment)
         self._token = environment.get("SCANMATRIX_GIT_TOKEN", "")
         self._environment = self._prepare(environment)
         self._repository = folder / "repository.git"
@@ -191,3 +195,28 @@ class Git:
             copy.write_bytes(text if text.endswith(b"\n") else text + b"\n")
             command += ["-i", str(copy), "-oIdentitiesOnly=yes", "-oIdentityAgent=none"]
         return shlex.join(command)
+
+
+def _from_folder(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment with what lies in the folder of credentials.
+
+    Raises:
+        UsageError: there is no such folder, or a file of it cannot be read.
+    """
+    if not (name := given.get("SCANMATRIX_GIT_CREDENTIALS")):
+        return dict(given)
+    folder = Path(name)
+    if not folder.is_dir():
+        raise UsageError(f"SCANMATRIX_GIT_CREDENTIALS: {folder} is no folder")
+    values = {"SCANMATRIX_GIT_USERNAME": "username", "SCANMATRIX_GIT_TOKEN": "password"}
+    paths = {
+        "SCANMATRIX_GIT_SSH_KEY": "ssh-privatekey",
+        "SCANMATRIX_GIT_SSH_KNOWN_HOSTS": "known_hosts",
+        "GIT_SSL_CAINFO": "ca.crt",
+    }
+    try:
+        found = {key: (folder / file).read_text().strip() for key, file in values.items() if (folder / file).exists()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"SCANMATRIX_GIT_CREDENTIALS: a file of {folder} cannot be read: {error}") from error
+    found |= {key: str(folder / file) for key, file in paths.items() if (folder / file).exists()}
+    return found | dict(given)

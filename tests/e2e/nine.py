@@ -15,6 +15,7 @@ from tests.cluster.images import TRIVY
 from tests.e2e.site import CACHE
 from tests.integration import nine_cells
 from tests.tools import artifacts, samples, signatures
+from tests.tools.images import Image, Index
 from tests.tools.upstream import Upstream
 
 CSV = nine_cells.SEED.read_text()
@@ -22,11 +23,15 @@ SETTINGS: dict[str, Any] = {"limits": {"imagesInFlight": 3, "deadline": "15m"}}
 LOG4SHELL = "CVE-2021-44228"
 
 
+def images() -> dict[str, Image | Index]:
+    """By repository; the same each time."""
+    debian = samples.debian(artifacts.debian_root())
+    return nine_cells.images(debian, samples.java_tool(artifacts.log4j_jar(), artifacts.npm_package()))
+
+
 def push(upstream: Upstream, folder: Path) -> None:
     """The images, as Docker Hub's official ones, and beside them Trivy's databases."""
-    debian = samples.debian(artifacts.debian_root())
-    java = samples.java_tool(artifacts.log4j_jar(), artifacts.npm_package())
-    for repository, image in nine_cells.images(debian, java).items():
+    for repository, image in images().items():
         upstream.push(f"library/{repository}:{nine_cells.TAGS[repository]}", image)
     for name, artifact in databases.trivy(folder).items():
         upstream.push(name, artifact)

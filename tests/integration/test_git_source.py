@@ -16,6 +16,7 @@ from orchestrator.errors import UsageError
 from orchestrator.inventory import SourceBrokenError, SourceUnavailableError, collect, git_command
 from orchestrator.inventory.git_repository import read_file
 from tests.tools import require
+from tests.tools.certificates import self_signed
 from tests.tools.git_servers import GitHttp, git, start_sshd
 
 TOKEN = "s3cr3t-t0ken"
@@ -333,3 +334,42 @@ def test_every_variable_that_git_reads_is_one_the_configuration_knows():
     """A misspelt one is refused by `load_config`; so what is read here must be in its list."""
     source = Path(git_command.__file__).read_text()
     assert set(re.findall(r"SCANMATRIX_GIT_\w+", source)) == GIT_VARIABLES
+
+
+def test_a_mounted_secret_has_what_https_wants(root, tmp_path):
+    """As Kubernetes mounts a Secret of the type basic-auth, with the authority of a host of one's own."""
+    certificate = self_signed(tmp_path)
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "username").write_text("bot\n")
+    (secret / "password").write_text(f"{TOKEN}\n")
+    server = GitHttp(root, "bot", TOKEN, certificate=certificate)
+    url = f"https://127.0.0.1:{server.port}/team/targets.git"
+    environment = {name: value for name, value in os.environ.items() if name != "GIT_SSL_CAINFO"}
+    environment["SCANMATRIX_GIT_CREDENTIALS"] = str(secret)
+    try:
+        with pytest.raises(SourceUnavailableError, match="certificate"):
+            read_file(url, "v1", "lists/targets.csv", environment=environment)
+        (secret / "ca.crt").write_bytes(certificate.read_bytes())
+        assert b"old:1" in read_file(url, "v1", "lists/targets.csv", environment=environment).data
+    finally:
+        server.close()
+
+
+def test_a_mounted_secret_has_what_ssh_wants(root, tmp_path):
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    with start_sshd(require("sshd"), folder) as (host, key, known):
+        secret = tmp_path / "secret"
+        secret.mkdir()
+        (secret / "ssh-privatekey").write_bytes(key.read_bytes())
+        (secret / "known_hosts").write_bytes(known.read_bytes())
+        environment = {**os.environ, "SCANMATRIX_GIT_CREDENTIALS": str(secret)}
+        url = f"ssh://{host}{root}/team/targets.git"
+        assert b"old:1" in read_file(url, "v1", "lists/targets.csv", environment=environment).data
+
+
+def test_a_secret_that_is_not_mounted_is_said_so(url, tmp_path):
+    environment = {**os.environ, "SCANMATRIX_GIT_CREDENTIALS": str(tmp_path / "none")}
+    with pytest.raises(UsageError, match="SCANMATRIX_GIT_CREDENTIALS"):
+        read_file(url, "v1", "lists/targets.csv", environment=environment)

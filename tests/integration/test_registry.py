@@ -1,10 +1,8 @@
 """The registry client against real registries, behind a proxy that misbehaves as told."""
 
 import json
-import shutil
 import ssl
 import stat
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +34,7 @@ from orchestrator.model import Platform
 from tests.integration.pulls import fast_client
 from tests.tools import faults
 from tests.tools.bearer import Bearer
+from tests.tools.certificates import self_signed
 from tests.tools.images import Image, Index, layer
 from tests.tools.proxy import Proxy
 from tests.tools.servers import PASSWORD, USER, Registry
@@ -440,14 +439,7 @@ def test_what_netrc_says_is_no_business_of_ours(
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate of 127.0.0.1 and its key, in one file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is missing")
-    folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
-    command += f" -keyout {folder}/key.pem -out {folder}/cert.pem"
-    subprocess.run(command.split(), check=True, capture_output=True)
-    (folder / "both.pem").write_bytes((folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes())
-    return folder / "both.pem"
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -489,7 +481,7 @@ def test_a_certificate_nobody_vouches_for(certificate: Path, monkeypatch: pytest
             resolve(f"https://{host}/app", "1", LINUX, client)
         with RegistryClient(insecure=[host]) as client:
             assert resolve(f"https://{host}/app", "1", LINUX, client)
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.with_name("cert.pem")))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         with fast_client() as client:
             assert resolve(f"https://{host}/app", "1", LINUX, client)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.with_name("absent.pem")))

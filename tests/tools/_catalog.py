@@ -128,6 +128,7 @@ DEBIAN = {
     "git": ("git",),
     "maven": ("mvn",),
     "npm": ("npm",),
+    "openssl": ("openssl",),
     "openssh-client": ("ssh", "ssh-keygen"),
     "openssh-server": ("sshd",),
     "podman": ("podman",),

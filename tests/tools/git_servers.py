@@ -6,6 +6,7 @@ import getpass
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -32,6 +33,8 @@ _PERSON = (("NAME", "Test"), ("EMAIL", "test@example.com"), ("DATE", "2026-01-01
 class GitHttp:
     """`http-backend` behind basic auth.
 
+    With a certificate (a PEM file that holds its key, too) it speaks HTTPS.
+
     Attributes:
         seen: `Authorization` header (empty when there was none) of each request, in order.
         fail: status with which to answer everything, instead of serving.
@@ -39,7 +42,13 @@ class GitHttp:
     """
 
     def __init__(
-        self, root: Path, user: str = "", password: str = "", *, address: tuple[str, int] = ("127.0.0.1", 0)
+        self,
+        root: Path,
+        user: str = "",
+        password: str = "",
+        *,
+        address: tuple[str, int] = ("127.0.0.1", 0),
+        certificate: Path | None = None,
     ) -> None:
         self.root = root
         self.seen: list[str] = []
@@ -47,6 +56,10 @@ class GitHttp:
         self.redirect: str | None = None
         self.wanted = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}" if password else ""
         self.server = ThreadingHTTPServer(address, self._handler())
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 

@@ -293,3 +293,21 @@ def test_whatever_the_cluster_says_each_cell_has_one_fate(several, pods, said, s
 
 def _target(value: str) -> Parameters:
     return msgspec.convert({"parameters": [{"name": "target", "value": value}]}, type=Parameters)
+
+
+@pytest.mark.parametrize(
+    ("said", "shutdown", "words"),
+    [
+        ("main: Error (exit code 143)", "Stop", "the run was cancelled"),
+        ("main: Error (exit code 137)", "Terminate", "the run was cancelled"),
+        ("stage: Error (exit code 143)", "Stop", "the run was cancelled"),
+        ("main: Error (exit code 143)", "", "signal 15"),
+        ("main: OOMKilled (exit code 137)", "Stop", "OOMKilled"),
+        ("main: Error (exit code 3)", "Stop", "exit code 3"),
+    ],
+)
+def test_what_a_signal_ended_in_a_cancelled_run_was_cancelled(said, shutdown, words):
+    """Argo does not always put its own word there: the pod's may come after it."""
+    fates = Fates()
+    fates.add(made("run", node("scan-a", "Failed", said, target="t"), shutdown=shutdown, phase="Failed"))
+    assert words in fates.cell("t", "a").reason

@@ -231,9 +231,22 @@ def test_registry_credentials_go_to_what_pulls_and_to_nothing_else():
     assert "login" not in json.dumps(workflow(plan(("a",))))
 
 
+def test_git_credentials_go_to_what_plans_in_the_cluster_and_to_nothing_else():
+    (manifest,) = rendered(plan(("a",)), default_config(environment={}, argo={"gitSecret": "login"}), Kind.TEMPLATE)
+    holders = {
+        (name, role)
+        for name, role, container in containers(manifest)
+        if any(mount["name"] == "git" for mount in container["volumeMounts"])
+    }
+    assert holders == {("plan", "main")}
+    assert "login" not in json.dumps(workflow(plan(("a",)), argo={"gitSecret": "login"}))
+
+
 def test_every_mounted_volume_is_declared_by_its_name():
     for kind in (Kind.WORKFLOW, Kind.TEMPLATE):
-        (manifest,) = rendered(plan(("a",)), default_config(environment={}, argo={"registrySecret": "x"}), kind)
+        (manifest,) = rendered(
+            plan(("a",)), default_config(environment={}, argo={"registrySecret": "x", "gitSecret": "y"}), kind
+        )
         declared = {volume["name"] for volume in manifest["spec"]["volumes"]}
         mounted = {mount["name"] for _, _, container in containers(manifest) for mount in container["volumeMounts"]}
         assert mounted == declared
