@@ -171,18 +171,10 @@ def _install(site: Site) -> None:
 
 
 def _remove(site: Site) -> None:
-    for namespace in (site.namespace, f"{site.namespace}-volume"):
-        run(
-            "kubectl",
-            "delete",
-            "namespace",
-            namespace,
-            "--ignore-not-found",
-            "--wait=true",
-            "--timeout=90s",
-            check=False,
-        )
-    run("kubectl", "delete", "pv", f"{site.namespace}-scanmatrix", "--ignore-not-found", "--wait=false", check=False)
+    """Nobody waits for the last pod to go: no other site has these names."""
+    delete = ("delete", "--ignore-not-found", "--wait=false")
+    run("kubectl", *delete, "namespace", site.namespace, f"{site.namespace}-volume", check=False)
+    run("kubectl", *delete, "pv", f"{site.namespace}-scanmatrix", check=False)
     shutil.rmtree(site.storage, ignore_errors=True)
 
 

@@ -39,9 +39,19 @@ def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield found
 
 
+@pytest.fixture(scope="module", autouse=True)
+def kept(site: Site) -> str:
+    """A run that waits for its deadline, so it is started before anything else."""
+    return quick.start(site, "kept", ["telling"], ["fine", "absent", "huge"])
+
+
 def run(site: Site, name: str, *scans: str) -> tuple[Mapping[str, LedgerRow], str]:
-    """Rows by scan, and the summary, of a run of these scans."""
-    started = quick.start(site, name, ["telling"], scans)
+    """A run of these scans to its end; what it told."""
+    return told(site, quick.start(site, name, ["telling"], scans))
+
+
+def told(site: Site, started: str) -> tuple[Mapping[str, LedgerRow], str]:
+    """Rows by scan, and the summary, of a run that has ended or will."""
     site.wait(started)
     summary = (site.volume.results(started) / "summary.md").read_text()
     return {scan: row for (_, scan), row in quick.rows(site.ledger(started)).items()}, summary
@@ -77,8 +87,8 @@ def test_a_database_that_could_not_be_refreshed_is_stale_or_missing(site: Site):
     assert "the mirror is away" in summary
 
 
-def test_what_kept_cells_from_starting_is_told_when_the_run_ends(site: Site):
-    rows, summary = run(site, "kept", "fine", "absent", "huge")
+def test_what_kept_cells_from_starting_is_told_when_the_run_ends(site: Site, kept: str):
+    rows, summary = told(site, kept)
     assert rows["fine"].outcome is Outcome.OK
     assert ABSENT in rows["absent"].reason
     assert "cannot be pulled" in rows["absent"].reason

@@ -1,0 +1,129 @@
+"""How the containers of a pod ended: by the pod's own status where it is there, else by what Argo says of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.cluster.objects import ContainerStatus, Node, Pod, Terminated
+
+OUT_OF_MEMORY = "was killed for want of memory (OOMKilled, exit code 137)"
+SIBLING = "was stopped, because another scan of the same pod failed"
+
+#: Containers that Argo makes itself.
+ARGO = {"init", "wait"}
+GONE = "ContainerStatusUnknown"
+_CANNOT_START = {"StartError", "ContainerCannotRun"}
+_KILLED, _TERMINATED, _SIGNAL, _EMISSARY = 137, 143, 128, 64
+#: `<container>: <reason> (exit code <n>): <message>`, as Argo writes it.
+_SAID = re.compile(r"(?:([a-z0-9-]+): )?(\w*) ?\(exit code (\d{1,9})\)(?:: (.*))?", re.DOTALL)
+
+
+class End(NamedTuple):
+    """How a container ended.
+
+    Attributes:
+        container: its name.
+        code: exit code.
+        reason: in Kubernetes's word: `Error`, `OOMKilled`, …
+        message: what the container or Kubernetes said of it.
+    """
+
+    container: str
+    code: int
+    reason: str = ""
+    message: str = ""
+
+
+def end_of(node: Node, pod: Pod | None, container: str) -> End | None:
+    """How the container itself ended: by its pod, by Argo's message, by the node's output."""
+    status = status_of(pod, container)
+    if status is not None and status.state.terminated is not None:
+        return _of_terminated(container, status.state.terminated)
+    said = _said_by_argo(node)
+    if said is not None and said.container in {container, ""}:
+        return said._replace(container=container)
+    code = (node.outputs.exit_code or "") if node.outputs is not None else ""
+    return End(container, int(code)) if code.isascii() and code.isdecimal() and len(code) < 10 else None  # noqa: PLR2004
+
+
+def failed_before(node: Node, pod: Pod | None, container: str) -> End | None:
+    """The init container that failed, Argo's own left out."""
+    for status in pod.status.init_container_statuses if pod is not None else ():
+        ended = status.state.terminated
+        if ended is not None and ended.exit_code and status.name not in {*ARGO, container}:
+            return _of_terminated(status.name, ended)
+    if pod is None and (said := _said_by_argo(node)) and said.container not in {"", "main", container, *ARGO}:
+        return said
+    return None
+
+
+def executor_failed(node: Node, pod: Pod | None) -> End | None:
+    """A container of Argo's own that failed."""
+    for status in statuses(pod) if pod is not None else ():
+        ended = status.state.terminated
+        if status.name in ARGO and ended is not None and ended.exit_code:
+            return _of_terminated(status.name, ended)
+    said = _said_by_argo(node)
+    return said if said is not None and said.container in ARGO else None
+
+
+def was_told_to_end(end: End | None) -> bool:
+    """Whether a container was ended by what ends a pod: SIGTERM, and SIGKILL when it takes too long."""
+    return end is not None and end.code in {_KILLED, _TERMINATED} and end.reason not in {"OOMKilled", GONE}
+
+
+def stopped_by_sibling(own: End, pod: Pod | None) -> str:
+    """Argo ends all containers of a pod when one of them failed."""
+    if pod is None or not was_told_to_end(own):
+        return ""
+    for status in pod.status.container_statuses:
+        ended = status.state.terminated
+        if status.name in {own.container, *ARGO} or ended is None or ended.reason == GONE:
+            continue
+        if ended.exit_code and (ended.exit_code not in {_KILLED, _TERMINATED} or ended.reason == "OOMKilled"):
+            return f"{SIBLING} ({status.name})"
+    return ""
+
+
+def said_of(end: End) -> str:
+    """How a container ended, as the end of a sentence."""
+    if end.reason == "OOMKilled":
+        return OUT_OF_MEMORY
+    if end.reason == GONE:
+        return "was lost with its pod"
+    if end.reason in _CANNOT_START or (end.code == _EMISSARY and end.message):
+        return with_message("could not be started", end.message)
+    text = f"ended with exit code {end.code}"
+    if _SIGNAL < end.code < 2 * _SIGNAL:
+        text = f"was killed by signal {end.code - _SIGNAL} (exit code {end.code})"
+    return with_message(text, end.message)
+
+
+def statuses(pod: Pod) -> Iterator[ContainerStatus]:
+    """Of all containers of a pod, in the order in which they start."""
+    yield from pod.status.init_container_statuses
+    yield from pod.status.container_statuses
+
+
+def status_of(pod: Pod | None, container: str) -> ContainerStatus | None:
+    """Of one container, where the pod is there and has one."""
+    return next((each for each in statuses(pod) if each.name == container), None) if pod is not None else None
+
+
+def with_message(what: str, message: str) -> str:
+    """A reason, and behind a colon what else was said of it."""
+    message = message.strip()
+    return f"{what}: {message}" if message else what
+
+
+def _said_by_argo(node: Node) -> End | None:
+    found = _SAID.fullmatch(node.message.strip().removesuffix(":"))
+    return End(found[1] or "", int(found[3]), found[2], found[4] or "") if found else None
+
+
+def _of_terminated(name: str, ended: Terminated) -> End:
+    return End(name, ended.exit_code, ended.reason, ended.message)

@@ -1,0 +1,197 @@
+"""How we ask the Kubernetes API, with the retries that a busy API server needs.
+
+Configuration, authentication and transport are the `kubernetes` package's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import urllib3
+from kubernetes import client as api
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+
+from orchestrator.cluster.errors import (
+    ConflictError,
+    ExpiredError,
+    ForbiddenError,
+    NoClusterError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    RejectedError,
+    UnreachableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_log = logging.getLogger(__name__)
+
+_Answer = TypeVar("_Answer")
+
+_BUSY = {408, 429, 500, 502, 503, 504}
+_TIMEOUT = (10.0, 60.0)
+_CHUNK = 65536
+_JSON = "application/json"
+_MERGE_PATCH = "application/merge-patch+json"
+
+
+class Connection:
+    """One API server.
+
+    Args:
+        context: of the kubeconfig; by default its current one. Within a pod its service account is used instead.
+        patience: seconds to go on trying while the API server is away or busy.
+
+    Raises:
+        NoClusterError: there is neither a kubeconfig nor a service account.
+    """
+
+    def __init__(self, context: str | None, patience: float) -> None:
+        configuration = api.Configuration()
+        _configure(configuration, context)
+        configuration.retries = urllib3.Retry(0)  # ours below know which errors pass
+        self._client = api.ApiClient(configuration)
+        self.host = configuration.host
+        self._patience = patience
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+        self._client.rest_client.pool_manager.clear()
+
+    def request(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """The whole answer, tried again while the API server is away or busy.
+
+        Not for what names a resource version: a conflict of that stays one.
+        """
+        return self.patiently(lambda: self.whole(method, path, query, body))
+
+    def whole(self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None) -> bytes:
+        """The whole answer, asked for once."""
+        answer = self._once(method, path, query, body, None)
+        try:
+            return bytes(answer.data)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise UnreachableError(f"{method} {path}: the answer broke off: {error}") from error
+        finally:
+            answer.release_conn()
+
+    def open(self, method: str, path: str, *, query: Mapping[str, Any], timeout: float | None = None) -> Any:
+        """The answer's stream; tried again until there is one."""
+        return self.patiently(lambda: self._once(method, path, query, None, timeout))
+
+    def patiently(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Ask again, ever more seldom, while the API server is away or busy, or somebody else changes the object."""
+        deadline = time.monotonic() + self._patience
+        wait = 0.5
+        while True:
+            try:
+                return ask()
+            except (UnreachableError, ConflictError) as error:
+                if time.monotonic() + wait > deadline:
+                    raise
+                _log.warning("%s; trying again in %.1f s", error, wait)
+                time.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - so that not all come at once
+                wait = min(wait * 2, 15.0)
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | None,
+        timeout: float | None,
+    ) -> Any:
+        what = f"{method} {path}"
+        headers = {"Accept": _JSON, "Content-Type": _MERGE_PATCH if method == "PATCH" else _JSON}
+        try:
+            answer: Any = self._client.call_api(
+                path,
+                method,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+                _return_http_data_only=True,
+                _preload_content=False,
+                _request_timeout=(_TIMEOUT[0], timeout or _TIMEOUT[1]),
+            )
+        except ApiException as error:
+            raise _explain(what, error) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise UnreachableError(f"{what}: the API server at {self.host} does not answer: {error}") from error
+        return answer
+
+
+def lines(answer: Any, what: str, *, rest: bool = False) -> Iterator[bytes]:
+    """An answer line by line, as it comes.
+
+    Args:
+        answer: of `Connection.open`.
+        what: it is, for the error.
+        rest: whether what follows the last line break is a line too.
+
+    Raises:
+        UnreachableError: it broke off.
+    """
+    left = b""
+    try:
+        for chunk in answer.stream(_CHUNK):
+            *whole, left = (left + chunk).split(b"\n")
+            yield from whole
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise UnreachableError(f"{what} broke off: {error}") from error
+    if rest and left:
+        yield left
+
+
+def _configure(configuration: api.Configuration, context: str | None) -> None:
+    """From the service account of this pod, or from the kubeconfig."""
+    if context is None:
+        try:
+            load_incluster_config(client_configuration=configuration)
+        except ConfigException:
+            pass
+        else:
+            return
+    try:
+        # The package reads the variable when it is imported, which may be before somebody sets it.
+        file = os.environ.get("KUBECONFIG") or None
+        load_kube_config(config_file=file, context=context, client_configuration=configuration)
+    except (ConfigException, OSError) as error:
+        raise NoClusterError(
+            f"no cluster to talk to: {error}; set KUBECONFIG to a kubeconfig file, or write ~/.kube/config"
+        ) from error
+
+
+def _explain(what: str, error: ApiException) -> Exception:
+    """An error of ours for an HTTP status (Kubernetes API conventions)."""
+    message = _message(error)
+    status = error.status or 0
+    if status in _BUSY:
+        return UnreachableError(f"{what}: the API server is busy ({status}): {message}")
+    if status == 404:  # noqa: PLR2004
+        return ObjectNotFoundError(f"{what}: {message}")
+    if status == 409:  # noqa: PLR2004
+        return (ObjectExistsError if "AlreadyExists" in (error.body or "") else ConflictError)(f"{what}: {message}")
+    if status == 410:  # noqa: PLR2004
+        return ExpiredError(f"{what}: {message}")
+    if status in {401, 403}:
+        return ForbiddenError(f"{what}: {message}; bind the Role `scanmatrix-operator` to this user")
+    return RejectedError(f"{what}: the API server answered {status}: {message}")
+
+
+def _message(error: ApiException) -> str:
+    try:
+        return str(msgspec.json.decode(error.body or b"{}").get("message") or error.reason)
+    except (msgspec.DecodeError, AttributeError, UnicodeDecodeError):
+        return str(error.reason)
