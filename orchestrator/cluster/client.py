@@ -159,7 +159,7 @@ class Cluster:
             "GET", self._core("pods", pod, "log"), query={"container": container, "follow": "true"}
         )
         try:
-            for line in lines(answer, f"the log of pod {pod}"):
+            for line in lines(answer, f"the log of pod {pod}", rest=True):
                 yield line.decode(errors="replace")
         finally:
             answer.release_conn()
