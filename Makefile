@@ -48,7 +48,7 @@ cluster-down: $(INSTALLED) ## end it, and leave nothing behind
 
 e2e: $(INSTALLED) ## end-to-end tests on KUBECONFIG's cluster, or on one that is brought up and down for them
 	@python -m tests.tools --cluster --images
-	python -m pytest tests/e2e --durations=25
+	@python -m tests.e2e
 
 bench: $(INSTALLED) tools ## the benchmarks' table: ratios measured in one run
 	@python -m tests.tools kwok

@@ -1,4 +1,4 @@
-"""One file out of a git repository, by the real `git`: a shallow fetch of one ref into a temporary folder."""
+"""Files out of a git repository, by the real `git`: a shallow fetch of one ref into a temporary folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from orchestrator.errors import UsageError
@@ -20,6 +20,11 @@ from orchestrator.yaml_source import MAX_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_Found = TypeVar("_Found")
+
+#: YAML files of a repository that a configuration is read from, and bytes that the names of all its files may take.
+_MOST_FILES = 1000
+_MOST_NAMES = 16 * 1024 * 1024
 _SCP = re.compile(r"(?:[\w.][\w.-]*@)?(?P<host>[A-Za-z0-9][\w.-]*):(?![-:])\S+")
 # git-check-ref-format(1), without what a fetch would read as more than one ref.
 _REF = re.compile(r"(?![-/.])(?!.*(\.\.|//|@\{|\.lock$))[^\s~^:?*\[\\\x00-\x1f\x7f]+(?<![/.])")
@@ -64,16 +69,55 @@ def read_file(
         SourceUnavailableError: no such repository, ref or file, or no access.
         SourceBrokenError: the host did not answer properly, each time.
     """
+    _judge_path(path)
+    return _in_repository(
+        lambda git: _file(git, str(PurePosixPath(path))),
+        url, ref, environment=environment, timeout=timeout, attempts=attempts, sleep=sleep,
+    )  # fmt: skip
+
+
+def check_out_yaml(
+    url: str, ref: str, folder: Path, *, environment: Mapping[str, str] | None = None, timeout: float = 120.0
+) -> str:
+    """All YAML files of a repository, as a ref has them now: a configuration with the templates that it names.
+
+    A symbolic link becomes a file that holds where it leads, so nothing outside of the folder is ever read through it.
+
+    Args:
+        url: as `read_file` takes it.
+        ref: branch, tag or full commit.
+        folder: where they go, by their paths in the repository.
+        environment: as `read_file` takes it.
+        timeout: seconds each call of git may take.
+
+    Returns:
+        Full hash of the commit.
+
+    Raises:
+        UsageError, SourceUnavailableError, SourceBrokenError: as `read_file`.
+    """
+    return _in_repository(lambda git: _files(git, folder), url, ref, environment=environment, timeout=timeout)
+
+
+def _in_repository(
+    use: Callable[[Git], _Found],
+    url: str,
+    ref: str,
+    *,
+    environment: Mapping[str, str] | None,
+    timeout: float,
+    attempts: int = 3,
+    sleep: Callable[[float], None] = time.sleep,
+) -> _Found:
+    """Do something with one commit of a repository, again when its host did not answer properly."""
     host = _judge_url(url)
     _judge_ref(ref)
-    _judge_path(path)
     environment = os.environ if environment is None else environment
     attempt = 1
     while True:
         try:
             with tempfile.TemporaryDirectory(prefix="scanmatrix-git-") as folder:
-                git = Git(url, ref, Path(folder), environment, host=host, timeout=timeout)
-                return _fetch(git, str(PurePosixPath(path)))
+                return use(Git(url, ref, Path(folder), environment, host=host, timeout=timeout))
         except SourceBrokenError:
             if attempt >= attempts:
                 raise
@@ -81,18 +125,36 @@ def read_file(
         attempt += 1
 
 
-def _fetch(git: Git, path: str) -> GitFile:
+def _fetch(git: Git) -> str:
+    """The commit of the ref, without its files where the host can filter (one that cannot sends them all)."""
     git("init", "--quiet", "--bare")
     git("remote", "add", "origin", git.url)
-    # One commit, and of its files only the one that is asked for (a host that cannot filter sends them all).
     git("fetch", "--quiet", "--depth=1", "--no-tags", "--filter=blob:none", "origin", git.ref)
-    commit = git("rev-parse", "--verify", "--end-of-options", "FETCH_HEAD^{commit}").decode().strip()
+    return git("rev-parse", "--verify", "--end-of-options", "FETCH_HEAD^{commit}").decode().strip()
+
+
+def _file(git: Git, path: str) -> GitFile:
+    commit = _fetch(git)
     listed = git("ls-tree", "-z", commit, "--", path).decode("utf-8", "replace").partition("\t")[0]
     mode, kind, name = listed.split() if listed else ("", "", "")
     if kind != "blob" or mode == "120000":
         what = "a symbolic link" if mode == "120000" else "a folder" if kind == "tree" else "not there"
         raise SourceUnavailableError(f"git repository {git.url} at {commit}: {path!r} is {what}; name a file in it")
     return GitFile(git("cat-file", "blob", name, limit=MAX_BYTES + 1), commit)
+
+
+def _files(git: Git, folder: Path) -> str:
+    commit = _fetch(git)
+    listed = git("ls-tree", "-rz", "--name-only", commit, limit=_MOST_NAMES).decode("utf-8", "surrogateescape")
+    paths = [path for path in listed.split("\0") if path.endswith((".yaml", ".yml"))]
+    if len(paths) > _MOST_FILES:
+        raise SourceUnavailableError(
+            f"git repository {git.url} at {commit}: has {len(paths)} YAML files, more than {_MOST_FILES};"
+            " keep the configuration in one of its own"
+        )
+    if paths:
+        git("-c", "core.symlinks=false", f"--work-tree={folder}", "checkout", "--quiet", commit, "--", *paths)
+    return commit
 
 
 def _judge_url(url: str) -> str:

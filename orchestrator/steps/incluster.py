@@ -7,6 +7,7 @@ and another attempt of the plan step itself find it there.
 from __future__ import annotations
 
 import tempfile
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +21,7 @@ from orchestrator.steps.left import failed_cells
 from orchestrator.steps.plan import read_plan, unpack, write_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.config import Config
     from orchestrator.model import Plan
@@ -85,7 +86,7 @@ def write_run(packed: str, source: ConfigSource | None, run: str, volume: Volume
             f"run {run!r} has no plan on the volume, and there is no configuration: submit with the parameter `plan`"
             " or `config-git`, or put a configuration into the ConfigMap scanmatrix-config"
         )
-    plan = _make(_load(source), run, volume)
+    plan = _make(source, run, volume)
     write_plan(plan, volume)
     return plan
 
@@ -145,32 +146,43 @@ def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, froze
     (folder / "scans").write_text(f",{','.join(work.databases)},", encoding="ascii")
 
 
-def _load(source: ConfigSource) -> Config:
-    """The configuration; one from git has its CSVs in the same repository, at the same ref."""
+@contextmanager
+def _configuration(source: ConfigSource) -> Iterator[Config]:
+    """The configuration; what it names by a relative path is there as long as this lasts.
+
+    One from git has its templates and its CSVs in the same repository, at the same commit.
+    """
     from orchestrator.config import load_config  # noqa: PLC0415 - only where the plan is made in the cluster
 
     if not source.git:
-        return load_config(source.path)
-    from orchestrator.inventory.git_repository import read_file  # noqa: PLC0415
+        yield load_config(source.path)
+        return
+    from orchestrator.inventory.git_repository import check_out_yaml  # noqa: PLC0415
     from orchestrator.sections import Git  # noqa: PLC0415
 
-    file = read_file(source.git, source.ref, source.path)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Path(source.path).name
-        path.write_bytes(file.data)
+        commit = check_out_yaml(source.git, source.ref, Path(folder))
+        path = Path(folder) / source.path
+        if not path.is_file() or not path.resolve().is_relative_to(Path(folder).resolve()):
+            raise UsageError(f"git repository {source.git} at {commit}: there is no file {source.path!r}")
         config = load_config(path)
-    here = Git(url=source.git, ref=file.commit)
-    targets = [
-        target.model_copy(update={"csv": target.csv.model_copy(update={"git": here})})
-        if target.csv and target.csv.git is None
-        else target
-        for target in config.targets
-    ]
-    return config.model_copy(update={"targets": tuple(targets)})
+        here = Git(url=source.git, ref=commit)
+        targets = [
+            target.model_copy(update={"csv": target.csv.model_copy(update={"git": here})})
+            if target.csv and target.csv.git is None
+            else target
+            for target in config.targets
+        ]
+        yield config.model_copy(update={"targets": tuple(targets)})
 
 
-def _make(config: Config, run: str, volume: Volume) -> Plan:
+def _make(source: ConfigSource, run: str, volume: Volume) -> Plan:
     """Plan from a configuration, as pods can run it."""
+    with _configuration(source) as config:
+        return _plan_from(config, run, volume)
+
+
+def _plan_from(config: Config, run: str, volume: Volume) -> Plan:
     from orchestrator.catalog import load_catalog  # noqa: PLC0415 - as above
     from orchestrator.inventory import collect  # noqa: PLC0415
     from orchestrator.planning import make_plan  # noqa: PLC0415

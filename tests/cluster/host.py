@@ -20,6 +20,8 @@ _CHAINS = ("KUBE-", "CNI-", "SCANMATRIX-")
 _CGROUPS = Path("/sys/fs/cgroup")
 #: Where network plugins are noted to have been called, for each sandbox and link; `pods` is our network's name.
 _NOTES = Path("/var/lib/cni/results")
+#: Folders with fixed names that kubelet, containerd and the network plugins make.
+_FOLDERS = ("/var/lib/kubelet", "/var/lib/cni", "/run/containerd")
 
 
 def prepare(state: State) -> None:
@@ -35,7 +37,8 @@ def prepare(state: State) -> None:
         if any("KUBE-" in line for table in _TABLES for line in _rules(table)):
             raise ClusterError("this machine is a Kubernetes node already; point KUBECONFIG to its cluster instead")
         policy = next((line.split()[2] for line in _rules("filter") if line.startswith("-P FORWARD")), "ACCEPT")
-        before.write_text(json.dumps({"forward": _FORWARD.read_text().strip(), "policy": policy}))
+        made = [folder for folder in _FOLDERS if not Path(folder).exists()]
+        before.write_text(json.dumps({"forward": _FORWARD.read_text().strip(), "policy": policy, "made": made}))
     _run("ip", "address", "replace", f"{NODE_IP}/32", "dev", "lo")
     _FORWARD.write_text("1\n")
     _run("iptables", "--wait", "-P", "FORWARD", "ACCEPT")
@@ -46,13 +49,18 @@ def restore(state: State) -> None:
     _remove_rules()
     _run("ip", "address", "delete", f"{NODE_IP}/32", "dev", "lo", check=False)
     before = state.folder / "before.json"
+    made: list[str] = []
     if before.exists():
         found = json.loads(before.read_text())
         _FORWARD.write_text(found["forward"] + "\n")
         _run("iptables", "--wait", "-P", "FORWARD", found["policy"])
+        made = found.get("made", [])
     _remove_notes()
     _remove_cgroups()
     unmount(state.folder)
+    for folder in made:
+        unmount(Path(folder))
+        shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(state.folder)
 
 

@@ -1,13 +1,10 @@
 """A real cluster with everything installed, for the end-to-end tests.
 
 With KUBECONFIG set, that cluster is used; its node must be this machine, whose servers and folders it needs. Otherwise
-the one-node cluster of `tests/cluster` is brought up, and taken down again unless it was up before.
+it is the one-node cluster of `tests/cluster`, which `python -m tests.e2e` brings up.
 """
 
 import os
-import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -29,22 +26,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cluster() -> Iterator[None]:
-    """A cluster that `KUBECONFIG` names, with the images of the tests in it."""
+def cluster() -> None:
+    """A cluster that `KUBECONFIG` names, or that is up on this machine, with the images of the tests in it."""
     if os.environ.get("KUBECONFIG"):
-        yield
         return
-    if os.geteuid() != 0 or shutil.which("go") is None:
-        reason = "no cluster: set KUBECONFIG, or run as root on a machine with Go"
+    if not default_folder().exists():
+        reason = "no cluster: set KUBECONFIG, or run `make e2e` as root on a machine with Go"
         required = os.environ.get("SCANMATRIX_REQUIRE_TOOLS", "") not in {"", "0"}
         raise (pytest.fail.Exception(reason) if required else pytest.skip.Exception(reason))
-    was_up = default_folder().exists()
-    _make("tests.cluster", "up")
     os.environ["KUBECONFIG"] = str(State(default_folder()).kubeconfig)
-    _make("tests.cluster.images")
-    yield
-    if not was_up:
-        _make("tests.cluster", "down")
 
 
 @pytest.fixture(scope="session")
@@ -54,10 +44,6 @@ def state(cluster: None) -> State:
     if not folder.exists() or os.environ.get("KUBECONFIG") != str(State(folder).kubeconfig):
         pytest.skip("only the cluster of `make cluster` is broken on purpose")
     return State(folder)
-
-
-def _make(module: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, check=True)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from tests.e2e.site import Site, await_, make_site
 from tests.tools.postgres import Postgres, start_postgres
 from tests.tools.upstream import Upstream
 
+pytestmark = pytest.mark.alone
 PRODUCTION = Path(__file__).parents[2] / "argo-install" / "overlays" / "production"
 
 

@@ -21,6 +21,7 @@ from tests.e2e.site import CACHE, Site, await_, make_site
 from tests.tools.faults import Fault, slow
 from tests.tools.upstream import Upstream
 
+pytestmark = pytest.mark.alone
 IMAGES = ("one", "two", "three")
 SCANS = ("steady", "quick")
 

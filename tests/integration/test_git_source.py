@@ -14,7 +14,7 @@ from orchestrator.config import load_config
 from orchestrator.environment import GIT_VARIABLES
 from orchestrator.errors import UsageError
 from orchestrator.inventory import SourceBrokenError, SourceUnavailableError, collect, git_command
-from orchestrator.inventory.git_repository import read_file
+from orchestrator.inventory.git_repository import check_out_yaml, read_file
 from tests.tools import require
 from tests.tools.certificates import self_signed
 from tests.tools.git_servers import GitHttp, git, start_sshd
@@ -373,3 +373,23 @@ def test_a_secret_that_is_not_mounted_is_said_so(url, tmp_path):
     environment = {**os.environ, "SCANMATRIX_GIT_CREDENTIALS": str(tmp_path / "none")}
     with pytest.raises(UsageError, match="SCANMATRIX_GIT_CREDENTIALS"):
         read_file(url, "v1", "lists/targets.csv", environment=environment)
+
+
+def test_the_yaml_files_of_a_commit_are_checked_out_and_nothing_else(root, tmp_path):
+    work = root / "configured"
+    work.mkdir()
+    git("init", "-q", "-b", "main", ".", cwd=work)
+    (work / "scans").mkdir()
+    (work / "scanmatrix.yaml").write_text("one")
+    (work / "scans" / "own.yml").write_text("two")
+    (work / "big.bin").write_bytes(b"x")
+    (work / "secret.yaml").symlink_to("/etc/hostname")
+    git("add", ".", cwd=work)
+    git("commit", "-qm", "first", cwd=work)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    commit = check_out_yaml(f"file://{work}/.git", "main", folder)
+    assert commit == git("rev-parse", "main", cwd=work)
+    found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert found == {"scanmatrix.yaml": "one", "scans/own.yml": "two", "secret.yaml": "/etc/hostname"}
+    assert not (folder / "secret.yaml").is_symlink()

@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 COMMANDS = [line for language, block in BLOCKS if language == "sh" for line in block.splitlines() if line.strip()]
 
-#: Beginnings of the commands that tests/e2e/test_readme.py runs.
+#: Beginnings of the commands that tests/e2e/test_nine_cells.py runs.
 IN_CLUSTER = ("kubectl ", "argo submit --namespace", "scanmatrix status")
 
 
