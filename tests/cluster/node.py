@@ -142,7 +142,10 @@ def _shims(state: State) -> list[Path]:
 
 
 def _write(state: State, name: str, content: object) -> None:
-    (state.folder / "etc" / name).write_text(yaml.safe_dump(content))
+    """Write a configuration, unless it is there already: kube-proxy ends when its file is written to."""
+    path, text = state.folder / "etc" / name, yaml.safe_dump(content)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
 
 
 def _cri_ready(state: State) -> bool:
