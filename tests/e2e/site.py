@@ -132,7 +132,7 @@ def make_site(
         yield site
     finally:
         if os.environ.get("KEEP_SITES", "") in {"", "0"}:
-            _remove(site)
+            _remove(site, wait=site.storage != folder / "volume")
 
 
 def _config(
@@ -170,9 +170,9 @@ def _install(site: Site) -> None:
     await_(lambda: os.stat(site.storage).st_gid == 65532, 60, "the folder of the volume to be made ready")  # noqa: PTH116
 
 
-def _remove(site: Site) -> None:
-    """Nobody waits for the last pod to go: no other site has these names."""
-    delete = ("delete", "--ignore-not-found", "--wait=false")
+def _remove(site: Site, *, wait: bool) -> None:
+    """Take it away; nobody waits for the last pod to go but who takes away what they write to, too."""
+    delete = ("delete", "--ignore-not-found", *(("--timeout=90s",) if wait else ("--wait=false",)))
     run("kubectl", *delete, "namespace", site.namespace, f"{site.namespace}-volume", check=False)
     run("kubectl", *delete, "pv", f"{site.namespace}-scanmatrix", check=False)
     shutil.rmtree(site.storage, ignore_errors=True)
