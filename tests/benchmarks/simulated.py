@@ -4,7 +4,8 @@ python -m tests.benchmarks simulated [CELLS…]        default 1000 10000; four 
 
 Pulls and scans are placed on a node that kwok plays, where they end well after a second, and this program reports their
 ends as Argo's executor would; `plan`, the pods of shards, `evict` and `aggregate` are real. So none of the time is a
-scanner's, nor a container runtime's: what is measured is what orchestration itself costs, and how it grows.
+scanner's, nor a container runtime's: what is measured is what orchestration itself costs, and how it grows. In
+`layout: cell` only: nobody writes reports here, so in `layout: image` every cell would be run once more on its own.
 
 Needs the cluster of `make cluster`.
 """
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import orchestrator
+from orchestrator.cluster.nodes import nodes
 from orchestrator.model import Cell, Name
 from tests.benchmarks import costs
 from tests.benchmarks.costs import SCANS
@@ -32,7 +34,7 @@ from tests.cluster import simulation
 from tests.cluster.state import NODE_IP, State, default_folder
 from tests.e2e import quick
 from tests.e2e.site import Site, make_site
-from tests.tools import find, how
+from tests.tools import _catalog, find
 from tests.tools.proxy import Proxy
 from tests.tools.servers import start_registry
 from tests.tools.upstream import Upstream
@@ -40,22 +42,23 @@ from tests.tools.upstream import Upstream
 if TYPE_CHECKING:
     from orchestrator.model import Plan
 
+NAME = "simulated"
 IN_FLIGHT = 25  # images, of each shard
 SHARDS = 2
-_PLACED = ("pull", "scan-", "image-set-")
+_PLACED = ("pull", "scan-")
 _COLUMNS = (
-    "layout", "cells", "Workflows", "pods", "wall s", "pods/s", "controller CPU s", "ms/cell", "API server CPU s",
+    "cells", "Workflows", "pods", "wall s", "pods/s", "controller CPU s", "ms/cell", "API server CPU s",
     "etcd CPU s", "controller MB", "largest object KB", "aggregate s",
 )  # fmt: skip
 
 
 def main(sizes: list[int]) -> int:
-    """Measure each size in each layout; a table on stdout."""
+    """Measure each size; a table on stdout."""
     if not default_folder().exists():
         sys.stdout.write("skipped: there is no cluster; make one by `make cluster`\n")
         return 0
     if find("kwok") is None:
-        sys.stdout.write(f"skipped: kwok is missing; get it by {how('kwok')}\n")
+        sys.stdout.write(f"skipped: kwok is missing; get it by `{_catalog.INSTALLER} kwok`\n")
         return 0
     state = State(default_folder())
     os.environ["KUBECONFIG"] = str(state.kubeconfig)
@@ -65,29 +68,26 @@ def main(sizes: list[int]) -> int:
         upstream = Upstream(registry, stack.enter_context(Proxy(registry.url, address=NODE_IP)))
         quick.push(upstream, "one")
         stack.enter_context(simulation.node(state))
-        costs.head(*_COLUMNS, words=1)
-        for layout in ("cell", "image"):
-            name = f"simulated-{layout}"
-            (folder / name).mkdir()
-            with _site(folder / name, name, upstream, layout) as site, simulation.executors(state, name):
-                spent = [_measure(site, layout, cells) for cells in sizes]
-            if len(sizes) > 1:
-                growth = f"{sizes[-1] / sizes[0]:.0f}× the cells took {spent[-1] / spent[0]:.1f}× the controller's CPU"
-                sys.stdout.write(f"\nlayout {layout}: {growth}\n\n")
+        costs.head(*_COLUMNS, words=0)
+        (folder / NAME).mkdir()
+        with _site(folder / NAME, upstream) as site, simulation.executors(state, NAME):
+            spent = [_measure(site, cells) for cells in sizes]
+        if len(sizes) > 1:
+            growth = f"{sizes[-1] / sizes[0]:.0f}× the cells took {spent[-1] / spent[0]:.1f}× the controller's CPU"
+            sys.stdout.write(f"\n{growth}\n")
     return 0
 
 
-def _site(folder: Path, name: str, upstream: Upstream, layout: str) -> Any:
+def _site(folder: Path, upstream: Upstream) -> Any:
     limits = {"imagesInFlight": IN_FLIGHT, "shardsInFlight": SHARDS, "deadline": "3h"}
     settings = {
         "limits": limits,
-        "layout": layout,
         "policy": {"warnOnly": True},  # no report is ever written
         "argo": {"quota": {"pods": 5000, "cpu": "5000", "memory": "5Ti", "memoryLimit": "50Ti"}},
     }
     return make_site(
         folder,
-        name,
+        NAME,
         upstream,
         csv=f"image,scans\none:1,{';'.join(SCANS)}\n",
         templates={scan: quick.scan(scan, retries=0) for scan in SCANS},
@@ -95,10 +95,10 @@ def _site(folder: Path, name: str, upstream: Upstream, layout: str) -> Any:
     )
 
 
-def _measure(site: Site, layout: str, cells: int) -> float:
+def _measure(site: Site, cells: int) -> float:
     """One run of so many cells; the controller's CPU in seconds."""
     _place(site)
-    run = f"{layout}-{cells}"
+    run = f"cells-{cells}"
     plan = _plan(quick.plan(site, run, ["one"], SCANS), cells // len(SCANS))
     processes = (costs.CONTROLLER, costs.API_SERVER, costs.ETCD)
     began, before = time.monotonic(), {each: costs.cpu(each) for each in processes}
@@ -110,7 +110,7 @@ def _measure(site: Site, layout: str, cells: int) -> float:
     assert len(site.ledger(run).rows) == cells
     size = costs.size(site, run)
     costs.row([
-        layout, str(cells), str(size.workflows), str(size.pods), f"{wall:.0f}", f"{size.pods / wall:.1f}",
+        str(cells), str(size.workflows), str(size.pods), f"{wall:.0f}", f"{size.pods / wall:.1f}",
         f"{spent[costs.CONTROLLER]:.0f}", f"{spent[costs.CONTROLLER] / cells * 1000:.0f}",
         f"{spent[costs.API_SERVER]:.0f}", f"{spent[costs.ETCD]:.0f}", f"{costs.memory(costs.CONTROLLER):.0f}",
         f"{size.largest / 1000:.0f}", f"{_seconds(site, run, 'aggregate'):.0f}",
@@ -123,7 +123,7 @@ def _place(site: Site) -> None:
     """Have pulls and scans placed on the simulated node."""
     template = json.loads(site.kubectl("get", "workflowtemplate", "scanmatrix", "-o", "json"))
     for each in template["spec"]["templates"]:
-        if each["name"].startswith(_PLACED) and "dag" not in each:
+        if each["name"].startswith(_PLACED):
             each.update(simulation.PLACED)
     site.kubectl("replace", "-f", "-", stdin=json.dumps(template))
 
@@ -144,10 +144,9 @@ def _plan(one: Plan, images: int) -> Plan:
 
 def _seconds(site: Site, run: str, template: str) -> float:
     """How long the pod of a template took."""
-    found = json.loads(site.kubectl("get", "workflow", run, "-o", "json"))["status"].get("nodes", {}).values()
-    for node in found:
-        if node["type"] == "Pod" and node["templateName"] == template:
-            began, ended = (datetime.fromisoformat(node[key]) for key in ("startedAt", "finishedAt"))
+    for node in nodes(site.cluster.workflow(run)).values():
+        if node.type == "Pod" and node.template_name == template:
+            began, ended = (datetime.fromisoformat(each or "") for each in (node.started_at, node.finished_at))
             return (ended - began).total_seconds()
     return float("nan")
 
