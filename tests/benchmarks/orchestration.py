@@ -29,7 +29,7 @@ from tests.tools.proxy import Proxy
 from tests.tools.servers import start_registry
 from tests.tools.upstream import Upstream
 
-#: Images, by layout; in `cell` up to four scanners' pods each. Tuned to a node with 2 cores.
+#: Images, by layout; in `cell` up to four scanners' pods each. For a node with 2 cores; other numbers were not tried.
 IN_FLIGHT = {"cell": 4, "image": 8}
 _COLUMNS = ("how", "cells", "pods", "pods/cell", "wall s", "s/cell", "CPU s", "ms/cell", "status bytes/node")
 #: As long as the kernel keeps names.
