@@ -76,6 +76,11 @@ def was_told_to_end(end: End | None) -> bool:
     return end is not None and end.code in {_KILLED, _TERMINATED} and end.reason not in {"OOMKilled", GONE}
 
 
+def has_no_end_of_its_own(end: End | None) -> bool:
+    """Whether a container never ran, was told to end, or nobody knows how it ended."""
+    return end is None or end.reason == GONE or was_told_to_end(end)
+
+
 def stopped_by_sibling(own: End, pod: Pod | None) -> str:
     """Argo ends all containers of a pod when one of them failed."""
     if pod is None or not was_told_to_end(own):

@@ -139,7 +139,7 @@ class Fates:
         fate, pull = self._cells.get((target, scan)), self._pulls.get(target)
         if pull is not None and pull.reason and pull.ended and _came_before(fate, pull):
             attempts = fate.attempts if fate is not None else 0
-            what = NEVER_STARTED if pull.reason in {CANCELLED, RUN_DEADLINE} else PULL
+            what = NEVER_STARTED if pull.reason.startswith((CANCELLED, RUN_DEADLINE)) else PULL
             reason = f"{what}: {pull.reason}"
             return pull._replace(reason=reason, exit_code=None, attempts=attempts)
         if fate is not None:

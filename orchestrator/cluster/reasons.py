@@ -15,12 +15,12 @@ from orchestrator.cluster.ends import (
     end_of,
     executor_failed,
     failed_before,
+    has_no_end_of_its_own,
     said_of,
     stopped_by_sibling,
-    was_told_to_end,
     with_message,
 )
-from orchestrator.cluster.waits import NOT_STARTED, what_kept
+from orchestrator.cluster.waits import NOT_STARTED, UNPULLABLE, UNSCHEDULED, what_kept
 
 if TYPE_CHECKING:
     from orchestrator.cluster.objects import Node, Pod
@@ -88,7 +88,7 @@ def explain(
         container: whose end this is about.
         warnings: what Kubernetes warned of about the pod.
         late: whether the run's deadline had passed when it ended.
-        stopped: whether its run was cancelled; what was then ended by a signal was ended for that.
+        stopped: whether its run was cancelled; what then came to no end of its own was ended for that.
     """
     around = _Around(node, pod, container, warnings, late, stopped)
     return _from_outside(around) or _from_within(around)
@@ -108,6 +108,11 @@ class _Around(NamedTuple):
         """What kept the container from starting; empty when it started, or nobody knows."""
         return what_kept(self.node, self.pod, self.container, self.warnings)
 
+    def cancelled(self) -> Reason:
+        """Ended with its run, and what it had been waiting for all the time, which may be why the run was."""
+        kept = self.kept()
+        return Reason(_while(CANCELLED, kept if UNPULLABLE in kept or UNSCHEDULED in kept else ""))
+
 
 def _from_outside(around: _Around) -> Reason | None:
     """What ended an attempt, or goes on with it, whatever its containers did."""
@@ -115,25 +120,26 @@ def _from_outside(around: _Around) -> Reason | None:
     if node.phase in {"Pending", "Running", ""}:
         return Reason(with_message(UNENDED, around.kept()))
     if "shutdown with strategy" in node.message or "Stopped with strategy" in node.message:
-        return Reason(CANCELLED)
+        return around.cancelled()
     if "exceeded its deadline" in node.message or "exceeded workflow deadline" in node.message:
         unplaced = "" if pod or node.host_node_name else f"before its pod was on any node; {QUOTA}"
         return Reason(_while(RUN_DEADLINE, around.kept() or unplaced))
     if "longer than the specified deadline" in node.message or (pod and pod.status.reason == "DeadlineExceeded"):
         return _too_late(around)
     disruption = _disruption(node, pod)
+    if disruption == DELETED and around.stopped:
+        return around.cancelled()  # Argo deletes what has not started when a run is cancelled
     return Reason(disruption) if disruption else None
 
 
 def _from_within(around: _Around) -> Reason:
     """How its containers ended, or what kept them from starting."""
     node, pod, container = around.node, around.pod, around.container
-    before = failed_before(node, pod, container)
-    if around.stopped and was_told_to_end(before or end_of(node, pod, container)):
-        return Reason(CANCELLED)
+    before, own = failed_before(node, pod, container), end_of(node, pod, container)
+    if around.stopped and has_no_end_of_its_own(before or own):
+        return around.cancelled()
     if before is not None:
         return Reason(f"its {before.container} container {said_of(before)}", ours=before.container)
-    own = end_of(node, pod, container)
     code = own.code if own is not None and own.reason != GONE else None
     if own is not None and own.code and not (own.reason == GONE and around.kept()):
         return Reason(stopped_by_sibling(own, pod) or said_of(own), code)

@@ -85,8 +85,35 @@ def test_a_cancelled_run_says_so_in_each_cell_that_it_stopped_or_kept_from_start
     stopped = [("t-all", "slow"), ("t-all", "huge"), ("t-all", "no-image"), ("t-set-slow", "slow"), ("t-after", "good")]
     assert [cell for cell in [*stopped, ("t-unknown", "good")] if "cancelled" not in fates.cell(*cell).reason] == []
     assert "never started" in fates.cell("t-after", "good").reason
+    assert "nothing-here:v1" in fates.cell("t-all", "no-image").reason
     assert fates.cell("t-all", "good").reason == ""
     assert "exit code 1" in fates.cell("t-unpulled", "good").reason
+
+
+@pytest.mark.parametrize("lost", ["Pod failed before main container starts due to PodInitializing: ", "pod deleted", ""])
+@pytest.mark.parametrize(
+    "status",
+    [
+        None,
+        {},
+        {"containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}]},
+        {"containerStatuses": [{"name": "main", "state": {"terminated": {"exitCode": 137,
+          "reason": "ContainerStatusUnknown"}}}]},
+    ],
+)  # fmt: skip
+def test_what_did_not_begin_before_its_run_was_cancelled_was_cancelled(status, lost):
+    attempt = node("scan-a", "Error", lost, target="t")
+    pod = None if status is None else msgspec.convert({"metadata": {"name": "p"}, "status": status}, type=Pod)
+    for shutdown, cancelled in (("Terminate", True), ("", False)):
+        fates = Fates()
+        fates.add(made("w", attempt, shutdown=shutdown), Surroundings({attempt.id: pod} if pod else {}))
+        assert ("cancelled" in fates.cell("t", "a").reason) is cancelled
+
+
+def test_what_had_failed_before_its_run_was_cancelled_keeps_its_reason():
+    fates = Fates()
+    fates.add(made("w", node("scan-a", "Failed", "main: Error (exit code 3)", target="t"), shutdown="Terminate"))
+    assert "exit code 3" in fates.cell("t", "a").reason
 
 
 def test_the_deadline_of_the_run_is_told_from_that_of_a_cell():
