@@ -16,6 +16,9 @@ SIBLING = "was stopped, because another scan of the same pod failed"
 #: Containers that Argo makes itself.
 ARGO = {"init", "wait"}
 GONE = "ContainerStatusUnknown"
+#: Of Argo's executor, which is a container's first process and starts the scanner, when SIGTERM comes before it listens
+#: for it: the kernel keeps that from the first process, and Go's runtime then exits so. A scanner may mean it, too.
+EXECUTOR_TOLD_TO_END = 2
 _CANNOT_START = {"StartError", "ContainerCannotRun"}
 _KILLED, _TERMINATED, _SIGNAL, _EMISSARY = 137, 143, 128, 64
 #: `<container>: <reason> (exit code <n>): <message>`, as Argo writes it.

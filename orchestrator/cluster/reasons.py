@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.cluster.ends import (
+    EXECUTOR_TOLD_TO_END,
     GONE,
     end_of,
     executor_failed,
@@ -138,6 +139,8 @@ def _from_within(around: _Around) -> Reason:
     before, own = failed_before(node, pod, container), end_of(node, pod, container)
     if around.stopped and has_no_end_of_its_own(before or own):
         return around.cancelled()
+    if around.stopped and own is not None and own.code == EXECUTOR_TOLD_TO_END and before is None:
+        return Reason(_while(CANCELLED, said_of(own)), own.code)
     if before is not None:
         return Reason(f"its {before.container} container {said_of(before)}", ours=before.container)
     code = own.code if own is not None and own.reason != GONE else None

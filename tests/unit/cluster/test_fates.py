@@ -110,10 +110,14 @@ def test_what_did_not_begin_before_its_run_was_cancelled_was_cancelled(status, l
         assert ("cancelled" in fates.cell("t", "a").reason) is cancelled
 
 
-def test_what_had_failed_before_its_run_was_cancelled_keeps_its_reason():
+@pytest.mark.parametrize(("code", "cancelled"), [(3, False), (2, True)])
+def test_what_had_failed_before_its_run_was_cancelled_keeps_its_reason(code, cancelled):
     fates = Fates()
-    fates.add(made("w", node("scan-a", "Failed", "main: Error (exit code 3)", target="t"), shutdown="Terminate"))
-    assert "exit code 3" in fates.cell("t", "a").reason
+    fates.add(made("w", node("scan-a", "Failed", f"main: Error (exit code {code})", target="t"), shutdown="Terminate"))
+    fate = fates.cell("t", "a")
+    assert f"exit code {code}" in fate.reason
+    assert fate.exit_code == code
+    assert ("cancelled" in fate.reason) is cancelled
 
 
 def test_the_deadline_of_the_run_is_told_from_that_of_a_cell():
