@@ -136,18 +136,29 @@ def _wave(shape: Shape, wave: int, before: list[str]) -> list[str]:
         source = f"{{{{tasks.plan.outputs.parameters.{task}}}}}" if shape.in_cluster else None
         _images(task, template, before, source)
     before = [_ended(task) for task in tasks]
-    if shape.again:
-        left, again = (f"{name}{items_task(wave, shape.waves).removeprefix('images')}" for name in ("left", "again"))
-        number = _arguments(wave=str(wave) if shape.waves > 1 else "")
-        Task(name=left, template="left", depends=" && ".join(before), arguments=number)
-        _images(again, "image", [_ended(left)], f"{{{{tasks.{left}.outputs.parameters.images}}}}")
-        before = [_ended(again)]
+    together = [task for task, template in tasks.items() if template != "image"]
+    if shape.again and together:
+        before.append(_again(shape, wave, before, together))
     if wave < shape.waves:
         evict = f"evict-{wave}"
         number = _arguments(wave=str(wave), shard="")
         Task(name=evict, template="evict", depends=" && ".join(before), arguments=number)
         before = [_ended(evict)]
     return before
+
+
+def _again(shape: Shape, wave: int, before: Sequence[str], together: Sequence[str]) -> str:
+    """Cells that failed in a pod for several scans, each in a pod of its own: nothing, and no pod, where none has.
+
+    Returns:
+        What the task after it depends on.
+    """
+    left, again = (f"{name}{items_task(wave, shape.waves).removeprefix('images')}" for name in ("left", "again"))
+    failed = " || ".join(f"{task}.{way}" for task in together for way in ("Failed", "Errored"))
+    number = _arguments(wave=str(wave) if shape.waves > 1 else "")
+    Task(name=left, template="left", depends=" && ".join([*before, f"({failed})"]), arguments=number)
+    _images(again, "image", [_ended(left)], f"{{{{tasks.{left}.outputs.parameters.images}}}}")
+    return f"({again}.Omitted || {_ended(again)})"
 
 
 def _images(name: str, template: str, before: Sequence[str], source: str | None) -> None:
