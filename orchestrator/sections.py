@@ -97,22 +97,56 @@ class Csv(Section):
     git: Git | None = None
 
 
+def _pattern(value: str) -> str:
+    """A name, a glob, or a regular expression between slashes."""
+    if len(value) > 1 and value.startswith("/") and value.endswith("/"):
+        try:
+            re.compile(value[1:-1])
+        except re.error as error:
+            raise ValueError(f"{value} is not a regular expression: {error}") from error
+    return value
+
+
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
+
+
+class ClusterSource(Section):
+    """Images that run in Kubernetes clusters.
+
+    Attributes:
+        contexts: of the kubeconfig; none for the cluster we are in, or else the kubeconfig's current context.
+        namespaces: names, globs or `/regular expressions/`; one of them must match the whole name.
+        exclude: namespaces to leave out, written likewise.
+        skip_label: `key` or `key=value`; pods, workloads and namespaces that carry it are left out.
+    """
+
+    contexts: tuple[Text, ...] = ()
+    namespaces: Annotated[tuple[Pattern, ...], Field(min_length=1)] = ("*",)
+    exclude: tuple[Pattern, ...] = ()
+    skip_label: Annotated[str, Field(pattern=r"^[A-Za-z0-9./_-]+(=[A-Za-z0-9._-]*)?$")] = "scanmatrix/skip"
+
+
+#: The kinds of sources of targets, by their keys.
+SOURCES = ("csv", "image", "archive", "cluster")
+
+
 class TargetSource(Section):
-    """One source of targets: exactly one of `csv`, `image` and `archive`."""
+    """One source of targets: exactly one of `csv`, `image`, `archive` and `cluster`."""
 
     csv: Csv | None = None
     image: Text | None = None
     archive: Text | None = None
+    cluster: ClusterSource | None = None
     scans: ScanNames = ()
     owner: str = ""
     labels: dict[str, Annotated[str, BeforeValidator(_text)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> TargetSource:
-        given = [kind for kind in ("csv", "image", "archive") if getattr(self, kind) is not None]
+        given = [kind for kind in SOURCES if getattr(self, kind) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "none of them"
-            raise ValueError(f"a target is exactly one of csv, image and archive; this has {found}")
+            raise ValueError(f"a target is exactly one of {', '.join(SOURCES)}; this has {found}")
         if self.csv and (self.scans or self.owner or self.labels):
             raise ValueError("scans, owner and labels of a csv are columns of that file, not keys here")
         return self

@@ -28,11 +28,21 @@ if TYPE_CHECKING:
 
     from orchestrator.config import Config
     from orchestrator.model import Scan
+    from orchestrator.sections import TargetSource
     from orchestrator.yaml_source import Problem
 
 __all__ = ["READERS", "Entry", "InventoryError", "SourceBrokenError", "SourceUnavailableError", "collect"]
 
-READERS: dict[str, Reader] = {"csv": read_csv, "image": read_image, "archive": read_archive}
+
+def _read_cluster(source: TargetSource, context: Context) -> list[Entry]:
+    from orchestrator.inventory.cluster import read_cluster  # noqa: PLC0415 - kubernetes takes long to import
+
+    return read_cluster(source, context)
+
+
+READERS: dict[str, Reader] = {
+    "csv": read_csv, "image": read_image, "archive": read_archive, "cluster": _read_cluster,
+}  # fmt: skip
 """The sources by their key in the configuration's `targets`."""
 
 

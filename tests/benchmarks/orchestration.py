@@ -30,7 +30,7 @@ from tests.tools.servers import start_registry
 from tests.tools.upstream import Upstream
 
 #: Images, by layout; in `cell` up to four scanners' pods each. The fastest on a node with 2 cores, see docs/scale.md.
-IN_FLIGHT = {"cell": 8, "image": 14}
+IN_FLIGHT = {"cell": 6, "image": 12}
 _COLUMNS = ("how", "cells", "pods", "pods/cell", "wall s", "s/cell", "CPU s", "ms/cell", "status bytes/node")
 #: As long as the kernel keeps names.
 JOBS_CONTROLLER = "kube-controller"
