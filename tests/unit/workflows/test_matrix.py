@@ -387,6 +387,18 @@ def test_only_who_reads_or_starts_workflows_gets_a_token():
     }
 
 
+def test_what_plans_may_look_at_the_cluster_only_where_targets_run_there():
+    for targets, account in (
+        ([{"cluster": {}}], "scanmatrix-inventory"),
+        ([{"cluster": {"contexts": ["elsewhere"]}}], None),
+        ([], None),
+    ):
+        (manifest,) = rendered(plan(("a",)), default_config(environment={}, targets=targets), Kind.TEMPLATE)
+        (planner,) = (one for one in manifest["spec"]["templates"] if one["name"] == "plan")
+        assert planner.get("serviceAccountName") == account
+        assert planner.get("automountServiceAccountToken", False) is (account is not None)
+
+
 def test_scanners_pods_never_pull():
     (manifest,) = rendered(plan(("a",)), CONFIG, Kind.TEMPLATE)
     stages = [container for name, role, container in containers(manifest) if role == "stage"]
