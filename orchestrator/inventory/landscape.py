@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.cluster.errors import ExpiredError, ForbiddenError, UnreachableError
 from orchestrator.cluster.survey import Survey
 from orchestrator.inventory.annotations import KEYS, wishes
+from orchestrator.inventory.patterns import is_name, matches
 from orchestrator.inventory.running import RunningImage, images
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_GLOB = re.compile(r"[*?\[]")
 _LISTINGS = 3
 _WATCH = 60
 _RIGHTS = "bind the ClusterRole `scanmatrix-inventory` to this user, or leave it out"
@@ -57,7 +55,7 @@ class Landscape:
     def scopes(self) -> tuple[str, ...]:
         """Namespaces to ask for one by one, where all are named; else the empty name, which stands for all of them."""
         names = self._source.namespaces
-        if any(_GLOB.search(name) or _is_expression(name) for name in names):
+        if not all(is_name(name) for name in names):
             return ("",)
         return tuple(name for name in dict.fromkeys(names) if self._is_meant(name))
 
@@ -177,19 +175,8 @@ class Landscape:
         return self._namespaces[name]
 
     def _is_meant(self, namespace: str) -> bool:
-        return _matches(namespace, self._source.namespaces) and not _matches(namespace, self._source.exclude)
+        return matches(namespace, self._source.namespaces) and not matches(namespace, self._source.exclude)
 
     def _is_labelled(self, labels: dict[str, str]) -> bool:
         key, _, value = self._source.skip_label.partition("=")
         return key in labels and (labels[key] == value if value else labels[key] != "false")
-
-
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(
-        re.fullmatch(pattern[1:-1], name) if _is_expression(pattern) else fnmatchcase(name, pattern)
-        for pattern in patterns
-    )
-
-
-def _is_expression(pattern: str) -> bool:
-    return len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/")
