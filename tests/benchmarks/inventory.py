@@ -85,7 +85,13 @@ def _pods(state: State, count: int) -> Iterator[None]:
         _ask(http, "PATCH", f"{base}/pod-{number}/status", _status(workload))
 
     try:
-        kubectl(state, "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Node", "metadata": {"name": _NODE}}))
+        kubectl(
+            state,
+            "apply",
+            "-f",
+            "-",
+            stdin=json.dumps({"apiVersion": "v1", "kind": "Node", "metadata": {"name": _NODE}}),
+        )
         owners = []
         for namespace in names:
             kubectl(state, "create", "namespace", namespace)
