@@ -2,8 +2,9 @@
 
 python -m tests.benchmarks inventory [PODS]        default 5000; ten pods a workload, five namespaces
 
-The pods are objects of the real API server on a node without a kubelet: nothing of them runs, but they say so. Needs the
-cluster of `make cluster`.
+The pods are objects of the real API server on a node without a kubelet: nothing of them runs, but they say so.
+
+Needs the cluster of `make cluster`.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import urllib3
 
 from tests.benchmarks import costs
 from tests.cluster.addons import kubectl
 from tests.cluster.state import API_SERVER, State, default_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _NODE = "inventory"
 _NAMESPACES = 5
