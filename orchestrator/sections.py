@@ -16,6 +16,7 @@ from orchestrator.validation import Section
 
 _DIGEST = re.compile(r"[a-z0-9]+:[0-9a-f]{32,}")
 _HOST = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?")
+_COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)v?\d{1,9}(\.\d{1,9}){0,2}(-[0-9A-Za-z.-]+)?")
 _DNS_NAME = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 _LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 # Docker Hub's registry answers under another name than its images carry.
@@ -97,22 +98,85 @@ class Csv(Section):
     git: Git | None = None
 
 
+def _pattern(value: str) -> str:
+    """A name, a glob, or a regular expression between slashes."""
+    if len(value) > 1 and value.startswith("/") and value.endswith("/"):
+        try:
+            re.compile(value[1:-1])
+        except re.error as error:
+            raise ValueError(f"{value} is not a regular expression: {error}") from error
+    return value
+
+
+def _comparisons(value: str) -> str:
+    """One or more of `>=1.2`, `<2`, `!=1.4.1`, … with spaces or commas between them."""
+    wrong = [part for part in re.split(r"[\s,]+", value.strip()) if not _COMPARISON.fullmatch(part)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not a comparison of versions; write it like '>=1.20 <2'")
+    return value
+
+
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
+
+
+class ClusterSource(Section):
+    """Images that run in Kubernetes clusters.
+
+    Attributes:
+        contexts: of the kubeconfig; none for the cluster we are in, or else the kubeconfig's current context.
+        namespaces: names, globs or `/regular expressions/`; one of them must match the whole name.
+        exclude: namespaces to leave out, written likewise.
+        skip_label: `key` or `key=value`; pods, workloads and namespaces that carry it are left out.
+    """
+
+    contexts: tuple[Text, ...] = ()
+    namespaces: Annotated[tuple[Pattern, ...], Field(min_length=1)] = ("*",)
+    exclude: tuple[Pattern, ...] = ()
+    skip_label: Annotated[str, Field(pattern=r"^[A-Za-z0-9./_-]+(=[A-Za-z0-9._-]*)?$")] = "scanmatrix/skip"
+
+
+class RegistrySource(Section):
+    """Images of a registry, by repository and tag.
+
+    Attributes:
+        host: `host[:port]`, or `docker.io`.
+        repositories: names, globs or `/regular expressions/`; all but plain names ask the registry for its catalogue.
+        tags: names, globs or `/regular expressions/`, one of which must match the whole tag.
+        versions: comparisons that a tag must fulfil as a version (Semantic Versioning 2): `>=1.20 <2`; None for any.
+        prereleases: whether versions with a suffix count: `2.0.0-rc.1`, but also `1.27-alpine`.
+        newest: at most so many tags of a repository, by version; None for all.
+    """
+
+    host: Host
+    repositories: Annotated[tuple[Pattern, ...], Field(min_length=1)]
+    tags: Annotated[tuple[Pattern, ...], Field(min_length=1)] = ("*",)
+    versions: Annotated[str, AfterValidator(_comparisons)] | None = None
+    prereleases: bool = False
+    newest: Annotated[int, Field(ge=1)] | None = None
+
+
+#: The kinds of sources of targets, by their keys.
+SOURCES = ("csv", "image", "archive", "cluster", "registry")
+
+
 class TargetSource(Section):
-    """One source of targets: exactly one of `csv`, `image` and `archive`."""
+    """One source of targets: exactly one of `csv`, `image`, `archive`, `cluster` and `registry`."""
 
     csv: Csv | None = None
     image: Text | None = None
     archive: Text | None = None
+    cluster: ClusterSource | None = None
+    registry: RegistrySource | None = None
     scans: ScanNames = ()
     owner: str = ""
     labels: dict[str, Annotated[str, BeforeValidator(_text)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> TargetSource:
-        given = [kind for kind in ("csv", "image", "archive") if getattr(self, kind) is not None]
+        given = [kind for kind in SOURCES if getattr(self, kind) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "none of them"
-            raise ValueError(f"a target is exactly one of csv, image and archive; this has {found}")
+            raise ValueError(f"a target is exactly one of {', '.join(SOURCES)}; this has {found}")
         if self.csv and (self.scans or self.owner or self.labels):
             raise ValueError("scans, owner and labels of a csv are columns of that file, not keys here")
         return self

@@ -24,6 +24,8 @@ from orchestrator.errors import PermanentError, TemporaryError
 
 #: How the versions of a database are named, after the moment they were made, UTC; later ones of the same second `-1`, …
 VERSION_FORMAT = "%Y%m%dT%H%M%SZ"
+#: File in a cell's folder: how old its image may be, where that differs from the scan's own parameter.
+MAX_AGE = "max-age"
 _VERSION = re.compile(r"(\d{8}T\d{6}Z)(?:-\d{1,9})?")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 

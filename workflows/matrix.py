@@ -205,6 +205,7 @@ def _plan(shape: Shape, settings: Settings) -> Script:
         active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
         source=f"{{{{workflow.parameters.{PLAN_PARAMETER}}}}}",
+        **(pods.token(settings.inventory) if settings.discovers and shape.in_cluster else {}),
         **(step | {"command": [*step["command"], *step.pop("args")]}),
     )
 

@@ -43,11 +43,13 @@ class Settings:
         image: the orchestrator's own image.
         claim: PersistentVolumeClaim of the volume.
         namespace: of all manifests.
-        service_account: of the executor beside each container; other containers get no token but these two:
-            `<service_account>-parent` starts shards, `<service_account>-reader` reads how the cells of a run went.
+        service_account: of the executor beside each container; other containers get no token but these:
+            `<service_account>-parent` starts shards, `<service_account>-reader` reads how the cells of a run went,
+            `<service_account>-inventory` looks at what runs in the cluster.
         registry_secret: dockerconfigjson Secret for what pulls images; None when the caches need none.
         git_secret: Secret for what plans, with the credentials of git repositories; None when they need none.
         layout: `cell` or `image`.
+        discovers: whether what plans looks at what runs in the cluster.
     """
 
     image: str
@@ -57,6 +59,7 @@ class Settings:
     registry_secret: str | None = None
     git_secret: str | None = None
     layout: str = "cell"
+    discovers: bool = False
 
     @property
     def parent(self) -> str:
@@ -67,6 +70,11 @@ class Settings:
     def reader(self) -> str:
         """Service account that may read Workflows, pods and their logs."""
         return f"{self.service_account}-reader"
+
+    @property
+    def inventory(self) -> str:
+        """Service account that may read pods of all namespaces, and what made them."""
+        return f"{self.service_account}-inventory"
 
 
 def settings_of(config: Config) -> Settings:
@@ -79,7 +87,13 @@ def settings_of(config: Config) -> Settings:
         registry_secret=config.argo.registry_secret,
         git_secret=config.argo.git_secret,
         layout=config.layout,
+        discovers=discovers(config),
     )
+
+
+def discovers(config: Config) -> bool:
+    """Whether targets are what runs in the very cluster that runs are planned in."""
+    return any(target.cluster is not None and not target.cluster.contexts for target in config.targets)
 
 
 def literal(text: str, *, where: str) -> str:

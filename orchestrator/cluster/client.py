@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from orchestrator.cluster.errors import ConflictError, ExpiredError, ObjectExistsError, ObjectNotFoundError
+from orchestrator.cluster.errors import ConflictError, ObjectExistsError, ObjectNotFoundError
+from orchestrator.cluster.lists import Page, lines, pages, watch
 from orchestrator.cluster.objects import Pod, PodEvent, Workflow
-from orchestrator.cluster.transport import Connection, lines
+from orchestrator.cluster.transport import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,18 +25,6 @@ _Thing = TypeVar("_Thing", Workflow, Pod, PodEvent)
 ARGO = "/apis/argoproj.io/v1alpha1"
 CORE = "/api/v1"
 _PAGE = 100
-
-
-class Event(msgspec.Struct):
-    """One line of a watch."""
-
-    type: str
-    object: msgspec.Raw
-
-
-class _Page(msgspec.Struct):
-    items: list[msgspec.Raw]
-    metadata: dict[str, Any] = {}
 
 
 class Cluster:
@@ -124,12 +113,12 @@ class Cluster:
             there = msgspec.json.decode(self._connection.request("GET", path), type=dict[str, Any])
         except ObjectNotFoundError:
             try:
-                self._connection.whole("POST", self._argo(kind), None, manifest)
+                self._connection.whole("POST", self._argo(kind), body=manifest)
             except ObjectExistsError as error:
                 raise ConflictError(str(error)) from error
         else:
             metadata = {**manifest["metadata"], "resourceVersion": there["metadata"]["resourceVersion"]}
-            self._connection.whole("PUT", path, None, {**manifest, "metadata": metadata})
+            self._connection.whole("PUT", path, body={**manifest, "metadata": metadata})
 
     def pods(self, selector: str, *, fields: str = "") -> Iterator[Pod]:
         """Pods by label and, if need be, field selector."""
@@ -167,34 +156,13 @@ class Cluster:
     def list_for_watch(self, selector: str) -> tuple[list[Workflow], str]:
         """Workflows by label and the resource version to watch from."""
         data = self._connection.request("GET", self._argo("workflows"), query={"labelSelector": selector})
-        page = msgspec.json.decode(data, type=_Page)
-        found = [msgspec.json.decode(item, type=Workflow) for item in page.items]
-        return found, str(page.metadata.get("resourceVersion", ""))
+        page = msgspec.json.decode(data, type=Page)
+        return [msgspec.json.decode(item, type=Workflow) for item in page.items], page.metadata.resource_version
 
     def watch(self, selector: str, version: str, *, seconds: int = 240) -> Iterator[tuple[str, Workflow]]:
-        """Changes of Workflows after a resource version: `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK`.
-
-        Ends when the API server ends it, or after some minutes; go on from the last resource version seen.
-
-        Raises:
-            ExpiredError: list anew.
-        """
-        query = {
-            "watch": "true",
-            "labelSelector": selector,
-            "resourceVersion": version,
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": seconds,
-        }
-        answer = self._connection.open("GET", self._argo("workflows"), query=query, timeout=seconds + 30)
-        try:
-            for line in filter(None, lines(answer, f"the watch of Workflows {selector}")):
-                event = msgspec.json.decode(line, type=Event)
-                if event.type == "ERROR":
-                    raise ExpiredError(f"the watch of Workflows {selector} ended: {bytes(event.object)[:300]!r}")
-                yield event.type, msgspec.json.decode(event.object, type=Workflow)
-        finally:
-            answer.close()
+        """Changes of Workflows after a resource version; see `orchestrator.cluster.lists.watch`."""
+        query = {"labelSelector": selector}
+        return watch(self._connection, self._argo("workflows"), Workflow, version, query=query, seconds=seconds)
 
     def _argo(self, *parts: str) -> str:
         return "/".join((ARGO, "namespaces", self.namespace, *parts))
@@ -203,12 +171,7 @@ class Cluster:
         return "/".join((CORE, "namespaces", self.namespace, *parts))
 
     def _list(self, path: str, selector: str, kind: type[_Thing], *, page: int, fields: str = "") -> Iterator[_Thing]:
-        query: dict[str, Any] = {"limit": page}
-        query |= {"labelSelector": selector} if selector else {}
+        query = {"labelSelector": selector} if selector else {}
         query |= {"fieldSelector": fields} if fields else {}
-        while True:
-            found = msgspec.json.decode(self._connection.request("GET", path, query=query), type=_Page)
+        for found in pages(self._connection, path, limit=page, query=query):
             yield from (msgspec.json.decode(item, type=kind) for item in found.items)
-            query["continue"] = found.metadata.get("continue")
-            if not query["continue"]:
-                return

@@ -79,9 +79,9 @@ def was_told_to_end(end: End | None) -> bool:
     return end is not None and end.code in {_KILLED, _TERMINATED} and end.reason not in {"OOMKilled", GONE}
 
 
-def has_no_end_of_its_own(end: End | None) -> bool:
-    """Whether a container never ran, was told to end, or nobody knows how it ended."""
-    return end is None or end.reason == GONE or was_told_to_end(end)
+def has_no_end_of_its_own(end: End) -> bool:
+    """Whether a container was lost or told to end."""
+    return end.reason == GONE or was_told_to_end(end)
 
 
 def stopped_by_sibling(own: End, pod: Pod | None) -> str:

@@ -12,6 +12,16 @@ class _Object(msgspec.Struct, frozen=True, rename="camel"):
     """Part of a Kubernetes object; keys in camel case there."""
 
 
+class Owner(_Object, frozen=True):
+    """An entry of `ownerReferences`: who made an object; the one with `controller` looks after it."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool = False
+
+
 class Metadata(_Object, frozen=True):
     """`metadata` of any object."""
 
@@ -22,6 +32,18 @@ class Metadata(_Object, frozen=True):
     creation_timestamp: str = ""
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     annotations: dict[str, str] = msgspec.field(default_factory=dict)
+    owner_references: tuple[Owner, ...] = ()
+
+    @property
+    def controller(self) -> Owner | None:
+        """Who looks after it; None when nobody does."""
+        return next((owner for owner in self.owner_references if owner.controller), None)
+
+
+class Described(_Object, frozen=True):
+    """Any object, of which only the metadata was asked for (`PartialObjectMetadata`)."""
+
+    metadata: Metadata
 
 
 class Parameter(_Object, frozen=True):
@@ -137,9 +159,16 @@ class Terminated(_Object, frozen=True):
     finished_at: str | None = None
 
 
+class Running(_Object, frozen=True):
+    """A container that runs."""
+
+    started_at: str | None = None
+
+
 class ContainerState(_Object, frozen=True):
     """At most one of them is set."""
 
+    running: Running | None = None
     waiting: Waiting | None = None
     terminated: Terminated | None = None
 
@@ -177,12 +206,29 @@ class PodStatus(_Object, frozen=True):
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
+    ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class PodContainer(_Object, frozen=True):
+    """A container as its pod asks for it."""
+
+    name: str
+    image: str = ""
+
+
+class PodSpec(_Object, frozen=True):
+    """`spec` of a pod: its containers, those that start it, and those that were put into it to look at it."""
+
+    containers: tuple[PodContainer, ...] = ()
+    init_containers: tuple[PodContainer, ...] = ()
+    ephemeral_containers: tuple[PodContainer, ...] = ()
 
 
 class Pod(_Object, frozen=True):
     """A pod."""
 
     metadata: Metadata
+    spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
 

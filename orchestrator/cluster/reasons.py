@@ -24,6 +24,7 @@ from orchestrator.cluster.ends import (
 from orchestrator.cluster.waits import NOT_STARTED, UNPULLABLE, UNSCHEDULED, what_kept
 
 if TYPE_CHECKING:
+    from orchestrator.cluster.ends import End
     from orchestrator.cluster.objects import Node, Pod
 
 CANCELLED = "the run was cancelled"
@@ -137,10 +138,8 @@ def _from_within(around: _Around) -> Reason:
     """How its containers ended, or what kept them from starting."""
     node, pod, container = around.node, around.pod, around.container
     before, own = failed_before(node, pod, container), end_of(node, pod, container)
-    if around.stopped and has_no_end_of_its_own(before or own):
-        return around.cancelled()
-    if around.stopped and own is not None and own.code == EXECUTOR_TOLD_TO_END and before is None:
-        return Reason(_while(CANCELLED, said_of(own)), own.code)
+    if around.stopped and (cancelled := _with_its_run(around, before or own)):
+        return cancelled
     if before is not None:
         return Reason(f"its {before.container} container {said_of(before)}", ours=before.container)
     code = own.code if own is not None and own.reason != GONE else None
@@ -151,6 +150,15 @@ def _from_within(around: _Around) -> Reason:
     if executor := executor_failed(node, pod):
         return Reason(f"Argo's {executor.container} container {said_of(executor)}", code)
     return Reason(_by_message(node, pod), code)
+
+
+def _with_its_run(around: _Around, end: End | None) -> Reason | None:
+    """Ended because its run was cancelled; None when its own end came first."""
+    if end is None or has_no_end_of_its_own(end):
+        return around.cancelled()
+    if end.code == EXECUTOR_TOLD_TO_END and end.container == around.container:
+        return Reason(_while(CANCELLED, said_of(end)), end.code)
+    return None
 
 
 def _by_message(node: Node, pod: Pod | None) -> str:

@@ -9,7 +9,7 @@ import logging
 import os
 import random
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 import urllib3
@@ -29,7 +29,7 @@ from orchestrator.cluster.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 _log = logging.getLogger(__name__)
 
@@ -37,9 +37,19 @@ _Answer = TypeVar("_Answer")
 
 _BUSY = {408, 429, 500, 502, 503, 504}
 _TIMEOUT = (10.0, 60.0)
-_CHUNK = 65536
-_JSON = "application/json"
+JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
+
+
+class _Ask(NamedTuple):
+    """One request."""
+
+    method: str
+    path: str
+    query: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = None
+    timeout: float | None = None
+    accept: str = JSON
 
 
 class Connection:
@@ -66,18 +76,32 @@ class Connection:
         self._client.close()
         self._client.rest_client.pool_manager.clear()
 
-    def request(
-        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
-    ) -> bytes:
+    def request(self, method: str, path: str, **rest: Any) -> bytes:
         """The whole answer, tried again while the API server is away or busy.
 
         Not for what names a resource version: a conflict of that stays one.
         """
-        return self.patiently(lambda: self.whole(method, path, query, body))
+        return self.patiently(lambda: self.whole(method, path, **rest))
 
-    def whole(self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None) -> bytes:
-        """The whole answer, asked for once."""
-        answer = self._once(method, path, query, body, None)
+    def whole(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        accept: str = JSON,
+    ) -> bytes:
+        """The whole answer, asked for once.
+
+        Args:
+            method: of HTTP.
+            path: of the API.
+            query: behind it.
+            body: an object, or a merge patch.
+            accept: media type of the answer.
+        """
+        answer = self._once(_Ask(method, path, query, body, None, accept))
         try:
             return bytes(answer.data)
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -87,7 +111,7 @@ class Connection:
 
     def open(self, method: str, path: str, *, query: Mapping[str, Any], timeout: float | None = None) -> Any:
         """The answer's stream; tried again until there is one."""
-        return self.patiently(lambda: self._once(method, path, query, None, timeout))
+        return self.patiently(lambda: self._once(_Ask(method, path, query, None, timeout)))
 
     def patiently(self, ask: Callable[[], _Answer]) -> _Answer:
         """Ask again, ever more seldom, while the API server is away or busy, or somebody else changes the object."""
@@ -103,55 +127,26 @@ class Connection:
                 time.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - so that not all come at once
                 wait = min(wait * 2, 15.0)
 
-    def _once(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, Any] | None,
-        body: Mapping[str, Any] | None,
-        timeout: float | None,
-    ) -> Any:
-        what = f"{method} {path}"
-        headers = {"Accept": _JSON, "Content-Type": _MERGE_PATCH if method == "PATCH" else _JSON}
+    def _once(self, ask: _Ask) -> Any:
+        what = f"{ask.method} {ask.path}"
+        headers = {"Accept": ask.accept, "Content-Type": _MERGE_PATCH if ask.method == "PATCH" else JSON}
         try:
             answer: Any = self._client.call_api(
-                path,
-                method,
-                query_params=list((query or {}).items()),
+                ask.path,
+                ask.method,
+                query_params=list((ask.query or {}).items()),
                 header_params=headers,
-                body=body,
+                body=ask.body,
                 auth_settings=["BearerToken"],
                 _return_http_data_only=True,
                 _preload_content=False,
-                _request_timeout=(_TIMEOUT[0], timeout or _TIMEOUT[1]),
+                _request_timeout=(_TIMEOUT[0], ask.timeout or _TIMEOUT[1]),
             )
         except ApiException as error:
             raise _explain(what, error) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UnreachableError(f"{what}: the API server at {self.host} does not answer: {error}") from error
         return answer
-
-
-def lines(answer: Any, what: str, *, rest: bool = False) -> Iterator[bytes]:
-    """An answer line by line, as it comes.
-
-    Args:
-        answer: of `Connection.open`.
-        what: it is, for the error.
-        rest: whether what follows the last line break is a line too.
-
-    Raises:
-        UnreachableError: it broke off.
-    """
-    left = b""
-    try:
-        for chunk in answer.stream(_CHUNK):
-            *whole, left = (left + chunk).split(b"\n")
-            yield from whole
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise UnreachableError(f"{what} broke off: {error}") from error
-    if rest and left:
-        yield left
 
 
 def _configure(configuration: api.Configuration, context: str | None) -> None:

@@ -1,7 +1,8 @@
-"""A client for the pull side of the OCI distribution API: manifests and blobs, nothing else.
+"""A client for the reading side of the OCI distribution API: manifests, blobs, and the names of what there is.
 
-Specification: OCI distribution-spec 1.1, "Pull". `oras` answers the challenges (see `credentials`); its transport is
-not used, because it keeps one token for all repositories, retries neither on 429 nor with Range, and has no time-outs.
+Specification: OCI distribution-spec 1.1, "Pull" and "Content Discovery"; the catalogue is that of Docker's registry.
+`oras` answers the challenges (see `credentials`); its transport is not used, because it keeps one token for all
+repositories, retries neither on 429 nor with Range, and has no time-outs.
 """
 
 import re
@@ -10,15 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 import urllib3
 
 from orchestrator.errors import TemporaryError
 from orchestrator.images._answers import RangeRefused, connection_error, raise_for_status
 from orchestrator.images.digests import check_digest, digest_of
-from orchestrator.images.interface import ManifestBytes, WrongBytes
+from orchestrator.images.interface import Broken, ManifestBytes, WrongBytes
 from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES
 from orchestrator.images.patience import Patience
 from orchestrator.images.transport import Response, Transport, finish, read_all
@@ -34,6 +36,10 @@ SMALL_LIMIT = 16 * 1024 * 1024
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES, "application/vnd.docker.distribution.manifest.v1+prettyjws"))
 _PARTIAL, _UNAUTHORIZED = 206, 401
 _ANSWER_LIMIT = 3  # a token may be used up or expire between being given and being shown
+#: Names asked for at once.
+PAGE = 1000
+_MOST_PAGES = 10_000
+_NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 T = TypeVar("T")
@@ -158,6 +164,50 @@ class RegistryClient:
 
         return self._twice(read, origin, cancelled).data
 
+    def tags(self, location: str) -> list[str]:
+        """Every tag of a repository, in the registry's order.
+
+        Args:
+            location: `http(s)://host[:port]/repository`.
+
+        Raises:
+            As `manifest` does; Broken also where the registry lists without end.
+        """
+        return self._names(location, "tags/list", "tags")
+
+    def catalogue(self, origin: str) -> list[str]:
+        """Every repository of a registry, where it tells.
+
+        Args:
+            origin: `http(s)://host[:port]`.
+
+        Raises:
+            As `tags` does.
+        """
+        return self._names(origin, "_catalog", "repositories")
+
+    def _names(self, location: str, path: str, key: str) -> list[str]:
+        """A list in pages, each of which links to the next (RFC 8288)."""
+        found: dict[str, None] = {}
+        query: str | None = f"?n={PAGE}"
+        for _ in range(_MOST_PAGES):
+            here = f"{path}{query}"
+
+            def read(here: str = here) -> tuple[bytes, str]:
+                with self._get(location, here, {}) as response:
+                    return read_all(response, MANIFEST_LIMIT, f"{location}: {path}"), response.headers.get("Link", "")
+
+            data, link = self.retry(read)
+            try:
+                found |= dict.fromkeys(msgspec.json.decode(data, type=dict[str, Any]).get(key) or ())
+            except (msgspec.DecodeError, TypeError) as error:
+                raise Broken(f"{location}: {path}: the answer is no list: {error}") from error
+            following = _NEXT.search(link)
+            query = f"?{urlsplit(following[1]).query}" if following else None
+            if query is None:
+                return list(found)
+        raise Broken(f"{location}: {path}: more than {_MOST_PAGES} pages")
+
     @contextmanager
     def open_blob(self, location: str, digest: str, offset: int = 0) -> Iterator[BlobStream]:
         """One attempt to read a blob from an offset on; the caller retries, and verifies.
@@ -204,7 +254,7 @@ class RegistryClient:
     def _get(self, location: str, path: str, headers: dict[str, str]) -> Iterator[Response]:
         """One GET, authenticated where the registry wants it; the answer is a good one."""
         origin, repository = _split(location)
-        url = f"{origin}/v2/{repository}/{path}"
+        url = "/".join(part for part in (origin, "v2", repository, path) if part)
         shown = self._authenticator.header(origin, repository) if self._challenged else None
         response = self._transport.get(url, headers, shown)
         try:

@@ -28,11 +28,28 @@ if TYPE_CHECKING:
 
     from orchestrator.config import Config
     from orchestrator.model import Scan
+    from orchestrator.sections import TargetSource
     from orchestrator.yaml_source import Problem
 
 __all__ = ["READERS", "Entry", "InventoryError", "SourceBrokenError", "SourceUnavailableError", "collect"]
 
-READERS: dict[str, Reader] = {"csv": read_csv, "image": read_image, "archive": read_archive}
+
+def _read_cluster(source: TargetSource, context: Context) -> list[Entry]:
+    from orchestrator.inventory.cluster import read_cluster  # noqa: PLC0415 - kubernetes takes long to import
+
+    return read_cluster(source, context)
+
+
+def _read_registry(source: TargetSource, context: Context) -> list[Entry]:
+    from orchestrator.inventory.registry import read_registry  # noqa: PLC0415 - most configurations need none of it
+
+    return read_registry(source, context)
+
+
+READERS: dict[str, Reader] = {
+    "csv": read_csv, "image": read_image, "archive": read_archive, "cluster": _read_cluster,
+    "registry": _read_registry,
+}  # fmt: skip
 """The sources by their key in the configuration's `targets`."""
 
 
@@ -60,7 +77,8 @@ def collect(
     for index, source in enumerate(config.targets):
         kind = next(key for key in READERS if getattr(source, key) is not None)
         where = config.problem(("targets", index), "")
-        context = Context(base or config.base, scans, f"{where.file}:{where.line}" if where.line else where.file)
+        origin = f"{where.file}:{where.line}" if where.line else where.file
+        context = Context(base or config.base, scans, origin, config.cache, config.insecure)
         try:
             entries += READERS[kind](source, context)
         except InventoryError as error:

@@ -14,7 +14,7 @@ from orchestrator.yaml_source import SourceError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestrator.sections import TargetSource
+    from orchestrator.sections import Cache, TargetSource
 
 
 class Entry(Document, frozen=True):
@@ -57,11 +57,15 @@ class Context:
         base: folder that relative paths start from.
         scans: names of every scan there is.
         origin: where the section stands, such as `scanmatrix.yaml:4`.
+        caches: pull-through caches to read registries by.
+        insecure: registry hosts spoken to without TLS verification.
     """
 
     base: Path
     scans: tuple[str, ...]
     origin: str = ""
+    caches: tuple[Cache, ...] = ()
+    insecure: tuple[str, ...] = ()
 
 
 class Reader(Protocol):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
-from orchestrator.volume import Volume
+from orchestrator.volume import MAX_AGE, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +107,8 @@ def _database(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     from orchestrator.steps.check import check
 
-    parameters = {"maxAge": options.max_age} if options.max_age is not None else {}
+    own = options.tarball.parent / MAX_AGE
+    parameters = {"maxAge": own.read_text() if own.is_file() else options.max_age} if options.max_age else {}
     count = check(options.name, options.tarball, options.report, parameters=parameters)
     _say(f"{options.name}: {count} findings")
 

@@ -22,13 +22,16 @@ from orchestrator.images.manifests import compressions
 from orchestrator.images.partial import full_volume
 from orchestrator.images.registry import RegistryClient
 from orchestrator.model import CellRecord, Plan, Scan, Target
+from orchestrator.quantities import parse_duration
 from orchestrator.steps.database import pin
 from orchestrator.steps.evict import LINK_REFUSED
 from orchestrator.steps.pull import find_target, is_sound, pull
-from orchestrator.volume import Volume, VolumeError, atomic_file, write_atomic
+from orchestrator.volume import MAX_AGE, Volume, VolumeError, atomic_file, write_atomic
 
 #: ioctl of Linux's linux/fs.h: share all blocks of another file (Btrfs, XFS, NFS 4.2).
 _FICLONE = 0x40049409
+#: Label of a target's name: how old the image may be, as a duration.
+MAX_LIFETIME = "maxLifetime"
 #: Times a blob is pulled that another run on the same volume evicts before it is linked.
 _ATTEMPTS = 3
 
@@ -74,6 +77,7 @@ def stage(
         folder = volume.cell(plan.run, target_id, scan)
         folder.mkdir(parents=True, exist_ok=True)
         _remove(folder / found.report)
+        _write_allowance(folder / MAX_AGE, found, target)
         tarball = volume.tarball(plan.run, target_id, scan)
         for _ in range(_ATTEMPTS):
             if may_pull:
@@ -94,6 +98,24 @@ def stage(
     finally:
         write_atomic(volume.record(plan.run, target_id, scan), encode(record))
     return record
+
+
+def _write_allowance(path: Path, scan: Scan, target: Target) -> None:
+    """How old this very image may be, where its source says so and the scan wants to know; the strictest of its names.
+
+    Raises:
+        PermanentError: its source says something else than a duration.
+    """
+    _remove(path)
+    if "maxAge" not in scan.parameters:
+        return
+    said = [name.labels[MAX_LIFETIME] for name in target.names if name.labels.get(MAX_LIFETIME)]
+    try:
+        allowed = min(said, key=parse_duration, default="")
+    except ValueError as error:
+        raise PermanentError(f"{target.reference}: its {MAX_LIFETIME} cannot be understood: {error}") from error
+    if allowed:
+        write_atomic(path, allowed.encode())
 
 
 def _find_blob(target: Target, volume: Volume) -> Path:

@@ -25,11 +25,9 @@ from tests.cluster.images import ORCHESTRATOR
 from tests.cluster.state import NODE_IP, State, default_folder
 from tests.e2e import quick
 from tests.e2e.site import Site, make_site
-from tests.tools.proxy import Proxy
-from tests.tools.servers import start_registry
-from tests.tools.upstream import Upstream
+from tests.tools.upstream import Upstream, start_upstream
 
-#: Images, by layout; in `cell` up to four scanners' pods each. What was fastest on a node with 2 cores, see docs/scale.md.
+#: Images, by layout; in `cell` up to four scanners' pods each. The fastest on a node with 2 cores, see docs/scale.md.
 IN_FLIGHT = {"cell": 6, "image": 12}
 _COLUMNS = ("how", "cells", "pods", "pods/cell", "wall s", "s/cell", "CPU s", "ms/cell", "status bytes/node")
 #: As long as the kernel keeps names.
@@ -65,8 +63,7 @@ def main(sizes: list[int]) -> int:
     os.environ["KUBECONFIG"] = str(State(default_folder()).kubeconfig)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        registry = stack.enter_context(start_registry(folder / "upstream", "upstream", protected=True))
-        upstream = Upstream(registry, stack.enter_context(Proxy(registry.url, address=NODE_IP)))
+        upstream = stack.enter_context(start_upstream(folder / "upstream", NODE_IP))
         images = [f"bench-{number}" for number in range(max(sizes) // len(SCANS))]
         quick.push(upstream, *images)
         sites = {layout: stack.enter_context(_site(folder, layout, upstream)) for layout in IN_FLIGHT}

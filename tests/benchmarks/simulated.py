@@ -35,9 +35,7 @@ from tests.cluster.state import NODE_IP, State, default_folder
 from tests.e2e import quick
 from tests.e2e.site import Site, make_site
 from tests.tools import _catalog, find
-from tests.tools.proxy import Proxy
-from tests.tools.servers import start_registry
-from tests.tools.upstream import Upstream
+from tests.tools.upstream import Upstream, start_upstream
 
 if TYPE_CHECKING:
     from orchestrator.model import Plan
@@ -64,8 +62,7 @@ def main(sizes: list[int]) -> int:
     os.environ["KUBECONFIG"] = str(state.kubeconfig)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        registry = stack.enter_context(start_registry(folder / "upstream", "upstream", protected=True))
-        upstream = Upstream(registry, stack.enter_context(Proxy(registry.url, address=NODE_IP)))
+        upstream = stack.enter_context(start_upstream(folder / "upstream", NODE_IP))
         quick.push(upstream, "one")
         stack.enter_context(simulation.node(state))
         costs.head(*_COLUMNS, words=0)

@@ -7,7 +7,6 @@ it is the one-node cluster of `tests/cluster`, which `python -m tests.e2e` bring
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,9 +17,7 @@ from tests.cluster import databases
 from tests.cluster.state import NODE_IP, State, default_folder
 from tests.e2e import nine
 from tests.e2e.site import Site, make_site
-from tests.tools.proxy import Proxy
-from tests.tools.servers import start_registry
-from tests.tools.upstream import Upstream
+from tests.tools.upstream import Upstream, start_upstream
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,15 +46,9 @@ def state(cluster: None) -> State:
 @pytest.fixture(scope="session")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
     """A registry that wants a password, on an address that pods reach, and a log of what it served."""
-    with ExitStack() as stack:
-        folder = tmp_path_factory.mktemp("upstream")
-        registry = stack.enter_context(start_registry(folder, "upstream", protected=True))
-        proxy = Proxy(registry.url, address=NODE_IP)
-        stack.callback(proxy.close)
-        found = Upstream(registry, proxy)
+    with start_upstream(tmp_path_factory.mktemp("upstream"), NODE_IP) as found:
         nine.push(found, tmp_path_factory.mktemp("databases"))
         yield found
-    assert proxy.errors == []
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A Kubernetes API server on loopback that knows Workflows, pods, events and logs, and can misbehave."""
+"""A Kubernetes API server on loopback that knows a few kinds of objects and logs, and can misbehave."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ class KubeApi:
 
     Attributes:
         workflows, pods, events: objects as the API has them.
+        others: objects of other kinds by their plural.
+        kinds: what discovery tells of a version of an API group: kinds and their plurals.
+        watches: what each watch answers, one after the other: types of events and objects.
         logs: text by pod and container.
         faults: status to answer by a pattern of the path.
         asked: requests by path, the log's of all pods together.
@@ -32,6 +35,9 @@ class KubeApi:
         self.workflows: list[dict] = []
         self.pods: list[dict] = []
         self.events: list[dict] = []
+        self.others: dict[str, list[dict]] = {}
+        self.kinds: dict[str, dict[str, str]] = {}
+        self.watches: list[list[tuple[str, dict]]] = []
         self.logs: dict[tuple[str, str], str] = {}
         self.faults: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
@@ -47,11 +53,30 @@ class KubeApi:
             if text is None:
                 return 404, b'{"message": "not found"}'
             return 200, "".join(text.splitlines(keepends=True)[-int(query.get("tailLines", 10**6)) :]).encode()
-        found = {"workflows": self.workflows, "pods": self.pods, "events": self.events}[kind]
+        if (group := path.removeprefix("/apis/").removeprefix("/api/")) in self.kinds:
+            found = [{"name": plural, "kind": name} for name, plural in self.kinds[group].items()]
+            return 200, json.dumps({"resources": found}).encode()
+        there = {"workflows": self.workflows, "pods": self.pods, "events": self.events} | self.others
+        if kind not in there:
+            return self._one(there.get(path.split("/")[-2], []), kind)
+        namespace = path.split("/")[-2] if "/namespaces/" in path else ""
+        found = [
+            each for each in there[kind] if not namespace or each["metadata"].get("namespace", namespace) == namespace
+        ]
         found = [each for each in found if _selected(each, query)]
         begin, limit = int(query.get("continue") or 0), int(query.get("limit", 10**6))
         more = str(begin + limit) if begin + limit < len(found) else ""
-        return 200, json.dumps({"items": found[begin : begin + limit], "metadata": {"continue": more}}).encode()
+        metadata = {"continue": more, "resourceVersion": "100"}
+        return 200, json.dumps({"items": found[begin : begin + limit], "metadata": metadata}).encode()
+
+    def watch(self) -> bytes:
+        """What the next watch tells before it ends; nothing when there is no more to tell."""
+        events = self.watches.pop(0) if self.watches else []
+        return b"".join(json.dumps({"type": kind, "object": found}).encode() + b"\n" for kind, found in events)
+
+    def _one(self, objects: list[dict], name: str) -> tuple[int, bytes]:
+        found = next((each for each in objects if each["metadata"]["name"] == name), None)
+        return (404, b'{"message": "not found"}') if found is None else (200, json.dumps(found).encode())
 
 
 def _selected(each: dict, query: dict[str, str]) -> bool:
@@ -72,7 +97,8 @@ def serve(folder: Path) -> Iterator[tuple[KubeApi, Path]]:
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            status, body = api.answer(parts.path, {key: value[0] for key, value in parse_qs(parts.query).items()})
+            query = {key: value[0] for key, value in parse_qs(parts.query).items()}
+            status, body = (200, api.watch()) if "watch" in query else api.answer(parts.path, query)
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -7,15 +7,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from orchestrator.documents import read
 from orchestrator.errors import PermanentError
 from orchestrator.images.interface import Broken
-from orchestrator.model import CellRecord, Plan
+from orchestrator.model import CellRecord, Name, Plan
 from orchestrator.steps import stage as stage_module
 from orchestrator.steps.database import DatabaseError, commit, pinned, prepare
-from orchestrator.steps.stage import stage
-from orchestrator.volume import Volume, VolumeError
+from orchestrator.steps.stage import MAX_LIFETIME, stage
+from orchestrator.volume import MAX_AGE, Volume, VolumeError
 from tests.integration.pulls import SCAN, TARGET, fast_client, make_plan
 from tests.tools import faults
 from tests.tools.images import Image, layer
@@ -164,6 +165,26 @@ def test_a_scan_that_cannot_read_the_layers_is_refused(location: str, volume: Vo
         _stage(plan, volume)
     assert "zstd" in _record(plan, volume).error
     assert not _tarball(plan, volume).exists()
+
+
+@pytest.mark.parametrize(("said", "allowed"), [([], None), (["30d"], "30d"), (["30d", "", "2w"], "2w")])
+def test_the_strictest_lifetime_that_an_image_has_is_left_for_the_check(plan: Plan, volume: Volume, said, allowed):
+    names = tuple(Name(reference=f"a:{number}", labels={MAX_LIFETIME: text}) for number, text in enumerate(said))
+    targets = tuple(replace(each, names=names or each.names) for each in plan.targets)
+    scans = tuple(replace(each, parameters={"maxAge": "180d"}) for each in plan.scans)
+    for _ in range(2):
+        _stage(replace(plan, targets=targets, scans=scans), volume)
+        path = volume.cell(plan.run, TARGET, SCAN) / MAX_AGE
+        assert (path.read_text() if path.exists() else None) == allowed
+
+
+def test_a_lifetime_that_cannot_be_understood_fails_its_cell(plan: Plan, volume: Volume):
+    names = (Name(reference="a:1", labels={MAX_LIFETIME: "soon"}),)
+    targets = tuple(replace(each, names=names) for each in plan.targets)
+    scans = tuple(replace(each, parameters={"maxAge": "180d"}) for each in plan.scans)
+    with pytest.raises(PermanentError, match="soon"):
+        _stage(replace(plan, targets=targets, scans=scans), volume)
+    assert "soon" in _record(plan, volume).error
 
 
 def test_a_failed_pull_is_an_attempt_and_says_why(plan: Plan, volume: Volume, proxy: Proxy) -> None:

@@ -1,12 +1,15 @@
 """A registry as a company has one: it wants a password, and what it serves is counted."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.tools.exchanges import Exchanges
 from tests.tools.faults import Faults
 from tests.tools.images import Image, Index
 from tests.tools.proxy import Proxy
-from tests.tools.servers import PASSWORD, USER, Registry
+from tests.tools.servers import PASSWORD, USER, Registry, start_registry
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +52,11 @@ class Upstream:
     def push(self, name: str, image: Image | Index) -> str:
         """Push the image as `repository[:tag]`; return the full reference, through the proxy."""
         return self.registry.push(name, image).replace(self.registry.host, self.host, 1)
+
+
+@contextmanager
+def start_upstream(folder: Path, address: str) -> Iterator[Upstream]:
+    """Run one whose proxy answers on an address, where pods reach it."""
+    with start_registry(folder, "upstream", protected=True) as registry, Proxy(registry.url, address=address) as proxy:
+        yield Upstream(registry, proxy)
+    assert proxy.errors == []

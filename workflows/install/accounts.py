@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workflows.install.objects import Manifest, manifest
+from workflows.settings import discovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,14 @@ _READER = (
     _rule("", ["pods"], "get list"),
     _rule("", ["pods/log"], "get"),
     _rule("", ["events"], "list"),
+)
+# What runs in the cluster, and what made it; metadata would do, but Kubernetes gives no such right.
+_INVENTORY = (
+    _rule("", ["pods"], "get list watch"),
+    _rule("", ["namespaces", "replicationcontrollers"], "get list"),
+    _rule("apps", ["daemonsets", "deployments", "replicasets", "statefulsets"], "get list"),
+    _rule("batch", ["cronjobs", "jobs"], "get list"),
+    _rule(_ARGO, ["cronworkflows", "rollouts", "workflows"], "get list"),
 )
 # Argo's controller puts a template that is too large for an environment variable into a ConfigMap beside the pod.
 _CONTROLLER = (_rule("", ["configmaps"], "create delete"),)
@@ -61,11 +70,24 @@ def accounts(config: Config) -> list[Manifest]:
     controller = f"{name}-controller"
     found.append(_role(controller, namespace, _CONTROLLER))
     found.append(_binding(controller, namespace, [{"kind": "ServiceAccount", "name": "argo", "namespace": "argo"}]))
+    if discovers(config):
+        found += _inventory(f"{name}-inventory", namespace)
     operator = f"{name}-operator"
     found.append(_role(operator, namespace, _OPERATOR))
     if config.argo.operators:
         found.append(_binding(operator, namespace, [_subject(one) for one in config.argo.operators]))
     return found
+
+
+def _inventory(name: str, namespace: str) -> list[Manifest]:
+    """The account of what looks at all namespaces: the pods that plan, where targets are what runs in the cluster."""
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    subjects = [{"kind": "ServiceAccount", "name": name, "namespace": namespace}]
+    return [
+        manifest("ServiceAccount", name, namespace, automountServiceAccountToken=True),
+        manifest("ClusterRole", name, None, api=_RBAC, rules=list(_INVENTORY)),
+        manifest("ClusterRoleBinding", name, None, api=_RBAC, roleRef=role, subjects=subjects),
+    ]
 
 
 def installer(config: Config) -> list[Manifest]:

@@ -90,7 +90,7 @@ def test_a_cancelled_run_says_so_in_each_cell_that_it_stopped_or_kept_from_start
     assert "exit code 1" in fates.cell("t-unpulled", "good").reason
 
 
-@pytest.mark.parametrize("lost", ["Pod failed before main container starts due to PodInitializing: ", "pod deleted", ""])
+@pytest.mark.parametrize("lost", ["Pod failed before main container starts due to PodInitializing: ", "pod deleted"])
 @pytest.mark.parametrize(
     "status",
     [

@@ -152,6 +152,10 @@ def test_check_writes_a_report(step, tmp_path):
     status, _, err = step("check", "image-lifetime", f"--tarball={tarball}", f"--report={report}", "--max-age=soon")
     assert status == 2
     assert one_line(err)
+    (tmp_path / "max-age").write_text("later")  # the stage step leaves it there: this image's own
+    status, _, err = step("check", "image-lifetime", f"--tarball={tarball}", f"--report={report}", "--max-age=180d")
+    assert status == 2
+    assert "later" in err
 
 
 def test_a_database_is_prepared_filled_and_committed(step, volume):

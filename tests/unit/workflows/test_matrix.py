@@ -48,8 +48,8 @@ def containers(manifest: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
             yield one["name"], container["name"], container
 
 
-FAILED = "({0}.Failed || {0}.Errored)"
 ENDED = "({0}.Succeeded || {0}.Failed || {0}.Errored || {0}.Skipped)"
+FAILED = ENDED + " && ({0}.Failed || {0}.Errored)"
 
 
 def test_the_shape_of_the_matrix():
@@ -132,7 +132,7 @@ def test_waves_run_one_after_the_other_with_room_made_between():
 def test_a_wave_without_images_of_a_set_has_no_task_for_it():
     manifest = workflow(variants()["waves of unlike images"], layout="image")
     assert run_by(manifest) == {"images-1-set-1": ["a"], "images-2-set-2": ["b"]}
-    assert tasks(manifest)["left-1"]["depends"] == f"{ENDED.format('images-1-set-1')} && {FAILED.format('images-1-set-1')}"
+    assert tasks(manifest)["left-1"]["depends"] == FAILED.format("images-1-set-1")
 
 
 @pytest.mark.parametrize("kind", [Kind.WORKFLOW, Kind.TEMPLATE])
@@ -361,7 +361,7 @@ def test_what_failed_in_the_layout_image_runs_again_cell_by_cell():
     assert list(found) == ["plan", "database-virus", "images-set-1", "left", "again", "aggregate"]
     assert found["again"]["template"] == "image"
     assert found["again"]["withParam"] == "{{tasks.left.outputs.parameters.images}}"
-    assert found["left"]["depends"] == f"{ENDED.format('images-set-1')} && {FAILED.format('images-set-1')}"
+    assert found["left"]["depends"] == FAILED.format("images-set-1")
     again = f"(again.Omitted || {ENDED.format('again')})"
     assert found["aggregate"]["depends"] == f"{ENDED.format('images-set-1')} && {again}"
 
@@ -385,6 +385,18 @@ def test_only_who_reads_or_starts_workflows_gets_a_token():
         "left": "scanmatrix-reader",
         "shard": "scanmatrix-parent",
     }
+
+
+def test_what_plans_may_look_at_the_cluster_only_where_targets_run_there():
+    for targets, account in (
+        ([{"cluster": {}}], "scanmatrix-inventory"),
+        ([{"cluster": {"contexts": ["elsewhere"]}}], None),
+        ([], None),
+    ):
+        (manifest,) = rendered(plan(("a",)), default_config(environment={}, targets=targets), Kind.TEMPLATE)
+        (planner,) = (one for one in manifest["spec"]["templates"] if one["name"] == "plan")
+        assert planner.get("serviceAccountName") == account
+        assert planner.get("automountServiceAccountToken", False) is (account is not None)
 
 
 def test_scanners_pods_never_pull():

@@ -1,0 +1,113 @@
+"""Lists of objects, piece by piece, and what changes in them afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import urllib3
+
+from orchestrator.cluster.errors import ExpiredError, UnreachableError
+from orchestrator.cluster.transport import JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from orchestrator.cluster.transport import Connection
+
+_Object = TypeVar("_Object")
+
+_CHUNK = 65536
+
+
+class _Event(msgspec.Struct):
+    """One line of a watch."""
+
+    type: str
+    object: msgspec.Raw
+
+
+class _PageMetadata(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class Page(msgspec.Struct):
+    """A piece of a list: objects, still encoded, and the resource version they have."""
+
+    items: list[msgspec.Raw]
+    metadata: _PageMetadata = msgspec.field(default_factory=_PageMetadata)
+
+
+def pages(
+    connection: Connection, path: str, *, limit: int, query: Mapping[str, Any] | None = None, accept: str = JSON
+) -> Iterator[Page]:
+    """A list in pieces of so many objects, so that memory holds a few of them at a time.
+
+    Raises:
+        ExpiredError: it took so long that the rest is no longer to be had; list anew.
+    """
+    asked: dict[str, Any] = {"limit": limit, **(query or {})}
+    while True:
+        page = msgspec.json.decode(connection.request("GET", path, query=asked, accept=accept), type=Page)
+        yield page
+        asked["continue"] = page.metadata.continue_
+        if not asked["continue"]:
+            return
+
+
+def watch(
+    connection: Connection,
+    path: str,
+    kind: type[_Object],
+    version: str,
+    *,
+    query: Mapping[str, Any] | None = None,
+    seconds: int = 240,
+) -> Iterator[tuple[str, _Object]]:
+    """Changes of objects after a resource version: `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK`.
+
+    Ends when the API server ends it, or after some minutes; go on from the last resource version seen.
+
+    Raises:
+        ExpiredError: that version is no longer known; list anew.
+        UnreachableError: it broke off.
+    """
+    asked = {
+        **(query or {}),
+        "watch": "true",
+        "resourceVersion": version,
+        "allowWatchBookmarks": "true",
+        "timeoutSeconds": seconds,
+    }
+    answer = connection.open("GET", path, query=asked, timeout=seconds + 30)
+    try:
+        for line in filter(None, lines(answer, f"the watch of {path}")):
+            event = msgspec.json.decode(line, type=_Event)
+            if event.type == "ERROR":
+                raise ExpiredError(f"the watch of {path} ended: {bytes(event.object)[:300]!r}")
+            yield event.type, msgspec.json.decode(event.object, type=kind)
+    finally:
+        answer.close()
+
+
+def lines(answer: Any, what: str, *, rest: bool = False) -> Iterator[bytes]:
+    """An answer line by line, as it comes.
+
+    Args:
+        answer: of `Connection.open`.
+        what: it is, for the error.
+        rest: whether what follows the last line break is a line too.
+
+    Raises:
+        UnreachableError: it broke off.
+    """
+    left = b""
+    try:
+        for chunk in answer.stream(_CHUNK):
+            *whole, left = (left + chunk).split(b"\n")
+            yield from whole
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise UnreachableError(f"{what} broke off: {error}") from error
+    if rest and left:
+        yield left

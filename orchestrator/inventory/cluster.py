@@ -1,0 +1,59 @@
+"""Images that run in Kubernetes clusters now, as targets."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from orchestrator.cluster.errors import (
+    ExpiredError,
+    ForbiddenError,
+    NoClusterError,
+    ObjectNotFoundError,
+    RejectedError,
+    UnreachableError,
+)
+from orchestrator.inventory.interface import Context, Entry, SourceBrokenError, SourceUnavailableError
+from orchestrator.inventory.landscape import Landscape
+
+if TYPE_CHECKING:
+    from orchestrator.inventory.running import RunningImage
+    from orchestrator.sections import TargetSource
+
+
+def read_cluster(source: TargetSource, context: Context) -> list[Entry]:
+    """Entries of what runs in clusters now; see `Reader`."""
+    section = source.cluster
+    assert section is not None  # noqa: S101 - the reader is chosen by this key
+    entries: dict[tuple[object, ...], Entry] = {}
+    for name in section.contexts or (None,):
+        where = f"{context.origin}: cluster {name or '(current)'}"
+        try:
+            with closing(Landscape(section, name, context.scans)) as landscape:
+                for image in landscape.images():
+                    entry = as_entry(image, source)
+                    # Many pods run the same: one line is enough for all of them.
+                    entries.setdefault((entry.reference, entry.origin, entry.scans, entry.owner), entry)
+        except (NoClusterError, ForbiddenError, ObjectNotFoundError, RejectedError) as error:
+            raise SourceUnavailableError(f"{where}: {error}") from error
+        except (UnreachableError, ExpiredError) as error:
+            raise SourceBrokenError(f"{where}: {error}") from error
+    return list(entries.values())
+
+
+def as_entry(image: RunningImage, source: TargetSource) -> Entry:
+    """As a source of targets has it; where nothing is asked for in the cluster, the source's own keys hold."""
+    said = {
+        "cluster": image.cluster,
+        "namespace": image.namespace,
+        "workload": image.workload,
+        "contact": image.contact,
+        "maxLifetime": image.max_lifetime,
+    }
+    return Entry(
+        reference=image.reference,
+        scans=image.scans or source.scans,
+        owner=image.owner or source.owner,
+        labels=source.labels | {key: value for key, value in said.items() if value},
+        origin=f"{image.cluster}/{image.namespace}/{image.workload}",
+    )

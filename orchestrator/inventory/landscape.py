@@ -1,0 +1,182 @@
+"""What runs in the namespaces of one Kubernetes cluster that a source of targets names."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeAlias
+
+from orchestrator.cluster.errors import ExpiredError, ForbiddenError, UnreachableError
+from orchestrator.cluster.survey import Survey
+from orchestrator.inventory.annotations import KEYS, wishes
+from orchestrator.inventory.patterns import is_name, matches
+from orchestrator.inventory.running import RunningImage, images
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from threading import Event
+
+    from orchestrator.cluster.objects import Metadata, Pod
+    from orchestrator.inventory.annotations import Wishes
+    from orchestrator.sections import ClusterSource
+
+_log = logging.getLogger(__name__)
+
+_LISTINGS = 3
+_WATCH = 60
+_RIGHTS = "bind the ClusterRole `scanmatrix-inventory` to this user, or leave it out"
+# Containers and references by the pod's uid: what a pod was known to run.
+_Seen: TypeAlias = "dict[str, set[tuple[str, str]]]"
+
+
+class Landscape:
+    """What runs in the namespaces of one cluster that a source names.
+
+    Args:
+        source: which namespaces, and what to leave out.
+        context: of the kubeconfig; None for the cluster we are in, or the kubeconfig's current context.
+        scans: names of every scan there is, for annotations.
+
+    Raises:
+        NoClusterError: there is no such context.
+    """
+
+    def __init__(self, source: ClusterSource, context: str | None, scans: tuple[str, ...]) -> None:
+        self._source = source
+        self._survey = Survey(context)
+        self._scans = scans
+        self._namespaces: dict[str, Metadata] = {}
+        self._wished: dict[tuple[str | None, ...], Wishes] = {}
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._survey.close()
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Namespaces to ask for one by one, where all are named; else the empty name, which stands for all of them."""
+        names = self._source.namespaces
+        if not all(is_name(name) for name in names):
+            return ("",)
+        return tuple(name for name in dict.fromkeys(names) if self._is_meant(name))
+
+    def images(self) -> Iterator[RunningImage]:
+        """Every image that runs now.
+
+        Raises:
+            ForbiddenError: some namespaces, all of which are named, may not be read; the others were.
+            ObjectNotFoundError: there is no namespace of a name.
+            ExpiredError: the list could not be had whole, several times.
+        """
+        refused = []
+        for scope in self.scopes:
+            try:
+                yield from self._patient_list(scope)
+            except ForbiddenError as error:
+                refused.append(f"namespace {scope or '*'}: {error}")
+        if refused:
+            raise ForbiddenError("; ".join([*refused, _RIGHTS]))
+
+    def _patient_list(self, scope: str) -> Iterator[RunningImage]:
+        seen: _Seen = {}
+        for left in reversed(range(_LISTINGS)):
+            try:
+                yield from self._list(scope, seen)
+            except ExpiredError:
+                if not left:
+                    raise
+            else:
+                return
+
+    def follow(self, scope: str, stop: Event) -> Iterator[RunningImage]:
+        """Every image that runs, and then each that starts, until told to stop.
+
+        Goes on where it was when the API server ends the watch, and lists anew when that is no longer possible.
+
+        Args:
+            scope: one of `scopes`.
+            stop: ends it, within a minute.
+        """
+        seen: _Seen = {}
+        while not stop.is_set():
+            try:
+                version = yield from self._list(scope, seen)
+                while not stop.is_set():
+                    version = yield from self._watch(scope, version, seen, stop)
+            except (ExpiredError, UnreachableError) as error:
+                _log.warning("cluster %s: %s; listing its pods anew", self._survey.name, error)
+                stop.wait(1)
+
+    def _list(self, scope: str, seen: _Seen) -> Generator[RunningImage, None, str]:
+        """What runs now and is not known yet; returns the resource version to watch from."""
+        self._namespaces = {scope: self._survey.namespace(scope)} if scope else self._survey.namespaces()
+        there, version = set(), ""
+        for pods, version in self._survey.pods(scope):  # noqa: B007 - the last one counts
+            for pod in pods:
+                there.add(pod.metadata.uid)
+                yield from self._new(pod, seen)
+        for gone in seen.keys() - there:
+            del seen[gone]
+        return version
+
+    def _watch(self, scope: str, version: str, seen: _Seen, stop: Event) -> Generator[RunningImage, None, str]:
+        """What starts within a minute; returns the resource version to go on from."""
+        try:
+            for kind, pod in self._survey.watch_pods(version, scope, seconds=_WATCH):
+                version = pod.metadata.resource_version or version
+                if kind == "DELETED":
+                    seen.pop(pod.metadata.uid, None)
+                elif kind != "BOOKMARK":
+                    yield from self._new(pod, seen)
+        except UnreachableError as error:
+            _log.warning("cluster %s: %s; going on where it was", self._survey.name, error)
+            stop.wait(1)
+        return version
+
+    def _new(self, pod: Pod, seen: _Seen) -> Iterator[RunningImage]:
+        """Images of a pod that it was not known to run."""
+        known = seen.setdefault(pod.metadata.uid, set())
+        found = [each for each in images(pod) if each[:2] not in known]
+        if not found or not self._is_meant(pod.metadata.namespace):
+            return
+        known.update(each[:2] for each in found)
+        namespace = self._namespace(pod.metadata.namespace)
+        workload = self._survey.workload(pod.metadata, pod.metadata.namespace if self.scopes != ("",) else "")
+        if any(self._is_labelled(labels) for labels in (pod.metadata.labels, workload.labels, namespace.labels)):
+            return
+        levels = (pod.metadata.annotations, workload.annotations, namespace.annotations)
+        wished = self._wishes(levels, f"{self._survey.name}/{namespace.name}/{workload.kind}/{workload.name}")
+        if wished.skip:
+            return
+        for container, reference, digest in found:
+            yield RunningImage(
+                reference=reference,
+                digest=digest,
+                cluster=self._survey.name,
+                namespace=namespace.name,
+                workload=f"{workload.kind}/{workload.name}",
+                container=container,
+                pod=pod.metadata.name,
+                scans=wished.scans,
+                owner=wished.owner,
+                contact=wished.contact,
+                max_lifetime=wished.max_lifetime,
+            )
+
+    def _wishes(self, levels: tuple[dict[str, str], ...], where: str) -> Wishes:
+        """Once for all pods of a workload that say the same, so that a mistake is told once."""
+        key = where, *(level.get(name) for level in levels for name in KEYS)
+        if key not in self._wished:
+            self._wished[key] = wishes(levels, self._scans, where)
+        return self._wished[key]
+
+    def _namespace(self, name: str) -> Metadata:
+        if name not in self._namespaces:
+            self._namespaces[name] = self._survey.namespace(name)
+        return self._namespaces[name]
+
+    def _is_meant(self, namespace: str) -> bool:
+        return matches(namespace, self._source.namespaces) and not matches(namespace, self._source.exclude)
+
+    def _is_labelled(self, labels: dict[str, str]) -> bool:
+        key, _, value = self._source.skip_label.partition("=")
+        return key in labels and (labels[key] == value if value else labels[key] != "false")

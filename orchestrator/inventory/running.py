@@ -1,0 +1,90 @@
+"""The images that a pod runs, by the digest that its node reports."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from orchestrator.model import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.cluster.objects import Pod
+
+# `docker-pullable://` and the like, as older container runtimes put before an image id.
+_SCHEME = re.compile(r"^[a-z0-9+.-]+://")
+_REPOSITORY_DIGEST = re.compile(r"(?P<name>[^@\s]+)@(?P<digest>[a-z0-9]+:[0-9a-f]{32,128})")
+_TAG = re.compile(r":(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})$")
+
+
+class RunningImage(Document, frozen=True):
+    """An image in a container of a pod.
+
+    Attributes:
+        reference: with the digest its node reports: `docker.io/library/nginx:1.27@sha256:…`; as its pod asks for it,
+            where the node knows no digest of a registry (an image that was loaded by hand).
+        digest: that digest; empty where there is none.
+        cluster: its context's name.
+        namespace: of the pod.
+        workload: what the pod belongs to: `Deployment/shop`.
+        container: name in the pod.
+        pod: name of the pod.
+        scans: names of scans that are asked for; empty for the default.
+        owner: who answers for it.
+        contact: where to reach them.
+        max_lifetime: how old it may be, as a duration; empty for the default.
+    """
+
+    reference: str
+    digest: str
+    cluster: str
+    namespace: str
+    workload: str
+    container: str
+    pod: str
+    scans: tuple[str, ...] = ()
+    owner: str = ""
+    contact: str = ""
+    max_lifetime: str = ""
+
+
+def images(pod: Pod) -> Iterator[tuple[str, str, str]]:
+    """Container, reference and digest of every image that a pod's containers have been started from.
+
+    What still waits for its image is left out: nothing of it runs yet. What ran and ended (an init container) counts.
+    """
+    spec, status = pod.spec, pod.status
+    for containers, statuses in (
+        (spec.init_containers, status.init_container_statuses),
+        (spec.containers, status.container_statuses),
+        (spec.ephemeral_containers, status.ephemeral_container_statuses),
+    ):
+        known = {each.name: each for each in statuses}
+        for container in containers:
+            found = known.get(container.name)
+            if found is None or (not found.image_id and found.state.running is None):
+                continue
+            reference = pinned(container.image or found.image, found.image_id)
+            if reference:
+                yield container.name, reference, reference.partition("@")[2]
+
+
+def pinned(image: str, image_id: str) -> str:
+    """An image's name with the digest that its node reports.
+
+    Args:
+        image: as the pod asks for it.
+        image_id: `imageID` of the container's status: `repository@digest`, perhaps with a scheme before it; or the id
+            of an image that no registry knows, which nobody could pull by.
+    """
+    found = _REPOSITORY_DIGEST.fullmatch(_SCHEME.sub("", image_id.strip()))
+    if found is None:
+        return image.strip()
+    asked = image.strip().partition("@")[0]
+    tag = _TAG.search(asked)
+    repository = asked[: tag.start()] if tag else asked
+    name = found["name"]
+    if tag and (name == repository or name.endswith(f"/{repository}")):
+        name = f"{name}:{tag['tag']}"
+    return f"{name}@{found['digest']}"

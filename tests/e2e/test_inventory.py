@@ -1,0 +1,106 @@
+"""Targets that are what runs in the cluster: planned in it, and watched as they start."""
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from orchestrator.inventory import collect
+from orchestrator.inventory.annotations import MAX_LIFETIME, OWNER, SCANS, SKIP
+from orchestrator.inventory.landscape import Landscape
+from orchestrator.inventory.running import RunningImage
+from orchestrator.model import Outcome
+from orchestrator.sections import ClusterSource
+from tests.cluster import faults
+from tests.cluster.state import State
+from tests.e2e import quick
+from tests.e2e.site import Site, make_site, run
+from tests.tools.images import Image, layer
+from tests.tools.upstream import Upstream
+
+SHOP = "e2e-inventory-shop"
+#: An image that the node has, so that it runs there; the upstream has one of the same name to scan.
+IMAGE = "docker.io/library/debian:12"
+
+
+@pytest.fixture(scope="module")
+def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    upstream.push("library/debian:12", Image.build([layer({"a": "b"})]))
+    settings = {"targets": [{"cluster": {"namespaces": [SHOP]}, "owner": "platform@example.com"}]}
+    folder = tmp_path_factory.mktemp("inventory")
+    scans = {"quick": quick.scan("quick")}
+    run("kubectl", "create", "namespace", SHOP)
+    try:
+        with make_site(folder, "e2e-inventory", upstream, csv="image\n", templates=scans, settings=settings) as found:
+            yield found
+    finally:
+        run("kubectl", "delete", "namespace", SHOP, "--wait=false")
+
+
+def deploy(name: str, **annotations: str) -> None:
+    """A Deployment of one pod that does nothing."""
+    container = {"name": "main", "image": IMAGE, "imagePullPolicy": "Never", "command": ["sleep", "600"]}
+    labels = {"app": name}
+    manifest = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": SHOP, "annotations": annotations},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
+            },
+        },
+    }
+    run("kubectl", "apply", "-f", "-", stdin=json.dumps(manifest))
+    run("kubectl", "-n", SHOP, "rollout", "status", f"deployment/{name}", "--timeout=90s")
+
+
+def test_what_runs_is_planned_in_the_cluster_and_scanned(site: Site):
+    deploy("cart", **{OWNER: "cart@example.com", SCANS: "quick", MAX_LIFETIME: "30d"})
+    deploy("secret", **{SKIP: "true"})
+    (entry,) = collect(site.config)
+    assert (entry.reference, entry.owner, entry.scans) == (IMAGE, "cart@example.com", ("quick",))
+    assert entry.labels == entry.labels | {"namespace": SHOP, "workload": "Deployment/cart", "maxLifetime": "30d"}
+    name = site.submit()
+    assert site.wait(name) == "Succeeded"
+    (row,) = site.ledger(name).rows
+    assert (row.references, row.owners, row.scan, row.outcome) == (
+        (IMAGE,), ("cart@example.com",), "quick", Outcome.OK,
+    )  # fmt: skip
+
+
+@pytest.mark.alone
+def test_what_starts_is_known_within_seconds_also_after_the_api_server_was_away(site: Site, state: State):
+    found: queue.Queue[RunningImage] = queue.Queue()
+    stop = threading.Event()
+    landscape = Landscape(ClusterSource(namespaces=(SHOP,)), None, ())
+
+    def follow() -> None:
+        for image in landscape.follow(SHOP, stop):
+            found.put(image)
+
+    threading.Thread(target=follow, daemon=True).start()
+    try:
+        deploy("before")
+        began = time.monotonic()
+        assert _next(found, "Deployment/before").pod.startswith("before-")
+        assert time.monotonic() - began < 10
+        with faults.api_server_away(state):
+            time.sleep(5)
+        deploy("after")
+        assert _next(found, "Deployment/after").reference == IMAGE
+        assert [image.workload for image in list(found.queue)].count("Deployment/before") == 0  # told once
+    finally:
+        stop.set()
+
+
+def _next(found: "queue.Queue[RunningImage]", workload: str) -> RunningImage:
+    """The next image of a workload, whatever else comes before it."""
+    while (image := found.get(timeout=60)).workload != workload:
+        pass
+    return image

@@ -1,0 +1,75 @@
+"""Which image a container runs, by what its node reports."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.cluster.objects import Pod
+from orchestrator.inventory.running import images, pinned
+
+DIGEST = "sha256:" + "a1" * 32
+HEX = "b2" * 32
+
+
+@pytest.mark.parametrize(
+    ("image", "image_id", "reference"),
+    [
+        ("nginx:1.27", f"docker.io/library/nginx@{DIGEST}", f"docker.io/library/nginx:1.27@{DIGEST}"),
+        ("nginx", f"docker.io/library/nginx@{DIGEST}", f"docker.io/library/nginx@{DIGEST}"),
+        ("ghcr.io/a/b:2", f"docker-pullable://ghcr.io/a/b@{DIGEST}", f"ghcr.io/a/b:2@{DIGEST}"),
+        ("r.example.com:5000/a:1", f"r.example.com:5000/a@{DIGEST}", f"r.example.com:5000/a:1@{DIGEST}"),
+        # Asked for by digest, and by another than the node reports: that of an index and that of its platform.
+        (f"ghcr.io/a/b@sha256:{HEX}", f"ghcr.io/a/b@{DIGEST}", f"ghcr.io/a/b@{DIGEST}"),
+        # The node knows the same image under another name; only there the digest can be pulled.
+        ("mirror.example.com/x:1", f"docker.io/library/y@{DIGEST}", f"docker.io/library/y@{DIGEST}"),
+        # Images that were loaded by hand have an id, which is no digest of a manifest.
+        ("local/tool:1", f"sha256:{HEX}", "local/tool:1"),
+        ("local/tool:1", f"docker://sha256:{HEX}", "local/tool:1"),
+        ("local/tool:1", "", "local/tool:1"),
+        ("local/tool:1", "nonsense@", "local/tool:1"),
+    ],
+)
+def test_a_name_is_pinned_to_the_digest_that_the_node_reports(image, image_id, reference):
+    assert pinned(image, image_id) == reference
+
+
+@given(st.text(max_size=60), st.text(max_size=120))
+def test_whatever_a_node_reports_gives_a_name(image, image_id):
+    found = pinned(image, image_id)
+    assert found.partition("@")[0] or not image.strip() or image.strip().startswith("@")
+
+
+def _pod(**status) -> Pod:
+    containers = {"containers": "app", "initContainers": "prepare", "ephemeralContainers": "look"}
+    spec = {kind: [{"name": name, "image": f"{name}:1"}] for kind, name in containers.items()}
+    return msgspec.convert({"metadata": {"name": "p", "uid": "u"}, "spec": spec, "status": status}, type=Pod)
+
+
+def test_all_kinds_of_containers_count():
+    ended = {"terminated": {"exitCode": 0}}
+    pod = _pod(
+        containerStatuses=[{"name": "app", "imageID": f"docker.io/library/app@{DIGEST}", "state": {"running": {}}}],
+        initContainerStatuses=[{"name": "prepare", "imageID": f"docker.io/library/prepare@{DIGEST}", "state": ended}],
+        ephemeralContainerStatuses=[
+            {"name": "look", "imageID": f"docker.io/library/look@{DIGEST}", "state": {"running": {}}}
+        ],
+    )
+    assert {name: reference for name, reference, _ in images(pod)} == {
+        name: f"docker.io/library/{name}:1@{DIGEST}" for name in ("prepare", "app", "look")
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [
+        ({}, []),
+        ({"imageID": "", "state": {"waiting": {"reason": "ImagePullBackOff"}}}, []),
+        # Some runtimes report no id at all; it runs, so it is scanned by its name.
+        ({"imageID": "", "state": {"running": {}}}, [("app", "app:1", "")]),
+        ({"imageID": f"sha256:{HEX}", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}, [("app", "app:1", "")]),
+    ],
+)
+def test_what_waits_for_its_image_does_not_run_yet(status, found):
+    pod = _pod(containerStatuses=[{"name": "app", **status}] if status else [])
+    assert list(images(pod)) == found
