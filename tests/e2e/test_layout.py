@@ -1,0 +1,55 @@
+"""`layout: image`: one pod for all scans of an image, and one for each cell that failed in it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import orchestrator
+from orchestrator.cluster.nodes import nodes
+from orchestrator.model import Outcome
+from tests.e2e import quick
+from tests.e2e.site import Site, make_site
+from tests.tools.upstream import Upstream
+
+IMAGES = ("whole", "flaky")
+#: Fails when it runs for the first time in a cell of an image with so large a tarball.
+_FAILS_ONCE = """
+seen = pathlib.Path(sys.argv[1] + ".seen")
+if pathlib.Path(sys.argv[2]).stat().st_size > 100_000 and not seen.exists():
+    seen.touch()
+    sys.exit(3)
+"""
+
+
+@pytest.fixture(scope="module")
+def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    quick.push(upstream, "whole")
+    quick.push(upstream, "flaky", size=200_000)
+    scans = {"once": quick.scan("once", _FAILS_ONCE, retries=0), "quick": quick.scan("quick")}
+    settings = {"layout": "image", "limits": {"deadline": "10m"}}
+    csv = f"image,scans\nwhole:1,{';'.join(scans)}\n"  # the set of scans that has a template
+    folder = tmp_path_factory.mktemp("layout")
+    with make_site(folder, "e2e-layout", upstream, csv=csv, templates=scans, settings=settings) as found:
+        yield found
+
+
+def test_what_failed_with_others_in_a_pod_runs_again_alone_and_nothing_else_does(site: Site):
+    run = quick.start(site, "flaky", IMAGES, ("once", "quick"))
+    assert site.wait(run) == "Succeeded"
+    assert {row.outcome for row in site.ledger(run).rows} == {Outcome.OK}
+    found = list(nodes(site.cluster.workflow(run)).values())
+    pods = [node.template_name for node in found if node.type == "Pod"]
+    assert pods.count("image-set-1") == 2
+    assert pods.count("left") == 1
+    again = [node for node in found if node.type == "Pod" and node.template_name.startswith("scan-")]
+    assert {node.phase for node in again} == {"Succeeded"}
+    assert "scan-once" in {node.template_name for node in again}
+    assert len({node.parameter("target") for node in again}) == 1
+
+
+def test_where_nothing_failed_there_is_no_pod_for_it(site: Site):
+    run = orchestrator.submit(quick.plan(site, "whole", IMAGES[:1], ("once", "quick")), site.config)
+    assert site.wait(run) == "Succeeded"
+    assert {row.outcome for row in site.ledger(run).rows} == {Outcome.OK}
+    pods = [node.template_name for node in nodes(site.cluster.workflow(run)).values() if node.type == "Pod"]
+    assert sorted(pods) == ["aggregate", "image-set-1", "plan"]
