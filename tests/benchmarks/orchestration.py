@@ -28,7 +28,7 @@ from tests.e2e.site import Site, make_site
 from tests.tools.upstream import Upstream, start_upstream
 
 #: Images, by layout; in `cell` up to four scanners' pods each. The fastest on a node with 2 cores, see docs/scale.md.
-IN_FLIGHT = {"cell": 6, "image": 12}
+IN_FLIGHT = {"cell": 4, "image": 12}
 _COLUMNS = ("how", "cells", "pods", "pods/cell", "wall s", "s/cell", "CPU s", "ms/cell", "status bytes/node")
 #: As long as the kernel keeps names.
 JOBS_CONTROLLER = "kube-controller"
