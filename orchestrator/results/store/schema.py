@@ -50,14 +50,22 @@ metadata = MetaData(
 )
 
 
+# SQLite numbers rows by itself only in a column of just this type.
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+
 def _id() -> Column[int]:
-    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    return Column("id", _ID, primary_key=True, autoincrement=True)
 
 
-def _of(table: str, name: str, *, key: bool = False, optional: bool = False, index: bool = False) -> Column[int]:
-    return Column(
-        name, BigInteger, ForeignKey(f"{table}.id"), nullable=optional, primary_key=key, autoincrement=False, index=index
-    )
+def _of(table: str, name: str, *, key: bool = False, index: bool = False) -> Column[int]:
+    of = ForeignKey(f"{table}.id")
+    return Column(name, _ID, of, nullable=False, primary_key=key, autoincrement=False, index=index)
+
+
+def _run(name: str) -> Column[int]:
+    """Of a run; no foreign key, which would cost as much as the row itself: runs are never deleted, only emptied."""
+    return Column(name, BigInteger, nullable=True)
 
 
 def _moment(name: str) -> Column[int]:
@@ -145,11 +153,11 @@ states = Table(
     _id(),
     _of("targets", "target_id"),
     Column("scan", String(128), nullable=False),
-    _of("runs", "last_run_id", optional=True),
+    _run("last_run_id"),
     _moment("last_at"),
     _text("outcome", 8),
     _text("reason"),
-    _of("runs", "ok_run_id", optional=True),
+    _run("ok_run_id"),
     _moment("ok_at"),
     Column("failures", Integer, nullable=False, default=0),
     Column("findings", Integer, nullable=False, default=0),
@@ -221,11 +229,11 @@ findings = Table(
     metadata,
     _of("states", "state_id", key=True),
     _of("facts", "fact_id", key=True),
-    _of("runs", "first_run_id", key=True),
+    Column("first_run_id", BigInteger, primary_key=True, autoincrement=False),
     _moment("first_at"),
-    _of("runs", "last_run_id", optional=True),
+    _run("last_run_id"),
     _moment("last_at"),
-    _of("runs", "gone_run_id", optional=True),
+    _run("gone_run_id"),
     _moment("gone_at"),
     # Who has this; what came since; what went since.
     Index("ix_findings_fact_id_gone_at", "fact_id", "gone_at"),
@@ -241,7 +249,7 @@ boms = Table(
     Column("digest", String(80), primary_key=True),
     Column("components", Integer, nullable=False),
     _text("path", LONGEST_NAME),
-    _of("runs", "run_id"),
+    _run("run_id"),
     _moment("at"),
     **_KEYLESS,
 )
