@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ARRAY, BigInteger, bindparam, func, literal_column, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Table
     from sqlalchemy.sql import Executable
@@ -76,12 +77,19 @@ def insert_each(connection: Connection, table: Table, name: str, values: Iterabl
     connection.execute(table.insert().from_select(columns, picked), {"values_": values, **given})
 
 
-def no_need_to_sync(connection: Connection) -> None:
-    """Let this transaction's commit not wait for the disk: a crash of the server may then cost it, which is made good
-    by taking the run in again; a later commit that does wait makes this one last, too.
+@contextmanager
+def unsynced(connection: Connection) -> Iterator[None]:
+    """Let commits not wait for the disk: a crash of the server may then cost the last ones, which is made good by taking
+    the run in again. The next commit that does wait makes all of them last.
     """
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    with connection.begin():
+        connection.exec_driver_sql("SET synchronous_commit TO OFF")
+    yield
+    with connection.begin():
+        connection.exec_driver_sql("SET synchronous_commit TO DEFAULT")
 
 
 def _in_batches(connection: Connection, statement: Executable, rows: Sequence[dict[str, Any]]) -> None:

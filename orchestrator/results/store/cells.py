@@ -1,0 +1,245 @@
+"""Writing one cell: how it went, how its target and scan stand since, and which findings came or went with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from orchestrator.model import LedgerRow, Outcome
+from orchestrator.results.store.dialects import insert_each, upsert
+from orchestrator.results.store.schema import LONGEST_NAME, boms, cells, findings, runs, states
+from orchestrator.results.store.spans import Position, Reweaving, Span, unweave, weave
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection, Row
+
+_OK = Outcome.OK.value
+#: What a state takes over from its last ok cell.
+_OF_OK = ("scanner", "scanner_version", "database_version", "report_digest")
+_KEY = (
+    findings.c.state_id == bindparam("state_"),
+    findings.c.fact_id == bindparam("fact_"),
+    findings.c.first_run_id == bindparam("first_"),
+)
+
+
+class Known(NamedTuple):
+    """A target and scan as the store has it before a run comes in.
+
+    Attributes:
+        last: place of its newest cell; None for none.
+        ok: place of its newest ok cell.
+        digest: of that cell's report.
+        failures: how many cells have failed since.
+    """
+
+    id: int
+    last: Position | None
+    ok: Position | None
+    digest: str
+    failures: int
+
+
+class CellWriter:
+    """Writes the cells of one run.
+
+    Attributes:
+        opened: findings that came.
+        closed: findings that went.
+    """
+
+    def __init__(self, connection: Connection, run: Position, run_id: int, reports: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._run = run.run
+        self._run_id = run_id
+        self._reports = reports
+        with connection.begin():
+            self._runs: dict[int, str] = {id_: name for id_, name in connection.execute(select(runs.c.id, runs.c.run))}
+        self._ids = {name: id_ for id_, name in self._runs.items()}
+        self._expected: dict[str, tuple[Known, Mapping[str, Any] | None]] = {}
+        self._open: dict[int, list[Span]] = {}
+        self.opened = self.closed = 0
+
+    def known(self, row: Row[Any]) -> Known:
+        """A row of `states`."""
+        last = Position(row.last_at, self._runs[row.last_run_id]) if row.last_run_id else None
+        ok = Position(row.ok_at, self._runs[row.ok_run_id]) if row.ok_run_id else None
+        return Known(row.id, last, ok, row.report_digest, row.failures)
+
+    def expect(self, cell: str, state: Known, present: Mapping[str, Any] | None) -> None:
+        """Tell what the store has of a cell that will be written: its state, and the cell itself from an earlier time."""
+        self._expected[cell] = (state, present)
+
+    def is_quiet(self, state: Known, values: Mapping[str, Any], present: Mapping[str, Any] | None) -> bool:
+        """Whether its report is the very one that is known of its target and scan, so that no finding can differ."""
+        newest = state.ok is not None and self._place(values) > state.ok and present is None
+        return newest and values["outcome"] == _OK and values["report_digest"] == state.digest != ""
+
+    def look_ahead(self, names: Iterable[str]) -> None:
+        """Read the findings that are open before these cells, all at once."""
+        wanted = [state.id for state, _ in (self._expected[name] for name in names) if state.ok is not None]
+        self._open = {}
+        if wanted:
+            with self._connection.begin():
+                for state, span in self._spans(findings.c.state_id.in_(wanted), findings.c.gone_at == 0):
+                    self._open.setdefault(state, []).append(span)
+
+    def write(self, row: LedgerRow, values: dict[str, Any], facts: set[int] | None) -> None:
+        """Write a cell, within a transaction of its own.
+
+        Args:
+            row: of the ledger.
+            values: the same as columns of `cells`.
+            facts: what it found; None for what the last ok cell found.
+        """
+        state, present = self._expected.pop(row.cell)
+        here = self._place(values)
+        if present is not None or (state.last is not None and here < state.last):
+            self._write_late(state, present, here, values, facts)
+        else:
+            self._write_newest(state, here, values, facts)
+        if values["outcome"] == _OK and values["components"] is not None:
+            self._write_bom(state, here, values, row)
+
+    def _place(self, values: Mapping[str, Any]) -> Position:
+        return Position(values["at"], self._run)
+
+    def _write_newest(self, state: Known, here: Position, values: dict[str, Any], facts: set[int] | None) -> None:
+        outcome = values["outcome"]
+        self._connection.execute(insert(cells), {"state_id": state.id, "run_id": self._run_id, **values})
+        change: dict[str, Any] = {"last_run_id": self._run_id, "last_at": here.at}
+        if outcome != Outcome.SKIPPED.value or state.last is None:
+            change |= {"outcome": outcome, "reason": values["reason"]}
+        if outcome == Outcome.FAILED.value:
+            change["failures"] = state.failures + 1
+        if outcome == _OK:
+            change |= {"ok_run_id": self._run_id, "ok_at": here.at, "failures": 0}
+            change |= {name: values[name] for name in _OF_OK}
+            if facts is not None:
+                change["findings"] = len(facts)
+                self._apply(state.id, weave(self._open.pop(state.id, ()), facts, here, state.ok, None))
+        self._connection.execute(_update_state(tuple(change)), {"state_": state.id, **change})
+
+    def _write_late(
+        self,
+        state: Known,
+        present: Mapping[str, Any] | None,
+        here: Position,
+        values: dict[str, Any],
+        facts: set[int] | None,
+    ) -> None:
+        """A cell that is not the newest of its target and scan, or was there before with another end."""
+        every = select(cells).where(cells.c.state_id == state.id, cells.c.run_id != self._run_id)
+        others = [(self._at(row), row) for row in self._connection.execute(every).mappings()]
+        line = sorted(place for place, row in others if row["outcome"] == _OK)
+        if present is not None and present["outcome"] == _OK:
+            old = self._place(present)
+            self._apply(state.id, unweave(self._all_spans(state.id), old, *_neighbours(line, old)))
+        upsert(
+            self._connection, cells, ("state_id", "run_id"), [{"state_id": state.id, "run_id": self._run_id, **values}]
+        )
+        if values["outcome"] == _OK:
+            self._apply(state.id, weave(self._all_spans(state.id), facts or set(), here, *_neighbours(line, here)))
+        self._rebuild(state.id, [*others, (here, {**values, "run_id": self._run_id})])
+
+    def _rebuild(self, state: int, of_state: Sequence[tuple[Position, Mapping[str, Any]]]) -> None:
+        """Make a state anew out of all its cells."""
+        line = sorted(of_state, key=lambda each: each[0])
+        tried = [row for _, row in line if row["outcome"] != Outcome.SKIPPED.value]
+        newest, ending = line[-1][1], (tried or [line[0][1]])[-1]
+        change = {"last_run_id": newest["run_id"], "last_at": newest["at"]}
+        change |= {"outcome": ending["outcome"], "reason": ending["reason"]}
+        good = [index for index, row in enumerate(tried) if row["outcome"] == _OK]
+        change["failures"] = len(tried) - (good[-1] + 1 if good else 0)
+        ok = tried[good[-1]] if good else None
+        change |= {"ok_run_id": ok["run_id"] if ok else None, "ok_at": ok["at"] if ok else 0}
+        change |= {name: ok[name] if ok else "" for name in _OF_OK}
+        still = select(func.count()).select_from(findings).where(findings.c.state_id == state, findings.c.gone_at == 0)
+        change["findings"] = self._connection.scalar(still)
+        self._connection.execute(_update_state(tuple(change)), {"state_": state, **change})
+
+    def _write_bom(self, state: Known, here: Position, values: dict[str, Any], row: LedgerRow) -> None:
+        key = {"state_id": state.id, "digest": values["report_digest"]}
+        known = self._connection.execute(
+            select(boms.c.at, boms.c.run_id).where(boms.c.state_id == state.id, boms.c.digest == key["digest"])
+        ).one_or_none()
+        if known is not None and Position(known.at, self._runs[known.run_id]) > here:
+            return
+        path = f"runs/{self._run}/{row.target}/{row.scan}/{self._reports.get(row.scan, 'report.json')}"
+        made = {"components": values["components"], "path": path[:LONGEST_NAME], "run_id": self._run_id, "at": here.at}
+        upsert(self._connection, boms, ("state_id", "digest"), [{**key, **made}])
+
+    def _at(self, row: Mapping[str, Any]) -> Position:
+        return Position(row["at"], self._runs[row["run_id"]])
+
+    def _all_spans(self, state: int) -> list[Span]:
+        return [span for _, span in self._spans(findings.c.state_id == state)]
+
+    def _spans(self, *conditions: Any) -> list[tuple[int, Span]]:
+        return [
+            (row.state_id, self._span(row)) for row in self._connection.execute(select(findings).where(*conditions))
+        ]
+
+    def _span(self, row: Row[Any]) -> Span:
+        first = Position(row.first_at, self._runs[row.first_run_id])
+        if not row.gone_run_id:
+            return Span(row.fact_id, first)
+        last = Position(row.last_at, self._runs[row.last_run_id])
+        return Span(row.fact_id, first, last, Position(row.gone_at, self._runs[row.gone_run_id]))
+
+    def _apply(self, state: int, change: Reweaving) -> None:
+        out = {(span.fact, span.first): span for span in change.out}
+        into = {(span.fact, span.first): span for span in change.into}
+        self.closed += sum(span.gone is not None for key, span in into.items() if key in out)
+        self.opened += len(into.keys() - out.keys())
+        lost = [self._key(state, span) for key, span in out.items() if key not in into]
+        kept = [{**self._key(state, span), **self._ends(span)} for key, span in into.items() if key in out]
+        if lost:
+            self._connection.execute(_DELETE, lost)
+        if kept:
+            self._connection.execute(_UPDATE, kept)
+        alike: dict[tuple[Position, Position | None, Position | None], list[Span]] = {}
+        for key, span in into.items():
+            if key not in out:
+                alike.setdefault((span.first, span.last, span.gone), []).append(span)
+        for (first, _, _), some in alike.items():
+            same = {
+                "state_id": state,
+                "first_run_id": self._ids[first.run],
+                "first_at": first.at,
+                **self._ends(some[0]),
+            }
+            insert_each(self._connection, findings, "fact_id", [span.fact for span in some], same)
+
+    def _key(self, state: int, span: Span) -> dict[str, Any]:
+        return {"state_": state, "fact_": span.fact, "first_": self._ids[span.first.run]}
+
+    def _ends(self, span: Span) -> dict[str, Any]:
+        last, gone = span.last, span.gone
+        return {
+            "last_run_id": self._ids[last.run] if last else None,
+            "last_at": last.at if last else 0,
+            "gone_run_id": self._ids[gone.run] if gone else None,
+            "gone_at": gone.at if gone else 0,
+        }
+
+
+_DELETE = delete(findings).where(*_KEY)
+_UPDATE = (
+    update(findings)
+    .where(*_KEY)
+    .values({name: bindparam(name) for name in ("last_run_id", "last_at", "gone_run_id", "gone_at")})
+)
+
+
+def _update_state(columns: tuple[str, ...]) -> Any:
+    return update(states).where(states.c.id == bindparam("state_")).values({name: bindparam(name) for name in columns})
+
+
+def _neighbours(line: Sequence[Position], here: Position) -> tuple[Position | None, Position | None]:
+    before = [place for place in line if place < here]
+    after = [place for place in line if place > here]
+    return (before[-1] if before else None), (after[0] if after else None)
