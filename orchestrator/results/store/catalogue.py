@@ -77,7 +77,7 @@ def write_targets(connection: Connection, files: RunFiles, created: int) -> dict
             late = [row for row in made if row["target"] in known and row["first_at"] < known[row["target"]].first_at]
             _move_back(connection, targets.c.target, late)
             pairs = connection.execute(select(targets.c.target, targets.c.id).where(targets.c.target.in_(wanted)))
-            ids = {target: id_ for target, id_ in pairs}
+            ids = {row.target: row.id for row in pairs}
             _write_names(connection, {ids[target]: files.names[target] for target in wanted}, created)
         found |= ids
     return found
@@ -99,7 +99,7 @@ def _target(row: LedgerRow, given: Sequence[Name], known: Any, created: int) -> 
 def _move_back(connection: Connection, key: Column[Any], rows: list[dict[str, Any]]) -> None:
     """A run that comes late: what it has was there earlier than we knew."""
     if rows:
-        statement = key.table.update().where(key == bindparam("key_")).values(first_at=bindparam("first_"))  # type: ignore[attr-defined]
+        statement = key.table.update().where(key == bindparam("key_")).values(first_at=bindparam("first_"))
         connection.execute(statement, [{"key_": row[key.name], "first_": row["first_at"]} for row in rows])
 
 
@@ -165,7 +165,7 @@ class Facts:
 
     def _find(self, digests: Sequence[str]) -> dict[bytes, int]:
         rows = self._connection.execute(select(facts.c.digest, facts.c.id).where(facts.c.digest.in_(digests)))
-        return {bytes.fromhex(digest): id_ for digest, id_ in rows}
+        return {bytes.fromhex(row.digest): row.id for row in rows}
 
     def _write(self, new: dict[bytes, Fact]) -> None:
         """Facts and all their ids in one transaction: a fact without them would never be found."""

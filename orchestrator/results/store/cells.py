@@ -57,7 +57,7 @@ class CellWriter:
         self._run_id = run_id
         self._reports = reports
         with connection.begin():
-            self._runs: dict[int, str] = {id_: name for id_, name in connection.execute(select(runs.c.id, runs.c.run))}
+            self._runs = {row.id: row.run for row in connection.execute(select(runs.c.id, runs.c.run))}
         self._ids = {name: id_ for id_, name in self._runs.items()}
         self._expected: dict[str, tuple[Known, Mapping[str, Any] | None]] = {}
         self._open: dict[int, list[Span]] = {}
@@ -70,7 +70,7 @@ class CellWriter:
         return Known(row.id, last, ok, row.report_digest, row.failures)
 
     def expect(self, cell: str, state: Known, present: Mapping[str, Any] | None) -> None:
-        """Tell what the store has of a cell that will be written: its state, and the cell itself from an earlier time."""
+        """Tell what the store has of a cell that will be written: its state, and the cell itself when it is there."""
         self._expected[cell] = (state, present)
 
     def is_quiet(self, state: Known, values: Mapping[str, Any], present: Mapping[str, Any] | None) -> bool:
@@ -145,7 +145,7 @@ class CellWriter:
             self._apply(state.id, weave(self._all_spans(state.id), facts or set(), here, *_neighbours(line, here)))
         self._rebuild(state.id, [*others, (here, {**values, "run_id": self._run_id})])
 
-    def _rebuild(self, state: int, of_state: Sequence[tuple[Position, Mapping[str, Any]]]) -> None:
+    def _rebuild(self, state: int, of_state: Sequence[tuple[Position, Any]]) -> None:
         """Make a state anew out of all its cells."""
         line = sorted(of_state, key=lambda each: each[0])
         tried = [row for _, row in line if row["outcome"] != Outcome.SKIPPED.value]
@@ -172,7 +172,7 @@ class CellWriter:
         made = {"components": values["components"], "path": path[:LONGEST_NAME], "run_id": self._run_id, "at": here.at}
         upsert(self._connection, boms, ("state_id", "digest"), [{**key, **made}])
 
-    def _at(self, row: Mapping[str, Any]) -> Position:
+    def _at(self, row: Any) -> Position:
         return Position(row["at"], self._runs[row["run_id"]])
 
     def _all_spans(self, state: int) -> list[Span]:

@@ -103,8 +103,8 @@ def told(url: URL) -> Iterator[None]:
             words = words.replace(str(url.password), "***")
         if isinstance(error, (OperationalError, PoolTimeoutError)) or getattr(error, "connection_invalidated", False):
             raise StoreGoneError(
-                f"{mask(url)}: the database does not answer: {words}; no result is lost, they lie on the volume: see that"
-                " it runs, then `scanmatrix store import` takes them in"
+                f"{mask(url)}: the database does not answer: {words}; no result is lost, they lie on the volume: see"
+                " that it runs, then `scanmatrix store import` takes them in"
             ) from error
         raise StoreError(f"{mask(url)}: the database refused a statement: {words}") from error
 

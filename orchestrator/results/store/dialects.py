@@ -79,8 +79,10 @@ def insert_each(connection: Connection, table: Table, name: str, values: Iterabl
 
 @contextmanager
 def unsynced(connection: Connection) -> Iterator[None]:
-    """Let commits not wait for the disk: a crash of the server may then cost the last ones, which is made good by taking
-    the run in again. The next commit that does wait makes all of them last.
+    """Let commits not wait for the disk.
+
+    A crash of the server may then cost the last ones, which is made good by taking the run in again. The next commit
+    that does wait makes all of them last.
     """
     if connection.dialect.name != "postgresql":
         yield

@@ -2,7 +2,7 @@
 
     targets ─┬─ names                        every name under which it was asked for
              ├─ workload_targets ── workloads
-             └─ states ─┬─ cells ── runs     a state is one target and scan: how it stands; a cell is how it went in a run
+             └─ states ─┬─ cells ── runs     a state: how a target and scan stands; a cell: how it went in a run
                         ├─ findings ── facts ── fact_ids
                         └─ boms
 
@@ -10,6 +10,8 @@ A fact is what a finding says, wherever it is found: thousands of images have th
 finding is a row of numbers: which target and scan has which fact, from which run on, and since which run no more.
 `fact_ids` has each fact's own id and its aliases.
 """
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -35,10 +37,10 @@ LONGEST_ID = 255
 LONGEST_NAME = 512
 
 # MariaDB and MySQL hold texts as equal that differ in case or accents, unless told otherwise.
-_MYSQL = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
-_MARIADB = {name.replace("mysql", "mariadb"): value for name, value in _MYSQL.items()}
-_OPTIONS = {**_MYSQL, **_MARIADB}
-_KEYLESS = {**_OPTIONS, "sqlite_with_rowid": False}
+_MYSQL: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
+_MARIADB: dict[str, Any] = {name.replace("mysql", "mariadb"): value for name, value in _MYSQL.items()}
+_OPTIONS: dict[str, Any] = {**_MYSQL, **_MARIADB}
+_KEYLESS: dict[str, Any] = {**_OPTIONS, "sqlite_with_rowid": False}
 
 metadata = MetaData(
     naming_convention={

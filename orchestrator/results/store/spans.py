@@ -5,7 +5,8 @@ with the first of these cells, and is gone with the next cell after them. So not
 still there, and a cell that comes late, or one that is taken back, changes only the spans around its place.
 """
 
-from collections.abc import Iterable, Set as AbstractSet
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 

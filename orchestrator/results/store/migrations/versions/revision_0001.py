@@ -1,5 +1,7 @@
 """The first tables."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -7,12 +9,12 @@ revision = "0001"
 down_revision = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     f"{database}_{option}": value
     for database in ("mariadb", "mysql")
     for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"), ("engine", "InnoDB"))
 }
-_KEYLESS = {**_OPTIONS, "sqlite_with_rowid": False}
+_KEYLESS: dict[str, Any] = {**_OPTIONS, "sqlite_with_rowid": False}
 
 
 def upgrade() -> None:
