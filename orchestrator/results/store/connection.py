@@ -111,6 +111,7 @@ def told(url: URL) -> Iterator[None]:
 
 def mask(url: URL) -> str:
     """The URL for messages."""
+    url = url.set(drivername=url.get_backend_name())
     return url.render_as_string(hide_password=True)
 
 

@@ -105,14 +105,18 @@ class Store:
         """
         return self._write(lambda connection: writing.take_in(connection, volume, run))
 
-    def take_in_all(self, volume: Volume) -> TakenInAll:
+    def take_in_all(self, volume: Volume, runs: Sequence[str] | None = None) -> TakenInAll:
         """Take in every finished run on a volume that the store lacks, or has from before its ledger was written anew.
+
+        Args:
+            volume: where they lie.
+            runs: only these.
 
         Raises:
             StoreGoneError: the database stays away; call it again later.
         """
         taken, damaged, known = [], {}, 0
-        for run in reversed(finished_runs(volume)):
+        for run in runs or reversed(finished_runs(volume)):
             try:
                 one = self.take_in(volume, run)
             except DamagedRunError as error:
