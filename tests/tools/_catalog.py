@@ -126,6 +126,7 @@ DEBIAN = {
     "debootstrap": ("debootstrap",),
     "docker-registry": ("docker-registry",),
     "git": ("git",),
+    "mariadb-client-core": ("my_print_defaults",),  # which mariadb-install-db asks
     "mariadb-server-core": ("mariadbd", "mariadb-install-db"),
     "maven": ("mvn",),
     "npm": ("npm",),

@@ -45,6 +45,11 @@ def clip(text: str, limit: int = LONGEST) -> str:
     return text[:limit].replace("\0", "\N{REPLACEMENT CHARACTER}") if text else ""
 
 
+def spell_id(name: str) -> str:
+    """An id of a finding as it is looked up: whatever its case, and no longer than a key may be."""
+    return clip(name.strip(), LONGEST_ID).strip().upper()[:LONGEST_ID]
+
+
 def batches(values: Iterable[Any]) -> Iterator[list[Any]]:
     """As many as one statement shall have."""
     waiting = list(values)
@@ -173,7 +178,7 @@ class Facts:
             insert_new(self._connection, facts, [_row(digest, fact) for digest, fact in new.items()])
             made = self._find([digest.hex() for digest in new])
             ids = {
-                (clip(name, LONGEST_ID).strip().upper(), made[digest]): name == fact.id
+                (spell_id(name), made[digest]): name == fact.id
                 for digest, fact in new.items()
                 for name in (*fact.aliases, fact.id)
             }

@@ -9,14 +9,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 
 from orchestrator.results.store.connection import mask
 from orchestrator.results.store.interface import SchemaError
+from orchestrator.results.store.schema import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+#: Alembic's own table; it is made before all others.
+_VERSIONS = "alembic_version"
 _SCRIPTS = Path(__file__).with_name("migrations")
 
 
@@ -62,8 +65,8 @@ def migrate(connection: Connection) -> tuple[str, str]:
     if found == newest:
         return found, newest
     _refuse_newer(found, place)
-    if not found and inspect(connection).has_table("targets"):
-        raise SchemaError(f"{place}: it has tables of another program; give the store a database of its own")
+    if not found:
+        _clear_unfinished(connection, place)
     connection.rollback()
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
@@ -71,6 +74,21 @@ def migrate(connection: Connection) -> tuple[str, str]:
     command.upgrade(config, "head")
     connection.commit()
     return found, newest
+
+
+def _clear_unfinished(connection: Connection, place: str) -> None:
+    """Take away what a first migration left that was cut off: MariaDB and MySQL cannot undo the making of tables."""
+    present = set(inspect(connection).get_table_names())
+    ours = [table for table in metadata.sorted_tables if table.name in present]
+    if not ours:
+        return
+    if _VERSIONS not in present or any(connection.execute(select(table).limit(1)).first() for table in ours):
+        raise SchemaError(
+            f"{place}: it has tables of names that the store uses, but no revision of them; give it a database of"
+            " its own"
+        )
+    metadata.drop_all(connection, tables=ours)
+    connection.commit()
 
 
 def _refuse_newer(found: str, place: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, case, func, or_, select
 
 from orchestrator.model import Outcome
+from orchestrator.results.store.catalogue import clip
 from orchestrator.results.store.interface import FoundNow, Stale, State, StateCount, TargetView, Version
 from orchestrator.results.store.names import SEVERITIES, names_of, uses_of
 from orchestrator.results.store.schema import facts, findings, runs, states, targets
@@ -138,7 +139,7 @@ def count_states(connection: Connection, ages: Mapping[str, int], now: datetime)
 
 def target_view(connection: Connection, target: str, *, gone: bool) -> TargetView | None:
     """See `Store.target`."""
-    found = connection.execute(select(targets).where(targets.c.target == target)).one_or_none()
+    found = connection.execute(select(targets).where(targets.c.target == clip(target, 128))).one_or_none()
     if found is None:
         return None
     references, owners = names_of(connection, [found.id]).get(found.id, ((), ()))

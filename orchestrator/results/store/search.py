@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, or_, select
 
+from orchestrator.results.store.catalogue import spell_id
 from orchestrator.results.store.interface import Change, Changes, Holder, Holders, Unscanned
 from orchestrator.results.store.names import SEVERITIES, names_of, uses_of
-from orchestrator.results.store.schema import LONGEST_ID, fact_ids, facts, findings, states, targets
+from orchestrator.results.store.schema import fact_ids, facts, findings, states, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,9 +30,7 @@ _SHOWN = (
 
 def who_has(connection: Connection, name: str, limit: int) -> Holders:
     """See `Store.who_has`."""
-    wanted = (
-        select(fact_ids.c.fact_id).where(_called(connection, name.strip().upper()[:LONGEST_ID])).distinct().subquery()
-    )
+    wanted = select(fact_ids.c.fact_id).where(_called(connection, spell_id(name))).distinct().subquery()
     there = and_(findings.c.fact_id == wanted.c.fact_id, findings.c.gone_at == 0)
     total = connection.scalar(select(func.count()).select_from(findings).join(wanted, there)) or 0
     query = (
