@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import bindparam, select
 
 from orchestrator.model import Severity
-from orchestrator.results.store.dialects import BATCH, insert_new, upsert
+from orchestrator.results.store.dialects import BATCH, among, insert_new, upsert
 from orchestrator.results.store.schema import (
     LONGEST,
     LONGEST_ID,
@@ -75,13 +75,18 @@ def write_targets(connection: Connection, files: RunFiles, created: int) -> dict
     found: dict[str, int] = {}
     for wanted in batches(rows):
         with connection.begin():
-            known = {row.target: row for row in connection.execute(select(targets).where(targets.c.target.in_(wanted)))}
+            known = {
+                row.target: row
+                for row in connection.execute(select(targets).where(among(connection, targets.c.target, wanted)))
+            }
             made = [_target(rows[target], files.names[target], known.get(target), created) for target in wanted]
             insert_new(connection, targets, [row for row in made if row["target"] not in known])
             upsert(connection, targets, ["target"], [row for row in made if row["target"] in known])
             late = [row for row in made if row["target"] in known and row["first_at"] < known[row["target"]].first_at]
             _move_back(connection, targets.c.target, late)
-            pairs = connection.execute(select(targets.c.target, targets.c.id).where(targets.c.target.in_(wanted)))
+            pairs = connection.execute(
+                select(targets.c.target, targets.c.id).where(among(connection, targets.c.target, wanted))
+            )
             ids = {row.target: row.id for row in pairs}
             _write_names(connection, {ids[target]: files.names[target] for target in wanted}, created)
         found |= ids
@@ -110,7 +115,7 @@ def _move_back(connection: Connection, key: Column[Any], rows: list[dict[str, An
 
 def _write_names(connection: Connection, given: dict[int, tuple[Name, ...]], created: int) -> None:
     key = ("target_id", "reference", "owner")
-    found = connection.execute(select(names).where(names.c.target_id.in_(given)))
+    found = connection.execute(select(names).where(among(connection, names.c.target_id, list(given))))
     known = {(row.target_id, row.reference, row.owner): row for row in found}
     made: dict[tuple[int, str, str], dict[str, Any]] = {}
     for target, all_names in given.items():
@@ -169,7 +174,9 @@ class Facts:
             self._known |= self._find(wanted)
 
     def _find(self, digests: Sequence[str]) -> dict[bytes, int]:
-        rows = self._connection.execute(select(facts.c.digest, facts.c.id).where(facts.c.digest.in_(digests)))
+        rows = self._connection.execute(
+            select(facts.c.digest, facts.c.id).where(among(self._connection, facts.c.digest, digests))
+        )
         return {bytes.fromhex(row.digest): row.id for row in rows}
 
     def _write(self, new: dict[bytes, Fact]) -> None:

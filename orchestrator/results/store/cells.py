@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from orchestrator.model import LedgerRow, Outcome
-from orchestrator.results.store.dialects import insert_each, upsert
+from orchestrator.results.store.dialects import among, insert_each, upsert
 from orchestrator.results.store.schema import LONGEST_NAME, boms, cells, findings, runs, states
 from orchestrator.results.store.spans import Position, Reweaving, Span, unweave, weave
 
@@ -84,7 +84,9 @@ class CellWriter:
         self._open = {}
         if wanted:
             with self._connection.begin():
-                for state, span in self._spans(findings.c.state_id.in_(wanted), findings.c.gone_at == 0):
+                for state, span in self._spans(
+                    among(self._connection, findings.c.state_id, wanted), findings.c.gone_at == 0
+                ):
                     self._open.setdefault(state, []).append(span)
 
     def write(self, row: LedgerRow, values: dict[str, Any], facts: set[int] | None) -> None:

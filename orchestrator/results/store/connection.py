@@ -74,8 +74,6 @@ def make_engine(url: URL) -> Engine:
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
-    # A batch goes out as one statement of many rows, not as many statements.
-    engine.dialect.use_insertmanyvalues_wo_returning = engine.dialect.name == "postgresql"
     return engine
 
 

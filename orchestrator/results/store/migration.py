@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, select
+from sqlalchemy import column, inspect, select, table
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from orchestrator.results.store.connection import mask
 from orchestrator.results.store.interface import SchemaError
@@ -28,6 +30,7 @@ def revision(connection: Connection) -> str:
     return MigrationContext.configure(connection).get_current_revision() or ""
 
 
+@cache
 def newest_revision() -> str:
     """The revision that this program works with."""
     return _scripts().get_current_head() or ""
@@ -39,9 +42,9 @@ def check(connection: Connection) -> None:
     Raises:
         SchemaError: they are older or newer, or there are none.
     """
-    found = revision(connection)
-    if found == newest_revision():
+    if _told_revision(connection) == newest_revision():
         return
+    found = revision(connection)
     place = mask(connection.engine.url)
     _refuse_newer(found, place)
     state = f"its tables are of the older revision {found}" if found else "it has no tables yet"
@@ -76,13 +79,24 @@ def migrate(connection: Connection) -> tuple[str, str]:
     return found, newest
 
 
+def _told_revision(connection: Connection) -> str | None:
+    """The revision where there surely is one: a tenth of what `revision` costs, and asked before every question."""
+    try:
+        return connection.scalar(select(column("version_num")).select_from(table(_VERSIONS)))
+    except (ProgrammingError, OperationalError) as error:
+        if error.connection_invalidated:
+            raise
+        connection.rollback()
+        return None
+
+
 def _clear_unfinished(connection: Connection, place: str) -> None:
     """Take away what a first migration left that was cut off: MariaDB and MySQL cannot undo the making of tables."""
     present = set(inspect(connection).get_table_names())
-    ours = [table for table in metadata.sorted_tables if table.name in present]
+    ours = [each for each in metadata.sorted_tables if each.name in present]
     if not ours:
         return
-    if _VERSIONS not in present or any(connection.execute(select(table).limit(1)).first() for table in ours):
+    if _VERSIONS not in present or any(connection.execute(select(each).limit(1)).first() for each in ours):
         raise SchemaError(
             f"{place}: it has tables of names that the store uses, but no revision of them; give it a database of"
             " its own"

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from orchestrator.model import Severity
 from orchestrator.results.store.catalogue import batches, clip
-from orchestrator.results.store.dialects import insert_new, upsert
+from orchestrator.results.store.dialects import among, insert_new, upsert
 from orchestrator.results.store.interface import Use, Workload
 from orchestrator.results.store.schema import names, targets, workload_targets, workloads
 
@@ -26,7 +26,9 @@ def names_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[tupl
     """References and owners of targets by their ids."""
     found: dict[int, tuple[dict[str, None], dict[str, None]]] = {}
     for some in batches(ids):
-        rows = select(names.c.target_id, names.c.reference, names.c.owner).where(names.c.target_id.in_(some))
+        rows = select(names.c.target_id, names.c.reference, names.c.owner).where(
+            among(connection, names.c.target_id, some)
+        )
         for target, reference, owner in connection.execute(rows.order_by(names.c.reference, names.c.owner)):
             references, owners = found.setdefault(target, ({}, {}))
             references[reference] = None
@@ -46,7 +48,7 @@ def uses_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[Use, 
             select(workload_targets.c.target_id, workload_targets.c.container, *columns)
             .join(workloads, workloads.c.id == workload_targets.c.workload_id)
             .join(newest, newest.c.cluster == workloads.c.cluster)
-            .where(workload_targets.c.target_id.in_(some), workload_targets.c.last_at == newest.c.at)
+            .where(among(connection, workload_targets.c.target_id, some), workload_targets.c.last_at == newest.c.at)
             .order_by(*(workloads.c[name] for name in _KEY), workload_targets.c.container)
         )
         for row in connection.execute(query):

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from orchestrator.model import LedgerRow, Outcome
 from orchestrator.results.store.catalogue import Facts, batches, clip, run_id, write_states, write_targets
 from orchestrator.results.store.cells import CellWriter, Known
-from orchestrator.results.store.dialects import unsynced
+from orchestrator.results.store.dialects import among, unsynced
 from orchestrator.results.store.interface import TakenIn
 from orchestrator.results.store.reading import read_facts, read_run, seconds, stamp
 from orchestrator.results.store.schema import LONGEST_NAME, cells, runs, states
@@ -118,7 +118,9 @@ class _Run:
         found = {}
         for some in batches(targets):
             with self._connection.begin():
-                for row in self._connection.execute(select(states).where(states.c.target_id.in_(some))):
+                for row in self._connection.execute(
+                    select(states).where(among(self._connection, states.c.target_id, some))
+                ):
                     found[row.target_id, row.scan] = self._writer.known(row)
         return found
 
