@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -89,29 +90,35 @@ class CellWriter:
                 ):
                     self._open.setdefault(state, []).append(span)
 
+    def is_late(self, cell: str, values: Mapping[str, Any]) -> bool:
+        """Whether a cell is not the newest of its target and scan, or is there already with another end."""
+        state, present = self._expected[cell]
+        return present is not None or (state.last is not None and self._place(values) < state.last)
+
     def write(self, row: LedgerRow, values: dict[str, Any], facts: set[int] | None) -> None:
-        """Write a cell, within a transaction of its own.
+        """Write a cell, within a transaction of its own; reads nothing unless it is late.
 
         Args:
             row: of the ledger.
             values: the same as columns of `cells`.
             facts: what it found; None for what the last ok cell found.
         """
+        late = self.is_late(row.cell, values)
         state, present = self._expected.pop(row.cell)
         here = self._place(values)
-        if present is not None or (state.last is not None and here < state.last):
+        if late:
             self._write_late(state, present, here, values, facts)
         else:
             self._write_newest(state, here, values, facts)
         if values["outcome"] == _OK and values["components"] is not None:
-            self._write_bom(state, here, values, row)
+            self._write_bom(state, here, values, row, late=late)
 
     def _place(self, values: Mapping[str, Any]) -> Position:
         return Position(values["at"], self._run)
 
     def _write_newest(self, state: Known, here: Position, values: dict[str, Any], facts: set[int] | None) -> None:
         outcome = values["outcome"]
-        self._connection.execute(insert(cells), {"state_id": state.id, "run_id": self._run_id, **values})
+        self._connection.execute(_INSERT_CELL, {"state_id": state.id, "run_id": self._run_id, **values})
         change: dict[str, Any] = {"last_run_id": self._run_id, "last_at": here.at}
         if outcome != Outcome.SKIPPED.value or state.last is None:
             change |= {"outcome": outcome, "reason": values["reason"]}
@@ -163,13 +170,13 @@ class CellWriter:
         change["findings"] = self._connection.scalar(still)
         self._connection.execute(_update_state(tuple(change)), {"state_": state, **change})
 
-    def _write_bom(self, state: Known, here: Position, values: dict[str, Any], row: LedgerRow) -> None:
+    def _write_bom(self, state: Known, here: Position, values: dict[str, Any], row: LedgerRow, *, late: bool) -> None:
         key = {"state_id": state.id, "digest": values["report_digest"]}
-        known = self._connection.execute(
-            select(boms.c.at, boms.c.run_id).where(boms.c.state_id == state.id, boms.c.digest == key["digest"])
-        ).one_or_none()
-        if known is not None and Position(known.at, self._runs[known.run_id]) > here:
-            return
+        if late:
+            of_report = select(boms.c.at, boms.c.run_id).where(*(boms.c[name] == value for name, value in key.items()))
+            known = self._connection.execute(of_report).one_or_none()
+            if known is not None and Position(known.at, self._runs[known.run_id]) > here:
+                return
         path = f"runs/{self._run}/{row.target}/{row.scan}/{self._reports.get(row.scan, 'report.json')}"
         made = {"components": values["components"], "path": path[:LONGEST_NAME], "run_id": self._run_id, "at": here.at}
         upsert(self._connection, boms, ("state_id", "digest"), [{**key, **made}])
@@ -229,6 +236,7 @@ class CellWriter:
         }
 
 
+_INSERT_CELL = insert(cells)
 _DELETE = delete(findings).where(*_KEY)
 _UPDATE = (
     update(findings)
@@ -237,6 +245,7 @@ _UPDATE = (
 )
 
 
+@cache
 def _update_state(columns: tuple[str, ...]) -> Any:
     return update(states).where(states.c.id == bindparam("state_")).values({name: bindparam(name) for name in columns})
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, BigInteger, String, Text, bindparam, func, literal_column, select
+from sqlalchemy import ARRAY, BigInteger, String, Text, bindparam, cast, func, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Column, ColumnElement, Connection, Table
+    from sqlalchemy import Column, ColumnElement, Connection, Insert, Table
     from sqlalchemy.sql import Executable
     from sqlalchemy.types import TypeEngine
 
@@ -69,22 +70,30 @@ def upsert(connection: Connection, table: Table, key: Sequence[str], rows: Seque
         _in_batches(connection, of_mysql.on_duplicate_key_update(new), rows)
 
 
-def insert_each(connection: Connection, table: Table, name: str, values: Iterable[int], same: dict[str, Any]) -> None:
+def insert_each(connection: Connection, table: Table, name: str, values: Sequence[int], same: dict[str, Any]) -> None:
     """Insert rows that differ in one whole number only."""
-    values = list(values)
-    if not values:
-        return
-    if connection.dialect.name != "postgresql":
+    if connection.dialect.name == "postgresql":
+        given = {f"same_{column}": value for column, value in same.items()}
+        # As text, which is ten times as fast as the driver's way with a list of numbers.
+        each = f"{{{','.join(map(str, values))}}}"
+        connection.execute(_insert_alike(table, name, tuple(same)), {"each": each, **given})
+    else:
         _in_batches(connection, table.insert(), [{**same, name: value} for value in values])
-        return
-    # One statement whose text is always the same, so that the server parses and plans it once.
-    each = func.unnest(bindparam("values_", type_=ARRAY(BigInteger))).table_valued("value").render_derived()
-    columns = [name, *same]
-    picked = select(
-        literal_column("value"), *(bindparam(f"same_{column}", type_=table.c[column].type) for column in same)
-    ).select_from(each)
-    given = {f"same_{column}": value for column, value in same.items()}
-    connection.execute(table.insert().from_select(columns, picked), {"values_": values, **given})
+
+
+@cache
+def _insert_alike(table: Table, name: str, same: tuple[str, ...]) -> Insert:
+    each = func.unnest(cast(bindparam("each", type_=Text()), ARRAY(BigInteger))).table_valued("value").render_derived()
+    alike = (bindparam(f"same_{column}", type_=table.c[column].type) for column in same)
+    return table.insert().from_select([name, *same], select(each.c.value, *alike))
+
+
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """Send the statements of a transaction together, and wait for them at its commit only; nothing can be read."""
+    driver: Any = connection.connection.driver_connection
+    with driver.pipeline() if connection.dialect.driver == "psycopg" else nullcontext():
+        yield
 
 
 @contextmanager
@@ -104,6 +113,7 @@ def unsynced(connection: Connection) -> Iterator[None]:
         connection.exec_driver_sql("SET synchronous_commit TO DEFAULT")
 
 
+@cache
 def _insert_rows(table: Table, columns: tuple[str, ...]) -> postgresql.Insert:
     """An insert of rows that come as an array for each column.
 

@@ -6,6 +6,7 @@ are compared, and left alone. Nothing here depends on the order in which runs co
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select, update
@@ -13,13 +14,15 @@ from sqlalchemy import select, update
 from orchestrator.model import LedgerRow, Outcome
 from orchestrator.results.store.catalogue import Facts, batches, clip, run_id, write_states, write_targets
 from orchestrator.results.store.cells import CellWriter, Known
-from orchestrator.results.store.dialects import among, unsynced
+from orchestrator.results.store.dialects import among, pipelined, unsynced
 from orchestrator.results.store.interface import TakenIn
 from orchestrator.results.store.reading import read_facts, read_run, seconds, stamp
 from orchestrator.results.store.schema import LONGEST_NAME, cells, runs, states
 from orchestrator.results.store.spans import Position
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Connection
 
     from orchestrator.results.store.reading import Fact, RunFiles
@@ -140,10 +143,17 @@ class _Run:
     def _flush(self) -> None:
         ids = self._facts.ids([each.facts for each in self._waiting])
         self._writer.look_ahead([each.row.cell for each in self._waiting if not each.quiet])
-        for each, facts in zip(self._waiting, ids, strict=True):
+        pairs = list(zip(self._waiting, ids, strict=True))
+        late = [self._writer.is_late(each.row.cell, each.values) for each in self._waiting]
+        with pipelined(self._connection):
+            self._write(compress(pairs, [not is_late for is_late in late]))
+        self._write(compress(pairs, late))
+        self._waiting.clear()
+
+    def _write(self, some: Iterable[tuple[_Todo, set[int]]]) -> None:
+        for each, facts in some:
             with self._connection.begin():
                 self._writer.write(each.row, each.values, None if each.quiet else facts)
-        self._waiting.clear()
 
 
 def _values(row: LedgerRow, created: int) -> dict[str, Any]:
