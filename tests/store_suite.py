@@ -105,6 +105,17 @@ def test_runs_in_another_order(tmp_path, volume, store, url):
     assert rows_of(url)["boms"][0][2:4] == ("7", "runs/run-2/a/dependency/report.json")
 
 
+def test_an_equal_report_that_comes_late(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    write_run(volume, "run-2", day(2), {"a/dependency": [finding(1)]})
+    write_run(volume, "run-3", day(3), {"a/dependency": "broke"})
+    for run in ("run-1", "run-3", "run-2"):
+        store.take_in(volume, run)
+    view = store.target("a", gone=True)
+    assert [(each.id, each.since, each.gone) for each in view.findings] == [("CVE-2025-1", day(1), None)]
+    assert (view.states[0].scanned, view.states[0].failures) == (day(2), 1)
+
+
 def test_a_run_whose_results_were_made_anew(volume, store):
     write_run(volume, "run-1", day(1), {"a/dependency": [finding(1), finding(2)], "b/dependency": "broke"})
     write_run(volume, "run-2", day(2), {"a/dependency": [finding(2)]})

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from orchestrator.model import LedgerRow, Outcome
-from orchestrator.results.store.dialects import among, insert_each, upsert
-from orchestrator.results.store.schema import LONGEST_NAME, boms, cells, findings, runs, states
-from orchestrator.results.store.spans import Position, Reweaving, Span, unweave, weave
+from orchestrator.results.store.dialects import upsert
+from orchestrator.results.store.history import History
+from orchestrator.results.store.schema import LONGEST_NAME, boms, cells, findings, states
+from orchestrator.results.store.spans import Position, unweave, weave
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 _OK = Outcome.OK.value
 #: What a state takes over from its last ok cell.
 _OF_OK = ("scanner", "scanner_version", "database_version", "report_digest")
-_KEY = (
-    findings.c.state_id == bindparam("state_"),
-    findings.c.fact_id == bindparam("fact_"),
-    findings.c.first_run_id == bindparam("first_"),
-)
 
 
 class Known(NamedTuple):
@@ -45,29 +41,20 @@ class Known(NamedTuple):
 
 
 class CellWriter:
-    """Writes the cells of one run.
+    """Writes the cells of one run."""
 
-    Attributes:
-        opened: findings that came.
-        closed: findings that went.
-    """
-
-    def __init__(self, connection: Connection, run: Position, run_id: int, reports: Mapping[str, str]) -> None:
+    def __init__(self, connection: Connection, run: str, run_id: int, reports: Mapping[str, str]) -> None:
         self._connection = connection
-        self._run = run.run
+        self._run = run
         self._run_id = run_id
         self._reports = reports
-        with connection.begin():
-            self._runs = {row.id: row.run for row in connection.execute(select(runs.c.id, runs.c.run))}
-        self._ids = {name: id_ for id_, name in self._runs.items()}
+        self.history = History(connection)
         self._expected: dict[str, tuple[Known, Mapping[str, Any] | None]] = {}
-        self._open: dict[int, list[Span]] = {}
-        self.opened = self.closed = 0
 
     def known(self, row: Row[Any]) -> Known:
         """A row of `states`."""
-        last = Position(row.last_at, self._runs[row.last_run_id]) if row.last_run_id else None
-        ok = Position(row.ok_at, self._runs[row.ok_run_id]) if row.ok_run_id else None
+        last = self.history.place(row.last_at, row.last_run_id) if row.last_run_id else None
+        ok = self.history.place(row.ok_at, row.ok_run_id) if row.ok_run_id else None
         return Known(row.id, last, ok, row.report_digest, row.failures)
 
     def expect(self, cell: str, state: Known, present: Mapping[str, Any] | None) -> None:
@@ -76,19 +63,13 @@ class CellWriter:
 
     def is_quiet(self, state: Known, values: Mapping[str, Any], present: Mapping[str, Any] | None) -> bool:
         """Whether its report is the very one that is known of its target and scan, so that no finding can differ."""
-        newest = state.ok is not None and self._place(values) > state.ok and present is None
+        newest = state.ok is not None and present is None and (state.last is None or self._place(values) > state.last)
         return newest and values["outcome"] == _OK and values["report_digest"] == state.digest != ""
 
     def look_ahead(self, names: Iterable[str]) -> None:
         """Read the findings that are open before these cells, all at once."""
-        wanted = [state.id for state, _ in (self._expected[name] for name in names) if state.ok is not None]
-        self._open = {}
-        if wanted:
-            with self._connection.begin():
-                for state, span in self._spans(
-                    among(self._connection, findings.c.state_id, wanted), findings.c.gone_at == 0
-                ):
-                    self._open.setdefault(state, []).append(span)
+        states_of = (self._expected[name][0] for name in names)
+        self.history.look_ahead([state.id for state in states_of if state.ok is not None])
 
     def is_late(self, cell: str, values: Mapping[str, Any]) -> bool:
         """Whether a cell is not the newest of its target and scan, or is there already with another end."""
@@ -129,7 +110,7 @@ class CellWriter:
             change |= {name: values[name] for name in _OF_OK}
             if facts is not None:
                 change["findings"] = len(facts)
-                self._apply(state.id, weave(self._open.pop(state.id, ()), facts, here, state.ok, None))
+                self.history.apply(state.id, weave(self.history.open_spans(state.id), facts, here, state.ok, None))
         self._connection.execute(_update_state(tuple(change)), {"state_": state.id, **change})
 
     def _write_late(
@@ -142,16 +123,20 @@ class CellWriter:
     ) -> None:
         """A cell that is not the newest of its target and scan, or was there before with another end."""
         every = select(cells).where(cells.c.state_id == state.id, cells.c.run_id != self._run_id)
-        others = [(self._at(row), row) for row in self._connection.execute(every).mappings()]
+        others = [
+            (self.history.place(row["at"], row["run_id"]), row) for row in self._connection.execute(every).mappings()
+        ]
         line = sorted(place for place, row in others if row["outcome"] == _OK)
         if present is not None and present["outcome"] == _OK:
             old = self._place(present)
-            self._apply(state.id, unweave(self._all_spans(state.id), old, *_neighbours(line, old)))
+            self.history.apply(state.id, unweave(self.history.all_spans(state.id), old, *_neighbours(line, old)))
         upsert(
             self._connection, cells, ("state_id", "run_id"), [{"state_id": state.id, "run_id": self._run_id, **values}]
         )
         if values["outcome"] == _OK:
-            self._apply(state.id, weave(self._all_spans(state.id), facts or set(), here, *_neighbours(line, here)))
+            self.history.apply(
+                state.id, weave(self.history.all_spans(state.id), facts or set(), here, *_neighbours(line, here))
+            )
         self._rebuild(state.id, [*others, (here, {**values, "run_id": self._run_id})])
 
     def _rebuild(self, state: int, of_state: Sequence[tuple[Position, Any]]) -> None:
@@ -175,74 +160,14 @@ class CellWriter:
         if late:
             of_report = select(boms.c.at, boms.c.run_id).where(*(boms.c[name] == value for name, value in key.items()))
             known = self._connection.execute(of_report).one_or_none()
-            if known is not None and Position(known.at, self._runs[known.run_id]) > here:
+            if known is not None and self.history.place(known.at, known.run_id) > here:
                 return
         path = f"runs/{self._run}/{row.target}/{row.scan}/{self._reports.get(row.scan, 'report.json')}"
         made = {"components": values["components"], "path": path[:LONGEST_NAME], "run_id": self._run_id, "at": here.at}
         upsert(self._connection, boms, ("state_id", "digest"), [{**key, **made}])
 
-    def _at(self, row: Any) -> Position:
-        return Position(row["at"], self._runs[row["run_id"]])
-
-    def _all_spans(self, state: int) -> list[Span]:
-        return [span for _, span in self._spans(findings.c.state_id == state)]
-
-    def _spans(self, *conditions: Any) -> list[tuple[int, Span]]:
-        return [
-            (row.state_id, self._span(row)) for row in self._connection.execute(select(findings).where(*conditions))
-        ]
-
-    def _span(self, row: Row[Any]) -> Span:
-        first = Position(row.first_at, self._runs[row.first_run_id])
-        if not row.gone_run_id:
-            return Span(row.fact_id, first)
-        last = Position(row.last_at, self._runs[row.last_run_id])
-        return Span(row.fact_id, first, last, Position(row.gone_at, self._runs[row.gone_run_id]))
-
-    def _apply(self, state: int, change: Reweaving) -> None:
-        out = {(span.fact, span.first): span for span in change.out}
-        into = {(span.fact, span.first): span for span in change.into}
-        self.closed += sum(span.gone is not None for key, span in into.items() if key in out)
-        self.opened += len(into.keys() - out.keys())
-        lost = [self._key(state, span) for key, span in out.items() if key not in into]
-        kept = [{**self._key(state, span), **self._ends(span)} for key, span in into.items() if key in out]
-        if lost:
-            self._connection.execute(_DELETE, lost)
-        if kept:
-            self._connection.execute(_UPDATE, kept)
-        alike: dict[tuple[Position, Position | None, Position | None], list[Span]] = {}
-        for key, span in into.items():
-            if key not in out:
-                alike.setdefault((span.first, span.last, span.gone), []).append(span)
-        for (first, _, _), some in alike.items():
-            same = {
-                "state_id": state,
-                "first_run_id": self._ids[first.run],
-                "first_at": first.at,
-                **self._ends(some[0]),
-            }
-            insert_each(self._connection, findings, "fact_id", [span.fact for span in some], same)
-
-    def _key(self, state: int, span: Span) -> dict[str, Any]:
-        return {"state_": state, "fact_": span.fact, "first_": self._ids[span.first.run]}
-
-    def _ends(self, span: Span) -> dict[str, Any]:
-        last, gone = span.last, span.gone
-        return {
-            "last_run_id": self._ids[last.run] if last else None,
-            "last_at": last.at if last else 0,
-            "gone_run_id": self._ids[gone.run] if gone else None,
-            "gone_at": gone.at if gone else 0,
-        }
-
 
 _INSERT_CELL = insert(cells)
-_DELETE = delete(findings).where(*_KEY)
-_UPDATE = (
-    update(findings)
-    .where(*_KEY)
-    .values({name: bindparam(name) for name in ("last_run_id", "last_at", "gone_run_id", "gone_at")})
-)
 
 
 @cache

@@ -115,18 +115,15 @@ class Store:
         Raises:
             StoreGoneError: the database stays away; call it again later.
         """
-        taken, damaged, known = [], {}, 0
-        for run in runs or reversed(finished_runs(volume)):
+        asked = tuple(runs or reversed(finished_runs(volume)))
+        taken, damaged = [], {}
+        for run in self._write(lambda connection: writing.lacking(connection, volume, asked)):
             try:
-                one = self.take_in(volume, run)
+                taken.append(self.take_in(volume, run))
             except DamagedRunError as error:
                 damaged[run] = str(error)
-                continue
-            if one.known:
-                known += 1
-            else:
-                taken.append(one)
-        return TakenInAll(runs=tuple(taken), known=known, damaged=damaged)
+        new = tuple(one for one in taken if not one.known)
+        return TakenInAll(runs=new, known=len(asked) - len(new) - len(damaged), damaged=damaged)
 
     def prune(self, keep: int, now: datetime | None = None) -> Pruned:
         """Throw away what ended long ago: findings that are gone, cells of old runs, targets no run had since.

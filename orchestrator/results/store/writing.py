@@ -18,10 +18,9 @@ from orchestrator.results.store.dialects import among, pipelined, unsynced
 from orchestrator.results.store.interface import TakenIn
 from orchestrator.results.store.reading import read_facts, read_run, seconds, stamp
 from orchestrator.results.store.schema import LONGEST_NAME, cells, runs, states
-from orchestrator.results.store.spans import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection
 
@@ -66,6 +65,14 @@ def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
     return taken
 
 
+def lacking(connection: Connection, volume: Volume, names: Sequence[str]) -> list[str]:
+    """Those of a volume's runs that the store does not have as their ledgers are now."""
+    with connection.begin():
+        rows = connection.execute(select(runs.c.run, runs.c.ledger_stamp, runs.c.pruned))
+        known = {row.run: None if row.pruned else row.ledger_stamp for row in rows}
+    return [run for run in names if run not in known or known[run] not in {None, stamp(volume, run)}]
+
+
 class _Todo(NamedTuple):
     row: LedgerRow
     values: dict[str, Any]
@@ -92,7 +99,7 @@ class _Run:
         targets = write_targets(self._connection, self._files, created)
         pairs = {row.cell: (targets[row.target], row.scan) for row in ledger.rows}
         write_states(self._connection, pairs.values())
-        self._writer = CellWriter(self._connection, Position(0, ledger.run), run, self._files.reports)
+        self._writer = CellWriter(self._connection, ledger.run, run, self._files.reports)
         known = self._known_states(list(targets.values()))
         present = self._present(run) if again else {}
         todo: dict[str, _Todo] = {}
@@ -113,8 +120,8 @@ class _Run:
             run=ledger.run,
             cells=self._read,
             findings=self._found,
-            opened=self._writer.opened,
-            closed=self._writer.closed,
+            opened=self._writer.history.opened,
+            closed=self._writer.history.closed,
         )
 
     def _known_states(self, targets: list[int]) -> dict[tuple[int, str], Known]:
