@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, exists, or_, select, tuple_, update
+from sqlalchemy import and_, delete, exists, literal_column, or_, select, tuple_, update
 
 from orchestrator.results.store.interface import Pruned
 from orchestrator.results.store.schema import (
@@ -34,7 +34,7 @@ def prune(connection: Connection, before: int) -> Pruned:
         connection: of the only writer, outside of a transaction.
         before: seconds since 1970.
     """
-    gone = _delete(connection, findings, and_(findings.c.gone_at > 0, findings.c.gone_at < before))
+    gone = _delete(connection, findings, and_(findings.c.gone_at > literal_column("0"), findings.c.gone_at < before))
     standing = exists().where(
         states.c.id == cells.c.state_id,
         or_(states.c.last_run_id == cells.c.run_id, states.c.ok_run_id == cells.c.run_id),

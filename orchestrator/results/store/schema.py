@@ -27,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 #: Characters of what a scanner wrote that are kept of one text; what is longer is cut off.
@@ -40,6 +41,7 @@ LONGEST_NAME = 512
 _MYSQL: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
 _MARIADB: dict[str, Any] = {name.replace("mysql", "mariadb"): value for name, value in _MYSQL.items()}
 _OPTIONS: dict[str, Any] = {**_MYSQL, **_MARIADB}
+_GONE = text("gone_at > 0")
 _KEYLESS: dict[str, Any] = {**_OPTIONS, "sqlite_with_rowid": False}
 
 metadata = MetaData(
@@ -120,6 +122,7 @@ workloads = Table(
     _moment("first_at"),
     _moment("last_at"),
     UniqueConstraint("cluster", "namespace", "kind", "name"),
+    Index("ix_workloads_cluster_last_at", "cluster", "last_at"),
     **_OPTIONS,
 )
 
@@ -168,8 +171,8 @@ states = Table(
     _text("database_version", 100),
     _text("report_digest", 80),
     UniqueConstraint("target_id", "scan"),
-    # What is stale, by age; and the counts of the whole matrix out of the index alone.
-    Index("ix_states_scan_ok_at", "scan", "ok_at", "outcome"),
+    # What is stale, by age or versions; and the counts of the whole matrix out of the index alone.
+    Index("ix_states_scan_ok_at", "scan", "ok_at", "outcome", "scanner_version", "database_version"),
     Index("ix_states_last_at", "last_at"),
     **_OPTIONS,
 )
@@ -240,7 +243,8 @@ findings = Table(
     # Who has this; what came since; what went since.
     Index("ix_findings_fact_id_gone_at", "fact_id", "gone_at"),
     Index("ix_findings_first_at", "first_at"),
-    Index("ix_findings_gone_at", "gone_at"),
+    # Only of those that are gone: an index of all would look good to a planner that asks for what is still there.
+    Index("ix_findings_gone_at", "gone_at", sqlite_where=_GONE, postgresql_where=_GONE),
     **_KEYLESS,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, literal_column, or_, select
 
 from orchestrator.results.store.catalogue import spell_id
 from orchestrator.results.store.interface import Change, Changes, Holder, Holders, Unscanned
@@ -93,7 +93,8 @@ def changes(connection: Connection, since: datetime) -> Changes:
         .join(targets, targets.c.id == states.c.target_id)
     )
     came = _by_identity(connection, base.where(findings.c.first_at >= begin, findings.c.gone_at == 0))
-    went = _by_identity(connection, base.where(findings.c.gone_at >= begin, findings.c.first_at < begin))
+    is_gone = findings.c.gone_at > literal_column("0")  # spelt out, as in the condition of its index
+    went = _by_identity(connection, base.where(is_gone, findings.c.gone_at >= begin, findings.c.first_at < begin))
     total = int(connection.scalar(select(func.sum(states.c.findings))) or 0)
     changed = came.keys() & went.keys()
     return Changes(

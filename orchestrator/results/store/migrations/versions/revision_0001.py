@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("cluster", "namespace", "kind", "name", name="uq_workloads_cluster_namespace_kind_name"),
         **_OPTIONS,
     )
+    op.create_index("ix_workloads_cluster_last_at", "workloads", ["cluster", "last_at"], unique=False)
     op.create_table(
         "fact_ids",
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -132,7 +133,12 @@ def upgrade() -> None:
         **_OPTIONS,
     )
     op.create_index("ix_states_last_at", "states", ["last_at"], unique=False)
-    op.create_index("ix_states_scan_ok_at", "states", ["scan", "ok_at", "outcome"], unique=False)
+    op.create_index(
+        "ix_states_scan_ok_at",
+        "states",
+        ["scan", "ok_at", "outcome", "scanner_version", "database_version"],
+        unique=False,
+    )
     op.create_table(
         "workload_targets",
         sa.Column("workload_id", _ID, autoincrement=False, nullable=False),
@@ -199,4 +205,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_findings_fact_id_gone_at", "findings", ["fact_id", "gone_at"], unique=False)
     op.create_index("ix_findings_first_at", "findings", ["first_at"], unique=False)
-    op.create_index("ix_findings_gone_at", "findings", ["gone_at"], unique=False)
+    op.create_index(
+        "ix_findings_gone_at",
+        "findings",
+        ["gone_at"],
+        unique=False,
+        sqlite_where=sa.text("gone_at > 0"),
+        postgresql_where=sa.text("gone_at > 0"),
+    )
