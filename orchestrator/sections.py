@@ -305,9 +305,15 @@ class Allow(Section):
 
 
 class Store(Section):
-    """Where results are kept beyond the volume; its URL may hold a password, so it is masked wherever it is shown."""
+    """Where results are kept beyond the volume.
+
+    Attributes:
+        url: of the database; may hold a password, so it is masked wherever it is shown. None for a file on the volume.
+        keep: seconds that findings which are gone, and the cells of old runs, are kept.
+    """
 
     url: SecretStr | None = None
+    keep: Annotated[Duration, Field(ge=86400)] = 180 * 86400
 
 
 class Local(Section):

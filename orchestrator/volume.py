@@ -9,6 +9,7 @@ runs/<run>/<target>/<scan>/report.json       what the scanner wrote
 runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
 runs/<run>/.reserve                          room for the results, given back when the run ends
 results/<run>/ledger.json, findings.parquet, findings.csv, bom.cdx.json, summary.md
+store.sqlite3                                the store, unless another database is configured
 """
 
 import os

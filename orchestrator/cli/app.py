@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import catalog, install, matrix, render, runs
+from orchestrator.cli import catalog, install, matrix, render, runs, store
 
 app = typer.Typer(
     name="scanmatrix",
@@ -46,3 +46,4 @@ app.command("render")(render.render)
 app.command("install")(install.install)
 app.command("templates")(catalog.templates)
 app.command("lint")(catalog.lint)
+app.add_typer(store.app)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from orchestrator.model import Ledger, LedgerRow, Plan, Scan
+    from orchestrator.results.store.interface import Pruned, TakenInAll
 
 
 class Output(StrEnum):
@@ -156,6 +157,25 @@ def print_scans(scans: Iterable[Scan]) -> None:
         for scan in scans
     ]
     print_table("", ["Scan", "What it does", "Image", "Format", "Limits", "Time", "Platforms"], rows)
+
+
+def print_taken_in(found: TakenInAll) -> None:
+    """What came into the store, a line for each run."""
+    rows = [[run.run, *(str(getattr(run, name)) for name in _OF_RUN)] for run in found.runs]
+    if rows:
+        print_table("", ["Run", *(name.capitalize() for name in _OF_RUN)], rows, right=_RIGHT)
+    damaged = f", {len(found.damaged)} damaged" if found.damaged else ""
+    sys.stdout.write(f"{len(rows)} runs taken in, {found.known} known already{damaged}\n")
+
+
+_OF_RUN = ("cells", "findings", "opened", "closed")
+_RIGHT = frozenset(name.capitalize() for name in _OF_RUN)
+
+
+def print_pruned(pruned: Pruned) -> None:
+    """What was thrown away, in one line."""
+    counts = ", ".join(f"{getattr(pruned, name)} {name}" for name in pruned.__struct_fields__)
+    sys.stdout.write(f"thrown away: {counts}\n")
 
 
 def size(count: int) -> str:

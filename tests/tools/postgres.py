@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.tools import require
@@ -23,6 +23,7 @@ class Postgres:
     Attributes:
         host: address it listens on.
         tools: the folder of its programs.
+        folder: with its data.
     """
 
     host: str
@@ -31,6 +32,28 @@ class Postgres:
     user: str = "argo"
     database: str = "argo"
     password: str = PASSWORD
+    folder: Path = Path()
+
+    def url(self, database: str) -> str:
+        """The URL of a database, as `store.url` takes it."""
+        return f"postgresql://{self.user}:{self.password}@{self.host}:{self.port}/{database}"
+
+    def create(self, database: str) -> str:
+        """Make a database; returns its URL."""
+        replace(self, database="postgres").rows(f"create database {database}")
+        return self.url(database)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"-c listen_addresses={self.host} -c port={self.port} -c unix_socket_directories= -c fsync=off"
+        self._control("-w", "-t", "60", "-l", self.folder / "log", "-o", options, "start")
+
+    def kill(self) -> None:
+        """End it as a crash does: no checkpoint, every connection cut."""
+        self._control("-w", "-t", "60", "-m", "immediate", "stop")
+
+    def _control(self, *command: str | Path) -> None:
+        _run(self.tools / "pg_ctl", "-D", self.folder / "data", *command)
 
     def rows(self, query: str) -> list[list[str]]:
         """What a query gives, each value as text."""
@@ -52,7 +75,7 @@ def start_postgres(address: str) -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory(prefix="postgres-") as made, socket.socket() as probe:
         folder, data = Path(made), Path(made) / "data"
         probe.bind((address, 0))
-        server = Postgres(address, probe.getsockname()[1], tools)
+        server = Postgres(address, probe.getsockname()[1], tools, folder=folder)
         probe.close()
         (folder / "password").write_text(server.password)
         for path in (folder, folder / "password"):
@@ -60,15 +83,12 @@ def start_postgres(address: str) -> Iterator[Postgres]:
         _run(tools / "initdb", "--username", server.user, "--auth=scram-sha-256", f"--pwfile={folder / 'password'}",
              "--no-sync", "-D", data)  # fmt: skip
         (data / "pg_hba.conf").write_text("host all all 0.0.0.0/0 scram-sha-256\n")
-        options = f"-c listen_addresses={address} -c port={server.port} -c unix_socket_directories= -c fsync=off"
-        control = (tools / "pg_ctl", "-D", data, "-w", "-t", "60")
-        _run(*control, "-l", folder / "log", "-o", options, "start")
+        server.start()
         try:
-            server_wide = Postgres(address, server.port, tools, database="postgres")
-            server_wide.rows("create database argo")
+            server.create("argo")
             yield server
         finally:
-            _run(*control, "-m", "immediate", "stop")
+            server.kill()
 
 
 def _run(*command: str | Path) -> None:

@@ -15,7 +15,18 @@ def test_nothing_else_is_promised() -> None:
 
 
 def test_the_command_loads_no_heavy_package_for_its_help() -> None:
-    heavy = ["pandas", "pyarrow", "hera", "requests", "oras", "pydantic", "cyclonedx", "rich.console"]
+    heavy = [
+        "pandas",
+        "pyarrow",
+        "hera",
+        "requests",
+        "oras",
+        "pydantic",
+        "cyclonedx",
+        "rich.console",
+        "sqlalchemy",
+        "alembic",
+    ]
     code = (
         "import sys\nfrom orchestrator.cli.app import app\n"
         "try: app(['--help'])\nexcept SystemExit: pass\n"

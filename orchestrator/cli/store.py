@@ -1,0 +1,104 @@
+"""`scanmatrix store migrate`, `import` and `prune`: the database of all results."""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import ConfigFile, OutputOption
+from orchestrator.cli.output import Output
+
+app = typer.Typer(
+    name="store", help="Keep the results of all runs in a database.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+def _duration(text: str) -> int:
+    from orchestrator.errors import UsageError
+    from orchestrator.quantities import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--keep: {error}") from error
+
+
+@app.command()
+def migrate(config: ConfigFile = None) -> None:
+    """Bring the database's tables up to date; does nothing when they are.
+
+    Example: scanmatrix store migrate --config scanmatrix.yaml
+    """
+    from orchestrator import sdk
+    from orchestrator.results.store import Store
+
+    with Store.of(sdk.load_config(config)) as store:
+        before, after = store.migrate()
+        told = "is up to date" if before == after else f"brought from {before or 'nothing'} up to date"
+        typer.echo(f"{store!r} {told}: revision {after}")
+
+
+@app.command("import")
+def import_(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RUN…", help="Ids of runs; without any, all that the store lacks.", show_default=False),
+    ] = None,
+    config: ConfigFile = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Take in runs from the volume; what the store has already stays as it is.
+
+    A run whose files are damaged is told and left out; the exit status is then 3.
+
+    Example: scanmatrix store import
+    """
+    from orchestrator import sdk
+    from orchestrator.cli import BROKEN
+    from orchestrator.cli.output import print_data, print_taken_in
+    from orchestrator.results.store import Store
+    from orchestrator.volume import Volume
+
+    settings = sdk.load_config(config)
+    with Store.of(settings) as store:
+        found = store.take_in_all(Volume(settings.volume.path), runs)
+    if output is Output.TABLE:
+        print_taken_in(found)
+    else:
+        print_data(found, output)
+    for why in found.damaged.values():
+        typer.echo(f"scanmatrix: {why}", err=True)
+    if found.damaged:
+        raise typer.Exit(BROKEN)
+
+
+@app.command()
+def prune(
+    config: ConfigFile = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            metavar="DURATION",
+            help="What is younger stays, instead of store.keep.",
+            show_default=False,
+            parser=_duration,
+        ),
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Throw away what ended long ago: gone findings, cells of old runs, targets that no run has had since.
+
+    How every target stands now stays.
+
+    Example: scanmatrix store prune --keep 90d
+    """
+    from orchestrator import sdk
+    from orchestrator.cli.output import print_data, print_pruned
+    from orchestrator.results.store import Store
+
+    settings = sdk.load_config(config)
+    with Store.of(settings) as store:
+        pruned = store.prune(settings.store.keep if keep is None else keep)
+    if output is Output.TABLE:
+        print_pruned(pruned)
+    else:
+        print_data(pruned, output)

@@ -1,0 +1,218 @@
+"""What cells refer to, written before them in batches of its own: runs, targets and their names, states, facts.
+
+None of it says that a cell was taken in, so it does no harm when the rest of the run never follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from orchestrator.model import Severity
+from orchestrator.results.store.dialects import BATCH, among, insert_new, upsert
+from orchestrator.results.store.schema import (
+    LONGEST,
+    LONGEST_ID,
+    LONGEST_NAME,
+    fact_ids,
+    facts,
+    names,
+    runs,
+    states,
+    targets,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import Column, Connection
+
+    from orchestrator.model import LedgerRow, Name
+    from orchestrator.results.store.reading import Fact, RunFiles
+
+_RANKS = {severity.value: severity.rank for severity in Severity}
+# Ids remembered of facts; beyond it they are looked up again.
+_REMEMBERED = 500_000
+_IDENTITY = ("kind", "id", "package", "version", "purl", "location")
+
+
+def clip(text: str, limit: int = LONGEST) -> str:
+    """Foreign text as every database takes it: no NUL, cut to a length."""
+    return text[:limit].replace("\0", "\N{REPLACEMENT CHARACTER}") if text else ""
+
+
+def spell_id(name: str) -> str:
+    """An id of a finding as it is looked up: whatever its case, and no longer than a key may be."""
+    return clip(name.strip(), LONGEST_ID).strip().upper()[:LONGEST_ID]
+
+
+def batches(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """As many as one statement shall have."""
+    waiting = list(values)
+    for start in range(0, len(waiting), BATCH):
+        yield waiting[start : start + BATCH]
+
+
+def run_id(connection: Connection, run: str, created: int) -> int:
+    """The id of a run, which is made when it is not there; the run is not taken in yet."""
+    empty = {"ledger_digest": "", "ledger_stamp": "", "finished_at": 0, "passed": True, "pruned": False}
+    with connection.begin():
+        insert_new(connection, runs, [{"run": run, "created_at": created, **empty}])
+        return int(connection.scalar(select(runs.c.id).where(runs.c.run == run)) or 0)
+
+
+def write_targets(connection: Connection, files: RunFiles, created: int) -> dict[str, int]:
+    """Bring the run's targets and their names up to date.
+
+    Returns:
+        Ids by target.
+    """
+    rows = {row.target: row for row in files.ledger.rows}
+    found: dict[str, int] = {}
+    for wanted in batches(rows):
+        with connection.begin():
+            known = {
+                row.target: row
+                for row in connection.execute(select(targets).where(among(connection, targets.c.target, wanted)))
+            }
+            made = [_target(rows[target], files.names[target], known.get(target), created) for target in wanted]
+            insert_new(connection, targets, [row for row in made if row["target"] not in known])
+            upsert(connection, targets, ["target"], [row for row in made if row["target"] in known])
+            late = [row for row in made if row["target"] in known and row["first_at"] < known[row["target"]].first_at]
+            _move_back(connection, targets.c.target, late)
+            pairs = connection.execute(
+                select(targets.c.target, targets.c.id).where(among(connection, targets.c.target, wanted))
+            )
+            ids = {row.target: row.id for row in pairs}
+            _write_names(connection, {ids[target]: files.names[target] for target in wanted}, created)
+        found |= ids
+    return found
+
+
+def _target(row: LedgerRow, given: Sequence[Name], known: Any, created: int) -> dict[str, Any]:
+    references = [clip(name.reference, LONGEST_NAME) for name in given]
+    references += [known.reference] if known else []
+    return {
+        "target": row.target,
+        "digest": clip(row.digest, 160),
+        "platform": clip(row.platform, 64),
+        "reference": min(references, default=""),
+        "first_at": min(created, known.first_at) if known else created,
+        "last_at": max(created, known.last_at) if known else created,
+    }
+
+
+def _move_back(connection: Connection, key: Column[Any], rows: list[dict[str, Any]]) -> None:
+    """A run that comes late: what it has was there earlier than we knew."""
+    if rows:
+        statement = key.table.update().where(key == bindparam("key_")).values(first_at=bindparam("first_"))
+        connection.execute(statement, [{"key_": row[key.name], "first_": row["first_at"]} for row in rows])
+
+
+def _write_names(connection: Connection, given: dict[int, tuple[Name, ...]], created: int) -> None:
+    key = ("target_id", "reference", "owner")
+    found = connection.execute(select(names).where(among(connection, names.c.target_id, list(given))))
+    known = {(row.target_id, row.reference, row.owner): row for row in found}
+    made: dict[tuple[int, str, str], dict[str, Any]] = {}
+    for target, all_names in given.items():
+        for name in all_names:
+            place = (target, clip(name.reference, LONGEST_NAME), clip(name.owner, 200))
+            labels = clip(msgspec.json.encode(name.labels, order="sorted").decode())
+            old = known.get(place)
+            # Of two runs planned at the same second the greater labels win, so that their order does not matter.
+            if old is not None and (old.last_at, old.labels) > (created, labels):
+                labels = old.labels
+            first, last = (min(created, old.first_at), max(created, old.last_at)) if old else (created, created)
+            made[place] = {**dict(zip(key, place, strict=True)), "labels": labels, "first_at": first, "last_at": last}
+    insert_new(connection, names, [row for place, row in made.items() if place not in known])
+    upsert(connection, names, key, [row for place, row in made.items() if place in known])
+    late = [
+        (known[place].id, row)
+        for place, row in made.items()
+        if place in known and row["first_at"] < known[place].first_at
+    ]
+    _move_back(connection, names.c.id, [{"id": id_, "first_at": row["first_at"]} for id_, row in late])
+
+
+def write_states(connection: Connection, pairs: Iterable[tuple[int, str]]) -> None:
+    """Make the rows of targets and scans that have none yet: never tried."""
+    empty: dict[str, Any] = {"last_at": 0, "ok_at": 0, "failures": 0, "findings": 0, "outcome": "", "reason": ""}
+    empty |= dict.fromkeys(("scanner", "scanner_version", "database_version", "report_digest"), "")
+    for some in batches(pairs):
+        with connection.begin():
+            insert_new(connection, states, [{"target_id": target, "scan": scan, **empty} for target, scan in some])
+
+
+class Facts:
+    """Ids of facts; those that are not there yet are written."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[bytes, int] = {}
+
+    def ids(self, found: Sequence[Sequence[Fact]]) -> list[set[int]]:
+        """For each cell, the ids of what it found."""
+        digests = [[_digest(fact) for fact in of_cell] for of_cell in found]
+        everything = dict(zip(chain.from_iterable(digests), chain.from_iterable(found), strict=True))
+        if len(self._known) + len(everything) > _REMEMBERED:
+            self._known.clear()
+        unknown = {digest: fact for digest, fact in everything.items() if digest not in self._known}
+        for some in batches(unknown):
+            self._look_up(some)
+            new = {digest: unknown[digest] for digest in some if digest not in self._known}
+            if new:
+                self._write(new)
+        return [{self._known[digest] for digest in keys} for keys in digests]
+
+    def _look_up(self, digests: Iterable[bytes]) -> None:
+        wanted = [digest.hex() for digest in digests]
+        with self._connection.begin():
+            self._known |= self._find(wanted)
+
+    def _find(self, digests: Sequence[str]) -> dict[bytes, int]:
+        rows = self._connection.execute(
+            select(facts.c.digest, facts.c.id).where(among(self._connection, facts.c.digest, digests))
+        )
+        return {bytes.fromhex(row.digest): row.id for row in rows}
+
+    def _write(self, new: dict[bytes, Fact]) -> None:
+        """Facts and all their ids in one transaction: a fact without them would never be found."""
+        with self._connection.begin():
+            insert_new(self._connection, facts, [_row(digest, fact) for digest, fact in new.items()])
+            made = self._find([digest.hex() for digest in new])
+            ids = {
+                (spell_id(name), made[digest]): name == fact.id
+                for digest, fact in new.items()
+                for name in (*fact.aliases, fact.id)
+            }
+            rows = [{"name": name, "fact_id": fact, "own": own} for (name, fact), own in ids.items()]
+            insert_new(self._connection, fact_ids, rows)
+        self._known |= made
+
+
+def _digest(fact: Fact) -> bytes:
+    return hashlib.blake2b(msgspec.json.encode(fact), digest_size=16).digest()
+
+
+def _row(digest: bytes, fact: Fact) -> dict[str, Any]:
+    identity = msgspec.json.encode([getattr(fact, name) for name in _IDENTITY])
+    return {
+        "digest": digest.hex(),
+        "identity": hashlib.blake2b(identity, digest_size=16).hexdigest(),
+        "kind": clip(fact.kind, 32),
+        "name": clip(fact.id, LONGEST_ID),
+        "severity": _RANKS.get(fact.severity, 0),
+        "title": clip(fact.title),
+        "package": clip(fact.package),
+        "version": clip(fact.version),
+        "purl": clip(fact.purl),
+        "location": clip(fact.location),
+        "fixed_version": clip(fact.fixed_version),
+        "cvss_score": fact.cvss_score,
+        "cvss_version": clip(fact.cvss_version, 16),
+        "cvss_vector": clip(fact.cvss_vector),
+    }

@@ -1,0 +1,180 @@
+"""How the database is reached: its URL, its engine, its errors in our words, and one writer at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from orchestrator.errors import TemporaryError
+from orchestrator.results.store.interface import StoreError, StoreGoneError, StoreUrlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DRIVERS = {
+    "sqlite": ("sqlite", ""),
+    "postgresql": ("postgresql+psycopg", "postgresql"),
+    "postgres": ("postgresql+psycopg", "postgresql"),
+    "mysql": ("mysql+pymysql", "mysql"),
+    "mariadb": ("mariadb+pymysql", "mysql"),
+}
+# Of the lock that writers and migrations hold; any number that no other program takes.
+_LOCK_NUMBER = 0x5CA77A7B
+_LOCK_NAME = "scanmatrix-store"
+_CONNECT_SECONDS = 10
+_POLL_SECONDS = 0.1
+
+
+class StoreBusyError(TemporaryError):
+    """Another process has been writing to the store for longer than we waited."""
+
+
+def parse_url(url: str) -> URL:
+    """The URL of a database, with the driver this project uses.
+
+    Raises:
+        StoreUrlError: it is none, or of a database that is not supported.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise StoreUrlError("store.url is not a URL; write postgresql://user:password@host/database") from error
+    name = parsed.drivername.partition("+")[0]
+    if name not in _DRIVERS:
+        raise StoreUrlError(f"store.url: {name!r} is not supported; there are sqlite, postgresql, mysql and mariadb")
+    return parsed.set(drivername=_DRIVERS[name][0]) if name != "sqlite" else parsed
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine that connects when it is first used.
+
+    Raises:
+        StoreUrlError: the driver is not installed.
+    """
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if url.get_backend_name() == "postgresql":
+        options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
+    elif url.get_backend_name() in {"mysql", "mariadb"}:
+        # As in the other databases: what others have committed is seen by the next statement.
+        options |= {"connect_args": {"connect_timeout": _CONNECT_SECONDS}, "isolation_level": "READ COMMITTED"}
+    try:
+        engine = create_engine(url, **options)
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        extra = _DRIVERS[url.get_backend_name()][1]
+        raise StoreUrlError(
+            f"store.url: no driver for {url.get_backend_name()} is installed; pip install 'scanmatrix[{extra}]'"
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Readers beside a writer, no sync for each commit (a power cut costs the last of them, never the file)."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@contextmanager
+def told(url: URL) -> Iterator[None]:
+    """Whatever the database or its driver raises, as one of our errors, without its password.
+
+    Raises:
+        StoreGoneError: it does not answer, or went away.
+        StoreError: it refused a statement.
+    """
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError) as error:
+        words = str(getattr(error, "orig", None) or error).strip().replace("\n", " ")
+        if url.password:
+            words = words.replace(str(url.password), "***")
+        if isinstance(error, (OperationalError, PoolTimeoutError)) or getattr(error, "connection_invalidated", False):
+            raise StoreGoneError(
+                f"{mask(url)}: the database does not answer: {words}; no result is lost, they lie on the volume: see"
+                " that it runs, then `scanmatrix store import` takes them in"
+            ) from error
+        raise StoreError(f"{mask(url)}: the database refused a statement: {words}") from error
+
+
+def mask(url: URL) -> str:
+    """The URL for messages."""
+    url = url.set(drivername=url.get_backend_name())
+    return url.render_as_string(hide_password=True)
+
+
+@contextmanager
+def writing_alone(engine: Engine, *, patience: float) -> Iterator[Connection]:
+    """A connection for the only writer: others wait, in this process, another one, or on another machine.
+
+    The lock ends with the connection, so a writer that dies holds up nobody.
+
+    Args:
+        engine: of the database.
+        patience: seconds to wait for another writer.
+
+    Raises:
+        StoreBusyError: it goes on for longer.
+    """
+    name = engine.dialect.name
+    if name == "sqlite":
+        with _locked_file(engine.url, patience), engine.connect() as connection:
+            yield connection
+        return
+    with engine.connect() as connection:
+        lock, unlock = (
+            (f"SELECT pg_try_advisory_lock({_LOCK_NUMBER})", f"SELECT pg_advisory_unlock({_LOCK_NUMBER})")
+            if name == "postgresql"
+            else (f"SELECT GET_LOCK('{_LOCK_NAME}', 0)", f"SELECT RELEASE_LOCK('{_LOCK_NAME}')")
+        )
+        deadline = time.monotonic() + patience
+        while not connection.scalar(text(lock)):
+            connection.rollback()
+            _wait(engine.url, deadline)
+        connection.commit()
+        try:
+            yield connection
+        except BaseException:
+            # Closed for good, whatever state it is in; the lock goes with it.
+            connection.invalidate()
+            raise
+        connection.execute(text(unlock))
+        connection.commit()
+
+
+@contextmanager
+def _locked_file(url: URL, patience: float) -> Iterator[None]:
+    if not url.database or url.database == ":memory:":
+        yield
+        return
+    path = Path(f"{url.database}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise StoreGoneError(f"{path}: {error.strerror}; the store must lie where we may write") from error
+    with file:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                _wait(url, deadline)
+        yield
+
+
+def _wait(url: URL, deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise StoreBusyError(f"{mask(url)}: another process writes to the store; try again when it is done")
+    time.sleep(_POLL_SECONDS)

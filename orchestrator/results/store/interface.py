@@ -1,0 +1,280 @@
+"""The store's errors, and what its questions are answered with."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
+from typing import NamedTuple
+
+from orchestrator.errors import PermanentError, TemporaryError, UsageError
+from orchestrator.model import Document, Outcome, Severity
+
+
+class StoreError(PermanentError):
+    """The database refused what it was asked; the message has its words."""
+
+
+class StoreUrlError(UsageError):
+    """The URL of the database cannot be used, or the driver for it is not installed."""
+
+
+class SchemaError(StoreError):
+    """The tables are of another version of this program; the message says which of both to bring up to date."""
+
+
+class DamagedRunError(PermanentError):
+    """A run's files on the volume cannot be believed; nothing of the cell they concern was taken in."""
+
+
+class StoreGoneError(TemporaryError):
+    """The database does not answer, or went away; what was committed stays, and the rest lies on the volume."""
+
+
+class Version(NamedTuple):
+    """What made a result: versions of the scanner and of its database, as the ledger has them."""
+
+    scanner: str
+    database: str
+
+
+class TakenIn(Document, frozen=True):
+    """What taking in one run changed.
+
+    Attributes:
+        cells: cells written; those that the store had already are not counted.
+        findings: findings read of these cells.
+        opened: findings seen for the first time, or again after they had been gone.
+        closed: findings found gone.
+        known: True when the store had the whole run, and nothing was read beyond its ledger.
+    """
+
+    run: str
+    cells: int = 0
+    findings: int = 0
+    opened: int = 0
+    closed: int = 0
+    known: bool = False
+
+
+class TakenInAll(Document, frozen=True):
+    """What taking in a whole volume came to.
+
+    Attributes:
+        runs: those that the store lacked, oldest first.
+        known: number of runs it had.
+        damaged: by run, why it could not be taken in.
+    """
+
+    runs: tuple[TakenIn, ...] = ()
+    known: int = 0
+    damaged: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+
+
+class Pruned(Document, frozen=True):
+    """How many rows of each kind were thrown away."""
+
+    findings: int = 0
+    cells: int = 0
+    runs: int = 0
+    states: int = 0
+    targets: int = 0
+    facts: int = 0
+
+
+class Stale(Document, frozen=True):
+    """A target and scan that should be scanned again.
+
+    Attributes:
+        reference: the first of the target's names.
+        why: `never` ended ok, `old`, or `version`: its scanner or database is another than the scan has now.
+        scanned: when it last ended ok; None for never.
+        outcome: of the last attempt; None when there was none yet.
+        failures: how many attempts have failed since then.
+    """
+
+    target: str
+    scan: str
+    reference: str
+    why: str
+    scanned: datetime | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    failures: int = 0
+
+
+class Use(Document, frozen=True):
+    """Where a workload runs a target, and who answers for it."""
+
+    cluster: str
+    namespace: str
+    kind: str
+    name: str
+    container: str
+    owner: str = ""
+    contact: str = ""
+
+
+class Holder(Document, frozen=True):
+    """A target that has the finding now.
+
+    Attributes:
+        id: as the scanner that found it names it; the one asked for may be an alias of it.
+        references: every name of the target.
+        owners: who answers for these names.
+        uses: workloads that ran the target when the cluster was last looked at.
+        since: when it was first seen there.
+    """
+
+    target: str
+    references: tuple[str, ...]
+    owners: tuple[str, ...]
+    scan: str
+    id: str
+    severity: Severity
+    package: str
+    version: str
+    location: str
+    fixed_version: str
+    since: datetime
+    uses: tuple[Use, ...] = ()
+
+
+class Holders(Document, frozen=True):
+    """Who has a finding: how many pairs of finding and target there are, and the first of them."""
+
+    total: int
+    rows: tuple[Holder, ...]
+
+
+class FoundNow(Document, frozen=True):
+    """A finding of one target; `gone` says when a scan first missed it, None while it is there."""
+
+    scan: str
+    kind: str
+    id: str
+    severity: Severity
+    title: str
+    package: str
+    version: str
+    purl: str
+    location: str
+    fixed_version: str
+    cvss_score: float | None
+    since: datetime
+    gone: datetime | None = None
+
+
+class State(Document, frozen=True):
+    """How one scan of a target stands.
+
+    Attributes:
+        run: of the newest cell, which ended with this outcome and reason.
+        at: when that was; None when the plan's run is not over.
+        scanned: when it last ended ok; None for never.
+        failures: how many attempts have failed since then.
+        findings: of the last ok cell; equal ones are counted once.
+    """
+
+    scan: str
+    run: str
+    at: datetime | None
+    outcome: Outcome | None
+    reason: str
+    scanned: datetime | None
+    failures: int
+    findings: int
+    scanner: str
+    version: Version
+    report_digest: str
+
+
+class TargetView(Document, frozen=True):
+    """One target: its names, how each scan of it stands, and what they found."""
+
+    target: str
+    digest: str
+    platform: str
+    references: tuple[str, ...]
+    owners: tuple[str, ...]
+    states: tuple[State, ...]
+    findings: tuple[FoundNow, ...]
+    uses: tuple[Use, ...] = ()
+
+
+class StateCount(Document, frozen=True):
+    """Number of targets whose scan stands so.
+
+    Attributes:
+        outcome: of the newest cell; None when there is none yet.
+        freshness: `never` ended ok, `stale` or `fresh` by age.
+    """
+
+    scan: str
+    outcome: Outcome | None
+    freshness: str
+    targets: int
+
+
+class Change(Document, frozen=True):
+    """A finding that came, went or changed (its severity, its fix) on one target."""
+
+    target: str
+    reference: str
+    scan: str
+    id: str
+    severity: Severity
+    package: str
+    version: str
+    location: str
+    at: datetime
+
+
+class Unscanned(Document, frozen=True):
+    """A target and scan that no run has had since; what it last found may still be there."""
+
+    target: str
+    reference: str
+    scan: str
+    last: datetime
+    findings: int
+
+
+class Changes(Document, frozen=True):
+    """What is otherwise than it was then.
+
+    Attributes:
+        new: findings there now, and not then.
+        fixed: findings there then, and not now.
+        changed: there then and now, but not with the same severity, fix, title or aliases.
+        still: number of findings there then and now, the changed ones too.
+        unscanned: what has not been scanned since.
+    """
+
+    new: tuple[Change, ...]
+    fixed: tuple[Change, ...]
+    changed: tuple[Change, ...]
+    still: int
+    unscanned: tuple[Unscanned, ...]
+
+
+class Container(Document, frozen=True):
+    """A container of a workload, and the target it runs."""
+
+    name: str
+    target: str
+
+
+class Workload(Document, frozen=True):
+    """A workload as an inventory of a cluster finds it.
+
+    Attributes:
+        max_lifetime: seconds its images may be old; None for no limit.
+    """
+
+    cluster: str
+    namespace: str
+    kind: str
+    name: str
+    owner: str = ""
+    contact: str = ""
+    max_lifetime: int | None = None
+    containers: tuple[Container, ...] = ()

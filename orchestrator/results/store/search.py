@@ -1,0 +1,150 @@
+"""Who has a finding, and what changed since a moment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, func, literal_column, or_, select
+
+from orchestrator.results.store.catalogue import spell_id
+from orchestrator.results.store.interface import Change, Changes, Holder, Holders, Unscanned
+from orchestrator.results.store.names import SEVERITIES, names_of, uses_of
+from orchestrator.results.store.schema import fact_ids, facts, findings, states, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import ColumnElement, Connection, Row, Select
+
+_SHOWN = (
+    facts.c.name,
+    facts.c.identity,
+    facts.c.severity,
+    facts.c.package,
+    facts.c.version,
+    facts.c.location,
+    facts.c.fixed_version,
+)
+
+
+def who_has(connection: Connection, name: str, limit: int) -> Holders:
+    """See `Store.who_has`."""
+    wanted = select(fact_ids.c.fact_id).where(_called(connection, spell_id(name))).distinct().subquery()
+    there = and_(findings.c.fact_id == wanted.c.fact_id, findings.c.gone_at == 0)
+    total = connection.scalar(select(func.count()).select_from(findings).join(wanted, there)) or 0
+    query = (
+        select(findings.c.first_at, states.c.scan, targets.c.id, targets.c.target, *_SHOWN)
+        .join(wanted, there)
+        .join(facts, facts.c.id == findings.c.fact_id)
+        .join(states, states.c.id == findings.c.state_id)
+        .join(targets, targets.c.id == states.c.target_id)
+        .order_by(targets.c.id, findings.c.state_id, findings.c.fact_id)
+        .limit(limit)
+    )
+    rows = connection.execute(query).all()
+    ids = {row.id for row in rows}
+    known, uses = names_of(connection, ids), uses_of(connection, ids)
+    nameless: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    return Holders(
+        total=total,
+        rows=tuple(
+            Holder(
+                target=row.target,
+                references=known.get(row.id, nameless)[0],
+                owners=known.get(row.id, nameless)[1],
+                scan=row.scan,
+                id=row.name,
+                severity=SEVERITIES[row.severity],
+                package=row.package,
+                version=row.version,
+                location=row.location,
+                fixed_version=row.fixed_version,
+                since=datetime.fromtimestamp(row.first_at, UTC),
+                uses=uses.get(row.id, ()),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _called(connection: Connection, name: str) -> ColumnElement[bool]:
+    """Which ids are of that name, or of what other scanners call the same thing.
+
+    What one fact says of its aliases helps to find the facts that do not mention this one. It goes one step only: an
+    advisory of a distribution has many CVEs as aliases, and these are not each other's.
+    """
+    named = select(fact_ids.c.fact_id).where(fact_ids.c.name == name)
+    of_own = select(fact_ids.c.name).where(fact_ids.c.fact_id.in_(named.where(fact_ids.c.own.is_(True))))
+    others = named.where(fact_ids.c.own.is_(False))
+    owners = select(fact_ids.c.name).where(fact_ids.c.fact_id.in_(others), fact_ids.c.own.is_(True))
+    aliases = {name, *connection.scalars(of_own.distinct())}
+    known_as = set(connection.scalars(owners.distinct()))
+    return or_(fact_ids.c.name.in_(aliases), and_(fact_ids.c.name.in_(known_as), fact_ids.c.own.is_(True)))
+
+
+def changes(connection: Connection, since: datetime) -> Changes:
+    """See `Store.changes`."""
+    begin = int(since.timestamp())
+    base = (
+        select(findings, states.c.scan, targets.c.target, targets.c.reference, *_SHOWN)
+        .join(facts, facts.c.id == findings.c.fact_id)
+        .join(states, states.c.id == findings.c.state_id)
+        .join(targets, targets.c.id == states.c.target_id)
+    )
+    came = _by_identity(connection, base.where(findings.c.first_at >= begin, findings.c.gone_at == 0))
+    is_gone = findings.c.gone_at > literal_column("0")  # spelt out, as in the condition of its index
+    went = _by_identity(connection, base.where(is_gone, findings.c.gone_at >= begin, findings.c.first_at < begin))
+    total = int(connection.scalar(select(func.sum(states.c.findings))) or 0)
+    changed = came.keys() & went.keys()
+    return Changes(
+        new=_changes((row for key, row in came.items() if key not in changed), "first_at"),
+        fixed=_changes((row for key, row in went.items() if key not in changed), "gone_at"),
+        changed=_changes((came[key] for key in changed), "first_at"),
+        still=total - len(came) + len(changed),
+        unscanned=_unscanned(connection, begin),
+    )
+
+
+def _by_identity(connection: Connection, query: Select[Any]) -> dict[tuple[int, str], Row[Any]]:
+    """Rows by target and scan, and by what the finding is whatever is said of it."""
+    return {(row.state_id, row.identity): row for row in connection.execute(query)}
+
+
+def _changes(rows: Iterable[Row[Any]], moment: str) -> tuple[Change, ...]:
+    found = [
+        Change(
+            target=row.target,
+            reference=row.reference,
+            scan=row.scan,
+            id=row.name,
+            severity=SEVERITIES[row.severity],
+            package=row.package,
+            version=row.version,
+            location=row.location,
+            at=datetime.fromtimestamp(getattr(row, moment), UTC),
+        )
+        for row in rows
+    ]
+    return tuple(
+        sorted(found, key=lambda each: (each.at, each.target, each.scan, each.id, each.package, each.location))
+    )
+
+
+def _unscanned(connection: Connection, begin: int) -> tuple[Unscanned, ...]:
+    query = (
+        select(states.c.scan, states.c.last_at, states.c.findings, targets.c.target, targets.c.reference)
+        .join(targets, targets.c.id == states.c.target_id)
+        .where(states.c.last_at < begin, states.c.last_at > 0)
+        .order_by(targets.c.target, states.c.scan)
+    )
+    return tuple(
+        Unscanned(
+            target=row.target,
+            reference=row.reference,
+            scan=row.scan,
+            last=datetime.fromtimestamp(row.last_at, UTC),
+            findings=row.findings,
+        )
+        for row in connection.execute(query)
+    )

@@ -1,0 +1,111 @@
+"""The store on real servers: what every database must do, and a server that is killed while a run comes in."""
+
+import itertools
+import os
+import threading
+import time
+
+import pytest
+
+from orchestrator.results.store import Store, StoreGoneError
+from orchestrator.results.store import cells as cells_module
+from orchestrator.results.store.migration import newest_revision
+from tests.store_suite import *  # noqa: F403
+from tests.stored_runs import day, finding, rows_of, write_run
+from tests.tools.mariadb import start_mariadb
+from tests.tools.postgres import start_postgres
+
+_NUMBERS = itertools.count()
+_STARTERS = {"postgresql": start_postgres, "mariadb": start_mariadb}
+
+
+@pytest.fixture(scope="module", params=list(_STARTERS))
+def server(request):
+    if request.param == "postgresql" and os.geteuid() != 0:
+        pytest.skip("PostgreSQL is started as its own user, which needs root")
+    with _STARTERS[request.param]("127.0.0.1") as started:
+        yield started
+
+
+@pytest.fixture
+def url(server):
+    return server.create(f"store{next(_NUMBERS)}")
+
+
+@pytest.fixture
+def killed_after(server, monkeypatch):
+    """Have the server die right before a cell is committed."""
+
+    def arm(cells: int) -> None:
+        write, count = cells_module.CellWriter.write, itertools.count(1)
+
+        def dying(self, *given):
+            write(self, *given)
+            if next(count) == cells:
+                server.kill()
+
+        monkeypatch.setattr(cells_module.CellWriter, "write", dying)
+
+    return arm
+
+
+def _write_runs(volume):
+    cells = {f"t{number}/dependency": [finding(number), finding(number + 1)] for number in range(6)}
+    write_run(volume, "run-1", day(1), cells)
+    write_run(volume, "run-2", day(2), {**cells, "t1/dependency": []})
+
+
+def test_killed_in_a_transaction_and_back_later(server, url, volume, killed_after):
+    _write_runs(volume)
+    killed_after(4)
+    with Store(url, patience=0) as store:
+        with pytest.raises(StoreGoneError, match="no result is lost"):
+            store.take_in_all(volume)
+        with pytest.raises(StoreGoneError):
+            store.versions()
+        server.start()
+        rows = rows_of(url)
+        assert len(rows["cells"]) <= 3
+        assert len(rows["findings"]) == 2 * len(rows["cells"])
+        assert [each.run for each in store.take_in_all(volume).runs] == ["run-1", "run-2"]
+    assert len(rows_of(url)["cells"]) == 12
+
+
+def test_killed_in_a_transaction_and_back_while_we_wait(server, url, volume, killed_after, tmp_path):
+    _write_runs(volume)
+    killed_after(4)
+
+    def revive() -> None:
+        time.sleep(2)
+        server.start()
+
+    reviver = threading.Timer(0, revive)
+    with Store(url, patience=60) as store:
+        reviver.start()
+        found = store.take_in_all(volume)
+        reviver.join()
+    assert [each.run for each in found.runs] == ["run-1", "run-2"]
+    undisturbed = f"sqlite:///{tmp_path / 'undisturbed.sqlite3'}"
+    with Store(undisturbed) as store:
+        store.take_in_all(volume)
+    assert rows_of(url) == rows_of(undisturbed)
+
+
+def test_replicas_that_migrate_at_once(url):
+    found, failed = [], []
+
+    def migrate():
+        try:
+            with Store(url) as store:
+                found.append(store.migrate())
+        except Exception as error:  # noqa: BLE001 - told in the assertion
+            failed.append(error)
+
+    threads = [threading.Thread(target=migrate) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    newest = newest_revision()
+    assert sorted(found) == [("", newest), *[(newest, newest)] * 3]

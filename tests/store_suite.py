@@ -1,0 +1,367 @@
+"""What a store must do on every database: imported by the unit tests (SQLite) and by the integration tests (servers).
+
+A module that imports it has a fixture `url`: of an empty database.
+"""
+
+from threading import Thread
+
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from orchestrator.model import Name, Outcome, Severity
+from orchestrator.results import NoResultsError
+from orchestrator.results.store import DamagedRunError, SchemaError, Store, Version
+from orchestrator.results.store import cells as cells_module
+from orchestrator.results.store.connection import make_engine, parse_url
+from orchestrator.results.store.interface import Container, Workload
+from orchestrator.volume import Volume
+from tests.stored_runs import LOG4J, day, finding, rows_of, write_run
+
+HOUR, WEEK = 3600, 7 * 86400
+
+
+@pytest.fixture
+def volume(tmp_path):
+    return Volume(tmp_path / "volume")
+
+
+@pytest.fixture
+def store(url):
+    with Store(url, patience=0) as opened:
+        yield opened
+
+
+def test_the_same_run_twice_changes_nothing(url, volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1), finding(2), finding(1)], "b/dependency": "broke"})
+    first = store.take_in(volume, "run-1")
+    assert (first.cells, first.findings, first.opened, first.closed, first.known) == (2, 3, 2, 0, False)
+    rows = rows_of(url)
+    assert store.take_in(volume, "run-1").known
+    (volume.results("run-1") / "ledger.json").touch()
+    assert store.take_in(volume, "run-1").known
+    found = store.take_in_all(volume)
+    assert (found.runs, found.known, found.damaged) == ((), 1, {})
+    assert rows_of(url) == rows
+
+
+def test_findings_come_change_and_go(volume, store):
+    worse = msgspec.structs.replace(finding(3), severity=Severity.CRITICAL)
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1), finding(2), finding(3)], "old/dependency": []})
+    write_run(volume, "run-2", day(2), {"a/dependency": [finding(1), worse, finding(4)]})
+    store.take_in_all(volume)
+    found = store.changes(day(1.5))
+    assert [(each.id, each.at) for each in found.new] == [("CVE-2025-4", day(2))]
+    assert [(each.id, each.at) for each in found.fixed] == [("CVE-2025-2", day(2))]
+    assert [(each.id, each.severity) for each in found.changed] == [("CVE-2025-3", Severity.CRITICAL)]
+    assert found.still == 2
+    assert [(each.target, each.last) for each in found.unscanned] == [("old", day(1))]
+    everything = store.changes(day(0))
+    assert (len(everything.new), everything.fixed, everything.still) == (3, (), 0)
+    nothing = store.changes(day(3))
+    assert (nothing.new, nothing.fixed, nothing.changed, nothing.still) == ((), (), (), 3)
+
+
+def test_a_failed_cell_says_nothing_of_findings(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    write_run(volume, "run-2", day(2), {"a/dependency": "out of memory"})
+    write_run(volume, "run-3", day(3), {"a/dependency": "out of memory again"})
+    write_run(volume, "run-4", day(4), {"a/dependency": "skipped: excluded"})
+    store.take_in_all(volume)
+    view = store.target("a")
+    [state] = view.states
+    assert (state.outcome, state.reason, state.failures, state.scanned) == (
+        Outcome.FAILED,
+        "out of memory again",
+        2,
+        day(1),
+    )
+    assert state.run == "run-4"
+    assert [(each.id, each.since, each.gone) for each in view.findings] == [("CVE-2025-1", day(1), None)]
+
+
+def test_an_equal_report_writes_no_finding(url, volume, store):
+    for number in (1, 2, 3):
+        write_run(volume, f"run-{number}", day(number), {"a/dependency": [finding(1)]})
+    found = store.take_in_all(volume).runs
+    assert [(each.cells, each.findings, each.opened) for each in found] == [(1, 1, 1), (1, 0, 0), (1, 0, 0)]
+    assert store.target("a").states[0].scanned == day(3)
+    assert len(rows_of(url)["findings"]) == 1
+
+
+def test_runs_in_another_order(tmp_path, volume, store, url):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    write_run(volume, "run-2", day(2), {"a/dependency": [finding(2)]}, components=7)
+    write_run(volume, "run-3", day(3), {"a/dependency": [finding(1)]})
+    for run in ("run-3", "run-1", "run-2"):
+        store.take_in(volume, run)
+    view = store.target("a", gone=True)
+    assert [(each.id, each.since, each.gone) for each in view.findings] == [
+        ("CVE-2025-1", day(1), day(2)),
+        ("CVE-2025-1", day(3), None),
+        ("CVE-2025-2", day(2), day(3)),
+    ]
+    assert view.states[0].run == "run-3"
+    assert rows_of(url)["boms"][0][2:4] == ("7", "runs/run-2/a/dependency/report.json")
+
+
+def test_an_equal_report_that_comes_late(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    write_run(volume, "run-2", day(2), {"a/dependency": [finding(1)]})
+    write_run(volume, "run-3", day(3), {"a/dependency": "broke"})
+    for run in ("run-1", "run-3", "run-2"):
+        store.take_in(volume, run)
+    view = store.target("a", gone=True)
+    assert [(each.id, each.since, each.gone) for each in view.findings] == [("CVE-2025-1", day(1), None)]
+    assert (view.states[0].scanned, view.states[0].failures) == (day(2), 1)
+
+
+def test_a_run_whose_results_were_made_anew(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1), finding(2)], "b/dependency": "broke"})
+    write_run(volume, "run-2", day(2), {"a/dependency": [finding(2)]})
+    store.take_in_all(volume)
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(2), finding(3)], "b/dependency": [finding(1)]})
+    found = store.take_in_all(volume)
+    assert [(each.run, each.cells) for each in found.runs] == [("run-1", 2)]
+    assert [(each.id, each.since, each.gone) for each in store.target("a", gone=True).findings] == [
+        ("CVE-2025-2", day(1), None),
+        ("CVE-2025-3", day(1), day(2)),
+    ]
+    [state] = store.target("b").states
+    assert (state.outcome, state.failures, state.findings) == (Outcome.OK, 0, 1)
+
+
+def test_cut_off_and_gone_on_with(url, volume, store, monkeypatch):
+    cells = {f"t{number}/dependency": [finding(number)] for number in range(5)}
+    write_run(volume, "run-1", day(1), cells)
+    write = cells_module.CellWriter.write
+    calls = []
+
+    def breaks(self, *given):
+        calls.append(given)
+        write(self, *given)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cells_module.CellWriter, "write", breaks)
+        with pytest.raises(KeyboardInterrupt):
+            store.take_in(volume, "run-1")
+    rows = rows_of(url)
+    assert (len(rows["cells"]), len(rows["findings"])) == (2, 2)  # the third was not committed
+    found = store.take_in(volume, "run-1")
+    assert (found.cells, found.opened) == (3, 3)
+    assert len(rows_of(url)["cells"]) == 5
+
+
+def test_who_has_it_by_any_name(volume, store):
+    by_cve = finding(1, id="CVE-2021-44228", package="log4j", version="2")
+    advisory = finding(2, id="ELSA-1", aliases=("CVE-2021-44228", "CVE-9"))
+    other = finding(3, id="CVE-9")
+    names = {
+        "a": [Name(reference="a:1", owner="ann"), Name(reference="a:2", owner="bob")],
+        "b": [Name(reference="b:1")],
+    }
+    names |= {target: [Name(reference=f"{target}:1")] for target in "cd"}
+    cells = {"a/dependency": [LOG4J], "b/general": [by_cve], "c/general": [advisory], "d/general": [other]}
+    write_run(volume, "run-1", day(1), cells, names=names)
+    store.take_in_all(volume)
+    for name in ("CVE-2021-44228", "ghsa-jfh8-c2jp-5v3q "):
+        found = store.who_has(name)
+        assert (found.total, [each.target for each in found.rows]) == (3, ["a", "b", "c"])
+    first = found.rows[0]
+    assert (first.references, first.owners) == (("a:1", "a:2"), ("ann", "bob"))
+    assert (first.id, first.package, first.version, first.fixed_version) == (LOG4J.id, "log4j-core", "2.14.1", "2.15.0")
+    assert first.severity is Severity.CRITICAL
+    assert [each.target for each in store.who_has("CVE-9").rows] == ["c", "d"]
+    assert store.who_has("CVE-2021-44228", limit=1).total == 3
+    assert store.who_has("CVE-1").rows == ()
+    write_run(volume, "run-2", day(2), {"a/dependency": []})
+    store.take_in_all(volume)
+    assert store.who_has("CVE-2021-44228").total == 2
+
+
+def test_workloads(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [LOG4J]})
+    store.take_in_all(volume)
+    web = Workload(
+        cluster="c", namespace="n", kind="Deployment", name="web", owner="ann", contact="ann@example", max_lifetime=HOUR
+    )
+    web = msgspec.structs.replace(web, containers=(Container(name="main", target="a"), Container(name="x", target="?")))
+    assert store.write_workloads([web], day(1)) == 1
+    assert store.write_workloads([web], day(2)) == 1
+    [use] = store.who_has(LOG4J.id).rows[0].uses
+    assert (use.kind, use.name, use.container, use.owner, use.contact) == (
+        "Deployment",
+        "web",
+        "main",
+        "ann",
+        "ann@example",
+    )
+    assert store.write_workloads([msgspec.structs.replace(web, name="db", containers=())], day(3)) == 0
+    assert store.target("a").uses == ()
+
+
+def test_what_is_stale(volume, store):
+    write_run(volume, "run-1", day(1), {"old/dependency": [], "bad/dependency": "broke", "old/virus": []})
+    write_run(volume, "run-2", day(6), {"new/dependency": []}, versions=("2", "db"))
+    store.take_in_all(volume)
+    ages = {"dependency": WEEK, "default": 30 * 86400}
+
+    def names(**options):
+        return [(each.target, each.scan, each.why) for each in store.stale(now=day(9), **{"ages": ages, **options})]
+
+    assert names() == [("bad", "dependency", "never"), ("old", "dependency", "old")]
+    assert names(limit=1) == [("bad", "dependency", "never")]
+    assert names(asked_since=day(5)) == []
+    assert store.versions()["dependency"] == Version("2", "db")
+    assert names(ages={"default": 30 * 86400}, versions=store.versions())[1:] == [("old", "dependency", "version")]
+    assert len(names(ages={})) == 4
+    assert store.stale(ages, day(9))[0].failures == 1
+
+
+def test_the_whole_matrix_in_numbers(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [], "b/dependency": "broke", "a/virus": "skipped: no"})
+    write_run(volume, "run-2", day(5), {"c/dependency": []})
+    store.take_in_all(volume)
+    found = [
+        (each.scan, each.outcome, each.freshness, each.targets) for each in store.states({"dependency": WEEK}, day(9))
+    ]
+    assert found == [
+        ("dependency", Outcome.FAILED, "never", 1),
+        ("dependency", Outcome.OK, "fresh", 1),
+        ("dependency", Outcome.OK, "stale", 1),
+        ("virus", Outcome.SKIPPED, "never", 1),
+    ]
+
+
+def test_retention(url, volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1), finding(2)], "gone/dependency": [finding(9)]})
+    write_run(volume, "run-2", day(2), {"a/dependency": [finding(2)]})
+    write_run(volume, "run-3", day(9), {"a/dependency": [finding(2)]})
+    store.take_in_all(volume)
+    pruned = store.prune(5 * 86400, day(10))
+    assert (pruned.findings, pruned.cells, pruned.runs, pruned.states, pruned.targets) == (1, 2, 2, 1, 1)
+    assert pruned.facts == 2
+    rows = rows_of(url)
+    assert (len(rows["cells"]), len(rows["findings"]), len(rows["runs"]), len(rows["targets"])) == (1, 1, 3, 1)
+    assert [each.since for each in store.target("a").findings] == [day(1)]
+    assert store.take_in_all(volume).known == 3
+    assert rows_of(url) == rows
+    assert store.prune(5 * 86400, day(10)).cells == 0
+
+
+def test_how_a_target_stands_is_never_thrown_away(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    write_run(volume, "run-2", day(8), {"a/dependency": "broke"})
+    store.take_in_all(volume)
+    assert store.prune(5 * 86400, day(10)).cells == 0
+    assert store.target("a").states[0].scanned == day(1)
+
+
+@pytest.mark.parametrize("name", ["ledger.json", "findings.parquet"])
+@pytest.mark.parametrize("damage", ["cut off", "other bytes", "gone"])
+def test_damaged_files_cost_their_own_run_only(name, damage, volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    write_run(volume, "run-2", day(2), {"b/dependency": [finding(2)]})
+    path = volume.results("run-1") / name
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] if damage == "cut off" else b"\x00" * len(data))
+    if damage == "gone":
+        path.unlink()
+    found = store.take_in_all(volume)
+    assert [each.run for each in found.runs] == ["run-2"]
+    if (name, damage) == ("ledger.json", "gone"):
+        assert found.damaged == {}
+        with pytest.raises(NoResultsError, match="run-1"):
+            store.take_in(volume, "run-1")
+        return
+    assert "run-1" in found.damaged["run-1"]
+    assert name in found.damaged["run-1"]
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    assert [each.run for each in store.take_in_all(volume).runs] == ["run-1"]
+
+
+def test_findings_that_are_not_the_ledgers(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)], "b/dependency": [finding(2)]})
+    write_run(volume, "run-2", day(1), {"a/dependency": [finding(1)], "b/dependency": [finding(2), finding(3)]})
+    write_run(volume, "run-3", day(1), {"a/dependency": [finding(1)]})
+    other = volume.results("run-2") / "findings.parquet"
+    other.replace(volume.results("run-1") / "findings.parquet")
+    (volume.results("run-3") / "findings.parquet").replace(other)
+    with pytest.raises(DamagedRunError, match="cell b/dependency has 2 findings"):
+        store.take_in(volume, "run-1")
+    with pytest.raises(DamagedRunError, match="lacks the findings of 1 cells, such as b/dependency"):
+        store.take_in(volume, "run-2")
+
+
+def test_a_newer_and_a_foreign_database(url, store, volume):
+    store.migrate()
+    engine = make_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for action in (store.migrate, lambda: store.take_in_all(volume), store.versions, lambda: store.prune(1)):
+        write_run(volume, "run-1", day(1), {"a/dependency": []})
+        with pytest.raises(SchemaError, match=r"revision 9999.*newer scanmatrix"):
+            action()
+    engine.dispose()
+
+
+def test_a_first_migration_that_was_cut_off(url, store):
+    store.migrate()
+    engine = make_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+        connection.execute(text("DROP TABLE boms"))
+    before, after = store.migrate()
+    assert (before, bool(after)) == ("", True)
+    assert store.versions() == {}
+    engine.dispose()
+
+
+def test_tables_of_somebody_else(url, store):
+    engine = make_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE targets (id INTEGER)"))
+    with pytest.raises(SchemaError, match="a database of its own"):
+        store.migrate()
+    engine.dispose()
+
+
+def test_an_empty_database_is_told_when_asked(store):
+    with pytest.raises(SchemaError, match=r"no tables yet; run `scanmatrix store migrate`"):
+        store.versions()
+
+
+def test_hostile_text(volume, store):
+    nasty = finding(1, id="x\0y" * 300, title="\0" * 9000, package="é" * 9000, location="😀" * 5000)
+    write_run(
+        volume, "run-1", day(1), {"a/dependency": [nasty, finding(2, id="e"), finding(2, id="E"), finding(2, id="é")]}
+    )
+    assert store.take_in(volume, "run-1").opened == 4
+    assert len(store.target("a").findings) == 4
+    assert store.who_has("x\0y" * 300).total == 1
+    assert store.target("\0") is None
+
+
+def test_two_at_once(url, volume):
+    for number in range(6):
+        write_run(volume, f"run-{number}", day(number), {f"t{n}/dependency": [finding(n + number)] for n in range(4)})
+    failed = []
+
+    def work():
+        try:
+            with Store(url) as mine:
+                mine.migrate()
+                mine.take_in_all(volume)
+        except Exception as error:  # noqa: BLE001 - told in the assertion
+            failed.append(error)
+
+    threads = [Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    rows = rows_of(url)
+    assert (len(rows["cells"]), len(rows["runs"])) == (24, 6)

@@ -1,0 +1,129 @@
+"""Runs as the store takes them in: results on a volume, written as the aggregate step does, and their rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+
+from orchestrator.documents import encode, spell_time
+from orchestrator.model import Finding, Ledger, LedgerRow, Name, Outcome, Plan, Severity, Target
+from orchestrator.results.store.connection import make_engine, parse_url
+from orchestrator.results.store.schema import metadata
+from orchestrator.results.table import FindingsWriter
+from orchestrator.volume import Volume, atomic_file, write_atomic
+from tests.aggregation import SCANS
+
+DAY = datetime(2025, 3, 1, 10, tzinfo=UTC)
+LOG4J = Finding(
+    id="GHSA-jfh8-c2jp-5v3q",
+    kind="vulnerability",
+    severity=Severity.CRITICAL,
+    aliases=("CVE-2021-44228",),
+    package="log4j-core",
+    version="2.14.1",
+    fixed_version="2.15.0",
+)
+
+
+def finding(number: int, **changes) -> Finding:
+    fields = {"id": f"CVE-2025-{number}", "kind": "vulnerability", "severity": Severity.HIGH, "package": f"p{number}"}
+    return Finding(**(fields | changes))
+
+
+def day(number: float) -> datetime:
+    return DAY + timedelta(days=number)
+
+
+def write_run(
+    volume: Volume,
+    run: str,
+    when: datetime,
+    cells: Mapping[str, Sequence[Finding] | str],
+    *,
+    versions: tuple[str, str] = ("1", "db"),
+    digests: Mapping[str, str] | None = None,
+    names: Mapping[str, Sequence[Name]] | None = None,
+    components: int | None = None,
+) -> None:
+    """Results of a run.
+
+    Args:
+        volume: where.
+        run: its id.
+        when: each cell ended.
+        cells: by `target/scan`, what was found; or why it failed, `skipped: …` where it was skipped.
+        versions: of scanner and database.
+        digests: of reports, by cell; otherwise made of what was found.
+        names: of targets; with them the run has a plan.
+        components: of every ok cell.
+    """
+    folder = volume.results(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    with (
+        atomic_file(folder / "findings.parquet") as parquet,
+        atomic_file(folder / "findings.csv") as csv,
+        FindingsWriter(run, parquet, csv) as writer,
+    ):
+        for cell, found in cells.items():
+            row = _row(cell, when, found, versions=versions, digest=(digests or {}).get(cell), components=components)
+            rows.append(row)
+            if not isinstance(found, str):
+                writer.add(row, found, 100)
+    created = spell_time(when - timedelta(hours=1))
+    if names is not None:
+        targets = tuple(Target(id=target, names=tuple(of)) for target, of in names.items())
+        plan = Plan(run=run, created=created, version="1", scans=SCANS, targets=targets, cells=())
+        write_atomic(volume.plan(run), encode(plan))
+    ledger = Ledger(run=run, created=created, finished=spell_time(when), rows=tuple(rows))
+    write_atomic(folder / "ledger.json", encode(ledger))
+
+
+def _row(cell, when, found, *, versions, digest, components) -> LedgerRow:
+    target, scan = cell.split("/")
+    fields = {"cell": cell, "target": target, "scan": scan, "references": (f"registry.example/{target}:1",)}
+    fields |= {"owners": ("team",), "digest": f"sha256:{target}", "platform": "linux/amd64"}
+    if isinstance(found, str) and found.startswith("skipped: "):
+        return LedgerRow(outcome=Outcome.SKIPPED, reason=found.removeprefix("skipped: "), **fields)
+    fields |= {"attempts": 1, "started": spell_time(when), "finished": spell_time(when)}
+    if isinstance(found, str):
+        return LedgerRow(outcome=Outcome.FAILED, reason=found, **fields)
+    return LedgerRow(
+        outcome=Outcome.OK,
+        findings=len(found),
+        components=components,
+        scanner="grype",
+        scanner_version=versions[0],
+        database_version=versions[1],
+        report_digest=digest or f"sha256:{hash(tuple(map(encode, found)))}",
+        **fields,
+    )
+
+
+def rows_of(url: str) -> dict[str, list[tuple]]:
+    """Every table's rows, with what they refer to in place of ids, so that equal contents are equal."""
+    engine = make_engine(parse_url(url))
+    found: dict[str, list[dict]] = {}
+    with engine.connect() as connection:
+        for table in metadata.sorted_tables:
+            found[table.name] = [dict(row) for row in connection.execute(select(table)).mappings()]
+    engine.dispose()
+    names = {("runs", row["id"]): row["run"] for row in found["runs"]}
+    names |= {("targets", row["id"]): row["target"] for row in found["targets"]}
+    names |= {("facts", row["id"]): row["digest"] for row in found["facts"]}
+    names |= {("states", row["id"]): f"{names['targets', row['target_id']]}/{row['scan']}" for row in found["states"]}
+    names |= {("workloads", row["id"]): row["name"] for row in found["workloads"]}
+    return {
+        name: sorted(
+            (tuple(str(_named(key, value, names)) for key, value in row.items() if key not in {"id", "ledger_stamp"}))
+            for row in rows
+        )
+        for name, rows in found.items()
+    }
+
+
+def _named(key: str, value, names):
+    if not key.endswith("_id") or value is None:
+        return value
+    kind = key.removesuffix("_id").rpartition("_")[2]
+    return names[f"{kind}s", value]
