@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError
 
-JSON_FORMATS = ("cyclonedx", "grype", "scanmatrix", "trivy")
+JSON_FORMATS = ("cyclonedx", "grype", "scanmatrix", "scorecard", "trivy")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -38,6 +38,12 @@ WHOLE = {
         "format": "scanmatrix/1",
         "scanner": {"name": "a"},
         "findings": [{"id": "a", "kind": "check", "cvss": {"score": 1.0}}],
+    },
+    "scorecard": {
+        "repo": {"name": "github.com/a/b", "commit": "c"},
+        "scorecard": {"version": "v5.1.1"},
+        "score": 5.5,
+        "checks": [{"name": "License", "score": 9, "reason": "r", "details": ["Warn: w"]}],
     },
     "trivy": {
         "SchemaVersion": 2,
