@@ -43,6 +43,8 @@ class KubeApi:
         self.asked: Counter[str] = Counter()
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        if "watch" in query:
+            return 200, self._next_watch()
         kind = path.rpartition("/")[2]
         self.asked[kind] += 1
         for pattern, status in self.faults.items():
@@ -69,8 +71,8 @@ class KubeApi:
         metadata = {"continue": more, "resourceVersion": "100"}
         return 200, json.dumps({"items": found[begin : begin + limit], "metadata": metadata}).encode()
 
-    def watch(self) -> bytes:
-        """What the next watch tells before it ends; nothing when there is no more to tell."""
+    def _next_watch(self) -> bytes:
+        """What a watch tells before it ends; nothing when there is no more to tell."""
         events = self.watches.pop(0) if self.watches else []
         return b"".join(json.dumps({"type": kind, "object": found}).encode() + b"\n" for kind, found in events)
 
@@ -98,7 +100,7 @@ def serve(folder: Path) -> Iterator[tuple[KubeApi, Path]]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             query = {key: value[0] for key, value in parse_qs(parts.query).items()}
-            status, body = (200, api.watch()) if "watch" in query else api.answer(parts.path, query)
+            status, body = api.answer(parts.path, query)
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
