@@ -51,16 +51,10 @@ class KubeApi:
             if re.search(pattern, path):
                 return status, json.dumps({"kind": "Status", "message": f"told to answer {status}"}).encode()
         if kind == "log":
-            text = self.logs.get((path.split("/")[-2], query.get("container", "")))
-            if text is None:
-                return 404, b'{"message": "not found"}'
-            return 200, "".join(text.splitlines(keepends=True)[-int(query.get("tailLines", 10**6)) :]).encode()
-        if (group := path.removeprefix("/apis/").removeprefix("/api/")) in self.kinds:
-            found = [{"name": plural, "kind": name} for name, plural in self.kinds[group].items()]
-            return 200, json.dumps({"resources": found}).encode()
+            return self._log(path.split("/")[-2], query)
         there = {"workflows": self.workflows, "pods": self.pods, "events": self.events} | self.others
         if kind not in there:
-            return self._one(there.get(path.split("/")[-2], []), kind)
+            return self._one(path, there.get(path.split("/")[-2], []), kind)
         namespace = path.split("/")[-2] if "/namespaces/" in path else ""
         found = [
             each for each in there[kind] if not namespace or each["metadata"].get("namespace", namespace) == namespace
@@ -76,7 +70,17 @@ class KubeApi:
         events = self.watches.pop(0) if self.watches else []
         return b"".join(json.dumps({"type": kind, "object": found}).encode() + b"\n" for kind, found in events)
 
-    def _one(self, objects: list[dict], name: str) -> tuple[int, bytes]:
+    def _log(self, pod: str, query: dict[str, str]) -> tuple[int, bytes]:
+        text = self.logs.get((pod, query.get("container", "")))
+        if text is None:
+            return 404, b'{"message": "not found"}'
+        return 200, "".join(text.splitlines(keepends=True)[-int(query.get("tailLines", 10**6)) :]).encode()
+
+    def _one(self, path: str, objects: list[dict], name: str) -> tuple[int, bytes]:
+        """One object, or what kinds a version of an API group has."""
+        if (group := path.removeprefix("/apis/").removeprefix("/api/")) in self.kinds:
+            kinds = [{"name": plural, "kind": kind} for kind, plural in self.kinds[group].items()]
+            return 200, json.dumps({"resources": kinds}).encode()
         found = next((each for each in objects if each["metadata"]["name"] == name), None)
         return (404, b'{"message": "not found"}') if found is None else (200, json.dumps(found).encode())
 
