@@ -140,7 +140,7 @@ class Survey:
         plural = self._plural(owner)
         if not plural:
             return None
-        base = f"/apis/{owner.api_version}" if "/" in owner.api_version else f"/api/{owner.api_version}"
+        base = _version_path(owner.api_version)
         try:
             if (owner.api_version, owner.kind, scope) not in self._listed:
                 self._listed.add((owner.api_version, owner.kind, scope))
@@ -157,7 +157,7 @@ class Survey:
         """How the API's paths call a kind; empty when it knows none such."""
         key = owner.api_version, owner.kind
         if key not in self._plurals:
-            base = f"/apis/{owner.api_version}" if "/" in owner.api_version else f"/api/{owner.api_version}"
+            base = _version_path(owner.api_version)
             try:
                 found = msgspec.json.decode(self._connection.request("GET", base), type=_Resources).resources
             except (ForbiddenError, ObjectNotFoundError):
@@ -173,6 +173,11 @@ class Survey:
     def _one(self, path: str) -> Metadata:
         data = self._connection.request("GET", path, accept=_PARTIAL.format(""))
         return msgspec.json.decode(data, type=Described).metadata
+
+
+def _version_path(api_version: str) -> str:
+    """Where the API has a version of a group; the core group has a path of its own."""
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
 def _pods(namespace: str) -> str:

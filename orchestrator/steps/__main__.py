@@ -108,7 +108,9 @@ def _check(options: argparse.Namespace) -> None:
     from orchestrator.steps.check import check
 
     own = options.tarball.parent / MAX_AGE
-    parameters = {"maxAge": own.read_text() if own.is_file() else options.max_age} if options.max_age else {}
+    parameters = (
+        {"maxAge": own.read_text() if own.is_file() else options.max_age} if options.max_age is not None else {}
+    )
     count = check(options.name, options.tarball, options.report, parameters=parameters)
     _say(f"{options.name}: {count} findings")
 

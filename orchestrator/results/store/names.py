@@ -85,7 +85,7 @@ def write_workloads(connection: Connection, found: Sequence[Workload], at: int) 
             target_ids = {row.target: row.id for row in pairs}
             uses = {
                 (
-                    ids[each.cluster, each.namespace, each.kind, each.name],
+                    ids[_place(each)],
                     target_ids[container.target],
                     clip(container.name, 253),
                 ): None
