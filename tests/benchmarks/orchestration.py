@@ -21,7 +21,7 @@ import orchestrator
 from orchestrator.steps.plan import write_plan
 from tests.benchmarks import costs
 from tests.benchmarks.costs import SCANS
-from tests.cluster.images import ORCHESTRATOR
+from tests.cluster.images import ORCHESTRATOR, REGISTRY, bring, builders
 from tests.cluster.state import NODE_IP, State, default_folder
 from tests.e2e import quick
 from tests.e2e.site import Site, make_site
@@ -60,7 +60,10 @@ def main(sizes: list[int]) -> int:
     if not default_folder().exists():
         sys.stdout.write("skipped: there is no cluster; make one by `make cluster`\n")
         return 0
-    os.environ["KUBECONFIG"] = str(State(default_folder()).kubeconfig)
+    state = State(default_folder())
+    os.environ["KUBECONFIG"] = str(state.kubeconfig)
+    for name in (ORCHESTRATOR, REGISTRY):
+        bring(state, name, builders()[name])
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         upstream = stack.enter_context(start_upstream(folder / "upstream", NODE_IP))
