@@ -100,6 +100,7 @@ def _judge_config(config: Config, templates: dict[str, Template]) -> Iterator[Pr
 def _named(config: Config) -> Iterator[tuple[Location, str]]:
     """Every name of a scan in the configuration, with its place."""
     lists: list[tuple[Location, tuple[str, ...]]] = [(("scans", "default"), config.scans.default)]
+    lists.append((("scans", "repositoryDefault"), config.scans.repository_default))
     lists += [(("scans", "exclude", at, "scans"), one.scans) for at, one in enumerate(config.scans.exclude)]
     lists += [(("targets", at, "scans"), one.scans) for at, one in enumerate(config.targets)]
     for location, names in lists:
@@ -149,6 +150,15 @@ def _scan(template: Template, parameters: dict[str, str], image: str) -> model.S
         environment=fill_all(template.database.environment),
         timeout=template.database.timeout,
     )
+    repository = template.repository and model.OnRepository(
+        command=tuple(map(fill, template.repository.command)),
+        online=template.repository.online
+        and model.Online(
+            command=tuple(map(fill, template.repository.online.command)),
+            tokens=template.repository.online.tokens,
+            at_once=template.repository.online.at_once,
+        ),
+    )
     plain = {name: getattr(template, name) for name in Template.model_fields}
     return model.Scan(
         **plain
@@ -157,6 +167,7 @@ def _scan(template: Template, parameters: dict[str, str], image: str) -> model.S
             "command": tuple(map(fill, template.command)),
             "environment": fill_all(template.environment),
             "database": database,
+            "repository": repository,
             "resources": model.Resources(**template.resources.model_dump()),
             "parameters": values,
         }

@@ -14,6 +14,7 @@ from orchestrator.catalog import load_catalog
 from orchestrator.inventory.csv_file import read_csv
 from orchestrator.inventory.inline import read_archive, read_image
 from orchestrator.inventory.interface import (
+    HEAD,
     Context,
     Entry,
     InventoryError,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.sections import TargetSource
     from orchestrator.yaml_source import Problem
 
-__all__ = ["READERS", "Entry", "InventoryError", "SourceBrokenError", "SourceUnavailableError", "collect"]
+__all__ = ["HEAD", "READERS", "Entry", "InventoryError", "SourceBrokenError", "SourceUnavailableError", "collect", "scans_for"]
 
 
 def _read_cluster(source: TargetSource, context: Context) -> list[Entry]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
+import secrets
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -66,7 +68,10 @@ def fetch(
     """
     host = judge_url(url)
     judge_ref(commit)
-    folder = partial.path.with_suffix(_SUFFIX)
+    # Of its own each time: git may outlive us when we are killed, and go on writing where it was.
+    folder = partial.path.with_suffix(f".{secrets.token_hex(4)}{_SUFFIX}")
+    for left in partial.path.parent.glob(f"{glob.escape(partial.path.stem)}.*{_SUFFIX}"):
+        shutil.rmtree(left, ignore_errors=True)
 
     def watch() -> None:
         if cancelled.is_set():
@@ -102,7 +107,7 @@ def sweep(folder: Path) -> int:
     """
     removed = 0
     for path in folder.glob(f".*{_SUFFIX}"):
-        if not path.with_suffix(".partial").exists():
+        if not path.with_suffix("").with_suffix(".partial").exists():
             shutil.rmtree(path, ignore_errors=True)
             removed += 1
     return removed

@@ -53,7 +53,8 @@ def unpack(tarball: Path, folder: Path, bounds: Bounds) -> Unpacked:
     size = 0
     try:
         with tarfile.open(tarball, "r:", encoding="utf-8", errors="surrogateescape") as archive:
-            for member in archive:
+            while (member := archive.next()) is not None:
+                archive.members = []  # it would keep them all
                 judge_path(member.name)
                 size += member.size
                 if size > bounds.size:
@@ -69,11 +70,11 @@ def unpack(tarball: Path, folder: Path, bounds: Bounds) -> Unpacked:
                     files.add(member.name)
                 else:
                     raise RepositoryError(f"{tarball}: {member.name!r} is neither a file nor a symbolic link")
+        return _link(folder, links, folders, files)
     except (tarfile.TarError, EOFError) as error:
         raise RepositoryError(f"{tarball}: is damaged: {error}") from error
     except FileExistsError as error:
         raise RepositoryError(f"{tarball}: was made to do harm: two things in it have one name") from error
-    return _link(folder, links, folders, files)
 
 
 def leads_to(path: str, links: Mapping[str, str], folders: Collection[str], files: Collection[str]) -> str | None:
