@@ -12,6 +12,8 @@ _SCP = re.compile(r"(?:[\w.][\w.-]*@)?(?P<host>[A-Za-z0-9][\w.-]*):(?![-:])(?P<p
 # git-check-ref-format(1), without what a fetch would read as more than one ref.
 _REF = re.compile(r"(?![-/.])(?!.*(\.\.|//|@\{|\.lock$))[^\s~^:?*\[\\\x00-\x1f\x7f]+(?<![/.])")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+#: What an API can be asked for, and may go into command lines and Argo's templates: `host/owner/name`.
+PLAIN_PROJECT = re.compile(r"[a-z0-9.-]+(/[A-Za-z0-9._-]+){2,}")
 _NO_CREDENTIALS = "it must not hold credentials; set SCANMATRIX_GIT_TOKEN instead"
 
 

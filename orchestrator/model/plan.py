@@ -133,3 +133,8 @@ class Plan(Document, frozen=True, dict=True):
     def targets_by_id(self) -> dict[str, Target]:
         """The targets by their ids; made once, so that looking one up stays cheap in plans of any size."""
         return {target.id: target for target in self.targets}
+
+    @cached_property
+    def online_cells(self) -> frozenset[tuple[str, str]]:
+        """Target id and scan of the cells that ask the API of a repository's host."""
+        return frozenset((cell.target, cell.scan) for cell in self.cells if cell.online)

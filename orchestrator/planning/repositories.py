@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ScanmatrixError
-from orchestrator.git_url import is_commit, judge_ref, judge_url, project
+from orchestrator.git_url import PLAIN_PROJECT, is_commit, judge_ref, judge_url, project
 from orchestrator.model import COMMIT, Platform, TargetKind
 from orchestrator.planning.interface import Located
 from orchestrator.repositories.resolve import resolve
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 #: Label of a repository's names: where it has moved to.
 REDIRECTED = "redirectedTo"
 _NO_PLATFORM = Platform(os="", architecture="")
-# What an API is asked for goes into a command line and through Argo's templates.
-_PLAIN = re.compile(r"[a-z0-9.-]+(/[A-Za-z0-9._-]+){2,}")
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def online_hosts(config: Config, scan: Scan, environment: Mapping[str, str] | No
 def is_online(target: Target, hosts: Collection[str]) -> bool:
     """Whether a repository's host is one of those that may be asked."""
     name = project(target.pull) if target.is_repository else ""
-    return name.partition("/")[0] in hosts and _PLAIN.fullmatch(name) is not None
+    return name.partition("/")[0] in hosts and PLAIN_PROJECT.fullmatch(name) is not None
 
 
 def _located(url: str, commit: str, labels: dict[str, str]) -> Located:

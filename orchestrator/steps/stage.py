@@ -96,12 +96,12 @@ def stage(
                 break
         else:
             raise VolumeError(f"{blob} disappears as soon as it is there; does another run evict it? Run them in turn")
-        if target.is_repository:
-            _check_out(plan, target, tarball, volume.checkout(plan.run, target_id, scan))
-        elif not target.compressions:  # planned offline
+        if not target.is_repository and not target.compressions:  # planned offline
             _check_tarball(found, target, tarball)
         version = pin(volume, plan.run, target_id, scan) if found.database else ""
         record = msgspec.structs.replace(record, database_version=version)
+        if target.is_repository and (target_id, scan) not in plan.online_cells:
+            _check_out(plan, target, tarball, volume.checkout(plan.run, target_id, scan))
     except ScanmatrixError as error:
         record = msgspec.structs.replace(record, error=str(error), finished=_now())
         raise
