@@ -32,8 +32,8 @@ def judge_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises
-    except ValueError as error:
-        raise UsageError(f"it is no URL ({error}); write https://…, ssh://…, user@host:path or file:///…") from None
+    except ValueError:  # its message may hold what the URL does
+        raise UsageError("a git URL must have a valid host; write https://…, ssh://…, user@host:path or file:///…") from None
     host = parts.hostname or ""
     shown = f"{parts.scheme}://{host}{parts.path}"
     if parts.scheme not in {"https", "http", "ssh", "file"}:

@@ -94,6 +94,13 @@ GO_TOOLS = (
     GoTool("grype", "github.com/anchore/grype", "cmd/grype", "main.version", optional=True),
     GoTool("trivy", "github.com/aquasecurity/trivy", "cmd/trivy", "pkg/version/app.ver", optional=True),
     GoTool(
+        "scorecard",
+        "github.com/ossf/scorecard/v5",
+        "",
+        "sigs.k8s.io/release-utils/version.gitVersion",
+        optional=True,
+    ),
+    GoTool(
         "syft-static", "github.com/anchore/syft", "cmd", "main.version", optional=True, commands=("syft",), go="syft"
     ),
     GoTool("etcd", "go.etcd.io/etcd/server/v3", "", "", optional=True),
@@ -160,6 +167,7 @@ IMAGE_PARTS = (
     "registry",
     "grype",
     "trivy",
+    "scorecard",
     "syft-static",
     "debian-python",
     "debian-clamav",

@@ -38,7 +38,10 @@ class GitHttp:
     Attributes:
         seen: `Authorization` header (empty when there was none) of each request, in order.
         fail: status with which to answer everything, instead of serving.
+        failures: after so many such answers it serves again; None for never.
+        hold: while it is there and not set, requests for packs wait for it.
         redirect: base URL to redirect everything to, instead of serving.
+        paths: of each request, in order, without their queries.
     """
 
     def __init__(
@@ -53,7 +56,10 @@ class GitHttp:
         self.root = root
         self.seen: list[str] = []
         self.fail: int | None = None
+        self.failures: int | None = None
+        self.hold: threading.Event | None = None
         self.redirect: str | None = None
+        self.paths: list[str] = []
         self.wanted = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}" if password else ""
         self.server = ThreadingHTTPServer(address, self._handler())
         if certificate is not None:
@@ -68,6 +74,12 @@ class GitHttp:
         """Where it listens."""
         return self.server.server_address[1]
 
+    def count_failure(self) -> None:
+        """Serve again when there were enough of them."""
+        if self.failures is not None:
+            self.failures -= 1
+            self.fail = self.fail if self.failures else None
+
     def close(self) -> None:
         """Stop serving."""
         self.server.shutdown()
@@ -81,8 +93,10 @@ class GitHttp:
             def do_GET(self) -> None:
                 given = self.headers.get("Authorization", "")
                 outer.seen.append(given)
+                outer.paths.append(self.path.partition("?")[0])
                 if outer.fail:
                     self._answer(outer.fail)
+                    outer.count_failure()
                 elif outer.redirect:
                     self._answer(301, Location=outer.redirect + self.path)
                 elif outer.wanted and given != outer.wanted:
@@ -116,6 +130,8 @@ class GitHttp:
                     "REMOTE_USER": "test",
                 }
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if outer.hold is not None and path.endswith("git-upload-pack"):
+                    outer.hold.wait(60)
                 done = subprocess.run(
                     ["git", "http-backend"], env=environment, input=body, capture_output=True, check=True
                 )

@@ -1,6 +1,6 @@
 module scanmatrix.test/tools/scorecard
 
-go 1.26.8
+go 1.26.0
 
 tool github.com/ossf/scorecard/v5
 
