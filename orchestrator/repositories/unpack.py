@@ -61,6 +61,8 @@ def unpack(tarball: Path, folder: Path, bounds: Bounds) -> Unpacked:
                     raise bounds.too_large()
                 if len(files) + len(links) >= bounds.files:
                     raise bounds.too_many()
+                if member.name in links:
+                    raise FileExistsError(member.name)
                 if member.issym():
                     links[member.name] = member.linkname
                     _make_folder(folder, member.name, folders)
@@ -145,6 +147,8 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> N
 def _link(folder: Path, links: Mapping[str, str], folders: Collection[str], files: Collection[str]) -> Unpacked:
     left_out = []
     for path, target in links.items():
+        if path in folders or path in files:
+            raise FileExistsError(path)
         if leads_to(path, links, folders, files) is None:
             left_out.append(path)
         else:

@@ -70,7 +70,9 @@ def pull(
     try:
         _pull(plan, target, volume, client=client, progress=progress, cancelled=cancelled)
     except VolumeFullError:
-        if not reclaim(plan, target.size or 0, volume):
+        # How large a repository is, nobody knows before.
+        needed = target.size or (plan.limits.repository_size if target.is_repository else 0)
+        if not reclaim(plan, needed, volume):
             raise
         _pull(plan, target, volume, client=client, progress=progress, cancelled=cancelled)
     return final
