@@ -33,7 +33,8 @@ def judge_url(url: str) -> str:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises
     except ValueError:  # its message may hold what the URL does
-        raise UsageError("a git URL must have a valid host; write https://…, ssh://…, user@host:path or file:///…") from None
+        message = "a git URL must have a valid host; write https://…, ssh://…, user@host:path or file:///…"
+        raise UsageError(message) from None
     host = parts.hostname or ""
     shown = f"{parts.scheme}://{host}{parts.path}"
     if parts.scheme not in {"https", "http", "ssh", "file"}:

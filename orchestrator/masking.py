@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _SHOWN = "***"
-# As GitHub, GitLab and Bitbucket make them, so that they can be found: https://docs.github.com/authentication and others.
+# As GitHub, GitLab and Bitbucket make them, so that they can be found.
 _TOKEN = re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|gl(?:pat|oas|dt|ptt)-[\w-]{20,}|ATBB\w{20,})")
 
 

@@ -49,7 +49,8 @@ def load_config(
 
     Args:
         path: the YAML file; without it `scanmatrix.yaml` of the working directory, unless references are given.
-        references: images, paths of local archives, or URLs of repositories (`https://…#ref`), to scan instead of the configured targets.
+        references: images, paths of local archives, or URLs of repositories (`https://…#ref`), to scan instead of the
+            configured targets.
         volume: folder to use instead of `volume.path`.
 
     Raises:

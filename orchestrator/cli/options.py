@@ -11,7 +11,7 @@ References = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="IMAGE|ARCHIVE|REPOSITORY…",
-        help="Images, OCI archives, OCI layout folders, `docker save` tars or URLs of git repositories (with #ref) to take"
+        help="Images, OCI archives, OCI layout folders, `docker save` tars or URLs of git repositories (#ref) to take"
         " instead of the configuration's targets.",
         show_default=False,
     ),
@@ -36,7 +36,10 @@ RunId = Annotated[
 ]
 Offline = Annotated[
     bool,
-    typer.Option("--offline", help="Ask no registry and no git host: plan from digests, commits and local archives; sizes are then unknown."),
+    typer.Option(
+        "--offline",
+        help="Ask no registry and no git host: plan from digests, commits and local archives; sizes are then unknown.",
+    ),
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the data.")]
 Engine = Annotated[

@@ -82,11 +82,12 @@ def print_plan(plan: Plan) -> None:
     for cell in plan.cells:
         runs = cell.decision is Decision.RUN
         marks.setdefault(cell.target, {})[cell.scan] = "x" if runs else f"{cell.decision}: {cell.reason}"
-    several = len({str(target.platform) for target in plan.targets}) > 1
+    several = len({str(target.platform) for target in plan.targets if not target.is_repository}) > 1
     rows = []
     for target in plan.targets:
         of_target = marks.get(target.id, {})
-        names = _names((name.reference for name in target.names), f" ({target.platform})" if several else "")
+        note = f" ({target.platform})" if several and not target.is_repository else ""
+        names = _names((name.reference for name in target.names), note)
         # One reason for the whole row is said once, under the name, not in every column.
         reasons = set(of_target.values()) - {"x"}
         if target.error and len(reasons) == 1:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 #: Value of the parameter `only` of a Workflow that prints results and scans nothing.
 PRINTS_RESULTS = "results"
 _PULLS = {PULL_TEMPLATE, FETCH_TEMPLATE}
-_REFERENCE = re.compile(r"\(\d+:image:(?P<image>.*?)(?:,scans:,[^:]*,)?,target:[^,]*(?:,url:[^,]*,version:[^,]*)?\)$", re.DOTALL)
+_REFERENCE = re.compile(
+    r"\(\d+:image:(?P<image>.*?)(?:,scans:,[^:]*,)?,target:[^,]*(?:,url:[^,]*,version:[^,]*)?\)$", re.DOTALL
+)
 
 
 class CellState(StrEnum):

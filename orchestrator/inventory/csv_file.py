@@ -8,9 +8,9 @@
     https://github.com/example/shop,main,scorecard;secrets,shop@example.com
 
 RFC 4180 with a header line, columns in any order and separated by commas (or tabs, never `;`: that separates scans).
-Each row is an `image` or a source `repository` (its URL, with `ref` where that is not HEAD); a file may have both columns.
-`scans` and `owner` mean what they say; every other column becomes a label. Blank lines and lines that begin with `#` are
-skipped. Mistakes of the file refuse it whole, all told at once, because a misspelt scan or
+Each row is an `image` or a source `repository` (its URL, with `ref` where that is not HEAD); a file may have both
+columns. `scans` and `owner` mean what they say; every other column becomes a label. Blank lines and lines that begin
+with `#` are skipped. Mistakes of the file refuse it whole, all told at once, because a misspelt scan or
 column would silently scan less. A malformed image reference is no mistake of the file: planning makes it a failed row.
 """
 
@@ -134,7 +134,7 @@ def _judge_header(columns: list[str], header: list[str]) -> Iterator[str]:
         return
     if not {"image", "repository"} & set(columns):
         near = next((found for column in columns if (found := suggest(column, ["image", "repository"]))), "")
-        yield f"there is no column 'image' or 'repository'{near}; the first line names the columns, as image,scans,owner"
+        yield f"there is no column 'image' or 'repository'{near}; the first line names them, as image,scans,owner"
     for twice in sorted({column for column in columns if column and columns.count(column) > 1}):
         yield f"column {twice!r} is there twice"
     # As a label it would be legal, and every row would silently get the default.

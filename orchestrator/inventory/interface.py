@@ -25,8 +25,8 @@ class Entry(Document, frozen=True):
     """One thing that somebody wants scanned, as its source names it; nothing of it is resolved yet.
 
     Attributes:
-        reference: the image as written (perhaps malformed: planning tells), the absolute path of a local archive, or the
-            URL of a source repository.
+        reference: the image as written (perhaps malformed: planning tells), the absolute path of a local archive, or
+            the URL of a source repository.
         scans: names of scans, each known to the catalog; empty for the configured default.
         owner: who answers for it.
         labels: whatever else its source says of it.

@@ -62,8 +62,8 @@ class Name(Document, frozen=True):
     """One name under which a target is asked for; a target has several when tags share a digest.
 
     Attributes:
-        reference: the normalised reference (`docker.io/library/ubuntu:20.04`), the path of a local archive, or the URL of
-            a repository as it was asked for, with `#<ref>` unless that is HEAD.
+        reference: the normalised reference (`docker.io/library/ubuntu:20.04`), the path of a local archive, or the URL
+            of a repository as it was asked for, with `#<ref>` unless that is HEAD.
         owner: who answers for it, from the source of targets.
         labels: whatever else that source says of it (other CSV columns).
     """
@@ -84,8 +84,8 @@ class Target(Document, frozen=True):
         digest: digest of the platform's image manifest, or `git:<full hash>` of a repository's commit; empty when the
             target could not be resolved.
         pull: where the pull step reads it: `http(s)://host[:port]/repository` (already rewritten to the cache),
-            or `file:<absolute path>` of an OCI archive, OCI layout folder or `docker save` tar; of a repository, the URL
-            that git is given.
+            or `file:<absolute path>` of an OCI archive, OCI layout folder or `docker save` tar; of a repository, the
+            URL that git is given.
         size: bytes of its tarball on the volume; None when unknown (planned offline, or a repository).
         compressions: how its layers are compressed (`gzip`, `zstd`, `none`); empty when unknown.
         error: why it could not be resolved; its cells are then all failed with this reason.

@@ -19,7 +19,7 @@ class Located(Document, frozen=True):
         platform: the platform this is about; of an image found, its own; none for a repository.
         pull: where the pull step reads it, as in `Target.pull`; empty when `image` and `digest` are.
         image: the manifest's content; None when it was not, or could not be, looked at.
-        digest: of the platform's manifest, given without `image` only when planned offline; or of a repository's commit.
+        digest: of the platform's manifest, without `image` only when planned offline; or of a repository's commit.
         size: bytes of the tarball that the pull step will write; None when unknown.
         error: why it could not be resolved: its cells fail.
         absent: why there is nothing to scan for this platform: its cells are skipped.

@@ -46,7 +46,7 @@ def make_plan(
         catalog: the scans there are, by name.
         run: id of the run.
         now: with a time zone; the plan's creation, and what the age of results is reckoned from.
-        offline: ask no registry and no git host: pinned digests, local archives and full commits are planned, everything
+        offline: ask no registry and no git host: pinned digests, local archives and full commits are planned, all
             else fails.
         resolver: finds the images behind references; None for the registries and caches of the configuration.
         repositories: finds the commits of repositories; None to ask their hosts.

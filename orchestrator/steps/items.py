@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOUNT = "/volume"
 _LOCAL = "file:"
 _NOT_IN_CLUSTER = "a file of this machine, which no pod can read; push the image to a registry or use the local engine"
-_NO_SUCH_REPOSITORY = "a repository of this machine, which no pod can read; push it to a git host or use the local engine"
+_NO_SUCH_REPOSITORY = "a repository of this machine, which no pod can read; name its git host or use the local engine"
 #: Name of the task that runs repositories, and of the output parameter with their items.
 REPOSITORIES = "repositories"
 #: After the name of a scan that asks the API of a host; no name of a scan holds such a character.

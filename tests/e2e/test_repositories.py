@@ -1,4 +1,4 @@
-"""Source repositories as targets in a cluster: fetched from a git host once, scanned offline; one kind of cell goes out."""
+"""Source repositories in a cluster: fetched from a git host once, scanned offline; one kind of cell goes out."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -24,7 +24,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.tools", description=__doc__)
-    parser.add_argument("--all", action="store_true", help="also the tools that take minutes to build (grype, trivy, scorecard)")
+    parser.add_argument("--all", action="store_true", help="also the tools that take minutes to build (grype, trivy)")
     parser.add_argument("--cluster", action="store_true", help="only what the one-node cluster needs, and the names")
     parser.add_argument("--images", action="store_true", help="only what the images of its tests need, and the names")
     known = [*_catalog.DEBIAN, *(t.name for t in _catalog.GO_TOOLS), *(a.name for a in _catalog.ARTEFACTS)]

@@ -93,13 +93,7 @@ GO_TOOLS = (
     GoTool("argo", "github.com/argoproj/argo-workflows/v3", "cmd/argo", ".version"),
     GoTool("grype", "github.com/anchore/grype", "cmd/grype", "main.version", optional=True),
     GoTool("trivy", "github.com/aquasecurity/trivy", "cmd/trivy", "pkg/version/app.ver", optional=True),
-    GoTool(
-        "scorecard",
-        "github.com/ossf/scorecard/v5",
-        "",
-        "sigs.k8s.io/release-utils/version.gitVersion",
-        optional=True,
-    ),
+    GoTool("scorecard", "github.com/ossf/scorecard/v5", "", "sigs.k8s.io/release-utils/version.gitVersion"),
     GoTool(
         "syft-static", "github.com/anchore/syft", "cmd", "main.version", optional=True, commands=("syft",), go="syft"
     ),
