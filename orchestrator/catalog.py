@@ -11,11 +11,18 @@ from orchestrator import model
 from orchestrator.config import Config, default_image
 from orchestrator.documents import encode
 from orchestrator.quantities import parse_duration
-from orchestrator.scan_template import PLACEHOLDER, CatalogError, Template, judge_value, read_template
+from orchestrator.scan_template import (
+    PLACEHOLDER,
+    CatalogError,
+    RepositorySection,
+    Template,
+    judge_value,
+    read_template,
+)
 from orchestrator.yaml_source import Location, Problem, Source, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _log = logging.getLogger(__name__)
 
@@ -150,15 +157,6 @@ def _scan(template: Template, parameters: dict[str, str], image: str) -> model.S
         environment=fill_all(template.database.environment),
         timeout=template.database.timeout,
     )
-    repository = template.repository and model.OnRepository(
-        command=tuple(map(fill, template.repository.command)),
-        online=template.repository.online
-        and model.Online(
-            command=tuple(map(fill, template.repository.online.command)),
-            tokens=template.repository.online.tokens,
-            at_once=template.repository.online.at_once,
-        ),
-    )
     plain = {name: getattr(template, name) for name in Template.model_fields}
     return model.Scan(
         **plain
@@ -167,11 +165,21 @@ def _scan(template: Template, parameters: dict[str, str], image: str) -> model.S
             "command": tuple(map(fill, template.command)),
             "environment": fill_all(template.environment),
             "database": database,
-            "repository": repository,
+            "repository": template.repository and _on_repository(template.repository, fill),
             "resources": model.Resources(**template.resources.model_dump()),
             "parameters": values,
         }
     )
+
+
+def _on_repository(section: RepositorySection, fill: Callable[[str], str]) -> model.OnRepository:
+    """How a scan reads repositories, its parameters filled in."""
+    online = section.online and model.Online(
+        command=tuple(map(fill, section.online.command)),
+        tokens=section.online.tokens,
+        at_once=section.online.at_once,
+    )
+    return model.OnRepository(command=tuple(map(fill, section.command)), online=online)
 
 
 def scan_digests(scans: Iterable[model.Scan]) -> dict[str, str]:

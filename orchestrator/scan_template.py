@@ -143,13 +143,7 @@ def _judge(template: Template, source: Source, path: Path) -> Iterator[Problem]:
             f"unknown format {template.format!r}{suggest(template.format, known)}"
             f" (there are {', '.join(sorted(known))})",
         )
-    if not template.command and template.repository is None:
-        yield source.problem((), "key 'command' is missing, and 'repository' as well: one of them says what to run")
-    if template.builtin and template.repository:
-        yield source.problem(("repository",), "a built-in scan reads images only")
-    commands = [template.command, *(way.command for way in _ways(template))]
-    if len({command[0] for command in commands if command}) > 1:
-        yield source.problem(("repository", "command"), "all commands must begin with the same program")
+    yield from _judge_ways(template, source)
     if template.builtin and template.image:
         yield source.problem(("image",), "a built-in scan runs in the orchestrator's own image; leave 'image' out")
     if not template.builtin and not template.image:
@@ -163,6 +157,17 @@ def _judge(template: Template, source: Source, path: Path) -> Iterator[Problem]:
         if wrong := judge_value(value):
             yield source.problem(("parameters", parameter), wrong)
     yield from _judge_placeholders(template, source)
+
+
+def _judge_ways(template: Template, source: Source) -> Iterator[Problem]:
+    """What it reads, and by which program."""
+    if not template.command and template.repository is None:
+        yield source.problem((), "key 'command' is missing, and 'repository' as well: one of them says what to run")
+    if template.builtin and template.repository:
+        yield source.problem(("repository",), "a built-in scan reads images only")
+    commands = [template.command, *(way.command for way in _ways(template))]
+    if len({command[0] for command in commands if command}) > 1:
+        yield source.problem(("repository", "command"), "all commands must begin with the same program")
 
 
 def _judge_placeholders(template: Template, source: Source) -> Iterator[Problem]:

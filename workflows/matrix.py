@@ -213,8 +213,8 @@ def _plan(shape: Shape, settings: Settings) -> Script:
         names = set_names(shape)
         arguments += [f"--set={name}={','.join(sorted(scans))}" for name, scans in names.items()]
         outputs = _outputs("images", *(f"images-{name}" for name in names), REPOSITORIES, "shards", "scans")
-    planning = {"registry": shape.in_cluster, "config_map": shape.in_cluster, "git": shape.in_cluster}
-    step = pods.step(settings, *arguments, **planning)
+    plans = shape.in_cluster
+    step = pods.step(settings, *arguments, registry=plans, config_map=plans, git=plans)
     return Script(
         name="plan",
         outputs=outputs,

@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from orchestrator.sections import TargetSource
     from orchestrator.yaml_source import Problem
 
-__all__ = ["HEAD", "READERS", "Entry", "InventoryError", "SourceBrokenError", "SourceUnavailableError", "collect", "scans_for"]
+__all__ = [
+    "HEAD",
+    "READERS",
+    "Entry",
+    "InventoryError",
+    "SourceBrokenError",
+    "SourceUnavailableError",
+    "collect",
+    "scans_for",
+]
 
 
 def _read_cluster(source: TargetSource, context: Context) -> list[Entry]:

@@ -24,7 +24,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from orchestrator.errors import UsageError
@@ -53,6 +53,8 @@ _SETTINGS = {
     "fetch.recurseSubmodules": "false",
     "submodule.recurse": "false",
     "transfer.bundleURI": "false",
+    # The folder is ours, whomever a file server says that it belongs to.
+    "safe.directory": "*",
     # Few files and little memory, whatever a host sends.
     "fetch.unpackLimit": "1",
     "pack.threads": "1",
@@ -115,7 +117,7 @@ class Git:
             return output.read(limit)
 
     @contextmanager
-    def stream(self, *arguments: str, given: bytes = b"") -> Iterator[BinaryIO]:
+    def stream(self, *arguments: str, given: bytes = b"") -> Iterator[IO[bytes]]:
         """Run git, and read what it prints while it does; all of it, or the block must raise.
 
         Args:
@@ -146,7 +148,7 @@ class Git:
                 raise self._late() if expired else self._explain(_said(errors))
 
     def _start(
-        self, arguments: tuple[str, ...], given: int | BinaryIO, output: int | BinaryIO, errors: BinaryIO
+        self, arguments: tuple[str, ...], given: int | IO[bytes], output: int | IO[bytes], errors: IO[bytes]
     ) -> subprocess.Popen[bytes]:
         git = shutil.which("git", path=self._environment.get("PATH"))
         if git is None:
@@ -166,17 +168,24 @@ class Git:
         end = time.monotonic() + self._timeout
         try:
             while process.returncode is None:
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise self._late()
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(min(left, _POLL) if self._watch else left)
+                    process.wait(min(self._left(end), _POLL) if self._watch else self._left(end))
                 if self._watch:
                     self._watch()
         except BaseException:
             _kill(process)
             process.wait()
             raise
+
+    def _left(self, end: float) -> float:
+        """Seconds until then.
+
+        Raises:
+            SourceBrokenError: there are none.
+        """
+        if (left := end - time.monotonic()) <= 0:
+            raise self._late()
+        return left
 
     def _late(self) -> SourceBrokenError:
         return SourceBrokenError(f"git repository {self.url} at {self.ref}: no answer within {self._timeout:g} s")
@@ -239,7 +248,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _said(errors: BinaryIO) -> str:
+def _said(errors: IO[bytes]) -> str:
     errors.seek(0)
     return errors.read(64 * 1024).decode("utf-8", "replace")
 

@@ -10,7 +10,7 @@ from orchestrator.model.finding import Cvss, Finding, Severity
 from orchestrator.model.image import COMMIT, Blob, Image, Name, Platform, Target, TargetKind
 from orchestrator.model.ledger import CellRecord, Ledger, LedgerRow, Outcome, Verdict
 from orchestrator.model.plan import Budget, Cell, Decision, Limits, Plan, Policy
-from orchestrator.model.scan import Database, OnRepository, Online, Resources, Scan
+from orchestrator.model.scan import Database, Online, OnRepository, Resources, Scan
 
 __all__ = [
     "COMMIT",

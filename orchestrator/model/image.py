@@ -6,7 +6,6 @@ import msgspec
 
 from orchestrator.model.base import Document
 
-
 #: How the digest of a source repository's commit begins: `git:<full hash>`.
 COMMIT = "git:"
 

@@ -7,39 +7,55 @@ import logging
 import os
 import secrets
 import shutil
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import TemporaryError
 from orchestrator.git_url import judge_ref, judge_url
 from orchestrator.images.interface import Cancelled
 from orchestrator.images.partial import Partial, full_volume
 from orchestrator.inventory.git_command import Git
-from orchestrator.repositories.interface import Bounds, RepositoryError
+from orchestrator.repositories.interface import RepositoryError
 from orchestrator.repositories.tarball import layout, write
 from orchestrator.repositories.tree import list_files, read_links
 from orchestrator.volume import VolumeFullError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from orchestrator.repositories.interface import Bounds
 
 _log = logging.getLogger(__name__)
 
 _SUFFIX = ".clone"
+_STOPPED = "stopped on request"
 _ATTEMPTS = 3
 _PROGRESS = 8 * 1024 * 1024
 
 
+class Wanted(NamedTuple):
+    """What to fetch.
+
+    Attributes:
+        url: of the repository.
+        commit: full hash.
+        bounds: what its files may take; so may what git sends.
+        timeout: seconds that git may take.
+    """
+
+    url: str
+    commit: str
+    bounds: Bounds
+    timeout: float
+
+
 def fetch(
-    url: str,
-    commit: str,
+    wanted: Wanted,
     partial: Partial,
     final: Path,
     *,
-    bounds: Bounds,
-    timeout: float,
     cancelled: threading.Event,
     progress: Callable[[int, int], None] | None = None,
     environment: Mapping[str, str] | None = None,
@@ -49,12 +65,9 @@ def fetch(
     What git fetched lies beside the tarball until that is written; what a fetch that was killed left there is removed.
 
     Args:
-        url: of the repository.
-        commit: full hash.
+        wanted: the commit.
         partial: of the tarball, ours alone.
         final: the tarball.
-        bounds: what the files may take; so may what git sends.
-        timeout: seconds that git may take.
         cancelled: stops it.
         progress: told the bytes written and those to write.
         environment: instead of the process's own; holds git's credentials.
@@ -66,29 +79,17 @@ def fetch(
         VolumeFullError: there is no room for it.
         Cancelled: we were told to stop.
     """
-    host = judge_url(url)
-    judge_ref(commit)
+    judge_ref(wanted.commit)
+    host = judge_url(wanted.url)
     # Of its own each time: git may outlive us when we are killed, and go on writing where it was.
     folder = partial.path.with_suffix(f".{secrets.token_hex(4)}{_SUFFIX}")
     for left in partial.path.parent.glob(f"{glob.escape(partial.path.stem)}.*{_SUFFIX}"):
         shutil.rmtree(left, ignore_errors=True)
-
-    def watch() -> None:
-        if cancelled.is_set():
-            raise Cancelled("stopped on request")
-        if _taken(folder) > bounds.size:
-            raise bounds.too_large()
-
     environment = os.environ if environment is None else environment
     for attempt in range(_ATTEMPTS):
-        shutil.rmtree(folder, ignore_errors=True)
         try:
-            folder.mkdir()
-            git = Git(url, commit, folder, environment, host=host, timeout=timeout, watch=watch)
-            _fetch(git, commit)
-            _write(git, commit, partial, final, bounds, cancelled, progress)
-        except RepositoryError as error:
-            raise RepositoryError(f"git repository {url} at {commit}: {error}") from error
+            with _clone(wanted, folder, environment, host, cancelled) as git:
+                _write(git, wanted, partial, final, told=_Told(cancelled, progress))
         except (VolumeFullError, Cancelled):
             raise
         except TemporaryError:
@@ -96,8 +97,6 @@ def fetch(
                 raise
         else:
             return
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(folder: Path) -> int:
@@ -113,42 +112,62 @@ def sweep(folder: Path) -> int:
     return removed
 
 
-def _fetch(git: Git, commit: str) -> None:
-    git("init", "--quiet", "--bare", "--template=")
-    git("fetch", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--", git.url, commit)
-    if git.redirected:
-        _log.warning("git repository %s has moved to %s: change the list of targets", git.url, git.redirected)
+@contextmanager
+def _clone(
+    wanted: Wanted, folder: Path, environment: Mapping[str, str], host: str, cancelled: threading.Event
+) -> Iterator[Git]:
+    """Git with the commit fetched, in a folder that goes away with the block."""
+    url, commit = wanted.url, wanted.commit
+
+    def watch() -> None:
+        if cancelled.is_set():
+            raise Cancelled(_STOPPED)
+        if _taken(folder) > wanted.bounds.size:
+            raise wanted.bounds.too_large()
+
+    folder.mkdir()
+    try:
+        git = Git(url, commit, folder, environment, host=host, timeout=wanted.timeout, watch=watch)
+        git("init", "--quiet", "--bare", "--template=")
+        git("fetch", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--", url, commit)
+        if git.redirected:
+            _log.warning("git repository %s has moved to %s: change the list of targets", url, git.redirected)
+        yield git
+    except RepositoryError as error:
+        raise RepositoryError(f"git repository {url} at {commit}: {error}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(
-    git: Git,
-    commit: str,
-    partial: Partial,
-    final: Path,
-    bounds: Bounds,
-    cancelled: threading.Event,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    listing = list_files(git, commit, bounds)
+class _Told:
+    """Who is told how far it is, and may tell us to stop."""
+
+    def __init__(self, cancelled: threading.Event, progress: Callable[[int, int], None] | None) -> None:
+        self._cancelled, self._progress = cancelled, progress
+        self._told = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled(_STOPPED)
+        if self._progress and (done == total or done >= self._told + _PROGRESS):
+            self._told = done
+            self._progress(done, total)
+
+
+def _write(git: Git, wanted: Wanted, partial: Partial, final: Path, *, told: _Told) -> None:
+    """Write what was fetched as the tarball."""
+    listing = list_files(git, wanted.commit, wanted.bounds)
     if listing.submodules:
         _log.info("git repository %s: its %d submodules are not followed", git.url, listing.submodules)
-    plan = layout(commit, listing.files, read_links(git, listing))
+    plan = layout(wanted.commit, listing.files, read_links(git, listing))
     partial.reserve(plan.size)
-    told = 0
 
     def put(offset: int, data: bytes) -> None:
-        nonlocal told
-        if cancelled.is_set():
-            raise Cancelled("stopped on request")
         partial.write(offset, data)
-        if progress and offset + len(data) >= told + _PROGRESS:
-            told = offset + len(data)
-            progress(told, plan.size)
+        told(offset + len(data), plan.size)
 
     with full_volume(partial.path, plan.size):
         write(git, plan, put)
-    if progress:
-        progress(plan.size, plan.size)
     partial.commit(final)
 
 

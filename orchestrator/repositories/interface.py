@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import PermanentError
-from orchestrator.model import Limits
+
+if TYPE_CHECKING:
+    from orchestrator.model import Limits
 
 _MOST_NAME, _MOST_PATH = 255, 3800
 _MEBIBYTE = 1024**2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from orchestrator.repositories.interface import Bounds, RepositoryError, judge_path
 
@@ -84,9 +84,7 @@ def list_files(git: Git, commit: str, bounds: Bounds) -> Listing:
 def read_links(git: Git, listing: Listing) -> dict[str, str]:
     """Where each symbolic link leads, by its path."""
     links = (file for file in listing.files if file.link)
-    return {
-        file.path: b"".join(content).decode("utf-8", "surrogateescape") for file, content in contents(git, links)
-    }
+    return {file.path: b"".join(content).decode("utf-8", "surrogateescape") for file, content in contents(git, links)}
 
 
 def contents(git: Git, files: Iterable[File]) -> Generator[tuple[File, Iterator[bytes]], None, None]:
@@ -109,7 +107,7 @@ def contents(git: Git, files: Iterable[File]) -> Generator[tuple[File, Iterator[
                 raise RepositoryError(f"the content of {file.path[:200]!r} is not as long as git says")
 
 
-def _content(output: BinaryIO, file: File) -> Iterator[bytes]:
+def _content(output: IO[bytes], file: File) -> Iterator[bytes]:
     left = file.size
     while left:
         data = output.read(min(left, _CHUNK))
@@ -119,7 +117,7 @@ def _content(output: BinaryIO, file: File) -> Iterator[bytes]:
         yield data
 
 
-def _lines(output: BinaryIO) -> Iterator[str]:
+def _lines(output: IO[bytes]) -> Iterator[str]:
     """Texts between zero bytes, which end each."""
     rest = b""
     while data := output.read(_CHUNK):

@@ -54,16 +54,14 @@ def unpack(tarball: Path, folder: Path, bounds: Bounds) -> Unpacked:
     try:
         with tarfile.open(tarball, "r:", encoding="utf-8", errors="surrogateescape") as archive:
             while (member := archive.next()) is not None:
-                archive.members = []  # it would keep them all
+                archive.members = []  # type: ignore[attr-defined] # it would keep them all
                 judge_path(member.name)
                 size += member.size
                 if size > bounds.size:
                     raise bounds.too_large()
                 if len(files) + len(links) >= bounds.files:
                     raise bounds.too_many()
-                if member.name in links:
-                    raise FileExistsError(member.name)
-                if member.issym():
+                if member.issym() and member.name not in links:
                     links[member.name] = member.linkname
                     _make_folder(folder, member.name, folders)
                 elif member.isreg():
@@ -71,7 +69,7 @@ def unpack(tarball: Path, folder: Path, bounds: Bounds) -> Unpacked:
                     _write(archive, member, folder)
                     files.add(member.name)
                 else:
-                    raise RepositoryError(f"{tarball}: {member.name!r} is neither a file nor a symbolic link")
+                    raise RepositoryError(f"{tarball}: {member.name!r} is neither a file nor a symbolic link of its own")
         return _link(folder, links, folders, files)
     except (tarfile.TarError, EOFError) as error:
         raise RepositoryError(f"{tarball}: is damaged: {error}") from error

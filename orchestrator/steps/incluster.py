@@ -124,8 +124,8 @@ def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, froze
     """Write what the rest of the Workflow needs to know, as files for its output parameters.
 
     `images` holds the items as a JSON list, `images-<set>` those of the images with exactly the scans of a set,
-    `repositories` those of repositories, `shards` a JSON list of `{"shard": "001"}`, `scans` the scans whose databases to
-    refresh, between commas.
+    `repositories` those of repositories, `shards` a JSON list of `{"shard": "001"}`, `scans` the scans whose databases
+    to refresh, between commas.
 
     Args:
         plan: of the run.

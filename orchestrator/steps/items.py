@@ -79,7 +79,8 @@ def fit_for_cluster(plan: Plan) -> Plan:
     if absent:
         cells = (
             msgspec.structs.replace(cell, decision=Decision.FAIL, reason=absent[cell.target])
-            if cell.target in absent and cell.decision is Decision.RUN else cell
+            if cell.target in absent and cell.decision is Decision.RUN
+            else cell
             for cell in plan.cells
         )
         plan = msgspec.structs.replace(plan, cells=tuple(cells))

@@ -17,7 +17,7 @@ from orchestrator.images.registry import RegistryClient
 from orchestrator.images.shared import SharedBlobs
 from orchestrator.images.sources import RegistrySource, Source
 from orchestrator.model import Plan, Target
-from orchestrator.repositories.fetch import fetch
+from orchestrator.repositories.fetch import Wanted, fetch
 from orchestrator.repositories.fetch import sweep as sweep_clones
 from orchestrator.repositories.interface import Bounds
 from orchestrator.repositories.tarball import is_whole
@@ -107,8 +107,8 @@ def _pull(
             return  # somebody else pulled it while we waited
         if target.is_repository:
             limits = plan.limits
-            fetch(target.pull, target.commit, partial, final, bounds=Bounds.of(limits), timeout=limits.repository_time,
-                  cancelled=cancelled, progress=progress)  # fmt: skip
+            wanted = Wanted(target.pull, target.commit, Bounds.of(limits), limits.repository_time)
+            fetch(wanted, partial, final, cancelled=cancelled, progress=progress)
         else:
             with _open_source(plan, target, client, cancelled) as source:
                 image, manifest = source.image(target.digest, target.platform)

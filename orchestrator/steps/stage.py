@@ -7,8 +7,8 @@ have put into the folder meanwhile is not trusted: nothing is read out of it, an
 import fcntl
 import logging
 import os
-import shutil
 import secrets
+import shutil
 import stat
 import threading
 from contextlib import suppress

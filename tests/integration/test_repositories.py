@@ -302,7 +302,8 @@ def test_links_that_lead_out_of_the_checkout_are_left_out(http, folder, volume):
 
 
 @pytest.mark.parametrize(
-    "name", ["../outside", "a/../../outside", "/outside", ".git/config", ".GIT/hooks/post-checkout", "a/.git", "..", "."]
+    "name",
+    ["../outside", "a/../../outside", "/outside", ".git/config", ".GIT/hooks/post-checkout", "a/.git", "..", "."],
 )
 def test_a_file_whose_name_leads_elsewhere_fails_the_repository(http, folder, volume, name):
     bare = folder / "team" / "shop.git"

@@ -35,15 +35,15 @@ _PORT = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+:([0-9]{2,5})(?=/|$|\s)|://[^/
 def policies(config: Config) -> list[Manifest]:
     """Deny everything, then one policy for each kind of pod."""
     api, dns, anywhere = _api(config), _dns(), _anywhere
+    git = anywhere({_HTTPS, _SSH} | _git_ports(config))
     cached = _caches(config)
     return [
         _policy(config, "default-deny", {}),
         # Argo's executor beside a scanner reports to the API; the scanner has no token for it.
         _policy(config, "alone", _components(*ALONE), egress=[api]),
         _policy(config, "pull", _components("pull", "image"), egress=[api, dns, *cached]),
-        _policy(config, "plan", _components("plan"),
-                egress=[api, dns, *cached, anywhere({_HTTPS, _SSH} | _git_ports(config))]),
-        _policy(config, "fetch", _components("fetch"), egress=[api, dns, anywhere({_HTTPS, _SSH} | _git_ports(config))]),
+        _policy(config, "plan", _components("plan"), egress=[api, dns, *cached, git]),
+        _policy(config, "fetch", _components("fetch"), egress=[api, dns, git]),
         # The one kind of cell that may go out: it asks the API of a git host.
         _policy(config, ONLINE_COMPONENT, _components(ONLINE_COMPONENT), egress=[api, dns, anywhere({_HTTPS})]),
         _policy(config, "database", _components("database"),

@@ -29,12 +29,16 @@ def test_a_scan_says_which_kinds_of_targets_it_reads():
     reads = {name: [kind.value for kind in TargetKind if scan.reads(kind)] for name, scan in catalog.items()}
     assert reads["scorecard"] == ["repository"]
     assert reads["dependency"] == reads["secrets"] == ["image", "repository"]
-    assert all(kinds == ["image"] for name, kinds in reads.items() if name not in {"scorecard", "dependency", "secrets"})
+    assert all(
+        kinds == ["image"] for name, kinds in reads.items() if name not in {"scorecard", "dependency", "secrets"}
+    )
 
 
 def test_the_default_scans_of_repositories_can_all_read_them():
     catalog = load_catalog()
-    assert all(catalog[name].reads(TargetKind.REPOSITORY) for name in default_config(environment={}).scans.repository_default)
+    assert all(
+        catalog[name].reads(TargetKind.REPOSITORY) for name in default_config(environment={}).scans.repository_default
+    )
 
 
 def test_parameters_are_filled_into_every_command(tmp_path):
@@ -58,10 +62,19 @@ def test_parameters_are_filled_into_every_command(tmp_path):
         ({"command": ["mine", "{checkout}", "{tarball}", "{report}"]}, "unknown placeholder {checkout}"),
         ({"command": ["other", "{tarball}", "{report}"]}, "begin with the same program"),
         ({"repository": {**MINE["repository"], "online": {**ONLINE, "tokens": {}}}}, "at least 1 item"),
-        ({"repository": {**MINE["repository"], "online": {**ONLINE, "tokens": {"https://x": "T"}}}}, "string should match"),
-        ({"repository": {**MINE["repository"], "online": {**ONLINE, "command": ["mine", "{report}"]}}}, "never names {repository}"),
+        (
+            {"repository": {**MINE["repository"], "online": {**ONLINE, "tokens": {"https://x": "T"}}}},
+            "string should match",
+        ),
+        (
+            {"repository": {**MINE["repository"], "online": {**ONLINE, "command": ["mine", "{report}"]}}},
+            "never names {repository}",
+        ),
         ({"repository": {**MINE["repository"], "onlin": ONLINE}}, "unknown key 'onlin'"),
-        ({"builtin": True, "image": None, "command": ["mine", "{tarball}", "{report}"]}, "a built-in scan reads images only"),
+        (
+            {"builtin": True, "image": None, "command": ["mine", "{tarball}", "{report}"]},
+            "a built-in scan reads images only",
+        ),
     ],
 )
 def test_each_mistake_is_told(tmp_path, changes, words):

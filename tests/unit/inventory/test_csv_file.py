@@ -145,7 +145,12 @@ def test_rows_of_repositories_beside_rows_of_images():
         ",git@host:team/x.git,,,\n"
     )
     image, tagged, head = read(text)
-    assert (image.reference, image.kind, image.ref, image.name) == ("ubuntu:20.04", TargetKind.IMAGE, "", "ubuntu:20.04")
+    assert (image.reference, image.kind, image.ref, image.name) == (
+        "ubuntu:20.04",
+        TargetKind.IMAGE,
+        "",
+        "ubuntu:20.04",
+    )
     assert (tagged.reference, tagged.kind, tagged.ref) == (
         "https://github.com/example/shop", TargetKind.REPOSITORY, "v1.2",
     )  # fmt: skip

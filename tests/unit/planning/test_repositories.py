@@ -5,7 +5,7 @@ import pytest
 
 from orchestrator.documents import decode, encode
 from orchestrator.inventory import Entry
-from orchestrator.model import Decision, OnRepository, Online, Plan, Scan, TargetKind
+from orchestrator.model import Decision, Online, OnRepository, Plan, Scan, TargetKind
 from orchestrator.planning import Located, make_plan
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.shards import split
@@ -60,7 +60,11 @@ def test_its_id_is_made_of_url_and_commit():
 
 def test_the_default_scans_are_those_of_its_kind():
     made = plan(entry("a:1"), repository())
-    assert {(cell.target[:3], cell.scan) for cell in made.cells} == {("sha", "general"), ("sha", "virus"), ("git", "card")}
+    assert {(cell.target[:3], cell.scan) for cell in made.cells} == {
+        ("sha", "general"),
+        ("sha", "virus"),
+        ("git", "card"),
+    }
 
 
 def test_all_scans_are_those_that_can_read_its_kind():
@@ -83,7 +87,9 @@ def test_exclusions_and_the_allowlist_hold_for_repositories():
     assert (refused[0], "not allowed" in refused[1]) == (Decision.SKIP, True)
 
 
-@pytest.mark.parametrize("url", ["ftp://host/x", "https://host/x.git --upload-pack=x", "not a url", "http://example.com/x"])
+@pytest.mark.parametrize(
+    "url", ["ftp://host/x", "https://host/x.git --upload-pack=x", "not a url", "http://example.com/x"]
+)
 def test_a_malformed_url_fails_its_cells(url):
     made = make_plan(config(**DEFAULTS), [repository(url)], SCANS, run="r", now=NOW)
     assert [cell.decision for cell in made.cells] == [Decision.FAIL]

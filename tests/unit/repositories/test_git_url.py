@@ -42,7 +42,13 @@ def test_credentials_in_a_url(url, holds):
 
 
 def test_only_a_full_hash_is_a_commit():
-    assert [is_commit(ref) for ref in ("a" * 40, "a" * 64, "a" * 39, "A" * 40, "main")] == [True, True, False, False, False]
+    assert [is_commit(ref) for ref in ("a" * 40, "a" * 64, "a" * 39, "A" * 40, "main")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_tokens_are_masked_known_or_not():

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.cluster.labels import scan_of
 from orchestrator.config import default_config, load_config
 from orchestrator.engines.status import _REFERENCE
-from orchestrator.model import Cell, Name, OnRepository, Online, Plan, Platform, Scan, TargetKind
+from orchestrator.model import Cell, Name, Online, OnRepository, Plan, Platform, Scan, TargetKind
 from orchestrator.planning.parts import pending
 from orchestrator.steps.incluster import Work, write_outputs
 from orchestrator.steps.items import fit_for_cluster, make_waves
@@ -90,7 +90,9 @@ def test_the_spec_grows_with_repositories_by_one_item_each():
 
 def test_a_plan_without_repositories_has_nothing_of_them_and_one_without_images_nothing_of_those():
     images = msgspec.structs.replace(mixed(), cells=mixed().cells[:1])
-    assert not {"repository", "fetch", "repository-both"} & {one["name"] for one in workflow(images)["spec"]["templates"]}
+    assert not {"repository", "fetch", "repository-both"} & {
+        one["name"] for one in workflow(images)["spec"]["templates"]
+    }
     repositories = {one["name"] for one in workflow(mixed(images=False))["spec"]["templates"]}
     assert not {"pull", "image", "scan-both", "image-set-1"} & repositories
     assert not any(name.startswith("image") for name in tasks(workflow(mixed(images=False))))
