@@ -162,7 +162,8 @@ def _judge(template: Template, source: Source, path: Path) -> Iterator[Problem]:
 def _judge_ways(template: Template, source: Source) -> Iterator[Problem]:
     """What it reads, and by which program."""
     if not template.command and template.repository is None:
-        yield source.problem((), "key 'command' is missing, and 'repository' as well: one of them says what to run")
+        message = "key 'command' is missing, and 'repository' as well: one of them says what to run"
+        yield source.problem(("command",), message)
     if template.builtin and template.repository:
         yield source.problem(("repository",), "a built-in scan reads images only")
     commands = [template.command, *(way.command for way in _ways(template))]

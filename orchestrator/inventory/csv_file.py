@@ -132,13 +132,14 @@ def _judge_header(columns: list[str], header: list[str]) -> Iterator[str]:
     if len(columns) == 1 and columns[0].startswith("image;"):
         yield "columns are separated by ';', which separates scans; save the file with commas"
         return
-    if not {"image", "repository"} & set(columns):
+    named = {"image", "repository"} & set(columns)
+    if not named:
         near = next((found for column in columns if (found := suggest(column, ["image", "repository"]))), "")
-        yield f"there is no column 'image' or 'repository'{near}; the first line names them, as image,scans,owner"
+        yield f"there is no column 'image' nor 'repository'{near}; the first line names them, as image,scans,owner"
     for twice in sorted({column for column in columns if column and columns.count(column) > 1}):
         yield f"column {twice!r} is there twice"
     # As a label it would be legal, and every row would silently get the default.
-    missing = [own for own in ("scans", "owner") if own not in columns]
+    missing = [own for own in ("scans", "owner") if own not in columns and named]
     for column, written in zip(columns, header, strict=True):
         if column not in _OWN and column and (near := suggest(column, missing)):
             yield f"unknown column {written.strip()!r}{near}"

@@ -69,7 +69,7 @@ def unpack(tarball: Path, folder: Path, bounds: Bounds) -> Unpacked:
                     _write(archive, member, folder)
                     files.add(member.name)
                 else:
-                    raise RepositoryError(f"{tarball}: {member.name!r} is neither a file nor a symbolic link of its own")
+                    raise RepositoryError(f"{tarball}: {member.name!r} is neither a file nor a link of its own")
         return _link(folder, links, folders, files)
     except (tarfile.TarError, EOFError) as error:
         raise RepositoryError(f"{tarball}: is damaged: {error}") from error

@@ -74,11 +74,18 @@ class GitHttp:
         """Where it listens."""
         return self.server.server_address[1]
 
-    def count_failure(self) -> None:
-        """Serve again when there were enough of them."""
+    def failure(self) -> int:
+        """The status to fail with; serves again when that was often enough."""
+        status = self.fail or 500
         if self.failures is not None:
             self.failures -= 1
             self.fail = self.fail if self.failures else None
+        return status
+
+    def wait(self, path: str) -> None:
+        """Let a request for a pack wait as long as it shall."""
+        if self.hold is not None and path.endswith("git-upload-pack"):
+            self.hold.wait(60)
 
     def close(self) -> None:
         """Stop serving."""
@@ -95,8 +102,7 @@ class GitHttp:
                 outer.seen.append(given)
                 outer.paths.append(self.path.partition("?")[0])
                 if outer.fail:
-                    self._answer(outer.fail)
-                    outer.count_failure()
+                    self._answer(outer.failure())
                 elif outer.redirect:
                     self._answer(301, Location=outer.redirect + self.path)
                 elif outer.wanted and given != outer.wanted:
@@ -130,10 +136,10 @@ class GitHttp:
                     "REMOTE_USER": "test",
                 }
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if outer.hold is not None and path.endswith("git-upload-pack"):
-                    outer.hold.wait(60)
+                outer.wait(path)
+                # It ends badly as well when it has told the client what is wrong.
                 done = subprocess.run(
-                    ["git", "http-backend"], env=environment, input=body, capture_output=True, check=True
+                    ["git", "http-backend"], env=environment, input=body, capture_output=True, check=False
                 )
                 head, _, content = done.stdout.partition(b"\r\n\r\n")
                 fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))

@@ -71,7 +71,7 @@ def test_set_user_bits_are_not_taken_over(tmp_path):
 )  # fmt: skip
 def test_anything_else_is_refused(tmp_path, wrong):
     with pytest.raises(RepositoryError):
-        unpack(tar(tmp_path / "t.tar", member("good", b"x"), wrong), tmp_path / "sub" / ".." / "out", BOUNDS)
+        unpack(tar(tmp_path / "t.tar", member("good", b"x"), wrong), tmp_path / "out", BOUNDS)
     assert {path.name for path in tmp_path.iterdir()} <= {"t.tar", "out"}
 
 

@@ -163,8 +163,7 @@ def test_in_layout_image_repositories_still_have_a_pod_for_each_cell():
 
 
 def test_the_template_of_the_cluster_has_repositories_too():
-    made = mixed()
-    (manifest,) = rendered(made, default_config(environment={}, **TOKENS), Kind.TEMPLATE)
+    (manifest,) = rendered(mixed(images=False), default_config(environment={}, **TOKENS), Kind.TEMPLATE)
     found = tasks(manifest)["repositories"]
     assert found["withParam"] == "{{tasks.plan.outputs.parameters.repositories}}"
     names = {one["name"] for one in manifest["spec"]["templates"]}
