@@ -174,11 +174,10 @@ def _scan(template: Template, parameters: dict[str, str], image: str) -> model.S
 
 def _on_repository(section: RepositorySection, fill: Callable[[str], str]) -> model.OnRepository:
     """How a scan reads repositories, its parameters filled in."""
-    online = section.online and model.Online(
-        command=tuple(map(fill, section.online.command)),
-        tokens=section.online.tokens,
-        at_once=section.online.at_once,
-    )
+    online = None
+    if section.online:
+        command = tuple(map(fill, section.online.command))
+        online = model.Online(command=command, tokens=section.online.tokens, at_once=section.online.at_once)
     return model.OnRepository(command=tuple(map(fill, section.command)), online=online)
 
 
