@@ -127,6 +127,7 @@ DEBIAN = {
     "debootstrap": ("debootstrap",),
     "docker-registry": ("docker-registry",),
     "git": ("git",),
+    "iptables": ("iptables",),  # for the network of podman's containers
     "mariadb-client-core": ("my_print_defaults",),  # which mariadb-install-db asks
     "mariadb-server-core": ("mariadbd", "mariadb-install-db"),
     "maven": ("mvn",),
