@@ -11,11 +11,18 @@ from orchestrator import model
 from orchestrator.config import Config, default_image
 from orchestrator.documents import encode
 from orchestrator.quantities import parse_duration
-from orchestrator.scan_template import PLACEHOLDER, CatalogError, Template, judge_value, read_template
+from orchestrator.scan_template import (
+    PLACEHOLDER,
+    CatalogError,
+    RepositorySection,
+    Template,
+    judge_value,
+    read_template,
+)
 from orchestrator.yaml_source import Location, Problem, Source, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _log = logging.getLogger(__name__)
 
@@ -100,6 +107,7 @@ def _judge_config(config: Config, templates: dict[str, Template]) -> Iterator[Pr
 def _named(config: Config) -> Iterator[tuple[Location, str]]:
     """Every name of a scan in the configuration, with its place."""
     lists: list[tuple[Location, tuple[str, ...]]] = [(("scans", "default"), config.scans.default)]
+    lists.append((("scans", "repositoryDefault"), config.scans.repository_default))
     lists += [(("scans", "exclude", at, "scans"), one.scans) for at, one in enumerate(config.scans.exclude)]
     lists += [(("targets", at, "scans"), one.scans) for at, one in enumerate(config.targets)]
     for location, names in lists:
@@ -157,10 +165,20 @@ def _scan(template: Template, parameters: dict[str, str], image: str) -> model.S
             "command": tuple(map(fill, template.command)),
             "environment": fill_all(template.environment),
             "database": database,
+            "repository": template.repository and _on_repository(template.repository, fill),
             "resources": model.Resources(**template.resources.model_dump()),
             "parameters": values,
         }
     )
+
+
+def _on_repository(section: RepositorySection, fill: Callable[[str], str]) -> model.OnRepository:
+    """How a scan reads repositories, its parameters filled in."""
+    online = None
+    if section.online:
+        command = tuple(map(fill, section.online.command))
+        online = model.Online(command=command, tokens=section.online.tokens, at_once=section.online.at_once)
+    return model.OnRepository(command=tuple(map(fill, section.command)), online=online)
 
 
 def scan_digests(scans: Iterable[model.Scan]) -> dict[str, str]:

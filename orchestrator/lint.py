@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 from orchestrator.catalog import load_catalog
 from orchestrator.config import Config, load_config
+from orchestrator.errors import UsageError
+from orchestrator.git_url import judge_ref, judge_url
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory.csv_file import parse_csv
+from orchestrator.model import TargetKind
 from orchestrator.scan_template import Template, read_template
 from orchestrator.validation import fields
 from orchestrator.yaml_source import Problem, SourceError, parse_yaml, read_text
@@ -51,7 +54,7 @@ def find_kind(text: str, path: Path) -> Kind:
     lines = (line.strip() for line in text.splitlines())
     first = next((line for line in lines if line and not line.startswith("#")), "")
     columns = {column.strip(' "').lower() for column in first.replace(";", ",").replace("\t", ",").split(",")}
-    if path.suffix.lower() in {".csv", ".tsv"} or "image" in columns:
+    if path.suffix.lower() in {".csv", ".tsv"} or {"image", "repository"} & columns:
         return "csv"
     source = parse_yaml(text, str(path))
     keys = set(source.data) if isinstance(source.data, dict) else set()
@@ -62,24 +65,28 @@ def find_kind(text: str, path: Path) -> Kind:
 
 
 def _lint_config(path: Path) -> Iterator[Problem]:
-    """Its own mistakes, scans that do not exist, malformed references, and CSVs that are not there."""
+    """Its own mistakes, scans that do not exist, malformed references and URLs, and CSVs that are not there."""
     config = load_config(path, environment={})
     load_catalog(config)
     for index, target in enumerate(config.targets):
         location = ("targets", index)
         if target.image is not None and (wrong := _judge_reference(target.image)):
             yield config.problem((*location, "image"), wrong)
+        if target.repository is not None and (wrong := _judge_repository(target.repository.url, target.repository.ref)):
+            yield config.problem((*location, "repository"), wrong)
         local = target.csv.path if target.csv and not target.csv.git else None
         if local is not None and not (config.base / Path(local).expanduser()).is_file():
             yield config.problem((*location, "csv", "path"), f"there is no file {local!r}")
 
 
 def _lint_csv(path: Path, text: str) -> Iterator[Problem]:
-    """Its own mistakes, and malformed references, which planning would make failed rows."""
+    """Its own mistakes, and malformed references and URLs, which planning would make failed rows."""
     config = path.parent / _CONFIG
     catalog = load_catalog(load_config(config, environment={}) if config.is_file() else None)
     for entry in parse_csv(text, str(path), tuple(catalog)):
-        if wrong := _judge_reference(entry.reference):
+        is_repository = entry.kind is TargetKind.REPOSITORY
+        wrong = _judge_repository(entry.reference, entry.ref) if is_repository else _judge_reference(entry.reference)
+        if wrong:
             yield Problem(str(path), int(entry.origin.rpartition(":")[2]), wrong)
 
 
@@ -88,5 +95,15 @@ def _judge_reference(reference: str) -> str:
     try:
         parse(reference)
     except InvalidReference as error:
+        return str(error)
+    return ""
+
+
+def _judge_repository(url: str, ref: str) -> str:
+    """Why git may not be given a repository's URL or ref; empty when it may."""
+    try:
+        judge_url(url)
+        judge_ref(ref)
+    except UsageError as error:
         return str(error)
     return ""

@@ -20,15 +20,27 @@ if TYPE_CHECKING:
 PLACEHOLDER = re.compile(r"\{([A-Za-z]\w*(?:\.[\w-]+)?)\}")
 """What is filled in; whatever else stands in braces (JSON, a Go template) is the command's own."""
 
-PATHS = frozenset({"tarball", "report", "workdir", "database"})
+PATHS = frozenset({"tarball", "report", "workdir", "database", "checkout", "repository", "commit"})
 """The placeholders that are not parameters."""
+
+# Which of them stand where: of the image itself, of a repository's files, of a repository as its host knows it.
+_EVERYWHERE = frozenset({"report", "workdir"})
+_OF_WORDS = {
+    "command": _EVERYWHERE | {"tarball"},
+    "environment": _EVERYWHERE | {"tarball"},
+    "database": frozenset({"workdir"}),
+    "repository": _EVERYWHERE | {"checkout"},
+    "online": _EVERYWHERE | {"repository", "commit"},
+}
 
 _PINNED = re.compile(r"[^\s@]+(:(?!latest$)[\w][\w.-]*|(:[\w][\w.-]*)?@sha256:[0-9a-f]{64})")
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_HOST = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 _QUANTITY = r"^\d+(\.\d+)?(m|[KMGTP]i?)?$"
 
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
-Variables = dict[Annotated[str, StringConstraints(pattern=_VARIABLE)], str]
+Variable = Annotated[str, StringConstraints(pattern=_VARIABLE)]
+Variables = dict[Variable, str]
 Quantity = Annotated[
     str, StringConstraints(pattern=_QUANTITY), BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)
 ]
@@ -54,13 +66,29 @@ class ResourcesSection(Section):
     memory_limit: Quantity = model.Resources().memory_limit
 
 
+class OnlineSection(Section):
+    """See `orchestrator.model.Online`."""
+
+    command: Words
+    tokens: Annotated[dict[Annotated[str, StringConstraints(pattern=_HOST)], Variable], Field(min_length=1)]
+    at_once: Annotated[int, Field(ge=1, le=1000)] = model.Online(command=(), tokens={}).at_once
+
+
+class RepositorySection(Section):
+    """See `orchestrator.model.OnRepository`."""
+
+    command: Words
+    online: OnlineSection | None = None
+
+
 class Template(Section):
     """One scan template; see `orchestrator.model.Scan` for what the keys mean."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
     description: Annotated[str, Field(min_length=1)]
     image: str = ""
-    command: Words
+    command: tuple[str, ...] = ()
+    repository: RepositorySection | None = None
     format: str
     report: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "report.json"
     report_from_stdout: bool = False
@@ -115,6 +143,7 @@ def _judge(template: Template, source: Source, path: Path) -> Iterator[Problem]:
             f"unknown format {template.format!r}{suggest(template.format, known)}"
             f" (there are {', '.join(sorted(known))})",
         )
+    yield from _judge_ways(template, source)
     if template.builtin and template.image:
         yield source.problem(("image",), "a built-in scan runs in the orchestrator's own image; leave 'image' out")
     if not template.builtin and not template.image:
@@ -130,16 +159,26 @@ def _judge(template: Template, source: Source, path: Path) -> Iterator[Problem]:
     yield from _judge_placeholders(template, source)
 
 
+def _judge_ways(template: Template, source: Source) -> Iterator[Problem]:
+    """What it reads, and by which program."""
+    if not template.command and template.repository is None:
+        message = "key 'command' is missing, and 'repository' as well: one of them says what to run"
+        yield source.problem(("command",), message)
+    if template.builtin and template.repository:
+        yield source.problem(("repository",), "a built-in scan reads images only")
+    commands = [template.command, *(way.command for way in _ways(template))]
+    if len({command[0] for command in commands if command}) > 1:
+        yield source.problem(("repository", "command"), "all commands must begin with the same program")
+
+
 def _judge_placeholders(template: Template, source: Source) -> Iterator[Problem]:
     """Unknown placeholders, and missing ones."""
-    known = PATHS - {"database"} | {f"parameter.{name}" for name in template.parameters}
-    used: set[str] = set()
+    parameters = {f"parameter.{name}" for name in template.parameters}
+    used: dict[str, set[str]] = {}
     for location, word in _words(template):
-        allowed = known | ({"database"} if template.database else set())
-        if location[0] == "database":
-            allowed -= {"tarball", "report"}
+        allowed = _OF_WORDS[_place(location)] | parameters | ({"database"} if template.database else set())
         for placeholder in PLACEHOLDER.findall(word):
-            used.add(placeholder)
+            used.setdefault(_place(location), set()).add(placeholder)
             if placeholder == "database" and not template.database:
                 yield source.problem(
                     location, "{database} is used, but there is no key 'database' to say how to get it"
@@ -150,20 +189,50 @@ def _judge_placeholders(template: Template, source: Source) -> Iterator[Problem]
                     f"unknown placeholder {{{placeholder}}}{suggest(placeholder, allowed)}"
                     f" (here there are {', '.join(f'{{{one}}}' for one in sorted(allowed))})",
                 )
-    if "tarball" not in used:
-        yield source.problem(("command",), "the command never names {tarball}, so it would scan nothing")
-    if "report" not in used and not template.report_from_stdout:
-        yield source.problem(
-            ("command",), "the command never names {report}; if it prints its report, say 'reportFromStdout: true'"
-        )
-    if template.database and not any("{database}" in word for at, word in _words(template) if at[0] == "database"):
+    yield from _judge_commands(template, source, used)
+    if template.database and "database" not in used.get("database", ()):
         yield source.problem(("database",), "the refresh never names {database}, so it would fill no folder")
+
+
+def _judge_commands(template: Template, source: Source, used: dict[str, set[str]]) -> Iterator[Problem]:
+    """Commands that would scan nothing, or write no report."""
+    wanted: list[tuple[Location, str]] = [(("command",), "tarball")] if template.command else []
+    if template.repository:
+        wanted.append((("repository", "command"), "checkout"))
+        if template.repository.online:
+            wanted.append((("repository", "online", "command"), "repository"))
+    shared = used.get("environment", set())
+    for location, placeholder in wanted:
+        named = used.get(_place(location), set()) | shared
+        if placeholder not in named:
+            yield source.problem(location, f"the command never names {{{placeholder}}}, so it would scan nothing")
+        if "report" not in named and not template.report_from_stdout:
+            yield source.problem(
+                location, "the command never names {report}; if it prints its report, say 'reportFromStdout: true'"
+            )
+
+
+def _ways(template: Template) -> Iterator[RepositorySection | OnlineSection]:
+    """How a scan reads repositories."""
+    if template.repository:
+        yield template.repository
+        if template.repository.online:
+            yield template.repository.online
+
+
+def _place(location: Location) -> str:
+    """Which placeholders there are at a location, as `_OF_WORDS` names it."""
+    return "online" if "online" in location else str(location[0])
 
 
 def _words(template: Template) -> Iterator[tuple[Location, str]]:
     """Every text that may hold placeholders, with its place."""
     yield from ((("command", index), word) for index, word in enumerate(template.command))
     yield from ((("environment", key), word) for key, word in template.environment.items())
+    if template.repository:
+        yield from ((("repository", "command", index), word) for index, word in enumerate(template.repository.command))
+        if online := template.repository.online:
+            yield from ((("repository", "online", "command", index), word) for index, word in enumerate(online.command))
     if template.database:
         yield from ((("database", "refresh", index), word) for index, word in enumerate(template.database.refresh))
         yield from ((("database", "environment", key), word) for key, word in template.database.environment.items())

@@ -20,7 +20,8 @@ import msgspec
 
 from orchestrator import config as _config
 from orchestrator.errors import UsageError
-from orchestrator.sections import TargetSource
+from orchestrator.git_url import holds_credentials
+from orchestrator.sections import Git, TargetSource
 from orchestrator.volume import Volume
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def load_config(
 
     Args:
         path: the YAML file; without it `scanmatrix.yaml` of the working directory, unless references are given.
-        references: images, or paths of local archives, to scan instead of the configured targets.
+        references: images, paths of local archives, or URLs of repositories (`https://…#ref`), to scan instead of the
+            configured targets.
         volume: folder to use instead of `volume.path`.
 
     Raises:
@@ -66,9 +68,14 @@ def load_config(
 
 
 def _source(reference: str) -> TargetSource:
-    """A target as a person names it: what is a path on this machine, or looks like nothing else, is an archive."""
+    """A target as a person names it: a URL is a repository, what is a path on this machine is an archive."""
     if not reference.strip():
         raise UsageError("an empty name is neither an image nor an archive")
+    if "://" in reference:
+        url, _, ref = reference.partition("#")
+        if holds_credentials(url):
+            raise UsageError("the URL of a repository must not hold credentials; set SCANMATRIX_GIT_TOKEN instead")
+        return TargetSource(repository=Git(url=url, ref=ref or "HEAD"))
     path = Path(reference)
     is_path = path.is_file() or (path / "oci-layout").is_file() or path.suffix in {".tar", ".tgz"} or path.is_absolute()
     return TargetSource(archive=str(path.absolute())) if is_path else TargetSource(image=reference)
@@ -92,13 +99,13 @@ def make_plan(
     run: str | None = None,
     offline: bool = False,
 ) -> Plan:
-    """Plan a run: every cell with its decision, every image by digest, and what it will cost.
+    """Plan a run: every cell with its decision, every image by digest, every repository by commit, and what it costs.
 
     Args:
         config: the configuration.
         scans: scans to run instead of those the targets ask for.
         run: id of the run; made from the time when None.
-        offline: ask no registry.
+        offline: ask no registry and no git host.
 
     Raises:
         UsageError: there is nothing to scan, an unknown scan is asked for, or the budget is exceeded.
@@ -250,7 +257,7 @@ def _entries(config: Config, catalog: Mapping[str, Scan], scans: tuple[str, ...]
     entries = collect(config, catalog=catalog)
     if not entries:
         raise UsageError(
-            "nothing to scan: name an image or an archive, or configure targets"
+            "nothing to scan: name an image, an archive or a repository, or configure targets"
             " (the smallest configuration is `targets: [{csv: {path: targets.csv}}]`)"
         )
     return tuple(msgspec.structs.replace(entry, scans=scans) for entry in entries) if scans else entries

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from orchestrator import model
+from orchestrator.git_url import without_credentials
 from orchestrator.installation import ApiServer, Concurrency, History, Nfs, Operator, Quota
 from orchestrator.quantities import Duration, Size
 from orchestrator.validation import Section
@@ -80,14 +81,14 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Git(Section):
-    """A git repository that holds a file.
+    """A git repository: one that holds a file, or one to scan.
 
     Attributes:
         url: https, ssh (`ssh://…` or `user@host:path`) or file URL; never with a password in it.
-        ref: branch, tag or commit.
+        ref: branch, tag or full commit.
     """
 
-    url: Text
+    url: Annotated[Text, AfterValidator(without_credentials)]
     ref: Text = "HEAD"
 
 
@@ -156,15 +157,16 @@ class RegistrySource(Section):
 
 
 #: The kinds of sources of targets, by their keys.
-SOURCES = ("csv", "image", "archive", "cluster", "registry")
+SOURCES = ("csv", "image", "archive", "repository", "cluster", "registry")
 
 
 class TargetSource(Section):
-    """One source of targets: exactly one of `csv`, `image`, `archive`, `cluster` and `registry`."""
+    """One source of targets: exactly one of `csv`, `image`, `archive`, `repository`, `cluster` and `registry`."""
 
     csv: Csv | None = None
     image: Text | None = None
     archive: Text | None = None
+    repository: Git | None = None
     cluster: ClusterSource | None = None
     registry: RegistrySource | None = None
     scans: ScanNames = ()
@@ -183,7 +185,7 @@ class TargetSource(Section):
 
 
 class Exclusion(Section):
-    """Cells that shall not run: images by glob, scans by name (`*` for all), and why."""
+    """Cells that shall not run: images and URLs of repositories by glob, scans by name (`*` for all), and why."""
 
     image: Text
     scans: ScanNames = ("*",)
@@ -194,16 +196,22 @@ class Scans(Section):
     """Which scans there are and what they are told.
 
     Attributes:
-        default: scans of a target that names none; `*` for all.
+        default: scans of an image that names none; `*` for all that read images.
+        repository_default: scans of a source repository that names none; `*` for all that read repositories.
         templates: further template files, or folders of them.
         parameters: values by scan and parameter.
         exclude: cells that are skipped with a reason.
     """
 
     default: ScanNames = ("sbom", "image-lifetime", "root-user")
+    repository_default: ScanNames = ("scorecard", "dependency", "secrets")
     templates: tuple[Text, ...] = ()
     parameters: dict[str, dict[str, Annotated[str, BeforeValidator(_text)]]] = Field(default_factory=dict)
     exclude: tuple[Exclusion, ...] = ()
+
+    def default_for(self, kind: model.TargetKind) -> tuple[str, ...]:
+        """The scans of a target of this kind that names none."""
+        return self.repository_default if kind is model.TargetKind.REPOSITORY else self.default
 
 
 def _service_url(data: dict[str, str]) -> str:
@@ -273,6 +281,9 @@ class LimitsSection(Section):
     shards_in_flight: Annotated[int, Field(ge=1, le=50)] = model.Limits().shards_in_flight
     deadline: Annotated[Duration, Field(ge=1)] = model.Limits().deadline
     retries: Annotated[int, Field(ge=0, le=20)] = model.Limits().retries
+    repository_size: Annotated[Size, Field(ge=1)] = model.Limits().repository_size
+    repository_files: Annotated[int, Field(ge=1, le=10_000_000)] = model.Limits().repository_files
+    repository_time: Annotated[Duration, Field(ge=1, le=86400)] = model.Limits().repository_time
 
     def document(self, volume_bytes: int) -> model.Limits:
         """As the plan holds it, with the volume's budget beside it."""
@@ -335,7 +346,10 @@ class Argo(Section):
         schedule: five-field cron of the rendered CronWorkflow; None renders none.
         timezone: IANA name for the schedule.
         registry_secret: `kubernetes.io/dockerconfigjson` Secret for the pull pods; None when the caches need none.
-        git_secret: Secret for the pods that plan, with what private git repositories want; None for none.
+        git_secret: Secret for the pods that plan and those that fetch repositories, with what private git repositories
+            want; None for none.
+        token_secrets: Secrets whose key `token` holds what the API of a git host wants, by host; only the cells that
+            ask it get theirs.
         concurrency: what the schedule does while its last run goes on.
         start_within: seconds a scheduled run may start late, when its moment was missed.
         history: ended Workflows of the schedule to keep.
@@ -350,6 +364,9 @@ class Argo(Section):
     timezone: Text = "Etc/UTC"
     registry_secret: Annotated[str, Field(pattern=_LABEL)] | None = None
     git_secret: Annotated[str, Field(pattern=_LABEL)] | None = None
+    token_secrets: dict[Annotated[str, Field(pattern=_DNS_NAME)], Annotated[str, Field(pattern=_LABEL)]] = Field(
+        default_factory=dict
+    )
     concurrency: Concurrency = "Forbid"
     start_within: Annotated[Duration, Field(ge=60)] = 3600
     history: History = History()

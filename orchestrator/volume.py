@@ -1,10 +1,11 @@
 """The shared volume: where everything lies, and how it is written so that a cut-off write leaves nothing behind.
 
 plans/<run>.json
-blobs/<algorithm>-<hex>.tar                  one per image digest, mode 0444
+blobs/<algorithm>-<hex>.tar                  one per image digest, mode 0444; of a repository's commit `git-<hex>.tar`
 layers/<algorithm>-<hex>                     which tarball holds a blob, and where in it
 databases/<scan>/<version>/                  `databases/<scan>/current` is a symbolic link to the newest
 runs/<run>/<target>/<scan>/image.tar         hard link to the blob
+runs/<run>/<target>/<scan>/checkout/         the files of a repository, unpacked out of it
 runs/<run>/<target>/<scan>/report.json       what the scanner wrote
 runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
 runs/<run>/.reserve                          room for the results, given back when the run ends
@@ -70,7 +71,7 @@ class Volume:
         return self.root / "plans" / f"{_safe(run)}.json"
 
     def blob(self, digest: str) -> Path:
-        """The tarball of an image digest."""
+        """The tarball of an image digest, or of a repository's commit."""
         return self.root / "blobs" / f"{_safe(digest.replace(':', '-', 1))}.tar"
 
     @property
@@ -91,8 +92,12 @@ class Volume:
         return self.run(run) / _safe(target) / _safe(scan)
 
     def tarball(self, run: str, target: str, scan: str) -> Path:
-        """The cell's link to its image's tarball."""
+        """The cell's link to its target's tarball."""
         return self.cell(run, target, scan) / "image.tar"
+
+    def checkout(self, run: str, target: str, scan: str) -> Path:
+        """The folder with a repository's files, for one cell."""
+        return self.cell(run, target, scan) / "checkout"
 
     def record(self, run: str, target: str, scan: str) -> Path:
         """The cell's record, outside of the folder its scanner can write to."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from hera.workflows import Container, RetryStrategy
 from hera.workflows import models as m
 
+from orchestrator.cluster.labels import ONLINE_COMPONENT, ONLINE_TEMPLATE, REPOSITORY_TEMPLATE, SCAN_TEMPLATE
+from orchestrator.model import TargetKind
 from orchestrator.quantities import parse_size
 from workflows import pods
-from workflows.settings import ALLOWANCE, CELL, DATABASE, SCRATCH, TARBALL, RenderError, literal
+from workflows.settings import ALLOWANCE, CELL, CHECKOUT, DATABASE, LIMITS, SCRATCH, TARBALL, RenderError, literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _TARGET = "{{inputs.parameters.target}}"
 _PLACEHOLDER = re.compile(r"\{([a-z]+(?:\.[A-Za-z0-9_-]+)?)\}")
 _MEBIBYTE = 1024**2
+#: Parameters of online cells, which Argo fills in, as the template of their scan names them.
+ONLINE = {"{repository}": "{{inputs.parameters.repository}}", "{commit}": "{{inputs.parameters.commit}}"}
 
 #: Another attempt helps when the node or Argo failed, when the kernel killed the container (128 + signal; 137 is the
 #: out-of-memory killer's), or when one of our own steps says so (75). Any other exit status is the scanner's own word,
@@ -33,47 +37,58 @@ TRANSIENT = (
 )
 
 
-def cell_template(scan: Scan, settings: Settings, *, run: str) -> Container:
-    """The template of one scan, used by all its cells; its input is the id of the target.
+def cell_template(
+    scan: Scan, settings: Settings, *, run: str, kind: TargetKind = TargetKind.IMAGE, online: bool = False
+) -> Container:
+    """The template of one scan, used by all its cells of a kind; its input is the id of the target.
 
     Args:
         scan: its image, command and limits.
         settings: of the manifests.
         run: id of the run, or the Argo expression for it.
+        kind: of its targets.
+        online: whether it asks the API of their host; it is then told which repository, and at which commit.
     """
-    name = template_name(scan.name)
+    name = template_name(scan.name, kind, online=online)
     folder = f"runs/{run}/{_TARGET}/{scan.name}"
     # It never reads a registry: whatever the pod may reach over the network, its scanner may as well.
     stage = pods.step(settings, "stage", "--no-pull", "--run", run, "--target", _TARGET, "--scan", scan.name)
     return Container(
         name=name,
-        inputs=pods.parameters(["target"]),
-        labels=pods.labels("scan", run=run, target=_TARGET, scan=scan.name),
+        inputs=pods.parameters(["target", *(["repository", "commit"] if online else [])]),
+        labels=pods.labels(ONLINE_COMPONENT if online else "scan", run=run, target=_TARGET, scan=scan.name),
         init_containers=pods.init_containers(("stage", stage)),
-        **scanner_container(scan, settings, folder),
+        **scanner_container(scan, settings, folder, kind=kind, online=online),
         active_deadline_seconds=scan.timeout + ALLOWANCE,
         retry_strategy=retry(scan.retries),
         pod_spec_patch=more_memory(scan) if scan.retries else None,
+        synchronization=_turns(scan) if online else None,
     )
 
 
-def scanner_container(scan: Scan, settings: Settings, folder: str) -> dict[str, Any]:
+def scanner_container(
+    scan: Scan, settings: Settings, folder: str, *, kind: TargetKind = TargetKind.IMAGE, online: bool = False
+) -> dict[str, Any]:
     """The scanner's own container, as keyword arguments for Hera; of the volume it sees its cell's folder only."""
-    command = scanner_command(scan)
+    command = scanner_command(scan, kind, online=online)
+    env = pods.variables(scanner_environment(scan.environment, scan))
+    if online and scan.repository and scan.repository.online:
+        env += pods.tokens(scan.repository.online, settings)
+    checkout = kind is TargetKind.REPOSITORY and not online
     return {
         "image": settings.image if scan.builtin else literal(scan.image, where=f"scan {scan.name}: image"),
         "image_pull_policy": "IfNotPresent",
         "command": command[:1],
         "args": command[1:],
-        "env": pods.variables(scanner_environment(scan.environment, scan)),
-        "volume_mounts": pods.cell_mounts(folder, database=scan.database is not None),
+        "env": env,
+        "volume_mounts": pods.cell_mounts(folder, database=scan.database is not None, checkout=checkout),
         "security_context": pods.container_security(),
         "resources": pods.scanner_resources(scan.resources),
     }
 
 
-def template_name(scan: str) -> str:
-    """Name of a scan's template.
+def template_name(scan: str, kind: TargetKind = TargetKind.IMAGE, *, online: bool = False) -> str:
+    """Name of a scan's template for a kind of targets.
 
     Raises:
         RenderError: Argo does not take the scan's name for a task.
@@ -82,10 +97,11 @@ def template_name(scan: str) -> str:
         raise RenderError(
             f"scan {scan!r} cannot be a task in Argo: it may not start with a digit, nor be 'pull'; rename it"
         )
-    return f"scan-{scan}"
+    prefix = SCAN_TEMPLATE if kind is TargetKind.IMAGE else ONLINE_TEMPLATE if online else REPOSITORY_TEMPLATE
+    return f"{prefix}{scan}"
 
 
-def scanner_command(scan: Scan) -> list[str]:
+def scanner_command(scan: Scan, kind: TargetKind = TargetKind.IMAGE, *, online: bool = False) -> list[str]:
     """The scanner's command with its placeholders filled in.
 
     A scan that prints its report, or that ends with another status than 0 when all went well, is run by the image's
@@ -93,7 +109,9 @@ def scanner_command(scan: Scan) -> list[str]:
     half of one is never taken for a whole.
     """
     where = f"scan {scan.name}: command"
-    command = [fill(part, scan, where=where) for part in scan.command]
+    command = [fill(part, scan, where=where) for part in scan.command_for(kind, online=online)]
+    for placeholder, parameter in ONLINE.items() if online else ():
+        command = [part.replace(placeholder, parameter) for part in command]
     if scan.success_codes == (0,) and not scan.report_from_stdout:
         return command
     redirect = ' > "$report"' if scan.report_from_stdout else ""
@@ -120,6 +138,7 @@ def fill(text: str, scan: Scan, *, where: str) -> str:
     """
     values = {
         "tarball": TARBALL,
+        "checkout": CHECKOUT,
         "report": f"{CELL}/{scan.report}",
         "database": DATABASE,
         "workdir": SCRATCH,
@@ -142,6 +161,12 @@ def retry(limit: int, *, always: bool = False) -> RetryStrategy | None:
         expression=None if always else TRANSIENT,
         backoff=m.Backoff(duration="10s", factor=m.IntOrString(root="2")),
     )
+
+
+def _turns(scan: Scan) -> m.Synchronization:
+    """So many cells of a scan at a time, of all Workflows in the namespace; the install says how many."""
+    number = m.ConfigMapKeySelector(name=LIMITS, key=template_name(scan.name, TargetKind.REPOSITORY, online=True))
+    return m.Synchronization(semaphores=[m.SemaphoreRef(config_map_key_ref=number)])
 
 
 def more_memory(scan: Scan) -> str:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hera.workflows import DAG, Container, ContainerNode, ContainerSet, Resource, Script, Steps, Task
 from hera.workflows import models as m
 
+from orchestrator.cluster.labels import PULL_TEMPLATE
+from orchestrator.model import TargetKind
 from workflows import pods
 from workflows.cell import cell_template, retry, scanner_container, template_name
 from workflows.settings import ALLOWANCE, RenderError
@@ -38,17 +40,17 @@ def image_templates(shape: Shape, settings: Settings) -> list[Template]:
 
     With a template for its set an image leaves no skipped nodes in the Workflow's status, which may have 1 MiB.
     """
-    scans = {scan.name: scan for scan in shape.scans}
+    scans = {scan.name: scan for scan in shape.scans if scan.reads(TargetKind.IMAGE)}
     make = _image_pod if settings.layout == "image" else _image_cells
     sets: list[Template] = [
         make(f"image-{name}", [scans[each] for each in sorted(members)], shape, settings)
         for name, members in set_names(shape).items()
     ]
     return [
-        *([_image(shape)] if shape.others or shape.again else []),
+        *([_image(tuple(scans.values()))] if shape.others or shape.again else []),
         _pull(shape, settings),
         *sets,
-        *(cell_template(scan, settings, run=shape.run) for scan in shape.scans),
+        *(cell_template(scan, settings, run=shape.run) for scan in scans.values()),
     ]
 
 
@@ -57,10 +59,10 @@ def set_names(shape: Shape) -> dict[str, frozenset[str]]:
     return {f"set-{number}": members for number, members in enumerate(shape.sets, start=1)}
 
 
-def _image(shape: Shape) -> DAG:
+def _image(scans: Sequence[Scan]) -> DAG:
     """A pod pulls the image, then a pod for each of all scans that is in the item's list."""
     with DAG(name="image", inputs=pods.parameters(["target", "scans"]), fail_fast=False) as image:
-        _cells(shape.scans, when=True)
+        _cells(scans, when=True)
     return image
 
 
@@ -74,7 +76,7 @@ def _image_cells(name: str, scans: Sequence[Scan], shape: Shape, settings: Setti
 def _cells(scans: Sequence[Scan], *, when: bool) -> None:
     """The tasks of an image's DAG."""
     arguments = m.Arguments(parameters=[m.Parameter(name="target", value=_TARGET)])
-    Task(name="pull", template="pull", arguments=arguments)
+    Task(name="pull", template=PULL_TEMPLATE, arguments=arguments)
     for scan in scans:
         Task(
             name=scan.name,
@@ -87,7 +89,7 @@ def _cells(scans: Sequence[Scan], *, when: bool) -> None:
 
 def _pull(shape: Shape, settings: Settings) -> Container:
     return Container(
-        name="pull",
+        name=PULL_TEMPLATE,
         inputs=pods.parameters(["target"]),
         labels=pods.labels("pull", run=shape.run, target=_TARGET),
         active_deadline_seconds=_PULL_TIMEOUT + ALLOWANCE,

@@ -9,7 +9,7 @@ import msgspec
 import yaml
 
 from orchestrator.catalog import load_catalog
-from orchestrator.planning.parts import common_sets, pending
+from orchestrator.planning.parts import common_sets, wanted_by_images
 from orchestrator.steps.items import fit_for_cluster
 from orchestrator.steps.plan import pack
 from workflows import matrix, schedule
@@ -83,7 +83,7 @@ def results(run: str, config: Config, name: str) -> Manifest:
 
 def _sets(plan: Plan) -> tuple[frozenset[str], ...]:
     """The sets of scans that most images of a plan want."""
-    return common_sets(frozenset(scans) for scans in pending(plan).values())
+    return common_sets(wanted_by_images(plan))
 
 
 def render(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> str:

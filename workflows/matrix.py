@@ -14,9 +14,11 @@ from hera.workflows import DAG, Container, Resource, Script, Step, Steps, Task
 from hera.workflows import models as m
 
 from orchestrator.cluster import labels
+from orchestrator.steps.items import REPOSITORIES
 from workflows import pods
 from workflows.cell import fill, retry, scanner_environment
 from workflows.layouts import Template, image_templates, set_names
+from workflows.repositories import REPOSITORY, repository_templates
 from workflows.settings import ALLOWANCE, SCRATCH, TEMPLATE, literal
 
 if TYPE_CHECKING:
@@ -52,12 +54,14 @@ class Shape:
     Attributes:
         run: id of the run, or the Argo expression for it.
         scans: those that occur.
-        waves: groups of images that run one after the other; 0 when there is nothing to run.
+        waves: groups of targets that run one after the other; 0 when there is nothing to run.
         sets: of names of scans, each of which has a template for the images that want just these.
         others: False when every image wants one of the sets.
         idle: names of tasks left out because they have no image to run.
         again: True when what failed runs once more, in `layout: cell`.
         in_cluster: True when the plan step, and not the Workflow, says which images, scans and shards there are.
+        repositories: True when there are source repositories, or may be.
+        images: the same of images.
     """
 
     run: str
@@ -69,6 +73,8 @@ class Shape:
     idle: frozenset[str] = frozenset()
     again: bool = False
     in_cluster: bool = False
+    repositories: bool = False
+    images: bool = True
 
 
 def templates(shape: Shape, settings: Settings) -> list[Template]:
@@ -79,8 +85,10 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
     """
     scans = shape.scans if shape.waves else ()
     found: list[Template] = [_matrix(shape, scans)]
-    if scans:
+    if scans and shape.images:
         found += image_templates(shape, settings)
+    if scans and shape.repositories:
+        found += repository_templates(shape, settings)
     found.append(_plan(shape, settings))
     found += [_database(scan, scan.database, shape, settings) for scan in scans if scan.database]
     found += [_shards(shape), _shard(shape, settings), _results(shape, settings)] if shape.in_cluster else []
@@ -94,6 +102,11 @@ def items_task(wave: int, waves: int, name: str = "") -> str:
     """Name of the task that runs the images of a wave (from 1), or those of them with a set of scans."""
     task = "images" if waves == 1 else f"images-{wave}"
     return f"{task}-{name}" if name else task
+
+
+def repositories_task(wave: int, waves: int) -> str:
+    """Name of the task that runs the repositories of a wave (from 1)."""
+    return REPOSITORIES if waves == 1 else f"{REPOSITORIES}-{wave}"
 
 
 def _matrix(shape: Shape, scans: Sequence[Scan]) -> DAG:
@@ -124,19 +137,20 @@ def _matrix(shape: Shape, scans: Sequence[Scan]) -> DAG:
 
 
 def _wave(shape: Shape, wave: int, before: list[str]) -> list[str]:
-    """The images of one wave, those that failed in a pod for several scans once more, and room for the next wave.
+    """The images and repositories of one wave, what failed in a pod for several scans once more, and room for the next.
 
     Returns:
         What the task after it depends on.
     """
-    tasks = {items_task(wave, shape.waves): "image"} if shape.others else {}
+    tasks = {items_task(wave, shape.waves): "image"} if shape.others and shape.images else {}
     tasks |= {items_task(wave, shape.waves, name): f"image-{name}" for name in set_names(shape)}
+    tasks |= {repositories_task(wave, shape.waves): REPOSITORY} if shape.repositories else {}
     tasks = {task: template for task, template in tasks.items() if task not in shape.idle}
     for task, template in tasks.items():
         source = f"{{{{tasks.plan.outputs.parameters.{task}}}}}" if shape.in_cluster else None
         _images(task, template, before, source)
     before = [_ended(task) for task in tasks]
-    together = [task for task, template in tasks.items() if template != "image"]
+    together = [task for task, template in tasks.items() if template not in {"image", REPOSITORY}]
     if shape.again and together:
         before.append(_again(shape, wave, before, together))
     if wave < shape.waves:
@@ -164,7 +178,9 @@ def _again(shape: Shape, wave: int, before: Sequence[str], together: Sequence[st
 def _images(name: str, template: str, before: Sequence[str], source: str | None) -> None:
     """Several images, each as its template has it: the Workflow's own items, or those of an output parameter."""
     several: dict[str, Any] = {"with_items": [ITEMS]} if source is None else {"with_param": source}
-    values = {"target": "{{item.target}}"} | ({"scans": "{{item.scans}}"} if template == "image" else {})
+    values = {"target": "{{item.target}}"}
+    values |= {"scans": "{{item.scans}}"} if template in {"image", REPOSITORY} else {}
+    values |= {"repository": "{{item.url}}", "commit": "{{item.version}}"} if template == REPOSITORY else {}
     Task(name=name, template=template, depends=" && ".join(before), arguments=_arguments(**values), **several)
 
 
@@ -196,8 +212,9 @@ def _plan(shape: Shape, settings: Settings) -> Script:
         arguments += ["--outputs", _OUTPUTS]
         names = set_names(shape)
         arguments += [f"--set={name}={','.join(sorted(scans))}" for name, scans in names.items()]
-        outputs = _outputs("images", *(f"images-{name}" for name in names), "shards", "scans")
-    step = pods.step(settings, *arguments, registry=shape.in_cluster, config_map=shape.in_cluster)
+        outputs = _outputs("images", *(f"images-{name}" for name in names), REPOSITORIES, "shards", "scans")
+    plans = shape.in_cluster
+    step = pods.step(settings, *arguments, registry=plans, config_map=plans, git=plans)
     return Script(
         name="plan",
         outputs=outputs,

@@ -8,12 +8,22 @@ from hera.workflows import UserContainer
 from hera.workflows import models as m
 
 from orchestrator.cluster import labels as names
-from workflows.settings import CELL, CONFIG_MAP, DATABASE, DOCKER_CONFIG, GIT_CREDENTIALS, SCRATCH, VOLUME
+from workflows.settings import (
+    CELL,
+    CHECKOUT,
+    CONFIG_MAP,
+    DATABASE,
+    DOCKER_CONFIG,
+    GIT_CREDENTIALS,
+    SCRATCH,
+    TOKEN_KEY,
+    VOLUME,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.model import Resources
+    from orchestrator.model import Online, Resources
     from workflows.settings import Settings
 
 #: One user for all containers, so that a scanner can write the folder which the container before it made.
@@ -27,8 +37,14 @@ _GIT_NAME = "git"
 CONFIG_FOLDER = "/config"
 
 
-def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
-    """The volumes that templates may mount; a pod gets only those it mounts."""
+def volumes(settings: Settings, *, config_map: bool = False, git: bool = False) -> list[m.Volume]:
+    """The volumes that templates may mount; a pod gets only those it mounts.
+
+    Args:
+        settings: of the manifests.
+        config_map: whether one reads the configuration.
+        git: whether one asks git hosts.
+    """
     found = [
         m.Volume(
             name=_VOLUME_NAME,
@@ -43,7 +59,7 @@ def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
     if config_map:
         source = m.ConfigMapVolumeSource(name=CONFIG_MAP, optional=True)
         found.append(m.Volume(name=_CONFIG_NAME, config_map=source))
-    if config_map and settings.git_secret:
+    if git and settings.git_secret:
         found.append(m.Volume(name=_GIT_NAME, secret=m.SecretVolumeSource(secret_name=settings.git_secret)))
     return found
 
@@ -77,12 +93,13 @@ def scratch_mount() -> m.VolumeMount:
     return m.VolumeMount(name=_SCRATCH_NAME, mount_path=SCRATCH)
 
 
-def cell_mounts(folder: str, *, database: bool) -> list[m.VolumeMount]:
+def cell_mounts(folder: str, *, database: bool, checkout: bool = False) -> list[m.VolumeMount]:
     """What a scanner sees of the volume.
 
     Args:
         folder: the cell's folder on the volume.
         database: whether its scan has one; it is the link beside the folder, which the stage container made.
+        checkout: whether it reads the files of a repository, which the stage container put into the folder.
     """
     mounts = [
         m.VolumeMount(name=_VOLUME_NAME, mount_path=CELL, sub_path=folder),
@@ -90,6 +107,9 @@ def cell_mounts(folder: str, *, database: bool) -> list[m.VolumeMount]:
             name=_VOLUME_NAME, mount_path=f"{CELL}/image.tar", sub_path=f"{folder}/image.tar", read_only=True
         ),
     ]
+    if checkout:
+        files = m.VolumeMount(name=_VOLUME_NAME, mount_path=CHECKOUT, sub_path=f"{folder}/checkout", read_only=True)
+        mounts.append(files)
     if database:
         link = f"{folder}.database"
         mounts.append(m.VolumeMount(name=_VOLUME_NAME, mount_path=DATABASE, sub_path=link, read_only=True))
@@ -111,6 +131,7 @@ def step(
     *arguments: str,
     registry: bool = False,
     config_map: bool = False,
+    git: bool = False,
     memory: str = "512Mi",
 ) -> dict[str, Any]:
     """A container that runs one step of ours on the whole volume, as keyword arguments for Hera.
@@ -119,7 +140,8 @@ def step(
         settings: of the manifests.
         arguments: of `scanmatrix-step`.
         registry: whether it reads images, and so may need the registry's credentials.
-        config_map: whether it reads the configuration, and so may need the credentials of git repositories.
+        config_map: whether it reads the configuration.
+        git: whether it asks git hosts, and so may need their credentials.
         memory: most it may take.
     """
     mounts = [m.VolumeMount(name=_VOLUME_NAME, mount_path=VOLUME), scratch_mount()]
@@ -129,7 +151,7 @@ def step(
         env["DOCKER_CONFIG"] = DOCKER_CONFIG
     if config_map:
         mounts.append(m.VolumeMount(name=_CONFIG_NAME, mount_path=CONFIG_FOLDER, read_only=True))
-    if config_map and settings.git_secret:
+    if git and settings.git_secret:
         mounts.append(m.VolumeMount(name=_GIT_NAME, mount_path=GIT_CREDENTIALS, read_only=True))
         env["SCANMATRIX_GIT_CREDENTIALS"] = GIT_CREDENTIALS
     return {
@@ -160,6 +182,20 @@ def resources(cpu: str, memory: str, memory_limit: str) -> m.ResourceRequirement
 def variables(values: Mapping[str, str]) -> list[m.EnvVar]:
     """Environment variables in the order given."""
     return [m.EnvVar(name=name, value=value) for name, value in values.items()]
+
+
+def tokens(online: Online, settings: Settings) -> list[m.EnvVar]:
+    """The tokens of the hosts that a scan asks, as variables out of their Secrets; those that there are."""
+    return [
+        m.EnvVar(
+            name=variable,
+            value_from=m.EnvVarSource(
+                secret_key_ref=m.SecretKeySelector(name=settings.token_secrets[host], key=TOKEN_KEY)
+            ),
+        )
+        for host, variable in sorted(online.tokens.items())
+        if host in settings.token_secrets
+    ]
 
 
 def init_containers(*containers: tuple[str, dict[str, Any]]) -> list[UserContainer | m.UserContainer]:

@@ -10,7 +10,8 @@ from hera.workflows import models as m
 
 from orchestrator.catalog import scan_digests
 from orchestrator.cluster.labels import RUN as RUN_LABEL
-from orchestrator.planning.parts import pending
+from orchestrator.planning.parts import wanted_by_images
+from orchestrator.steps.items import is_repository
 from workflows import matrix, pods
 from workflows.settings import SCANS_ANNOTATION, TEMPLATE
 from workflows.shards import items_by_task
@@ -56,7 +57,7 @@ def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) 
             for name, value in (PARAMETERS if plan is None else {matrix.PLAN_PARAMETER: plan}).items()
         ],
         "templates": matrix.templates(shape, settings),
-        "volumes": pods.volumes(settings, config_map=shape.in_cluster),
+        "volumes": pods.volumes(settings, config_map=shape.in_cluster, git=shape.in_cluster or shape.repositories),
         "service_account_name": settings.service_account,
         "automount_service_account_token": False,
         "executor": m.ExecutorConfig(service_account_name=settings.service_account),
@@ -71,15 +72,18 @@ def workflow(shard: Shard, sets: Sequence[frozenset[str]], settings: Settings) -
     """One self-contained Workflow that `argo submit` takes; its items are filled in by `workflows.render`."""
     plan = shard.plan
     items = items_by_task(shard.waves, sets)
+    wanted = set(wanted_by_images(plan))
     shape = matrix.Shape(
         run=plan.run,
         scans=plan.scans,
         limits=plan.limits,
         waves=len(shard.waves),
         sets=tuple(sets),
-        others=not {frozenset(scans) for scans in pending(plan).values()} <= set(sets),
+        others=not wanted <= set(sets),
         idle=frozenset(task for task, found in items.items() if not found),
-        again=settings.layout == "image",
+        again=settings.layout == "image" and bool(wanted),
+        images=bool(wanted),
+        repositories=any(is_repository(item) for wave in shard.waves for item in wave),
     )
     return Workflow(
         generate_name=_base(plan.run),
@@ -106,6 +110,7 @@ def template(
         sets=tuple(sets),
         again=settings.layout == "image",
         in_cluster=True,
+        repositories=True,
     )
     labels = m.WorkflowMetadata(labels_from={RUN_LABEL: m.LabelValueFrom(expression=_RUN_EXPRESSION)})
     return WorkflowTemplate(

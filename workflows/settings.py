@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 from orchestrator.steps.items import MOUNT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestrator.config import Config
 
 #: Where containers find things.
 VOLUME = MOUNT
 CELL = "/scan"
 TARBALL = f"{CELL}/image.tar"
+CHECKOUT = f"{CELL}/checkout"
 DATABASE = "/database"
 SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, not the machine's
 DOCKER_CONFIG = "/docker"
@@ -26,6 +29,11 @@ SCANS_ANNOTATION = "scanmatrix/scans"
 TEMPLATE = "scanmatrix"
 #: ConfigMap with the configuration (key `scanmatrix.yaml`) for runs that plan in the cluster.
 CONFIG_MAP = "scanmatrix-config"
+
+#: ConfigMap that says how many online cells of a scan run at a time, key `online-<scan>`.
+LIMITS = "scanmatrix-limits"
+#: Key of a Secret with the token of a git host.
+TOKEN_KEY = "token"  # noqa: S105 - the name of a key
 
 #: Seconds that image pull, scheduling and staging may add to the time a scan itself may take.
 ALLOWANCE = 300
@@ -47,7 +55,8 @@ class Settings:
             `<service_account>-parent` starts shards, `<service_account>-reader` reads how the cells of a run went,
             `<service_account>-inventory` looks at what runs in the cluster.
         registry_secret: dockerconfigjson Secret for what pulls images; None when the caches need none.
-        git_secret: Secret for what plans, with the credentials of git repositories; None when they need none.
+        git_secret: Secret for what plans or fetches repositories, with their credentials; None when they need none.
+        token_secrets: Secrets with the tokens of git hosts, by host, for the cells that ask their APIs.
         layout: `cell` or `image`.
         discovers: whether what plans looks at what runs in the cluster.
     """
@@ -58,6 +67,7 @@ class Settings:
     service_account: str
     registry_secret: str | None = None
     git_secret: str | None = None
+    token_secrets: Mapping[str, str] = field(default_factory=dict)
     layout: str = "cell"
     discovers: bool = False
 
@@ -86,6 +96,7 @@ def settings_of(config: Config) -> Settings:
         service_account=config.argo.service_account,
         registry_secret=config.argo.registry_secret,
         git_secret=config.argo.git_secret,
+        token_secrets=config.argo.token_secrets,
         layout=config.layout,
         discovers=discovers(config),
     )

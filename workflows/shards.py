@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.planning.shards import split
-from orchestrator.steps.items import Item, fit_for_cluster, make_waves, without_scans
+from orchestrator.steps.items import Item, fit_for_cluster, is_repository, make_waves, without_scans
 from orchestrator.steps.plan import pack
-from workflows.matrix import items_task
+from workflows.matrix import items_task, repositories_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +47,13 @@ def items_by_task(waves: Sequence[Sequence[Item]], sets: Sequence[frozenset[str]
     names = {members: f"set-{number}" for number, members in enumerate(sets, start=1)}
     found: dict[str, list[Item]] = {}
     for number, wave in enumerate(waves, start=1):
-        for name in ("", *names.values()):
-            found[items_task(number, len(waves), name)] = []
+        of_repositories = repositories_task(number, len(waves))
+        for task in (*(items_task(number, len(waves), name) for name in ("", *names.values())), of_repositories):
+            found[task] = []
         for item in wave:
+            if is_repository(item):
+                found[of_repositories].append(item)
+                continue
             name = names.get(frozenset(item["scans"].strip(",").split(",")), "")
             found[items_task(number, len(waves), name)].append(without_scans(item) if name else item)
     return found

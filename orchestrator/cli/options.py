@@ -10,9 +10,9 @@ from orchestrator.cli.output import Output
 References = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="IMAGE|ARCHIVE…",
-        help="Images, OCI archives, OCI layout folders or `docker save` tars to take instead of the configuration's"
-        " targets.",
+        metavar="IMAGE|ARCHIVE|REPOSITORY…",
+        help="Images, OCI archives, OCI layout folders, `docker save` tars or URLs of git repositories (#ref) to take"
+        " instead of the configuration's targets.",
         show_default=False,
     ),
 ]
@@ -36,7 +36,10 @@ RunId = Annotated[
 ]
 Offline = Annotated[
     bool,
-    typer.Option("--offline", help="Ask no registry: plan from digests and local archives; sizes are then unknown."),
+    typer.Option(
+        "--offline",
+        help="Ask no registry and no git host: plan from digests, commits and local archives; sizes are then unknown.",
+    ),
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the data.")]
 Engine = Annotated[

@@ -82,11 +82,12 @@ def print_plan(plan: Plan) -> None:
     for cell in plan.cells:
         runs = cell.decision is Decision.RUN
         marks.setdefault(cell.target, {})[cell.scan] = "x" if runs else f"{cell.decision}: {cell.reason}"
-    several = len({str(target.platform) for target in plan.targets}) > 1
+    several = len({str(target.platform) for target in plan.targets if not target.is_repository}) > 1
     rows = []
     for target in plan.targets:
         of_target = marks.get(target.id, {})
-        names = _names((name.reference for name in target.names), f" ({target.platform})" if several else "")
+        note = f" ({target.platform})" if several and not target.is_repository else ""
+        names = _names((name.reference for name in target.names), note)
         # One reason for the whole row is said once, under the name, not in every column.
         reasons = set(of_target.values()) - {"x"}
         if target.error and len(reasons) == 1:
@@ -96,7 +97,7 @@ def print_plan(plan: Plan) -> None:
             every = "\n".join("x" for _ in names.splitlines())
             found = (of_target.get(scan, "") for scan in scans)
             rows.append([names, *(every if mark == "x" else mark for mark in found)])
-    print_table(f"Plan {plan.run}", ["Image", *scans], rows)
+    print_table(f"Plan {plan.run}", ["Target", *scans], rows)
     sys.stdout.write(f"{budget_line(plan)}\n")
 
 
@@ -106,17 +107,17 @@ def budget_line(plan: Plan) -> str:
     asked = len(plan.cells)
     waves = f" in {len(plan.waves)} waves" if len(plan.waves) > 1 else ""
     line = (
-        f"{budget.cells} of {asked} cells to run on {budget.images} images{waves}: {size(budget.pull_bytes)} to pull,"
+        f"{budget.cells} of {asked} cells to run on {budget.images} targets{waves}: {size(budget.pull_bytes)} to pull,"
         f" {size(budget.volume_bytes)} on the volume at most"
     )
     if budget.spec_bytes:
         line += f", {budget.pods} pods, largest Workflow {size(budget.spec_bytes)}"
-    return line + (f"; {budget.unknown} images of unknown size not counted" if budget.unknown else "")
+    return line + (f"; {budget.unknown} targets of unknown size not counted" if budget.unknown else "")
 
 
 def print_ledger(ledger: Ledger) -> None:
     """Every cell and how it ended; how many components it has, where a scan wrote a BOM."""
-    columns = ["Image", "Scan", "Outcome", "Findings", "Components", "Why"]
+    columns = ["Target", "Scan", "Outcome", "Findings", "Components", "Why"]
     rows = [
         [_names(row.references), row.scan, row.outcome.value, _count(row.findings), _count(row.components), _why(row)]
         for row in ledger.rows

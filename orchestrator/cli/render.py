@@ -24,6 +24,7 @@ def render(
     """
     from orchestrator import sdk
 
-    settings = sdk.load_config(config, references=references or ())
+    # Whoever runs it here, manifests are for Argo, and its cells use the tokens that there are in the cluster.
+    settings = sdk.load_config(config, references=references or ()).model_copy(update={"engine": "argo"})
     planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     typer.echo(sdk.render(planned, settings, kind=kind), nl=False)

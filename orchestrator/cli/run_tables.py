@@ -32,7 +32,7 @@ def print_status(status: RunStatus) -> None:
     ]
     if rows:
         print_table(
-            f"Run {status.run}", ["Image", "Scan", "State", "Attempts", "Why"], rows, right=frozenset({"Attempts"})
+            f"Run {status.run}", ["Target", "Scan", "State", "Attempts", "Why"], rows, right=frozenset({"Attempts"})
         )
     sys.stdout.write(f"{summary(status)}\n")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from orchestrator.cluster.labels import SHARD
+from orchestrator.cluster.labels import FETCH_TEMPLATE, PULL_TEMPLATE, SHARD, scan_of
 from orchestrator.cluster.nodes import nodes
 from orchestrator.cluster.reasons import CANCELLED, RUN_DEADLINE, explain
 
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
 _Key = TypeVar("_Key", bound="Hashable")
 
-#: Templates of the Workflow: `scan-<name>`, `image-<set>`, `pull`, `image`, `database-<name>`, `shard`, `plan`.
-SCAN_TEMPLATE = "scan-"
+#: Further templates of the Workflow: `image-<set>`, `image`, `database-<name>`, `shard`, `plan`.
 IMAGE_TEMPLATE = "image-"
-PULL_TEMPLATE = "pull"
 DATABASE_TEMPLATE = "database-"
 _SHARD_TEMPLATE = "shard"
 _PLAN_TEMPLATE = "plan"
@@ -163,9 +161,9 @@ class Fates:
         """One attempt of a cell, a pull, a database, a shard."""
         target, template = node.parameter("target"), node.template_name
         fate = _fate(node, around)
-        if template.startswith(SCAN_TEMPLATE):
-            _put(self._cells, (target, template.removeprefix(SCAN_TEMPLATE)), fate)
-        elif template == PULL_TEMPLATE:
+        if scan := scan_of(template):
+            _put(self._cells, (target, scan), fate)
+        elif template in {PULL_TEMPLATE, FETCH_TEMPLATE}:
             _put(self._pulls, target, fate._replace(own=True))
         elif template.startswith(IMAGE_TEMPLATE):
             _put(self._pulls, target, _staging(node, around))

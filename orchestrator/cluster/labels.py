@@ -8,7 +8,7 @@ SHARD = "scanmatrix/shard"
 TARGET = "scanmatrix/target"
 #: Of a pod: name of its scan.
 SCAN = "scanmatrix/scan"
-#: Of a pod: which kind of step it is (`plan`, `database`, `pull`, `scan`, `image`, `aggregate`, …).
+#: Of a pod: which kind of step it is (`plan`, `database`, `pull`, `fetch`, `scan`, `online`, `image`, `aggregate`, …).
 COMPONENT = "app.kubernetes.io/component"
 PART_OF = "app.kubernetes.io/part-of"
 #: Value of `PART_OF`.
@@ -16,6 +16,21 @@ SCANMATRIX = "scanmatrix"
 #: Set by Argo on every pod of a Workflow: the Workflow's name; and, an annotation, the id of its node.
 ARGO_WORKFLOW = "workflows.argoproj.io/workflow"
 ARGO_NODE_ID = "workflows.argoproj.io/node-id"
+
+
+#: Value of `COMPONENT` of the one kind of cell that may use the network.
+ONLINE_COMPONENT = "online"
+
+#: Templates of the Workflow: of a scan for images, for the files of repositories, and for the API of their host; the
+#: name of the scan follows. Then those of what makes sure of a target's tarball.
+SCAN_TEMPLATE, REPOSITORY_TEMPLATE, ONLINE_TEMPLATE = "scan-", "repository-", "online-"
+PULL_TEMPLATE, FETCH_TEMPLATE = "pull", "fetch"
+
+
+def scan_of(template: str) -> str:
+    """Name of the scan that a template belongs to; empty for one of no scan."""
+    prefixes = (SCAN_TEMPLATE, REPOSITORY_TEMPLATE, ONLINE_TEMPLATE)
+    return next((template.removeprefix(prefix) for prefix in prefixes if template.startswith(prefix)), "")
 
 
 def of_run(run: str) -> str:

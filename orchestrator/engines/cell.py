@@ -83,20 +83,30 @@ class CellRunner:
     def _attempt(self, cell: Cell, scan: Scan) -> Ended:
         """One attempt; whatever happens to it is told in what it returns."""
         folder = self._volume.cell(self._plan.run, cell.target, cell.scan)
+        tarball = self._volume.tarball(self._plan.run, cell.target, cell.scan)
+        checkout = self._volume.checkout(self._plan.run, cell.target, cell.scan)
         try:
             record = stage(
                 self._plan, cell.target, cell.scan, self._volume, client=self._client, cancelled=self._stop.event
             )
             work = _fresh_folder(folder, record.attempts)
             try:
-                tarball = self._volume.tarball(self._plan.run, cell.target, cell.scan)
-                attempt = Attempt(work, tarball, self._database(cell, scan))
+                target = self._plan.targets_by_id[cell.target]
+                attempt = Attempt(
+                    work,
+                    target,
+                    tarball,
+                    self._database(cell, scan),
+                    checkout if target.is_repository and not cell.online else None,
+                    cell.online,
+                )
                 ended = self._scanners.run(scan, attempt, self._stop.reason)
                 error = ended.error or _keep_report(work / scan.report, folder / scan.report, scan.report_limit)
                 return replace(ended, error=error)
             finally:
                 # The blob is the one copy on the volume; where links are refused, this one would be another.
                 tarball.unlink(missing_ok=True)
+                _remove(checkout)
                 _remove(work)
         except ScanmatrixError as error:
             return Ended(error=self._stop.reason() or str(error), temporary=isinstance(error, TemporaryError))

@@ -1,8 +1,9 @@
 """Scanners in their own containers, by podman or docker, where one of them really works.
 
 The container has no network, a read-only root, no capabilities, a user that is not root, and sees three things of ours:
-the attempt's folder, the tarball and the database (both read-only). The client itself runs with the caller's
-environment: it pulls the scanner's image, with the caller's credentials, which the container never sees.
+the attempt's folder, the target (its tarball; of a repository its files, too) and the database, both read-only. The
+client itself runs with the caller's environment: it pulls the scanner's image, with the caller's credentials, which the
+container never sees. Only what refreshes a database, or asks the API of a repository's host, has a network.
 """
 
 import os
@@ -22,6 +23,7 @@ from orchestrator.images.reference import InvalidReference, parse
 #: Where things lie in a scanner's container.
 WORK = "/work"
 TARBALL = "/image.tar"
+CHECKOUT = "/checkout"
 DATABASE = "/database"
 #: User and group for scanners when we are root ourselves: "nonroot" of the distroless images.
 NOBODY = 65532
@@ -104,6 +106,7 @@ class Runtime:
         mounts: Sequence[Mount],
         name: str,
         network: bool = False,
+        inherited: Sequence[str] = (),
     ) -> tuple[str, ...]:
         """The command line that runs a program in a container of its own.
 
@@ -113,7 +116,8 @@ class Runtime:
             environment: all variables the container gets.
             mounts: what it sees of ours; the first is its working directory.
             name: of the container; see `new_name`.
-            network: True only for database refreshes.
+            network: True only for database refreshes and cells that ask an API.
+            inherited: variables that it gets as the client has them, so that no command line shows their values.
         """
         program, *arguments = argv
         options = [
@@ -132,6 +136,7 @@ class Runtime:
             f"--workdir={mounts[0].target}",
             *(f"--mount={mount.argument()}" for mount in mounts),
             *(f"--env={key}={value}" for key, value in environment.items()),
+            *(f"--env={key}" for key in inherited),
             f"--entrypoint={program}",
         ]
         return (self.program, "run", *options, _full_name(image), *arguments)

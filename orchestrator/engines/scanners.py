@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.engines.containers import (
+    CHECKOUT,
     DATABASE,
     TARBALL,
     WORK,
@@ -21,15 +22,18 @@ from orchestrator.engines.containers import (
     give_away,
     new_name,
 )
+from orchestrator.engines.online import Turns, token
 from orchestrator.engines.process import Ended, Job, run_job
 from orchestrator.errors import PermanentError
-from orchestrator.model import Scan
+from orchestrator.git_url import project
+from orchestrator.masking import mask
+from orchestrator.model import Scan, Target
 
 Preference = Literal["auto", "process", "container"]
 
 #: The command that pods call for the scans we implement ourselves; here it is always our own, of the same version.
 OWN_COMMAND = "scanmatrix-step"
-#: What of our environment a database refresh gets too, for it alone may use the network.
+#: What of our environment those get too who may use the network: the refresh of a database, and online cells.
 _NETWORK_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 
 
@@ -47,13 +51,19 @@ class Attempt:
 
     Attributes:
         work: folder for this attempt alone; its HOME, TMPDIR and working directory.
+        target: of the cell.
         tarball: the cell's `image.tar`.
         database: folder of the database version it was given; None for scans without.
+        checkout: folder with the files of a repository; None for an image.
+        online: whether it asks the API of the repository's host.
     """
 
     work: Path
+    target: Target
     tarball: Path
     database: Path | None = None
+    checkout: Path | None = None
+    online: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,7 @@ class Scanners:
     def __init__(self, preference: Preference, label: str) -> None:
         self._preference = preference
         self._label = label
+        self._turns = Turns()
 
     @cached_property
     def runtime(self) -> Runtime | None:
@@ -99,7 +110,7 @@ class Scanners:
         if self._is_process(scan) or self.runtime:
             return ""
         if self._preference == "container":
-            name = Path(scan.command[0]).name
+            name = Path(scan.program).name
             return f"{name} shall run in a container, but neither podman nor docker works here: start one of them"
         return _not_found(scan) + ("" if self._preference == "process" else ", or start podman or docker")
 
@@ -109,12 +120,15 @@ class Scanners:
         Raises:
             ScannerMissing: its program is not to be had.
             ImageUnavailable: nor is its image.
+            TokenMissing: it shall ask an API, and there is no token for that.
         """
         places = [Place("workdir", attempt.work, WORK, read_only=False), Place("tarball", attempt.tarball, TARBALL)]
+        if attempt.checkout:
+            places.append(Place("checkout", attempt.checkout, CHECKOUT))
         if attempt.database:
             places.append(Place("database", attempt.database, DATABASE))
         job = Job(
-            argv=scan.command,
+            argv=scan.command_for(attempt.target.kind, online=attempt.online),
             folder=attempt.work,
             environment=scan.environment,
             report=attempt.work / scan.report,
@@ -123,7 +137,24 @@ class Scanners:
             from_stdout=scan.report_from_stdout,
             success_codes=scan.success_codes,
         )
-        return self._launch(scan, job, places, stopped)
+        if not attempt.online:
+            return self._launch(scan, job, places, stopped)
+        return self._run_online(scan, job, places, attempt.target, stopped)
+
+    def _run_online(
+        self, scan: Scan, job: Job, places: Sequence[Place], target: Target, stopped: Callable[[], str]
+    ) -> Ended:
+        """One of the few cells that may use the network, with the token for its own host and no other."""
+        online = scan.repository and scan.repository.online
+        if not online:
+            raise ScannerMissing(f"{scan.name} cannot ask the host of {target.reference}; plan a new run")
+        secret = token(online, target)
+        values = {"repository": project(target.pull), "commit": target.commit}
+        with self._turns.taken(scan.name, online.at_once, stopped) as reason:
+            if reason:
+                return Ended(error=reason)
+            ended = self._launch(scan, job, places, stopped, network=True, secrets=secret, values=values)
+        return replace(ended, error=mask(ended.error, *secret.values()), log=mask(ended.log, *secret.values()))
 
     def refresh(self, scan: Scan, folder: Path, stopped: Callable[[], str]) -> None:
         """Run a scan's database refresh; it fills the folder, and alone may use the network.
@@ -136,13 +167,12 @@ class Scanners:
         database = scan.database
         if database is None:
             raise RefreshFailed(f"{scan.name} has no database to refresh")
-        proxies = {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
         with tempfile.TemporaryDirectory(prefix=".refresh-", dir=folder.parent) as name:
             work = Path(name)
             job = Job(
                 argv=database.refresh,
                 folder=work,
-                environment={**proxies, **database.environment},
+                environment=database.environment,
                 report=work / scan.report,
                 report_limit=sys.maxsize,
                 timeout=database.timeout,
@@ -163,16 +193,30 @@ class Scanners:
         stopped: Callable[[], str],
         *,
         network: bool = False,
+        secrets: Mapping[str, str] | None = None,
+        values: Mapping[str, str] | None = None,
     ) -> Ended:
-        """Start a job whose command and environment still hold placeholders, the one way or the other."""
+        """Start a job whose command and environment still hold placeholders, the one way or the other.
+
+        Args:
+            scan: whose job it is.
+            job: its start.
+            places: what the placeholders of folders and files stand for.
+            stopped: as for `run_job`.
+            network: whether it may use the network.
+            secrets: further variables, which no command line shows.
+            values: what further placeholders stand for.
+        """
         process = self._is_process(scan)
         where = {place.name: str(place.path) if process else place.inside for place in places}
-        where["report"] = f"{where['workdir']}/{scan.report}"
+        where |= {"report": f"{where['workdir']}/{scan.report}", **(values or {})}
         argv = fill(job.argv, scan, where)
         environment = {"HOME": where["workdir"], "TMPDIR": where["workdir"], "LANG": "C.UTF-8"}
+        if network:
+            environment |= {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
         environment |= dict(zip(job.environment, fill(tuple(job.environment.values()), scan, where), strict=True))
         if process:
-            environment = {"PATH": search_path(), **environment}
+            environment = {"PATH": search_path(), **environment, **(secrets or {})}
             return run_job(replace(job, argv=_local_command(argv), environment=environment), stopped)
         runtime = self.runtime
         if runtime is None:
@@ -186,6 +230,7 @@ class Scanners:
             mounts=[Mount(place.path, place.inside, read_only=place.read_only) for place in places],
             name=name,
             network=network,
+            inherited=tuple(secrets or ()),
         )
         for place in places:
             if not place.read_only:
@@ -210,15 +255,15 @@ class Scanners:
         The scan's own program decides for its database, too, whatever the refresh command begins with (`sh -c …`):
         scanner and database shall be of the same version.
         """
-        if scan.command[0] == OWN_COMMAND:
+        if scan.program == OWN_COMMAND:
             return True
-        return self._preference != "container" and find_program(scan.command[0]) is not None
+        return self._preference != "container" and find_program(scan.program) is not None
 
 
 def _not_found(scan: Scan) -> str:
     """That the scan's program is not on PATH, and how to get it there."""
     how = f"install it by {scan.install}" if scan.install else f"put it onto PATH, it comes with {scan.image}"
-    return f"{Path(scan.command[0]).name} not found; {how}"
+    return f"{Path(scan.program).name} not found; {how}"
 
 
 def find_program(name: str) -> str | None:

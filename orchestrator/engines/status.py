@@ -7,8 +7,8 @@ from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from orchestrator.cluster.fates import IMAGE_TEMPLATE, PULL_TEMPLATE, SCAN_TEMPLATE, why_ended
-from orchestrator.cluster.labels import SHARD
+from orchestrator.cluster.fates import IMAGE_TEMPLATE, why_ended
+from orchestrator.cluster.labels import FETCH_TEMPLATE, PULL_TEMPLATE, SHARD, scan_of
 from orchestrator.cluster.nodes import nodes
 from orchestrator.model import Document
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 #: Value of the parameter `only` of a Workflow that prints results and scans nothing.
 PRINTS_RESULTS = "results"
-_REFERENCE = re.compile(r"\(\d+:image:(?P<image>.*?)(?:,scans:,[^:]*,)?,target:[^,]*\)$", re.DOTALL)
+_PULLS = {PULL_TEMPLATE, FETCH_TEMPLATE}
+_REFERENCE = re.compile(
+    r"\(\d+:image:(?P<image>.*?)(?:,scans:,[^:]*,)?,target:[^,]*(?:,url:[^,]*,version:[^,]*)?\)$", re.DOTALL
+)
 
 
 class CellState(StrEnum):
@@ -162,11 +165,11 @@ def _add(
         if state is CellState.OK or node.message.startswith(f"{scan}:"):
             # Its scanner ran, so the image was there, however the pod they share ended.
             pulls[target] = PullStatus(target=target, reference=references.get(target, ""), state=CellState.OK)
-    elif node.type == "Pod" and node.template_name.startswith(SCAN_TEMPLATE):
-        target, scan = node.parameter("target"), node.template_name.removeprefix(SCAN_TEMPLATE)
-    elif node.type == "Pod" and (node.template_name == PULL_TEMPLATE or node.template_name.startswith(IMAGE_TEMPLATE)):
+    elif node.type == "Pod" and scan_of(node.template_name):
+        target, scan = node.parameter("target"), scan_of(node.template_name)
+    elif node.type == "Pod" and (node.template_name in _PULLS or node.template_name.startswith(IMAGE_TEMPLATE)):
         target = node.parameter("target")
-        if target not in pulls or node.template_name == PULL_TEMPLATE or state is not CellState.FAILED:
+        if target not in pulls or node.template_name in _PULLS or state is not CellState.FAILED:
             reference = references.get(target, "")
             pulls[target] = PullStatus(target=target, reference=reference, state=state, message=node.message)
         return

@@ -14,6 +14,7 @@ from orchestrator.catalog import load_catalog
 from orchestrator.inventory.csv_file import read_csv
 from orchestrator.inventory.inline import read_archive, read_image
 from orchestrator.inventory.interface import (
+    HEAD,
     Context,
     Entry,
     InventoryError,
@@ -21,6 +22,8 @@ from orchestrator.inventory.interface import (
     SourceBrokenError,
     SourceUnavailableError,
 )
+from orchestrator.inventory.repository import read_repository
+from orchestrator.model import TargetKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +34,16 @@ if TYPE_CHECKING:
     from orchestrator.sections import TargetSource
     from orchestrator.yaml_source import Problem
 
-__all__ = ["READERS", "Entry", "InventoryError", "SourceBrokenError", "SourceUnavailableError", "collect"]
+__all__ = [
+    "HEAD",
+    "READERS",
+    "Entry",
+    "InventoryError",
+    "SourceBrokenError",
+    "SourceUnavailableError",
+    "collect",
+    "scans_for",
+]
 
 
 def _read_cluster(source: TargetSource, context: Context) -> list[Entry]:
@@ -47,8 +59,8 @@ def _read_registry(source: TargetSource, context: Context) -> list[Entry]:
 
 
 READERS: dict[str, Reader] = {
-    "csv": read_csv, "image": read_image, "archive": read_archive, "cluster": _read_cluster,
-    "registry": _read_registry,
+    "csv": read_csv, "image": read_image, "archive": read_archive, "repository": read_repository,
+    "cluster": _read_cluster, "registry": _read_registry,
 }  # fmt: skip
 """The sources by their key in the configuration's `targets`."""
 
@@ -71,7 +83,8 @@ def collect(
         SourceUnavailableError: a source cannot be had as configured.
         SourceBrokenError: a source did not answer properly; trying again may help.
     """
-    scans = tuple(catalog if catalog is not None else load_catalog(config, base=base))
+    catalog = catalog if catalog is not None else load_catalog(config, base=base)
+    scans = tuple(catalog)
     entries: list[Entry] = []
     problems: list[Problem] = []
     for index, source in enumerate(config.targets):
@@ -85,18 +98,40 @@ def collect(
             problems += error.problems
     if problems:
         raise InventoryError(problems)
-    default = scans if "*" in config.scans.default else config.scans.default
-    return merge(entries, scans, default)
+    every = {kind: scans_for(kind, catalog) for kind in TargetKind}
+    default = {kind: _written_out(config.scans.default_for(kind), every[kind]) for kind in TargetKind}
+    return merge(entries, every, default)
 
 
-def merge(entries: Iterable[Entry], scans: tuple[str, ...], default: tuple[str, ...]) -> tuple[Entry, ...]:
-    """Entries with `*` written out, and those alike but for their scans made one, in the order of first occurrence."""
+def scans_for(kind: TargetKind, catalog: Mapping[str, Scan]) -> tuple[str, ...]:
+    """Every scan that can read targets of a kind: what `*` stands for."""
+    return tuple(name for name, scan in catalog.items() if scan.reads(kind))
+
+
+def merge(
+    entries: Iterable[Entry],
+    every: Mapping[TargetKind, tuple[str, ...]],
+    default: Mapping[TargetKind, tuple[str, ...]],
+) -> tuple[Entry, ...]:
+    """Entries with `*` written out, and those alike but for their scans made one, in the order of first occurrence.
+
+    Args:
+        entries: of all sources.
+        every: what `*` stands for, by kind of target.
+        default: scans of an entry that names none, likewise.
+    """
     merged: dict[tuple[object, ...], Entry] = {}
     for entry in entries:
-        wanted = scans if "*" in entry.scans else tuple(dict.fromkeys(entry.scans))
-        key = (entry.local, entry.reference, entry.owner, frozenset(entry.labels.items()))
+        wanted = _written_out(entry.scans, every[entry.kind])
+        key = (entry.kind, entry.local, entry.reference, entry.ref, entry.owner, frozenset(entry.labels.items()))
         first = merged.get(key)
         if first is not None and first.scans != wanted:
-            wanted = tuple(dict.fromkeys((*(first.scans or default), *(wanted or default))))
+            usual = default[entry.kind]
+            wanted = tuple(dict.fromkeys((*(first.scans or usual), *(wanted or usual))))
         merged[key] = msgspec.structs.replace(first or entry, scans=wanted)
     return tuple(merged.values())
+
+
+def _written_out(names: tuple[str, ...], every: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of scans, each once, with all of them for `*`."""
+    return tuple(dict.fromkeys(part for name in names for part in (every if name == "*" else (name,))))

@@ -4,9 +4,13 @@
     ubuntu:20.04,general;virus,platform@example.com,production
     java-tool:12,*,java@example.com,production
 
+    repository,ref,scans,owner
+    https://github.com/example/shop,main,scorecard;secrets,shop@example.com
+
 RFC 4180 with a header line, columns in any order and separated by commas (or tabs, never `;`: that separates scans).
-`image` is required; `scans` and `owner` mean what they say; every other column becomes a label. Blank lines and lines
-that begin with `#` are skipped. Mistakes of the file refuse it whole, all told at once, because a misspelt scan or
+Each row is an `image` or a source `repository` (its URL, with `ref` where that is not HEAD); a file may have both
+columns. `scans` and `owner` mean what they say; every other column becomes a label. Blank lines and lines that begin
+with `#` are skipped. Mistakes of the file refuse it whole, all told at once, because a misspelt scan or
 column would silently scan less. A malformed image reference is no mistake of the file: planning makes it a failed row.
 """
 
@@ -19,8 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.catalog import unknown_scan
+from orchestrator.git_url import holds_credentials
 from orchestrator.inventory.git_repository import read_file
-from orchestrator.inventory.interface import Context, Entry, InventoryError
+from orchestrator.inventory.interface import HEAD, Context, Entry, InventoryError
+from orchestrator.model import TargetKind
 from orchestrator.yaml_source import Problem, SourceError, decode_text, read_text, suggest
 
 if TYPE_CHECKING:
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_OWN = ("image", "scans", "owner")
+_OWN = ("image", "repository", "ref", "scans", "owner")
 
 
 def read_csv(source: TargetSource, context: Context) -> list[Entry]:
@@ -52,7 +58,7 @@ def read_csv(source: TargetSource, context: Context) -> list[Entry]:
         raise InventoryError(error.problems) from error
     entries = parse_csv(text, name, context.scans)
     if not entries:
-        _log.warning("%s names columns but no image; it adds nothing to the run", name)
+        _log.warning("%s names columns but no target; it adds nothing to the run", name)
     return entries
 
 
@@ -126,13 +132,14 @@ def _judge_header(columns: list[str], header: list[str]) -> Iterator[str]:
     if len(columns) == 1 and columns[0].startswith("image;"):
         yield "columns are separated by ';', which separates scans; save the file with commas"
         return
-    if "image" not in columns:
-        near = next((suggest(column, ["image"]) for column in columns if suggest(column, ["image"])), "")
-        yield f"there is no column 'image'{near}; the first line names the columns, such as image,scans,owner"
+    named = {"image", "repository"} & set(columns)
+    if not named:
+        near = next((found for column in columns if (found := suggest(column, ["image", "repository"]))), "")
+        yield f"there is no column 'image' nor 'repository'{near}; the first line names them, as image,scans,owner"
     for twice in sorted({column for column in columns if column and columns.count(column) > 1}):
         yield f"column {twice!r} is there twice"
     # As a label it would be legal, and every row would silently get the default.
-    missing = [own for own in ("scans", "owner") if own not in columns and "image" in columns]
+    missing = [own for own in ("scans", "owner") if own not in columns and named]
     for column, written in zip(columns, header, strict=True):
         if column not in _OWN and column and (near := suggest(column, missing)):
             yield f"unknown column {written.strip()!r}{near}"
@@ -144,13 +151,26 @@ def _judge_row(columns: list[str], cells: list[str], scans: tuple[str, ...]) -> 
         yield f"{len(cells)} cells for {len(columns)} columns; put a cell that holds a comma in quotes"
         return
     row = dict(zip(columns, cells, strict=False))
-    if not row["image"]:
-        yield "the image is missing"
+    yield from _judge_target(row)
     if row.get(""):
         yield f"{row['']!r} stands in a column without a name"
     for scan in _split(row.get("scans", "")):
         if scan != "*" and scan not in scans:
             yield unknown_scan(scan, scans)
+
+
+def _judge_target(row: dict[str, str]) -> Iterator[str]:
+    """What is wrong with what a row names."""
+    image, repository = row.get("image", ""), row.get("repository", "")
+    if image and repository:
+        yield "names an image and a repository; give each a row of its own"
+    elif not image and not repository:
+        known = [column for column in ("image", "repository") if column in row]
+        yield f"the {' or the '.join(known)} is missing"
+    if row.get("ref") and not repository:
+        yield "a ref belongs to a repository; an image has its tag in its name"
+    if repository and holds_credentials(repository):
+        yield "the URL of the repository must not hold credentials; set SCANMATRIX_GIT_TOKEN instead"
 
 
 def _split(text: str) -> list[str]:
@@ -159,8 +179,9 @@ def _split(text: str) -> list[str]:
 
 def _entry(columns: list[str], header: list[str], cells: list[str], origin: str) -> Entry:
     row = dict(zip(columns, cells, strict=False))
+    repository = row.get("repository", "")
     return Entry(
-        reference=row["image"],
+        reference=repository or row["image"],
         scans=tuple(_split(row.get("scans", ""))),
         owner=row.get("owner", ""),
         labels={
@@ -169,4 +190,6 @@ def _entry(columns: list[str], header: list[str], cells: list[str], origin: str)
             if column and column not in _OWN and cell
         },
         origin=origin,
+        kind=TargetKind.REPOSITORY if repository else TargetKind.IMAGE,
+        ref=(row.get("ref") or HEAD) if repository else "",
     )

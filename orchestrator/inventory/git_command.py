@@ -20,59 +20,46 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from orchestrator.errors import UsageError
+from orchestrator.inventory.git_failures import explain
 from orchestrator.inventory.interface import SourceBrokenError, SourceUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from orchestrator.errors import ScanmatrixError
 
 # Of git's own variables, those about certificates, proxies and tracing; not GIT_DIR and the like of a hook we run in.
 _KEPT = re.compile(r"GIT_(SSL_\w+|PROXY_\w+|CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|EXEC_PATH|CURL_VERBOSE|TRACE\w*)")
-_SHOWN = 400
-
-_PASSING = (
-    r"returned error: (408|429|5\d\d)|timed out|Connection (refused|reset|closed)|Could not resolve host"
-    r"|Temporary failure|early EOF|RPC failed|hung up unexpectedly|unexpected disconnect|Operation too slow"
-    r"|Network is unreachable|No route to host|Empty reply|Failed to connect|Couldn't connect"
-)
-# What git says (in English, by LC_ALL=C), whether trying again may help, and what to do; the first that fits counts.
-_EXPLAINED = (
-    (
-        r"couldn't find remote ref|not our ref|no such remote ref",
-        SourceUnavailableError,
-        "there is no ref {ref!r}; name a branch, a tag or a full commit",
-    ),
-    (
-        r"Host key verification failed",
-        SourceUnavailableError,
-        "the host's key is not known; put it, once verified, into a file named by SCANMATRIX_GIT_SSH_KNOWN_HOSTS",
-    ),
-    (
-        r"Permission denied \(|Too many authentication failures|error in libcrypto|invalid format",
-        SourceUnavailableError,
-        "the host refused the SSH key; set SCANMATRIX_GIT_SSH_KEY to the path of a private key that may read it",
-    ),
-    (
-        r"could not read (Username|Password)|Authentication failed|returned error: 40[13]|Access denied",
-        SourceUnavailableError,
-        "access was refused; set SCANMATRIX_GIT_TOKEN (and SCANMATRIX_GIT_USERNAME) to one that may read it",
-    ),
-    (
-        _PASSING,
-        SourceBrokenError,
-        "{host} did not answer properly; try again later",
-    ),
-    (
-        r"not found|does not exist|does not appear to be a git repository|returned error: 404|access rights",
-        SourceUnavailableError,
-        "there is no such repository, or no access to it; check the URL and the credentials",
-    ),
-    (r"dubious ownership", SourceUnavailableError, "it belongs to another user; see safe.directory of git-config(1)"),
-)
+#: Seconds between two looks of whoever watches a call.
+_POLL = 0.1
+_REDIRECTED = re.compile(r"^warning: redirecting to (\S+)$", re.MULTILINE)
+# Whatever a repository or the user's configuration says: nothing of a repository is run, and nothing but it is fetched.
+_SETTINGS = {
+    "protocol.version": "2",
+    "http.lowSpeedLimit": "100",
+    "http.lowSpeedTime": "30",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "fetch.recurseSubmodules": "false",
+    "submodule.recurse": "false",
+    "transfer.bundleURI": "false",
+    # The folder is ours, whomever a file server says that it belongs to.
+    "safe.directory": "*",
+    # Few files and little memory, whatever a host sends.
+    "fetch.unpackLimit": "1",
+    "pack.threads": "1",
+    "core.bigFileThreshold": "16m",
+}
 
 
 class Git:
@@ -81,16 +68,27 @@ class Git:
     Attributes:
         url: of the remote repository, already judged.
         ref: asked of it.
+        redirected: where its host redirected the last call to, without credentials; empty when it did not.
     """
 
     def __init__(
-        self, url: str, ref: str, folder: Path, environment: Mapping[str, str], *, host: str, timeout: float
+        self,
+        url: str,
+        ref: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        host: str,
+        timeout: float,
+        watch: Callable[[], None] | None = None,
     ) -> None:
         self.url = url
         self.ref = ref
         self._folder = folder
         self._host = host
         self._timeout = timeout
+        self._watch = watch
+        self.redirected = ""
         environment = _from_folder(environment)
         self._token = environment.get("SCANMATRIX_GIT_TOKEN", "")
         self._environment = self._prepare(environment)
@@ -107,49 +105,96 @@ class Git:
             SourceUnavailableError: it failed, and would again.
             SourceBrokenError: it failed, and trying again may help.
         """
-        git = shutil.which("git", path=self._environment.get("PATH"))
-        if git is None:
-            raise SourceUnavailableError("git is not installed; install it to read targets out of a git repository")
         with tempfile.TemporaryFile(dir=self._folder) as output, tempfile.TemporaryFile(dir=self._folder) as errors:
-            process = subprocess.Popen(
-                [git, *arguments],
-                cwd=self._repository,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                start_new_session=True,
-            )
+            process = self._start(arguments, subprocess.DEVNULL, output, errors)
             self._wait(process)
+            said = _said(errors)
             if process.returncode != 0:
-                errors.seek(0)
-                raise self._explain(errors.read(64 * 1024).decode("utf-8", "replace"))
+                raise self._explain(said)
+            found = _REDIRECTED.search(said)
+            self.redirected = _plain(found[1]) if found else ""
             output.seek(0)
             return output.read(limit)
 
+    @contextmanager
+    def stream(self, *arguments: str, given: bytes = b"") -> Iterator[IO[bytes]]:
+        """Run git, and read what it prints while it does; all of it, or the block must raise.
+
+        Args:
+            arguments: of git.
+            given: what it reads on its standard input.
+
+        Raises:
+            SourceUnavailableError, SourceBrokenError: as when it is called.
+        """
+        with tempfile.TemporaryFile(dir=self._folder) as source, tempfile.TemporaryFile(dir=self._folder) as errors:
+            source.write(given)
+            source.seek(0)
+            process = self._start(arguments, source, subprocess.PIPE, errors)
+            late = threading.Timer(self._timeout, _kill, [process])
+            late.daemon = True
+            late.start()
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            try:
+                with process.stdout:
+                    yield process.stdout
+                self._wait(process)
+            finally:
+                expired = late.finished.is_set()
+                late.cancel()
+                _kill(process)
+                process.wait()
+            if process.returncode != 0:
+                raise self._late() if expired else self._explain(_said(errors))
+
+    def _start(
+        self, arguments: tuple[str, ...], given: int | IO[bytes], output: int | IO[bytes], errors: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        git = shutil.which("git", path=self._environment.get("PATH"))
+        if git is None:
+            raise SourceUnavailableError("git is not installed; install it to read git repositories")
+        return subprocess.Popen(
+            [git, *arguments],
+            cwd=self._repository,
+            env=self._environment,
+            stdin=given,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )
+
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        """Until it ends, or its time is over, or we are interrupted: then its helpers (ssh, curl) must go as well."""
+        """Until it ends, or its time is over, or we are told to stop: then its helpers (ssh, curl) must go as well."""
+        end = time.monotonic() + self._timeout
         try:
-            process.wait(self._timeout)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
+            while process.returncode is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(min(self._left(end), _POLL) if self._watch else self._left(end))
+                if self._watch:
+                    self._watch()
+        except BaseException:
+            _kill(process)
             process.wait()
-            if isinstance(error, subprocess.TimeoutExpired):
-                message = f"git repository {self.url} at {self.ref}: no answer within {self._timeout:g} s"
-                raise SourceBrokenError(message) from error
             raise
 
-    def _explain(self, said: str) -> SourceUnavailableError | SourceBrokenError:
-        """What git said, as an error that tells what to do."""
+    def _left(self, end: float) -> float:
+        """Seconds until then.
+
+        Raises:
+            SourceBrokenError: there are none.
+        """
+        if (left := end - time.monotonic()) <= 0:
+            raise self._late()
+        return left
+
+    def _late(self) -> SourceBrokenError:
+        return SourceBrokenError(f"git repository {self.url} at {self.ref}: no answer within {self._timeout:g} s")
+
+    def _explain(self, said: str) -> ScanmatrixError:
+        """What git said, as an error that tells what to do, and not the token."""
         if self._token:
             said = said.replace(self._token, "***")
-        lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith("warning:")]
-        shown = " / ".join(lines)[-_SHOWN:] or "git said nothing"
-        for pattern, kind, advice in _EXPLAINED:
-            if re.search(pattern, said, re.IGNORECASE):
-                advised = advice.format(ref=self.ref, host=self._host or "it")
-                return kind(f"git repository {self.url} at {self.ref}: {advised} (git: {shown})")
-        return SourceUnavailableError(f"git repository {self.url} at {self.ref}: git failed: {shown}")
+        return explain(said, self.url, self.ref, self._host)
 
     def _prepare(self, given: Mapping[str, str]) -> dict[str, str]:
         """Git's environment: no prompt, no inherited repository, no protocol and no credential but ours."""
@@ -158,7 +203,7 @@ class Git:
             for name, value in given.items()
             if not name.startswith(("GIT_", "SCANMATRIX_")) or _KEPT.fullmatch(name)
         }
-        settings = {"protocol.version": "2", "http.lowSpeedLimit": "100", "http.lowSpeedTime": "30", "gc.auto": "0"}
+        settings = dict(_SETTINGS)
         parts = urlsplit(self.url)
         wanted = given.get("SCANMATRIX_GIT_HOST") or self._host
         if self._token and parts.scheme in {"http", "https"} and wanted == self._host:
@@ -195,6 +240,24 @@ class Git:
             copy.write_bytes(text if text.endswith(b"\n") else text + b"\n")
             command += ["-i", str(copy), "-oIdentitiesOnly=yes", "-oIdentityAgent=none"]
         return shlex.join(command)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """It and its helpers, unless they have ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _said(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    return errors.read(64 * 1024).decode("utf-8", "replace")
+
+
+def _plain(url: str) -> str:
+    """A URL for people: without user, password, query and the name of the file that git asks for."""
+    parts = urlsplit(url)
+    path = parts.path.removesuffix("/").removesuffix("/info/refs")
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{path}"
 
 
 def _from_folder(given: Mapping[str, str]) -> dict[str, str]:

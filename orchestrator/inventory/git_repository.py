@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import tempfile
@@ -10,9 +9,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
 from orchestrator.errors import UsageError
+from orchestrator.git_url import judge_ref, judge_url
 from orchestrator.inventory.git_command import Git
 from orchestrator.inventory.interface import SourceBrokenError, SourceUnavailableError
 from orchestrator.yaml_source import MAX_BYTES
@@ -25,9 +24,6 @@ _Found = TypeVar("_Found")
 #: YAML files of a repository that a configuration is read from, and bytes that the names of all its files may take.
 _MOST_FILES = 1000
 _MOST_NAMES = 16 * 1024 * 1024
-_SCP = re.compile(r"(?:[\w.][\w.-]*@)?(?P<host>[A-Za-z0-9][\w.-]*):(?![-:])\S+")
-# git-check-ref-format(1), without what a fetch would read as more than one ref.
-_REF = re.compile(r"(?![-/.])(?!.*(\.\.|//|@\{|\.lock$))[^\s~^:?*\[\\\x00-\x1f\x7f]+(?<![/.])")
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ def read_file(
         SourceBrokenError: the host did not answer properly, each time.
     """
     _judge_path(path)
-    return _in_repository(
+    return in_repository(
         lambda git: _file(git, str(PurePosixPath(path))),
         url, ref, environment=environment, timeout=timeout, attempts=attempts, sleep=sleep,
     )  # fmt: skip
@@ -96,10 +92,10 @@ def check_out_yaml(
     Raises:
         UsageError, SourceUnavailableError, SourceBrokenError: as `read_file`.
     """
-    return _in_repository(lambda git: _files(git, folder), url, ref, environment=environment, timeout=timeout)
+    return in_repository(lambda git: _files(git, folder), url, ref, environment=environment, timeout=timeout)
 
 
-def _in_repository(
+def in_repository(
     use: Callable[[Git], _Found],
     url: str,
     ref: str,
@@ -109,9 +105,22 @@ def _in_repository(
     attempts: int = 3,
     sleep: Callable[[float], None] = time.sleep,
 ) -> _Found:
-    """Do something with one commit of a repository, again when its host did not answer properly."""
-    host = _judge_url(url)
-    _judge_ref(ref)
+    """Do something with one repository, again when its host did not answer properly.
+
+    Args:
+        use: given git in an empty folder of its own, which goes away afterwards.
+        url: as `read_file` takes it.
+        ref: branch, tag or full commit.
+        environment: as `read_file` takes it.
+        timeout: seconds each call of git may take.
+        attempts: how often to try while the failure is a temporary one.
+        sleep: waits between attempts.
+
+    Raises:
+        UsageError, SourceUnavailableError, SourceBrokenError: as `read_file`.
+    """
+    host = judge_url(url)
+    judge_ref(ref)
     environment = os.environ if environment is None else environment
     attempt = 1
     while True:
@@ -155,41 +164,6 @@ def _files(git: Git, folder: Path) -> str:
     if paths:
         git("-c", "core.symlinks=false", f"--work-tree={folder}", "checkout", "--quiet", commit, "--", *paths)
     return commit
-
-
-def _judge_url(url: str) -> str:
-    """The URL's host (empty for a file), or why git may not be given this URL."""
-    if url.startswith("-") or re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise UsageError("a git URL must not begin with '-' or hold blanks")
-    if "://" not in url:
-        if match := _SCP.fullmatch(url):
-            return match["host"]
-        raise UsageError(f"{url!r} is not a git URL; write https://…, ssh://…, user@host:path or file:///…")
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    shown = f"{parts.scheme}://{host}{parts.path}"
-    if parts.scheme not in {"https", "http", "ssh", "file"}:
-        raise UsageError(f"git URL {shown}: only https, ssh and file are supported")
-    if parts.password is not None or (parts.username and parts.scheme != "ssh"):
-        raise UsageError(f"git URL {shown}: it must not hold credentials; set SCANMATRIX_GIT_TOKEN instead")
-    if (parts.scheme == "file") == bool(host) or host.startswith("-"):
-        raise UsageError(f"git URL {shown}: {'a file URL has no host' if parts.scheme == 'file' else 'no valid host'}")
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise UsageError(f"git URL {shown}: http would show the credentials to everyone on the way; use https")
-    return host
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _judge_ref(ref: str) -> None:
-    """Refuse what git could take for an option or for more than one ref."""
-    if not _REF.fullmatch(ref):
-        raise UsageError(f"git ref {ref!r} is not a branch, tag or full commit")
 
 
 def _judge_path(path: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from orchestrator.errors import PermanentError, TemporaryError
-from orchestrator.model import Document
+from orchestrator.model import Document, TargetKind
 from orchestrator.yaml_source import SourceError
 
 if TYPE_CHECKING:
@@ -17,16 +17,23 @@ if TYPE_CHECKING:
     from orchestrator.sections import Cache, TargetSource
 
 
+#: The ref of a repository for which nobody names one.
+HEAD = "HEAD"
+
+
 class Entry(Document, frozen=True):
     """One thing that somebody wants scanned, as its source names it; nothing of it is resolved yet.
 
     Attributes:
-        reference: the image as written (perhaps malformed: planning tells), or the absolute path of a local archive.
+        reference: the image as written (perhaps malformed: planning tells), the absolute path of a local archive, or
+            the URL of a source repository.
         scans: names of scans, each known to the catalog; empty for the configured default.
         owner: who answers for it.
         labels: whatever else its source says of it.
         origin: where it stands, for messages: `targets.csv:3`, or `<url>@<commit>:targets.csv:3` out of git.
         local: True for an archive on this machine.
+        kind: an image (an archive is one, too) or a source repository.
+        ref: branch, tag or full commit of a repository; empty for an image.
     """
 
     reference: str
@@ -35,6 +42,13 @@ class Entry(Document, frozen=True):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     origin: str = ""
     local: bool = False
+    kind: TargetKind = TargetKind.IMAGE
+    ref: str = ""
+
+    @property
+    def name(self) -> str:
+        """How people see it in plans and ledgers: a repository's URL has its ref beside it, unless that is HEAD."""
+        return f"{self.reference}#{self.ref}" if self.ref not in {"", HEAD} else self.reference
 
 
 class InventoryError(SourceError):

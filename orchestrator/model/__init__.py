@@ -7,12 +7,13 @@ is validated against the types here.
 
 from orchestrator.model.base import Document
 from orchestrator.model.finding import Cvss, Finding, Severity
-from orchestrator.model.image import Blob, Image, Name, Platform, Target
+from orchestrator.model.image import COMMIT, Blob, Image, Name, Platform, Target, TargetKind
 from orchestrator.model.ledger import CellRecord, Ledger, LedgerRow, Outcome, Verdict
 from orchestrator.model.plan import Budget, Cell, Decision, Limits, Plan, Policy
-from orchestrator.model.scan import Database, Resources, Scan
+from orchestrator.model.scan import Database, Online, OnRepository, Resources, Scan
 
 __all__ = [
+    "COMMIT",
     "Blob",
     "Budget",
     "Cell",
@@ -27,6 +28,8 @@ __all__ = [
     "LedgerRow",
     "Limits",
     "Name",
+    "OnRepository",
+    "Online",
     "Outcome",
     "Plan",
     "Platform",
@@ -35,5 +38,6 @@ __all__ = [
     "Scan",
     "Severity",
     "Target",
+    "TargetKind",
     "Verdict",
 ]

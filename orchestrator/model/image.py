@@ -1,8 +1,20 @@
-"""Images and the targets made of them."""
+"""Images and source repositories, and the targets made of them."""
+
+from enum import StrEnum
 
 import msgspec
 
 from orchestrator.model.base import Document
+
+#: How the digest of a source repository's commit begins: `git:<full hash>`.
+COMMIT = "git:"
+
+
+class TargetKind(StrEnum):
+    """What a target is."""
+
+    IMAGE = "image"
+    REPOSITORY = "repository"
 
 
 class Platform(Document, frozen=True):
@@ -49,7 +61,8 @@ class Name(Document, frozen=True):
     """One name under which a target is asked for; a target has several when tags share a digest.
 
     Attributes:
-        reference: the normalised reference (`docker.io/library/ubuntu:20.04`), or the path of a local archive.
+        reference: the normalised reference (`docker.io/library/ubuntu:20.04`), the path of a local archive, or the URL
+            of a repository as it was asked for, with `#<ref>` unless that is HEAD.
         owner: who answers for it, from the source of targets.
         labels: whatever else that source says of it (other CSV columns).
     """
@@ -60,18 +73,22 @@ class Name(Document, frozen=True):
 
 
 class Target(Document, frozen=True):
-    """What is scanned: one image of one platform, however many names it has.
+    """What is scanned: one image of one platform, or one commit of a source repository, however many names it has.
 
     Attributes:
-        id: stable across runs; made from the digest, so every name of an image has the same one.
+        id: stable across runs, at most 63 characters; made from the digest, so every name of an image has the same one,
+            and for a repository from its URL and commit.
         names: at least one, sorted by reference.
-        platform: the platform of this very image.
-        digest: digest of the platform's image manifest; empty when the target could not be resolved.
+        platform: the platform of this very image; all empty for a repository.
+        digest: digest of the platform's image manifest, or `git:<full hash>` of a repository's commit; empty when the
+            target could not be resolved.
         pull: where the pull step reads it: `http(s)://host[:port]/repository` (already rewritten to the cache),
-            or `file:<absolute path>` of an OCI archive, OCI layout folder or `docker save` tar.
-        size: bytes of its tarball on the volume; None when unknown (planned offline).
+            or `file:<absolute path>` of an OCI archive, OCI layout folder or `docker save` tar; of a repository, the
+            URL that git is given.
+        size: bytes of its tarball on the volume; None when unknown (planned offline, or a repository).
         compressions: how its layers are compressed (`gzip`, `zstd`, `none`); empty when unknown.
         error: why it could not be resolved; its cells are then all failed with this reason.
+        kind: an image or a repository.
     """
 
     id: str
@@ -82,8 +99,19 @@ class Target(Document, frozen=True):
     size: int | None = None
     compressions: tuple[str, ...] = ()
     error: str = ""
+    kind: TargetKind = TargetKind.IMAGE
 
     @property
     def reference(self) -> str:
         """The first of its names, for people."""
         return self.names[0].reference
+
+    @property
+    def is_repository(self) -> bool:
+        """Whether it is a source repository."""
+        return self.kind is TargetKind.REPOSITORY
+
+    @property
+    def commit(self) -> str:
+        """Full hash of a repository's commit; empty for an image."""
+        return self.digest.removeprefix(COMMIT) if self.is_repository else ""

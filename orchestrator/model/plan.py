@@ -24,12 +24,14 @@ class Cell(Document, frozen=True):
         target: id of the target.
         scan: name of the scan.
         decision: whether it will run; when it will not, `reason` says why.
+        online: whether its scanner asks the API of the repository's host, and may use the network for that.
     """
 
     target: str
     scan: str
     decision: Decision = Decision.RUN
     reason: str = ""
+    online: bool = False
 
     @property
     def id(self) -> str:
@@ -84,6 +86,9 @@ class Limits(Document, frozen=True):
         volume_bytes: most bytes that the run's tarballs may take at once; 0 for no limit.
         deadline: seconds a whole run may take.
         retries: further attempts of a pull after the first.
+        repository_size: most bytes that the files of a repository's commit may have together.
+        repository_files: most of them.
+        repository_time: seconds that fetching one may take.
     """
 
     images_in_flight: int = 4
@@ -93,6 +98,9 @@ class Limits(Document, frozen=True):
     volume_bytes: int = 0
     deadline: int = 6 * 3600
     retries: int = 4
+    repository_size: int = 2 * 1024**3
+    repository_files: int = 200_000
+    repository_time: int = 900
 
 
 class Plan(Document, frozen=True, dict=True):
@@ -125,3 +133,8 @@ class Plan(Document, frozen=True, dict=True):
     def targets_by_id(self) -> dict[str, Target]:
         """The targets by their ids; made once, so that looking one up stays cheap in plans of any size."""
         return {target.id: target for target in self.targets}
+
+    @cached_property
+    def online_cells(self) -> frozenset[tuple[str, str]]:
+        """Target id and scan of the cells that ask the API of a repository's host."""
+        return frozenset((cell.target, cell.scan) for cell in self.cells if cell.online)

@@ -3,6 +3,7 @@
 import msgspec
 
 from orchestrator.model.base import Document
+from orchestrator.model.image import TargetKind
 
 
 class Resources(Document, frozen=True):
@@ -27,6 +28,33 @@ class Database(Document, frozen=True):
     timeout: int = 1800
 
 
+class Online(Document, frozen=True):
+    """How a scan asks the API of the host of a repository; the one kind of cell that may use the network.
+
+    Attributes:
+        command: instead of the scan's own, with the placeholders `{repository}` (`github.com/ossf/scorecard`),
+            `{commit}`, `{report}`, `{workdir}` and the scan's parameters.
+        tokens: the variable in which the scanner wants its token, by host; hosts that are not here have no API for it.
+        at_once: most such cells at the same time, of all runs in a cluster; of one run locally.
+    """
+
+    command: tuple[str, ...]
+    tokens: dict[str, str]
+    at_once: int = 2
+
+
+class OnRepository(Document, frozen=True):
+    """How a scan reads a source repository.
+
+    Attributes:
+        command: instead of the scan's own; reads the folder `{checkout}`, which holds the files of the commit.
+        online: how it asks the host instead, where there is a token for that.
+    """
+
+    command: tuple[str, ...]
+    online: Online | None = None
+
+
 class Scan(Document, frozen=True):
     """One kind of check, defined by one file in `templates/`.
 
@@ -36,6 +64,7 @@ class Scan(Document, frozen=True):
         command: arguments with the placeholders `{tarball}`, `{report}`, `{database}`, `{workdir}`, and
             `{parameter.<name>}` for the scan's parameters (the catalog fills those in). The first is the program: a
             name on PATH, or an absolute path within the image, whose last part is then the name to look for on PATH.
+            Empty for a scan that reads no images.
         format: name of a report format in `orchestrator.findings`.
         report: file name of the report in the cell's folder.
         success_codes: exit codes that mean "the scan ran", findings or not.
@@ -48,6 +77,7 @@ class Scan(Document, frozen=True):
         builtin: True for scans that this project itself implements and that need only the tarball.
         install: how a person gets the scanner onto PATH for the local engine.
         report_from_stdout: True when the scanner prints its report instead of writing the file.
+        repository: how it reads source repositories; None when it cannot.
     """
 
     name: str
@@ -69,3 +99,20 @@ class Scan(Document, frozen=True):
     builtin: bool = False
     install: str = ""
     report_from_stdout: bool = False
+    repository: OnRepository | None = None
+
+    def reads(self, kind: TargetKind) -> bool:
+        """Whether it can read such targets at all."""
+        return bool(self.command) if kind is TargetKind.IMAGE else self.repository is not None
+
+    def command_for(self, kind: TargetKind, *, online: bool = False) -> tuple[str, ...]:
+        """Its command for such a target, which it `reads`; empty for one that it does not."""
+        if kind is TargetKind.IMAGE:
+            return self.command
+        way = self.repository and (self.repository.online if online else self.repository)
+        return way.command if way else ()
+
+    @property
+    def program(self) -> str:
+        """What its commands start: the same program, whatever it reads."""
+        return (self.command or self.command_for(TargetKind.REPOSITORY))[0]

@@ -2,8 +2,10 @@
 
 from typing import Protocol
 
+import msgspec
+
 from orchestrator.errors import UsageError
-from orchestrator.model import Document, Image, Platform
+from orchestrator.model import Document, Image, Platform, TargetKind
 
 
 class PlanError(UsageError):
@@ -11,16 +13,18 @@ class PlanError(UsageError):
 
 
 class Located(Document, frozen=True):
-    """Where a reference leads for one platform: to an image, or to the reason why there is none.
+    """Where a reference leads for one platform: to an image, or to the reason why there is none; or to a commit.
 
     Attributes:
-        platform: the platform this is about; of an image found, its own.
+        platform: the platform this is about; of an image found, its own; none for a repository.
         pull: where the pull step reads it, as in `Target.pull`; empty when `image` and `digest` are.
         image: the manifest's content; None when it was not, or could not be, looked at.
-        digest: of the platform's manifest; given without `image` only when planned offline.
+        digest: of the platform's manifest, without `image` only when planned offline; or of a repository's commit.
         size: bytes of the tarball that the pull step will write; None when unknown.
         error: why it could not be resolved: its cells fail.
         absent: why there is nothing to scan for this platform: its cells are skipped.
+        kind: what it is.
+        labels: what else was found out about it, for its names.
     """
 
     platform: Platform
@@ -30,6 +34,24 @@ class Located(Document, frozen=True):
     size: int | None = None
     error: str = ""
     absent: str = ""
+    kind: TargetKind = TargetKind.IMAGE
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class RepositoryResolver(Protocol):
+    """Finds the commit of a repository's ref; called from several threads at once."""
+
+    def __call__(self, url: str, ref: str) -> Located:
+        """Look a ref up.
+
+        Args:
+            url: of the repository, as it was written.
+            ref: branch, tag or full commit.
+
+        Returns:
+            Trouble is an answer with `error`, never an exception.
+        """
+        ...
 
 
 class Resolver(Protocol):

@@ -11,17 +11,19 @@ from orchestrator.catalog import unknown_scan
 from orchestrator.config import Config
 from orchestrator.documents import spell_time
 from orchestrator.images.reference import InvalidReference, parse
-from orchestrator.inventory import Entry
-from orchestrator.model import Cell, Decision, Plan, Scan, Target
+from orchestrator.inventory import Entry, scans_for
+from orchestrator.model import Cell, Decision, Plan, Scan, Target, TargetKind
 from orchestrator.planning.allow import refusal
 from orchestrator.planning.budget import make_budget, make_waves, running, spell_bytes, unique_bytes
-from orchestrator.planning.interface import Past, PlanError, Resolver
+from orchestrator.planning.interface import Past, PlanError, RepositoryResolver, Resolver
 from orchestrator.planning.parts import common_sets, parts, pending
 from orchestrator.planning.patterns import matches
+from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.staleness import freshness
 from orchestrator.planning.targets import Draft, finish, gather
 
 _ALL = "*"
+_SEVERAL = {TargetKind.IMAGE: "images", TargetKind.REPOSITORY: "source repositories"}
 
 
 def make_plan(
@@ -33,6 +35,7 @@ def make_plan(
     now: datetime,
     offline: bool = False,
     resolver: Resolver | None = None,
+    repositories: RepositoryResolver | None = None,
     history: Mapping[tuple[str, str], Past] | None = None,
 ) -> Plan:
     """Make the plan of a run; the same input gives the same plan.
@@ -43,21 +46,24 @@ def make_plan(
         catalog: the scans there are, by name.
         run: id of the run.
         now: with a time zone; the plan's creation, and what the age of results is reckoned from.
-        offline: ask no registry: pinned digests and local archives are planned, everything else fails.
+        offline: ask no registry and no git host: pinned digests, local archives and full commits are planned, all
+            else fails.
         resolver: finds the images behind references; None for the registries and caches of the configuration.
+        repositories: finds the commits of repositories; None to ask their hosts.
         history: latest good result by target id and scan, for `rescanAfter`.
 
     Raises:
         PlanError: an unknown scan is asked for, or the volume's budget is exceeded and may not be split.
     """
-    chosen = [choose_scans(entry, config.scans.default, catalog) for entry in entries]
+    chosen = [choose_scans(entry, config.scans.default_for(entry.kind), catalog) for entry in entries]
+    repositories = repositories or GitResolver(offline=offline)
     if resolver is None:
         from orchestrator.planning.resolver import open_resolver  # noqa: PLC0415  (brings the HTTP client with it)
 
         with open_resolver(config, offline=offline) as opened:
-            drafts = gather(entries, chosen, opened)
+            drafts = gather(entries, chosen, opened, repositories)
     else:
-        drafts = gather(entries, chosen, resolver)
+        drafts = gather(entries, chosen, resolver, repositories)
     targets = tuple(finish(id_, draft) for id_, draft in drafts.items())
     decide = _Decider(config, catalog, history or {}, now)
     cells = tuple(
@@ -96,7 +102,7 @@ def make_plan(
 
 
 def choose_scans(entry: Entry, default: Sequence[str], catalog: Mapping[str, Scan]) -> tuple[str, ...]:
-    """The scans an entry asks for, `*` and the configured default expanded, each once.
+    """The scans an entry asks for, `*` and the configured default expanded, each once; `*` is all that can read it.
 
     Raises:
         PlanError: there is no scan of that name.
@@ -105,12 +111,13 @@ def choose_scans(entry: Entry, default: Sequence[str], catalog: Mapping[str, Sca
     for name in names:
         if name != _ALL and name not in catalog:
             raise PlanError(f"{entry.origin}: {unknown_scan(name, catalog)}")
-    return tuple(dict.fromkeys(catalog if _ALL in names else names))
+    return scans_for(entry.kind, catalog) if _ALL in names else tuple(dict.fromkeys(names))
 
 
 def wanted_sets(entries: Sequence[Entry], config: Config, catalog: Mapping[str, Scan]) -> tuple[frozenset[str], ...]:
-    """The sets of scans that most entries ask for."""
-    return common_sets(frozenset(choose_scans(entry, config.scans.default, catalog)) for entry in entries)
+    """The sets of scans that most images ask for."""
+    images = (entry for entry in entries if entry.kind is TargetKind.IMAGE)
+    return common_sets(frozenset(choose_scans(entry, config.scans.default, catalog)) for entry in images)
 
 
 class _Decider:
@@ -129,6 +136,7 @@ class _Decider:
         self._exclude = config.scans.exclude
         self._limits = {name: config.fresh_for(name) for name in catalog}
         self._refusals = {name: refusal(scan, config.allow) for name, scan in catalog.items()}
+        self._online = {name: online_hosts(config, scan) for name, scan in catalog.items()}
 
     def __call__(self, target: Target, draft: Draft, name: str) -> Cell:
         scan = self._catalog[name]
@@ -138,7 +146,13 @@ class _Decider:
             return Cell(target=target.id, scan=name, decision=Decision.FAIL, reason=target.error)
         reason = draft.located.absent or _unreadable(target, scan)
         reason = reason or freshness(self._history.get((target.id, name)), self._limits[name], self._now)
-        return Cell(target=target.id, scan=name, decision=Decision.SKIP if reason else Decision.RUN, reason=reason)
+        return Cell(
+            target=target.id,
+            scan=name,
+            decision=Decision.SKIP if reason else Decision.RUN,
+            reason=reason,
+            online=not reason and is_online(target, self._online[name]),
+        )
 
     def _excluded(self, references: Sequence[str], scan: str) -> str:
         """Why the cell is excluded: only when it is so under every name that asks for the scan."""
@@ -153,7 +167,9 @@ class _Decider:
 
 
 def _means(pattern: str, reference: str) -> bool:
-    """Whether an exclusion's pattern matches a name; local archives match by their path."""
+    """Whether an exclusion's pattern matches a name; local archives match by their path, repositories by their URL."""
+    if "://" in reference:
+        return fnmatchcase(reference, pattern)
     try:
         return matches(pattern, parse(reference))
     except InvalidReference:
@@ -161,7 +177,11 @@ def _means(pattern: str, reference: str) -> bool:
 
 
 def _unreadable(target: Target, scan: Scan) -> str:
-    """Why the scan cannot read this image; empty when it can, or when nothing is known of it."""
+    """Why the scan cannot read this target; empty when it can, or when nothing is known of it."""
+    if not scan.reads(target.kind):
+        return f"{scan.name} reads no {_SEVERAL[target.kind]}"
+    if target.is_repository:
+        return ""
     platform = target.platform
     if scan.platforms and not {platform.os, f"{platform.os}/{platform.architecture}"} & set(scan.platforms):
         return f"unsupported platform {platform}: {scan.name} reads {', '.join(scan.platforms)}"
@@ -171,8 +191,8 @@ def _unreadable(target: Target, scan: Scan) -> str:
 
 
 def _is_local(target: Target) -> bool:
-    """Whether it comes out of a file, not out of a registry."""
-    return target.pull.startswith("file:")
+    """Whether no registry is read for it."""
+    return target.pull.startswith("file:") or target.is_repository
 
 
 def _refuse_oversized(config: Config, targets: Sequence[Target], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:

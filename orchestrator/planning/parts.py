@@ -74,3 +74,9 @@ def common_sets(wanted: Iterable[frozenset[str]]) -> tuple[frozenset[str], ...]:
         wanted: the scans of each image.
     """
     return tuple(scans for scans, _ in Counter(wanted).most_common(MOST_SETS))
+
+
+def wanted_by_images(plan: Plan) -> list[frozenset[str]]:
+    """The scans that are to run of each image of a plan that has any; repositories left out."""
+    targets = plan.targets_by_id
+    return [frozenset(scans) for id_, scans in pending(plan).items() if not targets[id_].is_repository]

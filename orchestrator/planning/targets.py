@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from orchestrator.images.manifests import compressions
 from orchestrator.images.reference import InvalidReference, parse
-from orchestrator.inventory import Entry
-from orchestrator.model import Name, Platform, Target
-from orchestrator.planning.interface import Located, PlanError, Resolver
+from orchestrator.inventory import HEAD, Entry
+from orchestrator.model import Name, Platform, Target, TargetKind
+from orchestrator.planning.interface import Located, PlanError, RepositoryResolver, Resolver
+from orchestrator.planning.repositories import GitResolver
 
 #: Look-ups at the same time; a registry answers one in tens of milliseconds.
 PARALLEL = 16
@@ -38,13 +40,28 @@ class Draft:
         return image.manifest.digest if image else self.located.digest
 
 
-def gather(entries: Sequence[Entry], scans: Sequence[Sequence[str]], resolver: Resolver) -> dict[str, Draft]:
+class _Asked(NamedTuple):
+    """What is looked up once, however many entries name it."""
+
+    kind: TargetKind
+    reference: str
+    ref: str = ""
+    local: bool = False
+
+
+def gather(
+    entries: Sequence[Entry],
+    scans: Sequence[Sequence[str]],
+    resolver: Resolver,
+    repositories: RepositoryResolver | None = None,
+) -> dict[str, Draft]:
     """Look all entries up, and gather them by target.
 
     Args:
         entries: in the order in which the targets shall come.
         scans: for each entry, the names of its scans.
-        resolver: asked once for each distinct reference, from several threads.
+        resolver: asked once for each distinct reference of an image, from several threads.
+        repositories: likewise for each distinct ref of a repository.
 
     Returns:
         Drafts by target id, in the order in which their first names occur.
@@ -52,16 +69,17 @@ def gather(entries: Sequence[Entry], scans: Sequence[Sequence[str]], resolver: R
     Raises:
         PlanError: two digests have the same beginning.
     """
-    references = [entry.reference if entry.local else _normalised(entry.reference) for entry in entries]
-    found = _look_up({(reference, entry.local) for reference, entry in zip(references, entries, strict=True)}, resolver)
+    asked = [_asked(entry) for entry in entries]
+    found = _look_up(set(asked), resolver, repositories or GitResolver())
     drafts: dict[str, Draft] = {}
-    for entry, reference, names in zip(entries, references, scans, strict=True):
-        for located in found[reference, entry.local]:
-            draft = drafts.setdefault(make_id(located, reference), Draft(located))
-            _check_same(draft, Draft(located), reference)
-            draft.names.setdefault((reference, entry.owner), {}).update(entry.labels)
+    for entry, key, names in zip(entries, asked, scans, strict=True):
+        name = key.reference if key.kind is TargetKind.IMAGE else entry.name
+        for located in found[key]:
+            draft = drafts.setdefault(make_id(located, name), Draft(located))
+            _check_same(draft, Draft(located), name)
+            draft.names.setdefault((name, entry.owner), {}).update(entry.labels | located.labels)
             for scan in names:
-                draft.scans.setdefault(scan, []).append(reference)
+                draft.scans.setdefault(scan, []).append(name)
     return drafts
 
 
@@ -90,11 +108,17 @@ def finish(id_: str, draft: Draft) -> Target:
         size=located.size,
         compressions=compressions(image) if image else (),
         error=located.error,
+        kind=located.kind,
     )
 
 
 def make_id(located: Located, reference: str) -> str:
-    """Id of a target: from its digest, or for want of one from its reference and platform."""
+    """Id of a target: from its digest, or for want of one from its reference and platform.
+
+    That of a repository is made of its URL, too: what a scan asks of its host is not the same for a fork of it.
+    """
+    if located.kind is TargetKind.REPOSITORY and located.digest:
+        return f"git-{hashlib.sha256(f'{located.pull} {located.digest}'.encode()).hexdigest()[:ID_DIGITS]}"
     digest = located.image.manifest.digest if located.image else located.digest
     if digest:
         algorithm, _, value = digest.partition(":")
@@ -116,12 +140,26 @@ def _normalised(reference: str) -> str:
         return reference
 
 
-def _look_up(wanted: set[tuple[str, bool]], resolver: Resolver) -> Mapping[tuple[str, bool], tuple[Located, ...]]:
-    """Ask for all references at once; an interrupt drops those that have not begun."""
+def _asked(entry: Entry) -> _Asked:
+    if entry.kind is TargetKind.REPOSITORY:
+        return _Asked(entry.kind, entry.reference, entry.ref)
+    return _Asked(entry.kind, entry.reference if entry.local else _normalised(entry.reference), local=entry.local)
+
+
+def _look_up(
+    wanted: set[_Asked], resolver: Resolver, repositories: RepositoryResolver
+) -> Mapping[_Asked, tuple[Located, ...]]:
+    """Ask for all at once; an interrupt drops those that have not begun."""
+
+    def ask(asked: _Asked) -> tuple[Located, ...]:
+        if asked.kind is TargetKind.REPOSITORY:
+            return (repositories(asked.reference, asked.ref or HEAD),)
+        return resolver(asked.reference, local=asked.local)
+
     ordered = sorted(wanted)
     pool = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="resolve")
     try:
-        answers = list(pool.map(lambda key: resolver(key[0], local=key[1]), ordered))
+        answers = list(pool.map(ask, ordered))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return dict(zip(ordered, answers, strict=True))

@@ -13,6 +13,7 @@ from typing import Any
 from packageurl import PackageURL
 
 from orchestrator.findings.interface import Report
+from orchestrator.git_url import project
 from orchestrator.model import Finding, LedgerRow, Target
 from orchestrator.results.bom_schema import repair
 
@@ -46,6 +47,7 @@ class TargetBom:
     def __init__(self, target: Target) -> None:
         self._target = target
         self.ref = target.id
+        self._type = "application" if target.is_repository else "container"
         self._count = 0
         self._top: list[_Entry] = []
         self._by_key: dict[object, list[_Entry]] = {}
@@ -73,9 +75,10 @@ class TargetBom:
         name, purl = _identity(self._target)
         properties = [("reference", each.reference) for each in self._target.names]
         properties += [("owner", owner) for owner in dict.fromkeys(n.owner for n in self._target.names if n.owner)]
-        properties += [("platform", str(self._target.platform))]
+        if not self._target.is_repository:
+            properties += [("platform", str(self._target.platform))]
         properties += [(f"cell:{scan}", outcome) for scan, outcome in self._cells.items()]
-        document: Json = {"type": "container", "bom-ref": self._target.id, "name": name}
+        document: Json = {"type": self._type, "bom-ref": self._target.id, "name": name}
         if self._target.digest:
             document["version"] = self._target.digest
         if purl:
@@ -91,7 +94,7 @@ class TargetBom:
 
     def bare(self) -> Json:
         """The target with nothing in it: what is left when its content cannot be made valid."""
-        return {"type": "container", "bom-ref": self.ref, "name": _identity(self._target)[0]}
+        return {"type": self._type, "bom-ref": self.ref, "name": _identity(self._target)[0]}
 
     def dependencies(self) -> list[Json]:
         """Who depends on whom, as the BOMs said; one that is listed as depending on nothing is known to."""
@@ -258,6 +261,8 @@ def _identity(target: Target) -> tuple[str, str]:
     digest; registry and repository are the qualifier `repository_url`.
     """
     reference = target.reference
+    if target.is_repository:
+        return _repository_identity(target)
     if target.pull.startswith("file:") or reference.startswith(("/", ".")):
         return reference, ""
     repository, _, tag = reference.partition("@")[0].rpartition(":")
@@ -268,3 +273,17 @@ def _identity(target: Target) -> tuple[str, str]:
     qualifiers = {"arch": target.platform.architecture, "repository_url": repository.lower(), "tag": tag}
     name = repository.rpartition("/")[2].lower()
     return repository, PackageURL("oci", "", name, target.digest, qualifiers).to_string()
+
+
+def _repository_identity(target: Target) -> tuple[str, str]:
+    """Those of a repository: types `github` and `gitlab` for those that have one, `generic` with its URL for others."""
+    found = project(target.pull)
+    host, _, path = found.partition("/")
+    namespace, _, name = path.rpartition("/")
+    if not target.commit or not name:
+        return target.reference, ""
+    kind = {"github.com": "github", "gitlab.com": "gitlab"}.get(host)
+    if kind:
+        return target.reference, PackageURL(kind, namespace, name, target.commit).to_string()
+    url = {"vcs_url": f"git+{target.pull}@{target.commit}"}
+    return target.reference, PackageURL("generic", "", name, target.commit, url).to_string()

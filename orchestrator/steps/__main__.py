@@ -128,7 +128,9 @@ def _left(options: argparse.Namespace) -> None:
         images: tuple[str, ...] = plan.waves[int(options.wave) - 1]
     else:
         images = divide(plan, volume, shard=options.shard, only=options.only).images
-    left = pending(plan, only=unsound_cells(plan, volume, set(images)))
+    # Repositories never run in such pods.
+    together = {id_ for id_ in images if not plan.targets_by_id[id_].is_repository}
+    left = pending(plan, only=unsound_cells(plan, volume, together))
     write_outputs(plan, Work(tuple(left), left), options.outputs)
     _say(f"{sum(map(len, left.values()))} cells of {len(left)} images run again")
 

@@ -9,6 +9,7 @@ kept within its bounds is `orchestrator.steps.room`.
 from __future__ import annotations
 
 import errno
+import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -83,11 +84,18 @@ def evict(plan: Plan, targets: Collection[str], volume: Volume) -> int:
 def release(plan: Plan, targets: Collection[str], volume: Volume) -> int:
     """Remove the links of this run's cells to their tarballs; blobs that nobody else links to become a cache.
 
+    What was unpacked of a repository for a cell goes as well.
+
     Returns:
         Bytes given back to the volume: those of copies, where the filesystem has no links.
     """
-    paths = (volume.tarball(plan.run, cell.target, cell.scan) for cell in plan.cells if cell.target in targets)
-    return sum(_unlink(path) for path in paths)
+    freed = 0
+    for cell in plan.cells:
+        if cell.target in targets:
+            freed += _unlink(volume.tarball(plan.run, cell.target, cell.scan))
+            if plan.targets_by_id[cell.target].is_repository:
+                shutil.rmtree(volume.checkout(plan.run, cell.target, cell.scan), ignore_errors=True)
+    return freed
 
 
 def remove_unused(blob: Path) -> int:

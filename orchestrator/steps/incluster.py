@@ -16,7 +16,7 @@ import msgspec
 
 from orchestrator.errors import UsageError
 from orchestrator.planning.parts import parts, pending
-from orchestrator.steps.items import fit_for_cluster, make_items, without_scans
+from orchestrator.steps.items import REPOSITORIES, fit_for_cluster, make_items, without_scans
 from orchestrator.steps.left import failed_cells
 from orchestrator.steps.plan import read_plan, unpack, write_plan
 
@@ -50,7 +50,7 @@ class Work(NamedTuple):
     """What one Workflow does of a run.
 
     Attributes:
-        images: ids of the targets that it runs itself.
+        images: ids of the targets that it runs itself, repositories among them.
         scans: names of scans to run, by target.
         shards: numbers of the shards that are Workflows of their own; none when it runs the images itself.
         databases: names of the scans whose databases it refreshes.
@@ -124,7 +124,8 @@ def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, froze
     """Write what the rest of the Workflow needs to know, as files for its output parameters.
 
     `images` holds the items as a JSON list, `images-<set>` those of the images with exactly the scans of a set,
-    `shards` a JSON list of `{"shard": "001"}`, `scans` the scans whose databases to refresh, between commas.
+    `repositories` those of repositories, `shards` a JSON list of `{"shard": "001"}`, `scans` the scans whose databases
+    to refresh, between commas.
 
     Args:
         plan: of the run.
@@ -134,13 +135,17 @@ def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, froze
     """
     folder.mkdir(parents=True, exist_ok=True)
     by_scans = {scans: name for name, scans in (sets or {}).items()}
-    groups: dict[str, list[str]] = {name: [] for name in ("images", *(f"images-{each}" for each in by_scans.values()))}
+    several = [f"images-{name}" for name in by_scans.values()]
+    groups: dict[str, list[str]] = {name: [] for name in ("images", *several, REPOSITORIES)}
     for id_ in work.images:
+        if plan.targets_by_id[id_].is_repository:
+            groups[REPOSITORIES].append(id_)
+            continue
         name = by_scans.get(frozenset(work.scans[id_]))
         groups[f"images-{name}" if name else "images"].append(id_)
     for name, targets in groups.items():
         items = make_items(plan, work.scans, targets)
-        chosen = items if name == "images" else [without_scans(item) for item in items]
+        chosen = [without_scans(item) for item in items] if name in several else items
         (folder / name).write_bytes(msgspec.json.encode(chosen))
     (folder / "shards").write_bytes(msgspec.json.encode([{"shard": shard} for shard in work.shards]))
     (folder / "scans").write_text(f",{','.join(work.databases)},", encoding="ascii")
@@ -177,9 +182,9 @@ def _configuration(source: ConfigSource) -> Iterator[Config]:
 
 
 def _make(source: ConfigSource, run: str, volume: Volume) -> Plan:
-    """Plan from a configuration, as pods can run it."""
+    """Plan from a configuration, as pods can run it, whichever engine it names for those who read it elsewhere."""
     with _configuration(source) as config:
-        return _plan_from(config, run, volume)
+        return _plan_from(config.model_copy(update={"engine": "argo"}), run, volume)
 
 
 def _plan_from(config: Config, run: str, volume: Volume) -> Plan:

@@ -1,4 +1,7 @@
-"""The pull step: an image's tarball on the volume, read through its cache once, however many ask for it."""
+"""The pull step: a target's tarball on the volume, read once however many ask for it.
+
+An image comes through its cache, a repository from its host.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -14,6 +17,10 @@ from orchestrator.images.registry import RegistryClient
 from orchestrator.images.shared import SharedBlobs
 from orchestrator.images.sources import RegistrySource, Source
 from orchestrator.model import Plan, Target
+from orchestrator.repositories.fetch import Wanted, fetch
+from orchestrator.repositories.fetch import sweep as sweep_clones
+from orchestrator.repositories.interface import Bounds
+from orchestrator.repositories.tarball import is_whole
 from orchestrator.steps.evict import hold
 from orchestrator.steps.room import reclaim
 from orchestrator.volume import Volume, VolumeFullError
@@ -34,7 +41,7 @@ def pull(
 ) -> Path:
     """Make sure that a target's tarball is on the volume.
 
-    One that is there and looks sound (see `is_sound`) is left alone. Otherwise the image is read by its digest from
+    One that is there and looks sound (see `is_sound`) is left alone. Otherwise the target is read by its digest from
     the location the plan gives, and from nowhere else; processes that pull the same digest at once read it once.
 
     Args:
@@ -42,16 +49,16 @@ def pull(
         target_id: one of its targets.
         volume: where the tarball goes, `Volume.blob(digest)`, mode 0444.
         client: shared by several pulls; by default one is made from the plan.
-        progress: told bytes done and bytes in all, of the image's blobs.
+        progress: told bytes done and bytes in all, of the image's blobs or of the repository's tarball.
         cancelled: stops the pull; it then raises `Cancelled`, and nothing is left.
 
     Returns:
         Path of the tarball.
 
     Raises:
-        PermanentError: no such target, one that could not be resolved, or (`ImageError`) one that cannot be pulled.
+        PermanentError: no such target, one that could not be resolved, or one that cannot be pulled.
         VolumeFullError: the volume is full, even without what can be spared of it.
-        TemporaryError: the registry failed for longer than the plan's retries last.
+        TemporaryError: the registry, or the repository's host, failed for longer than the plan's retries last.
     """
     target = find_target(plan, target_id)
     cancelled = cancelled or threading.Event()
@@ -59,10 +66,13 @@ def pull(
     if is_sound(final, target):
         return final
     sweep(final.parent)
+    sweep_clones(final.parent)
     try:
         _pull(plan, target, volume, client=client, progress=progress, cancelled=cancelled)
     except VolumeFullError:
-        if not reclaim(plan, target.size or 0, volume):
+        # How large a repository is, nobody knows before.
+        needed = target.size or (plan.limits.repository_size if target.is_repository else 0)
+        if not reclaim(plan, needed, volume):
             raise
         _pull(plan, target, volume, client=client, progress=progress, cancelled=cancelled)
     return final
@@ -93,7 +103,13 @@ def _pull(
     """Write the tarball, unless somebody else does so first."""
     final = volume.blob(target.digest)
     with claim(final, cancelled=cancelled) as partial:
-        if not is_sound(final, target):  # nobody else pulled it while we waited
+        if is_sound(final, target):
+            return  # somebody else pulled it while we waited
+        if target.is_repository:
+            limits = plan.limits
+            wanted = Wanted(target.pull, target.commit, Bounds.of(limits), limits.repository_time)
+            fetch(wanted, partial, final, cancelled=cancelled, progress=progress)
+        else:
             with _open_source(plan, target, client, cancelled) as source:
                 image, manifest = source.image(target.digest, target.platform)
                 shared = SharedBlobs(volume.layers, final)
@@ -119,21 +135,26 @@ def is_sound(path: Path, target: Target) -> bool:
 
     Checked: that nobody wrote to it since it was finished (its modification time is always `STAMP`); the size the plan
     gives; the place and size of every member; manifest and config against their digests. Not checked: the content of
-    layers, which was proven when they were pulled (`Tarball.verify` reads it all).
+    layers, which was proven when they were pulled (`Tarball.verify` reads it all). Of a repository: its commit and its
+    length, as its first header has them.
     """
     try:
         status = path.stat(follow_symlinks=False)
         if status.st_mtime_ns != STAMP or target.size not in {None, status.st_size}:
             return False
-        # Planned offline, a digest may be that of an index; the tarball then holds its image for the platform.
-        with open_tarball(path, digest=target.digest if target.size is not None else "") as tarball:
-            held = tarball.image
-            sound = target.digest == held.manifest.digest or target.platform == held.platform
+        sound = is_whole(path, target.commit) if target.is_repository else _is_image(path, target)
     except (ArchiveError, OSError):
         return False
     if sound and status.st_mode & 0o222:
         path.chmod(0o444)  # cut off between rename and chmod
     return sound
+
+
+def _is_image(path: Path, target: Target) -> bool:
+    # Planned offline, a digest may be that of an index; the tarball then holds its image for the platform.
+    with open_tarball(path, digest=target.digest if target.size is not None else "") as tarball:
+        held = tarball.image
+        return target.digest == held.manifest.digest or target.platform == held.platform
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from orchestrator.cluster.fates import Fate, Fates, Surroundings
 from orchestrator.cluster.labels import ARGO_NODE_ID, ARGO_WORKFLOW, of_run
 from orchestrator.documents import DocumentError, encode, read
 from orchestrator.errors import ScanmatrixError
+from orchestrator.masking import mask
 from orchestrator.model import CellRecord, Decision
 from orchestrator.planning.parts import parts, pending
 from orchestrator.results.ledger import moment
@@ -200,7 +201,7 @@ def _run_notes(fates: Fates, logs: _Logs) -> list[str]:
 def _without_executor(text: str) -> str:
     """The last lines that the container itself wrote."""
     lines = [line for line in text.splitlines() if not _EXECUTOR.match(line)]
-    return "\n".join(lines[-_LOG_LINES:])[-_LOG_LENGTH:]
+    return mask("\n".join(lines[-_LOG_LINES:]))[-_LOG_LENGTH:]
 
 
 class _Logs:

@@ -5,7 +5,9 @@ have put into the folder meanwhile is not trusted: nothing is read out of it, an
 """
 
 import fcntl
+import logging
 import os
+import secrets
 import shutil
 import stat
 import threading
@@ -23,10 +25,14 @@ from orchestrator.images.partial import full_volume
 from orchestrator.images.registry import RegistryClient
 from orchestrator.model import CellRecord, Plan, Scan, Target
 from orchestrator.quantities import parse_duration
+from orchestrator.repositories.interface import Bounds
+from orchestrator.repositories.unpack import unpack
 from orchestrator.steps.database import pin
 from orchestrator.steps.evict import LINK_REFUSED
 from orchestrator.steps.pull import find_target, is_sound, pull
 from orchestrator.volume import MAX_AGE, Volume, VolumeError, atomic_file, write_atomic
+
+_log = logging.getLogger(__name__)
 
 #: ioctl of Linux's linux/fs.h: share all blocks of another file (Btrfs, XFS, NFS 4.2).
 _FICLONE = 0x40049409
@@ -49,7 +55,8 @@ def stage(
     """Begin an attempt of a cell: its tarball and, if its scan has one, its database are there afterwards.
 
     The tarball is a hard link to the blob; where the filesystem refuses links, a reflink, or else a copy. A blob that
-    is gone or damaged (see `pull.is_sound`) is pulled again first. A report of an earlier attempt is removed.
+    is gone or damaged (see `pull.is_sound`) is pulled again first. A repository's files are unpacked beside it, in a
+    folder of the cell's own. A report of an earlier attempt is removed.
 
     Args:
         plan: the run's plan.
@@ -64,8 +71,8 @@ def stage(
         The cell's record as it now stands on the volume: one more attempt, begun, not finished.
 
     Raises:
-        PermanentError: the image cannot be pulled, or not be read by this scan; the record says so as well.
-        TemporaryError: the registry failed; likewise.
+        PermanentError: the target cannot be pulled, or not be read by this scan; the record says so as well.
+        TemporaryError: the registry or the repository's host failed; likewise.
     """
     found = next((each for each in plan.scans if each.name == scan), None)
     if found is None:
@@ -73,7 +80,8 @@ def stage(
     record = _begin(volume.record(plan.run, target_id, scan))
     try:
         target = find_target(plan, target_id)
-        _check_compressions(found, target, target.compressions)
+        if not target.is_repository:
+            _check_compressions(found, target, target.compressions)
         folder = volume.cell(plan.run, target_id, scan)
         folder.mkdir(parents=True, exist_ok=True)
         _remove(folder / found.report)
@@ -88,10 +96,12 @@ def stage(
                 break
         else:
             raise VolumeError(f"{blob} disappears as soon as it is there; does another run evict it? Run them in turn")
-        if not target.compressions:  # planned offline
+        if not target.is_repository and not target.compressions:  # planned offline
             _check_tarball(found, target, tarball)
         version = pin(volume, plan.run, target_id, scan) if found.database else ""
         record = msgspec.structs.replace(record, database_version=version)
+        if target.is_repository and (target_id, scan) not in plan.online_cells:
+            _check_out(plan, target, tarball, volume.checkout(plan.run, target_id, scan))
     except ScanmatrixError as error:
         record = msgspec.structs.replace(record, error=str(error), finished=_now())
         raise
@@ -118,6 +128,24 @@ def _write_allowance(path: Path, scan: Scan, target: Target) -> None:
         write_atomic(path, allowed.encode())
 
 
+def _check_out(plan: Plan, target: Target, tarball: Path, folder: Path) -> None:
+    """A repository's files in a folder that appears when all are there; what an attempt before left is removed."""
+    for left in folder.parent.glob(f".{folder.name}-*"):
+        _remove(left)
+    _remove(folder)
+    unfinished = folder.with_name(f".{folder.name}-{secrets.token_hex(6)}")
+    try:
+        with full_volume(folder, tarball.stat().st_size):
+            unpacked = unpack(tarball, unfinished, Bounds.of(plan.limits))
+        unfinished.rename(folder)
+    except BaseException:
+        _remove(unfinished)
+        raise
+    if unpacked.left_out:
+        _log.info("%s: %d symbolic links that lead elsewhere are left out, such as %s",
+                  target.reference, len(unpacked.left_out), unpacked.left_out[0])  # fmt: skip
+
+
 def _find_blob(target: Target, volume: Volume) -> Path:
     """The tarball that a pull pod has made."""
     blob = volume.blob(target.digest)
@@ -125,7 +153,7 @@ def _find_blob(target: Target, volume: Volume) -> Path:
         raise PermanentError(
             f"{target.reference}: its tarball is no longer on the volume, or damaged, and a scanner's pod may not pull;"
             " run it again by `scanmatrix retry`, or by `argo retry --restart-successful --node-field-selector"
-            " templateName=pull`"
+            f" templateName={'fetch' if target.is_repository else 'pull'}`"
         )
     return blob
 

@@ -60,6 +60,7 @@ def builders() -> dict[str, Callable[[], Image]]:
         "docker.io/anchore/syft:v1.18.1": lambda: _single(_static("syft"), "syft"),
         "docker.io/anchore/grype:v0.110.0": lambda: _single(tool("grype"), "grype"),
         TRIVY: lambda: _on_debian(tool("trivy")),
+        "ghcr.io/ossf/scorecard:v5.1.1": lambda: _single(tool("scorecard"), "scorecard"),
         "docker.io/clamav/clamav:1.4.3_base": lambda: Image.build([_debian("clamav")], user=USER),
         "docker.io/library/debian:12": lambda: Image.build([_debian("root")], user=USER),
     }

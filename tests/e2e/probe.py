@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 REPORT, ADDRESSES = Path(sys.argv[1]), sys.argv[2:]
-TARBALL = REPORT.parent / "image.tar"
+TARBALL, CHECKOUT = REPORT.parent / "image.tar", REPORT.parent / "checkout"
 
 
 def works(what, *arguments):
@@ -50,12 +50,14 @@ def attempts():
     if TARBALL.exists():
         yield "writes its tarball", works(change, TARBALL)
         yield "removes its tarball", works(TARBALL.unlink)
+    if CHECKOUT.exists():
+        yield "writes its checkout", works(change, CHECKOUT / "probe")
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         folder, place = line.split()[3:5]  # of the volume; in here
-        ours = Path(place) in {REPORT.parent, TARBALL, Path("/database")}
+        ours = Path(place) in {REPORT.parent, TARBALL, CHECKOUT, Path("/database")}
         yield "sees " + folder, not ours and any(part in folder for part in ("/volume/", "/runs/", "/databases/"))
     for path in REPORT.parent.iterdir():
-        yield "sees " + path.name, path not in {TARBALL, REPORT}
+        yield "sees " + path.name, path not in {TARBALL, REPORT, CHECKOUT}
 
 
 findings = [{"id": what, "kind": "check"} for what, worked in attempts() if worked]

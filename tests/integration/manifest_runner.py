@@ -153,7 +153,7 @@ class Run:
         def translate(text: str) -> str:
             return mounted.sub(lambda match: str(places[match[1]]), text)
 
-        environment = {one["name"]: translate(_fill(one["value"], known)) for one in container["env"]}
+        environment = {one["name"]: translate(_fill(_value(one), known)) for one in container["env"]}
         # Where the cluster has an image, this machine has the environment's own commands.
         search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         done = subprocess.run(
@@ -165,6 +165,14 @@ class Run:
         )
         self.output[path] = self.output.get(path, "") + done.stderr
         return done.returncode == 0
+
+
+def _value(variable: dict[str, Any]) -> str:
+    """Of a variable; one out of a Secret says which."""
+    if "valueFrom" not in variable:
+        return str(variable["value"])
+    reference = variable["valueFrom"]["secretKeyRef"]
+    return f"{reference['key']} of {reference['name']}"
 
 
 def _fill(text: str, known: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ import yaml
 from orchestrator.config import default_config
 from tests.tools import require
 from tests.unit.workflows.examples import EXAMPLES, example, names, variants
+from tests.unit.workflows.test_repositories import TOKENS, mixed
 from workflows import Kind, render
 from workflows.manifests import results, retry
 
@@ -54,6 +55,16 @@ def test_every_shape_of_a_workflow(lint, name, secret, layout):
     texts = [render(plan, config, kind=kind) for kind in (Kind.TEMPLATE, Kind.SUBMISSION, Kind.SCHEDULE)]
     more = [yaml.safe_dump(made) for made in (retry("run-1", config, "run-1-r"), results("run-1", config, "run-1-o"))]
     assert_clean(lint(render(plan, config), *texts, *more))
+
+
+@pytest.mark.parametrize("layout", ["cell", "image"])
+@pytest.mark.parametrize("images", [True, False])
+def test_repositories_some_of_which_ask_an_api(lint, layout, images):
+    plan = mixed(images=images)
+    config = default_config(environment={}, layout=layout, **TOKENS)
+    template = render(mixed(images=False), config, kind=Kind.TEMPLATE)
+    assert "semaphores" in template
+    assert_clean(lint(render(plan, config), template, render(plan, config, kind=Kind.SUBMISSION)))
 
 
 def test_every_rendered_file_of_the_examples(lint):

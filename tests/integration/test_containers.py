@@ -5,16 +5,23 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from orchestrator.config import default_config
 from orchestrator.engines.local import LocalEngine
 from orchestrator.engines.scanners import Scanners
-from orchestrator.model import Database, Ledger, LedgerRow, Outcome, Plan, Scan
+from orchestrator.inventory import Entry
+from orchestrator.model import Database, Ledger, LedgerRow, Online, OnRepository, Outcome, Plan, Scan, TargetKind
+from orchestrator.planning import make_plan
 from orchestrator.volume import Volume
 from tests.integration.engine import REPORT, Watch, kill, plan_of, rows, start_engine, wait_for
-from tests.tools import containers, samples
+from tests.tools import containers, require, samples
+from tests.tools.git_servers import GitHttp
+from tests.tools.repositories import make, shop
 
 
 @pytest.fixture(scope="session")
@@ -169,3 +176,44 @@ def test_a_runtime_that_is_installed_but_does_not_work_is_none(tmp_path: Path, m
     scan = shell("any", "", command=("/scanner-of-nowhere",))
     assert "not found" in Scanners("auto", "test").missing(scan)
     assert "podman" in Scanners("container", "test").missing(scan)
+
+
+@pytest.mark.usefixtures("podman")
+def test_a_container_reads_a_checkout_and_only_one_that_asks_an_api_has_a_network_and_a_token(
+    tmp_path: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tool in ("git", "iptables"):
+        require(tool)
+    (tmp_path / "team").mkdir()
+    make(tmp_path / "team" / "shop.git", shop())
+    server = GitHttp(tmp_path)
+    say = '[ -n "$TOKEN" ] && echo "token of ${#TOKEN}" >&2; for one in /sys/class/net/*; do echo "$one" >&2; done\n'
+    reads = 'read -r line < "$1/README.md" && echo "$line" >&2; (echo x > "$1/x") 2>/dev/null && echo written >&2\n'
+    command = ("/bin/sh", "-c", reads + say + GOOD, "sh", "{checkout}", "{report}")
+    asks = ("/bin/sh", "-c", say + 'echo "$1" >&2\n' + GOOD, "sh", "{repository}", "{report}")
+    online = Online(command=asks, tokens={"127.0.0.1": "TOKEN"})
+    scan = msgspec.structs.replace(
+        shell("card", ""), command=(), repository=OnRepository(command=command, online=online)
+    )
+    entry = Entry(
+        reference=f"http://127.0.0.1:{server.port}/team/shop.git",
+        kind=TargetKind.REPOSITORY,
+        scans=("card",),
+        ref="main",
+    )
+    said = []
+    try:
+        for number, secret in enumerate(("", "s3cr3t")):
+            monkeypatch.setenv("TOKEN", secret)
+            settings = default_config(environment={})
+            plan = make_plan(settings, [entry], {"card": scan}, run=f"r{number}", now=datetime.now(UTC))
+            watch = Watch()
+            (row,) = run(plan, volume, watch).rows
+            assert row.outcome is Outcome.OK, row.reason
+            (record,) = watch.finished.values()
+            said.append(record.log.splitlines())
+    finally:
+        server.close()
+    assert said[0] == ["A shop.", "/sys/class/net/lo"]
+    assert {"token of 6", "127.0.0.1/team/shop"} < set(said[1])
+    assert len([line for line in said[1] if line.startswith("/sys/class/net/")]) > 1

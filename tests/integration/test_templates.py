@@ -15,6 +15,7 @@ import pytest
 from orchestrator.catalog import load_catalog
 from orchestrator.engines.scanners import fill
 from orchestrator.findings import formats
+from orchestrator.model import TargetKind
 from tests.tools import find, require, samples
 from tests.tools.images import Image
 from tests.tools.layers import layer
@@ -33,7 +34,7 @@ TOKEN = "".join(("ghp", "_", "aB3dE5fG7h", "J9kL1mN3pQ", "5rS7tU9vW1", "xY3zA5")
 def run(tmp_path):
     """Run a scan's command, or its refresh; exit code, all it printed, and the report's path."""
 
-    def _run(name, image, *, refresh=False, database=None):
+    def _run(name, image, *, refresh=False, database=None, checkout=None):
         scan = CATALOG[name]
         program = Path(scan.command[0]).name
         path = require(program) if name in {"sbom", "virus"} else find(program)
@@ -42,9 +43,12 @@ def run(tmp_path):
         places = {"workdir": tmp_path / "work", "database": database or tmp_path / "database"}
         for folder in places.values():
             folder.mkdir(exist_ok=True)
+        if checkout is not None:
+            places["checkout"] = checkout
         places |= {"tarball": write_tarball(tmp_path / "image.tar", image), "report": places["workdir"] / scan.report}
         where = {place: str(path) for place, path in places.items()}
-        command = scan.database.refresh if refresh else scan.command
+        kind = TargetKind.IMAGE if checkout is None else TargetKind.REPOSITORY
+        command = scan.database.refresh if refresh else scan.command_for(kind)
         given = scan.database.environment if refresh else scan.environment
         first, *rest = (_nowhere(word) for word in fill(command, scan, where))
         environment = {
@@ -116,6 +120,15 @@ def test_secrets_of_a_clean_image(run):
 def test_without_a_database(run, name):
     code, said, _ = run(name, samples.system())
     assert code not in CATALOG[name].success_codes
+    assert re.search(r"database|\bDB\b", said)
+    assert not REFUSED.search(said), said
+
+
+def test_a_checkout_without_a_database(run, tmp_path):
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "checkout" / "requirements.txt").write_text("requests==2.0.0\n")
+    code, said, _ = run("dependency", samples.small(), checkout=tmp_path / "checkout")
+    assert code not in CATALOG["dependency"].success_codes
     assert re.search(r"database|\bDB\b", said)
     assert not REFUSED.search(said), said
 

@@ -93,6 +93,7 @@ GO_TOOLS = (
     GoTool("argo", "github.com/argoproj/argo-workflows/v3", "cmd/argo", ".version"),
     GoTool("grype", "github.com/anchore/grype", "cmd/grype", "main.version", optional=True),
     GoTool("trivy", "github.com/aquasecurity/trivy", "cmd/trivy", "pkg/version/app.ver", optional=True),
+    GoTool("scorecard", "github.com/ossf/scorecard/v5", "", "sigs.k8s.io/release-utils/version.gitVersion"),
     GoTool(
         "syft-static", "github.com/anchore/syft", "cmd", "main.version", optional=True, commands=("syft",), go="syft"
     ),
@@ -126,6 +127,7 @@ DEBIAN = {
     "debootstrap": ("debootstrap",),
     "docker-registry": ("docker-registry",),
     "git": ("git",),
+    "iptables": ("iptables",),  # for the network of podman's containers
     "mariadb-client-core": ("my_print_defaults",),  # which mariadb-install-db asks
     "mariadb-server-core": ("mariadbd", "mariadb-install-db"),
     "maven": ("mvn",),
@@ -160,6 +162,7 @@ IMAGE_PARTS = (
     "registry",
     "grype",
     "trivy",
+    "scorecard",
     "syft-static",
     "debian-python",
     "debian-clamav",

@@ -37,7 +37,7 @@ def build(tool: GoTool) -> None:
 
 def _stamp(tool: GoTool) -> str:
     """Full name of the version's variable: a scanner's version ends up in its reports."""
-    if tool.stamp.startswith(("main.", "k8s.io/")):
+    if tool.stamp.startswith(("main.", "k8s.io/", "sigs.k8s.io/")):
         return tool.stamp
     return tool.module + (tool.stamp if tool.stamp.startswith(".") else f"/{tool.stamp}")
 

@@ -38,7 +38,10 @@ class GitHttp:
     Attributes:
         seen: `Authorization` header (empty when there was none) of each request, in order.
         fail: status with which to answer everything, instead of serving.
+        failures: after so many such answers it serves again; None for never.
+        hold: while it is there and not set, requests for packs wait for it.
         redirect: base URL to redirect everything to, instead of serving.
+        paths: of each request, in order, without their queries.
     """
 
     def __init__(
@@ -53,7 +56,10 @@ class GitHttp:
         self.root = root
         self.seen: list[str] = []
         self.fail: int | None = None
+        self.failures: int | None = None
+        self.hold: threading.Event | None = None
         self.redirect: str | None = None
+        self.paths: list[str] = []
         self.wanted = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}" if password else ""
         self.server = ThreadingHTTPServer(address, self._handler())
         if certificate is not None:
@@ -68,6 +74,19 @@ class GitHttp:
         """Where it listens."""
         return self.server.server_address[1]
 
+    def failure(self) -> int:
+        """The status to fail with; serves again when that was often enough."""
+        status = self.fail or 500
+        if self.failures is not None:
+            self.failures -= 1
+            self.fail = self.fail if self.failures else None
+        return status
+
+    def wait(self, path: str) -> None:
+        """Let a request for a pack wait as long as it shall."""
+        if self.hold is not None and path.endswith("git-upload-pack"):
+            self.hold.wait(60)
+
     def close(self) -> None:
         """Stop serving."""
         self.server.shutdown()
@@ -81,8 +100,9 @@ class GitHttp:
             def do_GET(self) -> None:
                 given = self.headers.get("Authorization", "")
                 outer.seen.append(given)
+                outer.paths.append(self.path.partition("?")[0])
                 if outer.fail:
-                    self._answer(outer.fail)
+                    self._answer(outer.failure())
                 elif outer.redirect:
                     self._answer(301, Location=outer.redirect + self.path)
                 elif outer.wanted and given != outer.wanted:
@@ -116,8 +136,10 @@ class GitHttp:
                     "REMOTE_USER": "test",
                 }
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                outer.wait(path)
+                # It ends badly as well when it has told the client what is wrong.
                 done = subprocess.run(
-                    ["git", "http-backend"], env=environment, input=body, capture_output=True, check=True
+                    ["git", "http-backend"], env=environment, input=body, capture_output=True, check=False
                 )
                 head, _, content = done.stdout.partition(b"\r\n\r\n")
                 fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))

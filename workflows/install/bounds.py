@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.catalog import load_catalog
+from orchestrator.model import TargetKind
+from workflows.cell import template_name
 from workflows.install.objects import Manifest, manifest
+from workflows.settings import LIMITS
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
 
 
 def bounds(config: Config) -> list[Manifest]:
-    """Namespace, quota, and defaults for containers that ask for nothing.
+    """Namespace, quota, defaults for containers that ask for nothing, and how many cells may ask an API at a time.
 
     The quota counts memory limits, so each container must have one: ours and the scanners do, Argo's own have those
     of the controller's settings, and the LimitRange gives one to any other. It sets no upper bound: a cell that ran
@@ -35,4 +39,15 @@ def bounds(config: Config) -> list[Manifest]:
         space,
         manifest("ResourceQuota", "scanmatrix", namespace, spec={"hard": hard}),
         manifest("LimitRange", "scanmatrix", namespace, spec={"limits": [default]}),
+        manifest("ConfigMap", LIMITS, namespace, data=_turns(config)),
     ]
+
+
+def _turns(config: Config) -> dict[str, str]:
+    """Online cells of a scan at a time, for Argo's semaphores."""
+    online = {scan.name: scan.repository and scan.repository.online for scan in load_catalog(config).values()}
+    return {
+        template_name(scan, TargetKind.REPOSITORY, online=True): str(found.at_once)
+        for scan, found in online.items()
+        if found
+    }

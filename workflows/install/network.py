@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.catalog import load_catalog
 from orchestrator.cluster import labels as names
+from orchestrator.cluster.labels import ONLINE_COMPONENT
 from orchestrator.sections import CACHE_PORT
 from workflows.cell import fill
 from workflows.install.caches import COMPONENT as CACHE
@@ -34,14 +35,17 @@ _PORT = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+:([0-9]{2,5})(?=/|$|\s)|://[^/
 def policies(config: Config) -> list[Manifest]:
     """Deny everything, then one policy for each kind of pod."""
     api, dns, anywhere = _api(config), _dns(), _anywhere
+    git = anywhere({_HTTPS, _SSH} | _git_ports(config))
     cached = _caches(config)
     return [
         _policy(config, "default-deny", {}),
         # Argo's executor beside a scanner reports to the API; the scanner has no token for it.
         _policy(config, "alone", _components(*ALONE), egress=[api]),
         _policy(config, "pull", _components("pull", "image"), egress=[api, dns, *cached]),
-        _policy(config, "plan", _components("plan"),
-                egress=[api, dns, *cached, anywhere({_HTTPS, _SSH} | _git_ports(config))]),
+        _policy(config, "plan", _components("plan"), egress=[api, dns, *cached, git]),
+        _policy(config, "fetch", _components("fetch"), egress=[api, dns, git]),
+        # The one kind of cell that may go out: it asks the API of a git host.
+        _policy(config, ONLINE_COMPONENT, _components(ONLINE_COMPONENT), egress=[api, dns, anywhere({_HTTPS})]),
         _policy(config, "database", _components("database"),
                 egress=[api, dns, *cached, anywhere({_HTTP, _HTTPS} | _mirror_ports(config))]),
         _policy(config, CACHE, _components(CACHE),
@@ -103,8 +107,9 @@ def _anywhere(ports: Iterable[int]) -> Manifest:
 
 
 def _git_ports(config: Config) -> set[int]:
-    """Where the repositories of target lists answer, when their URLs name a port."""
+    """Where the repositories of target lists, and those that are targets, answer, when their URLs name a port."""
     urls = [target.csv.git.url for target in config.targets if target.csv and target.csv.git]
+    urls += [target.repository.url for target in config.targets if target.repository]
     return {_port(url) for url in urls if urlsplit(url).scheme in {"http", "https", "ssh"}}
 
 

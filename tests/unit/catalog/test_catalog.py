@@ -51,9 +51,9 @@ def told(file) -> list[tuple[int, str]]:
 def test_the_shipped_scans():
     catalog = load_catalog()
     assert list(catalog) == sorted(catalog)
-    assert {"general", "dependency", "virus", "sbom", "secrets", "image-lifetime", "root-user", "distroless"} == set(
-        catalog
-    )
+    assert set(catalog) == {
+        "general", "dependency", "virus", "sbom", "secrets", "image-lifetime", "root-user", "distroless", "scorecard",
+    }  # fmt: skip
     assert {path.stem for path in templates_folder().iterdir()} == set(catalog)
 
 
@@ -63,11 +63,11 @@ def test_each_shipped_scan_is_pinned_described_and_bounded(name):
     assert re.fullmatch(r"[a-z./-]+:v?\d+\.\d+\.\d+(_base)?", scan.image)
     assert scan.description
     assert scan.format in formats()
-    assert 0 < scan.timeout <= 3600
+    assert 0 < scan.timeout <= 7200
     assert scan.builtin or scan.install
     words = " ".join([*scan.command, *scan.environment.values(), *(scan.database.refresh if scan.database else ())])
     assert "{parameter." not in words
-    assert "{tarball}" in words
+    assert "{tarball}" in words or not scan.command
     # Nothing may be written but in the cell's folder: a scanner's root filesystem is read-only.
     assert scan.builtin or (scan.environment["TMPDIR"] == scan.environment["HOME"] == "{workdir}")
 

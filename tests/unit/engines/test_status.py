@@ -105,3 +105,11 @@ def test_cells_that_the_plan_does_not_have_are_passed_over() -> None:
     listener = Listener()
     Narrator(plan(("b",)), listener).tell(moment(CellState.OK, CellState.OK))
     assert listener.heard == []
+
+
+def test_cells_and_fetches_of_repositories_are_told_like_those_of_images() -> None:
+    fetch = node("fetch", "Succeeded", target="git-1")
+    cells = [node("repository-both", "Succeeded", target="git-1"), node("online-card", "Failed", "x", target="git-1")]
+    found = status_of("r", [made("r", fetch, *cells)])
+    assert {cell.id: cell.state for cell in found.cells} == {"git-1/both": CellState.OK, "git-1/card": CellState.FAILED}
+    assert [(pull.target, pull.state) for pull in found.pulls] == [("git-1", CellState.OK)]

@@ -7,8 +7,8 @@ import pytest
 
 from orchestrator.catalog import load_catalog
 from orchestrator.config import default_config, load_config
-from orchestrator.inventory import Entry, InventoryError, collect, merge
-from orchestrator.model import Decision
+from orchestrator.inventory import Entry, InventoryError, collect, merge, scans_for
+from orchestrator.model import Decision, TargetKind
 from orchestrator.planning import make_plan
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples"
@@ -43,7 +43,7 @@ def test_sources_in_their_order_paths_from_the_configurations_folder(write, tmp_
     catalog = load_catalog()
     image, row, archive = collect(load_config(path, environment={}), catalog=catalog)
     assert image == Entry(reference="b:1", scans=("sbom",), labels={"a": "b"}, origin=f"{path}:2")
-    assert (row.reference, row.scans) == ("a:1", tuple(catalog))
+    assert (row.reference, row.scans) == ("a:1", scans_for(TargetKind.IMAGE, catalog))
     assert row.origin.endswith("targets.csv:2")
     assert (archive.reference, archive.local, archive.owner) == (str(tmp_path / "sub/app.tar"), True, "me")
 
@@ -123,7 +123,9 @@ def test_alike_entries_are_merged_and_scanned_for_all():
         Entry(reference="c", scans=("virus",), origin="7"),
         Entry(reference="a", scans=("virus",), local=True, origin="8"),
     ]
-    assert merge(entries, ("general", "sbom", "virus"), ("general",)) == (
+    every = {TargetKind.IMAGE: ("general", "sbom", "virus"), TargetKind.REPOSITORY: ("scorecard",)}
+    default = {TargetKind.IMAGE: ("general",), TargetKind.REPOSITORY: ("scorecard",)}
+    assert merge(entries, every, default) == (
         Entry(reference="a", scans=("sbom", "virus"), origin="1"),
         Entry(reference="a", scans=("virus",), owner="me", origin="3"),
         Entry(reference="b", origin="4"),

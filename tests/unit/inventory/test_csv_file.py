@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.inventory.csv_file import parse_csv
 from orchestrator.inventory.interface import Entry, InventoryError
+from orchestrator.model import TargetKind
 
 SCANS = ("general", "sbom", "virus")
 
@@ -77,6 +78,11 @@ def test_a_malformed_reference_is_kept_for_the_plan_to_tell():
     ("text", "where", "word"),
     [
         ("", 1, "empty"),
+        ("image,repository\na,https://host/x\n", 2, "a row of its own"),
+        ("image,repository,owner\n,,me\n", 2, "the image or the repository is missing"),
+        ("image,ref\na,main\n", 2, "a ref belongs to a repository"),
+        ("repository\nhttps://me:hunter2@host/x\n", 2, "SCANMATRIX_GIT_TOKEN"),
+        ("repositry,scans\na,general\n", 1, "'repository'"),
         ("# nothing\n\n", 1, "empty"),
         ("images,scans\na,b\n", 1, "'image'"),
         ("a,general\n", 1, "no column 'image'"),
@@ -129,3 +135,33 @@ def test_any_text_is_entries_or_told_mistakes(text):
     else:
         well = all(entry.reference for entry in entries)
     assert well
+
+
+def test_rows_of_repositories_beside_rows_of_images():
+    text = (
+        "image,repository,ref,scans,owner\n"
+        "ubuntu:20.04,,,general,me\n"
+        ",https://github.com/example/shop,v1.2,sbom,shop@example.com\n"
+        ",git@host:team/x.git,,,\n"
+    )
+    image, tagged, head = read(text)
+    assert (image.reference, image.kind, image.ref, image.name) == (
+        "ubuntu:20.04",
+        TargetKind.IMAGE,
+        "",
+        "ubuntu:20.04",
+    )
+    assert (tagged.reference, tagged.kind, tagged.ref) == (
+        "https://github.com/example/shop", TargetKind.REPOSITORY, "v1.2",
+    )  # fmt: skip
+    assert tagged.name == "https://github.com/example/shop#v1.2"
+    assert (tagged.scans, tagged.owner, tagged.labels) == (("sbom",), "shop@example.com", {})
+    assert (head.ref, head.name) == ("HEAD", "git@host:team/x.git")
+
+
+def test_repositories_alone():
+    assert [entry.ref for entry in read("repository,ref\nhttps://host/a,\nhttps://host/b,main\n")] == ["HEAD", "main"]
+
+
+def test_a_password_is_not_repeated():
+    assert "hunter2" not in "".join(told("repository\nhttps://me:hunter2@host/x\n"))

@@ -132,11 +132,11 @@ def test_images_go_to_the_template_of_just_their_scans_and_else_to_the_general_o
     sets = {"set-1": frozenset({"virus", "root-user"}), "set-2": frozenset({"virus"})}
     write_outputs(made, divide(made, volume), tmp_path / "out", sets)
     found = outputs(tmp_path / "out")
-    assert set(found) == {"images", "images-set-1", "images-set-2", "shards", "scans"}
+    assert set(found) == {"images", "images-set-1", "images-set-2", "repositories", "shards", "scans"}
     assert found["images-set-1"] == [{"image": f"docker.io/library/{name}:1", "target": name} for name in ("a", "c")]
     assert [item["target"] for item in found["images"]] == ["b"]
     assert found["images"][0]["scans"] == ",root-user,"
-    assert found["images-set-2"] == found["shards"] == []
+    assert found["images-set-2"] == found["repositories"] == found["shards"] == []
     assert found["scans"] == ",virus,"
 
 

@@ -232,14 +232,14 @@ def test_registry_credentials_go_to_what_pulls_and_to_nothing_else():
     assert "login" not in json.dumps(workflow(plan(("a",))))
 
 
-def test_git_credentials_go_to_what_plans_in_the_cluster_and_to_nothing_else():
+def test_git_credentials_go_to_what_plans_in_the_cluster_or_fetches_repositories_and_to_nothing_else():
     (manifest,) = rendered(plan(("a",)), default_config(environment={}, argo={"gitSecret": "login"}), Kind.TEMPLATE)
     holders = {
         (name, role)
         for name, role, container in containers(manifest)
         if any(mount["name"] == "git" for mount in container["volumeMounts"])
     }
-    assert holders == {("plan", "main")}
+    assert holders == {("plan", "main"), ("fetch", "main")}
     assert "login" not in json.dumps(workflow(plan(("a",)), argo={"gitSecret": "login"}))
 
 

@@ -1,0 +1,181 @@
+"""One commit of a repository, brought here and written as a tarball."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.errors import TemporaryError
+from orchestrator.git_url import judge_ref, judge_url
+from orchestrator.images.interface import Cancelled
+from orchestrator.images.partial import Partial, full_volume
+from orchestrator.inventory.git_command import Git
+from orchestrator.repositories.interface import RepositoryError
+from orchestrator.repositories.tarball import layout, write
+from orchestrator.repositories.tree import list_files, read_links
+from orchestrator.volume import VolumeFullError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from orchestrator.repositories.interface import Bounds
+
+_log = logging.getLogger(__name__)
+
+_SUFFIX = ".clone"
+_STOPPED = "stopped on request"
+_ATTEMPTS = 3
+_PROGRESS = 8 * 1024 * 1024
+
+
+class Wanted(NamedTuple):
+    """What to fetch.
+
+    Attributes:
+        url: of the repository.
+        commit: full hash.
+        bounds: what its files may take; so may what git sends.
+        timeout: seconds that git may take.
+    """
+
+    url: str
+    commit: str
+    bounds: Bounds
+    timeout: float
+
+
+def fetch(
+    wanted: Wanted,
+    partial: Partial,
+    final: Path,
+    *,
+    cancelled: threading.Event,
+    progress: Callable[[int, int], None] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Fetch a commit, without its history, and write its files as the tarball.
+
+    What git fetched lies beside the tarball until that is written; what a fetch that was killed left there is removed.
+
+    Args:
+        wanted: the commit.
+        partial: of the tarball, ours alone.
+        final: the tarball.
+        cancelled: stops it.
+        progress: told the bytes written and those to write.
+        environment: instead of the process's own; holds git's credentials.
+
+    Raises:
+        RepositoryError: it is larger than allowed, or made to do harm.
+        SourceUnavailableError: it is gone, may not be read, or does not have this commit.
+        SourceBrokenError: its host did not answer properly.
+        VolumeFullError: there is no room for it.
+        Cancelled: we were told to stop.
+    """
+    judge_ref(wanted.commit)
+    host = judge_url(wanted.url)
+    # Of its own each time: git may outlive us when we are killed, and go on writing where it was.
+    folder = partial.path.with_suffix(f".{secrets.token_hex(4)}{_SUFFIX}")
+    for left in partial.path.parent.glob(f"{glob.escape(partial.path.stem)}.*{_SUFFIX}"):
+        shutil.rmtree(left, ignore_errors=True)
+    environment = os.environ if environment is None else environment
+    for attempt in range(_ATTEMPTS):
+        try:
+            with _clone(wanted, folder, environment, host, cancelled) as git:
+                _write(git, wanted, partial, final, told=_Told(cancelled, progress))
+        except (VolumeFullError, Cancelled):
+            raise
+        except TemporaryError:
+            if attempt == _ATTEMPTS - 1 or cancelled.wait(2.0**attempt):
+                raise
+        else:
+            return
+
+
+def sweep(folder: Path) -> int:
+    """Remove what fetches that were killed left beside tarballs; returns how many.
+
+    Whoever fetches has a partial file there, by whose name the clone is called.
+    """
+    removed = 0
+    for path in folder.glob(f".*{_SUFFIX}"):
+        if not path.with_suffix("").with_suffix(".partial").exists():
+            shutil.rmtree(path, ignore_errors=True)
+            removed += 1
+    return removed
+
+
+@contextmanager
+def _clone(
+    wanted: Wanted, folder: Path, environment: Mapping[str, str], host: str, cancelled: threading.Event
+) -> Iterator[Git]:
+    """Git with the commit fetched, in a folder that goes away with the block."""
+    url, commit = wanted.url, wanted.commit
+
+    def watch() -> None:
+        if cancelled.is_set():
+            raise Cancelled(_STOPPED)
+        if _taken(folder) > wanted.bounds.size:
+            raise wanted.bounds.too_large()
+
+    folder.mkdir()
+    try:
+        git = Git(url, commit, folder, environment, host=host, timeout=wanted.timeout, watch=watch)
+        git("init", "--quiet", "--bare", "--template=")
+        git("fetch", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--", url, commit)
+        if git.redirected:
+            _log.warning("git repository %s has moved to %s: change the list of targets", url, git.redirected)
+        yield git
+    except RepositoryError as error:
+        raise RepositoryError(f"git repository {url} at {commit}: {error}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Told:
+    """Who is told how far it is, and may tell us to stop."""
+
+    def __init__(self, cancelled: threading.Event, progress: Callable[[int, int], None] | None) -> None:
+        self._cancelled, self._progress = cancelled, progress
+        self._told = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled(_STOPPED)
+        if self._progress and (done == total or done >= self._told + _PROGRESS):
+            self._told = done
+            self._progress(done, total)
+
+
+def _write(git: Git, wanted: Wanted, partial: Partial, final: Path, *, told: _Told) -> None:
+    """Write what was fetched as the tarball."""
+    listing = list_files(git, wanted.commit, wanted.bounds)
+    if listing.submodules:
+        _log.info("git repository %s: its %d submodules are not followed", git.url, listing.submodules)
+    plan = layout(wanted.commit, listing.files, read_links(git, listing))
+    partial.reserve(plan.size)
+
+    def put(offset: int, data: bytes) -> None:
+        partial.write(offset, data)
+        told(offset + len(data), plan.size)
+
+    with full_volume(partial.path, plan.size):
+        write(git, plan, put)
+    partial.commit(final)
+
+
+def _taken(folder: Path) -> int:
+    """Bytes that git has written so far; of what goes away meanwhile, none."""
+    taken = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                taken += os.lstat(os.path.join(root, name)).st_size  # noqa: PTH118 - asked ten times a second
+    return taken

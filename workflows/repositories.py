@@ -1,0 +1,88 @@
+"""What runs for one source repository: a pod fetches its commit, then a pod for each cell, whatever the layout.
+
+A cell that asks the API of the repository's host has a template of its own: its pods alone carry the label by which a
+network policy lets them out, and the token.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hera.workflows import DAG, Container, Task
+from hera.workflows import models as m
+
+from orchestrator.cluster.labels import FETCH_TEMPLATE
+from orchestrator.model import TargetKind
+from orchestrator.steps.items import ONLINE_SUFFIX
+from workflows import pods
+from workflows.cell import cell_template, retry, template_name
+from workflows.settings import ALLOWANCE, RenderError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.model import Scan
+    from workflows.layouts import Template
+    from workflows.matrix import Shape
+    from workflows.settings import Settings
+
+#: The DAG of one repository.
+REPOSITORY = "repository"
+_INPUTS = ("target", "scans", "repository", "commit")
+
+
+def repository_templates(shape: Shape, settings: Settings) -> list[Template]:
+    """The templates of one repository.
+
+    Raises:
+        RenderError: two tasks would have the same name.
+    """
+    scans = [scan for scan in shape.scans if scan.reads(TargetKind.REPOSITORY)]
+    online = [scan for scan in scans if is_online(scan, settings)]
+    cells = [cell_template(scan, settings, run=shape.run, kind=TargetKind.REPOSITORY) for scan in scans]
+    asking = [cell_template(scan, settings, run=shape.run, kind=TargetKind.REPOSITORY, online=True) for scan in online]
+    return [_repository(scans, online), _fetch(shape, settings), *cells, *asking]
+
+
+def is_online(scan: Scan, settings: Settings) -> bool:
+    """Whether some cells of a scan may ask the API of a host."""
+    online = scan.repository and scan.repository.online
+    return bool(online and online.tokens.keys() & settings.token_secrets.keys())
+
+
+def _repository(scans: Sequence[Scan], online: Sequence[Scan]) -> DAG:
+    """A pod fetches the commit, then a pod for each scan that is in the item's list."""
+    names = {scan.name for scan in scans}
+    if twice := [scan.name for scan in online if f"{scan.name}-online" in names]:
+        raise RenderError(f"scan {twice[0]}-online cannot be a task in Argo beside {twice[0]}: rename it")
+    with DAG(name=REPOSITORY, inputs=pods.parameters(_INPUTS), fail_fast=False) as dag:
+        Task(name="pull", template=FETCH_TEMPLATE, arguments=_given("target"))
+        for scan in scans:
+            _cell(scan.name, template_name(scan.name, TargetKind.REPOSITORY), scan.name, "target")
+        for scan in online:
+            template = template_name(scan.name, TargetKind.REPOSITORY, online=True)
+            _cell(f"{scan.name}-online", template, f"{scan.name}{ONLINE_SUFFIX}", "target", "repository", "commit")
+    return dag
+
+
+def _cell(task: str, template: str, listed: str, *given: str) -> None:
+    when = f"'{{{{inputs.parameters.scans}}}}' =~ ',{listed},'"
+    Task(name=task, template=template, arguments=_given(*given), depends="pull", when=when)
+
+
+def _given(*names: str) -> m.Arguments:
+    return m.Arguments(parameters=[m.Parameter(name=name, value=f"{{{{inputs.parameters.{name}}}}}") for name in names])
+
+
+def _fetch(shape: Shape, settings: Settings) -> Container:
+    """Ask the repository's host for the commit, with the credentials of git where there are any."""
+    target = "{{inputs.parameters.target}}"
+    return Container(
+        name=FETCH_TEMPLATE,
+        inputs=pods.parameters(["target"]),
+        labels=pods.labels("fetch", run=shape.run, target=target),
+        # Each of its own attempts may take as long as git is given.
+        active_deadline_seconds=4 * shape.limits.repository_time + ALLOWANCE,
+        retry_strategy=retry(shape.limits.retries),
+        **pods.step(settings, "pull", "--run", shape.run, "--target", target, git=True, memory="2Gi"),
+    )
