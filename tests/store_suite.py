@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from orchestrator.model import Name, Outcome, Severity
 from orchestrator.results import NoResultsError
-from orchestrator.results.store import DamagedRunError, SchemaError, Store, Version
+from orchestrator.results.store import DamagedRunError, SchemaError, Store, Version, writing
 from orchestrator.results.store import cells as cells_module
 from orchestrator.results.store.connection import make_engine, parse_url
 from orchestrator.results.store.interface import Container, Workload
@@ -144,6 +144,7 @@ def test_cut_off_and_gone_on_with(url, volume, store, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
+        patch.setattr(writing, "CELLS_AT_ONCE", 1)
         patch.setattr(cells_module.CellWriter, "write", breaks)
         with pytest.raises(KeyboardInterrupt):
             store.take_in(volume, "run-1")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from orchestrator.results.store import Store, StoreGoneError
+from orchestrator.results.store import Store, StoreGoneError, writing
 from orchestrator.results.store import cells as cells_module
 from orchestrator.results.store.migration import newest_revision
 from tests.store_suite import *  # noqa: F403
@@ -44,6 +44,7 @@ def killed_after(server, monkeypatch):
             if next(count) == cells:
                 server.kill()
 
+        monkeypatch.setattr(writing, "CELLS_AT_ONCE", 1)
         monkeypatch.setattr(cells_module.CellWriter, "write", dying)
 
     return arm

@@ -1,30 +1,17 @@
-"""What cells refer to, written before them in batches of its own: runs, targets and their names, states, facts.
+"""What cells refer to, written before them in batches of its own: runs, targets and their names, states.
 
 None of it says that a cell was taken in, so it does no harm when the rest of the run never follows.
 """
 
 from __future__ import annotations
 
-import hashlib
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import bindparam, select
 
-from orchestrator.model import Severity
 from orchestrator.results.store.dialects import BATCH, among, insert_new, upsert
-from orchestrator.results.store.schema import (
-    LONGEST,
-    LONGEST_ID,
-    LONGEST_NAME,
-    fact_ids,
-    facts,
-    names,
-    runs,
-    states,
-    targets,
-)
+from orchestrator.results.store.schema import LONGEST, LONGEST_ID, LONGEST_NAME, names, runs, states, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,12 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, Connection
 
     from orchestrator.model import LedgerRow, Name
-    from orchestrator.results.store.reading import Fact, RunFiles
-
-_RANKS = {severity.value: severity.rank for severity in Severity}
-# Ids remembered of facts; beyond it they are looked up again.
-_REMEMBERED = 500_000
-_IDENTITY = ("kind", "id", "package", "version", "purl", "location")
+    from orchestrator.results.store.reading import RunFiles
 
 
 def clip(text: str, limit: int = LONGEST) -> str:
@@ -145,74 +127,3 @@ def write_states(connection: Connection, pairs: Iterable[tuple[int, str]]) -> No
     for some in batches(pairs):
         with connection.begin():
             insert_new(connection, states, [{"target_id": target, "scan": scan, **empty} for target, scan in some])
-
-
-class Facts:
-    """Ids of facts; those that are not there yet are written."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._known: dict[bytes, int] = {}
-
-    def ids(self, found: Sequence[Sequence[Fact]]) -> list[set[int]]:
-        """For each cell, the ids of what it found."""
-        digests = [[_digest(fact) for fact in of_cell] for of_cell in found]
-        everything = dict(zip(chain.from_iterable(digests), chain.from_iterable(found), strict=True))
-        if len(self._known) + len(everything) > _REMEMBERED:
-            self._known.clear()
-        unknown = {digest: fact for digest, fact in everything.items() if digest not in self._known}
-        for some in batches(unknown):
-            self._look_up(some)
-            new = {digest: unknown[digest] for digest in some if digest not in self._known}
-            if new:
-                self._write(new)
-        return [{self._known[digest] for digest in keys} for keys in digests]
-
-    def _look_up(self, digests: Iterable[bytes]) -> None:
-        wanted = [digest.hex() for digest in digests]
-        with self._connection.begin():
-            self._known |= self._find(wanted)
-
-    def _find(self, digests: Sequence[str]) -> dict[bytes, int]:
-        rows = self._connection.execute(
-            select(facts.c.digest, facts.c.id).where(among(self._connection, facts.c.digest, digests))
-        )
-        return {bytes.fromhex(row.digest): row.id for row in rows}
-
-    def _write(self, new: dict[bytes, Fact]) -> None:
-        """Facts and all their ids in one transaction: a fact without them would never be found."""
-        with self._connection.begin():
-            insert_new(self._connection, facts, [_row(digest, fact) for digest, fact in new.items()])
-            made = self._find([digest.hex() for digest in new])
-            ids = {
-                (spell_id(name), made[digest]): name == fact.id
-                for digest, fact in new.items()
-                for name in (*fact.aliases, fact.id)
-            }
-            rows = [{"name": name, "fact_id": fact, "own": own} for (name, fact), own in ids.items()]
-            insert_new(self._connection, fact_ids, rows)
-        self._known |= made
-
-
-def _digest(fact: Fact) -> bytes:
-    return hashlib.blake2b(msgspec.json.encode(fact), digest_size=16).digest()
-
-
-def _row(digest: bytes, fact: Fact) -> dict[str, Any]:
-    identity = msgspec.json.encode([getattr(fact, name) for name in _IDENTITY])
-    return {
-        "digest": digest.hex(),
-        "identity": hashlib.blake2b(identity, digest_size=16).hexdigest(),
-        "kind": clip(fact.kind, 32),
-        "name": clip(fact.id, LONGEST_ID),
-        "severity": _RANKS.get(fact.severity, 0),
-        "title": clip(fact.title),
-        "package": clip(fact.package),
-        "version": clip(fact.version),
-        "purl": clip(fact.purl),
-        "location": clip(fact.location),
-        "fixed_version": clip(fact.fixed_version),
-        "cvss_score": fact.cvss_score,
-        "cvss_version": clip(fact.cvss_version, 16),
-        "cvss_vector": clip(fact.cvss_vector),
-    }

@@ -1,14 +1,13 @@
-"""Writing one cell: how it went, how its target and scan stand since, and which findings came or went with it."""
+"""Writing cells: how they went, how their targets and scans stand since, and which findings came or went with them."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, select, update
 
 from orchestrator.model import LedgerRow, Outcome
-from orchestrator.results.store.dialects import upsert
+from orchestrator.results.store.dialects import insert_new, upsert
 from orchestrator.results.store.history import History
 from orchestrator.results.store.schema import LONGEST_NAME, boms, cells, findings, states
 from orchestrator.results.store.spans import Position, unweave, weave
@@ -27,6 +26,7 @@ class Known(NamedTuple):
     """A target and scan as the store has it before a run comes in.
 
     Attributes:
+        target: id of the target.
         last: place of its newest cell; None for none.
         ok: place of its newest ok cell.
         digest: of that cell's report.
@@ -34,14 +34,49 @@ class Known(NamedTuple):
     """
 
     id: int
+    target: int
     last: Position | None
     ok: Position | None
     digest: str
     failures: int
 
 
+class Cell(NamedTuple):
+    """A cell that the store lacks, or has with another end.
+
+    Attributes:
+        row: of the ledger.
+        values: the same as columns of `cells`.
+        here: its place among the cells of its target and scan.
+        state: how these stood before the run.
+        present: what the store has of it; None when it lacks it.
+    """
+
+    row: LedgerRow
+    values: Mapping[str, Any]
+    here: Position
+    state: Known
+    present: Mapping[str, Any] | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is not the newest of its target and scan, or is there already with another end."""
+        return self.present is not None or (self.state.last is not None and self.here < self.state.last)
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether what it found is known."""
+        return self.row.outcome is Outcome.OK
+
+    @property
+    def is_loud(self) -> bool:
+        """Whether findings may differ: not when its report is the very one that is known of its target and scan."""
+        known = self.state.digest if self.state.ok is not None and not self.is_late else ""
+        return self.is_ok and (not known or self.values["report_digest"] != known)
+
+
 class CellWriter:
-    """Writes the cells of one run."""
+    """Writes the cells of one run, within transactions of its caller."""
 
     def __init__(self, connection: Connection, run: str, run_id: int, reports: Mapping[str, str]) -> None:
         self._connection = connection
@@ -49,95 +84,73 @@ class CellWriter:
         self._run_id = run_id
         self._reports = reports
         self.history = History(connection)
-        self._expected: dict[str, tuple[Known, Mapping[str, Any] | None]] = {}
 
     def known(self, row: Row[Any]) -> Known:
         """A row of `states`."""
         last = self.history.place(row.last_at, row.last_run_id) if row.last_run_id else None
         ok = self.history.place(row.ok_at, row.ok_run_id) if row.ok_run_id else None
-        return Known(row.id, last, ok, row.report_digest, row.failures)
+        return Known(row.id, row.target_id, last, ok, row.report_digest, row.failures)
 
-    def expect(self, cell: str, state: Known, present: Mapping[str, Any] | None) -> None:
-        """Tell what the store has of a cell that will be written: its state, and the cell itself when it is there."""
-        self._expected[cell] = (state, present)
-
-    def is_quiet(self, state: Known, values: Mapping[str, Any], present: Mapping[str, Any] | None) -> bool:
-        """Whether its report is the very one that is known of its target and scan, so that no finding can differ."""
-        newest = state.ok is not None and present is None and (state.last is None or self._place(values) > state.last)
-        return newest and values["outcome"] == _OK and values["report_digest"] == state.digest != ""
-
-    def look_ahead(self, names: Iterable[str]) -> None:
+    def look_ahead(self, some: Iterable[Cell]) -> None:
         """Read the findings that are open before these cells, all at once."""
-        states_of = (self._expected[name][0] for name in names)
-        self.history.look_ahead([state.id for state in states_of if state.ok is not None])
+        self.history.look_ahead([cell.state.id for cell in some if cell.is_loud and cell.state.ok is not None])
 
-    def is_late(self, cell: str, values: Mapping[str, Any]) -> bool:
-        """Whether a cell is not the newest of its target and scan, or is there already with another end."""
-        state, present = self._expected[cell]
-        return present is not None or (state.last is not None and self._place(values) < state.last)
-
-    def write(self, row: LedgerRow, values: dict[str, Any], facts: set[int] | None) -> None:
-        """Write a cell, within a transaction of its own; reads nothing unless it is late.
+    def write(self, some: Sequence[tuple[Cell, set[int]]]) -> None:
+        """Write cells that are the newest of their targets and scans; reads nothing.
 
         Args:
-            row: of the ledger.
-            values: the same as columns of `cells`.
-            facts: what it found; None for what the last ok cell found.
+            some: cells, with what they found.
         """
-        late = self.is_late(row.cell, values)
-        state, present = self._expected.pop(row.cell)
-        here = self._place(values)
-        if late:
-            self._write_late(state, present, here, values, facts)
-        else:
-            self._write_newest(state, here, values, facts)
-        if values["outcome"] == _OK and values["components"] is not None:
-            self._write_bom(state, here, values, row, late=late)
+        insert_new(self._connection, cells, [self._row(cell) for cell, _ in some])
+        loud = [(cell, facts) for cell, facts in some if cell.is_loud]
+        self.history.apply(
+            (cell.state.id, weave(self.history.open_spans(cell.state.id), facts, cell.here, cell.state.ok, None))
+            for cell, facts in loud
+        )
+        alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for cell, facts in some:
+            change = self._change(cell, facts)
+            alike.setdefault(tuple(change), []).append(change)
+        for changes in alike.values():
+            upsert(self._connection, states, ("target_id", "scan"), changes)
+        upsert(self._connection, boms, ("state_id", "digest"), [self._bom(cell) for cell, _ in some if _has_bom(cell)])
 
-    def _place(self, values: Mapping[str, Any]) -> Position:
-        return Position(values["at"], self._run)
+    def _row(self, cell: Cell) -> dict[str, Any]:
+        return {"state_id": cell.state.id, "run_id": self._run_id, **cell.values}
 
-    def _write_newest(self, state: Known, here: Position, values: dict[str, Any], facts: set[int] | None) -> None:
-        outcome = values["outcome"]
-        self._connection.execute(_INSERT_CELL, {"state_id": state.id, "run_id": self._run_id, **values})
-        change: dict[str, Any] = {"last_run_id": self._run_id, "last_at": here.at}
-        if outcome != Outcome.SKIPPED.value or state.last is None:
-            change |= {"outcome": outcome, "reason": values["reason"]}
-        if outcome == Outcome.FAILED.value:
+    def _change(self, cell: Cell, facts: set[int]) -> dict[str, Any]:
+        """Columns of a state that are otherwise with its newest cell."""
+        values, state, at = cell.values, cell.state, cell.here.at
+        change: dict[str, Any] = {"target_id": state.target, "scan": cell.row.scan}
+        change |= {"last_run_id": self._run_id, "last_at": at}
+        if cell.row.outcome is not Outcome.SKIPPED or state.last is None:
+            change |= {"outcome": values["outcome"], "reason": values["reason"]}
+        if cell.row.outcome is Outcome.FAILED:
             change["failures"] = state.failures + 1
-        if outcome == _OK:
-            change |= {"ok_run_id": self._run_id, "ok_at": here.at, "failures": 0}
+        if cell.is_ok:
+            change |= {"ok_run_id": self._run_id, "ok_at": at, "failures": 0}
             change |= {name: values[name] for name in _OF_OK}
-            if facts is not None:
+            if cell.is_loud:
                 change["findings"] = len(facts)
-                self.history.apply(state.id, weave(self.history.open_spans(state.id), facts, here, state.ok, None))
-        self._connection.execute(_update_state(tuple(change)), {"state_": state.id, **change})
+        return change
 
-    def _write_late(
-        self,
-        state: Known,
-        present: Mapping[str, Any] | None,
-        here: Position,
-        values: dict[str, Any],
-        facts: set[int] | None,
-    ) -> None:
-        """A cell that is not the newest of its target and scan, or was there before with another end."""
-        every = select(cells).where(cells.c.state_id == state.id, cells.c.run_id != self._run_id)
+    def write_late(self, cell: Cell, facts: set[int]) -> None:
+        """Write a cell that is not the newest of its target and scan, or was there before with another end."""
+        state, present, here = cell.state.id, cell.present, cell.here
+        every = select(cells).where(cells.c.state_id == state, cells.c.run_id != self._run_id)
         others = [
             (self.history.place(row["at"], row["run_id"]), row) for row in self._connection.execute(every).mappings()
         ]
         line = sorted(place for place, row in others if row["outcome"] == _OK)
         if present is not None and present["outcome"] == _OK:
-            old = self._place(present)
-            self.history.apply(state.id, unweave(self.history.all_spans(state.id), old, *_neighbours(line, old)))
-        upsert(
-            self._connection, cells, ("state_id", "run_id"), [{"state_id": state.id, "run_id": self._run_id, **values}]
-        )
-        if values["outcome"] == _OK:
-            self.history.apply(
-                state.id, weave(self.history.all_spans(state.id), facts or set(), here, *_neighbours(line, here))
-            )
-        self._rebuild(state.id, [*others, (here, {**values, "run_id": self._run_id})])
+            old = Position(present["at"], self._run)
+            self.history.apply([(state, unweave(self.history.all_spans(state), old, *_neighbours(line, old)))])
+        upsert(self._connection, cells, ("state_id", "run_id"), [self._row(cell)])
+        if cell.is_ok:
+            self.history.apply([(state, weave(self.history.all_spans(state), facts, here, *_neighbours(line, here)))])
+        self._rebuild(state, [*others, (here, self._row(cell))])
+        if _has_bom(cell) and not self._has_later_bom(cell):
+            upsert(self._connection, boms, ("state_id", "digest"), [self._bom(cell)])
 
     def _rebuild(self, state: int, of_state: Sequence[tuple[Position, Any]]) -> None:
         """Make a state anew out of all its cells."""
@@ -153,26 +166,29 @@ class CellWriter:
         change |= {name: ok[name] if ok else "" for name in _OF_OK}
         still = select(func.count()).select_from(findings).where(findings.c.state_id == state, findings.c.gone_at == 0)
         change["findings"] = self._connection.scalar(still)
-        self._connection.execute(_update_state(tuple(change)), {"state_": state, **change})
+        self._connection.execute(update(states).where(states.c.id == state).values(change))
 
-    def _write_bom(self, state: Known, here: Position, values: dict[str, Any], row: LedgerRow, *, late: bool) -> None:
-        key = {"state_id": state.id, "digest": values["report_digest"]}
-        if late:
-            of_report = select(boms.c.at, boms.c.run_id).where(*(boms.c[name] == value for name, value in key.items()))
-            known = self._connection.execute(of_report).one_or_none()
-            if known is not None and self.history.place(known.at, known.run_id) > here:
-                return
+    def _has_later_bom(self, cell: Cell) -> bool:
+        """Whether the very same report is known from a later cell."""
+        same = boms.c.state_id == cell.state.id, boms.c.digest == cell.values["report_digest"]
+        known = self._connection.execute(select(boms.c.at, boms.c.run_id).where(*same)).one_or_none()
+        return known is not None and self.history.place(known.at, known.run_id) > cell.here
+
+    def _bom(self, cell: Cell) -> dict[str, Any]:
+        row = cell.row
         path = f"runs/{self._run}/{row.target}/{row.scan}/{self._reports.get(row.scan, 'report.json')}"
-        made = {"components": values["components"], "path": path[:LONGEST_NAME], "run_id": self._run_id, "at": here.at}
-        upsert(self._connection, boms, ("state_id", "digest"), [{**key, **made}])
+        return {
+            "state_id": cell.state.id,
+            "digest": cell.values["report_digest"],
+            "components": cell.values["components"],
+            "path": path[:LONGEST_NAME],
+            "run_id": self._run_id,
+            "at": cell.here.at,
+        }
 
 
-_INSERT_CELL = insert(cells)
-
-
-@cache
-def _update_state(columns: tuple[str, ...]) -> Any:
-    return update(states).where(states.c.id == bindparam("state_")).values({name: bindparam(name) for name in columns})
+def _has_bom(cell: Cell) -> bool:
+    return cell.is_ok and cell.values["components"] is not None
 
 
 def _neighbours(line: Sequence[Position], here: Position) -> tuple[Position | None, Position | None]:

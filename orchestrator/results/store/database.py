@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from orchestrator.results.ledger import finished_runs
-from orchestrator.results.store import migration, names, queries, retention, search, writing
+from orchestrator.results.store import migration, names, one_target, queries, retention, search, writing
 from orchestrator.results.store.connection import make_engine, mask, parse_url, told, writing_alone
 from orchestrator.results.store.interface import (
     Changes,
@@ -185,7 +185,7 @@ class Store:
     def target(self, target: str, *, gone: bool = False) -> TargetView | None:
         """One target with its findings; with `gone`, those too that it no longer has. None for an unknown one."""
         with self._reading() as connection:
-            return queries.target_view(connection, target, gone=gone)
+            return one_target.target_view(connection, target, gone=gone)
 
     def states(self, ages: Mapping[str, int], now: datetime) -> tuple[StateCount, ...]:
         """The whole matrix in numbers: targets by scan, outcome of the last attempt, and freshness.

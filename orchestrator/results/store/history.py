@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select
 
-from orchestrator.results.store.dialects import among, insert_each
+from orchestrator.results.store.dialects import among, insert_numbers, upsert
 from orchestrator.results.store.schema import findings, runs
 from orchestrator.results.store.spans import Position, Reweaving, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection, Row
 
-_KEY = (
-    findings.c.state_id == bindparam("state_"),
-    findings.c.fact_id == bindparam("fact_"),
-    findings.c.first_run_id == bindparam("first_"),
-)
+_COLUMNS = tuple(findings.columns.keys())
+_KEY = tuple(findings.primary_key.columns.keys())
+_DELETE = delete(findings).where(*(findings.c[name] == bindparam(f"of_{name}") for name in _KEY))
 
 
 class History:
@@ -71,47 +69,35 @@ class History:
         last = Position(row.last_at, self._runs[row.last_run_id])
         return Span(row.fact_id, first, last, Position(row.gone_at, self._runs[row.gone_run_id]))
 
-    def apply(self, state: int, change: Reweaving) -> None:
-        """Write what changed of a state."""
-        out = {(span.fact, span.first): span for span in change.out}
-        into = {(span.fact, span.first): span for span in change.into}
-        self.closed += sum(span.gone is not None for key, span in into.items() if key in out)
-        self.opened += len(into.keys() - out.keys())
-        lost = [self._key(state, span) for key, span in out.items() if key not in into]
-        kept = [{**self._key(state, span), **self._ends(span)} for key, span in into.items() if key in out]
+    def apply(self, changes: Iterable[tuple[int, Reweaving]]) -> None:
+        """Write what changed of states, within a transaction."""
+        lost: list[tuple[int | None, ...]] = []
+        kept: list[tuple[int | None, ...]] = []
+        new: list[tuple[int | None, ...]] = []
+        for state, change in changes:
+            out = {(span.fact, span.first): span for span in change.out}
+            into = {(span.fact, span.first): span for span in change.into}
+            lost += [self._row(state, span) for key, span in out.items() if key not in into]
+            for key, span in into.items():
+                (kept if key in out else new).append(self._row(state, span))
+                self.closed += key in out and span.gone is not None
+        self.opened += len(new)
         if lost:
-            self._connection.execute(_DELETE, lost)
-        if kept:
-            self._connection.execute(_UPDATE, kept)
-        alike: dict[tuple[Position, Position | None, Position | None], list[Span]] = {}
-        for key, span in into.items():
-            if key not in out:
-                alike.setdefault((span.first, span.last, span.gone), []).append(span)
-        for (first, _, _), some in alike.items():
-            same = {
-                "state_id": state,
-                "first_run_id": self._ids[first.run],
-                "first_at": first.at,
-                **self._ends(some[0]),
-            }
-            insert_each(self._connection, findings, "fact_id", [span.fact for span in some], same)
+            keys = ("of_state_id", "of_fact_id", "of_first_run_id")
+            self._connection.execute(_DELETE, [dict(zip(keys, row, strict=False)) for row in lost])
+        upsert(self._connection, findings, _KEY, [dict(zip(_COLUMNS, row, strict=True)) for row in kept])
+        insert_numbers(self._connection, findings, new)
 
-    def _key(self, state: int, span: Span) -> dict[str, Any]:
-        return {"state_": state, "fact_": span.fact, "first_": self._ids[span.first.run]}
-
-    def _ends(self, span: Span) -> dict[str, Any]:
-        last, gone = span.last, span.gone
-        return {
-            "last_run_id": self._ids[last.run] if last else None,
-            "last_at": last.at if last else 0,
-            "gone_run_id": self._ids[gone.run] if gone else None,
-            "gone_at": gone.at if gone else 0,
-        }
-
-
-_DELETE = delete(findings).where(*_KEY)
-_UPDATE = (
-    update(findings)
-    .where(*_KEY)
-    .values({name: bindparam(name) for name in ("last_run_id", "last_at", "gone_run_id", "gone_at")})
-)
+    def _row(self, state: int, span: Span) -> tuple[int | None, ...]:
+        """As `_COLUMNS` has them."""
+        _, (first_at, first), last, gone = span
+        return (
+            state,
+            span.fact,
+            self._ids[first],
+            first_at,
+            self._ids[last.run] if last else None,
+            last.at if last else 0,
+            self._ids[gone.run] if gone else None,
+            gone.at if gone else 0,
+        )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from orchestrator.model import Severity
+from orchestrator.results.store.answers import answer
 from orchestrator.results.store.catalogue import batches, clip
 from orchestrator.results.store.dialects import among, insert_new, upsert
 from orchestrator.results.store.interface import Use, Workload
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-#: Severities by their rank, as `facts` has them.
-SEVERITIES = tuple(Severity)
 _KEY = ("cluster", "namespace", "kind", "name")
 
 
@@ -52,17 +50,7 @@ def uses_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[Use, 
             .order_by(*(workloads.c[name] for name in _KEY), workload_targets.c.container)
         )
         for row in connection.execute(query):
-            found.setdefault(row.target_id, []).append(
-                Use(
-                    cluster=row.cluster,
-                    namespace=row.namespace,
-                    kind=row.kind,
-                    name=row.name,
-                    container=row.container,
-                    owner=row.owner,
-                    contact=row.contact,
-                )
-            )
+            found.setdefault(row.target_id, []).append(answer(Use, row))
     return {target: tuple(uses) for target, uses in found.items()}
 
 

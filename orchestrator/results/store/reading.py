@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -40,6 +40,9 @@ class Fact(NamedTuple):
     cvss_score: float | None
     cvss_version: str
     cvss_vector: str
+
+
+_COLUMNS = ("cell", *Fact._fields)
 
 
 class RunFiles(NamedTuple):
@@ -158,20 +161,32 @@ def read_facts(volume: Volume, files: RunFiles, wanted: Container[str]) -> Itera
 
 def _rows(path: str, wanted: Container[str]) -> Iterator[tuple[str, list[Fact]]]:
     """Neighbouring rows of one cell; the facts of unwanted cells are None, but as many."""
-    with pq.ParquetFile(path, memory_map=False) as file:
-        if missing := {"cell", *Fact._fields} - set(file.schema_arrow.names):
-            raise pa.ArrowInvalid(f"it has no column {', '.join(sorted(missing))}")
-        for batch in file.iter_batches(_ROWS, columns=["cell", *Fact._fields]):
-            cells = batch.column("cell").to_pylist()
-            groups = [(cell, sum(1 for _ in rows)) for cell, rows in groupby(cells)]
+    metadata = pq.read_metadata(path, memory_map=False)
+    if missing := set(_COLUMNS) - set(metadata.schema.to_arrow_schema().names):
+        raise pa.ArrowInvalid(f"it has no column {', '.join(sorted(missing))}")
+    texts = [name for name in _COLUMNS if name != "aliases"]  # Arrow makes no dictionaries within lists
+    with pq.ParquetFile(path, metadata=metadata, memory_map=False, read_dictionary=texts) as file:
+        for batch in file.iter_batches(_ROWS, columns=_COLUMNS):
+            groups = [(cell, sum(1 for _ in rows)) for cell, rows in groupby(_values(batch.column("cell")))]
             facts: list[Fact] | None = None
             if any(cell in wanted for cell, _ in groups):
-                columns = (batch.column(name).to_pylist() for name in Fact._fields)
+                columns = (_values(batch.column(name)) for name in Fact._fields)
                 facts = list(map(Fact._make, zip(*columns, strict=True)))
             start = 0
             for cell, count in groups:
                 yield cell, facts[start : start + count] if facts and cell in wanted else [_UNREAD] * count
                 start += count
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """A column as Python has it; equal texts are made once, because most of them are on many rows."""
+    if pa.types.is_dictionary(column.type):
+        texts = [*column.dictionary.to_pylist(), None]
+        return [texts[code] for code in column.indices.fill_null(len(texts) - 1).to_numpy().tolist()]
+    if pa.types.is_list(column.type):
+        flat, offsets = _values(column.flatten().dictionary_encode()), column.offsets.to_numpy().tolist()
+        return [flat[begin - offsets[0] : end - offsets[0]] for begin, end in pairwise(offsets)]
+    return list(column.to_pylist())
 
 
 _UNREAD = Fact("", "", [], "", "", "", "", "", "", "", None, "", "")

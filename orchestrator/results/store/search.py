@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, literal_column, or_, select
 
+from orchestrator.results.store.answers import SEVERITIES, answer
 from orchestrator.results.store.catalogue import spell_id
 from orchestrator.results.store.interface import Change, Changes, Holder, Holders, Unscanned
-from orchestrator.results.store.names import SEVERITIES, names_of, uses_of
+from orchestrator.results.store.names import names_of, uses_of
 from orchestrator.results.store.schema import fact_ids, facts, findings, states, targets
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
+_MOMENTS = (findings.c.state_id, findings.c.first_at, findings.c.gone_at)
 _SHOWN = (
-    facts.c.name,
+    facts.c.name.label("id"),
     facts.c.identity,
     facts.c.severity,
     facts.c.package,
@@ -34,7 +36,7 @@ def who_has(connection: Connection, name: str, limit: int) -> Holders:
     there = and_(findings.c.fact_id == wanted.c.fact_id, findings.c.gone_at == 0)
     total = connection.scalar(select(func.count()).select_from(findings).join(wanted, there)) or 0
     query = (
-        select(findings.c.first_at, states.c.scan, targets.c.id, targets.c.target, *_SHOWN)
+        select(findings.c.first_at, states.c.scan, states.c.target_id, targets.c.target, *_SHOWN)
         .join(wanted, there)
         .join(facts, facts.c.id == findings.c.fact_id)
         .join(states, states.c.id == findings.c.state_id)
@@ -43,25 +45,20 @@ def who_has(connection: Connection, name: str, limit: int) -> Holders:
         .limit(limit)
     )
     rows = connection.execute(query).all()
-    ids = {row.id for row in rows}
+    ids = {row.target_id for row in rows}
     known, uses = names_of(connection, ids), uses_of(connection, ids)
     nameless: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     return Holders(
         total=total,
         rows=tuple(
-            Holder(
-                target=row.target,
-                references=known.get(row.id, nameless)[0],
-                owners=known.get(row.id, nameless)[1],
-                scan=row.scan,
-                id=row.name,
+            answer(
+                Holder,
+                row,
+                references=known.get(row.target_id, nameless)[0],
+                owners=known.get(row.target_id, nameless)[1],
                 severity=SEVERITIES[row.severity],
-                package=row.package,
-                version=row.version,
-                location=row.location,
-                fixed_version=row.fixed_version,
                 since=datetime.fromtimestamp(row.first_at, UTC),
-                uses=uses.get(row.id, ()),
+                uses=uses.get(row.target_id, ()),
             )
             for row in rows
         ),
@@ -87,7 +84,7 @@ def changes(connection: Connection, since: datetime) -> Changes:
     """See `Store.changes`."""
     begin = int(since.timestamp())
     base = (
-        select(findings, states.c.scan, targets.c.target, targets.c.reference, *_SHOWN)
+        select(*_MOMENTS, states.c.scan, targets.c.target, targets.c.reference, *_SHOWN)
         .join(facts, facts.c.id == findings.c.fact_id)
         .join(states, states.c.id == findings.c.state_id)
         .join(targets, targets.c.id == states.c.target_id)
@@ -113,15 +110,10 @@ def _by_identity(connection: Connection, query: Select[Any]) -> dict[tuple[int, 
 
 def _changes(rows: Iterable[Row[Any]], moment: str) -> tuple[Change, ...]:
     found = [
-        Change(
-            target=row.target,
-            reference=row.reference,
-            scan=row.scan,
-            id=row.name,
+        answer(
+            Change,
+            row,
             severity=SEVERITIES[row.severity],
-            package=row.package,
-            version=row.version,
-            location=row.location,
             at=datetime.fromtimestamp(getattr(row, moment), UTC),
         )
         for row in rows
@@ -139,12 +131,5 @@ def _unscanned(connection: Connection, begin: int) -> tuple[Unscanned, ...]:
         .order_by(targets.c.target, states.c.scan)
     )
     return tuple(
-        Unscanned(
-            target=row.target,
-            reference=row.reference,
-            scan=row.scan,
-            last=datetime.fromtimestamp(row.last_at, UTC),
-            findings=row.findings,
-        )
-        for row in connection.execute(query)
+        answer(Unscanned, row, last=datetime.fromtimestamp(row.last_at, UTC)) for row in connection.execute(query)
     )

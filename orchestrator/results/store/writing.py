@@ -1,4 +1,4 @@
-"""Taking a run in from the volume: one transaction for each cell, so that a cell is in the store whole or not at all.
+"""Taking a run in from the volume, some cells with each transaction: a cell is in the store whole or not at all.
 
 The run is marked as taken in when its last cell is, so one that was cut off is gone on with; the cells it had written
 are compared, and left alone. Nothing here depends on the order in which runs come.
@@ -6,29 +6,30 @@ are compared, and left alone. Nothing here depends on the order in which runs co
 
 from __future__ import annotations
 
-from itertools import compress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
-from orchestrator.model import LedgerRow, Outcome
-from orchestrator.results.store.catalogue import Facts, batches, clip, run_id, write_states, write_targets
-from orchestrator.results.store.cells import CellWriter, Known
-from orchestrator.results.store.dialects import among, pipelined, unsynced
+from orchestrator.results.store.catalogue import batches, clip, run_id, write_states, write_targets
+from orchestrator.results.store.cells import Cell, CellWriter, Known
+from orchestrator.results.store.dialects import among
+from orchestrator.results.store.facts import Facts
 from orchestrator.results.store.interface import TakenIn
 from orchestrator.results.store.reading import read_facts, read_run, seconds, stamp
 from orchestrator.results.store.schema import LONGEST_NAME, cells, runs, states
+from orchestrator.results.store.spans import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
+    from orchestrator.model import LedgerRow
     from orchestrator.results.store.reading import Fact, RunFiles
     from orchestrator.volume import Volume
 
-# Cells whose facts are looked up together, or the number of findings they have together.
-_CELLS, _FINDINGS = 500, 10_000
+#: Cells of one transaction, or the number of findings they have together.
+CELLS_AT_ONCE, FINDINGS_AT_ONCE = 500, 10_000
 
 
 def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
@@ -51,8 +52,7 @@ def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
     files = read_run(volume, run)
     taken = TakenIn(run=run, known=True)
     if known is None or known.ledger_digest != files.digest:
-        with unsynced(connection):
-            taken = _Run(connection, volume, files).take_in(again=known is not None)
+        taken = _Run(connection, volume, files).take_in(again=known is not None)
     whole = {
         "ledger_digest": files.digest,
         "ledger_stamp": mark,
@@ -73,13 +73,6 @@ def lacking(connection: Connection, volume: Volume, names: Sequence[str]) -> lis
     return [run for run in names if run not in known or known[run] not in {None, stamp(volume, run)}]
 
 
-class _Todo(NamedTuple):
-    row: LedgerRow
-    values: dict[str, Any]
-    facts: list[Fact]
-    quiet: bool
-
-
 class _Run:
     """One run on its way into the store."""
 
@@ -88,7 +81,8 @@ class _Run:
         self._volume = volume
         self._files = files
         self._facts = Facts(connection)
-        self._waiting: list[_Todo] = []
+        self._waiting: list[tuple[Cell, list[Fact]]] = []
+        self._waiting_facts = 0
         self._read = self._found = 0
 
     def take_in(self, *, again: bool) -> TakenIn:
@@ -102,19 +96,17 @@ class _Run:
         self._writer = CellWriter(self._connection, ledger.run, run, self._files.reports)
         known = self._known_states(list(targets.values()))
         present = self._present(run) if again else {}
-        todo: dict[str, _Todo] = {}
+        todo: dict[str, Cell] = {}
         for row in ledger.rows:
-            state = known[pairs[row.cell]]
-            values = _values(row, created)
+            state, values = known[pairs[row.cell]], _values(row, created)
             if present.get(state.id) != values:
-                quiet = self._writer.is_quiet(state, values, present.get(state.id))
-                self._writer.expect(row.cell, state, present.get(state.id))
-                todo[row.cell] = _Todo(row, values, [], quiet)
-        loud = {cell for cell, each in todo.items() if each.row.outcome is Outcome.OK and not each.quiet}
-        for cell, found in read_facts(self._volume, self._files, loud):
-            self._add(todo.pop(cell)._replace(facts=found))
-        for each in todo.values():
-            self._add(each)
+                here = Position(values["at"], ledger.run)
+                todo[row.cell] = Cell(row, values, here, state, present.get(state.id))
+        loud = {name for name, cell in todo.items() if cell.is_loud}
+        for name, found in read_facts(self._volume, self._files, loud):
+            self._add(todo.pop(name), found)
+        for cell in todo.values():
+            self._add(cell, [])
         self._flush()
         return TakenIn(
             run=ledger.run,
@@ -140,27 +132,28 @@ class _Run:
             rows = self._connection.execute(select(cells).where(cells.c.run_id == run)).mappings()
             return {row["state_id"]: {k: row[k] for k in row if k not in {"state_id", "run_id"}} for row in rows}
 
-    def _add(self, todo: _Todo) -> None:
-        self._waiting.append(todo)
+    def _add(self, cell: Cell, facts: list[Fact]) -> None:
+        self._waiting.append((cell, facts))
+        self._waiting_facts += len(facts)
         self._read += 1
-        self._found += len(todo.facts)
-        if len(self._waiting) >= _CELLS or sum(len(each.facts) for each in self._waiting) >= _FINDINGS:
+        self._found += len(facts)
+        if len(self._waiting) >= CELLS_AT_ONCE or self._waiting_facts >= FINDINGS_AT_ONCE:
             self._flush()
 
     def _flush(self) -> None:
-        ids = self._facts.ids([each.facts for each in self._waiting])
-        self._writer.look_ahead([each.row.cell for each in self._waiting if not each.quiet])
-        pairs = list(zip(self._waiting, ids, strict=True))
-        late = [self._writer.is_late(each.row.cell, each.values) for each in self._waiting]
-        with pipelined(self._connection):
-            self._write(compress(pairs, [not is_late for is_late in late]))
-        self._write(compress(pairs, late))
+        """Write what waits: the newest cells together, each late one by itself, because it reads what is there."""
+        ids = self._facts.ids([facts for _, facts in self._waiting])
+        cells_found = [(cell, found) for (cell, _), found in zip(self._waiting, ids, strict=True)]
+        newest = [(cell, found) for cell, found in cells_found if not cell.is_late]
+        self._writer.look_ahead(cell for cell, _ in newest)
+        with self._connection.begin():
+            self._writer.write(newest)
+        for cell, found in cells_found:
+            if cell.is_late:
+                with self._connection.begin():
+                    self._writer.write_late(cell, found)
         self._waiting.clear()
-
-    def _write(self, some: Iterable[tuple[_Todo, set[int]]]) -> None:
-        for each, facts in some:
-            with self._connection.begin():
-                self._writer.write(each.row, each.values, None if each.quiet else facts)
+        self._waiting_facts = 0
 
 
 def _values(row: LedgerRow, created: int) -> dict[str, Any]:
