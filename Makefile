@@ -61,7 +61,7 @@ golden: $(INSTALLED) ## write the golden files anew, then look at the difference
 lock: $(INSTALLED) ## resolve the dependencies anew into requirements.lock
 	uv pip compile -q pyproject.toml --all-extras --group dev --upgrade --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o requirements.lock
-	uv pip compile -q pyproject.toml --constraint requirements.lock --generate-hashes --universal \
+	uv pip compile -q pyproject.toml --extra postgresql --extra mysql --constraint requirements.lock --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/requirements.lock
 
 clean: ## remove what the commands above made here

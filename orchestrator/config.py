@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from orchestrator.environment import overlay
 from orchestrator.quantities import Duration
+from orchestrator.scheduling import ScheduleSection
 from orchestrator.sections import (
     Allow,
     Argo,
@@ -77,6 +78,7 @@ class Config(Section):
     allow: Allow | None = None
     policy: PolicySection = PolicySection()
     store: Store = Store()
+    schedule: ScheduleSection = ScheduleSection()
     engine: Literal["local", "argo"] = "local"
     layout: Literal["cell", "image"] = "cell"
     image: Text = Field(default_factory=default_image)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from orchestrator.validation import Section
 
 _QUANTITY = r"^[0-9]{1,9}(\.[0-9]{1,3})?(m|[kMGTP]i?)?$"
+_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _SUBJECT = r"^[A-Za-z0-9]([A-Za-z0-9._:@/-]{0,251}[A-Za-z0-9])?$"
 
 
@@ -82,6 +83,26 @@ class Quota(Section):
     cpu: Quantity = "64"
     memory: Quantity = "128Gi"
     memory_limit: Quantity = "512Gi"
+
+
+class SchedulerPods(Section):
+    """The Deployment of `scanmatrix schedule`.
+
+    Attributes:
+        replicas: how many of them; 0 leaves it in the cluster without a pod.
+        store_secret: Secret whose key `url` is the URL of the store; None for a file on the volume.
+        kubeconfig_secret: Secret whose key `kubeconfig` has the contexts of other clusters; None for none.
+    """
+
+    replicas: Annotated[int, Field(ge=0, le=20)] = 0
+    store_secret: Annotated[str, Field(pattern=_NAME)] | None = None
+    kubeconfig_secret: Annotated[str, Field(pattern=_NAME)] | None = None
+
+    @model_validator(mode="after")
+    def _one_store(self) -> SchedulerPods:
+        if self.replicas > 1 and not self.store_secret:
+            raise ValueError("several replicas need a database that all of them reach: give storeSecret")
+        return self
 
 
 class Nfs(Section):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config import Config
     from orchestrator.engines.argo import ArgoEngine
-    from orchestrator.engines.interface import Observer
+    from orchestrator.engines.interface import Engine, Observer
     from orchestrator.engines.status import RunStatus
     from orchestrator.model import Ledger, Plan
 
@@ -37,12 +37,23 @@ def run(plan: Plan, config: Config, *, observer: Observer | None = None) -> Ledg
     Raises:
         EngineError: the run itself broke; what was done is kept, the same call goes on with it.
     """
-    volume = Volume(config.volume.path)
+    return make_engine(config).run(plan, Volume(config.volume.path), observer or Silent())
+
+
+def make_engine(config: Config, *, mounted: bool = False) -> Engine:
+    """The engine that the configuration names.
+
+    Args:
+        config: names it.
+        mounted: whether `volume.path` is the cluster's own volume, so that results need not be fetched from there.
+    """
     if config.engine == "argo":
-        return _argo(config).run(plan, volume, observer or Silent())
+        from orchestrator.engines.argo import ArgoEngine
+
+        return ArgoEngine(config, mounted=mounted)
     from orchestrator.engines.local import LocalEngine
 
-    return LocalEngine(runner=config.local.runner).run(plan, volume, observer or Silent())
+    return LocalEngine(runner=config.local.runner)
 
 
 def submit(plan: Plan, config: Config) -> str:

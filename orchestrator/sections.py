@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from orchestrator import model
 from orchestrator.git_url import without_credentials
-from orchestrator.installation import ApiServer, Concurrency, History, Nfs, Operator, Quota
+from orchestrator.installation import ApiServer, Concurrency, History, Nfs, Operator, Quota, SchedulerPods
 from orchestrator.quantities import Duration, Size
 from orchestrator.validation import Section
 
@@ -356,6 +356,7 @@ class Argo(Section):
         api_server: where pods reach the Kubernetes API.
         operators: who may start, watch and end runs.
         quota: most that the namespace's pods may take together.
+        scheduler: the Deployment that keeps results fresh.
     """
 
     namespace: Annotated[str, Field(pattern=_LABEL)] = "scanmatrix"
@@ -373,3 +374,4 @@ class Argo(Section):
     api_server: ApiServer = ApiServer()
     operators: tuple[Operator, ...] = ()
     quota: Quota = Quota()
+    scheduler: SchedulerPods = SchedulerPods()

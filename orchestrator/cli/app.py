@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import catalog, install, matrix, render, runs, store
+from orchestrator.cli import catalog, install, matrix, render, runs, schedule, store
 
 app = typer.Typer(
     name="scanmatrix",
@@ -42,6 +42,7 @@ app.command("retry")(runs.retry)
 app.command("cancel")(runs.cancel)
 app.command("fetch")(runs.fetch)
 app.command("delete")(runs.delete)
+app.command("schedule")(schedule.schedule)
 app.command("render")(render.render)
 app.command("install")(install.install)
 app.command("templates")(catalog.templates)

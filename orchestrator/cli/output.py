@@ -6,10 +6,12 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from rich.table import Table
 
     from orchestrator.model import Ledger, LedgerRow, Plan, Scan
     from orchestrator.results.store.interface import Pruned, TakenInAll
@@ -54,20 +56,37 @@ def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()
 ) -> None:
     """Print a table as wide as the terminal; in a pipe, as wide as its content, so that no line is broken."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
     if title:
         console.print(Text(title, style="bold"))
+    console.print(make_table(columns, rows, right=right))
+
+
+def make_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset(), fold: bool = True
+) -> Table:
+    """A table as all our commands print it.
+
+    Args:
+        columns: their names.
+        rows: of text.
+        right: columns with numbers.
+        fold: whether text that is too long goes on in a further line, or else is cut off.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", justify="right" if column in right else "left")
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        table.add_column(column, overflow="fold" if fold else "ellipsis", no_wrap=not fold, justify=justify)
     for row in rows:
         table.add_row(*(Text(value, style=_STYLES.get(value.partition("\n")[0], "")) for value in row))
-    console.print(table)
+    return table
 
 
 _STYLES = {"x": "bold green", "ok": "green", "failed": "bold red", "skipped": "yellow"}

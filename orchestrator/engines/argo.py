@@ -15,7 +15,7 @@ from orchestrator.engines.interface import EngineError
 from orchestrator.engines.narrator import Narrator
 from orchestrator.engines.status import RunStatus, is_work, status_of
 from orchestrator.errors import UsageError
-from orchestrator.results.ledger import read_ledger
+from orchestrator.results.ledger import LEDGER, read_ledger
 from orchestrator.steps.results import unpack
 
 if TYPE_CHECKING:
@@ -48,15 +48,17 @@ class ArgoEngine:
     Args:
         config: names the namespace, and what manifests need.
         cluster: to use instead of the one that the kubeconfig names.
+        mounted: whether the volume that `run` is given is the cluster's own.
     """
 
-    def __init__(self, config: Config, cluster: Cluster | None = None) -> None:
+    def __init__(self, config: Config, cluster: Cluster | None = None, *, mounted: bool = False) -> None:
         if cluster is None:
             from orchestrator.cluster.client import Cluster  # noqa: PLC0415 - imports kubernetes
 
             cluster = Cluster(config.argo.namespace)
         self._config = config
         self._cluster = cluster
+        self._mounted = mounted
 
     def run(self, plan: Plan, volume: Volume, observer: Observer) -> Ledger:
         """Submit the plan, follow it to its end, and bring its results to a local folder.
@@ -71,7 +73,14 @@ class ArgoEngine:
         narrator = Narrator(plan, observer)
         for status in self.follow(plan.run):
             narrator.tell(status)
-        return self.fetch(plan.run, volume)
+        if not self._mounted:
+            return self.fetch(plan.run, volume)
+        if not (volume.results(plan.run) / LEDGER).exists():
+            raise EngineError(f"run {plan.run} ended without a ledger: see why its aggregate step failed")
+        return read_ledger(volume, plan.run)
+
+    def interrupt(self) -> None:
+        """See `Engine`: nothing of a run is in this process but who follows it."""
 
     def submit(self, plan: Plan) -> str:
         """Start a run; one that was started before is left alone.

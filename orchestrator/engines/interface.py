@@ -65,3 +65,7 @@ class Engine(Protocol):
             EngineError: the run itself broke; what was done is kept, the same call resumes it.
         """
         ...
+
+    def interrupt(self) -> None:
+        """Have every `run` that goes on in other threads end early, so that the same call resumes it later."""
+        ...

@@ -39,6 +39,8 @@ class LocalEngine:
 
     def __init__(self, *, runner: Preference = "auto") -> None:
         self._runner = runner
+        self._stops: set[Stop] = set()
+        self._interrupted = False
 
     def run(self, plan: Plan, volume: Volume, observer: Observer) -> Ledger:
         """Run every pending cell, aggregate, and return the ledger.
@@ -57,20 +59,28 @@ class LocalEngine:
             RegistryClient(insecure=plan.insecure, retries=plan.limits.retries) as client,
         ):
             write_plan(plan, volume)
+            self._stops.add(stop)
+            if self._interrupted:
+                stop.interrupt()
             execution = _Execution(plan, volume, observer, stop=stop, client=client, runner=self._runner)
             try:
                 with interruptible(stop.interrupt):
                     return execution.run()
             except KeyboardInterrupt:
-                raise Interrupted(
-                    f"run {plan.run} was interrupted with {execution.left()} cells to go, what is done is kept; "
-                    f"go on with it by `scanmatrix run --resume {plan.run}`"
-                ) from None
+                raise execution.interrupted() from None
             except OSError as error:
                 raise EngineError(
                     f"run {plan.run} broke: {error}; mend that, then go on with it by "
                     f"`scanmatrix run --resume {plan.run}`"
                 ) from error
+            finally:
+                self._stops.discard(stop)
+
+    def interrupt(self) -> None:
+        """See `Engine`; scanners are told to end."""
+        self._interrupted = True
+        for stop in tuple(self._stops):
+            stop.interrupt()
 
 
 class _Execution:
@@ -110,11 +120,21 @@ class _Execution:
             each(targets, self._run_target, limit=self._plan.limits.images_in_flight, interrupt=self._stop.interrupt)
             if len(self._plan.waves) > 1:
                 evict(self._plan, wave, self._volume)
+        self._check_interrupted()
         return aggregate(self._plan, self._volume)
 
-    def left(self) -> int:
-        """Cells that have not ended."""
-        return self._plan.budget.cells - self._ended
+    def interrupted(self) -> Interrupted:
+        """What there is to say of an interrupt."""
+        left = self._plan.budget.cells - self._ended
+        return Interrupted(
+            f"run {self._plan.run} was interrupted with {left} cells to go, what is done is kept; "
+            f"go on with it by `scanmatrix run --resume {self._plan.run}`"
+        )
+
+    def _check_interrupted(self) -> None:
+        """End here when somebody asked for it from another thread, before what was not done counts as failed."""
+        if self._stop.interrupted:
+            raise self.interrupted()
 
     def _find_pending(self) -> None:
         """Sort out the cells that an earlier call has done, as far as its ledger believed their reports."""
@@ -153,6 +173,7 @@ class _Execution:
                 errors[scan.name] = error
 
         each(scans, refresh_one, limit=self._plan.limits.cells_in_flight, interrupt=self._stop.interrupt)
+        self._check_interrupted()
         for scan in scans:
             if scan.name in errors:
                 self._fail_scan(scan.name, errors[scan.name])

@@ -13,6 +13,7 @@ from orchestrator.cluster.errors import (
     RejectedError,
     UnreachableError,
 )
+from orchestrator.inventory import labels
 from orchestrator.inventory.interface import Context, Entry, SourceBrokenError, SourceUnavailableError
 from orchestrator.inventory.landscape import Landscape
 
@@ -44,11 +45,12 @@ def read_cluster(source: TargetSource, context: Context) -> list[Entry]:
 def as_entry(image: RunningImage, source: TargetSource) -> Entry:
     """As a source of targets has it; where nothing is asked for in the cluster, the source's own keys hold."""
     said = {
-        "cluster": image.cluster,
-        "namespace": image.namespace,
-        "workload": image.workload,
-        "contact": image.contact,
-        "maxLifetime": image.max_lifetime,
+        labels.CLUSTER: image.cluster,
+        labels.NAMESPACE: image.namespace,
+        labels.WORKLOAD: image.workload,
+        labels.CONTAINER: image.container,
+        labels.CONTACT: image.contact,
+        labels.MAX_LIFETIME: image.max_lifetime,
     }
     return Entry(
         reference=image.reference,

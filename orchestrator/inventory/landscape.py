@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.cluster.errors import ExpiredError, ForbiddenError, UnreachableError
 from orchestrator.cluster.survey import Survey
 from orchestrator.inventory.annotations import KEYS, wishes
-from orchestrator.inventory.patterns import is_name, matches
+from orchestrator.inventory.patterns import is_meant, scopes
 from orchestrator.inventory.running import RunningImage, images
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 _LISTINGS = 3
 _WATCH = 60
+_SHORTEST_WATCH = 0.2
 _RIGHTS = "bind the ClusterRole `scanmatrix-inventory` to this user, or leave it out"
 # Containers and references by the pod's uid: what a pod was known to run.
 _Seen: TypeAlias = "dict[str, set[tuple[str, str]]]"
@@ -54,10 +56,7 @@ class Landscape:
     @property
     def scopes(self) -> tuple[str, ...]:
         """Namespaces to ask for one by one, where all are named; else the empty name, which stands for all of them."""
-        names = self._source.namespaces
-        if not all(is_name(name) for name in names):
-            return ("",)
-        return tuple(name for name in dict.fromkeys(names) if self._is_meant(name))
+        return scopes(self._source)
 
     def images(self) -> Iterator[RunningImage]:
         """Every image that runs now.
@@ -101,7 +100,10 @@ class Landscape:
             try:
                 version = yield from self._list(scope, seen)
                 while not stop.is_set():
+                    begun = time.monotonic()
                     version = yield from self._watch(scope, version, seen, stop)
+                    # Whatever cuts every watch off at once (a proxy, say) is not to be asked as often as it can answer.
+                    stop.wait(max(0.0, _SHORTEST_WATCH - (time.monotonic() - begun)))
             except (ExpiredError, UnreachableError) as error:
                 _log.warning("cluster %s: %s; listing its pods anew", self._survey.name, error)
                 stop.wait(1)
@@ -136,7 +138,7 @@ class Landscape:
         """Images of a pod that it was not known to run."""
         known = seen.setdefault(pod.metadata.uid, set())
         found = [each for each in images(pod) if each[:2] not in known]
-        if not found or not self._is_meant(pod.metadata.namespace):
+        if not found or not is_meant(pod.metadata.namespace, self._source):
             return
         known.update(each[:2] for each in found)
         namespace = self._namespace(pod.metadata.namespace)
@@ -173,9 +175,6 @@ class Landscape:
         if name not in self._namespaces:
             self._namespaces[name] = self._survey.namespace(name)
         return self._namespaces[name]
-
-    def _is_meant(self, namespace: str) -> bool:
-        return matches(namespace, self._source.namespaces) and not matches(namespace, self._source.exclude)
 
     def _is_labelled(self, labels: dict[str, str]) -> bool:
         key, _, value = self._source.skip_label.partition("=")

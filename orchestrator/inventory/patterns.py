@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from orchestrator.sections import ClusterSource
+
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -23,6 +25,19 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
         re.fullmatch(pattern[1:-1], name) if _is_expression(pattern) else fnmatchcase(name, pattern)
         for pattern in patterns
     )
+
+
+def is_meant(namespace: str, source: ClusterSource) -> bool:
+    """Whether a source of targets means a namespace."""
+    return matches(namespace, source.namespaces) and not matches(namespace, source.exclude)
+
+
+def scopes(source: ClusterSource) -> tuple[str, ...]:
+    """Namespaces to ask for one by one, where all are named; else the empty name, which stands for all of them."""
+    names = source.namespaces
+    if not all(is_name(name) for name in names):
+        return ("",)
+    return tuple(name for name in dict.fromkeys(names) if is_meant(name, source))
 
 
 def _is_expression(pattern: str) -> bool:

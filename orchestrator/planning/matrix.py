@@ -1,6 +1,6 @@
 """The matrix: every target × every scan asked for, each cell with its decision, the waves, and the budget."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from importlib.metadata import version
@@ -37,6 +37,7 @@ def make_plan(
     resolver: Resolver | None = None,
     repositories: RepositoryResolver | None = None,
     history: Mapping[tuple[str, str], Past] | None = None,
+    only: Container[tuple[str, str]] | None = None,
 ) -> Plan:
     """Make the plan of a run; the same input gives the same plan.
 
@@ -51,6 +52,7 @@ def make_plan(
         resolver: finds the images behind references; None for the registries and caches of the configuration.
         repositories: finds the commits of repositories; None to ask their hosts.
         history: latest good result by target id and scan, for `rescanAfter`.
+        only: target ids and scans of the cells to plan; None for all of them.
 
     Raises:
         PlanError: an unknown scan is asked for, or the volume's budget is exceeded and may not be split.
@@ -70,7 +72,11 @@ def make_plan(
         decide(target, draft, scan)
         for target, draft in zip(targets, drafts.values(), strict=True)
         for scan in sorted(draft.scans)
+        if only is None or (target.id, scan) in only
     )
+    if only is not None:
+        left = {cell.target for cell in cells}
+        targets = tuple(target for target in targets if target.id in left)
     cells = _refuse_oversized(config, targets, cells)
     live = running(targets, cells)
     waves = make_waves(live, config.volume.budget)

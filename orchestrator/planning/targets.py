@@ -73,7 +73,7 @@ def gather(
     found = _look_up(set(asked), resolver, repositories or GitResolver())
     drafts: dict[str, Draft] = {}
     for entry, key, names in zip(entries, asked, scans, strict=True):
-        name = key.reference if key.kind is TargetKind.IMAGE else entry.name
+        name = called(entry)
         for located in found[key]:
             draft = drafts.setdefault(make_id(located, name), Draft(located))
             _check_same(draft, Draft(located), name)
@@ -130,6 +130,13 @@ def make_id(located: Located, reference: str) -> str:
 def unresolved(platforms: Iterable[Platform], error: str) -> tuple[Located, ...]:
     """The same trouble for every wanted platform."""
     return tuple(Located(platform=platform, error=error) for platform in platforms)
+
+
+def called(entry: Entry) -> str:
+    """The name that a target has by an entry: an image's normalised, a repository's with its ref."""
+    if entry.kind is TargetKind.REPOSITORY:
+        return entry.name
+    return entry.reference if entry.local else _normalised(entry.reference)
 
 
 def _normalised(reference: str) -> str:

@@ -23,6 +23,7 @@ from orchestrator.images.archive import open_tarball
 from orchestrator.images.manifests import compressions
 from orchestrator.images.partial import full_volume
 from orchestrator.images.registry import RegistryClient
+from orchestrator.inventory.labels import MAX_LIFETIME
 from orchestrator.model import CellRecord, Plan, Scan, Target
 from orchestrator.quantities import parse_duration
 from orchestrator.repositories.interface import Bounds
@@ -36,8 +37,6 @@ _log = logging.getLogger(__name__)
 
 #: ioctl of Linux's linux/fs.h: share all blocks of another file (Btrfs, XFS, NFS 4.2).
 _FICLONE = 0x40049409
-#: Label of a target's name: how old the image may be, as a duration.
-MAX_LIFETIME = "maxLifetime"
 #: Times a blob is pulled that another run on the same volume evicts before it is linked.
 _ATTEMPTS = 3
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("pull", "matrix", "render", "aggregate", "orchestration", "simulated", "inventory", "store")
+BENCHMARKS = ("pull", "matrix", "render", "aggregate", "orchestration", "simulated", "inventory", "store", "scheduler")
 
 
 def main(names: list[str]) -> int:

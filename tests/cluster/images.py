@@ -25,6 +25,7 @@ from tests.tools import _catalog, artifacts
 from tests.tools.images import File, Image, Layer, layer, layer_of_tar
 
 ROOT = Path(__file__).parents[2]
+LOCK = ROOT / "argo-install" / "requirements.lock"
 ORCHESTRATOR = f"localhost/scanmatrix:{__version__}"
 REGISTRY = "docker.io/library/registry:3"
 TRIVY = "docker.io/aquasec/trivy:0.57.0"  # what the module mirror has; the template pins a newer one
@@ -88,7 +89,7 @@ def _key(name: str) -> str:
     """What an image is made of, without making it."""
     if name != ORCHESTRATOR:
         return name
-    found = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
+    found = hashlib.sha256(LOCK.read_bytes())
     for path in _sources():
         found.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return found.hexdigest()
@@ -105,14 +106,15 @@ def _sources() -> list[Path]:
 
 def _dependencies() -> Layer:
     """The locked dependencies, compiled, because nobody can write into the image; made once for each lock file."""
-    lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
+    lock = hashlib.sha256(LOCK.read_bytes())
     file = _catalog.cache() / "images" / f"dependencies-{lock.hexdigest()[:16]}.tar"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".dependencies-") as folder:
             site = Path(folder) / "root" / _SITE
             command = ["uv", "pip", "install", "--quiet", "--target", site, "--python", sys.executable]
-            _run(*command, "--constraints", ROOT / "requirements.lock", ROOT)
+            _run(*command, "--no-deps", "--require-hashes", "--requirement", LOCK)
+            _run(*command, "--no-deps", ROOT)
             for own in ("orchestrator", "workflows", "bin"):
                 shutil.rmtree(site / own, ignore_errors=True)
             _compile(site)

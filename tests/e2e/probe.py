@@ -10,7 +10,8 @@ import socket
 import sys
 from pathlib import Path
 
-REPORT, ADDRESSES = Path(sys.argv[1]), sys.argv[2:]
+# A path among the addresses is there because a command must name what it reads.
+REPORT, ADDRESSES = Path(sys.argv[1]), [each for each in sys.argv[2:] if "," in each]
 TARBALL, CHECKOUT = REPORT.parent / "image.tar", REPORT.parent / "checkout"
 
 

@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
 import yaml
 
@@ -52,9 +53,13 @@ class Site:
     def config(self) -> Config:
         """For use on this machine, where the cache's Service is reached by its address only."""
         found = sdk.load_config(self.folder / "scanmatrix.yaml", volume=self.folder / "fetched")
-        address = self.kubectl("get", "service", CACHE, "-o", "jsonpath={.spec.clusterIP}")
-        cache = found.cache[0].model_copy(update={"url": f"http://{address}:5000"})
+        cache = found.cache[0].model_copy(update={"url": self.cache_url})
         return found.model_copy(update={"cache": (cache,)})
+
+    @property
+    def cache_url(self) -> str:
+        """Where this machine reaches the cache."""
+        return f"http://{self.kubectl('get', 'service', CACHE, '-o', 'jsonpath={.spec.clusterIP}')}:5000"
 
     @property
     def volume(self) -> Volume:
@@ -168,6 +173,17 @@ def _install(site: Site) -> None:
         lambda: site.kubectl("get", "pvc", "scanmatrix", "-o", claim) == "Bound", 60, "the volume's claim to be bound"
     )
     await_(lambda: os.stat(site.storage).st_gid == 65532, 60, "the folder of the volume to be made ready")  # noqa: PTH116
+    # Its pod is ready before the node knows the way from its Service.
+    cache = site.cache_url
+    await_(lambda: _answers(cache), 60, "the cache to answer")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/v2/", timeout=2):
+            return True
+    except OSError:
+        return False
 
 
 def _remove(site: Site, *, wait: bool) -> None:

@@ -1,6 +1,5 @@
 """Targets that are what runs in the cluster: planned in it, and watched as they start."""
 
-import json
 import queue
 import threading
 import time
@@ -18,6 +17,7 @@ from tests.cluster import faults
 from tests.cluster.state import State
 from tests.e2e import quick
 from tests.e2e.site import Site, make_site, run
+from tests.e2e.workloads import deploy
 from tests.tools.images import Image, layer
 from tests.tools.upstream import Upstream
 
@@ -40,29 +40,9 @@ def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         run("kubectl", "delete", "namespace", SHOP, "--wait=false")
 
 
-def deploy(name: str, **annotations: str) -> None:
-    """A Deployment of one pod that does nothing."""
-    container = {"name": "main", "image": IMAGE, "imagePullPolicy": "Never", "command": ["sleep", "600"]}
-    labels = {"app": name}
-    manifest = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": SHOP, "annotations": annotations},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
-            },
-        },
-    }
-    run("kubectl", "apply", "-f", "-", stdin=json.dumps(manifest))
-    run("kubectl", "-n", SHOP, "rollout", "status", f"deployment/{name}", "--timeout=90s")
-
-
 def test_what_runs_is_planned_in_the_cluster_and_scanned(site: Site):
-    deploy("cart", **{OWNER: "cart@example.com", SCANS: "quick", MAX_LIFETIME: "30d"})
-    deploy("secret", **{SKIP: "true"})
+    deploy(SHOP, "cart", IMAGE, **{OWNER: "cart@example.com", SCANS: "quick", MAX_LIFETIME: "30d"})
+    deploy(SHOP, "secret", IMAGE, **{SKIP: "true"})
     (entry,) = collect(site.config)
     assert (entry.reference, entry.owner, entry.scans) == (IMAGE, "cart@example.com", ("quick",))
     assert entry.labels == entry.labels | {"namespace": SHOP, "workload": "Deployment/cart", "maxLifetime": "30d"}
@@ -86,13 +66,13 @@ def test_what_starts_is_known_within_seconds_also_after_the_api_server_was_away(
 
     threading.Thread(target=follow, daemon=True).start()
     try:
-        deploy("before")
+        deploy(SHOP, "before", IMAGE)
         began = time.monotonic()
         assert _next(found, "Deployment/before").pod.startswith("before-")
         assert time.monotonic() - began < 10
         with faults.api_server_away(state):
             time.sleep(5)
-        deploy("after")
+        deploy(SHOP, "after", IMAGE)
         assert _next(found, "Deployment/after").reference == IMAGE
         assert [image.workload for image in list(found.queue)].count("Deployment/before") == 0  # told once
     finally:

@@ -41,10 +41,10 @@ report.write_text(json.dumps(dict(format="scanmatrix/1", scanner=dict(name="asks
 """
 
 
-def scan(name: str, command: list[str], **online: Any) -> dict[str, Any]:
+def scan(name: str, reads: list[str], **online: Any) -> dict[str, Any]:
     """A template that reads repositories by a few lines of Python."""
     found = quick.scan(name)
-    found["repository"] = {"command": command, **({"online": online} if online else {})}
+    found["repository"] = {"command": reads, **({"online": online} if online else {})}
     del found["command"]
     return found | {"image": ORCHESTRATOR, "resources": {"cpu": "20m", "memory": "32Mi", "memoryLimit": "128Mi"}}
 
@@ -65,7 +65,7 @@ def templates(mirror: str) -> dict[str, dict[str, Any]]:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHttp]:
     """A git host that wants a login, with one repository to scan and an empty one."""
     folder = tmp_path_factory.mktemp("git")
-    files = repositories.shop() | {"lib/log4j-core-2.14.1.jar": artifacts.log4j_jar().read_bytes()}
+    files = repositories.shop() | {"lib/log4j-core-2.14.1.jar": artifacts.log4j_jar()}
     repositories.make(folder / "team" / "shop.git", files)
     repositories.git("init", "-q", "--bare", str(folder / "team" / "empty.git"), cwd=folder)
     certificate = self_signed(folder, NODE_IP)

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from orchestrator.documents import read
 from orchestrator.errors import PermanentError
 from orchestrator.images.interface import Broken
+from orchestrator.inventory.labels import MAX_LIFETIME
 from orchestrator.model import CellRecord, Name, Plan
 from orchestrator.steps import stage as stage_module
 from orchestrator.steps.database import DatabaseError, commit, pinned, prepare
-from orchestrator.steps.stage import MAX_LIFETIME, stage
+from orchestrator.steps.stage import stage
 from orchestrator.volume import MAX_AGE, Volume, VolumeError
 from tests.integration.pulls import SCAN, TARGET, fast_client, make_plan
 from tests.tools import faults

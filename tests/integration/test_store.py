@@ -3,7 +3,7 @@
 import itertools
 import os
 import threading
-import time
+from collections.abc import Callable
 
 import pytest
 
@@ -36,13 +36,14 @@ def url(server):
 def killed_after(server, monkeypatch):
     """Have the server die right before a cell is committed."""
 
-    def arm(cells: int) -> None:
+    def arm(cells: int, then: Callable[[], object] = lambda: None) -> None:
         write, count = cells_module.CellWriter.write, itertools.count(1)
 
         def dying(self, *given):
             write(self, *given)
             if next(count) == cells:
                 server.kill()
+                then()
 
         monkeypatch.setattr(writing, "CELLS_AT_ONCE", 1)
         monkeypatch.setattr(cells_module.CellWriter, "write", dying)
@@ -74,15 +75,9 @@ def test_killed_in_a_transaction_and_back_later(server, url, volume, killed_afte
 
 def test_killed_in_a_transaction_and_back_while_we_wait(server, url, volume, killed_after, tmp_path):
     _write_runs(volume)
-    killed_after(4)
-
-    def revive() -> None:
-        time.sleep(2)
-        server.start()
-
-    reviver = threading.Timer(0, revive)
+    reviver = threading.Timer(2, server.start)
+    killed_after(4, reviver.start)
     with Store(url, patience=60) as store:
-        reviver.start()
         found = store.take_in_all(volume)
         reviver.join()
     assert [each.run for each in found.runs] == ["run-1", "run-2"]

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import errno
 import getpass
 import os
 import shutil
@@ -27,7 +28,21 @@ def git(*arguments: str, cwd: Path) -> str:
     return done.stdout.strip()
 
 
+#: Seconds that another test may hold an address.
+_PATIENCE = 300.0
 _PERSON = (("NAME", "Test"), ("EMAIL", "test@example.com"), ("DATE", "2026-01-01T00:00:00Z"))
+
+
+def _serve(address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """A server on an address, as soon as the server of another test that runs beside this one has left it."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return ThreadingHTTPServer(address, handler)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                raise
+        time.sleep(1)
 
 
 class GitHttp:
@@ -61,7 +76,7 @@ class GitHttp:
         self.redirect: str | None = None
         self.paths: list[str] = []
         self.wanted = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}" if password else ""
-        self.server = ThreadingHTTPServer(address, self._handler())
+        self.server = _serve(address, self._handler())
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)

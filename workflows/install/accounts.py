@@ -44,6 +44,11 @@ _INVENTORY = (
 _CONTROLLER = (_rule("", ["configmaps"], "create delete"),)
 # The Job at the end of an install, which nothing else runs as.
 _INSTALLER = (_rule(_ARGO, ["workflowtemplates", "cronworkflows"], "create get update"),)
+# What keeps results fresh: it starts runs and follows them; their results it reads from the volume.
+_SCHEDULER = (
+    _rule(_ARGO, ["workflows"], "create get list patch watch"),
+    _rule(_ARGO, ["workflowtemplates"], "get"),
+)
 # People, the command line, the service: start, watch, cancel and delete runs.
 _OPERATOR = (
     _rule(_ARGO, ["workflows"], "create delete get list patch update watch"),
@@ -70,8 +75,14 @@ def accounts(config: Config) -> list[Manifest]:
     controller = f"{name}-controller"
     found.append(_role(controller, namespace, _CONTROLLER))
     found.append(_binding(controller, namespace, [{"kind": "ServiceAccount", "name": "argo", "namespace": "argo"}]))
+    scheduler = f"{name}-scheduler"
+    found += [
+        manifest("ServiceAccount", scheduler, namespace, automountServiceAccountToken=True),
+        _role(scheduler, namespace, _SCHEDULER),
+        _binding(scheduler, namespace, [{"kind": "ServiceAccount", "name": scheduler, "namespace": namespace}]),
+    ]
     if discovers(config):
-        found += _inventory(f"{name}-inventory", namespace)
+        found += _inventory(f"{name}-inventory", scheduler, namespace=namespace)
     operator = f"{name}-operator"
     found.append(_role(operator, namespace, _OPERATOR))
     if config.argo.operators:
@@ -79,14 +90,14 @@ def accounts(config: Config) -> list[Manifest]:
     return found
 
 
-def _inventory(name: str, namespace: str) -> list[Manifest]:
+def _inventory(name: str, *others: str, namespace: str) -> list[Manifest]:
     """The account of what looks at all namespaces: the pods that plan, where targets are what runs in the cluster."""
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
-    subjects = [{"kind": "ServiceAccount", "name": name, "namespace": namespace}]
+    subjects = [{"kind": "ServiceAccount", "name": each, "namespace": namespace} for each in (name, *others)]
     return [
         manifest("ServiceAccount", name, namespace, automountServiceAccountToken=True),
         manifest("ClusterRole", name, None, api=_RBAC, rules=list(_INVENTORY)),
-        manifest("ClusterRoleBinding", name, None, api=_RBAC, roleRef=role, subjects=subjects),
+        manifest("ClusterRoleBinding", f"{name}-{namespace}", None, api=_RBAC, roleRef=role, subjects=subjects),
     ]
 
 

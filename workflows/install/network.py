@@ -17,6 +17,7 @@ from workflows.cell import fill
 from workflows.install.caches import COMPONENT as CACHE
 from workflows.install.caches import installed
 from workflows.install.objects import Manifest, manifest
+from workflows.install.scheduler import COMPONENT as SCHEDULER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
     from orchestrator.config import Config
 
 _HTTP, _HTTPS, _SSH = 80, 443, 22
+#: Of the API servers of other clusters.
+_API = 6443
+_DATABASES = {"postgresql": 5432, "mysql": 3306}
 #: Components of pods that read images.
-READERS = ("plan", "pull", "image", "database")
+READERS = ("plan", "pull", "image", "database", SCHEDULER)
 #: Components of pods that speak to nobody but the Kubernetes API.
 ALONE = ("install", "scan", "shard", "left", "evict", "aggregate", "results")
 
@@ -44,6 +48,7 @@ def policies(config: Config) -> list[Manifest]:
         _policy(config, "pull", _components("pull", "image"), egress=[api, dns, *cached]),
         _policy(config, "plan", _components("plan"), egress=[api, dns, *cached, git]),
         _policy(config, "fetch", _components("fetch"), egress=[api, dns, git]),
+        _policy(config, SCHEDULER, _components(SCHEDULER), egress=[api, dns, *cached, anywhere(_of_scheduler(config))]),
         # The one kind of cell that may go out: it asks the API of a git host.
         _policy(config, ONLINE_COMPONENT, _components(ONLINE_COMPONENT), egress=[api, dns, anywhere({_HTTPS})]),
         _policy(config, "database", _components("database"),
@@ -104,6 +109,14 @@ def _caches(config: Config) -> list[Manifest]:
 
 def _anywhere(ports: Iterable[int]) -> Manifest:
     return {"ports": _ports(sorted(ports))}
+
+
+def _of_scheduler(config: Config) -> set[int]:
+    """Where its store, sources of targets, and other clusters may answer."""
+    pods = config.argo.scheduler
+    found = {_HTTPS, _SSH} | _git_ports(config)
+    found |= set(_DATABASES.values()) if pods.store_secret else set()
+    return found | ({_API} if pods.kubeconfig_secret else set())
 
 
 def _git_ports(config: Config) -> set[int]:

@@ -12,6 +12,7 @@ from workflows.install.accounts import accounts
 from workflows.install.bounds import bounds
 from workflows.install.caches import caches
 from workflows.install.network import policies
+from workflows.install.scheduler import scheduler
 from workflows.install.storage import kind_of, volumes
 from workflows.manifests import to_yaml
 
@@ -75,6 +76,7 @@ def _base(config: Config, contents: Mapping[str, str]) -> Mapping[str, Sequence[
         "network": policies(config),
         "caches": caches(config),
         "configuration": runs.configuration(config, contents),
+        "scheduler": scheduler(config, contents),
     }
     return {name: objects for name, objects in found.items() if objects}
 

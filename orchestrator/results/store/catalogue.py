@@ -5,7 +5,7 @@ None of it says that a cell was taken in, so it does no harm when the rest of th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from sqlalchemy import bindparam, select
@@ -14,12 +14,11 @@ from orchestrator.results.store.dialects import BATCH, among, insert_new, upsert
 from orchestrator.results.store.schema import LONGEST, LONGEST_ID, LONGEST_NAME, names, runs, states, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Column, Connection
 
-    from orchestrator.model import LedgerRow, Name
-    from orchestrator.results.store.reading import RunFiles
+    from orchestrator.model import Name
 
 
 def clip(text: str, limit: int = LONGEST) -> str:
@@ -47,13 +46,42 @@ def run_id(connection: Connection, run: str, created: int) -> int:
         return int(connection.scalar(select(runs.c.id).where(runs.c.run == run)) or 0)
 
 
-def write_targets(connection: Connection, files: RunFiles, created: int) -> dict[str, int]:
-    """Bring the run's targets and their names up to date.
+class Described(Protocol):
+    """What a target is, beside its names."""
+
+    @property
+    def target(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Of its manifest."""
+        ...
+
+    @property
+    def platform(self) -> str:
+        """Its platform."""
+        ...
+
+
+def write_targets(
+    connection: Connection,
+    rows: Mapping[str, Described],
+    called: Mapping[str, tuple[Name, ...]],
+    created: int,
+) -> dict[str, int]:
+    """Bring targets and their names up to date.
+
+    Args:
+        connection: outside of a transaction.
+        rows: by target.
+        called: names of each target.
+        created: when they were asked for.
 
     Returns:
         Ids by target.
     """
-    rows = {row.target: row for row in files.ledger.rows}
     found: dict[str, int] = {}
     for wanted in batches(rows):
         with connection.begin():
@@ -61,7 +89,7 @@ def write_targets(connection: Connection, files: RunFiles, created: int) -> dict
                 row.target: row
                 for row in connection.execute(select(targets).where(among(connection, targets.c.target, wanted)))
             }
-            made = [_target(rows[target], files.names[target], known.get(target), created) for target in wanted]
+            made = [_target(rows[target], called[target], known.get(target), created) for target in wanted]
             insert_new(connection, targets, [row for row in made if row["target"] not in known])
             upsert(connection, targets, ["target"], [row for row in made if row["target"] in known])
             late = [row for row in made if row["target"] in known and row["first_at"] < known[row["target"]].first_at]
@@ -70,12 +98,12 @@ def write_targets(connection: Connection, files: RunFiles, created: int) -> dict
                 select(targets.c.target, targets.c.id).where(among(connection, targets.c.target, wanted))
             )
             ids = {row.target: row.id for row in pairs}
-            _write_names(connection, {ids[target]: files.names[target] for target in wanted}, created)
+            _write_names(connection, {ids[target]: called[target] for target in wanted}, created)
         found |= ids
     return found
 
 
-def _target(row: LedgerRow, given: Sequence[Name], known: Any, created: int) -> dict[str, Any]:
+def _target(row: Described, given: Sequence[Name], known: Any, created: int) -> dict[str, Any]:
     references = [clip(name.reference, LONGEST_NAME) for name in given]
     references += [known.reference] if known else []
     return {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, exists, literal_column, or_, select, tuple_, update
 
+from orchestrator.results.store.backlog.tables import wanted, wanted_targets
 from orchestrator.results.store.interface import Pruned
 from orchestrator.results.store.schema import (
     boms,
@@ -51,9 +52,8 @@ def prune(connection: Connection, before: int) -> Pruned:
     _delete(connection, workloads, and_(workloads.c.last_at < before, ~used))
     old_states = _prune_states(connection, before)
     _delete(connection, names, names.c.last_at < before)
-    idle = ~exists().where(states.c.target_id == targets.c.id) & ~exists().where(
-        workload_targets.c.target_id == targets.c.id
-    )
+    users = (states.c.target_id, workload_targets.c.target_id, wanted_targets.c.target_id)
+    idle = and_(*(~exists().where(user == targets.c.id) for user in users))
     old_targets = 0
     while some := _ids(connection, targets, and_(targets.c.last_at < before, idle)):
         with connection.begin():
@@ -70,10 +70,13 @@ def prune(connection: Connection, before: int) -> Pruned:
 
 
 def _prune_states(connection: Connection, before: int) -> int:
-    """Targets and scans that no run has had since, unless a workload still runs the target."""
+    """Targets and scans that no run has had since, unless a workload runs the target, or it shall be kept fresh."""
     run_somewhere = exists().where(workload_targets.c.target_id == states.c.target_id)
+    is_wanted = exists().where(wanted.c.state_id == states.c.id)
     count = 0
-    while some := _ids(connection, states, and_(states.c.last_at < before, states.c.last_at > 0, ~run_somewhere)):
+    while some := _ids(
+        connection, states, and_(states.c.last_at < before, states.c.last_at > 0, ~run_somewhere, ~is_wanted)
+    ):
         with connection.begin():
             for table in (findings, cells, boms):
                 connection.execute(delete(table).where(table.c.state_id.in_(some)))

@@ -40,9 +40,9 @@ LONGEST_NAME = 512
 # MariaDB and MySQL hold texts as equal that differ in case or accents, unless told otherwise.
 _MYSQL: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
 _MARIADB: dict[str, Any] = {name.replace("mysql", "mariadb"): value for name, value in _MYSQL.items()}
-_OPTIONS: dict[str, Any] = {**_MYSQL, **_MARIADB}
+OPTIONS: dict[str, Any] = {**_MYSQL, **_MARIADB}
 _GONE = text("gone_at > 0")
-_KEYLESS: dict[str, Any] = {**_OPTIONS, "sqlite_with_rowid": False}
+KEYLESS: dict[str, Any] = {**OPTIONS, "sqlite_with_rowid": False}
 
 metadata = MetaData(
     naming_convention={
@@ -55,16 +55,16 @@ metadata = MetaData(
 
 
 # SQLite numbers rows by itself only in a column of just this type.
-_ID = BigInteger().with_variant(Integer, "sqlite")
+ID = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _id() -> Column[int]:
-    return Column("id", _ID, primary_key=True, autoincrement=True)
+    return Column("id", ID, primary_key=True, autoincrement=True)
 
 
 def _of(table: str, name: str, *, key: bool = False, index: bool = False) -> Column[int]:
     of = ForeignKey(f"{table}.id")
-    return Column(name, _ID, of, nullable=False, primary_key=key, autoincrement=False, index=index)
+    return Column(name, ID, of, nullable=False, primary_key=key, autoincrement=False, index=index)
 
 
 def _run(name: str) -> Column[int]:
@@ -90,7 +90,7 @@ targets = Table(
     _text("reference", LONGEST_NAME),
     _moment("first_at"),
     _moment("last_at"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 names = Table(
@@ -105,7 +105,7 @@ names = Table(
     _moment("last_at"),
     UniqueConstraint("target_id", "reference", "owner"),
     Index("ix_names_reference", "reference"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 workloads = Table(
@@ -123,7 +123,7 @@ workloads = Table(
     _moment("last_at"),
     UniqueConstraint("cluster", "namespace", "kind", "name"),
     Index("ix_workloads_cluster_last_at", "cluster", "last_at"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 workload_targets = Table(
@@ -134,7 +134,7 @@ workload_targets = Table(
     Column("container", String(253), primary_key=True),
     _moment("first_at"),
     _moment("last_at"),
-    **_KEYLESS,
+    **KEYLESS,
 )
 
 runs = Table(
@@ -149,7 +149,7 @@ runs = Table(
     Column("passed", Boolean, nullable=False, default=True),
     Column("pruned", Boolean, nullable=False, default=False),
     Index("ix_runs_finished_at", "finished_at"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 states = Table(
@@ -174,7 +174,7 @@ states = Table(
     # What is stale, by age or versions; and the counts of the whole matrix out of the index alone.
     Index("ix_states_scan_ok_at", "scan", "ok_at", "outcome", "scanner_version", "database_version"),
     Index("ix_states_last_at", "last_at"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 cells = Table(
@@ -196,7 +196,7 @@ cells = Table(
     _text("report_digest", 80),
     _text("note"),
     _text("log"),
-    **_KEYLESS,
+    **KEYLESS,
 )
 
 facts = Table(
@@ -217,7 +217,7 @@ facts = Table(
     Column("cvss_score", Float),
     _text("cvss_version", 16),
     _text("cvss_vector"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 fact_ids = Table(
@@ -226,14 +226,16 @@ fact_ids = Table(
     Column("name", String(LONGEST_ID), primary_key=True),
     _of("facts", "fact_id", key=True, index=True),
     Column("own", Boolean, nullable=False),
-    **_KEYLESS,
+    **KEYLESS,
 )
 
 findings = Table(
     "findings",
     metadata,
-    _of("states", "state_id", key=True),
-    _of("facts", "fact_id", key=True),
+    # No foreign keys either: they would take a third of the time of an import. There is one writer, and it makes states
+    # and facts before what refers to them, and takes them away after it.
+    Column("state_id", ID, primary_key=True, autoincrement=False),
+    Column("fact_id", ID, primary_key=True, autoincrement=False),
     Column("first_run_id", BigInteger, primary_key=True, autoincrement=False),
     _moment("first_at"),
     _run("last_run_id"),
@@ -245,7 +247,7 @@ findings = Table(
     Index("ix_findings_first_at", "first_at"),
     # Only of those that are gone: an index of all would look good to a planner that asks for what is still there.
     Index("ix_findings_gone_at", "gone_at", sqlite_where=_GONE, postgresql_where=_GONE),
-    **_KEYLESS,
+    **KEYLESS,
 )
 
 boms = Table(
@@ -257,5 +259,5 @@ boms = Table(
     _text("path", LONGEST_NAME),
     _run("run_id"),
     _moment("at"),
-    **_KEYLESS,
+    **KEYLESS,
 )

@@ -90,7 +90,8 @@ class _Run:
         ledger = self._files.ledger
         created = seconds(ledger.created)
         run = run_id(self._connection, ledger.run, created)
-        targets = write_targets(self._connection, self._files, created)
+        described = {row.target: row for row in ledger.rows}
+        targets = write_targets(self._connection, described, self._files.names, created)
         pairs = {row.cell: (targets[row.target], row.scan) for row in ledger.rows}
         write_states(self._connection, pairs.values())
         self._writer = CellWriter(self._connection, ledger.run, run, self._files.reports)

@@ -84,6 +84,9 @@ RIGHTS = {
         "create workflows", "get workflows", "patch workflows",
     },
     "scanmatrix-reader": {"get workflows", "list workflows", "get pods", "list pods", "get pods/log", "list events"},
+    "scanmatrix-scheduler": {
+        *(f"{verb} workflows" for verb in ("create", "get", "list", "patch", "watch")), "get workflowtemplates",
+    },
     "scanmatrix-controller": {"create configmaps", "delete configmaps"},
     "scanmatrix-installer": {f"{verb} {kind}" for verb in ("create", "get", "update")
                              for kind in ("workflowtemplates", "cronworkflows")},
@@ -142,6 +145,8 @@ def test_operators(tmp_path: Path) -> None:
     [
         ("argo: {operators: [{group: a, user: b}]}", "exactly one"),
         ("argo: {operators: [{serviceAccount: deployer}]}", "namespace/name"),
+        ("argo: {scheduler: {replicas: 2}}", "storeSecret"),
+        ("schedule: {retry: {first: 2d}}", "longer"),
         ("argo: {apiServer: {cidrs: [10.0.0.1/8]}}", "10.0.0.0/8"),
         ("argo: {apiServer: {cidrs: []}}", "at least 1"),
         ("argo: {quota: {memory: lots}}", "memory"),
@@ -245,6 +250,7 @@ def test_a_cache_for_each_upstream_that_has_no_url_of_its_own(tmp_path: Path) ->
         " {upstream: ghcr.io, url: 'https://harbor.example'}]",
     )
     deployments, services = of_kind(config, "Deployment"), of_kind(config, "Service")
+    deployments.pop("scheduler")
     assert set(deployments) == set(services) == {"cache-docker-io", "cache-registry-example-5000"}
     settings = {name: yaml.safe_load(one["data"]["config.yml"]) for name, one in of_kind(config, "ConfigMap").items()
                 if "config.yml" in one["data"]}  # fmt: skip
@@ -292,7 +298,7 @@ def test_pods_of_the_namespace_keep_to_the_restricted_standard(shipped: Config) 
     assert space["pod-security.kubernetes.io/enforce"] == "restricted"
     pods = [one["spec"]["template"]["spec"] for kind in ("Deployment", "Job") for one in of_kind(shipped, kind).values()
             if one["metadata"]["namespace"] == "scanmatrix"]  # fmt: skip
-    assert len(pods) == 5
+    assert len(pods) == 6
     for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"]
         for container in containers(pod):
@@ -305,11 +311,56 @@ def test_pods_of_the_namespace_keep_to_the_restricted_standard(shipped: Config) 
         assert not any("hostPath" in volume for volume in pod["volumes"])
 
 
-def test_only_installers_readers_and_parents_have_a_token(shipped: Config) -> None:
+def test_only_installers_readers_parents_and_the_scheduler_have_a_token(shipped: Config) -> None:
     for kind in ("Deployment", "Job"):
         for name, one in of_kind(shipped, kind).items():
             pod = one["spec"]["template"]["spec"]
-            assert pod["automountServiceAccountToken"] is name.startswith("install-")
+            assert pod["automountServiceAccountToken"] is name.startswith(("install-", "scheduler"))
+
+
+def _scheduler(tmp_path: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The scheduler's Deployment and its container."""
+    deployment = of_kind(configured(tmp_path, text), "Deployment")["scheduler"]
+    return deployment, deployment["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_the_scheduler_has_no_pod_until_it_is_asked_for(shipped: Config, tmp_path: Path) -> None:
+    assert of_kind(shipped, "Deployment")["scheduler"]["spec"]["replicas"] == 0
+    deployment, container = _scheduler(tmp_path, "argo: {scheduler: {replicas: 1}}")
+    assert deployment["spec"]["replicas"] == 1
+    assert {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")} == {
+        "/volume",
+        "/tmp",
+    }
+    assert {variable["name"] for variable in container["env"]} == {"HOME", "TMPDIR"}
+
+
+def test_the_scheduler_gets_the_secrets_that_are_named_and_no_other(tmp_path: Path) -> None:
+    text = (
+        "argo: {gitSecret: git, registrySecret: reg, scheduler: {replicas: 3, storeSecret: db, kubeconfigSecret: all}}"
+    )
+    deployment, container = _scheduler(tmp_path, text)
+    variables = {variable["name"]: variable for variable in container["env"]}
+    assert variables["SCANMATRIX_STORE__URL"]["valueFrom"] == {"secretKeyRef": {"name": "db", "key": "url"}}
+    assert {"DOCKER_CONFIG", "KUBECONFIG", "SCANMATRIX_GIT_CREDENTIALS"} <= set(variables)
+    volumes = deployment["spec"]["template"]["spec"]["volumes"]
+    secrets = {volume["secret"]["secretName"]: volume["name"] for volume in volumes if "secret" in volume}
+    assert set(secrets) == {"git", "reg", "all"}
+    read_only = {mount["name"] for mount in container["volumeMounts"] if mount.get("readOnly")}
+    assert set(secrets.values()) <= read_only
+    egress = of_kind(configured(tmp_path, text), "NetworkPolicy")["scheduler"]["spec"]["egress"]
+    assert {port["port"] for rule in egress for port in rule["ports"]} >= {22, 443, 3306, 5432, 6443}
+
+
+def test_the_scheduler_starts_anew_when_its_configuration_changes(tmp_path: Path) -> None:
+    config, path = configured(tmp_path, "engine: argo"), "argo-install/base/scheduler.yaml"
+    marks = []
+    for content in ("a", "b"):
+        [deployment] = _read(files(config, Overlay.SINGLE_NODE, contents={"scanmatrix.yaml": content})[path])
+        marks.append(deployment["spec"]["template"]["metadata"]["annotations"])
+    assert marks[0] != marks[1]
+    # From the command line only, there is nothing to keep fresh.
+    assert path not in files(config, Overlay.SINGLE_NODE, contents={})
 
 
 def test_the_quota_lets_argo_s_own_containers_in(shipped: Config) -> None:

@@ -198,8 +198,6 @@ def upgrade() -> None:
         sa.Column("last_at", sa.BigInteger(), nullable=False),
         sa.Column("gone_run_id", sa.BigInteger(), nullable=True),
         sa.Column("gone_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["fact_id"], ["facts.id"], name="fk_findings_fact_id"),
-        sa.ForeignKeyConstraint(["state_id"], ["states.id"], name="fk_findings_state_id"),
         sa.PrimaryKeyConstraint("state_id", "fact_id", "first_run_id", name="pk_findings"),
         **_KEYLESS,
     )

@@ -1,0 +1,99 @@
+"""`scanmatrix schedule`: keep every result fresh, or show how fresh they are."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import ConfigFile, Engine, OutputOption
+from orchestrator.cli.output import Output
+
+if TYPE_CHECKING:
+    from orchestrator.results.store.backlog.store import BacklogStore
+    from orchestrator.service.scheduler import Scheduler
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def schedule(
+    config: ConfigFile = None,
+    engine: Engine = None,
+    once: Annotated[bool, typer.Option("--once", help="End when nothing is due and no run is in flight.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Only print how fresh everything is, and end.")] = False,
+    mounted: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the cluster's own volume is mounted, instead of volume.path: results are read from there.",
+            show_default=False,
+        ),
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Scan again what has become stale, and at once what is new: what runs in clusters, registries and lists.
+
+    Goes on until it is ended; any number of these may work on one store. Ctrl-C ends it, and what was begun is gone on
+    with next time.
+
+    Example: scanmatrix schedule --config scanmatrix.yaml
+    """
+    from orchestrator import operations, sdk
+    from orchestrator.cli.output import print_data
+    from orchestrator.cli.runs import choose_engine
+    from orchestrator.results.store.backlog.store import BacklogStore
+    from orchestrator.service.notes import Notes
+    from orchestrator.service.scheduler import Scheduler
+
+    settings = choose_engine(sdk.load_config(config, volume=mounted), engine)
+    with BacklogStore.of(settings) as store:
+        if show:
+            found = store.backlog()
+            if output is Output.TABLE:
+                from orchestrator.cli.backlog import print_backlog
+
+                print_backlog(found)
+            else:
+                print_data(found, output)
+            return
+        live = sys.stderr.isatty()
+        notes = Notes() if live else Notes(_say)
+        scheduler = Scheduler(
+            settings, store, operations.make_engine(settings, mounted=mounted is not None), notes=notes
+        )
+        _run(scheduler, store, once=once, live=live)
+
+
+def _run(scheduler: "Scheduler", store: "BacklogStore", *, once: bool, live: bool) -> None:
+    """Run it in a thread of its own, so that this one can draw, and is there for signals."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            scheduler.run(once=once)
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
+            failed.append(error)
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+        scheduler.stop()
+
+    for number in _SIGNALS:
+        signal.signal(number, end)
+    thread = threading.Thread(target=run, name="scheduler", daemon=True)
+    thread.start()
+    if live:
+        from orchestrator.cli.backlog import watch
+
+        watch(thread, scheduler, store)
+    while thread.is_alive():
+        thread.join(1)
+    if failed:
+        raise failed[0]
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

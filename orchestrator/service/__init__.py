@@ -1,0 +1,1 @@
+"""What goes on for ever: the scheduler, which keeps every result fresh."""

@@ -1,0 +1,179 @@
+"""Looks at every source of targets again and again, and at what clusters run all the time."""
+
+from __future__ import annotations
+
+import queue
+import time
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from orchestrator.errors import ScanmatrixError
+from orchestrator.inventory import collect
+from orchestrator.inventory.patterns import scopes
+from orchestrator.service.pace import Pace
+from orchestrator.service.planner import workloads
+from orchestrator.volume import Volume
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Iterator
+
+    from orchestrator.config import Config
+    from orchestrator.inventory import Entry
+    from orchestrator.results.store.backlog.interface import Change, Rules
+    from orchestrator.results.store.backlog.store import BacklogStore
+    from orchestrator.sections import ClusterSource, TargetSource
+    from orchestrator.service.notes import Notes
+    from orchestrator.service.planner import Planner
+
+#: The chore of looking at all sources, which one replica does for all.
+LOOK = "inventory"
+# Seconds in which pods that start together become one batch.
+_GATHER = 0.3
+_Key: TypeAlias = "tuple[str, tuple[str, ...], str]"
+
+
+class Lookout:
+    """Keeps the store told of what shall be kept fresh.
+
+    Args:
+        config: names the sources.
+        planner: resolves what they name.
+        store: is told.
+        rules: what makes a result stale.
+        holder: name of this replica.
+        notes: told of what happens.
+        changed: called when there may be something new to do.
+        stop: ends all threads.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        planner: Planner,
+        store: BacklogStore,
+        rules: Rules,
+        *,
+        holder: str,
+        notes: Notes,
+        changed: Callable[[], None],
+        stop: threading.Event,
+    ) -> None:
+        self._config = config
+        self._planner = planner
+        self._store = store
+        self._rules = rules
+        self._holder = holder
+        self._notes = notes
+        self._changed = changed
+        self._stop = stop
+        self._started: queue.SimpleQueue[Entry] = queue.SimpleQueue()
+        self._known: frozenset[_Key] = frozenset()
+
+    def look(self) -> Change | None:
+        """One look at all sources, unless another replica does that; takes in what other runs left on the volume.
+
+        Raises:
+            ScanmatrixError: a source cannot be read, or the store does not answer; all stays as it was.
+        """
+        number = self._store.begin_chore(LOOK, self._holder, lease=self._config.schedule.lease, again=True)
+        if not number:
+            return None
+        self._store.take_in_all(Volume(self._config.volume.path))
+        entries = collect(self._config, catalog=self._planner.catalog)
+        found = self._planner.look_up(entries)
+        change = self._store.want([each.wanted for each in found], self._rules, look=number, whole=True)
+        self._store.write_workloads(workloads(found))
+        self._known = frozenset(map(_key, entries))
+        self._notes.tell(f"inventory: {len(found)} targets; {change.new} cells new, {change.gone} gone")
+        return change
+
+    def look_for_ever(self) -> None:
+        """Look, wait, look again."""
+        pace = Pace(1, min(300, self._config.schedule.inventory))
+        while not self._stop.is_set():
+            try:
+                looked = self.look() is not None
+                self._notes.mend("inventory")
+                pace.reset()
+                # Another replica looks; it may end any time.
+                pause: float = self._config.schedule.inventory if looked else self._config.schedule.lease
+            except ScanmatrixError as error:
+                pause = pace.pause()
+                self._notes.trouble("inventory", str(error), pause)
+            self._changed()
+            self._stop.wait(pause)
+
+    def watch(self) -> Iterator[Callable[[], None]]:
+        """What follows the pods of clusters: functions, each for a thread of its own."""
+        followed = [
+            (source, section, context, scope)
+            for source in self._config.targets
+            if (section := source.cluster) is not None
+            for context in section.contexts or (None,)
+            for scope in scopes(section)
+        ]
+        for each in followed:
+            yield partial(self._follow, *each)
+        if followed:
+            yield self._want_started
+
+    def _follow(self, source: TargetSource, section: ClusterSource, context: str | None, scope: str) -> None:
+        from orchestrator.inventory.cluster import as_entry  # noqa: PLC0415 - kubernetes takes long to import
+        from orchestrator.inventory.landscape import Landscape  # noqa: PLC0415
+
+        pace, name = Pace(1, 300), f"cluster {context or '(current)'}{scope and f', namespace {scope}'}"
+        while not self._stop.is_set():
+            try:
+                with closing(Landscape(section, context, tuple(self._planner.catalog))) as landscape:
+                    for image in landscape.follow(scope, self._stop):
+                        self._started.put(as_entry(image, source))
+                        self._notes.mend(name)
+                        pace.reset()
+            except ScanmatrixError as error:
+                self._wait(name, error, pace)
+
+    def _wait(self, name: str, error: ScanmatrixError, pace: Pace) -> None:
+        pause = pace.pause()
+        self._notes.trouble(name, str(error), pause)
+        self._stop.wait(pause)
+
+    def _want_started(self) -> None:
+        """Have wanted what has started, as soon as it has."""
+        pace = Pace(1, 60)
+        waiting: dict[_Key, Entry] = {}
+        while not self._stop.is_set():
+            waiting |= {_key(entry): entry for entry in self._gather() if _key(entry) not in self._known}
+            if not waiting:
+                continue
+            try:
+                found = self._planner.look_up(list(waiting.values()))
+                number = self._store.chore_number(LOOK)
+                change = self._store.want([each.wanted for each in found], self._rules, look=number)
+            except ScanmatrixError as error:
+                self._wait("watch", error, pace)
+                continue
+            pace.reset()
+            self._notes.mend("watch")
+            waiting.clear()
+            if change.new:
+                self._notes.tell(f"started in a cluster: {len(found)} targets, {change.new} cells new")
+                self._changed()
+
+    def _gather(self) -> Iterable[Entry]:
+        """What has started; waits a second for the first of it, and then a moment for more."""
+        found: list[Entry] = []
+        end = time.monotonic() + 1
+        while (left := end - time.monotonic()) > 0:
+            try:
+                found.append(self._started.get(timeout=left))
+            except queue.Empty:
+                break
+            if len(found) == 1:
+                end = time.monotonic() + _GATHER
+        return found
+
+
+def _key(entry: Entry) -> _Key:
+    return entry.reference, entry.scans, entry.owner

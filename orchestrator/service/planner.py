@@ -1,0 +1,151 @@
+"""From what the sources name to what the store keeps of it, and from there back to the plan of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from orchestrator import planning
+from orchestrator.catalog import load_catalog
+from orchestrator.documents import spell_time
+from orchestrator.errors import PermanentError
+from orchestrator.inventory import Entry, labels
+from orchestrator.planning.matrix import choose_scans
+from orchestrator.planning.resolver import open_resolver
+from orchestrator.planning.targets import called, finish, gather
+from orchestrator.quantities import parse_duration
+from orchestrator.results.store.backlog.interface import Wanted
+from orchestrator.results.store.interface import Container, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from orchestrator.config import Config
+    from orchestrator.model import Plan
+    from orchestrator.results.store.backlog.interface import Claim, Submission
+
+# Entries that are kept of a target: as many names as anybody reads in a ledger.
+_MOST_ENTRIES = 100
+
+
+class NothingToPlanError(PermanentError):
+    """Nothing of what a run was to scan can be planned any more."""
+
+
+class Found(NamedTuple):
+    """A target that shall be kept fresh, and every entry that names it."""
+
+    wanted: Wanted
+    entries: tuple[Entry, ...]
+
+
+class Planner:
+    """Knows the configuration and the scans.
+
+    Args:
+        config: names sources, registries and scans.
+
+    Raises:
+        UsageError: a template has mistakes.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.catalog = load_catalog(config)
+
+    def look_up(self, entries: Sequence[Entry]) -> list[Found]:
+        """The targets behind entries, each with its scans; what cannot be resolved is a target, too.
+
+        Raises:
+            PlanError: an unknown scan is asked for.
+        """
+        default = self._config.scans.default_for
+        chosen = [choose_scans(entry, default(entry.kind), self.catalog) for entry in entries]
+        with open_resolver(self._config, offline=False) as resolver:
+            drafts = gather(entries, chosen, resolver)
+        by_name: dict[str, list[Entry]] = {}
+        for entry, scans in zip(entries, chosen, strict=True):
+            known = msgspec.structs.replace(entry, scans=scans)
+            by_name.setdefault(called(entry), []).append(known)
+        found = []
+        for id_, draft in drafts.items():
+            target = finish(id_, draft)
+            names = dict.fromkeys(name.reference for name in target.names)
+            of_target = [entry for name in names for entry in by_name[name]]
+            wanted = Wanted(
+                target=id_,
+                digest=target.digest,
+                platform=str(target.platform),
+                names=target.names,
+                scans=tuple(sorted(draft.scans)),
+                entries=msgspec.json.encode(of_target[:_MOST_ENTRIES]).decode(),
+            )
+            found.append(Found(wanted, tuple(of_target)))
+        return found
+
+    def plan(self, submission: Submission, now: datetime) -> Plan:
+        """The plan of a run, of just the cells that it has taken on.
+
+        Raises:
+            NothingToPlanError: there is nothing left of them.
+            PlanError: the volume's budget is exceeded and may not be split.
+        """
+        entries = [entry for claim in submission.claims for entry in self._entries(claim)]
+        if not entries:
+            names = ", ".join(sorted({scan for claim in submission.claims for scan in claim.scans}))
+            raise NothingToPlanError(f"there is no scan {names} any more, or the store's entries are damaged")
+        only = frozenset((claim.target, scan) for claim in submission.claims for scan in claim.scans)
+        plan = planning.make_plan(
+            self._config, entries, self.catalog, run=submission.run, now=now, only=only,
+        )  # fmt: skip
+        if not plan.cells:
+            raise NothingToPlanError(
+                f"planned at {spell_time(now)}, none of its images is the one any more that was wanted; the next look"
+                " at the sources tells which it is now"
+            )
+        return plan
+
+    def _entries(self, claim: Claim) -> Iterator[Entry]:
+        try:
+            entries = msgspec.json.decode(claim.entries, type=list[Entry])
+        except msgspec.DecodeError:
+            return
+        for entry in entries:
+            scans = tuple(scan for scan in entry.scans if scan in claim.scans and scan in self.catalog)
+            if scans:
+                yield msgspec.structs.replace(entry, scans=scans)
+
+
+def workloads(found: Iterable[Found]) -> list[Workload]:
+    """What runs these targets in clusters, as far as their entries tell."""
+    uses: dict[tuple[str, ...], tuple[Entry, list[Container]]] = {}
+    for each in found:
+        for entry in each.entries:
+            said = entry.labels
+            kind, _, name = said.get(labels.WORKLOAD, "").partition("/")
+            if name and labels.CLUSTER in said and labels.NAMESPACE in said:
+                place = (said[labels.CLUSTER], said[labels.NAMESPACE], kind, name)
+                container = Container(name=said.get(labels.CONTAINER, ""), target=each.wanted.target)
+                uses.setdefault(place, (entry, []))[1].append(container)
+    return [
+        Workload(
+            cluster=cluster,
+            namespace=namespace,
+            kind=kind,
+            name=name,
+            owner=entry.owner,
+            contact=entry.labels.get(labels.CONTACT, ""),
+            max_lifetime=_seconds(entry.labels.get(labels.MAX_LIFETIME, "")),
+            containers=tuple(containers),
+        )
+        for (cluster, namespace, kind, name), (entry, containers) in uses.items()
+    ]
+
+
+def _seconds(text: str) -> int | None:
+    try:
+        return parse_duration(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,96 @@
+"""The scheduler: a Deployment of `scanmatrix schedule`, which any number of replicas may be of."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from orchestrator.cluster import labels as names
+from workflows.install.objects import Manifest, container_security, manifest, pod_security
+from workflows.pods import CONFIG_FOLDER
+from workflows.settings import CONFIG_MAP, DOCKER_CONFIG, GIT_CREDENTIALS, SCRATCH, VOLUME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.config import Config
+
+COMPONENT = "scheduler"
+_KUBECONFIG = "/kubeconfig"
+#: Seconds until it is killed: what it has begun goes on in the cluster, so there is little to wind down.
+_GRACE = 30
+
+
+def scheduler(config: Config, contents: Mapping[str, str]) -> list[Manifest]:
+    """The Deployment; none without a configuration in the cluster to keep fresh what that names.
+
+    Args:
+        config: names everything.
+        contents: of the ConfigMap; when they change, the pods start anew.
+    """
+    if not contents:
+        return []
+    labels = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: COMPONENT}
+    digest = hashlib.sha256("\0".join(f"{name}\0{text}" for name, text in sorted(contents.items())).encode())
+    template = {
+        "metadata": {"labels": labels, "annotations": {"scanmatrix/configuration": digest.hexdigest()[:16]}},
+        "spec": _pod(config),
+    }
+    spec = {
+        "replicas": config.argo.scheduler.replicas,
+        "selector": {"matchLabels": labels},
+        "template": template,
+    }
+    return [
+        manifest("Deployment", COMPONENT, config.argo.namespace, api="apps/v1", component=COMPONENT, spec=spec),
+    ]
+
+
+def _pod(config: Config) -> Manifest:
+    mounts: dict[str, Manifest] = {
+        VOLUME: {"persistentVolumeClaim": {"claimName": config.volume.claim}},
+        SCRATCH: {"emptyDir": {}},
+        CONFIG_FOLDER: {"configMap": {"name": CONFIG_MAP}},
+    }
+    variables: list[Manifest] = [{"name": name, "value": SCRATCH} for name in ("HOME", "TMPDIR")]
+    secrets = {
+        DOCKER_CONFIG: (config.argo.registry_secret, "DOCKER_CONFIG", DOCKER_CONFIG),
+        GIT_CREDENTIALS: (config.argo.git_secret, "SCANMATRIX_GIT_CREDENTIALS", GIT_CREDENTIALS),
+        _KUBECONFIG: (config.argo.scheduler.kubeconfig_secret, "KUBECONFIG", f"{_KUBECONFIG}/kubeconfig"),
+    }
+    for folder, (secret, variable, value) in secrets.items():
+        if secret:
+            items = [{"key": ".dockerconfigjson", "path": "config.json"}] if folder == DOCKER_CONFIG else None
+            mounts[folder] = {"secret": {"secretName": secret, **({"items": items} if items else {})}}
+            variables.append({"name": variable, "value": value})
+    if store := config.argo.scheduler.store_secret:
+        url = {"secretKeyRef": {"name": store, "key": "url"}}
+        variables.append({"name": "SCANMATRIX_STORE__URL", "valueFrom": url})
+    container = {
+        "name": COMPONENT,
+        "image": config.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["scanmatrix", "schedule", "--config", f"{CONFIG_FOLDER}/scanmatrix.yaml"],
+        "args": ["--engine", "argo", "--mounted", VOLUME],
+        "env": variables,
+        "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
+        "securityContext": container_security(),
+        "volumeMounts": [
+            {"name": _name(folder), "mountPath": folder, **({} if folder in {VOLUME, SCRATCH} else {"readOnly": True})}
+            for folder in mounts
+        ],
+    }
+    return {
+        "serviceAccountName": f"{config.argo.service_account}-{COMPONENT}",
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _GRACE,
+        "securityContext": pod_security(),
+        "containers": [container],
+        "volumes": [{"name": _name(folder), **source} for folder, source in mounts.items()],
+    }
+
+
+def _name(folder: str) -> str:
+    """Of the volume that is mounted there."""
+    return folder.strip("/").replace("/", "-")
