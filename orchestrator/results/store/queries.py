@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, literal, or_, select, true
+from sqlalchemy import and_, func, literal, or_, select, union_all
 
 from orchestrator.results.store.answers import answer, outcome, when
 from orchestrator.results.store.interface import Stale, StateCount, Version
@@ -121,19 +121,29 @@ def _scans(connection: Connection) -> list[str]:
 
 def count_states(connection: Connection, ages: Mapping[str, int], now: datetime) -> tuple[StateCount, ...]:
     """See `Store.states`."""
-    found = []
+    counted = func.count().label("targets")
+    parts = []
     for scan in _scans(connection):
         age = ages.get(scan, ages.get(DEFAULT))
-        before = int(now.timestamp()) - age if age is not None else None
-        never, old = states.c.ok_at == 0, states.c.ok_at <= before if before is not None else true()
-        freshness = {"never": never, "stale": and_(~never, old), "fresh": and_(~never, ~old)}
-        # Out of the index alone; and in columns, because it takes as long again to group by a text.
-        counts = (func.count(case((condition, 1))).label(name) for name, condition in freshness.items())
-        query = select(states.c.outcome, *counts).where(states.c.scan == scan).group_by(states.c.outcome)
-        for row in connection.execute(query).mappings():
-            found += [
-                StateCount(scan=scan, outcome=outcome(row["outcome"]), freshness=name, targets=row[name])
-                for name in freshness
-                if row[name]
-            ]
+        # Ranges of the index, out of which alone they are counted.
+        ranges: dict[str, tuple[ColumnElement[bool], ...]] = {"never": (states.c.ok_at == 0,)}
+        if age is None:
+            ranges["stale"] = (states.c.ok_at > 0,)
+        else:
+            before = int(now.timestamp()) - age
+            ranges |= {
+                "stale": (states.c.ok_at > 0, states.c.ok_at <= before),
+                "fresh": (states.c.ok_at > max(before, 0),),
+            }
+        parts += [
+            select(literal(scan).label("scan"), literal(name).label("freshness"), states.c.outcome, counted)
+            .where(states.c.scan == scan, *within)
+            .group_by(states.c.outcome)
+            for name, within in ranges.items()
+        ]
+    rows = connection.execute(union_all(*parts)).all() if parts else []
+    found = [
+        StateCount(scan=row.scan, outcome=outcome(row.outcome), freshness=row.freshness, targets=row.targets)
+        for row in rows
+    ]
     return tuple(sorted(found, key=lambda each: (each.scan, each.outcome or "", each.freshness)))
