@@ -1,6 +1,5 @@
 """`scanmatrix schedule`: keep every result fresh, or show how fresh they are."""
 
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -15,8 +14,6 @@ from orchestrator.cli.output import Output
 if TYPE_CHECKING:
     from orchestrator.results.store.backlog.store import BacklogStore
     from orchestrator.service.scheduler import Scheduler
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def schedule(
@@ -69,6 +66,8 @@ def schedule(
 
 def _run(scheduler: "Scheduler", store: "BacklogStore", *, once: bool, live: bool) -> None:
     """Run it in a thread of its own, so that this one can draw, and is there for signals."""
+    from orchestrator.engines.signals import heeding
+
     failed: list[BaseException] = []
 
     def run() -> None:
@@ -80,16 +79,15 @@ def _run(scheduler: "Scheduler", store: "BacklogStore", *, once: bool, live: boo
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
         scheduler.stop()
 
-    for number in _SIGNALS:
-        signal.signal(number, end)
     thread = threading.Thread(target=run, name="scheduler", daemon=True)
-    thread.start()
-    if live:
-        from orchestrator.cli.backlog import watch
+    with heeding(end):
+        thread.start()
+        if live:
+            from orchestrator.cli.backlog import watch
 
-        watch(thread, scheduler, store)
-    while thread.is_alive():
-        thread.join(1)
+            watch(thread, scheduler, store)
+        while thread.is_alive():
+            thread.join(1)
     if failed:
         raise failed[0]
 

@@ -13,13 +13,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
     """Within the block, the first of these signals calls `interrupt` and raises `KeyboardInterrupt`; others do nothing.
 
-    An impatient second Ctrl-C would leave scanners behind, and winding down takes seconds at most. A signal that the
-    process was started to ignore (`nohup`) stays ignored. Outside the main thread nothing changes: signals are not
-    delivered there.
+    An impatient second Ctrl-C would leave scanners behind, and winding down takes seconds at most.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     seen = False
 
     def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
@@ -29,6 +24,20 @@ def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
             interrupt()
             raise KeyboardInterrupt
 
+    with heeding(handle):
+        yield
+
+
+@contextmanager
+def heeding(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Within the block, these signals are handled so.
+
+    A signal that the process was started to ignore (`nohup`) stays ignored. Outside the main thread nothing changes:
+    signals are not delivered there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     wanted = [number for number, handler in before.items() if handler not in {signal.SIG_IGN, None}]
     for number in wanted:
