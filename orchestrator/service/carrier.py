@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.engines.interface import EngineError, Silent
 from orchestrator.engines.local import Interrupted
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError
+from orchestrator.model import Outcome
 from orchestrator.results.ledger import LEDGER, read_ledger
 from orchestrator.results.store.backlog.interface import COLLECTING, PLANNING, RUNNING
 from orchestrator.service.pace import Pace
@@ -89,49 +91,50 @@ class Carrier:
 
     def carry(self, submission: Submission, progress: Progress) -> None:
         """Carry a run to its end, however often something on the way is away; returns early when told to stop."""
-        pace, attempts = Pace(1, 120), submission.attempts
+        pace, attempts, trouble = Pace(1, 120), submission.attempts, ""
         while not self._stop.is_set():
             try:
-                self._carry(submission, attempts, progress)
+                self._carry(submission, progress, partial(self._note, submission, attempts, trouble))
             except Interrupted:
                 return
             except TemporaryError as error:
-                trouble: Exception = error
+                failure: Exception = error
             except PermanentError as error:
                 self._refuse(submission, str(error))
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the run must not be stuck in its place for ever
                 if not isinstance(error, EngineError):
                     _log.exception("run %s", submission.run)
-                trouble, attempts = error, attempts + 1
+                failure, attempts = error, attempts + 1
                 if attempts >= _ATTEMPTS:
                     self._refuse(submission, f"given up after {attempts} attempts: {error}")
                     return
             else:
                 self._notes.mend(submission.run)
                 return
-            pause = pace.pause()
-            self._notes.trouble(submission.run, str(trouble), pause)
-            self._stop.wait(pause)
+            trouble = str(failure)
+            self._notes.wait_out(submission.run, failure, pace, self._stop)
 
-    def _carry(self, submission: Submission, attempts: int, progress: Progress) -> None:
+    def _carry(self, submission: Submission, progress: Progress, note: Callable[[str], None]) -> None:
         run = submission.run
-        self._store.note(submission, PLANNING, attempts=attempts)
+        note(PLANNING)
         plan = self._plan(submission)
-        if not (self._volume.results(run) / LEDGER).exists():
-            self._store.note(submission, RUNNING, attempts=attempts)
-            if plan.budget.cells:
-                self._engine.run(plan, self._volume, progress)
-            else:
-                # Nothing to run, as when a registry is away: no engine is needed to say so.
-                aggregate(plan, self._volume)
-        self._store.note(submission, COLLECTING, attempts=attempts)
+        if (self._volume.results(run) / LEDGER).exists():
+            ledger = read_ledger(self._volume, run)
+        else:
+            note(RUNNING)
+            # Where there is nothing to run, as when a registry is away, no engine is needed to say so.
+            runs = plan.budget.cells
+            ledger = self._engine.run(plan, self._volume, progress) if runs else aggregate(plan, self._volume)
+        note(COLLECTING)
         self._store.take_in(self._volume, run)
         self._store.settle(submission, self._rules)
-        ledger = read_ledger(self._volume, run)
-        outcomes = [row.outcome.value for row in ledger.rows]
-        counts = ", ".join(f"{outcomes.count(each)} {each}" for each in sorted(set(outcomes)))
+        counts = ", ".join(f"{count} {outcome}" for outcome in sorted(Outcome) if (count := ledger.count(outcome)))
         self._notes.tell(f"run {run}: {counts}")
+
+    def _note(self, submission: Submission, attempts: int, trouble: str, stage: str) -> None:
+        """Write down how far it is, and why it did not get on the last time."""
+        self._store.note(submission, stage, trouble=trouble, attempts=attempts)
 
     def _plan(self, submission: Submission) -> Plan:
         """The run's plan; made when there is none yet."""
@@ -147,17 +150,12 @@ class Carrier:
     def _refuse(self, submission: Submission, reason: str) -> None:
         self._notes.tell(f"run {submission.run}: {reason}")
         self._notes.mend(submission.run)
-        self._until_done("store", lambda: self._store.refuse(submission, reason, self._rules))
-
-    def _until_done(self, what: str, action: Callable[[], None]) -> None:
         pace = Pace(1, 60)
         while not self._stop.is_set():
             try:
-                action()
+                self._store.refuse(submission, reason, self._rules)
             except ScanmatrixError as error:
-                pause = pace.pause()
-                self._notes.trouble(what, str(error), pause)
-                self._stop.wait(pause)
+                self._notes.wait_out("store", error, pace, self._stop)
             else:
-                self._notes.mend(what)
+                self._notes.mend("store")
                 return

@@ -132,12 +132,7 @@ class Lookout:
                         self._notes.mend(name)
                         pace.reset()
             except ScanmatrixError as error:
-                self._wait(name, error, pace)
-
-    def _wait(self, name: str, error: ScanmatrixError, pace: Pace) -> None:
-        pause = pace.pause()
-        self._notes.trouble(name, str(error), pause)
-        self._stop.wait(pause)
+                self._notes.wait_out(name, error, pace, self._stop)
 
     def _want_started(self) -> None:
         """Have wanted what has started, as soon as it has."""
@@ -152,7 +147,7 @@ class Lookout:
                 number = self._store.chore_number(LOOK)
                 change = self._store.want([each.wanted for each in found], self._rules, look=number)
             except ScanmatrixError as error:
-                self._wait("watch", error, pace)
+                self._notes.wait_out("watch", error, pace, self._stop)
                 continue
             pace.reset()
             self._notes.mend("watch")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orchestrator.service.pace import Pace
+
 _LINES = 200
 
 
@@ -58,6 +60,12 @@ class Notes:
             self._troubles[what] = Trouble(what, why, time.time() + pause)
         if known is None or known.why != why:
             self.tell(f"{what}: {why}")
+
+    def wait_out(self, what: str, error: Exception, pace: Pace, stop: threading.Event) -> None:
+        """Something is wrong: tell it, and wait as long as is its turn, or until told to stop."""
+        pause = pace.pause()
+        self.trouble(what, str(error), pause)
+        stop.wait(pause)
 
     def mend(self, what: str) -> None:
         """It is right again, if it was wrong."""

@@ -61,8 +61,7 @@ class Planner:
         Raises:
             PlanError: an unknown scan is asked for.
         """
-        default = self._config.scans.default_for
-        chosen = [choose_scans(entry, default(entry.kind), self.catalog) for entry in entries]
+        chosen = [choose_scans(entry, self._config.scans, self.catalog) for entry in entries]
         with open_resolver(self._config, offline=False) as resolver:
             drafts = gather(entries, chosen, resolver)
         by_name: dict[str, list[Entry]] = {}

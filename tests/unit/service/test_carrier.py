@@ -114,6 +114,19 @@ def test_an_engine_that_breaks_once_is_given_another_try(rig):
     assert (backlog.count("held"), backlog.flights) == (0, ())
 
 
+def test_why_it_did_not_get_on_is_told_to_everybody(rig, monkeypatch):
+    told, engine = [], Engine([TemporaryError("the host is busy")])
+    run = engine.run
+
+    def watched(*given):
+        told.append([flight.trouble for flight in rig.store.backlog().flights])
+        return run(*given)
+
+    monkeypatch.setattr(engine, "run", watched)
+    rig.carry(engine)
+    assert told == [[""], ["the host is busy"]]
+
+
 def test_interrupted_it_leaves_the_run_in_its_place(rig):
     backlog = rig.carry(Engine([Interrupted("told to end")]))
     assert [flight.run for flight in backlog.flights] == ["run-1"]
