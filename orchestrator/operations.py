@@ -48,9 +48,7 @@ def make_engine(config: Config, *, mounted: bool = False) -> Engine:
         mounted: whether `volume.path` is the cluster's own volume, so that results need not be fetched from there.
     """
     if config.engine == "argo":
-        from orchestrator.engines.argo import ArgoEngine
-
-        return ArgoEngine(config, mounted=mounted)
+        return _argo(config, mounted=mounted)
     from orchestrator.engines.local import LocalEngine
 
     return LocalEngine(runner=config.local.runner)
@@ -161,10 +159,10 @@ def fetch(config: Config, run_id: str) -> Ledger:
     return _cluster_engine(config, "fetch").fetch(run_id, Volume(config.volume.path))
 
 
-def _argo(config: Config) -> ArgoEngine:
+def _argo(config: Config, *, mounted: bool = False) -> ArgoEngine:
     from orchestrator.engines.argo import ArgoEngine
 
-    return ArgoEngine(config)
+    return ArgoEngine(config, mounted=mounted)
 
 
 def _cluster_engine(config: Config, what: str) -> ArgoEngine:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 _DURATION = re.compile(r"([0-9]{1,9}) *(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_SPELT = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?) *([KMGTP]i?)?B?")
 # As Kubernetes quantities have them: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 _BYTES = {"": 1} | {
@@ -27,6 +28,11 @@ def parse_duration(text: str) -> int:
     if not (match := _DURATION.fullmatch(text.strip())):
         raise ValueError(f"{text!r} is not a duration; write a whole number and a unit, such as 90s, 15m, 6h or 14d")
     return int(match[1]) * _SECONDS[match[2]]
+
+
+def spell_duration(seconds: float) -> str:
+    """Seconds in their largest whole unit, for people: `3d`, `5h`, `12m`, `0s`."""
+    return next((f"{int(seconds // size)}{unit}" for size, unit in _SPELT if seconds >= size), "0s")
 
 
 def parse_size(text: str) -> int:

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from orchestrator.documents import encode, spell_time
 from orchestrator.model import Finding, Ledger, LedgerRow, Name, Outcome, Plan, Severity, Target
+from orchestrator.results.store.columns import metadata
 from orchestrator.results.store.connection import make_engine, parse_url
-from orchestrator.results.store.schema import metadata
 from orchestrator.results.table import FindingsWriter
 from orchestrator.volume import Volume, atomic_file, write_atomic
 from tests.aggregation import SCANS

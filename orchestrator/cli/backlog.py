@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import make_table, print_table
 from orchestrator.errors import ScanmatrixError
+from orchestrator.quantities import spell_duration
 
 if TYPE_CHECKING:
     import threading
@@ -28,7 +29,6 @@ _HELD = ("Target", "Scan", "Failed", "Again in", "Why")
 _NUMBERS = frozenset({*_TALLIES[1:], "Cells", "Targets", "Since", "Failed", "Again in"})
 _SECONDS = 2
 _LINES = 6
-_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
 def print_backlog(backlog: Backlog) -> None:
@@ -74,9 +74,8 @@ def _cells(due: int) -> str:
 
 
 def spell(moment: datetime, now: datetime) -> str:
-    """How far away a moment is, in its largest whole unit: `3d`, `5h`, `12m`, `0s`."""
-    seconds = int(abs((moment - now).total_seconds()))
-    return next((f"{seconds // size}{unit}" for size, unit in _UNITS if seconds >= size), "0s")
+    """How far away a moment is."""
+    return spell_duration(abs((moment - now).total_seconds()))
 
 
 def watch(thread: threading.Thread, scheduler: Scheduler, store: BacklogStore) -> None:

@@ -44,6 +44,7 @@ class Landscape:
 
     def __init__(self, source: ClusterSource, context: str | None, scans: tuple[str, ...]) -> None:
         self._source = source
+        self._scopes = scopes(source)
         self._survey = Survey(context)
         self._scans = scans
         self._namespaces: dict[str, Metadata] = {}
@@ -52,11 +53,6 @@ class Landscape:
     def close(self) -> None:
         """Let go of the connections."""
         self._survey.close()
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """Namespaces to ask for one by one, where all are named; else the empty name, which stands for all of them."""
-        return scopes(self._source)
 
     def images(self) -> Iterator[RunningImage]:
         """Every image that runs now.
@@ -67,7 +63,7 @@ class Landscape:
             ExpiredError: the list could not be had whole, several times.
         """
         refused = []
-        for scope in self.scopes:
+        for scope in self._scopes:
             try:
                 yield from self._patient_list(scope)
             except ForbiddenError as error:
@@ -92,7 +88,7 @@ class Landscape:
         Goes on where it was when the API server ends the watch, and lists anew when that is no longer possible.
 
         Args:
-            scope: one of `scopes`.
+            scope: one of `orchestrator.inventory.patterns.scopes`.
             stop: ends it, within a minute.
         """
         seen: _Seen = {}
@@ -142,7 +138,7 @@ class Landscape:
             return
         known.update(each[:2] for each in found)
         namespace = self._namespace(pod.metadata.namespace)
-        workload = self._survey.workload(pod.metadata, pod.metadata.namespace if self.scopes != ("",) else "")
+        workload = self._survey.workload(pod.metadata, pod.metadata.namespace if self._scopes != ("",) else "")
         if any(self._is_labelled(labels) for labels in (pod.metadata.labels, workload.labels, namespace.labels)):
             return
         levels = (pod.metadata.annotations, workload.annotations, namespace.annotations)

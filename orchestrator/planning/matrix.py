@@ -21,6 +21,7 @@ from orchestrator.planning.patterns import matches
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.staleness import freshness
 from orchestrator.planning.targets import Draft, finish, gather
+from orchestrator.sections import Scans
 
 _ALL = "*"
 _SEVERAL = {TargetKind.IMAGE: "images", TargetKind.REPOSITORY: "source repositories"}
@@ -57,7 +58,7 @@ def make_plan(
     Raises:
         PlanError: an unknown scan is asked for, or the volume's budget is exceeded and may not be split.
     """
-    chosen = [choose_scans(entry, config.scans.default_for(entry.kind), catalog) for entry in entries]
+    chosen = [choose_scans(entry, config.scans, catalog) for entry in entries]
     repositories = repositories or GitResolver(offline=offline)
     if resolver is None:
         from orchestrator.planning.resolver import open_resolver  # noqa: PLC0415  (brings the HTTP client with it)
@@ -107,13 +108,13 @@ def make_plan(
     return msgspec.structs.replace(plan, budget=budget)
 
 
-def choose_scans(entry: Entry, default: Sequence[str], catalog: Mapping[str, Scan]) -> tuple[str, ...]:
+def choose_scans(entry: Entry, configured: Scans, catalog: Mapping[str, Scan]) -> tuple[str, ...]:
     """The scans an entry asks for, `*` and the configured default expanded, each once; `*` is all that can read it.
 
     Raises:
         PlanError: there is no scan of that name.
     """
-    names = entry.scans or tuple(default)
+    names = entry.scans or configured.default_for(entry.kind)
     for name in names:
         if name != _ALL and name not in catalog:
             raise PlanError(f"{entry.origin}: {unknown_scan(name, catalog)}")
@@ -123,7 +124,7 @@ def choose_scans(entry: Entry, default: Sequence[str], catalog: Mapping[str, Sca
 def wanted_sets(entries: Sequence[Entry], config: Config, catalog: Mapping[str, Scan]) -> tuple[frozenset[str], ...]:
     """The sets of scans that most images ask for."""
     images = (entry for entry in entries if entry.kind is TargetKind.IMAGE)
-    return common_sets(frozenset(choose_scans(entry, config.scans.default, catalog)) for entry in images)
+    return common_sets(frozenset(choose_scans(entry, config.scans, catalog)) for entry in images)
 
 
 class _Decider:

@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 
 from orchestrator.planning.interface import Past
-
-_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+from orchestrator.quantities import spell_duration
 
 
 def freshness(past: Past | None, limit: int | None, now: datetime) -> str:
@@ -24,11 +23,5 @@ def freshness(past: Past | None, limit: int | None, now: datetime) -> str:
         return ""
     if age >= timedelta(seconds=limit):
         return ""
-    ago, good = _spell(max(age, timedelta(0))), _spell(timedelta(seconds=limit))
+    ago, good = spell_duration(max(age.total_seconds(), 0)), spell_duration(limit)
     return f"fresh: scanned {ago} ago in run {past.run}, good for {good}"
-
-
-def _spell(age: timedelta) -> str:
-    """The largest whole unit: `3d`, `5h`, `12m`, `0s`."""
-    seconds = int(age.total_seconds())
-    return next((f"{seconds // size}{unit}" for size, unit in _UNITS if seconds >= size), "0s")

@@ -69,11 +69,11 @@ def gather(
     Raises:
         PlanError: two digests have the same beginning.
     """
-    asked = [_asked(entry) for entry in entries]
+    called_so = [called(entry) for entry in entries]
+    asked = [_asked(entry, name) for entry, name in zip(entries, called_so, strict=True)]
     found = _look_up(set(asked), resolver, repositories or GitResolver())
     drafts: dict[str, Draft] = {}
-    for entry, key, names in zip(entries, asked, scans, strict=True):
-        name = called(entry)
+    for entry, name, key, names in zip(entries, called_so, asked, scans, strict=True):
         for located in found[key]:
             draft = drafts.setdefault(make_id(located, name), Draft(located))
             _check_same(draft, Draft(located), name)
@@ -147,10 +147,10 @@ def _normalised(reference: str) -> str:
         return reference
 
 
-def _asked(entry: Entry) -> _Asked:
+def _asked(entry: Entry, name: str) -> _Asked:
     if entry.kind is TargetKind.REPOSITORY:
         return _Asked(entry.kind, entry.reference, entry.ref)
-    return _Asked(entry.kind, entry.reference if entry.local else _normalised(entry.reference), local=entry.local)
+    return _Asked(entry.kind, name, local=entry.local)
 
 
 def _look_up(

@@ -65,22 +65,14 @@ def accounts(config: Config) -> list[Manifest]:
     name, namespace = config.argo.service_account, config.argo.namespace
     found = []
     for account, rules in ((name, _EXECUTOR), (f"{name}-parent", _PARENT), (f"{name}-reader", _READER)):
-        found += [
-            # Argo lets a pod have its account's own setting where the template wants a token: only readers do.
-            manifest("ServiceAccount", account, namespace, automountServiceAccountToken=rules is _READER),
-            _role(account, namespace, rules),
-            _binding(account, namespace, [{"kind": "ServiceAccount", "name": account, "namespace": namespace}]),
-        ]
+        # Argo lets a pod have its account's own setting where the template wants a token: only readers do.
+        found += _account(account, namespace, rules, token=rules is _READER)
     found += [_token(account, namespace) for account in (name, f"{name}-parent")]
     controller = f"{name}-controller"
     found.append(_role(controller, namespace, _CONTROLLER))
     found.append(_binding(controller, namespace, [{"kind": "ServiceAccount", "name": "argo", "namespace": "argo"}]))
     scheduler = f"{name}-scheduler"
-    found += [
-        manifest("ServiceAccount", scheduler, namespace, automountServiceAccountToken=True),
-        _role(scheduler, namespace, _SCHEDULER),
-        _binding(scheduler, namespace, [{"kind": "ServiceAccount", "name": scheduler, "namespace": namespace}]),
-    ]
+    found += _account(scheduler, namespace, _SCHEDULER, token=True)
     if discovers(config):
         found += _inventory(f"{name}-inventory", scheduler, namespace=namespace)
     operator = f"{name}-operator"
@@ -103,18 +95,21 @@ def _inventory(name: str, *others: str, namespace: str) -> list[Manifest]:
 
 def installer(config: Config) -> list[Manifest]:
     """The account of the Job that puts the WorkflowTemplate into the cluster."""
-    name, namespace = installer_name(config), config.argo.namespace
-    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
-    return [
-        manifest("ServiceAccount", name, namespace, automountServiceAccountToken=False),
-        _role(name, namespace, _INSTALLER),
-        _binding(name, namespace, [subject]),
-    ]
+    return _account(installer_name(config), config.argo.namespace, _INSTALLER, token=False)
 
 
 def installer_name(config: Config) -> str:
     """Name of that account."""
     return f"{config.argo.service_account}-installer"
+
+
+def _account(name: str, namespace: str, rules: Iterable[Manifest], *, token: bool) -> list[Manifest]:
+    """A service account with a role of its own; with `token`, its pods have one unless they say otherwise."""
+    return [
+        manifest("ServiceAccount", name, namespace, automountServiceAccountToken=token),
+        _role(name, namespace, rules),
+        _binding(name, namespace, [{"kind": "ServiceAccount", "name": name, "namespace": namespace}]),
+    ]
 
 
 def _role(name: str, namespace: str, rules: Iterable[Manifest]) -> Manifest:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _HTTP, _HTTPS, _SSH = 80, 443, 22
 #: Of the API servers of other clusters.
 _API = 6443
-_DATABASES = {"postgresql": 5432, "mysql": 3306}
+#: Of PostgreSQL, and of MariaDB and MySQL.
+_DATABASES = (5432, 3306)
 #: Components of pods that read images.
 READERS = ("plan", "pull", "image", "database", SCHEDULER)
 #: Components of pods that speak to nobody but the Kubernetes API.
@@ -39,7 +40,7 @@ _PORT = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+:([0-9]{2,5})(?=/|$|\s)|://[^/
 def policies(config: Config) -> list[Manifest]:
     """Deny everything, then one policy for each kind of pod."""
     api, dns, anywhere = _api(config), _dns(), _anywhere
-    git = anywhere({_HTTPS, _SSH} | _git_ports(config))
+    git = anywhere(_git_ports(config))
     cached = _caches(config)
     return [
         _policy(config, "default-deny", {}),
@@ -114,16 +115,15 @@ def _anywhere(ports: Iterable[int]) -> Manifest:
 def _of_scheduler(config: Config) -> set[int]:
     """Where its store, sources of targets, and other clusters may answer."""
     pods = config.argo.scheduler
-    found = {_HTTPS, _SSH} | _git_ports(config)
-    found |= set(_DATABASES.values()) if pods.store_secret else set()
+    found = _git_ports(config) | (set(_DATABASES) if pods.store_secret else set())
     return found | ({_API} if pods.kubeconfig_secret else set())
 
 
 def _git_ports(config: Config) -> set[int]:
-    """Where the repositories of target lists, and those that are targets, answer, when their URLs name a port."""
+    """Where the repositories of target lists, and those that are targets, answer: as usual, or as their URLs say."""
     urls = [target.csv.git.url for target in config.targets if target.csv and target.csv.git]
     urls += [target.repository.url for target in config.targets if target.repository]
-    return {_port(url) for url in urls if urlsplit(url).scheme in {"http", "https", "ssh"}}
+    return {_HTTPS, _SSH} | {_port(url) for url in urls if urlsplit(url).scheme in {"http", "https", "ssh"}}
 
 
 def _mirror_ports(config: Config) -> set[int]:

@@ -13,9 +13,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import column, inspect, select, table
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from orchestrator.results.store.columns import metadata
 from orchestrator.results.store.connection import mask
 from orchestrator.results.store.interface import SchemaError
-from orchestrator.results.store.schema import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -11,23 +11,30 @@ finding is a row of numbers: which target and scan has which fact, from which ru
 `fact_ids` has each fact's own id and its aliases.
 """
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Float,
-    ForeignKey,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     String,
     Table,
-    Text,
     UniqueConstraint,
     text,
+)
+
+from orchestrator.results.store.columns import (
+    ID,
+    KEYLESS,
+    OPTIONS,
+    id_column,
+    metadata,
+    number,
+    reference,
+    run_column,
+    words,
 )
 
 #: Characters of what a scanner wrote that are kept of one text; what is longer is cut off.
@@ -37,72 +44,31 @@ LONGEST_ID = 255
 #: Of names that are part of a key.
 LONGEST_NAME = 512
 
-# MariaDB and MySQL hold texts as equal that differ in case or accents, unless told otherwise.
-_MYSQL: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
-_MARIADB: dict[str, Any] = {name.replace("mysql", "mariadb"): value for name, value in _MYSQL.items()}
-OPTIONS: dict[str, Any] = {**_MYSQL, **_MARIADB}
 _GONE = text("gone_at > 0")
-KEYLESS: dict[str, Any] = {**OPTIONS, "sqlite_with_rowid": False}
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-# SQLite numbers rows by itself only in a column of just this type.
-ID = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _id() -> Column[int]:
-    return Column("id", ID, primary_key=True, autoincrement=True)
-
-
-def _of(table: str, name: str, *, key: bool = False, index: bool = False) -> Column[int]:
-    of = ForeignKey(f"{table}.id")
-    return Column(name, ID, of, nullable=False, primary_key=key, autoincrement=False, index=index)
-
-
-def _run(name: str) -> Column[int]:
-    """Of a run; no foreign key, which would cost as much as the row itself: runs are never deleted, only emptied."""
-    return Column(name, BigInteger, nullable=True)
-
-
-def _moment(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, default=0)
-
-
-def _text(name: str, length: int | None = None) -> Column[str]:
-    return Column(name, String(length) if length else Text, nullable=False, default="")
-
 
 targets = Table(
     "targets",
     metadata,
-    _id(),
+    id_column(),
     Column("target", String(128), nullable=False, unique=True),
-    _text("digest", 160),
-    _text("platform", 64),
-    _text("reference", LONGEST_NAME),
-    _moment("first_at"),
-    _moment("last_at"),
+    words("digest", 160),
+    words("platform", 64),
+    words("reference", LONGEST_NAME),
+    number("first_at"),
+    number("last_at"),
     **OPTIONS,
 )
 
 names = Table(
     "names",
     metadata,
-    _id(),
-    _of("targets", "target_id"),
+    id_column(),
+    reference("targets", "target_id"),
     Column("reference", String(LONGEST_NAME), nullable=False),
     Column("owner", String(200), nullable=False),
-    _text("labels"),
-    _moment("first_at"),
-    _moment("last_at"),
+    words("labels"),
+    number("first_at"),
+    number("last_at"),
     UniqueConstraint("target_id", "reference", "owner"),
     Index("ix_names_reference", "reference"),
     **OPTIONS,
@@ -111,16 +77,16 @@ names = Table(
 workloads = Table(
     "workloads",
     metadata,
-    _id(),
+    id_column(),
     Column("cluster", String(128), nullable=False),
     Column("namespace", String(63), nullable=False),
     Column("kind", String(63), nullable=False),
     Column("name", String(253), nullable=False),
-    _text("owner", 200),
-    _text("contact", 200),
+    words("owner", 200),
+    words("contact", 200),
     Column("max_lifetime", BigInteger),
-    _moment("first_at"),
-    _moment("last_at"),
+    number("first_at"),
+    number("last_at"),
     UniqueConstraint("cluster", "namespace", "kind", "name"),
     Index("ix_workloads_cluster_last_at", "cluster", "last_at"),
     **OPTIONS,
@@ -129,23 +95,23 @@ workloads = Table(
 workload_targets = Table(
     "workload_targets",
     metadata,
-    _of("workloads", "workload_id", key=True),
-    _of("targets", "target_id", key=True, index=True),
+    reference("workloads", "workload_id", key=True),
+    reference("targets", "target_id", key=True, index=True),
     Column("container", String(253), primary_key=True),
-    _moment("first_at"),
-    _moment("last_at"),
+    number("first_at"),
+    number("last_at"),
     **KEYLESS,
 )
 
 runs = Table(
     "runs",
     metadata,
-    _id(),
+    id_column(),
     Column("run", String(128), nullable=False, unique=True),
-    _moment("created_at"),
-    _moment("finished_at"),
-    _text("ledger_digest", 80),
-    _text("ledger_stamp", 64),
+    number("created_at"),
+    number("finished_at"),
+    words("ledger_digest", 80),
+    words("ledger_stamp", 64),
     Column("passed", Boolean, nullable=False, default=True),
     Column("pruned", Boolean, nullable=False, default=False),
     Index("ix_runs_finished_at", "finished_at"),
@@ -155,21 +121,21 @@ runs = Table(
 states = Table(
     "states",
     metadata,
-    _id(),
-    _of("targets", "target_id"),
+    id_column(),
+    reference("targets", "target_id"),
     Column("scan", String(128), nullable=False),
-    _run("last_run_id"),
-    _moment("last_at"),
-    _text("outcome", 8),
-    _text("reason"),
-    _run("ok_run_id"),
-    _moment("ok_at"),
+    run_column("last_run_id"),
+    number("last_at"),
+    words("outcome", 8),
+    words("reason"),
+    run_column("ok_run_id"),
+    number("ok_at"),
     Column("failures", Integer, nullable=False, default=0),
     Column("findings", Integer, nullable=False, default=0),
-    _text("scanner", 100),
-    _text("scanner_version", 100),
-    _text("database_version", 100),
-    _text("report_digest", 80),
+    words("scanner", 100),
+    words("scanner_version", 100),
+    words("database_version", 100),
+    words("report_digest", 80),
     UniqueConstraint("target_id", "scan"),
     # What is stale, by age or versions; and the counts of the whole matrix out of the index alone.
     Index("ix_states_scan_ok_at", "scan", "ok_at", "outcome", "scanner_version", "database_version"),
@@ -180,43 +146,43 @@ states = Table(
 cells = Table(
     "cells",
     metadata,
-    _of("states", "state_id", key=True),
-    _of("runs", "run_id", key=True, index=True),
-    _moment("at"),
-    _text("outcome", 8),
-    _text("reason"),
+    reference("states", "state_id", key=True),
+    reference("runs", "run_id", key=True, index=True),
+    number("at"),
+    words("outcome", 8),
+    words("reason"),
     Column("attempts", Integer, nullable=False, default=0),
-    _moment("started_at"),
+    number("started_at"),
     Column("findings", Integer),
     Column("components", Integer),
-    _text("scanner", 100),
-    _text("scanner_version", 100),
-    _text("database_version", 100),
+    words("scanner", 100),
+    words("scanner_version", 100),
+    words("database_version", 100),
     Column("database_age", BigInteger),
-    _text("report_digest", 80),
-    _text("note"),
-    _text("log"),
+    words("report_digest", 80),
+    words("note"),
+    words("log"),
     **KEYLESS,
 )
 
 facts = Table(
     "facts",
     metadata,
-    _id(),
+    id_column(),
     Column("digest", String(32), nullable=False, unique=True),
-    _text("identity", 32),
-    _text("kind", 32),
-    _text("name", LONGEST_ID),
+    words("identity", 32),
+    words("kind", 32),
+    words("name", LONGEST_ID),
     Column("severity", SmallInteger, nullable=False),
-    _text("title"),
-    _text("package"),
-    _text("version"),
-    _text("purl"),
-    _text("location"),
-    _text("fixed_version"),
+    words("title"),
+    words("package"),
+    words("version"),
+    words("purl"),
+    words("location"),
+    words("fixed_version"),
     Column("cvss_score", Float),
-    _text("cvss_version", 16),
-    _text("cvss_vector"),
+    words("cvss_version", 16),
+    words("cvss_vector"),
     **OPTIONS,
 )
 
@@ -224,7 +190,7 @@ fact_ids = Table(
     "fact_ids",
     metadata,
     Column("name", String(LONGEST_ID), primary_key=True),
-    _of("facts", "fact_id", key=True, index=True),
+    reference("facts", "fact_id", key=True, index=True),
     Column("own", Boolean, nullable=False),
     **KEYLESS,
 )
@@ -237,11 +203,11 @@ findings = Table(
     Column("state_id", ID, primary_key=True, autoincrement=False),
     Column("fact_id", ID, primary_key=True, autoincrement=False),
     Column("first_run_id", BigInteger, primary_key=True, autoincrement=False),
-    _moment("first_at"),
-    _run("last_run_id"),
-    _moment("last_at"),
-    _run("gone_run_id"),
-    _moment("gone_at"),
+    number("first_at"),
+    run_column("last_run_id"),
+    number("last_at"),
+    run_column("gone_run_id"),
+    number("gone_at"),
     # Who has this; what came since; what went since.
     Index("ix_findings_fact_id_gone_at", "fact_id", "gone_at"),
     Index("ix_findings_first_at", "first_at"),
@@ -253,11 +219,11 @@ findings = Table(
 boms = Table(
     "boms",
     metadata,
-    _of("states", "state_id", key=True),
+    reference("states", "state_id", key=True),
     Column("digest", String(80), primary_key=True),
     Column("components", Integer, nullable=False),
-    _text("path", LONGEST_NAME),
-    _run("run_id"),
-    _moment("at"),
+    words("path", LONGEST_NAME),
+    run_column("run_id"),
+    number("at"),
     **KEYLESS,
 )

@@ -79,6 +79,11 @@ def claim(connection: Connection, submission: int, chosen: list[int], now: int) 
     return count
 
 
+def claimed(connection: Connection, submission: int) -> list[int]:
+    """Ids of the states that a submission has taken on."""
+    return list(connection.scalars(select(wanted.c.state_id).where(wanted.c.submission_id == submission)))
+
+
 def claims(connection: Connection, submission: int) -> tuple[Claim, ...]:
     """What a submission has taken on."""
     query = (

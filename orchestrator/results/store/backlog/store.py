@@ -152,7 +152,7 @@ class BacklogStore(Store):
             of_run = (
                 select(cells.c.state_id).join(runs, runs.c.id == cells.c.run_id).where(runs.c.run == submission.run)
             )
-            claimed = list(connection.scalars(select(wanted.c.state_id).where(mine)))
+            claimed = picking.claimed(connection, submission.id)
             done = {"refusals": 0, "refusal": "", "tried_at": now, "submission_id": 0}
             connection.execute(update(wanted).where(mine, wanted.c.state_id.in_(of_run)).values(done))
             self._release(connection, submission, _NOT_PLANNED, now)
@@ -166,7 +166,7 @@ class BacklogStore(Store):
 
         def end(connection: Connection) -> None:
             now = self._clock(connection)
-            claimed = list(connection.scalars(select(wanted.c.state_id).where(wanted.c.submission_id == submission.id)))
+            claimed = picking.claimed(connection, submission.id)
             self._release(connection, submission, reason, now)
             reckoning.reckon(connection, rules, now, wanted.c.state_id.in_(claimed))
 

@@ -9,10 +9,10 @@ among the runs in flight, of which there are only so many. `holder` looks after 
 are by the clock of the database, so that replicas need not agree on the time.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Index, Integer, String, Table, Text, UniqueConstraint
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
-from orchestrator.results.store.schema import ID, KEYLESS, OPTIONS, metadata
+from orchestrator.results.store.columns import KEYLESS, OPTIONS, id_column, metadata, number, reference, words
 
 #: When a cell is due of which that is not reckoned yet.
 NEVER = 2**62
@@ -20,15 +20,11 @@ NEVER = 2**62
 _LONG = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 
 
-def _number(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, default=0)
-
-
 wanted_targets = Table(
     "wanted_targets",
     metadata,
-    Column("target_id", ID, ForeignKey("targets.id"), primary_key=True, autoincrement=False),
-    Column("owner", String(200), nullable=False, default=""),
+    reference("targets", "target_id", key=True),
+    words("owner", 200),
     Column("entries", _LONG, nullable=False),
     **OPTIONS,
 )
@@ -36,18 +32,17 @@ wanted_targets = Table(
 wanted = Table(
     "wanted",
     metadata,
-    Column("state_id", ID, ForeignKey("states.id"), primary_key=True, autoincrement=False),
-    Column("target_id", ID, ForeignKey("targets.id"), nullable=False),
+    reference("states", "state_id", key=True),
+    reference("targets", "target_id", index=True),
     # Number of the look at all sources that last named it.
-    _number("look"),
-    _number("due_at"),
+    number("look"),
+    number("due_at"),
     # 0 for none.
-    _number("submission_id"),
+    number("submission_id"),
     # How often in a row it could not even be run, since when, and why.
     Column("refusals", Integer, nullable=False, default=0),
-    _number("tried_at"),
-    Column("refusal", Text, nullable=False, default=""),
-    Index("ix_wanted_target_id", "target_id"),
+    number("tried_at"),
+    words("refusal"),
     Index("ix_wanted_submission_id_due_at", "submission_id", "due_at"),
     **KEYLESS,
 )
@@ -55,15 +50,15 @@ wanted = Table(
 submissions = Table(
     "submissions",
     metadata,
-    Column("id", ID, primary_key=True, autoincrement=True),
+    id_column(),
     Column("run", String(128), nullable=False),
     Column("slot", Integer, nullable=False),
     Column("holder", String(200), nullable=False),
-    _number("until"),
+    number("until"),
     Column("stage", String(16), nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("trouble", Text, nullable=False, default=""),
-    _number("began_at"),
+    words("trouble"),
+    number("began_at"),
     UniqueConstraint("run"),
     UniqueConstraint("slot"),
     # A number is never given twice: who is late with the end of a run must not end another.
@@ -76,20 +71,20 @@ chores = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("holder", String(200), nullable=False),
-    _number("until"),
+    number("until"),
     # Counts how often it was begun.
-    _number("number"),
+    number("number"),
     **KEYLESS,
 )
 
 scan_versions = Table(
     "scan_versions",
     metadata,
-    Column("id", ID, primary_key=True, autoincrement=True),
+    id_column(),
     Column("scan", String(128), nullable=False),
     Column("scanner_version", String(100), nullable=False),
     Column("database_version", String(100), nullable=False),
-    _number("first_at"),
+    number("first_at"),
     UniqueConstraint("scan", "scanner_version", "database_version"),
     **OPTIONS,
 )

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from orchestrator.results.store.schema import metadata
+from orchestrator.results.store.columns import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

@@ -6,8 +6,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from orchestrator.results.store import Store
+from orchestrator.results.store.columns import metadata
 from orchestrator.results.store.connection import make_engine, parse_url
-from orchestrator.results.store.schema import metadata
 
 PAGE = (Path(__file__).resolve().parents[4] / "docs" / "store.md").read_text()
 
