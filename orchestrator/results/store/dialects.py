@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy import ARRAY, String, Text, bindparam, cast, func, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
@@ -20,8 +21,12 @@ BATCH = 1000
 
 
 def among(connection: Connection, column: Column[Any], values: Sequence[Any]) -> ColumnElement[bool]:
-    """Whether a column is one of many values, which PostgreSQL takes as one parameter."""
-    if connection.dialect.name != "postgresql":
+    """Whether a column is one of many values, which PostgreSQL and SQLite take as one parameter."""
+    name = connection.dialect.name
+    if name == "sqlite":
+        given = func.json_each(bindparam("among", msgspec.json.encode(values).decode(), unique=True))
+        return column.in_(select(given.table_valued("value").c.value))
+    if name != "postgresql":
         return column.in_(values)
     # Not spelt like `_array`: what a scan of the whole table compares each row with would be read out of it each time.
     return column == func.any(bindparam("among", list(values), type_=ARRAY(_plain(column.type)), unique=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, literal, or_, select, union_all
+from sqlalchemy import and_, exists, func, literal, or_, select, union_all
 
 from orchestrator.results.store.answers import answer, outcome, when
 from orchestrator.results.store.interface import Stale, StateCount, Version
@@ -46,13 +46,12 @@ def stale(
         old = states.c.ok_at <= before if before is not None else states.c.ok_at >= 0
         found += _stale(connection, scan, old, "old", limit=limit, asked_since=asked_since)
         version = versions.get(scan)
-        if version is not None and before is not None:
+        if version is not None and before is not None and _is_other(connection, scan, version, before):
             other = and_(
                 states.c.ok_at > before,
                 or_(states.c.scanner_version != version.scanner, states.c.database_version != version.database),
             )
-            if _is_any(connection, scan, other):  # most often none is
-                found += _stale(connection, scan, other, "version", limit=limit, asked_since=asked_since)
+            found += _stale(connection, scan, other, "version", limit=limit, asked_since=asked_since)
     found.sort(key=lambda each: each[0])
     return tuple(each for _, each in found[:limit])
 
@@ -90,9 +89,21 @@ def _stale(
     ]
 
 
-def _is_any(connection: Connection, scan: str, condition: ColumnElement[bool]) -> bool:
-    """Whether a state is so, which the index tells without any row of it."""
-    return connection.scalar(select(literal(1)).where(states.c.scan == scan, condition).limit(1)) is not None
+def _is_other(connection: Connection, scan: str, version: Version, before: int) -> bool:
+    """Whether a state younger than a moment is of another version; most often none is.
+
+    Asked by the ranges of the index that lie around the one of this version, which hold only what is of another.
+    """
+    scanner, database = states.c.scanner_version, states.c.database_version
+    same = scanner == version.scanner
+    ranges = (
+        scanner < version.scanner,
+        scanner > version.scanner,
+        and_(same, database < version.database),
+        and_(same, database > version.database),
+    )
+    younger = and_(states.c.scan == scan, states.c.ok_at > before)
+    return bool(connection.scalar(select(or_(*(exists().where(younger, within) for within in ranges)))))
 
 
 def versions(connection: Connection) -> dict[str, Version]:

@@ -137,8 +137,9 @@ states = Table(
     words("database_version", 100),
     words("report_digest", 80),
     UniqueConstraint("target_id", "scan"),
-    # What is stale, by age or versions; and the counts of the whole matrix out of the index alone.
+    # What is stale by age, and the counts of the whole matrix, out of the index alone; what is stale by versions.
     Index("ix_states_scan_ok_at", "scan", "ok_at", "outcome", "scanner_version", "database_version"),
+    Index("ix_states_scan_versions", "scan", "scanner_version", "database_version", "ok_at"),
     Index("ix_states_last_at", "last_at"),
     **OPTIONS,
 )

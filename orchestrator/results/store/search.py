@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, func, literal_column, or_, select
 
 from orchestrator.results.store.answers import SEVERITIES, answer
-from orchestrator.results.store.catalogue import spell_id
+from orchestrator.results.store.catalogue import batches, spell_id
+from orchestrator.results.store.dialects import among
 from orchestrator.results.store.interface import Change, Changes, Holder, Holders, Unscanned
 from orchestrator.results.store.names import names_of, uses_of
 from orchestrator.results.store.schema import fact_ids, facts, findings, states, targets
@@ -35,18 +36,24 @@ def who_has(connection: Connection, name: str, limit: int) -> Holders:
     wanted = select(fact_ids.c.fact_id).where(_called(connection, spell_id(name))).distinct().subquery()
     there = and_(findings.c.fact_id == wanted.c.fact_id, findings.c.gone_at == 0)
     total = connection.scalar(select(func.count()).select_from(findings).join(wanted, there)) or 0
-    query = (
-        select(findings.c.first_at, states.c.scan, states.c.target_id, targets.c.target, *_SHOWN)
+    # The page first, and only then what is said of it: a CVE may be in every target there is.
+    page = (
+        select(findings.c.state_id, findings.c.fact_id, findings.c.first_at)
         .join(wanted, there)
-        .join(facts, facts.c.id == findings.c.fact_id)
-        .join(states, states.c.id == findings.c.state_id)
-        .join(targets, targets.c.id == states.c.target_id)
-        .order_by(targets.c.id, findings.c.state_id, findings.c.fact_id)
+        .order_by(findings.c.state_id, findings.c.fact_id)
         .limit(limit)
+        .subquery()
+    )
+    query = (
+        select(page, states.c.scan, states.c.target_id, targets.c.target)
+        .join(states, states.c.id == page.c.state_id)
+        .join(targets, targets.c.id == states.c.target_id)
+        .order_by(states.c.target_id, page.c.state_id, page.c.fact_id)
     )
     rows = connection.execute(query).all()
     ids = {row.target_id for row in rows}
     known, uses = names_of(connection, ids), uses_of(connection, ids)
+    said = _said_of(connection, {row.fact_id for row in rows})
     nameless: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     return Holders(
         total=total,
@@ -56,13 +63,24 @@ def who_has(connection: Connection, name: str, limit: int) -> Holders:
                 row,
                 references=known.get(row.target_id, nameless)[0],
                 owners=known.get(row.target_id, nameless)[1],
-                severity=SEVERITIES[row.severity],
                 since=datetime.fromtimestamp(row.first_at, UTC),
                 uses=uses.get(row.target_id, ()),
+                **said[row.fact_id],
             )
             for row in rows
         ),
     )
+
+
+def _said_of(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """The fields of `Holder` that facts give, by the facts' ids."""
+    found: dict[int, dict[str, Any]] = {}
+    for some in batches(ids):
+        said = select(facts.c.id.label("fact_id"), *_SHOWN).where(among(connection, facts.c.id, some))
+        for row in connection.execute(said):
+            fields = {name: getattr(row, name) for name in ("id", "package", "version", "location", "fixed_version")}
+            found[row.fact_id] = {**fields, "severity": SEVERITIES[row.severity]}
+    return found
 
 
 def _called(connection: Connection, name: str) -> ColumnElement[bool]:
