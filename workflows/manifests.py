@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -138,6 +139,13 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
         return True
 
 
+# Kubernetes and Argo read numbers as YAML 1.2 and Go spell them, PyYAML as YAML 1.1 does: a text that only they would
+# take for a number (digits of a hash: `6386090646374e04`, `0o17`) has to be quoted as well.
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"(?=.*[0-9])[-+]?(0[xob][0-9a-f_]+|[0-9_]*\.?[0-9_]*([e][-+]?[0-9]+)?)$", re.IGNORECASE),
+    list("-+.0123456789"),
+)
 _Dumper.add_representer(
     _Flow, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data, flow_style=True)
 )
