@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     __version__: str
     from orchestrator.config import Config
     from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
+    from orchestrator.follow_up import differences, export, list_results, notify, open_results, read_merged, who_has
     from orchestrator.model import Ledger, Outcome, Plan
     from orchestrator.operations import cancel, delete, fetch, follow, list_runs, logs, retry, run, status, submit
     from orchestrator.sdk import (
@@ -37,36 +38,48 @@ __all__ = [
     "__version__",
     "cancel",
     "delete",
+    "differences",
+    "export",
     "fetch",
     "follow",
     "ledger_frame",
     "lint",
+    "list_results",
     "list_runs",
     "load_catalog",
     "load_config",
     "logs",
     "make_plan",
+    "notify",
+    "open_results",
     "read_findings",
     "read_ledger",
+    "read_merged",
     "read_plan",
     "render",
     "retry",
     "run",
     "status",
     "submit",
+    "who_has",
 ]
 
 _OPERATIONS = ("cancel", "delete", "fetch", "follow", "list_runs", "logs", "retry", "run", "status", "submit")
-_HOMES = dict.fromkeys(_OPERATIONS, "operations") | {
-    "Config": "config",
-    "Ledger": "model",
-    "Outcome": "model",
-    "Plan": "model",
-    "PermanentError": "errors",
-    "ScanmatrixError": "errors",
-    "TemporaryError": "errors",
-    "UsageError": "errors",
-}
+_FOLLOW_UP = ("differences", "export", "list_results", "notify", "open_results", "read_merged", "who_has")
+_HOMES = (
+    dict.fromkeys(_OPERATIONS, "operations")
+    | dict.fromkeys(_FOLLOW_UP, "follow_up")
+    | {
+        "Config": "config",
+        "Ledger": "model",
+        "Outcome": "model",
+        "Plan": "model",
+        "PermanentError": "errors",
+        "ScanmatrixError": "errors",
+        "TemporaryError": "errors",
+        "UsageError": "errors",
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_GLOB = frozenset("*?[")
+
 
 def templates_folder() -> Path:
     """The folder of the shipped scan templates."""
@@ -112,6 +114,10 @@ def _named(config: Config) -> Iterator[tuple[Location, str]]:
     lists += [(("targets", at, "scans"), one.scans) for at, one in enumerate(config.targets)]
     for location, names in lists:
         yield from (((*location, index), name) for index, name in enumerate(names) if name != "*")
+    for at, rule in enumerate(config.policy.rules):
+        for index, name in enumerate(rule.scans):
+            if not _GLOB.intersection(name):
+                yield ("policy", "rules", at, "scans", index), name
     yield from ((("scans", "parameters", name), name) for name in config.scans.parameters)
     yield from ((("rescanAfter", name), name) for name in config.rescan_after if name != "default")
 

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, field_validator
 
 from orchestrator.environment import overlay
+from orchestrator.export_sections import ExportsSection
+from orchestrator.notification_sections import NotifySection
+from orchestrator.policy_section import PolicySection
 from orchestrator.quantities import Duration
 from orchestrator.scheduling import ScheduleSection
 from orchestrator.sections import (
@@ -25,13 +28,13 @@ from orchestrator.sections import (
     LimitsSection,
     Local,
     PlatformName,
-    PolicySection,
     Scans,
     Store,
     TargetSource,
     Text,
     VolumeSection,
 )
+from orchestrator.suppression_section import SuppressionSection
 from orchestrator.validation import Section, validate
 from orchestrator.yaml_source import Location, Problem, Source, SourceError, read_yaml
 
@@ -77,6 +80,9 @@ class Config(Section):
     rescan_after: dict[str, Duration] = Field(default_factory=dict)
     allow: Allow | None = None
     policy: PolicySection = PolicySection()
+    suppression: SuppressionSection = SuppressionSection()
+    exports: ExportsSection = ExportsSection()
+    notify: NotifySection = NotifySection()
     store: Store = Store()
     schedule: ScheduleSection = ScheduleSection()
     engine: Literal["local", "argo"] = "local"

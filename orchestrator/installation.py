@@ -92,11 +92,13 @@ class SchedulerPods(Section):
         replicas: how many of them; 0 leaves it in the cluster without a pod.
         store_secret: Secret whose key `url` is the URL of the store; None for a file on the volume.
         kubeconfig_secret: Secret whose key `kubeconfig` has the contexts of other clusters; None for none.
+        environment_secret: Secret whose keys become variables: credentials of exports and notifications; None for none.
     """
 
     replicas: Annotated[int, Field(ge=0, le=20)] = 0
     store_secret: Annotated[str, Field(pattern=_NAME)] | None = None
     kubeconfig_secret: Annotated[str, Field(pattern=_NAME)] | None = None
+    environment_secret: Annotated[str, Field(pattern=_NAME)] | None = None
 
     @model_validator(mode="after")
     def _one_store(self) -> SchedulerPods:

@@ -1,4 +1,7 @@
-"""Any file of ours, checked by itself: a configuration, a CSV of targets or a scan template, told apart by content."""
+"""Any file of ours, checked by itself, told apart by content.
+
+A configuration, a CSV of targets, a scan template, an ignore file or a VEX document.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from orchestrator.git_url import judge_ref, judge_url
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory.csv_file import parse_csv
 from orchestrator.model import TargetKind
+from orchestrator.results.suppression import vex
+from orchestrator.results.suppression.rules import KEY as RULES_KEY
+from orchestrator.results.suppression.rules import parse_rules
 from orchestrator.scan_template import Template, read_template
 from orchestrator.validation import fields
 from orchestrator.yaml_source import Problem, SourceError, parse_yaml, read_text
@@ -19,17 +25,21 @@ from orchestrator.yaml_source import Problem, SourceError, parse_yaml, read_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orchestrator.model import Scan
+
 _CONFIG = "scanmatrix.yaml"
 
-Kind = Literal["config", "csv", "template"]
+Kind = Literal["config", "csv", "template", "ignore"]
 
 
 def lint_file(path: Path) -> list[Problem]:
     """What is wrong with a file of ours, in the order of its lines; nothing when it is fine.
 
-    No network is used, and no environment variable. A CSV's scans are looked up in the catalog of the `scanmatrix.yaml`
-    beside it, or among the shipped ones when there is none.
+    No network is used, and no environment variable. Scans of a CSV and of an ignore file are looked up in the catalog
+    of the `scanmatrix.yaml` beside it, or among the shipped ones when there is none.
     """
+    if (data := _vex(path)) is not None:
+        return vex.parse(data, str(path)).problems
     try:
         text = read_text(path)
         match find_kind(text, path):
@@ -37,6 +47,9 @@ def lint_file(path: Path) -> list[Problem]:
                 problems = list(_lint_csv(path, text))
             case "template":
                 read_template(path)
+                problems = []
+            case "ignore":
+                parse_rules(text, str(path), scans=tuple(_catalog_beside(path)))
                 problems = []
             case "config":
                 problems = list(_lint_config(path))
@@ -60,14 +73,20 @@ def find_kind(text: str, path: Path) -> Kind:
     keys = set(source.data) if isinstance(source.data, dict) else set()
     if {"apiVersion", "kind"} <= keys:
         raise SourceError([source.problem((), "is a Kubernetes manifest, not a file of scanmatrix")])
+    if RULES_KEY in keys:
+        return "ignore"
     ours, theirs = set(fields(Config)), set(fields(Template))
     return "template" if len(keys & (theirs - ours)) > len(keys & (ours - theirs)) else "config"
 
 
 def _lint_config(path: Path) -> Iterator[Problem]:
-    """Its own mistakes, scans that do not exist, malformed references and URLs, and CSVs that are not there."""
+    """Its own mistakes, scans that do not exist, malformed references and URLs, and files that are not there."""
     config = load_config(path, environment={})
     load_catalog(config)
+    yield from vex.paths(config)[1]
+    rules = config.suppression.rules
+    if rules is not None and not (config.base / Path(rules).expanduser()).is_file():
+        yield config.problem(("suppression", "rules"), f"there is no file {rules!r}")
     for index, target in enumerate(config.targets):
         location = ("targets", index)
         if target.image is not None and (wrong := _judge_reference(target.image)):
@@ -81,13 +100,27 @@ def _lint_config(path: Path) -> Iterator[Problem]:
 
 def _lint_csv(path: Path, text: str) -> Iterator[Problem]:
     """Its own mistakes, and malformed references and URLs, which planning would make failed rows."""
-    config = path.parent / _CONFIG
-    catalog = load_catalog(load_config(config, environment={}) if config.is_file() else None)
-    for entry in parse_csv(text, str(path), tuple(catalog)):
+    for entry in parse_csv(text, str(path), tuple(_catalog_beside(path))):
         is_repository = entry.kind is TargetKind.REPOSITORY
         wrong = _judge_repository(entry.reference, entry.ref) if is_repository else _judge_reference(entry.reference)
         if wrong:
             yield Problem(str(path), int(entry.origin.rpartition(":")[2]), wrong)
+
+
+def _catalog_beside(path: Path) -> dict[str, Scan]:
+    """The scans of the configuration in the same folder, or the shipped ones."""
+    config = path.parent / _CONFIG
+    return load_catalog(load_config(config, environment={}) if config.is_file() else None)
+
+
+def _vex(path: Path) -> bytes | None:
+    """The content of a file that is meant to be a VEX document; None for any other."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(vex.MAX_BYTES + 1)
+    except OSError:
+        return None
+    return data if vex.is_vex(data) else None
 
 
 def _judge_reference(reference: str) -> str:

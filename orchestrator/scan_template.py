@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
@@ -90,6 +90,9 @@ class Template(Section):
     command: tuple[str, ...] = ()
     repository: RepositorySection | None = None
     format: str
+    kinds: tuple[Literal["vulnerability", "malware", "secret", "misconfiguration", "license", "check"], ...] | None = (
+        None
+    )
     report: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "report.json"
     report_from_stdout: bool = False
     environment: Variables = Field(default_factory=dict)

@@ -23,6 +23,7 @@ from orchestrator.errors import UsageError
 from orchestrator.git_url import holds_credentials
 from orchestrator.sections import Git, TargetSource
 from orchestrator.volume import Volume
+from orchestrator.yaml_source import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,6 +99,7 @@ def make_plan(
     scans: Sequence[str] = (),
     run: str | None = None,
     offline: bool = False,
+    partial: bool = False,
 ) -> Plan:
     """Plan a run: every cell with its decision, every image by digest, every repository by commit, and what it costs.
 
@@ -106,9 +108,12 @@ def make_plan(
         scans: scans to run instead of those the targets ask for.
         run: id of the run; made from the time when None.
         offline: ask no registry and no git host.
+        partial: whether these are only some of the targets and scans that are wanted, so that what is not in the plan
+            is not taken for gone when runs are compared; so it is where `scans` are given.
 
     Raises:
-        UsageError: there is nothing to scan, an unknown scan is asked for, or the budget is exceeded.
+        UsageError: there is nothing to scan, an unknown scan is asked for, the budget is exceeded, or the ignore file
+            or a VEX document has mistakes.
     """
     from orchestrator import planning
 
@@ -122,6 +127,7 @@ def make_plan(
         now=now,
         offline=offline,
         history=_history(config, now),
+        partial=partial or bool(scans),
     )
 
 
@@ -180,6 +186,7 @@ def _contents(config: Config) -> dict[str, str]:
         return {}
     named = [source.csv.path for source in config.targets if source.csv and source.csv.git is None]
     named += config.scans.templates
+    named += _suppression_files(config)
     found = {"scanmatrix.yaml": config.path.read_text(encoding="utf-8")}
     for name in named:
         if Path(name).name != name or not (config.base / name).is_file():
@@ -189,6 +196,17 @@ def _contents(config: Config) -> dict[str, str]:
             )
         found[name] = (config.base / name).read_text(encoding="utf-8")
     return found
+
+
+def _suppression_files(config: Config) -> list[str]:
+    """The ignore file and the VEX documents, globs expanded."""
+    from orchestrator.results.suppression import vex
+
+    files, problems = vex.paths(config)
+    if problems:
+        raise SourceError(problems)
+    rules = config.suppression.rules
+    return [*([] if rules is None else [rules]), *(name for name, _ in files)]
 
 
 def with_spec_size(plan: Plan, config: Config) -> Plan:
@@ -230,7 +248,7 @@ def read_findings(config: Config, run: str) -> pd.DataFrame:
 
 
 def lint(path: Path | str) -> list[Problem]:
-    """What is wrong with a file of ours: configuration, CSV of targets, scan template."""
+    """What is wrong with a file of ours: configuration, CSV of targets, scan template, ignore file, VEX document."""
     from orchestrator.lint import lint_file
 
     return lint_file(Path(path))

@@ -290,18 +290,6 @@ class LimitsSection(Section):
         return model.Limits(**self.model_dump(), volume_bytes=volume_bytes)
 
 
-class PolicySection(Section):
-    """When a run is good enough; see `orchestrator.model.Policy`."""
-
-    coverage: Annotated[float, Field(ge=0, le=100)] = 100.0
-    severity: model.Severity | None = None
-    warn_only: bool = False
-
-    def document(self) -> model.Policy:
-        """As the plan holds it."""
-        return model.Policy(**self.model_dump())
-
-
 class Allow(Section):
     """Scanner images that may run: `registry/repository[:tag]` globs, or digests; at least one of either."""
 

@@ -9,10 +9,15 @@ runs/<run>/<target>/<scan>/checkout/         the files of a repository, unpacked
 runs/<run>/<target>/<scan>/report.json       what the scanner wrote
 runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
 runs/<run>/.reserve                          room for the results, given back when the run ends
-results/<run>/ledger.json, findings.parquet, findings.csv, bom.cdx.json, summary.md
+feeds/                                       what is known of vulnerabilities elsewhere, put there by whoever runs this
+results/<run>/ledger.json, findings.*, merged.*, bom.cdx.json, report.html, summary.md
+suppression/first-used/<rule>                when an ignore rule without an expiry was first used
+results/<run>/notifications/<delivery>.json  what was told of the run, and what is still to be told
+ages/<hash>.json                             since when findings are known, one for each name of a target and platform
 store.sqlite3                                the store, unless another database is configured
 """
 
+import hashlib
 import os
 import re
 import tempfile
@@ -107,9 +112,23 @@ class Volume:
         """The file that keeps room for the results of a run."""
         return self.run(run) / ".reserve"
 
+    def feed(self, name: str) -> Path:
+        """A file that somebody else wrote of vulnerabilities (EPSS, KEV), and that policies ask for."""
+        return self.root / "feeds" / _safe(name)
+
+    @property
+    def suppression(self) -> Path:
+        """The folder of what is remembered about ignore rules."""
+        return self.root / "suppression"
+
     def results(self, run: str) -> Path:
         """The folder of a run's results."""
         return self.root / "results" / _safe(run)
+
+    def ages(self, reference: str, platform: str) -> Path:
+        """The file that tells since when findings are known under this name of a target."""
+        digest = hashlib.sha256(f"{reference}\n{platform}".encode("utf-8", "surrogatepass")).hexdigest()
+        return self.root / "ages" / f"{digest[:32]}.json"
 
 
 @contextmanager

@@ -11,13 +11,13 @@ STARTED, FINISHED = "2025-03-01T10:00:00Z", "2025-03-01T10:00:05Z"
 ENDED = CellRecord(attempts=1, started=STARTED, finished=FINISHED, exit_code=0)
 
 SCANS = tuple(
-    Scan(name=name, image=f"registry.example/{name}:1", command=("scan",), format=format_, report=report)
-    for name, format_, report in (
-        ("dependency", "grype", "report.json"),
-        ("general", "trivy", "report.json"),
-        ("root-user", "scanmatrix", "report.json"),
-        ("sbom", "cyclonedx", "report.json"),
-        ("virus", "clamav", "report.txt"),
+    Scan(name=name, image=f"registry.example/{name}:1", command=("scan",), format=format_, report=report, kinds=kinds)
+    for name, format_, report, kinds in (
+        ("dependency", "grype", "report.json", None),
+        ("general", "trivy", "report.json", None),
+        ("root-user", "scanmatrix", "report.json", ("check",)),
+        ("sbom", "cyclonedx", "report.json", None),
+        ("virus", "clamav", "report.txt", None),
     )
 )
 CLEAN = {

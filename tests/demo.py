@@ -27,7 +27,8 @@ COMMAND = shutil.which("scanmatrix", path=str(Path(sys.executable).parent)) or "
 NEXT = f"""
 Every cell of the matrix is accounted for above. Look further:
 
-  scanmatrix-data/results/   for each run: ledger.json, findings.parquet and .csv, bom.cdx.json, summary.md
+  scanmatrix-data/results/   for each run: report.html (open it), summary.md, merged.csv, ledger.json, bom.cdx.json, …
+  scanmatrix results show    what was found, the worst first; `scanmatrix results` has diff, who-has and export
   {CONFIG}   what ran; docs/configuration.md explains every key
 
 To use it on your own images (the command is in .venv/bin):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import catalog, install, matrix, render, runs, schedule, store
+from orchestrator.cli import catalog, install, matrix, render, results, runs, schedule, store
 
 app = typer.Typer(
     name="scanmatrix",
@@ -47,4 +47,5 @@ app.command("render")(render.render)
 app.command("install")(install.install)
 app.command("templates")(catalog.templates)
 app.command("lint")(catalog.lint)
+app.add_typer(results.app)
 app.add_typer(store.app)

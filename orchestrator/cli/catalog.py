@@ -27,7 +27,9 @@ def templates(config: ConfigFile = None, output: OutputOption = Output.TABLE) ->
 
 
 def lint(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Configurations, target CSVs, scan templates.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Configurations, target CSVs, templates, ignore files, VEX.")
+    ],
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Check files that people write for us.

@@ -27,7 +27,7 @@ def plan(
     from orchestrator.cli.output import print_data, print_plan
 
     settings = sdk.load_config(config, references=references or ())
-    planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
+    planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
     planned = sdk.with_spec_size(planned, settings)
     if output is Output.TABLE:
         print_plan(planned)
@@ -63,7 +63,7 @@ def run(
 
     Example: scanmatrix run registry.example/app:1.2 --scan sbom
     """
-    from orchestrator import operations, sdk
+    from orchestrator import follow_up, operations, sdk
     from orchestrator.cli.output import print_data
     from orchestrator.cli.progress import progress
     from orchestrator.cli.runs import choose_engine, detached, show_ledger
@@ -72,12 +72,14 @@ def run(
     if resume is not None:
         planned = sdk.read_plan(settings, resume)
     else:
-        planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
+        planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
     if detach:
         typer.echo(operations.submit(planned, settings))
         return
     with detached(settings, planned.run), progress(quiet=quiet, lines=settings.engine == "argo") as observer:
         ledger = operations.run(planned, settings, observer=observer)
+    for trouble in follow_up.deliver(settings, ledger.run):
+        typer.echo(f"scanmatrix: {trouble}", err=True)
     if output is not Output.TABLE:
         print_data(ledger, output)
     show_ledger(ledger, settings, table=output is Output.TABLE)

@@ -106,7 +106,7 @@ def print_plan(plan: Plan) -> None:
     for target in plan.targets:
         of_target = marks.get(target.id, {})
         note = f" ({target.platform})" if several and not target.is_repository else ""
-        names = _names((name.reference for name in target.names), note)
+        names = names_of((name.reference for name in target.names), note)
         # One reason for the whole row is said once, under the name, not in every column.
         reasons = set(of_target.values()) - {"x"}
         if target.error and len(reasons) == 1:
@@ -138,7 +138,7 @@ def print_ledger(ledger: Ledger) -> None:
     """Every cell and how it ended; how many components it has, where a scan wrote a BOM."""
     columns = ["Target", "Scan", "Outcome", "Findings", "Components", "Why"]
     rows = [
-        [_names(row.references), row.scan, row.outcome.value, _count(row.findings), _count(row.components), _why(row)]
+        [names_of(row.references), row.scan, row.outcome.value, _count(row.findings), _count(row.components), _why(row)]
         for row in ledger.rows
     ]
     if all(row.components is None for row in ledger.rows):
@@ -152,7 +152,7 @@ def _count(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def _names(references: Iterable[str], note: str = "") -> str:
+def names_of(references: Iterable[str], note: str = "") -> str:
     """Every name of a target once, a line each; archives below the working directory without the way there."""
     here = f"{Path.cwd()}{os.sep}"
     return "\n".join(f"{reference.removeprefix(here)}{note}" for reference in dict.fromkeys(references))

@@ -135,12 +135,13 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
     from orchestrator import sdk
     from orchestrator.cli import POLICY
     from orchestrator.cli.output import print_ledger
+    from orchestrator.results.policy import told
 
     if table:
         print_ledger(ledger)
         typer.echo(f"Results: {sdk.results_folder(settings, ledger.run)}")
-    for rule in ledger.verdict.broken:
-        typer.echo(f"policy: {rule}", err=True)
+    for line in told(ledger.verdict):
+        typer.echo(f"policy: {line}", err=True)
     if not ledger.verdict.passed:
         raise typer.Exit(POLICY)
 

@@ -8,7 +8,17 @@ from orchestrator.findings.interface import ReportFormat
 
 def formats() -> dict[str, ReportFormat]:
     """Every report format by the name that scan templates give it."""
-    from orchestrator.findings import clamav, cyclonedx, grype, scanmatrix, scorecard, trivy  # noqa: PLC0415 - on first use
+    from orchestrator.findings import (  # noqa: PLC0415 - on first use
+        clamav,
+        cyclonedx,
+        dockle,
+        grype,
+        osv,
+        sarif,
+        scanmatrix,
+        scorecard,
+        trivy,
+    )
 
-    known: tuple[ReportFormat, ...] = (clamav, cyclonedx, grype, scanmatrix, scorecard, trivy)
+    known: tuple[ReportFormat, ...] = (clamav, cyclonedx, dockle, grype, osv, sarif, scanmatrix, scorecard, trivy)
     return {each.name: each for each in known}

@@ -16,6 +16,7 @@ from orchestrator.findings.interface import Report, ReportError
 from orchestrator.model import Finding, Severity
 
 name = "clamav"
+kinds: tuple[str, ...] = ("malware",)
 
 _SUMMARY = re.compile(r"^-+ SCAN SUMMARY -+\s*$", re.MULTILINE)
 _FIELD = re.compile(r"^([A-Z][a-z]+ [a-z]+): *(.*?) *$", re.MULTILINE)

@@ -1,7 +1,8 @@
-"""CycloneDX JSON 1.2 and later, as inventories and as vulnerability reports: vulnerabilities become findings.
+"""CycloneDX, JSON and XML, as inventories and as vulnerability reports: vulnerabilities become findings.
 
 https://cyclonedx.org/docs/1.6/json/. `bomFormat` and `specVersion` are what the schema requires of every document; one
-that has neither subject nor content beside them is refused, because it says nothing of what was looked at.
+that has neither subject nor content beside them is refused, because it says nothing of what was looked at. What a
+vulnerability's `analysis` says does not unmake the finding: give the document as VEX for that.
 """
 
 import re
@@ -12,13 +13,18 @@ import msgspec
 
 from orchestrator.findings.decoding import decode_json, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
+from orchestrator.findings.markup import looks_like_xml
+from orchestrator.findings.scores import cvss_of, score_of
 from orchestrator.model import Cvss, Finding, Severity
 
 name = "cyclonedx"
+kinds: tuple[str, ...] = ("vulnerability",)
 
 _METHODS = {"CVSSv2": "2.0", "CVSSv3": "3.0", "CVSSv31": "3.1", "CVSSv4": "4.0"}
 _PATH_PROPERTIES = ("syft:location:0:path", "aquasecurity:trivy:FilePath", "SrcFile")
 _UPGRADE = re.compile(r"[Uu]pgrade (?:(?P<package>\S+) )?to (?:version )?(?P<version>[^;\s][^;]*)")
+
+_OR_LATER = re.compile(r",? (?:or|and) (?:higher|later|above|newer)\b.*")
 
 
 class _Part(msgspec.Struct, gc=False, rename="camel"):
@@ -96,6 +102,7 @@ class _Document(_Part):
     spec_version: str
     metadata: _Metadata | None = None
     components: list[_Component] | None = None
+    services: list[_Component] | None = None
     vulnerabilities: list[_Vulnerability] | None = None
 
 
@@ -103,15 +110,14 @@ def parse(data: bytes) -> Report:
     """Read a CycloneDX document; one finding per vulnerability and component that it affects.
 
     Raises:
-        ReportError: it is not a whole CycloneDX JSON document.
+        ReportError: it is not a whole CycloneDX document.
     """
-    if data[:256].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        raise ReportError("the report is XML; of CycloneDX only JSON is read: let the scanner write that")
-    document = decode_json(data, _Document, what="a CycloneDX document")
+    document, bom = _read(data)
     if document.bom_format != "CycloneDX" or not re.fullmatch(r"1\.\d+", document.spec_version):
         raise ReportError(f"the report is not a CycloneDX document: {document.bom_format} {document.spec_version}")
-    if document.metadata is None and document.components is None and document.vulnerabilities is None:
-        raise ReportError("the CycloneDX document says nothing: no metadata, components or vulnerabilities")
+    said = (document.metadata, document.components, document.services, document.vulnerabilities)
+    if all(each is None for each in said):
+        raise ReportError("the CycloneDX document says nothing: no metadata, components, services or vulnerabilities")
     scanner, version = _tool(document.metadata.tools if document.metadata else None)
     components = _by_ref(document) if document.vulnerabilities else {}
     findings = [finding for each in document.vulnerabilities or () for finding in _findings(each, components)]
@@ -119,8 +125,22 @@ def parse(data: bytes) -> Report:
         scanner=scanner,
         scanner_version=version,
         findings=tuple(findings),
-        bom=decode_json(data, dict[str, Any], what="a CycloneDX document"),
+        bom=bom,
     )
+
+
+def _read(data: bytes) -> tuple[_Document, dict[str, Any]]:
+    """The parts that are needed here, and the whole document as JSON has it."""
+    if not looks_like_xml(data):
+        document = decode_json(data, _Document, what="a CycloneDX document")
+        return document, decode_json(data, dict[str, Any], what="a CycloneDX document")
+    from orchestrator.findings.cyclonedx_xml import to_json  # noqa: PLC0415 - on first use
+
+    bom = to_json(data)
+    try:
+        return msgspec.convert(bom, _Document), bom
+    except msgspec.ValidationError as error:
+        raise ReportError(f"the report is not a CycloneDX document: {error}") from error
 
 
 def _tool(tools: Any) -> tuple[str, str]:
@@ -132,10 +152,10 @@ def _tool(tools: Any) -> tuple[str, str]:
 
 
 def _by_ref(document: _Document) -> dict[str, _Component]:
-    """Every component that can be referred to, nested ones and the document's subject included."""
+    """Every component and service that can be referred to, nested ones and the document's subject included."""
     found: dict[str, _Component] = {}
     subject = document.metadata.component if document.metadata else None
-    waiting = [*(document.components or ()), *([subject] if subject else ())]
+    waiting = [*(document.components or ()), *(document.services or ()), *([subject] if subject else ())]
     while waiting:
         component = waiting.pop()
         found[component.bom_ref or component.purl or ""] = component
@@ -211,8 +231,12 @@ def _upgrade(recommendation: str | None, package: str) -> str:
     """The fixed version in a recommendation such as Trivy's `Upgrade a to version 1.2; Upgrade b to version 3`."""
     advice = list(_UPGRADE.finditer(recommendation or ""))
     if len(advice) == 1:
-        return advice[0]["version"].strip().rstrip(".")
-    return next((each["version"].strip() for each in advice if package and each["package"] == package), "")
+        return _version(advice[0])
+    return next((_version(each) for each in advice if package and each["package"] == package), "")
+
+
+def _version(advice: re.Match[str]) -> str:
+    return _OR_LATER.sub("", advice["version"].strip()).rstrip(".")
 
 
 def _cvss(each: _Vulnerability) -> Cvss | None:
@@ -220,13 +244,21 @@ def _cvss(each: _Vulnerability) -> Cvss | None:
     best: tuple[str, bool] = ("", False)
     found = None
     for rating in each.ratings or ():
-        vector = rating.vector or ""
-        version = vector[5:8] if vector.startswith("CVSS:") else _METHODS.get(rating.method or "", "")
-        score = _number(rating.score)
-        order = (version, _same_source(each, rating))
-        if version and score is not None and (found is None or order > best):
-            best, found = order, Cvss(score=score, version=version, vector=vector)
+        rated = _rated(rating)
+        order = (rated.version, _same_source(each, rating)) if rated else best
+        if rated and (found is None or order > best):
+            best, found = order, rated
     return found
+
+
+def _rated(rating: _Rating) -> Cvss | None:
+    """A rating of a CVSS method; its score is that of the vector where there is none."""
+    vector = rating.vector or ""
+    version = vector[5:8] if vector.startswith("CVSS:") else _METHODS.get(rating.method or "", "")
+    if not version:
+        return None
+    score = score_of(rating.score)
+    return cvss_of(vector, version) if score is None else Cvss(score=score, version=version, vector=vector)
 
 
 def _severity(each: _Vulnerability, cvss: Cvss | None) -> Severity:
@@ -241,11 +273,3 @@ def _severity(each: _Vulnerability, cvss: Cvss | None) -> Severity:
 
 def _same_source(each: _Vulnerability, rating: _Rating) -> bool:
     return each.source is not None and rating.source is not None and each.source.name == rating.source.name
-
-
-def _number(value: Any) -> float | None:
-    """A score; some tools write it as text."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None

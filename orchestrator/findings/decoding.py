@@ -98,12 +98,11 @@ def severity_of(cvss: Cvss | None) -> Severity:
     return next(band for least, band in bands if cvss.score >= least)
 
 
-def title(text: str | None) -> str:
-    """The first line of a text, cut to a title's length."""
-    if not text:
-        return ""
-    line = text.strip().split("\n", 1)[0].strip()
-    return line if len(line) <= _TITLE_LENGTH else line[: _TITLE_LENGTH - 1] + "…"
+def title(text: str | None, end: str = "") -> str:
+    """The first line of a text, cut to a title's length; `end` (` (line 3)`) is put after it and never cut."""
+    line = text.strip().split("\n", 1)[0].strip() if text else ""
+    most = _TITLE_LENGTH - len(end)
+    return (line if len(line) <= most else line[: most - 1] + "…") + end
 
 
 def other_ids(ids: set[str], own: str) -> tuple[str, ...]:

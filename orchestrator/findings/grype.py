@@ -1,7 +1,8 @@
 """Grype's JSON report (`grype -o json`), from 0.7 of 2021 with flat CVSS and fix fields to today's.
 
-A report has `matches` and says who wrote it of what (`descriptor`, `source`); a document without these is damaged,
-not clean. `ignoredMatches` are not findings: an ignore rule of the scanner's own configuration dropped them.
+A report has `matches` and says who wrote it of what (`descriptor`, `source`); a document without these, and with
+nothing found, is damaged, not clean. `ignoredMatches` are not findings: an ignore rule of the scanner's own
+configuration dropped them.
 """
 
 from typing import Any
@@ -13,6 +14,7 @@ from orchestrator.findings.interface import Report, ReportError
 from orchestrator.model import Cvss, Finding
 
 name = "grype"
+kinds: tuple[str, ...] = ("vulnerability",)
 
 
 class _Part(msgspec.Struct, gc=False, rename="camel"):
@@ -54,6 +56,7 @@ class _Vulnerability(_Part):
 
 class _Location(_Part):
     path: str | None = None
+    real_path: str | None = None
     annotations: dict[str, str] | None = None
 
 
@@ -100,7 +103,7 @@ def parse(data: bytes) -> Report:
         ReportError: it is not a whole Grype report.
     """
     document = decode_json(data, _Document, what="a Grype report")
-    if document.descriptor is None and document.source is None:
+    if document.descriptor is None and document.source is None and not document.matches:
         raise ReportError("the report is not a Grype report: it has neither `descriptor` nor `source`")
     descriptor = document.descriptor or _Descriptor()
     return Report(
@@ -136,8 +139,8 @@ def _location(locations: list[_Location | str] | None) -> str:
         if isinstance(location, str):
             return first or location
         if location.annotations and location.annotations.get("evidence") == "primary":
-            return location.path or ""
-        first = first or location.path or ""
+            return location.path or location.real_path or ""
+        first = first or location.path or location.real_path or ""
     return first
 
 

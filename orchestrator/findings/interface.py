@@ -45,9 +45,15 @@ class Report(Document, frozen=True):
 
 
 class ReportFormat(Protocol):
-    """One report format; an implementation is a module with these two."""
+    """One report format; an implementation is a module with these three.
+
+    Attributes:
+        name: as scan templates call it.
+        kinds: the kinds of findings that its reports can hold.
+    """
 
     name: str
+    kinds: tuple[str, ...]
 
     def parse(self, data: bytes) -> Report:
         """Read a report.

@@ -16,9 +16,10 @@ import msgspec
 
 from orchestrator.findings.decoding import decode_json
 from orchestrator.findings.interface import Report, ReportError
-from orchestrator.model import Document, Finding
+from orchestrator.model import KINDS, Document, Finding
 
 name = "scanmatrix"
+kinds: tuple[str, ...] = KINDS
 
 FORMAT: Literal["scanmatrix/1"] = "scanmatrix/1"
 

@@ -15,6 +15,7 @@ from orchestrator.findings.interface import Report, ReportError
 from orchestrator.model import Finding, Severity
 
 name = "scorecard"
+kinds: tuple[str, ...] = ("check",)
 
 #: Id of the finding that holds the score of all checks.
 TOTAL = "Score"

@@ -10,11 +10,12 @@ from typing import cast
 
 import msgspec
 
-from orchestrator.findings.decoding import decode_json, other_ids, severity, title
+from orchestrator.findings.decoding import decode_json, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.model import Cvss, Finding
 
 name = "trivy"
+kinds: tuple[str, ...] = ("vulnerability", "misconfiguration", "secret", "license")
 
 # Results of language packages found one by one carry one of these names in place of a path.
 _NOT_A_PATH = frozenset({"Python", "Conda", "Ruby", "Node.js", "Java", "Kubernetes"})
@@ -44,7 +45,7 @@ class _Source(_Part):
 
 
 class _Vulnerability(_Part):
-    vulnerability_id: str = msgspec.field(name="VulnerabilityID")
+    vulnerability_id: str | None = msgspec.field(name="VulnerabilityID", default=None)
     vendor_ids: list[str] | None = msgspec.field(name="VendorIDs", default=None)
     pkg_name: str | None = None
     pkg_path: str | None = None
@@ -72,6 +73,7 @@ class _Secret(_Part):
     rule_id: str = msgspec.field(name="RuleID")
     title: str | None = None
     severity: str | None = None
+    start_line: int = 0
 
 
 class _License(_Part):
@@ -108,6 +110,7 @@ class _Document(_Part):
     trivy: _Tool | None = None
     cluster_name: str | None = None
     resources: list[_Resource] | None = None
+    findings: list[_Resource] | None = None
     vulnerabilities: list[_Resource] | None = None
     misconfigurations: list[_Resource] | None = None
 
@@ -137,13 +140,15 @@ def parse(data: bytes) -> Report:
 
 def _proven(document: _Document) -> bool:
     """Whether an object has what every report of Trivy has."""
-    if document.schema_version is not None and document.artifact_name is not None:
+    if document.schema_version is not None and (document.artifact_name is not None or document.results):
         return True
     return document.cluster_name is not None or document.resources is not None
 
 
 def _results(document: _Document) -> list[_Result]:
-    resources = [*(document.resources or ()), *(document.vulnerabilities or ()), *(document.misconfigurations or ())]
+    """Of `trivy k8s` those of `Resources`, in a summary `Findings`, and two lists apart in its first versions."""
+    resources = [*(document.resources or ()), *(document.findings or ())]
+    resources += [*(document.vulnerabilities or ()), *(document.misconfigurations or ())]
     return [*(document.results or ()), *(result for resource in resources for result in resource.results or ())]
 
 
@@ -156,7 +161,7 @@ def _findings(result: _Result) -> list[Finding]:
             id=each.rule_id,
             kind="secret",
             severity=severity(each.severity),
-            title=title(each.title),
+            title=title(each.title, f" (line {each.start_line})" if each.start_line else ""),
             location=result.target,
         )
         for each in result.secrets or ()
@@ -183,18 +188,23 @@ def _path(result: _Result) -> str:
 
 
 def _vulnerability(each: _Vulnerability, path: str) -> Finding:
+    if each.vulnerability_id is None and not each.pkg_name:
+        raise ReportError(
+            "the report is not a Trivy report: a vulnerability has neither `VulnerabilityID` nor `PkgName`"
+        )
+    own, cvss = each.vulnerability_id or "unnamed", _cvss(each)
     return Finding(
-        id=each.vulnerability_id,
+        id=own,
         kind="vulnerability",
-        severity=severity(each.severity),
-        aliases=other_ids(set(each.vendor_ids), each.vulnerability_id) if each.vendor_ids else (),
+        severity=severity(each.severity) if each.severity else severity_of(cvss),
+        aliases=other_ids(set(each.vendor_ids), own) if each.vendor_ids else (),
         title=title(each.title or each.description),
         package=each.pkg_name or "",
         version=each.installed_version or "",
         purl=(each.pkg_identifier.purl if each.pkg_identifier else "") or "",
         location=each.pkg_path or path,
         fixed_version=each.fixed_version or "",
-        cvss=_cvss(each),
+        cvss=cvss,
     )
 
 

@@ -65,11 +65,11 @@ def connection_error(host: str, error: Exception) -> ImageError:
         )
     if any(sign in text for sign in _NO_TLS):
         return Untrusted(f"{host}: does not speak TLS; if that is meant, add the host to `insecure`")
-    return Broken(f"{host}: {_reason(error)}; is it up and reachable?")
+    return Broken(f"{host}: {reason(error)}; is it up and reachable?")
 
 
-def _reason(error: BaseException) -> str:
-    """The words for the innermost cause."""
+def reason(error: BaseException) -> str:
+    """Words for the innermost cause of a failed connection; they hold no URL."""
     causes = [error]
     while len(causes) < 20:  # noqa: PLR2004 - chains are short, but nothing guarantees it
         last = causes[-1]

@@ -102,11 +102,26 @@ class Transport:
     def _pool(self, url: str, *, verify: bool) -> urllib3.PoolManager:
         """The connections for a URL: one pool of them for plain HTTP and each way of TLS, and for each proxy."""
         kind = ("verified" if verify else "unverified") if url.startswith("https:") else "plain"
-        proxy = _proxy(url)
+        proxy = proxy_for(url)
         with self._lock:
             if (kind, proxy) not in self._pools:
-                self._pools[kind, proxy] = _make_pool(kind, proxy)
+                context = None if kind == "plain" else tls_context(verify=verify)
+                self._pools[kind, proxy] = _make_pool(context, proxy)
             return self._pools[kind, proxy]
+
+
+def pool_for(url: str, *, verify: bool = True, ca_file: str | None = None) -> urllib3.PoolManager:
+    """Connections as this module makes them, for those who send more than GETs.
+
+    Args:
+        url: what will be asked; its proxy is the environment's.
+        verify: whether to verify certificates.
+        ca_file: certificates to trust instead of the system's.
+
+    Raises:
+        Untrusted: the file cannot be read.
+    """
+    return _make_pool(tls_context(verify=verify, file=ca_file) if url.startswith("https:") else None, proxy_for(url))
 
 
 def finish(response: Response) -> None:
@@ -133,8 +148,7 @@ def read_all(response: Response, limit: int, origin: str) -> bytes:
     return data
 
 
-def _make_pool(kind: str, proxy: str) -> urllib3.PoolManager:
-    context = None if kind == "plain" else _tls(verify=kind == "verified")
+def _make_pool(context: ssl.SSLContext | None, proxy: str) -> urllib3.PoolManager:
     if not proxy:
         return urllib3.PoolManager(num_pools=16, maxsize=64, ssl_context=context)
     login = parse_url(proxy).auth
@@ -142,9 +156,9 @@ def _make_pool(kind: str, proxy: str) -> urllib3.PoolManager:
     return urllib3.ProxyManager(proxy, num_pools=16, maxsize=64, ssl_context=context, proxy_headers=headers)
 
 
-def _tls(*, verify: bool) -> ssl.SSLContext:
-    """The system's certificates, or those of the file that the usual variables name."""
-    file = next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
+def tls_context(*, verify: bool, file: str | None = None) -> ssl.SSLContext:
+    """The system's certificates, or those of a file: this one, or the one that the usual variables name."""
+    file = file or next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
     try:
         context = ssl.create_default_context(cafile=file)
     except OSError as error:
@@ -155,7 +169,7 @@ def _tls(*, verify: bool) -> ssl.SSLContext:
     return context
 
 
-def _proxy(url: str) -> str:
+def proxy_for(url: str) -> str:
     """The proxy the environment names for a URL; empty for none, and always for this machine itself."""
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return ""

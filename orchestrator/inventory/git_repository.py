@@ -73,7 +73,13 @@ def read_file(
 
 
 def check_out_yaml(
-    url: str, ref: str, folder: Path, *, environment: Mapping[str, str] | None = None, timeout: float = 120.0
+    url: str,
+    ref: str,
+    folder: Path,
+    *,
+    suffixes: tuple[str, ...] = (".yaml", ".yml"),
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 120.0,
 ) -> str:
     """All YAML files of a repository, as a ref has them now: a configuration with the templates that it names.
 
@@ -83,6 +89,7 @@ def check_out_yaml(
         url: as `read_file` takes it.
         ref: branch, tag or full commit.
         folder: where they go, by their paths in the repository.
+        suffixes: of the files, where others than YAML are wanted.
         environment: as `read_file` takes it.
         timeout: seconds each call of git may take.
 
@@ -92,7 +99,7 @@ def check_out_yaml(
     Raises:
         UsageError, SourceUnavailableError, SourceBrokenError: as `read_file`.
     """
-    return in_repository(lambda git: _files(git, folder), url, ref, environment=environment, timeout=timeout)
+    return in_repository(lambda git: _files(git, folder, suffixes), url, ref, environment=environment, timeout=timeout)
 
 
 def in_repository(
@@ -152,14 +159,14 @@ def _file(git: Git, path: str) -> GitFile:
     return GitFile(git("cat-file", "blob", name, limit=MAX_BYTES + 1), commit)
 
 
-def _files(git: Git, folder: Path) -> str:
+def _files(git: Git, folder: Path, suffixes: tuple[str, ...]) -> str:
     commit = _fetch(git)
     listed = git("ls-tree", "-rz", "--name-only", commit, limit=_MOST_NAMES).decode("utf-8", "surrogateescape")
-    paths = [path for path in listed.split("\0") if path.endswith((".yaml", ".yml"))]
+    paths = [path for path in listed.split("\0") if path.endswith(suffixes)]
     if len(paths) > _MOST_FILES:
         raise SourceUnavailableError(
-            f"git repository {git.url} at {commit}: has {len(paths)} YAML files, more than {_MOST_FILES};"
-            " keep the configuration in one of its own"
+            f"git repository {git.url} at {commit}: has {len(paths)} files *{' *'.join(suffixes)}, more than"
+            f" {_MOST_FILES}; keep the configuration in one of its own"
         )
     if paths:
         git("-c", "core.symlinks=false", f"--work-tree={folder}", "checkout", "--quiet", commit, "--", *paths)

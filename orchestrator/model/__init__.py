@@ -6,15 +6,28 @@ is validated against the types here.
 """
 
 from orchestrator.model.base import Document
-from orchestrator.model.finding import Cvss, Finding, Severity
+from orchestrator.model.finding import KINDS, Cvss, Finding, Severity
 from orchestrator.model.image import COMMIT, Blob, Image, Name, Platform, Target, TargetKind
 from orchestrator.model.ledger import CellRecord, Ledger, LedgerRow, Outcome, Verdict
-from orchestrator.model.plan import Budget, Cell, Decision, Limits, Plan, Policy
+from orchestrator.model.merged import MergedFinding, Suppressed
+from orchestrator.model.plan import Budget, Cell, Decision, Limits, Plan
+from orchestrator.model.policy import Broken, Policy, PolicyRule
 from orchestrator.model.scan import Database, Online, OnRepository, Resources, Scan
+from orchestrator.model.suppression import (
+    JUSTIFICATIONS,
+    IgnoreRule,
+    Suppression,
+    VexProduct,
+    VexStatement,
+    VexStatus,
+)
 
 __all__ = [
     "COMMIT",
+    "JUSTIFICATIONS",
+    "KINDS",
     "Blob",
+    "Broken",
     "Budget",
     "Cell",
     "CellRecord",
@@ -23,10 +36,12 @@ __all__ = [
     "Decision",
     "Document",
     "Finding",
+    "IgnoreRule",
     "Image",
     "Ledger",
     "LedgerRow",
     "Limits",
+    "MergedFinding",
     "Name",
     "OnRepository",
     "Online",
@@ -34,10 +49,16 @@ __all__ = [
     "Plan",
     "Platform",
     "Policy",
+    "PolicyRule",
     "Resources",
     "Scan",
     "Severity",
+    "Suppressed",
+    "Suppression",
     "Target",
     "TargetKind",
     "Verdict",
+    "VexProduct",
+    "VexStatement",
+    "VexStatus",
 ]

@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from orchestrator.model.base import Document
 
+#: What a finding can be.
+KINDS = ("vulnerability", "malware", "secret", "misconfiguration", "license", "check")
+
 
 class Severity(StrEnum):
     """Severities in ascending order, as CycloneDX names them (`negligible` of Debian and Grype is `info`)."""
@@ -19,10 +22,13 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """Position in the order, 0 for unknown."""
-        return list(Severity).index(self)
+        return _RANKS[self]
 
 
-class Cvss(Document, frozen=True):
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+class Cvss(Document, frozen=True, gc=False):
     """A CVSS rating: base score 0.0-10.0 and, where given, its version and vector string."""
 
     score: float
@@ -30,12 +36,12 @@ class Cvss(Document, frozen=True):
     vector: str = ""
 
 
-class Finding(Document, frozen=True):
+class Finding(Document, frozen=True, gc=False):
     """One normalised fact out of a report.
 
     Attributes:
         id: as the scanner names it (`CVE-2021-44228`, `Eicar-Test-Signature`, `root-user`).
-        kind: `vulnerability`, `malware`, `secret`, `misconfiguration`, `license`, or `check` for built-in scans.
+        kind: one of `KINDS`; `check` is what the built-in scans and Scorecard report.
         aliases: other ids of the same thing, sorted, without `id`.
         cvss: the best rating the report gives (highest version, then the vendor's own), if any.
         purl: package URL as the scanner spells it; empty where there is no package.

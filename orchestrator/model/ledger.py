@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from orchestrator.model.base import Document
+from orchestrator.model.policy import Broken
 
 
 class CellRecord(Document, frozen=True):
@@ -43,6 +44,7 @@ class LedgerRow(Document, frozen=True):
         references: every name of its target.
         owners: who answers for it, one per name, duplicates and blanks left out.
         outcome: ok, failed or skipped; `reason` says why when it is not ok.
+        standing: of a skipped cell, the run whose result of it is still fresh; empty for none.
         findings: number of findings in its report; None unless ok.
         components: number of components in its report, nested ones too; None unless ok and a CycloneDX BOM.
         database_age: seconds from the refresh of its database to its report (without a report, to the end of its last
@@ -57,6 +59,7 @@ class LedgerRow(Document, frozen=True):
     references: tuple[str, ...]
     outcome: Outcome
     reason: str = ""
+    standing: str = ""
     digest: str = ""
     platform: str = ""
     owners: tuple[str, ...] = ()
@@ -75,20 +78,32 @@ class LedgerRow(Document, frozen=True):
 
 
 class Verdict(Document, frozen=True):
-    """What the policy says of a run: the rules it broke, in words; none means it passed."""
+    """What the policy says of a run; no broken rule means it passed.
+
+    Attributes:
+        passed: whether the run is good enough; also with broken rules, where the policy only warns.
+        broken: the rules it broke, in words, in the policy's order.
+        rules: the same rules, with the rows that broke them.
+    """
 
     passed: bool = True
     broken: tuple[str, ...] = ()
+    rules: tuple[Broken, ...] = ()
 
 
 class Ledger(Document, frozen=True):
-    """The end of a run: every cell of its plan, exactly once, in the plan's order."""
+    """The end of a run: every cell of its plan, exactly once, in the plan's order.
+
+    Attributes:
+        partial: as the plan says.
+    """
 
     run: str
     created: str
     finished: str
     rows: tuple[LedgerRow, ...]
     verdict: Verdict = Verdict()
+    partial: bool = False
 
     def count(self, outcome: Outcome) -> int:
         """Number of cells that ended so."""

@@ -4,9 +4,10 @@ from enum import StrEnum
 from functools import cached_property
 
 from orchestrator.model.base import Document
-from orchestrator.model.finding import Severity
 from orchestrator.model.image import Target
+from orchestrator.model.policy import Policy
 from orchestrator.model.scan import Scan
+from orchestrator.model.suppression import Suppression
 
 
 class Decision(StrEnum):
@@ -24,6 +25,7 @@ class Cell(Document, frozen=True):
         target: id of the target.
         scan: name of the scan.
         decision: whether it will run; when it will not, `reason` says why.
+        standing: run whose result of this cell is still fresh, so that it need not run; empty for none.
         online: whether its scanner asks the API of the repository's host, and may use the network for that.
     """
 
@@ -31,6 +33,7 @@ class Cell(Document, frozen=True):
     scan: str
     decision: Decision = Decision.RUN
     reason: str = ""
+    standing: str = ""
     online: bool = False
 
     @property
@@ -59,20 +62,6 @@ class Budget(Document, frozen=True):
     spec_bytes: int = 0
     pods: int = 0
     unknown: int = 0
-
-
-class Policy(Document, frozen=True):
-    """When a run is good enough.
-
-    Attributes:
-        coverage: least percentage of planned cells that end `ok` or `skipped`.
-        severity: a finding of this severity or above breaks the policy; None for no such rule.
-        warn_only: report a broken rule, but let the run pass.
-    """
-
-    coverage: float = 100.0
-    severity: Severity | None = None
-    warn_only: bool = False
 
 
 class Limits(Document, frozen=True):
@@ -115,6 +104,8 @@ class Plan(Document, frozen=True, dict=True):
         cells: every cell asked for; runs, skips and failures alike, ordered by target then scan.
         waves: ids of the targets to run, in groups that fit the volume one after the other.
         insecure: registry hosts (`host[:port]`) spoken to without TLS verification.
+        partial: whether these are only some of the cells that are wanted, as the scheduler takes them: what is not in
+            such a plan is not gone.
     """
 
     run: str
@@ -127,7 +118,9 @@ class Plan(Document, frozen=True, dict=True):
     budget: Budget = Budget()
     limits: Limits = Limits()
     policy: Policy = Policy()
+    suppression: Suppression = Suppression()
     insecure: tuple[str, ...] = ()
+    partial: bool = False
 
     @cached_property
     def targets_by_id(self) -> dict[str, Target]:

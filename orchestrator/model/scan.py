@@ -66,6 +66,7 @@ class Scan(Document, frozen=True):
             name on PATH, or an absolute path within the image, whose last part is then the name to look for on PATH.
             Empty for a scan that reads no images.
         format: name of a report format in `orchestrator.findings`.
+        kinds: the kinds of findings that it looks for; None for all that its format can hold.
         report: file name of the report in the cell's folder.
         success_codes: exit codes that mean "the scan ran", findings or not.
         timeout: seconds one attempt may take.
@@ -84,6 +85,7 @@ class Scan(Document, frozen=True):
     image: str
     command: tuple[str, ...]
     format: str
+    kinds: tuple[str, ...] | None = None
     description: str = ""
     report: str = "report.json"
     environment: dict[str, str] = msgspec.field(default_factory=dict)

@@ -21,6 +21,7 @@ from orchestrator.planning.patterns import matches
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.staleness import freshness
 from orchestrator.planning.targets import Draft, finish, gather
+from orchestrator.results.suppression.loading import load as load_suppression
 from orchestrator.sections import Scans
 
 _ALL = "*"
@@ -39,6 +40,7 @@ def make_plan(
     repositories: RepositoryResolver | None = None,
     history: Mapping[tuple[str, str], Past] | None = None,
     only: Container[tuple[str, str]] | None = None,
+    partial: bool = False,
 ) -> Plan:
     """Make the plan of a run; the same input gives the same plan.
 
@@ -54,11 +56,14 @@ def make_plan(
         repositories: finds the commits of repositories; None to ask their hosts.
         history: latest good result by target id and scan, for `rescanAfter`.
         only: target ids and scans of the cells to plan; None for all of them.
+        partial: whether the entries are only some of what is wanted; so it is with `only`.
 
     Raises:
         PlanError: an unknown scan is asked for, or the volume's budget is exceeded and may not be split.
+        SourceError: the ignore file or a VEX document is missing, or has mistakes.
     """
     chosen = [choose_scans(entry, config.scans, catalog) for entry in entries]
+    suppression = load_suppression(config, tuple(catalog), now=now)
     repositories = repositories or GitResolver(offline=offline)
     if resolver is None:
         from orchestrator.planning.resolver import open_resolver  # noqa: PLC0415  (brings the HTTP client with it)
@@ -94,7 +99,9 @@ def make_plan(
         waves=waves,
         limits=config.limits.document(config.volume.budget),
         policy=config.policy.document(),
+        suppression=suppression,
         insecure=tuple(config.insecure),
+        partial=partial or only is not None,
     )
     budget = make_budget(
         targets=live,
@@ -152,12 +159,15 @@ class _Decider:
         if target.error:
             return Cell(target=target.id, scan=name, decision=Decision.FAIL, reason=target.error)
         reason = draft.located.absent or _unreadable(target, scan)
-        reason = reason or freshness(self._history.get((target.id, name)), self._limits[name], self._now)
+        past = self._history.get((target.id, name))
+        fresh = "" if reason else freshness(past, self._limits[name], self._now)
+        reason = reason or fresh
         return Cell(
             target=target.id,
             scan=name,
             decision=Decision.SKIP if reason else Decision.RUN,
             reason=reason,
+            standing=past.run if past and fresh else "",
             online=not reason and is_online(target, self._online[name]),
         )
 

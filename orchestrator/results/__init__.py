@@ -8,29 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.ledger import Success, finished_runs, history, read_ledger
-from orchestrator.results.policy import judge
 
 if TYPE_CHECKING:
     from orchestrator.results.frames import (
-        count_severities,
         explode_references,
         ledger_frame,
         read_findings,
         read_findings_csv,
+        read_merged,
     )
 
 __all__ = [
     "NoResultsError",
     "Success",
-    "count_severities",
     "explode_references",
     "finished_runs",
     "history",
-    "judge",
     "ledger_frame",
     "read_findings",
     "read_findings_csv",
     "read_ledger",
+    "read_merged",
 ]
 
 

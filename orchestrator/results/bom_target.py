@@ -72,7 +72,7 @@ class TargetBom:
 
     def component(self) -> Json:
         """The target as a component: its names, how its cells ended, and everything found in it."""
-        name, purl = _identity(self._target)
+        name, purl = identity(self._target)
         properties = [("reference", each.reference) for each in self._target.names]
         properties += [("owner", owner) for owner in dict.fromkeys(n.owner for n in self._target.names if n.owner)]
         if not self._target.is_repository:
@@ -94,7 +94,7 @@ class TargetBom:
 
     def bare(self) -> Json:
         """The target with nothing in it: what is left when its content cannot be made valid."""
-        return {"type": self._type, "bom-ref": self.ref, "name": _identity(self._target)[0]}
+        return {"type": self._type, "bom-ref": self.ref, "name": identity(self._target)[0]}
 
     def dependencies(self) -> list[Json]:
         """Who depends on whom, as the BOMs said; one that is listed as depending on nothing is known to."""
@@ -254,7 +254,7 @@ def _property(name: str, value: str) -> Json:
     return {"name": f"scanmatrix:{name}", "value": value}
 
 
-def _identity(target: Target) -> tuple[str, str]:
+def identity(target: Target) -> tuple[str, str]:
     """Name and package URL of a target; a local archive, and an image without a digest, have no package URL.
 
     https://github.com/package-url/purl-spec, type `oci`: the name is the last part of the repository, the version the

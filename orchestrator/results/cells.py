@@ -24,7 +24,7 @@ import msgspec
 from orchestrator.documents import DocumentError, read, spell_time
 from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError, ReportMissingError
-from orchestrator.findings.reading import ReportFile, read_report_file
+from orchestrator.findings.reading import ReportFile, read_report, read_report_file
 from orchestrator.model import Cell, CellRecord, Decision, LedgerRow, Outcome, Plan, Scan, Target
 from orchestrator.volume import Volume, version_time
 
@@ -79,6 +79,24 @@ def examine(plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume) 
     return Examined(_ok(row, file, report), report, len(file.data))
 
 
+def standing(cell: Cell, scan: Scan, volume: Volume) -> Report | None:
+    """What an earlier run found in a cell that this plan skipped because that result is still fresh.
+
+    Args:
+        cell: the cell; its `standing` names the run.
+        scan: its scan.
+        volume: where the earlier run lies.
+
+    Returns:
+        The report; None when it is not there any more, or cannot be read as the scan's format is now.
+    """
+    folder = volume.cell(cell.standing, cell.target, cell.scan)
+    try:
+        return parse_report(scan.format, read_report(folder / scan.report, scan.report_limit, root=folder))
+    except ReportError:
+        return None
+
+
 def parse_report(format_name: str, data: bytes) -> Report:
     """Read a report by the name of its format.
 
@@ -117,6 +135,7 @@ def _planned(cell: Cell, target: Target) -> LedgerRow:
         owners=tuple(dict.fromkeys(name.owner for name in target.names if name.owner)),
         digest=target.digest,
         platform=str(target.platform),
+        standing=cell.standing,
         outcome=Outcome.FAILED,
     )
     if cell.decision is Decision.SKIP:

@@ -5,16 +5,18 @@ This module imports pandas and pyarrow, which takes a third of a second: import 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestrator.model import LedgerRow, Outcome, Severity
 from orchestrator.results.interface import NoResultsError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from orchestrator.model import Ledger
@@ -46,17 +48,82 @@ FINDING_COLUMNS = (
     "location",
     "fixed_version",
 )
-LIST_COLUMNS = ("references", "aliases")
+#: Columns of the merged findings in order: a row for each target and thing found, whoever found it.
+MERGED_COLUMNS = (
+    "run",
+    "target",
+    "references",
+    "owners",
+    "digest",
+    "platform",
+    "key",
+    "kind",
+    "id",
+    "aliases",
+    "severity",
+    "severities",
+    "cvss_score",
+    "cvss_version",
+    "cvss_vector",
+    "epss",
+    "kev",
+    "title",
+    "package",
+    "version",
+    "purl",
+    "ecosystem",
+    "locations",
+    "fixed_version",
+    "found_by",
+    "not_found_by",
+    "not_scanned_by",
+    "first_seen",
+    "vex",
+    "suppressed",
+    "suppressed_by",
+    "suppressed_reason",
+    "suppressed_until",
+    "justification",
+    "rules",
+)
+LIST_COLUMNS = frozenset(
+    {
+        "references",
+        "owners",
+        "aliases",
+        "severities",
+        "locations",
+        "found_by",
+        "not_found_by",
+        "not_scanned_by",
+        "rules",
+    }
+)
 SEPARATOR = ";"
 """Between the values of a list in a CSV cell."""
 
-_NUMBERS = ("cvss_score",)
+_NUMBERS = frozenset({"cvss_score", "epss"})
+_TRUTHS = frozenset({"kev"})
+_MOMENTS = frozenset({"first_seen", "suppressed_until"})
 
 
 def finding_schema() -> pa.Schema:
     """The Arrow schema of `findings.parquet`; the same with no finding at all."""
-    lists, numbers = dict.fromkeys(LIST_COLUMNS, pa.list_(pa.string())), dict.fromkeys(_NUMBERS, pa.float64())
-    return pa.schema([(column, (lists | numbers).get(column, pa.string())) for column in FINDING_COLUMNS])
+    return _schema(FINDING_COLUMNS)
+
+
+def merged_schema() -> pa.Schema:
+    """The Arrow schema of `merged.parquet`; the same with no finding at all."""
+    return _schema(MERGED_COLUMNS)
+
+
+def _schema(columns: Sequence[str]) -> pa.Schema:
+    special = (
+        dict.fromkeys(LIST_COLUMNS, pa.list_(pa.string()))
+        | dict.fromkeys(_NUMBERS, pa.float64())
+        | dict.fromkeys(_TRUTHS, pa.bool_())
+    )
+    return pa.schema([(column, special.get(column, pa.string())) for column in columns])
 
 
 def read_findings(volume: Volume, run: str) -> pd.DataFrame:
@@ -70,16 +137,70 @@ def read_findings(volume: Volume, run: str) -> pd.DataFrame:
     Raises:
         NoResultsError: the run has no findings file.
     """
-    path = volume.results(run) / "findings.parquet"
+    return _read(volume.results(run) / "findings.parquet", finding_schema(), run)
+
+
+def read_merged(
+    volume: Volume, run: str, *, targets: Collection[str] | None = None, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """What all scans of a run found, merged: one row per target and thing found, in the order of the plan's targets.
+
+    Args:
+        volume: where the run lies.
+        run: id of the run.
+        targets: ids of the targets to read; None for all.
+        columns: of `MERGED_COLUMNS`, those to read; None for all.
+
+    Returns:
+        The columns of `MERGED_COLUMNS`: `severity` an ordered category (`unknown` < `none` < … < `critical`),
+        `cvss_score` and `epss` float64 with NaN for none, `kev` bool, `first_seen` and `suppressed_until`
+        datetime64[us, UTC] with NaT for none, the columns of `LIST_COLUMNS` Arrow lists of strings, all others `str`
+        with `""` for none. The dtypes are the same when there are no findings.
+
+    Raises:
+        NoResultsError: the run has no such file.
+    """
+    chosen = None if targets is None else [("target", "in", set(targets) or {""})]
+    frame = _read(volume.results(run) / "merged.parquet", merged_schema(), run, chosen, columns)
+    for column in _MOMENTS & set(frame.columns):
+        moments = pd.to_datetime(frame[column], utc=True, format="ISO8601", errors="coerce")
+        frame[column] = moments.astype("datetime64[us, UTC]")
+    return frame
+
+
+def count_merged(volume: Volume, run: str) -> tuple[dict[Severity, int], int]:
+    """Merged findings of a run that are not suppressed by severity, the worst first, and how many are suppressed.
+
+    Raises:
+        NoResultsError: the file is damaged; a missing one counts nothing.
+    """
+    path = volume.results(run) / "merged.parquet"
     if not path.exists():
-        raise NoResultsError(f"{path}: no findings of run {run}; run it, or aggregate what is there of it")
+        return {}, 0
     try:
-        table = pq.read_table(path, schema=finding_schema())
+        table = pq.read_table(path, columns=["severity", "suppressed"])
+    except (pa.ArrowException, OSError) as error:
+        raise NoResultsError(f"{path}: damaged: {error}; aggregate run {run} again") from error
+    unsuppressed = table.filter(pc.equal(table["suppressed"], ""))
+    counts = {one["values"]: one["counts"] for one in pc.value_counts(unsuppressed["severity"]).to_pylist()}
+    found = {severity: counts[severity.value] for severity in reversed(Severity) if severity.value in counts}
+    return found, len(table) - len(unsuppressed)
+
+
+def _read(
+    path: Path, schema: pa.Schema, run: str, chosen: Any = None, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    if not path.exists():
+        raise NoResultsError(
+            f"{path}: the run left no such file: `scanmatrix run --resume {run}` makes it out of its reports"
+        )
+    try:
+        table = pq.read_table(path, schema=schema, filters=chosen, columns=columns and list(columns))
     except (pa.ArrowException, OSError) as error:
         raise NoResultsError(f"{path}: damaged: {error}; aggregate run {run} again") from error
     lists = pa.list_(pa.string())
     frame: pd.DataFrame = table.to_pandas(types_mapper={lists: pd.ArrowDtype(lists)}.get)
-    return frame.astype({"severity": _severities()})
+    return frame.astype({"severity": _severities()}) if "severity" in frame else frame
 
 
 def read_findings_csv(path: Path) -> pd.DataFrame:
@@ -92,9 +213,9 @@ def read_findings_csv(path: Path) -> pd.DataFrame:
     for column in FINDING_COLUMNS:
         if column not in _NUMBERS:
             frame[column] = frame[column].str.removeprefix("'")
-    for column in LIST_COLUMNS:
-        frame[column] = pd.Series([_split(value) for value in frame[column]], dtype=lists, index=frame.index)
-    return frame.astype({"severity": _severities()} | dict.fromkeys(_NUMBERS, "float64"))
+        if column in LIST_COLUMNS:
+            frame[column] = pd.Series([_split(value) for value in frame[column]], dtype=lists, index=frame.index)
+    return frame.astype({"severity": _severities(), "cvss_score": "float64"})
 
 
 def explode_references(frame: pd.DataFrame) -> pd.DataFrame:
@@ -137,15 +258,6 @@ def ledger_frame(ledger: Ledger) -> pd.DataFrame:
         else:
             columns[field] = pd.Series(values, dtype=special.get(field, "str"))
     return pd.DataFrame(columns)
-
-
-def count_severities(frame: pd.DataFrame) -> dict[str, dict[Severity, int]]:
-    """Findings by severity for each cell that has any, as `policy.judge` takes them."""
-    counts: dict[str, dict[Severity, int]] = {}
-    for key, count in frame.groupby(["cell", "severity"], observed=True, sort=False).size().items():
-        cell, severity = cast("tuple[str, str]", key)
-        counts.setdefault(cell, {})[Severity(severity)] = int(count)
-    return counts
 
 
 def _severities() -> pd.CategoricalDtype:

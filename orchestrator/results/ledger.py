@@ -2,7 +2,9 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -12,6 +14,7 @@ from orchestrator.results.interface import NoResultsError
 from orchestrator.volume import Volume
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 LEDGER = "ledger.json"
 """Name of the ledger's file; it is written last, so where it is, the run's results are whole."""
@@ -81,21 +84,31 @@ def history(volume: Volume, since: datetime) -> dict[tuple[str, str], Success]:
         By target id and scan name.
     """
     newest: dict[tuple[str, str], tuple[datetime, Success]] = {}
-    for run, entry in _ledgers(volume):
-        if entry.stat().st_mtime < since.timestamp():
-            continue
-        try:
-            with open(entry.path, "rb") as file:  # noqa: PTH123 - an os.DirEntry
-                ledger = msgspec.json.decode(file.read(), type=_Ledger)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            _log.warning("the ledger of run %s is passed over: %s", run, error)
-            continue
+    for _, ledger in each_ledger(volume, _Ledger, since=since):
         for row in ledger.rows:
             ended = moment(row.finished) if row.outcome == "ok" else None
             known = newest.get((row.target, row.scan))
             if ended is not None and ended >= since and (known is None or ended > known[0]):
                 newest[row.target, row.scan] = (ended, _success(ledger.run, row))
     return {key: success for key, (_, success) in newest.items()}
+
+
+def each_ledger(volume: Volume, kind: type[T], *, since: datetime | None = None) -> Iterator[tuple[str, T]]:
+    """Every ledger of a volume, one at a time, by the ids of their runs; a damaged one is passed over with a warning.
+
+    Args:
+        volume: where the runs lie.
+        kind: what to read of each: a type with as many of its fields as are needed.
+        since: only those written since then.
+    """
+    for run, entry in _ledgers(volume):
+        if since is not None and entry.stat().st_mtime < since.timestamp():
+            continue
+        try:
+            with open(entry.path, "rb") as file:  # noqa: PTH123 - an os.DirEntry
+                yield run, msgspec.json.decode(file.read(), type=kind)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            _log.warning("the ledger of run %s is passed over: %s", run, error)
 
 
 def _success(run: str, row: _Row) -> Success:

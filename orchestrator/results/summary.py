@@ -1,9 +1,12 @@
 """`summary.md`: a run on one page, for people; the same ledger gives the same text."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
-from orchestrator.model import Ledger, LedgerRow, Outcome, Severity
-from orchestrator.results.policy import Severities, coverage
+from orchestrator.model import Broken, Ledger, LedgerRow, Outcome, Severity
+from orchestrator.model.policy import COVERAGE
+from orchestrator.results.policy import coverage
+from orchestrator.results.policy.words import SHOWN, clip
 
 _MATRIX_TARGETS, _MATRIX_SCANS = 50, 12
 _ROWS = 100
@@ -15,12 +18,16 @@ _ESCAPES = str.maketrans(
 )
 
 
+Severities: TypeAlias = Mapping[str, Mapping[Severity | None, int]]
+"""Merged findings by severity for each target that has any; those that are suppressed under None."""
+
+
 def summarise(ledger: Ledger, severities: Severities, notes: Sequence[str] = ()) -> str:
     """The summary of a run as Markdown.
 
     Args:
         ledger: the run's ledger.
-        severities: findings by severity for each cell id.
+        severities: merged findings by severity for each target that has any.
         notes: what else happened that a reader should know, a sentence each.
     """
     rows = ledger.rows
@@ -56,7 +63,20 @@ def _policy(ledger: Ledger) -> str:
     if not verdict.broken:
         return "Policy: passed."
     heading = "Policy: broken, but only warned of." if verdict.passed else "Policy: **broken**."
-    return "\n".join([heading, "", *(f"- {_escape(rule)}" for rule in verdict.broken)])
+    rows = {rule.message: rule for rule in verdict.rules if rule.rule != COVERAGE}  # its rows have a section below
+    lines = [heading, ""]
+    for message in verdict.broken:
+        lines += [f"- {_escape(message)}", *_rows(rows.get(message))]
+    return "\n".join(lines)
+
+
+def _rows(rule: Broken | None) -> list[str]:
+    """The first rows that broke a rule, a list within the list."""
+    if rule is None or not rule.rows:
+        return []
+    shown = rule.rows[:SHOWN]
+    more = [f"  - … and {rule.count - len(shown)} more"] if rule.count > len(shown) else []
+    return [*(f"  - {_escape(clip(row))}" for row in shown), *more]
 
 
 def _matrix(rows: Sequence[LedgerRow]) -> str:
@@ -87,22 +107,16 @@ def _reasons(rows: Sequence[LedgerRow], outcome: Outcome, heading: str) -> str:
 
 
 def _targets(rows: Sequence[LedgerRow], severities: Severities) -> str:
-    """Findings by severity for each target that has any, the worst first."""
-    counts: dict[str, dict[Severity, int]] = {}
-    labels: dict[str, str] = {}
-    for row in rows:
-        for severity, count in severities.get(row.cell, {}).items():
-            found = counts.setdefault(row.target, {})
-            found[severity] = found.get(severity, 0) + count
-            labels[row.target] = _label(row)
-    order = list(reversed(Severity))
-    worst = sorted(counts, key=lambda target: ([-counts[target].get(each, 0) for each in order], labels[target]))
-    lines = [f"| {labels[target]} | {_counts(counts[target], order)} |" for target in worst]
-    head = [f"| target | {' | '.join(order)} |", f"|---|{'---:|' * len(order)}"]
-    return _list("Findings by severity", lines, head=head)
+    """Merged findings by severity for each target that has any, the worst first."""
+    labels = {row.target: _label(row) for row in rows if row.target in severities}
+    order: list[Severity | None] = [*reversed(Severity), None]
+    worst = sorted(labels, key=lambda target: ([-severities[target].get(each, 0) for each in order], labels[target]))
+    lines = [f"| {labels[target]} | {_counts(severities[target], order)} |" for target in worst]
+    head = [f"| target | {' | '.join(each or 'suppressed' for each in order)} |", f"|---|{'---:|' * len(order)}"]
+    return _list("Findings of all scans by severity", lines, head=head)
 
 
-def _counts(found: Mapping[Severity, int], order: Sequence[Severity]) -> str:
+def _counts(found: Mapping[Severity | None, int], order: Sequence[Severity | None]) -> str:
     return " | ".join(str(found.get(each, 0)) for each in order)
 
 
@@ -110,7 +124,7 @@ def _list(heading: str, lines: Sequence[str], *, head: Sequence[str] = ()) -> st
     """A section of at most so many lines; nothing when there are none."""
     if not lines:
         return ""
-    more = ["", f"… and {len(lines) - _ROWS} more; all of them are in ledger.json and findings.parquet."]
+    more = ["", f"… and {len(lines) - _ROWS} more; all of them are in ledger.json and merged.parquet."]
     return "\n".join([f"## {heading}", "", *head, *lines[:_ROWS], *(more if len(lines) > _ROWS else ())])
 
 

@@ -1,4 +1,4 @@
-"""Writing `findings.parquet` and `findings.csv` side by side, in row groups: memory does not grow with the run.
+"""Writing `findings.*` and `merged.*`, Parquet and CSV side by side, in row groups: memory does not grow with the run.
 
 This module imports pyarrow, which takes a fifth of a second: import it where it is used.
 """
@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.csv import CSVWriter
 
-from orchestrator.results.frames import FINDING_COLUMNS, LIST_COLUMNS, SEPARATOR, finding_schema
+from orchestrator.model import MergedFinding
+from orchestrator.results.frames import LIST_COLUMNS, MERGED_COLUMNS, SEPARATOR, finding_schema, merged_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from orchestrator.model import Finding, LedgerRow
@@ -30,6 +31,12 @@ _FORMULA = "^['=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 _GUARD = r"'\0"
 
 _OF_FINDING = ("kind", "id", "aliases", "severity", "title", "package", "version", "purl", "location", "fixed_version")
+# Columns that are a merged finding's own fields, as they are.
+_OF_MERGED = tuple(
+    column
+    for column in MERGED_COLUMNS
+    if column in MergedFinding.__struct_fields__ and column not in {"severities", "suppressed"}
+)
 _OF_ROW = (
     "cell",
     "target",
@@ -43,17 +50,16 @@ _OF_ROW = (
 )
 
 
-class FindingsWriter:
-    """Writes findings to two open files; a context manager, because the files are whole only when it ends."""
+class _Writer:
+    """Writes rows to two open files; a context manager, because the files are whole only when it ends."""
 
-    def __init__(self, run: str, parquet: BinaryIO, csv: BinaryIO) -> None:
-
-        self._run = run
-        self._schema = finding_schema()
-        flat = pa.schema([(f.name, pa.string() if f.name in LIST_COLUMNS else f.type) for f in self._schema])
-        self._parquet = pq.ParquetWriter(parquet, self._schema, compression="zstd")
+    def __init__(self, schema: pa.Schema, parquet: BinaryIO, csv: BinaryIO) -> None:
+        self._schema = schema
+        flat = pa.schema([(f.name, pa.string() if f.name in LIST_COLUMNS else f.type) for f in schema])
+        self._parquet = pq.ParquetWriter(parquet, schema, compression="zstd")
         self._csv = CSVWriter(csv, flat)
-        self._columns: dict[str, list[Any]] = {column: [] for column in FINDING_COLUMNS}
+        self._columns: dict[str, list[Any]] = {field.name: [] for field in schema}
+        self._rows = 0
         self._bytes = 0
 
     def __enter__(self) -> Self:
@@ -68,6 +74,34 @@ class FindingsWriter:
         finally:
             self._csv.close()
             self._parquet.close()
+
+    def _gather(self, count: int, columns: Mapping[str, Iterable[Any]]) -> None:
+        """Take so many rows, column by column, and write them when they are many."""
+        for name, values in columns.items():
+            self._columns[name] += values
+        self._rows += count
+        if self._rows >= _ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write what has gathered as one row group."""
+        self._bytes = 0
+        if not self._rows:
+            return
+        table = pa.table(self._columns, schema=self._schema)
+        for values in self._columns.values():
+            values.clear()
+        self._rows = 0
+        self._parquet.write_table(table)
+        self._csv.write_table(for_csv(table))
+
+
+class FindingsWriter(_Writer):
+    """Writes findings as the scanners report them."""
+
+    def __init__(self, run: str, parquet: BinaryIO, csv: BinaryIO) -> None:
+        super().__init__(finding_schema(), parquet, csv)
+        self._run = run
 
     def add(self, row: LedgerRow, findings: Sequence[Finding], size: int) -> None:
         """Add what one cell found.
@@ -85,33 +119,65 @@ class FindingsWriter:
 
     def _add(self, row: LedgerRow, findings: Sequence[Finding]) -> None:
         count = len(findings)
-        columns = self._columns
-        columns["run"] += [self._run] * count
-        for name in _OF_ROW:
-            columns[name] += [getattr(row, name)] * count
-        for name in _OF_FINDING:
-            columns[name] += [getattr(finding, name) for finding in findings]
-        ratings = [finding.cvss for finding in findings]
-        columns["cvss_score"] += [rating.score if rating else None for rating in ratings]
-        columns["cvss_version"] += [rating.version if rating else "" for rating in ratings]
-        columns["cvss_vector"] += [rating.vector if rating else "" for rating in ratings]
-        if len(columns["run"]) >= _ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        """Write what has gathered as one row group."""
-        self._bytes = 0
-        if not self._columns["run"]:
-            return
-        table = pa.table(self._columns, schema=self._schema)
-        for values in self._columns.values():
-            values.clear()
-        self._parquet.write_table(table)
-        self._csv.write_table(_for_csv(table))
+        self._gather(
+            count,
+            {
+                "run": [self._run] * count,
+                **{name: [getattr(row, name)] * count for name in _OF_ROW},
+                **{name: [getattr(finding, name) for finding in findings] for name in _OF_FINDING},
+                **_ratings(findings),
+            },
+        )
 
 
-def _for_csv(table: Any) -> Any:
-    """Lists joined, and no cell that a spreadsheet would run as a formula."""
+class MergedWriter(_Writer):
+    """Writes merged findings."""
+
+    def __init__(self, run: str, parquet: BinaryIO, csv: BinaryIO) -> None:
+        super().__init__(merged_schema(), parquet, csv)
+        self._run = run
+
+    def add(self, row: LedgerRow, findings: Sequence[MergedFinding]) -> None:
+        """Add what was found in one target.
+
+        Args:
+            row: of any cell of the target.
+            findings: in the order they shall be written.
+        """
+        for begin in range(0, len(findings), _ROWS):
+            self._add(row, findings[begin : begin + _ROWS])
+
+    def _add(self, row: LedgerRow, findings: Sequence[MergedFinding]) -> None:
+        count = len(findings)
+        by_hand = [finding.suppressed for finding in findings]
+        self._gather(
+            count,
+            {
+                "run": [self._run] * count,
+                **{name: [getattr(row, name)] * count for name in ("references", "owners", "digest", "platform")},
+                **{name: [getattr(finding, name) for finding in findings] for name in _OF_MERGED},
+                "severities": [[f"{scan}={word}" for scan, word in one.severities.items()] for one in findings],
+                "suppressed": [one.status if one else "" for one in by_hand],
+                "suppressed_by": [one.by if one else "" for one in by_hand],
+                "suppressed_reason": [one.reason if one else "" for one in by_hand],
+                "suppressed_until": [one.until if one else "" for one in by_hand],
+                "justification": [one.justification if one else "" for one in by_hand],
+                **_ratings(findings),
+            },
+        )
+
+
+def _ratings(findings: Sequence[Finding | MergedFinding]) -> dict[str, list[Any]]:
+    ratings = [finding.cvss for finding in findings]
+    return {
+        "cvss_score": [rating.score if rating else None for rating in ratings],
+        "cvss_version": [rating.version if rating else "" for rating in ratings],
+        "cvss_vector": [rating.vector if rating else "" for rating in ratings],
+    }
+
+
+def for_csv(table: Any) -> Any:
+    """An Arrow table as a CSV has it: lists joined, and no cell that a spreadsheet would run as a formula."""
     columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         text = pc.binary_join(column, SEPARATOR) if name in LIST_COLUMNS else column

@@ -4,6 +4,7 @@ plan on the volume?     no: plan, write
 ledger on the volume?   no: have the engine run the plan, which resumes what was begun
 take in                 once more changes nothing
 settle                  the run gives its place back, and its cells are due again when the rules say
+deliver                 exports and notifications; what was sent is not sent again
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from orchestrator.engines.interface import EngineError, Silent
 from orchestrator.engines.local import Interrupted
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError
+from orchestrator.follow_up import deliver
 from orchestrator.model import Outcome
 from orchestrator.results.ledger import LEDGER, read_ledger
 from orchestrator.results.store.backlog.interface import COLLECTING, PLANNING, RUNNING
@@ -80,6 +82,7 @@ class Carrier:
         notes: Notes,
         stop: threading.Event,
     ) -> None:
+        self._config = config
         self._in_cluster = config.engine == "argo"
         self._planner = planner
         self._store = store
@@ -131,6 +134,9 @@ class Carrier:
         self._store.settle(submission, self._rules)
         counts = ", ".join(f"{count} {outcome}" for outcome in sorted(Outcome) if (count := ledger.count(outcome)))
         self._notes.tell(f"run {run}: {counts}")
+        # Last: the run has given its place back, so that a receiver that hangs holds up nothing but this thread.
+        for trouble in deliver(self._config, run):
+            self._notes.tell(f"run {run}: {trouble}")
 
     def _note(self, submission: Submission, attempts: int, trouble: str, stage: str) -> None:
         """Write down how far it is, and why it did not get on the last time."""

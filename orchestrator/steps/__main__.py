@@ -151,6 +151,7 @@ def _evict(options: argparse.Namespace) -> None:
 def _aggregate(options: argparse.Namespace) -> int:
     """The ledger and all other results; fails when the run's policy is broken."""
     from orchestrator.model import Outcome
+    from orchestrator.results.policy import told
     from orchestrator.steps.aggregate import aggregate
     from orchestrator.steps.evict import release
     from orchestrator.steps.room import spend
@@ -162,8 +163,8 @@ def _aggregate(options: argparse.Namespace) -> int:
     release(plan, plan.targets_by_id.keys(), volume)
     ledger = aggregate(plan, volume, notes=notes)
     _say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))
-    for rule in ledger.verdict.broken:
-        sys.stderr.write(f"scanmatrix-step: policy: {rule}\n")
+    for line in told(ledger.verdict):
+        sys.stderr.write(f"scanmatrix-step: policy: {line}\n")
     return 0 if ledger.verdict.passed else 1
 
 

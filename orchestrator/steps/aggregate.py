@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.documents import encode, spell_time
-from orchestrator.model import Ledger, LedgerRow, Severity
-from orchestrator.results.cells import examine
+from orchestrator.findings import formats
+from orchestrator.model import Ledger, LedgerRow, Outcome, Severity
+from orchestrator.results.cells import examine, standing
 from orchestrator.results.ledger import LEDGER, moment
-from orchestrator.results.policy import judge
+from orchestrator.results.run import RunResults
 from orchestrator.results.summary import summarise
 from orchestrator.steps.room import FULL, clear, spend
 from orchestrator.volume import VolumeFullError, atomic_file, write_atomic
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from orchestrator.model import Cell, Plan, Scan, Target
     from orchestrator.results.bom import BomWriter
     from orchestrator.results.bom_target import TargetBom
-    from orchestrator.results.table import FindingsWriter
+    from orchestrator.results.merge import CellFindings
+    from orchestrator.results.pipeline import Pipeline
+    from orchestrator.results.table import FindingsWriter, MergedWriter
     from orchestrator.volume import Volume
 
 _PLACES_SHOWN = 5
@@ -36,8 +39,9 @@ _PLACES_SHOWN = 5
 def aggregate(plan: Plan, volume: Volume, *, notes: Sequence[str] = ()) -> Ledger:
     """Read what the cells of a run left on the volume, and write the run's results beside it.
 
-    Writes `findings.parquet`, `findings.csv`, `bom.cdx.json`, `summary.md` and, last, `ledger.json` into the run's
-    results folder; what an earlier call wrote there is replaced. Trouble with a cell is that cell's outcome.
+    Writes `findings.*` (as the scanners reported them), `merged.*` (what all of them found, together, suppressed and
+    judged), `bom.cdx.json`, `report.html`, `summary.md` and, last, `ledger.json` into the run's results folder; what an
+    earlier call wrote there is replaced. Trouble with a cell is that cell's outcome.
 
     Args:
         plan: the plan of the whole run.
@@ -72,19 +76,24 @@ def aggregate(plan: Plan, volume: Volume, *, notes: Sequence[str] = ()) -> Ledge
 def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
     """One try, from the plan to the ledger."""
     # Here, because they take half a second to import, for which nobody who only names this function shall wait.
+    from orchestrator.exports.html import write_report  # noqa: PLC0415
     from orchestrator.results.bom import BomWriter  # noqa: PLC0415
-    from orchestrator.results.table import FindingsWriter  # noqa: PLC0415
+    from orchestrator.results.pipeline import Pipeline, seldom_collected  # noqa: PLC0415
+    from orchestrator.results.table import FindingsWriter, MergedWriter  # noqa: PLC0415
 
     folder = volume.results(plan.run)
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        parquet, csv, bom = (
+        stack.enter_context(seldom_collected())
+        parquet, csv, merged_parquet, merged_csv, bom = (
             stack.enter_context(atomic_file(folder / name))
-            for name in ("findings.parquet", "findings.csv", "bom.cdx.json")
+            for name in ("findings.parquet", "findings.csv", "merged.parquet", "merged.csv", "bom.cdx.json")
         )
         table = stack.enter_context(FindingsWriter(plan.run, parquet, csv))
+        merged = stack.enter_context(MergedWriter(plan.run, merged_parquet, merged_csv))
         writer = stack.enter_context(BomWriter(plan.run, plan.version, bom, folder))
-        aggregation = _Aggregation(plan, volume, table, writer)
+        pipeline = Pipeline(plan, volume)
+        aggregation = _Aggregation(plan, volume, _Files(table, merged, writer), pipeline)
         rows = aggregation.examine_all()
         ended = _latest(rows) or plan.created
         writer.finish(ended)
@@ -93,29 +102,41 @@ def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
         created=plan.created,
         finished=ended,
         rows=rows,
-        verdict=judge(plan.policy, rows, aggregation.severities),
+        verdict=pipeline.verdict(rows),
+        partial=plan.partial,
     )
-    told = [*notes, *_stale_databases(rows), *aggregation.notes]
+    told = [*notes, *pipeline.notes(), *_stale_databases(rows), *aggregation.notes]
+    with atomic_file(folder / "report.html") as report:
+        write_report(RunResults(volume, plan.run, ledger), report)
     write_atomic(folder / "summary.md", summarise(ledger, aggregation.severities, told).encode())
     write_atomic(folder / LEDGER, encode(ledger))
     return ledger
+
+
+class _Files(NamedTuple):
+    """What is written while the cells are gone through."""
+
+    findings: FindingsWriter
+    merged: MergedWriter
+    bom: BomWriter
 
 
 class _Aggregation:
     """One pass over the cells of a plan, target by target.
 
     Attributes:
-        severities: findings by severity for each cell that has any.
-        notes: what was left out of the BOM.
+        severities: merged findings by severity for each target that has any; those that are suppressed under None.
+        notes: what was left out of the BOM, and which earlier results are gone.
     """
 
-    def __init__(self, plan: Plan, volume: Volume, table: FindingsWriter, bom: BomWriter) -> None:
+    def __init__(self, plan: Plan, volume: Volume, files: _Files, pipeline: Pipeline) -> None:
         self._plan = plan
         self._volume = volume
         self._scans = {scan.name: scan for scan in plan.scans}
-        self._table = table
-        self._bom = bom
-        self.severities: dict[str, dict[Severity, int]] = {}
+        self._kinds = {scan.name: _kinds(scan) for scan in plan.scans}
+        self._files = files
+        self._pipeline = pipeline
+        self.severities: dict[str, dict[Severity | None, int]] = {}
         self.notes: list[str] = []
 
     def examine_all(self) -> tuple[LedgerRow, ...]:
@@ -133,19 +154,41 @@ class _Aggregation:
 
         bom = TargetBom(target)
         rows: dict[int, LedgerRow] = {}
+        found: list[CellFindings] = []
         for index, cell in cells:
-            rows[index] = self._examine_cell(cell, target, self._scans[cell.scan], bom)
-        self._note(target, "all scans", self._bom.add(bom, rows.values()))
+            rows[index], of_cell = self._examine_cell(cell, target, self._scans[cell.scan], bom)
+            found.append(of_cell)
+        self._note(target, "all scans", self._files.bom.add(bom, rows.values()))
+        if rows:
+            self._merge(list(rows.values()), found)
         return rows
 
-    def _examine_cell(self, cell: Cell, target: Target, scan: Scan, bom: TargetBom) -> LedgerRow:
+    def _examine_cell(self, cell: Cell, target: Target, scan: Scan, bom: TargetBom) -> tuple[LedgerRow, CellFindings]:
+        from orchestrator.results.merge import CellFindings  # noqa: PLC0415 - as above
+
         row, report, size = examine(self._plan, cell, target, scan, self._volume)
         if report is not None:
-            self._table.add(row, report.findings, size)
-            if report.findings:
-                self.severities[cell.id] = Counter([finding.severity for finding in report.findings])
+            self._files.findings.add(row, report.findings, size)
         self._note(target, scan.name, bom.add(row, report))
-        return row
+        if cell.standing:
+            report = standing(cell, scan, self._volume)
+            if report is None:
+                self.notes.append(
+                    f"{target.reference} × {scan.name}: its result of run {cell.standing} is still fresh, but its"
+                    " report is not on the volume any more, so what it found is not among the merged findings"
+                )
+        # An earlier result that still stands is as good as one of this run.
+        outcome = Outcome.OK if report is not None else row.outcome
+        findings = report.findings if report is not None else ()
+        return row, CellFindings(scan.name, outcome, self._kinds[scan.name], findings)
+
+    def _merge(self, rows: Sequence[LedgerRow], cells: Sequence[CellFindings]) -> None:
+        """What all scans of a target found, together."""
+        merged = self._pipeline.add(rows, cells)
+        self._files.merged.add(rows[0], merged)
+        if merged:
+            counts = Counter([None if finding.suppressed else finding.severity for finding in merged])
+            self.severities[rows[0].target] = dict(counts)
 
     def _note(self, target: Target, scan: str, places: Sequence[str]) -> None:
         """Say what of a report is not in the merged BOM, because CycloneDX 1.6 does not allow it."""
@@ -155,6 +198,12 @@ class _Aggregation:
                 f"{target.reference} × {scan}: {len(places)} pieces of its BOM are not valid CycloneDX 1.6, "
                 f"so they are not in the merged one: {shown}"
             )
+
+
+def _kinds(scan: Scan) -> frozenset[str]:
+    """What a scan looks for; nothing is known of one whose format is unknown, and its cells fail for that."""
+    known = formats().get(scan.format)
+    return frozenset(scan.kinds if scan.kinds is not None else known.kinds if known else ())
 
 
 def _stale_databases(rows: Sequence[LedgerRow]) -> list[str]:

@@ -155,7 +155,7 @@ def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, froze
 def _configuration(source: ConfigSource) -> Iterator[Config]:
     """The configuration; what it names by a relative path is there as long as this lasts.
 
-    One from git has its templates and its CSVs in the same repository, at the same commit.
+    One from git has its templates, its CSVs and its VEX documents in the same repository, at the same commit.
     """
     from orchestrator.config import load_config  # noqa: PLC0415 - only where the plan is made in the cluster
 
@@ -171,6 +171,8 @@ def _configuration(source: ConfigSource) -> Iterator[Config]:
         if not path.is_file() or not path.resolve().is_relative_to(Path(folder).resolve()):
             raise UsageError(f"git repository {source.git} at {commit}: there is no file {source.path!r}")
         config = load_config(path)
+        if config.suppression.vex:
+            check_out_yaml(source.git, commit, Path(folder), suffixes=(".json",))
         here = Git(url=source.git, ref=commit)
         targets = [
             target.model_copy(update={"csv": target.csv.model_copy(update={"git": here})})

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Every file of a run's results, the ledger last: where it is, the others are.
-FILES = ("summary.md", "findings.csv", "findings.parquet", "bom.cdx.json", "ledger.json")
+FILES = (
+    "summary.md",
+    "report.html",
+    "merged.csv",
+    "merged.parquet",
+    "findings.csv",
+    "findings.parquet",
+    "bom.cdx.json",
+    "ledger.json",
+)
 _BEGIN = "-----BEGIN SCANMATRIX RESULTS-----"
 _END = "-----END SCANMATRIX RESULTS "
 _ENCODED = re.compile(r"[A-Za-z0-9+/]+={0,2}")

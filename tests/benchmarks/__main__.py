@@ -7,7 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("pull", "matrix", "render", "aggregate", "orchestration", "simulated", "inventory", "store", "scheduler")
+BENCHMARKS = (
+    "pull",
+    "matrix",
+    "render",
+    "aggregate",
+    "merge",
+    "bom",
+    "orchestration",
+    "simulated",
+    "inventory",
+    "store",
+    "scheduler",
+    "html",
+)
 
 
 def main(names: list[str]) -> int:

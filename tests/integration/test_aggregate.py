@@ -18,11 +18,10 @@ from orchestrator.results.frames import explode_references, ledger_frame, read_f
 from orchestrator.results.ledger import read_ledger
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.plan import write_plan
+from orchestrator.steps.results import FILES
 from orchestrator.volume import Volume, VolumeFullError
 from tests.aggregation import CLEAN, ENDED, STARTED, make_plan, make_target, put_clean_run, put_record, put_report
 from tests.filesystems import fill_up, small_filesystem
-
-FILES = {"ledger.json", "findings.parquet", "findings.csv", "bom.cdx.json", "summary.md"}
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def test_a_clean_run_is_ok_in_every_cell_and_writes_every_file(volume):
     assert [row.cell for row in ledger.rows] == [cell.id for cell in plan.cells]
     assert ledger.count(Outcome.OK) == 10
     assert ledger.verdict.passed
-    assert {path.name for path in volume.results(plan.run).iterdir()} == FILES
+    assert {path.name for path in volume.results(plan.run).iterdir()} == set(FILES)
     assert read_ledger(volume, plan.run) == ledger
     assert _valid(volume, plan) is None
     findings = read_findings(volume, plan.run)
@@ -178,7 +177,7 @@ def test_a_parser_that_breaks_costs_its_own_cell_only(volume, monkeypatch):
 def test_what_the_plan_decided_stands_whatever_lies_there(volume):
     target = make_target(2, digest="", error="tag not found")
     cells = [
-        Cell(target="app-1", scan="general", decision=Decision.SKIP, reason="fresh"),
+        Cell(target="app-1", scan="general", decision=Decision.SKIP, reason="fresh", standing="run-0"),
         Cell(target="app-1", scan="virus", decision=Decision.FAIL, reason="image not allowed"),
         Cell(target="app-2", scan="general"),
     ]
@@ -190,6 +189,7 @@ def test_what_the_plan_decided_stands_whatever_lies_there(volume):
         (Outcome.FAILED, "image not allowed"),
         (Outcome.FAILED, "tag not found"),
     ]
+    assert [row.standing for row in rows] == ["run-0", "", ""]
 
 
 def test_cells_in_any_order_keep_the_plans_order(volume):
@@ -374,7 +374,7 @@ def test_on_a_full_volume_the_tarballs_make_room_for_the_results(volume):
             volume.tarball(plan.run, cell.target, cell.scan).hardlink_to(blob)
         fill_up(blob)
         assert aggregate(plan, volume).count(Outcome.OK) == 5
-        assert {path.name for path in volume.results(plan.run).iterdir()} == FILES
+        assert {path.name for path in volume.results(plan.run).iterdir()} == set(FILES)
         assert not blob.exists()
 
 

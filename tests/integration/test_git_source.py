@@ -393,3 +393,9 @@ def test_the_yaml_files_of_a_commit_are_checked_out_and_nothing_else(root, tmp_p
     found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
     assert found == {"scanmatrix.yaml": "one", "scans/own.yml": "two", "secret.yaml": "/etc/hostname"}
     assert not (folder / "secret.yaml").is_symlink()
+    (work / "vex.json").write_text("three")
+    git("add", ".", cwd=work)
+    git("commit", "-qm", "second", cwd=work)
+    check_out_yaml(f"file://{work}/.git", git("rev-parse", "main", cwd=work), folder, suffixes=(".json",))
+    assert (folder / "vex.json").read_text() == "three"
+    assert (folder / "scanmatrix.yaml").read_text() == "one"

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} with the real
         ("trivy/misconfigurations_and_secrets.json", {"high": 2, "medium": 1, "critical": 2}),
         ("cyclonedx/log4j.json", {"critical": 4, "medium": 3, "high": 1}),
         ("cyclonedx/nested-component-log4j.json", {"critical": 4, "medium": 3, "high": 1}),
+        ("sarif/appendix_k.sarif", {"high": 1}),
         ("clamav/clamav_no_vuln.txt", {}),
         ("clamav/clamav_many_vuln.txt", {"critical": 3}),
     ],
@@ -39,6 +40,30 @@ def test_counts_and_severities(path, severities):
     report = formats()[path.split("/")[0]].parse((DATA / "reports" / path).read_bytes())
     assert Counter(finding.severity.value for finding in report.findings) == severities
     assert report.scanner
+
+
+@pytest.mark.parametrize(
+    ("path", "number", "facts"),
+    [
+        (
+            "grype/check_all_fields.json",
+            0,
+            ("CVE-2004-0971", "libgssapi-krb5-2", "1.17-3+deb10u3", "", "/var/lib/dpkg/status"),
+        ),
+        (
+            "trivy/scheme_2_many_vulns.json",
+            0,
+            ("CVE-2020-15999", "freetype", "2.9.1-r2", "2.9.1-r3", "app/libs/freetype-2.9.1-r2"),
+        ),
+        ("trivy/misconfigurations_and_secrets.json", 3, ("github-pat", "", "", "", "Dockerfile")),
+        ("cyclonedx/nested-component-log4j.json", 0, ("CVE-2021-44228", "log4j-core", "2.13.2", "", "")),
+        ("sarif/appendix_k.sarif", 0, ("C2001", "", "", "", "src/collections/list.h")),
+    ],
+)
+def test_facts(path, number, facts):
+    report = formats()[path.split("/")[0]].parse((DATA / "reports" / path).read_bytes())
+    found = report.findings[number]
+    assert (found.id, found.package, found.version, found.fixed_version, found.location) == facts
 
 
 @pytest.mark.parametrize("pattern", ["bom/*.json", "reports/cyclonedx/*.json", "vex/*.json"])

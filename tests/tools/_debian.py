@@ -15,7 +15,8 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 
 def missing(packages: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
     """Packages of which a command is missing, with these commands."""
-    wanted = {package: names for package, names in packages.items() if find(CLIENTS.get(package, "")) is None}
+    fetched = {client for client, made in CLIENTS.items() if all(find(name) is not None for name in made)}
+    wanted = {package: names for package, names in packages.items() if package not in fetched}
     lacking = {package: [name for name in names if find(name) is None] for package, names in wanted.items()}
     return {package: names for package, names in lacking.items() if names}
 

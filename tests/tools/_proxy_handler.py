@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
             proxy.closing.wait(fault.delay)
         refusal = self._refusal(exchange, fault)
         if refusal is not None:
-            for _ in self._request_body(exchange):
+            for _ in self._request_body(exchange, fault):
                 pass  # a client in the middle of its upload would not read the answer
             status, own, body = refusal
             self._send(exchange, fault, status, [*own.items(), ("Content-Length", str(len(body)))], iter([body]))
@@ -118,10 +118,23 @@ class Handler(BaseHTTPRequestHandler):
         connection.putrequest(exchange.method, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in headers + ([("Transfer-Encoding", "chunked")] if chunked else []):
             connection.putheader(name, value)
-        connection.endheaders(self._request_body(exchange), encode_chunked=chunked)
+        connection.endheaders(self._request_body(exchange, fault), encode_chunked=chunked)
         return connection.getresponse()
 
-    def _request_body(self, exchange: Exchange) -> Iterator[bytes]:
+    def _request_body(self, exchange: Exchange, fault: Fault) -> Iterator[bytes]:
+        """The request's body as it is handed on, with what the rule does to it."""
+        for data in self._received(exchange, fault.upload_rate):
+            begin = exchange.received - len(data)
+            if fault.upload_reset_after is not None and exchange.received > fault.upload_reset_after:
+                self.close_connection = True
+                reset_on_close(self.connection)
+                raise ConnectionResetError
+            at = fault.upload_corrupt_at
+            if at is not None and begin <= at < exchange.received:
+                data = data[: at - begin] + bytes([data[at - begin] ^ 0xFF]) + data[at - begin + 1 :]  # noqa: PLW2901
+            yield data
+
+    def _received(self, exchange: Exchange, rate: int | None) -> Iterator[bytes]:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             while size := int(self.rfile.readline().partition(b";")[0], 16):
                 exchange.received += size
@@ -131,9 +144,12 @@ class Handler(BaseHTTPRequestHandler):
                 pass
             return
         left = int(self.headers.get("Content-Length") or 0)
-        while left and (data := self.rfile.read(min(left, CHUNK))):
+        piece = CHUNK if rate is None else max(1, rate // 20)
+        while left and (data := self.rfile.read(min(left, piece))):
             left -= len(data)
             exchange.received += len(data)
+            if rate is not None and self.server.proxy.closing.wait(len(data) / rate):
+                return
             yield data
 
     def _send(self, exchange: Exchange, fault: Fault, status: int, headers: Headers, body: Iterator[bytes]) -> None:

@@ -15,6 +15,7 @@ from tests.tools._catalog import ARTEFACTS, Artefact
 DEBIAN_SUITE = "bookworm"
 LOG4J = "org.apache.logging.log4j:log4j-core:2.14.1"
 NPM = "lodash@4.17.20"
+SARIF = "@microsoft/jest-sarif@1.0.0-beta.0"
 
 
 def log4j_jar() -> bytes:
@@ -32,6 +33,14 @@ def npm_package() -> dict[str, bytes]:
         }
 
 
+def sarif_schema() -> bytes:
+    """The JSON schema of SARIF 2.1.0, as Microsoft's own validator of SARIF ships it."""
+    with tarfile.open(require("sarif-schema")) as tar:
+        content = tar.extractfile("package/lib/schemas/sarif-2.1.0-rtm.5.json")
+        assert content is not None
+        return content.read()
+
+
 def debian_root() -> bytes:
     """The tar of a debootstrap'ed Debian (minbase), about 150 MB."""
     return require("debian-root").read_bytes()
@@ -46,7 +55,7 @@ def make(artefact: Artefact) -> None:
 
 def obstacle(artefact: Artefact) -> str:
     """Why `make` cannot work on this machine; empty when it can."""
-    client = {"log4j-core": "mvn", "npm-package": "npm"}.get(artefact.name, "debootstrap")
+    client = {"log4j-core": "mvn", "npm-package": "npm", "sarif-schema": "npm"}.get(artefact.name, "debootstrap")
     if shutil.which(client, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
         return f"{client} not found"
     return "debootstrap needs root" if client == "debootstrap" and os.geteuid() != 0 else ""
@@ -57,8 +66,8 @@ def _fetch_jar(folder: Path) -> Path:
     return next(folder.glob("log4j-core-*.jar"))
 
 
-def _fetch_npm(folder: Path) -> Path:
-    _run("npm", "pack", NPM, "--silent", cwd=folder)
+def _fetch_npm(folder: Path, package: str = NPM) -> Path:
+    _run("npm", "pack", package, "--silent", cwd=folder)
     return next(folder.glob("*.tgz"))
 
 
@@ -79,6 +88,7 @@ def _make_debian(folder: Path, packages: tuple[str, ...] = ()) -> Path:
 _MAKERS: dict[str, Callable[[Path], Path]] = {
     "log4j-core": _fetch_jar,
     "npm-package": _fetch_npm,
+    "sarif-schema": partial(_fetch_npm, package=SARIF),
     "debian-root": _make_debian,
     "debian-python": partial(_make_debian, packages=("python3", "git", "ca-certificates")),
     "debian-clamav": partial(_make_debian, packages=("clamav", "clamav-freshclam", "curl")),

@@ -37,6 +37,9 @@ class Fault:
         rate: bytes per second.
         ignore_range: forward without the Range header, so the answer is a 200 with the whole blob.
         drop_length: no Content-Length; the end of the body is the end of the connection.
+        upload_corrupt_at: offset of one byte of the request's body to change on its way.
+        upload_reset_after: bytes of the request's body after which the connection is reset.
+        upload_rate: bytes per second at which the request's body is taken.
     """
 
     path: str = ANYTHING
@@ -54,6 +57,9 @@ class Fault:
     rate: int | None = None
     ignore_range: bool = False
     drop_length: bool = False
+    upload_corrupt_at: int | None = None
+    upload_reset_after: int | None = None
+    upload_rate: int | None = None
 
     def matches(self, method: str, path: str) -> bool:
         """Whether the rule is about this request, however often it took effect."""

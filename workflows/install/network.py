@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from orchestrator.catalog import load_catalog
 from orchestrator.cluster import labels as names
 from orchestrator.cluster.labels import ONLINE_COMPONENT
+from orchestrator.notification_sections import PORTS, variable_of
 from orchestrator.sections import CACHE_PORT
 from workflows.cell import fill
 from workflows.install.caches import COMPONENT as CACHE
@@ -113,10 +114,20 @@ def _anywhere(ports: Iterable[int]) -> Manifest:
 
 
 def _of_scheduler(config: Config) -> set[int]:
-    """Where its store, sources of targets, and other clusters may answer."""
+    """Where its store, sources of targets, receivers of results, and other clusters may answer."""
     pods = config.argo.scheduler
-    found = _git_ports(config) | (set(_DATABASES) if pods.store_secret else set())
+    found = _git_ports(config) | _receiver_ports(config) | (set(_DATABASES) if pods.store_secret else set())
     return found | ({_API} if pods.kubeconfig_secret else set())
+
+
+def _receiver_ports(config: Config) -> set[int]:
+    """Where exports and notifications go; a URL that is kept in a variable is taken for one of https."""
+    exports, notify = config.exports, config.notify
+    urls = [one.url for one in (exports.defectdojo, exports.dependency_track) if one]
+    urls += [exports.s3.endpoint] if exports.s3 and exports.s3.endpoint else []
+    hooks = [hook.url for route in notify.routes if (hook := route.slack or route.webhook)]
+    urls += [hook.get_secret_value() for hook in hooks if not variable_of(hook)]
+    return {_port(url) for url in urls} | ({notify.smtp.port or PORTS[notify.smtp.tls]} if notify.smtp else set())
 
 
 def _git_ports(config: Config) -> set[int]:

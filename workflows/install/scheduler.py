@@ -73,6 +73,11 @@ def _pod(config: Config) -> Manifest:
         "command": ["scanmatrix", "schedule", "--config", f"{CONFIG_FOLDER}/scanmatrix.yaml"],
         "args": ["--engine", "argo", "--mounted", VOLUME],
         "env": variables,
+        **(
+            {"envFrom": [{"secretRef": {"name": secret}}]}
+            if (secret := config.argo.scheduler.environment_secret)
+            else {}
+        ),
         "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
         "securityContext": container_security(),
         "volumeMounts": [

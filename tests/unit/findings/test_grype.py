@@ -121,6 +121,7 @@ def test_the_best_cvss_rating(vulnerability, related, cvss):
         ([{"path": "/a"}, {"path": "/b"}], "/a"),
         ([{"path": "/a"}, {"path": "/b", "annotations": {"evidence": "primary"}}], "/b"),
         (["/old"], "/old"),
+        ([{"realPath": "/real"}], "/real"),
     ],
 )
 def test_locations(locations, path):
@@ -129,6 +130,10 @@ def test_locations(locations, path):
 
 def test_ignored_matches_are_not_findings():
     assert _parse(ignoredMatches=[_match()]).findings == ()
+
+
+def test_what_was_found_proves_a_scan():
+    assert len(grype.parse(json.dumps({"matches": [_match()]}).encode()).findings) == 1
 
 
 def test_no_matches_written_as_null():

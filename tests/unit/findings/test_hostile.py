@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError
 
-JSON_FORMATS = ("cyclonedx", "grype", "scanmatrix", "scorecard", "trivy")
+JSON_FORMATS = ("cyclonedx", "dockle", "grype", "osv", "sarif", "scanmatrix", "scorecard", "trivy")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -25,12 +25,84 @@ WHOLE = {
             {"id": "C", "ratings": [{"score": 1, "method": "CVSSv3"}], "affects": [{"ref": "q", "versions": []}]}
         ],
     },
+    "dockle": {
+        "image": "a",
+        "summary": {"fatal": 0, "warn": 1, "info": 0, "skip": 0, "pass": 3},
+        "details": [{"code": "CIS-DI-0001", "title": "t", "level": "WARN", "alerts": ["a"]}],
+    },
     "grype": {
         "descriptor": {"name": "grype", "db": {"status": {"built": "x"}}},
         "matches": [
             {
                 "vulnerability": {"id": "C", "cvss": [{"version": "3.1", "metrics": {"baseScore": 5}}], "fix": {}},
                 "artifact": {"name": "a", "locations": [{"path": "/x"}]},
+            }
+        ],
+    },
+    "osv": {
+        "results": [
+            {
+                "source": {"path": "/a", "type": "lockfile"},
+                "packages": [
+                    {
+                        "package": {"name": "a", "version": "1", "ecosystem": "npm"},
+                        "vulnerabilities": [
+                            {
+                                "id": "GHSA-1",
+                                "aliases": ["CVE-1"],
+                                "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N"}],
+                                "database_specific": {"severity": "HIGH"},
+                                "affected": [
+                                    {
+                                        "package": {"name": "a", "ecosystem": "npm", "purl": "pkg:npm/a"},
+                                        "ranges": [{"type": "SEMVER", "events": [{"fixed": "2"}]}],
+                                        "versions": ["1"],
+                                    }
+                                ],
+                            }
+                        ],
+                        "groups": [{"ids": ["GHSA-1"], "aliases": ["CVE-1"], "max_severity": "7.5"}],
+                        "license_violations": ["MIT"],
+                    }
+                ],
+            }
+        ],
+        "experimental_config": {"licenses": {"summary": False}},
+    },
+    "sarif": {
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "Grype",
+                        "version": "1",
+                        "rules": [
+                            {
+                                "id": "CVE-2020-1234-a",
+                                "help": {"text": "Vulnerability CVE-2020-1234\nVersion: 1"},
+                                "properties": {"security-severity": "7.5", "purls": ["pkg:npm/a@1"]},
+                                "messageStrings": {"m": {"text": "x {0}"}},
+                            }
+                        ],
+                    },
+                    "extensions": [{"name": "e", "rules": []}],
+                },
+                "invocations": [{"executionSuccessful": True}],
+                "originalUriBaseIds": {"ROOT": {"uri": "src/", "uriBaseId": "ROOT"}},
+                "artifacts": [{"location": {"uri": "a", "uriBaseId": "ROOT"}}],
+                "results": [
+                    {
+                        "ruleId": "CVE-2020-1234-a",
+                        "ruleIndex": 0,
+                        "rule": {"index": 0, "toolComponent": {"index": 0}},
+                        "level": "error",
+                        "message": {"id": "m", "arguments": ["y"]},
+                        "locations": [
+                            {"physicalLocation": {"artifactLocation": {"index": 0}, "region": {"startLine": 2}}}
+                        ],
+                    }
+                ],
             }
         ],
     },
@@ -51,6 +123,21 @@ WHOLE = {
         "Results": [{"Target": "x", "Vulnerabilities": [{"VulnerabilityID": "C", "CVSS": {"nvd": {"V3Score": 1}}}]}],
     },
 }
+XML = """<?xml version="1.0"?>
+<bom xmlns="http://cyclonedx.org/schema/bom/1.4" version="1"
+     xmlns:v="http://cyclonedx.org/schema/ext/vulnerability/1.0">
+  <metadata><tools><tool><name>x</name></tool></tools><component type="file"><name>a</name></component></metadata>
+  <components><component type="library" bom-ref="q"><name>a</name><modified>false</modified>
+    <licenses><license><id>MIT</id></license><expression>MIT</expression></licenses>
+    <v:vulnerabilities><v:vulnerability ref="q"><v:id>C</v:id><v:ratings><v:rating><v:score><v:base>5</v:base></v:score>
+      <v:severity>Low</v:severity></v:rating></v:ratings></v:vulnerability></v:vulnerabilities>
+    <evidence><occurrences><occurrence><location>/x</location><line>3</line></occurrence></occurrences></evidence>
+  </component></components>
+  <dependencies><dependency ref="q"><dependency ref="r"/></dependency></dependencies>
+  <vulnerabilities><vulnerability><id>D</id><ratings><rating><score>5</score><method>CVSSv3</method></rating></ratings>
+    <cwes><cwe>79</cwe></cwes><affects><target><ref>q</ref></target></affects></vulnerability></vulnerabilities>
+</bom>
+"""
 
 
 def _places(value, path=()):
@@ -89,6 +176,25 @@ def test_any_value_in_any_place(data, name, value):
 @given(st.binary(max_size=200), st.sampled_from([*JSON_FORMATS, "clamav"]))
 def test_any_bytes(data, name):
     assert _parsed_or_refused(name, data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.data(),
+    st.text(max_size=8) | st.sampled_from(["<a/>", "<!--", "]]>", "&amp;", "&x;", "<![CDATA[", "</component>"]),
+)
+def test_anything_in_any_place_of_xml(data, piece):
+    begin = data.draw(st.integers(0, len(XML)))
+    end = data.draw(st.integers(begin, min(len(XML), begin + 40)))
+    assert _parsed_or_refused("cyclonedx", (XML[:begin] + piece + XML[end:]).encode())
+
+
+def test_xml_cut_anywhere_is_refused():
+    whole = XML.strip().encode()
+    assert len(formats()["cyclonedx"].parse(whole).findings) == 2
+    for end in range(len(whole)):
+        with pytest.raises(ReportError):
+            formats()["cyclonedx"].parse(whole[:end])
 
 
 @pytest.mark.parametrize("name", JSON_FORMATS)

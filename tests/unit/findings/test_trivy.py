@@ -126,12 +126,29 @@ def test_the_list_of_results_of_old():
     assert [each.location for each in findings] == ["", "app/Gemfile.lock"]
 
 
+def test_a_vulnerability_without_an_id_or_a_severity_is_not_lost():
+    finding = _one(VulnerabilityID=None, Severity=None, CVSS={"nvd": {"V3Score": 9.8}})
+    assert (finding.package, finding.severity) == ("zlib", Severity.CRITICAL)
+
+
+def test_the_line_of_a_secret():
+    secret = {"RuleID": "github-pat", "Severity": "CRITICAL", "Title": "token", "StartLine": 24}
+    (finding,) = _parse({"Target": "key", "Class": "secret", "Secrets": [secret]}).findings
+    assert (finding.title, finding.location) == ("token (line 24)", "key")
+
+
+def test_results_prove_a_scan_even_of_something_without_a_name():
+    document = {"SchemaVersion": 2, "Results": [{"Target": "x", "Vulnerabilities": [_vulnerability()]}]}
+    assert len(trivy.parse(json.dumps(document).encode()).findings) == 1
+
+
 def test_a_cluster():
     resource = {"Kind": "Pod", "Name": "a", "Results": [{"Target": "image", "Vulnerabilities": [_vulnerability()]}]}
     for document in (
         {"ClusterName": "c", "Resources": [resource, {"Kind": "Pod", "Error": "no"}]},
         {"ClusterName": "c", "Vulnerabilities": [resource], "Misconfigurations": None},
         {"Resources": [resource]},
+        {"SchemaVersion": 0, "ClusterName": "c", "Findings": [resource]},
     ):
         assert len(trivy.parse(json.dumps(document).encode()).findings) == 1
 

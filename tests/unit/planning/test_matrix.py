@@ -208,6 +208,23 @@ def test_a_fresh_enough_result_is_kept_and_named(three: Table) -> None:
     assert decisions(made)["dependency"] == (Decision.RUN, "")
 
 
+def test_a_plan_of_only_some_cells_says_so(three: Table) -> None:
+    entries = [entry("ubuntu:20.04", "virus", "general")]
+    whole = plan(entries, three)
+    (target,) = whole.targets
+    some = make_plan(
+        config(),
+        entries,
+        CATALOG,
+        run="r1",
+        now=NOW,
+        resolver=three,
+        only={(target.id, "virus"), (target.id, "general")},
+    )
+    assert some.cells == whole.cells
+    assert (whole.partial, some.partial) == (False, True)
+
+
 def test_without_rescan_after_everything_is_scanned_again(three: Table) -> None:
     target = plan([entry("ubuntu:20.04", "virus")], three).targets[0].id
     history = {(target, "virus"): Result("earlier", "2025-06-01T11:59:59Z")}

@@ -1,4 +1,4 @@
-"""`docs/results.md` and the code say the same of columns, dtypes, formats and files."""
+"""`docs/results.md`, `docs/report-formats.md` and the code say the same of columns, dtypes, formats and files."""
 
 import re
 from pathlib import Path
@@ -7,12 +7,13 @@ import pytest
 
 from orchestrator.findings import formats, scanmatrix
 from orchestrator.model import Ledger, LedgerRow, Outcome
-from orchestrator.results.frames import FINDING_COLUMNS, ledger_frame, read_findings
+from orchestrator.results.frames import FINDING_COLUMNS, MERGED_COLUMNS, ledger_frame, read_findings, read_merged
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume import Volume
 from tests.aggregation import make_plan
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "results.md").read_text()
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+PAGE, FORMATS = (DOCS / "results.md").read_text(), (DOCS / "report-formats.md").read_text()
 DTYPES = {
     "`str`": "str",
     "`float64`": "float64",
@@ -20,6 +21,7 @@ DTYPES = {
     "`Int64`": "Int64",
     "`datetime64[us, UTC]`": "datetime64[us, UTC]",
     "list of strings (Arrow)": "list<item: string>[pyarrow]",
+    "`bool`": "bool",
     "category": "category",
     "ordered category": "category",
 }
@@ -43,6 +45,15 @@ def test_columns_of_findings(tmp_path):
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == documented
 
 
+def test_columns_of_merged_findings(tmp_path):
+    volume, plan = Volume(tmp_path), make_plan(targets=())
+    aggregate(plan, volume)
+    frame = read_merged(volume, plan.run)
+    documented = _documented("Merged findings: columns")
+    assert list(documented) == list(MERGED_COLUMNS) == list(frame.columns)
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == documented
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_columns_of_the_ledger(count):
     row = LedgerRow(
@@ -57,10 +68,10 @@ def test_columns_of_the_ledger(count):
 def test_every_format_and_file_is_named(tmp_path):
     volume, plan = Volume(tmp_path), make_plan(targets=())
     aggregate(plan, volume)
-    names = [*formats(), *(path.name for path in volume.results(plan.run).iterdir())]
-    assert [name for name in names if f"`{name}`" not in PAGE] == []
+    assert [path.name for path in volume.results(plan.run).iterdir() if f"`{path.name}`" not in PAGE] == []
+    assert [name for name in formats() if f"| `{name}` |" not in FORMATS] == []
 
 
 def test_the_example_of_the_own_format_is_one():
-    example = re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    example = re.search(r"```json\n(.*?)```", FORMATS, re.DOTALL)
     assert len(scanmatrix.parse(example[1].encode()).findings) == 1

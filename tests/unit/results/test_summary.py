@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from orchestrator.model import Ledger, LedgerRow, Outcome, Severity, Verdict
+from orchestrator.model import Broken, Ledger, LedgerRow, Outcome, Severity, Verdict
 from orchestrator.results.summary import summarise
 from tests.golden import check_golden
 
@@ -49,10 +49,19 @@ def test_a_run_on_one_page():
         _row("registry.example/java-tool:12", "sbom", findings=0, platform="linux/arm64"),
     )
     counts = {
-        rows[0].cell: {Severity.CRITICAL: 1, Severity.LOW: 2},
-        rows[2].cell: {Severity.CRITICAL: 1},
+        rows[0].target: {Severity.CRITICAL: 1, Severity.LOW: 2},
+        rows[2].target: {Severity.CRITICAL: 1, None: 3},
     }
-    verdict = Verdict(passed=False, broken=("coverage: 83.33 % of the cells …",))
+    broken = (
+        Broken(rule="coverage", message="coverage: 83.33 % of the cells …", count=1, rows=(rows[4].cell,)),
+        Broken(
+            rule="severity",
+            message="severity: 7 findings are critical …",
+            count=7,
+            rows=tuple(f"{rows[0].target} vulnerability|CVE-2021-{number}|<zlib>" for number in range(7)),
+        ),
+    )
+    verdict = Verdict(passed=False, broken=tuple(rule.message for rule in broken), rules=broken)
     page = summarise(_ledger(*rows, verdict=verdict), counts, ["something was left out"])
     check_golden(GOLDEN / "summary.md", page)
 

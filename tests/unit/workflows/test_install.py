@@ -352,6 +352,23 @@ def test_the_scheduler_gets_the_secrets_that_are_named_and_no_other(tmp_path: Pa
     assert {port["port"] for rule in egress for port in rule["ports"]} >= {22, 443, 3306, 5432, 6443}
 
 
+def test_the_scheduler_reaches_whoever_gets_results_and_has_their_secrets(tmp_path: Path) -> None:
+    text = """
+    argo: {scheduler: {environmentSecret: receivers}}
+    exports: {s3: {bucket: b, endpoint: "https://s3.example.com:9000"}, dependencyTrack: {url: "http://track.example.com:8081"}}
+    notify:
+      smtp: {host: mail.example.com, from: a@example.com}
+      routes:
+        - {webhook: {url: "https://hooks.example.com:8443/x", secret: "${HOOK_SECRET}"}}
+        - {slack: {url: "${SLACK_URL}"}}
+        - {email: {to: b@example.com}}
+    """
+    _, container = _scheduler(tmp_path, text)
+    assert container["envFrom"] == [{"secretRef": {"name": "receivers"}}]
+    egress = of_kind(configured(tmp_path, text), "NetworkPolicy")["scheduler"]["spec"]["egress"]
+    assert {port["port"] for rule in egress for port in rule["ports"]} >= {443, 587, 8081, 8443, 9000}
+
+
 def test_the_scheduler_starts_anew_when_its_configuration_changes(tmp_path: Path) -> None:
     config, path = configured(tmp_path, "engine: argo"), "argo-install/base/scheduler.yaml"
     marks = []

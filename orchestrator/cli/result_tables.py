@@ -1,0 +1,145 @@
+"""How results of runs are printed: tables for people, JSON, YAML for programs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cli.output import Output, names_of, print_data, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pandas as pd
+
+    from orchestrator.notifications.interface import Delivery
+    from orchestrator.results.overview import RunSummary
+
+_SHOWN_NAMES = 3
+_TITLE = 60
+
+
+def print_frame(frame: pd.DataFrame, output: Output) -> None:
+    """A DataFrame as a list of mappings, moments as RFC 3339 and what is missing as null."""
+    plain = frame.astype({column: "str" for column, kind in frame.dtypes.items() if str(kind) == "category"})
+    rows = [{name: _plain(value) for name, value in row.items()} for row in plain.to_dict("records")]
+    print_data(rows, output)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return value
+    if value is None or value != value:  # NaN and NaT are not themselves  # noqa: PLR0124
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def print_runs(found: Sequence[RunSummary]) -> None:
+    """The runs, one a line."""
+    rows = [
+        [
+            one.run,
+            one.finished,
+            str(one.targets),
+            ", ".join(f"{count} {outcome}" for outcome, count in one.cells.items() if count),
+            ", ".join(f"{count} {severity}" for severity, count in one.open.items()),
+            str(one.suppressed or ""),
+            "passed" if one.passed else "broken",
+        ]
+        for one in found
+    ]
+    columns = ["Run", "Finished", "Targets", "Cells", "Findings", "Suppressed", "Policy"]
+    print_table("", columns, rows, right=frozenset({"Targets", "Suppressed"}))
+
+
+def print_merged(frame: pd.DataFrame, title: str, *, most: int, suppressed: bool) -> None:
+    """Merged findings, one a line, and how many there are besides."""
+    columns = ["Severity", "Id", "Package", "Version", "Fixed in", "Target", "Owner", "Found by", "Not by", "Title"]
+    rows = [
+        [
+            row["severity"],
+            row["id"],
+            row["package"] or _some(row["locations"]),
+            row["version"],
+            row["fixed_version"],
+            names_of(row["references"]),
+            _some(row["owners"]),
+            ", ".join(row["found_by"]),
+            _absent(row),
+            _clip(row["title"]),
+            *([_suppression(row)] if suppressed else ()),
+        ]
+        for row in frame.head(most).to_dict("records")
+    ]
+    print_table(title, [*columns, *(["Suppressed"] if suppressed else ())], rows)
+    _more(len(frame), most)
+
+
+def _absent(row: Mapping[Any, Any]) -> str:
+    """Scans that did not find it, those that never ended marked."""
+    return ", ".join([*row["not_found_by"], *(f"{scan} (no result)" for scan in row["not_scanned_by"])])
+
+
+def _suppression(row: Mapping[Any, Any]) -> str:
+    return f"{row['suppressed']} by {row['suppressed_by']}: {row['suppressed_reason']}" if row["suppressed"] else ""
+
+
+def print_differences(frame: pd.DataFrame, *, every: bool, most: int) -> None:
+    """What changed, one a line, and the numbers of all."""
+    counts = frame["status"].value_counts()
+    wanted = frame if every else frame[frame["status"] != "still there"]
+    rows = [
+        [
+            row["status"],
+            row["severity"],
+            row["id"],
+            row["package"],
+            _step(row["version_before"], row["version_after"]),
+            row["fixed_version"],
+            names_of([row["reference"]]),
+            row["why"],
+        ]
+        for row in wanted.head(most).astype({"status": "str", "severity": "str"}).to_dict("records")
+    ]
+    columns = ["Status", "Severity", "Id", "Package", "Version", "Fixed in", "Target", "Why"]
+    print_table("Differences", columns, rows)
+    _more(len(wanted), most)
+    sys.stdout.write(", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no findings")
+    sys.stdout.write("\n")
+
+
+def _step(before: str, after: str) -> str:
+    return f"{before} → {after}" if before and after and before != after else after or before
+
+
+def print_exports() -> None:
+    """Every export and what it does."""
+    from orchestrator import exports
+
+    print_table("", ["Export", "What it does"], [[name, exports.load(name).description] for name in exports.names()])
+
+
+def print_deliveries(found: Iterable[Delivery]) -> None:
+    """Every message: to whom, and whether it arrived."""
+    rows = [[one.route, one.channel, one.recipient, one.state, one.reason] for one in found]
+    if rows:
+        print_table("", ["Route", "By", "To", "State", "Why"], rows)
+    else:
+        sys.stdout.write("nothing changed that anybody wants to be told of\n")
+
+
+def _some(values: Iterable[str]) -> str:
+    known = [str(value) for value in values]
+    more = f" (+{len(known) - _SHOWN_NAMES})" if len(known) > _SHOWN_NAMES else ""
+    return ", ".join(known[:_SHOWN_NAMES]) + more
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _TITLE else text[: _TITLE - 1] + "…"
+
+
+def _more(count: int, most: int) -> None:
+    if count > most:
+        sys.stdout.write(f"… and {count - most} more: --most {count} shows all, --output json gives them to programs\n")

@@ -1,0 +1,216 @@
+"""`scanmatrix results list`, `show`, `diff`, `who-has`, `export` and `notify`: what came out of runs."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import ConfigFile, OutputOption
+from orchestrator.cli.output import Output
+
+if TYPE_CHECKING:
+    from orchestrator.model import Severity
+
+app = typer.Typer(
+    name="results",
+    help="Read, compare, search and pass on what runs found.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+MaybeRun = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="Id of a run; the latest without it.", show_default=False)
+]
+
+
+def _moment(text: str) -> datetime:
+    from orchestrator.errors import UsageError
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--since: {text!r} is neither a date nor a time; write 2026-11-01 or 2026-11-01T08:00Z"
+        ) from error
+    return moment if moment.tzinfo else moment.astimezone()
+
+
+@app.command("list")
+def list_(
+    config: ConfigFile = None,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most so many.")] = 20,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List the runs that have finished, the latest first: cells, findings, verdict.
+
+    Example: scanmatrix results list
+    """
+    from orchestrator import follow_up, sdk
+    from orchestrator.cli.output import print_data
+    from orchestrator.cli.result_tables import print_runs
+
+    found = follow_up.list_results(sdk.load_config(config), most=most)
+    if output is Output.TABLE:
+        print_runs(found)
+    else:
+        print_data(found, output)
+
+
+@app.command()
+def show(
+    run: MaybeRun = None,
+    config: ConfigFile = None,
+    target: Annotated[
+        str, typer.Option(metavar="GLOB", help="Only targets with such a name.", show_default=False)
+    ] = "",
+    owner: Annotated[
+        str, typer.Option(metavar="GLOB", help="Only targets with such an owner.", show_default=False)
+    ] = "",
+    scan: Annotated[str, typer.Option(metavar="NAME", help="Only what this scan found.", show_default=False)] = "",
+    id_: Annotated[
+        str, typer.Option("--id", metavar="GLOB", help="Only such ids or aliases.", show_default=False)
+    ] = "",
+    package: Annotated[str, typer.Option(metavar="GLOB", help="Only such packages.", show_default=False)] = "",
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND", help="Only this kind (vulnerability, secret, …); may be repeated.", show_default=False
+        ),
+    ] = None,
+    severity: Annotated[
+        str | None, typer.Option(metavar="SEVERITY", help="This severity or above.", show_default=False)
+    ] = None,
+    fixable: Annotated[bool, typer.Option("--fixable", help="Only what has a fixed version.")] = False,
+    suppressed: Annotated[bool, typer.Option("--suppressed", help="Also what is suppressed, with the reason.")] = False,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most so many in a table.")] = 50,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show what a run found, merged over its scans, the worst first.
+
+    Example: scanmatrix results show --severity high --fixable
+    """
+    from orchestrator import follow_up, sdk
+    from orchestrator.cli.result_tables import print_frame, print_merged
+    from orchestrator.results.choice import Choice, choose
+
+    results = follow_up.open_results(sdk.load_config(config), run)
+    wanted = Choice(
+        target=target, owner=owner, scan=scan, id=id_, package=package, kinds=tuple(kind or ()),
+        severity=_severity(severity), fixable=fixable, suppressed=suppressed,
+    )  # fmt: skip
+    found = choose(results.merged, wanted)
+    if output is Output.TABLE:
+        print_merged(found, f"Findings of {results.run}", most=most, suppressed=suppressed)
+    else:
+        print_frame(found, output)
+
+
+@app.command()
+def diff(
+    run: MaybeRun = None,
+    config: ConfigFile = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Everything now against everything then.", show_default=False),
+    ] = None,
+    between: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="OLDER NEWER", help="Two names of images, such as two tags of one.", show_default=False),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also what is still there.")] = False,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most so many in a table.")] = 50,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show what is new, fixed, still there, and no longer scanned: since the run before, a date, or between two tags.
+
+    Example: scanmatrix results diff --between registry.example/app:1.2 registry.example/app:1.3
+    """
+    from orchestrator import follow_up, sdk
+    from orchestrator.cli.result_tables import print_differences, print_frame
+    from orchestrator.errors import UsageError
+
+    if sum(each is not None for each in (run, since, between)) > 1:
+        raise UsageError("one of RUN, --since and --between, not several")
+    moment = _moment(since) if since is not None else None
+    found = follow_up.differences(sdk.load_config(config), run, since=moment, between=between)
+    if output is Output.TABLE:
+        print_differences(found, every=every, most=most)
+    else:
+        print_frame(found, output)
+
+
+@app.command("who-has")
+def who_has(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A CVE, GHSA or any other id.", show_default=False)],
+    config: ConfigFile = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show which targets have a vulnerability now, by their latest results on the volume.
+
+    Example: scanmatrix results who-has CVE-2021-44228
+    """
+    from orchestrator import follow_up, sdk
+    from orchestrator.cli.result_tables import print_frame, print_merged
+
+    found = follow_up.who_has(sdk.load_config(config), id_)
+    if output is Output.TABLE:
+        print_merged(found, f"Targets with {id_}", most=len(found) or 1, suppressed=True)
+    else:
+        print_frame(found, output)
+
+
+@app.command()
+def export(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="EXPORT", help="Name of the export; without it they are listed.", show_default=False),
+    ] = None,
+    run: MaybeRun = None,
+    config: ConfigFile = None,
+    to: Annotated[
+        str, typer.Option(metavar="PATH", help="File to write, for exports that write one.", show_default=False)
+    ] = "",
+) -> None:
+    """Write the results of a run to a file, or send them to another system.
+
+    Example: scanmatrix results export html --to report.html
+    """
+    from orchestrator import follow_up, sdk
+    from orchestrator.cli.result_tables import print_exports
+
+    if name is None:
+        print_exports()
+        return
+    typer.echo(follow_up.export(sdk.load_config(config), run, name, to=to))
+
+
+@app.command()
+def notify(run: MaybeRun = None, config: ConfigFile = None, output: OutputOption = Output.TABLE) -> None:
+    """Tell whom the configuration names what changed with a run; what was told before is not told again.
+
+    Example: scanmatrix results notify
+    """
+    from orchestrator import follow_up, sdk
+    from orchestrator.cli import BROKEN
+    from orchestrator.cli.output import print_data
+    from orchestrator.cli.result_tables import print_deliveries
+
+    found = follow_up.notify(sdk.load_config(config), run)
+    if output is Output.TABLE:
+        print_deliveries(found)
+    else:
+        print_data(found, output)
+    if any(one.state != "sent" for one in found):
+        raise typer.Exit(BROKEN)
+
+
+def _severity(word: str | None) -> "Severity | None":
+    from orchestrator.errors import UsageError
+    from orchestrator.model import Severity
+
+    if word is None:
+        return None
+    try:
+        return Severity(word.lower())
+    except ValueError as error:
+        raise UsageError(f"--severity: there is no {word!r}; there are {', '.join(Severity)}") from error

@@ -1,0 +1,31 @@
+"""Merged findings as CSV for spreadsheets: lists joined by `;`, and no cell that would run as a formula."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.exports.tabular import merged_table, place, writing
+
+if TYPE_CHECKING:
+    from orchestrator.config import Config
+    from orchestrator.results.run import RunResults
+
+name = "csv"
+description = "the merged findings for spreadsheets"
+
+
+def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: ARG001 - needs no configuration
+    """Write the merged findings; see `orchestrator.exports.interface.Export`.
+
+    The aggregate step wrote `merged.csv` already: without `to`, that is the export.
+    """
+    from pyarrow.csv import write_csv  # noqa: PLC0415 - heavy
+
+    from orchestrator.results.table import for_csv  # noqa: PLC0415 - heavy
+
+    path = place(results, to, "merged.csv")
+    table = for_csv(merged_table(results.merged))  # read in any case: of a damaged run there is no export
+    if to or not path.exists():
+        with writing(path) as file:
+            write_csv(table, file)
+    return str(path)

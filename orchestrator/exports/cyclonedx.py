@@ -1,0 +1,59 @@
+"""CycloneDX 1.6: the merged BOM of the whole run as one document, or one document for each target.
+
+to                      what is written
+(nothing)               nothing: the run's BOM is there already
+<path>                  the run's BOM
+<folder>, or <path>/    `<target>.cdx.json` for each target
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.exports.interface import ExportRefusedError
+from orchestrator.results.bom_split import target_boms
+from orchestrator.results.interface import NoResultsError
+from orchestrator.volume import atomic_file, write_atomic
+
+if TYPE_CHECKING:
+    from orchestrator.config import Config
+    from orchestrator.results.run import RunResults
+
+name = "cyclonedx"
+description = "CycloneDX 1.6 JSON of the whole run, or, into a folder, of each target"
+
+
+def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: ARG001 - every export is given it
+    """Write the BOM of a run, or those of its targets.
+
+    Args:
+        results: of a run that has ended.
+        config: not needed.
+        to: path of a file; of a folder, or of one to be made when it ends with `/`, for one file per target; empty for
+            the run's own file.
+
+    Returns:
+        Path of the file or folder.
+
+    Raises:
+        NoResultsError: the run has no BOM, or it is damaged.
+        ExportRefusedError: it cannot be written there.
+    """
+    if not results.bom.exists():
+        raise NoResultsError(f"{results.bom}: no BOM of run {results.run}; aggregate the run again")
+    if not to:
+        return str(results.bom)
+    path = Path(to)
+    try:
+        if to.endswith("/") or path.is_dir():
+            path.mkdir(parents=True, exist_ok=True)
+            for document in target_boms(results.folder):
+                write_atomic(path / f"{document.target}.cdx.json", document.data)
+        else:
+            with results.bom.open("rb") as source, atomic_file(path) as file:
+                shutil.copyfileobj(source, file, 1024 * 1024)
+    except OSError as error:
+        raise ExportRefusedError(f"{to}: the BOM of run {results.run} cannot be written there: {error}") from error
+    return str(path)

@@ -1,0 +1,93 @@
+"""OpenVEX 0.2.0: what is suppressed in a run, for the scanners and platforms of others.
+
+https://github.com/openvex/spec, OPENVEX-SPEC.md. Each statement has its own time, and every target and package its
+package URL, so `suppression.vex` of another run can read the document back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from orchestrator.exports.interface import NothingToExportError
+from orchestrator.exports.vex_rows import document_id, gather
+from orchestrator.volume import write_atomic
+
+if TYPE_CHECKING:
+    from orchestrator.config import Config
+    from orchestrator.exports.vex_rows import Known, Product
+    from orchestrator.results.run import RunResults
+
+name = "openvex"
+description = "what is suppressed, as an OpenVEX document"
+
+_CONTEXT = "https://openvex.dev/ns/v0.2.0"
+_FILE = "openvex.json"
+
+
+def export(results: RunResults, config: Config, to: str = "") -> str:
+    """Write the document; the same run gives the same bytes.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        NothingToExportError: nothing is suppressed, and OpenVEX has no document without statements.
+    """
+    known = gather(results)
+    if not known:
+        raise NothingToExportError(
+            f"run {results.run}: nothing is suppressed, and no VEX statement was about what it found, so there is"
+            " nothing to say in OpenVEX"
+        )
+    moment = results.ledger.finished
+    document = {
+        "@context": _CONTEXT,
+        "@id": document_id(results, name),
+        "author": config.suppression.author,
+        "timestamp": moment,
+        "version": 1,
+        "tooling": f"scanmatrix, run {results.run}",
+        "statements": [_statement(each, moment) for each in known],
+    }
+    path = Path(to) if to else results.folder / _FILE
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+    return str(path)
+
+
+def _statement(known: Known, moment: str) -> dict[str, Any]:
+    vulnerability: dict[str, Any] = {"name": known.said.ids[0]}
+    if aliases := sorted(set(known.said.ids[1:])):
+        vulnerability["aliases"] = aliases
+    statement: dict[str, Any] = {
+        "vulnerability": vulnerability,
+        "timestamp": moment,
+        "products": [
+            _component(product) | ({"subcomponents": [_by_purl(each.purl) for each in packages]} if packages else {})
+            for product, packages in known.places.items()
+        ],
+        "status": known.said.status.value,
+    }
+    texts = {
+        "status_notes": known.said.notes,
+        "justification": known.said.justification,
+        "impact_statement": known.said.impact,
+    }
+    statement |= {key: text for key, text in texts.items() if text}
+    return statement | ({"action_statement": known.said.action} if known.said.action else {})
+
+
+def _component(product: Product) -> dict[str, Any]:
+    """A target: by its package URL, or for want of one (a local archive) by its digest."""
+    if product.purl:
+        return _by_purl(product.purl)
+    algorithm, _, value = product.digest.partition(":")
+    if not value:
+        return {"@id": product.name}
+    return {"@id": f"urn:{algorithm}:{value}", "hashes": {algorithm.replace("sha", "sha-"): value}}
+
+
+def _by_purl(purl: str) -> dict[str, Any]:
+    return {"@id": purl, "identifiers": {"purl": purl}}

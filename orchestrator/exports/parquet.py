@@ -1,0 +1,29 @@
+"""Merged findings as Parquet: the exact ones, with their types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.exports.tabular import merged_table, place, writing
+
+if TYPE_CHECKING:
+    from orchestrator.config import Config
+    from orchestrator.results.run import RunResults
+
+name = "parquet"
+description = "the merged findings for pandas, DuckDB and their like"
+
+
+def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: ARG001 - needs no configuration
+    """Write the merged findings; see `orchestrator.exports.interface.Export`.
+
+    The aggregate step wrote `merged.parquet` already: without `to`, that is the export.
+    """
+    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
+
+    path = place(results, to, "merged.parquet")
+    table = merged_table(results.merged)  # read in any case: a damaged file is no export
+    if to:
+        with writing(path) as file:
+            pq.write_table(table, file, compression="zstd")
+    return str(path)

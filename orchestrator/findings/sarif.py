@@ -1,0 +1,140 @@
+"""SARIF 2.1.0, which most scanners can write: each result that says that something failed becomes a finding.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html. Results of another `kind` than `fail` (passed, not
+applicable, open, …) are no findings, and neither are those that a comparison with an older run calls `absent`. What the
+tool or its users suppressed stays a finding: suppressing is done once and for all scanners, with a reason and an end.
+
+A file without a run, or whose runs have no `results`, proves nothing and is refused (3.14.23: a tool that looked and
+found nothing writes an empty array), and so is an empty run whose tool says that it did not succeed.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from orchestrator.findings.decoding import decode_json, other_ids, severity, severity_of, title
+from orchestrator.findings.interface import Report, ReportError
+from orchestrator.findings.sarif_document import Document, Location, Result, Rule, Run
+from orchestrator.findings.sarif_references import Rules, path_of
+from orchestrator.findings.sarif_tools import Said, understand
+from orchestrator.findings.scores import score_of
+from orchestrator.model import Cvss, Finding, Severity
+
+name = "sarif"
+kinds: tuple[str, ...] = ("vulnerability", "malware", "secret", "misconfiguration", "license", "check")
+
+#: SARIF 3.58.6; a result without a level, whose rule has none either, is a warning.
+_LEVELS = {
+    "error": Severity.HIGH,
+    "warning": Severity.MEDIUM,
+    "note": Severity.INFO,
+    "none": Severity.NONE,
+}
+# Scores that Trivy and Grype make up where they know only a severity; they are no rating.
+_MADE_UP = {"trivy": {9.5, 8.0, 5.5, 2.0}, "grype": {9.0, 7.0, 4.0, 1.0}}
+_OF_PACKAGES = frozenset({"vulnerability", "malware", "license"})
+
+
+def parse(data: bytes) -> Report:
+    """Read a SARIF file; one finding per failed result and location.
+
+    The severity is the one the tool names, else that of the score in `security-severity`, else that of the level:
+    `error` is `high`, `warning` is `medium`, `note` is `info`.
+
+    Raises:
+        ReportError: it is not a whole SARIF 2.1.0 file, or proves no scan.
+    """
+    document = decode_json(data, Document, what="a SARIF file")
+    if not document.version.startswith("2.1."):
+        raise ReportError(f"the report is SARIF {document.version[:20]!r}; only 2.1.0 is read")
+    runs = document.runs or []
+    if all(run.results is None for run in runs):
+        raise ReportError("the report proves no scan: none of its runs has `results`")
+    for run in runs:
+        failed = any(each.execution_successful is False for each in run.invocations or ())
+        if failed and not run.results:
+            raise ReportError(f"{run.tool.driver.name or 'the tool'} says that it did not succeed, and found nothing")
+    drivers = [run.tool.driver for run in runs]
+    return Report(
+        scanner=", ".join(dict.fromkeys(driver.name.lower() for driver in drivers if driver.name)) or name,
+        scanner_version=drivers[0].version or drivers[0].semantic_version or "",
+        findings=tuple([finding for run in runs for finding in _findings(run)]),
+    )
+
+
+def _findings(run: Run) -> Iterator[Finding]:
+    tool, rules = run.tool.driver.name.lower(), Rules(run)
+    for result in run.results or ():
+        if (result.kind or "fail") == "fail" and result.baseline_state != "absent":
+            yield from _of_result(run, tool, rules, result)
+
+
+def _of_result(run: Run, tool: str, rules: Rules, result: Result) -> Iterator[Finding]:
+    """A result that names several places says that something is to be done in each of them (3.27.12)."""
+    rule = rules.of(result)
+    message = rules.text(result.message, rule)
+    rule_id = result.rule_id or (result.rule.id if result.rule else None) or (rule.id if rule else "")
+    own = rule_id or _short(rules, rule) or message[:80] or "unnamed"
+    said = understand(tool, own, rule, message, result.properties)
+    score = _score(result, rule)
+    text = said.title or (_short(rules, rule) if said.kind == "vulnerability" else "") or message or _short(rules, rule)
+    finding = Finding(
+        id=said.id,
+        kind=said.kind,
+        severity=said.severity or _severity(rules, result, rule, score),
+        aliases=other_ids(set(said.aliases), said.id) if said.aliases else (),
+        title=title(text),
+        package=said.package,
+        version=said.version,
+        purl=said.purl,
+        location=said.location or "",
+        fixed_version=said.fixed_version,
+        cvss=_cvss(tool, said, rule, score),
+    )
+    places = [_place(run, said, text, location) for location in result.locations or ()]
+    for location, titled in dict.fromkeys(places) or {(finding.location, finding.title): None}:
+        yield msgspec.structs.replace(finding, location=location, title=titled)
+
+
+def _place(run: Run, said: Said, text: str, location: Location) -> tuple[str, str]:
+    """Path and title; the line is in the title, so that a finding stays the same one when lines move."""
+    path = path_of(run, location) if said.location is None else said.location
+    region = location.physical_location.region if location.physical_location else None
+    if said.kind in _OF_PACKAGES or region is None or not region.start_line:
+        return path, title(text)
+    return path, title(text, f" (line {region.start_line})")
+
+
+def _short(rules: Rules, rule: Rule | None) -> str:
+    """What a rule says of itself."""
+    if rule is None:
+        return ""
+    return rules.text(rule.short_description, rule) or rules.text(rule.full_description, rule) or rule.name or ""
+
+
+def _score(result: Result, rule: Rule | None) -> object:
+    """GitHub's `security-severity`: a base score as text; some tools write a word."""
+    own = result.properties.security_severity if result.properties else None
+    return own if own is not None else rule.properties.security_severity if rule and rule.properties else None
+
+
+def _severity(rules: Rules, result: Result, rule: Rule | None, score: object) -> Severity:
+    number = score_of(score)
+    if number:
+        return severity_of(Cvss(score=number))
+    if number is None and (word := severity(score)) is not Severity.UNKNOWN:
+        return word
+    default = rule.default_configuration.level if rule and rule.default_configuration else None
+    level = result.level or rules.levels.get(rule.id if rule else result.rule_id or "") or default or "warning"
+    return _LEVELS.get(level.lower()) or severity(level)
+
+
+def _cvss(tool: str, said: Said, rule: Rule | None, score: object) -> Cvss | None:
+    """The score of a known vulnerability, where it is a rating and not made up from the severity."""
+    if said.kind != "vulnerability":
+        return None
+    number = score_of(rule.properties.cvss if rule and rule.properties else None)
+    if number:
+        return Cvss(score=number, version="3")
+    number = score_of(score)
+    return Cvss(score=number) if number and number not in _MADE_UP.get(tool, ()) else None

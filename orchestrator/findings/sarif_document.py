@@ -1,0 +1,167 @@
+"""The parts of a SARIF 2.1.0 document that findings are made of.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; the numbers below are its sections.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class _Part(msgspec.Struct, gc=False, rename="camel"):
+    """A partial structure of the document; what it does not name is skipped unread."""
+
+
+class Message(_Part):
+    """Text (3.11), or the id of a text among the rule's, with what goes into its placeholders."""
+
+    text: str | None = None
+    markdown: str | None = None
+    id: str | None = None
+    arguments: list[Any] | None = None
+
+
+class Configuration(_Part):
+    """How a rule is reported (3.50)."""
+
+    level: str | None = None
+
+
+class RuleProperties(_Part):
+    """What tools put into a rule's property bag: GitHub's conventions, Grype's, Snyk's."""
+
+    security_severity: Any = msgspec.field(name="security-severity", default=None)
+    tags: Any = None
+    purls: Any = None
+    cvss: Any = msgspec.field(name="cvssv3_baseScore", default=None)
+
+
+class Rule(_Part):
+    """A `reportingDescriptor` (3.49)."""
+
+    id: str = ""
+    name: str | None = None
+    short_description: Message | None = None
+    full_description: Message | None = None
+    help: Message | None = None
+    default_configuration: Configuration | None = None
+    message_strings: dict[str, Message] | None = None
+    properties: RuleProperties | None = None
+
+
+class Component(_Part):
+    """The tool's driver, or an extension of it (3.19)."""
+
+    name: str = ""
+    version: str | None = None
+    semantic_version: str | None = None
+    rules: list[Rule] | None = None
+    global_message_strings: dict[str, Message] | None = None
+
+
+class Tool(_Part):
+    """Who wrote a run (3.18)."""
+
+    driver: Component
+    extensions: list[Component] | None = None
+
+
+class _ComponentReference(_Part):
+    index: int = -1
+
+
+class RuleReference(_Part):
+    """A `reportingDescriptorReference` (3.52)."""
+
+    id: str | None = None
+    index: int = -1
+    tool_component: _ComponentReference | None = None
+
+
+class _Override(_Part):
+    descriptor: RuleReference | None = None
+    configuration: Configuration | None = None
+
+
+class Invocation(_Part):
+    """How the tool was called, and whether it went well (3.20)."""
+
+    execution_successful: bool | None = None
+    rule_configuration_overrides: list[_Override] | None = None
+
+
+class ArtifactLocation(_Part):
+    """Where a file is (3.4); `index` points into the run's artifacts."""
+
+    uri: str | None = None
+    uri_base_id: str | None = None
+    index: int = -1
+
+
+class _Artifact(_Part):
+    location: ArtifactLocation | None = None
+
+
+class _Region(_Part):
+    start_line: int | None = None
+
+
+class _PhysicalLocation(_Part):
+    artifact_location: ArtifactLocation | None = None
+    region: _Region | None = None
+
+
+class _LogicalLocation(_Part):
+    name: str | None = None
+    fully_qualified_name: str | None = None
+
+
+class Location(_Part):
+    """A place (3.28): in a file, or in what a program is made of."""
+
+    physical_location: _PhysicalLocation | None = None
+    logical_locations: list[_LogicalLocation] | None = None
+
+
+class ResultProperties(_Part):
+    """What tools put into a result's property bag: `security-severity` many, the others our own export."""
+
+    security_severity: Any = msgspec.field(name="security-severity", default=None)
+    severity: Any = None
+    kind: Any = None
+    package: Any = None
+    version: Any = None
+    purl: Any = None
+    fixed_version: Any = None
+    aliases: Any = None
+
+
+class Result(_Part):
+    """One thing that the tool says (3.27)."""
+
+    rule_id: str | None = None
+    rule_index: int = -1
+    rule: RuleReference | None = None
+    kind: str | None = None
+    level: str | None = None
+    message: Message | None = None
+    locations: list[Location] | None = None
+    baseline_state: str | None = None
+    properties: ResultProperties | None = None
+
+
+class Run(_Part):
+    """What one tool did (3.14). Without `results` it found nothing because it did not look (3.14.23)."""
+
+    tool: Tool
+    results: list[Result] | None = None
+    artifacts: list[_Artifact] | None = None
+    original_uri_base_ids: dict[str, ArtifactLocation] | None = None
+    invocations: list[Invocation] | None = None
+
+
+class Document(_Part):
+    """The whole log file (3.13)."""
+
+    version: str
+    runs: list[Run] | None

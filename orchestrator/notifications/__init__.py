@@ -1,0 +1,181 @@
+"""Telling people what changed: one module per way to tell them (`slack`, `webhook`, `mail`).
+
+`notify` works out who is told what of a run and sends it; `resend` sends again what could not be sent. Neither raises
+because of a receiver, and neither takes longer than `notify.deadline`: telling people must not stop a run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from orchestrator.documents import read, spell_time
+from orchestrator.errors import ScanmatrixError
+from orchestrator.model import Plan
+from orchestrator.notifications.attempts import run_all
+from orchestrator.notifications.changes import GONE
+from orchestrator.notifications.earlier import look_back
+from orchestrator.notifications.interface import Delivery, Message, Pace, Parcel, State
+from orchestrator.notifications.outbox import OUTBOX, Outbox
+from orchestrator.notifications.owners import contacts_of
+from orchestrator.notifications.routing import Digest, digest, route_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import pandas as pd
+
+    from orchestrator.config import Config
+    from orchestrator.notification_sections import NotifySection
+    from orchestrator.notifications.attempts import Line, Result
+    from orchestrator.results.run import RunResults
+
+__all__ = ["OUTBOX", "Delivery", "Digest", "Message", "Pace", "State", "digest", "notify", "outbox", "resend"]
+
+_log = logging.getLogger(__name__)
+
+#: Plans of earlier runs that are read for the contacts of targets that are gone.
+_PLANS = 20
+_MODULES = {"slack": "slack", "webhook": "webhook", "email": "mail"}
+
+
+def notify(
+    config: Config,
+    results: RunResults,
+    differences: pd.DataFrame,
+    *,
+    pace: Pace | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[Delivery, ...]:
+    """Tell each owner what changed in a run; what they were told already, they are not told again.
+
+    What cannot be sent now stays in the run's outbox (`results/<run>/notifications/`) for `resend`. What reaches
+    nobody is counted in the log.
+
+    Args:
+        config: whom to tell.
+        results: of a run that has ended.
+        differences: since the last run, as `orchestrator.results` gives them.
+        pace: instead of the usual one with the configured deadline.
+        environment: for secrets that name a variable; instead of the process's own.
+
+    Returns:
+        How it went for each message, sent now or earlier; empty when there is nothing to tell.
+
+    Raises:
+        NoResultsError: the run has no ledger.
+    """
+    if not config.notify.routes:
+        return ()
+    told = digest(
+        config.notify,
+        results.ledger,
+        differences,
+        earlier=look_back(results),
+        contacts=contacts_of(_plans(results, differences)),
+    )
+    _count(told, results.run)
+    box = Outbox(results.folder)
+    due = box.add(told.messages)
+    sent = {each.id: each for each in _send(config.notify, box, due, pace, environment)}
+    return tuple(sent.get(each.id, each) for each in due)
+
+
+def resend(
+    config: Config, results: RunResults, *, pace: Pace | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[Delivery, ...]:
+    """Send what is left in the outbox of a run; `pace` and `environment` as for `notify`.
+
+    Returns:
+        How it went for each of them; empty when nothing is left.
+    """
+    box = Outbox(results.folder)
+    return tuple(_send(config.notify, box, box.deliveries(), pace, environment))
+
+
+def outbox(results: RunResults) -> tuple[Delivery, ...]:
+    """What was told of a run, and what is still to be told."""
+    return Outbox(results.folder).deliveries()
+
+
+def _send(
+    section: NotifySection,
+    box: Outbox,
+    deliveries: Iterable[Delivery],
+    pace: Pace | None,
+    environment: Mapping[str, str] | None,
+) -> Iterator[Delivery]:
+    """Send those that are not sent yet, and write down how each went as soon as it is known."""
+    pace = pace or Pace(all=section.deadline)
+    routes = dict(zip(route_names(section), section.routes, strict=True))
+    variables = dict(os.environ if environment is None else environment)
+    parcels: list[Parcel] = []
+    waiting: list[Delivery] = []
+    for delivery in deliveries:
+        if delivery.state is State.SENT or delivery.message is None:
+            continue
+        route = routes.get(delivery.route)
+        if route is None or route.channel != delivery.channel or (route.email and section.smtp is None):
+            gone = replace(delivery, state=State.FAILED, reason="its route is no longer in the configuration")
+            box.put(gone)
+            yield gone
+            continue
+        waiting.append(delivery)
+        parcels.append(Parcel(delivery.id, delivery.message, route, section, pace, variables))
+    for index, result in run_all([_attempt(parcel) for parcel in parcels], pace):
+        ended = _ended(waiting[index], result)
+        box.put(ended)
+        yield ended
+
+
+def _attempt(parcel: Parcel) -> Callable[[Line], None]:
+    channel = import_module(f"{__name__}.{_MODULES[parcel.route.channel]}")
+    return lambda line: channel.send(parcel, line)
+
+
+def _ended(delivery: Delivery, result: Result) -> Delivery:
+    """The delivery after it was tried."""
+    to = f" to {delivery.recipient}" if delivery.recipient else ""
+    if result.error:
+        _log.warning("notification by route %s%s was not sent: %s", delivery.route, to, result.error)
+    else:
+        _log.info("notification by route %s%s was sent", delivery.route, to)
+    return replace(
+        delivery,
+        state=State.FAILED if result.error else State.SENT,
+        reason=result.error,
+        attempts=delivery.attempts + result.attempts,
+        when=spell_time(datetime.now(UTC)) if result.attempts else delivery.when,
+        message=delivery.message if result.error else None,
+    )
+
+
+def _count(told: Digest, run: str) -> None:
+    """Say in the log what reaches nobody."""
+    counts = (
+        (told.untold_findings, "changed findings"),
+        (told.untold_cells, "failed cells"),
+        (told.untold_rules, "broken rules"),
+    )
+    if missed := ", ".join(f"{number} {what}" for number, what in counts if number):
+        _log.warning("run %s: nobody is told of %s; add a route for `*` to `notify.routes`", run, missed)
+    if told.unasked_findings:
+        _log.info("run %s: no route asks for %d of the changed findings", run, told.unasked_findings)
+
+
+def _plans(results: RunResults, differences: pd.DataFrame) -> Iterator[Plan]:
+    """The plan of the run, and those of the runs in which targets were last seen that are not in it any more."""
+    gone: set[str] = set()
+    if "run_before" in differences:
+        before = differences.loc[differences["status"].astype("str") == GONE, "run_before"]
+        gone = {str(run) for run in before.dropna().unique()} - {"", results.run}
+    for run in (results.run, *sorted(gone, reverse=True)[:_PLANS]):
+        try:
+            yield read(results.volume.plan(run), Plan)
+        except (ScanmatrixError, OSError) as error:
+            _log.warning("contacts of run %s are not known: %s", run, error)

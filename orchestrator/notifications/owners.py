@@ -1,0 +1,81 @@
+"""Who answers for what changed, and where they want to be reached."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from orchestrator.inventory.labels import CONTACT as CONTACT_LABEL
+from orchestrator.notification_sections import CONTACT, UNOWNED, is_address
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from orchestrator.model import Plan
+    from orchestrator.notification_sections import Route
+
+_CHANNEL = re.compile(r"[#@][A-Za-z0-9._-]{1,80}")
+
+
+def contacts_of(plans: Iterable[Plan]) -> dict[str, tuple[str, ...]]:
+    """What the inventory says of where owners are reached, by the name of a target; the first plan counts most."""
+    found: dict[str, tuple[str, ...]] = {}
+    for plan in plans:
+        of_plan: dict[str, dict[str, None]] = {}
+        for target in plan.targets:
+            for name in target.names:
+                if contact := name.labels.get(CONTACT_LABEL, "").strip():
+                    of_plan.setdefault(name.reference, {})[contact] = None
+        for reference, contacts in of_plan.items():
+            found.setdefault(reference, tuple(contacts))
+    return found
+
+
+def takes(route: Route, owners: Collection[str]) -> bool:
+    """Whether a route takes what these people own; `*` takes all, `-` what nobody owns."""
+    if "*" in route.owners or (UNOWNED in route.owners and not owners):
+        return True
+    return any(fnmatchcase(owner, glob) for owner in owners for glob in route.owners)
+
+
+def recipients(
+    route: Route, sender: str, reference: str, owners: Collection[str], contacts: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Addresses or channels that a route tells of something in a target; empty for nobody.
+
+    `{contact}` stands for the contact of the inventory, and where that cannot be reached by this route (a channel, for
+    e-mail), for the owners that can.
+
+    Args:
+        route: that takes it.
+        sender: address that e-mails of the route are from.
+        reference: a name of the target.
+        owners: of the target.
+        contacts: by name of a target.
+    """
+    named = contacts.get(reference, ())
+    if route.email:
+        fixed = [to for to in route.email.to if to != CONTACT]
+        wanted = CONTACT in route.email.to
+        domains = route.email.domains or (sender.rpartition("@")[2],)
+        able = [[one for one in them if _mailable(one, domains)] for them in (named, owners)] if wanted else []
+        return tuple(dict.fromkeys([*fixed, *next(filter(None, able), [])]))
+    if route.slack and route.slack.channel == CONTACT:
+        able = [[one for one in them if _CHANNEL.fullmatch(one)] for them in (named, owners)]
+        return tuple(dict.fromkeys(next(filter(None, able), [])))
+    return ((route.slack.channel if route.slack else None) or "",)
+
+
+def general_recipients(route: Route) -> tuple[str, ...]:
+    """Addresses or channels that a route tells of what concerns the whole run, and so no owner in particular."""
+    if not takes(route, ()):
+        return ()
+    if route.email:
+        return tuple(to for to in route.email.to if to != CONTACT)
+    channel = (route.slack.channel if route.slack else None) or ""
+    return () if channel == CONTACT else (channel,)
+
+
+def _mailable(text: str, domains: Collection[str]) -> bool:
+    return is_address(text) and any(fnmatchcase(text.rpartition("@")[2].lower(), domain.lower()) for domain in domains)

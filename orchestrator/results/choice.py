@@ -1,0 +1,78 @@
+"""Choosing among merged findings, as the command line and Python callers ask for them."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import translate
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import UsageError
+from orchestrator.model import KINDS, Document, Severity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Choice(Document, frozen=True):
+    """Which merged findings are wanted; every condition that is given must hold.
+
+    Attributes:
+        target: glob for a name of the target.
+        owner: glob for an owner of it.
+        scan: found by this one.
+        id: glob for the id or an alias.
+        package: glob for the package's name.
+        kinds: one of these; none for all.
+        severity: this one or above; None for all.
+        fixable: only what has a fixed version.
+        suppressed: also what is suppressed.
+    """
+
+    target: str = ""
+    owner: str = ""
+    scan: str = ""
+    id: str = ""
+    package: str = ""
+    kinds: tuple[str, ...] = ()
+    severity: Severity | None = None
+    fixable: bool = False
+    suppressed: bool = False
+
+
+def choose(merged: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """The rows of a frame of merged findings that are wanted, the worst first; the columns stay as they are.
+
+    Args:
+        merged: as `orchestrator.results.read_merged` gives it.
+        choice: what is wanted.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    if unknown := sorted(set(choice.kinds) - set(KINDS)):
+        raise UsageError(f"there is no kind of finding {', '.join(unknown)}; there are {', '.join(KINDS)}")
+    wanted = merged
+    if not choice.suppressed:
+        wanted = wanted[wanted["suppressed"] == ""]
+    if choice.kinds:
+        wanted = wanted[wanted["kind"].isin(choice.kinds)]
+    if choice.severity is not None:
+        wanted = wanted[wanted["severity"] >= choice.severity.value]
+    if choice.fixable:
+        wanted = wanted[wanted["fixed_version"] != ""]
+    if choice.package:
+        wanted = wanted[wanted["package"].str.fullmatch(translate(choice.package))]
+    for pattern, column in ((choice.target, "references"), (choice.owner, "owners"), (choice.scan, "found_by")):
+        if pattern:
+            wanted = wanted[_any(wanted[column], pattern)]
+    if choice.id:
+        wanted = wanted[wanted["id"].str.fullmatch(translate(choice.id)) | _any(wanted["aliases"], choice.id)]
+    return wanted.sort_values("severity", ascending=False, kind="stable")
+
+
+def _any(lists: pd.Series[Any], pattern: str) -> pd.Series[bool]:
+    """For each list, whether one of its values matches a glob."""
+    import pandas as pd  # noqa: PLC0415 - whoever has a frame has it already
+
+    matches = re.compile(translate(pattern)).match
+    return pd.Series([any(map(matches, values)) for values in lists], index=lists.index, dtype="bool")

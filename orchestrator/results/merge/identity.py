@@ -1,0 +1,216 @@
+"""What makes two packages the same, however scanners spell them.
+
+The package URL is the identity (https://github.com/package-url/purl-spec), read more kindly than the specification asks
+and normalised further where scanners are known to differ:
+
+* percent-encoding that is missing, doubled, or covers the whole URL; a type in upper case, or one of its old names;
+* qualifiers and subpath are dropped; an epoch among them goes into the version (`32:9.11`), and an epoch of 0 away;
+* of distributions (deb, rpm, apk, alpm) the namespace is no part of the identity: within one target it is one, and
+  scanners name it differently (`centos`, `redhat`);
+* Go modules: lower case, no `v` before the version, no `+incompatible`; one name for the standard library;
+* PyPI: `-`, `_` and `.` are one (PEP 503); NuGet: lower case.
+
+A name `group:artifact` without a package URL is one of Maven: no other ecosystem writes names so.
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from packageurl import PackageURL
+
+DISTRIBUTIONS = frozenset({"deb", "rpm", "apk", "alpm"})
+"""Types of package URL whose namespace is the distribution."""
+
+_TYPES = {
+    "alpine": "apk",
+    "arch": "alpm",
+    "crates.io": "cargo",
+    "debian": "deb",
+    "dpkg": "deb",
+    "go": "golang",
+    "gomod": "golang",
+    "packagist": "composer",
+    "rubygems": "gem",
+}
+# Ecosystems in which a `v` before the version says nothing.
+_WITH_V = frozenset({"cargo", "composer", "gem", "github", "golang", "hex", "npm", "nuget", "pub", "pypi", "swift"})
+_WITH_EPOCH = frozenset({"deb", "rpm", "alpm"})
+_STDLIB = frozenset({"stdlib", "std", "go"})
+_ARCHITECTURES = frozenset(
+    {"aarch64", "all", "amd64", "any", "arm64", "armel", "armhf", "i386", "i686", "mips64el", "mipsel", "noarch"}
+    | {"ppc64el", "ppc64le", "riscv64", "s390x", "x86_64"}
+)
+_SLASH = re.compile(r"%(?:25)*2f", re.IGNORECASE)
+_EPOCH = re.compile(r"[?&]epoch=(\d+)", re.IGNORECASE)
+_NO_EPOCH = re.compile(r"(?:0+:)+")
+_LEADING_EPOCH = re.compile(r"0*([1-9]\d*):(.+)", re.DOTALL)
+_INCOMPATIBLE = re.compile(r"(?:\+incompatible)+$")
+_LEADING_V = re.compile(r"(?:go|[vV])(?=\d)")
+_RUNS = re.compile(r"[-_.]+")
+_MAVEN_NAME = re.compile(r"[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+")
+_LONGEST = 2000
+_ROUNDS = 8
+
+
+class _Parts(NamedTuple):
+    """What a package URL says, percent-encoding undone; the epoch is that among its qualifiers."""
+
+    kind: str
+    namespace: str
+    name: str
+    version: str = ""
+    epoch: str = ""
+
+
+class Package(NamedTuple):
+    """One package of a target; two are the same when `key` and `version` are.
+
+    Attributes:
+        key: canonical package URL without version and distribution (`pkg:deb/openssl`); without a package URL its name
+            in lower case; empty where there is no package.
+        version: as installed, epoch included (`32:9.11`); empty when unknown.
+        purl: canonical package URL with namespace and version, without qualifiers; empty without one.
+        ecosystem: type of the package URL; empty without one.
+        label: its name as the scanner spells it.
+        names: what a scanner without package URLs may call it, in lower case.
+        vague: whether another scanner may say better what it is: it has no package URL, or one with a made-up group.
+    """
+
+    key: str
+    version: str = ""
+    purl: str = ""
+    ecosystem: str = ""
+    label: str = ""
+    names: tuple[str, ...] = ()
+    vague: bool = False
+
+
+NOTHING = Package("")
+"""No package at all."""
+
+
+@lru_cache(maxsize=1 << 16)
+def canonical(purl: str, package: str, version: str) -> Package:
+    """Say which package a finding is about; never raises.
+
+    Args:
+        purl: package URL as a scanner spells it; what cannot be read counts as none.
+        package: name, as a scanner spells it.
+        version: as installed; empty to take that of the package URL.
+    """
+    version = _decoded(version).strip()
+    purl = purl or (package if package[:4].lower() == "pkg:" else "")
+    parts = _read(purl) if purl else None
+    if parts is None and _MAVEN_NAME.fullmatch(package) and package.rpartition(":")[2] not in _ARCHITECTURES:
+        group, _, artifact = package.partition(":")
+        parts = _Parts("maven", group, artifact)
+    found = _identify(parts, package, version) if parts else None
+    return found or _named(package or purl, version)
+
+
+def bare(version: str) -> str:
+    """A version without epoch and without a leading `v` or `go`."""
+    version = version.rpartition(":")[2]
+    return version if version[:1].isdigit() else _LEADING_V.sub("", version, count=1)
+
+
+def _read(purl: str) -> _Parts | None:
+    """The parts of a package URL; None for what is none."""
+    purl = purl.strip()
+    if purl[:6].lower() == "pkg%3a":
+        purl = unquote(purl)
+    base = purl.partition("?")[0].partition("#")[0]
+    scheme, colon, path = _SLASH.sub("/", base).partition(":")
+    if not colon or scheme.strip().lower() != "pkg" or len(purl) > _LONGEST:
+        return None
+    try:
+        found = PackageURL.from_string(f"pkg:{path}", normalize_purl=False)
+    except ValueError:
+        return None
+    kind = _TYPES.get(found.type, found.type)
+    namespace, name, version = (_decoded(part or "").strip() for part in found[1:4])
+    if not version and "@" in name[1:]:
+        name, _, version = name.rpartition("@")
+    if kind == "maven" and not namespace and ":" in name:
+        namespace, _, name = name.rpartition(":")
+    epoch = _EPOCH.search(purl, len(base))
+    return _Parts(kind, namespace, name, version, epoch[1] if epoch else "")
+
+
+def _decoded(text: str) -> str:
+    """A text without percent-encoding, however often it was encoded."""
+    for _ in range(_ROUNDS):
+        if "%" not in text or (once := unquote(text)) == text:
+            break
+        text = once
+    return text
+
+
+def _identify(parts: _Parts, package: str, installed: str) -> Package | None:
+    """The package of these parts; None when they make no valid package URL."""
+    kind, namespace, name, version, epoch = parts
+    if kind == "golang":
+        namespace, name = namespace.lower(), name.lower()
+        if not namespace and name in _STDLIB:
+            name = "stdlib"
+    elif kind == "pypi":
+        name = _RUNS.sub("-", name)
+    elif kind in {"npm", "deb"}:
+        namespace, name = namespace.lower(), name.lower()
+    version = _version(kind, installed, version, epoch)
+    try:
+        found = PackageURL(kind, namespace, name, version)
+        purl = found.to_string()
+    except ValueError:
+        return None
+    space, name = found.namespace or "", found.name
+    key = purl.partition("@")[0]  # the only one that is not percent-encoded
+    if kind in DISTRIBUTIONS:
+        key = f"pkg:{kind}/{key.rpartition('/')[2]}"
+    return Package(
+        key=key.lower() if kind == "nuget" else key,
+        version=found.version or "",
+        purl=purl,
+        ecosystem=kind,
+        label=package or (f"{space}/{name}" if space and kind not in DISTRIBUTIONS | {"maven"} else name),
+        names=_names(kind, space.lower(), name.lower()),
+        vague=kind == "maven" and space in {"", name},
+    )
+
+
+def _version(kind: str, installed: str, version: str, epoch: str) -> str:
+    """The installed version, else that of the package URL, with whichever epoch one of them has."""
+    if kind in _WITH_EPOCH:
+        installed, version = (
+            _NO_EPOCH.sub("", each, count=1) if each[:1] == "0" else each for each in (installed, version)
+        )
+        first, second = (_LEADING_EPOCH.fullmatch(each) for each in (installed, version))
+        epoch = (first or second or ("", epoch.lstrip("0")))[1]
+        chosen = (first[2] if first else installed) or (second[2] if second else version)
+        return f"{epoch}:{chosen}" if epoch and chosen else chosen
+    chosen = installed or version
+    if kind in _WITH_V:
+        chosen = _LEADING_V.sub("", chosen, count=1) if chosen[:1] in "vVg" else chosen
+    return _INCOMPATIBLE.sub("", chosen) if kind == "golang" else chosen
+
+
+def _names(kind: str, namespace: str, name: str) -> tuple[str, ...]:
+    if kind in DISTRIBUTIONS or not namespace:
+        return (name,)
+    if kind == "maven":
+        return (name, f"{namespace}:{name}", f"{namespace}/{name}")
+    return (f"{namespace}/{name}",)
+
+
+def _named(name: str, version: str) -> Package:
+    """A package of which only the name is known."""
+    lower = name.strip().lower()
+    head, colon, last = lower.rpartition(":")
+    if colon and last in _ARCHITECTURES:
+        lower = head
+    if not lower:
+        return NOTHING
+    names = (lower, _RUNS.sub("-", lower), lower.rpartition(":")[2])
+    return Package(lower, version, label=name, names=tuple(dict.fromkeys(names)), vague=True)

@@ -1,0 +1,150 @@
+"""One row of the merged findings out of all that scans say of one thing."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from orchestrator.model import Cvss, MergedFinding, Severity
+from orchestrator.results.merge.identity import Package
+from orchestrator.results.merge.names import Member, other_names
+from orchestrator.results.merge.versions import best_fix, is_plain
+
+_RANKS = {severity: severity.rank for severity in Severity}
+# A check is what its own scan means by it: no other looks for the same.
+_OWN = "check"
+_ROOT = re.compile(r"(?:\.?/)+")
+_SPECIAL = re.compile(r"[%|\x00-\x1f]")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+class Rows:
+    """Makes the rows of one target."""
+
+    def __init__(self, target: str, scans: Sequence[tuple[str, bool, frozenset[str]]]) -> None:
+        """Begin.
+
+        Args:
+            target: its id.
+            scans: of each scan, by its number: name, whether it ended ok, and the kinds it looks for.
+        """
+        self._target = target
+        self._scans = scans
+        self._names = [name for name, _, _ in scans]
+        self._told: dict[tuple[str, int], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {}
+
+    def row(self, kind: str, name: str, package: Package, location: str, members: Sequence[Member]) -> MergedFinding:
+        """Make a row.
+
+        Args:
+            kind: of all the findings.
+            name: the best name of the thing.
+            package: what it is in; `NOTHING` for none.
+            location: without its root, where that makes it the thing it is.
+            members: the findings, at least one, in the order of the scans.
+        """
+        aliases: set[str] = set()
+        locations: set[str] = set()
+        fixes: set[str] = set()
+        ratings: list[tuple[int, Cvss]] = []
+        severities: dict[str, Severity] = {}
+        title, titled, highest, found, scans = "", -1, -1, 0, self._names
+        for number, finding, names in members:
+            scan, given = scans[number], finding.severity
+            rank = _RANKS[given]
+            found |= 1 << number
+            if scan not in severities or rank > _RANKS[severities[scan]]:
+                severities[scan] = given
+            if rank > highest:
+                highest, severity = rank, given
+            if names:
+                aliases.update(names)
+            if finding.location:
+                locations.add(finding.location)
+            if finding.fixed_version:
+                fixes.add(finding.fixed_version)
+            if finding.cvss is not None:
+                ratings.append((number, finding.cvss))
+            if finding.title and (not title or (number == titled and finding.title < title)):
+                title, titled = finding.title, number
+        found_by, not_found_by, not_scanned_by = self._told.get((kind, found)) or self._tell(kind, found)
+        return MergedFinding(
+            target=self._target,
+            key=_key(kind, name, package, location),
+            kind=kind,
+            id=name,
+            severity=severity,
+            severities=severities,
+            aliases=other_names(name, aliases) if aliases else (),
+            title=title,
+            package=package.label,
+            version=package.version,
+            purl=package.purl,
+            ecosystem=package.ecosystem,
+            locations=_paths(locations) if len(locations) > 1 else tuple(locations),
+            fixed_version=_fix(package, fixes, members) if fixes else "",
+            cvss=_best_rating(ratings) if ratings else None,
+            found_by=found_by,
+            not_found_by=not_found_by,
+            not_scanned_by=not_scanned_by,
+        )
+
+    def _tell(self, kind: str, found: int) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Which scans found it, which did not, and which could not; worked out once for all rows found by the same."""
+        found_by = dict.fromkeys(scan for number, (scan, _, _) in enumerate(self._scans) if found >> number & 1)
+        others = [each for each in self._scans if each[0] not in found_by and kind in each[2] and kind != _OWN]
+        told = (
+            tuple(found_by),
+            tuple(dict.fromkeys(scan for scan, ok, _ in others if ok)),
+            tuple(dict.fromkeys(scan for scan, ok, _ in others if not ok)),
+        )
+        self._told[kind, found] = told
+        return told
+
+
+def rootless(location: str) -> str:
+    """A path without its root: some scanners write `/etc/passwd`, some `etc/passwd` or `./etc/passwd`."""
+    found = _ROOT.match(location)
+    return location[found.end() :] if found else location
+
+
+def _key(kind: str, name: str, package: Package, location: str) -> str:
+    """Kind, id, and package or location, joined by `|`, which is `%7C` within them; a package URL holds none."""
+    where = package.key if package.purl else _escaped(package.key or location)
+    return f"{kind}|{_escaped(name)}|{where}"
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable() and "|" not in text and "%" not in text:
+        return text
+    return _SPECIAL.sub(lambda found: f"%{ord(found[0]):02X}", text)
+
+
+def _best_rating(ratings: Sequence[tuple[int, Cvss]]) -> Cvss:
+    """The rating of the highest CVSS version, of the first scan that has it; of several the highest."""
+    if len(ratings) == 1:
+        return ratings[0][1]
+    return max(
+        ratings, key=lambda each: (_number(each[1].version), -each[0], each[1].score, each[1].vector, each[1].version)
+    )[1]
+
+
+@lru_cache(maxsize=64)
+def _number(version: str) -> float:
+    return float(version) if _NUMBER.fullmatch(version) else 0.0
+
+
+def _paths(locations: set[str]) -> tuple[str, ...]:
+    """The paths, sorted; of two spellings of one only the first in alphabetical order."""
+    return tuple(sorted({rootless(each): each for each in sorted(locations, reverse=True)}.values()))
+
+
+def _fix(package: Package, fixes: set[str], members: Sequence[Member]) -> str:
+    """The best fixed version of what the scans say; no work where they all say the same one."""
+    if len(fixes) == 1 and is_plain(text := next(iter(fixes))):
+        return text
+    by_scan: dict[int, set[str]] = {}
+    for number, finding, _ in members:
+        if finding.fixed_version:
+            by_scan.setdefault(number, set()).add(finding.fixed_version)
+    texts = tuple([", ".join(sorted(each)) for each in by_scan.values()])
+    return best_fix(package.ecosystem, package.version, texts)

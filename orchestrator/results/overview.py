@@ -1,0 +1,52 @@
+"""A run in numbers, read from its ledger and two columns of its merged findings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestrator.model import Document, Outcome, Severity
+
+if TYPE_CHECKING:
+    from orchestrator.results.run import RunResults
+
+
+class RunSummary(Document, frozen=True):
+    """A run that has finished, in numbers.
+
+    Attributes:
+        finished: RFC 3339 in UTC.
+        targets: how many there are in its plan.
+        cells: cells by outcome.
+        open: merged findings by severity that are not suppressed; severities without any are left out.
+        suppressed: merged findings that are.
+        passed: what its policy says.
+    """
+
+    run: str
+    finished: str
+    targets: int
+    cells: dict[Outcome, int]
+    open: dict[Severity, int] = msgspec.field(default_factory=dict)
+    suppressed: int = 0
+    passed: bool = True
+
+
+def summary_of(results: RunResults) -> RunSummary:
+    """The numbers of a run; of one from before findings were merged, its cells alone.
+
+    Raises:
+        NoResultsError: it has no ledger, or its merged findings are damaged.
+    """
+    ledger = results.ledger
+    found, suppressed = results.counts()
+    return RunSummary(
+        run=ledger.run,
+        finished=ledger.finished,
+        targets=len({row.target for row in ledger.rows}),
+        cells={outcome: ledger.count(outcome) for outcome in Outcome},
+        open=found,
+        suppressed=suppressed,
+        passed=ledger.verdict.passed,
+    )

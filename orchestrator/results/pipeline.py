@@ -1,0 +1,82 @@
+"""From what single scans found to what people act on: merged, suppressed, dated, judged; target by target."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from orchestrator.model import Outcome
+from orchestrator.results.ages import Ages
+from orchestrator.results.feeds import read_feeds
+from orchestrator.results.ledger import moment
+from orchestrator.results.merge import CellFindings, merge
+from orchestrator.results.policy import Judge
+from orchestrator.results.suppression.apply import Suppressor
+from orchestrator.results.suppression.first_use import first_used
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from orchestrator.model import LedgerRow, MergedFinding, Plan, Verdict
+    from orchestrator.volume import Volume
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Look for garbage in cycles less often meanwhile.
+
+    Findings hold no cycles and are freed when the last of their target is gone; looking for some among hundreds of
+    thousands of them took a third of the time.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+class Pipeline:
+    """Holds what the plan says of suppression and policy; what it has seen grows only with what broke a rule.
+
+    Everything is judged as of the moment the plan was made, so that the same run is always judged alike.
+    """
+
+    def __init__(self, plan: Plan, volume: Volume) -> None:
+        now = moment(plan.created) or datetime.now(UTC)
+        rules = plan.suppression.rules
+        self._suppressor = Suppressor(
+            plan.suppression, now=now, first_used=first_used(volume, rules, plan.created) if rules else {}
+        )
+        self._ages = Ages(volume, plan.created)
+        self._feeds = read_feeds(volume, plan.policy)
+        self._judge = Judge(
+            plan.policy,
+            now=now,
+            feeds=self._feeds,
+            databases=[scan.name for scan in plan.scans if scan.database],
+        )
+
+    def add(self, rows: Sequence[LedgerRow], cells: Sequence[CellFindings]) -> list[MergedFinding]:
+        """What all scans of one target found, together.
+
+        Args:
+            rows: the ledger's rows of the target, in the plan's order; at least one.
+            cells: the same cells with what they found.
+        """
+        row = rows[0]
+        merged = merge(row.target, cells)
+        merged = self._suppressor.apply(row.references, row.owners, row.digest, merged, platform=row.platform)
+        ran = {cell.scan for cell in cells if cell.outcome is Outcome.OK}
+        merged = self._ages.date(row.references, row.platform, merged, ran)
+        return self._judge.look(row.owners, merged)
+
+    def verdict(self, rows: Sequence[LedgerRow]) -> Verdict:
+        """What the policy says, once every target was added."""
+        return self._judge.verdict(rows)
+
+    def notes(self) -> list[str]:
+        """What else people should know, once every target was added: a sentence each."""
+        return [*self._suppressor.notes(), *self._feeds.notes]

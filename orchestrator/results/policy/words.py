@@ -1,0 +1,84 @@
+"""What a verdict says, in words."""
+
+from collections.abc import Iterable, Sequence
+
+from orchestrator.model import LedgerRow, PolicyRule, Verdict
+from orchestrator.quantities import spell_duration
+
+#: Most rows that are named of one broken rule in a sentence, and most that `told` shows.
+SHOWN = 5
+_WIDTH = 200
+
+
+def name(row: LedgerRow) -> str:
+    """A cell for people: its target's first reference, its platform where another than the usual, and its scan."""
+    return f"{name_target(row)} × {row.scan}"
+
+
+def name_target(row: LedgerRow) -> str:
+    """A target for people: its first reference, and its platform where another than the usual."""
+    platform = "" if row.platform in {"", "linux/amd64"} else f" ({row.platform})"
+    return f"{row.references[0] if row.references else row.target}{platform}"
+
+
+def some(texts: Sequence[str]) -> str:
+    """The first few of them, and how many more there are."""
+    more = f"; and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return "; ".join(texts[:SHOWN]) + more
+
+
+def percent(value: float) -> str:
+    """Rounded down to two places, so that a broken rule never reads as one that was met."""
+    return f"{int(value * 100) / 100:g} %"
+
+
+def number(count: int, singular: str) -> str:
+    """So many of something."""
+    return f"{count} {singular}{'' if count == 1 else 's'}"
+
+
+def spell_rule(rule: PolicyRule, count: int) -> str:
+    """What a rule counts, after so many: `findings are high or worse, fixable, older than 30d`."""
+    parts = [
+        rule.severity and f"{rule.severity} or worse",
+        rule.fixable and "fixable",
+        rule.kev and "known to be exploited",
+        rule.epss and f"at {rule.epss:g} or more of EPSS",
+        rule.older_than and f"older than {spell_duration(rule.older_than)}",
+        rule.kinds and f"of kind {_any(rule.kinds)}",
+        rule.scans and f"found by {_any(rule.scans)}",
+        rule.owners and f"of {_any(rule.owners)}",
+        rule.ecosystems and f"in {_any(rule.ecosystems)} packages",
+    ]
+    given = ", ".join(part for part in parts if part)
+    things = "finding is" if count == 1 else "findings are"
+    return f"{things} {given or 'there'}"
+
+
+def _any(words: Iterable[str]) -> str:
+    return " or ".join(words)
+
+
+def told(verdict: Verdict, rows: int = SHOWN) -> list[str]:
+    """A verdict's broken rules for a terminal or a log: a line for each, and below it, indented, the first rows.
+
+    Args:
+        verdict: of a run.
+        rows: most rows of each rule.
+    """
+    lines: list[str] = []
+    shown = {rule.message: rule for rule in verdict.rules}
+    for message in verdict.broken:
+        lines.append(message)
+        rule = shown.get(message)
+        if rule is not None:
+            lines += [f"  {clip(row)}" for row in rule.rows[:rows]]
+            if more := rule.count - len(rule.rows[:rows]):
+                lines.append(f"  … and {more} more")
+    return lines
+
+
+def clip(row: str) -> str:
+    """A row in one line of bounded length; keys hold what scanners wrote."""
+    row = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in row)
+    return row if len(row) <= _WIDTH else row[: _WIDTH - 1] + "…"

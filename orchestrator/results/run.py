@@ -1,0 +1,93 @@
+"""Everything that one run left on the volume, each part read when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from orchestrator.results.ledger import finished_runs, read_ledger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from orchestrator.model import Ledger, Severity
+    from orchestrator.volume import Volume
+
+
+class RunResults:
+    """The results of a run that has ended.
+
+    Attributes:
+        run: its id.
+        volume: where it lies.
+        folder: its results folder, `results/<run>/`.
+
+    Args:
+        volume: where it lies.
+        run: its id.
+        ledger: its ledger, where that is known but not yet written.
+    """
+
+    def __init__(self, volume: Volume, run: str, ledger: Ledger | None = None) -> None:
+        self.run = run
+        self.volume = volume
+        self.folder: Path = volume.results(run)
+        self._ledger = ledger
+
+    def __repr__(self) -> str:
+        return f"RunResults({self.run!r})"
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger.
+
+        Raises:
+            NoResultsError: the run has none.
+        """
+        return self._ledger or read_ledger(self.volume, self.run)
+
+    @cached_property
+    def merged(self) -> pd.DataFrame:
+        """The merged findings, columns and dtypes as `orchestrator.results.read_merged` gives them.
+
+        Raises:
+            NoResultsError: the run has none.
+        """
+        from orchestrator.results.frames import read_merged  # noqa: PLC0415 - imports pandas
+
+        return read_merged(self.volume, self.run)
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """The findings as each scanner reported them, as `orchestrator.results.read_findings` gives them.
+
+        Raises:
+            NoResultsError: the run has none.
+        """
+        from orchestrator.results.frames import read_findings  # noqa: PLC0415 - imports pandas
+
+        return read_findings(self.volume, self.run)
+
+    def counts(self) -> tuple[dict[Severity, int], int]:
+        """Merged findings that are not suppressed by severity, the worst first, and how many are suppressed.
+
+        Nothing of a run from before findings were merged.
+
+        Raises:
+            NoResultsError: the file is damaged.
+        """
+        from orchestrator.results.frames import count_merged  # noqa: PLC0415 - imports pandas
+
+        return count_merged(self.volume, self.run)
+
+    @property
+    def bom(self) -> Path:
+        """The merged CycloneDX BOM."""
+        return self.folder / "bom.cdx.json"
+
+    def earlier(self) -> tuple[str, ...]:
+        """Ids of the runs that finished before this one, latest first; of all others when this one is just ending."""
+        runs = finished_runs(self.volume)
+        return runs[runs.index(self.run) + 1 :] if self.run in runs else runs

@@ -1,0 +1,25 @@
+"""The section `suppression` of the configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from orchestrator.validation import Section
+
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class SuppressionSection(Section):
+    """What people know better than scanners; `docs/suppression.md` explains the files to their authors.
+
+    Attributes:
+        rules: the ignore file; None for none.
+        vex: VEX documents: paths, or globs of paths.
+        author: who answers for the VEX documents that are exported.
+    """
+
+    rules: _Text | None = None
+    vex: tuple[_Text, ...] = ()
+    author: _Text = "scanmatrix"

@@ -1,0 +1,74 @@
+"""Runs on a volume as `orchestrator.results.difference` reads them: a ledger, and merged findings beside it."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from orchestrator.documents import encode
+from orchestrator.model import Ledger, LedgerRow, MergedFinding, Outcome
+from orchestrator.results.ledger import LEDGER
+from orchestrator.results.table import MergedWriter
+from orchestrator.volume import Volume, atomic_file, write_atomic
+
+OK, FAILED, SKIPPED = Outcome
+
+
+@dataclass
+class Run:
+    """A run that is being written down: cells first, then what they found."""
+
+    id: str
+    finished: str
+    partial: bool = False
+    rows: list[LedgerRow] = field(default_factory=list)
+    found: dict[str, list[MergedFinding]] = field(default_factory=dict)
+
+    def cell(self, target, scan, outcome=OK, reason="", *, names=None, standing="", platform="linux/amd64", owners=()):
+        """One cell; a target `app@2` is called `app` unless it is given names."""
+        row = LedgerRow(
+            cell=f"{target}/{scan}",
+            target=target.replace("@", "-"),
+            scan=scan,
+            references=tuple(names or (f"registry.example/{target.split('@')[0]}",)),
+            outcome=outcome,
+            reason=reason or ("" if outcome is OK else "for a reason"),
+            standing=standing,
+            platform=platform,
+            owners=tuple(owners),
+            digest=f"sha256:{target}",
+        )
+        self.rows.append(row)
+        return self
+
+    def find(self, target, id_, *scans, **changes):
+        """One merged finding of a target, found by these scans."""
+        target = target.replace("@", "-")
+        fields = {
+            "target": target,
+            "key": f"vulnerability|{id_}|deb/zlib",
+            "kind": "vulnerability",
+            "id": id_,
+            "severity": "high",
+            "package": "zlib",
+            "version": "1.2.11",
+            "found_by": scans,
+        }
+        finding = msgspec.convert(msgspec.to_builtins(fields | changes), MergedFinding)
+        self.found.setdefault(target, []).append(finding)
+        return self
+
+    def write(self, volume: Volume) -> "Run":
+        """Its files, as the aggregate step writes them."""
+        folder = volume.results(self.id)
+        with (
+            atomic_file(folder / "merged.parquet") as parquet,
+            atomic_file(folder / "merged.csv") as csv,
+            MergedWriter(self.id, parquet, csv) as writer,
+        ):
+            for row in {row.target: row for row in self.rows}.values():
+                writer.add(row, self.found.get(row.target, []))
+        ledger = Ledger(
+            run=self.id, created=self.finished, finished=self.finished, rows=tuple(self.rows), partial=self.partial
+        )
+        write_atomic(folder / LEDGER, encode(ledger))
+        return self

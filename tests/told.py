@@ -1,0 +1,61 @@
+"""What there is to tell: ledgers, tables of differences and configurations, each in a line."""
+
+import pandas as pd
+
+from orchestrator.config import default_config
+from orchestrator.model import Ledger, LedgerRow, Outcome, Verdict
+from orchestrator.notifications.changes import COLUMNS
+
+SHOP, PLATFORM = "shop@example.com", "platform@example.com"
+SMTP = {"host": "mail.example.com", "from": "scanmatrix@example.com"}
+SLACK = {"slack": {"url": "https://hooks.example.com/services/T000/B000/very-secret-token"}}
+WEBHOOK = {"webhook": {"url": "https://tickets.example.com/in", "secret": "0123456789abcdef"}}
+
+
+def section(*routes, **keys):
+    return default_config(environment={}, notify={"routes": list(routes), **keys}).notify
+
+
+def difference(status="new", number=1, **changes):
+    row = {
+        "status": status,
+        "reference": "docker.io/library/shop:1",
+        "platform": "linux/amd64",
+        "kind": "vulnerability",
+        "id": f"CVE-2025-{number}",
+        "severity": "high",
+        "package": "openssl",
+        "version_before": "" if status == "new" else "3.0.1",
+        "version_after": "3.0.2" if status in {"new", "still there"} else "",
+        "fixed_version": "3.0.9",
+        "owners": [SHOP],
+        "suppressed_before": False,
+        "suppressed_after": False,
+        "run_before": "run-1",
+    }
+    assert set(changes) <= set(COLUMNS)
+    return row | changes
+
+
+def table(*rows):
+    frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    order = ["unknown", "none", "info", "low", "medium", "high", "critical"]
+    return frame.assign(severity=frame["severity"].astype(pd.CategoricalDtype(order, ordered=True)))
+
+
+def cell(scan="general", outcome=Outcome.OK, reference="docker.io/library/shop:1", **changes):
+    target = reference.rsplit("/", 1)[-1].replace(":", "-")
+    fields = {"owners": (SHOP,), "platform": "linux/amd64", "digest": "sha256:" + "0" * 64, "findings": None}
+    reason = "" if outcome is Outcome.OK else "the scanner broke"
+    fields |= {"cell": f"{target}/{scan}", "target": target, "references": (reference,), "reason": reason}
+    return LedgerRow(scan=scan, outcome=outcome, **(fields | changes))
+
+
+def ledger(*rows, run="run-2", verdict=None):
+    return Ledger(
+        run=run,
+        created="2025-03-01T09:00:00Z",
+        finished="2025-03-01T10:00:00Z",
+        rows=rows,
+        verdict=verdict or Verdict(),
+    )

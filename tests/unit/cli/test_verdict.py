@@ -1,0 +1,32 @@
+"""How a run's end is told: its verdict, the rows that broke it, and the exit status."""
+
+import pytest
+import typer
+
+from orchestrator.cli import POLICY
+from orchestrator.cli.runs import show_ledger
+from orchestrator.config import default_config
+from orchestrator.model import Broken, Ledger, Verdict
+
+BROKEN = Broken(rule="exploited", message="exploited: 7 findings …", count=7, rows=tuple(f"app k{n}" for n in range(7)))
+
+
+def _ledger(**verdict):
+    broken = {"broken": (BROKEN.message,), "rules": (BROKEN,)} if verdict.pop("broken", False) else {}
+    return Ledger(run="r1", created="", finished="", rows=(), verdict=Verdict(**broken | verdict))
+
+
+def test_a_broken_policy_is_told_with_its_first_rows_and_fails(capsys):
+    with pytest.raises(typer.Exit) as ended:
+        show_ledger(_ledger(broken=True, passed=False), default_config(environment={}), table=False)
+    assert ended.value.exit_code == POLICY
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "policy: exploited: 7 findings …"
+    assert [line.split()[-1] for line in told[1:6]] == ["k0", "k1", "k2", "k3", "k4"]
+    assert "2 more" in told[6]
+
+
+@pytest.mark.parametrize(("broken", "lines"), [(True, 7), (False, 0)])
+def test_one_that_only_warns_is_told_and_passes(capsys, broken, lines):
+    show_ledger(_ledger(broken=broken, passed=True), default_config(environment={}), table=False)
+    assert len(capsys.readouterr().err.splitlines()) == lines

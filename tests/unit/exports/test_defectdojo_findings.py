@@ -1,0 +1,53 @@
+"""Whatever scanners write, what goes to DefectDojo is in its format."""
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.export_sections import DefectDojoSection
+from orchestrator.exports.defectdojo_findings import findings
+from orchestrator.exports.targets import merged_rows, run_targets
+from orchestrator.model import KINDS, Cvss, Severity
+from tests.exports import make_finding, put_run, suppressed
+from tests.tools.services import check_finding
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20) | st.just("x" * 600)
+HOWS = ("risk-accepted", "false-positive", "out-of-scope", "leave-out")
+FINDING = st.builds(
+    make_finding,
+    number=st.integers(0, 3),
+    kind=st.sampled_from(KINDS),
+    id=TEXT.filter(bool),
+    severity=st.sampled_from(Severity),
+    title=TEXT,
+    package=TEXT,
+    version=TEXT,
+    fixed_version=TEXT,
+    aliases=st.lists(TEXT, max_size=3).map(tuple),
+    locations=st.lists(TEXT, max_size=60).map(tuple),
+    cvss=st.none() | st.builds(Cvss, score=st.floats(0, 10), vector=TEXT | st.just("CVSS:3.1/AV:N/AC:L")),
+    first_seen=st.sampled_from(["", "2025-02-01T00:00:00Z"]),
+    suppressed=st.none() | st.just(suppressed()),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(FINDING, max_size=6), st.sampled_from(HOWS), st.booleans())
+def test_every_finding_is_in_the_format(found, how, verified):
+    with tempfile.TemporaryDirectory() as folder:
+        results = put_run(Path(folder), findings=found)
+        rows = list(merged_rows(results.merged))
+        (target,) = run_targets(results)
+    section = DefectDojoSection(url="https://dojo.example", suppressed=how, verified=verified)
+    documents = findings(section, target, rows)
+    for document in msgspec.json.decode(msgspec.json.encode(documents)):
+        check_finding(document)
+    marks = [document["unique_id_from_tool"] for document in documents]
+    assert len(marks) == len(set(marks))
+    shown = {row.key for row in rows if how != "leave-out" or not row.suppressed}
+    assert len(marks) == len(shown)
+    active = {row.key for row in rows if not row.suppressed}
+    assert sum(document["active"] for document in documents) == len(active)
