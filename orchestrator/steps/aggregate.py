@@ -8,6 +8,7 @@ at all, the ledger last.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +25,7 @@ from orchestrator.volume import VolumeFullError, atomic_file, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from orchestrator.model import Cell, Plan, Scan, Target
     from orchestrator.results.bom import BomWriter
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from orchestrator.results.pipeline import Pipeline
     from orchestrator.results.table import FindingsWriter, MergedWriter
     from orchestrator.volume import Volume
+
+_log = logging.getLogger(__name__)
 
 _PLACES_SHOWN = 5
 
@@ -76,7 +80,6 @@ def aggregate(plan: Plan, volume: Volume, *, notes: Sequence[str] = ()) -> Ledge
 def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
     """One try, from the plan to the ledger."""
     # Here, because they take half a second to import, for which nobody who only names this function shall wait.
-    from orchestrator.exports.html import write_report  # noqa: PLC0415
     from orchestrator.results.bom import BomWriter  # noqa: PLC0415
     from orchestrator.results.pipeline import Pipeline, seldom_collected  # noqa: PLC0415
     from orchestrator.results.table import FindingsWriter, MergedWriter  # noqa: PLC0415
@@ -106,11 +109,26 @@ def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
         partial=plan.partial,
     )
     told = [*notes, *pipeline.notes(), *_stale_databases(rows), *aggregation.notes]
-    with atomic_file(folder / "report.html") as report:
-        write_report(RunResults(volume, plan.run, ledger), report)
+    told += _write_report(RunResults(volume, plan.run, ledger), folder / "report.html")
     write_atomic(folder / "summary.md", summarise(ledger, aggregation.severities, told).encode())
     write_atomic(folder / LEDGER, encode(ledger))
     return ledger
+
+
+def _write_report(results: RunResults, path: Path) -> list[str]:
+    """Write the HTML report; a page that cannot be made costs nobody the ledger, but a full volume is told as such."""
+    from orchestrator.exports.html import write_report  # noqa: PLC0415 - as above
+
+    try:
+        with atomic_file(path) as file:
+            write_report(results, file)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the ledger matters more
+        _log.exception("the HTML report of run %s", results.run)
+        path.unlink(missing_ok=True)  # one of an earlier call would be about other results
+        return [f"the HTML report could not be made: {type(error).__name__}: {error}"]
+    return []
 
 
 class _Files(NamedTuple):

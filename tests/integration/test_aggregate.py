@@ -435,3 +435,18 @@ def test_a_plan_without_cells_has_results_too(volume):
     assert aggregate(plan, volume).rows == ()
     assert _valid(volume, plan) is None
     assert {Path(name) for name in _contents(volume, plan)} == set(map(Path, FILES))
+
+
+def test_a_report_that_cannot_be_made_costs_nobody_the_ledger(volume, monkeypatch):
+    plan = make_plan()
+    put_clean_run(volume, plan)
+    aggregate(plan, volume)
+
+    def broken(results, file):
+        file.write(b"half")
+        raise ValueError("no such column")
+
+    monkeypatch.setattr("orchestrator.exports.html.write_report", broken)
+    assert aggregate(plan, volume).count(Outcome.OK) == 5
+    assert {path.name for path in volume.results(plan.run).iterdir()} == set(FILES) - {"report.html"}
+    assert "no such column" in (volume.results(plan.run) / "summary.md").read_text()
