@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,17 +14,18 @@ from orchestrator.yaml_source import Problem, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
     from orchestrator.config import Config
     from orchestrator.model import IgnoreRule
+
+_log = logging.getLogger(__name__)
 
 MOST_STATEMENTS = 100_000
 """Most VEX statements of all documents: they travel in the plan."""
 
 
 def load(config: Config, scans: Collection[str] = (), *, now: datetime | None = None) -> Suppression:
-    """The rules and VEX statements of a configuration.
+    """The rules and VEX statements of a configuration; rules that have ended are told in the log.
 
     Args:
         config: names the files; relative paths start from its folder.
@@ -54,5 +57,9 @@ def load(config: Config, scans: Collection[str] = (), *, now: datetime | None = 
         )
     if problems:
         raise SourceError(problems)
+    moment = now or datetime.now(UTC)
+    for rule in rules:
+        if rule.expires and datetime.fromisoformat(rule.expires) <= moment:
+            _log.warning("%s: EXPIRED %s: it suppresses nothing any more (%s)", rule.name, rule.expires, rule.reason)
     notes = tuple(note for document in documents for note in document.notes)
     return Suppression(rules=rules, statements=statements, notes=notes)

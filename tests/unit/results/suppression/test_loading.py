@@ -122,3 +122,14 @@ def test_lint_knows_them(tmp_path):
     assert lint_file(document) == []
     config.write_text("suppression:\n  rules: none.yaml\n  vex: [v.json, w.json]\n")
     assert [problem.line for problem in lint_file(config)] == [2, 3]
+
+
+def test_a_rule_that_has_ended_is_told_when_planning_and_is_no_mistake(tmp_path, caplog):
+    rules = (
+        RULES
+        + "- {id: CVE-2020-2, reason: y, expires: 2026-01-09}\n- {id: CVE-2020-3, reason: z, expires: 2026-02-01}\n"
+    )
+    config = configure(tmp_path, "{rules: ignore.yaml}", ignore_yaml=rules)
+    assert len(load(config, now=NOW).rules) == 3
+    (told,) = caplog.messages
+    assert told.startswith("ignore.yaml:3: EXPIRED")
