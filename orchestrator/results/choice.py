@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import UsageError
 from orchestrator.model import KINDS, Document, Severity
+from orchestrator.results.suppression.targets import names_of_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ class Choice(Document, frozen=True):
     """Which merged findings are wanted; every condition that is given must hold.
 
     Attributes:
-        target: glob for a name of the target.
+        target: glob for a name of the target, with or without its tag, or its digest; as in ignore rules.
         owner: glob for an owner of it.
         scan: found by this one.
         id: glob for the id or an alias.
@@ -51,7 +52,12 @@ def choose(merged: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     """
     if unknown := sorted(set(choice.kinds) - set(KINDS)):
         raise UsageError(f"there is no kind of finding {', '.join(unknown)}; there are {', '.join(KINDS)}")
-    wanted = merged
+    chosen = _by_target(_by_finding(merged, choice), choice)
+    return chosen.sort_values("severity", ascending=False, kind="stable")
+
+
+def _by_finding(wanted: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """What fulfils the conditions on the finding itself."""
     if not choice.suppressed:
         wanted = wanted[wanted["suppressed"] == ""]
     if choice.kinds:
@@ -62,12 +68,31 @@ def choose(merged: pd.DataFrame, choice: Choice) -> pd.DataFrame:
         wanted = wanted[wanted["fixed_version"] != ""]
     if choice.package:
         wanted = wanted[wanted["package"].str.fullmatch(translate(choice.package))]
-    for pattern, column in ((choice.target, "references"), (choice.owner, "owners"), (choice.scan, "found_by")):
-        if pattern:
-            wanted = wanted[_any(wanted[column], pattern)]
     if choice.id:
         wanted = wanted[wanted["id"].str.fullmatch(translate(choice.id)) | _any(wanted["aliases"], choice.id)]
-    return wanted.sort_values("severity", ascending=False, kind="stable")
+    return wanted
+
+
+def _by_target(wanted: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """What fulfils the conditions on where it was found, and by whom."""
+    for pattern, column in ((choice.owner, "owners"), (choice.scan, "found_by")):
+        if pattern:
+            wanted = wanted[_any(wanted[column], pattern)]
+    if choice.target:
+        meant = {target: _is_meant(choice.target, names) for target, names in _names(wanted).items()}
+        wanted = wanted[wanted["target"].map(meant).astype("bool")]
+    return wanted
+
+
+def _names(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Every name of each target, Docker Hub's short ones too, as ignore rules know them."""
+    targets = frame.drop_duplicates("target")
+    columns = zip(targets["target"], targets["references"], targets["digest"], strict=True)
+    return {target: names_of_target(tuple(references), digest) for target, references, digest in columns}
+
+
+def _is_meant(pattern: str, names: tuple[str, ...]) -> bool:
+    return any(map(re.compile(translate(pattern)).match, names))
 
 
 def _any(lists: pd.Series[Any], pattern: str) -> pd.Series[bool]:
