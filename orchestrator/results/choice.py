@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import UsageError
 from orchestrator.model import KINDS, Document, Severity
+from orchestrator.results.suppression.packages import names_of_package
 from orchestrator.results.suppression.targets import names_of_target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
 
@@ -22,7 +25,7 @@ class Choice(Document, frozen=True):
         owner: glob for an owner of it.
         scan: found by this one.
         id: glob for the id or an alias.
-        package: glob for the package's name.
+        package: glob for the package's name, as any scanner calls it.
         kinds: one of these; none for all.
         severity: this one or above; None for all.
         fixable: only what has a fixed version.
@@ -67,9 +70,12 @@ def _by_finding(wanted: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     if choice.fixable:
         wanted = wanted[wanted["fixed_version"] != ""]
     if choice.package:
-        wanted = wanted[wanted["package"].str.fullmatch(translate(choice.package))]
+        packages = zip(wanted["package"], wanted["purl"], strict=True)
+        wanted = wanted[_any((names_of_package(*each) for each in packages), choice.package, wanted.index)]
     if choice.id:
-        wanted = wanted[wanted["id"].str.fullmatch(translate(choice.id)) | _any(wanted["aliases"], choice.id)]
+        wanted = wanted[
+            wanted["id"].str.fullmatch(translate(choice.id)) | _any(wanted["aliases"], choice.id, wanted.index)
+        ]
     return wanted
 
 
@@ -77,7 +83,7 @@ def _by_target(wanted: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     """What fulfils the conditions on where it was found, and by whom."""
     for pattern, column in ((choice.owner, "owners"), (choice.scan, "found_by")):
         if pattern:
-            wanted = wanted[_any(wanted[column], pattern)]
+            wanted = wanted[_any(wanted[column], pattern, wanted.index)]
     if choice.target:
         meant = {target: _is_meant(choice.target, names) for target, names in _names(wanted).items()}
         wanted = wanted[wanted["target"].map(meant).astype("bool")]
@@ -95,9 +101,9 @@ def _is_meant(pattern: str, names: tuple[str, ...]) -> bool:
     return any(map(re.compile(translate(pattern)).match, names))
 
 
-def _any(lists: pd.Series[Any], pattern: str) -> pd.Series[bool]:
+def _any(lists: Iterable[Iterable[str]], pattern: str, index: pd.Index[Any]) -> pd.Series[bool]:
     """For each list, whether one of its values matches a glob."""
     import pandas as pd  # noqa: PLC0415 - whoever has a frame has it already
 
     matches = re.compile(translate(pattern)).match
-    return pd.Series([any(map(matches, values)) for values in lists], index=lists.index, dtype="bool")
+    return pd.Series([any(map(matches, values)) for values in lists], index=index, dtype="bool")

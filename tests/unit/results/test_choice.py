@@ -20,7 +20,9 @@ def merged(tmp_path):
         make_finding(
             target="b", number=3, severity=Severity.MEDIUM, aliases=("GHSA-aaaa-bbbb-cccc",), found_by=("osv",)
         ),
-        make_finding(target="b", number=4, kind="secret", package="", fixed_version="", severity=Severity.HIGH),
+        make_finding(
+            target="b", number=4, kind="secret", package="", purl="", fixed_version="", severity=Severity.HIGH
+        ),
     ]
     return put_run(tmp_path, rows, findings).merged
 
@@ -40,6 +42,7 @@ def merged(tmp_path):
         ({"id": "GHSA-*"}, [3]),
         ({"id": "CVE-2024-000[13]"}, [3, 1]),
         ({"package": "openssl"}, [3, 1]),
+        ({"package": "debian/open*"}, [3, 1]),
         ({"kinds": ("secret", "malware")}, [4]),
         ({"severity": Severity.MEDIUM}, [4, 3]),
         ({"fixable": True}, [3]),
