@@ -150,6 +150,8 @@ def notify(config: Config, run: str | None = None) -> tuple[Delivery, ...]:
     from orchestrator.results.difference import since_last
 
     results = open_results(config, run)
+    if not config.notify.routes:
+        return ()
     return notify(config, results, since_last(results.volume, results.run))
 
 

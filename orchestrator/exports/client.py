@@ -12,7 +12,7 @@ from urllib3.filepost import encode_multipart_formdata
 from urllib3.util import Timeout
 
 from orchestrator.exports.interface import ExportRefusedError, ExportUnavailableError
-from orchestrator.images._answers import reason, retry_after
+from orchestrator.images.answers import is_untrusted, reason, retry_after
 from orchestrator.images.interface import ImageError
 from orchestrator.images.patience import Patience
 from orchestrator.images.transport import pool_for
@@ -181,8 +181,7 @@ class Client:
 
     def _failure(self, error: Exception) -> ExportRefusedError | ExportUnavailableError:
         """What a failed connection means; the error itself may hold a URL, so nothing of its text is used."""
-        text = str(error)
-        if "CERTIFICATE_VERIFY_FAILED" in text or "certificate is not valid" in text or "doesn't match" in text:
+        if is_untrusted(error):
             return ExportRefusedError(
                 f"{self._base}: its TLS certificate cannot be verified; name its authority's file (caBundle)"
             )

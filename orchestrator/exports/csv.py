@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.exports.tabular import merged_table, place, writing
+from orchestrator.exports.files import place, writing
+from orchestrator.exports.tabular import merged_table
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
@@ -24,8 +25,8 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     from orchestrator.results.table import for_csv  # noqa: PLC0415 - heavy
 
     path = place(results, to, "merged.csv")
-    table = for_csv(merged_table(results.merged))  # read in any case: of a damaged run there is no export
+    merged = results.merged  # read in any case: of a damaged run there is no export
     if to or not path.exists():
         with writing(path) as file:
-            write_csv(table, file)
+            write_csv(for_csv(merged_table(merged)), file)
     return str(path)

@@ -6,16 +6,15 @@ analysis lead to these; `suppression.vex` of another run can read the document b
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from orchestrator.exports.files import place, writing
 from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.exports.vex_rows import document_id, gather
 from orchestrator.model import COMMIT, VexStatus
 from orchestrator.results.bom_schema import repair
-from orchestrator.volume import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,8 +68,9 @@ def export(results: RunResults, config: Config, to: str = "") -> str:
     }
     if changed := repair(document):
         raise ExportRefusedError(f"run {results.run}: not valid CycloneDX 1.6 at {', '.join(changed[:5])}")
-    path = Path(to) if to else results.folder / _FILE
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+    path = place(results, to, _FILE)
+    with writing(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
     return str(path)
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import UsageError
 from orchestrator.exports.client import client_of
-from orchestrator.exports.dependency_track_boms import target_boms
 from orchestrator.exports.interface import ExportRefusedError, ExportUnavailableError
 from orchestrator.exports.targets import run_targets
+from orchestrator.results.bom_split import target_boms
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
@@ -52,7 +52,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:
     targets = {target.id: target for target in run_targets(results)}
     tokens: list[str] = []
     sent = 0
-    for target, bom in target_boms(results.bom):
+    for target, bom in target_boms(results.folder, vulnerabilities=False):
         if target not in targets or not targets[target].scanned:
             continue  # nothing is known of it, which must not replace what is known there
         answer = service.post_multipart(_PATH, _fields(section, targets[target], bom)).json()

@@ -5,11 +5,9 @@ What is in it and how much of a run: `docs/results.md`. Everything but the filte
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from orchestrator.exports.interface import ExportRefusedError
-from orchestrator.volume import atomic_file
+from orchestrator.exports.files import place, writing
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
@@ -31,12 +29,9 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
         NoResultsError: the run has no ledger or no merged findings, or they are damaged.
         ExportRefusedError: the file cannot be written.
     """
-    path = Path(to) if to else results.folder / FILE
-    try:
-        with atomic_file(path) as file:
-            write_report(results, file)
-    except OSError as error:
-        raise ExportRefusedError(f"{path}: the report cannot be written: {error.strerror or error}") from error
+    path = place(results, to, FILE)
+    with writing(path) as file:
+        write_report(results, file)
     return str(path)
 
 

@@ -6,14 +6,13 @@ package URL, so `suppression.vex` of another run can read the document back.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from orchestrator.exports.files import place, writing
 from orchestrator.exports.interface import NothingToExportError
 from orchestrator.exports.vex_rows import document_id, gather
-from orchestrator.volume import write_atomic
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
@@ -52,8 +51,9 @@ def export(results: RunResults, config: Config, to: str = "") -> str:
         "tooling": f"scanmatrix, run {results.run}",
         "statements": [_statement(each, moment) for each in known],
     }
-    path = Path(to) if to else results.folder / _FILE
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+    path = place(results, to, _FILE)
+    with writing(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
     return str(path)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.exports.tabular import merged_table, place, writing
+from orchestrator.exports.files import place, writing
+from orchestrator.exports.tabular import merged_table
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
@@ -22,8 +23,8 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
 
     path = place(results, to, "merged.parquet")
-    table = merged_table(results.merged)  # read in any case: a damaged file is no export
+    merged = results.merged  # read in any case: a damaged file is no export
     if to:
         with writing(path) as file:
-            pq.write_table(table, file, compression="zstd")
+            pq.write_table(merged_table(merged), file, compression="zstd")
     return str(path)

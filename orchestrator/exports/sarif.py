@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.exports.files import place, writing
 from orchestrator.exports.sarif_results import Results
-from orchestrator.exports.tabular import place, writing
 from orchestrator.exports.targets import merged_rows
 
 if TYPE_CHECKING:

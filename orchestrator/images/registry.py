@@ -18,7 +18,7 @@ import msgspec
 import urllib3
 
 from orchestrator.errors import TemporaryError
-from orchestrator.images._answers import RangeRefused, connection_error, raise_for_status
+from orchestrator.images.answers import RangeRefused, connection_error, raise_for_status
 from orchestrator.images.digests import check_digest, digest_of
 from orchestrator.images.interface import Broken, ManifestBytes, WrongBytes
 from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from orchestrator.images._answers import raise_for_status
+from orchestrator.images.answers import raise_for_status
 from orchestrator.images.transport import Transport, read_all
 
 _LIMIT = 1024 * 1024

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import urllib3
 from urllib3.util import Timeout, parse_url
 
-from orchestrator.images._answers import connection_error
+from orchestrator.images.answers import connection_error
 from orchestrator.images.cache import host_name, is_loopback
 from orchestrator.images.interface import Broken, Untrusted, WrongBytes
 
@@ -106,7 +106,7 @@ class Transport:
         with self._lock:
             if (kind, proxy) not in self._pools:
                 context = None if kind == "plain" else tls_context(verify=verify)
-                self._pools[kind, proxy] = _make_pool(context, proxy)
+                self._pools[kind, proxy] = make_pool(context, proxy)
             return self._pools[kind, proxy]
 
 
@@ -121,7 +121,7 @@ def pool_for(url: str, *, verify: bool = True, ca_file: str | None = None) -> ur
     Raises:
         Untrusted: the file cannot be read.
     """
-    return _make_pool(tls_context(verify=verify, file=ca_file) if url.startswith("https:") else None, proxy_for(url))
+    return make_pool(tls_context(verify=verify, file=ca_file) if url.startswith("https:") else None, proxy_for(url))
 
 
 def finish(response: Response) -> None:
@@ -148,7 +148,8 @@ def read_all(response: Response, limit: int, origin: str) -> bytes:
     return data
 
 
-def _make_pool(context: ssl.SSLContext | None, proxy: str) -> urllib3.PoolManager:
+def make_pool(context: ssl.SSLContext | None, proxy: str) -> urllib3.PoolManager:
+    """Connections with this TLS, through this proxy where there is one, logged in to as its URL says."""
     if not proxy:
         return urllib3.PoolManager(num_pools=16, maxsize=64, ssl_context=context)
     login = parse_url(proxy).auth

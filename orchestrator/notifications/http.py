@@ -11,9 +11,10 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import Retry, Timeout, parse_url
+from urllib3.util import Timeout
 
-from orchestrator.images.transport import proxy_for, tls_context
+from orchestrator.images.answers import causes, retry_after
+from orchestrator.images.transport import make_pool, proxy_for, tls_context
 from orchestrator.masking import mask
 from orchestrator.notifications.interface import (
     DeliveryRefusedError,
@@ -84,7 +85,7 @@ def _judge(response: urllib3.BaseHTTPResponse, host: str, secrets: tuple[str, ..
         raise DeliveryRefusedError(f"{host} redirects ({status}), which is not followed; write the URL it leads to")
     said = _said(response, secrets)
     if status >= _SERVER_ERROR or status in _LATER:
-        raise DeliveryUnavailableError(f"{host} answers {status}{said}", retry_after=_retry_after(response))
+        raise DeliveryUnavailableError(f"{host} answers {status}{said}", retry_after=retry_after(response))
     raise DeliveryRefusedError(f"{host} refuses the message ({status}{said}); check the URL and its rights")
 
 
@@ -106,18 +107,10 @@ def _parts(url: str) -> tuple[str, ...]:
     return (url, *(word for word in words if len(word) >= _SHORTEST_PART))
 
 
-def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
-    """Seconds we are asked to wait (RFC 9110, 10.2.3)."""
-    try:
-        return Retry().parse_retry_after(response.headers["Retry-After"].strip())
-    except (KeyError, urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
-        return None
-
-
 def _failure(error: Exception, host: str, line: Line) -> ScanmatrixError:
     """What a failed connection means; the error itself may hold the URL, so nothing of its text is used."""
-    causes = list(_causes(error))
-    for cause in causes:
+    found = causes(error)
+    for cause in found:
         if isinstance(cause, ssl.SSLCertVerificationError | urllib3.util.ssl_match_hostname.CertificateError):
             return DeliveryRefusedError(
                 f"{host}: its TLS certificate cannot be verified; name a CA file in REQUESTS_CA_BUNDLE"
@@ -128,29 +121,16 @@ def _failure(error: Exception, host: str, line: Line) -> ScanmatrixError:
         line.cut_off.is_set() and isinstance(error, urllib3.exceptions.ProtocolError)
     ):
         return DeliveryUncertainError(_uncertain(host))
-    if any(isinstance(cause, urllib3.exceptions.TimeoutError | TimeoutError) for cause in causes):
+    if any(isinstance(cause, urllib3.exceptions.TimeoutError | TimeoutError) for cause in found):
         return DeliveryUnavailableError(f"{host}: no connection in time")
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+    if any(isinstance(cause, ssl.SSLError) for cause in found):
         return DeliveryRefusedError(f"{host}: does not speak TLS as it must; check scheme and port of the URL")
-    said = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), "")
+    said = next((cause.strerror for cause in found if isinstance(cause, OSError) and cause.strerror), "")
     return DeliveryUnavailableError(f"{host}: {said.lower() or 'the connection broke'}")
 
 
 def _uncertain(host: str) -> str:
     return f"{host} did not answer in time; it may have taken the message all the same"
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """An error and what led to it, the innermost first."""
-    found = [error]
-    while len(found) < 20:  # noqa: PLR2004 - chains are short, but nothing guarantees it
-        last = found[-1]
-        inner = [last.__cause__, last.__context__, getattr(last, "reason", None), *last.args]
-        following = next((one for one in inner if isinstance(one, BaseException) and one not in found), None)
-        if following is None:
-            break
-        found.append(following)
-    return found[::-1]
 
 
 def _manager(url: str, line: Line) -> urllib3.PoolManager:
@@ -172,13 +152,6 @@ def _manager(url: str, line: Line) -> urllib3.PoolManager:
     class HttpsPool(HTTPSConnectionPool):
         ConnectionCls = Https
 
-    context = tls_context(verify=True)
-    proxy = proxy_for(url)
-    if proxy:
-        login = parse_url(proxy).auth
-        headers = urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else None
-        manager: urllib3.PoolManager = urllib3.ProxyManager(proxy, ssl_context=context, proxy_headers=headers)
-    else:
-        manager = urllib3.PoolManager(ssl_context=context)
+    manager = make_pool(tls_context(verify=True), proxy_for(url))
     manager.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}
     return manager

@@ -64,11 +64,12 @@ def target_bom(folder: Path, target: str) -> bytes:
     raise NoResultsError(f"{folder / BOM}: no target {target} in it; `scanmatrix results list` names what there is")
 
 
-def target_boms(folder: Path) -> Iterator[TargetDocument]:
+def target_boms(folder: Path, *, vulnerabilities: bool = True) -> Iterator[TargetDocument]:
     """The BOMs of all targets, in the plan's order.
 
     Args:
         folder: results folder of the run.
+        vulnerabilities: whether they are in the documents, besides components and dependencies.
 
     Raises:
         NoResultsError: the run has no BOM, or it is damaged.
@@ -80,13 +81,12 @@ def target_boms(folder: Path) -> Iterator[TargetDocument]:
         with ExitStack() as stack:
             files = [stack.enter_context(path.open("rb")) for _ in _CONTENT]
             head, begins = _scan(files[0])
-            components, dependencies, vulnerabilities = map(_Items, files, begins)
+            components, dependencies, found = map(_Items, files, begins)
             while components.line:
                 subject: dict[str, Any] = msgspec.json.decode(components.take())
                 target = subject["bom-ref"]
-                yield TargetDocument(
-                    target, _document(head, subject, dependencies.of(target), vulnerabilities.of(target))
-                )
+                lists = [dependencies.of(target), *([found.of(target)] if vulnerabilities else ())]
+                yield TargetDocument(target, _document(head, subject, lists))
     except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, OSError) as error:
         raise NoResultsError(f"{path}: damaged: {error!r}; aggregate the run again") from error
 
@@ -139,11 +139,10 @@ def _scan(file: BinaryIO) -> tuple[dict[str, Any], list[int]]:
     return head, [begins[name] for name in _CONTENT]
 
 
-def _document(
-    head: dict[str, Any], subject: dict[str, Any], dependencies: list[bytes], vulnerabilities: list[bytes]
-) -> bytes:
+def _document(head: dict[str, Any], subject: dict[str, Any], lists: list[list[bytes]]) -> bytes:
+    """The document of one target; `lists` are its dependencies and, where they are wanted, its vulnerabilities."""
     components = [msgspec.json.encode(each) for each in subject.pop("components", ())]
-    parts = zip(_CONTENT, (components, dependencies, vulnerabilities), strict=True)
+    parts = zip(_CONTENT[: 1 + len(lists)], (components, *lists), strict=True)
     body = b"".join([b',\n"%s":[\n%s\n]' % (name.encode(), b",\n".join(items)) for name, items in parts]) + b"}\n"
     metadata = head["metadata"] | {"component": subject}
     digest = hashlib.sha256(msgspec.json.encode(metadata) + body).digest()

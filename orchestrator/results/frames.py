@@ -172,11 +172,11 @@ def count_merged(volume: Volume, run: str) -> tuple[dict[Severity, int], int]:
     """Merged findings of a run that are not suppressed by severity, the worst first, and how many are suppressed.
 
     Raises:
-        NoResultsError: the file is damaged; a missing one counts nothing.
+        NoResultsError: there is no such file, or it is damaged.
     """
     path = volume.results(run) / "merged.parquet"
     if not path.exists():
-        return {}, 0
+        raise NoResultsError(f"{path}: the run has no merged findings: `scanmatrix run --resume {run}` makes them")
     try:
         table = pq.read_table(path, columns=["severity", "suppressed"])
     except (pa.ArrowException, OSError) as error:

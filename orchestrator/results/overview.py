@@ -40,7 +40,7 @@ def summary_of(results: RunResults) -> RunSummary:
         NoResultsError: it has no ledger, or its merged findings are damaged.
     """
     ledger = results.ledger
-    found, suppressed = results.counts()
+    found, suppressed = results.counts() if (results.folder / "merged.parquet").exists() else ({}, 0)
     return RunSummary(
         run=ledger.run,
         finished=ledger.finished,

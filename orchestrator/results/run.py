@@ -73,10 +73,8 @@ class RunResults:
     def counts(self) -> tuple[dict[Severity, int], int]:
         """Merged findings that are not suppressed by severity, the worst first, and how many are suppressed.
 
-        Nothing of a run from before findings were merged.
-
         Raises:
-            NoResultsError: the file is damaged.
+            NoResultsError: the run has no merged findings, or they are damaged.
         """
         from orchestrator.results.frames import count_merged  # noqa: PLC0415 - imports pandas
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from orchestrator.results.choice import Choice, choose
-from orchestrator.results.difference.states import RunLedger, State
+from orchestrator.results.difference.states import state_now
 from orchestrator.results.frames import read_merged
 from orchestrator.results.interface import NoResultsError
-from orchestrator.results.ledger import each_ledger
 
 if TYPE_CHECKING:
     from orchestrator.results.difference.states import Order
@@ -34,9 +33,7 @@ def who_has(volume: Volume, id_: str) -> pd.DataFrame:
     Raises:
         NoResultsError: no run has ended here, or the merged findings of one that is needed are missing or damaged.
     """
-    state = State()
-    for run, ledger in each_ledger(volume, RunLedger):
-        state.add(ledger, ledger.order(run))
+    state = state_now(volume)
     if not state.runs:
         raise NoResultsError(f"{volume.root}: no run has ended here; there is nothing to search")
     targets: dict[Order, set[str]] = {}

@@ -14,7 +14,6 @@ from orchestrator.exports.report.packages import PackageTally
 from orchestrator.exports.report.severities import (
     NAMES,
     NOTHING,
-    WORST_FIRST,
     add,
     count_rows,
     count_true,
@@ -129,22 +128,6 @@ def count(file: MergedFile, *, worst: int, packages: int = 20, rules: int = 20) 
         worst=_first(parts["keys"], worst),
         **sums,
     )
-
-
-def count_severities(file: MergedFile) -> tuple[Counts, int]:
-    """Of a run's merged findings only how many there are by severity, and how many are suppressed.
-
-    Raises:
-        NoResultsError: the file is damaged.
-    """
-    counts, hidden = NOTHING, 0
-    for number, _ in enumerate(file.groups()):
-        table = file.read(number, ("severity", "suppressed"))
-        seen = pc.equal(table["suppressed"], "")
-        found = {each["values"]: each["counts"] for each in pc.value_counts(table.filter(seen)["severity"]).to_pylist()}
-        counts = add(counts, tuple(found.get(severity.value, 0) for severity in WORST_FIRST))
-        hidden += len(table) - count_true(seen)
-    return counts, hidden
 
 
 def _keys(table: Any, begin: int) -> Any:

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from orchestrator.exports.report.counting import count_severities
-from orchestrator.exports.report.merged import open_merged
 from orchestrator.exports.report.severities import NOTHING, WORST_FIRST, Counts
+from orchestrator.results.frames import count_merged
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.ledger import LEDGER, finished_runs, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from orchestrator.exports.report.counting import Numbers
     from orchestrator.model import Ledger
@@ -124,17 +122,17 @@ def _of_earlier(volume: Volume, run: str, before: str) -> Point | None:
         return None
     targets = len({row.target for row in ledger.rows})
     failed = sum(row.outcome == "failed" for row in ledger.rows)
-    counts, suppressed = _counts(folder / "merged.parquet")
+    counts, suppressed = _counts(volume, run)
     return Point(run, ledger.finished, targets, failed, counts, suppressed)
 
 
-def _counts(path: Path) -> tuple[Counts | None, int]:
+def _counts(volume: Volume, run: str) -> tuple[Counts | None, int]:
     try:
-        with open_merged(path) as file:
-            return count_severities(file)
+        found, suppressed = count_merged(volume, run)
     except NoResultsError as error:
         _log.warning("left out of the report's charts: %s", error)
         return None, 0
+    return tuple(found.get(severity, 0) for severity in WORST_FIRST), suppressed
 
 
 def draw(points: Sequence[Point]) -> list[Panel]:

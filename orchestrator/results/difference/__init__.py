@@ -34,7 +34,7 @@ import msgspec
 from orchestrator.documents import DocumentError
 from orchestrator.errors import UsageError
 from orchestrator.results.difference.explain import STATUSES, Pair
-from orchestrator.results.difference.states import RunLedger, State
+from orchestrator.results.difference.states import RunLedger, State, state_now
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.ledger import LEDGER, each_ledger
 from orchestrator.yaml_source import suggest
@@ -134,9 +134,7 @@ def between(volume: Volume, older_reference: str, newer_reference: str) -> pd.Da
         UsageError: there is no run, or none has such a name.
         NoResultsError: a run that is needed has no merged findings.
     """
-    state = State()
-    for run, ledger in each_ledger(volume, RunLedger):
-        state.add(ledger, ledger.order(run))
+    state = state_now(volume)
     older = {name[1]: name for name in _chosen(state, volume, [older_reference])}
     newer = {name[1]: name for name in _chosen(state, volume, [newer_reference])}
     reference = next(iter(newer.values()))[0]

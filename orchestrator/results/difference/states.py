@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import msgspec
 
 from orchestrator.model import Outcome
-from orchestrator.results.ledger import moment
+from orchestrator.results.ledger import each_ledger, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from orchestrator.volume import Volume
 
 #: A target's reference and its platform (empty for a repository).
 Name: TypeAlias = tuple[str, str]
@@ -83,6 +85,14 @@ class _Seen:
             self.last = cell
         if cell.outcome == Outcome.OK and (self.ok is None or cell.order > self.ok.order):
             self.ok = cell
+
+
+def state_now(volume: Volume) -> State:
+    """What all runs on a volume say, without one whose ledger is damaged."""
+    state = State()
+    for run, ledger in each_ledger(volume, RunLedger):
+        state.add(ledger, ledger.order(run))
+    return state
 
 
 class State:

@@ -57,28 +57,19 @@ def retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
 
 def connection_error(host: str, error: Exception) -> ImageError:
     """What a failed connection means; the error itself may hold a URL, so nothing of its text is used."""
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in text or "certificate is not valid" in text or "doesn't match" in text:
+    if is_untrusted(error):
         return Untrusted(
             f"{host}: its TLS certificate cannot be verified; name a CA file in REQUESTS_CA_BUNDLE, "
             "or add the host to `insecure`"
         )
-    if any(sign in text for sign in _NO_TLS):
+    if any(sign in str(error) for sign in _NO_TLS):
         return Untrusted(f"{host}: does not speak TLS; if that is meant, add the host to `insecure`")
     return Broken(f"{host}: {reason(error)}; is it up and reachable?")
 
 
 def reason(error: BaseException) -> str:
     """Words for the innermost cause of a failed connection; they hold no URL."""
-    causes = [error]
-    while len(causes) < 20:  # noqa: PLR2004 - chains are short, but nothing guarantees it
-        last = causes[-1]
-        inner = [last.__cause__, last.__context__, getattr(last, "reason", None), *last.args]
-        following = next((one for one in inner if isinstance(one, BaseException) and one not in causes), None)
-        if following is None:
-            break
-        causes.append(following)
-    for cause in reversed(causes):
+    for cause in causes(error):
         if isinstance(cause, socket.gaierror):
             return "its name cannot be resolved"
         if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
@@ -86,6 +77,25 @@ def reason(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
     return "the connection broke"
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An error and what led to it, the innermost first."""
+    found = [error]
+    while len(found) < 20:  # noqa: PLR2004 - chains are short, but nothing guarantees it
+        last = found[-1]
+        inner = [last.__cause__, last.__context__, getattr(last, "reason", None), *last.args]
+        following = next((one for one in inner if isinstance(one, BaseException) and one not in found), None)
+        if following is None:
+            break
+        found.append(following)
+    return found[::-1]
+
+
+def is_untrusted(error: BaseException) -> bool:
+    """Whether a connection failed because of the other side's certificate."""
+    text = str(error)
+    return "CERTIFICATE_VERIFY_FAILED" in text or "certificate is not valid" in text or "doesn't match" in text
 
 
 def _said(response: urllib3.BaseHTTPResponse) -> str:
