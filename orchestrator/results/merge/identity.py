@@ -20,6 +20,8 @@ from urllib.parse import unquote
 
 from packageurl import PackageURL
 
+from orchestrator.results.ecosystems import PUNCTUATION, WITH_V
+
 DISTRIBUTIONS = frozenset({"deb", "rpm", "apk", "alpm"})
 """Types of package URL whose namespace is the distribution."""
 
@@ -34,8 +36,6 @@ _TYPES = {
     "packagist": "composer",
     "rubygems": "gem",
 }
-# Ecosystems in which a `v` before the version says nothing.
-_WITH_V = frozenset({"cargo", "composer", "gem", "github", "golang", "hex", "npm", "nuget", "pub", "pypi", "swift"})
 _WITH_EPOCH = frozenset({"deb", "rpm", "alpm"})
 _STDLIB = frozenset({"stdlib", "std", "go"})
 _ARCHITECTURES = frozenset(
@@ -48,7 +48,6 @@ _NO_EPOCH = re.compile(r"(?:0+:)+")
 _LEADING_EPOCH = re.compile(r"0*([1-9]\d*):(.+)", re.DOTALL)
 _INCOMPATIBLE = re.compile(r"(?:\+incompatible)+$")
 _LEADING_V = re.compile(r"(?:go|[vV])(?=\d)")
-_RUNS = re.compile(r"[-_.]+")
 _MAVEN_NAME = re.compile(r"[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+")
 _LONGEST = 2000
 _ROUNDS = 8
@@ -156,7 +155,7 @@ def _identify(parts: _Parts, package: str, installed: str) -> Package | None:
         if not namespace and name in _STDLIB:
             name = "stdlib"
     elif kind == "pypi":
-        name = _RUNS.sub("-", name)
+        name = PUNCTUATION.sub("-", name)
     elif kind in {"npm", "deb"}:
         namespace, name = namespace.lower(), name.lower()
     version = _version(kind, installed, version, epoch)
@@ -191,7 +190,7 @@ def _version(kind: str, installed: str, version: str, epoch: str) -> str:
         chosen = (first[2] if first else installed) or (second[2] if second else version)
         return f"{epoch}:{chosen}" if epoch and chosen else chosen
     chosen = installed or version
-    if kind in _WITH_V:
+    if kind in WITH_V:
         chosen = _LEADING_V.sub("", chosen, count=1) if chosen[:1] in "vVg" else chosen
     return _INCOMPATIBLE.sub("", chosen) if kind == "golang" else chosen
 
@@ -212,5 +211,5 @@ def _named(name: str, version: str) -> Package:
         lower = head
     if not lower:
         return NOTHING
-    names = (lower, _RUNS.sub("-", lower), lower.rpartition(":")[2])
+    names = (lower, PUNCTUATION.sub("-", lower), lower.rpartition(":")[2])
     return Package(lower, version, label=name, names=tuple(dict.fromkeys(names)), vague=True)

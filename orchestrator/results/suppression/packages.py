@@ -11,16 +11,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
+from orchestrator.results.ecosystems import PUNCTUATION, WITH_V
+
 if TYPE_CHECKING:
     from packageurl import PackageURL
 
 #: The key that every package and every target has.
 ANY = ""
 _GENERIC = "pkg:generic/"
-_RUNS = re.compile(r"[-_.]+")
 _LEADING_V = re.compile(r"^[vV](?=\d)")
-# Types of packages whose versions some write with a `v` before them.
-_WITH_V = frozenset({"cargo", "composer", "gem", "github", "golang", "hex", "npm", "nuget", "pub", "pypi", "swift"})
 
 
 class PackageKey(NamedTuple):
@@ -116,7 +115,7 @@ def _purl_key(purl: PackageURL) -> str:
 def _key(text: str) -> str:
     """Type, namespace and name without differences that mean nothing: case, and in PyPI punctuation (PEP 503)."""
     text = text.casefold()
-    return _RUNS.sub("-", text) if text.startswith("pkg:pypi/") else text
+    return PUNCTUATION.sub("-", text) if text.startswith("pkg:pypi/") else text
 
 
 def _versions(purl: PackageURL) -> frozenset[str]:
@@ -132,6 +131,6 @@ def _plain(kind: str, version: str) -> frozenset[str]:
     if not version:
         return frozenset()
     version = version.removeprefix("0:")
-    if kind in _WITH_V:
+    if kind in WITH_V:
         version = _LEADING_V.sub("", version.removesuffix("+incompatible"))
     return frozenset({version})
