@@ -1,0 +1,1 @@
+"""Tools that know nothing of scans, images or clusters: text, numbers, decoding."""
