@@ -21,6 +21,7 @@ PREFIX = "SCANMATRIX_"
 GIT_VARIABLES = frozenset(
     {
         "SCANMATRIX_GIT_TOKEN",
+        "SCANMATRIX_GIT_TOKENS",
         "SCANMATRIX_GIT_USERNAME",
         "SCANMATRIX_GIT_HOST",
         "SCANMATRIX_GIT_SSH_KEY",
@@ -28,7 +29,8 @@ GIT_VARIABLES = frozenset(
         "SCANMATRIX_GIT_CREDENTIALS",
     }
 )
-"""Git's credentials, which `orchestrator.inventory.git_command` reads; no key of the configuration holds them."""
+"""Git's credentials, which `orchestrator.git_tokens` and `orchestrator.inventory.git_command` read; no key of the
+configuration holds them."""
 
 _RESERVED = GIT_VARIABLES | {"SCANMATRIX_REQUIRE_TOOLS"}  # the latter is the tests'
 # Kubernetes puts these into every pod beside a Service named scanmatrix or scanmatrix-….

@@ -14,7 +14,8 @@ _REF = re.compile(r"(?![-/.])(?!.*(\.\.|//|@\{|\.lock$))[^\s~^:?*\[\\\x00-\x1f\x
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: What an API can be asked for, and may go into command lines and Argo's templates: `host/owner/name`.
 PLAIN_PROJECT = re.compile(r"[a-z0-9.-]+(/[A-Za-z0-9._-]+){2,}")
-_NO_CREDENTIALS = "it must not hold credentials; set SCANMATRIX_GIT_TOKEN instead"
+#: What to tell about a URL for which `holds_credentials` is true.
+NO_CREDENTIALS = "it must not hold credentials; set SCANMATRIX_GIT_HOST and SCANMATRIX_GIT_TOKEN instead"
 
 
 def judge_url(url: str) -> str:
@@ -40,7 +41,7 @@ def judge_url(url: str) -> str:
     if parts.scheme not in {"https", "http", "ssh", "file"}:
         raise UsageError(f"git URL {shown}: only https, ssh and file are supported")
     if holds_credentials(url):
-        raise UsageError(f"git URL {shown}: {_NO_CREDENTIALS}")
+        raise UsageError(f"git URL {shown}: {NO_CREDENTIALS}")
     if (parts.scheme == "file") == bool(host) or host.startswith("-"):
         raise UsageError(f"git URL {shown}: {'a file URL has no host' if parts.scheme == 'file' else 'no valid host'}")
     if parts.scheme == "http" and not _is_loopback(host):
@@ -74,7 +75,7 @@ def without_credentials(url: str) -> str:
         ValueError: it holds credentials; the message does not show it.
     """
     if holds_credentials(url):
-        raise ValueError(_NO_CREDENTIALS)
+        raise ValueError(NO_CREDENTIALS)
     return url
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from orchestrator import config as _config
 from orchestrator.errors import UsageError
-from orchestrator.git_url import holds_credentials
+from orchestrator.git_url import NO_CREDENTIALS, holds_credentials
 from orchestrator.sections import Git, TargetSource
 from orchestrator.volume import Volume
 from orchestrator.yaml_source import SourceError
@@ -75,7 +75,7 @@ def _source(reference: str) -> TargetSource:
     if "://" in reference:
         url, _, ref = reference.partition("#")
         if holds_credentials(url):
-            raise UsageError("the URL of a repository must not hold credentials; set SCANMATRIX_GIT_TOKEN instead")
+            raise UsageError(f"the URL of a repository: {NO_CREDENTIALS}")
         return TargetSource(repository=Git(url=url, ref=ref or "HEAD"))
     path = Path(reference)
     is_path = path.is_file() or (path / "oci-layout").is_file() or path.suffix in {".tar", ".tgz"} or path.is_absolute()

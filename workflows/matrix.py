@@ -180,7 +180,8 @@ def _images(name: str, template: str, before: Sequence[str], source: str | None)
     several: dict[str, Any] = {"with_items": [ITEMS]} if source is None else {"with_param": source}
     values = {"target": "{{item.target}}"}
     values |= {"scans": "{{item.scans}}"} if template in {"image", REPOSITORY} else {}
-    values |= {"repository": "{{item.url}}", "commit": "{{item.version}}"} if template == REPOSITORY else {}
+    if template == REPOSITORY:
+        values |= {"repository": "{{item.url}}", "commit": "{{item.version}}", "server": "{{item.server}}"}
     Task(name=name, template=template, depends=" && ".join(before), arguments=_arguments(**values), **several)
 
 
@@ -218,6 +219,7 @@ def _plan(shape: Shape, settings: Settings) -> Script:
     return Script(
         name="plan",
         outputs=outputs,
+        volumes=pods.git_of_all_hosts(settings) if plans else [],
         labels=pods.labels("plan", run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),

@@ -37,13 +37,12 @@ _GIT_NAME = "git"
 CONFIG_FOLDER = "/config"
 
 
-def volumes(settings: Settings, *, config_map: bool = False, git: bool = False) -> list[m.Volume]:
+def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
     """The volumes that templates may mount; a pod gets only those it mounts.
 
     Args:
         settings: of the manifests.
         config_map: whether one reads the configuration.
-        git: whether one asks git hosts.
     """
     found = [
         m.Volume(
@@ -59,9 +58,30 @@ def volumes(settings: Settings, *, config_map: bool = False, git: bool = False) 
     if config_map:
         source = m.ConfigMapVolumeSource(name=CONFIG_MAP, optional=True)
         found.append(m.Volume(name=_CONFIG_NAME, config_map=source))
-    if git and settings.git_secret:
-        found.append(m.Volume(name=_GIT_NAME, secret=m.SecretVolumeSource(secret_name=settings.git_secret)))
     return found
+
+
+def git_of_all_hosts(settings: Settings) -> list[m.Volume]:
+    """The whole Secret of git: for what plans, which asks every host."""
+    if not settings.git_secret:
+        return []
+    return [m.Volume(name=_GIT_NAME, secret=m.SecretVolumeSource(secret_name=settings.git_secret))]
+
+
+def git_of_one_host(settings: Settings, key: str) -> list[m.Volume]:
+    """What of the Secret of git is for one host, and what is for all: the key of SSH, known hosts, authorities.
+
+    Args:
+        settings: of the manifests.
+        key: of the host, see `orchestrator.git_tokens.secret_key`; or the parameter of Argo that has it.
+    """
+    if not settings.git_secret:
+        return []
+    names = (f"{key}.password", f"{key}.username", "ssh-privatekey", "known_hosts", "ca.crt")
+    items = [m.KeyToPath(key=name, path=name) for name in names]
+    # Optional, which holds for each of the keys: most hosts have none.
+    source = m.SecretVolumeSource(secret_name=settings.git_secret, items=items, optional=True)
+    return [m.Volume(name=_GIT_NAME, secret=source)]
 
 
 def pod_security() -> m.PodSecurityContext:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: The DAG of one repository.
 REPOSITORY = "repository"
-_INPUTS = ("target", "scans", "repository", "commit")
+_INPUTS = ("target", "scans", "repository", "commit", "server")
 
 
 def repository_templates(shape: Shape, settings: Settings) -> list[Template]:
@@ -56,7 +56,7 @@ def _repository(scans: Sequence[Scan], online: Sequence[Scan]) -> DAG:
     if twice := [scan.name for scan in online if f"{scan.name}-online" in names]:
         raise RenderError(f"scan {twice[0]}-online cannot be a task in Argo beside {twice[0]}: rename it")
     with DAG(name=REPOSITORY, inputs=pods.parameters(_INPUTS), fail_fast=False) as dag:
-        Task(name="pull", template=FETCH_TEMPLATE, arguments=_given("target"))
+        Task(name="pull", template=FETCH_TEMPLATE, arguments=_given("target", "server"))
         for scan in scans:
             _cell(scan.name, template_name(scan.name, TargetKind.REPOSITORY), scan.name, "target")
         for scan in online:
@@ -75,11 +75,12 @@ def _given(*names: str) -> m.Arguments:
 
 
 def _fetch(shape: Shape, settings: Settings) -> Container:
-    """Ask the repository's host for the commit, with the credentials of git where there are any."""
+    """Ask the repository's host for the commit, with what the Secret of git has for this host and no other."""
     target = "{{inputs.parameters.target}}"
     return Container(
         name=FETCH_TEMPLATE,
-        inputs=pods.parameters(["target"]),
+        inputs=pods.parameters(["target", "server"]),
+        volumes=pods.git_of_one_host(settings, "{{inputs.parameters.server}}"),
         labels=pods.labels("fetch", run=shape.run, target=target),
         # Each of its own attempts may take as long as git is given.
         active_deadline_seconds=4 * shape.limits.repository_time + ALLOWANCE,

@@ -57,7 +57,7 @@ def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) 
             for name, value in (PARAMETERS if plan is None else {matrix.PLAN_PARAMETER: plan}).items()
         ],
         "templates": matrix.templates(shape, settings),
-        "volumes": pods.volumes(settings, config_map=shape.in_cluster, git=shape.in_cluster or shape.repositories),
+        "volumes": pods.volumes(settings, config_map=shape.in_cluster),
         "service_account_name": settings.service_account,
         "automount_service_account_token": False,
         "executor": m.ExecutorConfig(service_account_name=settings.service_account),

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 PRINTS_RESULTS = "results"
 _PULLS = {PULL_TEMPLATE, FETCH_TEMPLATE}
 _REFERENCE = re.compile(
-    r"\(\d+:image:(?P<image>.*?)(?:,scans:,[^:]*,)?,target:[^,]*(?:,url:[^,]*,version:[^,]*)?\)$", re.DOTALL
+    r"\(\d+:image:(?P<image>.*?)(?:,scans:,[^:]*,)?(?:,server:[^,]*)?,target:[^,]*(?:,url:[^,]*,version:[^,]*)?\)$",
+    re.DOTALL,
 )
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.catalog import unknown_scan
-from orchestrator.git_url import holds_credentials
+from orchestrator.git_url import NO_CREDENTIALS, holds_credentials
 from orchestrator.inventory.git_repository import read_file
 from orchestrator.inventory.interface import HEAD, Context, Entry, InventoryError
 from orchestrator.model import TargetKind
@@ -170,7 +170,7 @@ def _judge_target(row: dict[str, str]) -> Iterator[str]:
     if row.get("ref") and not repository:
         yield "a ref belongs to a repository; an image has its tag in its name"
     if repository and holds_credentials(repository):
-        yield "the URL of the repository must not hold credentials; set SCANMATRIX_GIT_TOKEN instead"
+        yield f"the URL of the repository: {NO_CREDENTIALS}"
 
 
 def _split(text: str) -> list[str]:

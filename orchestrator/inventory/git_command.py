@@ -2,17 +2,18 @@
 
 They come from our environment and reach git by its own:
 
-* HTTPS: `SCANMATRIX_GIT_TOKEN`, with `SCANMATRIX_GIT_USERNAME` where the host wants a particular one. They are offered
-  to the host of the repository's URL only, not to one it redirects to; `SCANMATRIX_GIT_HOST` narrows them to one host.
+* HTTPS: tokens, each for one host and port; see `orchestrator.git_tokens`. A host that redirects elsewhere does not
+  take its token with it, and plain http has none but on this machine itself (`judge_url` refuses it elsewhere).
 * SSH: `SCANMATRIX_GIT_SSH_KEY`, the path of a private key without passphrase; without it the user's own keys and agent.
   Host keys are always checked, against the file `SCANMATRIX_GIT_SSH_KNOWN_HOSTS` or the user's own known_hosts.
-* Either: `SCANMATRIX_GIT_CREDENTIALS`, a folder with some of the files `username`, `password`, `ssh-privatekey`,
-  `known_hosts` and `ca.crt`, which is how Kubernetes mounts its Secrets of the types basic-auth and ssh-auth. What has
-  a variable of its own counts more.
+* Either: `SCANMATRIX_GIT_CREDENTIALS`, a folder with some of the files `<host>.password`, `<host>.username`,
+  `ssh-privatekey`, `known_hosts` and `ca.crt`: a mounted Secret. A port follows its host as `_8443`, for `:` may not
+  stand in a key. What has a variable of its own counts more.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -28,8 +29,10 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from orchestrator.errors import UsageError
+from orchestrator.git_tokens import TOKENS, as_variable, login_for
 from orchestrator.inventory.git_failures import explain
 from orchestrator.inventory.interface import SourceBrokenError, SourceUnavailableError
+from orchestrator.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +47,8 @@ _REDIRECTED = re.compile(r"^warning: redirecting to (\S+)$", re.MULTILINE)
 # Whatever a repository or the user's configuration says: nothing of a repository is run, and nothing but it is fetched.
 _SETTINGS = {
     "protocol.version": "2",
+    # As by default: later answers lead nowhere else, whatever the user's own configuration says.
+    "http.followRedirects": "initial",
     "http.lowSpeedLimit": "100",
     "http.lowSpeedTime": "30",
     "gc.auto": "0",
@@ -90,7 +95,7 @@ class Git:
         self._watch = watch
         self.redirected = ""
         environment = _from_folder(environment)
-        self._token = environment.get("SCANMATRIX_GIT_TOKEN", "")
+        self._login = login_for(url, environment)
         self._environment = self._prepare(environment)
         self._repository = folder / "repository.git"
         self._repository.mkdir()
@@ -192,8 +197,7 @@ class Git:
 
     def _explain(self, said: str) -> ScanmatrixError:
         """What git said, as an error that tells what to do, and not the token."""
-        if self._token:
-            said = said.replace(self._token, "***")
+        said = mask(said, *(self._login.secrets if self._login else ()))
         return explain(said, self.url, self.ref, self._host)
 
     def _prepare(self, given: Mapping[str, str]) -> dict[str, str]:
@@ -205,13 +209,11 @@ class Git:
         }
         settings = dict(_SETTINGS)
         parts = urlsplit(self.url)
-        wanted = given.get("SCANMATRIX_GIT_HOST") or self._host
-        if self._token and parts.scheme in {"http", "https"} and wanted == self._host:
-            # Bound to this very host: one that it redirects to does not get them.
+        if self._login:
+            # Bound to this very host and port: one that it redirects to does not get them.
             answer = 'test "$1" = get && printf "username=%s\\npassword=%s\\n" "$SM_GIT_USER" "$SM_GIT_PASSWORD"'
             settings[f"credential.{parts.scheme}://{parts.netloc}.helper"] = f"!f() {{ {answer}; }}; f"
-            kept["SM_GIT_USER"] = given.get("SCANMATRIX_GIT_USERNAME") or "x-access-token"
-            kept["SM_GIT_PASSWORD"] = self._token
+            kept |= {"SM_GIT_USER": self._login.username, "SM_GIT_PASSWORD": self._login.token}
         for index, (key, value) in enumerate(settings.items()):
             kept |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
         return kept | {
@@ -271,15 +273,25 @@ def _from_folder(given: Mapping[str, str]) -> dict[str, str]:
     folder = Path(name)
     if not folder.is_dir():
         raise UsageError(f"SCANMATRIX_GIT_CREDENTIALS: {folder} is no folder")
-    values = {"SCANMATRIX_GIT_USERNAME": "username", "SCANMATRIX_GIT_TOKEN": "password"}
+    if (folder / "password").exists():
+        raise UsageError(
+            f"SCANMATRIX_GIT_CREDENTIALS: {folder / 'password'} does not say which host it is for, so any host that a"
+            " list of targets names would get it: call it <host>.password, such as github.com.password or"
+            " git.example_8443.password (and username likewise)"
+        )
     paths = {
         "SCANMATRIX_GIT_SSH_KEY": "ssh-privatekey",
         "SCANMATRIX_GIT_SSH_KNOWN_HOSTS": "known_hosts",
         "GIT_SSL_CAINFO": "ca.crt",
     }
     try:
-        found = {key: (folder / file).read_text().strip() for key, file in values.items() if (folder / file).exists()}
+        texts = [
+            (path.name, path.read_text().strip())
+            for path in sorted(folder.iterdir())
+            if path.suffix in {".password", ".username"}
+        ]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"SCANMATRIX_GIT_CREDENTIALS: a file of {folder} cannot be read: {error}") from error
+    found = {TOKENS: json.dumps(tokens)} if (tokens := as_variable(texts)) else {}
     found |= {key: str(folder / file) for key, file in paths.items() if (folder / file).exists()}
-    return found | dict(given)
+    return found | {name: value for name, value in given.items() if value or name not in found}

@@ -53,7 +53,7 @@ _EXPLAINED = (
     (
         r"could not read (Username|Password)|Authentication failed|returned error: 40[13]|Access denied",
         SourceUnavailableError,
-        "access was refused; set SCANMATRIX_GIT_TOKEN (and SCANMATRIX_GIT_USERNAME) to one that may read it",
+        "access was refused; set SCANMATRIX_GIT_HOST to its host and SCANMATRIX_GIT_TOKEN to a token that may read it",
     ),
     (
         _PASSING,

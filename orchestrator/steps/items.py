@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import msgspec
 
+from orchestrator.git_tokens import secret_key
 from orchestrator.git_url import PLAIN_PROJECT, project
 from orchestrator.model import Decision, Plan
 from orchestrator.planning.parts import Pending, pending
@@ -36,6 +37,7 @@ class Item(TypedDict):
         image: its first name; for people only.
         scans: names of its scans between commas, `,general,virus,`; not there where the template has just these. A scan
             that asks the API of a repository's host has `ONLINE_SUFFIX` after its name.
+        server: of a repository, under which key `argo.gitSecret` has what its host gets; not there for an image.
         target: id of the target.
         url: of a repository, as its host's API knows it; not there for an image.
         version: of a repository, the commit; likewise.
@@ -43,6 +45,7 @@ class Item(TypedDict):
 
     image: str
     scans: NotRequired[str]
+    server: NotRequired[str]
     target: str
     url: NotRequired[str]
     version: NotRequired[str]
@@ -106,4 +109,11 @@ def _item(plan: Plan, target: Target, scans: list[str]) -> Item:
         return Item(image=shown, scans=f",{','.join(scans)},", target=target.id)
     names = (f"{scan}{ONLINE_SUFFIX}" if (target.id, scan) in plan.online_cells else scan for scan in scans)
     url = project(target.pull) if PLAIN_PROJECT.fullmatch(project(target.pull)) else ""
-    return Item(image=shown, scans=f",{','.join(names)},", target=target.id, url=url, version=target.commit)
+    return Item(
+        image=shown,
+        scans=f",{','.join(names)},",
+        server=secret_key(target.pull),
+        target=target.id,
+        url=url,
+        version=target.commit,
+    )

@@ -30,7 +30,7 @@ def site(upstream: Upstream, tmp_path: Path) -> Iterator[Site]:
 def test_a_commit_of_a_private_repository_is_planned_from(site: Site, tmp_path: Path):
     _repository(site, tmp_path / "git")
     certificate = self_signed(tmp_path, NODE_IP)
-    login = f"--from-literal=username={USER}", f"--from-literal=password={PASSWORD}"
+    login = f"--from-literal={NODE_IP}.username={USER}", f"--from-literal={NODE_IP}.password={PASSWORD}"
     site.kubectl("create", "secret", "generic", SECRET, *login, f"--from-file=ca.crt={certificate}")
     server = GitHttp(tmp_path / "git", USER, PASSWORD, address=(NODE_IP, 443), certificate=certificate)
     try:

@@ -81,7 +81,7 @@ def site(upstream: Upstream, mirror: str, served: GitHttp, tmp_path_factory: pyt
     scans = templates(mirror)
     with make_site(folder, "e2e-repositories", upstream, csv=CSV, templates=scans, settings=settings) as found:
         certificate = served.root / "server.pem"
-        login = f"--from-literal=username={USER}", f"--from-literal=password={PASSWORD}"
+        login = f"--from-literal={NODE_IP}.username={USER}", f"--from-literal={NODE_IP}.password={PASSWORD}"
         found.kubectl("create", "secret", "generic", SECRET, *login, f"--from-file=ca.crt={certificate}")
         found.kubectl("create", "secret", "generic", API_SECRET, f"--from-literal=token={API_TOKEN}")
         yield found

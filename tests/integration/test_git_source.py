@@ -1,5 +1,6 @@
 """Targets out of real git repositories: by file, by HTTP with basic auth, by SSH."""
 
+import json
 import os
 import re
 import socket
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import git_tokens
 from orchestrator.config import load_config
 from orchestrator.environment import GIT_VARIABLES
 from orchestrator.errors import UsageError
 from orchestrator.inventory import SourceBrokenError, SourceUnavailableError, collect, git_command
 from orchestrator.inventory.git_repository import check_out_yaml, read_file
+from orchestrator.planning.repositories import GitResolver
 from tests.tools import require
 from tests.tools.certificates import self_signed
 from tests.tools.git_servers import GitHttp, git, start_sshd
@@ -72,6 +75,12 @@ def http(root):
 def environment(tmp_path):
     """Git's own configuration out of the way, as on a fresh machine."""
     return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def login(server: GitHttp) -> dict[str, str]:
+    """What the server wants, for it alone."""
+    host = {"SCANMATRIX_GIT_HOST": f"127.0.0.1:{server.port}"}
+    return host | {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": TOKEN}
 
 
 @pytest.mark.parametrize(
@@ -167,7 +176,7 @@ def test_nothing_that_git_could_take_for_something_else(url, ref, path, environm
 
 def test_http_with_a_token(http, commits, environment):
     url = f"http://127.0.0.1:{http.port}/team/targets.git"
-    credentials = {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": TOKEN}
+    credentials = login(http)
     file = read_file(url, "main", "lists/targets.csv", environment=environment | credentials)
     assert file.commit == commits[1]
     assert http.seen[0] == ""
@@ -176,7 +185,7 @@ def test_http_with_a_token(http, commits, environment):
 
 def test_only_the_wanted_file_is_fetched_where_the_host_can_filter(root, http, environment):
     bare = root / "team" / "targets.git"
-    credentials = {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": TOKEN}
+    credentials = login(http)
     url = f"http://127.0.0.1:{http.port}/team/targets.git"
     git("config", "uploadpack.allowFilter", "true", cwd=bare)
     try:
@@ -189,7 +198,7 @@ def test_only_the_wanted_file_is_fetched_where_the_host_can_filter(root, http, e
 @pytest.mark.parametrize("token", ["", "wrong-t0ken"])
 def test_http_without_the_right_token(http, environment, token):
     url = f"http://127.0.0.1:{http.port}/team/targets.git"
-    given = environment | ({"SCANMATRIX_GIT_TOKEN": token} if token else {})
+    given = environment | (login(http) | {"SCANMATRIX_GIT_TOKEN": token} if token else {})
     with pytest.raises(SourceUnavailableError, match="SCANMATRIX_GIT_TOKEN") as caught:
         read_file(url, "main", "lists/targets.csv", environment=given)
     assert "wrong-t0ken" not in str(caught.value)
@@ -205,8 +214,7 @@ def test_the_token_is_on_no_command_line(http, environment, tmp_path):
     wrapper.chmod(0o755)
     given = environment | {
         "PATH": f"{wrapper.parent}:{environment['PATH']}",
-        "SCANMATRIX_GIT_USERNAME": "bot",
-        "SCANMATRIX_GIT_TOKEN": TOKEN,
+        **login(http),
     }
     read_file(f"http://127.0.0.1:{http.port}/team/targets.git", "main", "lists/targets.csv", environment=given)
     assert "fetch" in log.read_text()
@@ -216,7 +224,7 @@ def test_the_token_is_on_no_command_line(http, environment, tmp_path):
 def test_a_host_that_is_redirected_to_never_gets_the_token(http, root, environment):
     other = GitHttp(root, "bot", TOKEN)
     http.redirect = f"http://localhost:{other.port}"
-    given = environment | {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": TOKEN}
+    given = environment | login(http)
     try:
         with pytest.raises(SourceUnavailableError):
             read_file(f"http://127.0.0.1:{http.port}/team/targets.git", "main", "lists/targets.csv", environment=given)
@@ -226,11 +234,67 @@ def test_a_host_that_is_redirected_to_never_gets_the_token(http, root, environme
         other.close()
 
 
-def test_a_token_for_one_host_is_not_offered_to_others(http, environment):
-    given = environment | {"SCANMATRIX_GIT_TOKEN": TOKEN, "SCANMATRIX_GIT_HOST": "git.example"}
+def test_a_host_that_redirects_once_it_has_the_token_takes_it_nowhere(http, root, environment):
+    """To another port, too: what listens there is somebody else's."""
+    other = GitHttp(root, "bot", TOKEN)
+    http.redirect_known = f"http://127.0.0.1:{other.port}"
+    try:
+        with pytest.raises(SourceUnavailableError):
+            read_file(
+                f"http://127.0.0.1:{http.port}/team/targets.git", "main", "lists/targets.csv",
+                environment=environment | login(http),
+            )  # fmt: skip
+        assert http.wanted in http.seen
+        assert set(other.seen) <= {""}
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize("host", ["git.example", "127.0.0.1", "127.0.0.1:1", "localhost:PORT", "xn--127-0"])
+def test_a_token_for_one_host_and_port_is_not_offered_to_others(http, environment, host):
+    given = environment | login(http) | {"SCANMATRIX_GIT_HOST": host.replace("PORT", str(http.port))}
     with pytest.raises(SourceUnavailableError):
         read_file(f"http://127.0.0.1:{http.port}/team/targets.git", "main", "lists/targets.csv", environment=given)
     assert set(http.seen) == {""}
+
+
+def test_a_token_without_a_host_goes_nowhere(http, environment, tmp_path, monkeypatch):
+    """A row of a CSV names the host: it would get the token of another."""
+    for name, value in {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": TOKEN}.items():
+        monkeypatch.setenv(name, value)
+    url = f"http://127.0.0.1:{http.port}/team/targets.git"
+    with pytest.raises(UsageError, match="SCANMATRIX_GIT_HOST") as caught:
+        read_file(url, "main", "lists/targets.csv")
+    assert TOKEN not in str(caught.value)
+    found = GitResolver()(url, "main")
+    assert "SCANMATRIX_GIT_HOST" in found.error
+    assert TOKEN not in found.error
+    assert http.seen == []
+
+
+def test_each_of_several_hosts_gets_its_own_token(http, root, environment):
+    other = GitHttp(root, "robot", "0ther-s3cret")
+    hosts = {
+        f"127.0.0.1:{http.port}": {"username": "bot", "token": TOKEN},
+        f"127.0.0.1:{other.port}": {"username": "robot", "token": "0ther-s3cret"},
+    }
+    given = environment | {"SCANMATRIX_GIT_TOKENS": json.dumps(hosts)}
+    try:
+        for server in (http, other):
+            url = f"http://127.0.0.1:{server.port}/team/targets.git"
+            assert read_file(url, "main", "lists/targets.csv", environment=given).data
+            assert set(server.seen) == {"", server.wanted}
+    finally:
+        other.close()
+
+
+def test_a_trace_of_git_shows_no_token(http, environment, capfd):
+    given = environment | login(http) | {"GIT_TRACE_CURL": "1", "GIT_TRACE_REDACT": "0", "GIT_CURL_VERBOSE": "1"}
+    with pytest.raises(SourceUnavailableError) as caught:
+        read_file(f"http://127.0.0.1:{http.port}/team/none.git", "main", "a.csv", environment=given)
+    basic = http.wanted.removeprefix("Basic ")
+    assert http.wanted in http.seen
+    assert not any(secret in text for secret in (TOKEN, basic) for text in (str(caught.value), *capfd.readouterr()))
 
 
 def test_a_busy_host_is_asked_again(http, environment):
@@ -241,7 +305,7 @@ def test_a_busy_host_is_asked_again(http, environment):
         http.fail = None
 
     http.fail = 503
-    given = environment | {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": TOKEN}
+    given = environment | login(http)
     url = f"http://127.0.0.1:{http.port}/team/targets.git"
     assert read_file(url, "main", "lists/targets.csv", environment=given, sleep=recover).data
     assert len(waits) == 1
@@ -332,18 +396,19 @@ def test_a_hooks_git_directory_is_not_ours(url, environment, tmp_path):
 
 def test_every_variable_that_git_reads_is_one_the_configuration_knows():
     """A misspelt one is refused by `load_config`; so what is read here must be in its list."""
-    source = Path(git_command.__file__).read_text()
+    source = Path(git_command.__file__).read_text() + Path(git_tokens.__file__).read_text()
     assert set(re.findall(r"SCANMATRIX_GIT_\w+", source)) == GIT_VARIABLES
 
 
 def test_a_mounted_secret_has_what_https_wants(root, tmp_path):
-    """As Kubernetes mounts a Secret of the type basic-auth, with the authority of a host of one's own."""
+    """As Kubernetes mounts a Secret that has tokens of several hosts, with the authority of a host of one's own."""
     certificate = self_signed(tmp_path)
     secret = tmp_path / "secret"
     secret.mkdir()
-    (secret / "username").write_text("bot\n")
-    (secret / "password").write_text(f"{TOKEN}\n")
     server = GitHttp(root, "bot", TOKEN, certificate=certificate)
+    (secret / f"127.0.0.1_{server.port}.username").write_text("bot\n")
+    (secret / f"127.0.0.1_{server.port}.password").write_text(f"{TOKEN}\n")
+    (secret / "git.example.password").write_text("0ther-s3cret\n")
     url = f"https://127.0.0.1:{server.port}/team/targets.git"
     environment = {name: value for name, value in os.environ.items() if name != "GIT_SSL_CAINFO"}
     environment["SCANMATRIX_GIT_CREDENTIALS"] = str(secret)
@@ -352,6 +417,9 @@ def test_a_mounted_secret_has_what_https_wants(root, tmp_path):
             read_file(url, "v1", "lists/targets.csv", environment=environment)
         (secret / "ca.crt").write_bytes(certificate.read_bytes())
         assert b"old:1" in read_file(url, "v1", "lists/targets.csv", environment=environment).data
+        (secret / "password").write_text(TOKEN)
+        with pytest.raises(UsageError, match=r"<host>\.password"):
+            read_file(url, "v1", "lists/targets.csv", environment=environment)
     finally:
         server.close()
 

@@ -174,7 +174,8 @@ def test_a_repository_that_may_not_be_read_says_how_to_give_a_token(folder):
     try:
         (target,) = plan_of(url(server)).targets
         assert "SCANMATRIX_GIT_TOKEN" in target.error
-        credentials = os.environ | {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": "s3cr3t-t0ken"}
+        credentials = os.environ | {"SCANMATRIX_GIT_USERNAME": "bot", "SCANMATRIX_GIT_TOKEN": "s3cr3t-t0ken",
+                                    "SCANMATRIX_GIT_HOST": f"127.0.0.1:{server.port}"}  # fmt: skip
         assert GitResolver(environment=credentials)(url(server), "main").digest
     finally:
         server.close()

@@ -56,6 +56,7 @@ class GitHttp:
         failures: after so many such answers it serves again; None for never.
         hold: while it is there and not set, requests for packs wait for it.
         redirect: base URL to redirect everything to, instead of serving.
+        redirect_known: the same, once the right login was given.
         paths: of each request, in order, without their queries.
     """
 
@@ -74,6 +75,7 @@ class GitHttp:
         self.failures: int | None = None
         self.hold: threading.Event | None = None
         self.redirect: str | None = None
+        self.redirect_known: str | None = None
         self.paths: list[str] = []
         self.wanted = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}" if password else ""
         self.server = _serve(address, self._handler())
@@ -118,10 +120,10 @@ class GitHttp:
                 outer.paths.append(self.path.partition("?")[0])
                 if outer.fail:
                     self._answer(outer.failure())
-                elif outer.redirect:
-                    self._answer(301, Location=outer.redirect + self.path)
-                elif outer.wanted and given != outer.wanted:
+                elif outer.wanted and given != outer.wanted and not outer.redirect:
                     self._answer(401, WWW_Authenticate='Basic realm="git"')
+                elif base := outer.redirect or outer.redirect_known:
+                    self._answer(301, Location=base + self.path)
                 else:
                     self._serve()
 

@@ -249,6 +249,7 @@ def test_every_mounted_volume_is_declared_by_its_name():
             plan(("a",)), default_config(environment={}, argo={"registrySecret": "x", "gitSecret": "y"}), kind
         )
         declared = {volume["name"] for volume in manifest["spec"]["volumes"]}
+        declared |= {volume["name"] for one in manifest["spec"]["templates"] for volume in one.get("volumes", ())}
         mounted = {mount["name"] for _, _, container in containers(manifest) for mount in container["volumeMounts"]}
         assert mounted == declared
 

@@ -58,8 +58,8 @@ def test_images_and_repositories_are_tasks_of_their_own_in_one_matrix():
     found = tasks(workflow(mixed()))
     assert list(found) == ["plan", "images-set-1", "repositories", "aggregate"]
     assert found["repositories"]["withItems"] == [
-        {"image": f"{URL}#main", "scans": ",both,card_online,", "target": "git-1", "url": "github.com/example/shop",
-         "version": COMMIT},
+        {"image": f"{URL}#main", "scans": ",both,card_online,", "server": "github.com", "target": "git-1",
+         "url": "github.com/example/shop", "version": COMMIT},
     ]  # fmt: skip
     assert found["repositories"]["template"] == "repository"
     assert "repositories.Succeeded" in found["aggregate"]["depends"]
@@ -147,6 +147,38 @@ def test_only_the_pod_that_fetches_has_the_credentials_of_git():
     mounting = {name for name, _, container in containers(manifest)
                 if any(mount["mountPath"] == "/git" for mount in container["volumeMounts"])}  # fmt: skip
     assert mounting == {"fetch"}
+
+
+def test_the_pod_that_fetches_has_the_token_of_its_host_and_no_other():
+    for kind in (Kind.WORKFLOW, Kind.TEMPLATE):
+        (manifest,) = rendered(mixed(images=False), default_config(environment={}, **TOKENS), kind)
+        assert not any(volume["name"] == "git" for volume in manifest["spec"]["volumes"])
+        fetch = template(manifest, "fetch")
+        (secret,) = [volume["secret"] for volume in fetch["volumes"] if volume["name"] == "git"]
+        assert secret["optional"] is True
+        tokens = {item["key"] for item in secret["items"]} - {"ssh-privatekey", "known_hosts", "ca.crt"}
+        assert tokens == {f"{{{{inputs.parameters.server}}}}.{part}" for part in ("password", "username")}
+        (pull,) = [task for task in tasks(manifest, "repository").values() if task["template"] == "fetch"]
+        assert {one["name"]: one["value"] for one in pull["arguments"]["parameters"]}["server"] == (
+            "{{inputs.parameters.server}}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("https://Git.Example:8443/x.git", "git.example_8443"),
+        ("https://github.com./x.git", "github.com"),
+        ("ssh://git@github.com/x.git", "none"),
+        ("git@github.com:x.git", "none"),
+        ("https://gi{{thub.com/x.git", "none"),
+        ("https://g\u0456thub.com/x.git", "none"),
+    ],
+)
+def test_the_item_of_a_repository_names_the_key_of_its_host(url, server):
+    made = msgspec.structs.replace(mixed(images=False), targets=(repository(url=url),))
+    ((item,),) = make_waves(made)
+    assert item["server"] == server
 
 
 def test_without_a_secret_no_template_asks_an_api():
