@@ -2,7 +2,7 @@
 
 Example:
     with open_tarball(path) as tarball:
-        tarball.image.layers, tarball.config        # what the manifest says; the config's JSON
+        tarball.image.layers, tarball.settings      # what the manifest says, and what the config does
         for number in range(len(tarball.image.layers)):
             with tarball.open_layer(number) as tar: # the layer's tar, decompressed
                 ...
@@ -20,9 +20,11 @@ import msgspec
 from orchestrator.images.digests import digest_of, new_hash
 from orchestrator.images.interface import ArchiveError, Unsupported
 from orchestrator.images.layout import Layout, layout, tarball_size
-from orchestrator.images.manifests import Manifest, config_platform, read_image
+from orchestrator.images.manifests import Manifest, check_layers, platform_of, read_config, read_image
 from orchestrator.images.members import Member, read_members, section
-from orchestrator.model import Blob, Image
+from orchestrator.images.schemas import ConfigFields
+from orchestrator.kit.foreign_json import ForeignJsonError, decode
+from orchestrator.model import Image
 
 __all__ = ["Tarball", "open_tarball", "tarball_size", "write_frame"]
 
@@ -44,10 +46,13 @@ class Tarball:
         image: as its manifest says, with the platform of its config.
         manifest: the manifest's bytes, proven against its digest.
         config: the config's bytes (JSON), proven likewise.
+        settings: what the config says.
     """
 
-    def __init__(self, path: Path, descriptor: int, image: Image, manifest: bytes, config: bytes) -> None:
-        self.path, self.image, self.manifest, self.config = path, image, manifest, config
+    def __init__(
+        self, path: Path, descriptor: int, image: Image, *, manifest: bytes, config: bytes, settings: ConfigFields
+    ) -> None:
+        self.path, self.image, self.manifest, self.config, self.settings = path, image, manifest, config, settings
         self._descriptor = descriptor
         self._places = layout(image).blobs
 
@@ -100,6 +105,8 @@ def open_tarball(path: Path, *, digest: str = "") -> Iterator[Tarball]:
 
     Raises:
         ArchiveError: missing, truncated, damaged, of another image, or not written by this project.
+        Unsupported: whole, but its config is not one that every runtime reads in the same way; to pull it again is no
+            help.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -131,20 +138,21 @@ def _read(path: Path, descriptor: int, digest: str) -> Tarball:
     manifest = _proven(path, descriptor, members, manifest_digest)
     try:
         image = read_image(manifest, origin=str(path), digest=manifest_digest)
-        config = _proven(path, descriptor, members, image.config.digest)
-        image = msgspec.structs.replace(image, platform=config_platform(config, origin=str(path)))
     except Unsupported as error:
         raise ArchiveError(f"{error}; not written by this project") from error
     _compare(path, layout(image), members, os.fstat(descriptor).st_size)
-    return Tarball(path, descriptor, image, manifest, config)
+    config = _proven(path, descriptor, members, image.config.digest)
+    settings = read_config(config, origin=str(path))
+    check_layers(settings, image, origin=str(path))
+    image = msgspec.structs.replace(image, platform=platform_of(settings))
+    return Tarball(path, descriptor, image, manifest=manifest, config=config, settings=settings)
 
 
 def _single_manifest(index: bytes, path: Path) -> str:
     try:
-        manifests = msgspec.json.decode(index, type=Manifest).manifests or ()
-        (descriptor,) = manifests
-        return Blob(digest=descriptor.digest, size=descriptor.size).digest
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        (descriptor,) = decode(index, Manifest, origin=f"{path}: index.json").manifests or ()
+        return descriptor.blob(str(path)).digest
+    except (ForeignJsonError, Unsupported, ValueError) as error:
         raise ArchiveError(f"{path}: its index.json does not name exactly one image") from error
 
 

@@ -1,16 +1,19 @@
-"""Manifests and indexes, OCI and Docker v2, read into our types.
+"""Manifests, indexes and configs, OCI and Docker v2, read into our types.
 
-Nothing but the bytes decides (never a header of the registry), so the same digest always gives the same `Image`.
-Specifications: OCI image-spec 1.1 manifest.md and image-index.md; Docker's "Image Manifest V2, Schema 2".
+Nothing but the bytes decides (never a header of the registry), so the same digest always gives the same `Image`; and
+they are read as the runtimes read them (`orchestrator.kit.foreign_json`), so it is the image that will run.
+Specifications: OCI image-spec 1.1 manifest.md, image-index.md and config.md; Docker's "Image Manifest V2, Schema 2".
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from orchestrator.images.digests import check_digest, digest_of
 from orchestrator.images.interface import Unsupported
 from orchestrator.images.platforms import normalise
+from orchestrator.images.schemas import ConfigFields, DescriptorFields, PlatformFields
+from orchestrator.kit.foreign_json import ForeignJsonError, decode
 from orchestrator.model import Blob, Image, Platform
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -33,37 +36,48 @@ _UNKNOWN = Platform(os="unknown", architecture="unknown")
 _SIZE_LIMIT = 1 << 50
 
 
-class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
-    """A descriptor as it stands in a manifest, an index, or an OCI layout's index.json."""
+T = TypeVar("T")
 
-    digest: str
-    size: int
-    media_type: str = ""
-    platform: dict[str, Any] | None = None
-    annotations: dict[str, str] | None = None
+
+class Descriptor(DescriptorFields, frozen=True):
+    """A descriptor as it stands in a manifest, an index, or an OCI layout's index.json."""
 
     def blob(self, origin: str) -> Blob:
         """The same in our words, checked.
 
         Raises:
-            Unsupported: a digest that cannot be verified, or an impossible size.
+            Unsupported: a digest that cannot be verified, an impossible size, or embedded content of another digest.
         """
         if not 0 <= self.size < _SIZE_LIMIT:
             raise Unsupported(f"{origin}: {self.digest[:80]} cannot be {self.size} bytes long")
-        return Blob(digest=check_digest(self.digest, origin=origin), size=self.size, media_type=self.media_type)
+        digest = check_digest(self.digest, origin=origin)
+        # Some clients use it instead of fetching the blob, and not all of them verify it.
+        if self.data and (len(self.data) != self.size or digest_of(self.data, like=digest) != digest):
+            raise Unsupported(f"{origin}: the content embedded for {digest} is not what that digest stands for")
+        return Blob(digest=digest, size=self.size, media_type=self.media_type)
 
     def declared_platform(self) -> Platform | None:
         """The platform it declares; None when it declares none."""
-        return _platform(self.platform) if self.platform else None
+        return _platform(self.platform) if self.platform and self.platform != PlatformFields() else None
 
     def is_attestation(self) -> bool:
-        """Whether it is about an image (SBOM, provenance as BuildKit attaches them) rather than one itself."""
+        """Whether it is about an image (SBOM, provenance as BuildKit attaches them) rather than one itself.
+
+        Runtimes choose by the platform alone, so an entry for a platform that exists is an image whatever its
+        annotations say.
+        """
+        declared = self.declared_platform()
         kind = (self.annotations or {}).get("vnd.docker.reference.type")
-        return kind == "attestation-manifest" or self.declared_platform() == _UNKNOWN
+        return declared == _UNKNOWN or (declared is None and kind == "attestation-manifest")
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):
-    """A manifest or an index: `manifests` tells which. Members of no interest are ignored."""
+    """A manifest or an index: `manifests` tells which.
+
+    Attributes:
+        fs_layers: of Docker's schema 1, as are `signatures` and `history`.
+        blobs: of the artifact manifest that OCI gave up before 1.1.
+    """
 
     schema_version: int = 0
     media_type: str = ""
@@ -71,6 +85,12 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     config: Descriptor | None = None
     layers: tuple[Descriptor, ...] | None = None
     manifests: tuple[Descriptor, ...] | None = None
+    subject: Descriptor | None = None
+    annotations: dict[str, str] | None = None
+    fs_layers: Any = None
+    signatures: Any = None
+    history: Any = None
+    blobs: Any = None
 
     @property
     def is_index(self) -> bool:
@@ -88,17 +108,18 @@ def read_manifest(data: bytes, *, origin: str) -> Manifest:
     Raises:
         Unsupported: not a manifest of the four kinds known, or one that could be read as two of them.
     """
-    try:
-        manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unsupported(f"{origin}: not an image manifest: {error}") from error
+    manifest = _decode(data, Manifest, f"{origin}: not an image manifest")
     if manifest.schema_version == 1:
         raise Unsupported(
             f"{origin}: Docker image manifest schema 1, obsolete since 2017; push the image again with a current client"
         )
+    if manifest.schema_version not in {0, 2}:
+        raise Unsupported(f"{origin}: a manifest of schema {manifest.schema_version}, which does not exist")
     # A document that is manifest and index at once means different things to different readers (CVE-2021-41190).
     if manifest.is_index and (manifest.config is not None or manifest.layers is not None):
         raise Unsupported(f"{origin}: claims to be an image and an index of images at once")
+    if manifest.fs_layers is not None or manifest.signatures is not None:
+        raise Unsupported(f"{origin}: claims to be an image of Docker's schema 1 and another manifest at once")
     expected = INDEX_TYPES if manifest.is_index else MANIFEST_TYPES
     if manifest.media_type and manifest.media_type not in expected:
         raise Unsupported(f"{origin}: a manifest of type {manifest.media_type!r} is not a container image")
@@ -163,24 +184,55 @@ def is_foreign(layer: Blob) -> bool:
     return layer.media_type.startswith(_FOREIGN)
 
 
-def config_platform(config: bytes, *, origin: str) -> Platform:
-    """The platform an image's config states (OCI image-spec, config.md).
+def read_config(data: bytes, *, origin: str) -> ConfigFields:
+    """Read an image's config (OCI image-spec, config.md).
 
     Raises:
-        Unsupported: not such a config.
+        Unsupported: not such a config, or one that readers could read in two ways.
     """
-    try:
-        content = msgspec.json.decode(config, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unsupported(f"{origin}: its config is not JSON: {error}") from error
-    if not content.get("architecture") or not content.get("os"):
+    config = _decode(data, ConfigFields, f"{origin}: its config")
+    if not config.architecture or not config.os:
         raise Unsupported(f"{origin}: its config names no platform, so it is not a container image")
-    return _platform(content)
+    return config
 
 
-def _platform(fields: dict[str, Any]) -> Platform:
-    values = {name: str(fields.get(name) or "")[:64] for name in ("os", "architecture", "variant")}
-    return normalise(Platform(**values))
+def config_platform(config: bytes, *, origin: str) -> Platform:
+    """The platform an image's config states.
+
+    Raises:
+        Unsupported: as `read_config` does.
+    """
+    return platform_of(read_config(config, origin=origin))
+
+
+def platform_of(config: ConfigFields) -> Platform:
+    """The platform of an image by its config."""
+    return _platform(config)
+
+
+def check_layers(config: ConfigFields, image: Image, *, origin: str) -> None:
+    """Make sure that config and manifest speak of as many layers; runtimes refuse an image where they do not.
+
+    Raises:
+        Unsupported: they do not.
+    """
+    diff_ids = config.rootfs.diff_ids if config.rootfs else None
+    if diff_ids is not None and len(diff_ids) != len(image.layers):
+        raise Unsupported(
+            f"{origin}: its config lists {len(diff_ids)} layers and its manifest {len(image.layers)}; build it again"
+        )
+
+
+def _decode(data: bytes, kind: type[T], origin: str) -> T:
+    try:
+        return decode(data, kind, origin=origin)
+    except ForeignJsonError as error:
+        raise Unsupported(str(error)) from error
+
+
+def _platform(fields: PlatformFields | ConfigFields) -> Platform:
+    cut = slice(64)
+    return normalise(Platform(os=fields.os[cut], architecture=fields.architecture[cut], variant=fields.variant[cut]))
 
 
 def _check_sizes(image: Image, origin: str) -> None:

@@ -17,7 +17,7 @@ from orchestrator.errors import UsageError
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.images.archive import open_tarball
 from orchestrator.images.filesystem import Kind, merge
-from orchestrator.images.interface import ArchiveError
+from orchestrator.images.users import Runs, judge_user
 from orchestrator.model import Finding, Severity
 from orchestrator.quantities import parse_duration
 from orchestrator.volume import write_atomic
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from orchestrator.images.archive import Tarball
     from orchestrator.images.filesystem import Filesystem
+    from orchestrator.images.schemas import ConfigFields
 
 SHELLS = frozenset({"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "toybox", "zsh"})
 #: Managers of system packages. Those of a language (pip, npm, gem) belong to its runtime and are not counted.
@@ -38,20 +39,6 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: Docker's first release. An image cannot be older; build tools that want the same bytes every time write 1970 or 1980.
 _FIRST_IMAGE = datetime(2013, 3, 20, tzinfo=UTC)
 _DAY = 86400
-
-
-class _Process(msgspec.Struct, rename="pascal"):
-    """What the image configuration says of the process (OCI image-spec, config.md)."""
-
-    user: str | None = None
-    env: list[str] | None = None
-
-
-class _Config(msgspec.Struct):
-    """The part of an image configuration that checks look at."""
-
-    created: str | None = None
-    config: _Process | None = None
 
 
 def check(
@@ -72,20 +59,17 @@ def check(
     Raises:
         UsageError: there is no such check, or a parameter is missing or wrong.
         ArchiveError: the tarball is not whole.
+        Unsupported: its configuration could be read in two ways.
     """
     if name not in CHECKS:
         raise UsageError(f"there is no built-in scan {name!r}; there are {', '.join(sorted(CHECKS))}")
     with open_tarball(tarball) as image:
-        try:
-            config = msgspec.json.decode(image.config, type=_Config)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ArchiveError(f"{tarball}: its image configuration cannot be read: {error}") from error
-        findings = CHECKS[name](image, config, parameters or {}, now or datetime.now(UTC))
+        findings = CHECKS[name](image, image.settings, parameters or {}, now or datetime.now(UTC))
     write_atomic(report, encode_report(name, _version(), findings))
     return len(findings)
 
 
-def _lifetime(_: Tarball, config: _Config, parameters: Mapping[str, str], now: datetime) -> list[Finding]:
+def _lifetime(_: Tarball, config: ConfigFields, parameters: Mapping[str, str], now: datetime) -> list[Finding]:
     """A finding when the image was built longer ago than `maxAge`, or when nobody can tell when it was."""
     allowed = _days(parameters.get("maxAge", ""))
     created = _moment(config.created or "")
@@ -99,24 +83,18 @@ def _lifetime(_: Tarball, config: _Config, parameters: Mapping[str, str], now: d
     return [_finding("image-lifetime", Severity.MEDIUM, title)]
 
 
-def _root_user(image: Tarball, config: _Config, _: Mapping[str, str], __: datetime) -> list[Finding]:
-    """A finding when the process runs as user id 0, or when its user's id cannot be found."""
-    written = ((config.config and config.config.user) or "").strip()
-    user = written.partition(":")[0]
-    if user in {"", "root"} or (user.isdecimal() and int(user) == 0):
-        how = f"its configuration says user {written!r}" if written else "its configuration names no user"
-        return [_finding("root-user", Severity.MEDIUM, f"Runs as root: {how}")]
-    if user.isdecimal():
-        return []
-    ids = _user_ids(merge(image, contents=("/etc/passwd",)).read("/etc/passwd"))
-    if user not in ids:
-        return [_finding("root-user-unknown", Severity.UNKNOWN, f"User {user!r} is not in the image's /etc/passwd")]
-    if ids[user] == 0:
-        return [_finding("root-user", Severity.MEDIUM, f"Runs as root: user {user!r} has the id 0")]
+def _root_user(image: Tarball, config: ConfigFields, _: Mapping[str, str], __: datetime) -> list[Finding]:
+    """A finding when the process may run as user id 0 in any runtime, or when its user's id cannot be found."""
+    user = config.config.user if config.config else ""
+    runs, why = judge_user(user, lambda: merge(image, contents=("/etc/passwd",)).read("/etc/passwd"))
+    if runs is Runs.AS_ROOT:
+        return [_finding("root-user", Severity.MEDIUM, f"Runs as root: {why}")]
+    if runs is Runs.UNKNOWN:
+        return [_finding("root-user-unknown", Severity.UNKNOWN, why)]
     return []
 
 
-def _distroless(image: Tarball, config: _Config, _: Mapping[str, str], __: datetime) -> list[Finding]:
+def _distroless(image: Tarball, config: ConfigFields, _: Mapping[str, str], __: datetime) -> list[Finding]:
     """A finding for each shell and each package manager in a folder of the PATH."""
     filesystem = merge(image)
     found = []
@@ -136,35 +114,27 @@ def _distroless(image: Tarball, config: _Config, _: Mapping[str, str], __: datet
 
 
 #: The built-in scans by name.
-CHECKS: dict[str, Callable[[Tarball, _Config, Mapping[str, str], datetime], list[Finding]]] = {
+CHECKS: dict[str, Callable[[Tarball, ConfigFields, Mapping[str, str], datetime], list[Finding]]] = {
     "image-lifetime": _lifetime,
     "root-user": _root_user,
     "distroless": _distroless,
 }
 
 
-def _folders(filesystem: Filesystem, config: _Config) -> list[str]:
+def _folders(filesystem: Filesystem, config: ConfigFields) -> list[str]:
     """Folders of the image's own PATH and the usual ones; `/bin` and `/usr/bin` once when they are the same."""
-    environment = (config.config and config.config.env) or []
-    own = next((entry.removeprefix("PATH=") for entry in environment if entry.startswith("PATH=")), "")
+    environment = (config.config and config.config.env) or ()
+    # Of several PATHs, runtimes and shells differ in which of them counts.
+    own = ":".join(entry.removeprefix("PATH=") for entry in environment if entry.startswith("PATH="))
     real = (filesystem.real(folder) for folder in f"{own}:{_PATH}".split(":") if folder.startswith("/"))
     return list(dict.fromkeys(folder for folder in real if folder))
 
 
-def _user_ids(passwd: bytes | None) -> dict[str, int]:
-    """User ids by name; the first line of a name counts, as it does for the C library."""
-    ids: dict[str, int] = {}
-    for line in (passwd or b"").decode(errors="replace").splitlines():
-        fields = line.split(":")
-        if len(fields) > 2 and fields[2].isdecimal():  # noqa: PLR2004 - name:password:id:…, passwd(5)
-            ids.setdefault(fields[0], int(fields[2]))
-    return ids
-
-
 def _moment(text: str) -> datetime | None:
-    """An RFC 3339 time; None when it is not one."""
+    """An RFC 3339 time, which has a time zone; None when it is not one."""
     try:
-        return msgspec.convert(text, datetime).astimezone(UTC)
+        moment = msgspec.convert(text, datetime)
+        return moment.astimezone(UTC) if moment.tzinfo else None
     except (msgspec.ValidationError, ValueError, OverflowError):
         return None
 
