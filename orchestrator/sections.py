@@ -272,8 +272,62 @@ class VolumeSection(Section):
     nfs: Nfs | None = None
 
 
+class BudgetSection(Section):
+    """What registries may cost us for one thing; see `orchestrator.model.ReadBudget`.
+
+    Attributes:
+        requests: that are sent, tokens and redirects included.
+        entries: members of indexes, or names in lists.
+        bytes: of answers.
+        time: seconds, waits included.
+    """
+
+    requests: Annotated[int, Field(ge=1)]
+    entries: Annotated[int, Field(ge=1)]
+    bytes: Annotated[Size, Field(ge=1)]
+    time: Annotated[Duration, Field(ge=1, le=86400)]
+
+    @property
+    def budget(self) -> model.ReadBudget:
+        """As registries are read with it."""
+        return model.ReadBudget(requests=self.requests, entries=self.entries, bytes=self.bytes, seconds=self.time)
+
+
+class LookupSection(BudgetSection):
+    """For finding the images behind one reference."""
+
+    requests: Annotated[int, Field(ge=1)] = model.ReadBudget().requests
+    entries: Annotated[int, Field(ge=1)] = model.ReadBudget().entries
+    bytes: Annotated[Size, Field(ge=1)] = model.ReadBudget().bytes
+    time: Annotated[Duration, Field(ge=1, le=86400)] = model.ReadBudget().seconds
+
+
+class ListingSection(BudgetSection):
+    """For listing the tags of one repository, or the catalogue of one registry."""
+
+    requests: Annotated[int, Field(ge=1)] = model.LISTING_BUDGET.requests
+    entries: Annotated[int, Field(ge=1)] = model.LISTING_BUDGET.entries
+    bytes: Annotated[Size, Field(ge=1)] = model.LISTING_BUDGET.bytes
+    time: Annotated[Duration, Field(ge=1, le=86400)] = model.LISTING_BUDGET.seconds
+
+
+class PlanningSection(BudgetSection):
+    """For all of that in one plan: once for its look-ups, and once for its lists."""
+
+    requests: Annotated[int, Field(ge=1)] = model.PLANNING_BUDGET.requests
+    entries: Annotated[int, Field(ge=1)] = model.PLANNING_BUDGET.entries
+    bytes: Annotated[Size, Field(ge=1)] = model.PLANNING_BUDGET.bytes
+    time: Annotated[Duration, Field(ge=1, le=86400)] = model.PLANNING_BUDGET.seconds
+
+
 class LimitsSection(Section):
-    """Bounds of a run; see `orchestrator.model.Limits`."""
+    """Bounds of a run, as in `orchestrator.model.Limits`, and of making its plan.
+
+    Attributes:
+        lookup: what finding the images behind one reference may cost.
+        listing: what listing one repository's tags, or one registry's catalogue, may cost.
+        planning: what all of that may cost together.
+    """
 
     images_in_flight: Annotated[int, Field(ge=1, le=1000)] = model.Limits().images_in_flight
     cells_in_flight: Annotated[int, Field(ge=1, le=1000)] = model.Limits().cells_in_flight
@@ -284,10 +338,14 @@ class LimitsSection(Section):
     repository_size: Annotated[Size, Field(ge=1)] = model.Limits().repository_size
     repository_files: Annotated[int, Field(ge=1, le=10_000_000)] = model.Limits().repository_files
     repository_time: Annotated[Duration, Field(ge=1, le=86400)] = model.Limits().repository_time
+    lookup: LookupSection = LookupSection()
+    listing: ListingSection = ListingSection()
+    planning: PlanningSection = PlanningSection()
 
     def document(self, volume_bytes: int) -> model.Limits:
-        """As the plan holds it, with the volume's budget beside it."""
-        return model.Limits(**self.model_dump(), volume_bytes=volume_bytes)
+        """As the plan holds it, with the volume's budget beside it; what making it may cost is past by then."""
+        bounds = self.model_dump(exclude={"lookup", "listing", "planning"})
+        return model.Limits(**bounds, volume_bytes=volume_bytes)
 
 
 class Allow(Section):

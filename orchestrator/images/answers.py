@@ -1,53 +1,157 @@
 """What a registry's answers and failures mean, in our errors. URLs stay out of messages: redirects carry signatures."""
 
-import json
+from __future__ import annotations
+
 import re
 import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
 
 import urllib3
 from urllib3.util import Retry
 
-from orchestrator.images.interface import Broken, Busy, Denied, ImageError, NotFound, Untrusted
+from orchestrator.errors import ScanmatrixError
+from orchestrator.images.interface import Broken, Busy, Denied, ImageError, NotFound, Untrusted, WrongBytes
+from orchestrator.images.registry_schemas import Errors
+from orchestrator.kit.foreign_json import decode
+from orchestrator.kit.http_headers import whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orchestrator.images.meter import Meter
+    from orchestrator.kit.addresses import Zone
 
 _OK, _PARTIAL, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 206, 401, 403, 404
 _REQUEST_TIMEOUT, _NO_SUCH_RANGE, _TOO_MANY, _SERVER_ERROR, _UNAVAILABLE = 408, 416, 429, 500, 503
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
 _BODY_LIMIT = 64 * 1024
+_DRAIN_LIMIT = 64 * 1024
 
 
 class RangeRefused(Broken):
     """A part was asked for that the server cannot give; the whole may still be had."""
 
 
-def raise_for_status(response: urllib3.BaseHTTPResponse, what: str, *, host: str) -> None:
+class Answer:
+    """An answer whose header has come.
+
+    Attributes:
+        status: of it.
+        headers: of it.
+        host: that gave it, for messages.
+        zone: of the address that gave it.
+        plain: whether it came without TLS though its URL says https.
+    """
+
+    def __init__(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        meter: Meter,
+        host: str,
+        *,
+        zone: Zone,
+        plain: bool = False,
+        closed: Callable[[Answer], None],
+    ) -> None:
+        self.status, self.headers, self.host = response.status, response.headers, host
+        self.zone, self.plain = zone, plain
+        self._response, self._meter, self._on_close = response, meter, closed
+
+    def fields(self, name: str) -> list[str]:
+        """Every field of a name, each by itself."""
+        return list(self.headers.getlist(name))
+
+    def read_all(self, limit: int, origin: str) -> bytes:
+        """The body of a small answer.
+
+        Raises:
+            WrongBytes: it is larger than what belongs there may be, or encoded though nobody asked for that.
+            Broken: the connection failed.
+        """
+        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in {"", "identity"}:
+            raise WrongBytes(f"{origin}: is encoded as {encoding[:40]!r}, which was not asked for; nothing is unpacked")
+        self._meter.expect(limit, origin)
+        try:
+            data = self._response.read(limit + 1, decode_content=False)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise connection_error(self.host, error) from error
+        if len(data) > limit:
+            raise WrongBytes(f"{origin}: more than {limit} bytes where a small document belongs")
+        return data
+
+    def read_some(self, size: int) -> bytes:
+        """What has come of a body, at most so many bytes; empty at the end.
+
+        Raises:
+            Broken: the connection failed.
+        """
+        self._meter.expect(size, "a blob")
+        try:
+            data: bytes = self._response.read1(size, decode_content=False)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise connection_error(self.host, error) from error
+        return data
+
+    def abort(self) -> None:
+        """Make a read in another thread end at once."""
+        with suppress(OSError, RuntimeError, ValueError):  # already closed, or never connected
+            self._response.shutdown()
+
+    def finish(self) -> None:
+        """Let go of an answer whose body does not matter, and keep its connection if that costs little."""
+        length = whole_number(self.headers.get("Content-Length"))
+        with suppress(ImageError):
+            if length is not None and length <= _DRAIN_LIMIT:
+                self._meter.expect(_DRAIN_LIMIT)
+                self._response.drain_conn()
+        self.close()
+
+    def close(self) -> None:
+        """End it; one that has not come whole takes its connection with it."""
+        self._response.close()
+        self._on_close(self)
+
+
+def raise_for_status(answer: Answer, what: str, *, partial: bool = False) -> None:
     """Let an answer with content pass.
 
     Args:
-        response: the answer; its body is read if it is an error.
+        answer: the answer; its body is read if it is an error.
         what: was asked for.
-        host: that was asked.
+        partial: whether a part was asked for.
 
     Raises:
         NotFound, Denied, Busy, Broken: what the status says.
     """
-    status = response.status
-    if status in {_OK, _PARTIAL}:
+    status, host = answer.status, answer.host
+    if status == _OK or (status == _PARTIAL and partial):
         return
-    said = _said(response)
+    said = _said(answer)
     if status == _NOT_FOUND:
         raise NotFound(f"{what}: not found{said}; check its name, and that it was pushed")
     if status in {_UNAUTHORIZED, _FORBIDDEN}:
         raise Denied(f"{what}: access denied ({status}){said}; check the login for {host} in Docker's config.json")
     if status in {_TOO_MANY, _UNAVAILABLE}:
-        raise Busy(f"{what}: {host} is busy ({status}){said}; try later", retry_after=retry_after(response))
+        raise Busy(f"{what}: {host} is busy ({status}){said}; try later", retry_after=retry_after(answer))
     if status == _NO_SUCH_RANGE:
         raise RangeRefused(f"{what}: {host} has nothing from there on{said}")
     if status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT:
-        raise Broken(f"{what}: {host} fails ({status}){said}; try later", retry_after=retry_after(response))
+        raise Broken(f"{what}: {host} fails ({status}){said}; try later", retry_after=retry_after(answer))
     raise Denied(f"{what}: {host} refuses the request ({status}){said}")
 
 
-def retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
+class _Headed(Protocol):
+    """Anything with the header of an answer."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its fields."""
+        ...
+
+
+def retry_after(response: _Headed) -> float | None:
     """Seconds the other side asks us to wait, said in seconds or as a date (RFC 9110, 10.2.3); None if it does not."""
     try:
         return Retry().parse_retry_after(response.headers["Retry-After"].strip())
@@ -98,11 +202,14 @@ def is_untrusted(error: BaseException) -> bool:
     return "CERTIFICATE_VERIFY_FAILED" in text or "certificate is not valid" in text or "doesn't match" in text
 
 
-def _said(response: urllib3.BaseHTTPResponse) -> str:
+def _said(answer: Answer) -> str:
     """The registry's own words (distribution-spec, "Error Codes"), cut to one harmless line."""
     try:
-        errors = json.loads(response.read(_BODY_LIMIT, decode_content=True))["errors"]
-        words = str(errors[0].get("message") or errors[0]["code"])
-    except (urllib3.exceptions.HTTPError, OSError, ValueError, LookupError, TypeError, AttributeError):
+        body = answer.read_all(_BODY_LIMIT, "an error")
+        errors = decode(body, Errors, origin="an error", most_bytes=_BODY_LIMIT).errors or ()
+    except ScanmatrixError:
+        return ""  # the status says enough
+    words = next((error.message or error.code for error in errors), "")
+    if not words:
         return ""
     return f", says {re.sub(r'[^ -~]+', ' ', words)[:200]!r}"

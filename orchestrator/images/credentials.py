@@ -1,54 +1,35 @@
-"""Credentials for registries: Docker's config.json, and the answers to their challenges.
+"""What we show to registries so that they let us read, in answer to their challenges.
 
-`oras` does what it does well: credential helpers and stores, challenges, token requests. Done here, because it does
-not: one token per repository and registry (it keeps a single one for all), `DOCKER_CONFIG` and Docker Hub's old key in
-config.json, retries and time-outs of token requests (through the `session` given to it), and the refusal to send a
-password in the clear where the registry itself was reached by TLS.
+A registry gets the login that Docker's config.json has for exactly its host, or a token that this login, or nobody's,
+is good for: one for each of its repositories.
 """
 
-import base64
-import binascii
-import json
-import os
+from __future__ import annotations
+
 import threading
 from collections import defaultdict
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from oras.auth import TokenAuth
-from oras.auth.utils import authHeader, get_basic_auth, parse_auth_header
+from orchestrator.images.interface import Broken, Denied
+from orchestrator.images.logins import find_login
+from orchestrator.kit.http_headers import Challenge, HeaderError, challenges
 
-from orchestrator.images.interface import Denied
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-_HUB_SERVER = "https://index.docker.io/v1/"
-_HUB_HOSTS = {"docker.io", "index.docker.io", "registry-1.docker.io"}
-_SECRET_USER = b"<token>"
+    from orchestrator.images.answers import Answer
+
+    #: Asks a token server: the challenge, and the login (`user:password` in base64, or empty).
+    Ask = Callable[[Challenge, str], str]
 
 Key = tuple[str, str]
 
 
-class TokenSession(Protocol):
-    """What oras needs to ask for tokens: two methods of a `requests.Session`."""
-
-    def get(self, url: str, /, **options: Any) -> Any:
-        """GET with `headers` and `params`."""
-
-    def request(self, method: str, url: str, /, **options: Any) -> Any:
-        """The same for any method."""
-
-
 class Authenticator:
-    """Knows which Authorization header to show to which registry; safe to use from several threads.
+    """Knows which Authorization header to show to which registry; safe to use from several threads."""
 
-    Args:
-        session: asks token servers.
-        may_be_plain: whether a host (`host[:port]`) may be sent a password without TLS.
-    """
-
-    def __init__(self, session: TokenSession, may_be_plain: Callable[[str], bool]) -> None:
-        self._session, self._may_be_plain = session, may_be_plain
+    def __init__(self) -> None:
         self._headers: dict[Key, str] = {}
         self._locks: defaultdict[Key, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
@@ -60,130 +41,75 @@ class Authenticator:
         """The header to show at once, when an earlier challenge was answered; None otherwise."""
         return self._headers.get((origin, repository))
 
-    def answer(self, origin: str, repository: str, challenge: str, refused: str | None) -> str:
+    def answer(
+        self, origin: str, repository: str, refusal: Answer, refused: str | None, *, ask: Ask, patience: float | None
+    ) -> str:
         """Answer a challenge.
 
         Args:
             origin: `scheme://host[:port]` of the registry.
             repository: within it.
-            challenge: its WWW-Authenticate header.
-            refused: the Authorization header it answered with the challenge to; None if there was none.
+            refusal: its answer with the challenge.
+            refused: the Authorization header it gave that answer to; None if there was none.
+            ask: asks a token server.
+            patience: seconds to wait for another thread that answers the same; None for as long as that takes.
 
         Returns:
             The header to show now.
 
         Raises:
-            Denied: there is nothing (else) to show.
+            Denied: there is nothing (else) to show, or nothing that may be shown.
             Busy, Broken: the token server did not answer.
         """
         key = (origin, repository)
         with self._guard:
             lock = self._locks[key]
-        with lock:
+        if not lock.acquire(timeout=-1 if patience is None else patience):
+            raise Broken(f"{urlsplit(origin).netloc}: its token server does not answer in time")
+        try:
             known = self._headers.get(key)
             if known is None or known == refused:  # otherwise another thread has answered it meanwhile
-                known = self._answer(origin, repository, challenge, refused)
+                known = _answer(origin, repository, refusal, refused, ask)
                 self._headers[key] = known
             return known
-
-    def _answer(self, origin: str, repository: str, challenge: str, refused: str | None) -> str:
-        host = urlsplit(origin).netloc
-        keyring = _Keyring(host, origin, self._session)
-        if "bearer" in challenge.lower().split():
-            asked = parse_auth_header(challenge)
-            self._check_realm(asked.realm or "", origin, keyring)
-            token = keyring.ask_for_token(asked)
-            if token:
-                return f"Bearer {token}"
-            tried = "the credentials it was shown" if keyring.basic else "anonymous access"
-            raise Denied(f"{host} refuses {tried} to {repository}; {_login(host)}")
-        header = f"Basic {keyring.basic}"
-        if not keyring.basic:
-            raise Denied(f"{host} wants a user name and password for {repository}; {_login(host)}")
-        if header == refused:
-            raise Denied(f"{host} refuses our user name and password for {repository}; {_login(host)}")
-        return header
-
-    def _check_realm(self, realm: str, origin: str, keyring: "_Keyring") -> None:
-        url = urlsplit(realm)
-        if (
-            keyring.basic
-            and url.scheme == "http"
-            and origin.startswith("https:")
-            and not self._may_be_plain(url.netloc)
-        ):
-            raise Denied(f"{urlsplit(origin).netloc} wants its password sent to {url.netloc} without TLS; refused")
+        finally:
+            lock.release()
 
 
-class _Keyring(TokenAuth):  # type: ignore[misc] # oras has no types
-    """oras's token authentication for one host, with the credentials that are for exactly this host."""
-
-    def __init__(self, host: str, origin: str, session: TokenSession) -> None:
-        super().__init__()
-        server = _HUB_SERVER if host in _HUB_HOSTS else host
-        self._auth_config = load_docker_config()
-        self._tls_verify = True  # the session decides by host
-        self.session = session
-        self.prefix = urlsplit(origin).scheme
-        try:
-            self._load_auth(server)
-        except (ValueError, KeyError, OSError) as error:
-            raise Denied(f"the credential helper for {host} does not work: {type(error).__name__}") from error
-        if self.basic and _user(self.basic) == _SECRET_USER:
-            raise Denied(f"the login to {host} is an identity token, which is not supported; log in by password or PAT")
-
-    @property
-    def basic(self) -> str:
-        """`user:password` in base64; empty for anonymous."""
-        return getattr(self, "_basic_auth", "") or ""
-
-    def ask_for_token(self, asked: authHeader) -> str:
-        """Ask the realm for a token; empty when refused."""
-        if not asked.realm:
-            return ""
-        return (self.request_token(asked) if self.basic else self.request_anonymous_token(asked)) or ""
+def _answer(origin: str, repository: str, refusal: Answer, refused: str | None, ask: Ask) -> str:
+    host = urlsplit(origin).netloc
+    if refusal.plain:
+        raise Denied(
+            f"{host}: wants credentials, but speaks plain HTTP where https is meant, so it is shown none; if they may "
+            "go in the clear, name it as a cache with an http:// URL"
+        )
+    offered = _offered(refusal, host)
+    basic = find_login(host)
+    if "bearer" in offered:
+        if token := ask(offered["bearer"], basic):
+            return f"Bearer {token}"
+        tried = "the credentials it was shown" if basic else "anonymous access"
+        raise Denied(f"{host} refuses {tried} to {repository}; {_hint(host)}")
+    if "basic" not in offered:
+        raise Denied(f"{host} wants {', '.join(sorted(offered))[:80]!r} authentication, which we do not speak")
+    header = f"Basic {basic}"
+    if not basic:
+        raise Denied(f"{host} wants a user name and password for {repository}; {_hint(host)}")
+    if header == refused:
+        raise Denied(f"{host} refuses our user name and password for {repository}; {_hint(host)}")
+    return header
 
 
-def load_docker_config() -> dict[str, Any]:
-    """`auths`, `credHelpers` and `credsStore` of Docker's config.json, servers by their bare host.
-
-    The file is `$DOCKER_CONFIG/config.json`, by default `~/.docker/config.json`; none is as good as an empty one.
-
-    Raises:
-        Denied: there is one that cannot be read.
-    """
-    folder = os.environ.get("DOCKER_CONFIG")
-    path = (Path(folder) if folder else Path("~/.docker").expanduser()) / "config.json"
+def _offered(refusal: Answer, host: str) -> dict[str, Challenge]:
+    """The challenges of an answer by scheme, of each the first."""
+    found: dict[str, Challenge] = {}
     try:
-        content = json.loads(path.read_bytes())
-        auths = {_server(key): {"auth": _inline(entry)} for key, entry in (content.get("auths") or {}).items()}
-        helpers = {_server(key): name for key, name in (content.get("credHelpers") or {}).items()}
-    except (FileNotFoundError, NotADirectoryError):
-        return {"auths": {}, "credHelpers": {}, "credsStore": None}
-    except (OSError, ValueError, AttributeError) as error:
-        raise Denied(f"{path} cannot be read as Docker's config.json: {type(error).__name__}") from error
-    return {"auths": auths, "credHelpers": helpers, "credsStore": content.get("credsStore")}
+        for challenge in challenges(refusal.fields("WWW-Authenticate")):
+            found.setdefault(challenge.scheme, challenge)
+    except HeaderError as error:
+        raise Denied(f"{host}: its WWW-Authenticate header cannot be read: {error}") from error
+    return found
 
 
-def _server(key: str) -> str:
-    """`https://host/v1/` and `host` are the same server; Docker Hub has one special name."""
-    host = key.partition("://")[2] or key
-    host = host.partition("/")[0]
-    return _HUB_SERVER if host in _HUB_HOSTS else host
-
-
-def _inline(entry: dict[str, str]) -> str:
-    if entry.get("username") and entry.get("password"):
-        return str(get_basic_auth(entry["username"], entry["password"]))
-    return entry.get("auth") or ""
-
-
-def _user(basic: str) -> bytes:
-    try:
-        return base64.b64decode(basic).partition(b":")[0]
-    except binascii.Error:
-        return b""
-
-
-def _login(host: str) -> str:
+def _hint(host: str) -> str:
     return f"does the image exist, and is there a login for {host} in Docker's config.json?"

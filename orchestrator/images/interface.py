@@ -8,9 +8,11 @@ ImageError
 ├── Unsupported        (PermanentError)  not a container image we can read: schema 1, artifacts, encrypted layers
 ├── NoPlatform         (PermanentError)  not for any of the platforms wanted
 ├── WrongBytes         (PermanentError)  what was served is not what its digest promises, twice
+├── OverBudget         (PermanentError)  costs more requests, entries, bytes or seconds than `limits` grant
 ├── ArchiveError       (PermanentError)  a local archive or a tarball that is truncated, damaged or unsafe
 ├── Busy               (TemporaryError)  429 or 503, longer than we wait
 ├── Broken             (TemporaryError)  5xx, resets and time-outs that outlasted the retries
+│   └── TooSlow                          answers, but so slowly that it would never end
 └── Cancelled          (TemporaryError)  we were told to stop
 """
 
@@ -51,6 +53,10 @@ class WrongBytes(ImageError, PermanentError):
     """The bytes served are not those that their digest promises, and a clean second read gave no others."""
 
 
+class OverBudget(ImageError, PermanentError):
+    """What a registry serves costs more than the configuration grants; trying again would cost the same."""
+
+
 class ArchiveError(ImageError, PermanentError):
     """A tar file or folder is not a whole, safe image archive."""
 
@@ -61,6 +67,10 @@ class Busy(ImageError, TemporaryError):
 
 class Broken(ImageError, TemporaryError):
     """The registry or the way to it fails, more often than we try."""
+
+
+class TooSlow(Broken):
+    """An answer comes in, but more slowly than any connection worth waiting for."""
 
 
 class Cancelled(ImageError, TemporaryError):

@@ -1,7 +1,9 @@
 """How long to keep trying: retries with backoff, and the other side's wishes honoured."""
 
+import math
 import random
 import threading
+from collections.abc import Callable
 
 from orchestrator.errors import TemporaryError
 from orchestrator.images.interface import Cancelled
@@ -19,12 +21,21 @@ class Patience:
         retries: further attempts after the first.
         backoff: seconds before the second attempt; doubled each time, up to 30 s, with a random fifth taken off.
         cancelled: ends any wait at once.
+        left: seconds that may still be waited; None for any number.
     """
 
-    def __init__(self, retries: int, *, backoff: float = 0.5, cancelled: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        retries: int,
+        *,
+        backoff: float = 0.5,
+        cancelled: threading.Event | None = None,
+        left: Callable[[], float] | None = None,
+    ) -> None:
         self._retries, self._backoff = retries, backoff
         self._cancelled = cancelled or threading.Event()
         self._failures = 0
+        self._left = left or (lambda: math.inf)
 
     def progressed(self) -> None:
         """It went on: failures so far do not count any more."""
@@ -49,7 +60,7 @@ class Patience:
         self._failures += 1
         backoff = min(_BACKOFF_LIMIT, self._backoff * 2 ** (self._failures - 1)) * random.uniform(0.8, 1)  # noqa: S311
         wait = backoff if error.retry_after is None else error.retry_after
-        if self._failures > self._retries or wait > WAIT_LIMIT:
+        if self._failures > self._retries or wait > min(WAIT_LIMIT, self._left()):
             raise error
         self._cancelled.wait(wait)
         self.check()

@@ -68,6 +68,16 @@ def parse(text: str) -> Reference:
     return Reference(registry=registry, repository=repository, tag=tag or ("" if digest else "latest"), digest=digest)
 
 
+def is_repository(name: str) -> bool:
+    """Whether it is the path of a repository within its registry."""
+    return len(name) <= _PATH_LIMIT and _PATH.fullmatch(name) is not None
+
+
+def is_tag(text: str) -> bool:
+    """Whether it is a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
 def _split_registry(name: str) -> tuple[str, str]:
     """What stands before the first slash is a registry when it looks like a host: a dot, a port, or `localhost`.
 

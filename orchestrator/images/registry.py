@@ -1,46 +1,42 @@
 """A client for the reading side of the OCI distribution API: manifests, blobs, and the names of what there is.
 
 Specification: OCI distribution-spec 1.1, "Pull" and "Content Discovery"; the catalogue is that of Docker's registry.
-`oras` answers the challenges (see `credentials`); its transport is not used, because it keeps one token for all
-repositories, retries neither on 429 nor with Range, and has no time-outs.
 """
 
-import re
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
-import urllib3
-
 from orchestrator.errors import TemporaryError
-from orchestrator.images.answers import RangeRefused, connection_error, raise_for_status
-from orchestrator.images.digests import check_digest, digest_of
-from orchestrator.images.interface import Broken, ManifestBytes, WrongBytes
+from orchestrator.images.allowance import Allowance
+from orchestrator.images.answers import Answer, RangeRefused, raise_for_status
+from orchestrator.images.credentials import Authenticator
+from orchestrator.images.digests import DIGEST, check_digest, digest_of
+from orchestrator.images.interface import ManifestBytes, TooSlow, WrongBytes
+from orchestrator.images.listing import PAGE, read_catalogue, read_tags
 from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES
 from orchestrator.images.patience import Patience
-from orchestrator.images.transport import Response, Transport, finish, read_all
-from orchestrator.model import Blob
+from orchestrator.images.tokens import TokenServers
+from orchestrator.images.transport import Asking, Transport
+from orchestrator.kit.http_headers import range_start, whole_number
+from orchestrator.model import LISTING_BUDGET, Blob
 
 if TYPE_CHECKING:
-    from orchestrator.images.credentials import Authenticator
+    import threading
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+    from orchestrator.kit.http_headers import Challenge
 
 #: Largest manifest accepted; the specification lets registries refuse larger ones to begin with.
-MANIFEST_LIMIT = 4 * 1024 * 1024
+MANIFEST_LIMIT: Final = 4 * 1024 * 1024
 #: Largest blob read into memory (configs).
-SMALL_LIMIT = 16 * 1024 * 1024
+SMALL_LIMIT: Final = 16 * 1024 * 1024
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES, "application/vnd.docker.distribution.manifest.v1+prettyjws"))
 _PARTIAL, _UNAUTHORIZED = 206, 401
 _ANSWER_LIMIT = 3  # a token may be used up or expire between being given and being shown
-#: Names asked for at once.
-PAGE = 1000
-_MOST_PAGES = 10_000
-_NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 T = TypeVar("T")
 
@@ -53,28 +49,22 @@ class BlobStream:
         promised: bytes that shall come, as the server says; None when it does not.
     """
 
-    def __init__(self, response: Response, start: int, host: str) -> None:
+    def __init__(self, answer: Answer, start: int) -> None:
         self.start = start
-        length = response.headers.get("Content-Length", "")
-        self.promised = int(length) if length.isdecimal() else None
-        self._response, self._host = response, host
+        self.promised = whole_number(answer.headers.get("Content-Length"))
+        self._answer = answer
 
     def abort(self) -> None:
         """Make a read in another thread end at once."""
-        with suppress(OSError, RuntimeError, ValueError):  # already closed, or never connected
-            self._response.shutdown()
+        self._answer.abort()
 
     def read(self, size: int) -> bytes:
         """What has come in, at most so many bytes; empty at the end.
 
         Raises:
-            Broken: the connection failed.
+            Broken: the connection failed, or is too slow to be worth it.
         """
-        try:
-            data: bytes = self._response.read1(size, decode_content=False)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise connection_error(self._host, error) from error
-        return data
+        return self._answer.read_some(size)
 
 
 class RegistryClient:
@@ -84,7 +74,8 @@ class RegistryClient:
 
     Args:
         insecure: hosts (`host[:port]`) whose certificates are not verified, and with whom plain HTTP is tried where
-            they do not speak TLS. HTTP is otherwise used for `http://` locations only.
+            they do not speak TLS; those are then shown no credentials. HTTP is otherwise used for `http://` locations
+            only.
         retries: further attempts after a 429, a 5xx or a broken connection.
         backoff: seconds before the first of them, doubled each time.
         timeout: seconds to wait for a connection, and for any next byte.
@@ -100,15 +91,8 @@ class RegistryClient:
     ) -> None:
         self.retries, self.backoff = retries, backoff
         self._transport = Transport(insecure, timeout)
-        self._challenged = False
-
-    @cached_property
-    def _authenticator(self) -> "Authenticator":
-        # Loads requests, which takes longer than most manifests; most caches ask for no credentials.
-        from orchestrator.images.credentials import Authenticator  # noqa: PLC0415
-        from orchestrator.images.tokens import TokenSession  # noqa: PLC0415
-
-        return Authenticator(TokenSession(self._transport, self.retry), self._transport.may_be_plain)
+        self._authenticator = Authenticator()
+        self._token_servers = TokenServers(self._transport)
 
     def __repr__(self) -> str:
         return f"RegistryClient(insecure={sorted(self._transport.insecure)}, retries={self.retries})"
@@ -125,32 +109,48 @@ class RegistryClient:
         """End all connections."""
         self._transport.close()
 
-    def manifest(self, location: str, reference: str, *, cancelled: threading.Event | None = None) -> ManifestBytes:
+    def manifest(
+        self,
+        location: str,
+        reference: str,
+        *,
+        cancelled: threading.Event | None = None,
+        allowance: Allowance | None = None,
+    ) -> ManifestBytes:
         """Read a manifest or an index.
 
         Args:
             location: `http(s)://host[:port]/repository`.
             reference: tag or digest.
             cancelled: ends any wait.
+            allowance: what it may cost; None for whatever one manifest does.
 
         Raises:
             NotFound, Denied, Untrusted, Unsupported: see there.
             WrongBytes: twice, it was not what its digest promises.
+            OverBudget: the allowance is used up.
             Busy, Broken: the retries are used up.
         """
         path = f"manifests/{reference}"
         wanted = check_digest(reference, origin=location) if ":" in reference else ""
 
         def read() -> ManifestBytes:
-            with self._get(location, path, {"Accept": _ACCEPT}) as response:
-                data = read_all(response, MANIFEST_LIMIT, f"{location}: {reference}")
-                promised = wanted or response.headers.get("Docker-Content-Digest") or digest_of(data)
-                kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+            with self._get(location, path, {"Accept": _ACCEPT}, Asking(allowance)) as answer:
+                data = answer.read_all(MANIFEST_LIMIT, f"{location}: {reference}")
+                promised = wanted or _promised(answer, location) or digest_of(data)
+                kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()[:255]
             return ManifestBytes(data, kind, promised)
 
-        return self._twice(read, f"{location}: {reference}", cancelled)
+        return self._twice(read, f"{location}: {reference}", cancelled, allowance)
 
-    def blob(self, location: str, blob: Blob, *, cancelled: threading.Event | None = None) -> bytes:
+    def blob(
+        self,
+        location: str,
+        blob: Blob,
+        *,
+        cancelled: threading.Event | None = None,
+        allowance: Allowance | None = None,
+    ) -> bytes:
         """Read a small blob, such as a config, whole.
 
         Raises:
@@ -159,54 +159,47 @@ class RegistryClient:
         origin = f"{location}: {check_digest(blob.digest, origin=location)}"
 
         def read() -> ManifestBytes:
-            with self._get(location, f"blobs/{blob.digest}", {}) as response:
-                return ManifestBytes(read_all(response, SMALL_LIMIT, origin), "", blob.digest)
+            with self._get(location, f"blobs/{blob.digest}", {}, Asking(allowance)) as answer:
+                return ManifestBytes(answer.read_all(SMALL_LIMIT, origin), "", blob.digest)
 
-        return self._twice(read, origin, cancelled).data
+        return self._twice(read, origin, cancelled, allowance).data
 
-    def tags(self, location: str) -> list[str]:
+    def tags(self, location: str, *, allowance: Allowance | None = None) -> list[str]:
         """Every tag of a repository, in the registry's order.
 
         Args:
             location: `http(s)://host[:port]/repository`.
+            allowance: what it may cost; by default as much as `limits.listing` grants without a configuration.
 
         Raises:
-            As `manifest` does; Broken also where the registry lists without end.
+            As `manifest` does; ForeignJsonError or WrongBytes where what is served is no list, or one without end.
         """
-        return self._names(location, "tags/list", "tags")
+        spent = allowance or _listing_allowance()
+        page = self._pages(location, "tags/list", spent)
+        return read_tags(page, spent, f"{location}: tags/list", size=PAGE)
 
-    def catalogue(self, origin: str) -> list[str]:
+    def catalogue(self, origin: str, *, allowance: Allowance | None = None) -> list[str]:
         """Every repository of a registry, where it tells.
 
         Args:
             origin: `http(s)://host[:port]`.
+            allowance: as for `tags`.
 
         Raises:
             As `tags` does.
         """
-        return self._names(origin, "_catalog", "repositories")
+        spent = allowance or _listing_allowance()
+        return read_catalogue(self._pages(origin, "_catalog", spent), spent, f"{origin}: _catalog", size=PAGE)
 
-    def _names(self, location: str, path: str, key: str) -> list[str]:
-        """A list in pages, each of which links to the next (RFC 8288)."""
-        found: dict[str, None] = {}
-        query: str | None = f"?n={PAGE}"
-        for _ in range(_MOST_PAGES):
-            here = f"{path}{query}"
+    def _pages(self, location: str, path: str, allowance: Allowance) -> Callable[[str], tuple[bytes, list[str]]]:
+        def read(query: str) -> tuple[bytes, list[str]]:
+            def attempt() -> tuple[bytes, list[str]]:
+                with self._get(location, f"{path}{query}", {}, Asking(allowance)) as answer:
+                    return answer.read_all(MANIFEST_LIMIT, f"{location}: {path}"), answer.fields("Link")
 
-            def read(here: str = here) -> tuple[bytes, str]:
-                with self._get(location, here, {}) as response:
-                    return read_all(response, MANIFEST_LIMIT, f"{location}: {path}"), response.headers.get("Link", "")
+            return self.retry(attempt, allowance=allowance)
 
-            data, link = self.retry(read)
-            try:
-                found |= dict.fromkeys(msgspec.json.decode(data, type=dict[str, Any]).get(key) or ())
-            except (msgspec.DecodeError, TypeError) as error:
-                raise Broken(f"{location}: {path}: the answer is no list: {error}") from error
-            following = _NEXT.search(link)
-            query = f"?{urlsplit(following[1]).query}" if following else None
-            if query is None:
-                return list(found)
-        raise Broken(f"{location}: {path}: more than {_MOST_PAGES} pages")
+        return read
 
     @contextmanager
     def open_blob(self, location: str, digest: str, offset: int = 0) -> Iterator[BlobStream]:
@@ -215,61 +208,98 @@ class RegistryClient:
         Raises:
             NotFound, Denied, Untrusted, Busy, Broken: as `manifest` does, but at once.
         """
-        path, host = f"blobs/{digest}", urlsplit(location).netloc
+        path, asking = f"blobs/{digest}", Asking(large=True)
         with ExitStack() as stack:
             try:
                 headers = {"Range": f"bytes={offset}-"} if offset else {}
-                response = stack.enter_context(self._get(location, path, headers))
-                start = _start(response, offset)
+                answer = stack.enter_context(self._get(location, path, headers, asking))
+                start = _start(answer, offset)
             except RangeRefused:
                 start = 0
-                response = stack.enter_context(self._get(location, path, {}))
-            yield BlobStream(response, start, host)
+                answer = stack.enter_context(self._get(location, path, {}, asking))
+            yield BlobStream(answer, start)
 
-    def patience(self, cancelled: threading.Event | None = None) -> Patience:
+    def patience(self, cancelled: threading.Event | None = None, *, allowance: Allowance | None = None) -> Patience:
         """How long to try one thing."""
-        return Patience(self.retries, backoff=self.backoff, cancelled=cancelled)
+        left = None if allowance is None else allowance.seconds_left
+        return Patience(self.retries, backoff=self.backoff, cancelled=cancelled, left=left)
 
     def _twice(
-        self, read: Callable[[], ManifestBytes], origin: str, cancelled: threading.Event | None
+        self,
+        read: Callable[[], ManifestBytes],
+        origin: str,
+        cancelled: threading.Event | None,
+        allowance: Allowance | None,
     ) -> ManifestBytes:
         """Read something small; once more if it is not what it should be (a flipped bit on the way is no verdict)."""
         for _ in range(2):
-            found = self.retry(read, cancelled)
+            found = self.retry(read, cancelled, allowance=allowance)
             if digest_of(found.data, like=found.digest) == found.digest:
                 return found
         raise WrongBytes(f"{origin}: the registry serves {digest_of(found.data)} where {found.digest} was promised")
 
-    def retry(self, attempt: Callable[[], T], cancelled: threading.Event | None = None) -> T:
-        """Attempt something until it succeeds, fails for good, or patience ends."""
-        patience = self.patience(cancelled)
+    def retry(
+        self,
+        attempt: Callable[[], T],
+        cancelled: threading.Event | None = None,
+        *,
+        allowance: Allowance | None = None,
+    ) -> T:
+        """Attempt something until it succeeds, fails for good, or patience ends.
+
+        An answer that never ends is asked for twice only: it has cost as much time as several that fail.
+        """
+        patience = self.patience(cancelled, allowance=allowance)
+        slow = False
         while True:
             patience.check()
             try:
                 return attempt()
+            except TooSlow as error:
+                if slow:
+                    raise
+                slow = True
+                patience.pause(error)
             except TemporaryError as error:
                 patience.pause(error)
 
     @contextmanager
-    def _get(self, location: str, path: str, headers: dict[str, str]) -> Iterator[Response]:
+    def _get(self, location: str, path: str, headers: dict[str, str], asking: Asking) -> Iterator[Answer]:
         """One GET, authenticated where the registry wants it; the answer is a good one."""
         origin, repository = _split(location)
         url = "/".join(part for part in (origin, "v2", repository, path) if part)
-        shown = self._authenticator.header(origin, repository) if self._challenged else None
-        response = self._transport.get(url, headers, shown)
+        shown = self._authenticator.header(origin, repository)
+        answer = self._transport.get(url, headers, shown, asking=asking)
         try:
             for _ in range(_ANSWER_LIMIT):
-                challenge = response.headers.get("WWW-Authenticate", "")
-                if response.status != _UNAUTHORIZED or not challenge:
+                if answer.status != _UNAUTHORIZED or not answer.fields("WWW-Authenticate"):
                     break
-                finish(response)
-                self._challenged = True
-                shown = self._authenticator.answer(origin, repository, challenge, shown)
-                response = self._transport.get(url, headers, shown)
-            raise_for_status(response, f"{location}: {path}", host=urlsplit(origin).netloc)
-            yield response
+                answer.finish()
+                shown = self._authenticate(origin, repository, answer, shown, asking)
+                answer = self._transport.get(url, headers, shown, asking=asking)
+            raise_for_status(answer, f"{location}: {path}", partial="Range" in headers)
+            yield answer
         finally:
-            response.close()
+            answer.close()
+
+    def _authenticate(self, origin: str, repository: str, refusal: Answer, refused: str | None, asking: Asking) -> str:
+        """What to show to a registry that answered with a challenge."""
+        allowance = asking.allowance
+
+        def ask(challenge: Challenge, basic: str) -> str:
+            def retry(attempt: Callable[[], bytes]) -> bytes:
+                return self.retry(attempt, allowance=allowance)
+
+            return self._token_servers.ask(
+                challenge, basic, origin=origin, zone=refusal.zone, allowance=allowance, retry=retry
+            )
+
+        patience = None if allowance is None else allowance.seconds_left()
+        return self._authenticator.answer(origin, repository, refusal, refused, ask=ask, patience=patience)
+
+
+def _listing_allowance() -> Allowance:
+    return Allowance(LISTING_BUDGET, "limits.listing")
 
 
 def _split(location: str) -> tuple[str, str]:
@@ -277,11 +307,22 @@ def _split(location: str) -> tuple[str, str]:
     return f"{url.scheme}://{url.netloc}", url.path.strip("/")
 
 
-def _start(response: Response, offset: int) -> int:
+def _promised(answer: Answer, location: str) -> str:
+    """The digest that the registry says its answer has; empty where it says nothing.
+
+    Raises:
+        WrongBytes: what it says is none that could be verified.
+    """
+    digest = answer.headers.get("Docker-Content-Digest", "").strip()
+    if digest and not DIGEST.fullmatch(digest):
+        raise WrongBytes(f"{location}: its Docker-Content-Digest {digest[:80]!r} is not a sha256 or sha512 digest")
+    return digest
+
+
+def _start(answer: Answer, offset: int) -> int:
     """Where in the blob an answer to a Range request begins: at the offset, or at 0 where Range was ignored."""
-    if response.status != _PARTIAL:
+    if answer.status != _PARTIAL:
         return 0
-    found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if not found or int(found[1]) != offset:
-        raise RangeRefused(f"{urlsplit(response.url or '').netloc} answers with another range than was asked for")
+    if range_start(answer.headers.get("Content-Range")) != offset:
+        raise RangeRefused(f"{answer.host} answers with another range than was asked for")
     return offset

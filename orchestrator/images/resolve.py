@@ -1,20 +1,25 @@
 """From the name of an image to its images of the wanted platforms."""
 
 import threading
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 
+from orchestrator.images.allowance import Allowance
 from orchestrator.images.digests import digest_of
 from orchestrator.images.interface import NoPlatform, Unsupported
 from orchestrator.images.manifests import Descriptor, config_platform, read_image, read_manifest
+from orchestrator.images.memory import Memory
 from orchestrator.images.platforms import choose
 from orchestrator.images.registry import RegistryClient
-from orchestrator.model import Image, Platform
+from orchestrator.model import Image, Platform, ReadBudget
 
 # An index may hold indexes (image-spec, image-index.md); nobody nests them deeper.
 _DEPTH_LIMIT = 3
+# Platforms that a message names.
+_MOST_NAMED = 20
 
 
 class _Offer(NamedTuple):
@@ -31,6 +36,8 @@ def resolve(
     client: RegistryClient,
     *,
     cancelled: threading.Event | None = None,
+    allowance: Allowance | None = None,
+    memory: Memory | None = None,
 ) -> tuple[Image, ...]:
     """Look an image up.
 
@@ -40,6 +47,8 @@ def resolve(
         platforms: those wanted, the most important first.
         client: asks the registry.
         cancelled: ends any wait.
+        allowance: what it may cost; by default as much as `limits.lookup` grants without a configuration.
+        memory: of what was read before.
 
     Returns:
         At least one image, at most one for each wanted platform, in their order; each carries the platform that the
@@ -48,9 +57,12 @@ def resolve(
     Raises:
         NoPlatform: there are only others, which the message names.
         Unsupported: not an image, of schema 1, or with layers no scan could read.
+        OverBudget: its indexes cost more than the allowance grants.
         ImageError: as `RegistryClient.manifest` does.
     """
-    found = resolve_manifests(location, reference, platforms, client, cancelled=cancelled)
+    found = resolve_manifests(
+        location, reference, platforms, client, cancelled=cancelled, allowance=allowance, memory=memory
+    )
     return tuple(image for image, _ in found)
 
 
@@ -61,23 +73,40 @@ def resolve_manifests(
     client: RegistryClient,
     *,
     cancelled: threading.Event | None = None,
+    allowance: Allowance | None = None,
+    memory: Memory | None = None,
 ) -> tuple[tuple[Image, bytes], ...]:
     """The same, with the bytes of each image's manifest."""
-    lookup = _Lookup(location, client, cancelled)
+    allowance = allowance or Allowance(ReadBudget(), "limits.lookup")
+    lookup = _Lookup(location, client, cancelled, allowance, memory or Memory())
     offers = lookup.offers(reference)
     chosen = choose(platforms, offers)
     if not chosen:
-        have = ", ".join(sorted({str(platform) for platform, _ in offers})) or "no image at all"
+        platforms_there = sorted({str(platform) for platform, _ in offers})
+        have = ", ".join(platforms_there[:_MOST_NAMED]) or "no image at all"
         wanted = ", ".join(map(str, platforms))
         raise NoPlatform(f"{lookup.origin(reference)}: there is {have}, but not {wanted}; add a platform, or drop it")
     return tuple(lookup.read(offer, next(platform for platform, other in offers if other is offer)) for offer in chosen)
 
 
 class _Lookup:
-    """One reference being looked up."""
+    """One reference being looked up.
 
-    def __init__(self, location: str, client: RegistryClient, cancelled: threading.Event | None) -> None:
+    What an index says is added up, not multiplied: each index is walked once, and each image looked at once, however
+    often they are named. Of two entries alike the first would be chosen anyway.
+    """
+
+    def __init__(
+        self,
+        location: str,
+        client: RegistryClient,
+        cancelled: threading.Event | None,
+        allowance: Allowance,
+        memory: Memory,
+    ) -> None:
         self._location, self._client, self._cancelled = location, client, cancelled
+        self._allowance, self._memory = allowance, memory
+        self._walked: set[str] = set()
 
     def origin(self, reference: str) -> str:
         """What is looked at, for messages."""
@@ -85,7 +114,7 @@ class _Lookup:
 
     def offers(self, reference: str, depth: int = 1) -> list[tuple[Platform, _Offer]]:
         """All images there are, by platform."""
-        data = self._client.manifest(self._location, reference, cancelled=self._cancelled).data
+        data = self._manifest(reference)
         origin = self.origin(reference)
         manifest = read_manifest(data, origin=origin)
         if manifest.manifests is None:
@@ -93,6 +122,7 @@ class _Lookup:
             return [(self._own_platform(data, digest, origin), _Offer(digest, data))]
         if depth > _DEPTH_LIMIT:
             raise Unsupported(f"{origin}: indexes within indexes, deeper than {_DEPTH_LIMIT}")
+        self._allowance.spend(entries=len(manifest.manifests))
         return [
             offer for entry in manifest.manifests if not entry.is_attestation() for offer in self._entry(entry, depth)
         ]
@@ -102,15 +132,34 @@ class _Lookup:
         declared = entry.declared_platform()
         if declared is not None:
             return [(declared, _Offer(blob.digest, b""))]
+        if blob.digest in self._walked:
+            return []
+        self._walked.add(blob.digest)
         return self.offers(blob.digest, depth + 1)  # an index, or an image that only its config tells about
 
     def _own_platform(self, data: bytes, digest: str, origin: str) -> Platform:
         image = read_image(data, origin=origin, digest=digest)
-        config = self._client.blob(self._location, image.config, cancelled=self._cancelled)
+        config = self._known(image.config.digest, partial(self._client.blob, self._location, image.config))
         return config_platform(config, origin=origin)
 
     def read(self, offer: _Offer, platform: Platform) -> tuple[Image, bytes]:
         """The image that was chosen."""
-        data = offer.data or self._client.manifest(self._location, offer.digest, cancelled=self._cancelled).data
+        data = offer.data or self._manifest(offer.digest)
         image = read_image(data, origin=self.origin(offer.digest), digest=offer.digest)
         return msgspec.structs.replace(image, platform=platform), data
+
+    def _manifest(self, reference: str) -> bytes:
+        """A manifest; what a tag stands for is asked for each time, what a digest stands for only once."""
+
+        def read(**options: Any) -> bytes:
+            return self._client.manifest(self._location, reference, **options).data
+
+        if ":" in reference:
+            return self._known(reference, read)
+        data = read(cancelled=self._cancelled, allowance=self._allowance)
+        self._memory.put(self._location, digest_of(data), data)
+        return data
+
+    def _known(self, digest: str, read: Callable[..., bytes]) -> bytes:
+        ask = partial(read, cancelled=self._cancelled, allowance=self._allowance)
+        return self._memory.get(self._location, digest, ask, patience=self._allowance.seconds_left())

@@ -13,6 +13,8 @@ from orchestrator.images.resolve import resolve_manifests
 from orchestrator.model import Blob, Image, Platform
 
 CHUNK = 1024 * 1024
+#: How many times the size of a blob is read for it at most, counting what a server without Range makes us read again.
+_REPEATS = 4
 
 
 class Sink(Protocol):
@@ -136,11 +138,17 @@ class RegistrySource:
 
 
 class _Received:
-    """What of a blob has come so far: hash and position always speak of the same bytes."""
+    """What of a blob has come so far: hash and position always speak of the same bytes.
+
+    Progress is only what lies beyond the furthest byte that ever came: a server that ignores Range and cuts sends the
+    same bytes for ever. What is thrown away may not come to more than a few times the blob's size.
+    """
 
     def __init__(self, blob: Blob, sink: Sink, patience: Patience) -> None:
         self._blob, self._sink, self._patience = blob, sink, patience
         self._hash: Hash = new_hash(blob.digest)
+        self._furthest = self._counted = 0
+        self._left = _REPEATS * blob.size + CHUNK
         self.at = 0
         self.complete = False
 
@@ -149,21 +157,28 @@ class _Received:
 
         Raises:
             Broken: it ended early.
+            WrongBytes: more came in all than several copies of the blob have.
         """
         size = self._blob.size
         if stream.start != self.at:  # Range was ignored
             self._hash, self.at = new_hash(self._blob.digest), 0
         if stream.promised is not None and stream.start + stream.promised != size:
             return False
-        fresh = 0
         while data := stream.read(CHUNK):
             if self.at + len(data) > size:
                 return False
+            self._left -= len(data)
+            if self._left < 0:
+                raise WrongBytes(
+                    f"{self._blob.digest}: cut again and again, and begun from the start: more than {_REPEATS} times "
+                    f"its {size} bytes came without the whole; its registry does not honour Range requests"
+                )
             self._hash.update(data)
             self._sink.write(self.at, data)
             self.at += len(data)
-            fresh += len(data)
-            if fresh >= CHUNK:  # or a server that sends one byte at a time would be tried for ever
+            self._furthest = max(self._furthest, self.at)
+            if self._furthest - self._counted >= CHUNK:  # or a server could send one byte at a time for ever
+                self._counted = self._furthest
                 self._patience.progressed()
         if self.at < size:
             raise Broken(f"{self._blob.digest} ended after {self.at} of {size} bytes")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.catalog import load_catalog
+from orchestrator.images.allowance import Allowance
 from orchestrator.inventory.csv_file import read_csv
 from orchestrator.inventory.inline import read_archive, read_image
 from orchestrator.inventory.interface import (
@@ -87,11 +88,21 @@ def collect(
     scans = tuple(catalog)
     entries: list[Entry] = []
     problems: list[Problem] = []
+    allowance = Allowance(config.limits.planning.budget, "limits.planning")
     for index, source in enumerate(config.targets):
         kind = next(key for key in READERS if getattr(source, key) is not None)
         where = config.problem(("targets", index), "")
         origin = f"{where.file}:{where.line}" if where.line else where.file
-        context = Context(base or config.base, scans, origin, config.cache, config.insecure)
+        context = Context(
+            base or config.base,
+            scans,
+            origin,
+            config.cache,
+            config.insecure,
+            retries=config.limits.retries,
+            listing=config.limits.listing.budget,
+            allowance=allowance,
+        )
         try:
             entries += READERS[kind](source, context)
         except InventoryError as error:

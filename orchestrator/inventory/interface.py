@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from orchestrator.errors import PermanentError, TemporaryError
-from orchestrator.model import Document, TargetKind
+from orchestrator.images.allowance import Allowance
+from orchestrator.model import LISTING_BUDGET, PLANNING_BUDGET, Document, Limits, ReadBudget, TargetKind
 from orchestrator.yaml_source import SourceError
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ class Context:
         origin: where the section stands, such as `scanmatrix.yaml:4`.
         caches: pull-through caches to read registries by.
         insecure: registry hosts spoken to without TLS verification.
+        retries: further attempts where a registry is busy or broken.
+        listing: what one list of a registry may cost.
+        allowance: what all lists may cost together.
     """
 
     base: Path
@@ -80,6 +84,9 @@ class Context:
     origin: str = ""
     caches: tuple[Cache, ...] = ()
     insecure: tuple[str, ...] = ()
+    retries: int = Limits().retries
+    listing: ReadBudget = LISTING_BUDGET
+    allowance: Allowance = field(default_factory=lambda: Allowance(PLANNING_BUDGET, "limits.planning"))
 
 
 class Reader(Protocol):

@@ -17,6 +17,7 @@ from orchestrator.inventory.patterns import is_name, matches
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from orchestrator.images.allowance import Allowance
     from orchestrator.sections import RegistrySource, TargetSource
 
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)v?(.+)")
@@ -29,7 +30,7 @@ def read_registry(source: TargetSource, context: Context) -> list[Entry]:
     section = source.registry
     assert section is not None  # noqa: S101 - the reader is chosen by this key
     try:
-        with RegistryClient(insecure=context.insecure) as client:
+        with RegistryClient(insecure=context.insecure, retries=context.retries) as client:
             return [
                 Entry(
                     reference=f"{section.host}/{repository}:{tag}",
@@ -39,7 +40,9 @@ def read_registry(source: TargetSource, context: Context) -> list[Entry]:
                     origin=context.origin,
                 )
                 for repository in _repositories(section, context, client)
-                for tag in choose(client.tags(_location(section, repository, context)), section)
+                for tag in choose(
+                    client.tags(_location(section, repository, context), allowance=_allowance(context)), section
+                )
             ]
     except TemporaryError as error:
         raise SourceBrokenError(f"{context.origin}: {error}") from error
@@ -73,7 +76,15 @@ def _repositories(section: RegistrySource, context: Context, client: RegistryCli
         origin = pull_location(Reference(registry=section.host, repository="x"), (), context.insecure).removesuffix(
             "/x"
         )
-        yield from (name for name in client.catalogue(origin) if name not in named and matches(name, patterns))
+        yield from (
+            name
+            for name in client.catalogue(origin, allowance=_allowance(context))
+            if name not in named and matches(name, patterns)
+        )
+
+
+def _allowance(context: Context) -> Allowance:
+    return context.allowance.part(context.listing, "limits.listing")
 
 
 def _location(section: RegistrySource, repository: str, context: Context) -> str:

@@ -10,7 +10,16 @@ from orchestrator.model.finding import KINDS, Cvss, Finding, Severity
 from orchestrator.model.image import COMMIT, Blob, Image, Name, Platform, Target, TargetKind
 from orchestrator.model.ledger import CellRecord, Ledger, LedgerRow, Outcome, Verdict
 from orchestrator.model.merged import MergedFinding, Suppressed
-from orchestrator.model.plan import Budget, Cell, Decision, Limits, Plan
+from orchestrator.model.plan import (
+    LISTING_BUDGET,
+    PLANNING_BUDGET,
+    Budget,
+    Cell,
+    Decision,
+    Limits,
+    Plan,
+    ReadBudget,
+)
 from orchestrator.model.policy import Broken, Policy, PolicyRule
 from orchestrator.model.scan import Database, Online, OnRepository, Resources, Scan
 from orchestrator.model.suppression import (
@@ -26,6 +35,8 @@ __all__ = [
     "COMMIT",
     "JUSTIFICATIONS",
     "KINDS",
+    "LISTING_BUDGET",
+    "PLANNING_BUDGET",
     "Blob",
     "Broken",
     "Budget",
@@ -50,6 +61,7 @@ __all__ = [
     "Platform",
     "Policy",
     "PolicyRule",
+    "ReadBudget",
     "Resources",
     "Scan",
     "Severity",

@@ -92,6 +92,28 @@ class Limits(Document, frozen=True):
     repository_time: int = 900
 
 
+class ReadBudget(Document, frozen=True):
+    """Most that registries may cost us for one thing; defaults are those of looking one image up.
+
+    Attributes:
+        requests: requests that are answered, tokens and redirects included.
+        entries: members of indexes, or names in lists.
+        bytes: of answers, as they come over the wire.
+        seconds: from the first request on, waits included.
+    """
+
+    requests: int = 500
+    entries: int = 10_000
+    bytes: int = 64 * 1024**2
+    seconds: int = 300
+
+
+#: For the tags of one repository, or the catalogue of one registry.
+LISTING_BUDGET = ReadBudget(requests=2000, entries=200_000, seconds=600)
+#: For all look-ups, or all lists, of one plan together.
+PLANNING_BUDGET = ReadBudget(requests=200_000, entries=5_000_000, bytes=4 * 1024**3, seconds=45 * 60)
+
+
 class Plan(Document, frozen=True, dict=True):
     """The cells of one run, the skipped ones with their reasons, and the budget; immutable once written.
 

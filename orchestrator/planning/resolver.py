@@ -1,21 +1,24 @@
 """Looks references up where the pull step will read them: in caches, in registries, in local archives."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.config import Config
 from orchestrator.errors import ScanmatrixError
+from orchestrator.images.allowance import Allowance
 from orchestrator.images.archive import tarball_size
 from orchestrator.images.cache import CacheRule, pull_location
-from orchestrator.images.interface import NoPlatform
+from orchestrator.images.interface import NoPlatform, OverBudget
 from orchestrator.images.local import open_local
+from orchestrator.images.memory import Memory
 from orchestrator.images.platforms import choose, parse_platform
 from orchestrator.images.reference import Reference, parse
 from orchestrator.images.registry import RegistryClient
 from orchestrator.images.resolve import resolve
-from orchestrator.model import Image, Platform
+from orchestrator.model import PLANNING_BUDGET, Image, Platform, ReadBudget
 from orchestrator.planning.interface import Located
 from orchestrator.planning.targets import unresolved
 
@@ -29,12 +32,20 @@ class RegistryResolver:
         platforms: wanted of an image that has several; the first is assumed of a digest that nobody may look at.
         caches: pull-through caches.
         insecure: registries spoken to without TLS verification.
+        budget: what each reference may cost.
+        allowance: what all of them may cost together.
+        cancelled: ends all look-ups.
+        memory: what was read for other references.
     """
 
     client: RegistryClient | None
     platforms: tuple[Platform, ...]
     caches: Sequence[CacheRule]
     insecure: Sequence[str]
+    budget: ReadBudget = field(default_factory=ReadBudget)
+    allowance: Allowance = field(default_factory=lambda: Allowance(PLANNING_BUDGET, "limits.planning"))
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    memory: Memory = field(default_factory=Memory)
 
     def __call__(self, reference: str, *, local: bool) -> tuple[Located, ...]:
         """One answer for each wanted platform; trouble is an answer with `error`."""
@@ -48,7 +59,20 @@ class RegistryResolver:
 
     def _online(self, client: RegistryClient, reference: Reference) -> tuple[Located, ...]:
         location = pull_location(reference, self.caches, self.insecure)
-        images = resolve(location, reference.digest or reference.tag, self.platforms, client)
+        wanted = reference.digest or reference.tag
+        allowance = self.allowance.part(self.budget, "limits.lookup")
+        try:
+            images = resolve(
+                location,
+                wanted,
+                self.platforms,
+                client,
+                cancelled=self.cancelled,
+                allowance=allowance,
+                memory=self.memory,
+            )
+        except OverBudget as error:
+            raise OverBudget(f"{reference}: {error}") from error
         return self._located(images, location, str(reference))
 
     def _offline(self, reference: Reference) -> tuple[Located, ...]:
@@ -86,10 +110,22 @@ class RegistryResolver:
 
 @contextmanager
 def open_resolver(config: Config, *, offline: bool) -> Iterator[RegistryResolver]:
-    """The resolver of a configuration; its connections end with the block."""
+    """The resolver of a configuration; its connections, and look-ups in other threads, end with the block."""
     platforms = tuple(dict.fromkeys(parse_platform(text) for text in config.platforms))
     if offline:
         yield RegistryResolver(None, platforms, config.cache, config.insecure)
         return
-    with RegistryClient(insecure=config.insecure, retries=config.limits.retries) as client:
-        yield RegistryResolver(client, platforms, config.cache, config.insecure)
+    limits = config.limits
+    with RegistryClient(insecure=config.insecure, retries=limits.retries) as client:
+        resolver = RegistryResolver(
+            client,
+            platforms,
+            config.cache,
+            config.insecure,
+            budget=limits.lookup.budget,
+            allowance=Allowance(limits.planning.budget, "limits.planning"),
+        )
+        try:
+            yield resolver
+        finally:
+            resolver.cancelled.set()

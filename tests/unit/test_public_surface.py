@@ -20,7 +20,6 @@ def test_the_command_loads_no_heavy_package_for_its_help() -> None:
         "pyarrow",
         "hera",
         "requests",
-        "oras",
         "pydantic",
         "cyclonedx",
         "rich.console",

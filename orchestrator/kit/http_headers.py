@@ -1,0 +1,219 @@
+"""Header fields of HTTP that hold more than one word, read in linear time however they are written.
+
+Each function looks at every character once and backtracks nowhere, so that a field of 64 KB costs what its length
+costs. What is too long to be honest is refused before it is looked at.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+#: Longest field, in characters, that is read at all. Challenges and links of registries have some hundred.
+FIELD_LIMIT: Final = 8 * 1024
+#: Most digits of a number: every size and every wait that means anything has fewer, and `int` takes no more than 4300.
+_DIGITS: Final = 18
+_TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_TOKEN68: Final = frozenset("-._~+/0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_UNQUOTED: Final = _TOKEN | frozenset(":/?=&%@()[]{}")
+_BLANK: Final = frozenset(" \t")
+_BLANK_OR_COMMA: Final = frozenset(" \t,")
+_DIGIT: Final = frozenset("0123456789")
+
+
+class HeaderError(ValueError):
+    """A field is not written as its specification says, or is longer than an honest one."""
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """One way of authentication that a server offers.
+
+    Attributes:
+        scheme: its name in lower case: `bearer`, `basic`.
+        parameters: by their names in lower case.
+    """
+
+    scheme: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+def challenges(fields: Iterable[str]) -> tuple[Challenge, ...]:
+    """Every challenge of all `WWW-Authenticate` fields of an answer (RFC 9110, 11.6.1 with 11.2 and 5.6).
+
+    One field may hold several challenges, and a quoted value may hold commas, as a scope does. Blanks instead of a
+    comma between two parameters are taken, too: there are registries that write so.
+
+    Raises:
+        HeaderError: not of that grammar, or a parameter stands twice in one challenge, which no two readers would
+            read alike.
+    """
+    found: list[Challenge] = []
+    for text in fields:
+        found += _challenges(_Scanner(text))
+    return tuple(found)
+
+
+def next_link(fields: Iterable[str]) -> str | None:
+    """The target of the link to the next page in the `Link` fields of an answer (RFC 8288, 3); None without one.
+
+    Raises:
+        HeaderError: not of that grammar.
+    """
+    for text in fields:
+        for target, relations in _links(_Scanner(text)):
+            if "next" in relations:
+                return target
+    return None
+
+
+def whole_number(text: str | None) -> int | None:
+    """The value of a field that is a number, such as Content-Length; None for anything else, and for absurd ones."""
+    text = (text or "").strip(" \t")
+    return int(text) if text and len(text) <= _DIGITS and _DIGIT.issuperset(text) else None
+
+
+def range_start(text: str | None) -> int | None:
+    """Where the part begins that a `Content-Range: bytes 5-9/20` names (RFC 9110, 14.4); None for anything else."""
+    unit, _, rest = (text or "").strip(" \t").partition(" ")
+    span, slash, size = rest.partition("/")
+    first, _, last = span.partition("-")
+    begin, end = whole_number(first), whole_number(last)
+    if unit.lower() != "bytes" or not slash or begin is None or end is None or end < begin:
+        return None
+    return begin if size == "*" or (whole_number(size) or 0) > end else None
+
+
+class _Scanner:
+    """A field and how far it has been read."""
+
+    def __init__(self, text: str) -> None:
+        if len(text) > FIELD_LIMIT:
+            raise HeaderError(f"a field of {len(text)} characters; {FIELD_LIMIT} are read at most")
+        self._text, self._at = text, 0
+
+    @property
+    def ended(self) -> bool:
+        return self._at >= len(self._text)
+
+    def take(self, characters: frozenset[str]) -> str:
+        """All characters from here on that are of a set."""
+        start = self._at
+        while self._at < len(self._text) and self._text[self._at] in characters:
+            self._at += 1
+        return self._text[start : self._at]
+
+    def skip(self, character: str) -> bool:
+        """Go past one character, if it is the next."""
+        if not self._text.startswith(character, self._at):
+            return False
+        self._at += 1
+        return True
+
+    def until(self, character: str) -> str:
+        """Everything before a character, which is gone past."""
+        end = self._text.find(character, self._at)
+        if end < 0:
+            raise HeaderError(f"{character} is missing")
+        found, self._at = self._text[self._at : end], end + 1
+        return found
+
+    def back_to(self, place: int) -> None:
+        """Read again from a place; no grammar here does so twice from the same."""
+        self._at = place
+
+    @property
+    def place(self) -> int:
+        return self._at
+
+    def token(self) -> str:
+        """RFC 9110, 5.6.2."""
+        found = self.take(_TOKEN)
+        if not found:
+            raise HeaderError(f"{self._text[self._at : self._at + 1] or 'its end'!r} where a word is expected")
+        return found
+
+    def value(self) -> str:
+        """A token or a quoted string, what is quoted with its escapes undone (RFC 9110, 5.6.4).
+
+        A URL without quotes is taken, too: there are servers that write one so.
+        """
+        if not self.skip('"'):
+            return self.take(_UNQUOTED) or self.token()
+        parts: list[str] = []
+        while not self.ended:
+            character = self._text[self._at]
+            self._at += 1
+            if character == '"':
+                return "".join(parts)
+            if character == "\\" and not self.ended:
+                character = self._text[self._at]
+                self._at += 1
+            parts.append(character)
+        raise HeaderError("a quoted string has no end")
+
+
+def _challenges(scanner: _Scanner) -> Iterator[Challenge]:
+    scanner.take(_BLANK_OR_COMMA)
+    while not scanner.ended:
+        scheme = scanner.token().lower()
+        parameters: dict[str, str] = {}
+        if scanner.take(_BLANK) and not scanner.ended:
+            _skip_token68(scanner)
+            while (parameter := _parameter(scanner)) is not None:
+                name, value = parameter
+                if name in parameters:
+                    raise HeaderError(f"{name[:40]} stands twice in one challenge")
+                parameters[name] = value
+        yield Challenge(scheme, parameters)
+        scanner.take(_BLANK_OR_COMMA)
+
+
+def _skip_token68(scanner: _Scanner) -> None:
+    """Go past the one value that some schemes have instead of parameters; `realm=` is none."""
+    place = scanner.place
+    found = scanner.take(_TOKEN68)
+    scanner.take(frozenset("="))
+    scanner.take(_BLANK)
+    if not found or not (scanner.ended or scanner.skip(",")):
+        scanner.back_to(place)
+
+
+def _parameter(scanner: _Scanner) -> tuple[str, str] | None:
+    """The next `name=value` of a challenge; None where another challenge begins, or nothing comes."""
+    scanner.take(_BLANK_OR_COMMA)
+    place = scanner.place
+    if scanner.ended:
+        return None
+    name = scanner.token().lower()
+    scanner.take(_BLANK)
+    if not scanner.skip("="):
+        scanner.back_to(place)
+        return None
+    scanner.take(_BLANK)
+    return name, scanner.value()
+
+
+def _links(scanner: _Scanner) -> Iterator[tuple[str, list[str]]]:
+    scanner.take(_BLANK_OR_COMMA)
+    while not scanner.ended:
+        if not scanner.skip("<"):
+            raise HeaderError("a link does not begin with <")
+        target = scanner.until(">")
+        relations: list[str] = []
+        scanner.take(_BLANK)
+        while scanner.skip(";"):
+            scanner.take(_BLANK)
+            if scanner.ended:
+                break
+            name = scanner.token().lower()
+            scanner.take(_BLANK)
+            value = ""
+            if scanner.skip("="):
+                scanner.take(_BLANK)
+                value = scanner.value()
+                scanner.take(_BLANK)
+            if name == "rel" and not relations:  # RFC 8288, 3.3: later ones are ignored
+                relations = value.lower().split()
+        yield target, relations
+        if not scanner.take(_BLANK_OR_COMMA) and not scanner.ended:
+            raise HeaderError("a link is followed by neither ; nor a comma")
