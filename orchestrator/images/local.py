@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from orchestrator.images.docker_save import read_docker_save
+from orchestrator.images.docker_save import read_docker_save, read_other_images
+from orchestrator.images.documents import Documents
 from orchestrator.images.files import Files, LocalImage, open_files
 from orchestrator.images.interface import ArchiveError
 from orchestrator.images.oci_layout import read_layout
@@ -40,9 +41,12 @@ class LocalArchive:
     def choose(self, platforms: Sequence[Platform]) -> tuple[Image, ...]:
         """The images to scan: of every entry of the archive the best for each wanted platform, none twice."""
         chosen: dict[str, Image] = {}
-        for group in sorted({each.group for each in self.found}):
-            offered = [(each.image.platform, each.image) for each in self.found if each.group == group]
-            chosen.update((image.manifest.digest, image) for image in choose(platforms, offered))
+        groups: dict[int, list[tuple[Platform, Image]]] = {}
+        for each in self.found:
+            groups.setdefault(each.group, []).append((each.image.platform, each.image))
+        for _, offered in sorted(groups.items()):
+            for image in choose(platforms, offered):
+                chosen.setdefault(image.manifest.digest, image)
         return tuple(chosen.values())
 
     def open_blob(self, digest: str) -> BinaryIO:
@@ -58,6 +62,8 @@ class LocalArchive:
 def open_local(path: Path) -> Iterator[LocalArchive]:
     """Open an OCI archive (also compressed by gzip or zstd), an OCI layout folder or a `docker save` tar.
 
+    One that is several of these at once holds whatever any reader of them would find in it.
+
     Manifests and configs are proven against their digests here, layers when they are copied; the layers of an old
     `docker save` tar are read through once, because it does not tell their digests.
 
@@ -67,13 +73,25 @@ def open_local(path: Path) -> Iterator[LocalArchive]:
     """
     with open_files(path) as files:
         if files.size("index.json") is not None:
-            yield LocalArchive(files, *read_layout(files))
+            yield LocalArchive(files, *_read_every_way(Documents(files)))
         elif files.size("manifest.json") is not None:
-            yield LocalArchive(files, *read_docker_save(files))
+            yield LocalArchive(files, *read_docker_save(Documents(files)))
         elif files.size("repositories") is not None:
             raise ArchiveError(f"{path}: written by a Docker older than 1.10; save the image again with a current one")
         else:
             raise ArchiveError(f"{path}: neither an OCI layout (no index.json) nor of `docker save` (no manifest.json)")
+
+
+def _read_every_way(documents: Documents) -> tuple[list[LocalImage], dict[str, str]]:
+    """The images of an OCI layout, and those for readers that look into `docker save`'s files instead."""
+    files = documents.files
+    found, blobs = read_layout(documents)
+    if files.size("manifest.json") is not None:
+        others, more = read_other_images(documents, found)
+        return [*found, *others], more | blobs
+    if files.size("repositories") is not None:
+        raise ArchiveError(f"{files.path}: an OCI layout and an archive of Docker before 1.10 at once; save it again")
+    return found, blobs
 
 
 class LocalSource:

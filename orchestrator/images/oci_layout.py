@@ -2,74 +2,139 @@
 
 import msgspec
 
-from orchestrator.images.digests import digest_of
-from orchestrator.images.files import Files, LocalImage, read_json
+from orchestrator.images.documents import Documents
+from orchestrator.images.files import LocalImage
 from orchestrator.images.interface import ArchiveError, Unsupported
 from orchestrator.images.layout import blob_name
-from orchestrator.images.manifests import Descriptor, config_platform, read_image, read_manifest
-from orchestrator.model import Blob
+from orchestrator.images.manifests import (
+    Descriptor,
+    check_layers,
+    platform_of,
+    read_config,
+    read_image,
+    read_manifest,
+)
+from orchestrator.images.schemas import LayoutFields
+from orchestrator.kit.foreign_json import ForeignJsonError, decode
+from orchestrator.model import Blob, Image, Platform
 
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _DEPTH_LIMIT = 3
+_VERSION = "1.0.0"
 
 
-def read_layout(files: Files) -> tuple[list[LocalImage], dict[str, str]]:
+def read_layout(documents: Documents) -> tuple[list[LocalImage], dict[str, str]]:
     """All images of an OCI layout, and the file of each of their blobs by its digest.
 
     Raises:
         ArchiveError: a blob is missing, cut short, or (a manifest or config) not what its digest promises.
         Unsupported: something in it is not a container image we can read.
     """
-    reader = _LayoutReader(files)
-    index = read_manifest(read_json(files, "index.json"), origin=f"{files.path}: index.json")
+    path = documents.files.path
+    _check_version(documents)
+    reader = _LayoutReader(documents)
+    index = read_manifest(documents.read("index.json"), origin=f"{path}: index.json")
     for group, entry in enumerate(index.manifests or ()):
         reader.read(entry, group, names=(), depth=1)
     if not reader.found:
-        raise ArchiveError(f"{files.path}: its index.json names no image")
-    return reader.found, reader.blobs
+        raise ArchiveError(f"{path}: its index.json names no image")
+    return [*reader.found, *_misdeclared(reader)], reader.blobs
+
+
+def _check_version(documents: Documents) -> None:
+    """The file `oci-layout` has the only version there is; some old tools leave it out."""
+    path = documents.files.path
+    if documents.files.size("oci-layout") is None:
+        return
+    try:
+        version = decode(documents.read("oci-layout"), LayoutFields, origin="oci-layout").image_layout_version
+    except ForeignJsonError as error:
+        raise ArchiveError(f"{path}: {error}") from error
+    if version != _VERSION:
+        raise Unsupported(f"{path}: an OCI layout of version {version[:40]!r}; only {_VERSION} is known")
+
+
+def _misdeclared(reader: "_LayoutReader") -> list[LocalImage]:
+    """Images whose config states another platform than the index does, once more, by their config.
+
+    `podman load` and `docker load` take them out of an archive without a look at the index's platform, so they must
+    not be left out as being of a platform that nobody wants.
+    """
+    group = 1 + max(each.group for each in reader.found)
+    others = [
+        (each, platform)
+        for each in reader.found
+        if _machine(platform := reader.own_platforms[each.image.manifest.digest]) != _machine(each.image.platform)
+    ]
+    return [
+        each._replace(image=msgspec.structs.replace(each.image, platform=platform), group=group + number)
+        for number, (each, platform) in enumerate(others)
+    ]
+
+
+def _machine(platform: Platform) -> tuple[str, str]:
+    return platform.os, platform.architecture
 
 
 class _LayoutReader:
-    """Walks the index.json of an OCI layout (image-spec 1.1, image-layout.md)."""
+    """Walks the index.json of an OCI layout (image-spec 1.1, image-layout.md), each document of it once."""
 
-    def __init__(self, files: Files) -> None:
-        self._files = files
+    def __init__(self, documents: Documents) -> None:
+        self._documents, self._files = documents, documents.files
+        self._indexes: set[tuple[str, int]] = set()
+        self._images: dict[str, tuple[Image, bytes] | None] = {}
         self.found: list[LocalImage] = []
         self.blobs: dict[str, str] = {}
+        self.own_platforms: dict[str, Platform] = {}
 
     def read(self, entry: Descriptor, group: int, names: tuple[str, ...], depth: int) -> None:
         """Take in what a descriptor names."""
-        if entry.is_attestation():
+        self._documents.count()
+        if entry.is_attestation() or (entry.digest, group) in self._indexes:
             return
         origin = f"{self._files.path}: {entry.digest[:80]}"
         blob = entry.blob(origin)
         if depth > 1 and not self._has(blob):
             return  # `docker save` keeps the whole index, but only the platforms it has pulled
         names = names or tuple(found for key in _NAMES if (found := (entry.annotations or {}).get(key)))[:1]
-        data = _proven(self._files, blob)
-        manifest = read_manifest(data, origin=origin)
-        if manifest.manifests is not None:
-            if depth > _DEPTH_LIMIT:
-                raise Unsupported(f"{origin}: indexes within indexes, deeper than {_DEPTH_LIMIT}")
-            for inner in manifest.manifests:
-                self.read(inner, group, names, depth + 1)
-            return
+        if blob.digest not in self._images:
+            data = self._documents.proven(blob)
+            manifest = read_manifest(data, origin=origin)
+            if manifest.manifests is not None:
+                self._indexes.add((blob.digest, group))
+                self._read_all(manifest.manifests, group, names, depth, origin)
+                return
+            self._images[blob.digest] = self._image(blob, data, origin, depth)
+        known = self._images[blob.digest]
+        if known:
+            image = msgspec.structs.replace(known[0], platform=entry.declared_platform() or known[0].platform)
+            self.found.append(LocalImage(image, known[1], names, group))
+
+    def _read_all(
+        self, entries: tuple[Descriptor, ...], group: int, names: tuple[str, ...], depth: int, origin: str
+    ) -> None:
+        if depth > _DEPTH_LIMIT:
+            raise Unsupported(f"{origin}: indexes within indexes, deeper than {_DEPTH_LIMIT}")
+        for entry in entries:
+            self.read(entry, group, names, depth + 1)
+
+    def _image(self, blob: Blob, data: bytes, origin: str, depth: int) -> tuple[Image, bytes] | None:
+        """An image with the platform of its config; None where the archive does not hold all of it."""
         image = read_image(data, origin=origin, digest=blob.digest)
         missing = [each.digest for each in (image.config, *image.layers) if not self._has(each)]
         if missing and depth == 1:
-            raise ArchiveError(f"{origin}: lacks {missing[0]}, or has it cut short; save the image again")
-        if not missing:
-            platform = config_platform(_proven(self._files, image.config), origin=origin)
-            image = msgspec.structs.replace(image, platform=entry.declared_platform() or platform)
-            self.found.append(LocalImage(image, data, names, group))
-            self.blobs |= {each.digest: blob_name(each.digest) for each in (image.config, *image.layers)}
+            raise ArchiveError(f"{origin}: lacks {missing[0]}; save the image again")
+        if missing:
+            return None
+        config = read_config(self._documents.proven(image.config), origin=origin)
+        check_layers(config, image, origin=origin)
+        self.own_platforms[blob.digest] = platform_of(config)
+        self.blobs |= {each.digest: blob_name(each.digest) for each in (image.config, *image.layers)}
+        return msgspec.structs.replace(image, platform=platform_of(config)), data
 
     def _has(self, blob: Blob) -> bool:
-        return self._files.size(blob_name(blob.digest)) == blob.size
-
-
-def _proven(files: Files, blob: Blob) -> bytes:
-    data = read_json(files, blob_name(blob.digest))
-    if digest_of(data, like=blob.digest) != blob.digest:
-        raise ArchiveError(f"{files.path}: {blob.digest} in it is damaged; fetch or save the archive again")
-    return data
+        """Whether the archive holds a blob; one of another size is no absent one, since podman would use it."""
+        size = self._files.size(blob_name(blob.digest))
+        if size not in {None, blob.size}:
+            raise ArchiveError(f"{self._files.path}: {blob.digest} in it is {size} bytes long, not {blob.size}")
+        return size is not None

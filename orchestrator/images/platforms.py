@@ -5,13 +5,24 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from orchestrator.errors import UsageError
+from orchestrator.images.interface import Unsupported
 from orchestrator.model import Platform
 
 _PART = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-_ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "x86-64": "amd64",
+    "aarch64": "arm64",
+    "armhf": "arm",
+    "armel": "arm",
+    "i386": "386",
+}
+_SYSTEMS = {"": "linux", "macos": "darwin"}
 # The variant that a bare architecture means, so that it is left out (amd64, arm64) or put in (arm).
 _DEFAULT_VARIANTS = {"amd64": "v1", "arm64": "v8"}
-_IMPLIED_VARIANTS = {"arm": "v7"}
+_IMPLIED_VARIANTS = {"arm": "v7", "armel": "v6"}
+# podman and buildah write two of one platform, packed in two ways.
+_MOST_EQUALS = 8
 
 T = TypeVar("T")
 
@@ -29,29 +40,43 @@ def parse_platform(text: str) -> Platform:
 
 
 def normalise(platform: Platform) -> Platform:
-    """One spelling for one platform: `arm64/v8` is `arm64`, `x86_64` is `amd64`, `arm` is `arm/v7`."""
-    architecture = _ARCHITECTURES.get(platform.architecture.lower(), platform.architecture.lower())
-    variant = platform.variant.lower() or _IMPLIED_VARIANTS.get(architecture, "")
+    """One spelling for one platform: `arm64/v8` is `arm64`, `x86_64` is `amd64`, `arm` is `arm/v7`.
+
+    As containerd's `platforms.Normalize` has it, for which no system at all is that of the machine.
+    """
+    system = platform.os.lower()
+    said = platform.architecture.lower()
+    architecture = _ARCHITECTURES.get(said, said)
+    variant = platform.variant.lower() or _IMPLIED_VARIANTS.get(said, _IMPLIED_VARIANTS.get(architecture, ""))
     if variant and not variant.startswith("v") and variant[0].isdigit():
         variant = f"v{variant}"
     if variant == _DEFAULT_VARIANTS.get(architecture):
         variant = ""
-    return Platform(os=platform.os.lower(), architecture=architecture, variant=variant)
+    return Platform(os=_SYSTEMS.get(system, system), architecture=architecture, variant=variant)
 
 
 def choose(wanted: Iterable[Platform], offered: Sequence[tuple[Platform, T]]) -> list[T]:
     """Of what is offered, the best for each wanted platform, each at most once.
 
-    The same platform is best, the first of them where several are. A platform wanted without variant also takes
-    one with a variant when there is no other (`linux/amd64` takes `linux/amd64/v2`).
+    The same platform is best. A platform wanted without variant also takes one with a variant when there is no other
+    (`linux/amd64` takes `linux/amd64/v2`). Where several are of the platform, all are taken: containerd runs the first
+    of them, podman the one packed by zstd, and what runs must be scanned. On Windows only the first is, because there
+    the version of the system decides, of which images of one index commonly have several.
+
+    Raises:
+        Unsupported: more of one platform than any real index has.
     """
     chosen: list[T] = []
     for platform in map(normalise, wanted):
         exact = [item for have, item in offered if normalise(have) == platform]
-        loose = [item for have, item in offered if not platform.variant and _family(have) == _family(platform)]
-        for item in (exact or loose)[:1]:
-            if not any(item is other for other in chosen):
-                chosen.append(item)
+        loose = [(have, item) for have, item in offered if not platform.variant and _family(have) == _family(platform)]
+        equals = exact or [item for have, item in loose if normalise(have) == normalise(loose[0][0])]
+        best = list(dict.fromkeys(equals[:1] if platform.os == "windows" else equals))
+        if len(best) > _MOST_EQUALS:
+            raise Unsupported(
+                f"{len(best)} images of one index are for {platform}; it is unclear which of them will run"
+            )
+        chosen += [item for item in best if item not in chosen]
     return chosen
 
 
