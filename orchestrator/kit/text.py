@@ -1,0 +1,130 @@
+r"""Text of strangers for people to read: nothing in it is hidden, moves a cursor, turns a direction or is mark-up.
+
+Names of images, tags, owners, labels, titles of findings, paths and messages of registries are whatever somebody wrote.
+Each kind of output cleans them where it is written, and nowhere before, so that files for programs stay exact:
+
+| output | function |
+|---|---|
+| a line, or a cell of a table, in a terminal or a log | `visible` |
+| several lines | `visible_lines` |
+| Markdown | `markdown` |
+| a cell of a CSV | `csv_cell` |
+| JSON on a terminal | `escape_json` |
+
+What is hidden becomes an escape as Python and JSON write it (`\x1b`, `\n`, `\u202e`), and a backslash that could be
+taken for the beginning of one is doubled, so that different texts stay different.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: Most characters of a line where nothing else is said: more than any honest name, reason or title has.
+MOST = 4000
+
+# Categories Cc, Cf, Cs, Zl and Zp of the Unicode Character Database (controls, bidi controls, zero width, lone
+# surrogates, separators of lines), and the other code points of its property Default_Ignorable_Code_Point, which show
+# nothing either. U+FE0E and U+FE0F are left: they choose between the two looks of an emoji.
+_HIDDEN = (
+    (0x00, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x34F, 0x34F), (0x600, 0x605), (0x61C, 0x61C), (0x6DD, 0x6DD),
+    (0x70F, 0x70F), (0x890, 0x891), (0x8E2, 0x8E2), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xD800, 0xDFFF), (0xFE00, 0xFE0D),
+    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x110BD, 0x110BD), (0x110CD, 0x110CD), (0x13430, 0x1343F),
+    (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+_CLASS = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _HIDDEN)
+_UNCLEAR = re.compile(rf"[{_CLASS}]|\\(?=[\\xuUnrt{_CLASS}])")
+_IN_JSON = re.compile(rf"(?!\n)[{_CLASS}]")
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
+
+#: What `csv_cell` may change, as an expression for RE2, which has neither surrogates nor looking ahead.
+UNCLEAR_RE2 = (
+    "["
+    + "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in _HIDDEN if first != 0xD800)  # noqa: PLR2004
+    + "]|\\\\"
+)
+
+# What a spreadsheet takes for the start of a formula (OWASP, "CSV Injection"), the last four being the full-width forms
+# of = + - @, and the guard itself. Blanks and quotes before it are passed over, as spreadsheets do.
+_FORMULA = "(^|;)([ \"]*['=+\\-@\uff1d\uff0b\uff0d\uff20])"
+CSV_GUARD = (_FORMULA, r"\1'\2")
+"""Expression and replacement that guard a cell of a CSV, for `re` and RE2 alike; see `csv_cell`."""
+
+# What Markdown takes as it stands: words, numbers and punctuation without a meaning in CommonMark, in GitHub's or in
+# GitLab's flavour of it; an underscore only within a word.
+_PLAIN = re.compile(r"(?:[^\W_]|(?<=[^\W_])_(?=[^\W_])|%(?!\w)|[ .,:;/+()'\"=?×…—→-])*")
+# A link by itself (GFM, "Autolinks (extension)"), and a list or heading where a line begins.
+_MARKED = re.compile(r"://|www\.|^\s|\s$|^\d+[.)]\s|^[-+=]", re.IGNORECASE)
+
+
+def visible(text: str, most: int = MOST) -> str:
+    """A text as one line in which everything can be seen.
+
+    Args:
+        text: whatever somebody wrote.
+        most: characters that are shown of it; of a longer one the end is cut off, and `…` says so.
+    """
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return _UNCLEAR.sub(_escape, cut)
+
+
+def visible_lines(text: str, most: int = MOST) -> str:
+    """The same for a text of several lines, each of at most so many characters.
+
+    A further line is indented, so that it cannot pass for a message of its own.
+    """
+    return "\n  ".join(visible(line, most) for line in text.split("\n"))
+
+
+def markdown(text: str, most: int = MOST) -> str:
+    """A text in Markdown (CommonMark, GitHub's and GitLab's): no link, mention, image, HTML or emphasis comes alive.
+
+    Plain words stay as they are; everything else stands as code, in which nothing is interpreted.
+    """
+    shown = visible(text, most)
+    if _PLAIN.fullmatch(shown) and not _MARKED.search(shown):
+        return shown
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    blank = " " if shown.startswith("`") or shown.endswith("`") else ""
+    # In a cell of a table a bar ends the cell even within code, and before it a backslash may escape another one.
+    inside = shown.replace("|", "\\x7c")
+    return f"{fence}{blank}{inside}{blank}{fence}"
+
+
+def csv_cell(text: str) -> str:
+    """A cell of a CSV for spreadsheets: visible, and nothing in it that would run as a formula.
+
+    Where lists are joined by `;`, and where a spreadsheet is set to separate columns by it, each element begins a cell.
+    One `'` before each that begins like a formula keeps it text; an element that begins with `'` gets another one.
+    """
+    return re.sub(*CSV_GUARD, visible(text, most=len(text) or 1))
+
+
+def escape_json(document: str) -> str:
+    r"""JSON text with what is hidden in its strings written as `\uXXXX`: the same document for every reader of JSON.
+
+    Args:
+        document: JSON, whose own line breaks stay.
+    """
+    return _IN_JSON.sub(lambda found: _units(found[0]), document)
+
+
+def has_hidden(text: str) -> bool:
+    """Whether there is something in a text of several lines that cannot be seen."""
+    return _IN_JSON.search(text) is not None
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    if character in _SHORT:
+        return _SHORT[character]
+    code = ord(character)
+    if code <= 0xFF:  # noqa: PLR2004 - two digits
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - four digits
+
+
+def _units(character: str) -> str:
+    """A character as JSON escapes it: by its UTF-16 code units (RFC 8259, 7)."""
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place]:02x}{units[place + 1]:02x}" for place in range(0, len(units), 2))
