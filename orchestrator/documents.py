@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,8 +22,23 @@ def spell_time(moment: datetime) -> str:
 
 
 def encode(document: Document) -> bytes:
-    """One line of JSON, fields in the order of their type, defaults left out."""
-    return msgspec.json.encode(document)
+    """One line of JSON, fields in the order of their type, defaults left out.
+
+    JSON holds Unicode, and names of files (in the message of an error, say) need not be: their odd bytes are escaped.
+    """
+    try:
+        return msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_in_unicode(msgspec.to_builtins(document)))
+
+
+def _in_unicode(value: Any) -> Any:
+    """The same with what is no Unicode in its texts escaped."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_in_unicode(item) for item in value]
+    return {_in_unicode(key): _in_unicode(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def decode(data: bytes, kind: type[D], *, origin: str) -> D:
@@ -39,7 +54,7 @@ def decode(data: bytes, kind: type[D], *, origin: str) -> D:
     """
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DocumentError(f"{origin}: not a valid {kind.__name__.lower()}: {error}") from error
 
 

@@ -17,6 +17,7 @@ from orchestrator.engines.scanners import Attempt, Scanners
 from orchestrator.engines.stop import Stop
 from orchestrator.errors import ScanmatrixError, TemporaryError
 from orchestrator.images.registry import RegistryClient
+from orchestrator.kit.guarding import guarded
 from orchestrator.model import Cell, CellRecord, Plan, Scan
 from orchestrator.steps.database import pinned
 from orchestrator.steps.stage import stage
@@ -81,37 +82,47 @@ class CellRunner:
         return record
 
     def _attempt(self, cell: Cell, scan: Scan) -> Ended:
-        """One attempt; whatever happens to it is told in what it returns."""
-        folder = self._volume.cell(self._plan.run, cell.target, cell.scan)
-        tarball = self._volume.tarball(self._plan.run, cell.target, cell.scan)
-        checkout = self._volume.checkout(self._plan.run, cell.target, cell.scan)
+        """One attempt; whatever happens to it, foreseen or not, is told in what it returns."""
         try:
-            record = stage(
-                self._plan, cell.target, cell.scan, self._volume, client=self._client, cancelled=self._stop.event
-            )
-            work = _fresh_folder(folder, record.attempts)
-            try:
-                target = self._plan.targets_by_id[cell.target]
-                attempt = Attempt(
-                    work,
-                    target,
-                    tarball,
-                    self._database(cell, scan),
-                    checkout if target.is_repository and not cell.online else None,
-                    cell.online,
-                )
-                ended = self._scanners.run(scan, attempt, self._stop.reason)
-                error = ended.error or _keep_report(work / scan.report, folder / scan.report, scan.report_limit)
-                return replace(ended, error=error)
-            finally:
-                # The blob is the one copy on the volume; where links are refused, this one would be another.
-                tarball.unlink(missing_ok=True)
-                _remove(checkout)
-                _remove(work)
+            with guarded(f"scanning {self._plan.targets_by_id[cell.target].reference} with {scan.name}"):
+                return self._scan(cell, scan)
         except ScanmatrixError as error:
             return Ended(error=self._stop.reason() or str(error), temporary=isinstance(error, TemporaryError))
         except OSError as error:
             return Ended(error=f"the volume failed: {error}")
+
+    def _scan(self, cell: Cell, scan: Scan) -> Ended:
+        """Stage, scan, and keep the report.
+
+        Raises:
+            ScanmatrixError: the cell failed.
+            OSError: the volume did.
+        """
+        folder = self._volume.cell(self._plan.run, cell.target, cell.scan)
+        tarball = self._volume.tarball(self._plan.run, cell.target, cell.scan)
+        checkout = self._volume.checkout(self._plan.run, cell.target, cell.scan)
+        record = stage(
+            self._plan, cell.target, cell.scan, self._volume, client=self._client, cancelled=self._stop.event
+        )
+        work = _fresh_folder(folder, record.attempts)
+        try:
+            target = self._plan.targets_by_id[cell.target]
+            attempt = Attempt(
+                work,
+                target,
+                tarball,
+                self._database(cell, scan),
+                checkout if target.is_repository and not cell.online else None,
+                cell.online,
+            )
+            ended = self._scanners.run(scan, attempt, self._stop.reason)
+            error = ended.error or _keep_report(work / scan.report, folder / scan.report, scan.report_limit)
+            return replace(ended, error=error)
+        finally:
+            # The blob is the one copy on the volume; where links are refused, this one would be another.
+            tarball.unlink(missing_ok=True)
+            _remove(checkout)
+            _remove(work)
 
     def _database(self, cell: Cell, scan: Scan) -> Path | None:
         """The very version the cell was given: a refresh meanwhile makes another one current."""

@@ -14,6 +14,7 @@ from orchestrator.engines.signals import interruptible
 from orchestrator.engines.stop import INTERRUPTED, Stop
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.registry import RegistryClient
+from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, Scan, Target
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.database import current, refresh
@@ -159,8 +160,16 @@ class _Execution:
         """Fail the cells of scanners that are not to be had, before anything is pulled for them."""
         wanted = {cell.scan for cells in self._pending.values() for cell in cells}
         for scan in self._plan.scans:
-            if scan.name in wanted and (reason := self._scanners.missing(scan)):
+            if scan.name in wanted and (reason := self._missing(scan)):
                 self._fail_scan(scan.name, reason)
+
+    def _missing(self, scan: Scan) -> str:
+        """Why a scan cannot run here; empty when it can."""
+        try:
+            with guarded(f"looking for the scanner of {scan.name}"):
+                return self._scanners.missing(scan)
+        except InternalError as error:
+            return str(error)
 
     def _refresh_databases(self) -> None:
         """Refresh the databases of the scans to come, each once per run, and fail the cells of those without any."""
@@ -199,8 +208,20 @@ class _Execution:
                 self._fail(cell, reason)
 
     def _run_target(self, target: Target) -> None:
-        """Pull an image, then run its cells; its place among the images in flight is taken until the last has ended."""
+        """Pull an image, then run its cells; its place among the images in flight is taken until the last has ended.
+
+        What nobody foresaw fails those of its cells that have not ended, and no others.
+        """
         cells = self._pending[target.id]
+        try:
+            with guarded(f"running the cells of {target.reference}"):
+                self._pull_and_run(target, cells)
+        except InternalError as error:
+            for cell in cells:
+                if not self._cells.record(cell).finished:
+                    self._fail(cell, str(error))
+
+    def _pull_and_run(self, target: Target, cells: list[Cell]) -> None:
         reason = self._stop.reason() or self._pull(target)
         if self._stop.interrupted:
             return
@@ -215,14 +236,15 @@ class _Execution:
         self._observer.pull_started(target)
         try:
             progress = partial(self._observer.pull_progress, target)
-            pull(
-                self._plan,
-                target.id,
-                self._volume,
-                client=self._client,
-                progress=progress,
-                cancelled=self._stop.event,
-            )
+            with guarded(f"pulling {target.reference}"):
+                pull(
+                    self._plan,
+                    target.id,
+                    self._volume,
+                    client=self._client,
+                    progress=progress,
+                    cancelled=self._stop.event,
+                )
             error = ""
         except ScanmatrixError as failure:
             error = f"pull: {failure}"

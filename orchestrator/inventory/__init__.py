@@ -24,6 +24,7 @@ from orchestrator.inventory.interface import (
     SourceUnavailableError,
 )
 from orchestrator.inventory.repository import read_repository
+from orchestrator.kit.guarding import guarded
 from orchestrator.model import TargetKind
 
 if TYPE_CHECKING:
@@ -104,9 +105,12 @@ def collect(
             allowance=allowance,
         )
         try:
-            entries += READERS[kind](source, context)
+            with guarded(f"reading the targets of {origin} ({kind})"):
+                entries += READERS[kind](source, context)
         except InventoryError as error:
             problems += error.problems
+        except OSError as error:
+            raise SourceUnavailableError(f"{origin}: {error}") from error
     if problems:
         raise InventoryError(problems)
     every = {kind: scans_for(kind, catalog) for kind in TargetKind}

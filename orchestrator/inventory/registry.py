@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)v?(.+)")
 _SIGN = {"<": (-1,), "<=": (-1, 0), "==": (0,), "!=": (-1, 1), ">=": (0, 1), ">": (1,)}
-_NUMBERS = re.compile(r"(\d+)")
+_NUMBERS = re.compile(r"([0-9]+)")
 
 
 def read_registry(source: TargetSource, context: Context) -> list[Entry]:
@@ -107,5 +107,9 @@ def _holds(version: Version, comparison: re.Match[str] | None) -> bool:
 
 
 def _natural(tag: str) -> tuple[tuple[int, str], ...]:
-    """Numbers in it by their value: `build-9` before `build-10`."""
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in _NUMBERS.split(tag))
+    """Numbers in it by their value: `build-9` before `build-10`.
+
+    By their length first, without leading zeros, and never as numbers: a registry may send any count of digits.
+    """
+    parts = ((part, part.lstrip("0") if part.isdecimal() else "") for part in _NUMBERS.split(tag))
+    return tuple((len(digits), digits) if part.isdecimal() else (-1, part) for part, digits in parts)

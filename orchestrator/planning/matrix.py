@@ -10,8 +10,10 @@ import msgspec
 from orchestrator.catalog import unknown_scan
 from orchestrator.config import Config
 from orchestrator.documents import spell_time
+from orchestrator.errors import ScanmatrixError
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry, scans_for
+from orchestrator.kit.guarding import guarded
 from orchestrator.model import Cell, Decision, Plan, Scan, Target, TargetKind
 from orchestrator.planning.allow import refusal
 from orchestrator.planning.budget import make_budget, make_waves, running, spell_bytes, unique_bytes
@@ -153,6 +155,13 @@ class _Decider:
         self._online = {name: online_hosts(config, scan) for name, scan in catalog.items()}
 
     def __call__(self, target: Target, draft: Draft, name: str) -> Cell:
+        try:
+            with guarded(f"deciding {target.reference} × {name}"):
+                return self._decide(target, draft, name)
+        except ScanmatrixError as error:
+            return Cell(target=target.id, scan=name, decision=Decision.FAIL, reason=str(error))
+
+    def _decide(self, target: Target, draft: Draft, name: str) -> Cell:
         scan = self._catalog[name]
         if reason := self._excluded(draft.scans[name], name) or self._refusals[name]:
             return Cell(target=target.id, scan=name, decision=Decision.SKIP, reason=reason)

@@ -6,15 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from orchestrator.errors import ScanmatrixError
 from orchestrator.images.manifests import compressions
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import HEAD, Entry
+from orchestrator.kit.guarding import guarded
 from orchestrator.model import Name, Platform, Target, TargetKind
 from orchestrator.planning.interface import Located, PlanError, RepositoryResolver, Resolver
 from orchestrator.planning.repositories import GitResolver
+from orchestrator.planning.repositories import unresolved as unresolved_repository
 
 #: Look-ups at the same time; a registry answers one in tens of milliseconds.
 PARALLEL = 16
+# Of an image whose look-up failed in a way that nobody foresaw: not even which platforms it has is known.
+_NO_PLATFORM = Platform(os="", architecture="")
 #: Hex digits of a digest in a target's id: 128 bits, and short enough for names on the volume and in Argo.
 ID_DIGITS = 32
 
@@ -123,7 +128,8 @@ def make_id(located: Located, reference: str) -> str:
     if digest:
         algorithm, _, value = digest.partition(":")
         return f"{algorithm}-{value[:ID_DIGITS]}"
-    key = f"{reference} {located.platform}".encode()
+    # A path of this machine need not be Unicode.
+    key = f"{reference} {located.platform}".encode("utf-8", "surrogateescape")
     return f"unresolved-{hashlib.sha256(key).hexdigest()[:ID_DIGITS]}"
 
 
@@ -156,12 +162,21 @@ def _asked(entry: Entry, name: str) -> _Asked:
 def _look_up(
     wanted: set[_Asked], resolver: Resolver, repositories: RepositoryResolver
 ) -> Mapping[_Asked, tuple[Located, ...]]:
-    """Ask for all at once; an interrupt drops those that have not begun."""
+    """Ask for all at once; an interrupt drops those that have not begun.
+
+    Whatever happens to one of them is the answer about it, so that none keeps the others from being planned.
+    """
 
     def ask(asked: _Asked) -> tuple[Located, ...]:
-        if asked.kind is TargetKind.REPOSITORY:
-            return (repositories(asked.reference, asked.ref or HEAD),)
-        return resolver(asked.reference, local=asked.local)
+        is_repository = asked.kind is TargetKind.REPOSITORY
+        try:
+            with guarded(f"looking up {asked.reference}"):
+                if is_repository:
+                    return (repositories(asked.reference, asked.ref or HEAD),)
+                return resolver(asked.reference, local=asked.local)
+        except (ScanmatrixError, OSError) as error:
+            why = str(error)
+            return (unresolved_repository(why),) if is_repository else unresolved([_NO_PLATFORM], why)
 
     ordered = sorted(wanted)
     pool = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="resolve")

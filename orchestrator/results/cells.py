@@ -15,7 +15,6 @@ In a cluster the end of an attempt is written into the record when the run ends,
 """
 
 import hashlib
-import logging
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -25,10 +24,9 @@ from orchestrator.documents import DocumentError, read, spell_time
 from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError, ReportMissingError
 from orchestrator.findings.reading import ReportFile, read_report, read_report_file
+from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.model import Cell, CellRecord, Decision, LedgerRow, Outcome, Plan, Scan, Target
 from orchestrator.volume import Volume, version_time
-
-_log = logging.getLogger(__name__)
 
 # Clocks of a node and of a file server may differ by a little, and some filesystems keep whole seconds only.
 _CLOCK_SLACK = 2.0
@@ -65,9 +63,19 @@ def examine(plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume) 
     if row.outcome is Outcome.SKIPPED or row.reason:
         return Examined(row)
     try:
+        with guarded(f"examining {target.reference} × {scan.name}"):
+            return _examine(plan, cell, scan, volume, row)
+    except InternalError as error:
+        return Examined(failed(row, str(error)))
+    except OSError as error:
+        return Examined(failed(row, f"what it left on the volume cannot be read: {error}"))
+
+
+def _examine(plan: Plan, cell: Cell, scan: Scan, volume: Volume, row: LedgerRow) -> Examined:
+    try:
         record = _read_record(plan.run, cell, volume)
     except DocumentError as error:
-        return Examined(_failed(row, f"its record cannot be read: {error}"))
+        return Examined(failed(row, f"its record cannot be read: {error}"))
     if record is not None:
         row = _with_record(row, record, plan)
     try:
@@ -75,7 +83,7 @@ def examine(plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume) 
         file = _read_file(plan.run, cell, scan, volume, record)
         report = parse_report(scan.format, file.data)
     except ReportError as error:
-        return Examined(_failed(row, str(error), log=record.log if record else ""))
+        return Examined(failed(row, str(error), log=record.log if record else ""))
     return Examined(_ok(row, file, report), report, len(file.data))
 
 
@@ -108,12 +116,10 @@ def parse_report(format_name: str, data: bytes) -> Report:
     if parser is None:
         raise ReportError(f"its scan has the report format {format_name!r}; known are {', '.join(sorted(formats()))}")
     try:
-        report = parser.parse(data)
-    except ReportError:
-        raise
-    except Exception as error:
-        _log.exception("the parser of %s reports failed", format_name)
-        raise ReportError(f"the report broke the {format_name} parser: {type(error).__name__}: {error}") from error
+        with guarded(f"parsing a {format_name} report"):
+            report = parser.parse(data)
+    except InternalError as error:
+        raise ReportError(str(error)) from error
     if len(report.findings) > MOST_FINDINGS:
         raise ReportError(f"the report has {len(report.findings):,} findings; at most {MOST_FINDINGS:,} are accepted")
     return report
@@ -142,7 +148,7 @@ def _planned(cell: Cell, target: Target) -> LedgerRow:
         return msgspec.structs.replace(row, outcome=Outcome.SKIPPED, reason=cell.reason or "the plan gives no reason")
     if cell.decision is Decision.FAIL or target.error:
         reason = cell.reason or target.error or "the plan gives no reason"
-        return _failed(row, reason)
+        return failed(row, reason)
     return row
 
 
@@ -221,6 +227,14 @@ def _ok(row: LedgerRow, file: ReportFile, report: Report) -> LedgerRow:
     )
 
 
-def _failed(row: LedgerRow, reason: str, *, log: str = "") -> LedgerRow:
-    reason = clean(reason, _REASON_LENGTH) or "failed without a reason"
-    return msgspec.structs.replace(row, outcome=Outcome.FAILED, reason=reason, log=clean(log, _LOG_LENGTH))
+def failed(row: LedgerRow, reason: str, *, log: str = "") -> LedgerRow:
+    """The row of a cell that failed; nothing of its report is in it."""
+    return msgspec.structs.replace(
+        row,
+        outcome=Outcome.FAILED,
+        reason=clean(reason, _REASON_LENGTH) or "failed without a reason",
+        log=clean(log, _LOG_LENGTH),
+        findings=None,
+        components=None,
+        report_digest="",
+    )

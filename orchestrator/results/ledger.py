@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from orchestrator.documents import read
+from orchestrator.kit.guarding import is_internal
 from orchestrator.model import Document, Ledger
 from orchestrator.results.interface import NoResultsError
 from orchestrator.volume import Volume
@@ -62,6 +63,11 @@ def read_ledger(volume: Volume, run: str) -> Ledger:
     if not path.exists():
         raise NoResultsError(f"{path}: run {run} has no ledger; it never ended, or never was on this volume")
     return read(path, Ledger)
+
+
+def broke(ledger: Ledger) -> bool:
+    """Whether something failed in the run that nobody foresaw: its verdict is then no answer of the policy alone."""
+    return any(map(is_internal, (*(row.reason for row in ledger.rows), *ledger.verdict.broken)))
 
 
 def finished_runs(volume: Volume) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from orchestrator.model import MergedFinding
 from orchestrator.results.frames import LIST_COLUMNS, MERGED_COLUMNS, SEPARATOR, finding_schema, merged_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from orchestrator.model import Finding, LedgerRow
@@ -58,7 +58,7 @@ class _Writer:
         flat = pa.schema([(f.name, pa.string() if f.name in LIST_COLUMNS else f.type) for f in schema])
         self._parquet = pq.ParquetWriter(parquet, schema, compression="zstd")
         self._csv = CSVWriter(csv, flat)
-        self._columns: dict[str, list[Any]] = {field.name: [] for field in schema}
+        self._tables: list[pa.Table] = []
         self._rows = 0
         self._bytes = 0
 
@@ -75,10 +75,14 @@ class _Writer:
             self._csv.close()
             self._parquet.close()
 
-    def _gather(self, count: int, columns: Mapping[str, Iterable[Any]]) -> None:
-        """Take so many rows, column by column, and write them when they are many."""
-        for name, values in columns.items():
-            self._columns[name] += values
+    def _gather(self, count: int, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Take so many rows, column by column, and write them when they are many.
+
+        They become a table at once: what Arrow cannot hold fails the cell that has it, not those it is written with.
+        """
+        if not count:
+            return
+        self._tables.append(pa.table(dict(columns), schema=self._schema))
         self._rows += count
         if self._rows >= _ROWS:
             self._flush()
@@ -88,9 +92,8 @@ class _Writer:
         self._bytes = 0
         if not self._rows:
             return
-        table = pa.table(self._columns, schema=self._schema)
-        for values in self._columns.values():
-            values.clear()
+        table = pa.concat_tables(self._tables).combine_chunks()
+        self._tables.clear()
         self._rows = 0
         self._parquet.write_table(table)
         self._csv.write_table(for_csv(table))

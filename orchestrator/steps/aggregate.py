@@ -3,20 +3,23 @@
 The ledger is built from the plan, not from what happens to lie on the volume or from what an engine believes: a cell
 that nobody ran is in it as failed. Reports are read one at a time, so memory grows with the largest report and target,
 not with the run. The same plan and the same files give the same results, byte for byte; every file appears whole or not
-at all, the ledger last.
+at all, the ledger last. What nobody foresaw fails the cell or the target it happens to; where it happens to the run as a
+whole, there is a ledger all the same.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.documents import encode, spell_time
+from orchestrator.errors import ScanmatrixError
 from orchestrator.findings import formats
-from orchestrator.model import Ledger, LedgerRow, Outcome, Severity
-from orchestrator.results.cells import examine, standing
+from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.kit.text import markdown
+from orchestrator.model import Ledger, LedgerRow, Outcome, Severity, Verdict
+from orchestrator.results.cells import examine, failed, standing
 from orchestrator.results.ledger import LEDGER, moment
 from orchestrator.results.run import RunResults
 from orchestrator.results.summary import summarise
@@ -32,12 +35,13 @@ if TYPE_CHECKING:
     from orchestrator.results.bom_target import TargetBom
     from orchestrator.results.merge import CellFindings
     from orchestrator.results.pipeline import Pipeline
+    from orchestrator.results.summary import Severities
     from orchestrator.results.table import FindingsWriter, MergedWriter
     from orchestrator.volume import Volume
 
-_log = logging.getLogger(__name__)
-
 _PLACES_SHOWN = 5
+_TABLES = ("findings.parquet", "findings.csv", "merged.parquet", "merged.csv", "bom.cdx.json")
+_FILES = (*_TABLES, "report.html")
 
 
 def aggregate(plan: Plan, volume: Volume, *, notes: Sequence[str] = ()) -> Ledger:
@@ -60,6 +64,15 @@ def aggregate(plan: Plan, volume: Volume, *, notes: Sequence[str] = ()) -> Ledge
         OSError: the volume cannot be written.
     """
     spend(plan.run, volume)
+    try:
+        with guarded(f"aggregating run {plan.run}"):
+            return _with_room(plan, volume, notes)
+    except InternalError as error:
+        return _account(plan, volume, str(error))
+
+
+def _with_room(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
+    """Aggregate, and once more without what can be spared when the volume is full."""
     try:
         return _aggregate(plan, volume, notes)
     except OSError as error:
@@ -90,7 +103,7 @@ def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
         stack.enter_context(seldom_collected())
         parquet, csv, merged_parquet, merged_csv, bom = (
             stack.enter_context(atomic_file(folder / name))
-            for name in ("findings.parquet", "findings.csv", "merged.parquet", "merged.csv", "bom.cdx.json")
+            for name in _TABLES
         )
         table = stack.enter_context(FindingsWriter(plan.run, parquet, csv))
         merged = stack.enter_context(MergedWriter(plan.run, merged_parquet, merged_csv))
@@ -110,9 +123,41 @@ def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
     )
     told = [*notes, *pipeline.notes(), *_stale_databases(rows), *aggregation.notes]
     told += _write_report(RunResults(volume, plan.run, ledger), folder / "report.html")
-    write_atomic(folder / "summary.md", summarise(ledger, aggregation.severities, told).encode())
+    write_atomic(folder / "summary.md", _summary(ledger, aggregation.severities, told).encode())
     write_atomic(folder / LEDGER, encode(ledger))
     return ledger
+
+
+def _account(plan: Plan, volume: Volume, reason: str) -> Ledger:
+    """The ledger of a run whose results could not be put together: no cell of it counts as ok.
+
+    Files that an earlier call wrote would be about something else, so they go.
+    """
+    folder = volume.results(plan.run)
+    for name in _FILES:
+        (folder / name).unlink(missing_ok=True)
+    scans, targets = {scan.name: scan for scan in plan.scans}, plan.targets_by_id
+    rows = tuple(examine(plan, cell, targets[cell.target], scans[cell.scan], volume).row for cell in plan.cells)
+    rows = tuple(failed(row, reason) if row.outcome is Outcome.OK else row for row in rows)
+    ledger = Ledger(
+        run=plan.run,
+        created=plan.created,
+        finished=_latest(rows) or plan.created,
+        rows=rows,
+        verdict=Verdict(passed=False, broken=(reason,)),
+        partial=plan.partial,
+    )
+    write_atomic(folder / "summary.md", _summary(ledger, {}, [reason]).encode())
+    write_atomic(folder / LEDGER, encode(ledger))
+    return ledger
+
+
+def _summary(ledger: Ledger, severities: Severities, notes: Sequence[str]) -> str:
+    try:
+        with guarded(f"writing the summary of run {ledger.run}"):
+            return summarise(ledger, severities, notes)
+    except InternalError as error:
+        return f"# Run {ledger.run}\n\n{markdown(str(error))}\n"
 
 
 def _write_report(results: RunResults, path: Path) -> list[str]:
@@ -120,14 +165,11 @@ def _write_report(results: RunResults, path: Path) -> list[str]:
     from orchestrator.exports.html import write_report  # noqa: PLC0415 - as above
 
     try:
-        with atomic_file(path) as file:
+        with guarded(f"making the HTML report of run {results.run}"), atomic_file(path) as file:
             write_report(results, file)
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the ledger matters more
-        _log.exception("the HTML report of run %s", results.run)
+    except ScanmatrixError as error:
         path.unlink(missing_ok=True)  # one of an earlier call would be about other results
-        return [f"the HTML report could not be made: {type(error).__name__}: {error}"]
+        return [f"the HTML report could not be made: {error}"]
     return []
 
 
@@ -176,18 +218,26 @@ class _Aggregation:
         for index, cell in cells:
             rows[index], of_cell = self._examine_cell(cell, target, self._scans[cell.scan], bom)
             found.append(of_cell)
-        self._note(target, "all scans", self._files.bom.add(bom, rows.values()))
-        if rows:
-            self._merge(list(rows.values()), found)
+        try:
+            with guarded(f"putting together what was found in {target.reference}"):
+                self._note(target, "all scans", self._files.bom.add(bom, rows.values()))
+                if rows:
+                    self._merge(list(rows.values()), found)
+        except InternalError as error:
+            return {index: failed(row, str(error)) if row.outcome is Outcome.OK else row for index, row in rows.items()}
         return rows
 
     def _examine_cell(self, cell: Cell, target: Target, scan: Scan, bom: TargetBom) -> tuple[LedgerRow, CellFindings]:
         from orchestrator.results.merge import CellFindings  # noqa: PLC0415 - as above
 
         row, report, size = examine(self._plan, cell, target, scan, self._volume)
-        if report is not None:
-            self._files.findings.add(row, report.findings, size)
-        self._note(target, scan.name, bom.add(row, report))
+        try:
+            with guarded(f"writing down what {scan.name} found in {target.reference}"):
+                if report is not None:
+                    self._files.findings.add(row, report.findings, size)
+                self._note(target, scan.name, bom.add(row, report))
+        except InternalError as error:
+            row, report = failed(row, str(error)), None
         if cell.standing:
             report = standing(cell, scan, self._volume)
             if report is None:

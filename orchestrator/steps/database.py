@@ -26,6 +26,7 @@ from pathlib import Path
 
 from orchestrator.documents import DocumentError, read
 from orchestrator.errors import PermanentError, ScanmatrixError
+from orchestrator.kit.guarding import guarded
 from orchestrator.model import CellRecord, Document, Scan
 from orchestrator.volume import VERSION_FORMAT, Volume, version_time
 
@@ -85,8 +86,9 @@ def refresh(scan: Scan, volume: Volume, *, runner: Runner, now: datetime | None 
             return DatabaseState(version=after, refreshed=True)
         key = secrets.token_hex(6)
         try:
-            runner(scan, prepare(volume, scan.name, key))
-            version = commit(volume, scan.name, key, longest=timedelta(seconds=scan.timeout), now=now)
+            with guarded(f"refreshing the database of {scan.name}"):
+                runner(scan, prepare(volume, scan.name, key))
+                version = commit(volume, scan.name, key, longest=timedelta(seconds=scan.timeout), now=now)
         except ScanmatrixError as error:
             return DatabaseState(version=before, error=str(error))
         finally:

@@ -24,6 +24,7 @@ from orchestrator.images.manifests import compressions
 from orchestrator.images.partial import full_volume
 from orchestrator.images.registry import RegistryClient
 from orchestrator.inventory.labels import MAX_LIFETIME
+from orchestrator.kit.guarding import guarded
 from orchestrator.model import CellRecord, Plan, Scan, Target
 from orchestrator.quantities import parse_duration
 from orchestrator.repositories.interface import Bounds
@@ -78,29 +79,30 @@ def stage(
         raise PermanentError(f"the plan {plan.run} has no scan {scan!r}")
     record = _begin(volume.record(plan.run, target_id, scan))
     try:
-        target = find_target(plan, target_id)
-        if not target.is_repository:
-            _check_compressions(found, target, target.compressions)
-        folder = volume.cell(plan.run, target_id, scan)
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove(folder / found.report)
-        _write_allowance(folder / MAX_AGE, found, target)
-        tarball = volume.tarball(plan.run, target_id, scan)
-        for _ in range(_ATTEMPTS):
-            if may_pull:
-                blob = pull(plan, target_id, volume, client=client, cancelled=cancelled)
+        with guarded(f"staging {target_id} for {scan}"):
+            target = find_target(plan, target_id)
+            if not target.is_repository:
+                _check_compressions(found, target, target.compressions)
+            folder = volume.cell(plan.run, target_id, scan)
+            folder.mkdir(parents=True, exist_ok=True)
+            _remove(folder / found.report)
+            _write_allowance(folder / MAX_AGE, found, target)
+            tarball = volume.tarball(plan.run, target_id, scan)
+            for _ in range(_ATTEMPTS):
+                if may_pull:
+                    blob = pull(plan, target_id, volume, client=client, cancelled=cancelled)
+                else:
+                    blob = _find_blob(target, volume)
+                if _link(blob, tarball):
+                    break
             else:
-                blob = _find_blob(target, volume)
-            if _link(blob, tarball):
-                break
-        else:
-            raise VolumeError(f"{blob} disappears as soon as it is there; does another run evict it? Run them in turn")
-        if not target.is_repository and not target.compressions:  # planned offline
-            _check_tarball(found, target, tarball)
-        version = pin(volume, plan.run, target_id, scan) if found.database else ""
-        record = msgspec.structs.replace(record, database_version=version)
-        if target.is_repository and (target_id, scan) not in plan.online_cells:
-            _check_out(plan, target, tarball, volume.checkout(plan.run, target_id, scan))
+                raise VolumeError(f"{blob} disappears as soon as it is there; does another run evict it? Run them in turn")
+            if not target.is_repository and not target.compressions:  # planned offline
+                _check_tarball(found, target, tarball)
+            version = pin(volume, plan.run, target_id, scan) if found.database else ""
+            record = msgspec.structs.replace(record, database_version=version)
+            if target.is_repository and (target_id, scan) not in plan.online_cells:
+                _check_out(plan, target, tarball, volume.checkout(plan.run, target_id, scan))
     except ScanmatrixError as error:
         record = msgspec.structs.replace(record, error=str(error), finished=_now())
         raise
