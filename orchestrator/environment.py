@@ -11,6 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.kit.logs import DEBUG_VARIABLE
 from orchestrator.validation import Section, fields, section_at
 from orchestrator.yaml_source import Location, Problem, Source, SourceError, parse_yaml, suggest
 
@@ -32,7 +33,7 @@ GIT_VARIABLES = frozenset(
 """Git's credentials, which `orchestrator.git_tokens` and `orchestrator.inventory.git_command` read; no key of the
 configuration holds them."""
 
-_RESERVED = GIT_VARIABLES | {"SCANMATRIX_REQUIRE_TOOLS"}  # the latter is the tests'
+_RESERVED = GIT_VARIABLES | {DEBUG_VARIABLE, "SCANMATRIX_REQUIRE_TOOLS"}  # the last is the tests'
 # Kubernetes puts these into every pod beside a Service named scanmatrix or scanmatrix-….
 _SERVICE_LINK = re.compile(
     r"SCANMATRIX_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"

@@ -168,18 +168,21 @@ def deliver(config: Config, run: str) -> list[str]:
     """
     from orchestrator.errors import ScanmatrixError
     from orchestrator.exports.interface import NothingToExportError
+    from orchestrator.kit.guarding import guarded
 
     trouble = []
     for name in config.exports.always:
         try:
-            export(config, run, name)
+            with guarded(f"making the export {name}"):
+                export(config, run, name)
         except NothingToExportError:
             continue
         except (ScanmatrixError, OSError) as error:
             trouble.append(f"export {name}: {error}")
     if config.notify.routes:
         try:
-            told = notify(config, run)
+            with guarded("sending notifications"):
+                told = notify(config, run)
         except (ScanmatrixError, OSError) as error:
             return [*trouble, f"notifications: {error}"]
         trouble += [f"notification by {one.route}: {one.reason}" for one in told if one.state != "sent"]

@@ -1,9 +1,10 @@
 """The command line: one file per command group, no logic.
 
 Exit status of every command: 0 it worked, 1 the policy says no, 2 what the user gave is wrong, 3 the run itself broke.
+What nobody foresaw is 3, too: `SCANMATRIX_DEBUG=1` then shows where it happened.
 """
 
-import logging
+import os
 import sys
 
 from orchestrator.errors import ScanmatrixError, UsageError
@@ -14,12 +15,19 @@ POLICY, USAGE, BROKEN = 1, 2, 3
 def main() -> None:
     """Entry of the command `scanmatrix`: errors become one line on stderr and an exit status, never a traceback."""
     from orchestrator.cli.app import app
+    from orchestrator.kit.guarding import InternalError, guarded
+    from orchestrator.kit.logs import DEBUG_VARIABLE, write_to_stderr
 
-    logging.basicConfig(format="scanmatrix: %(message)s", level=logging.WARNING)  # on stderr
+    debug = bool(os.environ.get(DEBUG_VARIABLE))
+    write_to_stderr("scanmatrix", tracebacks=debug, hint=f"{DEBUG_VARIABLE}=1 shows where it happened")
+    _write_anything()
     try:
-        app()
+        with guarded(f"running `scanmatrix {' '.join(sys.argv[1:2])}`"):
+            app()
     except UsageError as error:
         _fail(error, USAGE)
+    except InternalError:
+        sys.exit(BROKEN)  # it is in the log, which is on stderr
     except ScanmatrixError as error:
         _fail(error, BROKEN)
     except KeyboardInterrupt:
@@ -32,7 +40,16 @@ def main() -> None:
         _fail(error, BROKEN)
 
 
+def _write_anything() -> None:
+    """Escape what a terminal's encoding does not have, instead of failing on it."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _fail(error: object, status: int) -> None:
+    from orchestrator.kit.text import visible_lines
+
     sys.stdout.flush()
-    sys.stderr.write(f"scanmatrix: {error}\n")
+    sys.stderr.write(f"scanmatrix: {visible_lines(str(error))}\n")
     sys.exit(status)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import make_table, print_table
+from orchestrator.cli.output import make_table, print_table, say
 from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.text import visible
 from orchestrator.quantities import spell_duration
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def print_backlog(backlog: Backlog) -> None:
     """Every table that has a row, and what is waited for."""
     for title, columns, rows in _tables(backlog, {}):
         print_table(title, columns, rows, right=_NUMBERS)
-    sys.stdout.write(f"{waits(backlog)}\n")
+    say(waits(backlog))
 
 
 def _tables(backlog: Backlog, ended: Mapping[str, int]) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[str]]]]:
@@ -104,8 +104,10 @@ def _picture(backlog: Backlog | None, scheduler: Scheduler) -> Group:
             parts += [Text(title, style="bold")] if title else []
             parts.append(make_table(columns, rows, right=_NUMBERS, fold=False))
         parts.append(Text(waits(backlog), style="bold"))
-    parts += [Text(_trouble(each), style="red") for each in scheduler.notes.troubles]
-    parts += [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in scheduler.notes.lines[-_LINES:]]
+    parts += [Text(visible(_trouble(each)), style="red") for each in scheduler.notes.troubles]
+    parts += [
+        Text(visible(line), style="dim", no_wrap=True, overflow="ellipsis") for line in scheduler.notes.lines[-_LINES:]
+    ]
     return Group(*parts)
 
 

@@ -40,12 +40,12 @@ def lint(
     """
     from orchestrator import sdk
     from orchestrator.cli import USAGE
-    from orchestrator.cli.output import print_data
+    from orchestrator.cli.output import print_data, say
 
     problems = [problem for file in files for problem in sdk.lint(file)]
     if output is Output.TABLE:
         for problem in problems:
-            typer.echo(str(problem))
+            say(str(problem))
     else:
         print_data(problems, output)
     if problems:

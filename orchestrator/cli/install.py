@@ -23,10 +23,11 @@ def install(
     Example: scanmatrix install --config scanmatrix.yaml --render | kubectl apply -f -
     """
     from orchestrator import sdk
+    from orchestrator.cli.output import complain
 
     settings = sdk.load_config(config)
     if out is None or render:
         typer.echo(sdk.install(settings, overlay), nl=False)
     if out is not None:
         sdk.write_install(settings, out, overlay)
-        typer.echo(f"written; next: kubectl apply -k {out / 'argo-install/overlays' / overlay}", err=True)
+        complain(f"written; next: kubectl apply -k {out / 'argo-install/overlays' / overlay}")

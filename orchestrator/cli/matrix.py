@@ -64,9 +64,11 @@ def run(
     Example: scanmatrix run registry.example/app:1.2 --scan sbom
     """
     from orchestrator import follow_up, operations, sdk
-    from orchestrator.cli.output import print_data
+    from orchestrator.cli import BROKEN
+    from orchestrator.cli.output import complain, print_data, say
     from orchestrator.cli.progress import progress
     from orchestrator.cli.runs import choose_engine, detached, show_ledger
+    from orchestrator.kit.guarding import is_internal
 
     settings = choose_engine(sdk.load_config(config, references=references or (), volume=volume), engine)
     if resume is not None:
@@ -74,12 +76,15 @@ def run(
     else:
         planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
     if detach:
-        typer.echo(operations.submit(planned, settings))
+        say(operations.submit(planned, settings))
         return
     with detached(settings, planned.run), progress(quiet=quiet, lines=settings.engine == "argo") as observer:
         ledger = operations.run(planned, settings, observer=observer)
-    for trouble in follow_up.deliver(settings, ledger.run):
-        typer.echo(f"scanmatrix: {trouble}", err=True)
+    troubles = follow_up.deliver(settings, ledger.run)
+    for trouble in troubles:
+        complain(f"scanmatrix: {trouble}")
     if output is not Output.TABLE:
         print_data(ledger, output)
     show_ledger(ledger, settings, table=output is Output.TABLE)
+    if any(map(is_internal, troubles)):
+        raise typer.Exit(BROKEN)

@@ -1,4 +1,8 @@
-"""What commands print: tables for people, JSON and YAML for programs; stdout only, and nothing else on it."""
+"""What commands print: tables for people, JSON and YAML for programs.
+
+Every line and every table goes through here, and nowhere else: what strangers wrote is made visible (see
+`orchestrator.kit.text`). Programs get it exactly, hidden characters as the escapes of their format.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from orchestrator.kit.text import escape_json, has_hidden, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +23,10 @@ if TYPE_CHECKING:
     from orchestrator.results.store.interface import Pruned, TakenInAll
 
 
+Cell: TypeAlias = "str | Sequence[str]"
+"""What stands in a cell of a table: a line, or several."""
+
+
 class Output(StrEnum):
     """How a command prints its data."""
 
@@ -25,18 +35,33 @@ class Output(StrEnum):
     YAML = "yaml"
 
 
+def say(line: str) -> None:
+    """Print a line on stdout."""
+    sys.stdout.write(f"{visible(line)}\n")
+
+
+def complain(line: str) -> None:
+    """Print a line on stderr."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{visible(line)}\n")
+    sys.stderr.flush()
+
+
 def print_data(data: object, output: Output) -> None:
     """Print documents as JSON or YAML, with every field, defaults too."""
     import msgspec
 
     plain = _plain(data)
     if output is Output.JSON:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n")
+        text = msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
+        sys.stdout.buffer.write(escape_json(text).encode() + b"\n")
     else:
         import yaml
 
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-        yaml.dump(plain, sys.stdout, Dumper=dumper, sort_keys=False, allow_unicode=True)
+        text = yaml.dump(plain, Dumper=dumper, sort_keys=False, allow_unicode=True)
+        # YAML escapes either all that is not ASCII, or only some of what is hidden.
+        sys.stdout.write(yaml.dump(plain, Dumper=dumper, sort_keys=False) if has_hidden(text) else text)
 
 
 def _plain(value: Any) -> Any:
@@ -53,7 +78,7 @@ def _plain(value: Any) -> Any:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: frozenset[str] = frozenset()
 ) -> None:
     """Print a table as wide as the terminal; in a pipe, as wide as its content, so that no line is broken."""
     from rich.console import Console
@@ -61,18 +86,18 @@ def print_table(
 
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
     if title:
-        console.print(Text(title, style="bold"))
+        console.print(Text(visible(title), style="bold"))
     console.print(make_table(columns, rows, right=right))
 
 
 def make_table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset(), fold: bool = True
+    columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: frozenset[str] = frozenset(), fold: bool = True
 ) -> Table:
     """A table as all our commands print it.
 
     Args:
         columns: their names.
-        rows: of text.
+        rows: of lines, or of several of them.
         right: columns with numbers.
         fold: whether text that is too long goes on in a further line, or else is cut off.
     """
@@ -83,9 +108,12 @@ def make_table(
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         justify: Literal["left", "right"] = "right" if column in right else "left"
-        table.add_column(column, overflow="fold" if fold else "ellipsis", no_wrap=not fold, justify=justify)
+        table.add_column(visible(column), overflow="fold" if fold else "ellipsis", no_wrap=not fold, justify=justify)
     for row in rows:
-        table.add_row(*(Text(value, style=_STYLES.get(value.partition("\n")[0], "")) for value in row))
+        cells = ([cell] if isinstance(cell, str) else cell for cell in row)
+        table.add_row(
+            *(Text("\n".join(map(visible, lines)), style=_STYLES.get("".join(lines[:1]), "")) for lines in cells)
+        )
     return table
 
 
@@ -102,7 +130,7 @@ def print_plan(plan: Plan) -> None:
         runs = cell.decision is Decision.RUN
         marks.setdefault(cell.target, {})[cell.scan] = "x" if runs else f"{cell.decision}: {cell.reason}"
     several = len({str(target.platform) for target in plan.targets if not target.is_repository}) > 1
-    rows = []
+    rows: list[list[Cell]] = []
     for target in plan.targets:
         of_target = marks.get(target.id, {})
         note = f" ({target.platform})" if several and not target.is_repository else ""
@@ -110,14 +138,14 @@ def print_plan(plan: Plan) -> None:
         # One reason for the whole row is said once, under the name, not in every column.
         reasons = set(of_target.values()) - {"x"}
         if target.error and len(reasons) == 1:
-            rows.append([f"{names}\n  {target.error}", *("fail" if scan in of_target else "" for scan in scans)])
+            rows.append([[*names, f"  {target.error}"], *("fail" if scan in of_target else "" for scan in scans)])
         else:
             # One cell, but each of the image's names gets its result.
-            every = "\n".join("x" for _ in names.splitlines())
+            every = ["x" for _ in names]
             found = (of_target.get(scan, "") for scan in scans)
             rows.append([names, *(every if mark == "x" else mark for mark in found)])
     print_table(f"Plan {plan.run}", ["Target", *scans], rows)
-    sys.stdout.write(f"{budget_line(plan)}\n")
+    say(budget_line(plan))
 
 
 def budget_line(plan: Plan) -> str:
@@ -137,13 +165,14 @@ def budget_line(plan: Plan) -> str:
 def print_ledger(ledger: Ledger) -> None:
     """Every cell and how it ended; how many components it has, where a scan wrote a BOM."""
     columns = ["Target", "Scan", "Outcome", "Findings", "Components", "Why"]
-    rows = [
+    rows: list[list[Cell]] = [
         [names_of(row.references), row.scan, row.outcome.value, _count(row.findings), _count(row.components), _why(row)]
         for row in ledger.rows
     ]
     if all(row.components is None for row in ledger.rows):
         where = columns.index("Components")
-        for line in (columns, *rows):
+        del columns[where]
+        for line in rows:
             del line[where]
     print_table(f"Ledger of {ledger.run}", columns, rows, right=frozenset({"Findings", "Components"}))
 
@@ -152,10 +181,10 @@ def _count(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def names_of(references: Iterable[str], note: str = "") -> str:
+def names_of(references: Iterable[str], note: str = "") -> list[str]:
     """Every name of a target once, a line each; archives below the working directory without the way there."""
     here = f"{Path.cwd()}{os.sep}"
-    return "\n".join(f"{reference.removeprefix(here)}{note}" for reference in dict.fromkeys(references))
+    return [f"{reference.removeprefix(here)}{note}" for reference in dict.fromkeys(references)]
 
 
 def _why(row: LedgerRow) -> str:
@@ -185,7 +214,7 @@ def print_taken_in(found: TakenInAll) -> None:
     if rows:
         print_table("", ["Run", *(name.capitalize() for name in _OF_RUN)], rows, right=_RIGHT)
     damaged = f", {len(found.damaged)} damaged" if found.damaged else ""
-    sys.stdout.write(f"{len(rows)} runs taken in, {found.known} known already{damaged}\n")
+    say(f"{len(rows)} runs taken in, {found.known} known already{damaged}")
 
 
 _OF_RUN = ("cells", "findings", "opened", "closed")
@@ -195,7 +224,7 @@ _RIGHT = frozenset(name.capitalize() for name in _OF_RUN)
 def print_pruned(pruned: Pruned) -> None:
     """What was thrown away, in one line."""
     counts = ", ".join(f"{getattr(pruned, name)} {name}" for name in pruned.__struct_fields__)
-    sys.stdout.write(f"thrown away: {counts}\n")
+    say(f"thrown away: {counts}")
 
 
 def size(count: int) -> str:

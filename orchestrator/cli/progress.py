@@ -6,7 +6,9 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.output import complain
 from orchestrator.engines.interface import Silent
+from orchestrator.kit.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +36,9 @@ class Bars(Silent):
 
     def pull_started(self, target: Target) -> None:
         """Show a bar for the image."""
-        self._pulls[target.id] = self._progress.add_task(f"pull {target.reference}", total=target.size, unit="bytes")
+        self._pulls[target.id] = self._progress.add_task(
+            visible(f"pull {target.reference}"), total=target.size, unit="bytes"
+        )
 
     def pull_progress(self, target: Target, bytes_done: int, bytes_total: int | None) -> None:
         """Move the image's bar."""
@@ -56,12 +60,12 @@ class Bars(Silent):
         if record.error:
             self._failure(name, record.error)
         elif self._lines:
-            self._progress.console.print(f"{name}: ok", style="green", highlight=False, markup=False)
+            self._progress.console.print(visible(f"{name}: ok"), style="green", highlight=False, markup=False)
 
     def _failure(self, what: str, error: str) -> None:
         from rich.text import Text
 
-        self._progress.console.print(Text.assemble((f"{what}: ", "bold"), (error, "red")))
+        self._progress.console.print(Text.assemble((visible(f"{what}: "), "bold"), (visible(error), "red")))
 
 
 class Lines(Silent):
@@ -73,20 +77,15 @@ class Lines(Silent):
     def plan_started(self, plan: Plan) -> None:
         """Say what there is to do."""
         self._names = {target.id: target.reference for target in plan.targets}
-        self._say(f"run {plan.run}: {plan.budget.cells} cells on {plan.budget.images} images")
+        complain(f"run {plan.run}: {plan.budget.cells} cells on {plan.budget.images} images")
 
     def pull_finished(self, target: Target, error: str) -> None:
         """Say how the pull went."""
-        self._say(f"pull {target.reference}: {error or 'ok'}")
+        complain(f"pull {target.reference}: {error or 'ok'}")
 
     def cell_finished(self, cell: Cell, record: CellRecord) -> None:
         """Say how the cell went."""
-        self._say(f"{cell.scan} of {self._names.get(cell.target, cell.target)}: {record.error or 'ok'}")
-
-    @staticmethod
-    def _say(line: str) -> None:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+        complain(f"{cell.scan} of {self._names.get(cell.target, cell.target)}: {record.error or 'ok'}")
 
 
 @contextmanager

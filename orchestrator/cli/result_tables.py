@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.output import Output, names_of, print_data, print_table
+from orchestrator.cli.output import Output, names_of, print_data, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -106,8 +105,7 @@ def print_differences(frame: pd.DataFrame, *, every: bool, most: int) -> None:
     columns = ["Status", "Severity", "Id", "Package", "Version", "Fixed in", "Target", "Why"]
     print_table("Differences", columns, rows)
     _more(len(wanted), most)
-    sys.stdout.write(", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no findings")
-    sys.stdout.write("\n")
+    say(", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no findings")
 
 
 def _step(before: str, after: str) -> str:
@@ -127,7 +125,7 @@ def print_deliveries(found: Iterable[Delivery]) -> None:
     if rows:
         print_table("", ["Route", "By", "To", "State", "Why"], rows)
     else:
-        sys.stdout.write("nothing changed that anybody wants to be told of\n")
+        say("nothing changed that anybody wants to be told of")
 
 
 def _some(values: Iterable[str]) -> str:
@@ -142,4 +140,4 @@ def _clip(text: str) -> str:
 
 def _more(count: int, most: int) -> None:
     if count > most:
-        sys.stdout.write(f"… and {count - most} more: --most {count} shows all, --output json gives them to programs\n")
+        say(f"… and {count - most} more: --most {count} shows all, --output json gives them to programs")

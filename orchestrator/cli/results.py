@@ -176,12 +176,13 @@ def export(
     Example: scanmatrix results export html --to report.html
     """
     from orchestrator import follow_up, sdk
+    from orchestrator.cli.output import say
     from orchestrator.cli.result_tables import print_exports
 
     if name is None:
         print_exports()
         return
-    typer.echo(follow_up.export(sdk.load_config(config), run, name, to=to))
+    say(follow_up.export(sdk.load_config(config), run, name, to=to))
 
 
 @app.command()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import print_table
+from orchestrator.cli.output import complain, print_table, say
 from orchestrator.engines.status import CellState
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def print_status(status: RunStatus) -> None:
         print_table(
             f"Run {status.run}", ["Target", "Scan", "State", "Attempts", "Why"], rows, right=frozenset({"Attempts"})
         )
-    sys.stdout.write(f"{summary(status)}\n")
+    say(summary(status))
 
 
 def summary(status: RunStatus) -> str:
@@ -58,8 +57,7 @@ def _tell(status: RunStatus, seen: dict[str, CellState]) -> None:
     for cell in status.cells:
         if seen.get(cell.id) is not cell.state:
             seen[cell.id] = cell.state
-            sys.stderr.write(f"{_line(cell)}\n")
-    sys.stderr.flush()
+            complain(_line(cell))
 
 
 def _line(cell: CellStatus) -> str:

@@ -64,9 +64,10 @@ def logs(
     Example: scanmatrix logs 20261121-030000-0a1b2c ubuntu:20.04 virus
     """
     from orchestrator import operations
+    from orchestrator.cli.output import say
 
     for line in operations.logs(_settings(config, engine), run, image, scan):
-        typer.echo(line)
+        say(line)
 
 
 def retry(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
@@ -75,9 +76,10 @@ def retry(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
     Example: scanmatrix retry 20261121-030000-0a1b2c
     """
     from orchestrator import operations
+    from orchestrator.cli.output import say
 
     name = operations.retry(_settings(config, engine), run)
-    typer.echo(f"{name}; look at it by `scanmatrix status {run} --watch`")
+    say(f"{name}; look at it by `scanmatrix status {run} --watch`")
 
 
 def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
@@ -86,9 +88,11 @@ def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
     Example: scanmatrix cancel 20261121-030000-0a1b2c
     """
     from orchestrator import operations
+    from orchestrator.cli.output import say
 
     names = operations.cancel(_settings(config, engine), run)
-    typer.echo("\n".join(f"told to end: {name}" for name in names) or f"run {run} has ended already")
+    for line in [f"told to end: {name}" for name in names] or [f"run {run} has ended already"]:
+        say(line)
 
 
 def fetch(run: Run, config: ConfigFile = None, engine: Engine = None, output: OutputOption = Output.TABLE) -> None:
@@ -112,9 +116,10 @@ def delete(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
     Example: scanmatrix delete 20261121-030000-0a1b2c
     """
     from orchestrator import operations
+    from orchestrator.cli.output import say
 
     for name in operations.delete(_settings(config, engine), run):
-        typer.echo(f"deleted: {name}")
+        say(f"deleted: {name}")
 
 
 def choose_engine(settings: "Config", engine: str | None) -> "Config":
@@ -131,17 +136,23 @@ def choose_engine(settings: "Config", engine: str | None) -> "Config":
 
 
 def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
-    """A run's end: its ledger, where its results are, and the exit status that its policy asks for."""
+    """A run's end: its ledger, where its results are, and the exit status that its policy asks for.
+
+    A run in which something failed that nobody foresaw broke, whatever its policy says of the rest.
+    """
     from orchestrator import sdk
-    from orchestrator.cli import POLICY
-    from orchestrator.cli.output import print_ledger
+    from orchestrator.cli import BROKEN, POLICY
+    from orchestrator.cli.output import complain, print_ledger, say
+    from orchestrator.results.ledger import broke
     from orchestrator.results.policy import told
 
     if table:
         print_ledger(ledger)
-        typer.echo(f"Results: {sdk.results_folder(settings, ledger.run)}")
+        say(f"Results: {sdk.results_folder(settings, ledger.run)}")
     for line in told(ledger.verdict):
-        typer.echo(f"policy: {line}", err=True)
+        complain(f"policy: {line}")
+    if broke(ledger):
+        raise typer.Exit(BROKEN)
     if not ledger.verdict.passed:
         raise typer.Exit(POLICY)
 
@@ -149,15 +160,17 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
 @contextmanager
 def detached(settings: "Config", run: str) -> Iterator[None]:
     """Let Ctrl-C leave a run in the cluster alone, and say how to come back to it."""
+    from orchestrator.cli.output import complain
+
     try:
         yield
     except KeyboardInterrupt:
         if settings.engine != "argo":
             raise
-        typer.echo(
-            f"\nRun {run} goes on in the cluster. Look at it by `scanmatrix status {run} --watch`, "
-            f"end it by `scanmatrix cancel {run}`, get its results by `scanmatrix fetch {run}`.",
-            err=True,
+        complain("")
+        complain(
+            f"Run {run} goes on in the cluster. Look at it by `scanmatrix status {run} --watch`, "
+            f"end it by `scanmatrix cancel {run}`, get its results by `scanmatrix fetch {run}`."
         )
         raise typer.Exit(130) from None
 

@@ -39,7 +39,7 @@ def schedule(
     Example: scanmatrix schedule --config scanmatrix.yaml
     """
     from orchestrator import operations, sdk
-    from orchestrator.cli.output import print_data
+    from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.runs import choose_engine
     from orchestrator.results.store.backlog.store import BacklogStore
     from orchestrator.service.notes import Notes
@@ -57,7 +57,7 @@ def schedule(
                 print_data(found, output)
             return
         live = sys.stderr.isatty()
-        notes = Notes() if live else Notes(_say)
+        notes = Notes() if live else Notes(complain)
         scheduler = Scheduler(
             settings, store, operations.make_engine(settings, mounted=mounted is not None), notes=notes
         )
@@ -90,8 +90,3 @@ def _run(scheduler: "Scheduler", store: "BacklogStore", *, once: bool, live: boo
             thread.join(1)
     if failed:
         raise failed[0]
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

@@ -29,12 +29,13 @@ def migrate(config: ConfigFile = None) -> None:
     Example: scanmatrix store migrate --config scanmatrix.yaml
     """
     from orchestrator import sdk
+    from orchestrator.cli.output import say
     from orchestrator.results.store import Store
 
     with Store.of(sdk.load_config(config)) as store:
         before, after = store.migrate()
         told = "is up to date" if before == after else f"brought from {before or 'nothing'} up to date"
-        typer.echo(f"{store!r} {told}: revision {after}")
+        say(f"{store!r} {told}: revision {after}")
 
 
 @app.command("import")
@@ -54,7 +55,7 @@ def import_(
     """
     from orchestrator import sdk
     from orchestrator.cli import BROKEN
-    from orchestrator.cli.output import print_data, print_taken_in
+    from orchestrator.cli.output import complain, print_data, print_taken_in
     from orchestrator.results.store import Store
     from orchestrator.volume import Volume
 
@@ -66,7 +67,7 @@ def import_(
     else:
         print_data(found, output)
     for why in found.damaged.values():
-        typer.echo(f"scanmatrix: {why}", err=True)
+        complain(f"scanmatrix: {why}")
     if found.damaged:
         raise typer.Exit(BROKEN)
 

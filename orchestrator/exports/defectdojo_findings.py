@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.exports.targets import fingerprint
+from orchestrator.kit.text import visible
 from orchestrator.model import Severity
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _finding(section: DefectDojoSection, target: RunTarget, rows: Sequence[Any],
     first_seen = min((row.first_seen for row in rows if str(row.first_seen) != "NaT"), default=None)
     ended = target.rows[0].finished or target.rows[0].started
     document: dict[str, Any] = {
-        "title": (f"{worst.id} in {subject}" if subject else worst.id)[:_TITLE],
+        "title": visible(f"{worst.id} in {subject}" if subject else worst.id)[:_TITLE],
         "description": _description(target, rows, worst, paths),
         "severity": severity,
         "date": f"{first_seen:%Y-%m-%d}" if first_seen is not None else ended[:10],
@@ -125,4 +126,4 @@ def _tags(worst: Any) -> list[str]:
 
 def _code(text: str) -> str:
     """Text as code of Markdown, in one line: no link and no HTML in it comes alive."""
-    return "`" + " ".join(text.replace("`", "'").split()) + "`"
+    return "`" + visible(" ".join(text.replace("`", "'").split())) + "`"

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.exports.targets import fingerprint, split_reference
+from orchestrator.kit.text import visible
 from orchestrator.model import Severity
 
 _LOCATIONS = 1000
@@ -160,7 +161,7 @@ def _suppressions(row: Any) -> list[dict[str, Any]]:
 def _cut(text: str) -> str:
     """Text that is taken as it stands (3.11.5, 3.11.6), of at most 1,000 characters: GitHub's limit of each.
 
-    What a scanner wrote must be neither a placeholder nor a link.
+    What a scanner wrote must be visible, and neither a placeholder nor a link.
     """
-    text = _PLACEHOLDER.sub(r"{{\1}}", text).replace("](", "] (")
+    text = _PLACEHOLDER.sub(r"{{\1}}", visible(text)).replace("](", "] (")
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"

@@ -29,7 +29,7 @@ class InternalError(PermanentError):
 
 
 @contextmanager
-def guarded(what: str) -> Iterator[None]:
+def guarded(what: str, *, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Within the block, an exception of a kind that nobody foresaw is raised as an `InternalError`.
 
     Errors that are raised on purpose pass, and so do those of the operating system (`OSError`), for which borders have
@@ -37,13 +37,15 @@ def guarded(what: str) -> Iterator[None]:
 
     Args:
         what: is being done to which thing, such as `reading the report of app:1 × virus`.
+        passing: further exceptions that pass, because the caller foresees them.
 
     Raises:
         InternalError: in place of what was raised in the block.
     """
+    foreseen: tuple[type[Exception], ...] = (ScanmatrixError, OSError, *passing)
     try:
         yield
-    except (ScanmatrixError, OSError):
+    except foreseen:
         raise
     except Exception as error:
         message = _describe(what, error)

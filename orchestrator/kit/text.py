@@ -36,6 +36,8 @@ _CLASS = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _HIDDEN)
 _UNCLEAR = re.compile(rf"[{_CLASS}]|\\(?=[\\xuUnrt{_CLASS}])")
 _IN_JSON = re.compile(rf"(?!\n)[{_CLASS}]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
+_LONG = {escape: character for character, escape in _SHORT.items()}
+_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|[nrt\\])")
 
 #: What `csv_cell` may change, as an expression for RE2, which has neither surrogates nor looking ahead.
 UNCLEAR_RE2 = (
@@ -47,14 +49,19 @@ UNCLEAR_RE2 = (
 # What a spreadsheet takes for the start of a formula (OWASP, "CSV Injection"), the last four being the full-width forms
 # of = + - @, and the guard itself. Blanks and quotes before it are passed over, as spreadsheets do.
 _FORMULA = "(^|;)([ \"]*['=+\\-@\uff1d\uff0b\uff0d\uff20])"
+_GUARDED = re.compile("(^|;)'")
 CSV_GUARD = (_FORMULA, r"\1'\2")
 """Expression and replacement that guard a cell of a CSV, for `re` and RE2 alike; see `csv_cell`."""
 
-# What Markdown takes as it stands: words, numbers and punctuation without a meaning in CommonMark, in GitHub's or in
-# GitLab's flavour of it; an underscore only within a word.
-_PLAIN = re.compile(r"(?:[^\W_]|(?<=[^\W_])_(?=[^\W_])|%(?!\w)|[ .,:;/+()'\"=?×…—→-])*")
-# A link by itself (GFM, "Autolinks (extension)"), and a list or heading where a line begins.
-_MARKED = re.compile(r"://|www\.|^\s|\s$|^\d+[.)]\s|^[-+=]", re.IGNORECASE)
+# What Markdown or HTML could take for mark-up (CommonMark, GitHub's and GitLab's flavours of it).
+_MARKUP = str.maketrans(
+    {character: "\\" + character for character in "\\`*_[]|#~!$"}
+    | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;"}
+)
+# Where a text is taken apart by an empty comment: a URL becomes a link by itself (GFM, "Autolinks (extension)"), and a
+# name or a number after `@`, `#` or `!` a mention, even if it is escaped, but only in one piece. Digests stay whole.
+_APART = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=[@#!])(?=\w)(?<!\w@(?=sha256:))", re.IGNORECASE)
+_COMMENT = "<!-- -->"
 
 
 def visible(text: str, most: int = MOST) -> str:
@@ -77,18 +84,9 @@ def visible_lines(text: str, most: int = MOST) -> str:
 
 
 def markdown(text: str, most: int = MOST) -> str:
-    """A text in Markdown (CommonMark, GitHub's and GitLab's): no link, mention, image, HTML or emphasis comes alive.
-
-    Plain words stay as they are; everything else stands as code, in which nothing is interpreted.
-    """
-    shown = visible(text, most)
-    if _PLAIN.fullmatch(shown) and not _MARKED.search(shown):
-        return shown
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
-    blank = " " if shown.startswith("`") or shown.endswith("`") else ""
-    # In a cell of a table a bar ends the cell even within code, and before it a backslash may escape another one.
-    inside = shown.replace("|", "\\x7c")
-    return f"{fence}{blank}{inside}{blank}{fence}"
+    """A text in Markdown (CommonMark, GitHub's and GitLab's): no link, mention, image, HTML or emphasis comes alive."""
+    pieces = _APART.split(visible(text, most))
+    return _COMMENT.join(piece.translate(_MARKUP) for piece in pieces)
 
 
 def csv_cell(text: str) -> str:
@@ -98,6 +96,11 @@ def csv_cell(text: str) -> str:
     One `'` before each that begins like a formula keeps it text; an element that begins with `'` gets another one.
     """
     return re.sub(*CSV_GUARD, visible(text, most=len(text) or 1))
+
+
+def read_csv_cell(cell: str) -> str:
+    """The text that `csv_cell` made a cell of."""
+    return _ESCAPED.sub(_read, _GUARDED.sub(r"\1", cell))
 
 
 def escape_json(document: str) -> str:
@@ -122,6 +125,11 @@ def _escape(found: re.Match[str]) -> str:
     if code <= 0xFF:  # noqa: PLR2004 - two digits
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - four digits
+
+
+def _read(found: re.Match[str]) -> str:
+    digits = found[1] or found[2] or found[3]
+    return chr(int(digits, 16)) if digits else _LONG[found[0]]
 
 
 def _units(character: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING
+
+from orchestrator.kit.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,15 +19,11 @@ _EVERYBODY = re.compile(r"@(?=(?:here|channel|all|everyone|group)\b)", re.IGNORE
 def line(text: str, most: int = 200) -> str:
     """One line of visible characters.
 
-    Control characters, line breaks and what changes the direction of writing become spaces, and what is longer than
+    Line breaks become spaces, what else is hidden the escapes of `orchestrator.kit.text`, and what is longer than
     `most` characters is cut, with `…` at its end.
     """
-    visible = "".join(" " if unicodedata.category(one) in _INVISIBLE else one for one in text[: most * 4])
-    one = " ".join(visible.split())
+    one = visible(" ".join(text[: most * 4].split()))
     return one if len(one) <= most else f"{one[: most - 1].rstrip()}…"
-
-
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def calm(text: str) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from orchestrator.kit.text import read_csv_cell
 from orchestrator.model import LedgerRow, Outcome, Severity
 from orchestrator.results.interface import NoResultsError
 
@@ -204,7 +205,7 @@ def _read(
 
 
 def read_findings_csv(path: Path) -> pd.DataFrame:
-    """Read `findings.csv` back as `read_findings` gives it, the guard against formulas taken off again.
+    """Read `findings.csv` back as `read_findings` gives it, escapes and the guard against formulas taken off again.
 
     A list whose values hold a `;` themselves comes back split at it: the Parquet file is the exact one.
     """
@@ -212,7 +213,7 @@ def read_findings_csv(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values={column: [""] for column in _NUMBERS})
     for column in FINDING_COLUMNS:
         if column not in _NUMBERS:
-            frame[column] = frame[column].str.removeprefix("'")
+            frame[column] = frame[column].map(read_csv_cell)
         if column in LIST_COLUMNS:
             frame[column] = pd.Series([_split(value) for value in frame[column]], dtype=lists, index=frame.index)
     return frame.astype({"severity": _severities(), "cvss_score": "float64"})

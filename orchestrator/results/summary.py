@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from orchestrator.kit.text import markdown
 from orchestrator.model import Broken, Ledger, LedgerRow, Outcome, Severity
 from orchestrator.model.policy import COVERAGE
 from orchestrator.results.policy import coverage
@@ -11,13 +12,6 @@ from orchestrator.results.policy.words import SHOWN, clip
 _MATRIX_TARGETS, _MATRIX_SCANS = 50, 12
 _ROWS = 100
 _MARKS = {Outcome.OK: "ok", Outcome.FAILED: "**failed**", Outcome.SKIPPED: "skipped"}
-# What Markdown or HTML could take for markup; names and reasons come from elsewhere.
-_ESCAPES = str.maketrans(
-    {character: "\\" + character for character in "\\`*_[]|#~"}
-    | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "}
-)
-
-
 Severities: TypeAlias = Mapping[str, Mapping[Severity | None, int]]
 """Merged findings by severity for each target that has any; those that are suppressed under None."""
 
@@ -32,13 +26,13 @@ def summarise(ledger: Ledger, severities: Severities, notes: Sequence[str] = ())
     """
     rows = ledger.rows
     sections = [
-        f"# Run {_escape(ledger.run)}\n\n{_totals(ledger)}",
+        f"# Run {markdown(ledger.run)}\n\n{_totals(ledger)}",
         _policy(ledger),
         _matrix(rows),
         _reasons(rows, Outcome.FAILED, "Failed cells"),
         _targets(rows, severities),
         _reasons(rows, Outcome.SKIPPED, "Skipped cells"),
-        _list("Notes", [f"- {_escape(note)}" for note in notes]),
+        _list("Notes", [f"- {markdown(note)}" for note in notes]),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -66,7 +60,7 @@ def _policy(ledger: Ledger) -> str:
     rows = {rule.message: rule for rule in verdict.rules if rule.rule != COVERAGE}  # its rows have a section below
     lines = [heading, ""]
     for message in verdict.broken:
-        lines += [f"- {_escape(message)}", *_rows(rows.get(message))]
+        lines += [f"- {markdown(message)}", *_rows(rows.get(message))]
     return "\n".join(lines)
 
 
@@ -76,7 +70,7 @@ def _rows(rule: Broken | None) -> list[str]:
         return []
     shown = rule.rows[:SHOWN]
     more = [f"  - … and {rule.count - len(shown)} more"] if rule.count > len(shown) else []
-    return [*(f"  - {_escape(clip(row))}" for row in shown), *more]
+    return [*(f"  - {markdown(clip(row))}" for row in shown), *more]
 
 
 def _matrix(rows: Sequence[LedgerRow]) -> str:
@@ -87,7 +81,7 @@ def _matrix(rows: Sequence[LedgerRow]) -> str:
         cells.setdefault(row.target, {})[row.scan] = row
     if not cells or len(cells) > _MATRIX_TARGETS or len(scans) > _MATRIX_SCANS:
         return ""
-    lines = [f"| target | {' | '.join(map(_escape, scans))} |", f"|---|{'---|' * len(scans)}"]
+    lines = [f"| target | {' | '.join(map(markdown, scans))} |", f"|---|{'---|' * len(scans)}"]
     for known in cells.values():
         label = _label(next(iter(known.values())))
         lines.append(f"| {label} | {' | '.join(_mark(known.get(scan)) for scan in scans)} |")
@@ -102,7 +96,7 @@ def _mark(row: LedgerRow | None) -> str:
 
 def _reasons(rows: Sequence[LedgerRow], outcome: Outcome, heading: str) -> str:
     chosen = [row for row in rows if row.outcome is outcome]
-    lines = [f"| {_label(row)} | {_escape(row.scan)} | {_escape(row.reason)} |" for row in chosen]
+    lines = [f"| {_label(row)} | {markdown(row.scan)} | {markdown(row.reason)} |" for row in chosen]
     return _list(heading, lines, head=["| target | scan | reason |", "|---|---|---|"])
 
 
@@ -133,8 +127,4 @@ def _label(row: LedgerRow) -> str:
     first, *others = row.references or (row.target,)
     also = f" (+{len(others)})" if others else ""
     platform = "" if row.platform in {"", "linux/amd64"} else f" {row.platform}"
-    return _escape(f"{first}{also}{platform}")
-
-
-def _escape(text: str) -> str:
-    return text.translate(_ESCAPES)
+    return markdown(f"{first}{also}{platform}")

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.csv import CSVWriter
 
+from orchestrator.kit.text import CSV_GUARD, UNCLEAR_RE2, csv_cell
 from orchestrator.model import MergedFinding
 from orchestrator.results.frames import LIST_COLUMNS, MERGED_COLUMNS, SEPARATOR, finding_schema, merged_schema
 
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 
 _ROWS = 32_768
 _BYTES = 32 * 1024 * 1024
-
-# What a spreadsheet takes for the start of a formula (OWASP, CSV Injection), and the guard itself: a cell that begins
-# with one of these gets a `'` before it, so taking one `'` off every cell that begins with it restores all of them.
-# The last four are the full-width forms of = + - @.
-_FORMULA = "^['=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
-_GUARD = r"'\0"
 
 _OF_FINDING = ("kind", "id", "aliases", "severity", "title", "package", "version", "purl", "location", "fixed_version")
 # Columns that are a merged finding's own fields, as they are.
@@ -180,9 +175,19 @@ def _ratings(findings: Sequence[Finding | MergedFinding]) -> dict[str, list[Any]
 
 
 def for_csv(table: Any) -> Any:
-    """An Arrow table as a CSV has it: lists joined, and no cell that a spreadsheet would run as a formula."""
+    """An Arrow table as a CSV has it: lists joined, and its cells as `orchestrator.kit.text.csv_cell` makes them."""
     columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         text = pc.binary_join(column, SEPARATOR) if name in LIST_COLUMNS else column
-        columns[name] = pc.replace_substring_regex(text, _FORMULA, _GUARD) if text.type == pa.string() else text
+        columns[name] = _cells(text.combine_chunks()) if text.type == pa.string() else text
     return pa.table(columns)
+
+
+def _cells(texts: Any) -> Any:
+    """The guard is put on by Arrow; the few texts that need more than that are not worth a function of their own."""
+    cells = pc.replace_substring_regex(texts, *CSV_GUARD)
+    unclear = pc.fill_null(pc.match_substring_regex(texts, UNCLEAR_RE2), False)
+    if not pc.any(unclear).as_py():
+        return cells
+    made = [csv_cell(text) for text in texts.filter(unclear).to_pylist()]
+    return pc.replace_with_mask(cells, unclear, pa.array(made, pa.string()))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from orchestrator.errors import ScanmatrixError
 from orchestrator.inventory import collect
 from orchestrator.inventory.patterns import scopes
+from orchestrator.kit.guarding import guarded
 from orchestrator.service.pace import Pace
 from orchestrator.service.planner import workloads
 from orchestrator.volume import Volume
@@ -81,10 +82,11 @@ class Lookout:
         if not number:
             return None
         self._store.take_in_all(Volume(self._config.volume.path))
-        entries = collect(self._config, catalog=self._planner.catalog)
-        found = self._planner.look_up(entries)
-        change = self._store.want([each.wanted for each in found], self._rules, look=number, whole=True)
-        self._store.write_workloads(workloads(found))
+        with guarded("looking at the sources of targets"):
+            entries = collect(self._config, catalog=self._planner.catalog)
+            found = self._planner.look_up(entries)
+            change = self._store.want([each.wanted for each in found], self._rules, look=number, whole=True)
+            self._store.write_workloads(workloads(found))
         self._known = frozenset(map(_key, entries))
         self._notes.tell(f"inventory: {len(found)} targets; {change.new} cells new, {change.gone} gone")
         return change
@@ -126,7 +128,10 @@ class Lookout:
         pace, name = Pace(1, 300), f"cluster {context or '(current)'}{scope and f', namespace {scope}'}"
         while not self._stop.is_set():
             try:
-                with closing(Landscape(section, context, tuple(self._planner.catalog))) as landscape:
+                with (
+                    guarded(f"following the pods of {name}"),
+                    closing(Landscape(section, context, tuple(self._planner.catalog))) as landscape,
+                ):
                     for image in landscape.follow(scope, self._stop):
                         self._started.put(as_entry(image, source))
                         self._notes.mend(name)
@@ -143,9 +148,10 @@ class Lookout:
             if not waiting:
                 continue
             try:
-                found = self._planner.look_up(list(waiting.values()))
-                number = self._store.chore_number(LOOK)
-                change = self._store.want([each.wanted for each in found], self._rules, look=number)
+                with guarded("looking up what has started in clusters"):
+                    found = self._planner.look_up(list(waiting.values()))
+                    number = self._store.chore_number(LOOK)
+                    change = self._store.want([each.wanted for each in found], self._rules, look=number)
             except ScanmatrixError as error:
                 self._notes.wait_out("watch", error, pace, self._stop)
                 continue

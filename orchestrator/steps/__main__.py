@@ -1,7 +1,8 @@
 """`scanmatrix-step`: what the pods of a run call, one command for each kind of pod.
 
-Exit status: 0 done · 1 failed, and trying again cannot help · 2 wrong use · 75 (EX_TEMPFAIL of sysexits.h) failed, and
-trying again may help; the Workflow's retry strategy goes by it. One line on stderr says why.
+Exit status: 0 done · 1 failed, and trying again cannot help · 2 wrong use · 3 failed in a way that nobody foresaw (of
+`aggregate`: so did a cell) · 75 (EX_TEMPFAIL of sysexits.h) failed, and trying again may help; the Workflow's retry
+strategy goes by it. The last line on stderr says why; of what nobody foresaw a traceback stands above it.
 
 Each command imports what it needs when it runs: a pod that links one file shall not wait for pandas.
 """
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
+from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.kit.logs import write_to_stderr
+from orchestrator.kit.text import visible
 from orchestrator.volume import MAX_AGE, Volume
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 
 # ruff: noqa: PLC0415 - see above
 
-USAGE = 2
+USAGE, BROKEN = 2, 3
 TEMPORARY = os.EX_TEMPFAIL
 #: Where Kubernetes puts the token of a pod that has one.
 TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -34,10 +38,14 @@ TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step; the process's exit status is returned."""
     options = _parser().parse_args(arguments)
+    write_to_stderr("scanmatrix-step", tracebacks=True)
     try:
-        return int(options.call(options) or 0)
+        with guarded(f"running {' '.join(sys.argv[1:] if arguments is None else arguments)}"):
+            return int(options.call(options) or 0)
     except UsageError as error:
         return _fail(error, USAGE)
+    except InternalError as error:
+        return _fail(error, BROKEN)
     except PermanentError as error:
         return _fail(error, 1)
     except TemporaryError as error:
@@ -75,7 +83,8 @@ def _pull(options: argparse.Namespace) -> None:
     volume = Volume(options.volume)
     plan = _read_plan(options, volume)
     try:
-        _say(str(pull_held(plan, options.target, volume)))
+        with guarded(f"pulling {options.target}"):
+            _say(str(pull_held(plan, options.target, volume)))
     except ScanmatrixError as error:
         record_failure(plan, options.target, f"pull: {error}", volume)
         raise
@@ -151,6 +160,7 @@ def _evict(options: argparse.Namespace) -> None:
 def _aggregate(options: argparse.Namespace) -> int:
     """The ledger and all other results; fails when the run's policy is broken."""
     from orchestrator.model import Outcome
+    from orchestrator.results.ledger import broke
     from orchestrator.results.policy import told
     from orchestrator.steps.aggregate import aggregate
     from orchestrator.steps.evict import release
@@ -164,7 +174,9 @@ def _aggregate(options: argparse.Namespace) -> int:
     ledger = aggregate(plan, volume, notes=notes)
     _say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))
     for line in told(ledger.verdict):
-        sys.stderr.write(f"scanmatrix-step: policy: {line}\n")
+        _complain(f"policy: {line}")
+    if broke(ledger):
+        return BROKEN
     return 0 if ledger.verdict.passed else 1
 
 
@@ -194,7 +206,7 @@ def _settle(plan: Plan, volume: Volume, options: argparse.Namespace) -> tuple[st
     with Cluster(options.namespace) as cluster:
         notes = settle(plan, volume, cluster, also=options.workflow)
     for note in notes:
-        sys.stderr.write(f"scanmatrix-step: {note}\n")
+        _complain(note)
     return notes
 
 
@@ -296,12 +308,15 @@ def _set(text: str) -> tuple[str, frozenset[str]]:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{visible(line, most=len(line) or 1)}\n")
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"scanmatrix-step: {visible(line)}\n")
 
 
 def _fail(error: Exception, status: int) -> int:
-    message = " ".join(str(error).split())
-    sys.stderr.write(f"scanmatrix-step: {message}\n")
+    _complain(" ".join(str(error).split()))
     return status
 
 

@@ -3,8 +3,8 @@
 The ledger is built from the plan, not from what happens to lie on the volume or from what an engine believes: a cell
 that nobody ran is in it as failed. Reports are read one at a time, so memory grows with the largest report and target,
 not with the run. The same plan and the same files give the same results, byte for byte; every file appears whole or not
-at all, the ledger last. What nobody foresaw fails the cell or the target it happens to; where it happens to the run as a
-whole, there is a ledger all the same.
+at all, the ledger last. What nobody foresaw fails the cell or the target it happens to; where it happens to the whole
+run, there is a ledger all the same.
 """
 
 from __future__ import annotations
@@ -102,8 +102,7 @@ def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
     with ExitStack() as stack:
         stack.enter_context(seldom_collected())
         parquet, csv, merged_parquet, merged_csv, bom = (
-            stack.enter_context(atomic_file(folder / name))
-            for name in _TABLES
+            stack.enter_context(atomic_file(folder / name)) for name in _TABLES
         )
         table = stack.enter_context(FindingsWriter(plan.run, parquet, csv))
         merged = stack.enter_context(MergedWriter(plan.run, merged_parquet, merged_csv))

@@ -17,6 +17,7 @@ from orchestrator.cluster.fates import Fate, Fates, Surroundings
 from orchestrator.cluster.labels import ARGO_NODE_ID, ARGO_WORKFLOW, of_run
 from orchestrator.documents import DocumentError, encode, read
 from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.masking import mask
 from orchestrator.model import CellRecord, Decision
 from orchestrator.planning.parts import parts, pending
@@ -83,8 +84,7 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> t
             for cell in plan.cells
             if cell.decision is Decision.RUN
         ]
-        for each in work:
-            each.result()
+        notes += filter(None, (each.result() for each in work))
     return (*notes, *_run_notes(fates, logs), *logs.notes())
 
 
@@ -97,9 +97,10 @@ def _ask(run: str, cluster: Cluster, also: str) -> tuple[Fates, list[str]]:
             name = workflow.metadata.name
             selector = f"{ARGO_WORKFLOW}={name}"
             try:
-                left = cluster.pods(selector, fields="status.phase!=Succeeded")
-                pods = {pod.metadata.annotations.get(ARGO_NODE_ID, ""): pod for pod in left}
-                fates.add(workflow, Surroundings(pods, warnings))
+                with guarded(f"reading how the cells of Workflow {name} went", passing=(msgspec.DecodeError,)):
+                    left = cluster.pods(selector, fields="status.phase!=Succeeded")
+                    pods = {pod.metadata.annotations.get(ARGO_NODE_ID, ""): pod for pod in left}
+                    fates.add(workflow, Surroundings(pods, warnings))
             except UnreachableError:
                 raise
             except (ScanmatrixError, msgspec.DecodeError) as error:
@@ -134,12 +135,17 @@ def _warnings(cluster: Cluster) -> dict[str, tuple[str, ...]]:
     return {suffix: tuple(messages) for suffix, messages in found.items()}
 
 
-def _write(path: Path, fate: Fate, scan: Scan, logs: _Logs) -> None:
-    """Bring a cell's record up to what the cluster knows of it."""
-    before = _read(path)
-    record = _told(before, fate, scan, logs)
-    if record != before:
-        write_atomic(path, encode(record))
+def _write(path: Path, fate: Fate, scan: Scan, logs: _Logs) -> str:
+    """Bring a cell's record up to what the cluster knows of it; what nobody foresaw then, for the summary."""
+    try:
+        with guarded(f"writing down how {path.parent.name} × {scan.name} went in the cluster"):
+            before = _read(path)
+            record = _told(before, fate, scan, logs)
+            if record != before:
+                write_atomic(path, encode(record))
+    except InternalError as error:
+        return str(error)
+    return ""
 
 
 def _told(before: CellRecord, fate: Fate, scan: Scan, logs: _Logs) -> CellRecord:

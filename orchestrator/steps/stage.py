@@ -96,7 +96,9 @@ def stage(
                 if _link(blob, tarball):
                     break
             else:
-                raise VolumeError(f"{blob} disappears as soon as it is there; does another run evict it? Run them in turn")
+                raise VolumeError(
+                    f"{blob} disappears as soon as it is there; does another run evict it? Run them in turn"
+                )
             if not target.is_repository and not target.compressions:  # planned offline
                 _check_tarball(found, target, tarball)
             version = pin(volume, plan.run, target_id, scan) if found.database else ""

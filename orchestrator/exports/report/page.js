@@ -19,9 +19,18 @@
     return one.slice(0, same);
   }, head.labels[0] ?? ""))?.[0].length ?? 0;
 
+  // As `orchestrator.kit.text.visible`: nothing of a text is hidden, and none turns the direction of its neighbours.
+  const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|(?![\ufe0e\ufe0f])\p{Default_Ignorable_Code_Point}/u.source;
+  const UNCLEAR = new RegExp(`${HIDDEN}|\\\\(?=[\\\\xuUnrt]|${HIDDEN})`, "gu");
+  const SHORT = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
+  const seen = (text) => text.replace(UNCLEAR, (found) => {
+    const hex = found.codePointAt(0).toString(16);
+    return SHORT[found] ?? (hex.length < 3 ? `\\x${hex.padStart(2, "0")}` : hex.length < 5 ? `\\u${hex.padStart(4, "0")}` : `\\U${hex.padStart(8, "0")}`);
+  });
+
   const element = (tag, text, className) => {
     const made = document.createElement(tag);
-    if (text) made.textContent = text;
+    if (text) made.textContent = seen(text);
     if (className) made.className = className;
     return made;
   };
@@ -74,7 +83,7 @@
     byId("status").textContent = `${number.format(shown.length)} of ${number.format(rows)} findings${rows > shown.length ? " match" : ""}`;
     const place = state.target === null ? -1 : values("target").indexOf(state.target);
     only.hidden = state.target === null;
-    only.textContent = `Only ${place < 0 ? state.target : head.labels[place]} ✕`;
+    only.textContent = `Only ${seen(place < 0 ? state.target : head.labels[place])} ✕`;
     box.scrollTop = 0;
     draw();
   }
@@ -118,7 +127,7 @@
     made.setAttribute("aria-rowindex", place + 2);
     const cell = (text, title = text) => {
       const td = element("td", text);
-      if (title) td.title = title;
+      if (title) td.title = seen(title);
       made.append(td);
       return td;
     };
@@ -129,7 +138,7 @@
     id.dataset.row = row;
     const first = cell();
     first.append(id);
-    first.title = value("id", row);
+    first.title = seen(value("id", row));
     if (value("kev", row)) first.append(element("span", "KEV", "mark"));
     if (value("suppressed", row)) first.append(element("span", value("suppressed", row).replace("_", " "), "mark quiet"));
     cell(value("package", row) || value("locations", row).join(", "));
@@ -185,7 +194,7 @@
 
   function open(row) {
     const of = (name) => value(name, row);
-    byId("detail-title").textContent = of("id");
+    byId("detail-title").textContent = seen(of("id"));
     byId("facts").replaceChildren();
     fact("Title", [of("title")]);
     fact("Advisories", of("kind") === "vulnerability" ? [of("id"), ...of("aliases")] : []);

@@ -15,6 +15,7 @@ import jinja2
 
 from orchestrator.exports.report import counting, matrix, rows, sections, severities, trend
 from orchestrator.exports.report.merged import open_merged
+from orchestrator.kit.text import visible
 from orchestrator.model import Outcome
 from orchestrator.results.policy import coverage
 
@@ -111,6 +112,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_show,
         trim_blocks=True,
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(_own),
@@ -118,6 +120,11 @@ def _template() -> jinja2.Template:
     environment.filters["words"] = matrix.words
     environment.filters["number"] = "{:,}".format
     return environment.get_template("page.html.j2")
+
+
+def _show(value: Any) -> Any:
+    """What an expression of the template puts into the page: text made visible, our own mark-up as it is."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 @cache

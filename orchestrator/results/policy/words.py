@@ -79,6 +79,5 @@ def told(verdict: Verdict, rows: int = SHOWN) -> list[str]:
 
 
 def clip(row: str) -> str:
-    """A row in one line of bounded length; keys hold what scanners wrote."""
-    row = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in row)
+    """A row of bounded length; keys hold what scanners wrote."""
     return row if len(row) <= _WIDTH else row[: _WIDTH - 1] + "…"

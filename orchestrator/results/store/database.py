@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.results.ledger import finished_runs
 from orchestrator.results.store import migration, names, one_target, queries, retention, search, writing
 from orchestrator.results.store.connection import make_engine, mask, parse_url, told, writing_alone
@@ -119,8 +120,9 @@ class Store:
         taken, damaged = [], {}
         for run in self._write(lambda connection: writing.lacking(connection, volume, asked)):
             try:
-                taken.append(self.take_in(volume, run))
-            except DamagedRunError as error:
+                with guarded(f"importing run {run}"):
+                    taken.append(self.take_in(volume, run))
+            except (DamagedRunError, InternalError) as error:
                 damaged[run] = str(error)
         new = tuple(one for one in taken if not one.known)
         return TakenInAll(runs=new, known=len(asked) - len(new) - len(damaged), damaged=damaged)
