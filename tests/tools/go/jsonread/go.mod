@@ -1,0 +1,3 @@
+module jsonread
+
+go 1.22
