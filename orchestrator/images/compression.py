@@ -1,7 +1,11 @@
-"""Compressed streams as plain ones: gzip and zstd, told by their first bytes, as container runtimes tell them."""
+"""Compressed streams as plain ones: gzip and zstd, told by their first bytes, as container runtimes tell them.
 
-import gzip
+Any number of gzip members or zstd frames in a row are one stream, and what follows the last of them must be another:
+rubbish there is damage, as it is to Go's `compress/gzip`, so that nobody sees more of a layer than we do.
+"""
+
 import io
+import zlib
 from typing import BinaryIO
 
 import zstandard
@@ -9,17 +13,66 @@ import zstandard
 _ZSTD_WINDOW = 1 << 27  # 128 MiB, what `zstd --long` needs; more is an attack on our memory
 # zstd can fold 128 KiB into 4 bytes: what one piece of input unfolds to is held in memory, and stays below 64 MiB so.
 _ZSTD_INPUT = 2048
+_GZIP_INPUT = 1 << 15
+#: What a new gzip member is read by first: what lies behind its end is copied, so many tiny ones must cost no more.
+_GZIP_FIRST = 512
+_GZIP = 16 + zlib.MAX_WBITS  # zlib's word for a gzip header and trailer, both proven
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 def decompressed(stream: BinaryIO) -> BinaryIO:
-    """A gzip, zstd or plain stream as plain bytes; the first bytes tell which."""
+    """A gzip, zstd or plain stream as plain bytes; the first bytes tell which.
+
+    Reading raises `EOFError`, `zlib.error` or `zstandard.ZstdError` where it is truncated or damaged.
+    """
     kind = compression_of(stream)
     if kind == "gzip":
-        return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value] # it is one in all but name
+        return io.BufferedReader(_Gzip(stream), 1 << 18)
     if kind == "zstd":
         return io.BufferedReader(_Zstd(stream), 1 << 17)
     return stream
+
+
+class _Gzip(io.RawIOBase):
+    """The plain bytes of a gzip stream of any number of members (RFC 1952)."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._input = memoryview(b"")  # read, not unfolded yet
+        self._piece = _GZIP_FIRST
+        self._member: zlib._Decompress | None = None
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override] # the stubs want any Buffer
+        """Fill the buffer as far as one piece of input goes.
+
+        Raises:
+            EOFError: the input ends within a member.
+            zlib.error: the input is damaged.
+        """
+        while True:
+            if not self._input:
+                self._input = memoryview(self._stream.read(_GZIP_INPUT))
+            if self._member is None:
+                if not self._input:
+                    return 0
+                self._member, self._piece = zlib.decompressobj(_GZIP), _GZIP_FIRST
+            piece = self._input[: self._piece]
+            data = self._member.decompress(piece, len(buffer))
+            left = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            self._input = self._input[len(piece) - len(left) :]
+            self._piece = min(2 * self._piece, _GZIP_INPUT)
+            if self._member.eof:
+                self._member = None
+            elif not piece and not data:
+                raise EOFError("compressed file ended before the end of its gzip stream was reached")
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
 
 
 class _Zstd(io.RawIOBase):

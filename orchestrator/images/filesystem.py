@@ -7,20 +7,24 @@ absolute names stay within the root; parents that are symbolic links are followe
 
 from __future__ import annotations
 
-import io
-import tarfile
 import zlib
-from enum import Enum
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, NamedTuple
 
 import zstandard
 
 from orchestrator.images.interface import ArchiveError
+from orchestrator.images.layers import Budget, read_layer
+from orchestrator.images.nodes import Kind, Node, ambiguous, clear
+from orchestrator.kit import tar
+from orchestrator.kit.tar import TarError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from orchestrator.images.archive import Tarball
+    from orchestrator.kit.tar import Entry, TarReader
+
+__all__ = ["MAX_CONTENT", "MAX_NAMES", "Filesystem", "Kind", "Node", "merge"]
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -28,39 +32,12 @@ _OPAQUE = ".wh..wh..opq"
 _MAX_LINKS = 40
 #: Most names kept of one image (about 100 bytes each); no real image comes near.
 MAX_NAMES = 3_000_000
+#: Most bytes of these names, and of where links lead.
+MAX_TEXT = 512 * 1024 * 1024
+#: Most steps along symbolic links, all told: a few seconds. One entry of a real image takes a handful.
+MAX_STEPS = 20_000_000
 #: Most bytes kept of one file that is read.
 MAX_CONTENT = 1024 * 1024
-
-
-class Kind(Enum):
-    """What a name stands for."""
-
-    FOLDER = "folder"
-    FILE = "file"
-    LINK = "link"
-    OTHER = "other"
-
-
-class Node:
-    """One name in the merged filesystem.
-
-    Attributes:
-        kind: what it is; a hard link is a file like any other.
-        executable: any of the three execute bits is set.
-        target: of a symbolic link, as written.
-        children: names in a folder.
-        content: bytes of a file that was asked for; None of every other.
-    """
-
-    __slots__ = ("children", "content", "executable", "kind", "layer", "target")
-
-    def __init__(self, kind: Kind, layer: int, *, executable: bool = False, target: str = "") -> None:
-        self.kind = kind
-        self.layer = layer
-        self.executable = executable
-        self.target = target
-        self.children: dict[str, Node] = {}
-        self.content: bytes | None = None
 
 
 class Filesystem:
@@ -68,17 +45,17 @@ class Filesystem:
 
     def __init__(self) -> None:
         self._root = Node(Kind.FOLDER, -1)
-        self._names = 0
+        self._names = self._text = self._steps = 0
 
     def lookup(self, path: str) -> Node | None:
         """What a path leads to, symbolic links followed; None when there is nothing, or links run in circles."""
-        found = self._walk(path, follow_last=True)
-        return found[0] if found else None
+        way = self._walk(_parts_with_dots(path))
+        return way.node if way else None
 
     def real(self, path: str) -> str | None:
         """The absolute path without symbolic links; None when there is nothing."""
-        found = self._walk(path, follow_last=True)
-        return "/" + "/".join(found[1]) if found else None
+        way = self._walk(_parts_with_dots(path))
+        return "/" + "/".join(name for name, _ in way.trail[1:]) if way else None
 
     def names(self, folder: str) -> tuple[str, ...]:
         """Names in a folder, sorted; none when it is no folder."""
@@ -90,85 +67,143 @@ class Filesystem:
         node = self.lookup(path)
         return node.content if node else None
 
-    def add(self, layer: int, name: str, node: Node) -> None:
+    def add(self, layer: int, parts: list[str], node: Node) -> None:
         """Put one entry of a layer into place, over whatever lower layers have there."""
-        *folders, last = _parts(name) or [""]
-        if not last:
+        if not parts:
             return
-        parent = self._make_folders(folders, layer)
+        *folders, last = parts
+        way = self._way(folders, layer)
+        parent = way.node
         before = parent.children.get(last)
         if before and before.kind is Kind.FOLDER and node.kind is Kind.FOLDER:
-            before.layer = layer
+            before.layer = before.touched = layer
             return
-        self._count()
+        if before and before.through and not way.through:
+            raise ambiguous(last)
+        node.through = way.through
+        self._count(len(last) + len(node.target))
         parent.children[last] = node
 
-    def whiteout(self, layer: int, folder: str, name: str) -> None:
+    def whiteout(self, layer: int, folders: list[str], name: str) -> None:
         """Remove a name that lower layers have; what this layer itself wrote stays."""
-        parent = self.lookup(folder)
-        if parent and (node := parent.children.get(name)) and not _prune(node, layer):
-            del parent.children[name]
+        way = self._walk(folders, layer=layer)
+        node = way.node.children.get(name) if way else None
+        if way is None or node is None:
+            return
+        if way.through or node.through:
+            raise ambiguous(name)
+        if node.touched == layer:
+            clear(node, layer)
+        else:
+            del way.node.children[name]
 
-    def opaque(self, layer: int, folder: str) -> None:
+    def opaque(self, layer: int, folders: list[str]) -> None:
         """Remove everything that lower layers have in a folder."""
-        if node := self.lookup(folder):
-            _prune(node, layer)
+        if way := self._walk(folders, layer=layer):
+            if way.through:
+                raise ambiguous(_OPAQUE)
+            clear(way.node, layer)
 
-    def linked(self, layer: int, target: str) -> Node:
-        """A node for a hard link to a path."""
-        found = self._walk(target, follow_last=False)
-        node = Node(Kind.FILE, layer, executable=bool(found and found[0].executable))
-        node.content = found[0].content if found else None
+    def linked(self, layer: int, target: list[str]) -> Node | None:
+        """A node for a hard link to a path; None when nothing is there that one could link to."""
+        way = self._walk(target, follow_last=False)
+        if way is None or way.node.kind is Kind.FOLDER:
+            return None
+        before = way.node
+        node = Node(before.kind, layer, executable=before.executable, target=before.target)
+        node.content = before.content
         return node
 
-    def _count(self) -> None:
+    def _count(self, text: int) -> None:
         self._names += 1
+        self._text += text
         if self._names > MAX_NAMES:
             raise ArchiveError(f"the image has more than {MAX_NAMES:,} files; exclude it from this scan")
+        if self._text > MAX_TEXT:
+            raise ArchiveError(f"the names in the image take more than {MAX_TEXT:,} bytes; exclude it from this scan")
 
-    def _make_folders(self, folders: list[str], layer: int) -> Node:
-        """The folder that an entry goes into; parents without an entry of their own are made."""
-        real: list[str] = []
-        node = self._root
-        for part in folders:
-            child = node.children.get(part)
-            if child and child.kind is Kind.LINK:
-                found = self._walk("/".join([*real, part]), follow_last=True)
-                if found and found[0].kind is Kind.FOLDER:
-                    node, real = found[0], found[1]
-                    continue
-                child = None
-            if child is None or child.kind is not Kind.FOLDER:
-                self._count()
-                child = node.children[part] = Node(Kind.FOLDER, layer)
-            node = child
-            real.append(part)
-        return node
+    def _way(self, folders: list[str], layer: int) -> _Way:
+        """The way to the folder that an entry goes into; parents without an entry of their own are made."""
+        way = self._walk(folders, layer=layer, make=True)
+        if way is None:
+            raise TarError("an entry lies below symbolic links that run in circles")
+        for _, node in way.trail:
+            node.touched = layer
+            node.through = node.through or way.through
+        return way
 
-    def _walk(self, path: str, *, follow_last: bool) -> tuple[Node, list[str]] | None:
-        """The node of a path, and its real parts."""
-        pending = _parts_with_dots(path)[::-1]
-        trail: list[tuple[str, Node]] = []
+    def _walk(self, parts: list[str], *, follow_last: bool = True, layer: int = -1, make: bool = False) -> _Way | None:
+        """The way to a path; None when there is nothing, or links run in circles.
+
+        Args:
+            parts: of the path.
+            follow_last: also where the last of them is a symbolic link.
+            layer: on whose behalf.
+            make: missing folders, in the place of files of lower layers if need be.
+        """
+        pending = parts[::-1]
+        trail = [("", self._root)]
         links = 0
+        through = False
         while pending:
             part = pending.pop()
             if part == "..":
-                if trail:
+                if len(trail) > 1:
                     trail.pop()
                 continue
-            child = (trail[-1][1] if trail else self._root).children.get(part)
-            if child is None:
-                return None
-            if child.kind is Kind.LINK and (pending or follow_last):
+            parent = trail[-1][1]
+            child = parent.children.get(part)
+            if child and child.kind is Kind.LINK and (pending or follow_last):
                 links += 1
                 if links > _MAX_LINKS:
                     return None
+                through = through or child.layer < layer
                 if child.target.startswith("/"):
-                    trail = []
-                pending += _parts_with_dots(child.target)[::-1]
+                    trail = trail[:1]
+                pending += self._target(child)
                 continue
+            if make and (child is None or child.kind is not Kind.FOLDER):
+                child = self._make_folder(parent, part, layer)
+            if child is None:
+                return None
             trail.append((part, child))
-        return (trail[-1][1] if trail else self._root), [name for name, _ in trail]
+        return _Way(trail, through)
+
+    def _make_folder(self, parent: Node, name: str, layer: int) -> Node:
+        """A folder that an entry lies in, though nothing says so; over a file only if a lower layer has it."""
+        before = parent.children.get(name)
+        if before and before.through:
+            raise ambiguous(name)
+        if before and before.layer == layer:
+            raise TarError(f"an entry lies below {name[:200]!r}, which is no folder")
+        self._count(len(name))
+        folder = parent.children[name] = Node(Kind.FOLDER, layer)
+        return folder
+
+    def _target(self, link: Node) -> list[str]:
+        """Parts of where a link leads, the last first."""
+        parts = _parts_with_dots(link.target)
+        self._steps += len(parts)
+        if self._steps > MAX_STEPS:
+            raise ArchiveError("following the image's symbolic links never ends; exclude it from this scan")
+        return parts[::-1]
+
+
+class _Way(NamedTuple):
+    """The nodes on the way to a path.
+
+    Attributes:
+        trail: each with its real name, the root first.
+        through: a symbolic link of a lower layer was followed.
+    """
+
+    trail: list[tuple[str, Node]]
+    through: bool
+
+    @property
+    def node(self) -> Node:
+        """Where it leads."""
+        return self.trail[-1][1]
 
 
 def merge(tarball: Tarball, *, contents: Iterable[str] = ()) -> Filesystem:
@@ -179,94 +214,68 @@ def merge(tarball: Tarball, *, contents: Iterable[str] = ()) -> Filesystem:
         contents: paths of files whose bytes to keep, such as `/etc/passwd`; one over `MAX_CONTENT` is not kept.
 
     Raises:
-        ArchiveError: a layer is truncated or damaged, or the image has too many files.
+        ArchiveError: a layer is truncated or damaged, has something that runtimes refuse or differ over, or the image
+            has more names, or unfolds to more bytes, than any real one.
     """
     keep = {tuple(_parts(path)) for path in contents}
     filesystem = Filesystem()
+    budget = Budget(tarball.image)
     for number, layer in enumerate(tarball.image.layers):
         try:
-            _apply(filesystem, number, tarball.open_layer(number), keep)
-        except (tarfile.TarError, EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
+            _apply(filesystem, number, read_layer(tarball.open_layer(number), budget), keep)
+        except (TarError, EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
             raise ArchiveError(f"{tarball.path}: layer {layer.digest} is damaged: {error}; pull it again") from error
+        except ArchiveError as error:
+            raise ArchiveError(f"{tarball.path}: layer {layer.digest}: {error}") from error
     return filesystem
 
 
-def _apply(filesystem: Filesystem, number: int, stream: BinaryIO, keep: set[tuple[str, ...]]) -> None:
+def _apply(
+    filesystem: Filesystem, number: int, entries: Iterable[tuple[TarReader, Entry]], keep: set[tuple[str, ...]]
+) -> None:
     """Put every entry of one layer into place."""
-    for archive, member in _members(stream):
-        parts = _parts(member.name)
+    for reader, entry in entries:
+        parts = _parts(entry.name)
         last = parts[-1] if parts else ""
-        folder = "/".join(parts[:-1])
-        if last == _OPAQUE:
-            filesystem.opaque(number, folder)
-        elif last.startswith(_WHITEOUT + _WHITEOUT):
-            continue  # aufs's own bookkeeping, no file of the image
-        elif last.startswith(_WHITEOUT):
-            filesystem.whiteout(number, folder, last.removeprefix(_WHITEOUT))
-        elif member.islnk():
-            filesystem.add(number, member.name, filesystem.linked(number, member.linkname))
+        if last.startswith(_WHITEOUT):
+            _whiteout(filesystem, number, parts[:-1], last)
+        elif entry.kind == tar.Kind.GLOBAL:
+            continue
+        elif entry.kind == tar.Kind.HARD_LINK:
+            node = filesystem.linked(number, _parts(entry.link))
+            if node is None:
+                raise TarError(f"the hard link {entry.name[:200]!r} leads to nothing that came before it")
+            filesystem.add(number, parts, node)
         else:
-            node = Node(_kind(member), number, executable=bool(member.mode & 0o111), target=member.linkname)
-            if tuple(parts) in keep and member.isreg() and member.size <= MAX_CONTENT:
-                file = archive.extractfile(member)
-                node.content = file.read() if file else None
-            filesystem.add(number, member.name, node)
+            node = Node(_kind(entry), number, executable=bool(entry.mode & 0o111), target=entry.link)
+            if tuple(parts) in keep and entry.is_file and entry.size <= MAX_CONTENT:
+                node.content = reader.read(entry)
+            filesystem.add(number, parts, node)
 
 
-def _members(stream: BinaryIO) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """Entries of one layer, read as a stream; the archive forgets them as it goes, so memory stays flat."""
-    counted = _Counted(stream)
-    buffered = io.BufferedReader(counted, 256 * 1024)
-    if buffered.peek(1):
-        with tarfile.open(fileobj=buffered, mode="r|") as archive:
-            for member in archive:
-                yield archive, member
-                archive.members.clear()  # type: ignore[attr-defined] # public, but not in the type stubs
-        while buffered.read(1024 * 1024):  # to the end, so that the compression's own checksum is proved too
-            pass
-    if counted.total % tarfile.BLOCKSIZE:
-        raise EOFError("it ends within a block of its tar")
+def _whiteout(filesystem: Filesystem, number: int, folders: list[str], name: str) -> None:
+    """Obey a whiteout.
 
-
-class _Counted(io.RawIOBase):
-    """A stream that can be buffered, and that knows how many bytes were read of it."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        super().__init__()
-        self._stream = stream
-        self.total = 0
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override] # the stubs' Buffer is 3.12
-        """Fill the buffer as far as one read goes."""
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        self.total += len(data)
-        return len(data)
-
-
-def _prune(node: Node, layer: int) -> bool:
-    """Drop from a node everything not written by this layer; whether anything of it stays.
-
-    Works with a stack of its own: a hostile layer may nest deeper than Python recurses.
+    Raises:
+        TarError: it would remove its own folder or the one above, which runtimes refuse, or do.
     """
-    order = [node]
-    for one in order:
-        order.extend(one.children.values())
-    for one in reversed(order):
-        one.children = {name: child for name, child in one.children.items() if child.layer == layer or child.children}
-    return node.layer == layer or bool(node.children)
+    hidden = name.removeprefix(_WHITEOUT)
+    if name == _OPAQUE:
+        filesystem.opaque(number, folders)
+    elif hidden.startswith(_WHITEOUT):
+        return  # aufs's own bookkeeping, no file of the image
+    elif hidden in {"", ".", ".."}:
+        raise TarError(f"{name!r} hides no file")
+    else:
+        filesystem.whiteout(number, folders, hidden)
 
 
-def _kind(member: tarfile.TarInfo) -> Kind:
-    if member.isdir():
+def _kind(entry: Entry) -> Kind:
+    if entry.kind == tar.Kind.FOLDER:
         return Kind.FOLDER
-    if member.issym():
+    if entry.kind == tar.Kind.SYMBOLIC_LINK:
         return Kind.LINK
-    return Kind.FILE if member.isreg() else Kind.OTHER
+    return Kind.FILE if entry.is_file else Kind.OTHER
 
 
 def _parts_with_dots(path: str) -> list[str]:

@@ -3,19 +3,23 @@
 import io
 import os
 import posixpath
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from orchestrator.images.interface import ArchiveError
+from orchestrator.kit.tar import Entry, Kind, TarError, TarReader
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 # Far above any image archive (three members a layer), far below what a table of them would cost us.
 _MEMBER_LIMIT = 20_000
-# tarfile reads an extended header whole into memory, whatever size it claims.
-_READ_LIMIT = 4 * 1024 * 1024
+# Longer than the longest path that Linux opens.
+_NAME_LIMIT = 4096
+_CHUNK = 1 << 20
+#: File types of stat(2), which belong into the type flag but stand in the mode of some archives, too.
+_FILE_TYPE, _FOLDER_TYPE = 0o100_000, 0o040_000
+_TYPES = {_FILE_TYPE, _FOLDER_TYPE, 0o010_000, 0o020_000, 0o060_000, 0o120_000, 0o140_000}
 
 
 class Member(NamedTuple):
@@ -67,7 +71,8 @@ def read_members(file: BinaryIO, path: Path) -> dict[str, Member]:
     """List the regular members of an uncompressed tar file by their normalised names, without reading their content.
 
     Folders are left out. A symbolic or hard link that names another regular member of the archive counts as that
-    member (`docker save` shares equal layers so); nothing is ever written under any of these names.
+    member (`docker save` shares equal layers so); nothing is ever written under any of these names. Of two members with
+    one name some tools read the first and some the last, so both must have the same content.
 
     Args:
         file: the tar file, seekable.
@@ -76,66 +81,116 @@ def read_members(file: BinaryIO, path: Path) -> dict[str, Member]:
     Raises:
         ArchiveError: not a tar file, truncated, or with a name, link or device that has no place in an image archive.
     """
+    table = _Table(file, path)
     length = file.seek(0, os.SEEK_END)
     file.seek(0)
-    members: dict[str, Member] = {}
-    links: dict[str, str] = {}
     try:
-        with tarfile.open(fileobj=_Bounded(file), mode="r:") as archive:
-            for number, member in enumerate(archive):
-                if number >= _MEMBER_LIMIT:
-                    raise ArchiveError(f"{path}: more than {_MEMBER_LIMIT} members, so not an image archive")
-                name = _safe_name(member.name, path)
-                if member.isreg() and not member.issparse():
-                    _check_end(member, length, path)
-                    members[name] = Member(member.offset_data, member.size)
-                elif member.issym() or member.islnk():
-                    links[name] = _link_target(name, member, path)
-                elif not member.isdir():
-                    raise ArchiveError(f"{path}: {member.name!r} is a device or special file; nothing of it was read")
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-        raise ArchiveError(f"{path}: not a tar file, or damaged: {error}") from error
-    for name, target in links.items():
-        if target not in members:
-            raise ArchiveError(f"{path}: {name!r} is a link to {target!r}, which is no file of the archive; refused")
-        members[name] = members[target]
-    return members
+        for number, entry in enumerate(TarReader(file, length=length)):
+            if number >= _MEMBER_LIMIT:
+                raise ArchiveError(f"{path}: more than {_MEMBER_LIMIT} members, so not an image archive")
+            table.add(entry, length)
+    except TarError as error:
+        raise ArchiveError(f"{path}: not a tar file, or damaged: {error}; fetch or save it again") from error
+    return table.resolved()
 
 
-def _safe_name(name: str, path: Path) -> str:
-    parts = name.split("/")
-    if name.startswith("/") or ".." in parts or "\0" in name:
-        raise ArchiveError(f"{path}: the member name {name!r} leads out of the archive; nothing of it was read")
-    return posixpath.normpath(name)
+class _Table:
+    """Members and links of an archive by their normalised names."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._descriptor, self._path = file.fileno(), path
+        self._members: dict[str, Member] = {}
+        self._links: dict[str, str] = {}
+        self._folders: set[str] = set()
+
+    def add(self, entry: Entry, length: int) -> None:
+        """Take in one more entry of an archive of this length."""
+        if entry.kind == Kind.GLOBAL:
+            return
+        name = self._safe_name(entry.name)
+        self._check_mode(entry)
+        if entry.kind == Kind.FOLDER:
+            self._folders.add(name)
+        elif entry.is_file and entry.parts is None:
+            if entry.offset + entry.size > length:
+                raise ArchiveError(
+                    f"{self._path}: truncated: {_short(name)} ends after the end of the file; fetch it again"
+                )
+            self._put_member(name, Member(entry.offset, entry.size))
+        elif entry.kind in {Kind.SYMBOLIC_LINK, Kind.HARD_LINK}:
+            self._put_link(name, self._link_target(name, entry))
+        else:
+            raise ArchiveError(
+                f"{self._path}: {_short(entry.name)} is a device or special file; nothing of it was read"
+            )
+
+    def resolved(self) -> dict[str, Member]:
+        """All members, those under the names of links too."""
+        for name in self._members.keys() | self._links.keys():
+            if name in self._folders:
+                raise ArchiveError(f"{self._path}: {_short(name)} is a folder and a file at once; refused")
+        found = dict(self._members)
+        for name, target in self._links.items():
+            if target not in self._members:
+                raise ArchiveError(
+                    f"{self._path}: {_short(name)} is a link to {_short(target)}, no file of the archive; refused"
+                )
+            found[name] = self._members[target]
+        return found
+
+    def _put_member(self, name: str, member: Member) -> None:
+        before = self._members.setdefault(name, member)
+        if name in self._links or not self._equal(before, member):
+            raise self._twice(name)
+
+    def _put_link(self, name: str, target: str) -> None:
+        if name in self._members or self._links.setdefault(name, target) != target:
+            raise self._twice(name)
+
+    def _twice(self, name: str) -> ArchiveError:
+        return ArchiveError(
+            f"{self._path}: has {_short(name)} twice, and tools differ over which of them counts; save the image again"
+        )
+
+    def _equal(self, one: Member, other: Member) -> bool:
+        if one.offset == other.offset or one.size != other.size:
+            return one.size == other.size
+        for at in range(0, one.size, _CHUNK):
+            size = min(_CHUNK, one.size - at)
+            first, second = (os.pread(self._descriptor, size, each.offset + at) for each in (one, other))
+            if first != second:
+                return False
+        return True
+
+    def _safe_name(self, name: str) -> str:
+        parts = name.split("/", _NAME_LIMIT)
+        if len(name) > _NAME_LIMIT:
+            raise ArchiveError(f"{self._path}: a member name of {len(name)} characters; nothing of it was read")
+        if name.startswith("/") or ".." in parts or "\0" in name:
+            raise ArchiveError(
+                f"{self._path}: the member name {_short(name)} leads out of the archive; nothing of it was read"
+            )
+        return posixpath.normpath(name)
+
+    def _link_target(self, name: str, entry: Entry) -> str:
+        base = posixpath.dirname(name) if entry.kind == Kind.SYMBOLIC_LINK else ""
+        if len(entry.link) > _NAME_LIMIT:
+            raise ArchiveError(f"{self._path}: the link {_short(name)} leads to a name that is too long; refused")
+        target = posixpath.normpath(posixpath.join(base, entry.link))
+        if target.startswith(("/", "../")) or target == "..":
+            raise ArchiveError(
+                f"{self._path}: the link {_short(name)} leads out of the archive, to {_short(entry.link)}; refused"
+            )
+        return target
+
+    def _check_mode(self, entry: Entry) -> None:
+        """Skopeo asks the mode, too, what a member is: a file that it takes for a link would be another file there."""
+        expected = _FOLDER_TYPE if entry.kind == Kind.FOLDER else _FILE_TYPE
+        if entry.kind != Kind.SYMBOLIC_LINK and (entry.mode & ~0o7777) in _TYPES - {expected}:
+            raise ArchiveError(
+                f"{self._path}: type and mode of {_short(entry.name)} say different things; nothing of it was read"
+            )
 
 
-def _link_target(name: str, member: tarfile.TarInfo, path: Path) -> str:
-    base = posixpath.dirname(name) if member.issym() else ""
-    target = posixpath.normpath(posixpath.join(base, member.linkname))
-    if target.startswith(("/", "../")) or target == "..":
-        raise ArchiveError(f"{path}: the link {name!r} leads out of the archive, to {member.linkname!r}; refused")
-    return target
-
-
-def _check_end(member: tarfile.TarInfo, length: int, path: Path) -> None:
-    if member.size < 0 or member.offset_data + member.size > length:
-        raise ArchiveError(f"{path}: truncated: {member.name!r} ends after the end of the file; fetch it again")
-
-
-class _Bounded(io.RawIOBase):
-    """Refuses reads no honest tar header needs."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__()
-        self._file = file
-
-    def read(self, size: int = -1, /) -> bytes:
-        if not 0 <= size <= _READ_LIMIT:
-            raise tarfile.ReadError(f"a header of {size} bytes")
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
+def _short(name: str) -> str:
+    return repr(name if len(name) <= 200 else f"{name[:200]}…")  # noqa: PLR2004 - a line or two

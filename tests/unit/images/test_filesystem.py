@@ -175,7 +175,10 @@ KINDS = st.sampled_from([{}, FOLDER, link("/a"), link("../b"), link("c/a"), hard
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
 @given(st.lists(st.lists(st.tuples(NAMES, KINDS), max_size=8), min_size=1, max_size=3))
 def test_whatever_the_layers_hold_every_path_leads_within_the_root(view, stack):
-    found = view(*(raw(*((name, b"", kind) for name, kind in entries), compression="none") for entries in stack))
+    try:
+        found = view(*(raw(*((name, b"", kind) for name, kind in entries), compression="none") for entries in stack))
+    except ArchiveError:
+        return  # runtimes refuse it, or differ over it
     for path in paths(found):
         assert not set(path.split("/")) & {".", ".."}
         real = found.real(path)
