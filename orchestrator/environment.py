@@ -85,18 +85,23 @@ def _location(kind: type[Section], name: str) -> Location:
     for word in name.removeprefix(PREFIX).split("__"):
         section = section_at(kind, location)
         if section is None:
-            whole = PREFIX + "__".join(map(_spell, map(str, location)))
+            whole = PREFIX + "__".join(map(spell, map(str, location)))
             raise SourceError([Problem(name, 0, f"only a whole value can be given here: set {whole} to YAML or JSON")])
-        keys = {_spell(key): key for key in fields(section)}
+        keys = {spell(key): key for key in fields(section)}
         if word not in keys:
-            known = [PREFIX + "__".join([*(_spell(str(step)) for step in location), key]) for key in keys]
+            known = [PREFIX + "__".join([*(spell(str(step)) for step in location), key]) for key in keys]
             known += () if location else sorted(GIT_VARIABLES)
             raise SourceError([Problem(name, 0, f"no key is named so{suggest(name, known)}")])
         location = (*location, keys[word])
     return location
 
 
-def _spell(key: str) -> str:
+def variable_at(location: Location) -> str:
+    """Name of the variable for the value at a location: `limits.imagesInFlight` has `SCANMATRIX_LIMITS__…`."""
+    return PREFIX + "__".join(spell(str(step)) for step in location)
+
+
+def spell(key: str) -> str:
     """`imagesInFlight` as `IMAGES_IN_FLIGHT`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).upper()
 

@@ -7,6 +7,7 @@ import re
 from urllib.parse import urlsplit
 
 from orchestrator.errors import UsageError
+from orchestrator.masking import find, mask
 
 _SCP = re.compile(r"(?:[\w.][\w.-]*@)?(?P<host>[A-Za-z0-9][\w.-]*):(?![-:])(?P<path>\S+)")
 # git-check-ref-format(1), without what a fetch would read as more than one ref.
@@ -37,7 +38,7 @@ def judge_url(url: str) -> str:
         message = "a git URL must have a valid host; write https://…, ssh://…, user@host:path or file:///…"
         raise UsageError(message) from None
     host = parts.hostname or ""
-    shown = f"{parts.scheme}://{host}{parts.path}"
+    shown = mask(f"{parts.scheme}://{host}{parts.path}")
     if parts.scheme not in {"https", "http", "ssh", "file"}:
         raise UsageError(f"git URL {shown}: only https, ssh and file are supported")
     if holds_credentials(url):
@@ -60,10 +61,14 @@ def judge_ref(ref: str) -> None:
 
 
 def holds_credentials(url: str) -> bool:
-    """Whether a URL has a password in it, or a user where that is a token; nothing of it may then be written down."""
+    """Whether a URL has a password in it, or a user where that is a token; nothing of it may then be written down.
+
+    A password may also stand in its query (`?private_token=…`), or be a token of a known shape anywhere.
+    """
     try:
         parts = urlsplit(url)
-        return parts.password is not None or bool(parts.username and parts.scheme != "ssh")
+        userinfo = parts.password is not None or bool(parts.username and parts.scheme != "ssh")
+        return userinfo or bool(find(url))
     except ValueError:  # brackets that hold no address
         return "@" in url
 

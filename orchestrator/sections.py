@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from orchestrator import model
 from orchestrator.git_url import without_credentials
-from orchestrator.installation import ApiServer, Concurrency, History, Nfs, Operator, Quota, SchedulerPods
+from orchestrator.installation import ApiServer, Concurrency, History, Network, Nfs, Operator, Quota, SchedulerPods
 from orchestrator.quantities import Duration, Size
 from orchestrator.validation import Section
 
@@ -250,6 +250,16 @@ class Cache(Section):
         return self.url == _service_url({"upstream": self.upstream})
 
 
+def _folder(value: str) -> str:
+    """A folder of a node by its one spelling (POSIX, 4.13), so that what it lies in is what it says."""
+    if not re.fullmatch(r"(/[^/\s]+)+", value) or {".", ".."} & set(value.split("/")):
+        raise ValueError(f"{value!r} must be an absolute path without blanks, empty parts, '.' and '..'")
+    return value
+
+
+Folder = Annotated[str, AfterValidator(_folder)]
+
+
 class VolumeSection(Section):
     """The shared volume.
 
@@ -258,7 +268,8 @@ class VolumeSection(Section):
         claim: PersistentVolumeClaim for Argo.
         budget: most bytes that tarballs may take at once.
         over_budget: what to do with a plan over the budget: `split` it into waves, or `refuse` it.
-        host_path: folder of the one node, for the overlay `single-node`.
+        host_path: folder of the one node, for the overlay `single-node`; within one of `host_path_prefixes`.
+        host_path_prefixes: folders of the node that the volume may be, or be in; what a pod owns there is no system's.
         storage_class: of the claim, for the overlay `production`; None for the cluster's default class.
         nfs: export to use there instead of a class.
     """
@@ -267,9 +278,23 @@ class VolumeSection(Section):
     claim: Annotated[str, Field(pattern=_LABEL)] = "scanmatrix"
     budget: Size = 100 * 1024**3
     over_budget: Literal["split", "refuse"] = "split"
-    host_path: Annotated[str, Field(pattern=r"^(/[^/\s]+)+$")] = "/var/lib/scanmatrix"
+    host_path: Folder = "/var/lib/scanmatrix"
+    # Those of the Filesystem Hierarchy Standard 3.0 (3.12, 3.17) for what an administrator puts there.
+    host_path_prefixes: Annotated[tuple[Folder, ...], Field(min_length=1)] = ("/var/lib/scanmatrix", "/srv", "/mnt")
     storage_class: Annotated[str, Field(pattern=_DNS_NAME)] | None = None
     nfs: Nfs | None = None
+
+    @model_validator(mode="after")
+    def _within_a_prefix(self) -> VolumeSection:
+        path = PurePosixPath(self.host_path)
+        if not any(path.is_relative_to(prefix) for prefix in self.host_path_prefixes):
+            raise ValueError(
+                f"hostPath {self.host_path} lies in none of hostPathPrefixes ({', '.join(self.host_path_prefixes)}):"
+                " pods would own a folder of the node's own system; choose another, or name its prefix"
+            )
+        if self.host_path in {"/srv", "/mnt"}:
+            raise ValueError(f"hostPath {self.host_path} is not the scans' alone; take a folder in it")
+        return self
 
 
 class BudgetSection(Section):
@@ -400,6 +425,7 @@ class Argo(Section):
         start_within: seconds a scheduled run may start late, when its moment was missed.
         history: ended Workflows of the schedule to keep.
         api_server: where pods reach the Kubernetes API.
+        network: what pods may reach beside the public internet.
         operators: who may start, watch and end runs.
         quota: most that the namespace's pods may take together.
         scheduler: the Deployment that keeps results fresh.
@@ -418,6 +444,7 @@ class Argo(Section):
     start_within: Annotated[Duration, Field(ge=60)] = 3600
     history: History = History()
     api_server: ApiServer = ApiServer()
+    network: Network = Network()
     operators: tuple[Operator, ...] = ()
     quota: Quota = Quota()
     scheduler: SchedulerPods = SchedulerPods()

@@ -44,11 +44,16 @@ def validate(kind: type[S], source: Source) -> tuple[S | None, list[Problem]]:
 
 def section_at(kind: Any, location: Location) -> type[Section] | None:
     """The model that describes the mapping at a location; None where there is none (a free mapping, a scalar)."""
+    return _model(type_at(kind, location))
+
+
+def type_at(kind: Any, location: Location) -> Any:
+    """The type of the value at a location; None where that is unknown."""
     for step in location:
         kind = _below(kind, step)
         if kind is None:
             return None
-    return _model(kind)
+    return kind
 
 
 def fields(kind: type[Section]) -> Mapping[str, Any]:
@@ -56,23 +61,23 @@ def fields(kind: type[Section]) -> Mapping[str, Any]:
     return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
 
 
-def _plain(kind: Any) -> tuple[Any, ...]:
+def alternatives(kind: Any) -> tuple[Any, ...]:
     """A type's alternatives, without `Annotated` and None."""
     origin = get_origin(kind)
     if origin is Annotated:
-        return _plain(get_args(kind)[0])
+        return alternatives(get_args(kind)[0])
     if origin in {Union, types.UnionType}:
-        return tuple(plain for part in get_args(kind) for plain in _plain(part) if plain is not type(None))
+        return tuple(plain for part in get_args(kind) for plain in alternatives(part) if plain is not type(None))
     return (kind,)
 
 
 def _model(kind: Any) -> type[Section] | None:
-    return next((part for part in _plain(kind) if isinstance(part, type) and issubclass(part, Section)), None)
+    return next((part for part in alternatives(kind) if isinstance(part, type) and issubclass(part, Section)), None)
 
 
 def _below(kind: Any, step: str | int) -> Any:
     """The type of one item of a list, or of one key of a mapping or section; None when that is unknown."""
-    for part in _plain(kind):
+    for part in alternatives(kind):
         if isinstance(step, str) and isinstance(part, type) and issubclass(part, Section):
             return fields(part).get(step)
         arguments = get_args(part)

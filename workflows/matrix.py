@@ -19,6 +19,7 @@ from workflows import pods
 from workflows.cell import fill, retry, scanner_environment
 from workflows.layouts import Template, image_templates, set_names
 from workflows.repositories import REPOSITORY, repository_templates
+from workflows.secrets import refuse_in_scans
 from workflows.settings import ALLOWANCE, SCRATCH, TEMPLATE, literal
 
 if TYPE_CHECKING:
@@ -81,9 +82,10 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
     """All templates of a matrix, the entry point first.
 
     Raises:
-        RenderError: a scan cannot be written as a Workflow.
+        RenderError: a scan cannot be written as a Workflow, or has a secret in it.
     """
     scans = shape.scans if shape.waves else ()
+    refuse_in_scans(scans)
     found: list[Template] = [_matrix(shape, scans)]
     if scans and shape.images:
         found += image_templates(shape, settings)

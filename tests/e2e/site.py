@@ -148,7 +148,7 @@ def _config(
         "scans": {"templates": [f"{scan}.yaml" for scan in templates]},
         "cache": [{"upstream": "docker.io", "remote": upstream.url, "secret": SECRET, "size": "2Gi"}],
         "engine": "argo",
-        "volume": {"budget": "5Gi", "hostPath": str(storage)},
+        "volume": {"budget": "5Gi", "hostPath": str(storage), "hostPathPrefixes": [str(storage)]},
         "argo": {
             "namespace": name,
             "apiServer": {"cidrs": [f"{NODE_IP}/32"], "ports": [int(API_SERVER.rpartition(":")[2])]},
@@ -190,7 +190,8 @@ def _remove(site: Site, *, wait: bool) -> None:
     """Take it away; nobody waits for the last pod to go but who takes away what they write to, too."""
     delete = ("delete", "--ignore-not-found", *(("--timeout=90s",) if wait else ("--wait=false",)))
     run("kubectl", *delete, "namespace", site.namespace, f"{site.namespace}-volume", check=False)
-    run("kubectl", *delete, "pv", f"{site.namespace}-scanmatrix", check=False)
+    volume = f"{site.namespace}-scanmatrix"
+    run("kubectl", *delete, "pv", volume, f"{volume}-owner", check=False)
     shutil.rmtree(site.storage, ignore_errors=True)
 
 

@@ -16,7 +16,7 @@ NAMESPACE = "e2e-install"
 CONFIGURATION = f"""
 targets: [{{csv: {{path: targets.csv}}}}]
 cache: [{{upstream: docker.io, size: 1Gi}}, {{upstream: ghcr.io}}]
-volume: {{budget: 1Gi, hostPath: FOLDER}}
+volume: {{budget: 1Gi, hostPath: FOLDER, hostPathPrefixes: [FOLDER]}}
 argo:
   namespace: {NAMESPACE}
   schedule: 0 3 * * *

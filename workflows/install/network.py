@@ -1,10 +1,13 @@
-"""Who may speak to whom: nothing is allowed but these paths. Pods are told apart by their component.
+"""Who may speak to whom: nothing is allowed but these paths. Pods are known by their component.
 
-Only what every implementation of NetworkPolicies knows is used: labels, networks and numbers of ports.
+Only what every implementation of NetworkPolicies knows is used: labels, networks and numbers of ports. What may go out
+at all may go to the public internet, to the addresses that the configuration names, and to the private networks of
+`argo.network.private`; never to the metadata services of clouds, which give out the credentials of the machine.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,6 +15,7 @@ from urllib.parse import urlsplit
 from orchestrator.catalog import load_catalog
 from orchestrator.cluster import labels as names
 from orchestrator.cluster.labels import ONLINE_COMPONENT
+from orchestrator.installation import NEVER, PRIVATE, excepted, is_never
 from orchestrator.notification_sections import PORTS, variable_of
 from orchestrator.sections import CACHE_PORT
 from workflows.cell import fill
@@ -35,29 +39,34 @@ READERS = ("plan", "pull", "image", "database", SCHEDULER)
 #: Components of pods that speak to nobody but the Kubernetes API.
 ALONE = ("install", "scan", "shard", "left", "evict", "aggregate", "results")
 
-_PORT = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+:([0-9]{2,5})(?=/|$|\s)|://[^/\s:]+:([0-9]{2,5})")
+_MIRROR = re.compile(
+    r"(?P<scheme>https?://)(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?(?=[/?#\s]|$)"
+    r"|(?<![\w.:/-])(?P<bare>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?P<number>:[0-9]{2,5})(?=[/\s]|$)"
+)
 
 
 def policies(config: Config) -> list[Manifest]:
     """Deny everything, then one policy for each kind of pod."""
-    api, dns, anywhere = _api(config), _dns(), _anywhere
-    git = anywhere(_git_ports(config))
+    api, dns = _api(config), _dns()
+    git = _outside(config, {_HTTPS, _SSH}, _git_urls(config))
     cached = _caches(config)
+    upstreams = [one.remote for one in installed(config)]
     return [
         _policy(config, "default-deny", {}),
         # Argo's executor beside a scanner reports to the API; the scanner has no token for it.
         _policy(config, "alone", _components(*ALONE), egress=[api]),
         _policy(config, "pull", _components("pull", "image"), egress=[api, dns, *cached]),
-        _policy(config, "plan", _components("plan"), egress=[api, dns, *cached, git]),
-        _policy(config, "fetch", _components("fetch"), egress=[api, dns, git]),
-        _policy(config, SCHEDULER, _components(SCHEDULER), egress=[api, dns, *cached, anywhere(_of_scheduler(config))]),
+        _policy(config, "plan", _components("plan"), egress=[api, dns, *cached, *git]),
+        _policy(config, "fetch", _components("fetch"), egress=[api, dns, *git]),
+        _policy(config, SCHEDULER, _components(SCHEDULER), egress=[api, dns, *cached, *_of_scheduler(config)]),
         # The one kind of cell that may go out: it asks the API of a git host.
-        _policy(config, ONLINE_COMPONENT, _components(ONLINE_COMPONENT), egress=[api, dns, anywhere({_HTTPS})]),
+        _policy(config, ONLINE_COMPONENT, _components(ONLINE_COMPONENT),
+                egress=[api, dns, *_outside(config, {_HTTPS})]),
         _policy(config, "database", _components("database"),
-                egress=[api, dns, *cached, anywhere({_HTTP, _HTTPS} | _mirror_ports(config))]),
+                egress=[api, dns, *cached, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config))]),
         _policy(config, CACHE, _components(CACHE),
                 ingress=[{"from": [{"podSelector": _components(*READERS)}], "ports": _ports([CACHE_PORT])}],
-                egress=[dns, anywhere({_HTTP, _HTTPS} | {_port(one.remote) for one in installed(config)})]),
+                egress=[dns, *_outside(config, {_HTTP, _HTTPS}, upstreams)]),
     ]  # fmt: skip
 
 
@@ -100,52 +109,96 @@ def _dns() -> Manifest:
 
 
 def _caches(config: Config) -> list[Manifest]:
-    """Our own caches; and the ports of others, of which a policy cannot name the hosts."""
+    """Our own caches; and others, of which a policy cannot name the hosts."""
     found = []
     if installed(config):
         found.append({"to": [{"podSelector": _components(CACHE)}], "ports": _ports([CACHE_PORT])})
-    if elsewhere := {_port(cache.url) for cache in config.cache if not cache.installed}:
-        found.append(_anywhere(elsewhere))
+    if elsewhere := [cache.url for cache in config.cache if not cache.installed]:
+        found += _outside(config, (), elsewhere)
     return found
 
 
-def _anywhere(ports: Iterable[int]) -> Manifest:
-    return {"ports": _ports(sorted(ports))}
+def _outside(config: Config, ports: Iterable[int], urls: Iterable[str] = ()) -> list[Manifest]:
+    """The public internet and the private networks that are named, at some ports and those of some URLs.
+
+    Args:
+        config: names the networks.
+        ports: that are open in any case.
+        urls: whose ports are open as well. One with an address instead of a name opens this very address, too.
+    """
+    urls = tuple(urls)
+    wide = [_block("0.0.0.0/0", (*NEVER, *PRIVATE)), _block("::/0", (*NEVER, *PRIVATE))]
+    wide += [_block(cidr, NEVER) for cidr in config.argo.network.private]
+    found = [{"to": wide, "ports": _ports(sorted({*ports, *map(_port, urls)}))}]
+    named = sorted({(address, _port(url)) for url in urls if (address := _address(url))})
+    return [*found, *({"to": [_block(address, ())], "ports": _ports([port])} for address, port in named)]
 
 
-def _of_scheduler(config: Config) -> set[int]:
+def _block(cidr: str, exceptions: Iterable[str]) -> Manifest:
+    holes = excepted(cidr, exceptions)
+    return {"ipBlock": {"cidr": cidr, **({"except": holes} if holes else {})}}
+
+
+def _address(url: str) -> str:
+    """The network of the one address that a URL names; empty for a name, and for an address that no pod may reach."""
+    try:
+        address = ipaddress.ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return ""
+    network = str(ipaddress.ip_network(address))
+    return "" if is_never(network) else network
+
+
+def _of_scheduler(config: Config) -> list[Manifest]:
     """Where its store, sources of targets, receivers of results, and other clusters may answer."""
     pods = config.argo.scheduler
-    found = _git_ports(config) | _receiver_ports(config) | (set(_DATABASES) if pods.store_secret else set())
-    return found | ({_API} if pods.kubeconfig_secret else set())
+    ports = {_HTTPS, _SSH, *(_DATABASES if pods.store_secret else ()), *config.argo.network.ports}
+    ports |= {_API} if pods.kubeconfig_secret else set()
+    return _outside(config, ports, [*_git_urls(config), *_receiver_urls(config)])
 
 
-def _receiver_ports(config: Config) -> set[int]:
+def _receiver_urls(config: Config) -> list[str]:
     """Where exports and notifications go; a URL that is kept in a variable is taken for one of https."""
     exports, notify = config.exports, config.notify
     urls = [one.url for one in (exports.defectdojo, exports.dependency_track) if one]
     urls += [exports.s3.endpoint] if exports.s3 and exports.s3.endpoint else []
     hooks = [hook.url for route in notify.routes if (hook := route.slack or route.webhook)]
     urls += [hook.get_secret_value() for hook in hooks if not variable_of(hook)]
-    return {_port(url) for url in urls} | ({notify.smtp.port or PORTS[notify.smtp.tls]} if notify.smtp else set())
+    if smtp := notify.smtp:
+        host = f"[{smtp.host}]" if ":" in smtp.host else smtp.host
+        urls.append(f"smtp://{host}:{smtp.port or PORTS[smtp.tls]}")
+    return urls
 
 
-def _git_ports(config: Config) -> set[int]:
-    """Where the repositories of target lists, and those that are targets, answer: as usual, or as their URLs say."""
+def _git_urls(config: Config) -> list[str]:
+    """The repositories of target lists, and those that are targets."""
     urls = [target.csv.git.url for target in config.targets if target.csv and target.csv.git]
     urls += [target.repository.url for target in config.targets if target.repository]
-    return {_HTTPS, _SSH} | {_port(url) for url in urls if urlsplit(url).scheme in {"http", "https", "ssh"}}
+    return [url for url in urls if urlsplit(url).scheme in {"http", "https", "ssh"}]
 
 
-def _mirror_ports(config: Config) -> set[int]:
-    """Ports that the refresh commands name, in `https://host:port/…` or `host.domain:port/…`."""
-    found: set[int] = set()
+def _mirror_urls(config: Config) -> list[str]:
+    """What the refresh commands name, in `https://host:port/…` or `host.domain:port/…`."""
+    found: list[str] = []
     for scan in load_catalog(config).values():
         if scan.database:
             for text in (*scan.database.refresh, *scan.database.environment.values()):
                 filled = fill(text, scan, where=f"scan {scan.name}: database")
-                found |= {int(one or other) for one, other in _PORT.findall(filled)}
-    return {port for port in found if port < 2**16}
+                found += map(_url_of, _MIRROR.finditer(filled))
+    return [url for url in found if _is_url(url)]
+
+
+def _url_of(found: re.Match[str]) -> str:
+    if found["scheme"]:
+        return f"{found['scheme']}{found['host']}{found['port'] or ''}"
+    return f"https://{found['bare']}{found['number']}"
+
+
+def _is_url(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _port(url: str) -> int:

@@ -15,6 +15,7 @@ from workflows import schedule
 from workflows.install.accounts import installer, installer_name
 from workflows.install.objects import container_security, manifest, pod_security
 from workflows.manifests import plain, to_yaml
+from workflows.secrets import refuse_in_contents
 from workflows.settings import CONFIG_MAP, RenderError, settings_of
 
 if TYPE_CHECKING:
@@ -37,12 +38,11 @@ def configuration(config: Config, contents: Mapping[str, str]) -> list[Manifest]
     """The ConfigMap, from which a run started without a plan is planned; none without contents.
 
     Raises:
-        RenderError: it would be too large, or hold a password.
+        RenderError: it would be too large, or hold a secret.
     """
     if not contents:
         return []
-    if config.store.url:
-        raise RenderError("store.url may hold a password, and a ConfigMap is no place for one: take it out of the file")
+    refuse_in_contents(config, contents)
     if sum(len(text.encode()) for text in contents.values()) > _MOST:
         raise RenderError("configuration and target lists are too large for a ConfigMap (1 MiB): put them into git")
     return [manifest("ConfigMap", CONFIG_MAP, config.argo.namespace, data=dict(contents))]

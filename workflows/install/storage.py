@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from orchestrator.config import Config
 
 _GIBIBYTE = 2**30
+#: The Job that hands over the folder of a node, and its claim.
+_OWNER = "owner"
 #: Folders below `pv/`.
 SINGLE_NODE, NFS, ANY_CLASS = "single-node", "nfs", "any-class"
 
@@ -78,12 +80,14 @@ def _claim(config: Config, **fields: Any) -> Manifest:
 def _owner(config: Config) -> list[Manifest]:
     """Hand the folder of the node to our user, for Kubernetes leaves the owner of a hostPath as it is.
 
-    This takes root and the node's own folder, which the namespace of the scans forbids: hence one of its own, where
-    nothing else runs and no account may do anything.
+    This takes root, which the namespace of the scans forbids: hence one of its own, where nothing else runs and no
+    account may do anything. Even there no pod may name a folder of the node (Pod Security `baseline`): the Job gets it
+    as a volume and a claim of its own, which only who installs may make.
     """
-    prepare = f"{config.argo.namespace}-volume"
+    prepare, volume = f"{config.argo.namespace}-volume", f"{_volume_name(config)}-owner"
     space = manifest("Namespace", prepare, None)
-    space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "privileged"
+    for mode in ("enforce", "audit", "warn"):
+        space["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}"] = "baseline"
     code = f"import os; os.chmod('/volume', 0o2770); os.chown('/volume', {USER}, {USER})"
     container = {
         "name": "owner",
@@ -101,15 +105,29 @@ def _owner(config: Config) -> list[Manifest]:
         },
         "volumeMounts": [{"name": "volume", "mountPath": "/volume"}],
     }
-    folder = {"path": config.volume.host_path, "type": "DirectoryOrCreate"}
     pod = {
         "automountServiceAccountToken": False,
         "restartPolicy": "OnFailure",
         "containers": [container],
-        "volumes": [{"name": "volume", "hostPath": folder}],
+        "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": _OWNER}}],
     }
     # It goes soon after it is done, so that a later apply runs it again instead of stumbling over it.
     spec = {"backoffLimit": 20, "ttlSecondsAfterFinished": 60, "template": {"spec": pod}}
-    job = manifest("Job", "owner", prepare, api="batch/v1", spec=spec)
     deny = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    return [space, manifest("NetworkPolicy", "default-deny", prepare, api="networking.k8s.io/v1", spec=deny), job]
+    same = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    size = {"storage": "1Gi"}  # which nobody looks at: it is the very folder
+    folder = {
+        **same,
+        "capacity": size,
+        "persistentVolumeReclaimPolicy": "Retain",
+        "claimRef": {"name": _OWNER, "namespace": prepare},
+        "hostPath": {"path": config.volume.host_path, "type": "DirectoryOrCreate"},
+    }
+    claim = {**same, "resources": {"requests": size}, "volumeName": volume}
+    return [
+        space,
+        manifest("NetworkPolicy", "default-deny", prepare, api="networking.k8s.io/v1", spec=deny),
+        manifest("PersistentVolume", volume, None, spec=folder),
+        manifest("PersistentVolumeClaim", _OWNER, prepare, spec=claim),
+        manifest("Job", _OWNER, prepare, api="batch/v1", spec=spec),
+    ]

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from orchestrator import masking
 from orchestrator.errors import TemporaryError
 from orchestrator.results.store.interface import StoreError, StoreGoneError, StoreUrlError
 
@@ -106,8 +107,7 @@ def told(url: URL) -> Iterator[None]:
         yield
     except (DBAPIError, PoolTimeoutError) as error:
         words = str(getattr(error, "orig", None) or error).strip().replace("\n", " ")
-        if url.password:
-            words = words.replace(str(url.password), "***")
+        words = masking.mask(words, *_secrets(url))
         if isinstance(error, (OperationalError, PoolTimeoutError)) or getattr(error, "connection_invalidated", False):
             raise StoreGoneError(
                 f"{mask(url)}: the database does not answer: {words}; no result is lost, they lie on the volume: see"
@@ -117,9 +117,20 @@ def told(url: URL) -> Iterator[None]:
 
 
 def mask(url: URL) -> str:
-    """The URL for messages."""
+    """The URL for messages, without the passwords in it: before the host, and among the parameters of its driver."""
     url = url.set(drivername=url.get_backend_name())
-    return url.render_as_string(hide_password=True)
+    return masking.mask(url.render_as_string(hide_password=True))
+
+
+def _secrets(url: URL) -> tuple[str, ...]:
+    """Passwords of a URL: its own, and those that drivers take as parameters (`?password=`, `?sslpassword=`)."""
+    given = [
+        value
+        for name, values in url.query.items()
+        if masking.is_secret_name(name)
+        for value in ([values] if isinstance(values, str) else values)
+    ]
+    return tuple(map(str, filter(None, [url.password, *given])))
 
 
 @contextmanager

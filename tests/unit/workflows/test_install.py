@@ -152,6 +152,16 @@ def test_operators(tmp_path: Path) -> None:
         ("argo: {quota: {memory: lots}}", "memory"),
         ("argo: {history: {failed: -1}}", "failed"),
         ("volume: {hostPath: relative}", "hostPath"),
+        ("volume: {hostPath: /}", "hostPath"),
+        ("volume: {hostPath: /etc}", "hostPathPrefixes"),
+        ("volume: {hostPath: /var/lib/kubelet}", "hostPathPrefixes"),
+        ("volume: {hostPath: /var/lib/scanmatrix-other}", "hostPathPrefixes"),
+        ("volume: {hostPath: /var/lib/scanmatrix/../kubelet}", "hostPath"),
+        ("volume: {hostPath: /var/lib/scanmatrix/./x}", "hostPath"),
+        ("volume: {hostPath: //etc}", "hostPath"),
+        ("volume: {hostPath: /srv}", "hostPath"),
+        ("volume: {hostPath: /srv/scans, hostPathPrefixes: [/data]}", "hostPathPrefixes"),
+        ("volume: {hostPath: /data/x, hostPathPrefixes: [/data/..]}", "hostPathPrefixes"),
         ("volume: {nfs: {server: nas}}", "'path' is missing"),
     ],
 )
@@ -217,9 +227,11 @@ def test_scanners_reach_the_api_server_only(tmp_path: Path) -> None:
 
 
 def reached(config: Config, policy: str) -> set[int]:
-    """Ports that a kind of pod reaches anywhere at all."""
+    """Ports that a kind of pod reaches in the public internet."""
     rules = of_kind(config, "NetworkPolicy")[policy]["spec"]["egress"]
-    return {port["port"] for rule in rules if "to" not in rule for port in rule["ports"]}
+    assert all("to" in rule for rule in rules)
+    public = [rule for rule in rules if any(to.get("ipBlock", {}).get("cidr") == "0.0.0.0/0" for to in rule["to"])]
+    return {port["port"] for rule in public for port in rule["ports"]}
 
 
 def test_ports_that_the_configuration_names_are_open(tmp_path: Path) -> None:
@@ -311,6 +323,32 @@ def test_pods_of_the_namespace_keep_to_the_restricted_standard(shipped: Config) 
         assert not any("hostPath" in volume for volume in pod["volumes"])
 
 
+def test_no_namespace_is_privileged_and_no_pod_names_a_folder_of_the_node(shipped: Config) -> None:
+    """A namespace without a label has what the cluster says, which is `privileged` unless somebody changed it."""
+    written = files(shipped, Overlay.PRODUCTION, contents={}) | files(shipped, Overlay.SINGLE_NODE, contents={})
+    found = [one for path, text in written.items() if not path.endswith("kustomization.yaml") for one in _read(text)]
+    spaces = {one["metadata"]["name"]: one["metadata"]["labels"] for one in found if one["kind"] == "Namespace"}
+    enforced = {name: labels["pod-security.kubernetes.io/enforce"] for name, labels in spaces.items()}
+    assert enforced == {"argo": "restricted", "scanmatrix": "restricted", "scanmatrix-volume": "baseline"}
+    pods = [one["spec"]["template"]["spec"] for one in found if one["kind"] in {"Deployment", "Job", "StatefulSet"}]
+    assert len(pods) > 8
+    assert not any("hostPath" in volume for pod in pods for volume in pod.get("volumes", ()))
+
+
+def test_the_folder_of_the_node_is_handed_over_by_a_claim_that_is_bound_to_just_it(tmp_path: Path) -> None:
+    config = configured(tmp_path, "volume: {hostPath: /srv/scans/of-ours}")
+    volume = of_kind(config, "PersistentVolume")["scanmatrix-scanmatrix-owner"]
+    claim = of_kind(config, "PersistentVolumeClaim")["owner"]
+    assert volume["spec"]["hostPath"]["path"] == "/srv/scans/of-ours"
+    assert volume["spec"]["claimRef"] == {"name": "owner", "namespace": "scanmatrix-volume"}
+    assert claim["metadata"]["namespace"] == "scanmatrix-volume"
+    assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
+    job = of_kind(config, "Job")["owner"]
+    assert job["spec"]["template"]["spec"]["volumes"] == [
+        {"name": "volume", "persistentVolumeClaim": {"claimName": "owner"}}
+    ]
+
+
 def test_only_installers_readers_parents_and_the_scheduler_have_a_token(shipped: Config) -> None:
     for kind in ("Deployment", "Job"):
         for name, one in of_kind(shipped, kind).items():
@@ -354,12 +392,12 @@ def test_the_scheduler_gets_the_secrets_that_are_named_and_no_other(tmp_path: Pa
 
 def test_the_scheduler_reaches_whoever_gets_results_and_has_their_secrets(tmp_path: Path) -> None:
     text = """
-    argo: {scheduler: {environmentSecret: receivers}}
+    argo: {network: {ports: [8443]}, scheduler: {environmentSecret: receivers}}
     exports: {s3: {bucket: b, endpoint: "https://s3.example.com:9000"}, dependencyTrack: {url: "http://track.example.com:8081"}}
     notify:
       smtp: {host: mail.example.com, from: a@example.com}
       routes:
-        - {webhook: {url: "https://hooks.example.com:8443/x", secret: "${HOOK_SECRET}"}}
+        - {webhook: {url: "${HOOK_URL}", secret: "${HOOK_SECRET}"}}
         - {slack: {url: "${SLACK_URL}"}}
         - {email: {to: b@example.com}}
     """
@@ -392,10 +430,9 @@ def test_the_quota_lets_argo_s_own_containers_in(shipped: Config) -> None:
 
 def test_the_claim_is_larger_than_the_budget(tmp_path: Path) -> None:
     config = configured(tmp_path, "volume: {claim: big, budget: 1000Gi}")
-    [claim] = of_kind(config, "PersistentVolumeClaim").values()
-    assert claim["metadata"]["name"] == "big"
+    claim = of_kind(config, "PersistentVolumeClaim")["big"]
     assert claim["spec"]["resources"]["requests"]["storage"] == "1120Gi"
-    [volume] = of_kind(config, "PersistentVolume").values()
+    volume = of_kind(config, "PersistentVolume")["scanmatrix-big"]
     assert volume["spec"]["capacity"]["storage"] == "1120Gi"
     assert volume["spec"]["claimRef"] == {"name": "big", "namespace": "scanmatrix"}
 
@@ -452,7 +489,7 @@ def test_the_configuration_and_its_files_are_in_the_cluster(tmp_path: Path) -> N
     [
         ("targets: [{csv: {path: lists/a.csv}}]", "folder"),
         ("targets: [{csv: {path: missing.csv}}]", "missing.csv"),
-        ("store: {url: 'postgresql://u:p@db/x'}", "password"),
+        ("store: {url: 'postgresql://u:p@db/x'}", "secret"),
     ],
 )
 def test_what_cannot_be_put_into_the_cluster_is_refused(tmp_path: Path, text: str, said: str) -> None:

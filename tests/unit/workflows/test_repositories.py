@@ -15,7 +15,7 @@ from orchestrator.steps.incluster import Work, write_outputs
 from orchestrator.steps.items import fit_for_cluster, make_waves
 from tests.unit.steps.plans import plan, target
 from tests.unit.workflows.examples import rendered
-from tests.unit.workflows.test_install import of_kind
+from tests.unit.workflows.test_install import of_kind, reached
 from tests.unit.workflows.test_matrix import containers, tasks, template
 from workflows import Kind
 from workflows.settings import RenderError
@@ -237,9 +237,5 @@ def test_a_scan_named_like_the_online_task_of_another_is_refused():
 def test_ports_of_repositories_are_open_to_what_fetches(tmp_path):
     (tmp_path / "scanmatrix.yaml").write_text("targets: [{repository: {url: 'https://git.example:8443/x/y'}}]")
     config = load_config(tmp_path / "scanmatrix.yaml", environment={})
-    policies = of_kind(config, "NetworkPolicy")
-    open_ports = {
-        name: {port["port"] for rule in policies[name]["spec"]["egress"] if "to" not in rule for port in rule["ports"]}
-        for name in ("fetch", "online")
-    }
+    open_ports = {name: reached(config, name) for name in ("fetch", "online")}
     assert open_ports == {"fetch": {22, 443, 8443}, "online": {443}}

@@ -1,0 +1,141 @@
+"""No secret is written into a ConfigMap or a Workflow: whoever may read the namespace reads those.
+
+Secrets are found as a kind, not by a list of keys: every value that the configuration's types call a secret, every
+value whose name says so by custom, and every text with a password or token in it (`orchestrator.masking` has the
+grammar). What only the environment of this process says is written nowhere, and so is nothing to refuse.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from orchestrator.config import Config
+from orchestrator.environment import spell, variable_at
+from orchestrator.masking import find, is_secret
+from orchestrator.notification_sections import variable_of
+from orchestrator.validation import alternatives, section_at, type_at
+from orchestrator.yaml_source import Problem, parse_yaml
+from workflows.settings import RenderError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from orchestrator.model import Scan
+    from orchestrator.yaml_source import Location
+
+#: Key of the ConfigMap that is the configuration itself.
+CONFIGURATION = "scanmatrix.yaml"
+# Names of Secrets to make, where the configuration names none yet.
+_SECRET, _STORE = "scanmatrix-secrets", "scanmatrix-store"
+_WHY = "is a secret, and this goes into a ConfigMap or Workflow, which whoever may read the namespace reads"
+_NOT_FOR_SCANNERS = (
+    "take it out, for a scanner is given no secret: let it ask a mirror that wants none, such as a cache, whose"
+    " `secret` only its own pod gets"
+)
+
+
+def refuse_in_contents(config: Config, contents: Mapping[str, str]) -> None:
+    """Refuse files that go into a ConfigMap with a secret in them, in a comment too.
+
+    Args:
+        config: names the Secrets that there are.
+        contents: text by name; `scanmatrix.yaml` is the configuration.
+
+    Raises:
+        RenderError: there are some; the message has the place of each and what to do, and no value.
+    """
+    problems: list[Problem] = []
+    if text := contents.get(CONFIGURATION):
+        problems += _of_configuration(config, text)
+    told = {(problem.file, problem.line) for problem in problems}
+    for name, text in contents.items():
+        for number, line in enumerate(text.splitlines(), start=1):
+            if (name, number) not in told and find(line):
+                problems.append(Problem(name, number, f"what stands here {_WHY}: take it out"))
+    _refuse(problems)
+
+
+def refuse_in_scans(scans: Iterable[Scan]) -> None:
+    """Refuse scans whose parameters, variables or commands are secrets by their names or their shape.
+
+    Raises:
+        RenderError: as `refuse_in_contents`.
+    """
+    _refuse(
+        Problem(f"scan {scan.name}", 0, f"{where} {_WHY}: {_NOT_FOR_SCANNERS}")
+        for scan in scans
+        for where in sorted(set(_of_scan(scan)))
+    )
+
+
+def _refuse(problems: Iterable[Problem]) -> None:
+    if lines := [str(problem) for problem in problems]:
+        raise RenderError("\n".join(lines))
+
+
+def _of_configuration(config: Config, text: str) -> Iterator[Problem]:
+    """Secrets among the values of the file itself."""
+    source = parse_yaml(text, CONFIGURATION)
+    for location, value in _leaves(source.data, ()):
+        if not isinstance(value, str) or not value:
+            continue
+        if SecretStr in alternatives(type_at(Config, location)):
+            secret = not variable_of(SecretStr(value))
+        else:
+            # A section's own keys are known; what people name themselves says what it is.
+            free = section_at(Config, location[:-1]) is None and isinstance(location[-1], str)
+            secret = bool(find(value)) or (free and is_secret(str(location[-1]), value))
+        if secret:
+            key = ".".join(map(str, location))
+            yield source.problem(location, f"{key} {_WHY}: {_advice(location, config)}")
+
+
+def _leaves(data: Any, location: Location) -> Iterator[tuple[Location, Any]]:
+    """Every value of a document that is neither mapping nor list."""
+    if not isinstance(data, (dict, list)):
+        yield location, data
+        return
+    for step, value in data.items() if isinstance(data, dict) else enumerate(data):
+        yield from _leaves(value, (*location, step))
+
+
+def _advice(location: Location, config: Config) -> str:
+    """Where a secret belongs, as commands."""
+    create = f"`kubectl -n {config.argo.namespace} create secret generic"
+    if location[0] == "scans":
+        return _NOT_FOR_SCANNERS
+    if location[0] == "store":
+        secret = config.argo.scheduler.store_secret or _STORE
+        return (
+            f"take it out; {create} {secret} --from-literal=url=…` and `argo: {{scheduler: {{storeSecret: {secret}}}}}`"
+        )
+    secret = config.argo.scheduler.environment_secret or _SECRET
+    by_name = location[0] == "notify"
+    variable = "_".join(spell(str(step)) for step in location) if by_name else variable_at(location)
+    do = f"write ${{{variable}}} there" if by_name else "take it out"
+    return (
+        f"{do}; {create} {secret} --from-literal={variable}=…` and"
+        f" `argo: {{scheduler: {{environmentSecret: {secret}}}}}`"
+    )
+
+
+def _of_scan(scan: Scan) -> Iterator[str]:
+    """Names of what in a scan is a secret."""
+    named = [("parameter", scan.parameters), ("variable", scan.environment)]
+    commands: list[Sequence[str]] = [scan.command]
+    if scan.database:
+        named.append(("variable of the database", scan.database.environment))
+        commands.append(scan.database.refresh)
+    if scan.repository:
+        commands.append(scan.repository.command)
+        commands += [scan.repository.online.command] if scan.repository.online else []
+    for what, values in named:
+        yield from (f"{what} {name}" for name, value in values.items() if is_secret(name, value) or find(value))
+    for words in commands:
+        yield from (f"the command's word {number}" for number, word in enumerate(words, start=1) if find(word))
+        for word, value in pairwise(words):
+            if word.startswith("-") and not value.startswith("-") and is_secret(word.lstrip("-"), value):
+                yield f"the command's option {word}"
