@@ -57,6 +57,7 @@ class Answer:
         self.status, self.headers, self.host = response.status, response.headers, host
         self.zone, self.plain = zone, plain
         self._response, self._meter, self._on_close = response, meter, closed
+        self._delivered = 0
 
     def fields(self, name: str) -> list[str]:
         """Every field of a name, each by itself."""
@@ -75,6 +76,8 @@ class Answer:
         self._meter.expect(limit, origin)
         try:
             data = self._response.read(limit + 1, decode_content=False)
+            if len(data) <= limit:
+                data += self._response.read(1, decode_content=False)  # or one that was cut would pass for a whole
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise connection_error(self.host, error) from error
         if len(data) > limit:
@@ -87,11 +90,12 @@ class Answer:
         Raises:
             Broken: the connection failed.
         """
-        self._meter.expect(size, "a blob")
+        self._meter.expect(self._delivered + size, "a blob")
         try:
             data: bytes = self._response.read1(size, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise connection_error(self.host, error) from error
+        self._delivered += len(data)
         return data
 
     def abort(self) -> None:

@@ -52,15 +52,17 @@ class Meter:
     ) -> None:
         self._host, self._pause, self._allowance, self._clock = host, pause, allowance, clock
         self._credit = first
-        self._left, self._what = HEAD_LIMIT, "a header"
+        self._left, self._granted, self._what = HEAD_LIMIT, 0, "a header"
 
     def begin(self) -> None:
         """Let a header come: of the first answer, or of the next one in a chain."""
-        self._left, self._what = HEAD_LIMIT, "a header"
+        self._left, self._granted, self._what = HEAD_LIMIT, 0, "a header"
 
     def expect(self, size: int, what: str = "an answer") -> None:
-        """Let so many bytes come from here on, and their framing."""
-        self._left, self._what = 2 * size + FRAMING, what
+        """Let a body of so many bytes come, and its framing; said again with more while a long one comes in."""
+        granted = 2 * size + FRAMING
+        self._left += granted - self._granted
+        self._granted, self._what = granted, what
 
     def read(self, source: io.RawIOBase, connection: socket.socket, buffer: memoryview) -> int:
         """One read of an answer into a buffer.
