@@ -35,6 +35,7 @@ class Entry(Document, frozen=True):
         local: True for an archive on this machine.
         kind: an image (an archive is one, too) or a source repository.
         ref: branch, tag or full commit of a repository; empty for an image.
+        error: why it is not to be looked up, but fails: what its source says of it cannot be.
     """
 
     reference: str
@@ -45,6 +46,7 @@ class Entry(Document, frozen=True):
     local: bool = False
     kind: TargetKind = TargetKind.IMAGE
     ref: str = ""
+    error: str = ""
 
     @property
     def name(self) -> str:

@@ -9,10 +9,12 @@ from semver import Version
 
 from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.images.cache import pull_location
-from orchestrator.images.reference import Reference
+from orchestrator.images.interface import OverBudget, TooSlow, WrongBytes
+from orchestrator.images.reference import Reference, is_repository, is_tag
 from orchestrator.images.registry import RegistryClient
 from orchestrator.inventory.interface import Context, Entry, SourceBrokenError, SourceUnavailableError
 from orchestrator.inventory.patterns import is_name, matches
+from orchestrator.kit.foreign_json import ForeignJsonError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)v?(.+)")
 _SIGN = {"<": (-1,), "<=": (-1, 0), "==": (0,), "!=": (-1, 1), ">=": (0, 1), ">": (1,)}
+# What a registry answers where a list belongs: it is there, but serves nonsense, or more than anybody would read.
+_NO_LIST = (ForeignJsonError, WrongBytes, OverBudget, TooSlow)
+_LONGEST = 255
 _NUMBERS = re.compile(r"([0-9]+)")
 
 
@@ -33,16 +38,14 @@ def read_registry(source: TargetSource, context: Context) -> list[Entry]:
         with RegistryClient(insecure=context.insecure, retries=context.retries) as client:
             return [
                 Entry(
-                    reference=f"{section.host}/{repository}:{tag}",
+                    reference=f"{section.host}/{name}",
                     scans=source.scans,
                     owner=source.owner,
                     labels=source.labels,
                     origin=context.origin,
+                    error=error,
                 )
-                for repository in _repositories(section, context, client)
-                for tag in choose(
-                    client.tags(_location(section, repository, context), allowance=_allowance(context)), section
-                )
+                for name, error in _images(section, context, client)
             ]
     except TemporaryError as error:
         raise SourceBrokenError(f"{context.origin}: {error}") from error
@@ -55,9 +58,9 @@ def choose(tags: Iterable[str], section: RegistrySource) -> list[str]:
     comparisons = [_COMPARISON.fullmatch(part) for part in re.split(r"[\s,]+", (section.versions or "").strip())]
     found = []
     for tag in tags:
-        version = _version(tag)
-        if not matches(tag, section.tags):
+        if not matches(_short(tag), section.tags):
             continue
+        version = _version(tag)
         if section.versions and (version is None or not all(_holds(version, each) for each in comparisons)):
             continue
         if version is not None and version.prerelease and not section.prereleases:
@@ -66,21 +69,50 @@ def choose(tags: Iterable[str], section: RegistrySource) -> list[str]:
     return [tag for *_, tag in sorted(found, reverse=True)][: section.newest]
 
 
-def _repositories(section: RegistrySource, context: Context, client: RegistryClient) -> Iterator[str]:
-    """Those that are named, then what else of the catalogue is meant."""
+def _images(section: RegistrySource, context: Context, client: RegistryClient) -> Iterator[tuple[str, str]]:
+    """The images that are meant, as `repository:tag`, and why one is none.
+
+    What a registry serves in place of a list, or of a name in it, is trouble with that list or name, and keeps neither
+    the other ones nor other sources from being read: it becomes an image that fails with the reason.
+    """
+    for repository, error in _repositories(section, context, client):
+        if error:
+            yield repository, error
+            continue
+        try:
+            tags = client.tags(_location(section, repository, context), allowance=_allowance(context))
+        except _NO_LIST as failure:
+            yield repository, f"its tags cannot be listed: {failure}"
+            continue
+        for tag in choose(tags, section):
+            wrong = "" if is_tag(tag) else f"its registry lists {_short(tag)!r}, which is not a tag"
+            yield f"{repository}:{_short(tag)}", wrong
+
+
+def _repositories(section: RegistrySource, context: Context, client: RegistryClient) -> Iterator[tuple[str, str]]:
+    """Those that are named, then what else of the catalogue is meant, and why one is none."""
     named = dict.fromkeys(name for name in section.repositories if is_name(name))
-    yield from named
+    yield from ((name, "") for name in named)
     patterns = [name for name in section.repositories if not is_name(name)]
     if patterns:
         # A cache's catalogue has what somebody pulled through it, so the registry itself is asked.
         origin = pull_location(Reference(registry=section.host, repository="x"), (), context.insecure).removesuffix(
             "/x"
         )
-        yield from (
-            name
-            for name in client.catalogue(origin, allowance=_allowance(context))
-            if name not in named and matches(name, patterns)
-        )
+        try:
+            catalogue = client.catalogue(origin, allowance=_allowance(context))
+        except _NO_LIST as failure:
+            yield patterns[0], f"the catalogue of {section.host} cannot be read: {failure}"
+            return
+        for name in catalogue:
+            if name not in named and matches(_short(name), patterns):
+                wrong = f"its registry lists {_short(name)!r}, which is not the name of a repository"
+                yield _short(name), "" if is_repository(name) else wrong
+
+
+def _short(name: str) -> str:
+    """A name that a registry gives, as it is, or as much of it as anybody reads and a pattern is tried on."""
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
 
 
 def _allowance(context: Context) -> Allowance:
@@ -93,6 +125,8 @@ def _location(section: RegistrySource, repository: str, context: Context) -> str
 
 def _version(tag: str) -> Version | None:
     """A tag as a version, `v1.2` and `7` too."""
+    if not is_tag(tag):
+        return None
     try:
         return Version.parse(tag.removeprefix("v"), optional_minor_and_patch=True)
     except ValueError:

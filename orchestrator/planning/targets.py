@@ -52,6 +52,7 @@ class _Asked(NamedTuple):
     reference: str
     ref: str = ""
     local: bool = False
+    error: str = ""
 
 
 def gather(
@@ -156,7 +157,7 @@ def _normalised(reference: str) -> str:
 def _asked(entry: Entry, name: str) -> _Asked:
     if entry.kind is TargetKind.REPOSITORY:
         return _Asked(entry.kind, entry.reference, entry.ref)
-    return _Asked(entry.kind, name, local=entry.local)
+    return _Asked(entry.kind, name, local=entry.local, error=entry.error)
 
 
 def _look_up(
@@ -168,6 +169,8 @@ def _look_up(
     """
 
     def ask(asked: _Asked) -> tuple[Located, ...]:
+        if asked.error:
+            return unresolved([_NO_PLATFORM], asked.error)
         is_repository = asked.kind is TargetKind.REPOSITORY
         try:
             with guarded(f"looking up {asked.reference}"):
