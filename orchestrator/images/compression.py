@@ -4,9 +4,11 @@ Any number of gzip members or zstd frames in a row are one stream, and what foll
 rubbish there is damage, as it is to Go's `compress/gzip`, so that nobody sees more of a layer than we do.
 """
 
+from __future__ import annotations
+
 import io
 import zlib
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import zstandard
 
@@ -27,25 +29,47 @@ def decompressed(stream: BinaryIO) -> BinaryIO:
     """
     kind = compression_of(stream)
     if kind == "gzip":
-        return io.BufferedReader(_Gzip(stream), 1 << 18)
+        return io.BufferedReader(Gzip(stream), 1 << 18)
     if kind == "zstd":
         return io.BufferedReader(_Zstd(stream), 1 << 17)
     return stream
 
 
-class _Gzip(io.RawIOBase):
-    """The plain bytes of a gzip stream of any number of members (RFC 1952)."""
+class GzipState(NamedTuple):
+    """A place within a gzip stream from which it can be read on.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    Attributes:
+        taken: bytes of input used up to there.
+        member: what zlib knows there, to be copied before it is used; None between two members.
+    """
+
+    taken: int
+    member: zlib._Decompress | None
+
+
+class Gzip(io.RawIOBase):
+    """The plain bytes of a gzip stream of any number of members (RFC 1952).
+
+    Args:
+        stream: the input; when it is read on from a place, already there.
+        state: of that place.
+    """
+
+    def __init__(self, stream: BinaryIO, state: GzipState = GzipState(0, None)) -> None:  # noqa: B008 - it is frozen
         super().__init__()
         self._stream = stream
         self._input = memoryview(b"")  # read, not unfolded yet
         self._piece = _GZIP_FIRST
-        self._member: zlib._Decompress | None = None
+        self._taken = state.taken
+        self._member = state.member.copy() if state.member else None
 
     def readable(self) -> bool:
         """Yes."""
         return True
+
+    def state(self) -> GzipState:
+        """The place it is at; some 40 KB."""
+        return GzipState(self._taken, self._member.copy() if self._member else None)
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override] # the stubs want any Buffer
         """Fill the buffer as far as one piece of input goes.
@@ -63,8 +87,9 @@ class _Gzip(io.RawIOBase):
                 self._member, self._piece = zlib.decompressobj(_GZIP), _GZIP_FIRST
             piece = self._input[: self._piece]
             data = self._member.decompress(piece, len(buffer))
-            left = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-            self._input = self._input[len(piece) - len(left) :]
+            used = len(piece) - len(self._member.unused_data if self._member.eof else self._member.unconsumed_tail)
+            self._input = self._input[used:]
+            self._taken += used
             self._piece = min(2 * self._piece, _GZIP_INPUT)
             if self._member.eof:
                 self._member = None

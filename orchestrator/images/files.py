@@ -1,20 +1,17 @@
 """The files of a local image archive, whatever holds them: a folder, a tar file, or a compressed tar file."""
 
+import errno
 import os
-import shutil
 import stat
-import tempfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-import zstandard
-
-from orchestrator.images.compression import compression_of, decompressed
+from orchestrator.images.compression import compression_of
 from orchestrator.images.interface import ArchiveError
 from orchestrator.images.members import Member, read_members, section
+from orchestrator.images.packed import PackedFiles
 from orchestrator.model import Image
 
 #: Largest JSON document read out of an archive.
@@ -53,27 +50,29 @@ class Files(Protocol):
 
 @contextmanager
 def open_files(path: Path) -> Iterator[Files]:
-    """Open a folder or a tar file (plain, gzip or zstd; a compressed one is unpacked into a temporary file).
+    """Open a folder or a tar file; a compressed one (gzip or zstd) is read in place and unpacked nowhere.
 
     Raises:
-        ArchiveError: it is not there, neither of these, truncated, or unsafe (see `read_members`).
+        ArchiveError: it is not there, neither of these, truncated, or unsafe (see `list_members`).
     """
-    if path.is_dir():
-        yield FolderFiles(path)
-        return
     try:
-        file = path.open("rb")
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would keep us waiting
     except OSError as error:
         raise ArchiveError(f"{path}: cannot be read: {(error.strerror or '').lower()}; check the path") from error
-    with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        try:
+            yield FolderFiles(path, descriptor)
+        finally:
+            os.close(descriptor)
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(mode):
             raise ArchiveError(f"{path}: is neither a file nor a folder")
         if compression_of(file) == "none":
             yield TarFiles(path, file)
-            return
-        with tempfile.TemporaryFile() as plain:
-            _unpack(path, file, plain)
-            yield TarFiles(path, plain)
+        else:
+            yield PackedFiles(path, file)
 
 
 def read_json(files: Files, name: str) -> bytes:
@@ -109,32 +108,42 @@ class TarFiles:
 
 
 class FolderFiles:
-    """The regular files of a folder; symbolic links in it are not followed."""
+    """The regular files of a folder; symbolic links in it are not followed, wherever in a name they stand."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path, self._root = path, descriptor
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; a name that leads out of the folder is none of its files."""
-        if name.startswith("/") or ".." in name.split("/") or "\0" in name:
-            return None
         try:
-            found = (self.path / name).stat(follow_symlinks=False)
+            descriptor = self._open(name)
         except OSError:
             return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        try:
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
 
     def open(self, name: str) -> BinaryIO:
         """A file's content."""
-        return os.fdopen(os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+        return os.fdopen(self._open(name), "rb")
 
+    def _open(self, name: str) -> int:
+        """Open a regular file, one part of its name after the other.
 
-def _unpack(path: Path, packed: BinaryIO, plain: BinaryIO) -> None:
-    try:
-        shutil.copyfileobj(decompressed(packed), plain, 1 << 20)
-        plain.flush()
-    except (EOFError, zlib.error, zstandard.ZstdError) as error:
-        raise ArchiveError(f"{path}: its compression is damaged or truncated; fetch it again") from error
-    except OSError as error:
-        reason = (error.strerror or "its compression is damaged").lower()
-        raise ArchiveError(f"{path}: cannot be unpacked into {tempfile.gettempdir()}: {reason}") from error
+        Raises:
+            OSError: there is none of this name, or a link stands on the way to it.
+        """
+        *folders, last = name.split("/")
+        if "\0" in name or {"", ".."} & {*folders, last}:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        with ExitStack() as stack:
+            here = self._root
+            for folder in folders:
+                here = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+                stack.callback(os.close, here)
+            descriptor = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a regular file", name)
+        return descriptor

@@ -3,6 +3,7 @@
 import io
 import os
 import posixpath
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -68,27 +69,41 @@ def section(descriptor: int, offset: int, size: int) -> BinaryIO:
 
 
 def read_members(file: BinaryIO, path: Path) -> dict[str, Member]:
-    """List the regular members of an uncompressed tar file by their normalised names, without reading their content.
-
-    Folders are left out. A symbolic or hard link that names another regular member of the archive counts as that
-    member (`docker save` shares equal layers so); nothing is ever written under any of these names. Of two members with
-    one name some tools read the first and some the last, so both must have the same content.
+    """List the regular members of an uncompressed tar file, without reading their content; see `list_members`.
 
     Args:
         file: the tar file, seekable.
         path: its name, for messages.
 
     Raises:
-        ArchiveError: not a tar file, truncated, or with a name, link or device that has no place in an image archive.
+        ArchiveError: as `list_members` does.
     """
-    table = _Table(file, path)
     length = file.seek(0, os.SEEK_END)
     file.seek(0)
+    return list_members(TarReader(file, length=length), path, lambda member: section(file.fileno(), *member))
+
+
+def list_members(entries: Iterable[Entry], path: Path, open_member: Callable[[Member], BinaryIO]) -> dict[str, Member]:
+    """The regular members of an archive by their normalised names.
+
+    Folders are left out. A symbolic or hard link that names another regular member of the archive counts as that
+    member (`docker save` shares equal layers so); nothing is ever written under any of these names. Of two members with
+    one name some tools read the first and some the last, so both must have the same content.
+
+    Args:
+        entries: as a `TarReader` gives them.
+        path: name of the archive, for messages.
+        open_member: opens the content of one.
+
+    Raises:
+        ArchiveError: not a tar file, truncated, or with a name, link or device that has no place in an image archive.
+    """
+    table = _Table(path, open_member)
     try:
-        for number, entry in enumerate(TarReader(file, length=length)):
+        for number, entry in enumerate(entries):
             if number >= _MEMBER_LIMIT:
                 raise ArchiveError(f"{path}: more than {_MEMBER_LIMIT} members, so not an image archive")
-            table.add(entry, length)
+            table.add(entry)
     except TarError as error:
         raise ArchiveError(f"{path}: not a tar file, or damaged: {error}; fetch or save it again") from error
     return table.resolved()
@@ -97,14 +112,14 @@ def read_members(file: BinaryIO, path: Path) -> dict[str, Member]:
 class _Table:
     """Members and links of an archive by their normalised names."""
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        self._descriptor, self._path = file.fileno(), path
+    def __init__(self, path: Path, open_member: Callable[[Member], BinaryIO]) -> None:
+        self._path, self._open = path, open_member
         self._members: dict[str, Member] = {}
         self._links: dict[str, str] = {}
         self._folders: set[str] = set()
 
-    def add(self, entry: Entry, length: int) -> None:
-        """Take in one more entry of an archive of this length."""
+    def add(self, entry: Entry) -> None:
+        """Take in one more entry."""
         if entry.kind == Kind.GLOBAL:
             return
         name = self._safe_name(entry.name)
@@ -112,10 +127,6 @@ class _Table:
         if entry.kind == Kind.FOLDER:
             self._folders.add(name)
         elif entry.is_file and entry.parts is None:
-            if entry.offset + entry.size > length:
-                raise ArchiveError(
-                    f"{self._path}: truncated: {_short(name)} ends after the end of the file; fetch it again"
-                )
             self._put_member(name, Member(entry.offset, entry.size))
         elif entry.kind in {Kind.SYMBOLIC_LINK, Kind.HARD_LINK}:
             self._put_link(name, self._link_target(name, entry))
@@ -155,11 +166,10 @@ class _Table:
     def _equal(self, one: Member, other: Member) -> bool:
         if one.offset == other.offset or one.size != other.size:
             return one.size == other.size
-        for at in range(0, one.size, _CHUNK):
-            size = min(_CHUNK, one.size - at)
-            first, second = (os.pread(self._descriptor, size, each.offset + at) for each in (one, other))
-            if first != second:
-                return False
+        with self._open(one) as first, self._open(other) as second:
+            while data := first.read(_CHUNK):
+                if data != second.read(_CHUNK):
+                    return False
         return True
 
     def _safe_name(self, name: str) -> str:

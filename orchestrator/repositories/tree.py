@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _LINK, _PROGRAM, _SUBMODULE = "120000", "100755", "160000"
 _CHUNK = 1 << 20
 #: Longer than where any filesystem lets a symbolic link lead.
-_MOST_LINK = 4096
+MOST_LINK = 4096
 #: A line of `git ls-tree` is little more than its path.
 _MOST_LINE = 64 * 1024
 
@@ -67,7 +67,7 @@ def list_files(git: Git, commit: str, bounds: Bounds) -> Listing:
                 continue
             judge_path(path)
             file = File(path, name, int(length), executable=mode == _PROGRAM, link=mode == _LINK)
-            if file.link and file.size >= _MOST_LINK:
+            if file.link and file.size >= MOST_LINK:
                 raise RepositoryError(f"it was made to do harm: the symbolic link {path[:200]!r} has {file.size} bytes")
             size += file.size
             if size > bounds.size:

@@ -8,10 +8,11 @@ circle is left out: what it might show is not the repository's.
 from __future__ import annotations
 
 import os
-import tarfile
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.kit.tar import Entry, Kind, TarError, TarReader
 from orchestrator.repositories.interface import Bounds, RepositoryError, judge_path
+from orchestrator.repositories.tree import MOST_LINK
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -52,26 +53,28 @@ def unpack(tarball: Path, folder: Path, bounds: Bounds) -> Unpacked:
     links: dict[str, str] = {}
     size = 0
     try:
-        with tarfile.open(tarball, "r:", encoding="utf-8", errors="surrogateescape") as archive:
-            while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined] # it would keep them all
-                judge_path(member.name)
-                size += member.size
+        with tarball.open("rb") as stream:
+            reader = TarReader(stream, length=os.fstat(stream.fileno()).st_size)
+            for entry in reader:
+                if entry.kind == Kind.GLOBAL:
+                    continue  # what the tarball is of
+                judge_path(entry.name)
+                size += entry.size
                 if size > bounds.size:
                     raise bounds.too_large()
                 if len(files) + len(links) >= bounds.files:
                     raise bounds.too_many()
-                if member.issym() and member.name not in links:
-                    links[member.name] = member.linkname
-                    _make_folder(folder, member.name, folders)
-                elif member.isreg():
-                    _make_folder(folder, member.name, folders)
-                    _write(archive, member, folder)
-                    files.add(member.name)
+                if entry.kind == Kind.SYMBOLIC_LINK and entry.name not in links and len(entry.link) < MOST_LINK:
+                    links[entry.name] = entry.link
+                    _make_folder(folder, entry.name, folders)
+                elif entry.kind == Kind.FILE and entry.parts is None:
+                    _make_folder(folder, entry.name, folders)
+                    _write(reader, entry, folder)
+                    files.add(entry.name)
                 else:
-                    raise RepositoryError(f"{tarball}: {member.name!r} is neither a file nor a link of its own")
+                    raise RepositoryError(f"{tarball}: {entry.name[:200]!r} is neither a file nor a link of its own")
         return _link(folder, links, folders, files)
-    except (tarfile.TarError, EOFError) as error:
+    except TarError as error:
         raise RepositoryError(f"{tarball}: is damaged: {error}") from error
     except FileExistsError as error:
         raise RepositoryError(f"{tarball}: was made to do harm: two things in it have one name") from error
@@ -129,17 +132,11 @@ def _make_folder(root: Path, path: str, folders: set[str]) -> None:
         folders.add(name)
 
 
-def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+def _write(reader: TarReader, entry: Entry, folder: Path) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    content = archive.extractfile(member)
-    assert content is not None  # noqa: S101 - it is a regular file
-    with os.fdopen(os.open(folder / member.name, flags, 0o755 if member.mode & 0o100 else 0o644), "wb") as file:
-        left = member.size
-        while left:
-            data = content.read(min(left, _CHUNK))
-            if not data:
-                raise EOFError(f"{member.name!r} breaks off")
-            left -= file.write(data)
+    with os.fdopen(os.open(folder / entry.name, flags, 0o755 if entry.mode & 0o100 else 0o644), "wb") as file:
+        for data in reader.pieces(_CHUNK):
+            file.write(data)
 
 
 def _link(folder: Path, links: Mapping[str, str], folders: Collection[str], files: Collection[str]) -> Unpacked:

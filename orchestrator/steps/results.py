@@ -16,10 +16,13 @@ import hashlib
 import io
 import re
 import tarfile
+import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import PermanentError, TemporaryError, UsageError
+from orchestrator.images.compression import decompressed
+from orchestrator.kit.tar import Kind, TarError, TarReader
 from orchestrator.volume import write_atomic
 
 if TYPE_CHECKING:
@@ -92,15 +95,13 @@ def unpack(lines: Iterable[str], folder: Path) -> tuple[str, ...]:
     data = _data(lines)
     written = []
     try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
-            for member in tar:
-                if member.name not in FILES or not member.isfile() or member.size > _LIMIT:
-                    raise ResultsBadError(f"the results hold {member.name!r}, which is no result of a run")
-                content = tar.extractfile(member)
-                assert content is not None  # it is a file  # noqa: S101
-                write_atomic(folder / member.name, content.read())
-                written.append(member.name)
-    except (tarfile.TarError, EOFError, OSError, gzip.BadGzipFile) as error:
+        reader = TarReader(decompressed(io.BytesIO(data)))
+        for entry in reader:
+            if entry.name not in FILES or entry.kind != Kind.FILE or entry.parts is not None or entry.size > _LIMIT:
+                raise ResultsBadError(f"the results hold {entry.name[:200]!r}, which is no result of a run")
+            write_atomic(folder / entry.name, reader.read(entry))
+            written.append(entry.name)
+    except (TarError, EOFError, OSError, zlib.error) as error:
         raise ResultsBadError(f"the results cannot be read: {error}") from error
     return tuple(written)
 

@@ -36,6 +36,7 @@ class TarReader:
         self._stream, self._length = stream, length
         self._at = stream.tell() if length is not None else 0
         self._left = self._padding = 0  # of the content of the entry it is at
+        self._name = "its first header"
         self._allowance = _SPECIAL_TOTAL  # bytes of extended headers
 
     def __iter__(self) -> Iterator[Entry]:
@@ -80,6 +81,17 @@ class TarReader:
             at += length
         return bytes(content)
 
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """What is stored of the entry that came last, in pieces; of a sparse file without its holes.
+
+        Raises:
+            TarError: the archive ends within it.
+        """
+        while self._left:
+            data = self._take(min(size, self._left))
+            self._left -= len(data)
+            yield data
+
     def _entry(self, header: Header, block: bytes, records: Mapping[bytes, bytes], name: bytes, link: bytes) -> Entry:
         """The entry that a header stands for, once extended headers have had their say."""
         name = name or records.get(b"path") or header.name
@@ -106,9 +118,11 @@ class TarReader:
             if kind.decode("latin-1") in HEADER_ONLY:
                 raise TarError("a sparse file that is no file")
             sparse.judge(parts, size, self._left)
+        called = name.decode("utf-8", "surrogateescape")
+        self._name = repr(called[:200])
         return Entry(
             kind.decode("latin-1"),
-            name.decode("utf-8", "surrogateescape"),
+            called,
             link.decode("utf-8", "surrogateescape"),
             size,
             header.mode,
@@ -165,24 +179,24 @@ class TarReader:
 
     def _take(self, size: int) -> bytes:
         if self._length is not None and self._at + size > self._length:
-            raise TarError("it ends within a file")
+            raise TarError(f"it ends within {self._name}")
         data = self._stream.read(size)
         if len(data) < size:
-            raise TarError("it ends within a file")
+            raise TarError(f"it ends within {self._name}")
         self._at += size
         return data
 
     def _skip(self, size: int) -> None:
         if self._length is not None:
             if self._at + size > self._length:
-                raise TarError("it ends within a file")
+                raise TarError(f"it ends within {self._name}")
             if size:
                 self._at = self._stream.seek(self._at + size)
             return
         while size:
             count = len(self._stream.read(min(size, _SKIP)))
             if not count:
-                raise TarError("it ends within a file")
+                raise TarError(f"it ends within {self._name}")
             size -= count
             self._at += count
 

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -259,4 +260,28 @@ def test_an_index_by_stranger_s_bytes_is_no_traceback(tmp_path: Path) -> None:
         layouts.write_members(tar, {"index.json": b'{"schemaVersion":2,"manifests":[{"digest":"sha256:..","size":1}]}'})
     (tmp_path / "a.tar").write_bytes(buffer.getvalue())
     with pytest.raises(Unsupported), open_local(tmp_path / "a.tar"):
+        pass
+
+
+def test_a_layout_folder_is_read_without_its_links_and_pipes(tmp_path: Path) -> None:
+    elsewhere = layouts.write_layout(tmp_path / "elsewhere", IMAGE)
+    for part in ("index.json", "blobs", "blobs/sha256", f"blobs/{IMAGE.digest.replace(':', '/')}"):
+        folder = layouts.write_layout(tmp_path / f"layout-{part.replace('/', '-')[:20]}", IMAGE)
+        (folder / part).rename(tmp_path / "away")
+        (folder / part).symlink_to(elsewhere / part)
+        with pytest.raises(ImageError), open_local(folder):
+            pass
+        (folder / part).unlink()
+        os.mkfifo(folder / part)
+        with pytest.raises(ImageError), open_local(folder):  # and this does not wait for somebody to write
+            pass
+        shutil.rmtree(tmp_path / "away") if (tmp_path / "away").is_dir() else (tmp_path / "away").unlink()
+    (tmp_path / "link").symlink_to(elsewhere)  # the folder itself is what somebody asked for
+    with open_local(tmp_path / "link") as archive:
+        assert archive.found
+
+
+def test_a_pipe_is_no_archive(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ArchiveError), open_local(tmp_path / "pipe"):
         pass

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.images.interface import ArchiveError
 from orchestrator.images.members import read_members, section
+from tests.odd_tars import END, base256, file, header, long, sparse_old
 
 
 def _tar(path: Path, *entries: tuple[str, bytes, bytes | str]) -> Path:
@@ -112,3 +113,53 @@ def test_a_section_ends_where_it_should(tmp_path: Path) -> None:
         assert part.read(2) == b"34"
         beyond = section(file.fileno(), 8, 5)
         assert beyond.read() == b"89"
+
+
+def test_one_name_twice_is_read_only_where_both_are_the_same(tmp_path: Path) -> None:
+    for one, other in (("index.json", "index.json"), ("index.json", "./index.json"), ("a//b", "a/b")):
+        path = _tar(tmp_path / "a.tar", (one, tarfile.REGTYPE, b"good"), (other, tarfile.REGTYPE, b"good"))
+        assert set(_read(path).values()) == {b"good"}
+        for second in (b"evil", b"longer"):
+            path = _tar(tmp_path / "a.tar", (one, tarfile.REGTYPE, b"good"), (other, tarfile.REGTYPE, second))
+            with pytest.raises(ArchiveError, match="twice"):
+                _read(path)
+
+
+@pytest.mark.parametrize(("first", "second"), [(tarfile.REGTYPE, tarfile.SYMTYPE), (tarfile.SYMTYPE, tarfile.REGTYPE)])
+def test_a_file_and_a_link_of_one_name_are_refused(tmp_path: Path, first: bytes, second: bytes) -> None:
+    content = {tarfile.REGTYPE: b"good", tarfile.SYMTYPE: "other"}
+    path = _tar(
+        tmp_path / "a.tar",
+        ("other", tarfile.REGTYPE, b"x"),
+        ("manifest.json", first, content[first]),
+        ("manifest.json", second, content[second]),
+    )
+    with pytest.raises(ArchiveError, match="twice"):
+        _read(path)
+
+
+def test_a_file_whose_mode_calls_it_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(file(b"manifest.json", b"{}", mode=b"0120644\0", link=b"other") + END)
+    with pytest.raises(ArchiveError, match="mode"):
+        _read(tmp_path / "a.tar")
+    (tmp_path / "a.tar").write_bytes(file(b"manifest.json", b"{}", mode=b"0100644\0") + END)
+    assert _read(tmp_path / "a.tar") == {"manifest.json": b"{}"}
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        header(b"broken")[:-1] + b"\1",
+        bytes(512),
+        long(b"L", b"n" * 5000) + file(b"x"),
+        header(b"x", kind=b"2", link=b"t" * 100) + long(b"K", b"t" * 1_000_000) + header(b"y", kind=b"2"),
+        (long(b"L", b"n" * 1_000_000) + file(b"x")) * 20,
+        header(b"x", size=base256(1 << 87)),
+        header(b"x", size=base256(1 << 60)),
+        sparse_old(b"x", [(0, b"a")], 1000),
+    ],
+)
+def test_broken_and_oversized_headers_are_refused_wherever_they_stand(tmp_path: Path, blocks: bytes) -> None:
+    (tmp_path / "a.tar").write_bytes(file(b"index.json", b"{}") + blocks + file(b"manifest.json", b"[]") + END)
+    with pytest.raises(ArchiveError):
+        _read(tmp_path / "a.tar")

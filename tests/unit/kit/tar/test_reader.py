@@ -80,7 +80,7 @@ def test_sparse_files_of_all_four_forms_are_filled_with_zeros():
 
 
 def test_extended_headers_in_a_row_cost_what_they_are_long():
-    assert names(pax({b"path": b"x"}) * 10_000 + SHELL) == ["x"]
+    assert names(pax({b"path": b"x"}) * 4000 + SHELL) == ["x"]
 
 
 def test_names_and_headers_are_bounded():
