@@ -165,7 +165,7 @@ def _by_ref(document: _Document) -> dict[str, _Component]:
 
 def _findings(each: _Vulnerability, components: dict[str, _Component]) -> list[Finding]:
     """One finding per affected component; one without a package where none is named."""
-    own = each.id or each.bom_ref or "unnamed"
+    own = next((name for name in (each.id, each.bom_ref) if name is not None), "unnamed")
     cvss = _cvss(each)
     common = Finding(
         id=own,

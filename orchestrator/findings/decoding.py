@@ -5,16 +5,16 @@ from typing import Any, TypeVar
 import msgspec
 
 from orchestrator.findings.interface import ReportError
+from orchestrator.kit.json_bounds import JsonBounds, explain
 from orchestrator.model import Cvss, Severity
 
 T = TypeVar("T")
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _TITLE_LENGTH = 200
-# A value in JSON can be one byte and costs up to a hundred in memory. Real reports have a container every 70 bytes or
-# more and a value every 25 or more, so 100 MB of a real one stay below these.
-_MOST_CONTAINERS = 2_000_000
-_MOST_VALUES = 8_000_000
+# Real reports have a container every 70 bytes or more and a value every 25 or more, so 100 MB of a real one stay below
+# these. Their length is the template's to limit.
+_BOUNDS = JsonBounds(most_bytes=1 << 31, most_containers=2_000_000, most_values=8_000_000)
 
 _SEVERITIES = {severity.value: severity for severity in Severity} | {
     "negligible": Severity.INFO,
@@ -51,8 +51,8 @@ def check_json(data: bytes) -> bytes:
     if start and start[:1] not in b"{[":
         shown = start[:40].decode("utf-8", "replace")
         raise ReportError(f"the report is not a JSON document: it begins with {shown!r}")
-    if data.count(b"{") + data.count(b"[") > _MOST_CONTAINERS or data.count(b",") > _MOST_VALUES:
-        raise ReportError("the report holds too many values for its size to be a real one")
+    if excess := _BOUNDS.excess(data):
+        raise ReportError(f"the report {excess}")
     return data
 
 
@@ -72,14 +72,8 @@ def decode_json(data: bytes, kind: type[T], *, what: str) -> T:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise ReportError(f"the report is not {what}: {error}") from error
-    except msgspec.DecodeError as error:
-        if "truncated" in str(error):
-            raise ReportError("the report is truncated: its JSON ends too early") from error
-        raise ReportError(f"the report is not valid JSON: {error}") from error
-    except UnicodeDecodeError as error:
-        raise ReportError(f"the report is not valid JSON: it is not UTF-8 at byte {error.start}") from error
-    except RecursionError as error:
-        raise ReportError("the report is nested too deeply to be a real one") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ReportError(f"the report {explain(error)}") from error
 
 
 def severity(word: Any) -> Severity:

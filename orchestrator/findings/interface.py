@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from orchestrator.errors import PermanentError
+from orchestrator.kit.text import is_blank
 from orchestrator.model import Document, Finding
 
 
@@ -23,6 +24,10 @@ class Report(Document, frozen=True):
         database_version: build time or version of the vulnerability database, as the report states it.
         findings: in the order of the report.
         bom: the report itself when it is a CycloneDX JSON document, for merging; None otherwise.
+
+    Raises:
+        ReportError: a finding has an id of which nothing can be seen. It could neither be found again nor suppressed,
+            and all such findings of a package would be one.
     """
 
     scanner: str
@@ -30,6 +35,12 @@ class Report(Document, frozen=True):
     database_version: str = ""
     findings: tuple[Finding, ...] = ()
     bom: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        nameless = next((finding for finding in self.findings if is_blank(finding.id)), None)
+        if nameless is not None:
+            of = f" of {nameless.package[:80]!r}" if nameless.package else ""
+            raise ReportError(f"the report has a finding{of} without an id ({nameless.kind}); is the scanner broken?")
 
     @property
     def components(self) -> int | None:

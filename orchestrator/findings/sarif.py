@@ -74,7 +74,8 @@ def _of_result(run: Run, tool: str, rules: Rules, result: Result) -> Iterator[Fi
     rule = rules.of(result)
     message = rules.text(result.message, rule)
     rule_id = result.rule_id or (result.rule.id if result.rule else None) or (rule.id if rule else "")
-    own = rule_id or _short(rules, rule) or message[:80] or "unnamed"
+    # `ruleId` may be missing (3.27.5), and then something else names the result; an empty one names nothing.
+    own = rule_id or (result.rule_id is None and (_short(rules, rule) or message[:80] or "unnamed")) or ""
     said = understand(tool, own, rule, message, result.properties)
     score = _score(result, rule)
     text = said.title or (_short(rules, rule) if said.kind == "vulnerability" else "") or message or _short(rules, rule)

@@ -192,7 +192,7 @@ def _vulnerability(each: _Vulnerability, path: str) -> Finding:
         raise ReportError(
             "the report is not a Trivy report: a vulnerability has neither `VulnerabilityID` nor `PkgName`"
         )
-    own, cvss = each.vulnerability_id or "unnamed", _cvss(each)
+    own, cvss = "unnamed" if each.vulnerability_id is None else each.vulnerability_id, _cvss(each)
     return Finding(
         id=own,
         kind="vulnerability",

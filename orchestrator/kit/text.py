@@ -35,6 +35,7 @@ _HIDDEN = (
 _CLASS = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _HIDDEN)
 _UNCLEAR = re.compile(rf"[{_CLASS}]|\\(?=[\\xuUnrt{_CLASS}])")
 _IN_JSON = re.compile(rf"(?!\n)[{_CLASS}]")
+_BLANK = re.compile(rf"[\s\u2800{_CLASS}]*")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 _LONG = {escape: character for character, escape in _SHORT.items()}
 _ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|[nrt\\])")
@@ -115,6 +116,11 @@ def escape_json(document: str) -> str:
 def has_hidden(text: str) -> bool:
     """Whether there is something in a text of several lines that cannot be seen."""
     return _IN_JSON.search(text) is not None
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text can be seen: it is empty, or of blanks and what is hidden alone."""
+    return _BLANK.fullmatch(text) is not None
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from orchestrator.findings import scanmatrix
 from orchestrator.findings.interface import ReportError
+from orchestrator.kit.text import is_blank
 from orchestrator.model import Cvss, Finding, Severity
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 FINDINGS = st.builds(
     Finding,
-    id=TEXT,
+    id=TEXT.filter(lambda text: not is_blank(text)),
     kind=st.sampled_from(["check", "vulnerability", "malware"]),
     severity=st.sampled_from(Severity),
     aliases=st.lists(TEXT, max_size=3).map(tuple),
