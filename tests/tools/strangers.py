@@ -29,12 +29,10 @@ class Asked:
     Attributes:
         path: with its query.
         headers: by lower-case names.
-        address: of the server that got it.
     """
 
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    address: str = ""
 
     @property
     def reference(self) -> str:
@@ -83,7 +81,11 @@ class Stranger:
         self.sent = 0
         self.closing = threading.Event()
         self._scheme = "https" if certificate else "http"
-        self._server = _server(self, behaviour, certificate, address)
+        self._server = _Server(self, behaviour, address)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True, name="stranger"
         )
@@ -111,45 +113,47 @@ class Stranger:
         self._thread.join(timeout=5)
 
 
-def _server(
-    stranger: Stranger, behaviour: Behaviour, certificate: Path | None, address: str
-) -> socketserver.ThreadingTCPServer:
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            while not stranger.closing.is_set() and (asked := self._read()) is not None:
-                stranger.asked.append(asked)
-                behaviour(asked, self._send)
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 64
 
-        def _send(self, data: bytes) -> bool:
-            try:
-                self.wfile.write(data)
-            except OSError:
-                return False
-            stranger.sent += len(data)
-            return not stranger.closing.is_set()
+    def __init__(self, stranger: Stranger, behaviour: Behaviour, address: str) -> None:
+        self.stranger, self.behaviour = stranger, behaviour
+        super().__init__((address, 0), _Handler)
 
-        def _read(self) -> Asked | None:
-            try:
-                lines = iter(lambda: self.rfile.readline(_HEAD_LIMIT).decode("latin-1").strip(), "")
-                first, *fields = list(lines) or [""]
-            except OSError:
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that give up are what is tested."""
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        stranger = self.server.stranger
+        while not stranger.closing.is_set() and (asked := self._read()) is not None:
+            stranger.asked.append(asked)
+            self.server.behaviour(asked, self._send)
+
+    def _send(self, data: bytes) -> bool:
+        stranger = self.server.stranger
+        try:
+            self.wfile.write(data)
+        except OSError:
+            return False
+        stranger.sent += len(data)
+        return not stranger.closing.is_set()
+
+    def _read(self) -> Asked | None:
+        try:
+            if self.rfile.peek(1)[:1] == b"\x16":  # a TLS client: what plain servers say to one
+                self.wfile.write(answer(status="400 Bad Request"))
                 return None
-            if len(first.split()) < 2:
-                return None
-            headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in fields)}
-            return Asked(first.split()[1], headers, address)
-
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-        allow_reuse_address = True
-        request_queue_size = 64
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            """Clients that give up are what is tested."""
-
-    server = Server((address, 0), Handler)
-    if certificate is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    return server
+            lines = iter(lambda: self.rfile.readline(_HEAD_LIMIT).decode("latin-1").strip(), "")
+            first, *fields = list(lines) or [""]
+        except OSError:
+            return None
+        if len(first.split()) < 2:
+            return None
+        headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in fields)}
+        return Asked(first.split()[1], headers)

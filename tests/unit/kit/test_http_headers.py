@@ -1,0 +1,124 @@
+"""Headers with a grammar: read as their specifications say, and in linear time whatever they are."""
+
+import time
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.kit.http_headers import (
+    FIELD_LIMIT,
+    Challenge,
+    HeaderError,
+    challenges,
+    next_link,
+    range_start,
+    whole_number,
+)
+
+
+def bearer(**parameters: str) -> Challenge:
+    return Challenge("bearer", parameters)
+
+
+@pytest.mark.parametrize(
+    ("fields", "read"),
+    [
+        (
+            ['Bearer realm="https://auth.example/token",service="registry",scope="repository:a/b:pull,push"'],
+            [bearer(realm="https://auth.example/token", service="registry", scope="repository:a/b:pull,push")],
+        ),
+        (['bEARER REALM="a", Basic realm="b"'], [bearer(realm="a"), Challenge("basic", {"realm": "b"})]),
+        (['Basic realm="b"', 'Bearer realm="a"'], [Challenge("basic", {"realm": "b"}), bearer(realm="a")]),
+        (["Negotiate", "Basic"], [Challenge("negotiate"), Challenge("basic")]),
+        (['Negotiate YII+/a==, Bearer realm="a"'], [Challenge("negotiate"), bearer(realm="a")]),
+        ([r'Bearer realm="a\"b\\c, Basic realm=\"x"'], [bearer(realm='a"b\\c, Basic realm="x')]),
+        (['Bearer  realm = "a" ,, service = b , '], [bearer(realm="a", service="b")]),
+        (['Bearer realm="a" service="b"'], [bearer(realm="a", service="b")]),
+        (["Bearer realm=https://auth.example/token?x=1,service=b"],
+         [bearer(realm="https://auth.example/token?x=1", service="b")]),
+        (['Bearer realm=""'], [bearer(realm="")]),
+        (["", " , "], []),
+    ],
+)  # fmt: skip
+def test_challenges(fields, read):
+    assert challenges(fields) == tuple(read)
+
+
+@pytest.mark.parametrize(
+    "field", ['Bearer realm="a', "=", '"', 'Bearer realm="a", REALM="b"', 'Basic@x realm="a"', "é"]
+)
+def test_challenges_that_no_two_readers_would_read_alike(field):
+    with pytest.raises(HeaderError):
+        challenges([field])
+
+
+@pytest.mark.parametrize(
+    ("fields", "target"),
+    [
+        (['</v2/_catalog?last=b&n=2>; rel="next"'], "/v2/_catalog?last=b&n=2"),
+        (["</a?x=1,2;3>;rel=next"], "/a?x=1,2;3"),
+        (["<b>; rel=prev, <c>; title=\"a, <d>; rel=next\"; rel='x next'"], None),
+        (['<b>; rel=prev, <c>; title="a, <d>; rel=next"; rel="first NEXT"'], "c"),
+        (["<b>; rel=prev", "<c>; REL=next"], "c"),
+        (["<c>; rel=prev; rel=next"], None),
+        (["<c>"], None),
+        (["<c>;"], None),
+        ([], None),
+    ],
+)
+def test_links(fields, target):
+    try:
+        assert next_link(fields) == target
+    except HeaderError:
+        assert "'" in fields[0]
+
+
+@pytest.mark.parametrize("field", ["c; rel=next", "<c; rel=next", "<c> rel=next", '<c>; rel="next'])
+def test_links_that_are_none(field):
+    with pytest.raises(HeaderError):
+        next_link([field])
+
+
+def test_only_fields_of_an_honest_length_are_read():
+    long = f'Bearer realm="{"a" * FIELD_LIMIT}"'
+    for read in (challenges, next_link):
+        with pytest.raises(HeaderError):
+            read([long])
+
+
+@given(st.text(alphabet='<>;,=" \\\taB9-_:/', max_size=200))
+def test_any_text_is_read_or_refused(text):
+    for read in (challenges, next_link):
+        with suppress(HeaderError):
+            read([text])
+
+
+@pytest.mark.parametrize("unit", ['a="', "a=,", "<a>;", ", ", "a ", "a a=b,", '\\"', "=", '"\\', "Bearer a="])
+def test_the_longest_field_costs_little(unit):
+    field = (unit * FIELD_LIMIT)[:FIELD_LIMIT]
+    began = time.process_time()
+    for read in (challenges, next_link):
+        with suppress(HeaderError):
+            read([field])
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0", 0), (" 12 ", 12), ("9" * 18, int("9" * 18)), ("9" * 19, None), ("9" * 5000, None), ("-1", None),
+     ("1e3", None), ("٣", None), ("²", None), ("1_0", None), ("", None), (None, None)],
+)  # fmt: skip
+def test_numbers(text, value):
+    assert whole_number(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [("bytes 5-9/20", 5), ("bytes 5-9/*", 5), ("Bytes 0-0/1", 0), ("bytes 9-5/20", None), ("bytes 5-25/20", None),
+     ("bytes */20", None), ("items 5-9/20", None), ("bytes 5-9", None),
+     (f"bytes {'9' * 5000}-9/*", None), (None, None)],
+)  # fmt: skip
+def test_ranges(text, start):
+    assert range_start(text) == start
