@@ -72,6 +72,12 @@ def _source(reference: str) -> TargetSource:
     """A target as a person names it: a URL is a repository, what is a path on this machine is an archive."""
     if not reference.strip():
         raise UsageError("an empty name is neither an image nor an archive")
+    try:
+        reference.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{reference!r} is not Unicode (UTF-8), so no plan can hold it: rename the file, or link to it"
+        ) from None
     if "://" in reference:
         url, _, ref = reference.partition("#")
         if holds_credentials(url):
