@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import make_table, print_table, say
 from orchestrator.errors import ScanmatrixError
-from orchestrator.kit.text import visible
+from orchestrator.kit.text import visible_message
 from orchestrator.quantities import spell_duration
 
 if TYPE_CHECKING:
@@ -104,9 +104,10 @@ def _picture(backlog: Backlog | None, scheduler: Scheduler) -> Group:
             parts += [Text(title, style="bold")] if title else []
             parts.append(make_table(columns, rows, right=_NUMBERS, fold=False))
         parts.append(Text(waits(backlog), style="bold"))
-    parts += [Text(visible(_trouble(each)), style="red") for each in scheduler.notes.troubles]
+    parts += [Text(visible_message(_trouble(each)), style="red") for each in scheduler.notes.troubles]
     parts += [
-        Text(visible(line), style="dim", no_wrap=True, overflow="ellipsis") for line in scheduler.notes.lines[-_LINES:]
+        Text(visible_message(line), style="dim", no_wrap=True, overflow="ellipsis")
+        for line in scheduler.notes.lines[-_LINES:]
     ]
     return Group(*parts)
 

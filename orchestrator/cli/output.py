@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from orchestrator.kit.text import escape_json, has_hidden, visible
+from orchestrator.kit.text import escape_json, has_hidden, visible, visible_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,13 +37,13 @@ class Output(StrEnum):
 
 def say(line: str) -> None:
     """Print a line on stdout."""
-    sys.stdout.write(f"{visible(line)}\n")
+    sys.stdout.write(f"{visible_message(line)}\n")
 
 
 def complain(line: str) -> None:
     """Print a line on stderr."""
     sys.stdout.flush()
-    sys.stderr.write(f"{visible(line)}\n")
+    sys.stderr.write(f"{visible_message(line)}\n")
     sys.stderr.flush()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import complain
 from orchestrator.engines.interface import Silent
-from orchestrator.kit.text import visible
+from orchestrator.kit.text import visible_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Bars(Silent):
     def pull_started(self, target: Target) -> None:
         """Show a bar for the image."""
         self._pulls[target.id] = self._progress.add_task(
-            visible(f"pull {target.reference}"), total=target.size, unit="bytes"
+            visible_message(f"pull {target.reference}"), total=target.size, unit="bytes"
         )
 
     def pull_progress(self, target: Target, bytes_done: int, bytes_total: int | None) -> None:
@@ -60,12 +60,14 @@ class Bars(Silent):
         if record.error:
             self._failure(name, record.error)
         elif self._lines:
-            self._progress.console.print(visible(f"{name}: ok"), style="green", highlight=False, markup=False)
+            self._progress.console.print(visible_message(f"{name}: ok"), style="green", highlight=False, markup=False)
 
     def _failure(self, what: str, error: str) -> None:
         from rich.text import Text
 
-        self._progress.console.print(Text.assemble((visible(f"{what}: "), "bold"), (visible(error), "red")))
+        self._progress.console.print(
+            Text.assemble((visible_message(f"{what}: "), "bold"), (visible_message(error), "red"))
+        )
 
 
 class Lines(Silent):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 
-from orchestrator.kit.text import visible, visible_lines
+from orchestrator.kit.text import visible_lines, visible_message
 
 #: Environment variable that has the command `scanmatrix` show the traceback of what nobody foresaw.
 DEBUG_VARIABLE = "SCANMATRIX_DEBUG"
@@ -35,7 +35,7 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The message; whatever others have made of its exception is not used."""
-        line = f"{self._program}: {visible(record.getMessage())}"
+        line = f"{self._program}: {visible_message(record.getMessage())}"
         error = record.exc_info[1] if record.exc_info else None
         if error is None:
             return line

@@ -5,14 +5,14 @@ Each kind of output cleans them where it is written, and nowhere before, so that
 
 | output | function |
 |---|---|
-| a line, or a cell of a table, in a terminal or a log | `visible` |
-| several lines | `visible_lines` |
+| a name or another value, as in a cell of a table | `visible` |
+| a message of ours that quotes such, in a terminal or a log | `visible_message`, `visible_lines` |
 | Markdown | `markdown` |
 | a cell of a CSV | `csv_cell` |
 | JSON on a terminal | `escape_json` |
 
-What is hidden becomes an escape as Python and JSON write it (`\x1b`, `\n`, `\u202e`), and a backslash that could be
-taken for the beginning of one is doubled, so that different texts stay different.
+What is hidden becomes an escape as Python and JSON write it (`\x1b`, `\n`, `\u202e`). In a value, a backslash that may
+be taken for the beginning of one is doubled, so that different values stay different; messages quote values anyway.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _HIDDEN = (
 )  # fmt: skip
 _CLASS = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _HIDDEN)
 _UNCLEAR = re.compile(rf"[{_CLASS}]|\\(?=[\\xuUnrt{_CLASS}])")
+_ANY_HIDDEN = re.compile(f"[{_CLASS}]")
 _IN_JSON = re.compile(rf"(?!\n)[{_CLASS}]")
 _BLANK = re.compile(rf"[\s\u2800{_CLASS}]*")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
@@ -76,12 +77,15 @@ def visible(text: str, most: int = MOST) -> str:
     return _UNCLEAR.sub(_escape, cut)
 
 
-def visible_lines(text: str, most: int = MOST) -> str:
-    """The same for a text of several lines, each of at most so many characters.
+def visible_message(text: str) -> str:
+    """A message of ours that may quote strangers as one line in which everything can be seen."""
+    cut = text if len(text) <= MOST else f"{text[: MOST - 1]}…"
+    return _ANY_HIDDEN.sub(_escape, cut)
 
-    A further line is indented, so that it cannot pass for a message of its own.
-    """
-    return "\n  ".join(visible(line, most) for line in text.split("\n"))
+
+def visible_lines(text: str) -> str:
+    """The same for a message of several lines; a further one is indented, so that it cannot pass for one of its own."""
+    return "\n  ".join(map(visible_message, text.split("\n")))
 
 
 def markdown(text: str, most: int = MOST) -> str:

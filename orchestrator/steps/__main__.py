@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.logs import write_to_stderr
-from orchestrator.kit.text import visible
+from orchestrator.kit.text import visible_message
 from orchestrator.volume import MAX_AGE, Volume
 
 if TYPE_CHECKING:
@@ -308,11 +308,11 @@ def _set(text: str) -> tuple[str, frozenset[str]]:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{visible(line, most=len(line) or 1)}\n")
+    sys.stdout.write(f"{visible_message(line)}\n")
 
 
 def _complain(line: str) -> None:
-    sys.stderr.write(f"scanmatrix-step: {visible(line)}\n")
+    sys.stderr.write(f"scanmatrix-step: {visible_message(line)}\n")
 
 
 def _fail(error: Exception, status: int) -> int:

@@ -22,6 +22,7 @@ from orchestrator.kit.text import (
     read_csv_cell,
     visible,
     visible_lines,
+    visible_message,
 )
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
@@ -49,7 +50,7 @@ def hides(text: str) -> bool:
 @given(STRANGE)
 @example(NASTY)
 def test_no_control_and_no_direction_survives(text: str) -> None:
-    for clean in (visible(text), markdown(text), csv_cell(text)):
+    for clean in (visible(text), visible_message(text), markdown(text), csv_cell(text)):
         assert not hides(clean)
         clean.encode()
     assert not hides(visible_lines(text).replace("\n", ""))
