@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Iterable
 from functools import partial
 
 from orchestrator.documents import DocumentError, read
@@ -111,7 +112,16 @@ class _Execution:
         self._ended = 0
 
     def run(self) -> Ledger:
-        """Everything from the databases to the ledger."""
+        """Everything from the databases to the ledger, which is written whatever happens to the cells."""
+        try:
+            with guarded(f"running the cells of run {self._plan.run}"):
+                self._run_cells()
+        except InternalError as error:
+            self._fail_unfinished(self._plan.cells, error)
+        self._check_interrupted()
+        return aggregate(self._plan, self._volume)
+
+    def _run_cells(self) -> None:
         self._observer.plan_started(self._plan)
         self._find_pending()
         self._fail_missing_scanners()
@@ -121,8 +131,6 @@ class _Execution:
             each(targets, self._run_target, limit=self._plan.limits.images_in_flight, interrupt=self._stop.interrupt)
             if len(self._plan.waves) > 1:
                 evict(self._plan, wave, self._volume)
-        self._check_interrupted()
-        return aggregate(self._plan, self._volume)
 
     def interrupted(self) -> Interrupted:
         """What there is to say of an interrupt."""
@@ -217,9 +225,13 @@ class _Execution:
             with guarded(f"running the cells of {target.reference}"):
                 self._pull_and_run(target, cells)
         except InternalError as error:
-            for cell in cells:
-                if not self._cells.record(cell).finished:
-                    self._fail(cell, str(error))
+            self._fail_unfinished(cells, error)
+
+    def _fail_unfinished(self, cells: Iterable[Cell], error: InternalError) -> None:
+        """Write down why cells have not ended; the observer is not told, because it may be what failed."""
+        for cell in cells:
+            if cell.decision is Decision.RUN and not self._cells.record(cell).finished:
+                self._cells.fail(cell, str(error))
 
     def _pull_and_run(self, target: Target, cells: list[Cell]) -> None:
         reason = self._stop.reason() or self._pull(target)

@@ -132,6 +132,21 @@ def test_an_observer(plan: Plan, volume: Volume) -> None:
     assert all(row.outcome is Outcome.OK for row in ledger.rows if row.target != plan.targets[0].id)
 
 
+@pytest.mark.parametrize("name", ["_find_pending", "_refresh_databases"])
+def test_what_comes_before_all_cells(name: str, plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local._Execution, name, failing(lambda: None, lambda *_: True, OverflowError()))
+    check(run(plan, volume), plan, {cell.id for cell in plan.cells})
+
+
+def test_an_observer_that_always_fails_keeps_no_target_from_being_run(plan: Plan, volume: Volume) -> None:
+    class Odd(Watch):
+        def cell_finished(self, cell: object, record: object) -> None:
+            raise KeyError(cell.id)
+
+    ledger = LocalEngine(runner="process").run(plan, volume, Odd())
+    assert {row.target for row in ledger.rows if row.attempts} == {target.id for target in plan.targets}
+
+
 OF_TARGET = {
     "merge": (pipeline.Pipeline, "add", lambda self, rows, _: rows[0]),
     "merged": (table.MergedWriter, "add", lambda self, row, _: row),
