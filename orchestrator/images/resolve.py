@@ -51,8 +51,8 @@ def resolve(
         memory: of what was read before.
 
     Returns:
-        At least one image, at most one for each wanted platform, in their order; each carries the platform that the
-        index, or else its own config, states.
+        At least one image, in the order of the wanted platforms; several for one platform only where an index has them
+        (see `choose`). Each carries the platform that the index, or else its own config, states.
 
     Raises:
         NoPlatform: there are only others, which the message names.

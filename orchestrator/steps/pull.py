@@ -114,6 +114,10 @@ def _pull(
                 image, manifest = source.image(target.digest, target.platform)
                 shared = SharedBlobs(volume.layers, final)
                 fill(partial, final, image, manifest, source, shared=shared, progress=progress, cancelled=cancelled)
+            # Of an index's images planning reads no config. One that readers would read in two ways goes to no scanner;
+            # the tarball stays, so that it is not pulled again for every cell.
+            with open_tarball(final):
+                pass
 
 
 def find_target(plan: Plan, target_id: str) -> Target:
