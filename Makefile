@@ -63,6 +63,8 @@ lock: $(INSTALLED) ## resolve the dependencies anew into requirements.lock
 	  --python-version 3.11 --custom-compile-command "make lock" -o requirements.lock
 	uv pip compile -q pyproject.toml --extra postgresql --extra mysql --constraint requirements.lock --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/requirements.lock
+	uv pip compile -q argo-install/build.in --upgrade --generate-hashes --universal \
+	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/build.lock
 
 clean: ## remove what the commands above made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache scanmatrix-data

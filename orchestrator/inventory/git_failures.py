@@ -25,6 +25,12 @@ _EXPLAINED = (
         VolumeFullError,
         "there is no room for it; make room, or lower limits.repositorySize",
     ),
+    # Before what follows from it: git then also says that access rights or the repository may be missing.
+    (
+        r"dubious ownership",
+        SourceUnavailableError,
+        "it belongs to another user; if you trust that user, `git config --global --add safe.directory` with its path",
+    ),
     (
         r"does not allow request for unadvertised object",
         SourceUnavailableError,
@@ -65,7 +71,6 @@ _EXPLAINED = (
         SourceUnavailableError,
         "there is no such repository, or no access to it; check the URL and the credentials",
     ),
-    (r"dubious ownership", SourceUnavailableError, "it belongs to another user; see safe.directory of git-config(1)"),
 )
 
 

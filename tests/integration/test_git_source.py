@@ -18,6 +18,7 @@ from orchestrator.errors import UsageError
 from orchestrator.inventory import SourceBrokenError, SourceUnavailableError, collect, git_command
 from orchestrator.inventory.git_repository import check_out_yaml, read_file
 from orchestrator.planning.repositories import GitResolver
+from orchestrator.repositories.resolve import resolve
 from tests.tools import require
 from tests.tools.certificates import self_signed
 from tests.tools.git_servers import GitHttp, git, start_sshd
@@ -135,6 +136,21 @@ def test_what_is_not_there_is_told(url, environment, ref, path, word):
     with pytest.raises(SourceUnavailableError, match=word) as caught:
         read_file(url, ref, path, environment=environment)
     assert url in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to another user")
+def test_a_repository_of_another_user_is_said_to_be_so_and_the_advice_helps(root, environment, tmp_path):
+    theirs = tmp_path / "theirs.git"
+    git("clone", "-q", "--bare", str(root / "team" / "targets.git"), str(theirs), cwd=tmp_path)
+    for path in (theirs, *theirs.rglob("*")):
+        os.chown(path, 12345, 12345)
+    url = f"file://{theirs}"
+    for ask in (lambda: read_file(url, "v1", "lists/targets.csv", environment=environment),
+                lambda: resolve(url, "v1", environment=environment)):  # fmt: skip
+        with pytest.raises(SourceUnavailableError, match=r"safe\.directory"):
+            ask()
+    git("config", "--global", "--add", "safe.directory", str(theirs), cwd=Path(environment["HOME"]))
+    assert read_file(url, "v1", "lists/targets.csv", environment=environment).data
 
 
 def test_no_such_repository(root, environment):

@@ -2,11 +2,12 @@
 
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.config import Config, ConfigError
-from tests.cluster.policy_rules import Pod, work_out
+from tests.cluster.policy_rules import Pod, Rules, work_out
 from tests.unit.workflows.test_install import configured
 from workflows.install.network import policies
 
@@ -21,63 +22,70 @@ argo: {apiServer: {cidrs: [10.96.0.1/32]}, scheduler: {replicas: 1, storeSecret:
 """
 
 
-def reaches(config: Config, component: str, address: str, port: int = 443) -> bool:
-    """Whether a pod may speak to an address."""
-    labels = {"app.kubernetes.io/part-of": "scanmatrix", "app.kubernetes.io/component": component}
-    found = policies(config)
-    if ":" in address:  # which the enforcer has no use for
-        blocks = [to["ipBlock"] for policy in found if policy["metadata"]["name"] == component
-                  for rule in policy["spec"]["egress"] for to in rule.get("to", ()) if "ipBlock" in to]  # fmt: skip
-        return any(
-            ip_address(address) in ip_network(block["cidr"])
-            and not any(ip_address(address) in ip_network(hole) for hole in block.get("except", ()))
-            for block in blocks
-        )
-    rules = work_out([Pod("scanmatrix", labels, "10.244.0.9")], {"scanmatrix": {}}, found)
-    assert "10.244.0.9" in rules.closed["out"]
-    return any(
-        path.peers is None or any(ip_address(address) in network for network in path.peers)
-        for path in rules.paths
-        if path.direction == "out" and any(one.first <= port <= one.last for one in path.ports or ())  # type: ignore[operator]
-    )
+class Reach:
+    """Which addresses the pods of a configuration may speak to."""
+
+    def __init__(self, config: Config) -> None:
+        self.policies = policies(config)
+        self._rules: dict[str, Rules] = {}
+
+    def __call__(self, component: str, address: str, port: int = 443) -> bool:
+        """Whether a pod of this kind may speak to an address at a port."""
+        if ":" in address:  # which the enforcer has no use for
+            return any(ip_address(address) in ip_network(block["cidr"])
+                       and not any(ip_address(address) in ip_network(hole) for hole in block.get("except", ()))
+                       for block in self._blocks(component))  # fmt: skip
+        labels = {"app.kubernetes.io/part-of": "scanmatrix", "app.kubernetes.io/component": component}
+        if component not in self._rules:
+            pod = Pod("scanmatrix", labels, "10.244.0.9")
+            self._rules[component] = work_out([pod], {"scanmatrix": {}}, self.policies)
+        rules = self._rules[component]
+        assert "10.244.0.9" in rules.closed["out"]
+        open_ = [path for path in rules.paths if path.direction == "out"
+                 and any(one.first <= port <= one.last for one in path.ports or ())]  # fmt: skip
+        return any(path.peers is None or any(ip_address(address) in each for each in path.peers) for path in open_)
+
+    def _blocks(self, component: str) -> list[dict[str, Any]]:
+        return [to["ipBlock"] for policy in self.policies if policy["metadata"]["name"] == component
+                for rule in policy["spec"]["egress"] for to in rule.get("to", ()) if "ipBlock" in to]  # fmt: skip
 
 
 @pytest.mark.parametrize("component", OUTSIDE)
 def test_what_goes_out_reaches_the_internet_and_nothing_inside(tmp_path: Path, component: str) -> None:
-    config = configured(tmp_path, TEXT)
+    reaches = Reach(configured(tmp_path, TEXT))
     for address in [*METADATA, *METADATA_6, *PRIVATE]:
-        assert not any(reaches(config, component, address, port) for port in (80, 443, 5432)), address
-    assert all(reaches(config, component, address) for address in [*PUBLIC, "2606:4700::1111", "64:ff9b::101:101"])
+        assert not any(reaches(component, address, port) for port in (80, 443, 5432)), address
+    assert all(reaches(component, address) for address in [*PUBLIC, "2606:4700::1111", "64:ff9b::101:101"])
 
 
 @pytest.mark.parametrize("component", ["scan", "aggregate", "evict", "results", "left", "shard", "install"])
 def test_what_does_not_go_out_reaches_the_api_server_alone(tmp_path: Path, component: str) -> None:
-    config = configured(tmp_path, TEXT)
-    assert reaches(config, component, "10.96.0.1")
-    assert not any(reaches(config, component, address) for address in [*METADATA, *PRIVATE, *PUBLIC])
+    reaches = Reach(configured(tmp_path, TEXT))
+    assert reaches(component, "10.96.0.1")
+    assert not any(reaches(component, address) for address in [*METADATA, *PRIVATE, *PUBLIC])
 
 
 def test_a_private_network_that_is_named_is_reached_and_no_other(tmp_path: Path) -> None:
-    text = TEXT + "  \n"
-    config = configured(tmp_path, text.replace("argo: {", "argo: {network: {private: [10.9.0.0/16, 100.64.0.0/10]}, "))
+    text = TEXT.replace("argo: {", "argo: {network: {private: [10.9.0.0/16, 100.64.0.0/10]}, ")
+    reaches = Reach(configured(tmp_path, text))
     for component in OUTSIDE:
-        assert reaches(config, component, "10.9.1.1")
-        assert reaches(config, component, "100.64.0.1")
-        assert not any(reaches(config, component, address) for address in ("10.8.1.1", *METADATA))
-    assert not reaches(config, "scan", "10.9.1.1")
+        assert reaches(component, "10.9.1.1")
+        assert reaches(component, "100.64.0.1")
+        assert not any(reaches(component, address) for address in ("10.8.1.1", *METADATA))
+    assert not reaches("scan", "10.9.1.1")
 
 
 def test_an_address_that_the_configuration_names_is_reached_by_those_who_need_it_at_its_port(tmp_path: Path) -> None:
-    config = configured(tmp_path, """
+    reaches = Reach(configured(tmp_path, """
 targets: [{repository: {url: "https://10.1.0.1:8443/x.git"}}]
 cache: [{upstream: docker.io, remote: "http://10.1.0.2:5001"}, {upstream: ghcr.io, url: "https://10.1.0.3"}]
 scans: {parameters: {dependency: {databaseUrl: "http://10.1.0.4:8080/databases"}}}
 exports: {s3: {bucket: b, endpoint: "http://10.1.0.5:9000"}}
 notify: {smtp: {host: 10.1.0.6, from: a@example.com}}
 argo: {apiServer: {cidrs: [10.96.0.1/32]}}
-""")  # fmt: skip
+"""))  # fmt: skip
     places = {"10.1.0.1": 8443, "10.1.0.2": 5001, "10.1.0.3": 443, "10.1.0.4": 8080, "10.1.0.5": 9000, "10.1.0.6": 587}
-    found = {component: {each for each, port in places.items() if reaches(config, component, each, port)}
+    found = {component: {each for each, port in places.items() if reaches(component, each, port)}
              for component in OUTSIDE}  # fmt: skip
     assert found == {
         "plan": {"10.1.0.1", "10.1.0.3"},
@@ -88,13 +96,13 @@ argo: {apiServer: {cidrs: [10.96.0.1/32]}}
         "scheduler": {"10.1.0.1", "10.1.0.3", "10.1.0.5", "10.1.0.6"},
         "pull": {"10.1.0.3"},
     }
-    assert not reaches(config, "database", "10.1.0.4", 80)
+    assert not reaches("database", "10.1.0.4", 80)
 
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254", "http://[fd00:ec2::254]", "http://100.100.100.200:80"])
 def test_a_url_that_names_the_metadata_service_opens_nothing(tmp_path: Path, url: str) -> None:
-    config = configured(tmp_path, f"cache: [{{upstream: docker.io, remote: '{url}'}}]")
-    assert not reaches(config, "cache", url.removeprefix("http://").removesuffix(":80").strip("[]"), 80)
+    reaches = Reach(configured(tmp_path, f"cache: [{{upstream: docker.io, remote: '{url}'}}]"))
+    assert not reaches("cache", url.removeprefix("http://").removesuffix(":80").strip("[]"), 80)
 
 
 @pytest.mark.parametrize(
