@@ -22,8 +22,9 @@ _SUBJECT = r"^[A-Za-z0-9]([A-Za-z0-9._:@/-]{0,251}[A-Za-z0-9])?$"
 
 #: Networks that no pod may reach whatever the configuration says: link-local addresses (RFC 3927, RFC 4291), where the
 #: metadata services of clouds answer with credentials of the machine, and those of them that answer elsewhere (Alibaba,
-#: Azure, Oracle, AWS and Google by IPv6), loopback, multicast, and IPv4 within IPv6 (RFC 4291 2.5.5.1, RFC 8215, RFC 3056), which
-#: leads there as well. IPv4-mapped addresses (2.5.5.2) are IPv4 on the wire, and Kubernetes takes none in a policy.
+#: Azure, Oracle, AWS and Google by IPv6), loopback, multicast, and IPv4 within IPv6 (RFC 4291 2.5.5.1, RFC 8215,
+#: RFC 3056), which leads there as well. IPv4-mapped addresses (2.5.5.2) are IPv4 on the wire, and Kubernetes takes none
+#: in a policy.
 NEVER = (
     "0.0.0.0/8",
     "100.100.100.200/32",

@@ -27,6 +27,7 @@ class MariaDb:
     Attributes:
         folder: with its data.
         user: may do everything.
+        tls: certificate and key; with them, nobody is let in without TLS.
     """
 
     host: str
@@ -34,6 +35,7 @@ class MariaDb:
     folder: Path
     user: str = "scanmatrix"
     password: str = PASSWORD
+    tls: tuple[Path, Path] | None = None
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def url(self, database: str) -> str:
@@ -42,7 +44,7 @@ class MariaDb:
 
     def create(self, database: str) -> str:
         """Make a database; returns its URL."""
-        self._execute(self.user, f"create database {database}")
+        self._execute("root", f"create database {database}")
         return self.url(database)
 
     def start(self) -> None:
@@ -58,6 +60,7 @@ class MariaDb:
                     f"--bind-address={self.host}",
                     f"--port={self.port}",
                     *_OPTIONS,
+                    *self._tls_options(),
                 ],
                 stdout=log,
                 stderr=log,
@@ -71,6 +74,11 @@ class MariaDb:
             else:
                 return
         raise ServerError(f"mariadbd did not start:\n{(self.folder / 'log').read_text()[-2000:]}")
+
+    def _tls_options(self) -> list[str]:
+        if self.tls is None:
+            return ["--skip-ssl"]
+        return [f"--ssl-cert={self.tls[0]}", f"--ssl-key={self.tls[1]}", "--require-secure-transport=ON"]
 
     def kill(self) -> None:
         """End it as a crash does."""
@@ -91,8 +99,12 @@ _ACCOUNT = "root"
 
 
 @contextmanager
-def start_mariadb(address: str = "127.0.0.1") -> Iterator[MariaDb]:
+def start_mariadb(address: str = "127.0.0.1", tls: tuple[Path, Path] | None = None) -> Iterator[MariaDb]:
     """Run one on a port of this address; needs root.
+
+    Args:
+        address: of this machine.
+        tls: certificate and key; with them, nobody is let in without TLS.
 
     Raises:
         ServerError: it did not start.
@@ -109,7 +121,7 @@ def start_mariadb(address: str = "127.0.0.1") -> Iterator[MariaDb]:
         with socket.socket() as probe:
             probe.bind((address, 0))
             port = probe.getsockname()[1]
-        server = MariaDb(address, port, folder)
+        server = MariaDb(address, port, folder, tls=tls)
         server.start()
         try:
             grant = f"grant all on *.* to '{server.user}'@'%' identified by '{server.password}'"

@@ -24,6 +24,7 @@ class Postgres:
         host: address it listens on.
         tools: the folder of its programs.
         folder: with its data.
+        tls: certificate and key; with them, nobody is let in without TLS.
     """
 
     host: str
@@ -33,6 +34,7 @@ class Postgres:
     database: str = "argo"
     password: str = PASSWORD
     folder: Path = Path()
+    tls: tuple[Path, Path] | None = None
 
     def url(self, database: str) -> str:
         """The URL of a database, as `store.url` takes it."""
@@ -46,6 +48,8 @@ class Postgres:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = f"-c listen_addresses={self.host} -c port={self.port} -c unix_socket_directories= -c fsync=off"
+        if self.tls:
+            options += f" -c ssl=on -c ssl_cert_file={self.tls[0]} -c ssl_key_file={self.tls[1]}"
         self._control("-w", "-t", "60", "-l", self.folder / "log", "-o", options, "start")
 
     def kill(self) -> None:
@@ -65,8 +69,12 @@ class Postgres:
 
 
 @contextmanager
-def start_postgres(address: str) -> Iterator[Postgres]:
+def start_postgres(address: str, tls: tuple[Path, Path] | None = None) -> Iterator[Postgres]:
     """Run one on a port of this address; needs root.
+
+    Args:
+        address: of this machine.
+        tls: certificate and key; with them, nobody is let in without TLS.
 
     Raises:
         ServerError: it did not start.
@@ -78,11 +86,16 @@ def start_postgres(address: str) -> Iterator[Postgres]:
         server = Postgres(address, probe.getsockname()[1], tools, folder=folder)
         probe.close()
         (folder / "password").write_text(server.password)
-        for path in (folder, folder / "password"):
+        if tls:
+            server = replace(server, tls=(folder / "server.crt", folder / "server.key"))
+            for source, copy in zip(tls, server.tls or (), strict=True):
+                shutil.copyfile(source, copy)
+                copy.chmod(0o600)
+        for path in (folder, *folder.iterdir()):
             shutil.chown(path, ACCOUNT, ACCOUNT)
         _run(tools / "initdb", "--username", server.user, "--auth=scram-sha-256", f"--pwfile={folder / 'password'}",
              "--no-sync", "-D", data)  # fmt: skip
-        (data / "pg_hba.conf").write_text("host all all 0.0.0.0/0 scram-sha-256\n")
+        (data / "pg_hba.conf").write_text(f"host{'ssl' if tls else ''} all all 0.0.0.0/0 scram-sha-256\n")
         server.start()
         try:
             server.create("argo")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import ssl
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,16 @@ _DRIVERS = {
     "mysql": ("mysql+pymysql", "mysql"),
     "mariadb": ("mariadb+pymysql", "mysql"),
 }
+#: Parameters of MySQL and MariaDB for TLS: those that PyMySQL's `ssl` has as texts, and those that are flags.
+_TLS_FILES = {
+    "ssl_ca": "ca",
+    "ssl_capath": "capath",
+    "ssl_cert": "cert",
+    "ssl_key": "key",
+    "ssl_key_password": "password",
+    "ssl_cipher": "cipher",
+}
+_TLS_CHECKS = {"ssl_verify_cert", "ssl_verify_identity", "ssl_check_hostname"}
 # Of the lock that writers and migrations hold; any number that no other program takes.
 _LOCK_NUMBER = 0x5CA77A7B
 _LOCK_NAME = "scanmatrix-store"
@@ -64,8 +75,9 @@ def make_engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
     elif url.get_backend_name() in {"mysql", "mariadb"}:
+        url, tls = _mysql_tls(url)
         # As in the other databases: what others have committed is seen by the next statement.
-        options |= {"connect_args": {"connect_timeout": _CONNECT_SECONDS}, "isolation_level": "READ COMMITTED"}
+        options |= {"connect_args": {"connect_timeout": _CONNECT_SECONDS} | tls, "isolation_level": "READ COMMITTED"}
     try:
         engine = create_engine(url, **options)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
@@ -78,6 +90,49 @@ def make_engine(url: URL) -> Engine:
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _prepare_postgresql)
     return engine
+
+
+def _mysql_tls(url: URL) -> tuple[URL, dict[str, Any]]:
+    """The URL without its parameters for TLS, and these as PyMySQL takes them.
+
+    Left to SQLAlchemy, `ssl_ca` beside `ssl_verify_identity` is lost, and the texts `false` and `0` are true. An
+    authority is for being verified: the certificate and its host name are, unless the URL says no.
+
+    Raises:
+        StoreUrlError: a parameter is not known, or there is nothing to verify by.
+    """
+    given = {name: value for name, value in url.query.items() if name.lower().startswith("ssl")}
+    if unknown := sorted(set(given) - _TLS_FILES.keys() - _TLS_CHECKS):
+        known = ", ".join(sorted({*_TLS_FILES, *_TLS_CHECKS}))
+        raise StoreUrlError(f"store.url: {unknown[0]!r} is no parameter of this database; there are {known}")
+    if not given:
+        return url, {}
+    checks = {name: _flag(name, value) for name, value in given.items() if name in _TLS_CHECKS}
+    authority = given.keys() & {"ssl_ca", "ssl_capath"}
+    if any(checks.values()) and not authority:
+        raise StoreUrlError("store.url: name the authority's file (ssl_ca=…), by which the certificate is verified")
+    tls: dict[str, Any] = {_TLS_FILES[name]: value for name, value in given.items() if name in _TLS_FILES}
+    if authority:
+        _check_authority(tls.get("ca"), tls.get("capath"))
+        tls["verify_mode"] = checks.get("ssl_verify_cert", True)
+        # What is not verified at all has no name to be verified.
+        names = [checks[name] for name in ("ssl_verify_identity", "ssl_check_hostname") if name in checks]
+        tls["check_hostname"] = all(names) and tls["verify_mode"]
+    return url.difference_update_query(list(given)), {"ssl": tls}
+
+
+def _check_authority(file: str | None, folder: str | None) -> None:
+    try:
+        ssl.create_default_context(cafile=file, capath=folder)
+    except OSError as error:  # of the file, or of what is in it
+        raise StoreUrlError(f"store.url: {file or folder} cannot be read as certificates: {error.strerror}") from error
+
+
+def _flag(name: str, value: object) -> bool:
+    flags = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if (found := flags.get(str(value).lower())) is None:
+        raise StoreUrlError(f"store.url: {name} is true or false")
+    return found
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

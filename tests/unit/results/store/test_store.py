@@ -1,6 +1,7 @@
 """The store on SQLite: what every database must do, and what is of the file only."""
 
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -79,3 +80,38 @@ def test_a_file_that_is_no_database(tmp_path):
     (tmp_path / "x").write_bytes(b"not a database at all, but text that is long enough to be one" * 9)
     with Store(f"sqlite:///{tmp_path / 'x'}", patience=0) as store, pytest.raises(Exception, match="not a database"):
         store.migrate()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("ssl_verify_identity=true", "ssl_ca"),
+        ("ssl_mode=VERIFY_IDENTITY", "ssl_mode"),
+        ("sslrootcert=/x", "sslrootcert"),
+        ("ssl_ca=/no/such/file", "/no/such/file"),
+        ("ssl_ca=FILE", "certificates"),
+        ("ssl_ca=FILE&ssl_verify_identity=perhaps", "true or false"),
+    ],
+)
+def test_tls_that_would_verify_nothing_is_refused_before_anybody_is_asked(tmp_path, query, said):
+    file = tmp_path / "ca.crt"
+    file.write_text("not a certificate")
+    with pytest.raises(StoreUrlError, match=said) as caught:
+        Store(f"mariadb://u:hunter2@db.example/x?{query.replace('FILE', str(file))}")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:SECRET@db.example/x",
+        "postgresql://u:SEC%40RET@db.example/x?sslmode=require",
+        "postgresql://db.example/x?user=u&password=SECRET",
+        "postgresql://db.example/x?sslpassword=SECRET&sslmode=verify-full",
+        "postgresql://db.example/x?pass%77ord=SECRET",
+        "mariadb://db.example/x?user=u&passwd=SECRET",
+    ],
+)
+def test_no_password_of_a_url_is_shown(url):
+    assert not {"SECRET", "SEC@RET", "SEC%40RET"} & set(re.split(r"[&=:@/?']", repr(Store(url))))
+    assert "***" in repr(Store(url))
