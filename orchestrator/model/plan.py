@@ -111,7 +111,7 @@ class ReadBudget(Document, frozen=True):
 #: For the tags of one repository, or the catalogue of one registry.
 LISTING_BUDGET = ReadBudget(requests=2000, entries=200_000, seconds=600)
 #: For all look-ups, or all lists, of one plan together.
-PLANNING_BUDGET = ReadBudget(requests=200_000, entries=5_000_000, bytes=4 * 1024**3, seconds=45 * 60)
+PLANNING_BUDGET = ReadBudget(requests=200_000, entries=5_000_000, bytes=4 * 1024**3, seconds=25 * 60)
 
 
 class Plan(Document, frozen=True, dict=True):

@@ -11,6 +11,7 @@ from orchestrator.catalog import unknown_scan
 from orchestrator.config import Config
 from orchestrator.documents import spell_time
 from orchestrator.errors import ScanmatrixError
+from orchestrator.images.allowance import Allowance
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry, scans_for
 from orchestrator.kit.guarding import guarded
@@ -66,7 +67,9 @@ def make_plan(
     """
     chosen = [choose_scans(entry, config.scans, catalog) for entry in entries]
     suppression = load_suppression(config, tuple(catalog), now=now)
-    repositories = repositories or GitResolver(offline=offline)
+    repositories = repositories or GitResolver(
+        offline=offline, allowance=Allowance(config.limits.planning.budget, "limits.planning")
+    )
     if resolver is None:
         from orchestrator.planning.resolver import open_resolver  # noqa: PLC0415  (brings the HTTP client with it)
 

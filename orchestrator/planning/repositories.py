@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from orchestrator.config import Config
+    from orchestrator.images.allowance import Allowance
     from orchestrator.model import Scan, Target
 
 #: Label of a repository's names: where it has moved to.
@@ -30,10 +31,12 @@ class GitResolver:
     Attributes:
         offline: ask nobody; only full commits are then known.
         environment: with git's credentials, instead of the process's own.
+        allowance: the time that planning may take; None for any.
     """
 
     offline: bool = False
     environment: Mapping[str, str] | None = None
+    allowance: Allowance | None = None
 
     def __call__(self, url: str, ref: str) -> Located:
         """The commit of a ref; trouble is an answer with `error`."""
@@ -41,6 +44,8 @@ class GitResolver:
             judge_url(url)
             judge_ref(ref)
             if not self.offline:
+                if self.allowance is not None:
+                    self.allowance.check()
                 found = resolve(url, ref, environment=self.environment)
                 labels = {REDIRECTED: found.redirected} if found.redirected else {}
                 return _located(url, found.commit, labels)

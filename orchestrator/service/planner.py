@@ -12,6 +12,7 @@ from orchestrator.documents import spell_time
 from orchestrator.errors import PermanentError
 from orchestrator.inventory import Entry, labels
 from orchestrator.planning.matrix import choose_scans
+from orchestrator.planning.repositories import GitResolver
 from orchestrator.planning.resolver import open_resolver
 from orchestrator.planning.targets import called, finish, gather
 from orchestrator.quantities import parse_duration
@@ -63,7 +64,7 @@ class Planner:
         """
         chosen = [choose_scans(entry, self._config.scans, self.catalog) for entry in entries]
         with open_resolver(self._config, offline=False) as resolver:
-            drafts = gather(entries, chosen, resolver)
+            drafts = gather(entries, chosen, resolver, GitResolver(allowance=resolver.allowance))
         by_name: dict[str, list[Entry]] = {}
         for entry, scans in zip(entries, chosen, strict=True):
             known = msgspec.structs.replace(entry, scans=scans)

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from orchestrator.documents import decode, encode
+from orchestrator.images.allowance import Allowance
 from orchestrator.inventory import Entry
-from orchestrator.model import Decision, Online, OnRepository, Plan, Scan, TargetKind
+from orchestrator.model import Decision, Online, OnRepository, Plan, ReadBudget, Scan, TargetKind
 from orchestrator.planning import Located, make_plan
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.shards import split
@@ -123,3 +124,10 @@ def test_what_names_an_api_is_plain():
     made = plan(repository("https://github.com/example/{{workflow.name}}"))
     assert not is_online(made.targets[0], {"github.com"})
     assert online_hosts(config(), SCANS["general"], {"GITHUB_AUTH_TOKEN": "x"}) == frozenset()
+
+
+def test_after_the_deadline_of_planning_no_host_is_asked():
+    spent = Allowance(ReadBudget(seconds=0), "limits.planning")
+    found = GitResolver(allowance=spent)("https://git.invalid/a/b", "main")
+    assert "limits.planning.time" in found.error
+    assert not found.digest
