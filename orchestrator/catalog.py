@@ -24,6 +24,8 @@ from orchestrator.yaml_source import Location, Problem, Source, suggest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from orchestrator.database_section import FetchSection
+
 _log = logging.getLogger(__name__)
 
 _GLOB = frozenset("*?[")
@@ -162,6 +164,8 @@ def _scan(template: Template, parameters: dict[str, str], image: str) -> model.S
         refresh=tuple(map(fill, template.database.refresh)),
         environment=fill_all(template.database.environment),
         timeout=template.database.timeout,
+        fetch=_fetch(template.database.fetch, fill_all) if template.database.fetch else None,
+        load=tuple(map(fill, template.database.load)),
     )
     plain = {name: getattr(template, name) for name in Template.model_fields}
     return model.Scan(
@@ -176,6 +180,12 @@ def _scan(template: Template, parameters: dict[str, str], image: str) -> model.S
             "parameters": values,
         }
     )
+
+
+def _fetch(section: FetchSection, fill_all: Callable[[dict[str, str]], dict[str, str]]) -> model.Fetch:
+    """How a database is fetched, its parameters filled in."""
+    fetch = section.document()
+    return model.Fetch(kind=fetch.kind, settings=fill_all(fetch.settings), limit=fetch.limit)
 
 
 def _on_repository(section: RepositorySection, fill: Callable[[str], str]) -> model.OnRepository:

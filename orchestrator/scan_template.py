@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from orchestrator import model
+from orchestrator.database_section import DatabaseSection, Variable, Variables, Words
 from orchestrator.findings import formats
 from orchestrator.quantities import Duration, Size
 from orchestrator.validation import Section, validate
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 PLACEHOLDER = re.compile(r"\{([A-Za-z]\w*(?:\.[\w-]+)?)\}")
 """What is filled in; whatever else stands in braces (JSON, a Go template) is the command's own."""
 
-PATHS = frozenset({"tarball", "report", "workdir", "database", "checkout", "repository", "commit"})
+PATHS = frozenset({"tarball", "report", "workdir", "database", "fetched", "checkout", "repository", "commit"})
 """The placeholders that are not parameters."""
 
 # Which of them stand where: of the image itself, of a repository's files, of a repository as its host knows it.
@@ -29,18 +30,16 @@ _OF_WORDS = {
     "command": _EVERYWHERE | {"tarball"},
     "environment": _EVERYWHERE | {"tarball"},
     "database": frozenset({"workdir"}),
+    "fetch": frozenset(),
+    "load": frozenset({"workdir", "fetched"}),
     "repository": _EVERYWHERE | {"checkout"},
     "online": _EVERYWHERE | {"repository", "commit"},
 }
 
 _PINNED = re.compile(r"[^\s@]+(:(?!latest$)[\w][\w.-]*|(:[\w][\w.-]*)?@sha256:[0-9a-f]{64})")
-_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _HOST = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 _QUANTITY = r"^\d+(\.\d+)?(m|[KMGTP]i?)?$"
 
-Words = Annotated[tuple[str, ...], Field(min_length=1)]
-Variable = Annotated[str, StringConstraints(pattern=_VARIABLE)]
-Variables = dict[Variable, str]
 Quantity = Annotated[
     str, StringConstraints(pattern=_QUANTITY), BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)
 ]
@@ -48,14 +47,6 @@ Quantity = Annotated[
 
 class CatalogError(SourceError):
     """A scan template, or what the configuration says of scans, has mistakes; one line for each, with file and line."""
-
-
-class DatabaseSection(Section):
-    """See `orchestrator.model.Database`."""
-
-    refresh: Words
-    environment: Variables = Field(default_factory=dict)
-    timeout: Annotated[Duration, Field(ge=1)] = model.Database(refresh=()).timeout
 
 
 class ResourcesSection(Section):
@@ -179,9 +170,11 @@ def _judge_placeholders(template: Template, source: Source) -> Iterator[Problem]
     parameters = {f"parameter.{name}" for name in template.parameters}
     used: dict[str, set[str]] = {}
     for location, word in _words(template):
-        allowed = _OF_WORDS[_place(location)] | parameters | ({"database"} if template.database else set())
+        place = _place(template, location)
+        allowed = _OF_WORDS[place] | parameters
+        allowed |= {"database"} if template.database and place != "fetch" else set()
         for placeholder in PLACEHOLDER.findall(word):
-            used.setdefault(_place(location), set()).add(placeholder)
+            used.setdefault(place, set()).add(placeholder)
             if placeholder == "database" and not template.database:
                 yield source.problem(
                     location, "{database} is used, but there is no key 'database' to say how to get it"
@@ -193,8 +186,8 @@ def _judge_placeholders(template: Template, source: Source) -> Iterator[Problem]
                     f" (here there are {', '.join(f'{{{one}}}' for one in sorted(allowed))})",
                 )
     yield from _judge_commands(template, source, used)
-    if template.database and "database" not in used.get("database", ()):
-        yield source.problem(("database",), "the refresh never names {database}, so it would fill no folder")
+    for location, wrong in template.database.problems() if template.database else ():
+        yield source.problem(("database", *location), wrong)
 
 
 def _judge_commands(template: Template, source: Source, used: dict[str, set[str]]) -> Iterator[Problem]:
@@ -206,7 +199,7 @@ def _judge_commands(template: Template, source: Source, used: dict[str, set[str]
             wanted.append((("repository", "online", "command"), "repository"))
     shared = used.get("environment", set())
     for location, placeholder in wanted:
-        named = used.get(_place(location), set()) | shared
+        named = used.get(_place(template, location), set()) | shared
         if placeholder not in named:
             yield source.problem(location, f"the command never names {{{placeholder}}}, so it would scan nothing")
         if "report" not in named and not template.report_from_stdout:
@@ -223,8 +216,11 @@ def _ways(template: Template) -> Iterator[RepositorySection | OnlineSection]:
             yield template.repository.online
 
 
-def _place(location: Location) -> str:
+def _place(template: Template, location: Location) -> str:
     """Which placeholders there are at a location, as `_OF_WORDS` names it."""
+    if location[0] == "database":
+        section = template.database
+        return "fetch" if location[1] == "fetch" else "load" if section and section.load else "database"
     return "online" if "online" in location else str(location[0])
 
 
@@ -237,5 +233,4 @@ def _words(template: Template) -> Iterator[tuple[Location, str]]:
         if online := template.repository.online:
             yield from ((("repository", "online", "command", index), word) for index, word in enumerate(online.command))
     if template.database:
-        yield from ((("database", "refresh", index), word) for index, word in enumerate(template.database.refresh))
-        yield from ((("database", "environment", key), word) for key, word in template.database.environment.items())
+        yield from ((("database", *location), word) for location, word in template.database.words())

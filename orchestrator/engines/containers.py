@@ -25,6 +25,7 @@ WORK = "/work"
 TARBALL = "/image.tar"
 CHECKOUT = "/checkout"
 DATABASE = "/database"
+FETCHED = "/fetched"
 #: User and group for scanners when we are root ourselves: "nonroot" of the distroless images.
 NOBODY = 65532
 

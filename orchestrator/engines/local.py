@@ -18,10 +18,11 @@ from orchestrator.images.registry import RegistryClient
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, Scan, Target
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.steps.database import current, refresh
+from orchestrator.steps.database import current
 from orchestrator.steps.evict import evict
 from orchestrator.steps.plan import write_plan
 from orchestrator.steps.pull import pull
+from orchestrator.steps.refresh import reach_of, refresh
 from orchestrator.volume import Volume, write_atomic
 
 _log = logging.getLogger(__name__)
@@ -201,7 +202,8 @@ class _Execution:
         before = current(self._volume, scan.name)
         if before and marker.is_file() and marker.read_text() == before:
             return ""
-        state = refresh(scan, self._volume, runner=partial(self._scanners.refresh, stopped=self._stop.reason))
+        runner = partial(self._scanners.refresh, stopped=self._stop.reason)
+        state = refresh(scan, self._volume, runner=runner, reach=reach_of(self._plan, self._stop.reason))
         if state.refreshed:
             write_atomic(marker, state.version.encode())
         elif state.version and not self._stop.interrupted:

@@ -13,6 +13,7 @@ from typing import Literal
 from orchestrator.engines.containers import (
     CHECKOUT,
     DATABASE,
+    FETCHED,
     TARBALL,
     WORK,
     ImageUnavailable,
@@ -156,8 +157,17 @@ class Scanners:
             ended = self._launch(scan, job, places, stopped, network=True, secrets=secret, values=values)
         return replace(ended, error=mask(ended.error, *secret.values()), log=mask(ended.log, *secret.values()))
 
-    def refresh(self, scan: Scan, folder: Path, stopped: Callable[[], str]) -> None:
-        """Run a scan's database refresh; it fills the folder, and alone may use the network.
+    def refresh(self, scan: Scan, folder: Path, fetched: Path | None, stopped: Callable[[], str]) -> None:
+        """Run the command that fills a database's folder.
+
+        One that `load`s what our own code fetched has no network. A `refresh` command has one: it is the way of scans
+        whose database our own code cannot fetch.
+
+        Args:
+            scan: whose database it is.
+            folder: to fill.
+            fetched: what to load; None for a refresh.
+            stopped: as for `run_job`.
 
         Raises:
             ScannerMissing: its program is not to be had.
@@ -170,7 +180,7 @@ class Scanners:
         with tempfile.TemporaryDirectory(prefix=".refresh-", dir=folder.parent) as name:
             work = Path(name)
             job = Job(
-                argv=database.refresh,
+                argv=database.load if fetched else database.refresh,
                 folder=work,
                 environment=database.environment,
                 report=work / scan.report,
@@ -180,8 +190,9 @@ class Scanners:
             places = [
                 Place("workdir", work, WORK, read_only=False),
                 Place("database", folder, DATABASE, read_only=False),
+                *([Place("fetched", fetched, FETCHED)] if fetched else []),
             ]
-            ended = self._launch(scan, job, places, stopped, network=True)
+            ended = self._launch(scan, job, places, stopped, network=fetched is None)
         if ended.error:
             raise RefreshFailed(f"refresh of the database of {scan.name}: {ended.error}")
 

@@ -14,6 +14,7 @@ from orchestrator.model.plan import (
     LISTING_BUDGET,
     PLANNING_BUDGET,
     Budget,
+    Cache,
     Cell,
     Decision,
     Limits,
@@ -21,7 +22,7 @@ from orchestrator.model.plan import (
     ReadBudget,
 )
 from orchestrator.model.policy import Broken, Policy, PolicyRule
-from orchestrator.model.scan import Database, Online, OnRepository, Resources, Scan
+from orchestrator.model.scan import Database, Fetch, Online, OnRepository, Resources, Scan
 from orchestrator.model.suppression import (
     JUSTIFICATIONS,
     IgnoreRule,
@@ -40,12 +41,14 @@ __all__ = [
     "Blob",
     "Broken",
     "Budget",
+    "Cache",
     "Cell",
     "CellRecord",
     "Cvss",
     "Database",
     "Decision",
     "Document",
+    "Fetch",
     "Finding",
     "IgnoreRule",
     "Image",

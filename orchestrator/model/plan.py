@@ -114,6 +114,20 @@ LISTING_BUDGET = ReadBudget(requests=2000, entries=200_000, seconds=600)
 PLANNING_BUDGET = ReadBudget(requests=200_000, entries=5_000_000, bytes=4 * 1024**3, seconds=25 * 60)
 
 
+class Cache(Document, frozen=True):
+    """A pull-through cache that stands for a registry.
+
+    Attributes:
+        upstream: the registry, `host[:port]`.
+        url: where it answers, `http(s)://host[:port]`.
+        path: repository prefix within it; empty when it serves its upstream's own paths.
+    """
+
+    upstream: str
+    url: str
+    path: str = ""
+
+
 class Plan(Document, frozen=True, dict=True):
     """The cells of one run, the skipped ones with their reasons, and the budget; immutable once written.
 
@@ -128,6 +142,7 @@ class Plan(Document, frozen=True, dict=True):
         insecure: registry hosts (`host[:port]`) spoken to without TLS verification.
         partial: whether these are only some of the cells that are wanted, as the scheduler takes them: what is not in
             such a plan is not gone.
+        caches: what databases that are images are read through; the targets say themselves where they are read.
     """
 
     run: str
@@ -143,6 +158,7 @@ class Plan(Document, frozen=True, dict=True):
     suppression: Suppression = Suppression()
     insecure: tuple[str, ...] = ()
     partial: bool = False
+    caches: tuple[Cache, ...] = ()
 
     @cached_property
     def targets_by_id(self) -> dict[str, Target]:

@@ -14,18 +14,38 @@ class Resources(Document, frozen=True):
     memory_limit: str = "2Gi"
 
 
+class Fetch(Document, frozen=True):
+    """How our own code fetches a scanner's database; see `orchestrator.databases`.
+
+    Attributes:
+        kind: name of a module in `orchestrator.databases`.
+        settings: what that kind is told, as `orchestrator.database_section` names it.
+        limit: most bytes that it may unpack to.
+    """
+
+    kind: str
+    settings: dict[str, str] = msgspec.field(default_factory=dict)
+    limit: int = 8 * 1024**3
+
+
 class Database(Document, frozen=True):
     """A scanner's database, refreshed once per run into a new versioned folder on the volume.
 
     Attributes:
-        refresh: command that fills the folder `{database}`; runs in the scan's own image.
-        environment: variables for it; may hold placeholders.
+        refresh: command that fills the folder `{database}`; runs in the scan's own image, which therefore has a
+            network. Empty where our own code fetches the database.
+        environment: variables for `refresh` or `load`; may hold placeholders.
         timeout: seconds.
+        fetch: how our own code fetches it; None where `refresh` does.
+        load: command that makes the folder `{database}` of the fetched files in `{fetched}`; runs in the scan's own
+            image, without a network. Empty where the fetched files are the database.
     """
 
-    refresh: tuple[str, ...]
+    refresh: tuple[str, ...] = ()
     environment: dict[str, str] = msgspec.field(default_factory=dict)
     timeout: int = 1800
+    fetch: Fetch | None = None
+    load: tuple[str, ...] = ()
 
 
 class Online(Document, frozen=True):

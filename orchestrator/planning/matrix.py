@@ -15,7 +15,7 @@ from orchestrator.images.allowance import Allowance
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry, scans_for
 from orchestrator.kit.guarding import guarded
-from orchestrator.model import Cell, Decision, Plan, Scan, Target, TargetKind
+from orchestrator.model import Cache, Cell, Decision, Plan, Scan, Target, TargetKind
 from orchestrator.planning.allow import refusal
 from orchestrator.planning.budget import make_budget, make_waves, running, spell_bytes, unique_bytes
 from orchestrator.planning.interface import Past, PlanError, RepositoryResolver, Resolver
@@ -107,6 +107,7 @@ def make_plan(
         suppression=suppression,
         insecure=tuple(config.insecure),
         partial=partial or only is not None,
+        caches=tuple(Cache(upstream=one.upstream, url=one.url, path=one.path) for one in config.cache),
     )
     budget = make_budget(
         targets=live,

@@ -1,12 +1,12 @@
-"""A scanner's database: refreshed into a new folder, made the current one in one step, the old one kept on failure.
+"""A scanner's database on the volume: filled in a new folder, made the current one in one step, kept while in use.
 
     databases/<scan>/<version>/           version: when it was committed, UTC, `20250102T030405Z`
     databases/<scan>/current              symbolic link to the newest version
     databases/<scan>/.incoming-<key>/     what a refresh is filling; no cell ever sees it
     runs/<run>/<target>/<scan>.database   symbolic link to the version that one cell was given
 
-Locally `refresh` does the whole; in the cluster the refresh command runs in the scanner's own container, between
-`prepare` and `commit` in ours. Two runs at once fill folders of their own, and each `commit` is one rename.
+How the folder is filled, `orchestrator.steps.refresh` says. Two runs at once fill folders of their own, and each
+`commit` is one rename.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.documents import DocumentError, read
-from orchestrator.errors import PermanentError, ScanmatrixError
-from orchestrator.kit.guarding import guarded
-from orchestrator.model import CellRecord, Document, Scan
+from orchestrator.errors import PermanentError
+from orchestrator.model import CellRecord, Document
 from orchestrator.volume import VERSION_FORMAT, Volume, version_time
 
-Runner = Callable[[Scan, Path], None]
-"""Runs `scan.database.refresh` with `{database}` being the folder; raises a `ScanmatrixError` when it fails."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _INCOMING = ".incoming-"
+_FETCHED = ".fetched-"
 #: A version replaced longer ago than a cell may take, and this on top, is in nobody's hands any more.
 MARGIN = timedelta(days=1)
 #: A cell that was given a version longer ago than this, and never ended, was cut off.
@@ -68,34 +68,6 @@ def current(volume: Volume, scan: str) -> str:
     return name if "/" not in name and (folder / name).is_dir() else ""
 
 
-def refresh(scan: Scan, volume: Volume, *, runner: Runner, now: datetime | None = None) -> DatabaseState:
-    """Refresh a scan's database; a failure leaves the version there was.
-
-    Runs of the same machine wait for each other, and one that waited takes the version the other has just made.
-
-    Args:
-        scan: must have a database.
-        volume: where it lies.
-        runner: runs the refresh command.
-        now: the new version's time, instead of the clock.
-    """
-    before = current(volume, scan.name)
-    with _locked(volume.databases(scan.name) / ".refresh.lock"):
-        after = current(volume, scan.name)
-        if after != before:
-            return DatabaseState(version=after, refreshed=True)
-        key = secrets.token_hex(6)
-        try:
-            with guarded(f"refreshing the database of {scan.name}"):
-                runner(scan, prepare(volume, scan.name, key))
-                version = commit(volume, scan.name, key, longest=timedelta(seconds=scan.timeout), now=now)
-        except ScanmatrixError as error:
-            return DatabaseState(version=before, error=str(error))
-        finally:
-            _remove(_incoming(volume, scan.name, key))
-    return DatabaseState(version=version, refreshed=True)
-
-
 def prepare(volume: Volume, scan: str, key: str) -> Path:
     """An empty folder for the refresh command to fill.
 
@@ -104,8 +76,8 @@ def prepare(volume: Volume, scan: str, key: str) -> Path:
         scan: name of the scan.
         key: tells refreshes that happen at the same time apart; the same key begins anew.
     """
-    folder = _incoming(volume, scan, key)
-    _remove(folder)
+    folder = incoming_folder(volume, scan, key)
+    remove(folder)
     folder.mkdir(parents=True)
     return folder
 
@@ -127,14 +99,14 @@ def commit(volume: Volume, scan: str, key: str, *, longest: timedelta, now: date
         DatabaseError: the command left no file with any content; the version from before stays current.
     """
     folder = volume.databases(scan)
-    incoming = _incoming(volume, scan, key)
+    incoming = incoming_folder(volume, scan, key)
     if not _has_content(incoming):
-        _remove(incoming)
+        remove(incoming)
         raise DatabaseError(
             f"database of {scan}: the refresh ended well but left nothing in its folder; check its command"
         )
     now = now or datetime.now(UTC)
-    with _locked(folder / ".lock"):
+    with locked(folder / ".lock"):
         version = _name_it(incoming, now.strftime(VERSION_FORMAT))
         temporary = folder / f".current-{secrets.token_hex(6)}"
         temporary.symlink_to(version)
@@ -170,10 +142,26 @@ def pinned(volume: Volume, run: str, target: str, scan: str) -> Path:
     return volume.cell(run, target, scan).with_name(f"{scan}.database")
 
 
-def _incoming(volume: Volume, scan: str, key: str) -> Path:
+def incoming_folder(volume: Volume, scan: str, key: str) -> Path:
+    """The folder that a refresh fills."""
+    return volume.databases(scan) / f"{_INCOMING}{_safe(key)}"
+
+
+def fetched_folder(volume: Volume, scan: str, key: str) -> Path:
+    """The folder of what was fetched, where the scanner has to load it."""
+    return volume.databases(scan) / f"{_FETCHED}{_safe(key)}"
+
+
+def discard(volume: Volume, scan: str, key: str) -> None:
+    """Remove what a refresh left unfinished."""
+    remove(incoming_folder(volume, scan, key))
+    remove(fetched_folder(volume, scan, key))
+
+
+def _safe(key: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", key):
         raise DatabaseError(f"{key!r} cannot be used as a name on the volume")
-    return volume.databases(scan) / f"{_INCOMING}{key}"
+    return key
 
 
 def _has_content(folder: Path) -> bool:
@@ -213,11 +201,11 @@ def _prune(volume: Volume, scan: str, before: datetime) -> None:
     held = {current(volume, scan), *(_held(volume, scan) if old else ())}
     for version in old:
         if version not in held:
-            _remove(folder / version)
-    for entry in folder.glob(f"{_INCOMING}*"):
+            remove(folder / version)
+    for entry in (*folder.glob(f"{_INCOMING}*"), *folder.glob(f"{_FETCHED}*")):
         with suppress(FileNotFoundError):
             if entry.lstat().st_mtime < before.timestamp():
-                _remove(entry)
+                remove(entry)
 
 
 def _version(name: str) -> tuple[datetime, int, str] | None:
@@ -251,7 +239,7 @@ def _is_pending(volume: Volume, link: Path) -> bool:
     return not ledger.exists() or ledger.stat().st_mtime < link.lstat().st_mtime
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove a folder if it is there; never through a symbolic link."""
     if folder.is_symlink():
         folder.unlink()
@@ -261,7 +249,7 @@ def _remove(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """One holder at a time on this machine and, where the filesystem has locks, on others.
 
     Without such locks nothing is damaged: every refresh fills its own folder, and each commit is one rename.

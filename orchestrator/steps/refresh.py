@@ -1,0 +1,255 @@
+"""Refreshing a scanner's database: fetched by our own code, or by a command of the scanner's where it has no other way.
+
+    databases/<scan>/.fetched-<key>/             what our code fetched and a command of the scanner's will load
+
+Locally `refresh` does the whole. In the cluster one pod of ours runs `fetch`, which ends with the new version unless it
+has to be loaded; then a second pod, without a network, runs the scanner's own `load` between `prepare` and `finish`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from orchestrator.documents import DocumentError, encode, read
+from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.guarding import guarded
+from orchestrator.steps.database import (
+    DatabaseError,
+    DatabaseState,
+    commit,
+    current,
+    discard,
+    fetched_folder,
+    incoming_folder,
+    locked,
+    prepare,
+    remove,
+)
+from orchestrator.volume import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from orchestrator.databases.interface import Facts, Part
+    from orchestrator.model import Cache, Plan, Scan
+    from orchestrator.volume import Volume
+
+#: Name of the facts' file in a version's folder; scanners pass over it.
+FACTS = ".scanmatrix.json"
+
+
+class Runner(Protocol):
+    """Runs the command of `scan.database`: `load`, which may only read `fetched`, or else `refresh`."""
+
+    def __call__(self, scan: Scan, folder: Path, fetched: Path | None) -> None:
+        """Fill the folder `{database}`.
+
+        Raises:
+            ScanmatrixError: it failed.
+        """
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How mirrors are reached; see `orchestrator.model.Plan` and `Limits`."""
+
+    caches: Sequence[Cache] = ()
+    insecure: Sequence[str] = ()
+    retries: int = 4
+    stopped: Callable[[], str] = str
+
+
+def reach_of(plan: Plan, stopped: Callable[[], str] = str) -> Reach:
+    """As a plan has it."""
+    return Reach(plan.caches, plan.insecure, plan.limits.retries, stopped)
+
+
+def refresh(
+    scan: Scan, volume: Volume, *, runner: Runner, reach: Reach | None = None, now: datetime | None = None
+) -> DatabaseState:
+    """Refresh a scan's database; a failure leaves the version there was.
+
+    Runs of the same machine wait for each other, and one that waited takes the version the other has just made.
+
+    Args:
+        scan: must have a database.
+        volume: where it lies.
+        runner: runs the scanner's command, where there is one.
+        reach: how mirrors are reached.
+        now: the new version's time, instead of the clock.
+    """
+    before = current(volume, scan.name)
+    with locked(volume.databases(scan.name) / ".refresh.lock"):
+        after = current(volume, scan.name)
+        if after != before:
+            return DatabaseState(version=after, refreshed=True)
+        key = secrets.token_hex(6)
+        try:
+            with guarded(f"refreshing the database of {scan.name}"):
+                version = _refresh(scan, volume, key, runner, reach=reach or Reach(), now=now)
+        except ScanmatrixError as error:
+            return DatabaseState(version=before, error=_told(scan, error))
+        finally:
+            discard(volume, scan.name, key)
+    return DatabaseState(version=version, refreshed=True)
+
+
+def fetch(
+    scan: Scan, volume: Volume, key: str, *, reach: Reach, now: datetime | None = None, longest: timedelta | None = None
+) -> str:
+    """Fetch a scan's database, and make it the current version if nothing is left to do.
+
+    What has not changed since the current version is taken over from that by hard links.
+
+    Args:
+        scan: its database is one that our own code fetches.
+        volume: where it lies.
+        key: tells refreshes that happen at the same time apart; the same key begins anew.
+        reach: how mirrors are reached.
+        now: the present, instead of the clock.
+        longest: what one cell of the scan may take, instead of what its template says.
+
+    Returns:
+        The new version; empty where the scanner still has to `load` what was fetched.
+
+    Raises:
+        DatabaseError: there is nothing to fetch.
+        ScanmatrixError: it could not be fetched, or is refused.
+    """
+    from orchestrator import databases  # noqa: PLC0415 - brings the HTTP client with it
+    from orchestrator.databases.interface import Order, Watch  # noqa: PLC0415
+
+    database = scan.database
+    if database is None or database.fetch is None:
+        raise DatabaseError(f"database of {scan.name}: its template does not say how to fetch it; plan a new run")
+    now = now or datetime.now(UTC)
+    longest = longest or timedelta(seconds=scan.timeout)
+    version, recipe = current(volume, scan.name), recipe_of(scan)
+    known = read_facts(volume.databases(scan.name) / version) if version else None
+    same_kind = known is not None and known.kind == database.fetch.kind
+    before: dict[str, Part] = {part.name: part for part in known.parts} if known and same_kind else {}
+    loads = bool(database.load)
+    folder = _empty(fetched_folder(volume, scan.name, key)) if loads else prepare(volume, scan.name, key)
+    previous = volume.databases(scan.name) / version if version else None
+    order = Order(
+        settings=database.fetch.settings,
+        folder=folder,
+        limit=database.fetch.limit,
+        watch=Watch(time.monotonic() + database.timeout, reach.stopped),
+        before=before,
+        previous=None if loads else previous,
+        caches=reach.caches,
+        insecure=reach.insecure,
+        retries=reach.retries,
+        now=now,
+    )
+    whole = loads and previous is not None and known is not None and known.recipe == recipe
+    facts = databases.fetch(database.fetch.kind, order, whole=whole and _is_plain(previous))
+    if facts is not None:
+        write_atomic(folder / FACTS, encode(msgspec.structs.replace(facts, recipe=recipe)), mode=0o444)
+        if loads:
+            return ""
+    elif previous is not None:
+        _take_over(previous, prepare(volume, scan.name, key))
+    return commit(volume, scan.name, key, longest=longest, now=now)
+
+
+def finish(volume: Volume, scan: str, key: str, *, longest: timedelta, now: datetime | None = None) -> str:
+    """Make what the scanner loaded the current version, with the facts of what it was loaded from.
+
+    Args:
+        volume: where it lies.
+        scan: name of the scan.
+        key: as given to `fetch` and `prepare`.
+        longest: what one cell of the scan may take.
+        now: the new version's time, instead of the clock.
+
+    Raises:
+        DatabaseError: nothing was loaded, or something else than files and folders.
+    """
+    incoming, fetched = incoming_folder(volume, scan, key), fetched_folder(volume, scan, key)
+    if not _is_plain(incoming):
+        raise DatabaseError(
+            f"database of {scan}: what was loaded holds links or devices; does its image do what it should?"
+        )
+    facts = incoming / FACTS
+    remove(facts) if facts.is_dir() else facts.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        content = (fetched / FACTS).read_bytes()
+        # Nothing but this makes a version of an empty folder.
+        if any(entry.name != FACTS for entry in incoming.iterdir()):
+            write_atomic(facts, content, mode=0o444)
+    version = commit(volume, scan, key, longest=longest, now=now)
+    remove(fetched)
+    return version
+
+
+def recipe_of(scan: Scan) -> str:
+    """Digest of all that decides what a database becomes of the same fetched files."""
+    database = scan.database
+    return hashlib.sha256(scan.image.encode() + (encode(database) if database else b"")).hexdigest()[:32]
+
+
+def read_facts(folder: Path) -> Facts | None:
+    """What is known of a version; None where it was not fetched by our own code."""
+    from orchestrator.databases.interface import Facts  # noqa: PLC0415 - see `fetch`
+
+    try:
+        return read(folder / FACTS, Facts)
+    except (DocumentError, OSError):
+        return None
+
+
+def _refresh(scan: Scan, volume: Volume, key: str, runner: Runner, *, reach: Reach, now: datetime | None) -> str:
+    """The whole, one after the other; the new version."""
+    longest = timedelta(seconds=scan.timeout)
+    database = scan.database
+    if database is None or database.fetch is None:
+        runner(scan, prepare(volume, scan.name, key), None)
+        return commit(volume, scan.name, key, longest=longest, now=now)
+    if version := fetch(scan, volume, key, reach=reach, now=now):
+        return version
+    runner(scan, prepare(volume, scan.name, key), fetched_folder(volume, scan.name, key))
+    return finish(volume, scan.name, key, longest=longest, now=now)
+
+
+def _told(scan: Scan, error: ScanmatrixError) -> str:
+    text = str(error)
+    return text if scan.name in text else f"database of {scan.name}: {text}"
+
+
+def _empty(folder: Path) -> Path:
+    remove(folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _is_plain(folder: Path | None) -> bool:
+    """Whether a folder holds nothing but files and folders."""
+    if folder is None or folder.is_symlink():
+        return False
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            status = os.lstat(os.path.join(parent, name))  # noqa: PTH118
+            if (status.st_mode & 0o170000) not in {0o040000, 0o100000}:
+                return False
+    return True
+
+
+def _take_over(previous: Path, folder: Path) -> None:
+    """All files of a version, in the folder of the next."""
+    from orchestrator.databases.interface import link_or_copy  # noqa: PLC0415 - see `fetch`
+
+    for path in previous.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            link_or_copy(path, folder / path.relative_to(previous))
