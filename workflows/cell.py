@@ -13,7 +13,18 @@ from orchestrator.cluster.labels import ONLINE_COMPONENT, ONLINE_TEMPLATE, REPOS
 from orchestrator.model import TargetKind
 from orchestrator.quantities import parse_size
 from workflows import pods
-from workflows.settings import ALLOWANCE, CELL, CHECKOUT, DATABASE, LIMITS, SCRATCH, TARBALL, RenderError, literal
+from workflows.settings import (
+    ALLOWANCE,
+    CELL,
+    CHECKOUT,
+    DATABASE,
+    FETCHED,
+    LIMITS,
+    SCRATCH,
+    TARBALL,
+    RenderError,
+    literal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,6 +152,7 @@ def fill(text: str, scan: Scan, *, where: str) -> str:
         "checkout": CHECKOUT,
         "report": f"{CELL}/{scan.report}",
         "database": DATABASE,
+        "fetched": FETCHED,
         "workdir": SCRATCH,
     } | {f"parameter.{name}": value for name, value in scan.parameters.items()}
     return literal(_PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text), where=where)

@@ -16,16 +16,17 @@ from hera.workflows import models as m
 from orchestrator.cluster import labels
 from orchestrator.steps.items import REPOSITORIES
 from workflows import pods
-from workflows.cell import fill, retry, scanner_environment
+from workflows.cell import retry
+from workflows.databases import database_tasks, database_templates
 from workflows.layouts import Template, image_templates, set_names
 from workflows.repositories import REPOSITORY, repository_templates
 from workflows.secrets import refuse_in_scans
-from workflows.settings import ALLOWANCE, SCRATCH, TEMPLATE, literal
+from workflows.settings import ALLOWANCE, SCRATCH, TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.model import Database, Limits, Scan
+    from orchestrator.model import Limits, Scan
     from workflows.settings import Settings
 
 ENTRYPOINT = "matrix"
@@ -92,7 +93,8 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
     if scans and shape.repositories:
         found += repository_templates(shape, settings)
     found.append(_plan(shape, settings))
-    found += [_database(scan, scan.database, shape, settings) for scan in scans if scan.database]
+    refreshed = [(scan, scan.database) for scan in scans if scan.database]
+    found += [each for scan, database in refreshed for each in database_templates(scan, database, shape, settings)]
     found += [_shards(shape), _shard(shape, settings), _results(shape, settings)] if shape.in_cluster else []
     found += [_left(shape, settings)] if shape.again and scans else []
     found += [_evict(shape, settings)] if shape.waves > 1 or shape.in_cluster else []
@@ -116,12 +118,7 @@ def _matrix(shape: Shape, scans: Sequence[Scan]) -> DAG:
     with DAG(name=ENTRYPOINT, fail_fast=False, parallelism=shape.limits.images_in_flight) as dag:
         Task(name="plan", template="plan")
         before = ["plan"]
-        for scan in scans:
-            if scan.database:
-                name = f"database-{scan.name}"
-                when = f"'{{{{tasks.plan.outputs.parameters.scans}}}}' =~ ',{scan.name},'" if shape.in_cluster else None
-                Task(name=name, template=name, depends="plan", when=when)
-                before.append(_ended(name))
+        before += [database_tasks(scan, in_cluster=shape.in_cluster) for scan in scans if scan.database]
         for wave in range(1, shape.waves + 1):
             before = _wave(shape, wave, before)
         if shape.in_cluster:
@@ -228,36 +225,6 @@ def _plan(shape: Shape, settings: Settings) -> Script:
         source=f"{{{{workflow.parameters.{PLAN_PARAMETER}}}}}",
         **(pods.token(settings.inventory) if settings.discovers and shape.in_cluster else {}),
         **(step | {"command": [*step["command"], *step.pop("args")]}),
-    )
-
-
-def _database(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
-    """Refresh a scanner's database: a folder of ours, its own command to fill it, and ours to make it the current one.
-
-    When the command fails the pod ends there, and the database from before stays.
-    """
-    key = "{{workflow.name}}"
-    where = f"scan {scan.name}: database"
-    prepare = pods.step(settings, "database", "prepare", "--scan", scan.name, "--key", key)
-    command = [fill(part, scan, where=where) for part in database.refresh]
-    refresh = {
-        "image": literal(scan.image, where=where),
-        "image_pull_policy": "IfNotPresent",
-        "command": command[:1],
-        "args": command[1:],
-        "env": pods.variables(scanner_environment(database.environment, scan)),
-        "volume_mounts": pods.database_mounts(f"databases/{scan.name}/.incoming-{key}"),
-        "security_context": pods.container_security(),
-        "resources": pods.scanner_resources(scan.resources),
-    }
-    longest = str(scan.timeout + ALLOWANCE)
-    return Container(
-        name=f"database-{scan.name}",
-        labels=pods.labels("database", run=shape.run, scan=scan.name),
-        init_containers=pods.init_containers(("prepare", prepare), ("refresh", refresh)),
-        active_deadline_seconds=database.timeout + ALLOWANCE,
-        retry_strategy=retry(shape.limits.retries, always=True),
-        **pods.step(settings, "database", "commit", "--scan", scan.name, "--key", key, "--longest", longest),
     )
 
 

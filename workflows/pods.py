@@ -14,6 +14,7 @@ from workflows.settings import (
     CONFIG_MAP,
     DATABASE,
     DOCKER_CONFIG,
+    FETCHED,
     GIT_CREDENTIALS,
     SCRATCH,
     TOKEN_KEY,
@@ -137,8 +138,13 @@ def cell_mounts(folder: str, *, database: bool, checkout: bool = False) -> list[
 
 
 def database_mounts(folder: str) -> list[m.VolumeMount]:
-    """What a refresh command sees of the volume: the new folder that it fills."""
+    """What a command that makes a database sees of the volume: the new folder that it fills."""
     return [m.VolumeMount(name=_VOLUME_NAME, mount_path=DATABASE, sub_path=folder), scratch_mount()]
+
+
+def fetched_mount(folder: str) -> m.VolumeMount:
+    """What was fetched, for the command that loads it."""
+    return m.VolumeMount(name=_VOLUME_NAME, mount_path=FETCHED, sub_path=folder, read_only=True)
 
 
 def token(account: str) -> dict[str, Any]:
@@ -153,6 +159,7 @@ def step(
     config_map: bool = False,
     git: bool = False,
     memory: str = "512Mi",
+    writes: str = "",
 ) -> dict[str, Any]:
     """A container that runs one step of ours on the whole volume, as keyword arguments for Hera.
 
@@ -163,8 +170,12 @@ def step(
         config_map: whether it reads the configuration.
         git: whether it asks git hosts, and so may need their credentials.
         memory: most it may take.
+        writes: the one folder of the volume that it may write, which must be there; empty for all of them.
     """
-    mounts = [m.VolumeMount(name=_VOLUME_NAME, mount_path=VOLUME), scratch_mount()]
+    mounts = [m.VolumeMount(name=_VOLUME_NAME, mount_path=VOLUME, read_only=True if writes else None)]
+    if writes:
+        mounts.append(m.VolumeMount(name=_VOLUME_NAME, mount_path=f"{VOLUME}/{writes}", sub_path=writes))
+    mounts.append(scratch_mount())
     env: dict[str, str] = {"HOME": SCRATCH, "TMPDIR": SCRATCH}
     if registry and settings.registry_secret:
         mounts.append(m.VolumeMount(name=_SECRET_NAME, mount_path=DOCKER_CONFIG, read_only=True))

@@ -128,7 +128,8 @@ def _of_scan(scan: Scan) -> Iterator[str]:
     commands: list[Sequence[str]] = [scan.command]
     if scan.database:
         named.append(("variable of the database", scan.database.environment))
-        commands.append(scan.database.refresh)
+        commands += [scan.database.refresh, scan.database.load]
+        named += [("key of the database", scan.database.fetch.settings)] if scan.database.fetch else []
     if scan.repository:
         commands.append(scan.repository.command)
         commands += [scan.repository.online.command] if scan.repository.online else []

@@ -19,6 +19,7 @@ CELL = "/scan"
 TARBALL = f"{CELL}/image.tar"
 CHECKOUT = f"{CELL}/checkout"
 DATABASE = "/database"
+FETCHED = "/fetched"
 SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, not the machine's
 DOCKER_CONFIG = "/docker"
 GIT_CREDENTIALS = "/git"

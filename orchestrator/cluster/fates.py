@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from orchestrator.cluster.labels import FETCH_TEMPLATE, PULL_TEMPLATE, SHARD, scan_of
+from orchestrator.cluster.labels import DATABASE_TEMPLATE, FETCH_TEMPLATE, LOAD_TEMPLATE, PULL_TEMPLATE, SHARD, scan_of
 from orchestrator.cluster.nodes import nodes
 from orchestrator.cluster.reasons import CANCELLED, RUN_DEADLINE, explain
 
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 _Key = TypeVar("_Key", bound="Hashable")
 
-#: Further templates of the Workflow: `image-<set>`, `image`, `database-<name>`, `shard`, `plan`.
+#: Further templates of the Workflow: `image-<set>`, `image`, `shard`, `plan`.
 IMAGE_TEMPLATE = "image-"
-DATABASE_TEMPLATE = "database-"
 _SHARD_TEMPLATE = "shard"
 _PLAN_TEMPLATE = "plan"
 #: The init container that pulls and stages, in a pod for a whole image.
@@ -167,8 +166,9 @@ class Fates:
             _put(self._pulls, target, fate._replace(own=True))
         elif template.startswith(IMAGE_TEMPLATE):
             _put(self._pulls, target, _staging(node, around))
-        elif template.startswith(DATABASE_TEMPLATE):
-            _put(self.databases, template.removeprefix(DATABASE_TEMPLATE), fate)
+        elif template.startswith((DATABASE_TEMPLATE, LOAD_TEMPLATE)):
+            prefix = DATABASE_TEMPLATE if template.startswith(DATABASE_TEMPLATE) else LOAD_TEMPLATE
+            _put(self.databases, template.removeprefix(prefix), fate)
         elif template == _SHARD_TEMPLATE and fate.reason:
             number = node.parameter("shard")
             self._unmade[number] = f"shard {number} was not started: {fate.reason}"

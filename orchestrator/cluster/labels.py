@@ -8,7 +8,8 @@ SHARD = "scanmatrix/shard"
 TARGET = "scanmatrix/target"
 #: Of a pod: name of its scan.
 SCAN = "scanmatrix/scan"
-#: Of a pod: which kind of step it is (`plan`, `database`, `pull`, `fetch`, `scan`, `online`, `image`, `aggregate`, …).
+#: Of a pod: which kind of step it is (`plan`, `database`, `load`, `pull`, `fetch`, `scan`, `online`, `image`,
+#: `aggregate`, …).
 COMPONENT = "app.kubernetes.io/component"
 PART_OF = "app.kubernetes.io/part-of"
 #: Value of `PART_OF`.
@@ -21,6 +22,12 @@ ARGO_NODE_ID = "workflows.argoproj.io/node-id"
 #: Value of `COMPONENT` of the one kind of cell that may use the network.
 ONLINE_COMPONENT = "online"
 
+#: Value of `COMPONENT` of the pods in which a scanner loads its database, without a network; and of the one kind that
+#: has the scanner's image and a network, because our own code cannot fetch the database.
+LOAD_COMPONENT, DATABASE_COMMAND = "load", "database-command"
+
+#: Templates of the Workflow: what fetches a scan's database, and what loads it.
+DATABASE_TEMPLATE, LOAD_TEMPLATE = "database-", "load-"
 #: Templates of the Workflow: of a scan for images, for the files of repositories, and for the API of their host; the
 #: name of the scan follows. Then those of what makes sure of a target's tarball.
 SCAN_TEMPLATE, REPOSITORY_TEMPLATE, ONLINE_TEMPLATE = "scan-", "repository-", "online-"

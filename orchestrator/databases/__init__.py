@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-
 from orchestrator.databases import clamav, grype, trivy
 from orchestrator.databases.interface import DatabaseRefused, Facts, Kind, Order, Part
 

@@ -14,6 +14,10 @@ class Resources(Document, frozen=True):
     memory_limit: str = "2Gi"
 
 
+#: Settings of all kinds of databases that say where something is read.
+_PLACES = ("repository", "java_repository", "url", "mirror")
+
+
 class Fetch(Document, frozen=True):
     """How our own code fetches a scanner's database; see `orchestrator.databases`.
 
@@ -26,6 +30,11 @@ class Fetch(Document, frozen=True):
     kind: str
     settings: dict[str, str] = msgspec.field(default_factory=dict)
     limit: int = 8 * 1024**3
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The mirrors and registries that it reads, as they are written."""
+        return tuple(self.settings[key] for key in _PLACES if self.settings.get(key))
 
 
 class Database(Document, frozen=True):

@@ -66,6 +66,9 @@ def _plan(options: argparse.Namespace) -> None:
         config = config.relative_to(config.parents[-2])  # of the repository, not of this pod's folder
     source = ConfigSource(str(config), options.config_git, options.config_ref) if config is not None else None
     plan = write_run(packed, source, options.run, volume)
+    for scan in plan.scans:  # those that refresh it may write this folder of the volume, and no other
+        if scan.database:
+            volume.databases(scan.name).mkdir(parents=True, exist_ok=True)
     if options.outputs:
         work = divide(plan, volume, shard=options.shard, only=options.only)
         write_outputs(plan, work, options.outputs, dict(options.set))
@@ -103,14 +106,23 @@ def _stage(options: argparse.Namespace) -> None:
 
 
 def _database(options: argparse.Namespace) -> None:
-    from orchestrator.steps import database
+    """One phase of a database's refresh; `fetch` also says whether the scanner has to load what was fetched."""
+    from orchestrator.steps import database, refresh
 
-    volume = Volume(options.volume)
+    volume, longest = Volume(options.volume), timedelta(seconds=options.longest)
     if options.phase == "prepare":
         _say(str(database.prepare(volume, options.scan, options.key)))
+    elif options.phase == "fetch":
+        plan = _read_plan(options, volume)
+        scan = refresh.scan_of(plan, options.scan)
+        version = refresh.fetch(scan, volume, options.key, reach=refresh.reach_of(plan), longest=longest)
+        if options.outputs:
+            options.outputs.mkdir(parents=True, exist_ok=True)
+            (options.outputs / "load").write_text("false" if version else "true", encoding="ascii")
+        _say(version or "fetched")
     else:
-        longest = timedelta(seconds=options.longest)
-        _say(database.commit(volume, options.scan, options.key, longest=longest))
+        end = refresh.finish if options.phase == "finish" else database.commit
+        _say(end(volume, options.scan, options.key, longest=longest))
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -252,10 +264,12 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--scan", required=True, help="name of the scan")
     stage.add_argument("--no-pull", action="store_true", help="read no registry when the tarball is not there")
 
-    database = add("database", _database, "Before and after a scanner's own refresh command.", run=False)
-    database.add_argument("phase", choices=("prepare", "commit"))
+    database = add("database", _database, "Fetch a scanner's database, or surround a command that does.", run=False)
+    database.add_argument("phase", choices=("fetch", "prepare", "finish", "commit"))
+    database.add_argument("--run", default="", help="id of the run, for fetch")
     database.add_argument("--scan", required=True, help="name of the scan")
     database.add_argument("--key", required=True, help="tells refreshes at the same time apart")
+    database.add_argument("--outputs", type=Path, help="folder for the Workflow's output parameters, for fetch")
     database.add_argument("--longest", type=int, default=86400, help="seconds one cell of the scan may take")
 
     check = commands.add_parser("check", help="Run one built-in scan.", description="Run one built-in scan.")

@@ -194,6 +194,18 @@ def finish(volume: Volume, scan: str, key: str, *, longest: timedelta, now: date
     return version
 
 
+def scan_of(plan: Plan, name: str) -> Scan:
+    """A scan of a plan.
+
+    Raises:
+        DatabaseError: it is not one of them.
+    """
+    for scan in plan.scans:
+        if scan.name == name:
+            return scan
+    raise DatabaseError(f"run {plan.run} has no scan {name!r}")
+
+
 def recipe_of(scan: Scan) -> str:
     """Digest of all that decides what a database becomes of the same fetched files."""
     database = scan.database

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.catalog import load_catalog
 from orchestrator.cluster import labels as names
-from orchestrator.cluster.labels import ONLINE_COMPONENT
+from orchestrator.cluster.labels import DATABASE_COMMAND, LOAD_COMPONENT, ONLINE_COMPONENT
 from orchestrator.installation import NEVER, PRIVATE, excepted, is_never
 from orchestrator.notification_sections import PORTS, variable_of
 from orchestrator.sections import CACHE_PORT
@@ -37,7 +37,7 @@ _DATABASES = (5432, 3306)
 #: Components of pods that read images.
 READERS = ("plan", "pull", "image", "database", SCHEDULER)
 #: Components of pods that speak to nobody but the Kubernetes API.
-ALONE = ("install", "scan", "shard", "left", "evict", "aggregate", "results")
+ALONE = ("install", "scan", LOAD_COMPONENT, "shard", "left", "evict", "aggregate", "results")
 
 _MIRROR = re.compile(
     r"(?P<scheme>https?://)(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?(?=[/?#\s]|$)"
@@ -63,7 +63,10 @@ def policies(config: Config) -> list[Manifest]:
         _policy(config, ONLINE_COMPONENT, _components(ONLINE_COMPONENT),
                 egress=[api, dns, *_outside(config, {_HTTPS})]),
         _policy(config, "database", _components("database"),
-                egress=[api, dns, *cached, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config))]),
+                egress=[api, dns, *cached, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config, commands=False))]),
+        # The one kind of pod with a scanner's image that may go out for its database; it never reads a cache.
+        _policy(config, DATABASE_COMMAND, _components(DATABASE_COMMAND),
+                egress=[api, dns, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config, commands=True))]),
         _policy(config, CACHE, _components(CACHE),
                 ingress=[{"from": [{"podSelector": _components(*READERS)}], "ports": _ports([CACHE_PORT])}],
                 egress=[dns, *_outside(config, {_HTTP, _HTTPS}, upstreams)]),
@@ -177,12 +180,21 @@ def _git_urls(config: Config) -> list[str]:
     return [url for url in urls if urlsplit(url).scheme in {"http", "https", "ssh"}]
 
 
-def _mirror_urls(config: Config) -> list[str]:
-    """What the refresh commands name, in `https://host:port/…` or `host.domain:port/…`."""
+def _mirror_urls(config: Config, *, commands: bool) -> list[str]:
+    """Where databases are fetched from.
+
+    Args:
+        config: names the scans.
+        commands: whether by commands of the scanners, which name it in `https://host:port/…` or `host.domain:port/…`,
+            or by our own code.
+    """
     found: list[str] = []
     for scan in load_catalog(config).values():
-        if scan.database:
-            for text in (*scan.database.refresh, *scan.database.environment.values()):
+        database = scan.database
+        if database and database.fetch and not commands:
+            found += [text if "://" in text else f"https://{text.partition('/')[0]}" for text in database.fetch.places]
+        elif database and not database.fetch and commands:
+            for text in (*database.refresh, *database.environment.values()):
                 filled = fill(text, scan, where=f"scan {scan.name}: database")
                 found += map(_url_of, _MIRROR.finditer(filled))
     return [url for url in found if _is_url(url)]

@@ -1,0 +1,134 @@
+"""The pods that refresh a scanner's database.
+
+Our own code fetches it, in a pod of our image that reaches mirrors and caches and writes only the scan's folder of
+databases. Where the scanner has to load what was fetched, its image runs in a second pod, without a network. Only a
+scan whose template has `refresh` gets a pod with both, its scanner's image and a network: `database-command`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hera.workflows import Container, Task
+from hera.workflows import models as m
+
+from orchestrator.cluster.labels import DATABASE_COMMAND, DATABASE_TEMPLATE, LOAD_COMPONENT, LOAD_TEMPLATE
+from workflows import pods
+from workflows.cell import fill, retry, scanner_environment
+from workflows.settings import ALLOWANCE, SCRATCH, literal
+
+if TYPE_CHECKING:
+    from orchestrator.model import Database, Scan
+    from workflows.matrix import Shape
+    from workflows.settings import Settings
+
+_KEY = "{{workflow.name}}"
+#: Output parameter: whether the scanner has to load what was fetched.
+_LOAD = "load"
+_OUTPUTS = f"{SCRATCH}/outputs"
+_ENDS = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted")
+
+
+def database_tasks(scan: Scan, *, in_cluster: bool) -> str:
+    """The tasks of a scan's database; what the images depend on.
+
+    Args:
+        scan: has a database.
+        in_cluster: whether the plan step says which databases to refresh.
+    """
+    name = f"{DATABASE_TEMPLATE}{scan.name}"
+    when = f"'{{{{tasks.plan.outputs.parameters.scans}}}}' =~ ',{scan.name},'" if in_cluster else None
+    Task(name=name, template=name, depends="plan", when=when)
+    if not (scan.database and scan.database.load):
+        return _ended(name, _ENDS[:-1])
+    load = f"{LOAD_TEMPLATE}{scan.name}"
+    wanted = f"'{{{{tasks.{name}.outputs.parameters.{_LOAD}}}}}' == 'true'"
+    Task(name=load, template=load, depends=f"{name}.Succeeded", when=wanted)
+    return _ended(load, _ENDS)
+
+
+def database_templates(scan: Scan, database: Database, shape: Shape, settings: Settings) -> list[Container]:
+    """The pods of a scan's database; when one fails, the database from before stays."""
+    if database.fetch is None:
+        return [_commanded(scan, database, shape, settings)]
+    fetch = _fetch(scan, database, shape, settings)
+    return [fetch, _load(scan, database, shape, settings)] if database.load else [fetch]
+
+
+def _ended(task: str, ways: tuple[str, ...]) -> str:
+    return "(" + " || ".join(f"{task}.{way}" for way in ways) + ")"
+
+
+def _fetch(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
+    """Our own code, which verifies what mirrors serve."""
+    outputs = [m.Parameter(name=_LOAD, value_from=m.ValueFrom(path=f"{_OUTPUTS}/{_LOAD}"))] if database.load else None
+    return Container(
+        name=f"{DATABASE_TEMPLATE}{scan.name}",
+        outputs=outputs,
+        labels=pods.labels("database", run=shape.run, scan=scan.name),
+        active_deadline_seconds=database.timeout + ALLOWANCE,
+        retry_strategy=retry(shape.limits.retries, always=True),
+        **_step(settings, scan, "fetch", "--run", shape.run, *_longest(scan),
+                *(["--outputs", _OUTPUTS] if outputs else []), registry=True, memory="1Gi"),
+    )  # fmt: skip
+
+
+def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
+    """The scanner's own command over what was fetched and verified; its pod speaks to nobody."""
+    mounts = [pods.fetched_mount(_folder(scan, "fetched")), *pods.database_mounts(_folder(scan, "incoming"))]
+    load = _scanner(scan, database, database.load, mounts, settings)
+    return Container(
+        name=f"{LOAD_TEMPLATE}{scan.name}",
+        labels=pods.labels(LOAD_COMPONENT, run=shape.run, scan=scan.name),
+        init_containers=pods.init_containers(("prepare", _step(settings, scan, "prepare")), ("load", load)),
+        active_deadline_seconds=database.timeout + ALLOWANCE,
+        retry_strategy=retry(shape.limits.retries),
+        **_step(settings, scan, "finish", *_longest(scan)),
+    )
+
+
+def _commanded(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
+    """The scanner's own command with a network, between two steps of ours."""
+    mounts = pods.database_mounts(_folder(scan, "incoming"))
+    refresh = _scanner(scan, database, database.refresh, mounts, settings)
+    return Container(
+        name=f"{DATABASE_TEMPLATE}{scan.name}",
+        labels=pods.labels(DATABASE_COMMAND, run=shape.run, scan=scan.name),
+        init_containers=pods.init_containers(("prepare", _step(settings, scan, "prepare")), ("refresh", refresh)),
+        active_deadline_seconds=database.timeout + ALLOWANCE,
+        retry_strategy=retry(shape.limits.retries, always=True),
+        **_step(settings, scan, "commit", *_longest(scan)),
+    )
+
+
+def _step(settings: Settings, scan: Scan, phase: str, *more: str, **options: Any) -> dict[str, Any]:
+    """A container of ours; of the volume it writes the scan's databases only."""
+    return pods.step(
+        settings, "database", phase, "--scan", scan.name, "--key", _KEY, *more,
+        writes=f"databases/{scan.name}", **options,
+    )  # fmt: skip
+
+
+def _scanner(
+    scan: Scan, database: Database, command: tuple[str, ...], mounts: list[m.VolumeMount], settings: Settings
+) -> dict[str, Any]:
+    where = f"scan {scan.name}: database"
+    words = [fill(part, scan, where=where) for part in command]
+    return {
+        "image": settings.image if scan.builtin else literal(scan.image, where=where),
+        "image_pull_policy": "IfNotPresent",
+        "command": words[:1],
+        "args": words[1:],
+        "env": pods.variables(scanner_environment(database.environment, scan)),
+        "volume_mounts": mounts,
+        "security_context": pods.container_security(),
+        "resources": pods.scanner_resources(scan.resources),
+    }
+
+
+def _longest(scan: Scan) -> tuple[str, str]:
+    return "--longest", str(scan.timeout + ALLOWANCE)
+
+
+def _folder(scan: Scan, kind: str) -> str:
+    return f"databases/{scan.name}/.{kind}-{_KEY}"
