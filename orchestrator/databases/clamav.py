@@ -25,7 +25,7 @@ name = "clamav"
 DATABASES = ("main", "daily", "bytecode")
 #: The one that changes every day; the others may be years old.
 _FRESH = "daily"
-_KEY = cvd.CLAMAV_KEY
+_KEYS = cvd.CLAMAV_KEYS
 
 
 def offers(order: Order) -> Sequence[Part]:
@@ -49,7 +49,7 @@ def fetch(order: Order, part: Part) -> Part:
     path = order.folder / f"{part.name}.cvd"
     with closing(_web(order)) as web:
         web.file(_url(order, part.name), path, order.limit)
-    header = cvd.verify(path, part.name, key=_KEY, origin=part.origin, limit=order.limit, watch=order.watch)
+    header = cvd.verify(path, part.name, keys=_KEYS, origin=part.origin, limit=order.limit, watch=order.watch)
     path.chmod(0o444)
     return msgspec.structs.replace(_part(part.name, part.origin, header), files=(path.name,))
 

@@ -1,8 +1,9 @@
 """ClamAV's containers of signatures (`.cvd`): a header of 512 bytes, then a compressed tar that the header signs.
 
-The signature is plain RSA of the MD5 of all that follows the header, written in base 64 with the lowest digit first
-(libclamav, dsig.c, `cli_versig`; cvd.c). The header itself is not signed: what it says of version and age counts only
-once the `.info` within the signed part says the same, which libclamav compares, too.
+Two signatures are verified, as libclamav does. That in the header is plain RSA of the MD5 of all that follows (dsig.c,
+`cli_versig`); that in the tar's `.info` is RSA-PSS of its own SHA-256 (`cli_versig2`), and that names the SHA-256 of
+every file, which clamscan compares when it loads them. Both are written in base 64 with the lowest digit first. The
+header itself is not signed: what it says of version and age counts only once the `.info` says the same.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 HEADER = 512
 _MAGIC = "ClamAV-VDB"
 _DIGITS = {digit: value for value, digit in enumerate(string.ascii_letters + string.digits + "+/")}
-_MD5_BITS = 128
-#: More than a modulus of 1024 bits needs, less than would cost anything.
+_SHA256 = 32
+_PSS_END = 0xBC
+#: More than a modulus of 2048 bits needs, less than would cost anything.
 _SIGNATURE = re.compile(r"[A-Za-z0-9+/]{100,400}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _SECONDS = re.compile(r"[0-9]{1,11}")
@@ -40,14 +42,41 @@ class Key(NamedTuple):
     exponent: int
 
 
-#: Of ClamAV, as every libclamav has it built in (dsig.c, CLI_NSTR and CLI_ESTR).
-CLAMAV_KEY = Key(
-    int(
-        "11864099555164534260307000165845318975152777441202774374659940574324314260746414476736106064065584474976078889002228"
-        "34249227624889175655510024677711096695981894104346990345322322286215910895081785914284562207968416216371755675904766"
-        "66928698770143328137383952820383197532047771780196576957695822641224262693037"
+class Keys(NamedTuple):
+    """What a maker signs with.
+
+    Attributes:
+        content: of the MD5 of what follows the header.
+        facts: of the SHA-256 of the `.info` in it, which names the SHA-256 of every file.
+    """
+
+    content: Key
+    facts: Key
+
+
+#: Of ClamAV, as every libclamav has them built in (dsig.c, CLI_NSTR; readdb.c, INFO_NSTR).
+CLAMAV_KEYS = Keys(
+    content=Key(
+        int(
+            "1186409955516453426030700016584531897515277744120277437465994057432431426074641447673610606406558447"
+            "4976078889002228342492276248891756555100246777110966959818941043469903453223222862159108950817859142"
+            "8456220796841621637175567590476666928698770143328137383952820383197532047771780196576957695822641224"
+            "262693037"
+        ),
+        100001027,
     ),
-    100001027,
+    facts=Key(
+        int(
+            "1108889498304854547365955610662719492392894179179504762059165869741358104332271591217249680652538105"
+            "5880964520618400224333320534660299233983755341740679502866829909679955734391392668378361221524205396"
+            "6310901051516412708572770803107343209516537005089417174191687239425078907029047027075874516216910507"
+            "5430785038339986534648720379846417853739221140278648135982446119723110289541509377039421666632448459"
+            "3935762408468516826633192140826667923494822045805347809932848454845886971706424360558667862775876072"
+            "0594377033653802091016977385775154769350854694552799941131459779940846183284821510131423933733163375"
+            "19977244732747977"
+        ),
+        100002049,
+    ),
 )
 
 
@@ -88,28 +117,32 @@ def read_header(data: bytes, *, origin: str) -> Header:
     return Header(int(version), int(signatures), int(level), md5, signature, int(seconds))
 
 
-def verify(path: Path, name: str, *, key: Key, origin: str, limit: int, watch: Watch) -> Header:
+def verify(path: Path, name: str, *, keys: Keys, origin: str, limit: int, watch: Watch) -> Header:
     """Make sure that a container is what its maker signed, and is the database of this name.
 
     Args:
         path: of the container.
         name: of the database: `daily`.
-        key: of its maker.
+        keys: of its maker.
         origin: for messages.
         limit: most bytes that what comes before its `.info` may unpack to.
         watch: when to stop.
 
     Raises:
-        DatabaseRefused: it is damaged, not signed by that key, or its header says other things than what is signed.
+        DatabaseRefused: it is damaged, not signed by those keys, or its header says other things than what is signed.
     """
     with path.open("rb") as file:
         header = read_header(file.read(HEADER), origin=origin)
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != header.md5:
         raise DatabaseRefused(f"{origin}: is damaged: its content has MD5 {found}, its header says {header.md5}")
-    if not is_signed(header, key):
+    if _decrypt(header.signature, keys.content) != int(header.md5, 16):
         raise DatabaseRefused(f"{origin}: its signature is not that of ClamAV's makers; do not use this mirror")
     info = read_member(path, f"{name}.info", limit=limit, most=_INFO_LIMIT, origin=origin, watch=watch, skip=HEADER)
+    if not _is_signed(info, keys.facts):
+        raise DatabaseRefused(
+            f"{origin}: {name}.info in it has no signature of ClamAV's makers; do not use this mirror"
+        )
     line = io.BytesIO(info).readline().decode("ascii", "replace").rstrip("\r\n").split(":")
     signed = [line[index] for index in (2, 3, 4, 8)] if len(line) > 8 and line[0] == _MAGIC else []  # noqa: PLR2004
     if signed != [str(each) for each in (header.version, header.signatures, header.level, header.seconds)]:
@@ -117,8 +150,25 @@ def verify(path: Path, name: str, *, key: Key, origin: str, limit: int, watch: W
     return header
 
 
-def is_signed(header: Header, key: Key) -> bool:
-    """Whether the header's signature is that of its MD5 by the key."""
-    number = sum(_DIGITS[digit] << (6 * place) for place, digit in enumerate(header.signature))
-    plain = pow(number, key.exponent, key.modulus)
-    return plain >> _MD5_BITS == 0 and plain == int(header.md5, 16)
+def _decrypt(signature: str, key: Key) -> int:
+    """What somebody who has the private half has signed."""
+    number = sum(_DIGITS[digit] << (6 * place) for place, digit in enumerate(signature))
+    return pow(number, key.exponent, key.modulus)
+
+
+def _is_signed(info: bytes, key: Key) -> bool:
+    """Whether an `.info` ends with the signature of all before it: EMSA-PSS-VERIFY of RFC 8017 with SHA-256."""
+    facts, mark, rest = info.rpartition(b"\nDSIG:")
+    signature = rest.partition(b"\n")[0].strip().decode("ascii", "replace")
+    if not mark or not _SIGNATURE.fullmatch(signature):
+        return False
+    length = (key.modulus.bit_length() + 7) // 8
+    encoded = _decrypt(signature, key).to_bytes(length, "big")
+    masked, digest = encoded[: -_SHA256 - 1], encoded[-_SHA256 - 1 : -1]
+    mask = b"".join(hashlib.sha256(digest + count.to_bytes(4, "big")).digest() for count in range(length // _SHA256))
+    padded = bytes(one ^ other for one, other in zip(masked, mask, strict=False))
+    padded = bytes([padded[0] & 0x7F]) + padded[1:]
+    padding, salt = padded[:-_SHA256], padded[-_SHA256:]
+    if encoded[-1] != _PSS_END or padding.lstrip(b"\0") != b"\x01":
+        return False
+    return hashlib.sha256(bytes(8) + hashlib.sha256(facts + b"\n").digest() + salt).digest() == digest

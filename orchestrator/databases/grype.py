@@ -33,6 +33,8 @@ _MODEL = 6
 _LISTING_LIMIT = 1024 * 1024
 _CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 _SCHEMA = re.compile(r"v?(\d{1,9})\.\d{1,9}\.\d{1,9}")
+#: What Go leaves as it is in the path of a URL, which Grype asks for.
+_IN_PATHS = "/:@$&+=,;~"
 _STEP = re.compile(r"[^/\x00-\x1f\\]{1,255}")
 _ENDING = (
     "this Grype will get no more databases before long, as its maker says; take a newer one in the scan's template"
@@ -79,7 +81,9 @@ def fetch(order: Order, part: Part) -> Part:
         found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     if found != listed.digest:
         raise DatabaseRefused(f"{listed.origin}: promises an archive of {listed.digest}, and serves one of {found}")
-    unpack(archive, {FILE: order.folder / FILE}, limit=order.limit, origin=listed.origin, watch=order.watch)
+    # Grype copies it with its permissions, and then writes the indexes into the copy.
+    wanted = {FILE: order.folder / FILE}
+    unpack(archive, wanted, limit=order.limit, origin=listed.origin, watch=order.watch, mode=0o644)
     archive.unlink()
     return msgspec.structs.replace(listed, files=(FILE,))
 
@@ -118,4 +122,4 @@ def _beside(listing: str, path: str) -> str:
         raise DatabaseRefused(f"{shown(listing)}: {path[:80]!r} is not a path beside it")
     parts = urlsplit(listing)
     folder = parts.path.rpartition("/")[0]
-    return urlunsplit((parts.scheme, parts.netloc, f"{folder}/{quote('/'.join(steps))}", "", ""))
+    return urlunsplit((parts.scheme, parts.netloc, f"{folder}/{quote(path, safe=_IN_PATHS)}", "", ""))

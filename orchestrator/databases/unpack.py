@@ -29,7 +29,9 @@ _MOST_MEMBERS = 10_000
 _DAMAGED = (TarError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, EOFError, ValueError, OverflowError)
 
 
-def unpack(archive: Path, wanted: Mapping[str, Path], *, limit: int, origin: str, watch: Watch, skip: int = 0) -> None:
+def unpack(
+    archive: Path, wanted: Mapping[str, Path], *, limit: int, origin: str, watch: Watch, mode: int = 0o444
+) -> None:
     """Write the wanted members of a tar archive, compressed or not; what else is in it is passed over.
 
     Args:
@@ -38,7 +40,7 @@ def unpack(archive: Path, wanted: Mapping[str, Path], *, limit: int, origin: str
         limit: most bytes that the whole archive may unpack to.
         origin: for messages.
         watch: when to stop.
-        skip: bytes before the archive begins.
+        mode: permissions of the files.
 
     Raises:
         DatabaseRefused: it is damaged, too large, has a wanted member twice or not at all, or anything in it is
@@ -46,13 +48,13 @@ def unpack(archive: Path, wanted: Mapping[str, Path], *, limit: int, origin: str
     """
     missing = set(wanted)
     with archive.open("rb") as file, _damage(origin):
-        for name, content in _files(_Bounded(_plain(file, skip), limit, watch)):
+        for name, content in _files(_Bounded(_plain(file, 0), limit, watch)):
             if name not in wanted:
                 continue
             if name not in missing:
                 raise DatabaseRefused(f"{origin}: holds {name} twice")
             missing.discard(name)
-            with atomic_file(wanted[name], mode=0o444) as output:
+            with atomic_file(wanted[name], mode=mode) as output:
                 for piece in content:
                     output.write(piece)
     if missing:

@@ -14,7 +14,8 @@ from orchestrator.documents import encode
 from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.model import CellRecord, Database, Scan
 from orchestrator.steps import database
-from orchestrator.steps.database import DatabaseError, commit, current, pin, pinned, prepare, refresh
+from orchestrator.steps.database import DatabaseError, commit, current, pin, pinned, prepare
+from orchestrator.steps.refresh import refresh
 from orchestrator.volume import Volume, VolumeError
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -41,7 +42,7 @@ def with_refresh(*command: str) -> Scan:
                 database=Database(refresh=command))  # fmt: skip
 
 
-def run(scan: Scan, folder: Path) -> None:
+def run(scan: Scan, folder: Path, fetched: Path | None = None) -> None:
     """A runner as an engine has it: really starts the command."""
     assert scan.database
     command = [part.replace("{database}", str(folder)) for part in scan.database.refresh]
