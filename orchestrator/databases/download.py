@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-import urllib3
-
 from orchestrator.databases.interface import DatabaseRefused
 from orchestrator.errors import TemporaryError
-from orchestrator.images.answers import RangeRefused, connection_error, raise_for_status
-from orchestrator.images.cache import host_name, is_loopback
-from orchestrator.images.interface import Broken, Untrusted
+from orchestrator.images.allowance import Allowance
+from orchestrator.images.answers import Answer, RangeRefused, raise_for_status
+from orchestrator.images.interface import Broken, OverBudget
 from orchestrator.images.patience import Patience
-from orchestrator.images.transport import Response, Transport
+from orchestrator.images.transport import Asking, Transport
+from orchestrator.kit.http_headers import range_start, whole_number
+from orchestrator.model import ReadBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,13 +26,21 @@ if TYPE_CHECKING:
 _CHUNK = 1024 * 1024
 _TIMEOUT = (10.0, 60.0)
 _PARTIAL = 206
-_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(?:\d{1,18}|\*)")
 
 T = TypeVar("T")
 
 
+def allowance(order: Order) -> Allowance:
+    """What all requests for one part of a database may cost: the time that is left, and each attempt the limit."""
+    attempts = order.retries + 1
+    seconds = max(0, int(order.watch.seconds_left()) + 1)
+    return Allowance(ReadBudget(bytes=2 * attempts * order.limit + _CHUNK * 64, seconds=seconds), "database")
+
+
 class Web:
     """GETs files of one mirror.
+
+    The transport judges where a mirror redirects to: never out of TLS, nor from the internet to an inside address.
 
     Args:
         order: says how long, how often, and where TLS is not verified.
@@ -45,6 +51,7 @@ class Web:
         self._order = order
         self._headers = headers or {}
         self._transport = Transport(order.insecure, _TIMEOUT)
+        self._allowance = allowance(order)
 
     def close(self) -> None:
         """End all connections."""
@@ -67,8 +74,8 @@ class Web:
 
         def attempt() -> bytes:
             data = bytearray()
-            with self._get(url, wanted) as response:
-                while len(data) < most + (not first) and (piece := self._piece(response, url)):
+            with self._get(url, wanted) as answer:
+                while len(data) < most + (not first) and (piece := self._piece(answer)):
                     data += piece
             return bytes(data)
 
@@ -94,11 +101,11 @@ class Web:
     def _receive(self, url: str, resumed: _Resumed, limit: int) -> None:
         """One attempt, from where the one before was cut if the server has still the same file."""
         try:
-            with self._get(url, resumed.headers()) as response:
-                resumed.begin(response)
+            with self._get(url, resumed.headers(), large=True) as answer:
+                resumed.begin(answer)
                 if resumed.promised > limit:
                     raise DatabaseRefused(f"{shown(url)}: {resumed.promised} bytes, more than the limit of {limit}")
-                while piece := self._piece(response, url):
+                while piece := self._piece(answer):
                     if resumed.at + len(piece) > limit:
                         raise DatabaseRefused(f"{shown(url)}: more than the limit of {limit} bytes")
                     resumed.write(piece)
@@ -108,33 +115,32 @@ class Web:
         if resumed.promised and resumed.at < resumed.promised:
             raise Broken(f"{shown(url)}: ended after {resumed.at} of {resumed.promised} bytes")
 
-    def _piece(self, response: Response, url: str) -> bytes:
-        """The next bytes, as soon as there are any; no longer than the deadline."""
+    def _piece(self, answer: Answer) -> bytes:
+        """The next bytes, as soon as there are any."""
         self._order.watch.check()
-        try:
-            data: bytes = response.read1(_CHUNK, decode_content=False)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise connection_error(urlsplit(url).netloc, error) from error
-        return data
+        return answer.read_some(_CHUNK)
 
     @contextmanager
-    def _get(self, url: str, headers: dict[str, str]) -> Iterator[Response]:
+    def _get(self, url: str, headers: dict[str, str], *, large: bool = False) -> Iterator[Answer]:
         self._order.watch.check()
-        response = self._transport.get(url, self._headers | headers, follow=judge_redirect)
+        answer = self._transport.get(url, self._headers | headers, asking=Asking(self._allowance, large=large))
         try:
-            raise_for_status(response, shown(url), host=urlsplit(url).netloc)
-            yield response
+            raise_for_status(answer, shown(url), partial="Range" in headers)
+            yield answer
         finally:
-            response.close()
+            answer.close()
 
     def _retry(self, attempt: Callable[[], T]) -> T:
-        patience = Patience(self._order.retries)
+        patience = Patience(self._order.retries, left=self._allowance.seconds_left)
         while True:
             self._order.watch.check()
             try:
                 return attempt()
             except TemporaryError as error:
                 patience.pause(error)
+            except OverBudget:
+                self._order.watch.check()  # time says better what is over
+                raise
 
 
 class _Resumed:
@@ -153,21 +159,20 @@ class _Resumed:
             return {}
         return {"Range": f"bytes={self.at}-", "If-Range": self._version}
 
-    def begin(self, response: Response) -> None:
+    def begin(self, answer: Answer) -> None:
         """Go to where an answer begins.
 
         Raises:
             Broken: it is another part than was asked for.
         """
-        if response.status != _PARTIAL:
+        if answer.status != _PARTIAL:
             self.reset()
-        elif not (found := _RANGE.fullmatch(response.headers.get("Content-Range", ""))) or int(found[1]) != self.at:
+        elif range_start(answer.headers.get("Content-Range")) != self.at:
             self.reset()
-            raise Broken(f"{urlsplit(response.url or '').netloc}: answers with another range than was asked for")
-        version = response.headers.get("ETag", "")
+            raise Broken(f"{answer.host}: answers with another range than was asked for")
+        version = answer.headers.get("ETag", "")
         self._version = "" if version.startswith("W/") else version
-        length = response.headers.get("Content-Length", "")
-        self.promised = self.at + int(length) if re.fullmatch(r"[0-9]{1,18}", length) else 0
+        self.promised = self.at + (whole_number(answer.headers.get("Content-Length")) or 0)
 
     def write(self, data: bytes) -> None:
         """Put the next bytes."""
@@ -180,25 +185,6 @@ class _Resumed:
         self._file.truncate()
         self.at = self.promised = 0
         self._version = ""
-
-
-def judge_redirect(origin: str, target: str) -> None:
-    """Follow a mirror elsewhere only where that is as safe: never out of TLS, never from outside to an inside address.
-
-    A name that resolves to an inside address is up to the network policy, which alone sees what is connected to.
-
-    Raises:
-        Untrusted: it is not.
-    """
-    before, after = urlsplit(origin), urlsplit(target)
-    if before.scheme == "https" and after.scheme != "https":
-        raise Untrusted(
-            f"{before.netloc}: redirects out of TLS, to {after.scheme}://{after.netloc}; that is not followed"
-        )
-    if _is_inside(after.netloc) and not _is_inside(before.netloc):
-        raise Untrusted(
-            f"{before.netloc}: redirects to {after.netloc}, an address inside; if that is the mirror, configure its URL"
-        )
 
 
 def shown(url: str) -> str:
@@ -221,14 +207,3 @@ def check_url(url: str) -> str:
             f"{shown(url)}: the URL of a mirror must not hold a login, which plans and logs would show"
         )
     return url
-
-
-def _is_inside(host: str) -> bool:
-    """Whether a host is written as an address that is not one of the Internet's."""
-    name = host_name(host.rpartition("@")[2])
-    if is_loopback(name):
-        return True
-    try:
-        return not ipaddress.ip_address(name).is_global
-    except ValueError:
-        return False

@@ -82,6 +82,10 @@ class Watch:
     deadline: float
     stopped: Callable[[], str] = str
 
+    def seconds_left(self) -> float:
+        """Until the deadline."""
+        return max(0.0, self.deadline - time.monotonic())
+
     def check(self) -> None:
         """Stop here if it is time.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import msgspec
 
+from orchestrator.databases.download import allowance
 from orchestrator.databases.interface import DatabaseRefused, Part, parse_moment, spell
 from orchestrator.databases.unpack import unpack
 from orchestrator.images.cache import pull_location
@@ -87,7 +88,8 @@ def fetch(order: Order, part: Part) -> Part:
     location, _ = _location(order, artifact)
     archive = order.folder / f".{artifact.folder}.tar.gz"
     with closing(_client(order)) as client:
-        layer = _layer(client.manifest(location, part.digest).data, artifact, part.origin, order.limit)
+        manifest = client.manifest(location, part.digest, allowance=allowance(order)).data
+        layer = _layer(manifest, artifact, part.origin, order.limit)
         with archive.open("xb") as file:
             RegistrySource(client, location).fetch(layer, _Sink(file, order.watch))
     folder = order.folder / artifact.folder
@@ -114,7 +116,7 @@ def _offer(order: Order, artifact: _Artifact, client: RegistryClient) -> Part:
     location, wanted = _location(order, artifact)
     origin = str(parse(order.settings[artifact.setting]))
     order.watch.check()
-    manifest = client.manifest(location, wanted)
+    manifest = client.manifest(location, wanted, allowance=allowance(order))
     _layer(manifest.data, artifact, origin, order.limit)
     return Part(name=artifact.folder, origin=origin, digest=manifest.digest)
 

@@ -163,10 +163,10 @@ def test_redirects_never_leave_tls(
 ) -> None:
     put_grype(served)
     certificate = self_signed(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with mirror(certificate) as safe:
         safe.redirects[LISTING] = served.url + LISTING
-        with pytest.raises(Untrusted, match="TLS"):
+        with pytest.raises(Broken, match="from TLS to plain"):
             databases.fetch("grype", order(url=f"{safe.url}/databases"))
     assert not served.asked
 
