@@ -66,13 +66,14 @@ def make_budget(
     """
     sizes = {target.id: target.size for target in targets}
     run = [cell for cell in cells if cell.decision is Decision.RUN]
-    databases = {cell.scan for cell in run if scans[cell.scan].database is not None}
+    databases = [scans[name].database for name in {cell.scan for cell in run}]
+    refreshes = sum(1 + bool(database.load) for database in databases if database is not None)
     return Budget(
         images=len(targets),
         cells=len(run),
         pull_bytes=pull_bytes,
         volume_bytes=max((sum(sizes[id_] or 0 for id_ in wave) for wave in waves), default=0),
-        pods=_pods(len(targets), len(run), layout, shards) + len(databases) if run else 0,
+        pods=_pods(len(targets), len(run), layout, shards) + refreshes if run else 0,
         unknown=sum(size is None for size in sizes.values()),
     )
 

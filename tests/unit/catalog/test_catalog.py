@@ -8,6 +8,7 @@ import yaml
 
 from orchestrator.catalog import CatalogError, load_catalog, read_template, templates_folder
 from orchestrator.config import default_config, load_config
+from orchestrator.databases import KINDS
 from orchestrator.findings import formats
 
 MINE = {
@@ -65,11 +66,33 @@ def test_each_shipped_scan_is_pinned_described_and_bounded(name):
     assert scan.format in formats()
     assert 0 < scan.timeout <= 7200
     assert scan.builtin or scan.install
-    words = " ".join([*scan.command, *scan.environment.values(), *(scan.database.refresh if scan.database else ())])
+    words = " ".join([*scan.command, *scan.environment.values(), *_words(scan.database)])
     assert "{parameter." not in words
     assert "{tarball}" in words or not scan.command
     # Nothing may be written but in the cell's folder: a scanner's root filesystem is read-only.
     assert scan.builtin or (scan.environment["TMPDIR"] == scan.environment["HOME"] == "{workdir}")
+
+
+def _words(database):
+    if database is None:
+        return []
+    return [*database.load, *database.environment.values(), *database.fetch.settings.values()]
+
+
+def test_no_shipped_scan_has_a_command_that_needs_a_network_for_its_database():
+    databases = {name: scan.database for name, scan in load_catalog().items() if scan.database}
+    assert databases.keys() == {"general", "dependency", "virus"}
+    assert {database.fetch.kind for database in databases.values()} == KINDS.keys()
+    assert not any(database.refresh for database in databases.values())
+
+
+def test_the_parameters_of_what_is_fetched(config, template):
+    template(database={"fetch": {"grype": {"url": "{parameter.mirror}", "maxAge": "3d"}, "limit": "1Gi"}},
+             parameters={"mirror": "https://mirror.example"})  # fmt: skip
+    text = "scans: {templates: [templates], parameters: {mine: {mirror: 'https://inside.example'}}}\n"
+    fetch = load_catalog(config(text))["mine"].database.fetch
+    assert (fetch.kind, fetch.limit) == ("grype", 1024**3)
+    assert fetch.settings == {"url": "https://inside.example", "max_age": "3d"}
 
 
 def test_built_in_scans_run_in_the_orchestrators_own_image():
@@ -168,6 +191,19 @@ def test_two_added_scans_of_one_name_are_refused(config, template):
         ({"environment": {"A": 1}}, 10, "quotes"),
         ({"database": {"refresh": ["x", "{report}", "{database}"]}}, 12, "{report}"),
         ({"database": {"refresh": ["x"]}}, 9, "{database}"),
+        ({"database": {"timeout": "5m"}}, 9, "'fetch'"),
+        ({"database": {"refresh": ["x", "{database}"], "fetch": {"grype": {"url": "u"}}}}, 9, "'refresh'"),
+        ({"database": {"fetch": {"limit": "1Gi"}}}, 10, "grype"),
+        ({"database": {"fetch": {"grype": {"url": "u"}, "clamav": {"mirror": "m"}}}}, 10, "one of"),
+        ({"database": {"fetch": {"grpye": {"url": "u"}}}}, 11, "'grype'"),
+        ({"database": {"fetch": {"grype": {"url": "{workdir}"}}}}, 12, "{workdir}"),
+        ({"database": {"fetch": {"trivy": {"repository": "r", "javaRepository": "{database}"}}}}, 13, "{database}"),
+        ({"database": {"fetch": {"grype": {}}}}, 11, "'url'"),
+        ({"database": {"fetch": {"grype": {"url": "u"}}, "load": ["x", "{database}"]}}, 9, "{fetched}"),
+        ({"database": {"fetch": {"grype": {"url": "u"}}, "load": ["x", "{fetched}"]}}, 9, "{database}"),
+        ({"database": {"refresh": ["x", "{database}"], "load": ["x", "{fetched}", "{database}"]}}, 13, "load"),
+        ({"database": {"refresh": ["x", "{database}", "{fetched}"]}}, 13, "{fetched}"),
+        ({"command": ["x", "{tarball}", "{report}", "{fetched}"]}, 8, "{fetched}"),
         ({"report": "../x"}, 9, "report"),
         ({"timeout": 30}, 9, "30s"),
         ({"successCodes": [256]}, 10, "255"),

@@ -79,6 +79,15 @@ def test_a_failed_database_is_told_by_the_container_that_failed():
     assert "exit code 7" in fates.databases["exit"].reason
 
 
+@pytest.mark.parametrize("scan", ["grype", "load-grype", "database-grype"])
+def test_a_database_that_was_fetched_and_could_not_be_loaded(scan):
+    fates = Fates()
+    load = node(f"load-{scan}", "Failed", "load: Error (exit code 9)", begun="2025-03-01T10:01:00Z")
+    fates.add(made("w", node(f"database-{scan}", "Succeeded", ""), load))
+    assert fates.databases.keys() == {scan}
+    assert "exit code 9" in fates.databases[scan].reason
+
+
 @pytest.mark.parametrize("pods", [True, False])
 def test_a_cancelled_run_says_so_in_each_cell_that_it_stopped_or_kept_from_starting(pods):
     fates = fates_of("cancelled", pods=pods)

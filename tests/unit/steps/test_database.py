@@ -14,6 +14,7 @@ from orchestrator.documents import encode
 from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.model import CellRecord, Database, Scan
 from orchestrator.steps import database
+from orchestrator.steps import refresh as refreshing
 from orchestrator.steps.database import DatabaseError, commit, current, pin, pinned, prepare
 from orchestrator.steps.refresh import refresh
 from orchestrator.volume import Volume, VolumeError
@@ -92,16 +93,16 @@ def test_a_failed_first_refresh_leaves_none(volume):
 
 
 def test_a_temporary_failure_keeps_the_version_too(volume, scan):
-    def busy(_: Scan, folder: Path) -> None:
+    def busy(_: Scan, folder: Path, fetched: Path | None) -> None:
         (folder / "half").write_text("x")
         raise TemporaryError("the mirror is busy")
 
-    assert refresh(scan, volume, runner=busy).error == "the mirror is busy"
+    assert refresh(scan, volume, runner=busy).error == "database of virus: the mirror is busy"
     assert files(volume) == set()
 
 
 def test_an_interrupt_leaves_nothing_half_made(volume, scan):
-    def interrupted(_: Scan, folder: Path) -> None:
+    def interrupted(_: Scan, folder: Path, fetched: Path | None) -> None:
         (folder / "half").write_text("x")
         raise KeyboardInterrupt
 
@@ -129,12 +130,12 @@ def test_who_waits_for_another_refresh_takes_its_version(volume, scan, monkeypat
 
     calls = []
 
-    def slow(one: Scan, folder: Path) -> None:
+    def slow(one: Scan, folder: Path, fetched: Path | None) -> None:
         calls.append(folder)
         assert both_wait.wait(10)
         run(one, folder)
 
-    monkeypatch.setattr(database, "current", counted)
+    monkeypatch.setattr(refreshing, "current", counted)
     with ThreadPoolExecutor(2) as pool:
         states = list(pool.map(lambda _: refresh(scan, volume, runner=slow), range(2)))
     assert len(calls) == 1

@@ -198,7 +198,7 @@ def pod_labels(config: Config) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("layout", ["cell", "image"])
 def test_each_pod_is_matched_by_just_one_policy_beside_the_denial(tmp_path: Path, layout: str) -> None:
-    text = "layout: LAYOUT\ncache: [{upstream: docker.io}]\ntargets: [{image: a:1, scans: [general, virus]}]"
+    text = "layout: LAYOUT\ncache: [{upstream: docker.io}]\ntargets: [{image: a:1, scans: [dependency, virus]}]"
     config = configured(tmp_path, text.replace("LAYOUT", layout))
     policies = {
         name: policy["spec"] for name, policy in of_kind(config, "NetworkPolicy").items() if name != "default-deny"
@@ -208,7 +208,19 @@ def test_each_pod_is_matched_by_just_one_policy_beside_the_denial(tmp_path: Path
         matching = [name for name, spec in policies.items() if selects(spec["podSelector"], labels)]
         assert len(matching) == 1, labels
         seen.add(labels["app.kubernetes.io/component"])
-    assert {"plan", "pull", "scan", "database", "shard", "evict", "aggregate", "results", "cache", "install"} <= seen
+    assert {
+        "plan",
+        "pull",
+        "scan",
+        "database",
+        "load",
+        "shard",
+        "evict",
+        "aggregate",
+        "results",
+        "cache",
+        "install",
+    } <= seen
     assert (layout == "image") == ("image" in seen)
 
 
@@ -224,6 +236,43 @@ def test_scanners_reach_the_api_server_only(tmp_path: Path) -> None:
         {"to": [{"ipBlock": {"cidr": "10.96.0.1/32"}}], "ports": [{"protocol": "TCP", "port": 6443}]}
     ]
     assert "ingress" not in spec
+
+
+SCANNERS = """
+targets: [{image: a:1}, {repository: {url: "https://github.com/ossf/scorecard"}}]
+cache: [{upstream: docker.io}]
+argo: {apiServer: {cidrs: [10.96.0.1/32]}, tokenSecrets: {github.com: token}}
+scans: {templates: [own.yaml]}
+"""
+OWN = """
+name: own
+description: A scan whose database only its own command can fetch
+image: own:1
+command: [own, "{tarball}", "{report}"]
+format: sarif
+database: {refresh: [own, update, "--from=https://mirror.example:8444", "{database}"]}
+"""
+
+
+def test_no_pod_that_runs_a_scanner_s_image_has_a_network(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(OWN)
+    config = configured(tmp_path, SCANNERS)
+    policies = {name: one["spec"] for name, one in of_kind(config, "NetworkPolicy").items() if name != "default-deny"}
+    [template] = of_kind(config, "WorkflowTemplate").values()
+    free = set()
+    for one in template["spec"]["templates"]:
+        pods = [one[kind] for kind in ("container", "script") if kind in one] + one.get("initContainers", [])
+        if not {pod["image"] for pod in pods} - {config.image}:
+            continue
+        labels = one["metadata"]["labels"]
+        [egress] = [spec["egress"] for spec in policies.values() if selects(spec["podSelector"], labels)]
+        # Argo's executor beside the scanner reports to the API server, and that is all.
+        if [rule.get("to") for rule in egress] != [[{"ipBlock": {"cidr": "10.96.0.1/32"}}]]:
+            free.add(one["name"])
+    assert free == {"database-own", "online-scorecard"}
+    assert reached(config, "database-command") == {80, 443, 8444}
+    assert not any("podSelector" in to and to["podSelector"]["matchLabels"].get("app.kubernetes.io/component") == "cache"
+                   for rule in policies["database-command"]["egress"] for to in rule.get("to", ()))  # fmt: skip
 
 
 def reached(config: Config, policy: str) -> set[int]:

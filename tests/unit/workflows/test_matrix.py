@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from orchestrator.config import default_config
-from orchestrator.model import Cell, Limits, Plan, Resources, Scan
+from orchestrator.model import Cell, Database, Fetch, Limits, Plan, Resources, Scan
 from orchestrator.planning.parts import MOST_SETS
 from orchestrator.steps.items import fit_for_cluster
 from orchestrator.steps.plan import unpack
@@ -221,6 +221,48 @@ def test_a_refresh_sees_the_new_folder_only():
     assert by_role["main"]["args"][:2] == ["database", "commit"]
 
 
+def fetched(*, load: bool = False, **overrides: Any) -> dict[str, Any]:
+    """A Workflow whose scan has a database that our own code fetches."""
+    made = plan(("a",))
+    database = Database(fetch=Fetch("grype", {"url": "https://mirror.example"}),
+                        load=("/grype", "import", "{fetched}/db", "{database}") if load else ())  # fmt: skip
+    scans = tuple(msgspec.structs.replace(scan, database=database) if scan.database else scan for scan in made.scans)
+    return workflow(msgspec.structs.replace(made, scans=scans), **overrides)
+
+
+@pytest.mark.parametrize("load", [True, False])
+def test_what_fetches_a_database_is_our_own_and_writes_that_only(load):
+    manifest = fetched(load=load)
+    (main,) = (c for name, _, c in containers(manifest) if name == "database-virus")
+    assert main["image"] == CONFIG.image
+    assert main["args"][:2] == ["database", "fetch"]
+    mounts = [mount for mount in main["volumeMounts"] if mount["name"] == "volume"]
+    assert mounts == [
+        {"name": "volume", "mountPath": "/volume", "readOnly": True},
+        {"name": "volume", "mountPath": "/volume/databases/virus", "subPath": "databases/virus"},
+    ]
+    component = template(manifest, "database-virus")["metadata"]["labels"]["app.kubernetes.io/component"]
+    assert component == "database"
+    assert ("load-virus" in tasks(manifest)) is load
+
+
+def test_what_loads_a_database_reads_what_was_fetched_and_writes_the_new_folder():
+    manifest = fetched(load=True)
+    by_role = {role: c for name, role, c in containers(manifest) if name == "load-virus"}
+    assert list(by_role) == ["main", "prepare", "load"]
+    assert by_role["load"]["args"] == ["import", "/fetched/db", "/database"]
+    assert [mount for mount in by_role["load"]["volumeMounts"] if mount["name"] == "volume"] == [
+        {"name": "volume", "mountPath": "/fetched", "subPath": "databases/virus/.fetched-{{workflow.name}}",
+         "readOnly": True},
+        {"name": "volume", "mountPath": "/database", "subPath": "databases/virus/.incoming-{{workflow.name}}"},
+    ]  # fmt: skip
+    assert by_role["main"]["args"][:2] == ["database", "finish"]
+    found = tasks(manifest)
+    assert found["load-virus"]["depends"] == "database-virus.Succeeded"
+    assert "Omitted" in found["images-set-1"]["depends"]
+    assert "database-virus" not in found["images-set-1"]["depends"]
+
+
 def test_registry_credentials_go_to_what_pulls_and_to_nothing_else():
     manifest = workflow(plan(("a",)), argo={"registrySecret": "login"})
     holders = {
@@ -229,6 +271,7 @@ def test_registry_credentials_go_to_what_pulls_and_to_nothing_else():
         if any(mount["name"] == "registry" for mount in container["volumeMounts"])
     }
     assert holders == {("pull", "main")}
+    assert "login" in json.dumps(fetched(argo={"registrySecret": "login"}))  # Trivy's database may be private, too
     assert "login" not in json.dumps(workflow(plan(("a",))))
 
 
