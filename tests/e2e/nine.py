@@ -12,7 +12,6 @@ from orchestrator.catalog import templates_folder
 from orchestrator.model import Ledger, Outcome
 from tests.cluster import databases
 from tests.cluster.images import TRIVY
-from tests.e2e.site import CACHE
 from tests.integration import nine_cells
 from tests.tools import artifacts, samples, signatures
 from tests.tools.images import Image, Index
@@ -47,7 +46,7 @@ def templates(mirror: str) -> dict[str, dict[str, Any]]:
 
 
 def general() -> dict[str, Any]:
-    """Trivy, in the version that the Go modules have; its databases come by plain HTTP through the cache.
+    """Trivy, in the version that the Go modules have; its databases come through the cache of Docker Hub.
 
     That version opens its database for writing, which the shipped one does not: it works on a copy of it.
     """
@@ -55,10 +54,9 @@ def general() -> dict[str, Any]:
     copy = "{workdir}/database"
     command = [part.replace("{database}", copy) for part in found["command"]]
     found["command"] = ["sh", "-c", f'cp -r "$1" {copy} && shift && exec "$@"', "sh", "{database}", *command]
-    found["database"]["refresh"].append("--insecure")
-    found["parameters"] = {
-        "databaseRepository": f"{CACHE}:5000/aquasecurity/trivy-db:2",
-        "javaDatabaseRepository": f"{CACHE}:5000/aquasecurity/trivy-java-db:1",
+    found["parameters"] |= {
+        "databaseRepository": "docker.io/aquasecurity/trivy-db:2",
+        "javaDatabaseRepository": "docker.io/aquasecurity/trivy-java-db:1",
     }
     return found
 
@@ -71,7 +69,7 @@ def dependency(mirror: str) -> dict[str, Any]:
 
 
 def virus() -> dict[str, Any]:
-    """ClamAV with signatures of our own, EICAR and nothing else, which need no mirror."""
+    """ClamAV with signatures of our own, EICAR and nothing else, by a command: they are not signed by its makers."""
     found = shipped("virus")
     with tempfile.TemporaryDirectory() as folder:
         files = {path.name: path.read_text() for path in sorted(signatures.write(Path(folder)).iterdir())}

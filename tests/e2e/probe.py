@@ -46,7 +46,7 @@ def attempts():
     yield "has capabilities", any(int(status[each], 16) for each in ("CapEff", "CapPrm", "CapBnd"))
     yield "may use any system call", status["Seccomp"].strip() != "2"
     yield "may gain privileges", status["NoNewPrivs"].strip() != "1"
-    for path in ("/probe", "/etc/probe", "/usr/probe", "/database/probe"):
+    for path in ("/probe", "/etc/probe", "/usr/probe", "/database/probe", "/fetched/probe"):
         yield "writes " + path, REPORT.parent != Path(path).parent and works(change, path)
     if TARBALL.exists():
         yield "writes its tarball", works(change, TARBALL)
@@ -55,7 +55,7 @@ def attempts():
         yield "writes its checkout", works(change, CHECKOUT / "probe")
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         folder, place = line.split()[3:5]  # of the volume; in here
-        ours = Path(place) in {REPORT.parent, TARBALL, CHECKOUT, Path("/database")}
+        ours = Path(place) in {REPORT.parent, TARBALL, CHECKOUT, Path("/database"), Path("/fetched")}
         yield "sees " + folder, not ours and any(part in folder for part in ("/volume/", "/runs/", "/databases/"))
     for path in REPORT.parent.iterdir():
         yield "sees " + path.name, path not in {TARBALL, REPORT, CHECKOUT}

@@ -24,9 +24,12 @@ CELLS = {"cell": "e2e-alone", "image": "e2e-alone-image"}
 
 @pytest.fixture(scope="module", params=CELLS)
 def isolated(
-    request: pytest.FixtureRequest, upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, upstream: Upstream, mirror: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """Two images, two scans that try everything, one of them with a database whose refresh tries everything too."""
+    """Two images, and three scans that try everything.
+
+    The database of the second is refreshed, and that of the third is loaded, by a command that tries everything too.
+    """
     for name in "ab":
         upstream.push(f"library/{name}:1", Image.build([layer({name: name})]))
     folder = tmp_path_factory.mktemp("isolated")
@@ -41,8 +44,11 @@ def isolated(
         "first": {"name": "first", **probe, "command": [*program, "{report}", *addresses, "{tarball},1"]},
         "second": {"name": "second", **probe, "command": [*program, "{report}", *addresses, "{tarball},1"],
                    "database": {"refresh": [*program, "{database}/report.json", *addresses]}},
+        "third": {"name": "third", **probe, "command": [*program, "{report}", *addresses, "{tarball},1"],
+                  "database": {"fetch": {"grype": {"url": f"{mirror}/databases"}},
+                               "load": [*program, "{database}/report.json", *addresses, "{fetched},1"]}},
     }  # fmt: skip
-    csv = "image,scans\na:1,first;second\nb:1,first;second\n"
+    csv = "image,scans\na:1,first;second;third\nb:1,first;second;third\n"
     settings = {"layout": request.param, "limits": {"deadline": "10m"}}
     with make_site(folder, namespace, upstream, csv=csv, templates=scans, settings=settings) as site:
         yield site
@@ -86,21 +92,29 @@ def test_all_that_it_tries_is_there(isolated: Site, upstream: Upstream) -> None:
 
 
 def test_it_is_nobody_and_sees_its_own_cell_only(isolated: Site, run: str) -> None:
-    assert len(isolated.ledger(run).rows) == 4
+    assert len(isolated.ledger(run).rows) == 6
     assert {each for each in findings(isolated, run) if not each.startswith(("reaches", "resolves"))} == set()
 
 
-def test_a_refresh_reaches_mirrors_and_caches_but_nothing_inside(isolated: Site, run: str, upstream: Upstream) -> None:
-    (report,) = {path.resolve() for path in (isolated.storage / "databases" / "second").glob("*/report.json")}
-    said = {each["id"] for each in json.loads(report.read_text())["findings"]}
-    names = labels(upstream)
+def test_what_loads_a_database_reaches_nothing_but_the_api(isolated: Site, run: str, upstream: Upstream) -> None:
+    said, names = of_database(isolated, "third"), labels(upstream)
+    assert {names.get(each, each) for each in said} == {"the Kubernetes API by its service", "the Kubernetes API"}
+
+
+def test_a_refresh_command_reaches_mirrors_but_nothing_inside(isolated: Site, run: str, upstream: Upstream) -> None:
+    said, names = of_database(isolated, "second"), labels(upstream)
     assert {names[each] for each in said if each in names} == {
         "the Kubernetes API by its service",
         "the Kubernetes API",
         "the name server",
-        "the cache",
     }
     assert said - names.keys() == {"resolves names"}
+
+
+def of_database(site: Site, scan: str) -> set[str]:
+    """What the command that made a scan's database managed to do."""
+    (report,) = {path.resolve() for path in (site.storage / "databases" / scan).glob("*/report.json")}
+    return {each["id"] for each in json.loads(report.read_text())["findings"]}
 
 
 def labels(upstream: Upstream) -> dict[str, str]:

@@ -1,11 +1,9 @@
 """Databases fetched by our own code from real servers, and read by the real scanners."""
 
 import gzip
-import io
 import json
 import os
 import subprocess
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from orchestrator import databases
 from orchestrator.databases import clamav
@@ -29,12 +26,11 @@ from tests.cluster import databases as written
 from tests.tools import cvds, find, samples
 from tests.tools.certificates import self_signed
 from tests.tools.images import Image, Layer, sha256
-from tests.tools.mirror import Mirror, mirror
+from tests.tools.mirror import ARCHIVE, LISTING, Mirror, grype_files, mirror, tar
 from tests.tools.servers import Registry
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 LIMIT = 8 * 1024 * 1024
-LISTING, ARCHIVE = "/databases/v6/latest.json", "/databases/v6/db_2026-01-01T00:00:00Z.tar.zst"
 _DB = "application/vnd.aquasec.trivy.db.layer.v1.tar+gzip"
 _JAVA = "application/vnd.aquasec.trivy.javadb.layer.v1.tar+gzip"
 
@@ -58,23 +54,9 @@ def order(tmp_path: Path) -> Callable[..., Order]:
     return make
 
 
-def tar(**files: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name.replace("_", "."))
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
-
-
 def put_grype(served: Mirror, content: bytes = b"sqlite", since: datetime = NOW, **changes: str) -> None:
     """Serve a database as Grype's listing has it, with whatever else it may say."""
-    archive = zstandard.compress(tar(vulnerability_db=content))
-    name = ARCHIVE.rpartition("/")[2]
-    listing = {"status": "active", "schemaVersion": "v6.1.4", "built": since.isoformat(), "path": name,
-               "checksum": sha256(archive)} | changes  # fmt: skip
-    served.files |= {LISTING: json.dumps(listing).encode(), ARCHIVE: archive}
+    served.files |= grype_files(content, since, **changes)
 
 
 def put_clamav(served: Mirror, version: int = 5, **changes: int) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from orchestrator.volume import Volume
 from tests.integration.manifest_runner import Run
 from tests.tools import require
 from tests.tools.images import File, Image, layer
+from tests.tools.mirror import grype_files, mirror
 from tests.tools.push import push
 from tests.tools.samples import EICAR
 from tests.tools.servers import Registry
@@ -41,10 +43,14 @@ def prepare(tmp_path: Path, registry: Registry, repository: str, virus_signature
     shutil.copytree(virus_signatures, tmp_path / "scratch")
     copy = ["cp", *(f"/tmp/{path.name}" for path in virus_signatures.iterdir()), "{database}"]
 
-    def make(refresh: Sequence[str] = tuple(copy), **more: Any) -> tuple[Plan, Config]:
+    def make(refresh: Sequence[str] = tuple(copy), mirror: str = "", **more: Any) -> tuple[Plan, Config]:
         virus = yaml.safe_load((templates_folder() / "virus.yaml").read_text())
         virus.pop("parameters", None)
-        virus["database"] = {"refresh": list(refresh)}
+        fetch = {
+            "fetch": {"grype": {"url": mirror}},
+            "load": [*refresh[:-1], "{fetched}/vulnerability.db", refresh[-1]],
+        }
+        virus["database"] = fetch if mirror else {"refresh": list(refresh)}
         (tmp_path / "virus.yaml").write_text(yaml.safe_dump(virus))
         settings = {
             "targets": [{"image": reference} for reference in references],
@@ -108,6 +114,35 @@ def test_a_workflow_runs_to_its_ledger(prepare, start):
     assert run.ended.pop("aggregate-on-exit") == "Skipped"
     assert set(run.ended.values()) == {"Succeeded"}
     check(run)
+
+
+def test_a_database_is_fetched_then_loaded_and_taken_over_when_it_has_not_changed(prepare, start):
+    with mirror() as served:
+        served.files = grype_files(b"sqlite", datetime.now(UTC))
+        plan, config = prepare(mirror=f"{served.url}/databases")
+        run = start(render(plan, config))
+        assert run.start() == "Succeeded", run.output
+        assert (run.ended["database-virus"], run.ended["load-virus"]) == ("Succeeded", "Succeeded")
+        check(run)
+        asked = len(served.asked)
+        again = Run(run.manifest, run.volume, run.scratch, run.parameters, "wf-x2")
+        assert again.start() == "Succeeded", again.output
+        assert (again.ended["database-virus"], again.ended["load-virus"]) == ("Succeeded", "Skipped")
+        assert len(served.asked) == asked + 1  # the listing
+        first, second = (path for path in sorted((run.volume / "databases" / "virus").iterdir()) if path.name[0] == "2")
+        assert {path.name for path in second.iterdir()} == {path.name for path in first.iterdir()}
+        assert (second / "vulnerability.db").samefile(first / "vulnerability.db")
+        assert current(Volume(run.volume), "virus") == second.name
+
+
+def test_a_database_that_cannot_be_fetched_or_loaded_fails_its_cells_and_nothing_else(prepare, start):
+    with mirror() as served:
+        plan, config = prepare(mirror=f"{served.url}/databases", limits={"retries": 0})
+        run = start(render(plan, config))
+        assert run.start() == "Succeeded"  # the policy only warns
+        assert (run.ended["database-virus"], run.ended["load-virus"]) == ("Failed", "Omitted")
+        assert ledger(run, "run-1")["clean:1", "virus"][0] is Outcome.FAILED
+        assert ledger(run, "run-1")["clean:1", "root-user"][0] is Outcome.OK
 
 
 def test_waves_run_one_after_the_other_and_leave_no_tarball_that_nobody_needs(prepare, start):

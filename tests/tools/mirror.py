@@ -1,15 +1,23 @@
 """A mirror of scanners' databases on loopback, well-behaved or not; it notes what it was asked."""
 
+import io
+import json
 import re
 import ssl
+import tarfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import ClassVar
+
+import zstandard
+
+from tests.tools.layers import sha256
 
 
 @dataclass
@@ -40,6 +48,33 @@ class Mirror:
     headers: Mapping[str, str] = field(default_factory=dict)
     sent: int = 0
     url: str = ""
+
+
+LISTING, ARCHIVE = "/databases/v6/latest.json", "/databases/v6/db_2026-01-01T00:00:00Z.tar.zst"
+
+
+def grype_files(content: bytes, since: datetime, **changes: str) -> dict[str, bytes]:
+    """What a mirror of Grype's database serves, whatever else its listing may say."""
+    archive = zstandard.compress(tar(vulnerability_db=content))
+    listing = {
+        "status": "active",
+        "schemaVersion": "v6.1.4",
+        "built": since.isoformat(),
+        "path": ARCHIVE.rpartition("/")[2],
+        "checksum": sha256(archive),
+    }
+    return {LISTING: json.dumps(listing | changes).encode(), ARCHIVE: archive}
+
+
+def tar(**files: bytes) -> bytes:
+    """An archive of files whose names have `_` for the dot."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name.replace("_", "."))
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 @contextmanager
