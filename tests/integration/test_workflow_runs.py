@@ -118,7 +118,7 @@ def test_a_workflow_runs_to_its_ledger(prepare, start):
 
 def test_a_database_is_fetched_then_loaded_and_taken_over_when_it_has_not_changed(prepare, start):
     with mirror() as served:
-        served.files = grype_files(b"sqlite", datetime.now(UTC))
+        served.files = grype_files(b"Other.Signature=00112233445566778899\n", datetime.now(UTC))
         plan, config = prepare(mirror=f"{served.url}/databases")
         run = start(render(plan, config))
         assert run.start() == "Succeeded", run.output

@@ -272,8 +272,7 @@ def test_no_pod_that_runs_a_scanner_s_image_has_a_network(tmp_path: Path) -> Non
             free.add(one["name"])
     assert free == {"database-own", "online-scorecard"}
     assert reached(config, "database-command") == {80, 443, 8444}
-    assert not any("podSelector" in to and to["podSelector"]["matchLabels"].get("app.kubernetes.io/component") == "cache"
-                   for rule in policies["database-command"]["egress"] for to in rule.get("to", ()))  # fmt: skip
+    assert "cache" not in str(policies["database-command"]["egress"])
 
 
 def reached(config: Config, policy: str) -> set[int]:
