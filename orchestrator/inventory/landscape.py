@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.cluster.errors import ExpiredError, ForbiddenError, UnreachableError
 from orchestrator.cluster.survey import Survey
-from orchestrator.inventory.annotations import KEYS, wishes
+from orchestrator.inventory.annotations import KEYS, Wishes, wishes
 from orchestrator.inventory.patterns import is_meant, scopes
 from orchestrator.inventory.running import RunningImage, images
+from orchestrator.kit.guarding import InternalError, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from threading import Event
 
     from orchestrator.cluster.objects import Metadata, Pod
-    from orchestrator.inventory.annotations import Wishes
     from orchestrator.sections import ClusterSource
 
 _log = logging.getLogger(__name__)
@@ -161,10 +161,17 @@ class Landscape:
             )
 
     def _wishes(self, levels: tuple[dict[str, str], ...], where: str) -> Wishes:
-        """Once for all pods of a workload that say the same, so that a mistake is told once."""
+        """Once for all pods of a workload that say the same, so that a mistake is told once.
+
+        Whoever writes annotations must not keep other workloads from being read, nor their own from being scanned.
+        """
         key = where, *(level.get(name) for level in levels for name in KEYS)
         if key not in self._wished:
-            self._wished[key] = wishes(levels, self._scans, where)
+            try:
+                with guarded(f"reading the annotations of {where}"):
+                    self._wished[key] = wishes(levels, self._scans, where)
+            except InternalError:
+                self._wished[key] = Wishes()
         return self._wished[key]
 
     def _namespace(self, name: str) -> Metadata:

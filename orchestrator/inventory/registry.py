@@ -15,6 +15,7 @@ from orchestrator.images.registry import RegistryClient
 from orchestrator.inventory.interface import Context, Entry, SourceBrokenError, SourceUnavailableError
 from orchestrator.inventory.patterns import is_name, matches
 from orchestrator.kit.foreign_json import ForeignJsonError
+from orchestrator.kit.guarding import InternalError, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)v?(.+)")
 _SIGN = {"<": (-1,), "<=": (-1, 0), "==": (0,), "!=": (-1, 1), ">=": (0, 1), ">": (1,)}
 # What a registry answers where a list belongs: it is there, but serves nonsense, or more than anybody would read.
-_NO_LIST = (ForeignJsonError, WrongBytes, OverBudget, TooSlow)
+_NO_LIST = (ForeignJsonError, WrongBytes, OverBudget, TooSlow, InternalError)
 _LONGEST = 255
 _NUMBERS = re.compile(r"([0-9]+)")
 
@@ -80,11 +81,13 @@ def _images(section: RegistrySource, context: Context, client: RegistryClient) -
             yield repository, error
             continue
         try:
-            tags = client.tags(_location(section, repository, context), allowance=_allowance(context))
+            with guarded(f"listing the tags of {section.host}/{repository}"):
+                tags = client.tags(_location(section, repository, context), allowance=_allowance(context))
+                chosen = choose(tags, section)
         except _NO_LIST as failure:
             yield repository, f"its tags cannot be listed: {failure}"
             continue
-        for tag in choose(tags, section):
+        for tag in chosen:
             wrong = "" if is_tag(tag) else f"its registry lists {_short(tag)!r}, which is not a tag"
             yield f"{repository}:{_short(tag)}", wrong
 
@@ -100,7 +103,8 @@ def _repositories(section: RegistrySource, context: Context, client: RegistryCli
             "/x"
         )
         try:
-            catalogue = client.catalogue(origin, allowance=_allowance(context))
+            with guarded(f"reading the catalogue of {section.host}"):
+                catalogue = client.catalogue(origin, allowance=_allowance(context))
         except _NO_LIST as failure:
             yield patterns[0], f"the catalogue of {section.host} cannot be read: {failure}"
             return

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator import inventory
-from orchestrator.inventory import Entry, collect
+from orchestrator.inventory import Entry, collect, landscape, registry
+from orchestrator.inventory.annotations import Wishes
 from orchestrator.inventory.registry import choose
 from orchestrator.kit.guarding import InternalError, is_internal
 from orchestrator.model import Decision, Plan, TargetKind
@@ -110,3 +111,28 @@ def test_tags_of_any_count_of_digits_are_sorted() -> None:
     assert choose(long, section) == [
         "x", "v" + "9" * 5000, "build-" + "2" * 5000, "build-" + "1" * 5000, "build-10", "build-9", "build-007",
     ]  # fmt: skip
+
+
+def test_a_list_of_tags_that_breaks_us_fails_its_own_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tags(self: object, location: str, **_: object) -> list[str]:
+        if "evil" in location:
+            raise RecursionError
+        return ["1"]
+
+    monkeypatch.setattr(registry.RegistryClient, "tags", tags)
+    source = {"registry": {"host": "registry.example", "repositories": ["evil", "good"]}, "scans": ["general"]}
+    evil, good = collect(config(targets=[source]), catalog=CATALOG)
+    assert (good.reference, good.error) == ("registry.example/good:1", "")
+    assert is_internal(evil.error)
+    made = make_plan(config(), [evil, good], CATALOG, run="r1", now=NOW, resolver=Table({}))
+    assert [is_internal(target.error) for target in made.targets] == [True, False]
+
+
+def test_annotations_that_break_us_leave_their_image_to_be_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wishes(levels: object, scans: object, where: str) -> Wishes:
+        raise OverflowError
+
+    monkeypatch.setattr(landscape, "wishes", wishes)
+    read = landscape.Landscape.__new__(landscape.Landscape)
+    read._wished, read._scans = {}, ()
+    assert read._wishes(({"scanmatrix/max-lifetime": "1d"},), "c/n/Deployment/x") == Wishes()

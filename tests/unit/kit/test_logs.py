@@ -1,0 +1,48 @@
+"""Log lines of our programs: a line for each message, whatever strangers put into it."""
+
+import logging
+import sys
+
+import pytest
+
+from orchestrator.kit.logs import _Formatter
+
+
+def nest(depth: int) -> None:
+    if depth:
+        nest(depth - 1)
+    raise ValueError("deep\nscanmatrix: all is well\x1b[2J")
+
+
+def record(message: str, *args: object, depth: int | None = None) -> logging.LogRecord:
+    info = None
+    if depth is not None:
+        try:
+            nest(depth)
+        except ValueError:
+            info = sys.exc_info()
+    return logging.LogRecord("orchestrator.x", logging.WARNING, "x.py", 1, message, args, info)
+
+
+def test_a_message_is_one_line_in_which_all_can_be_seen() -> None:
+    line = _Formatter("scanmatrix", tracebacks=False, hint="").format(
+        record("%s says", "evil\r\nscanmatrix: ok\x1b\u202e")
+    )
+    assert line == r"scanmatrix: evil\r\nscanmatrix: ok\x1b\u202e says"
+
+
+def test_without_a_traceback_the_message_says_how_to_see_it() -> None:
+    line = _Formatter("scanmatrix", tracebacks=False, hint="DEBUG=1 shows it").format(record("failed", depth=0))
+    assert len(line.splitlines()) == 1
+    assert "DEBUG=1" in line
+
+
+@pytest.mark.parametrize("depth", [0, 500])
+def test_a_traceback_is_bounded_and_cannot_pass_for_messages(depth: int) -> None:
+    text = _Formatter("scanmatrix", tracebacks=True, hint="").format(record("failed", depth=depth))
+    head, *trace = text.splitlines()
+    assert head == "scanmatrix: failed"
+    assert all(line.startswith("  ") for line in trace)
+    assert len(trace) < 100
+    assert "ValueError" in trace[-2]
+    assert "\x1b" not in text
