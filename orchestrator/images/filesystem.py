@@ -47,6 +47,11 @@ class Filesystem:
         self._root = Node(Kind.FOLDER, -1)
         self._names = self._text = self._steps = 0
 
+    @property
+    def through_links(self) -> bool:
+        """Whether a layer wrote through a symbolic link of a lower one, which overlayfs replaces instead."""
+        return self._root.through
+
     def lookup(self, path: str) -> Node | None:
         """What a path leads to, symbolic links followed; None when there is nothing, or links run in circles."""
         way = self._walk(_parts_with_dots(path))
@@ -66,6 +71,10 @@ class Filesystem:
         """Content of a file that `merge` was asked to keep; None when it is not there or was not kept."""
         node = self.lookup(path)
         return node.content if node else None
+
+    def holds(self, parts: list[str]) -> bool:
+        """Whether there is something of this name, a folder above all others left out."""
+        return bool(parts) and self._walk(parts, follow_last=False) is not None
 
     def add(self, layer: int, parts: list[str], node: Node) -> None:
         """Put one entry of a layer into place, over whatever lower layers have there."""
@@ -166,6 +175,8 @@ class Filesystem:
                 child = self._make_folder(parent, part, layer)
             if child is None:
                 return None
+            if layer >= 0 and child.kind is not Kind.FOLDER:
+                raise TarError(f"an entry lies below {part[:200]!r}, which is no folder")
             trail.append((part, child))
         return _Way(trail, through)
 
@@ -240,7 +251,10 @@ def _apply(
         if last.startswith(_WHITEOUT):
             _whiteout(filesystem, number, parts[:-1], last)
         elif entry.kind == tar.Kind.GLOBAL:
-            continue
+            if filesystem.holds(parts):
+                raise TarError(
+                    f"a global header has the name of {entry.name[:200]!r}, which some runtimes remove for it"
+                )
         elif entry.kind == tar.Kind.HARD_LINK:
             node = filesystem.linked(number, _parts(entry.link))
             if node is None:
