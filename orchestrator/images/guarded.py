@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import logging
 import socket
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -62,6 +63,14 @@ class Exchange:
 
 
 _current: ContextVar[Exchange] = ContextVar("exchange")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether urllib3 may log it: not what strangers wrote in place of header fields, nor the signature of a URL."""
+    return not str(record.msg).startswith("Failed to parse headers")
+
+
+logging.getLogger("urllib3.connection").addFilter(_is_ours)
 
 
 @contextmanager

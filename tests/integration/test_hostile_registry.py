@@ -1,5 +1,6 @@
 """Registries that want to be waited for, read, followed and believed without end: each costs its budget and no more."""
 
+import contextlib
 import json
 import threading
 import time
@@ -381,6 +382,18 @@ def test_how_long_a_token_says_it_lives_changes_nothing(life: object) -> None:
             assert client.manifest(f"{stranger.url}/app", "1").data == IMAGE.manifest
         except Denied:
             assert life == 10**400  # JSON that no honest server writes
+
+
+def test_header_fields_that_are_none_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    odd = b"HTTP/1.1 200 OK\r\n\x1b[31m stranger's text\r\nContent-Length: 2\r\n\r\n{}"
+
+    def serve(_: Asked, send: Send) -> None:
+        send(odd)
+        raise ConnectionAbortedError
+
+    with Stranger(serve) as stranger, quick(0) as client, contextlib.suppress(ImageError):
+        client.manifest(f"{stranger.url}/app", "1")
+    assert "stranger's text" not in caplog.text
 
 
 # Redirects
