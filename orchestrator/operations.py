@@ -51,7 +51,7 @@ def make_engine(config: Config, *, mounted: bool = False) -> Engine:
         return _argo(config, mounted=mounted)
     from orchestrator.engines.local import LocalEngine
 
-    return LocalEngine(runner=config.local.runner)
+    return LocalEngine(runner=config.local.runner, sandbox=config.local.sandbox)
 
 
 def submit(plan: Plan, config: Config) -> str:

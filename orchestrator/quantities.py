@@ -46,6 +46,16 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * _BYTES[match[2] or ""]) if "." in match[1] else int(match[1]) * _BYTES[match[2] or ""]
 
 
+def parse_cpus(text: str) -> float:
+    """CPUs of a Kubernetes quantity such as `500m` or `2`.
+
+    Raises:
+        ValueError: not a number, with `m` behind it for thousandths.
+    """
+    number, thousandths = (text[:-1], 1000) if text.endswith("m") else (text, 1)
+    return float(number) / thousandths
+
+
 def _duration(value: object) -> object:
     if isinstance(value, str):
         return parse_duration(value)

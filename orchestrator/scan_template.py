@@ -55,6 +55,8 @@ class ResourcesSection(Section):
     cpu: Quantity = model.Resources().cpu
     memory: Quantity = model.Resources().memory
     memory_limit: Quantity = model.Resources().memory_limit
+    cpu_limit: Quantity | None = None
+    pids: Annotated[int, Field(ge=1, le=1_000_000)] = model.Resources().pids
 
 
 class OnlineSection(Section):
@@ -95,6 +97,7 @@ class Template(Section):
     platforms: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(/[a-z0-9_]+)?$")], ...] = ()
     compressions: Annotated[tuple[str, ...], Field(min_length=1)] = ("gzip", "zstd", "none")
     report_limit: Annotated[Size, Field(ge=1)] = 100 * 1024 * 1024
+    scratch_limit: Annotated[Size, Field(ge=1)] = 20 * 1024**3
     parameters: dict[str, str] = Field(default_factory=dict)
     builtin: bool = False
     install: str = ""

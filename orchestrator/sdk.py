@@ -172,13 +172,13 @@ def install(config: Config, overlay: Overlay | str = "single-node") -> str:
 
 def write_install(config: Config, folder: Path | str, overlay: Overlay | str = "single-node") -> list[Path]:
     """The same and Argo itself as a folder for `kubectl apply -k`; returns its files."""
-    from orchestrator.volume import write_atomic
+    from orchestrator.volume import PUBLIC, write_atomic
     from workflows import install
 
     written = []
     for name, text in install.files(config, install.Overlay(overlay), contents=_contents(config)).items():
         written.append(Path(folder) / name)
-        write_atomic(written[-1], text.encode())
+        write_atomic(written[-1], text.encode(), mode=PUBLIC)
     return written
 
 

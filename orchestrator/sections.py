@@ -73,6 +73,11 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, (int, float)) else value
 
 
+def _word(value: object) -> object:
+    """`off` without quotes, of which YAML makes a truth value."""
+    return "off" if value is False else value
+
+
 Host = Annotated[str, AfterValidator(_host)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 PlatformName = Annotated[str, AfterValidator(_platform)]
@@ -403,9 +408,12 @@ class Local(Section):
 
     Attributes:
         runner: how scanners are started: found on PATH or else in a container (`auto`), or only the one way.
+        sandbox: whether processes are kept in bubblewrap: where it works (`auto`), or else not at all (`required`), or
+            never (`off`).
     """
 
     runner: Literal["auto", "process", "container"] = "auto"
+    sandbox: Annotated[Literal["auto", "required", "off"], BeforeValidator(_word)] = "auto"
 
 
 class Argo(Section):

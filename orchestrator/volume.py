@@ -20,7 +20,7 @@ store.sqlite3                                the store, unless another database 
 import hashlib
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,9 +31,14 @@ from orchestrator.errors import PermanentError, TemporaryError
 
 #: How the versions of a database are named, after the moment they were made, UTC; later ones of the same second `-1`, …
 VERSION_FORMAT = "%Y%m%dT%H%M%SZ"
+#: Mode of what may hold a secret: reports, findings, logs, results, messages. Wider ones are only for what cannot.
+PRIVATE = 0o640
+#: Mode of what is made to be read by others, such as manifests.
+PUBLIC = 0o644
 #: File in a cell's folder: how old its image may be, where that differs from the scan's own parameter.
 MAX_AGE = "max-age"
 _VERSION = re.compile(r"(\d{8}T\d{6}Z)(?:-\d{1,9})?")
+_MOST_NAME = 50  # characters: of the 255 bytes that a name may have there must be room for more
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -132,29 +137,34 @@ class Volume:
 
 
 @contextmanager
-def atomic_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     """Write a file that appears under its name only when whole: temporary name, fsync, rename, fsync of the folder.
 
     When the block raises, nothing is left. The temporary name is hidden (`.<name>.<random>.tmp`) and beside the
     final one, so that the rename stays within one filesystem.
+
+    Args:
+        path: its name in the end.
+        mode: the most it is open to; the user's umask takes away from it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.with_name(f".{path.name[:_MOST_NAME]}.{secrets.token_hex(8)}.tmp")
+    # The kernel lays the umask over the mode: nobody can ask for the umask without changing it for a moment.
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file
             file.flush()
-            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write a whole file by temporary name, fsync and rename."""
+def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Write a whole file by temporary name, fsync and rename; see `atomic_file`."""
     with atomic_file(path, mode=mode) as file:
         file.write(data)
 

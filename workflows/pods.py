@@ -199,14 +199,16 @@ def step(
 
 def scanner_resources(wanted: Resources) -> m.ResourceRequirements:
     """What a scan's template asks for."""
-    return resources(wanted.cpu, wanted.memory, wanted.memory_limit)
+    return resources(wanted.cpu, wanted.memory, wanted.memory_limit, wanted.cpu_limit)
 
 
-def resources(cpu: str, memory: str, memory_limit: str) -> m.ResourceRequirements:
-    """Requests, and a limit for memory only: a throttled CPU makes a scan slow, not safer."""
+def resources(cpu: str, memory: str, memory_limit: str, cpu_limit: str | None = None) -> m.ResourceRequirements:
+    """Requests, and a limit for memory; of the CPU only one that was asked for: a throttled scan is slow, not safer."""
+    limits = {"memory": m.Quantity(root=memory_limit)}
+    if cpu_limit:
+        limits["cpu"] = m.Quantity(root=cpu_limit)
     return m.ResourceRequirements(
-        requests={"cpu": m.Quantity(root=cpu), "memory": m.Quantity(root=memory)},
-        limits={"memory": m.Quantity(root=memory_limit)},
+        requests={"cpu": m.Quantity(root=cpu), "memory": m.Quantity(root=memory)}, limits=limits
     )
 
 

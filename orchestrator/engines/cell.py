@@ -1,9 +1,7 @@
 """One cell on this machine: stage its tarball, run its scanner, keep its report; again where that may help."""
 
 import os
-import shutil
 import stat
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +16,12 @@ from orchestrator.engines.stop import Stop
 from orchestrator.errors import ScanmatrixError, TemporaryError
 from orchestrator.images.registry import RegistryClient
 from orchestrator.kit.guarding import guarded
+from orchestrator.kit.removal import remove_quietly
+from orchestrator.kit.umask import umask
 from orchestrator.model import Cell, CellRecord, Plan, Scan
 from orchestrator.steps.database import pinned
 from orchestrator.steps.stage import stage
-from orchestrator.volume import Volume, write_atomic
+from orchestrator.volume import PRIVATE, Volume, write_atomic
 
 #: Seconds before the second attempt; doubled before each further one.
 BACKOFF = 1.0
@@ -75,7 +75,13 @@ class CellRunner:
                 return self.fail(cell, reason)
             ended = self._attempt(cell, scan)
             record = self._write(
-                cell, self.record(cell), finished=_now(), error=ended.error, exit_code=ended.exit_code, log=ended.log
+                cell,
+                self.record(cell),
+                finished=_now(),
+                error=ended.error,
+                exit_code=ended.exit_code,
+                log=ended.log,
+                isolation=ended.isolation,
             )
             if not ended.temporary or retry == scan.retries or self._stop.wait(BACKOFF * 2**retry):
                 break
@@ -121,8 +127,8 @@ class CellRunner:
         finally:
             # The blob is the one copy on the volume; where links are refused, this one would be another.
             tarball.unlink(missing_ok=True)
-            _remove(checkout)
-            _remove(work)
+            remove_quietly(checkout)
+            remove_quietly(work)
 
     def _database(self, cell: Cell, scan: Scan) -> Path | None:
         """The very version the cell was given: a refresh meanwhile makes another one current."""
@@ -141,7 +147,7 @@ def _now() -> str:
 def _fresh_folder(folder: Path, attempt: int) -> Path:
     """An empty folder for one attempt; those of attempts that were cut off go, whoever may still write to them."""
     for left in folder.glob(f"{_WORK}*"):
-        _remove(left)
+        remove_quietly(left)
     work = folder / f"{_WORK}{attempt}"
     work.mkdir(mode=0o700)
     return work
@@ -160,12 +166,15 @@ def _keep_report(written: Path, final: Path, limit: int) -> str:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return f"its report {written.name} is not a regular file"
+        if status.st_nlink > 1:
+            return f"its report {written.name} is a hard link: the file has other names, which are not the scanner's"
         if status.st_size > limit:
             return f"its report grew over the limit of {limit} bytes"
+        os.fchmod(descriptor, PRIVATE & ~umask())
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    _remove(final)
+    remove_quietly(final)
     written.rename(final)
     return ""
 
@@ -176,16 +185,3 @@ def _is_regular(path: Path) -> bool:
         return stat.S_ISREG(path.lstat().st_mode)
     except OSError:
         return False
-
-
-def _remove(path: Path) -> None:
-    """Remove whatever is there, as far as a stranger's permissions let us; never through a link."""
-    with suppress(FileNotFoundError):
-        if path.is_symlink() or not path.is_dir():
-            path.unlink()
-            return
-    for parent, folders, _ in os.walk(path):
-        for name in folders:
-            with suppress(OSError):
-                (Path(parent) / name).chmod(0o700, follow_symlinks=False)
-    shutil.rmtree(path, ignore_errors=True)

@@ -6,19 +6,24 @@ client itself runs with the caller's environment: it pulls the scanner's image, 
 container never sees. Only what refreshes a database, or asks the API of a repository's host, has a network.
 """
 
+import json
 import os
 import secrets
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from orchestrator.engines.process import Job, run_job
 from orchestrator.errors import TemporaryError
 from orchestrator.images.reference import InvalidReference, parse
+from orchestrator.model import Resources
+from orchestrator.quantities import parse_cpus, parse_size
 
 #: Where things lie in a scanner's container.
 WORK = "/work"
@@ -31,6 +36,9 @@ NOBODY = 65532
 
 _TIMEOUT = 30
 _PULL_TIMEOUT = 1800
+#: Most bytes in a container's /tmp, which is memory; its TMPDIR is its working folder.
+_TMP_BYTES = 256 * 1024**2
+_INFO = {"podman": "json", "docker": "{{json .}}"}
 
 
 class ImageUnavailable(TemporaryError):  # noqa: N818 - the name says what happened
@@ -75,6 +83,20 @@ class Runtime:
         """`podman` or `docker`."""
         return Path(self.program).name
 
+    @cached_property
+    def limited(self) -> frozenset[str]:
+        """What it can limit here: `memory`, `cpu`, `pids`; podman without root on cgroups v1, for one, nothing."""
+        try:
+            said = json.loads(self._call("info", "--format", _INFO[self.name]).stdout)
+        except (KeyError, ValueError):
+            return frozenset()
+        return _limited(said if isinstance(said, dict) else {})
+
+    def isolation(self) -> str:
+        """What a container of it means, in words."""
+        without = [name for name in ("memory", "cpu", "pids") if name not in self.limited]
+        return f"{self.name} container" + (f", no limit of {', '.join(without)}" if without else "")
+
     def pull(self, image: str, folder: Path, stopped: Callable[[], str]) -> None:
         """Make sure of a scanner's image, so that no scan's time is spent on it.
 
@@ -106,6 +128,7 @@ class Runtime:
         environment: Mapping[str, str],
         mounts: Sequence[Mount],
         name: str,
+        limits: Resources | None = None,
         network: bool = False,
         inherited: Sequence[str] = (),
     ) -> tuple[str, ...]:
@@ -117,6 +140,7 @@ class Runtime:
             environment: all variables the container gets.
             mounts: what it sees of ours; the first is its working directory.
             name: of the container; see `new_name`.
+            limits: what it may take of this machine, as far as the runtime can see to it.
             network: True only for database refreshes and cells that ask an API.
             inherited: variables that it gets as the client has them, so that no command line shows their values.
         """
@@ -127,7 +151,9 @@ class Runtime:
             f"--label={self.label}",
             "--pull=never",
             "--read-only",
-            "--tmpfs=/tmp",
+            f"--tmpfs=/tmp:rw,nosuid,nodev,mode=1777,size={_TMP_BYTES}",
+            "--ulimit=core=0:0",
+            *(_limits(limits, self.limited) if limits else ()),
             "--cap-drop=ALL",
             "--security-opt=no-new-privileges",
             "--security-opt=label=disable",  # SELinux would hide our folders, or have them relabelled
@@ -178,6 +204,29 @@ class Runtime:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             return subprocess.CompletedProcess(command, 1, b"", str(error).encode())
+
+
+def _limited(said: dict[str, Any]) -> frozenset[str]:
+    """What a runtime says that it can limit: podman by its controllers, docker by what it asked the kernel."""
+    host = said.get("host")
+    controllers = host.get("cgroupControllers") if isinstance(host, dict) else None
+    if isinstance(controllers, list):
+        return frozenset(controllers) & {"memory", "cpu", "pids"}
+    keys = {"memory": "MemoryLimit", "cpu": "CpuCfsQuota", "pids": "PidsLimit"}
+    return frozenset(name for name, key in keys.items() if said.get(key) is True)
+
+
+def _limits(wanted: Resources, limited: frozenset[str]) -> Iterator[str]:
+    """The template's limits as options. Its memory holds what lies in /tmp, too, and there is no swap beside it."""
+    if "memory" in limited:
+        memory = parse_size(wanted.memory_limit)
+        yield from (f"--memory={memory}", f"--memory-swap={memory}")
+    if "cpu" in limited:
+        most = os.cpu_count() or 1
+        cpus = min(parse_cpus(wanted.cpu_limit), most) if wanted.cpu_limit else most
+        yield from (f"--cpus={cpus:g}", f"--cpu-shares={max(2, round(1024 * parse_cpus(wanted.cpu)))}")
+    if "pids" in limited:
+        yield f"--pids-limit={wanted.pids}"
 
 
 def new_name() -> str:

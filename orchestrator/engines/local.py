@@ -10,6 +10,7 @@ from orchestrator.engines.cell import CellRunner
 from orchestrator.engines.crew import each
 from orchestrator.engines.interface import EngineError, Observer
 from orchestrator.engines.lock import locked
+from orchestrator.engines.sandbox import Sandboxing
 from orchestrator.engines.scanners import Preference, Scanners
 from orchestrator.engines.signals import interruptible
 from orchestrator.engines.stop import INTERRUPTED, Stop
@@ -38,10 +39,12 @@ class LocalEngine:
     Args:
         runner: `auto` starts scanners found on PATH as processes and others in containers; `process` and `container`
             do only the one.
+        sandbox: `auto` keeps processes in bubblewrap where it works, `required` starts none without, `off` all.
     """
 
-    def __init__(self, *, runner: Preference = "auto") -> None:
+    def __init__(self, *, runner: Preference = "auto", sandbox: Sandboxing = "auto") -> None:
         self._runner = runner
+        self._sandbox: Sandboxing = sandbox
         self._stops: set[Stop] = set()
         self._interrupted = False
 
@@ -65,7 +68,8 @@ class LocalEngine:
             self._stops.add(stop)
             if self._interrupted:
                 stop.interrupt()
-            execution = _Execution(plan, volume, observer, stop=stop, client=client, runner=self._runner)
+            scanners = Scanners(self._runner, f"{plan.run}@{volume.root}", sandbox=self._sandbox, hidden=[volume.root])
+            execution = _Execution(plan, volume, observer, stop=stop, client=client, scanners=scanners)
             try:
                 with interruptible(stop.interrupt):
                     return execution.run()
@@ -97,14 +101,14 @@ class _Execution:
         *,
         stop: Stop,
         client: RegistryClient,
-        runner: Preference,
+        scanners: Scanners,
     ) -> None:
         self._plan = plan
         self._volume = volume
         self._observer = observer
         self._stop = stop
         self._client = client
-        self._scanners = Scanners(runner, f"{plan.run}@{volume.root}")
+        self._scanners = scanners
         self._cells = CellRunner(plan, volume, self._scanners, stop, client)
         self._slots = threading.BoundedSemaphore(plan.limits.cells_in_flight)
         self._targets = plan.targets_by_id
@@ -171,6 +175,9 @@ class _Execution:
         for scan in self._plan.scans:
             if scan.name in wanted and (reason := self._missing(scan)):
                 self._fail_scan(scan.name, reason)
+                wanted.discard(scan.name)
+        if warning := self._scanners.warning(scan for scan in self._plan.scans if scan.name in wanted):
+            _log.warning("%s", warning)
 
     def _missing(self, scan: Scan) -> str:
         """Why a scan cannot run here; empty when it can."""

@@ -1,20 +1,18 @@
 """Run one scanner as a process: watched, bounded, and gone with all its children when it ends or has to."""
 
 import os
-import re
-import selectors
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-#: Bytes of a scanner's last output that go into the cell's record.
-LOG_BYTES = 4096
+from orchestrator.engines.guard import Guard, Guarded, Popen
+from orchestrator.engines.output import Output
+from orchestrator.engines.scratch import Bound, Scratch
+
 #: Seconds between SIGTERM and SIGKILL.
 GRACE = 3.0
 #: Seconds between two looks at the clock, the report's size and the run's end.
@@ -23,10 +21,6 @@ POLL = 0.1
 EX_TEMPFAIL = 75
 #: How a shell, a container runtime and Kubernetes report a process ended by a signal: 128 + its number.
 SIGNAL_BASE = 128
-
-_CHUNK = 1 << 16
-_MOST_AFTER_EXIT = 1 << 20
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -42,6 +36,9 @@ class Job:
         from_stdout: whether its standard output is the report.
         timeout: seconds.
         success_codes: exit codes that mean that it ran.
+        guard: how a scanner is held; None for a client of ours, such as podman's, that starts scanners elsewhere.
+        bound: what may lie in its folders; None for no bound.
+        folders: all that it may write to, with the working directory.
     """
 
     argv: tuple[str, ...]
@@ -52,6 +49,9 @@ class Job:
     timeout: float
     from_stdout: bool = False
     success_codes: tuple[int, ...] = (0,)
+    guard: Guard | None = None
+    bound: Bound | None = None
+    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,14 @@ class Ended:
         log: last lines it wrote to standard error (for want of any, to standard output), printable characters only.
         temporary: whether another attempt may help: only when something else than us ended it by a signal, or it
             says so itself (`EX_TEMPFAIL`). The same scanner with the same input will time out, or fail, again.
+        isolation: what it was kept in, in words; empty when it was not started.
     """
 
     error: str = ""
     exit_code: int | None = None
     log: str = ""
     temporary: bool = False
+    isolation: str = ""
 
 
 def run_job(job: Job, stopped: Callable[[], str]) -> Ended:
@@ -80,91 +82,61 @@ def run_job(job: Job, stopped: Callable[[], str]) -> Ended:
         stopped: asked now and then; a reason makes the job end at once, with that error.
     """
     try:
-        process = _start(job)
+        started = _start(job)
     except OSError as error:
         return Ended(error=f"{job.argv[0]} cannot be started: {error.strerror or error}")
-    with _Output(process) as output:
+    process = started.process
+    scratch = Scratch(job.folders or (job.folder,), job.bound, process.pid) if job.bound else None
+    with Output(process) as output:
         try:
-            reason = _watch(process, job, output, stopped)
+            reason = _watch(process, job, output, scratch, stopped)
             if reason:
-                _terminate(process, output)
+                _terminate(started, output)
         finally:
-            _signal_group(process, signal.SIGKILL)  # the rest of it; a group's id stays taken while any is left
-            process.wait()
+            started.end()
         output.drain()
     if reason:
         return Ended(error=reason, log=output.text())
-    return _judge(process.returncode, job, output.text())
+    ended = _judge(process.returncode, job, output.text())
+    if not ended.error and scratch and (reason := scratch.broken(now=True)):
+        return replace(ended, error=reason)
+    return ended
 
 
-def _start(job: Job) -> subprocess.Popen[bytes]:
+def _start(job: Job) -> "Guarded | _Client":
     """In a session of its own: a terminal's Ctrl-C does not reach it, and its whole group can be killed."""
     with ExitStack() as stack:
         report = stack.enter_context(job.report.open("wb")) if job.from_stdout else subprocess.PIPE
-        return subprocess.Popen(
-            job.argv,
-            cwd=job.folder,
-            env=dict(job.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=report,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        options: Popen = {
+            "cwd": job.folder,
+            "env": dict(job.environment),
+            "stdin": subprocess.DEVNULL,
+            "stdout": report,
+            "stderr": subprocess.PIPE,
+            "start_new_session": True,
+        }
+        return Guarded(job.guard, job.argv, options) if job.guard else _Client(job.argv, options)
 
 
-class _Output:
-    """Reads all that a process prints as it comes, and keeps the end of it; the pipes end with the block."""
+class _Client:
+    """A process of ours and its group."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._pipes = [pipe for pipe in (process.stderr, process.stdout) if pipe]
-        self._kept = dict.fromkeys((pipe.fileno() for pipe in self._pipes), b"")
-        self._selector = selectors.DefaultSelector()
-        for pipe in self._pipes:
-            os.set_blocking(pipe.fileno(), False)
-            self._selector.register(pipe, selectors.EVENT_READ)
+    def __init__(self, argv: tuple[str, ...], options: Popen) -> None:
+        self.process = subprocess.Popen(argv, **options)
 
-    def __enter__(self) -> Self:
-        return self
+    def ask(self) -> None:
+        """Let it end by itself."""
+        _signal_group(self.process, signal.SIGTERM)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._selector.close()
-        for pipe in self._pipes:
-            pipe.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing can come any more."""
-        return not self._selector.get_map()
-
-    def read(self, timeout: float) -> int:
-        """Wait for output, and take in some; the number of bytes."""
-        taken = 0
-        for key, _ in self._selector.select(timeout):
-            data = os.read(key.fd, _CHUNK)
-            if not data:
-                self._selector.unregister(key.fileobj)
-            self._kept[key.fd] = (self._kept[key.fd] + data)[-LOG_BYTES:]
-            taken += len(data)
-        return taken
-
-    def drain(self) -> None:
-        """Take in what is left; a child that escaped and goes on printing must not keep us."""
-        taken = 0
-        while taken < _MOST_AFTER_EXIT and (length := self.read(0)):
-            taken += length
-
-    def text(self) -> str:
-        """The last whole lines of standard error, or for want of any of standard output; printable characters only."""
-        kept = next((kept for kept in self._kept.values() if kept.strip()), b"")
-        text = kept.decode(errors="replace")
-        if len(kept) == LOG_BYTES and "\n" in text[:-1]:
-            text = text.partition("\n")[2]
-        return _ESCAPES.sub("", text).strip()
+    def end(self) -> None:
+        """End the rest of it; a group's id stays taken while any is left."""
+        _signal_group(self.process, signal.SIGKILL)
+        self.process.wait()
 
 
-def _watch(process: subprocess.Popen[bytes], job: Job, output: _Output, stopped: Callable[[], str]) -> str:
+def _watch(
+    process: subprocess.Popen[bytes], job: Job, output: Output, scratch: Scratch | None, stopped: Callable[[], str]
+) -> str:
     """Wait until it ends by itself, or until there is a reason to end it, which is returned."""
     end = time.monotonic() + job.timeout
     look = 0.0
@@ -179,10 +151,12 @@ def _watch(process: subprocess.Popen[bytes], job: Job, output: _Output, stopped:
             return f"timed out after {job.timeout:g} s: raise the scan's timeout"
         if _size(job.report) > job.report_limit:
             return _too_large(job)
+        if scratch and (reason := scratch.broken()):
+            return reason
     return ""
 
 
-def _pass_time(process: subprocess.Popen[bytes], output: _Output) -> None:
+def _pass_time(process: subprocess.Popen[bytes], output: Output) -> None:
     """Wait for its output or its end, but not for long."""
     if not output.closed:
         output.read(POLL)
@@ -197,6 +171,11 @@ def _judge(code: int, job: Job, log: str) -> Ended:
         code = SIGNAL_BASE - code
     if code in job.success_codes:
         error = _too_large(job) if _size(job.report) > job.report_limit else ""
+        return Ended(error=error, exit_code=code, log=log)
+    if job.guard and job.guard.group and job.guard.group.ran_out_of_memory():
+        return Ended(error="killed for its memory: more than its resources.memoryLimit", exit_code=code, log=log)
+    if code == SIGNAL_BASE + signal.SIGXFSZ and job.bound:
+        error = f"it wrote a file of more than {job.bound.size} bytes ({job.bound.said})"
         return Ended(error=error, exit_code=code, log=log)
     last = log.rpartition("\n")[2]
     error = f"{_spell_code(code)}: {last}" if last else _spell_code(code)
@@ -226,12 +205,12 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _terminate(process: subprocess.Popen[bytes], output: _Output) -> None:
-    """Ask the whole group to end, and read on meanwhile so that it can; not for longer than the grace."""
-    _signal_group(process, signal.SIGTERM)
+def _terminate(started: "Guarded | _Client", output: Output) -> None:
+    """Ask all of it to end, and read on meanwhile so that it can; not for longer than the grace."""
+    started.ask()
     end = time.monotonic() + GRACE
-    while process.poll() is None and time.monotonic() < end:
-        _pass_time(process, output)
+    while started.process.poll() is None and time.monotonic() < end:
+        _pass_time(started.process, output)
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

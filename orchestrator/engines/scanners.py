@@ -4,12 +4,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.engines.confine import Confinement, bound_of
 from orchestrator.engines.containers import (
     CHECKOUT,
     DATABASE,
@@ -25,10 +27,13 @@ from orchestrator.engines.containers import (
 )
 from orchestrator.engines.online import Turns, token
 from orchestrator.engines.process import Ended, Job, run_job
+from orchestrator.engines.sandbox import Sandboxing
+from orchestrator.engines.seal import Seal
 from orchestrator.errors import PermanentError
 from orchestrator.git_url import project
 from orchestrator.masking import mask
 from orchestrator.model import Scan, Target
+from orchestrator.volume import MAX_AGE
 
 Preference = Literal["auto", "process", "container"]
 
@@ -36,6 +41,8 @@ Preference = Literal["auto", "process", "container"]
 OWN_COMMAND = "scanmatrix-step"
 #: What of our environment those get too who may use the network: the refresh of a database, and online cells.
 _NETWORK_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
+#: Those of them that name a file.
+_NETWORK_FILES = {"SSL_CERT_FILE"}
 
 
 class ScannerMissing(PermanentError):  # noqa: N818 - the name says what happened
@@ -91,12 +98,17 @@ class Scanners:
         preference: `process`: only programs on PATH. `container`: only containers, but for the built-in scans, which
             are our own code. `auto`: on PATH, otherwise a container.
         label: marks containers as those of this run.
+        sandbox: whether processes are kept in a sandbox.
+        hidden: folders of ours that no sandbox shows: the volume.
     """
 
-    def __init__(self, preference: Preference, label: str) -> None:
+    def __init__(
+        self, preference: Preference, label: str, *, sandbox: Sandboxing = "auto", hidden: Sequence[Path] = ()
+    ) -> None:
         self._preference = preference
         self._label = label
         self._turns = Turns()
+        self._confinement = Confinement(sandbox, hidden)
 
     @cached_property
     def runtime(self) -> Runtime | None:
@@ -108,12 +120,18 @@ class Scanners:
 
     def missing(self, scan: Scan) -> str:
         """Why the scan cannot run here at all; empty when it can."""
-        if self._is_process(scan) or self.runtime:
+        if self._is_process(scan):
+            return self._confinement.missing()
+        if self.runtime:
             return ""
         if self._preference == "container":
             name = Path(scan.program).name
             return f"{name} shall run in a container, but neither podman nor docker works here: start one of them"
         return _not_found(scan) + ("" if self._preference == "process" else ", or start podman or docker")
+
+    def warning(self, scans: Iterable[Scan]) -> str:
+        """What to know of how these run, before they do; empty when there is nothing."""
+        return self._confinement.warning() if any(map(self._is_process, scans)) else ""
 
     def run(self, scan: Scan, attempt: Attempt, stopped: Callable[[], str]) -> Ended:
         """Run a scan once; it writes its report into the attempt's folder, as `scan.report`.
@@ -137,6 +155,7 @@ class Scanners:
             timeout=scan.timeout,
             from_stdout=scan.report_from_stdout,
             success_codes=scan.success_codes,
+            bound=bound_of(scan),
         )
         if not attempt.online:
             return self._launch(scan, job, places, stopped)
@@ -186,6 +205,8 @@ class Scanners:
                 report=work / scan.report,
                 report_limit=sys.maxsize,
                 timeout=database.timeout,
+                bound=bound_of(scan),
+                folders=(work, folder),
             )
             places = [
                 Place("workdir", work, WORK, read_only=False),
@@ -228,7 +249,10 @@ class Scanners:
         environment |= dict(zip(job.environment, fill(tuple(job.environment.values()), scan, where), strict=True))
         if process:
             environment = {"PATH": search_path(), **environment, **(secrets or {})}
-            return run_job(replace(job, argv=_local_command(argv), environment=environment), stopped)
+            files = (environment[name] for name in _NETWORK_FILES & environment.keys())
+            words = (*job.argv[1:], *job.environment.values(), *files)
+            local = replace(job, argv=_local_command(argv), environment=environment)
+            return self._run_process(scan, local, words, places, stopped, network=network)
         runtime = self.runtime
         if runtime is None:
             raise ScannerMissing(self.missing(scan))
@@ -240,6 +264,7 @@ class Scanners:
             environment=environment,
             mounts=[Mount(place.path, place.inside, read_only=place.read_only) for place in places],
             name=name,
+            limits=scan.resources,
             network=network,
             inherited=tuple(secrets or ()),
         )
@@ -249,7 +274,56 @@ class Scanners:
         ended = run_job(replace(job, argv=command, environment=os.environ), stopped)
         if ended.exit_code is None:  # the client's death alone does not end the container
             runtime.remove(name)
-        return ended
+        return replace(ended, isolation=runtime.isolation())
+
+    def _run_process(
+        self,
+        scan: Scan,
+        job: Job,
+        words: Sequence[str],
+        places: Sequence[Place],
+        stopped: Callable[[], str],
+        *,
+        network: bool,
+    ) -> Ended:
+        """Run a program of this machine, in a sandbox where there is one; else what it may only read is watched."""
+        read_only = [place for place in places if place.read_only]
+        with (
+            self._confinement.guard(
+                scan,
+                program=job.argv[0],
+                path=job.environment["PATH"],
+                words=words,
+                writable=[place.path for place in places if not place.read_only],
+                named=[*(place.path for place in read_only), *self._allowance(scan, read_only)],
+                network=network,
+                refresh=any(place.name == "database" and not place.read_only for place in places),
+            ) as (guard, isolation),
+            ExitStack() as stack,
+        ):
+            seals = [
+                stack.enter_context(Seal(place.path, linked=place.name == "tarball"))
+                for place in read_only
+                if not guard.sandbox and place.name != "checkout"
+            ]
+
+            def told() -> str:
+                return stopped() or next(filter(None, (seal.touched() for seal in seals)), "")
+
+            ended = run_job(replace(job, guard=guard), told)
+            if touched := next(filter(None, (seal.touched() for seal in seals)), ""):
+                ended = replace(
+                    ended, error=touched, temporary=True
+                )  # whoever did it does it again; the others do well
+            elif not ended.error:
+                ended = replace(ended, error=next(filter(None, (seal.broken() for seal in seals)), ""))
+            return replace(ended, isolation=isolation)
+
+    @staticmethod
+    def _allowance(scan: Scan, places: Sequence[Place]) -> list[Path]:
+        """The file beside the tarball that says how old an image may be; our own checks alone read it."""
+        found = [place.path.with_name(MAX_AGE) for place in places if place.name == "tarball"]
+        return [path for path in found if scan.program == OWN_COMMAND and path.is_file()]
 
     def _pull_image(self, runtime: Runtime, scan: Scan, folder: Path, stopped: Callable[[], str]) -> None:
         """Make sure of the scanner's image; where a process would have done as well, trouble tells of that way too."""

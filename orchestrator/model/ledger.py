@@ -17,6 +17,7 @@ class CellRecord(Document, frozen=True):
         exit_code: of the scanner's last attempt; None when it was never started or was killed at its timeout.
         log: last lines the scanner wrote (locally, to stderr; in the cluster only of one that failed).
         database_version: of the database folder it was given.
+        isolation: what its scanner was kept in, on this machine; empty in a cluster, whose pods the plan describes.
     """
 
     attempts: int = 0
@@ -26,6 +27,7 @@ class CellRecord(Document, frozen=True):
     exit_code: int | None = None
     log: str = ""
     database_version: str = ""
+    isolation: str = ""
 
 
 class Outcome(StrEnum):
@@ -51,6 +53,7 @@ class LedgerRow(Document, frozen=True):
             attempt); None without a database, or when that is not known.
         report_digest: `sha256:<hex>` of the report; empty unless ok.
         note: what else to know of it, whatever its outcome: that its database was stale.
+        isolation: what its scanner was kept in (local engine), in words; empty where pods are.
     """
 
     cell: str
@@ -75,6 +78,7 @@ class LedgerRow(Document, frozen=True):
     report_digest: str = ""
     log: str = ""
     note: str = ""
+    isolation: str = ""
 
 
 class Verdict(Document, frozen=True):

@@ -7,11 +7,21 @@ from orchestrator.model.image import TargetKind
 
 
 class Resources(Document, frozen=True):
-    """CPU and memory of a scanner, as Kubernetes quantities."""
+    """CPU and memory of a scanner, as Kubernetes quantities.
+
+    Attributes:
+        cpu: requested; its share where there are not enough for all.
+        memory: requested.
+        memory_limit: most it may take.
+        cpu_limit: most it may use at a time; None for all there are.
+        pids: most processes and threads at a time, on this machine; a cluster's nodes have their own limit.
+    """
 
     cpu: str = "500m"
     memory: str = "512Mi"
     memory_limit: str = "2Gi"
+    cpu_limit: str | None = None
+    pids: int = 1024
 
 
 #: Settings of all kinds of databases that say where something is read.
@@ -103,6 +113,7 @@ class Scan(Document, frozen=True):
         platforms: platforms of images it can read (`os` or `os/architecture`); empty means all.
         compressions: layer compressions it can read.
         report_limit: largest report accepted, bytes.
+        scratch_limit: most bytes that one attempt may keep in its working folder, on this machine.
         parameters: defaults of its parameters, overridden in the configuration.
         builtin: True for scans that this project itself implements and that need only the tarball.
         install: how a person gets the scanner onto PATH for the local engine.
@@ -126,6 +137,7 @@ class Scan(Document, frozen=True):
     platforms: tuple[str, ...] = ()
     compressions: tuple[str, ...] = ("gzip", "zstd", "none")
     report_limit: int = 100 * 1024 * 1024
+    scratch_limit: int = 20 * 1024**3
     parameters: dict[str, str] = msgspec.field(default_factory=dict)
     builtin: bool = False
     install: str = ""

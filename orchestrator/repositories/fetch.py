@@ -6,7 +6,6 @@ import glob
 import logging
 import os
 import secrets
-import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +14,7 @@ from orchestrator.git_url import judge_ref, judge_url
 from orchestrator.images.interface import Cancelled
 from orchestrator.images.partial import Partial, full_volume
 from orchestrator.inventory.git_command import Git
+from orchestrator.kit.removal import remove_quietly
 from orchestrator.repositories.interface import RepositoryError
 from orchestrator.repositories.tarball import layout, write
 from orchestrator.repositories.tree import list_files, read_links
@@ -84,7 +84,7 @@ def fetch(
     # Of its own each time: git may outlive us when we are killed, and go on writing where it was.
     folder = partial.path.with_suffix(f".{secrets.token_hex(4)}{_SUFFIX}")
     for left in partial.path.parent.glob(f"{glob.escape(partial.path.stem)}.*{_SUFFIX}"):
-        shutil.rmtree(left, ignore_errors=True)
+        remove_quietly(left)
     environment = os.environ if environment is None else environment
     for attempt in range(_ATTEMPTS):
         try:
@@ -107,7 +107,7 @@ def sweep(folder: Path) -> int:
     removed = 0
     for path in folder.glob(f".*{_SUFFIX}"):
         if not path.with_suffix("").with_suffix(".partial").exists():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_quietly(path)
             removed += 1
     return removed
 
@@ -136,7 +136,7 @@ def _clone(
     except RepositoryError as error:
         raise RepositoryError(f"git repository {url} at {commit}: {error}") from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_quietly(folder)
 
 
 class _Told:

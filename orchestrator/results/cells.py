@@ -166,6 +166,7 @@ def _with_record(row: LedgerRow, record: CellRecord, plan: Plan) -> LedgerRow:
         started=record.started,
         finished=record.finished,
         database_version=record.database_version,
+        isolation=record.isolation,
         database_age=_age(record.database_version, _seconds(record.finished or record.started)),
         note=f"{STALE} {spell_time(refreshed)}: its refresh failed in this run" if refreshed and stale else "",
     )

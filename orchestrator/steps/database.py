@@ -16,7 +16,6 @@ import fcntl
 import os
 import re
 import secrets
-import shutil
 import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.documents import DocumentError, read
 from orchestrator.errors import PermanentError
+from orchestrator.kit.removal import remove
 from orchestrator.model import CellRecord, Document
 from orchestrator.volume import VERSION_FORMAT, Volume, version_time
 
@@ -237,15 +237,6 @@ def _is_pending(volume: Volume, link: Path) -> bool:
         return False
     ledger = volume.results(run) / "ledger.json"
     return not ledger.exists() or ledger.stat().st_mtime < link.lstat().st_mtime
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder if it is there; never through a symbolic link."""
-    if folder.is_symlink():
-        folder.unlink()
-        return
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder)
 
 
 @contextmanager

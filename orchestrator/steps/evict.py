@@ -9,11 +9,11 @@ kept within its bounds is `orchestrator.steps.room`.
 from __future__ import annotations
 
 import errno
-import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.images.shared import forget_evicted
+from orchestrator.kit.removal import remove_quietly
 from orchestrator.model import Decision
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def release(plan: Plan, targets: Collection[str], volume: Volume) -> int:
         if cell.target in targets:
             freed += _unlink(volume.tarball(plan.run, cell.target, cell.scan))
             if plan.targets_by_id[cell.target].is_repository:
-                shutil.rmtree(volume.checkout(plan.run, cell.target, cell.scan), ignore_errors=True)
+                remove_quietly(volume.checkout(plan.run, cell.target, cell.scan))
     return freed
 
 

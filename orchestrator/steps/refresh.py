@@ -22,6 +22,7 @@ import msgspec
 from orchestrator.documents import DocumentError, encode, read
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
+from orchestrator.kit.removal import remove
 from orchestrator.steps.database import (
     DatabaseError,
     DatabaseState,
@@ -32,7 +33,6 @@ from orchestrator.steps.database import (
     incoming_folder,
     locked,
     prepare,
-    remove,
 )
 from orchestrator.volume import write_atomic
 

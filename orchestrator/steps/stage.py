@@ -9,7 +9,6 @@ import logging
 import os
 import secrets
 import shutil
-import stat
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from orchestrator.images.partial import full_volume
 from orchestrator.images.registry import RegistryClient
 from orchestrator.inventory.labels import MAX_LIFETIME
 from orchestrator.kit.guarding import guarded
+from orchestrator.kit.removal import remove
 from orchestrator.model import CellRecord, Plan, Scan, Target
 from orchestrator.quantities import parse_duration
 from orchestrator.repositories.interface import Bounds
@@ -85,7 +85,7 @@ def stage(
                 _check_compressions(found, target, target.compressions)
             folder = volume.cell(plan.run, target_id, scan)
             folder.mkdir(parents=True, exist_ok=True)
-            _remove(folder / found.report)
+            remove(folder / found.report)
             _write_allowance(folder / MAX_AGE, found, target)
             tarball = volume.tarball(plan.run, target_id, scan)
             for _ in range(_ATTEMPTS):
@@ -119,7 +119,7 @@ def _write_allowance(path: Path, scan: Scan, target: Target) -> None:
     Raises:
         PermanentError: its source says something else than a duration.
     """
-    _remove(path)
+    remove(path)
     if "maxAge" not in scan.parameters:
         return
     said = [name.labels[MAX_LIFETIME] for name in target.names if name.labels.get(MAX_LIFETIME)]
@@ -134,15 +134,15 @@ def _write_allowance(path: Path, scan: Scan, target: Target) -> None:
 def _check_out(plan: Plan, target: Target, tarball: Path, folder: Path) -> None:
     """A repository's files in a folder that appears when all are there; what an attempt before left is removed."""
     for left in folder.parent.glob(f".{folder.name}-*"):
-        _remove(left)
-    _remove(folder)
+        remove(left)
+    remove(folder)
     unfinished = folder.with_name(f".{folder.name}-{secrets.token_hex(6)}")
     try:
         with full_volume(folder, tarball.stat().st_size):
             unpacked = unpack(tarball, unfinished, Bounds.of(plan.limits))
         unfinished.rename(folder)
     except BaseException:
-        _remove(unfinished)
+        remove(unfinished)
         raise
     if unpacked.left_out:
         _log.info("%s: %d symbolic links that lead elsewhere are left out, such as %s",
@@ -193,7 +193,7 @@ def _link(blob: Path, tarball: Path) -> bool:
     """Give a cell its tarball, whatever lies under that name; False when the blob was evicted meanwhile."""
     if _is_same(blob, tarball):
         return True
-    _remove(tarball)
+    remove(tarball)
     try:
         tarball.hardlink_to(blob)
     except FileNotFoundError:
@@ -209,7 +209,8 @@ def _link(blob: Path, tarball: Path) -> bool:
 
 def _copy(blob: Path, tarball: Path) -> None:
     size = blob.stat().st_size
-    with full_volume(tarball, size), blob.open("rb") as source, atomic_file(tarball, mode=0o444) as copy:
+    with full_volume(tarball, size), blob.open("rb") as source, atomic_file(tarball) as copy:
+        os.fchmod(copy.fileno(), 0o444)  # as the blob
         try:
             fcntl.ioctl(copy.fileno(), _FICLONE, source.fileno())
         except OSError:
@@ -220,15 +221,6 @@ def _is_same(blob: Path, tarball: Path) -> bool:
     with suppress(FileNotFoundError):
         return os.path.samestat(blob.stat(), tarball.stat(follow_symlinks=False))
     return False
-
-
-def _remove(path: Path) -> None:
-    """Remove whatever a scanner may have left under a name, never through a link."""
-    with suppress(FileNotFoundError):
-        if stat.S_ISDIR(path.stat(follow_symlinks=False).st_mode):
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _now() -> str:

@@ -18,6 +18,7 @@ from orchestrator.config import Config, default_config
 from orchestrator.documents import encode, read
 from orchestrator.engines.interface import EngineError
 from orchestrator.engines.local import LocalEngine
+from orchestrator.engines.sandbox import Sandboxing
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.inventory import Entry
 from orchestrator.model import Cell, CellRecord, Ledger, LedgerRow, Plan, Scan, Target
@@ -97,11 +98,13 @@ def rows(ledger: Ledger) -> dict[str, LedgerRow]:
     return {row.scan: row for row in ledger.rows}
 
 
-def start_engine(plan: Plan, volume: Path, runner: str = "process") -> "subprocess.Popen[str]":
+def start_engine(
+    plan: Plan, volume: Path, runner: str = "process", sandbox: Sandboxing = "off"
+) -> "subprocess.Popen[str]":
     """An engine in a process of its own, in a session of its own."""
     path = volume.with_name(f"{volume.name}-{plan.run}.plan.json")
     path.write_bytes(encode(plan))
-    command = [sys.executable, "-m", "tests.integration.engine", str(path), str(volume), runner]
+    command = [sys.executable, "-m", "tests.integration.engine", str(path), str(volume), runner, sandbox]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
@@ -133,7 +136,7 @@ def main() -> int:
     """Run a plan; errors as the command line tells them."""
     plan, volume = read(Path(sys.argv[1]), Plan), Volume(Path(sys.argv[2]))
     try:
-        LocalEngine(runner=sys.argv[3]).run(plan, volume, Watch())
+        LocalEngine(runner=sys.argv[3], sandbox=sys.argv[4]).run(plan, volume, Watch())
     except EngineError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 3

@@ -73,6 +73,7 @@ def folder(tmp_path: Path) -> Path:
         "scans": {"default": [*SCANNERS, "absent"], "templates": ["scans"]},
         "volume": {"path": "volume"},
         "limits": {"cellsInFlight": 2},
+        "local": {"sandbox": False},  # as YAML reads `off`; one of them writes outside of its folder
     }
     (tmp_path / "scanmatrix.yaml").write_text(yaml.safe_dump(config))
     return tmp_path

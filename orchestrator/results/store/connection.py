@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import ssl
+import stat
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from orchestrator import masking
 from orchestrator.errors import TemporaryError
 from orchestrator.results.store.interface import StoreError, StoreGoneError, StoreUrlError
+from orchestrator.volume import PRIVATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _DRIVERS = {
     "sqlite": ("sqlite", ""),
@@ -86,6 +89,7 @@ def make_engine(url: URL) -> Engine:
             f"store.url: no driver for {url.get_backend_name()} is installed; pip install 'scanmatrix[{extra}]'"
         ) from error
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _make_private)
         event.listen(engine, "connect", _prepare_sqlite)
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _prepare_postgresql)
@@ -133,6 +137,19 @@ def _flag(name: str, value: object) -> bool:
     if (found := flags.get(str(value).lower())) is None:
         raise StoreUrlError(f"store.url: {name} is true or false")
     return found
+
+
+def _make_private(_dialect: object, _record: object, arguments: Sequence[Any], _options: object) -> None:
+    """The file holds findings, and secrets among them: SQLite would open it to all, and gives its journals its mode."""
+    path = str(arguments[0]) if arguments else ""
+    if not path or path.startswith((":", "file:")):
+        return
+    # Never opened here: closing it would give up the locks that other connections of this process hold on it.
+    with suppress(OSError):  # SQLite has the better words for a file that cannot be made
+        if not Path(path).exists():
+            os.mknod(path, stat.S_IFREG | PRIVATE)
+        elif (mode := stat.S_IMODE(Path(path).stat().st_mode)) & ~PRIVATE:
+            Path(path).chmod(mode & PRIVATE)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

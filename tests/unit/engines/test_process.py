@@ -1,7 +1,6 @@
 """Scanner processes: whatever they do, they end, they are bounded, and what happened is told."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -12,7 +11,9 @@ import psutil
 import pytest
 
 from orchestrator.engines import process as process_module
-from orchestrator.engines.process import LOG_BYTES, Ended, Job, run_job
+from orchestrator.engines.guard import Guard
+from orchestrator.engines.output import LOG_BYTES
+from orchestrator.engines.process import Ended, Job, run_job
 
 
 def job(folder: Path, script: str, *, timeout: float = 20, limit: int = 1 << 20, **options) -> Job:
@@ -24,7 +25,7 @@ def job(folder: Path, script: str, *, timeout: float = 20, limit: int = 1 << 20,
         report=folder / "report.json",
         report_limit=limit,
         timeout=timeout,
-        **options,
+        **{"guard": Guard(), **options},
     )
 
 
@@ -114,18 +115,16 @@ def test_children_left_behind_by_a_success_are_killed(tmp_path: Path) -> None:
     assert_gone(int((tmp_path / "pid").read_text()))
 
 
-def test_a_child_that_escaped_and_holds_the_pipe_open_does_not_keep_us(tmp_path: Path) -> None:
+def test_a_child_in_a_session_of_its_own_that_holds_the_pipe_open_is_killed(tmp_path: Path) -> None:
     script = (
         "import subprocess, sys\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)\n"
         "open('pid', 'w').write(str(child.pid))\n"
     )
     start = time.monotonic()
-    try:
-        assert run(tmp_path, script).error == ""
-        assert time.monotonic() - start < 15
-    finally:
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert run(tmp_path, script).error == ""
+    assert time.monotonic() - start < 15
+    assert_gone(int((tmp_path / "pid").read_text()))
 
 
 def test_a_scanner_that_closes_its_output_and_goes_on(tmp_path: Path) -> None:

@@ -1,0 +1,184 @@
+"""Start a scanner's process so that it gets nothing of ours, and end all that it started.
+
+What a scanner must not have is given up by the warden, a small process of its own between us and the scanner; what
+only we can do for it, we do while any scanner runs: we are not dumpable, so that no other process of our user reads our
+variables, memory and open files out of /proc.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypedDict
+
+from orchestrator.engines import warden
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.engines.cgroups import Group
+
+#: Seconds in which the warden ends when all that it watches has been ended.
+_PATIENCE = 2.0
+#: A limit that nobody uses here, lowered by one for scanners: none of theirs can raise it again, so it marks them.
+_MARK = "MSGQUEUE"
+
+_lock = threading.Lock()
+_living: set[int] = set()
+_was_dumpable = True
+
+
+class Popen(TypedDict):
+    """What `subprocess.Popen` is given."""
+
+    cwd: Path
+    env: dict[str, str]
+    stdin: int
+    stdout: IO[bytes] | int
+    stderr: int
+    start_new_session: bool
+
+
+@dataclass(frozen=True)
+class Guard:
+    """How a scanner's process is held.
+
+    Attributes:
+        sandbox: the command line of bubblewrap, up to the program's own; empty where there is none.
+        group: its control group; None where there is none.
+        limits: of `resource`, without `RLIMIT_`.
+        umask: of the scanner; None leaves ours.
+    """
+
+    sandbox: tuple[str, ...] = ()
+    group: Group | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    umask: int | None = 0o077
+
+
+class Guarded:
+    """A scanner's process under its guard, from its start to `end`.
+
+    Args:
+        guard: how it is held.
+        argv: program and arguments.
+        options: of `subprocess.Popen`.
+
+    Attributes:
+        process: the warden, or bubblewrap; it ends as the scanner ends, with 128 + n for signal n.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+
+    def __init__(self, guard: Guard, argv: tuple[str, ...], options: Popen) -> None:
+        self._guard = guard
+        if guard.sandbox and not os.access(argv[0], os.X_OK):
+            raise FileNotFoundError(2, os.strerror(2), argv[0])
+        reads, self._lifeline = os.pipe()
+        failure, fails = os.pipe()
+        try:
+            command = self._command(argv, reads, fails)
+            with _lock:
+                self.process = subprocess.Popen(command, pass_fds=(reads, fails), **options)
+                _enter(self.process.pid)
+        except BaseException:
+            os.close(self._lifeline)
+            os.close(failure)
+            raise
+        finally:
+            os.close(reads)
+            os.close(fails)
+        with open(failure, "rb") as said:  # noqa: PTH123 - a descriptor; ends when the program is started, or is not
+            number = said.read(16)
+        if number:
+            self.end()
+            raise OSError(int(number), os.strerror(int(number)), argv[0])
+
+    def ask(self) -> None:
+        """Let it end by itself: the warden passes that on; bubblewrap would end at once, so its children are asked."""
+        asked = warden.family(self.process.pid) if self._guard.sandbox else [self.process.pid]
+        for pid in asked:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
+
+    def end(self) -> None:
+        """End whatever is left of it, however it tries to stay."""
+        if self.process.poll() is None:
+            warden.sweep(self.process.pid)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_PATIENCE)
+            self.process.kill()
+        os.close(self._lifeline)
+        self.process.wait()
+        with _lock:
+            if self.process.returncode < 0:  # not by its own will: what it watched is ours now
+                _sweep_orphans()
+            _leave(self.process.pid)
+
+    def _command(self, argv: tuple[str, ...], lifeline: int, failure: int) -> list[str]:
+        guard = self._guard
+        limits = dict(guard.limits)
+        if mark := _mark():
+            limits[_MARK] = mark
+        options = [f"limit={name}:{most}" for name, most in limits.items()]
+        options += [f"join={path}" for path in (guard.group.joins if guard.group else ())]
+        options += [f"umask={guard.umask:o}"] if guard.umask is not None else []
+        way = "replace" if guard.sandbox else "supervise"
+        start = [sys.executable, "-I", "-S", str(Path(warden.__file__).resolve()), way, str(lifeline), str(failure)]
+        return [*start, *options, "--", *guard.sandbox, *argv]
+
+
+def _enter(pid: int) -> None:
+    """The first scanner makes us a process that nobody looks into, and that orphans come to."""
+    global _was_dumpable  # noqa: PLW0603 - the process has this once
+    if not _living:
+        _was_dumpable = warden.is_dumpable()
+        warden.set_dumpable(dumpable=False)
+        warden.set_subreaper(subreaper=True)
+    _living.add(pid)
+
+
+def _leave(pid: int) -> None:
+    _living.discard(pid)
+    if not _living:
+        warden.set_subreaper(subreaper=False)
+        warden.set_dumpable(dumpable=_was_dumpable)
+
+
+def _mark() -> int:
+    """The limit that marks scanners; 0 where there is no such limit."""
+    kind = getattr(resource, f"RLIMIT_{_MARK}", None)
+    if kind is None:
+        return 0
+    hard = resource.getrlimit(kind)[1]
+    return 819_199 if hard == resource.RLIM_INFINITY else max(hard - 1, 0)
+
+
+def _sweep_orphans() -> None:
+    """End the processes that came to us because their warden was killed, and no other child of ours."""
+    most = _mark()
+    while orphans := [pid for pid in warden.family(os.getpid(), skip=_living) if 0 < _marked(pid) <= most]:
+        for pid in orphans:
+            warden.sweep(pid)
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _marked(pid: int) -> int:
+    """The limit by which scanners are known; 0 for what has ended."""
+    with suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines():
+            if line.startswith("Max msgqueue size"):
+                hard = line.split()[4]
+                return 1 << 62 if hard == "unlimited" else int(hard)
+    return 0
