@@ -152,7 +152,6 @@ class Runtime:
             "--pull=never",
             "--read-only",
             f"--tmpfs=/tmp:rw,nosuid,nodev,mode=1777,size={_TMP_BYTES}",
-            "--ulimit=core=0:0",
             *(_limits(limits, self.limited) if limits else ()),
             "--cap-drop=ALL",
             "--security-opt=no-new-privileges",

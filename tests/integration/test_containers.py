@@ -12,10 +12,22 @@ import msgspec
 import pytest
 
 from orchestrator.config import default_config
+from orchestrator.engines.containers import Runtime
 from orchestrator.engines.local import LocalEngine
 from orchestrator.engines.scanners import Scanners
 from orchestrator.inventory import Entry
-from orchestrator.model import Database, Ledger, LedgerRow, Online, OnRepository, Outcome, Plan, Scan, TargetKind
+from orchestrator.model import (
+    Database,
+    Ledger,
+    LedgerRow,
+    Online,
+    OnRepository,
+    Outcome,
+    Plan,
+    Resources,
+    Scan,
+    TargetKind,
+)
 from orchestrator.planning import make_plan
 from orchestrator.volume import Volume
 from tests.integration.engine import REPORT, Watch, kill, plan_of, rows, start_engine, wait_for
@@ -107,6 +119,26 @@ def test_a_container_gets_nothing_it_does_not_need(
     variables = next(line for line in said if line.startswith("variables")).split()[1:]
     assert set(variables) >= {"HOME", "TMPDIR"}
     assert "REGISTRY_PASSWORD" not in variables
+
+
+@pytest.mark.usefixtures("podman")
+def test_a_container_has_the_limits_of_its_template(tmp_path: Path, volume: Volume) -> None:
+    if Runtime("podman", "").limited != {"memory", "cpu", "pids"}:
+        pytest.skip("this podman cannot limit what its containers take")
+    # Where the kernel's first version of control groups shows a container its own.
+    script = 'n=0; while [ $n -lt 200 ]; do sleep 30 & n=$((n + 1)); done\nm=x; while :; do m="$m$m"; done\n'
+    scans = [
+        shell("forks", script.partition("\n")[0] + "\n" + GOOD, resources=Resources(pids=40), retries=0, timeout=30),
+        shell("eats", script.partition("\n")[2], resources=Resources(memory_limit="64Mi"), retries=0, timeout=30),
+    ]
+    watch = Watch()
+    ledger = run(plan_of(tmp_path, [samples.small()], scans), volume, watch)
+    found = rows(ledger)
+    assert found["eats"].outcome is Outcome.FAILED
+    assert "timed out" not in found["eats"].reason
+    assert found["forks"].outcome is Outcome.FAILED  # the shell itself gives up when it cannot fork
+    assert "fork" in found["forks"].log + found["forks"].reason
+    assert found["eats"].isolation == "podman container"
 
 
 @pytest.mark.usefixtures("podman")

@@ -1,5 +1,6 @@
 """How a scan's program is found, and what stands in its command line."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.engines.containers import Mount, Runtime
 from orchestrator.engines.scanners import Scanners, fill, find_program, search_path
-from orchestrator.model import Scan
+from orchestrator.model import Resources, Scan
 
 
 def scan(*command: str, **fields: object) -> Scan:
@@ -84,6 +85,42 @@ def test_a_container_s_command_line() -> None:
         '--mount=type=bind,"source=/v/a,b.tar",target=/image.tar,readonly',
     }  # fmt: skip
     assert any(option.startswith("--user=") and not option.startswith("--user=0") for option in options)
+
+
+@pytest.mark.parametrize(
+    ("said", "limited"),
+    [
+        ({"host": {"cgroupControllers": ["cpuset", "cpu", "memory", "pids"]}}, {"memory", "cpu", "pids"}),
+        ({"host": {"cgroupControllers": []}}, set()),
+        ({"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": True}, {"memory", "cpu", "pids"}),
+        ({"MemoryLimit": True, "CpuCfsQuota": False}, {"memory"}),
+        ({}, set()),
+        ([], set()),
+    ],
+)
+def test_a_container_gets_the_template_s_limits_as_far_as_its_runtime_has_them(
+    tmp_path: Path, said: object, limited: set[str]
+) -> None:
+    podman = program(tmp_path / "bin", "podman")
+    podman.write_text(f"#!/bin/sh\ncat <<'E'\n{json.dumps(said)}\nE\n")
+    runtime = Runtime(str(podman), "label")
+    assert runtime.limited == limited
+    command = runtime.command(
+        image="a:1",
+        argv=("x",),
+        environment={},
+        mounts=[Mount(Path("/d"), "/work", read_only=False)],
+        name="n",
+        limits=Resources(cpu="250m", memory_limit="1Gi", cpu_limit="500m", pids=77),
+    )
+    options = {
+        "memory": {f"--memory={1 << 30}", f"--memory-swap={1 << 30}"},
+        "cpu": {"--cpus=0.5", "--cpu-shares=256"},
+        "pids": {"--pids-limit=77"},
+    }
+    for name, wanted in options.items():
+        assert wanted & set(command) == (wanted if name in limited else set())
+        assert (name in runtime.isolation()) == (name not in limited)
 
 
 def test_only_a_refresh_has_a_network() -> None:
