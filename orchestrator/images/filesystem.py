@@ -225,15 +225,17 @@ def merge(tarball: Tarball, *, contents: Iterable[str] = ()) -> Filesystem:
         contents: paths of files whose bytes to keep, such as `/etc/passwd`; one over `MAX_CONTENT` is not kept.
 
     Raises:
-        ArchiveError: a layer is truncated or damaged, has something that runtimes refuse or differ over, or the image
-            has more names, or unfolds to more bytes, than any real one.
+        ArchiveError: a layer is truncated, damaged, not the one that the config lists, or has something that runtimes
+            refuse or differ over; or the image has more names, or unfolds to more bytes, than any real one.
     """
     keep = {tuple(_parts(path)) for path in contents}
     filesystem = Filesystem()
     budget = Budget(tarball.image)
-    for number, layer in enumerate(tarball.image.layers):
+    rootfs = tarball.settings.rootfs
+    diff_ids = (rootfs.diff_ids if rootfs else None) or ("",) * len(tarball.image.layers)
+    for number, (layer, diff_id) in enumerate(zip(tarball.image.layers, diff_ids, strict=True)):
         try:
-            _apply(filesystem, number, read_layer(tarball.open_layer(number), budget), keep)
+            _apply(filesystem, number, read_layer(tarball.open_layer(number), budget, diff_id), keep)
         except (TarError, EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
             raise ArchiveError(f"{tarball.path}: layer {layer.digest} is damaged: {error}; pull it again") from error
         except ArchiveError as error:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, BinaryIO
 
+from orchestrator.images.digests import new_hash
 from orchestrator.images.interface import ArchiveError
 from orchestrator.kit.tar import KNOWN, Entry, TarError, TarReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orchestrator.images.digests import Hash
     from orchestrator.model import Image
 
 _BLOCK = 512
@@ -49,19 +51,21 @@ class Budget:
             raise ArchiveError(f"the image unfolds to more than {self._allowed:,} bytes; exclude it from this scan")
 
 
-def read_layer(stream: BinaryIO, budget: Budget) -> Iterator[tuple[TarReader, Entry]]:
+def read_layer(stream: BinaryIO, budget: Budget, diff_id: str = "") -> Iterator[tuple[TarReader, Entry]]:
     """The entries of a layer in order, each with the reader that can read its content before the next is asked for.
 
     Args:
         stream: its tar, decompressed as it is read.
         budget: of the image.
+        diff_id: digest that the image's config gives for the tar; empty where it gives none. containerd runs whatever
+            layers of these ids it has, without a look at the image's own.
 
     Raises:
-        TarError: damaged, or something no runtime unpacks.
+        TarError: damaged, something no runtime unpacks, or of another digest.
         EOFError: it ends too early.
         ArchiveError: the budget is used up.
     """
-    counted = _Counted(stream, budget)
+    counted = _Counted(stream, budget, new_hash(diff_id) if diff_id else None)
     buffered = io.BufferedReader(counted, 256 * 1024)
     reader = TarReader(buffered)
     for entry in reader:
@@ -71,6 +75,8 @@ def read_layer(stream: BinaryIO, budget: Budget) -> Iterator[tuple[TarReader, En
         pass
     if counted.total % _BLOCK:
         raise EOFError("it ends within a block of its tar")
+    if counted.hash and counted.hash.hexdigest() != diff_id.partition(":")[2]:
+        raise TarError(f"unfolded, it is not what the image's config lists ({diff_id[:80]}), as runtimes demand")
 
 
 def _judge(entry: Entry) -> None:
@@ -89,11 +95,12 @@ def _judge(entry: Entry) -> None:
 
 
 class _Counted(io.RawIOBase):
-    """A stream that can be buffered, and that knows how many bytes were read of it."""
+    """A stream that can be buffered, and that knows how many bytes were read of it, and their digest if asked to."""
 
-    def __init__(self, stream: BinaryIO, budget: Budget) -> None:
+    def __init__(self, stream: BinaryIO, budget: Budget, state: Hash | None) -> None:
         super().__init__()
         self._stream, self._budget = stream, budget
+        self.hash = state
         self.total = 0
 
     def readable(self) -> bool:
@@ -105,4 +112,6 @@ class _Counted(io.RawIOBase):
         count = self._stream.readinto(buffer)  # type: ignore[attr-defined] # all streams here have it
         self.total += count
         self._budget.take(count)
+        if self.hash:
+            self.hash.update(memoryview(buffer)[:count])
         return int(count)

@@ -8,7 +8,8 @@ import pytest
 
 from orchestrator.errors import PermanentError
 from orchestrator.images.archive import open_tarball
-from orchestrator.images.interface import Unsupported
+from orchestrator.images.filesystem import merge
+from orchestrator.images.interface import ArchiveError, Unsupported
 from orchestrator.images.manifests import OCI_CONFIG, OCI_LAYER, read_config, read_image, read_manifest
 from orchestrator.steps.check import CHECKS, check
 from tests.tools.images import Image, layer, sha256
@@ -184,3 +185,19 @@ def test_config_and_manifest_speak_of_as_many_layers(tmp_path: Path, number: int
     tarball = write_tarball(tmp_path / "image.tar", with_config(config))
     with pytest.raises(Unsupported, match="layers"), open_tarball(tarball):
         pass
+
+
+def test_layers_are_those_that_the_config_lists(tmp_path: Path) -> None:
+    """containerd takes layers it has by the ids of the config, and would run those instead of what was scanned."""
+    honest = [layer({"a": "b"}), layer({"c": "d"}, "zstd"), layer({"e": "f"}, "none")]
+    with open_tarball(write_tarball(tmp_path / "good.tar", Image.build(honest))) as tarball:
+        assert merge(tarball).lookup("/e")
+    for number, each in enumerate(honest):
+        made = Image.build(honest)
+        config = made.config.replace(each.diff_id.encode(), EVIL.encode())
+        said = json.loads(made.manifest)
+        said["config"] |= {"digest": sha256(config), "size": len(config)}
+        image = Image(json.dumps(said).encode(), config, made.layers, made.platform, made.media_type)
+        with open_tarball(write_tarball(tmp_path / "bad.tar", image)) as tarball:
+            with pytest.raises(ArchiveError, match=made.layers[number].digest):
+                merge(tarball)
