@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from orchestrator.exports.html import export
+from orchestrator.kit.text import visible
 from orchestrator.model import Severity
 from orchestrator.results.run import RunResults
 from orchestrator.volume import Volume
@@ -197,6 +198,21 @@ def test_markup_in_names_is_shown_as_text_and_never_run(page, tmp_path) -> None:
     page.fill("#text", "<img")
     assert page.locator("img").count() == 0
     page.pdf()
+
+
+def test_what_is_hidden_in_a_name_is_shown_as_the_files_show_it(page, tmp_path) -> None:
+    hidden = "a\u202eb\u200b\x1b[31m\n\U000e0041\\u202e 图像 🐳"
+    found = [make_found(number=1, package=hidden, title=hidden)]
+    results = put_results(Volume(tmp_path), make_ledger([make_row(owners=(hidden,))]), {"app-1": found})
+    export(results, None)
+    show(page, results)
+    assert column(page, 3) == [visible(hidden)]
+    page.locator(f"{ROWS} button.open").first.click()
+    assert visible(hidden) in page.locator("#facts").inner_text()
+    page.keyboard.press("Escape")
+    # What leads from a name to its findings has it exactly.
+    page.locator("a[data-owner]").first.click()
+    assert count(page) == 1
 
 
 def test_a_script_that_got_in_all_the_same_would_not_run(browser, demo) -> None:

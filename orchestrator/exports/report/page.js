@@ -23,7 +23,7 @@
   const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|(?![\ufe0e\ufe0f])\p{Default_Ignorable_Code_Point}/u.source;
   const UNCLEAR = new RegExp(`${HIDDEN}|\\\\(?=[\\\\xuUnrt]|${HIDDEN})`, "gu");
   const SHORT = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
-  const seen = (text) => text.replace(UNCLEAR, (found) => {
+  const seen = (text) => String(text ?? "").replace(UNCLEAR, (found) => {
     const hex = found.codePointAt(0).toString(16);
     return SHORT[found] ?? (hex.length < 3 ? `\\x${hex.padStart(2, "0")}` : hex.length < 5 ? `\\u${hex.padStart(4, "0")}` : `\\U${hex.padStart(8, "0")}`);
   });
