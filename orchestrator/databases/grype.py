@@ -81,9 +81,9 @@ def fetch(order: Order, part: Part) -> Part:
         found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     if found != listed.digest:
         raise DatabaseRefused(f"{listed.origin}: promises an archive of {listed.digest}, and serves one of {found}")
-    # Grype copies it with its permissions, and then writes the indexes into the copy.
+    # Writable: Grype copies it with its permissions, and then writes the indexes into the copy.
     wanted = {FILE: order.folder / FILE}
-    unpack(archive, wanted, limit=order.limit, origin=listed.origin, watch=order.watch, mode=0o644)
+    unpack(archive, wanted, limit=order.limit, origin=listed.origin, watch=order.watch)
     archive.unlink()
     return msgspec.structs.replace(listed, files=(FILE,))
 

@@ -5,12 +5,15 @@ Nothing that a mirror serves is believed: it is verified, unpacked within bounds
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from orchestrator.documents import spell_time
 from orchestrator.errors import PermanentError, TemporaryError
@@ -63,11 +66,13 @@ class Facts(Document, frozen=True):
         kind: of the database.
         recipe: digest of all that made it what it is: its template's settings, the image that loaded it.
         parts: what it is made of.
+        sums: SHA-256 of every file of the version, by its name there: what somebody changed is never taken over.
     """
 
     kind: str
     recipe: str = ""
     parts: tuple[Part, ...] = ()
+    sums: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,7 @@ class Order:
         watch: when to stop.
         before: the parts of the version from before, by name.
         previous: its folder; None where its files are not those that were fetched, or there is none.
+        sums: SHA-256 of the files in it.
         caches: what registries are read through.
         insecure: hosts (`host[:port]`) spoken to without TLS verification.
         retries: further attempts after a connection that broke.
@@ -122,6 +128,7 @@ class Order:
     watch: Watch
     before: Mapping[str, Part] = field(default_factory=dict)
     previous: Path | None = None
+    sums: Mapping[str, str] = field(default_factory=dict)
     caches: Sequence[Cache] = ()
     insecure: Sequence[str] = ()
     retries: int = 4
@@ -134,8 +141,8 @@ class Order:
             return None
         if (known.origin, known.digest) != (part.origin, part.digest):
             return None
-        if not all(_is_plain(self.previous / name) for name in known.files):
-            return None
+        if not all(sum_of(self.previous / name) == self.sums.get(name) for name in known.files):
+            return None  # somebody has changed it, or removed it
         for name in known.files:
             link_or_copy(self.previous / name, self.folder / name)
         return known
@@ -237,5 +244,9 @@ def _seconds(text: str) -> int:
         raise DatabaseRefused(f"maxAge: {error}") from error
 
 
-def _is_plain(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+def sum_of(path: Path) -> str:
+    """SHA-256 of a file; empty for what is none, links among them."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -94,6 +94,7 @@ def fetch(order: Order, part: Part) -> Part:
             RegistrySource(client, location).fetch(layer, _Sink(file, order.watch))
     folder = order.folder / artifact.folder
     wanted = {artifact.file: folder / artifact.file, _METADATA: folder / _METADATA}
+    # Writable by its owner: Trivy before 0.68 opens it for writing. In the cluster cells mount it read-only.
     unpack(archive, wanted, limit=order.limit, origin=part.origin, watch=order.watch)
     archive.unlink()
     metadata = _stamp(folder / _METADATA, order, part.origin)

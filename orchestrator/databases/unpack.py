@@ -30,7 +30,7 @@ _DAMAGED = (TarError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, EOFErro
 
 
 def unpack(
-    archive: Path, wanted: Mapping[str, Path], *, limit: int, origin: str, watch: Watch, mode: int = 0o444
+    archive: Path, wanted: Mapping[str, Path], *, limit: int, origin: str, watch: Watch, mode: int = 0o644
 ) -> None:
     """Write the wanted members of a tar archive, compressed or not; what else is in it is passed over.
 

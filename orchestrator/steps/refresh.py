@@ -12,7 +12,6 @@ import hashlib
 import os
 import secrets
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -148,15 +147,18 @@ def fetch(
         watch=Watch(time.monotonic() + database.timeout, reach.stopped),
         before=before,
         previous=None if loads else previous,
+        sums=known.sums if known else {},
         caches=reach.caches,
         insecure=reach.insecure,
         retries=reach.retries,
         now=now,
     )
     whole = loads and previous is not None and known is not None and known.recipe == recipe
-    facts = databases.fetch(database.fetch.kind, order, whole=whole and _is_plain(previous))
+    whole = whole and known is not None and _is_plain(previous) and _sums(previous) == known.sums
+    facts = databases.fetch(database.fetch.kind, order, whole=whole)
     if facts is not None:
-        write_atomic(folder / FACTS, encode(msgspec.structs.replace(facts, recipe=recipe)), mode=0o444)
+        facts = msgspec.structs.replace(facts, recipe=recipe, sums={} if loads else _sums(folder))
+        write_atomic(folder / FACTS, encode(facts), mode=0o444)
         if loads:
             return ""
     elif previous is not None:
@@ -184,11 +186,10 @@ def finish(volume: Volume, scan: str, key: str, *, longest: timedelta, now: date
         )
     facts = incoming / FACTS
     remove(facts) if facts.is_dir() else facts.unlink(missing_ok=True)
-    with suppress(FileNotFoundError):
-        content = (fetched / FACTS).read_bytes()
-        # Nothing but this makes a version of an empty folder.
-        if any(entry.name != FACTS for entry in incoming.iterdir()):
-            write_atomic(facts, content, mode=0o444)
+    known = read_facts(fetched)
+    if known is not None and any(incoming.iterdir()):  # with this alone, an empty folder would look like a database
+        known = msgspec.structs.replace(known, sums=_sums(incoming))
+        write_atomic(facts, encode(known), mode=0o444)
     version = commit(volume, scan, key, longest=longest, now=now)
     remove(fetched)
     return version
@@ -256,6 +257,16 @@ def _is_plain(folder: Path | None) -> bool:
             if (status.st_mode & 0o170000) not in {0o040000, 0o100000}:
                 return False
     return True
+
+
+def _sums(folder: Path | None) -> dict[str, str]:
+    """SHA-256 of every file of a version, but of the facts."""
+    from orchestrator.databases.interface import sum_of  # noqa: PLC0415 - see `fetch`
+
+    if folder is None:
+        return {}
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return {str(path.relative_to(folder)): sum_of(path) for path in files if path != folder / FACTS}
 
 
 def _take_over(previous: Path, folder: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator import databases
 from orchestrator.databases import clamav
-from orchestrator.databases.interface import DatabaseRefused, Order, OutOfTime, Watch
+from orchestrator.databases.interface import DatabaseRefused, Order, OutOfTime, Watch, sum_of
 from orchestrator.engines.scanners import Scanners
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.images.interface import Broken, NotFound, Untrusted
@@ -63,6 +63,10 @@ def put_clamav(served: Mirror, version: int = 5, **changes: int) -> None:
     """Serve all databases of ClamAV."""
     for name in clamav.DATABASES:
         served.files[f"/{name}.cvd"] = cvds.cvd(name, version=version, built=changes.get("built", int(NOW.timestamp())))
+
+
+def sums(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): sum_of(path) for path in folder.rglob("*") if path.is_file()}
 
 
 def artifact(layer: bytes, media_type: str = _DB) -> Image:
@@ -229,6 +233,21 @@ def test_an_unchanged_database_is_not_fetched_again(tmp_path: Path, served: Mirr
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {first.version, second.version, "current"}
 
 
+def test_what_somebody_changed_is_not_taken_over(tmp_path: Path, served: Mirror) -> None:
+    put_grype(served)
+    volume = Volume(tmp_path / "volume")
+    first = refresh(grype(served), volume, runner=run, now=NOW)
+    for number, change in enumerate((b"forged", None), start=1):
+        loaded = volume.databases("dependency") / current(volume, "dependency") / "loaded"
+        (loaded if change else loaded.with_name("added")).write_bytes(change or b"x")
+        state = refresh(grype(served), volume, runner=run, now=NOW + timedelta(minutes=number))
+        assert state.version != first.version
+        folder = volume.databases("dependency") / state.version
+        assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name[0] != "."} == {
+            "loaded": b"sqlite"
+        }
+
+
 def test_another_image_of_the_scanner_loads_it_anew(tmp_path: Path, served: Mirror) -> None:
     put_grype(served)
     volume = Volume(tmp_path / "volume")
@@ -360,7 +379,10 @@ def test_an_unchanged_artifact_is_taken_over(order: Callable[..., Order], regist
     facts = databases.fetch("trivy", first)
     assert facts is not None
     second = replace(
-        trivy(order, registry, repository), before={part.name: part for part in facts.parts}, previous=first.folder
+        trivy(order, registry, repository),
+        before={part.name: part for part in facts.parts},
+        previous=first.folder,
+        sums=sums(first.folder),
     )
     assert databases.fetch("trivy", second) == facts
     assert (second.folder / "db" / "trivy.db").samefile(first.folder / "db" / "trivy.db")
@@ -489,7 +511,12 @@ def test_only_what_has_changed_is_fetched(served: Mirror, order: Callable[..., O
     assert facts is not None
     served.asked.clear()
     served.files["/daily.cvd"] = cvds.cvd("daily", version=6, built=int(NOW.timestamp()))
-    second = replace(order(mirror=served.url), before={part.name: part for part in facts.parts}, previous=first.folder)
+    second = replace(
+        order(mirror=served.url),
+        before={part.name: part for part in facts.parts},
+        previous=first.folder,
+        sums=sums(first.folder),
+    )
     after = databases.fetch("clamav", second)
     assert after is not None
     assert [part.number for part in after.parts] == [5, 6, 5]

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from orchestrator.databases.download import check_url, shown
-from orchestrator.databases.interface import DatabaseRefused, Order, Part, parse_moment, spell
+from orchestrator.databases.interface import DatabaseRefused, Order, Part, parse_moment, spell, sum_of
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PART = Part("db", "https://mirror.example/db", "sha256:aa", built=spell(NOW), version="v6", number=7, files=("db/a",))
@@ -55,11 +55,13 @@ def test_only_the_very_same_is_taken_over(order, tmp_path):
     file = tmp_path / "old" / "db" / "a"
     file.parent.mkdir(parents=True)
     file.write_text("content")
-    taken = order(PART, previous=tmp_path / "old")
+    taken = order(PART, previous=tmp_path / "old", sums={"db/a": sum_of(file)})
     assert taken.reuse(other(files=())) == PART
     assert (tmp_path / "new" / "db" / "a").samefile(file)
     for changed in ({"digest": "sha256:bb"}, {"origin": "elsewhere"}, {"name": "java-db"}):
         assert taken.reuse(other(files=(), **changed)) is None
+    file.write_text("changed")
+    assert taken.reuse(PART) is None
     file.unlink()
     assert taken.reuse(PART) is None
     file.symlink_to("/etc/passwd")
