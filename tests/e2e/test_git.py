@@ -21,7 +21,7 @@ def site(upstream: Upstream, tmp_path: Path) -> Iterator[Site]:
     quick.push(upstream, "tagged", "later")
     scans = {"quick": quick.scan("quick")}
     csv = "image\nno-such-image:1\n"  # of the ConfigMap, which is not looked at
-    settings = {"argo": {"gitSecret": SECRET}}
+    settings = {"argo": {"gitSecret": SECRET, "network": {"private": [f"{NODE_IP}/32"]}}}
     (tmp_path / "site").mkdir()
     with make_site(tmp_path / "site", "e2e-git", upstream, csv=csv, templates=scans, settings=settings) as found:
         yield found

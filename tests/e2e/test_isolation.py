@@ -3,8 +3,11 @@
 The network policies are those that `scanmatrix install` renders. A cluster of one's own must enforce them.
 """
 
+import contextlib
 import json
 import socket
+import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,12 +22,37 @@ from tests.tools.upstream import Upstream
 PROBE = (Path(__file__).parent / "probe.py").read_text()
 API = API_SERVER.rpartition("/")[2]
 KUBELET = f"{NODE_IP}:10250"
+#: Where clouds tell whoever asks the credentials of the machine.
+METADATA, METADATA_PORT = "169.254.169.254", 80
 CELLS = {"cell": "e2e-alone", "image": "e2e-alone-image"}
+
+
+@pytest.fixture(scope="module")
+def metadata() -> Iterator[None]:
+    """Something that answers where the metadata service of a cloud does: the node itself has its address."""
+    place = (f"{METADATA}/32", "dev", "lo")
+    subprocess.run(["ip", "address", "replace", *place], check=True)
+    try:
+        with socket.create_server((METADATA, METADATA_PORT)) as server:
+            threading.Thread(target=_accept, args=(server,), daemon=True).start()
+            yield
+    finally:
+        subprocess.run(["ip", "address", "delete", *place], check=True)
+
+
+def _accept(server: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it was closed
+        while True:
+            server.accept()[0].close()
 
 
 @pytest.fixture(scope="module", params=CELLS)
 def isolated(
-    request: pytest.FixtureRequest, upstream: Upstream, mirror: str, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    upstream: Upstream,
+    mirror: str,
+    metadata: None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
     """Two images, and three scans that try everything.
 
@@ -63,6 +91,7 @@ def targets(upstream: Upstream) -> dict[str, str]:
         "the cache": f"{CACHE}:5000",
         "the upstream": upstream.host,
         "the kubelet": KUBELET,
+        "the metadata service": f"{METADATA}:{METADATA_PORT}",
     }
 
 

@@ -76,7 +76,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHttp]:
 
 @pytest.fixture(scope="module")
 def site(upstream: Upstream, mirror: str, served: GitHttp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = {"argo": {"gitSecret": SECRET, "tokenSecrets": {NODE_IP: API_SECRET}}}
+    settings = {
+        "argo": {"gitSecret": SECRET, "network": {"private": [f"{NODE_IP}/32"]}, "tokenSecrets": {NODE_IP: API_SECRET}}
+    }
     folder = tmp_path_factory.mktemp("repositories")
     scans = templates(mirror)
     with make_site(folder, "e2e-repositories", upstream, csv=CSV, templates=scans, settings=settings) as found:

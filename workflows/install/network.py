@@ -98,7 +98,7 @@ def _ports(ports: Iterable[int], *protocols: str) -> list[Manifest]:
 
 def _api(config: Config) -> Manifest:
     server = config.argo.api_server
-    return {"to": [{"ipBlock": {"cidr": cidr}} for cidr in server.cidrs], "ports": _ports(server.ports)}
+    return {"to": [_block(cidr, NEVER) for cidr in server.cidrs], "ports": _ports(server.ports)}
 
 
 def _dns() -> Manifest:
