@@ -7,7 +7,7 @@ BIN := $(abspath $(VENV))/bin
 INSTALLED := $(VENV)/.installed
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help demo test lint unit integration tools cluster cluster-down e2e bench golden lock clean
+.PHONY: help demo test lint unit integration tools cluster cluster-down e2e bench golden lock images clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -65,6 +65,9 @@ lock: $(INSTALLED) ## resolve the dependencies anew into requirements.lock
 	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/requirements.lock
 	uv pip compile -q argo-install/build.in --upgrade --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/build.lock
+
+images: $(INSTALLED) ## look the images of our manifests up at their registries, and write their digests down
+	scanmatrix install --update-images argo-install/images.lock
 
 clean: ## remove what the commands above made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache scanmatrix-data

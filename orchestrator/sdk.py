@@ -10,6 +10,7 @@ Every function raises `UsageError` for what the caller got wrong and other `Scan
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from orchestrator.yaml_source import Problem
     from workflows import Kind
     from workflows.install import Overlay
+
+_log = logging.getLogger(__name__)
 
 _RUN_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?")
 
@@ -163,18 +166,62 @@ def render(plan: Plan, config: Config, *, kind: Kind | str = "workflow") -> str:
     return workflows.render(plan, config, kind=workflows.Kind(kind))
 
 
-def install(config: Config, overlay: Overlay | str = "single-node") -> str:
-    """What a cluster needs beside Argo, as one YAML stream; see `workflows.install`."""
+def install(config: Config, overlay: Overlay | str = "single-node", *, strict: bool = False) -> str:
+    """What a cluster needs beside Argo, as one YAML stream; see `workflows.install`.
+
+    Args:
+        config: what the objects follow from.
+        overlay: the kind of cluster.
+        strict: refuse what is more open than it need be, instead of a warning.
+
+    Raises:
+        UsageError: it cannot be written, has a secret in it, or is too open.
+    """
     from workflows import install
 
+    _judge_install(config, install.Overlay(overlay), whole=False, strict=strict)
     return install.render(config, install.Overlay(overlay), contents=_contents(config))
 
 
-def write_install(config: Config, folder: Path | str, overlay: Overlay | str = "single-node") -> list[Path]:
+def update_images(config: Config, file: Path | str) -> list[Path]:
+    """Look up the digests of the images of our own manifests; see `orchestrator.images.own`.
+
+    Args:
+        config: has the registries that are `insecure`.
+        file: that names the images; it and the manifests beside it are written anew.
+
+    Returns:
+        The files that changed.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ImageError: an image was not found; nothing was written.
+    """
+    from orchestrator.images.own import update
+    from orchestrator.images.registry import RegistryClient
+
+    with RegistryClient(config.insecure) as client:
+        return list(update(Path(file), client, insecure=config.insecure))
+
+
+def _judge_install(config: Config, overlay: Overlay, *, whole: bool, strict: bool) -> None:
+    from workflows.install.warnings import warnings
+
+    found = list(warnings(config, overlay, whole=whole))
+    if found and strict:
+        raise UsageError("\n".join(found))
+    for each in found:
+        _log.warning("%s", each)
+
+
+def write_install(
+    config: Config, folder: Path | str, overlay: Overlay | str = "single-node", *, strict: bool = False
+) -> list[Path]:
     """The same and Argo itself as a folder for `kubectl apply -k`; returns its files."""
     from orchestrator.volume import PUBLIC, write_atomic
     from workflows import install
 
+    _judge_install(config, install.Overlay(overlay), whole=True, strict=strict)
     written = []
     for name, text in install.files(config, install.Overlay(overlay), contents=_contents(config)).items():
         written.append(Path(folder) / name)

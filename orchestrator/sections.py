@@ -434,6 +434,7 @@ class Argo(Section):
         history: ended Workflows of the schedule to keep.
         api_server: where pods reach the Kubernetes API.
         network: what pods may reach beside the public internet.
+        images: file with the digests of the images of our own manifests, instead of the shipped one.
         operators: who may start, watch and end runs.
         quota: most that the namespace's pods may take together.
         scheduler: the Deployment that keeps results fresh.
@@ -453,6 +454,7 @@ class Argo(Section):
     history: History = History()
     api_server: ApiServer = ApiServer()
     network: Network = Network()
+    images: Text | None = None
     operators: tuple[Operator, ...] = ()
     quota: Quota = Quota()
     scheduler: SchedulerPods = SchedulerPods()

@@ -17,6 +17,17 @@ def install(
         Path | None,
         typer.Option(metavar="FOLDER", help="Write it and Argo into this folder instead.", show_default=False),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse what would be more open than it need be, instead of a warning.")
+    ] = False,
+    update_images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Look up the digests of the images in this file, write them there and beside it, and end.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Render what a cluster needs: rights, network policies, caches, volume, WorkflowTemplate, schedule.
 
@@ -26,8 +37,12 @@ def install(
     from orchestrator.cli.output import complain
 
     settings = sdk.load_config(config)
+    if update_images is not None:
+        for changed in sdk.update_images(settings, update_images):
+            typer.echo(changed)
+        return
     if out is None or render:
-        typer.echo(sdk.install(settings, overlay), nl=False)
+        typer.echo(sdk.install(settings, overlay, strict=strict), nl=False)
     if out is not None:
-        sdk.write_install(settings, out, overlay)
+        sdk.write_install(settings, out, overlay, strict=strict)
         complain(f"written; next: kubectl apply -k {out / 'argo-install/overlays' / overlay}")

@@ -14,6 +14,7 @@ import yaml
 
 from orchestrator.cluster import labels as names
 from orchestrator.sections import CACHE_PORT, service_name
+from workflows.install.images import own_images
 from workflows.install.objects import Manifest, container_security, manifest, pod_security
 from workflows.settings import RenderError
 
@@ -46,10 +47,11 @@ def installed(config: Config) -> tuple[Cache, ...]:
 
 def caches(config: Config) -> list[Manifest]:
     """Settings, pod and Service of each cache."""
-    return [one for cache in installed(config) for one in _cache(cache, config.argo.namespace)]
+    image = own_images(config)[IMAGE]
+    return [one for cache in installed(config) for one in _cache(cache, image, config.argo.namespace)]
 
 
-def _cache(cache: Cache, namespace: str) -> Sequence[Manifest]:
+def _cache(cache: Cache, image: str, namespace: str) -> Sequence[Manifest]:
     name = service_name(cache.upstream)
     text = yaml.safe_dump(_settings(cache), sort_keys=False)
     selector = {NAME: name}
@@ -70,7 +72,7 @@ def _cache(cache: Cache, namespace: str) -> Sequence[Manifest]:
                         # Other settings, another pod.
                         "annotations": {"scanmatrix/settings": hashlib.sha256(text.encode()).hexdigest()[:16]},
                     },
-                    "spec": _pod(cache, name),
+                    "spec": _pod(cache, image, name),
                 },
             },
         ),
@@ -100,10 +102,10 @@ def _settings(cache: Cache) -> Manifest:
     }
 
 
-def _pod(cache: Cache, name: str) -> Manifest:
+def _pod(cache: Cache, image: str, name: str) -> Manifest:
     container: dict[str, Any] = {
         "name": "registry",
-        "image": IMAGE,
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["registry", "serve", f"{_SETTINGS}/config.yml"],
         "env": [{"name": "OTEL_TRACES_EXPORTER", "value": "none"}, *_credentials(cache)],

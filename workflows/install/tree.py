@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
@@ -11,6 +10,7 @@ from workflows.install import runs
 from workflows.install.accounts import accounts
 from workflows.install.bounds import bounds
 from workflows.install.caches import caches
+from workflows.install.images import own_images, static_folder
 from workflows.install.network import policies
 from workflows.install.scheduler import scheduler
 from workflows.install.storage import kind_of, volumes
@@ -56,16 +56,10 @@ def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[s
     for kind, objects in volumes(config).items():
         found |= _kustomization(f"{VOLUMES}/{kind}", {"volume": objects})
     if overlay:
-        found |= _copied("argo") | _copied(f"overlays/{overlay}")
+        found |= _copied(config, "argo") | _copied(config, f"overlays/{overlay}")
         path = f"{INSTALL}/overlays/{overlay}/kustomization.yaml"
         found[path] = _with_volume(found[path], kind_of(config, overlay))
     return found
-
-
-def static_folder() -> Path:
-    """Where the parts lie that no configuration changes."""
-    inside = Path(__file__).parent / "static"  # of an installed wheel
-    return inside if inside.is_dir() else Path(__file__).parents[2] / INSTALL
 
 
 def _base(config: Config, contents: Mapping[str, str]) -> Mapping[str, Sequence[Manifest]]:
@@ -92,10 +86,11 @@ def _kustomization(folder: str, groups: Mapping[str, Sequence[Manifest]]) -> dic
     return {f"{folder}/kustomization.yaml": _HEADER + yaml.safe_dump(listed, sort_keys=False), **found}
 
 
-def _copied(folder: str) -> dict[str, str]:
-    source = static_folder()
+def _copied(config: Config, folder: str) -> dict[str, str]:
+    """Files that only the digests of images change."""
+    source, images = static_folder(), own_images(config)
     return {
-        f"{INSTALL}/{path.relative_to(source)}": path.read_text(encoding="utf-8")
+        f"{INSTALL}/{path.relative_to(source)}": images.written_into(path.read_text(encoding="utf-8"))
         for path in sorted((source / folder).glob("*.yaml"))
     }
 
