@@ -15,7 +15,7 @@ METADATA = ["169.254.169.254", "169.254.170.2", "168.63.129.16", "100.100.100.20
 METADATA_6 = ["fd00:ec2::254", "fe80::a9fe:a9fe", "::1", "64:ff9b::a9fe:a9fe", "64:ff9b::a00:1", "2002:a9fe:a9fe::1"]
 PRIVATE = ["10.0.0.1", "172.16.5.4", "192.168.1.1", "100.64.0.1", "198.18.0.1", "240.0.0.1"]
 PUBLIC = ["140.82.121.4", "1.1.1.1", "223.255.255.1", "172.32.0.1", "100.128.0.1"]
-OUTSIDE = ["plan", "fetch", "online", "database", "cache", "scheduler", "pull"]
+OUTSIDE = ["plan", "fetch", "online", "database", "database-command", "cache", "scheduler", "pull"]
 TEXT = """
 cache: [{upstream: docker.io}, {upstream: ghcr.io, url: "https://harbor.example"}]
 argo: {apiServer: {cidrs: [10.96.0.1/32]}, scheduler: {replicas: 1, storeSecret: db, kubeconfigSecret: all}}
@@ -58,7 +58,7 @@ def test_what_goes_out_reaches_the_internet_and_nothing_inside(tmp_path: Path, c
     assert all(reaches(component, address) for address in [*PUBLIC, "2606:4700::1111", "64:ff9b::101:101"])
 
 
-@pytest.mark.parametrize("component", ["scan", "aggregate", "evict", "results", "left", "shard", "install"])
+@pytest.mark.parametrize("component", ["scan", "load", "aggregate", "evict", "results", "left", "shard", "install"])
 def test_what_does_not_go_out_reaches_the_api_server_alone(tmp_path: Path, component: str) -> None:
     reaches = Reach(configured(tmp_path, TEXT))
     assert reaches(component, "10.96.0.1")
@@ -92,6 +92,7 @@ argo: {apiServer: {cidrs: [10.96.0.1/32]}}
         "fetch": {"10.1.0.1"},
         "online": set(),
         "database": {"10.1.0.3", "10.1.0.4"},
+        "database-command": set(),
         "cache": {"10.1.0.2"},
         "scheduler": {"10.1.0.1", "10.1.0.3", "10.1.0.5", "10.1.0.6"},
         "pull": {"10.1.0.3"},
