@@ -80,7 +80,8 @@ def resolve_manifests(
     allowance = allowance or Allowance(ReadBudget(), "limits.lookup")
     lookup = _Lookup(location, client, cancelled, allowance, memory or Memory())
     offers = lookup.offers(reference)
-    chosen = choose(platforms, offers)
+    # An image that is named with its platform and once more without is one.
+    chosen = list({offer.digest: offer for offer in choose(platforms, offers)}.values())
     if not chosen:
         platforms_there = sorted({str(platform) for platform, _ in offers})
         have = ", ".join(platforms_there[:_MOST_NAMED]) or "no image at all"
