@@ -22,7 +22,9 @@ from orchestrator.volume import Volume
 from tests.aggregation import make_target
 
 ODD = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
-FINDINGS = st.builds(Finding, id=ODD, kind=st.just("vulnerability"), package=ODD, version=ODD, title=ODD)
+FINDINGS = st.builds(
+    Finding, id=ODD.map("CVE-{}".format), kind=st.just("vulnerability"), package=ODD, version=ODD, title=ODD
+)
 LIBRARY = st.fixed_dictionaries(
     {"type": st.just("library"), "name": ODD.filter(bool), "bom-ref": st.sampled_from(["a", "b"])},
     optional={"description": ODD},
