@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import PermanentError, ScanmatrixError
+from orchestrator.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,9 +60,9 @@ def is_internal(reason: str) -> bool:
 
 
 def _describe(what: str, error: Exception) -> str:
-    """What happened, in text that every encoding and every column can take."""
+    """What happened, in text that every encoding and every column can take, and without secrets."""
     try:
-        said = str(error).encode("utf-8", "backslashreplace").decode()
+        said = mask(str(error).encode("utf-8", "backslashreplace").decode())
     except Exception:  # noqa: BLE001 - an exception whose message cannot be made is still an exception
         said = ""
     said = said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…"

@@ -1,4 +1,4 @@
-"""Log lines of our programs: one line for each message, with all that is hidden in it made visible."""
+"""Log lines of our programs: one for each message, without secrets, and with all that is hidden in it made visible."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import traceback
 
 from orchestrator.kit.text import visible_lines, visible_message
+from orchestrator.masking import mask
 
 #: Environment variable that has the command `scanmatrix` show the traceback of what nobody foresaw.
 DEBUG_VARIABLE = "SCANMATRIX_DEBUG"
@@ -35,11 +36,11 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The message; whatever others have made of its exception is not used."""
-        line = f"{self._program}: {visible_message(record.getMessage())}"
+        line = f"{self._program}: {visible_message(mask(record.getMessage()))}"
         error = record.exc_info[1] if record.exc_info else None
         if error is None:
             return line
         if not self._tracebacks:
             return f"{line} ({self._hint})" if self._hint else line
         trace = traceback.format_exception(type(error), error, error.__traceback__, limit=_CALLS)
-        return f"{line}\n  {visible_lines(''.join(trace).rstrip())}"
+        return f"{line}\n  {visible_lines(mask(''.join(trace).rstrip()))}"

@@ -77,3 +77,10 @@ def test_a_guard_within_another_is_told_once(caplog: pytest.LogCaptureFixture) -
     with pytest.raises(InternalError, match="inner"), guarded("outer"), guarded("inner"):
         raise ValueError
     assert len(caplog.records) == 1
+
+
+def test_no_secret_of_an_exception_is_told() -> None:
+    token = "ghp_" + "x" * 36
+    with pytest.raises(InternalError) as caught, guarded("x"):
+        raise ValueError(f"https://user:{token}@git.example/x")
+    assert token not in str(caught.value)

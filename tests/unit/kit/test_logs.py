@@ -8,10 +8,10 @@ import pytest
 from orchestrator.kit.logs import _Formatter
 
 
-def nest(depth: int) -> None:
+def nest(depth: int, said: str = "deep\nscanmatrix: all is well\x1b[2J") -> None:
     if depth:
-        nest(depth - 1)
-    raise ValueError("deep\nscanmatrix: all is well\x1b[2J")
+        nest(depth - 1, said)
+    raise ValueError(said)
 
 
 def record(message: str, *args: object, depth: int | None = None) -> logging.LogRecord:
@@ -46,3 +46,13 @@ def test_a_traceback_is_bounded_and_cannot_pass_for_messages(depth: int) -> None
     assert len(trace) < 100
     assert "ValueError" in trace[-2]
     assert "\x1b" not in text
+
+
+def test_no_secret_of_an_exception_is_logged() -> None:
+    token = "ghp_" + "x" * 36
+    try:
+        nest(0, f"https://user:{token}@git.example/x?token={token}")
+    except ValueError:
+        info = sys.exc_info()
+    message = logging.LogRecord("x", logging.ERROR, "x.py", 1, "cannot read %s", (f"https://u:{token}@h/",), info)
+    assert token not in _Formatter("scanmatrix", tracebacks=True, hint="").format(message)
