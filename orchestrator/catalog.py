@@ -7,9 +7,12 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from orchestrator import model
 from orchestrator.config import Config, default_image
 from orchestrator.documents import encode
+from orchestrator.lock_file import LOCK, LockFile, read_lock, stale
 from orchestrator.quantities import parse_duration
 from orchestrator.scan_template import (
     PLACEHOLDER,
@@ -37,19 +40,25 @@ def templates_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[1] / "templates"
 
 
-def load_catalog(config: Config | None = None, *, base: Path | None = None) -> dict[str, model.Scan]:
+def load_catalog(
+    config: Config | None = None, *, base: Path | None = None, locked: bool = True
+) -> dict[str, model.Scan]:
     """Every scan there is, by name in alphabetical order: the shipped ones and those the configuration adds.
 
     A template of the configuration replaces the shipped one of the same name (logged as a warning). Parameters are
-    filled into the commands; built-in scans get the orchestrator's own image.
+    filled into the commands; built-in scans get the orchestrator's own image. Where there is a `scanmatrix.lock` beside
+    the configuration, every other scan has its image by the digest that is locked; one that is not locked there keeps
+    its tag (logged as a warning, refused where the configuration is strict).
 
     Args:
         config: adds templates and sets parameters; None for the shipped scans as they are.
         base: folder that relative template paths start from, instead of the configuration's own.
+        locked: False for the images as the templates name them.
 
     Raises:
-        CatalogError: a template has mistakes, two added ones have the same name, or the configuration names a scan or
-            a parameter that does not exist.
+        CatalogError: a template has mistakes, two added ones have the same name, the configuration names a scan or
+            a parameter that does not exist, or a scan is locked for another image than its template's.
+        LockFileError: `scanmatrix.lock` cannot be used.
     """
     problems: list[Problem] = []
     shipped = _read_all(sorted(templates_folder().glob("*.yaml")), problems)
@@ -63,7 +72,28 @@ def load_catalog(config: Config | None = None, *, base: Path | None = None) -> d
         raise CatalogError(problems)
     image = config.image if config else default_image()
     parameters = config.scans.parameters if config else {}
-    return {name: _scan(template, parameters.get(name, {}), image) for name, template in templates.items()}
+    scans = {name: _scan(template, parameters.get(name, {}), image) for name, template in templates.items()}
+    return _locked(scans, config.base) if config and locked else scans
+
+
+def _locked(scans: dict[str, model.Scan], folder: Path) -> dict[str, model.Scan]:
+    """The scans with their images as they are locked, where there is a lock file."""
+    lock = read_lock(folder)
+    if lock is None:
+        return scans
+    if problems := stale(lock, ((name, scan.image) for name, scan in scans.items() if not scan.builtin)):
+        raise CatalogError([Problem(str(folder / LOCK), 0, problem) for problem in problems])
+    return {name: scan if scan.builtin else _lock(scan, lock) for name, scan in scans.items()}
+
+
+def _lock(scan: model.Scan, lock: LockFile) -> model.Scan:
+    entry = lock.scans.get(scan.name)
+    if entry is None:
+        _log.warning(
+            "scan %r is not in %s, so it runs by the tag %s: run `scanmatrix lock`", scan.name, LOCK, scan.image
+        )
+        return scan
+    return msgspec.structs.replace(scan, image=entry.reference, named=entry.image, digests=entry.digests)
 
 
 def _added(config: Config, base: Path | None, problems: list[Problem]) -> list[Path]:

@@ -19,6 +19,7 @@ from orchestrator.export_sections import ExportsSection
 from orchestrator.notification_sections import NotifySection
 from orchestrator.policy_section import PolicySection
 from orchestrator.quantities import Duration
+from orchestrator.scanners_section import ScannersSection
 from orchestrator.scheduling import ScheduleSection
 from orchestrator.sections import (
     Allow,
@@ -67,6 +68,7 @@ class Config(Section):
         insecure: registries spoken to without TLS verification.
         rescan_after: seconds a result stays fresh, by scan; `default` for the others; empty means always scan.
         allow: scanner images that may run; None allows all.
+        scanners: which scanners are trusted, and whether their images must be named by digest.
         image: the orchestrator's own image, for pull, built-in scans and aggregation in the cluster.
     """
 
@@ -79,6 +81,7 @@ class Config(Section):
     limits: LimitsSection = LimitsSection()
     rescan_after: dict[str, Duration] = Field(default_factory=dict)
     allow: Allow | None = None
+    scanners: ScannersSection = ScannersSection()
     policy: PolicySection = PolicySection()
     suppression: SuppressionSection = SuppressionSection()
     exports: ExportsSection = ExportsSection()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
-from orchestrator.volume import Volume
+from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,7 +38,7 @@ def open_results(config: Config, run: str | None = None) -> RunResults:
     from orchestrator.results.ledger import finished_runs
     from orchestrator.results.run import RunResults
 
-    volume = Volume(config.volume.path)
+    volume = volume_of(config)
     finished = finished_runs(volume)
     if run is None and not finished:
         raise UsageError(
@@ -61,7 +61,7 @@ def list_results(config: Config, *, most: int | None = None) -> tuple[RunSummary
     from orchestrator.results.overview import summary_of
     from orchestrator.results.run import RunResults
 
-    volume = Volume(config.volume.path)
+    volume = volume_of(config)
     return tuple(summary_of(RunResults(volume, run)) for run in finished_runs(volume)[:most])
 
 
@@ -95,7 +95,7 @@ def differences(
     """
     from orchestrator.results import difference
 
-    volume = Volume(config.volume.path)
+    volume = volume_of(config)
     if between is not None:
         return difference.between(volume, *between)
     if since is not None:
@@ -115,7 +115,7 @@ def who_has(config: Config, id_: str) -> pd.DataFrame:
     """
     from orchestrator.results.search import who_has
 
-    return who_has(Volume(config.volume.path), id_)
+    return who_has(volume_of(config), id_)
 
 
 def export(config: Config, run: str | None, name: str, *, to: str = "") -> str:

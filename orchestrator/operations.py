@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.engines.interface import Silent
 from orchestrator.errors import UsageError
-from orchestrator.volume import Volume
+from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.engines.interface import Engine, Observer
     from orchestrator.engines.status import RunStatus
     from orchestrator.model import Ledger, Plan
+    from orchestrator.volume import Volume
 
 _HOLDER = re.compile(r"process (\d+) on (\S+)")
 
@@ -36,8 +37,10 @@ def run(plan: Plan, config: Config, *, observer: Observer | None = None) -> Ledg
 
     Raises:
         EngineError: the run itself broke; what was done is kept, the same call goes on with it.
+        UnpinnedError: the configuration is strict, and the plan names images of scanners by tags.
     """
-    return make_engine(config).run(plan, Volume(config.volume.path), observer or Silent())
+    _check_strict(plan, config)
+    return make_engine(config).run(plan, volume_of(config), observer or Silent())
 
 
 def make_engine(config: Config, *, mounted: bool = False) -> Engine:
@@ -61,8 +64,10 @@ def submit(plan: Plan, config: Config) -> str:
         Name of its Workflow, which is the run's id.
 
     Raises:
-        UsageError: the engine is not `argo`, or the cluster is not ready for this plan.
+        UsageError: the engine is not `argo`, the cluster is not ready for this plan, or the configuration is strict and
+            the plan names images of scanners by tags.
     """
+    _check_strict(plan, config)
     return _cluster_engine(config, "submit").submit(plan)
 
 
@@ -72,7 +77,7 @@ def follow(config: Config, run_id: str) -> Iterator[RunStatus]:
         return _argo(config).follow(run_id)
     from orchestrator.engines.local_status import follow_local
 
-    return follow_local(run_id, Volume(config.volume.path))
+    return follow_local(run_id, volume_of(config))
 
 
 def status(config: Config, run_id: str) -> RunStatus:
@@ -85,7 +90,7 @@ def status(config: Config, run_id: str) -> RunStatus:
         return _argo(config).status(run_id)
     from orchestrator.engines.local_status import local_status
 
-    return local_status(run_id, Volume(config.volume.path))
+    return local_status(run_id, volume_of(config))
 
 
 def list_runs(config: Config) -> tuple[RunStatus, ...]:
@@ -94,7 +99,7 @@ def list_runs(config: Config) -> tuple[RunStatus, ...]:
         return _argo(config).runs()
     from orchestrator.engines.local_status import local_runs
 
-    return local_runs(Volume(config.volume.path))
+    return local_runs(volume_of(config))
 
 
 def logs(config: Config, run_id: str, target: str, scan: str) -> Iterator[str]:
@@ -114,7 +119,7 @@ def logs(config: Config, run_id: str, target: str, scan: str) -> Iterator[str]:
         return _argo(config).logs(run_id, found, scan)
     from orchestrator.engines.local_status import local_log
 
-    return local_log(run_id, found, scan, Volume(config.volume.path))
+    return local_log(run_id, found, scan, volume_of(config))
 
 
 def retry(config: Config, run_id: str, *, observer: Observer | None = None) -> str:
@@ -127,7 +132,7 @@ def retry(config: Config, run_id: str, *, observer: Observer | None = None) -> s
         return _argo(config).retry(run_id)
     from orchestrator.steps.plan import read_plan
 
-    run(read_plan(run_id, Volume(config.volume.path)), config, observer=observer)
+    run(read_plan(run_id, volume_of(config)), config, observer=observer)
     return run_id
 
 
@@ -142,7 +147,7 @@ def cancel(config: Config, run_id: str) -> tuple[str, ...]:
     """
     if config.engine == "argo":
         return _argo(config).cancel(run_id)
-    return (_interrupt(run_id, Volume(config.volume.path)),)
+    return (_interrupt(run_id, volume_of(config)),)
 
 
 def delete(config: Config, run_id: str) -> tuple[str, ...]:
@@ -156,7 +161,15 @@ def delete(config: Config, run_id: str) -> tuple[str, ...]:
 
 def fetch(config: Config, run_id: str) -> Ledger:
     """Bring the results of a run from the cluster's volume to `volume.path` here, and return its ledger."""
-    return _cluster_engine(config, "fetch").fetch(run_id, Volume(config.volume.path))
+    return _cluster_engine(config, "fetch").fetch(run_id, volume_of(config))
+
+
+def _check_strict(plan: Plan, config: Config) -> None:
+    """A plan may have been made when nobody was strict."""
+    if config.scanners.strict:
+        from orchestrator.scanners.pinning import require_digests_of
+
+        require_digests_of(plan)
 
 
 def _argo(config: Config, *, mounted: bool = False) -> ArgoEngine:

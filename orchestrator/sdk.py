@@ -22,8 +22,9 @@ import msgspec
 from orchestrator import config as _config
 from orchestrator.errors import UsageError
 from orchestrator.git_url import NO_CREDENTIALS, holds_credentials
+from orchestrator.lock_file import LOCK
+from orchestrator.scanners_section import DISTRUSTED
 from orchestrator.sections import Git, TargetSource
-from orchestrator.volume import Volume
 from orchestrator.yaml_source import SourceError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from orchestrator.inventory import Entry
     from orchestrator.model import Ledger, Plan, Scan
     from orchestrator.planning import Past
+    from orchestrator.volume import Volume
     from orchestrator.yaml_source import Problem
     from workflows import Kind
     from workflows.install import Overlay
@@ -47,7 +49,11 @@ CONFIG_FILE = Path("scanmatrix.yaml")
 
 
 def load_config(
-    path: Path | str | None = None, *, references: Sequence[str] = (), volume: Path | str | None = None
+    path: Path | str | None = None,
+    *,
+    references: Sequence[str] = (),
+    volume: Path | str | None = None,
+    strict: bool = False,
 ) -> Config:
     """The configuration: a file with the environment laid over it, or the defaults.
 
@@ -56,6 +62,7 @@ def load_config(
         references: images, paths of local archives, or URLs of repositories (`https://…#ref`), to scan instead of the
             configured targets.
         volume: folder to use instead of `volume.path`.
+        strict: refuse scanner images that are named by a tag, whatever the configuration says.
 
     Raises:
         UsageError: the configuration has mistakes, or a reference is empty.
@@ -68,6 +75,8 @@ def load_config(
         changes["targets"] = tuple(_source(reference) for reference in references)
     if volume is not None:
         changes["volume"] = config.volume.model_copy(update={"path": Path(volume).absolute()})
+    if strict:
+        changes["scanners"] = config.scanners.model_copy(update={"strict": True})
     return config.model_copy(update=changes)
 
 
@@ -240,6 +249,8 @@ def _contents(config: Config) -> dict[str, str]:
     named = [source.csv.path for source in config.targets if source.csv and source.csv.git is None]
     named += config.scans.templates
     named += _suppression_files(config)
+    named += [] if config.scanners.deny_file is None else [config.scanners.deny_file]
+    named += [name for name in (LOCK, DISTRUSTED) if (config.base / name).exists()]
     found = {"scanmatrix.yaml": config.path.read_text(encoding="utf-8")}
     for name in named:
         if Path(name).name != name or not (config.base / name).is_file():
@@ -318,7 +329,9 @@ def _run_id(run: str) -> str:
 
 
 def _volume(config: Config) -> Volume:
-    return Volume(config.volume.path)
+    from orchestrator.scanners.rules import volume_of
+
+    return volume_of(config)
 
 
 def _entries(config: Config, catalog: Mapping[str, Scan], scans: tuple[str, ...]) -> tuple[Entry, ...]:

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.errors import PermanentError, TemporaryError
+from orchestrator.model import Distrust
 
 #: How the versions of a database are named, after the moment they were made, UTC; later ones of the same second `-1`, …
 VERSION_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -67,11 +68,17 @@ def version_time(version: str) -> datetime | None:
 
 
 class Volume:
-    """Paths on one volume; makes no folder until something is written."""
+    """Paths on one volume; makes no folder until something is written.
 
-    def __init__(self, root: Path) -> None:
+    Attributes:
+        root: its folder.
+        distrusted: whose results on it are not believed, beside what is built in; see `orchestrator.scanners`.
+    """
+
+    def __init__(self, root: Path, *, distrusted: tuple[Distrust, ...] = ()) -> None:
         # Resolved: scanners refuse paths with `..` in them, and so shall nobody see another path than we do.
         self.root = root.resolve()
+        self.distrusted = distrusted
 
     def __repr__(self) -> str:
         return f"Volume({str(self.root)!r})"

@@ -1,12 +1,12 @@
 """What the scheduler's part of the store must do on every database; imported as `tests.store_suite` is."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Barrier, Thread
 
 import pytest
 
-from orchestrator.model import Name
+from orchestrator.model import Distrust, Name
 from orchestrator.results.store.backlog.interface import Rules, Submission, Wanted
 from orchestrator.results.store.backlog.store import BacklogStore
 from orchestrator.volume import Volume
@@ -396,3 +396,19 @@ def test_many_names_of_one_target(store):
     want(store, row)
     [claim] = take(store, "run-1").claims
     assert claim.entries == entries
+
+
+def test_a_suspect_result_is_due_at_once_and_its_version_is_no_news(store, volume):
+    write_run(volume, "run-0", day(-1), {"a/sbom": [], "b/sbom": []}, versions=("1", "db"))
+    write_run(volume, "run-1", day(-0.5), {"a/sbom": []}, versions=("2", "db"))
+    store.take_in_all(volume)
+    want(store, wanted("a"), wanted("b"))
+    doubting = Volume(volume.root, distrusted=(Distrust(reason="odd", scan="sbom", versions=("2",)),))
+    store.take_in_all(doubting)
+    want(store, wanted("a"), wanted("b"), look=2)
+    submission = take(store, "run-2")
+    assert cells_of(submission) == {"a/sbom"}  # and not b, whose version is older than a suspect one
+    finish(store, doubting, submission, DAY, a__sbom="skipped: scanner distrusted: odd")
+    assert take(store, "run-3") is None
+    store.now = DAY + timedelta(seconds=RULES.longest_retry + 1)
+    assert cells_of(take(store, "run-4")) == {"a/sbom"}

@@ -9,13 +9,14 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from orchestrator.model import Name, Outcome, Severity
+from orchestrator.documents import encode, read, spell_time
+from orchestrator.model import Distrust, Ledger, Name, Outcome, Severity
 from orchestrator.results import NoResultsError
 from orchestrator.results.store import DamagedRunError, SchemaError, Store, Version, writing
 from orchestrator.results.store import cells as cells_module
 from orchestrator.results.store.connection import make_engine, parse_url
 from orchestrator.results.store.interface import Container, Workload
-from orchestrator.volume import Volume
+from orchestrator.volume import Volume, write_atomic
 from tests.stored_runs import LOG4J, day, finding, rows_of, write_run
 
 HOUR, WEEK = 3600, 7 * 86400
@@ -366,3 +367,68 @@ def test_two_at_once(url, volume):
     assert failed == []
     rows = rows_of(url)
     assert (len(rows["cells"]), len(rows["runs"])) == (24, 6)
+
+
+ODD = Distrust(reason="odd", scan="dependency", versions=("2",))
+
+
+def _distrusting(volume, *rules):
+    return Volume(volume.root, distrusted=rules)
+
+
+def test_results_of_a_scanner_that_is_not_trusted_any_more_are_suspect(url, volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)], "b/dependency": []})
+    write_run(volume, "run-2", day(2), {"c/dependency": [finding(1)], "c/virus": []}, versions=("2", "db"))
+    store.take_in_all(volume)
+    before = rows_of(url)
+    store.take_in_all(_distrusting(volume, ODD))
+    ages = {"default": WEEK}
+    assert [(each.target, each.scan, each.why) for each in store.stale(ages, day(3))] == [
+        ("c", "dependency", "suspect")
+    ]
+    counts = {(each.scan, each.freshness): each.targets for each in store.states(ages, day(3))}
+    assert counts == {("dependency", "fresh"): 2, ("dependency", "suspect"): 1, ("virus", "fresh"): 1}
+    holders = {each.target: each.suspect for each in store.who_has("CVE-2025-1").rows}
+    assert holders == {"a": "", "c": "scanner distrusted: odd"}
+    assert {state.scan: bool(state.suspect) for state in store.target("c").states} == {
+        "dependency": True,
+        "virus": False,
+    }
+    assert store.versions()["dependency"].scanner == "1"
+    store.take_in_all(volume)  # somebody took it back
+    after = rows_of(url)
+    assert before.pop("scanner_rules")
+    assert after.pop("scanner_rules")
+    assert after == before
+
+
+def test_a_period_marks_what_ran_in_it_whenever_it_is_taken_in(url, volume, store):
+    for number in (1, 2, 3):
+        write_run(volume, f"run-{number}", day(number), {f"{'abc'[number - 1]}/dependency": []}, versions=("2", "db"))
+    moments = {"since": spell_time(day(1.5)), "until": spell_time(day(2.5))}
+    rule = msgspec.structs.replace(ODD, **moments)
+    for run in ("run-3", "run-1", "run-2"):
+        store.take_in(_distrusting(volume, rule), run)
+    assert [each.target for each in store.stale({"default": WEEK}, day(3)) if each.why == "suspect"] == ["b"]
+
+
+def test_a_believed_result_takes_the_place_of_a_suspect_one(url, volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]}, versions=("2", "db"))
+    doubting = _distrusting(volume, ODD)
+    store.take_in_all(doubting)
+    write_run(volume, "run-2", day(2), {"a/dependency": [finding(1)]}, versions=("1", "db"))
+    store.take_in_all(doubting)
+    assert store.stale({"default": WEEK}, day(3)) == ()
+    assert store.target("a").states[0].suspect == ""
+
+
+def test_the_versions_that_are_denied_by_this_program_are_suspect_without_any_rule(volume, store):
+    write_run(volume, "run-1", day(1), {"a/general": []}, versions=("0.69.4", "db"))
+    store.take_in_all(volume)
+    assert store.stale({"default": WEEK}, day(2)) == ()  # what wrote it says that it is Grype
+    ledger = read(volume.results("run-1") / "ledger.json", Ledger)
+    rows = tuple(msgspec.structs.replace(row, scanner="trivy") for row in ledger.rows)
+    write_atomic(volume.results("run-1") / "ledger.json", encode(msgspec.structs.replace(ledger, rows=rows)))
+    store.take_in_all(volume)
+    assert [each.why for each in store.stale({"default": WEEK}, day(2))] == ["suspect"]
+    assert "CVE-2026-33634" in store.target("a").states[0].suspect

@@ -11,6 +11,7 @@ import yaml
 
 from orchestrator.catalog import load_catalog
 from orchestrator.planning.parts import common_sets, wanted_by_images
+from orchestrator.scanners.pinning import require_digests
 from orchestrator.steps.items import fit_for_cluster
 from orchestrator.steps.plan import pack
 from workflows import matrix, schedule
@@ -46,7 +47,10 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
     settings = settings_of(config)
     if kind is Kind.TEMPLATE:
         limits = config.limits.document(config.volume.budget)
-        return [plain(schedule.template(tuple(load_catalog(config).values()), limits, _sets(plan), settings))]
+        scans = tuple(load_catalog(config).values())
+        if config.scanners.strict:
+            require_digests(scans)
+        return [plain(schedule.template(scans, limits, _sets(plan), settings))]
     if kind is Kind.SCHEDULE:
         if config.argo.schedule is None:
             raise RenderError("argo.schedule is not set; give it five cron fields, such as '0 3 * * *'")

@@ -10,6 +10,7 @@ from hera.workflows import models as m
 
 from orchestrator.catalog import scan_digests
 from orchestrator.cluster.labels import RUN as RUN_LABEL
+from orchestrator.model import Decision
 from orchestrator.planning.parts import wanted_by_images
 from orchestrator.steps.items import is_repository
 from workflows import matrix, pods
@@ -73,9 +74,11 @@ def workflow(shard: Shard, sets: Sequence[frozenset[str]], settings: Settings) -
     plan = shard.plan
     items = items_by_task(shard.waves, sets)
     wanted = set(wanted_by_images(plan))
+    still = {cell.scan for cell in plan.cells} - {cell.scan for cell in plan.cells if cell.decision is Decision.RUN}
     shape = matrix.Shape(
         run=plan.run,
-        scans=plan.scans,
+        # A scan none of whose cells runs, because its image is denied, say, has not even its database refreshed.
+        scans=tuple(scan for scan in plan.scans if scan.name not in still),
         limits=plan.limits,
         waves=len(shard.waves),
         sets=tuple(sets),

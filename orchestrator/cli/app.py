@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import catalog, install, matrix, render, results, runs, schedule, store
+from orchestrator.cli import catalog, install, matrix, render, results, runs, schedule, store, trust
 
 app = typer.Typer(
     name="scanmatrix",
@@ -45,6 +45,8 @@ app.command("delete")(runs.delete)
 app.command("schedule")(schedule.schedule)
 app.command("render")(render.render)
 app.command("install")(install.install)
+app.command("lock")(trust.lock)
+app.command("distrust")(trust.distrust)
 app.command("templates")(catalog.templates)
 app.command("lint")(catalog.lint)
 app.add_typer(results.app)

@@ -18,7 +18,7 @@ def install(
         typer.Option(metavar="FOLDER", help="Write it and Argo into this folder instead.", show_default=False),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse what would be more open than it need be, instead of a warning.")
+        bool, typer.Option("--strict", help="Refuse scanner images that are named by a tag, and what is open too wide.")
     ] = False,
     update_images: Annotated[
         Path | None,
@@ -36,7 +36,7 @@ def install(
     from orchestrator import sdk
     from orchestrator.cli.output import complain
 
-    settings = sdk.load_config(config)
+    settings = sdk.load_config(config, strict=strict)
     if update_images is not None:
         for changed in sdk.update_images(settings, update_images):
             typer.echo(changed)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Engine, Offline, OutputOption, References, RunId, Scans
+from orchestrator.cli.options import ConfigFile, Engine, Offline, OutputOption, References, RunId, Scans, Strict
 from orchestrator.cli.output import Output
 
 
@@ -15,6 +15,7 @@ def plan(
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,
+    strict: Strict = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show the matrix before anything starts.
@@ -26,7 +27,7 @@ def plan(
     from orchestrator import sdk
     from orchestrator.cli.output import print_data, print_plan
 
-    settings = sdk.load_config(config, references=references or ())
+    settings = sdk.load_config(config, references=references or (), strict=strict)
     planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
     planned = sdk.with_spec_size(planned, settings)
     if output is Output.TABLE:
@@ -41,6 +42,7 @@ def run(
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,
+    strict: Strict = False,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -70,7 +72,7 @@ def run(
     from orchestrator.cli.runs import choose_engine, detached, show_ledger
     from orchestrator.kit.guarding import is_internal
 
-    settings = choose_engine(sdk.load_config(config, references=references or (), volume=volume), engine)
+    settings = choose_engine(sdk.load_config(config, references=references or (), volume=volume, strict=strict), engine)
     if resume is not None:
         planned = sdk.read_plan(settings, resume)
     else:

@@ -41,6 +41,10 @@ Offline = Annotated[
         help="Ask no registry and no git host: plan from digests, commits and local archives; sizes are then unknown.",
     ),
 ]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse scanner images that are named by a tag, as with scanners.strict."),
+]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the data.")]
 Engine = Annotated[
     str | None,

@@ -117,7 +117,7 @@ def make_table(
     return table
 
 
-_STYLES = {"x": "bold green", "ok": "green", "failed": "bold red", "skipped": "yellow"}
+_STYLES = {"x": "bold green", "ok": "green", "failed": "bold red", "skipped": "yellow", "suspect": "bold red"}
 
 
 def print_plan(plan: Plan) -> None:
@@ -166,7 +166,7 @@ def print_ledger(ledger: Ledger) -> None:
     """Every cell and how it ended; how many components it has, where a scan wrote a BOM."""
     columns = ["Target", "Scan", "Outcome", "Findings", "Components", "Why"]
     rows: list[list[Cell]] = [
-        [names_of(row.references), row.scan, row.outcome.value, _count(row.findings), _count(row.components), _why(row)]
+        [names_of(row.references), row.scan, _outcome(row), _count(row.findings), _count(row.components), _why(row)]
         for row in ledger.rows
     ]
     if all(row.components is None for row in ledger.rows):
@@ -187,7 +187,13 @@ def names_of(references: Iterable[str], note: str = "") -> list[str]:
     return [f"{reference.removeprefix(here)}{note}" for reference in dict.fromkeys(references)]
 
 
+def _outcome(row: LedgerRow) -> str:
+    return "suspect" if row.suspect else row.outcome.value
+
+
 def _why(row: LedgerRow) -> str:
+    if row.suspect:
+        return row.suspect
     return f"{row.reason} (after {row.attempts} attempts)" if row.reason and row.attempts > 1 else row.reason
 
 

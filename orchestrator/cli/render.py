@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Offline, References, RunId, Scans
+from orchestrator.cli.options import ConfigFile, Offline, References, RunId, Scans, Strict
 from workflows import Kind
 
 
@@ -14,6 +14,7 @@ def render(
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,
+    strict: Strict = False,
     kind: Annotated[Kind, typer.Option(help="What to write.")] = Kind.WORKFLOW,
 ) -> None:
     """Write the matrix as Argo manifests.
@@ -25,6 +26,7 @@ def render(
     from orchestrator import sdk
 
     # Whoever runs it here, manifests are for Argo, and its cells use the tokens that there are in the cluster.
-    settings = sdk.load_config(config, references=references or ()).model_copy(update={"engine": "argo"})
+    settings = sdk.load_config(config, references=references or (), strict=strict)
+    settings = settings.model_copy(update={"engine": "argo"})
     planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     typer.echo(sdk.render(planned, settings, kind=kind), nl=False)

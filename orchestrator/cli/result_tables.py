@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.output import Output, names_of, print_data, print_table, say
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from orchestrator.model import Ledger
     from orchestrator.notifications.interface import Delivery
     from orchestrator.results.overview import RunSummary
 
@@ -42,7 +44,7 @@ def print_runs(found: Sequence[RunSummary]) -> None:
             one.run,
             one.finished,
             str(one.targets),
-            ", ".join(f"{count} {outcome}" for outcome, count in one.cells.items() if count),
+            ", ".join(f"{count} {outcome}" for outcome, count in _cells(one).items() if count),
             ", ".join(f"{count} {severity}" for severity, count in one.open.items()),
             str(one.suppressed or ""),
             "passed" if one.passed else "broken",
@@ -51,6 +53,10 @@ def print_runs(found: Sequence[RunSummary]) -> None:
     ]
     columns = ["Run", "Finished", "Targets", "Cells", "Findings", "Suppressed", "Policy"]
     print_table("", columns, rows, right=frozenset({"Targets", "Suppressed"}))
+
+
+def _cells(one: RunSummary) -> dict[str, int]:
+    return {outcome.value: count for outcome, count in one.cells.items()} | {"of them suspect": one.suspect}
 
 
 def print_merged(frame: pd.DataFrame, title: str, *, most: int, suppressed: bool) -> None:
@@ -67,13 +73,20 @@ def print_merged(frame: pd.DataFrame, title: str, *, most: int, suppressed: bool
             _some(row["owners"]),
             ", ".join(row["found_by"]),
             _absent(row),
-            _clip(row["title"]),
+            _clip(f"(suspect) {row['title']}" if row["suspect"] else row["title"]),
             *([_suppression(row)] if suppressed else ()),
         ]
         for row in frame.head(most).to_dict("records")
     ]
     print_table(title, [*columns, *(["Suppressed"] if suppressed else ())], rows)
     _more(len(frame), most)
+
+
+def print_suspects(ledger: Ledger) -> None:
+    """Which results of a run are not believed any more, a line for each scan and reason; nothing when all are."""
+    counts = Counter((row.scan, row.suspect) for row in ledger.rows if row.suspect)
+    for (scan, reason), count in counts.items():
+        say(f"suspect: {count} result{'s' if count > 1 else ''} of {scan}: {reason}")
 
 
 def _absent(row: Mapping[Any, Any]) -> str:

@@ -90,7 +90,7 @@ def show(
     Example: scanmatrix results show --severity high --fixable
     """
     from orchestrator import follow_up, sdk
-    from orchestrator.cli.result_tables import print_frame, print_merged
+    from orchestrator.cli.result_tables import print_frame, print_merged, print_suspects
     from orchestrator.results.choice import Choice, choose
 
     results = follow_up.open_results(sdk.load_config(config), run)
@@ -101,6 +101,7 @@ def show(
     found = choose(results.merged, wanted)
     if output is Output.TABLE:
         print_merged(found, f"Findings of {results.run}", most=most, suppressed=suppressed)
+        print_suspects(results.ledger)
     else:
         print_frame(found, output)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Engine, OutputOption
+from orchestrator.cli.options import ConfigFile, Engine, OutputOption, Strict
 from orchestrator.cli.output import Output
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def schedule(
             show_default=False,
         ),
     ] = None,
+    strict: Strict = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Scan again what has become stale, and at once what is new: what runs in clusters, registries and lists.
@@ -45,7 +46,7 @@ def schedule(
     from orchestrator.service.notes import Notes
     from orchestrator.service.scheduler import Scheduler
 
-    settings = choose_engine(sdk.load_config(config, volume=mounted), engine)
+    settings = choose_engine(sdk.load_config(config, volume=mounted, strict=strict), engine)
     with BacklogStore.of(settings) as store:
         if show:
             found = store.backlog()

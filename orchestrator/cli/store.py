@@ -57,11 +57,11 @@ def import_(
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import complain, print_data, print_taken_in
     from orchestrator.results.store import Store
-    from orchestrator.volume import Volume
+    from orchestrator.scanners.rules import volume_of
 
     settings = sdk.load_config(config)
     with Store.of(settings) as store:
-        found = store.take_in_all(Volume(settings.volume.path), runs)
+        found = store.take_in_all(volume_of(settings), runs)
     if output is Output.TABLE:
         print_taken_in(found)
     else:

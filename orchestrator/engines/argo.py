@@ -6,16 +6,20 @@ import json
 import logging
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.catalog import scan_digests
 from orchestrator.cluster.errors import ExpiredError, ObjectExistsError, ObjectNotFoundError, UnreachableError
 from orchestrator.cluster.labels import ARGO_WORKFLOW, RUN, SCAN, SHARD, TARGET, of_run
+from orchestrator.documents import spell_time
 from orchestrator.engines.interface import EngineError
 from orchestrator.engines.narrator import Narrator
 from orchestrator.engines.status import RunStatus, is_work, status_of
 from orchestrator.errors import UsageError
 from orchestrator.results.ledger import LEDGER, read_ledger
+from orchestrator.scanners.distrust import check_plan
+from orchestrator.scanners.rules import rules_of
 from orchestrator.steps.results import unpack
 
 if TYPE_CHECKING:
@@ -90,10 +94,12 @@ class ArgoEngine:
 
         Raises:
             TemplateMissingError: the cluster is not ready for this plan.
+            DistrustedError: a scanner of the plan is not trusted any more.
             UsageError: a Workflow of that name belongs to something else.
         """
         from workflows import Kind, manifests  # noqa: PLC0415 - imports hera
 
+        check_plan(plan, rules_of(self._config), spell_time(datetime.now(UTC)))
         self._check_template(plan)
         (manifest,) = manifests.manifests(plan, self._config, kind=Kind.SUBMISSION)
         try:

@@ -108,7 +108,13 @@ class CellRunner:
         tarball = self._volume.tarball(self._plan.run, cell.target, cell.scan)
         checkout = self._volume.checkout(self._plan.run, cell.target, cell.scan)
         record = stage(
-            self._plan, cell.target, cell.scan, self._volume, client=self._client, cancelled=self._stop.event
+            self._plan,
+            cell.target,
+            cell.scan,
+            self._volume,
+            client=self._client,
+            cancelled=self._stop.event,
+            in_image=not self._scanners.is_process(scan),
         )
         work = _fresh_folder(folder, record.attempts)
         try:

@@ -3,9 +3,10 @@
 import logging
 import threading
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import partial
 
-from orchestrator.documents import DocumentError, read
+from orchestrator.documents import DocumentError, read, spell_time
 from orchestrator.engines.cell import CellRunner
 from orchestrator.engines.crew import each
 from orchestrator.engines.interface import EngineError, Observer
@@ -18,6 +19,7 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.images.registry import RegistryClient
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, Scan, Target
+from orchestrator.scanners.distrust import refused_scans
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.database import current
 from orchestrator.steps.evict import evict
@@ -129,6 +131,7 @@ class _Execution:
     def _run_cells(self) -> None:
         self._observer.plan_started(self._plan)
         self._find_pending()
+        self._fail_distrusted_scanners()
         self._fail_missing_scanners()
         self._refresh_databases()
         for wave in self._plan.waves:
@@ -168,6 +171,11 @@ class _Execution:
         except DocumentError:
             return set()
         return {row.cell for row in ledger.rows if row.outcome is Outcome.FAILED}
+
+    def _fail_distrusted_scanners(self) -> None:
+        """Fail the cells of scanners that came to be denied since the plan was made; no database is refreshed then."""
+        for name, reason in refused_scans(self._plan, self._volume.distrusted, spell_time(datetime.now(UTC))).items():
+            self._fail_scan(name, reason)
 
     def _fail_missing_scanners(self) -> None:
         """Fail the cells of scanners that are not to be had, before anything is pulled for them."""

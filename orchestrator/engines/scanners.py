@@ -120,7 +120,7 @@ class Scanners:
 
     def missing(self, scan: Scan) -> str:
         """Why the scan cannot run here at all; empty when it can."""
-        if self._is_process(scan):
+        if self.is_process(scan):
             return self._confinement.missing()
         if self.runtime:
             return ""
@@ -131,7 +131,7 @@ class Scanners:
 
     def warning(self, scans: Iterable[Scan]) -> str:
         """What to know of how these run, before they do; empty when there is nothing."""
-        return self._confinement.warning() if any(map(self._is_process, scans)) else ""
+        return self._confinement.warning() if any(map(self.is_process, scans)) else ""
 
     def run(self, scan: Scan, attempt: Attempt, stopped: Callable[[], str]) -> Ended:
         """Run a scan once; it writes its report into the attempt's folder, as `scan.report`.
@@ -239,7 +239,7 @@ class Scanners:
             secrets: further variables, which no command line shows.
             values: what further placeholders stand for.
         """
-        process = self._is_process(scan)
+        process = self.is_process(scan)
         where = {place.name: str(place.path) if process else place.inside for place in places}
         where |= {"report": f"{where['workdir']}/{scan.report}", **(values or {})}
         argv = fill(job.argv, scan, where)
@@ -334,7 +334,7 @@ class Scanners:
                 raise
             raise ImageUnavailable(f"{_not_found(scan)}; or let it run in its container: {error}") from error
 
-    def _is_process(self, scan: Scan) -> bool:
+    def is_process(self, scan: Scan) -> bool:
         """Whether the scan runs as a process: our own code always, any other when its program is found.
 
         The scan's own program decides for its database, too, whatever the refresh command begins with (`sh -c …`):

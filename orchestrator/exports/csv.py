@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.exports.files import place, writing
-from orchestrator.exports.tabular import merged_table
+from orchestrator.exports.tabular import marked, merged_table
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
@@ -18,7 +18,8 @@ description = "the merged findings for spreadsheets"
 def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: ARG001 - needs no configuration
     """Write the merged findings; see `orchestrator.exports.interface.Export`.
 
-    The aggregate step wrote `merged.csv` already: without `to`, that is the export.
+    The aggregate step wrote `merged.csv` already: without `to`, that is the export, written anew where results came to
+    be suspect.
     """
     from pyarrow.csv import write_csv  # noqa: PLC0415 - heavy
 
@@ -26,7 +27,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
 
     path = place(results, to, "merged.csv")
     merged = results.merged  # read in any case: of a damaged run there is no export
-    if to or not path.exists():
+    if to or not path.exists() or marked(merged):
         with writing(path) as file:
             write_csv(for_csv(merged_table(merged)), file)
     return str(path)

@@ -12,13 +12,18 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.results.bom_split import target_boms
 from orchestrator.results.interface import NoResultsError
 from orchestrator.volume import atomic_file, write_atomic
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.config import Config
+    from orchestrator.model import LedgerRow
     from orchestrator.results.run import RunResults
 
 name = "cyclonedx"
@@ -26,7 +31,7 @@ description = "CycloneDX 1.6 JSON of the whole run, or, into a folder, of each t
 
 
 def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: ARG001 - every export is given it
-    """Write the BOM of a run, or those of its targets.
+    """Write the BOM of a run, or those of its targets; `metadata.properties` names the results that are suspect.
 
     Args:
         results: of a run that has ended.
@@ -46,14 +51,32 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     if not to:
         return str(results.bom)
     path = Path(to)
+    doubtful = [row for row in results.ledger.rows if row.suspect]
     try:
         if to.endswith("/") or path.is_dir():
             path.mkdir(parents=True, exist_ok=True)
             for document in target_boms(results.folder):
-                write_atomic(path / f"{document.target}.cdx.json", document.data)
+                data = _mark(document.data, [row for row in doubtful if row.target == document.target])
+                write_atomic(path / f"{document.target}.cdx.json", data)
         else:
             with results.bom.open("rb") as source, atomic_file(path) as file:
+                if doubtful:
+                    file.write(_mark(source.readline(), doubtful))
                 shutil.copyfileobj(source, file, 1024 * 1024)
     except OSError as error:
         raise ExportRefusedError(f"{to}: the BOM of run {results.run} cannot be written there: {error}") from error
     return str(path)
+
+
+def _mark(data: bytes, doubtful: Sequence[LedgerRow]) -> bytes:
+    """A document, or its first line, whose metadata say which results are suspect.
+
+    Everything but the arrays stands in the first line (`orchestrator.results.bom`).
+    """
+    if not doubtful:
+        return data
+    line, newline, rest = data.partition(b"\n")
+    head = msgspec.json.decode(line.rstrip(b",") + b"}")
+    said = [{"name": "scanmatrix:suspect", "value": f"{row.cell}: {row.suspect}"} for row in doubtful]
+    head["metadata"]["properties"] = [*head["metadata"].get("properties", ()), *said]
+    return b"".join((msgspec.json.encode(head)[:-1], b",", newline, rest))

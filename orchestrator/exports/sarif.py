@@ -113,6 +113,12 @@ def _invocation(ledger: Ledger, cut: int) -> dict[str, Any]:
     notes = [
         {"level": "error", "message": {"text": f"{row.cell}: {row.reason or 'failed'}"}} for row in failed[:_NOTES]
     ]
+    doubtful = [row for row in ledger.rows if row.suspect]
+    notes += [
+        {"level": "error", "message": {"text": f"{row.cell}: suspect: {row.suspect}"}} for row in doubtful[:_NOTES]
+    ]
+    if len(doubtful) > _NOTES:
+        notes.append({"level": "error", "message": {"text": f"{len(doubtful) - _NOTES} more results are suspect"}})
     if len(failed) > _NOTES:
         notes.append({"level": "error", "message": {"text": f"{len(failed) - _NOTES} more cells failed"}})
     if cut:
@@ -120,7 +126,7 @@ def _invocation(ledger: Ledger, cut: int) -> dict[str, Any]:
         notes.append({"level": "warning", "message": {"text": text}})
     times = {"startTimeUtc": ledger.created, "endTimeUtc": ledger.finished}
     return {
-        "executionSuccessful": not failed,
+        "executionSuccessful": not failed and not doubtful,
         **{key: time for key, time in times.items() if time},
         "toolExecutionNotifications": notes,
     }

@@ -76,6 +76,7 @@ class Results:
                     "foundBy": row.found_by,
                     "notFoundBy": row.not_found_by,
                     "kev": bool(row.kev),
+                    **({"suspect": row.suspect} if row.suspect else {}),
                 },
             }
         )

@@ -23,3 +23,8 @@ def merged_table(frame: pd.DataFrame) -> Any:
     spelt = {name: frame[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ").fillna("") for name in _TIMES}
     plain = frame.assign(**spelt, severity=frame["severity"].astype("str"))
     return pa.Table.from_pandas(plain, schema=merged_schema(), preserve_index=False).replace_schema_metadata(None)
+
+
+def marked(frame: pd.DataFrame) -> bool:
+    """Whether any of the findings is suspect, so that what the aggregate step wrote lacks the mark."""
+    return bool((frame["suspect"] != "").any())

@@ -27,7 +27,7 @@ class RunTarget(Document, frozen=True):
 
     Attributes:
         rows: its rows of the ledger.
-        whole: every cell that could find something ended ok, so what is not found any more is gone.
+        whole: every cell that could find something ended ok and is believed, so what is not found any more is gone.
     """
 
     id: str
@@ -43,8 +43,8 @@ class RunTarget(Document, frozen=True):
 
     @property
     def scanned(self) -> bool:
-        """Whether any scan of it ended ok; of others nothing is known."""
-        return any(row.outcome is Outcome.OK for row in self.rows)
+        """Whether any scan of it ended ok, and is believed; of others nothing is known."""
+        return any(row.holds for row in self.rows)
 
     def name(self, template: str) -> str:
         """A name made of a template with the fields of `orchestrator.export_sections.NAME_FIELDS`.
@@ -154,7 +154,7 @@ def _settled(row: LedgerRow, planned: dict[str, str] | None) -> bool:
     """
     if row.outcome is Outcome.SKIPPED and planned is not None:
         return not planned.get(row.cell, "")
-    return row.outcome is Outcome.OK
+    return row.holds
 
 
 def _line(text: str) -> str:

@@ -1,12 +1,12 @@
 """Digests of the OCI image specification: the two registered algorithms, checked before they become part of a path."""
 
 import hashlib
-import re
 from typing import Protocol
 
 from orchestrator.images.interface import Unsupported
+from orchestrator.kit.digests import DIGEST
 
-DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}")
+__all__ = ["DIGEST", "Hash", "check_digest", "digest_of", "new_hash"]
 
 
 class Hash(Protocol):

@@ -31,6 +31,7 @@ from orchestrator.model.suppression import (
     VexStatement,
     VexStatus,
 )
+from orchestrator.model.trust import Distrust
 
 __all__ = [
     "COMMIT",
@@ -47,6 +48,7 @@ __all__ = [
     "Cvss",
     "Database",
     "Decision",
+    "Distrust",
     "Document",
     "Fetch",
     "Finding",

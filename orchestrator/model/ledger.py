@@ -18,6 +18,7 @@ class CellRecord(Document, frozen=True):
         log: last lines the scanner wrote (locally, to stderr; in the cluster only of one that failed).
         database_version: of the database folder it was given.
         isolation: what its scanner was kept in, on this machine; empty in a cluster, whose pods the plan describes.
+        image: image in which its scanner was started, by digest where that is known; empty for a process.
     """
 
     attempts: int = 0
@@ -28,6 +29,7 @@ class CellRecord(Document, frozen=True):
     log: str = ""
     database_version: str = ""
     isolation: str = ""
+    image: str = ""
 
 
 class Outcome(StrEnum):
@@ -52,6 +54,9 @@ class LedgerRow(Document, frozen=True):
         database_age: seconds from the refresh of its database to its report (without a report, to the end of its last
             attempt); None without a database, or when that is not known.
         report_digest: `sha256:<hex>` of the report; empty unless ok.
+        scanner_image: image in which its scanner ran, by digest where that is known; empty for a process.
+        suspect: why its result is not believed, although it ended ok: its scanner, or this version of it, is not
+            trusted any more. Worked out whenever the ledger is read; empty for a result that is believed.
         note: what else to know of it, whatever its outcome: that its database was stale.
         isolation: what its scanner was kept in (local engine), in words; empty where pods are.
     """
@@ -79,6 +84,13 @@ class LedgerRow(Document, frozen=True):
     log: str = ""
     note: str = ""
     isolation: str = ""
+    scanner_image: str = ""
+    suspect: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it ended ok, and is believed."""
+        return self.outcome is Outcome.OK and not self.suspect
 
 
 class Verdict(Document, frozen=True):

@@ -8,6 +8,7 @@ from orchestrator.model.image import Target
 from orchestrator.model.policy import Policy
 from orchestrator.model.scan import Scan
 from orchestrator.model.suppression import Suppression
+from orchestrator.model.trust import Distrust
 
 
 class Decision(StrEnum):
@@ -143,6 +144,7 @@ class Plan(Document, frozen=True, dict=True):
         partial: whether these are only some of the cells that are wanted, as the scheduler takes them: what is not in
             such a plan is not gone.
         caches: what databases that are images are read through; the targets say themselves where they are read.
+        distrusted: what its configuration says of scanners that must not run, or are not believed.
     """
 
     run: str
@@ -159,6 +161,7 @@ class Plan(Document, frozen=True, dict=True):
     insecure: tuple[str, ...] = ()
     partial: bool = False
     caches: tuple[Cache, ...] = ()
+    distrusted: tuple[Distrust, ...] = ()
 
     @cached_property
     def targets_by_id(self) -> dict[str, Target]:

@@ -99,7 +99,9 @@ class Scan(Document, frozen=True):
 
     Attributes:
         name: lower-case DNS label; names the cell, its folder and its task.
-        image: scanner image pinned by version or digest.
+        image: scanner image pinned by version or digest; by digest where `scanmatrix.lock` has it.
+        named: the image as its template names it, where it is locked; that is what stood for the digest then.
+        digests: every digest by which that image is known (its index, its platforms), where it is locked.
         command: arguments with the placeholders `{tarball}`, `{report}`, `{database}`, `{workdir}`, and
             `{parameter.<name>}` for the scan's parameters (the catalog fills those in). The first is the program: a
             name on PATH, or an absolute path within the image, whose last part is then the name to look for on PATH.
@@ -125,6 +127,8 @@ class Scan(Document, frozen=True):
     image: str
     command: tuple[str, ...]
     format: str
+    named: str = ""
+    digests: tuple[str, ...] = ()
     kinds: tuple[str, ...] | None = None
     description: str = ""
     report: str = "report.json"

@@ -20,11 +20,13 @@ def refusal(scan: Scan, allow: Allow | None) -> str:
     if scan.builtin or allow is None:
         return ""
     try:
-        reference = parse(scan.image)
+        reference, named = parse(scan.image), parse(scan.named or scan.image)
     except InvalidReference as error:
         return f"scanner image not allowed: {error}"
     if reference.digest and reference.digest in allow.digests:
         return ""
-    if any(matches_strictly(pattern, reference) for pattern in allow.images):
+    # The tag of a locked image stood for its digest when it was locked; beside a digest that somebody wrote, it is
+    # just a word.
+    if any(matches_strictly(pattern, named) for pattern in allow.images):
         return ""
     return f"scanner image {scan.image} is not allowed: add it to allow.images or allow.digests"

@@ -1,5 +1,6 @@
 """The matrix: every target × every scan asked for, each cell with its decision, the waves, and the budget."""
 
+import logging
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -15,7 +16,7 @@ from orchestrator.images.allowance import Allowance
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry, scans_for
 from orchestrator.kit.guarding import guarded
-from orchestrator.model import Cache, Cell, Decision, Plan, Scan, Target, TargetKind
+from orchestrator.model import Cache, Cell, Decision, Distrust, Plan, Scan, Target, TargetKind
 from orchestrator.planning.allow import refusal
 from orchestrator.planning.budget import make_budget, make_waves, running, spell_bytes, unique_bytes
 from orchestrator.planning.interface import Past, PlanError, RepositoryResolver, Resolver
@@ -25,7 +26,12 @@ from orchestrator.planning.repositories import GitResolver, is_online, online_ho
 from orchestrator.planning.staleness import freshness
 from orchestrator.planning.targets import Draft, finish, gather
 from orchestrator.results.suppression.loading import load as load_suppression
+from orchestrator.scanners.distrust import why_refused
+from orchestrator.scanners.pinning import require_digests_of
+from orchestrator.scanners.rules import rules_of
 from orchestrator.sections import Scans
+
+_log = logging.getLogger(__name__)
 
 _ALL = "*"
 _SEVERAL = {TargetKind.IMAGE: "images", TargetKind.REPOSITORY: "source repositories"}
@@ -63,7 +69,8 @@ def make_plan(
 
     Raises:
         PlanError: an unknown scan is asked for, or the volume's budget is exceeded and may not be split.
-        SourceError: the ignore file or a VEX document is missing, or has mistakes.
+        UnpinnedError: the configuration is strict, and the image of a scan that is to run is named by a tag.
+        SourceError: the ignore file, a VEX document or the list of denied scanners is missing, or has mistakes.
     """
     chosen = [choose_scans(entry, config.scans, catalog) for entry in entries]
     suppression = load_suppression(config, tuple(catalog), now=now)
@@ -78,7 +85,8 @@ def make_plan(
     else:
         drafts = gather(entries, chosen, resolver, repositories)
     targets = tuple(finish(id_, draft) for id_, draft in drafts.items())
-    decide = _Decider(config, catalog, history or {}, now)
+    distrusted = rules_of(config)
+    decide = _Decider(config, catalog, history or {}, now, distrusted)
     cells = tuple(
         decide(target, draft, scan)
         for target, draft in zip(targets, drafts.values(), strict=True)
@@ -88,6 +96,7 @@ def make_plan(
     if only is not None:
         left = {cell.target for cell in cells}
         targets = tuple(target for target in targets if target.id in left)
+    _tell_refused(decide.refused, cells)
     cells = _refuse_oversized(config, targets, cells)
     live = running(targets, cells)
     waves = make_waves(live, config.volume.budget)
@@ -108,7 +117,10 @@ def make_plan(
         insecure=tuple(config.insecure),
         partial=partial or only is not None,
         caches=tuple(Cache(upstream=one.upstream, url=one.url, path=one.path) for one in config.cache),
+        distrusted=distrusted,
     )
+    if config.scanners.strict:
+        require_digests_of(plan)
     budget = make_budget(
         targets=live,
         cells=cells,
@@ -140,8 +152,20 @@ def wanted_sets(entries: Sequence[Entry], config: Config, catalog: Mapping[str, 
     return common_sets(frozenset(choose_scans(entry, config.scans, catalog)) for entry in images)
 
 
+def _tell_refused(refused: Mapping[str, str], cells: Sequence[Cell]) -> None:
+    """Say which scanners are not trusted: their cells are skipped, which no policy need notice."""
+    for name, reason in refused.items():
+        if count := sum(cell.scan == name and cell.reason == reason for cell in cells):
+            cells_are = "cell is" if count == 1 else "cells are"
+            _log.warning("scan %r does not run, its %d %s skipped: %s", name, count, cells_are, reason)
+
+
 class _Decider:
-    """Decides cells by the configuration; what depends on the scan alone is worked out once."""
+    """Decides cells by the configuration; what depends on the scan alone is worked out once.
+
+    Attributes:
+        refused: why scanners are not trusted, by the name of the scan.
+    """
 
     def __init__(
         self,
@@ -149,13 +173,18 @@ class _Decider:
         catalog: Mapping[str, Scan],
         history: Mapping[tuple[str, str], Past],
         now: datetime,
+        distrusted: Sequence[Distrust],
     ) -> None:
         self._catalog = catalog
         self._history = history
         self._now = now
         self._exclude = config.scans.exclude
         self._limits = {name: config.fresh_for(name) for name in catalog}
-        self._refusals = {name: refusal(scan, config.allow) for name, scan in catalog.items()}
+        moment = spell_time(now)
+        self.refused = {
+            name: reason for name, scan in catalog.items() if (reason := why_refused(scan, distrusted, moment))
+        }
+        self._refusals = {name: self.refused.get(name) or refusal(scan, config.allow) for name, scan in catalog.items()}
         self._online = {name: online_hosts(config, scan) for name, scan in catalog.items()}
 
     def __call__(self, target: Target, draft: Draft, name: str) -> Cell:

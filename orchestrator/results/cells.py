@@ -6,6 +6,7 @@
 | a record that cannot be read | failed |
 | a record of an error, or of an exit code that is no success code | failed, whatever report lies there |
 | a report that is not older than the record's begin, and whole | ok |
+| a scanner that is denied or distrusted, by its image or by what its report says | failed, whatever it found |
 | no report, and no record | failed: never ran |
 | no report, and a record without an end | failed: was cut off |
 | any other report | failed, as its format says |
@@ -15,6 +16,7 @@ In a cluster the end of an attempt is written into the record when the run ends,
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -25,7 +27,8 @@ from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError, ReportMissingError
 from orchestrator.findings.reading import ReportFile, read_report, read_report_file
 from orchestrator.kit.guarding import InternalError, guarded
-from orchestrator.model import Cell, CellRecord, Decision, LedgerRow, Outcome, Plan, Scan, Target
+from orchestrator.model import Cell, CellRecord, Decision, Distrust, LedgerRow, Outcome, Plan, Scan, Target
+from orchestrator.scanners.distrust import Made, of_row, why
 from orchestrator.volume import Volume, version_time
 
 # Clocks of a node and of a file server may differ by a little, and some filesystems keep whole seconds only.
@@ -57,7 +60,7 @@ def examine(plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume) 
         cell: the cell.
         target: its target.
         scan: its scan.
-        volume: where the run lies.
+        volume: where the run lies; knows who is not trusted, as the plan does.
     """
     row = _planned(cell, target)
     if row.outcome is Outcome.SKIPPED or row.reason:
@@ -78,13 +81,17 @@ def _examine(plan: Plan, cell: Cell, scan: Scan, volume: Volume, row: LedgerRow)
         return Examined(failed(row, f"its record cannot be read: {error}"))
     if record is not None:
         row = _with_record(row, record, plan)
+    distrusted = (*plan.distrusted, *volume.distrusted)
     try:
         _check_record(record, scan)
+        _check_scanner(_planned_scanner(scan, record, plan), distrusted)
         file = _read_file(plan.run, cell, scan, volume, record)
         report = parse_report(scan.format, file.data)
+        row = _ok(row, file, report)
+        _check_scanner(of_row(row), distrusted)
     except ReportError as error:
         return Examined(failed(row, str(error), log=record.log if record else ""))
-    return Examined(_ok(row, file, report), report, len(file.data))
+    return Examined(row, report, len(file.data))
 
 
 def standing(cell: Cell, scan: Scan, volume: Volume) -> Report | None:
@@ -167,6 +174,7 @@ def _with_record(row: LedgerRow, record: CellRecord, plan: Plan) -> LedgerRow:
         finished=record.finished,
         database_version=record.database_version,
         isolation=record.isolation,
+        scanner_image=record.image,
         database_age=_age(record.database_version, _seconds(record.finished or record.started)),
         note=f"{STALE} {spell_time(refreshed)}: its refresh failed in this run" if refreshed and stale else "",
     )
@@ -186,6 +194,22 @@ def _check_record(record: CellRecord | None, scan: Scan) -> None:
         raise ReportError(record.error)
     if record.exit_code is not None and record.exit_code not in scan.success_codes:
         raise ReportError(f"the scanner ended with exit code {record.exit_code}")
+
+
+def _planned_scanner(scan: Scan, record: CellRecord | None, plan: Plan) -> Made:
+    """What is known of a cell's scanner without its report: where no attempt began, what the plan was to run."""
+    if scan.builtin:
+        return Made(scan.name)
+    if record is None:
+        return Made(scan.name, scan.image, scan.digests, started=plan.created, finished=plan.created)
+    digests = scan.digests if record.image == scan.image else ()
+    return Made(scan.name, record.image, digests, started=record.started, finished=record.finished)
+
+
+def _check_scanner(made: Made, distrusted: Sequence[Distrust]) -> None:
+    """Refuse the report of a scanner that is not trusted."""
+    if reason := why(made, distrusted):
+        raise ReportError(reason)
 
 
 def _read_file(run: str, cell: Cell, scan: Scan, volume: Volume, record: CellRecord | None) -> ReportFile:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from orchestrator.kit.text import read_csv_cell
 from orchestrator.model import LedgerRow, Outcome, Severity
 from orchestrator.results.interface import NoResultsError
+from orchestrator.results.ledger import suspects
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -48,6 +49,7 @@ FINDING_COLUMNS = (
     "purl",
     "location",
     "fixed_version",
+    "suspect",
 )
 #: Columns of the merged findings in order: a row for each target and thing found, whoever found it.
 MERGED_COLUMNS = (
@@ -86,6 +88,7 @@ MERGED_COLUMNS = (
     "suppressed_until",
     "justification",
     "rules",
+    "suspect",
 )
 LIST_COLUMNS = frozenset(
     {
@@ -138,7 +141,10 @@ def read_findings(volume: Volume, run: str) -> pd.DataFrame:
     Raises:
         NoResultsError: the run has no findings file.
     """
-    return _read(volume.results(run) / "findings.parquet", finding_schema(), run)
+    frame = _read(volume.results(run) / "findings.parquet", finding_schema(), run)
+    reasons = {f"{target}/{scan}": reason for (target, scan), reason in suspects(volume, run).items()}
+    frame["suspect"] = frame["cell"].map(reasons).fillna("").astype("str") if reasons else ""
+    return frame.astype({"suspect": "str"})
 
 
 def read_merged(
@@ -166,7 +172,21 @@ def read_merged(
     for column in _MOMENTS & set(frame.columns):
         moments = pd.to_datetime(frame[column], utc=True, format="ISO8601", errors="coerce")
         frame[column] = moments.astype("datetime64[us, UTC]")
-    return frame
+    return _with_suspects(frame, volume, run) if "suspect" in frame else frame
+
+
+def _with_suspects(frame: pd.DataFrame, volume: Volume, run: str) -> pd.DataFrame:
+    """Merged findings with what is not believed of the scans that found them; none where one is believed."""
+    reasons = suspects(volume, run)
+    if not reasons or not {"target", "found_by"} <= set(frame.columns):
+        return frame.assign(suspect="").astype({"suspect": "str"})
+
+    def of(target: str, scans: Sequence[str]) -> str:
+        found = [(scan, reasons.get((target, scan), "")) for scan in scans]
+        return "; ".join(f"{scan}: {why}" for scan, why in found) if found and all(why for _, why in found) else ""
+
+    pairs = zip(frame["target"], frame["found_by"], strict=True)
+    return frame.assign(suspect=[of(target, list(scans)) for target, scans in pairs]).astype({"suspect": "str"})
 
 
 def count_merged(volume: Volume, run: str) -> tuple[dict[Severity, int], int]:

@@ -9,9 +9,11 @@ from typing import TypeVar
 import msgspec
 
 from orchestrator.documents import read
+from orchestrator.errors import PermanentError
 from orchestrator.kit.guarding import is_internal
-from orchestrator.model import Document, Ledger
+from orchestrator.model import Document, Ledger, LedgerRow, Outcome
 from orchestrator.results.interface import NoResultsError
+from orchestrator.scanners.distrust import Made, of_row, why
 from orchestrator.volume import Volume
 
 _log = logging.getLogger(__name__)
@@ -41,9 +43,11 @@ class _Row(msgspec.Struct, gc=False):
     target: str
     scan: str
     outcome: str
+    started: str = ""
     finished: str = ""
     scanner: str = ""
     scanner_version: str = ""
+    scanner_image: str = ""
     database_version: str = ""
 
 
@@ -53,7 +57,7 @@ class _Ledger(msgspec.Struct):
 
 
 def read_ledger(volume: Volume, run: str) -> Ledger:
-    """The ledger of a finished run.
+    """The ledger of a finished run; results that are not believed any more are marked as suspect.
 
     Raises:
         NoResultsError: there is none.
@@ -62,7 +66,48 @@ def read_ledger(volume: Volume, run: str) -> Ledger:
     path = volume.results(run) / LEDGER
     if not path.exists():
         raise NoResultsError(f"{path}: run {run} has no ledger; it never ended, or never was on this volume")
-    return read(path, Ledger)
+    return mark(read(path, Ledger), volume)
+
+
+def suspects(volume: Volume, run: str) -> dict[tuple[str, str], str]:
+    """Why results of a run are not believed, by target and scan; none where its ledger cannot be read."""
+    try:
+        rows = read_ledger(volume, run).rows
+    except PermanentError:
+        return {}
+    return {(row.target, row.scan): row.suspect for row in rows if row.suspect}
+
+
+def mark(ledger: Ledger, volume: Volume) -> Ledger:
+    """A ledger with each result marked that is not believed, by the rules of now; those of before do not count.
+
+    A cell that was skipped because an earlier result still stood is as suspect as that result.
+    """
+    earlier: dict[str, dict[str, LedgerRow]] = {}
+
+    def suspicion(row: LedgerRow) -> str:
+        if row.outcome is Outcome.OK:
+            return why(of_row(row), volume.distrusted)
+        if not row.standing:
+            return ""
+        if row.standing not in earlier:
+            earlier[row.standing] = _rows_of(volume, row.standing)
+        stood = earlier[row.standing].get(row.cell)
+        return why(of_row(stood), volume.distrusted) if stood is not None else why(Made(row.scan), volume.distrusted)
+
+    found = [(row, suspicion(row)) for row in ledger.rows]
+    if all(row.suspect == reason for row, reason in found):
+        return ledger
+    rows = tuple(msgspec.structs.replace(row, suspect=reason) for row, reason in found)
+    return msgspec.structs.replace(ledger, rows=rows)
+
+
+def _rows_of(volume: Volume, run: str) -> dict[str, LedgerRow]:
+    """The rows of another run by cell; none where it is gone."""
+    try:
+        return {row.cell: row for row in read(volume.results(run) / LEDGER, Ledger).rows}
+    except (PermanentError, OSError):
+        return {}
 
 
 def broke(ledger: Ledger) -> bool:
@@ -80,7 +125,7 @@ def history(volume: Volume, since: datetime) -> dict[tuple[str, str], Success]:
     """The newest ok result of each target and scan, for deciding what need not be scanned again.
 
     Reads only ledgers written since then, each once. A damaged one is passed over with a warning: at worst something
-    is scanned once more.
+    is scanned once more. A result that is not believed any more is none.
 
     Args:
         volume: where the runs lie.
@@ -92,7 +137,8 @@ def history(volume: Volume, since: datetime) -> dict[tuple[str, str], Success]:
     newest: dict[tuple[str, str], tuple[datetime, Success]] = {}
     for _, ledger in each_ledger(volume, _Ledger, since=since):
         for row in ledger.rows:
-            ended = moment(row.finished) if row.outcome == "ok" else None
+            believed = row.outcome == "ok" and not why(of_row(row), volume.distrusted)
+            ended = moment(row.finished) if believed else None
             known = newest.get((row.target, row.scan))
             if ended is not None and ended >= since and (known is None or ended > known[0]):
                 newest[row.target, row.scan] = (ended, _success(ledger.run, row))

@@ -22,6 +22,7 @@ class RunSummary(Document, frozen=True):
         open: merged findings by severity that are not suppressed; severities without any are left out.
         suppressed: merged findings that are.
         passed: what its policy says.
+        suspect: cells whose result is not believed any more; they are among the ok ones.
     """
 
     run: str
@@ -31,6 +32,7 @@ class RunSummary(Document, frozen=True):
     open: dict[Severity, int] = msgspec.field(default_factory=dict)
     suppressed: int = 0
     passed: bool = True
+    suspect: int = 0
 
 
 def summary_of(results: RunResults) -> RunSummary:
@@ -49,4 +51,5 @@ def summary_of(results: RunResults) -> RunSummary:
         open=found,
         suppressed=suppressed,
         passed=ledger.verdict.passed,
+        suspect=sum(bool(row.suspect) for row in ledger.rows),
     )

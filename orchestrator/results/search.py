@@ -39,7 +39,7 @@ def who_has(volume: Volume, id_: str) -> pd.DataFrame:
     targets: dict[Order, set[str]] = {}
     for name in state.names:
         if not state.gone(name):
-            for scan in state.results(name):
+            for scan in state.scans(name):
                 for order, target in state.sources(name, scan):
                     targets.setdefault(order, set()).add(target)
     wanted = Choice(id=id_, suppressed=True)

@@ -124,6 +124,7 @@ class FindingsWriter(_Writer):
                 **{name: [getattr(row, name)] * count for name in _OF_ROW},
                 **{name: [getattr(finding, name) for finding in findings] for name in _OF_FINDING},
                 **_ratings(findings),
+                "suspect": [row.suspect] * count,
             },
         )
 
@@ -160,6 +161,7 @@ class MergedWriter(_Writer):
                 "suppressed_reason": [one.reason if one else "" for one in by_hand],
                 "suppressed_until": [one.until if one else "" for one in by_hand],
                 "justification": [one.justification if one else "" for one in by_hand],
+                "suspect": [""] * count,  # of a run that ends; later it is worked out anew whenever they are read
                 **_ratings(findings),
             },
         )

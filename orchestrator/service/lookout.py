@@ -12,9 +12,9 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.inventory import collect
 from orchestrator.inventory.patterns import scopes
 from orchestrator.kit.guarding import guarded
+from orchestrator.scanners.rules import volume_of
 from orchestrator.service.pace import Pace
 from orchestrator.service.planner import workloads
-from orchestrator.volume import Volume
 
 if TYPE_CHECKING:
     import threading
@@ -81,7 +81,7 @@ class Lookout:
         number = self._store.begin_chore(LOOK, self._holder, lease=self._config.schedule.lease, again=True)
         if not number:
             return None
-        self._store.take_in_all(Volume(self._config.volume.path))
+        self._store.take_in_all(volume_of(self._config))
         with guarded("looking at the sources of targets"):
             entries = collect(self._config, catalog=self._planner.catalog)
             found = self._planner.look_up(entries)

@@ -18,6 +18,7 @@ from orchestrator.planning.targets import called, finish, gather
 from orchestrator.quantities import parse_duration
 from orchestrator.results.store.backlog.interface import Wanted
 from orchestrator.results.store.interface import Container, Workload
+from orchestrator.scanners.pinning import require_digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,12 +50,14 @@ class Planner:
         config: names sources, registries and scans.
 
     Raises:
-        UsageError: a template has mistakes.
+        UsageError: a template has mistakes, or the configuration is strict and an image is named by a tag.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self.catalog = load_catalog(config)
+        if config.scanners.strict:
+            require_digests(self.catalog.values())
 
     def look_up(self, entries: Sequence[Entry]) -> list[Found]:
         """The targets behind entries, each with its scans; what cannot be resolved is a target, too.

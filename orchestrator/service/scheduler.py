@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import ScanmatrixError, TemporaryError
 from orchestrator.results.store.backlog.interface import Rules
+from orchestrator.scanners.rules import volume_of
 from orchestrator.scheduling import RESCAN_AFTER
 from orchestrator.sdk import new_run_id
 from orchestrator.service.carrier import Carrier, Progress
@@ -26,7 +27,6 @@ from orchestrator.service.lookout import LOOK, Lookout
 from orchestrator.service.notes import Notes
 from orchestrator.service.pace import Pace
 from orchestrator.service.planner import Planner
-from orchestrator.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,7 +81,7 @@ class Scheduler:
         self._carried: dict[str, _Carried] = {}
         self._broken: Exception | None = None
         planner = Planner(config)
-        volume = Volume(config.volume.path)
+        volume = volume_of(config)
         self._carrier = Carrier(
             config, planner, store, engine, self._rules, volume=volume, notes=self.notes, stop=self._stop
         )

@@ -92,7 +92,7 @@ def _pull(options: argparse.Namespace) -> None:
         record_failure(plan, options.target, f"pull: {error}", volume)
         raise
     for scan in filter(None, options.stage.split(",")):
-        stage(plan, options.target, scan, volume)
+        stage(plan, options.target, scan, volume, in_image=True)
 
 
 def _stage(options: argparse.Namespace) -> None:
@@ -101,7 +101,7 @@ def _stage(options: argparse.Namespace) -> None:
 
     volume = Volume(options.volume)
     plan = _read_plan(options, volume)
-    record = stage(plan, options.target, options.scan, volume, may_pull=not options.no_pull)
+    record = stage(plan, options.target, options.scan, volume, may_pull=not options.no_pull, in_image=True)
     _say(f"attempt {record.attempts}")
 
 

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from orchestrator.documents import spell_time
 from orchestrator.errors import UsageError
+from orchestrator.lock_file import LOCK
 from orchestrator.planning.parts import parts, pending
+from orchestrator.scanners.distrust import check_plan
 from orchestrator.steps.items import REPOSITORIES, fit_for_cluster, make_items, without_scans
 from orchestrator.steps.left import failed_cells
 from orchestrator.steps.plan import read_plan, unpack, write_plan
@@ -72,15 +75,15 @@ def write_run(packed: str, source: ConfigSource | None, run: str, volume: Volume
         volume: where the plan goes.
 
     Raises:
-        UsageError: there is neither a plan nor a configuration.
+        UsageError: there is neither a plan nor a configuration, or a scanner of the plan is not trusted any more.
     """
     if packed:
         plan = unpack(packed)
         plan = msgspec.structs.replace(plan, run=run) if run else plan
         write_plan(plan, volume)
-        return plan
+        return _trusted(plan)
     if run and volume.plan(run).exists():
-        return read_plan(run, volume)
+        return _trusted(read_plan(run, volume))
     if source is None or not (source.git or Path(source.path).exists()):
         raise UsageError(
             f"run {run!r} has no plan on the volume, and there is no configuration: submit with the parameter `plan`"
@@ -88,6 +91,15 @@ def write_run(packed: str, source: ConfigSource | None, run: str, volume: Volume
         )
     plan = _make(source, run, volume)
     write_plan(plan, volume)
+    return plan
+
+
+def _trusted(plan: Plan) -> Plan:
+    """The plan, unless one of its scanners came to be denied since it was made: not even a database is then refreshed.
+
+    It is on the volume by now, so that the ledger can say the same of each cell.
+    """
+    check_plan(plan, (), spell_time(datetime.now(UTC)))
     return plan
 
 
@@ -166,7 +178,7 @@ def _configuration(source: ConfigSource) -> Iterator[Config]:
     from orchestrator.sections import Git  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
-        commit = check_out_yaml(source.git, source.ref, Path(folder))
+        commit = check_out_yaml(source.git, source.ref, Path(folder), suffixes=(".yaml", ".yml", LOCK))
         path = Path(folder) / source.path
         if not path.is_file() or not path.resolve().is_relative_to(Path(folder).resolve()):
             raise UsageError(f"git repository {source.git} at {commit}: there is no file {source.path!r}")
@@ -194,10 +206,13 @@ def _plan_from(config: Config, run: str, volume: Volume) -> Plan:
     from orchestrator.inventory import collect  # noqa: PLC0415
     from orchestrator.planning import make_plan  # noqa: PLC0415
     from orchestrator.results import history  # noqa: PLC0415
+    from orchestrator.scanners.rules import rules_of  # noqa: PLC0415
+    from orchestrator.volume import Volume  # noqa: PLC0415
 
     now = datetime.now(UTC)
     catalog = load_catalog(config)
     entries = collect(config, catalog=catalog)
     longest = max(config.rescan_after.values(), default=0)
-    past = history(volume, now - timedelta(seconds=longest)) if longest else {}
+    known = Volume(volume.root, distrusted=rules_of(config))
+    past = history(known, now - timedelta(seconds=longest)) if longest else {}
     return fit_for_cluster(make_plan(config, entries, catalog, run=run, now=now, history=past))

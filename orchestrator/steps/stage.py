@@ -29,6 +29,7 @@ from orchestrator.model import CellRecord, Plan, Scan, Target
 from orchestrator.quantities import parse_duration
 from orchestrator.repositories.interface import Bounds
 from orchestrator.repositories.unpack import unpack
+from orchestrator.scanners.distrust import why_refused
 from orchestrator.steps.database import pin
 from orchestrator.steps.evict import LINK_REFUSED
 from orchestrator.steps.pull import find_target, is_sound, pull
@@ -51,6 +52,7 @@ def stage(
     client: RegistryClient | None = None,
     cancelled: threading.Event | None = None,
     may_pull: bool = True,
+    in_image: bool = False,
 ) -> CellRecord:
     """Begin an attempt of a cell: its tarball and, if its scan has one, its database are there afterwards.
 
@@ -66,20 +68,24 @@ def stage(
         client: shared by several calls; by default one is made when it is needed.
         cancelled: stops a pull.
         may_pull: False in a scanner's pod, which reaches no registry.
+        in_image: whether the scanner runs in its image; otherwise it is a process.
 
     Returns:
         The cell's record as it now stands on the volume: one more attempt, begun, not finished.
 
     Raises:
-        PermanentError: the target cannot be pulled, or not be read by this scan; the record says so as well.
+        PermanentError: the target cannot be pulled, or not be read by this scan, or the scan's image is not trusted any
+            more; the record says so as well.
         TemporaryError: the registry or the repository's host failed; likewise.
     """
     found = next((each for each in plan.scans if each.name == scan), None)
     if found is None:
         raise PermanentError(f"the plan {plan.run} has no scan {scan!r}")
-    record = _begin(volume.record(plan.run, target_id, scan))
+    record = _begin(volume.record(plan.run, target_id, scan), found.image if in_image else "")
     try:
         with guarded(f"staging {target_id} for {scan}"):
+            if reason := why_refused(found, (*plan.distrusted, *volume.distrusted), _now()):
+                raise PermanentError(reason)
             target = find_target(plan, target_id)
             if not target.is_repository:
                 _check_compressions(found, target, target.compressions)
@@ -161,13 +167,13 @@ def _find_blob(target: Target, volume: Volume) -> Path:
     return blob
 
 
-def _begin(path: Path) -> CellRecord:
+def _begin(path: Path, image: str) -> CellRecord:
     """The record of the attempt that begins, and what is worth keeping of those before."""
     try:
         before = read(path, CellRecord)
     except DocumentError:
         before = CellRecord()  # none yet, or damaged: the attempt matters more than the count
-    return CellRecord(attempts=before.attempts + 1, started=before.started or _now())
+    return CellRecord(attempts=before.attempts + 1, started=before.started or _now(), image=image)
 
 
 def _check_compressions(scan: Scan, target: Target, used: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from orchestrator.cluster import labels as names
 from orchestrator.errors import ScanmatrixError
 from orchestrator.inventory import collect
 from orchestrator.planning.matrix import wanted_sets
+from orchestrator.scanners.pinning import require_digests
 from workflows import schedule
 from workflows.install.accounts import installer, installer_name
 from workflows.install.objects import container_security, manifest, pod_security
@@ -51,6 +52,8 @@ def configuration(config: Config, contents: Mapping[str, str]) -> list[Manifest]
 def templates(config: Config) -> list[Manifest]:
     """The WorkflowTemplate, and the CronWorkflow when there is `argo.schedule`."""
     catalog = load_catalog(config)
+    if config.scanners.strict:
+        require_digests(catalog.values())
     settings = settings_of(config)
     limits = config.limits.document(config.volume.budget)
     sets = wanted_sets(_entries(config, catalog), config, catalog)

@@ -115,7 +115,7 @@ def _badness(target: str, line: Mapping[str, LedgerRow], numbers: Numbers) -> tu
 
 
 def _failed(line: Mapping[str, LedgerRow]) -> int:
-    return sum(row.outcome is Outcome.FAILED for row in line.values())
+    return sum(row.outcome is Outcome.FAILED or bool(row.suspect) for row in line.values())
 
 
 def _line(target: str, line: Mapping[str, LedgerRow], scans: Sequence[str], numbers: Numbers) -> TargetView:
@@ -132,6 +132,8 @@ def _line(target: str, line: Mapping[str, LedgerRow], scans: Sequence[str], numb
 def _cell(row: LedgerRow | None, scan: str, counts: Counts) -> CellView:
     if row is None:
         return CellView("absent", "-", "", "not in the plan", scan)
+    if row.suspect:
+        return CellView("failed", "suspect", "", f"suspect: {row.suspect}; it found: {words(counts)}", scan)
     if row.outcome is not Outcome.OK:
         return CellView(row.outcome.value, row.outcome.value, "", f"{row.outcome}: {row.reason}", scan)
     note = f"; {row.note}" if row.note else ""

@@ -102,14 +102,25 @@ def top_owners(ledger: Ledger, numbers: Numbers, most: int = 20) -> tuple[list[O
 
 
 def unscanned(rows: Sequence[LedgerRow], most: int = 200) -> tuple[list[Unscanned], int]:
-    """Every cell that is not ok, gathered by scan and reason, failed ones first; and how many cells are left out."""
+    """Every cell without a result that is believed, by scan and reason, failed and suspect ones first.
+
+    Returns:
+        At most so many of them, and how many cells are left out.
+    """
     groups: dict[tuple[bool, str, str], list[LedgerRow]] = {}
     for row in rows:
-        if row.outcome is not Outcome.OK:
-            groups.setdefault((row.outcome is Outcome.SKIPPED, row.scan, row.reason), []).append(row)
+        if not row.holds:
+            late = row.outcome is Outcome.SKIPPED and not row.suspect
+            groups.setdefault((late, row.scan, row.suspect or row.reason), []).append(row)
     order = sorted(groups.items(), key=lambda pair: (pair[0][0], -len(pair[1]), pair[0]))
     shown = [
-        Unscanned(of[0].outcome.value, scan, reason, len(of), tuple(label(row) for row in of[:_NAMED]))
+        Unscanned(
+            "suspect" if of[0].suspect else of[0].outcome.value,
+            scan,
+            reason,
+            len(of),
+            tuple(label(row) for row in of[:_NAMED]),
+        )
         for (_, scan, reason), of in order[:most]
     ]
     return shown, sum(len(of) for _, of in order[most:])

@@ -72,7 +72,7 @@ def since_last(volume: Volume, run: str) -> pd.DataFrame:
     """
     ledger = _read(volume, run)
     order = ledger.order(run)
-    older, newer = State(), State()
+    older, newer = State(volume.distrusted), State(volume.distrusted)
     for name, other in each_ledger(volume, RunLedger):
         if name != run and other.order(name) < order:
             older.add(other, other.order(name))
@@ -106,7 +106,7 @@ def since(volume: Volume, moment: datetime, *, references: Sequence[str] | None 
     """
     if moment.tzinfo is None:
         raise UsageError(f"{moment}: say in which time zone, such as {moment}+00:00")
-    older, newer = State(), State()
+    older, newer = State(volume.distrusted), State(volume.distrusted)
     for run, ledger in each_ledger(volume, RunLedger):
         order = ledger.order(run)
         newer.add(ledger, order)

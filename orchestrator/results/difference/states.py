@@ -14,10 +14,12 @@ import msgspec
 
 from orchestrator.model import Outcome
 from orchestrator.results.ledger import each_ledger, moment
+from orchestrator.scanners.distrust import of_row, why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from orchestrator.model import Distrust
     from orchestrator.volume import Volume
 
 #: A target's reference and its platform (empty for a repository).
@@ -38,6 +40,11 @@ class Row(msgspec.Struct, gc=False):
     reason: str = ""
     standing: str = ""
     platform: str = ""
+    started: str = ""
+    finished: str = ""
+    scanner: str = ""
+    scanner_version: str = ""
+    scanner_image: str = ""
 
 
 class RunLedger(msgspec.Struct):
@@ -57,6 +64,7 @@ class Cell(NamedTuple):
 
     Attributes:
         holds: whether there is a result of it: it ended ok, or was skipped because an earlier one still stands.
+        suspect: why that result is not believed.
     """
 
     order: Order
@@ -64,6 +72,7 @@ class Cell(NamedTuple):
     outcome: str
     reason: str
     holds: bool
+    suspect: str = ""
 
     @property
     def run(self) -> str:
@@ -72,24 +81,28 @@ class Cell(NamedTuple):
 
 
 class _Seen:
-    """What is known of one scan of one name: its latest cell, and its latest that ended ok."""
+    """What is known of one scan of one name: its latest cell, its latest that ended ok, and the latest suspect one."""
 
-    __slots__ = ("last", "ok")
+    __slots__ = ("doubtful", "last", "ok")
 
     def __init__(self) -> None:
         self.last: Cell | None = None
         self.ok: Cell | None = None
+        self.doubtful: Cell | None = None
 
     def see(self, cell: Cell) -> None:
         if self.last is None or cell.order > self.last.order:
             self.last = cell
-        if cell.outcome == Outcome.OK and (self.ok is None or cell.order > self.ok.order):
+        if cell.suspect:
+            if self.doubtful is None or cell.order > self.doubtful.order:
+                self.doubtful = cell
+        elif cell.outcome == Outcome.OK and (self.ok is None or cell.order > self.ok.order):
             self.ok = cell
 
 
 def state_now(volume: Volume) -> State:
     """What all runs on a volume say, without one whose ledger is damaged."""
-    state = State()
+    state = State(volume.distrusted)
     for run, ledger in each_ledger(volume, RunLedger):
         state.add(ledger, ledger.order(run))
     return state
@@ -100,9 +113,13 @@ class State:
 
     Attributes:
         runs: how many are in it.
+
+    Args:
+        distrusted: rules about scanners whose results are not believed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, distrusted: Sequence[Distrust] = ()) -> None:
+        self._distrusted = distrusted
         self.runs = 0
         self._seen: dict[Name, dict[str, _Seen]] = {}
         self._numbers: dict[Name, int] = {}
@@ -116,7 +133,8 @@ class State:
         names = set()
         for row in ledger.rows:
             holds = row.outcome == Outcome.OK or bool(row.standing)
-            cell = Cell(order, row.target, row.outcome, row.reason, holds)
+            suspect = why(of_row(row), self._distrusted) if row.outcome == Outcome.OK else ""
+            cell = Cell(order, row.target, row.outcome, row.reason, holds, suspect)
             for reference in row.references:
                 name = (reference, row.platform)
                 names.add(self._numbers.setdefault(name, len(self._numbers)))
@@ -129,6 +147,10 @@ class State:
         """Every name there is in any run."""
         return self._seen.keys()
 
+    def scans(self, name: Name) -> Iterable[str]:
+        """The scans that any run had of a name."""
+        return self._seen.get(name, {}).keys()
+
     def results(self, name: Name) -> dict[str, Cell]:
         """The latest result of each scan that has one: by scan, the cell that holds it."""
         found = {scan: self._result(seen) for scan, seen in self._seen.get(name, {}).items()}
@@ -138,20 +160,27 @@ class State:
         """Runs and targets in whose merged findings the latest result of a scan is.
 
         A run that skipped the cell because the result still stands has it as well, suppressed by its own rules, but
-        only while the report is there; so the run that made the result is asked, too.
+        only while the report is there; so the run that made the result is asked, too. What a later result found that is
+        suspect is not lost either.
         """
         seen = self._seen.get(name, {}).get(scan)
-        if seen is None or (result := self._result(seen)) is None:
+        if seen is None:
+            return
+        result = self._result(seen)
+        if seen.doubtful is not None and (result is None or seen.doubtful.order > result.order):
+            yield seen.doubtful.order, seen.doubtful.target
+        if result is None:
             return
         yield result.order, result.target
         last = seen.last
-        if last is not None and last.holds and last.target == result.target and last.run != result.run:
+        stands = last is not None and last.holds and not last.suspect
+        if last is not None and stands and last.target == result.target and last.run != result.run:
             yield last.order, last.target
 
     def _result(self, seen: _Seen) -> Cell | None:
         """The latest ok cell, or what stands for it when its own run has been removed from the volume."""
         last, ok = seen.last, seen.ok
-        if last is not None and last.holds and (ok is None or ok.target != last.target):
+        if last is not None and last.holds and not last.suspect and (ok is None or ok.target != last.target):
             return last
         return ok
 
@@ -175,6 +204,8 @@ class State:
             return f"{scan} is no longer planned", max(whole, current.order)[1]
         if not last.holds:
             return f"{scan} {last.outcome}: {last.reason}", last.run
+        if last.suspect:
+            return f"{scan} is suspect: {last.suspect}", last.run
         if last.target != current.target:
             return f"{scan} has not run since the image changed", current.run
         return "", ""

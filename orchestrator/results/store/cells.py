@@ -11,15 +11,18 @@ from orchestrator.results.store.dialects import insert_new, upsert
 from orchestrator.results.store.history import History
 from orchestrator.results.store.schema import LONGEST_NAME, boms, cells, findings, states
 from orchestrator.results.store.spans import Position, unweave, weave
+from orchestrator.results.store.suspects import suspicion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
+    from orchestrator.model import Distrust
+
 _OK = Outcome.OK.value
 #: What a state takes over from its last ok cell.
-_OF_OK = ("scanner", "scanner_version", "database_version", "report_digest")
+_OF_OK = ("scanner", "scanner_version", "scanner_image", "database_version", "report_digest")
 
 
 class Known(NamedTuple):
@@ -78,7 +81,15 @@ class Cell(NamedTuple):
 class CellWriter:
     """Writes the cells of one run, within transactions of its caller."""
 
-    def __init__(self, connection: Connection, run: str, run_id: int, reports: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        run: str,
+        run_id: int,
+        reports: Mapping[str, str],
+        distrusted: Sequence[Distrust] = (),
+    ) -> None:
+        self._distrusted = distrusted
         self._connection = connection
         self._run = run
         self._run_id = run_id
@@ -130,6 +141,7 @@ class CellWriter:
         if cell.is_ok:
             change |= {"ok_run_id": self._run_id, "ok_at": at, "failures": 0}
             change |= {name: values[name] for name in _OF_OK}
+            change |= suspicion(cell.row.scan, values, self._distrusted)
             if cell.is_loud:
                 change["findings"] = len(facts)
         return change
@@ -148,11 +160,11 @@ class CellWriter:
         upsert(self._connection, cells, ("state_id", "run_id"), [self._row(cell)])
         if cell.is_ok:
             self.history.apply([(state, weave(self.history.all_spans(state), facts, here, *_neighbours(line, here)))])
-        self._rebuild(state, [*others, (here, self._row(cell))])
+        self._rebuild(state, cell.row.scan, [*others, (here, self._row(cell))])
         if _has_bom(cell) and not self._has_later_bom(cell):
             upsert(self._connection, boms, ("state_id", "digest"), [self._bom(cell)])
 
-    def _rebuild(self, state: int, of_state: Sequence[tuple[Position, Any]]) -> None:
+    def _rebuild(self, state: int, scan: str, of_state: Sequence[tuple[Position, Any]]) -> None:
         """Make a state anew out of all its cells."""
         line = sorted(of_state, key=lambda each: each[0])
         tried = [row for _, row in line if row["outcome"] != Outcome.SKIPPED.value]
@@ -164,6 +176,7 @@ class CellWriter:
         ok = tried[good[-1]] if good else None
         change |= {"ok_run_id": ok["run_id"] if ok else None, "ok_at": ok["at"] if ok else 0}
         change |= {name: ok[name] if ok else "" for name in _OF_OK}
+        change |= suspicion(scan, ok, self._distrusted) if ok else {"suspect": "", "suspect_at": 0}
         still = select(func.count()).select_from(findings).where(findings.c.state_id == state, findings.c.gone_at == 0)
         change["findings"] = self._connection.scalar(still)
         self._connection.execute(update(states).where(states.c.id == state).values(change))

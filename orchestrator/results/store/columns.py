@@ -55,3 +55,13 @@ def number(name: str) -> Column[int]:
 def words(name: str, length: int | None = None) -> Column[str]:
     """Text, empty where there is none; of so many characters at most, or of as many as the database holds."""
     return Column(name, String(length) if length else Text, nullable=False, default="")
+
+
+def later_number(name: str) -> Column[int]:
+    """The same of a table that had rows before it had this column."""
+    return Column(name, BigInteger, nullable=False, default=0, server_default="0")
+
+
+def later_words(name: str, length: int) -> Column[str]:
+    """Text in a table that had rows before it had this column; bounded, since longer text can have no default."""
+    return Column(name, String(length), nullable=False, default="", server_default="")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.results.ledger import finished_runs
-from orchestrator.results.store import migration, names, one_target, queries, retention, search, writing
+from orchestrator.results.store import migration, names, one_target, queries, retention, search, suspects, writing
 from orchestrator.results.store.connection import make_engine, mask, parse_url, told, writing_alone
 from orchestrator.results.store.interface import (
     Changes,
@@ -104,10 +104,17 @@ class Store:
             DamagedRunError: its files there cannot be believed; cells already taken in are whole.
             StoreGoneError: the database stays away; take the run in again later.
         """
-        return self._write(lambda connection: writing.take_in(connection, volume, run))
+
+        def take(connection: Connection) -> TakenIn:
+            suspects.remark(connection, volume.distrusted)
+            return writing.take_in(connection, volume, run)
+
+        return self._write(take)
 
     def take_in_all(self, volume: Volume, runs: Sequence[str] | None = None) -> TakenInAll:
         """Take in every finished run on a volume that the store lacks, or has from before its ledger was written anew.
+
+        Results that came to be distrusted since the last time are marked as suspect, and others are not any more.
 
         Args:
             volume: where they lie.
@@ -116,6 +123,7 @@ class Store:
         Raises:
             StoreGoneError: the database stays away; call it again later.
         """
+        self._write(lambda connection: suspects.remark(connection, volume.distrusted))
         asked = tuple(runs or reversed(finished_runs(volume)))
         taken, damaged = [], {}
         for run in self._write(lambda connection: writing.lacking(connection, volume, asked)):

@@ -85,7 +85,8 @@ class Stale(Document, frozen=True):
 
     Attributes:
         reference: the first of the target's names.
-        why: `never` ended ok, `old`, or `version`: its scanner or database is another than the scan has now.
+        why: `never` ended ok, `suspect` where that result is not believed, `old`, or `version`: its scanner or
+            database is another than the scan has now.
         scanned: when it last ended ok; None for never.
         outcome: of the last attempt; None when there was none yet.
         failures: how many attempts have failed since then.
@@ -122,6 +123,7 @@ class Holder(Document, frozen=True):
         owners: who answers for these names.
         uses: workloads that ran the target when the cluster was last looked at.
         since: when it was first seen there.
+        suspect: why the newest result of that scan is not believed; empty when it is.
     """
 
     target: str
@@ -136,6 +138,7 @@ class Holder(Document, frozen=True):
     fixed_version: str
     since: datetime
     uses: tuple[Use, ...] = ()
+    suspect: str = ""
 
 
 class Holders(Document, frozen=True):
@@ -172,6 +175,8 @@ class State(Document, frozen=True):
         scanned: when it last ended ok; None for never.
         failures: how many attempts have failed since then.
         findings: of the last ok cell; equal ones are counted once.
+        scanner_image: image in which the scanner of the last ok cell ran; empty for a process.
+        suspect: why that cell's result is not believed; empty when it is.
     """
 
     scan: str
@@ -185,6 +190,8 @@ class State(Document, frozen=True):
     scanner: str
     version: Version
     report_digest: str
+    scanner_image: str = ""
+    suspect: str = ""
 
 
 class TargetView(Document, frozen=True):
@@ -205,7 +212,7 @@ class StateCount(Document, frozen=True):
 
     Attributes:
         outcome: of the newest cell; None when there is none yet.
-        freshness: `never` ended ok, `stale` or `fresh` by age.
+        freshness: `never` ended ok, `suspect` where its result is not believed, otherwise `stale` or `fresh` by age.
     """
 
     scan: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, exists, func, literal, or_, select, union_all
@@ -44,11 +45,14 @@ def stale(
         # Results from the future (a clock that was wrong) are taken for fresh, as the plan does.
         before = int(now.timestamp()) - age if age is not None else None
         old = states.c.ok_at <= before if before is not None else states.c.ok_at >= 0
+        found += _stale(connection, scan, states.c.suspect_at > 0, "suspect", limit=limit, asked_since=asked_since)
+        old = and_(old, states.c.suspect_at == 0)
         found += _stale(connection, scan, old, "old", limit=limit, asked_since=asked_since)
         version = versions.get(scan)
         if version is not None and before is not None and _is_other(connection, scan, version, before):
             other = and_(
                 states.c.ok_at > before,
+                states.c.suspect_at == 0,
                 or_(states.c.scanner_version != version.scanner, states.c.database_version != version.database),
             )
             found += _stale(connection, scan, other, "version", limit=limit, asked_since=asked_since)
@@ -76,7 +80,7 @@ def _stale(
         query = query.where(states.c.last_at >= int(asked_since.timestamp()))
     return [
         (
-            (row.ok_at, row.target, scan),
+            (0 if row.suspect_at else row.ok_at, row.target, scan),
             answer(
                 Stale,
                 row,
@@ -112,7 +116,7 @@ def versions(connection: Connection) -> dict[str, Version]:
     for scan in _scans(connection):
         newest = (
             select(states.c.scanner_version, states.c.database_version)
-            .where(states.c.scan == scan, states.c.ok_at > 0)
+            .where(states.c.scan == scan, states.c.ok_at > 0, states.c.suspect_at == 0)
             .order_by(states.c.ok_at.desc())
             .limit(1)
         )
@@ -152,9 +156,19 @@ def count_states(connection: Connection, ages: Mapping[str, int], now: datetime)
             .group_by(states.c.outcome)
             for name, within in ranges.items()
         ]
-    rows = connection.execute(union_all(*parts)).all() if parts else []
+    counts = Counter[tuple[str, str, str]]()
+    for row in connection.execute(union_all(*parts)).all() if parts else []:
+        counts[row.scan, row.outcome, row.freshness] += row.targets
+    # The few that are suspect are taken out of what the index alone told.
+    doubtful = select(states.c.scan, states.c.outcome, states.c.ok_at).where(states.c.suspect_at > 0)
+    for row in connection.execute(doubtful):
+        age = ages.get(row.scan, ages.get(DEFAULT))
+        fresh = age is not None and row.ok_at > max(int(now.timestamp()) - age, 0)
+        counts[row.scan, row.outcome, "fresh" if fresh else "stale"] -= 1
+        counts[row.scan, row.outcome, "suspect"] += 1
     found = [
-        StateCount(scan=row.scan, outcome=outcome(row.outcome), freshness=row.freshness, targets=row.targets)
-        for row in rows
+        StateCount(scan=scan, outcome=outcome(ended), freshness=freshness, targets=targets)
+        for (scan, ended, freshness), targets in counts.items()
+        if targets
     ]
     return tuple(sorted(found, key=lambda each: (each.scan, each.outcome or "", each.freshness)))

@@ -30,6 +30,8 @@ from orchestrator.results.store.columns import (
     KEYLESS,
     OPTIONS,
     id_column,
+    later_number,
+    later_words,
     metadata,
     number,
     reference,
@@ -43,6 +45,8 @@ LONGEST = 4000
 LONGEST_ID = 255
 #: Of names that are part of a key.
 LONGEST_NAME = 512
+#: Of why a result is not believed.
+LONGEST_REASON = 500
 
 _GONE = text("gone_at > 0")
 
@@ -136,11 +140,16 @@ states = Table(
     words("scanner_version", 100),
     words("database_version", 100),
     words("report_digest", 80),
+    later_words("scanner_image", LONGEST_NAME),
+    later_number("suspect_at"),
+    later_words("suspect", LONGEST_REASON),
     UniqueConstraint("target_id", "scan"),
     # What is stale by age, and the counts of the whole matrix, out of the index alone; what is stale by versions.
     Index("ix_states_scan_ok_at", "scan", "ok_at", "outcome", "scanner_version", "database_version"),
     Index("ix_states_scan_versions", "scan", "scanner_version", "database_version", "ok_at"),
     Index("ix_states_last_at", "last_at"),
+    # The few whose newest ok result, of this moment, is not believed; 0 for all others.
+    Index("ix_states_suspect_at", "suspect_at"),
     **OPTIONS,
 )
 
@@ -163,6 +172,7 @@ cells = Table(
     words("report_digest", 80),
     words("note"),
     words("log"),
+    later_words("scanner_image", LONGEST_NAME),
     **KEYLESS,
 )
 
@@ -226,5 +236,13 @@ boms = Table(
     words("path", LONGEST_NAME),
     run_column("run_id"),
     number("at"),
+    **KEYLESS,
+)
+
+scanner_rules = Table(
+    "scanner_rules",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False),
     **KEYLESS,
 )

@@ -45,7 +45,7 @@ def who_has(connection: Connection, name: str, limit: int) -> Holders:
         .subquery()
     )
     query = (
-        select(page, states.c.scan, states.c.target_id, targets.c.target)
+        select(page, states.c.scan, states.c.suspect, states.c.target_id, targets.c.target)
         .join(states, states.c.id == page.c.state_id)
         .join(targets, targets.c.id == states.c.target_id)
         .order_by(states.c.target_id, page.c.state_id, page.c.fact_id)

@@ -94,7 +94,7 @@ class _Run:
         targets = write_targets(self._connection, described, self._files.names, created)
         pairs = {row.cell: (targets[row.target], row.scan) for row in ledger.rows}
         write_states(self._connection, pairs.values())
-        self._writer = CellWriter(self._connection, ledger.run, run, self._files.reports)
+        self._writer = CellWriter(self._connection, ledger.run, run, self._files.reports, self._volume.distrusted)
         known = self._known_states(list(targets.values()))
         present = self._present(run) if again else {}
         todo: dict[str, Cell] = {}
@@ -174,4 +174,5 @@ def _values(row: LedgerRow, created: int) -> dict[str, Any]:
         "report_digest": clip(row.report_digest, 80),
         "note": clip(row.note, LONGEST_NAME),
         "log": clip(row.log),
+        "scanner_image": clip(row.scanner_image, LONGEST_NAME),
     }

@@ -1,6 +1,7 @@
 """What a Workflow of a run does, out of the plan and what lies on the volume."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.catalog import load_catalog
 from orchestrator.documents import encode
 from orchestrator.errors import UsageError
 from orchestrator.model import Decision, Ledger, LedgerRow, Limits, Outcome, Plan
@@ -192,3 +194,31 @@ def test_an_archive_of_another_machine_fails_in_the_plan_of_a_configuration(volu
     assert path.exists()
     assert {cell.decision for cell in made.cells} == {Decision.FAIL}
     assert divide(made, volume) == Work((), {})
+
+
+def test_a_plan_made_before_its_scanner_was_denied_starts_nothing_and_says_why(volume):
+    made = plan(("a",))
+    denied = msgspec.structs.replace(made.scans[1], image="ghcr.io/aquasecurity/trivy:0.69.4")
+    made = msgspec.structs.replace(made, scans=(made.scans[0], denied))
+    for packed in (pack(made), ""):  # brought along, and as a shard or a retry finds it
+        with pytest.raises(UsageError, match=r"virus: .*CVE-2026-33634"):
+            write_run(packed, None, made.run, volume)
+    assert read_plan(made.run, volume) == made  # for the ledger, which says the same of each cell
+    cells = tuple(skip(cell) if cell.scan == "virus" else cell for cell in made.cells)
+    assert write_run(pack(msgspec.structs.replace(made, cells=cells)), None, "run-2", volume)
+
+
+def test_a_configuration_in_git_has_its_lock_file_there(volume, tmp_path):
+    digest = f"sha256:{'a' * 64}"
+    catalog = {scan.name: scan.image for scan in load_catalog().values() if not scan.builtin}
+    entries = {name: {"image": image, "digest": digest} for name, image in catalog.items()}
+    (tmp_path / "scanmatrix.lock").write_text(json.dumps({"schema": 1, "scans": entries}))
+    (tmp_path / "scanmatrix.yaml").write_text(
+        f"targets: [{{image: 'x.example/a@{digest}', scans: [virus]}}]\nlimits: {{retries: 0}}\n"
+    )
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "--quiet"], ["add", "scanmatrix.yaml", "scanmatrix.lock"], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *command], check=True)
+    source = ConfigSource("scanmatrix.yaml", f"file://{tmp_path}")
+    (scan,) = write_run("", source, "run-3", volume).scans
+    assert scan.image == f"{catalog['virus']}@{digest}"

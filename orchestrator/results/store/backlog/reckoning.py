@@ -7,6 +7,7 @@ another way.
     could not be run, n times in a row   the nth pause after the last try
     failed n times in a row              the nth pause after the last failure
     skipped                              as if it were a result
+    suspect                              at once; when it could not be made anew since, the longest pause after that
     ok, by versions that are not the newest    when the result has the age from which on that counts
     ok                                   when the result is too old
 
@@ -24,6 +25,7 @@ from orchestrator.model import Outcome
 from orchestrator.results.store.backlog.tables import scan_versions, wanted
 from orchestrator.results.store.dialects import insert_new
 from orchestrator.results.store.schema import states
+from orchestrator.results.store.suspects import unbelieved_versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +66,8 @@ def learn(connection: Connection, now: int) -> bool:
         for row in map(tuple, connection.execute(seen))
         if row not in known
     ]
+    doubtful = unbelieved_versions(connection) if new else set()
+    new = [row for row in new if (row["scan"], row["scanner_version"], row["database_version"]) not in doubtful]
     for row in new:
         insert_new(connection, scan_versions, [row])
     return bool(new)
@@ -87,6 +91,9 @@ def _due(rules: Rules, now: int, newest: Mapping[str, tuple[str, str]]) -> Colum
         (states.c.failures > 0, last_at + _pause(states.c.failures, rules)),
         (and_(states.c.ok_at == 0, states.c.outcome == Outcome.SKIPPED.value), last_at + age),
         (states.c.ok_at == 0, 0),
+        # Skipped since then: its scanner is not trusted yet.
+        (and_(states.c.suspect_at > 0, states.c.last_at > states.c.ok_at), last_at + rules.longest_retry),
+        (states.c.suspect_at > 0, 0),
         (_outdated(rules, newest), ok_at + version_age),
         else_=ok_at + age,
     )

@@ -1,0 +1,101 @@
+"""`scanmatrix lock` and `scanmatrix distrust`: which scanners run, and which are not believed."""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import ConfigFile, OutputOption
+from orchestrator.cli.output import Output
+
+
+def lock(
+    config: ConfigFile = None,
+    update: Annotated[
+        list[str] | None,
+        typer.Option("--update", "-u", metavar="SCAN", help="Only this scan; may be repeated.", show_default=False),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; the exit status is 2 when the file is out of date.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no registry; what is locked stays, what is new needs a digest.")
+    ] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Lock every scan's image to a digest, in scanmatrix.lock beside the configuration.
+
+    Runs, manifests and schedules then use these digests, whatever the tags stand for later.
+
+    Example: scanmatrix lock --check
+    """
+    from orchestrator import sdk, trust
+    from orchestrator.cli.output import print_data, print_table
+
+    found = trust.lock(sdk.load_config(config), only=update or (), offline=offline, check=check)
+    if output is not Output.TABLE:
+        print_data(found, output)
+        return
+    rows = [[one.scan, one.what, one.image, one.now or one.before] for one in found]
+    print_table("", ["Scan", "Change", "Image", "Digest"], rows)
+
+
+def distrust(
+    scan: Annotated[
+        str | None,
+        typer.Argument(metavar="SCAN", help="Name of a scan, or a glob; all entries are listed without it."),
+    ] = None,
+    config: ConfigFile = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="REPOSITORY", help="Only with such an image.", show_default=False)
+    ] = None,
+    digest: Annotated[
+        str | None, typer.Option(metavar="DIGEST", help="Only with the image of this digest.", show_default=False)
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Only in this version, or glob of such.", show_default=False)
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="First day or moment.", show_default=False)
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Last day or moment.", show_default=False)
+    ] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; needed.", show_default=False)] = None,
+    lift: Annotated[bool, typer.Option("--lift", help="Trust it again.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Stop trusting a scanner: it runs nowhere any more, and what it found is marked as suspect.
+
+    Written into scanmatrix.distrusted.yaml beside the configuration.
+
+    Example: scanmatrix distrust general --from 2026-03-19 --to 2026-03-24 --reason CVE-2026-33634
+    """
+    from orchestrator import sdk, trust
+    from orchestrator.cli.output import print_data, print_table
+    from orchestrator.errors import UsageError
+    from orchestrator.scanners_section import DistrustSection
+    from orchestrator.validation import validate
+    from orchestrator.yaml_source import Source, SourceError
+
+    settings = sdk.load_config(config)
+    given = {
+        "scan": scan, "image": image, "digest": digest, "version": version, "from": since, "to": until, "reason": reason
+    }  # fmt: skip
+    data = {key: value for key, value in given.items() if value is not None}
+    if not data:
+        entries = [one.model_dump(by_alias=True, exclude_none=True) for one in trust.distrusted(settings)]
+        if output is Output.TABLE:
+            print_table("", [key.capitalize() for key in given], [[e.get(key, "") for key in given] for e in entries])
+        else:
+            print_data(entries, output)
+        return
+    if lift:
+        if scan is None:
+            raise UsageError("--lift: say which scan")
+        typer.echo(f"{trust.trust(settings, scan)} entries about {scan} taken out")
+        return
+    section, problems = validate(DistrustSection, Source("distrust", data))
+    if section is None:
+        raise SourceError(problems)
+    new = trust.distrust(settings, section)
+    typer.echo("written; bring a cluster up to date by `scanmatrix install`" if new else "that is written already")
