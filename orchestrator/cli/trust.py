@@ -71,7 +71,7 @@ def distrust(
     Example: scanmatrix distrust general --from 2026-03-19 --to 2026-03-24 --reason CVE-2026-33634
     """
     from orchestrator import sdk, trust
-    from orchestrator.cli.output import print_data, print_table
+    from orchestrator.cli.output import print_data, print_table, say
     from orchestrator.errors import UsageError
     from orchestrator.scanners_section import DistrustSection
     from orchestrator.validation import validate
@@ -92,10 +92,10 @@ def distrust(
     if lift:
         if scan is None:
             raise UsageError("--lift: say which scan")
-        typer.echo(f"{trust.trust(settings, scan)} entries about {scan} taken out")
+        say(f"{trust.trust(settings, scan)} entries about {scan} taken out")
         return
     section, problems = validate(DistrustSection, Source("distrust", data))
     if section is None:
         raise SourceError(problems)
     new = trust.distrust(settings, section)
-    typer.echo("written; bring a cluster up to date by `scanmatrix install`" if new else "that is written already")
+    say("written; bring a cluster up to date by `scanmatrix install`" if new else "that is written already")
