@@ -19,6 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from orchestrator.engines.process import Job, run_job
 from orchestrator.errors import TemporaryError
 from orchestrator.images.reference import InvalidReference, parse
@@ -246,8 +248,12 @@ def find_runtime(label: str) -> Runtime | None:
 
 
 def _full_name(image: str) -> str:
-    """The image with its registry; one that cannot be read stays as it is, for the runtime to refuse."""
+    """The image with its registry, and of tag and digest the digest alone, which decides: podman refused both before 4.
+
+    One that cannot be read stays as it is, for the runtime to refuse.
+    """
     try:
-        return str(parse(image))
+        reference = parse(image)
+        return str(msgspec.structs.replace(reference, tag="") if reference.digest else reference)
     except InvalidReference:
         return image
