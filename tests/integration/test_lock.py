@@ -1,6 +1,8 @@
 """`scanmatrix lock` against a real registry: what is locked is what runs, whatever its tag stands for later."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,55 @@ def test_strict_refuses_a_tag_in_every_command(folder: Path) -> None:
         done = scanmatrix(*command, "--strict", cwd=folder)
         assert (done.returncode, done.stdout) == (2, "")
         assert "own (corp/own:1)" in done.stderr
+
+
+SHIPPED = {
+    "docker.io": ["aquasec/trivy:0.68.2", "anchore/grype:v0.110.0", "anchore/syft:v1.18.1", "clamav/clamav:1.4.3_base"],
+    "ghcr.io": ["ossf/scorecard:v5.1.1"],
+}
+
+
+def test_the_commands_of_the_documentation(registry: Registry, tmp_path: Path) -> None:
+    """Every command of docs/supply-chain.md, in its order, with caches that hold the shipped scanners' images."""
+    for images in SHIPPED.values():
+        for image in images:
+            registry.push(image, samples.small())
+    caches = [{"upstream": upstream, "url": registry.url} for upstream in SHIPPED]
+    target = {"image": f"x.example/a@sha256:{'b' * 64}", "scans": ["general", "virus"]}
+    config = {"targets": [target], "cache": caches, "limits": {"retries": 0}}
+    (tmp_path / "scanmatrix.yaml").write_text(yaml.safe_dump(config))
+    page = (Path(__file__).parents[2] / "docs" / "supply-chain.md").read_text()
+    commands = [
+        shlex.split(line, comments=True)
+        for block in re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        for line in block.splitlines()
+    ]
+    assert len(commands) == 7
+    for program, *arguments in commands:
+        assert program == "scanmatrix"
+        done = scanmatrix(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, (arguments, done.stderr)
+    locked = json.loads((tmp_path / "scanmatrix.lock").read_text())["scans"]
+    assert {entry["digest"] for entry in locked.values()} == {samples.small().digest}
+    assert len(locked) == 6
+    assert yaml.safe_load((tmp_path / "scanmatrix.distrusted.yaml").read_text()) == []
+    plan = json.loads(scanmatrix("plan", "--offline", "--strict", "--output", "json", cwd=tmp_path).stdout)
+    assert all(scan["image"].endswith(f"@{samples.small().digest}") for scan in plan["scans"])
+
+
+def test_one_switch_drops_a_scanner_and_lifting_it_brings_it_back(folder: Path) -> None:
+    configure(folder, f"corp/own@sha256:{'c' * 64}")
+    lock(folder, "--offline")
+
+    def decisions() -> set[str]:
+        made = json.loads(scanmatrix("plan", "--offline", "--output", "json", cwd=folder).stdout)
+        return {cell["decision"] for cell in made["cells"]}
+
+    assert decisions() == {"run"}
+    assert scanmatrix("distrust", "own", "--reason", "odd", cwd=folder).returncode == 0
+    assert decisions() == {"skip"}
+    listed = json.loads(scanmatrix("distrust", "--output", "json", cwd=folder).stdout)
+    assert listed == [{"scan": "own", "reason": "odd"}]
+    assert scanmatrix("distrust", "own", "--lift", cwd=folder).returncode == 0
+    assert decisions() == {"run"}
+    assert scanmatrix("distrust", "own", cwd=folder).returncode == 2  # no reason
