@@ -212,6 +212,12 @@ def _plan(shape: Shape, settings: Settings) -> Script:
         arguments += ["--outputs", _OUTPUTS]
         names = set_names(shape)
         arguments += [f"--set={name}={','.join(sorted(scans))}" for name, scans in names.items()]
+        # What this template starts: the plan must not say that another image ran.
+        arguments += [
+            f"--image={scan.name}={literal(scan.image, where=f'scan {scan.name}: image')}"
+            for scan in shape.scans
+            if scan.named
+        ]
         outputs = _outputs("images", *(f"images-{name}" for name in names), REPOSITORIES, "shards", "scans")
     plans = shape.in_cluster
     step = pods.step(settings, *arguments, registry=plans, config_map=plans, git=plans)

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _plan(options: argparse.Namespace) -> None:
     """Put the plan on the volume, and say what this Workflow does of it."""
-    from orchestrator.steps.incluster import ConfigSource, divide, write_outputs, write_run
+    from orchestrator.steps.incluster import ConfigSource, check_images, divide, write_outputs, write_run
     from orchestrator.steps.room import make_room
 
     volume = Volume(options.volume)
@@ -70,6 +70,7 @@ def _plan(options: argparse.Namespace) -> None:
         if scan.database:
             volume.databases(scan.name).mkdir(parents=True, exist_ok=True)
     if options.outputs:
+        check_images(plan, dict(options.image))
         work = divide(plan, volume, shard=options.shard, only=options.only)
         write_outputs(plan, work, options.outputs, dict(options.set))
         _say(f"{make_room(plan, work.images, volume)} bytes of cached images removed")
@@ -250,6 +251,9 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--set", type=_set, default=[], action="append", help="scans that have a pod for an image: NAME=a,b"
     )
+    plan.add_argument(
+        "--image", type=_image, default=[], action="append", help="locked image that the Workflow starts: SCAN=NAME"
+    )
     plan.add_argument("--outputs", type=Path, help="folder for the Workflow's output parameters")
     # Argo makes no file of a script without a source.
     plan.add_argument("packed", type=Path, nargs="?", help="file with the packed plan; may be missing or empty")
@@ -319,6 +323,11 @@ def _add_install(commands: Any) -> None:
 def _set(text: str) -> tuple[str, frozenset[str]]:
     name, _, scans = text.partition("=")
     return name, frozenset(scans.split(","))
+
+
+def _image(text: str) -> tuple[str, str]:
+    name, _, image = text.partition("=")
+    return name, image
 
 
 def _say(line: str) -> None:

@@ -6,18 +6,23 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.catalog import load_catalog
+from orchestrator.config import default_config
 from orchestrator.documents import encode
 from orchestrator.errors import UsageError
 from orchestrator.model import Decision, Ledger, LedgerRow, Limits, Outcome, Plan
 from orchestrator.planning.parts import pending
-from orchestrator.steps.incluster import ConfigSource, Work, divide, write_outputs, write_run
+from orchestrator.steps.incluster import ConfigSource, Work, check_images, divide, write_outputs, write_run
 from orchestrator.steps.plan import PlanExists, pack, read_plan, write_plan
 from orchestrator.volume import Volume, write_atomic
 from tests.unit.steps.plans import plan, skip
+from workflows.manifests import plain, to_yaml
+from workflows.schedule import template
+from workflows.settings import settings_of
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -222,3 +227,31 @@ def test_a_configuration_in_git_has_its_lock_file_there(volume, tmp_path):
     source = ConfigSource("scanmatrix.yaml", f"file://{tmp_path}")
     (scan,) = write_run("", source, "run-3", volume).scans
     assert scan.image == f"{catalog['virus']}@{digest}"
+
+
+def test_a_template_from_before_the_lock_runs_nothing_under_another_images_name():
+    digest = f"sha256:{'a' * 64}"
+    made = plan(("a",))
+    locked = msgspec.structs.replace(made.scans[1], image=f"clamav:1@{digest}", named="clamav:1")
+    by_digest = msgspec.structs.replace(made, scans=(made.scans[0], locked))
+    check_images(made, {})
+    check_images(by_digest, {"virus": f"clamav:1@{digest}", "general": "x"})
+    for plan_, images in (
+        (by_digest, {}),
+        (by_digest, {"virus": "clamav:1@sha256:b"}),
+        (made, {"virus": locked.image}),
+    ):
+        with pytest.raises(UsageError, match="virus"):
+            check_images(plan_, images)
+    skipped = tuple(skip(cell) if cell.scan == "virus" else cell for cell in made.cells)
+    check_images(msgspec.structs.replace(by_digest, cells=skipped), {})
+
+
+def test_the_template_says_which_images_it_starts():
+    digest = f"sha256:{'a' * 64}"
+    scans = plan(("a",)).scans
+    locked = msgspec.structs.replace(scans[1], image=f"clamav:1@{digest}", named="clamav:1")
+    for shown, expected in ((scans, []), ((scans[0], locked), [f"--image=virus=clamav:1@{digest}"])):
+        made = to_yaml([plain(template(shown, Limits(), (), settings_of(default_config(environment={}))))])
+        [step] = [one for one in yaml.safe_load(made)["spec"]["templates"] if one["name"] == "plan"]
+        assert [word for word in step["script"]["command"] if word.startswith("--image")] == expected
