@@ -1,11 +1,11 @@
-"""Whether a scanner is believed: the one decision, whoever asks, and whenever.
+"""Whether a scanner is believed: the one decision, for all who ask, and at any time.
 
 | who asks | about | when it is not believed |
 |---|---|---|
 | the plan | a scan's image, now | its cells are skipped |
 | the engine, before a cell | the same, of a plan that may be old | the cell fails |
 | the ledger, when a run ends | what the report says of its scanner | the cell fails |
-| whoever reads earlier results | what the ledger says of theirs | the result is suspect |
+| everything that reads earlier results | what the ledger says of theirs | the result is suspect |
 
 An image is recognised by its repository, on whatever registry or mirror, under whatever prefix; its version by the tag
 (`v0.69.4` and `0.69.4-amd64` are 0.69.4) or by what the report says; and by digest.

@@ -105,7 +105,7 @@ def unscanned(rows: Sequence[LedgerRow], most: int = 200) -> tuple[list[Unscanne
     """Every cell without a result that is believed, by scan and reason, failed and suspect ones first.
 
     Returns:
-        At most so many of them, and how many cells are left out.
+        At most `most` of them, and how many cells are left out.
     """
     groups: dict[tuple[bool, str, str], list[LedgerRow]] = {}
     for row in rows:

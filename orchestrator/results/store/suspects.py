@@ -1,7 +1,7 @@
 """Which targets and scans stand by a result that is not believed: marked when results come in, and when rules change.
 
 A mark is worked out from the newest ok result of a target and scan; what it found stays, and stays in sight. The rules
-are those of whoever takes runs in; a digest of them tells whether all marks have to be worked out anew.
+are those of the process that imports runs; a digest of them tells whether all marks have to be worked out anew.
 """
 
 from __future__ import annotations
