@@ -21,7 +21,7 @@ from workflows.databases import database_tasks, database_templates
 from workflows.layouts import Template, image_templates, set_names
 from workflows.repositories import REPOSITORY, repository_templates
 from workflows.secrets import refuse_in_scans
-from workflows.settings import ALLOWANCE, SCRATCH, TEMPLATE
+from workflows.settings import ALLOWANCE, SCRATCH, TEMPLATE, literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
