@@ -17,13 +17,13 @@ import msgspec
 from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.results.bom_split import target_boms
 from orchestrator.results.interface import NoResultsError
+from orchestrator.results.ledger import suspects
 from orchestrator.volume import atomic_file, write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from orchestrator.config import Config
-    from orchestrator.model import LedgerRow
     from orchestrator.results.run import RunResults
 
 name = "cyclonedx"
@@ -51,12 +51,12 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     if not to:
         return str(results.bom)
     path = Path(to)
-    doubtful = [row for row in results.ledger.rows if row.suspect]
+    doubtful = suspects(results.volume, results.run)
     try:
         if to.endswith("/") or path.is_dir():
             path.mkdir(parents=True, exist_ok=True)
             for document in target_boms(results.folder):
-                data = _mark(document.data, [row for row in doubtful if row.target == document.target])
+                data = _mark(document.data, {cell: why for cell, why in doubtful.items() if cell[0] == document.target})
                 write_atomic(path / f"{document.target}.cdx.json", data)
         else:
             with results.bom.open("rb") as source, atomic_file(path) as file:
@@ -68,7 +68,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     return str(path)
 
 
-def _mark(data: bytes, doubtful: Sequence[LedgerRow]) -> bytes:
+def _mark(data: bytes, doubtful: Mapping[tuple[str, str], str]) -> bytes:
     """A document, or its first line, whose metadata say which results are suspect.
 
     Everything but the arrays stands in the first line (`orchestrator.results.bom`).
@@ -77,6 +77,8 @@ def _mark(data: bytes, doubtful: Sequence[LedgerRow]) -> bytes:
         return data
     line, newline, rest = data.partition(b"\n")
     head = msgspec.json.decode(line.rstrip(b",") + b"}")
-    said = [{"name": "scanmatrix:suspect", "value": f"{row.cell}: {row.suspect}"} for row in doubtful]
+    said = [
+        {"name": "scanmatrix:suspect", "value": f"{target}/{scan}: {why}"} for (target, scan), why in doubtful.items()
+    ]
     head["metadata"]["properties"] = [*head["metadata"].get("properties", ()), *said]
     return b"".join((msgspec.json.encode(head)[:-1], b",", newline, rest))
