@@ -18,7 +18,7 @@ from workflows.cell import fill, retry, scanner_environment
 from workflows.settings import ALLOWANCE, SCRATCH, literal
 
 if TYPE_CHECKING:
-    from orchestrator.model import Database, Scan
+    from orchestrator.model import Database, Fetch, Scan
     from workflows.matrix import Shape
     from workflows.settings import Settings
 
@@ -51,15 +51,15 @@ def database_templates(scan: Scan, database: Database, shape: Shape, settings: S
     """The pods of a scan's database; when one fails, the database from before stays."""
     if database.fetch is None:
         return [_commanded(scan, database, shape, settings)]
-    fetch = _fetch(scan, database, shape, settings)
-    return [fetch, _load(scan, database, shape, settings)] if database.load else [fetch]
+    fetched = _fetch(scan, database, database.fetch, shape, settings)
+    return [fetched, _load(scan, database, shape, settings)] if database.load else [fetched]
 
 
 def _ended(task: str, ways: tuple[str, ...]) -> str:
     return "(" + " || ".join(f"{task}.{way}" for way in ways) + ")"
 
 
-def _fetch(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
+def _fetch(scan: Scan, database: Database, fetch: Fetch, shape: Shape, settings: Settings) -> Container:
     """Our own code, which verifies what mirrors serve."""
     outputs = [m.Parameter(name=_LOAD, value_from=m.ValueFrom(path=f"{_OUTPUTS}/{_LOAD}"))] if database.load else None
     return Container(
@@ -69,7 +69,7 @@ def _fetch(scan: Scan, database: Database, shape: Shape, settings: Settings) -> 
         active_deadline_seconds=database.timeout + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries, always=True),
         **_step(settings, scan, "fetch", "--run", shape.run, *_longest(scan),
-                *(["--outputs", _OUTPUTS] if outputs else []), registry=True, memory="1Gi"),
+                *(["--outputs", _OUTPUTS] if outputs else []), registry=fetch.reads_registry, memory="1Gi"),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a kind of database is told, and what it tells of what it fetched.
+"""What is asked of a kind of database, and what is known of what it fetched.
 
 Nothing that a mirror serves is believed: it is verified, unpacked within bounds, and never older than what was there.
 """

@@ -160,7 +160,7 @@ class _Bounded(io.RawIOBase):
         return True
 
     def read(self, size: int = -1, /) -> bytes:
-        """So many bytes, or fewer at the end.
+        """This number of bytes, or fewer at the end.
 
         Raises:
             _TooMuch: there are more than allowed.

@@ -33,13 +33,18 @@ class Fetch(Document, frozen=True):
 
     Attributes:
         kind: name of a module in `orchestrator.databases`.
-        settings: what that kind is told, as `orchestrator.database_section` names it.
+        settings: of that kind, as `orchestrator.database_section` names them.
         limit: most bytes that it may unpack to.
     """
 
     kind: str
     settings: dict[str, str] = msgspec.field(default_factory=dict)
     limit: int = 8 * 1024**3
+
+    @property
+    def reads_registry(self) -> bool:
+        """Whether it reads a registry, and so may need its credentials."""
+        return "repository" in self.settings
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ class Mirror:
     Attributes:
         files: by path.
         redirects: where paths lead instead, for ever.
-        cut: paths whose next answers end after so many bytes, one after the other.
+        cut: paths whose next answers end after these numbers of bytes, one after the other.
         drip: seconds between two bytes of every answer.
         ranges: whether parts are served.
         lengths: whether answers say how long they are.

@@ -221,10 +221,13 @@ def test_a_refresh_sees_the_new_folder_only():
     assert by_role["main"]["args"][:2] == ["database", "commit"]
 
 
-def fetched(*, load: bool = False, **overrides: Any) -> dict[str, Any]:
+MIRROR = {"url": "https://mirror.example"}
+
+
+def fetched(settings: dict[str, str] = MIRROR, *, load: bool = False, **overrides: Any) -> dict[str, Any]:
     """A Workflow whose scan has a database that our own code fetches."""
     made = plan(("a",))
-    database = Database(fetch=Fetch("grype", {"url": "https://mirror.example"}),
+    database = Database(fetch=Fetch("grype", settings),
                         load=("/grype", "import", "{fetched}/db", "{database}") if load else ())  # fmt: skip
     scans = tuple(msgspec.structs.replace(scan, database=database) if scan.database else scan for scan in made.scans)
     return workflow(msgspec.structs.replace(made, scans=scans), **overrides)
@@ -271,7 +274,11 @@ def test_registry_credentials_go_to_what_pulls_and_to_nothing_else():
         if any(mount["name"] == "registry" for mount in container["volumeMounts"])
     }
     assert holders == {("pull", "main")}
-    assert "login" in json.dumps(fetched(argo={"registrySecret": "login"}))  # Trivy's database may be private, too
+    for settings, holds in (({"url": "https://mirror.example"}, False), ({"repository": "ghcr.io/a/b:2"}, True)):
+        found = fetched(settings, load=True, argo={"registrySecret": "login"})
+        named = [name for name, _, one in containers(found) if "login" in json.dumps(one) or "registry" in str(one)]
+        assert ("database-virus" in named) is holds  # Trivy's database may be private, too
+        assert "load-virus" not in named
     assert "login" not in json.dumps(workflow(plan(("a",))))
 
 
