@@ -39,6 +39,7 @@ PUBLIC = 0o644
 #: File in a cell's folder: how old its image may be, where that differs from the scan's own parameter.
 MAX_AGE = "max-age"
 _VERSION = re.compile(r"(\d{8}T\d{6}Z)(?:-\d{1,9})?")
+_WRITE = 0o222
 _MOST_NAME = 50  # characters: of the 255 bytes that a name may have there must be room for more
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -152,7 +153,8 @@ def atomic_file(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
 
     Args:
         path: its name in the end.
-        mode: the most it is open to; the user's umask takes away from it.
+        mode: the most it is open to; the user's umask takes away from it, but from what nobody may write to: tarballs
+            and databases are read by scanners of other users.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:_MOST_NAME]}.{secrets.token_hex(8)}.tmp")
@@ -162,6 +164,8 @@ def atomic_file(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         with os.fdopen(descriptor, "w+b") as file:
             yield file
             file.flush()
+            if not mode & _WRITE:
+                os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:

@@ -215,8 +215,7 @@ def _link(blob: Path, tarball: Path) -> bool:
 
 def _copy(blob: Path, tarball: Path) -> None:
     size = blob.stat().st_size
-    with full_volume(tarball, size), blob.open("rb") as source, atomic_file(tarball) as copy:
-        os.fchmod(copy.fileno(), 0o444)  # as the blob
+    with full_volume(tarball, size), blob.open("rb") as source, atomic_file(tarball, mode=0o444) as copy:
         try:
             fcntl.ioctl(copy.fileno(), _FICLONE, source.fileno())
         except OSError:

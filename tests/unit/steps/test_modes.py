@@ -41,8 +41,10 @@ def test_files_keep_the_umask_and_are_not_open_to_all(tmp_path: Path, mask: int,
             file.write(b"x")
             # Not even while it is written.
             assert all(mode(path) & ~public == 0 for path in tmp_path.iterdir())
+        write_atomic(tmp_path / "database", b"", mode=0o444)
     assert mode(tmp_path / "report.json") == private
     assert mode(tmp_path / "manifest.yaml") == public
+    assert mode(tmp_path / "database") == 0o444
 
 
 @pytest.mark.parametrize(("mask", "expected"), [(0, 0o640), (0o022, 0o640), (0o027, 0o640), (0o077, 0o600)])
