@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,10 +38,12 @@ _BROAD = frozenset(map(Path, ("/", "/etc", "/home", "/mnt", "/proc", "/dev", "/r
 _MOST_HEAD = 4096
 
 
-def system() -> Iterator[Path]:
-    """What every program may need."""
-    yield from (path for name in _SYSTEM if (path := Path(name)).exists())
-    yield from (path for pattern in _SETTINGS for path in Path("/etc").glob(pattern) if path.exists())
+@cache
+def system() -> tuple[Path, ...]:
+    """What every program may need; looked for once."""
+    programs = (path for name in _SYSTEM if (path := Path(name)).exists())
+    settings = (path for pattern in _SETTINGS for path in Path("/etc").glob(pattern) if path.exists())
+    return (*programs, *settings)
 
 
 def secrets() -> Iterator[Path]:
@@ -68,9 +71,10 @@ def of_program(program: str, path: str) -> Iterator[Path]:
         waiting += map(Path, _interpreter(file, path))
 
 
-def of_path(path: str) -> Iterator[Path]:
+@cache
+def of_path(path: str) -> tuple[Path, ...]:
     """The folders of PATH: one program calls another."""
-    yield from (Path(name) for name in path.split(os.pathsep) if name.startswith("/") and Path(name).is_dir())
+    return tuple(Path(name) for name in path.split(os.pathsep) if name.startswith("/") and Path(name).is_dir())
 
 
 def of_words(words: Iterable[str]) -> Iterator[Path]:

@@ -45,23 +45,27 @@ class Scratch:
         self._folders = folders
         self._bound = bound
         self._root = root
-        self._next = 0.0
+        self._next = time.monotonic() + SOONEST
 
     def broken(self, *, now: bool = False) -> str:
-        """Which bound is broken, in words; empty when none is, or when it is too early for another look."""
+        """Which bound is broken, in words; empty when none is, or when it is too early for another look.
+
+        Args:
+            now: whether to look in any case, at the end, when no process is left that could hold anything open.
+        """
         began = time.monotonic()
         if not now and began < self._next:
             return ""
-        reason = self._look()
+        reason = self._look(ended=now)
         took = time.monotonic() - began
         self._next = began + took + max(SOONEST, _SHARE * took)
         return reason
 
-    def _look(self) -> str:
+    def _look(self, *, ended: bool) -> str:
         size, files = self._measure()
         if files > self._bound.files:
             return f"it made more than {self._bound.files:,} files in its folder ({self._bound.said})"
-        if size <= self._bound.size:
+        if size <= self._bound.size and not ended:
             size += held(self._root)
         if size > self._bound.size:
             return f"it wrote more than {self._bound.size} bytes into its folder ({self._bound.said})"
