@@ -28,6 +28,8 @@ _LIMITS = {
 _SWAP = {1: "memory.memsw.limit_in_bytes", 2: "memory.swap.max"}
 _KILLS = {1: "memory.oom_control", 2: "memory.events"}
 _PATIENCE = 2.0
+#: Seconds after which an empty group of an engine that is gone is nobody's; its number may be one of another container.
+_ABANDONED = 3600
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,15 @@ def places() -> tuple[Place, ...]:
     for place in found:
         for left in place.path.glob(f"{_PREFIX}*"):
             with suppress(OSError):
-                left.rmdir()  # refused while there is a process in it
+                if _is_abandoned(left):
+                    left.rmdir()  # refused while there is a process in it
     return tuple(found)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether it is nobody's any more: another engine may just have made it, and its scanner not yet joined."""
+    maker = folder.name.removeprefix(_PREFIX).partition("-")[0]
+    return not Path("/proc", maker).exists() and time.time() - folder.stat().st_mtime > _ABANDONED
 
 
 def _version_1(names: str, path: str) -> Place | None:
