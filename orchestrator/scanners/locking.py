@@ -113,10 +113,14 @@ def changes(before: LockFile | None, after: LockFile) -> tuple[Change, ...]:
 
 
 def registry_lookup(config: Config, client: RegistryClient) -> Lookup:
-    """A look-up that reads what pulls would: through the caches of the configuration."""
+    """A look-up that reads what pulls would: through the caches of the configuration.
+
+    Those of an install answer within its cluster only, and the digest is the same upstream.
+    """
+    caches = [cache for cache in config.cache if not cache.installed]
 
     def look_up(image: str) -> Pinned:
-        return pin(parse(image), client, caches=config.cache, insecure=config.insecure)
+        return pin(parse(image), client, caches=caches, insecure=config.insecure)
 
     return look_up
 

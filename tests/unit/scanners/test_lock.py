@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from orchestrator.catalog import load_catalog
-from orchestrator.config import load_config
+from orchestrator.config import default_config, load_config
 from orchestrator.images.interface import NotFound
 from orchestrator.images.pin import Pinned
 from orchestrator.lock_file import LOCK, Locked, LockFile, LockFileError, read_lock, spell_lock
 from orchestrator.planning.allow import refusal
-from orchestrator.scanners.locking import LockFailedError, LockRefusedError, changes, make_lock
+from orchestrator.scanners.locking import LockFailedError, LockRefusedError, changes, make_lock, registry_lookup
 from orchestrator.scanners.pinning import UnpinnedError, require_digests
 from orchestrator.sections import Allow
 from orchestrator.trust import lock
@@ -189,3 +189,22 @@ def test_check_writes_nothing(tmp_path):
         lock(config, offline=True, check=True)
     assert {one.what for one in lock(config, offline=True)} == {"same", "gone"}
     assert (tmp_path / LOCK).read_bytes() == before
+
+
+def test_the_caches_of_an_install_are_not_asked():
+    class Client:
+        asked: str
+
+        def manifest(self, location, reference):
+            self.asked = location
+            raise NotFound(reference)
+
+    own = {"upstream": "registry.example", "url": "http://cache.example:5000"}
+    for cache, expected in (
+        (own, "http://cache.example:5000/x/y"),
+        ({"upstream": "registry.example"}, "https://registry.example/x/y"),
+    ):
+        client = Client()
+        with pytest.raises(NotFound):
+            registry_lookup(default_config(environment={}, cache=[cache]), client)("registry.example/x/y:1")
+        assert client.asked == expected
