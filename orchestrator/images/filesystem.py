@@ -46,6 +46,7 @@ class Filesystem:
     def __init__(self) -> None:
         self._root = Node(Kind.FOLDER, -1)
         self._names = self._text = self._steps = 0
+        self._last: tuple[int, list[str], _Way] | None = None  # most entries lie where the one before them lies
 
     @property
     def through_links(self) -> bool:
@@ -89,12 +90,15 @@ class Filesystem:
             return
         if before and before.through and not way.through:
             raise ambiguous(last)
+        if before or node.kind is Kind.LINK:
+            self._last = None
         node.through = way.through
         self._count(len(last) + len(node.target))
         parent.children[last] = node
 
     def whiteout(self, layer: int, folders: list[str], name: str) -> None:
         """Remove a name that lower layers have; what this layer itself wrote stays."""
+        self._last = None
         way = self._walk(folders, layer=layer)
         node = way.node.children.get(name) if way else None
         if way is None or node is None:
@@ -108,6 +112,7 @@ class Filesystem:
 
     def opaque(self, layer: int, folders: list[str]) -> None:
         """Remove everything that lower layers have in a folder."""
+        self._last = None
         if way := self._walk(folders, layer=layer):
             if way.through:
                 raise ambiguous(_OPAQUE)
@@ -133,12 +138,15 @@ class Filesystem:
 
     def _way(self, folders: list[str], layer: int) -> _Way:
         """The way to the folder that an entry goes into; parents without an entry of their own are made."""
+        if self._last and self._last[0] == layer and self._last[1] == folders:
+            return self._last[2]
         way = self._walk(folders, layer=layer, make=True)
         if way is None:
             raise TarError("an entry lies below symbolic links that run in circles")
         for _, node in way.trail:
             node.touched = layer
             node.through = node.through or way.through
+        self._last = layer, folders, way
         return way
 
     def _walk(self, parts: list[str], *, follow_last: bool = True, layer: int = -1, make: bool = False) -> _Way | None:

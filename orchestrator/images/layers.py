@@ -29,7 +29,7 @@ _OVERLAY = frozenset(
 )
 #: Most bytes that an image may unfold to, beside `_FOLDED` times what it takes: real ones unfold to three times that,
 #: but a large file of zeros to a thousand times.
-MOST_UNFOLDED = 16 * 1024**3
+MOST_UNFOLDED = 4 * 1024**3
 _FOLDED = 100
 
 

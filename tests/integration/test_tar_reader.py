@@ -1,12 +1,17 @@
 """Our tar reader beside Go's: what both read is the same, and what Go refuses we refuse."""
 
+import gzip
 import hashlib
 import io
+import random
+import zlib
+from collections.abc import Iterator
 
 import pytest
 
+from orchestrator.images.compression import decompressed
 from orchestrator.kit.tar import TarError, TarReader
-from tests.odd_tars import handmade, mutated
+from tests.odd_tars import END, file, handmade, mutated
 from tests.tools.gotar import Listed, Listing, list_archives
 
 _MOST = 8 << 20
@@ -65,3 +70,37 @@ def test_changed_archives_are_read_as_go_reads_them_or_refused(seed: int) -> Non
         assert agree(go, mine), (data, go, mine)
         read += not mine.error
     assert read > len(archives) // 20  # or nothing was compared
+
+
+def _gzipped() -> Iterator[bytes]:
+    """Streams of gzip, whole and not."""
+    tar = b"".join(file(b"f%d" % number, bytes(3000)) for number in range(5)) + END
+    one, two = gzip.compress(tar[:4000]), gzip.compress(tar[4000:])
+    yield from (one + two, gzip.compress(tar), one + gzip.compress(b"") * 50 + two, gzip.compress(tar) + b"")
+    for rubbish in (b"\0", bytes(512), b"rubbish" * 20, b"\x1f\x8b", b"\x1f\x8b\x08\0"):
+        yield gzip.compress(tar) + rubbish
+        yield one + rubbish + two
+    for name in (b"name", b"n" * 500):
+        yield b"\x1f\x8b\x08\x08" + bytes(6) + name + b"\0" + gzip.compress(tar)[10:]
+    chance = random.Random(5)
+    for _ in range(400):
+        data = bytearray(chance.choice([one + two, gzip.compress(tar)]))
+        if chance.random() < 0.4:
+            del data[chance.randrange(len(data)) :]
+        else:
+            data[chance.choice([chance.randrange(20), chance.randrange(len(data))])] ^= 1 << chance.randrange(8)
+        yield bytes(data)
+
+
+def test_compressed_streams_are_read_as_go_reads_them_or_refused() -> None:
+    streams = list(_gzipped())
+    read = 0
+    for data, go in zip(streams, list_archives(streams, gzipped=True), strict=True):
+        try:
+            mine = decompressed(io.BytesIO(data)).read() if data[:2] == b"\x1f\x8b" else None
+        except (EOFError, zlib.error):
+            mine = None
+        if mine is not None:
+            read += 1
+            assert agree(go, ours(mine, seeking=False)), (data, go)
+    assert read >= 4

@@ -141,7 +141,7 @@ BOMBS = {
         b"".join(link(b"l%d" % n, b"/".join([b"."] * 40 + [b"x/.."] * 700 + [b"l%d" % (n + 1)])) for n in range(35))
         + folder(b"x")
         + folder(b"l35")
-        + b"".join(file(b"l0/f%d" % n) for n in range(2000))
+        + b"".join(file(b"l%d/f%d" % (n % 2, n)) for n in range(2000))
     ],
     "whiteouts of a large folder": [MANY, MANY + header(b"d/.wh..wh..opq") * 15_000],
     "whiteouts of what this layer wrote": [MANY + (header(b".wh.d") + file(b"d/x")) * 8000],
