@@ -27,7 +27,7 @@ from orchestrator.kit.guarding import InternalError, is_internal
 from orchestrator.model import CellRecord, Database, Finding, Ledger, Outcome, Plan, Severity
 from orchestrator.results import bom, bom_target, pipeline, table
 from orchestrator.results.ledger import broke, read_ledger
-from orchestrator.steps import aggregate, database, settle
+from orchestrator.steps import aggregate, refresh, settle
 from orchestrator.steps import stage as stage_module
 from orchestrator.steps.plan import write_plan
 from orchestrator.volume import Volume
@@ -117,7 +117,7 @@ def test_looking_for_a_scanner(plan: Plan, volume: Volume, monkeypatch: pytest.M
 def test_a_database(tmp_path: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
     with_database = scan("fake", GOOD, database=Database(refresh=("true",)))
     plan = plan_of(tmp_path, [samples.small()], [FINDS, with_database])
-    monkeypatch.setattr(database, "commit", failing(database.commit, lambda *_, **__: True, MemoryError()))
+    monkeypatch.setattr(refresh, "prepare", failing(refresh.prepare, lambda *_, **__: True, MemoryError()))
     check(run(plan, volume), plan, cells(plan, "fake"))
 
 
