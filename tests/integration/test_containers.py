@@ -18,6 +18,7 @@ from orchestrator.engines.scanners import Scanners
 from orchestrator.inventory import Entry
 from orchestrator.model import (
     Database,
+    Fetch,
     Ledger,
     LedgerRow,
     Online,
@@ -33,6 +34,7 @@ from orchestrator.volume import Volume
 from tests.integration.engine import REPORT, Watch, kill, plan_of, rows, start_engine, wait_for
 from tests.tools import containers, require, samples
 from tests.tools.git_servers import GitHttp
+from tests.tools.mirror import grype_files, mirror
 from tests.tools.repositories import make, shop
 
 
@@ -165,6 +167,23 @@ def test_a_database_is_refreshed_in_the_scan_s_own_image(tmp_path: Path, volume:
     plan = plan_of(tmp_path, [samples.small()], [shell("knows", reads + GOOD, database=database)])
     row = only(plan, volume)
     assert row.outcome is Outcome.OK, row.reason
+    assert row.database_version
+
+
+@pytest.mark.usefixtures("podman")
+def test_a_fetched_database_is_loaded_in_the_scan_s_own_image_without_a_network(tmp_path: Path, volume: Volume) -> None:
+    load = (
+        'while read -r name _; do case "$name" in lo:|*"|"*|Inter*|face) ;; *) exit 7;; esac; done < /proc/net/dev; '
+        '(echo x > "$0/x") 2>/dev/null && exit 6; read -r data < "$0/vulnerability.db"; echo "$data" > "$1/db"'
+    )
+    with mirror() as served:
+        served.files = grype_files(b"data\n", datetime.now(UTC))
+        fetch = Fetch("grype", {"url": f"{served.url}/databases"})
+        database = Database(fetch=fetch, load=("/bin/sh", "-c", load, "{fetched}", "{database}"))
+        reads = 'read -r data < "$3/db"; [ "$data" = data ] || exit 5; (echo x > "$3/db") 2>/dev/null && exit 6\n'
+        plan = plan_of(tmp_path, [samples.small()], [shell("knows", reads + GOOD, database=database)])
+        row = only(plan, volume)
+    assert row.outcome is Outcome.OK, (row.reason, row.note)
     assert row.database_version
 
 
