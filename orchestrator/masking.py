@@ -46,7 +46,7 @@ _SECRET_NAME = re.compile(
 )
 _FILE_NAME = re.compile(r"(?i)(?:keys?|credentials?)\Z")
 # What stands for a value and is none: a variable, a placeholder, what was masked before.
-_STANDS_FOR = ("$", "{", _SHOWN)
+_STANDS_FOR = ("$", "{", "…", _SHOWN)
 
 
 def mask(text: str, *known: str) -> str:

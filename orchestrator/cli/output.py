@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from orchestrator.kit.text import escape_json, has_hidden, visible, visible_message
+from orchestrator.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +44,7 @@ def say(line: str) -> None:
 def complain(line: str) -> None:
     """Print a line on stderr."""
     sys.stdout.flush()
-    sys.stderr.write(f"{visible_message(line)}\n")
+    sys.stderr.write(f"{visible_message(mask(line))}\n")
     sys.stderr.flush()
 
 

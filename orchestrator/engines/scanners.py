@@ -157,9 +157,10 @@ class Scanners:
             success_codes=scan.success_codes,
             bound=bound_of(scan),
         )
-        if not attempt.online:
-            return self._launch(scan, job, places, stopped)
-        return self._run_online(scan, job, places, attempt.target, stopped)
+        if attempt.online:
+            return self._run_online(scan, job, places, attempt.target, stopped)
+        ended = self._launch(scan, job, places, stopped)
+        return replace(ended, error=mask(ended.error), log=mask(ended.log))
 
     def _run_online(
         self, scan: Scan, job: Job, places: Sequence[Place], target: Target, stopped: Callable[[], str]
@@ -215,7 +216,7 @@ class Scanners:
             ]
             ended = self._launch(scan, job, places, stopped, network=fetched is None)
         if ended.error:
-            raise RefreshFailed(f"refresh of the database of {scan.name}: {ended.error}")
+            raise RefreshFailed(f"refresh of the database of {scan.name}: {mask(ended.error)}")
 
     def _launch(
         self,

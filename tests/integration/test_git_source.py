@@ -304,6 +304,15 @@ def test_each_of_several_hosts_gets_its_own_token(http, root, environment):
         other.close()
 
 
+@pytest.mark.parametrize("scheme", ["http", "socks9"])
+def test_the_password_of_a_proxy_is_not_shown(environment, scheme):
+    """Of a scheme that it does not know, curl quotes the whole URL."""
+    given = environment | {"https_proxy": f"{scheme}://me:hunter2-s3cret@127.0.0.1:9"}
+    with pytest.raises((SourceBrokenError, SourceUnavailableError)) as caught:
+        read_file("https://git.example/x.git", "main", "a", environment=given, attempts=1)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_trace_of_git_shows_no_token(http, environment, capfd):
     given = environment | login(http) | {"GIT_TRACE_CURL": "1", "GIT_TRACE_REDACT": "0", "GIT_CURL_VERBOSE": "1"}
     with pytest.raises(SourceUnavailableError) as caught:
