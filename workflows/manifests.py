@@ -16,6 +16,7 @@ from orchestrator.steps.items import fit_for_cluster
 from orchestrator.steps.plan import pack
 from workflows import matrix, schedule
 from workflows.kinds import Kind
+from workflows.secrets import refuse_in_scans
 from workflows.settings import RenderError, settings_of
 from workflows.shards import items_by_task, shards_of
 
@@ -42,9 +43,11 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
         kind: which manifests.
 
     Raises:
-        RenderError: the plan or the configuration cannot be written as such.
+        RenderError: the plan or the configuration cannot be written as such, or a scan has a secret in it.
     """
     settings = settings_of(config)
+    # The packed plan has them all, those without a template too.
+    refuse_in_scans(plan.scans)
     if kind is Kind.TEMPLATE:
         limits = config.limits.document(config.volume.budget)
         scans = tuple(load_catalog(config).values())

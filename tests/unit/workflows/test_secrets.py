@@ -110,7 +110,7 @@ def test_a_secret_in_a_list_of_targets_is_refused(tmp_path: Path) -> None:
         ('["/own", "{tarball}", "{report}"]', f"{{MIRROR: 'https://host/?access_token={SECRET}'}}"),
     ],
 )
-@pytest.mark.parametrize("kind", ["install", "render", "template"])
+@pytest.mark.parametrize("kind", ["install", "render", "template", "submission"])
 def test_a_scan_with_a_secret_is_not_written_into_a_workflow(
     tmp_path: Path, command: str, environment: str, kind: str
 ) -> None:
@@ -124,6 +124,7 @@ def test_a_scan_with_a_secret_is_not_written_into_a_workflow(
         "install": lambda: sdk.install(config),
         "render": lambda: render(made, config),
         "template": lambda: render(made, config, kind=Kind.TEMPLATE),
+        "submission": lambda: render(made, config, kind=Kind.SUBMISSION),
     }
     with pytest.raises(UsageError, match="secret") as caught:
         write[kind]()
