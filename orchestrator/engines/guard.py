@@ -7,8 +7,10 @@ variables, memory and open files out of /proc.
 
 from __future__ import annotations
 
+import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -82,22 +84,27 @@ class Guarded:
         self._guard = guard
         if guard.sandbox and not os.access(argv[0], os.X_OK):
             raise FileNotFoundError(2, os.strerror(2), argv[0])
+        self._inner: int | None = None
         reads, self._lifeline = os.pipe()
         failure, fails = os.pipe()
+        info, informs = os.pipe()
         try:
-            command = self._command(argv, reads, fails)
+            command = self._command(argv, reads, fails, informs)
             with _lock:
-                self.process = subprocess.Popen(command, pass_fds=(reads, fails), **options)
-                _enter(self.process.pid)
+                passed = (reads, fails, informs) if guard.sandbox else (reads, fails)
+                self.process = subprocess.Popen(command, pass_fds=passed, **options)
+                _enter(self.process.pid, supervised=not guard.sandbox)
         except BaseException:
-            os.close(self._lifeline)
-            os.close(failure)
+            for descriptor in (self._lifeline, failure, info):
+                os.close(descriptor)
             raise
         finally:
-            os.close(reads)
-            os.close(fails)
+            for descriptor in (reads, fails, informs):
+                os.close(descriptor)
         with open(failure, "rb") as said:  # noqa: PTH123 - a descriptor; ends when the program is started, or is not
             number = said.read(16)
+        with open(info, "rb") as said:  # noqa: PTH123 - likewise
+            self._inner = _first_process(said.read(1 << 10)) if guard.sandbox else None
         if number:
             self.end()
             raise OSError(int(number), os.strerror(int(number)), argv[0])
@@ -118,13 +125,17 @@ class Guarded:
             self.process.kill()
         os.close(self._lifeline)
         self.process.wait()
+        if self._inner is not None:
+            _end_namespace(self._inner)
         with _lock:
             if self.process.returncode < 0:  # not by its own will: what it watched is ours now
                 _sweep_orphans()
             _leave(self.process.pid)
 
-    def _command(self, argv: tuple[str, ...], lifeline: int, failure: int) -> list[str]:
+    def _command(self, argv: tuple[str, ...], lifeline: int, failure: int, info: int) -> list[str]:
         guard = self._guard
+        # bwrap(1): it says there which process is the first of the namespace, and closes it.
+        sandbox = (*guard.sandbox[:1], "--info-fd", str(info), *guard.sandbox[1:]) if guard.sandbox else ()
         limits = dict(guard.limits)
         if mark := _mark():
             limits[_MARK] = mark
@@ -133,15 +144,34 @@ class Guarded:
         options += [f"umask={guard.umask:o}"] if guard.umask is not None else []
         way = "replace" if guard.sandbox else "supervise"
         start = [sys.executable, "-I", "-S", str(Path(warden.__file__).resolve()), way, str(lifeline), str(failure)]
-        return [*start, *options, "--", *guard.sandbox, *argv]
+        return [*start, *options, "--", *sandbox, *argv]
 
 
-def _enter(pid: int) -> None:
-    """The first scanner makes us a process that nobody looks into, and that orphans come to."""
+def _first_process(said: bytes) -> int | None:
+    """A descriptor of the process with which a namespace ends; None when bubblewrap did not get that far."""
+    try:
+        return os.pidfd_open(int(json.loads(said)["child-pid"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _end_namespace(process: int) -> None:
+    """Wait for the end of the last process of a namespace: bubblewrap itself ends a moment before."""
+    try:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+        select.select([process], [], [], _PATIENCE)
+    finally:
+        os.close(process)
+
+
+def _enter(pid: int, *, supervised: bool) -> None:
+    """The first scanner makes us a process that nobody looks into; without a sandbox orphans come to us, too."""
     global _was_dumpable  # noqa: PLW0603 - the process has this once
     if not _living:
         _was_dumpable = warden.is_dumpable()
         warden.set_dumpable(dumpable=False)
+    if supervised:  # a namespace has its own; that would be ours in the end, and stay as a zombie
         warden.set_subreaper(subreaper=True)
     _living.add(pid)
 

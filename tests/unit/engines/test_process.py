@@ -14,6 +14,7 @@ from orchestrator.engines import process as process_module
 from orchestrator.engines.guard import Guard
 from orchestrator.engines.output import LOG_BYTES
 from orchestrator.engines.process import Ended, Job, run_job
+from orchestrator.engines.sandbox import find_sandbox
 
 
 def job(folder: Path, script: str, *, timeout: float = 20, limit: int = 1 << 20, **options) -> Job:
@@ -211,6 +212,26 @@ def assert_gone(*pids: int) -> None:
             continue
         except psutil.TimeoutExpired:
             assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_sandbox_leaves_no_zombie_and_has_ended_when_we_say_so(tmp_path: Path) -> None:
+    sandbox = find_sandbox(tmp_path)
+    if sandbox is None:
+        pytest.skip("bubblewrap does not work here")
+    work = tmp_path / "work"
+    work.mkdir()
+    sandbox.prepare(work)
+    seconds = str(300 + os.getpid() / 1_000_000)  # by which the daemon is found from outside
+    script = f"setsid sleep {seconds} & exec true"
+    before = {child.pid for child in psutil.Process().children()}
+    for _ in range(5):
+        guard = Guard(sandbox.command(writable=[work]))
+        done = run_job(
+            Job(("/bin/sh", "-c", script), work, {"PATH": os.defpath}, work / "r", 1, 20, guard=guard), go_on
+        )
+        assert done.exit_code == 0, done
+        assert not [one for one in psutil.process_iter(["cmdline"]) if seconds in (one.info["cmdline"] or ())]
+    assert {child.pid for child in psutil.Process().children()} <= before
 
 
 def test_nothing_is_left_of_us(tmp_path: Path) -> None:
