@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -17,4 +17,4 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
-    assert {f"docs/{page.name}" for page in PAGES[1:]} <= set(LINK.findall(PAGES[0].read_text()))
+    assert {str(page.relative_to(ROOT)) for page in PAGES[1:]} <= set(LINK.findall(PAGES[0].read_text()))
