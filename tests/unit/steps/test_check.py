@@ -116,6 +116,12 @@ def test_distroless_counts_links_to_busybox_but_not_dangling_ones(findings):
     assert places(findings("distroless", image(files))) == {("shell", "/bin/busybox"), ("shell", "/bin/sh")}
 
 
+def test_distroless_looks_into_every_path_where_there_are_several(findings):
+    files = {"one/sh": SHELL, "two/bash": SHELL}
+    found = findings("distroless", image(files, Env=["PATH=/one", "PATH=/two"]))
+    assert places(found) == {("shell", "/one/sh"), ("shell", "/two/bash")}
+
+
 def test_distroless_looks_into_the_images_own_path(findings):
     found = findings("distroless", image({"busybox/sh": SHELL}, Env=["X=1", "PATH=/usr/bin:/busybox"]))
     assert places(found) == {("shell", "/busybox/sh")}
