@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from packageurl import PackageURL
 
 from orchestrator.findings.interface import Report
+from orchestrator.kit.text import is_blank
 from orchestrator.model import Cvss, Finding, LedgerRow, Name, Outcome, Severity
 from orchestrator.results.bom import BomWriter
 from orchestrator.results.bom_schema import validator
@@ -15,6 +16,7 @@ from orchestrator.results.bom_target import TargetBom
 from tests.aggregation import make_target
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+IDS = TEXT.filter(lambda text: not is_blank(text))
 VERSIONS = st.sampled_from(["2.0", "3.1", "4.0", "x"])
 RATINGS = st.builds(Cvss, score=st.floats(0, 10), version=VERSIONS, vector=TEXT)
 FINDINGS = st.builds(
@@ -50,7 +52,7 @@ BOMS = st.fixed_dictionaries(
             st.fixed_dictionaries({"ref": REFS, "dependsOn": st.lists(REFS, unique=True)}), max_size=2
         ),
         "vulnerabilities": st.lists(
-            st.fixed_dictionaries({"id": TEXT, "affects": st.lists(st.fixed_dictionaries({"ref": REFS}), max_size=2)}),
+            st.fixed_dictionaries({"id": IDS, "affects": st.lists(st.fixed_dictionaries({"ref": REFS}), max_size=2)}),
             max_size=2,
         ),
     }
