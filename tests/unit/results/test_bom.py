@@ -21,7 +21,7 @@ VERSIONS = st.sampled_from(["2.0", "3.1", "4.0", "x"])
 RATINGS = st.builds(Cvss, score=st.floats(0, 10), version=VERSIONS, vector=TEXT)
 FINDINGS = st.builds(
     Finding,
-    id=TEXT,
+    id=IDS,
     kind=st.sampled_from(["vulnerability", "malware"]),
     severity=st.sampled_from(Severity),
     aliases=st.lists(TEXT, max_size=2).map(tuple),
