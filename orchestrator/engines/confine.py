@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,20 +86,23 @@ class Confinement:
             refresh: whether it makes a database, for others to read.
         """
         group = Group.make(memory=parse_size(scan.resources.memory_limit), pids=scan.resources.pids)
-        try:
+        with ExitStack() as stack:
+            if group:
+                stack.callback(group.remove)
             command: tuple[str, ...] = ()
+            folders: tuple[Path, ...] = ()
             if sandbox := self.sandbox:
-                sandbox.prepare(writable[0])
+                temporary = stack.enter_context(sandbox.make_temporary(writable[0]))
+                folders = (temporary,)
                 readable = [
                     *exposure.of_program(program, path), *exposure.of_path(path), *exposure.of_words(words),
                     *(exposure.of_ours() if program == sys.executable else ()),
                 ]  # fmt: skip
-                command = sandbox.command(writable=writable, readable=readable, named=named, network=network)
-            guard = Guard(command, group, _limits(scan, group), umask=None if refresh else 0o077)
+                command = sandbox.command(
+                    writable=writable, temporary=temporary, readable=readable, named=named, network=network
+                )
+            guard = Guard(command, group, _limits(scan, group), None if refresh else 0o077, folders)
             yield guard, _spell(sandbox is not None, group)
-        finally:
-            if group:
-                group.remove()
 
 
 def bound_of(scan: Scan) -> Bound:

@@ -57,12 +57,14 @@ class Guard:
         group: its control group; None where there is none.
         limits: of `resource`, without `RLIMIT_`.
         umask: of the scanner; None leaves ours.
+        folders: what it may write to beside the folders of its job: the temporary ones of its sandbox.
     """
 
     sandbox: tuple[str, ...] = ()
     group: Group | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
     umask: int | None = 0o077
+    folders: tuple[Path, ...] = ()
 
 
 class Guarded:
@@ -107,6 +109,8 @@ class Guarded:
             self._inner = _first_process(said.read(1 << 10)) if guard.sandbox else None
         if number:
             self.end()
+            for pipe in filter(None, (self.process.stdout, self.process.stderr)):
+                pipe.close()
             raise OSError(int(number), os.strerror(int(number)), argv[0])
 
     def ask(self) -> None:

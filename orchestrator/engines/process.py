@@ -1,5 +1,6 @@
 """Run one scanner as a process: watched, bounded, and gone with all its children when it ends or has to."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -19,6 +20,8 @@ GRACE = 3.0
 POLL = 0.1
 #: BSD's sysexits.h: "temporary failure, the user is invited to retry".
 EX_TEMPFAIL = 75
+#: Of errno(3), what a start fails with while there is too little of something, or its program is being replaced.
+_PASSING = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY}
 #: How a shell, a container runtime and Kubernetes report a process ended by a signal: 128 + its number.
 SIGNAL_BASE = 128
 
@@ -62,8 +65,9 @@ class Ended:
         error: why it is no success; empty when it is.
         exit_code: 128 + n for signal n; None when it could not be started, or when we stopped it.
         log: last lines it wrote to standard error (for want of any, to standard output), printable characters only.
-        temporary: whether another attempt may help: only when something else than us ended it by a signal, or it
-            says so itself (`EX_TEMPFAIL`). The same scanner with the same input will time out, or fail, again.
+        temporary: whether another attempt may help: only when something else than us ended it by a signal, it says so
+            itself (`EX_TEMPFAIL`), or there was too little of something to start it. The same scanner with the same
+            input will time out, or fail, again.
         isolation: what it was kept in, in words; empty when it was not started.
     """
 
@@ -84,9 +88,11 @@ def run_job(job: Job, stopped: Callable[[], str]) -> Ended:
     try:
         started = _start(job)
     except OSError as error:
-        return Ended(error=f"{job.argv[0]} cannot be started: {error.strerror or error}")
+        why = f"{job.argv[0]} cannot be started: {error.strerror or error}"
+        return Ended(error=why, temporary=error.errno in _PASSING)
     process = started.process
-    scratch = Scratch(job.folders or (job.folder,), job.bound, process.pid) if job.bound else None
+    folders = (*(job.folders or (job.folder,)), *(job.guard.folders if job.guard else ()))
+    scratch = Scratch(folders, job.bound, process.pid) if job.bound else None
     with Output(process) as output:
         try:
             reason = _watch(process, job, output, scratch, stopped)

@@ -10,14 +10,15 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.engines import exposure
+from orchestrator.kit.removal import remove_quietly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 #: `auto` uses a sandbox where one works, `required` starts no process without one, `off` uses none.
@@ -27,8 +28,8 @@ HINT = "install bubblewrap (a package of that name, or `pip install 'scanmatrix[
 #: User and group of scanners when we are root ourselves; outside, their files are still ours.
 _NOBODY = 65532
 _TIMEOUT = 20
-# Of the folder a scanner may write to: what it sees as /tmp, /var/tmp and /dev/shm, so that they are bounded with it.
-_TEMPORARY = {".tmp": ("/tmp", "/var/tmp"), ".shm": ("/dev/shm",)}  # noqa: S108 - of the sandbox
+# Folders on the disk: what a scanner sees as /tmp, /var/tmp and /dev/shm, so that they are bounded with its own.
+_TEMPORARY = {"tmp": ("/tmp", "/var/tmp"), "shm": ("/dev/shm",)}  # noqa: S108 - of the sandbox
 
 
 class Sandbox:
@@ -47,6 +48,7 @@ class Sandbox:
         self,
         *,
         writable: Sequence[Path],
+        temporary: Path,
         readable: Iterable[Path] = (),
         named: Iterable[Path] = (),
         network: bool = False,
@@ -54,7 +56,8 @@ class Sandbox:
         """The command line up to the program's own.
 
         Args:
-            writable: folders that it may write to; the first is its working directory, and holds its /tmp.
+            writable: folders that it may write to; the first is its working directory.
+            temporary: what `make_temporary` made; it holds its /tmp.
             readable: what else it may see: the program and what belongs to it.
             named: files and folders of ours that it works with, which it may read wherever they lie.
             network: True only for database refreshes and cells that ask an API.
@@ -75,15 +78,26 @@ class Sandbox:
         return (
             self.program, "--unshare-all", "--unshare-user", *(("--share-net",) if network else ()),
             "--die-with-parent", "--new-session", "--cap-drop", "ALL", *_user(),
-            "--proc", "/proc", "--dev", "/dev", *_temporary(writable[0]), *laid,
+            "--proc", "/proc", "--dev", "/dev", *_temporary(temporary), *laid,
             "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(writable[0]), "--",
         )  # fmt: skip
 
     @staticmethod
-    def prepare(folder: Path) -> None:
-        """Make what the sandbox shows of a scanner's folder as its temporary folders."""
-        for name in _TEMPORARY:
-            (folder / name).mkdir(mode=0o700, exist_ok=True)
+    @contextmanager
+    def make_temporary(work: Path) -> Iterator[Path]:
+        """A folder for what the sandbox shows as the temporary folders, on the disk of a scanner's own but beside it.
+
+        In the scanner's folder it would find them among its files. One that an engine left when it was killed goes with
+        the folder it belongs to, whose name it begins with.
+        """
+        folder = work.with_name(f"{work.name}.tmp")
+        try:
+            folder.mkdir(mode=0o700)
+            for name in _TEMPORARY:
+                (folder / name).mkdir(mode=0o700)
+            yield folder
+        finally:
+            remove_quietly(folder)
 
 
 def find_sandbox(folder: Path, hidden: Sequence[Path] = ()) -> Sandbox | None:
@@ -97,9 +111,10 @@ def find_sandbox(folder: Path, hidden: Sequence[Path] = ()) -> Sandbox | None:
     if not program:
         return None
     sandbox = Sandbox(program, hidden)
-    sandbox.prepare(folder)
-    command = (*sandbox.command(writable=[folder]), shutil.which("true") or "/bin/true")
-    with suppress(OSError, subprocess.TimeoutExpired):
+    work = folder / "tried"
+    work.mkdir()
+    with suppress(OSError, subprocess.TimeoutExpired), sandbox.make_temporary(work) as temporary:
+        command = (*sandbox.command(writable=[work], temporary=temporary), shutil.which("true") or "/bin/true")
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT, check=False)
         return sandbox if done.returncode == 0 else None
     return None

@@ -10,6 +10,7 @@ Where Linux's means are missing (macOS) the limits and the process group are wha
 """
 
 import ctypes
+import errno
 import os
 import resource
 import select
@@ -156,7 +157,11 @@ def _supervise(argv: "list[str]", lifeline: int, failure: int) -> int:
     asked: list[int] = []
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        os.write(failure, str(error.errno).encode())
+        return CANNOT_START
     if child == 0:
         _become(argv, failure)
     os.close(failure)
@@ -237,6 +242,15 @@ def _limit(name: str, most: int) -> None:
     resource.setrlimit(kind, (most, most))
 
 
+def _join(group: str) -> None:
+    """Become one of a control group; one that somebody removed is a fault that passes, and not the program's."""
+    try:
+        with open(group, "w", encoding="ascii") as file:  # noqa: PTH123 - as above
+            file.write("0")  # whoever writes it
+    except FileNotFoundError as error:
+        raise OSError(errno.EAGAIN, "") from error
+
+
 def main(arguments: "list[str]") -> int:
     """`supervise|replace LIFELINE FAILURE [limit=NAME:NUMBER | join=FILE | umask=OCTAL]… -- PROGRAM ARGUMENT…`."""
     way, lifeline, failure, *rest = arguments
@@ -245,8 +259,7 @@ def main(arguments: "list[str]") -> int:
         for option in rest[:cut]:
             kind, _, value = option.partition("=")
             if kind == "join":
-                with open(value, "w", encoding="ascii") as file:  # noqa: PTH123 - as above
-                    file.write("0")  # whoever writes it
+                _join(value)
             elif kind == "umask":
                 os.umask(int(value, 8))
             else:

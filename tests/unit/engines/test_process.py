@@ -1,5 +1,6 @@
 """Scanner processes: whatever they do, they end, they are bounded, and what happened is told."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from orchestrator.engines import process as process_module
+from orchestrator.engines.cgroups import Group, Place
 from orchestrator.engines.guard import Guard
 from orchestrator.engines.output import LOG_BYTES
 from orchestrator.engines.process import Ended, Job, run_job
@@ -77,6 +79,26 @@ def test_a_program_that_does_not_exist(tmp_path: Path) -> None:
     assert ended.exit_code is None
     assert "/nowhere/scanner" in ended.error
     assert not ended.temporary
+
+
+@pytest.mark.parametrize("sandboxed", [False, True])
+def test_a_control_group_that_somebody_removed_passes(sandboxed: bool, tmp_path: Path) -> None:
+    gone = Group((Place(tmp_path / "groups", 2, ("memory",)),))
+    sandbox = ("/usr/bin/env", "--") if sandboxed else ()
+    ended = run(tmp_path, "print('never')", guard=Guard(sandbox, gone))
+    assert "cannot be started" in ended.error
+    assert ended.temporary
+    gc.collect()  # pipes left open are warnings, which are errors
+
+
+def test_a_program_that_the_kernel_does_not_start_is_a_lasting_fault(tmp_path: Path) -> None:
+    program = tmp_path / "scanner"
+    program.write_bytes(b"\x7fELF, and no more")
+    program.chmod(0o755)
+    ended = run_job(Job((str(program),), tmp_path, {}, tmp_path / "report.json", 1, 1, guard=Guard()), go_on)
+    assert "cannot be started" in ended.error
+    assert not ended.temporary
+    gc.collect()
 
 
 def test_a_hang_is_ended_at_the_timeout(tmp_path: Path) -> None:
@@ -220,15 +242,15 @@ def test_a_sandbox_leaves_no_zombie_and_has_ended_when_we_say_so(tmp_path: Path)
         pytest.skip("bubblewrap does not work here")
     work = tmp_path / "work"
     work.mkdir()
-    sandbox.prepare(work)
     seconds = str(300 + os.getpid() / 1_000_000)  # by which the daemon is found from outside
     script = f"setsid sleep {seconds} & exec true"
     before = {child.pid for child in psutil.Process().children()}
     for _ in range(5):
-        guard = Guard(sandbox.command(writable=[work]))
-        done = run_job(
-            Job(("/bin/sh", "-c", script), work, {"PATH": os.defpath}, work / "r", 1, 20, guard=guard), go_on
-        )
+        with sandbox.make_temporary(work) as temporary:
+            guard = Guard(sandbox.command(writable=[work], temporary=temporary))
+            done = run_job(
+                Job(("/bin/sh", "-c", script), work, {"PATH": os.defpath}, work / "r", 1, 20, guard=guard), go_on
+            )
         assert done.exit_code == 0, done
         assert not [one for one in psutil.process_iter(["cmdline"]) if seconds in (one.info["cmdline"] or ())]
     assert {child.pid for child in psutil.Process().children()} <= before
