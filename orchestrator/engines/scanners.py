@@ -33,6 +33,7 @@ from orchestrator.errors import PermanentError
 from orchestrator.git_url import project
 from orchestrator.masking import mask
 from orchestrator.model import Scan, Target
+from orchestrator.steps.database import REFRESHING
 from orchestrator.volume import MAX_AGE
 
 Preference = Literal["auto", "process", "container"]
@@ -197,7 +198,7 @@ class Scanners:
         database = scan.database
         if database is None:
             raise RefreshFailed(f"{scan.name} has no database to refresh")
-        with tempfile.TemporaryDirectory(prefix=".refresh-", dir=folder.parent) as name:
+        with tempfile.TemporaryDirectory(prefix=REFRESHING, dir=folder.parent) as name:
             work = Path(name)
             job = Job(
                 argv=database.load if fetched else database.refresh,

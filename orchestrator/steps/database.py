@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _INCOMING = ".incoming-"
 _FETCHED = ".fetched-"
+#: Working folders of commands that refresh.
+REFRESHING = ".refresh-"
 #: A version replaced longer ago than a cell may take, and this on top, is in nobody's hands any more.
 MARGIN = timedelta(days=1)
 #: A cell that was given a version longer ago than this, and never ended, was cut off.
@@ -202,7 +204,7 @@ def _prune(volume: Volume, scan: str, before: datetime) -> None:
     for version in old:
         if version not in held:
             remove(folder / version)
-    for entry in (*folder.glob(f"{_INCOMING}*"), *folder.glob(f"{_FETCHED}*")):
+    for entry in (left for name in (_INCOMING, _FETCHED, REFRESHING) for left in folder.glob(f"{name}*")):
         with suppress(FileNotFoundError):
             if entry.lstat().st_mtime < before.timestamp():
                 remove(entry)

@@ -282,10 +282,14 @@ def test_a_folder_that_somebody_else_put_there_stays(volume):
 
 def test_what_a_refresh_left_that_was_cut_off_goes_in_the_end(volume):
     left = prepare(volume, "virus", "old")
-    os.utime(left, (0, 0))
+    work = left.with_name(".refresh-old")
+    work.mkdir()
+    for each in (left, work):
+        os.utime(each, (0, 0))
     prepare(volume, "virus", "running")
     commit_at(volume, datetime.now(UTC))
     assert ".incoming-old" not in files(volume)
+    assert ".refresh-old" not in files(volume)
     assert ".incoming-running" in files(volume)
 
 
