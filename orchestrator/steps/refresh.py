@@ -12,6 +12,7 @@ import hashlib
 import os
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -160,9 +161,12 @@ def fetch(
         facts = msgspec.structs.replace(facts, recipe=recipe, sums={} if loads else _sums(folder))
         write_atomic(folder / FACTS, encode(facts), mode=0o444)
         if loads:
+            _open_to_readers(folder)
             return ""
     elif previous is not None:
-        _take_over(previous, prepare(volume, scan.name, key))
+        folder = prepare(volume, scan.name, key)
+        _take_over(previous, folder)
+    _open_to_readers(folder)
     return commit(volume, scan.name, key, longest=longest, now=now)
 
 
@@ -190,6 +194,7 @@ def finish(volume: Volume, scan: str, key: str, *, longest: timedelta, now: date
     if known is not None and any(incoming.iterdir()):  # with this alone, an empty folder would look like a database
         known = msgspec.structs.replace(known, sums=_sums(incoming))
         write_atomic(facts, encode(known), mode=0o444)
+    _open_to_readers(incoming)
     version = commit(volume, scan, key, longest=longest, now=now)
     remove(fetched)
     return version
@@ -257,6 +262,13 @@ def _is_plain(folder: Path | None) -> bool:
             if (status.st_mode & 0o170000) not in {0o040000, 0o100000}:
                 return False
     return True
+
+
+def _open_to_readers(folder: Path) -> None:
+    """Let scanners in containers, who are another user, read it whatever our umask; who enters the volume is kept."""
+    for path in (folder, *folder.rglob("*")):
+        with suppress(PermissionError):  # what a container made is its user's, and open to that
+            path.chmod(path.stat().st_mode & 0o7777 | (0o555 if path.is_dir() else 0o444))
 
 
 def _sums(folder: Path | None) -> dict[str, str]:

@@ -170,7 +170,15 @@ def test_a_database_is_refreshed_in_the_scan_s_own_image(tmp_path: Path, volume:
     assert row.database_version
 
 
-@pytest.mark.usefixtures("podman")
+@pytest.fixture(params=[0o022, 0o077], ids=["open", "closed"])
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Ours; with the second, nothing that we write is open to the user of containers unless we say so."""
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("podman", "umask")
 def test_a_fetched_database_is_loaded_in_the_scan_s_own_image_without_a_network(tmp_path: Path, volume: Volume) -> None:
     load = (
         'while read -r name _; do case "$name" in lo:|*"|"*|Inter*|face) ;; *) exit 7;; esac; done < /proc/net/dev; '

@@ -493,6 +493,26 @@ def test_signed_databases_are_found_by_clamav(tmp_path: Path, served: Mirror, or
     assert done.returncode == 2
 
 
+@pytest.mark.usefixtures("trusting")
+def test_scanners_of_other_users_read_it_whatever_our_umask(tmp_path: Path, served: Mirror) -> None:
+    put_clamav(served)
+    fetch = Fetch("clamav", {"mirror": served.url, "user_agent": "ClamAV/1 (tests)"}, LIMIT)
+    scan = Scan("virus", "clamav/clamav:1", ("sh",), "clamav", database=Database(fetch=fetch))
+    volume = Volume(tmp_path / "volume")
+    before = os.umask(0o077)
+    try:
+        for minutes in (0, 1):  # the second is taken over
+            state = refresh(scan, volume, runner=run, now=NOW + timedelta(minutes=minutes))
+            assert state.error == ""
+            folder = volume.databases("virus") / state.version
+            read = {path.name: path.stat().st_mode & 0o007 for path in (folder, *folder.rglob("*"))}
+            assert len(read) > 3
+            assert read.pop(folder.name) == 5
+            assert set(read.values()) == {4}
+    finally:
+        os.umask(before)
+
+
 def test_the_key_is_that_of_the_installed_clamav(tmp_path: Path) -> None:
     cvds.trusting_clamscan(tmp_path / "library")  # which asserts that it stands in the library
 
