@@ -30,12 +30,16 @@ class Member(NamedTuple):
     size: int
 
 
-class Section(io.RawIOBase):
-    """A part of a file as a file of its own; several may be read at once."""
+class Window(io.RawIOBase):
+    """A part of something as a read-only file with a position of its own.
 
-    def __init__(self, descriptor: int, offset: int, size: int) -> None:
+    Args:
+        size: bytes of the part.
+    """
+
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self._descriptor, self._offset, self._size, self._at = descriptor, offset, size, 0
+        self._size, self._at = size, 0
 
     def readable(self) -> bool:
         """Always."""
@@ -46,7 +50,7 @@ class Section(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """Position from the section's start."""
+        """Position from the part's start."""
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
@@ -54,6 +58,14 @@ class Section(io.RawIOBase):
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         self._at = max(0, base + offset)
         return self._at
+
+
+class Section(Window):
+    """A part of an open file; several may be read at once."""
+
+    def __init__(self, descriptor: int, offset: int, size: int) -> None:
+        super().__init__(size)
+        self._descriptor, self._offset = descriptor, offset
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Fill the buffer from the position; 0 at the end."""

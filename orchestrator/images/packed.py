@@ -16,7 +16,7 @@ import zstandard
 
 from orchestrator.images.compression import Gzip, GzipState, compression_of, decompressed
 from orchestrator.images.interface import ArchiveError
-from orchestrator.images.members import Member, list_members, section
+from orchestrator.images.members import Member, Window, list_members, section
 from orchestrator.kit.tar import Entry, TarReader
 
 if TYPE_CHECKING:
@@ -167,33 +167,14 @@ class Unfolded:
         return data
 
 
-class _Content(io.RawIOBase):
+class _Content(Window):
     """A member as a file; moving backwards reads the archive anew."""
 
     def __init__(self, owner: PackedFiles, member: Member) -> None:
-        super().__init__()
+        super().__init__(member.size)
         self._owner, self._member = owner, member
-        self._at = 0
         self._stream: Unfolded | None = None
         self._stream_at = 0
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """Position from the member's start."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Move; never before the start."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._member.size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Fill the buffer from the position; 0 at the end."""
