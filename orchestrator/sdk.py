@@ -214,10 +214,17 @@ def update_images(config: Config, file: Path | str) -> list[Path]:
 
 
 def _judge_install(config: Config, overlay: Overlay, *, whole: bool, strict: bool) -> None:
+    from orchestrator.catalog import load_catalog
+    from orchestrator.scanners.pinning import UnpinnedError, require_digests
     from workflows.install.warnings import warnings
 
     found = list(warnings(config, overlay, whole=whole))
     if found and strict:
+        try:  # All that strict refuses at once, since each takes a round of editing.
+            if config.scanners.strict:
+                require_digests(load_catalog(config).values())
+        except UnpinnedError as error:
+            found.append(str(error))
         raise UsageError("\n".join(found))
     for each in found:
         _log.warning("%s", each)

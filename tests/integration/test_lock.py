@@ -22,16 +22,22 @@ TEMPLATE = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A configuration whose shipped scans are all locked already, by digests nobody has to look up."""
-    listed = json.loads(scanmatrix("templates", "--output", "json", cwd=tmp_path).stdout)
+@pytest.fixture(scope="module")
+def _shipped(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A lock file of all shipped scans, by digests nobody has to look up."""
+    listed = json.loads(scanmatrix("templates", "--output", "json", cwd=tmp_path_factory.mktemp("shipped")).stdout)
     entries = {
         scan["name"]: {"image": scan["image"], "digest": f"sha256:{'a' * 64}"}
         for scan in listed
         if not scan.get("builtin")
     }
-    (tmp_path / "scanmatrix.lock").write_text(json.dumps({"schema": 1, "scans": entries}))
+    return json.dumps({"schema": 1, "scans": entries})
+
+
+@pytest.fixture
+def folder(tmp_path: Path, _shipped: str) -> Path:
+    """A configuration whose shipped scans are all locked already."""
+    (tmp_path / "scanmatrix.lock").write_text(_shipped)
     return tmp_path
 
 
