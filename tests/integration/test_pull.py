@@ -458,7 +458,7 @@ def test_killed_at_any_moment_and_run_again(
     proxy.faults.add(faults.slow(rate=20_000_000))  # its layers then take a third of a second
     moments = random.Random(11)
     killed = left = 0
-    for number in range(24):
+    for number in range(16):
         volume = Volume(tmp_path / str(number % 3))  # most begin with what an earlier one left
         proxy.log.clear()
         process = _start(plan, volume)
@@ -475,8 +475,8 @@ def test_killed_at_any_moment_and_run_again(
             check_tarball(final, IMAGE)
             final.unlink()
         left += not _nothing_left(volume)
-    assert killed >= 10
-    assert left >= 3
+    assert killed >= 7
+    assert left >= 2
     proxy.faults.clear()
     for number in range(3):
         check_tarball(_pull(plan, Volume(tmp_path / str(number))), IMAGE)
