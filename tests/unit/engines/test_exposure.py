@@ -67,7 +67,10 @@ def test_what_lies_deeper_is_laid_over_what_it_lies_in_and_the_volume_is_not_sho
     tarball = work.with_name("image.tar")
     tarball.touch()
     command = Sandbox("bwrap", [volume]).command(
-        writable=[work], readable=[tmp_path / "tools", tmp_path], named=[tarball]
+        writable=[work],
+        temporary=work.with_name("attempt-1.tmp"),
+        readable=[tmp_path / "tools", tmp_path],
+        named=[tarball],
     )
     laid = [command[place + 2] for place, word in enumerate(command) if word.startswith(("--ro-bind", "--bind"))]
     hidden = command.index(str(volume))
