@@ -74,8 +74,7 @@ def start(text: str, tmp_path: Path, **parameters: str) -> Run:
     return Run(manifest, tmp_path / "volume", tmp_path / "scratch", given | parameters)
 
 
-@pytest.mark.parametrize("kind", ["workflow", "template"])
-@pytest.mark.parametrize("layout", ["cell", "image"])
+@pytest.mark.parametrize(("kind", "layout"), [("workflow", "cell"), ("template", "image")])
 def test_a_repository_is_fetched_once_and_each_cell_gets_what_is_its_own(prepared, tmp_path, http, kind, layout):
     plan, config, commit = prepared
     config = config.model_copy(update={"layout": layout})
