@@ -61,6 +61,7 @@ def folder(tmp_path: Path) -> Path:
         "targets": [{"archive": f"{number}.tar"} for number in range(IMAGES)],
         "scans": {"default": list(SCANS), "templates": ["scans"]},
         "volume": {"path": "volume"},
+        "local": {"sandbox": "off"},  # they write down which processes they are, outside of their folders
     }
     (tmp_path / "scanmatrix.yaml").write_text(yaml.safe_dump(config))
     return tmp_path
