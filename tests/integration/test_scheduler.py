@@ -77,7 +77,7 @@ class Place:
             ],
             "scans": {"default": ["first", "second"], "templates": ["first.yaml", "second.yaml"]},
             "volume": {"path": str(folder / "volume")},
-            "local": {"runner": "process"},
+            "local": {"runner": "process", "sandbox": "off"},  # the log lies outside of a scanner's own folders
             "store": {"url": self.url},
             "schedule": schedule | settings,
         }
