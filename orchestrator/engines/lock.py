@@ -3,12 +3,16 @@
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.engines.interface import EngineError
 from orchestrator.errors import TemporaryError
+
+#: Seconds that a lock may be held by what a killed engine left, and between two looks.
+_MOMENT, _POLL = 0.5, 0.02
 
 
 class RunBusy(EngineError, TemporaryError):  # noqa: N818 - the name says what happened
@@ -30,7 +34,7 @@ def locked(folder: Path, run: str) -> Iterator[None]:
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(descriptor)
         except BlockingIOError as error:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
             raise RunBusy(f"run {run} is already going on, by {holder}: wait for its end, or stop it") from error
@@ -39,3 +43,19 @@ def locked(folder: Path, run: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int) -> None:
+    """Take the lock; an engine that was killed while it started a process holds it until that process has its program.
+
+    Raises:
+        BlockingIOError: somebody holds it, and not only for a moment.
+    """
+    end = time.monotonic() + _MOMENT
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_POLL)
