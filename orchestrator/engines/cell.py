@@ -88,7 +88,7 @@ class CellRunner:
         return record
 
     def _attempt(self, cell: Cell, scan: Scan) -> Ended:
-        """One attempt; whatever happens to it, foreseen or not, is told in what it returns."""
+        """One attempt; whatever happens to it, foreseen or not, is in what it returns."""
         try:
             with guarded(f"scanning {self._plan.targets_by_id[cell.target].reference} with {scan.name}"):
                 return self._scan(cell, scan)

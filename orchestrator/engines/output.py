@@ -53,7 +53,7 @@ class Output:
         return taken
 
     def drain(self) -> None:
-        """Take in what is left; a child that escaped and goes on printing must not keep us."""
+        """Take in what is left; a child that escaped and still prints must not keep us."""
         taken = 0
         while taken < _MOST_AFTER_EXIT and (length := self.read(0)):
             taken += length

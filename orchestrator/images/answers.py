@@ -85,7 +85,7 @@ class Answer:
         return data
 
     def read_some(self, size: int) -> bytes:
-        """What has come of a body, at most so many bytes; empty at the end.
+        """What has arrived of a body, at most `size` bytes; empty at the end.
 
         Raises:
             Broken: the connection failed.

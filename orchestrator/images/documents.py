@@ -27,7 +27,7 @@ class Documents:
         self._left = _BUDGET
 
     def count(self, size: int = 0) -> None:
-        """Charge for an entry, or for a document of so many bytes.
+        """Charge for an entry, or for a document of this many bytes.
 
         Raises:
             Unsupported: the archive's entries and documents are too many, or too large together.

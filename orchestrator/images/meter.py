@@ -59,7 +59,7 @@ class Meter:
         self._left, self._granted, self._what = HEAD_LIMIT, 0, "a header"
 
     def expect(self, size: int, what: str = "an answer") -> None:
-        """Let a body of so many bytes come, and its framing; said again with more while a long one comes in."""
+        """Let a body of this many bytes come, and its framing; said again with more while a long one comes in."""
         granted = 2 * size + FRAMING
         self._left += granted - self._granted
         self._granted, self._what = granted, what

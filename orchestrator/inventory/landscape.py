@@ -161,7 +161,7 @@ class Landscape:
             )
 
     def _wishes(self, levels: tuple[dict[str, str], ...], where: str) -> Wishes:
-        """Once for all pods of a workload that say the same, so that a mistake is told once.
+        """Once for all pods of a workload that say the same, so that a mistake is reported once.
 
         Whoever writes annotations must not keep other workloads from being read, nor their own from being scanned.
         """
