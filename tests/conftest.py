@@ -1,6 +1,7 @@
 """For all tests: nothing of this machine's user gets into a test."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,13 @@ from tests.golden import pytest_addoption, pytest_configure  # noqa: F401 - hook
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("scanmatrix", deadline=None)
 settings.load_profile("scanmatrix")
+
+# Started to ignore a signal (`nohup`, `&` in a script), we would hand that on to the engines under test, which heed it.
+for _number, _usual in {
+    signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL
+}.items():  # fmt: skip
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 _FOREIGN = {"http_proxy", "https_proxy", "all_proxy", "registry_auth_file"}
 
