@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator import __version__
+from orchestrator.images.own import FILE, OwnImages
 from tests.cluster import containers
 from tests.cluster.control_plane import tool
 from tests.cluster.processes import ClusterError
@@ -65,6 +66,11 @@ def builders() -> dict[str, Callable[[], Image]]:
         "docker.io/clamav/clamav:1.4.3_base": lambda: Image.build([_debian("clamav")], user=USER),
         "docker.io/library/debian:12": lambda: Image.build([_debian("root")], user=USER),
     }
+
+
+def by_tag() -> str:
+    """The `images.lock` of an install in this cluster: what is built here has other digests than what is published."""
+    return "".join(f"{name}\n" for name in OwnImages.read(ROOT / "argo-install" / FILE).digests)
 
 
 def bring(state: State, name: str, build: Callable[[], Image]) -> bool:

@@ -17,6 +17,7 @@ from orchestrator import sdk
 from orchestrator.cluster.client import Cluster
 from orchestrator.results import read_findings, read_ledger
 from orchestrator.volume import Volume
+from tests.cluster.images import by_tag
 from tests.cluster.state import API_SERVER, NODE_IP
 from tests.tools import find
 
@@ -129,6 +130,7 @@ def make_site(
     config = _config(name, upstream, storage, templates or {}, settings or {})
     (folder / "scanmatrix.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (folder / "targets.csv").write_text(csv)
+    (folder / "images.lock").write_text(by_tag())
     for scan, template in (templates or {}).items():
         (folder / f"{scan}.yaml").write_text(yaml.safe_dump(dict(template), sort_keys=False))
     site = Site(name, folder, storage, upstream)
@@ -151,6 +153,7 @@ def _config(
         "volume": {"budget": "5Gi", "hostPath": str(storage), "hostPathPrefixes": [str(storage)]},
         "argo": {
             "namespace": name,
+            "images": "images.lock",
             "apiServer": {"cidrs": [f"{NODE_IP}/32"], "ports": [int(API_SERVER.rpartition(":")[2])]},
         },
     }

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.cluster.client import Cluster
 from tests.cluster.addons import ARGO
+from tests.cluster.images import by_tag
 from tests.cluster.state import API_SERVER, NODE_IP
 from tests.e2e.site import await_, run
 
@@ -20,6 +21,7 @@ volume: {{budget: 1Gi, hostPath: FOLDER, hostPathPrefixes: [FOLDER]}}
 argo:
   namespace: {NAMESPACE}
   schedule: 0 3 * * *
+  images: images.lock
   operators: [{{user: ana@example.com}}]
   apiServer: {{cidrs: [{NODE_IP}/32], ports: [{API_SERVER.rpartition(":")[2]}]}}
 """
@@ -30,6 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `scanmatrix install --out` writes, for both overlays, fit for a machine without a network."""
     found = tmp_path_factory.mktemp("install")
     (found / "scanmatrix.yaml").write_text(CONFIGURATION.replace("FOLDER", str(found / "volume")))
+    (found / "images.lock").write_text(by_tag())
     (found / "targets.csv").write_text("image\nubuntu:20.04\n")
     for overlay in ("single-node", "production"):
         run("scanmatrix", "install", f"--overlay={overlay}", "--out=out", cwd=found)

@@ -96,13 +96,14 @@ def test_an_install_takes_the_digests_of_the_file_that_is_named(tmp_path: Path) 
         ("engine: argo", "argo.apiServer.cidrs"),
         ("argo: {apiServer: {cidrs: [10.0.0.0/8]}}", "argo.apiServer.cidrs"),
         ("argo: {apiServer: {cidrs: [10.96.0.1/32, 0.0.0.0/0]}}", "0.0.0.0/0"),
-        ("argo: {apiServer: {cidrs: [10.96.0.1/32]}}", "registry:3"),
+        ("argo: {images: tags.lock, apiServer: {cidrs: [10.96.0.1/32]}}", "registry:3"),
     ],
 )
 def test_what_is_more_open_than_need_be_is_warned_of_and_refused_when_strict(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, said: str
 ) -> None:
     (tmp_path / "scanmatrix.yaml").write_text(text)
+    (tmp_path / "tags.lock").write_text("".join(f"{name}\n" for name in OwnImages.read(FOLDER / FILE).digests))
     config = load_config(tmp_path / "scanmatrix.yaml", environment={})
     assert sdk.install(config)
     assert said in caplog.text
