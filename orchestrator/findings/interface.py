@@ -44,10 +44,14 @@ class Report(Document, frozen=True):
 
     @property
     def components(self) -> int | None:
-        """Number of components in the BOM, nested ones too; None when the report is no BOM."""
+        """Number of components in the BOM, nested ones too; None when the report is no BOM.
+
+        What the document is about (`metadata.component`) is the target and no component of it, but what is nested in
+        that is: some tools put everything there.
+        """
         if self.bom is None:
             return None
-        count, waiting = 0, [self.bom]
+        count, waiting = 0, [self.bom, (self.bom.get("metadata") or {}).get("component") or {}]
         while waiting:
             found = waiting.pop().get("components") or []
             count += len(found)

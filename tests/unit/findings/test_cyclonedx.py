@@ -29,6 +29,15 @@ def test_an_inventory_is_kept_for_merging(version):
     assert report.bom["components"] == [COMPONENT]
 
 
+def test_what_is_nested_in_the_subject_counts_as_its_components_do():
+    inner = {"type": "library", "name": "inner"}
+    subject = {"type": "container", "name": "shop", "components": [COMPONENT | {"components": [inner]}]}
+    report = cyclonedx.parse(_document(components=[{"type": "library", "name": "x"}], metadata={"component": subject}))
+    assert report.components == 3
+    assert cyclonedx.parse(_document(components=[], metadata={"component": subject})).components == 2
+    assert cyclonedx.parse(_document(components=[], metadata={"component": {"name": "shop"}})).components == 0
+
+
 def test_one_finding_per_affected_component():
     other = {"type": "library", "bom-ref": "ref-2", "name": "api", "components": [COMPONENT]}
     affects = [{"ref": "ref-1"}, {"ref": "ref-2"}, {"ref": "ref-1"}]
