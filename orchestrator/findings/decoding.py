@@ -1,12 +1,13 @@
 """What every JSON format shares: bytes to a typed, partial structure, and small helpers for foreign values."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
 from orchestrator.findings.interface import ReportError
 from orchestrator.kit.json_bounds import JsonBounds, explain
-from orchestrator.model import Cvss, Severity
+from orchestrator.model import Cvss, Finding, Severity
 
 T = TypeVar("T")
 
@@ -104,3 +105,18 @@ def other_ids(ids: set[str], own: str) -> tuple[str, ...]:
     ids.discard(own)
     ids.discard("")
     return tuple(sorted(ids))
+
+
+def numbered(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Findings of a scanner that lists each thing once: those that read alike are numbered, so that they stay several.
+
+    Two keys in one line of a file, or one signature in two members of an archive, differ in nothing that is reported.
+    """
+    seen: dict[tuple[str, ...], int] = {}
+    for finding in findings:
+        own = finding.kind, finding.id, finding.package, finding.version, finding.location, finding.place
+        number = seen[own] = seen.get(own, 0) + 1
+        if number == 1:
+            yield finding
+        else:
+            yield msgspec.structs.replace(finding, place=f"{finding.place} ({number})".strip())

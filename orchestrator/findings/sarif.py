@@ -14,11 +14,12 @@ import msgspec
 
 from orchestrator.findings.decoding import decode_json, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
-from orchestrator.findings.sarif_document import Document, Location, Result, Rule, Run
+from orchestrator.findings.sarif_document import Document, Location, Region, Result, Rule, Run
 from orchestrator.findings.sarif_references import Rules, path_of
 from orchestrator.findings.sarif_tools import Said, understand
 from orchestrator.findings.scores import score_of
 from orchestrator.model import Cvss, Finding, Severity
+from orchestrator.model.places import spell_place
 
 name = "sarif"
 kinds: tuple[str, ...] = ("vulnerability", "malware", "secret", "misconfiguration", "license", "check")
@@ -92,18 +93,30 @@ def _of_result(run: Run, tool: str, rules: Rules, result: Result) -> Iterator[Fi
         fixed_version=said.fixed_version,
         cvss=_cvss(tool, said, rule, score),
     )
-    places = [_place(run, said, text, location) for location in result.locations or ()]
-    for location, titled in dict.fromkeys(places) or {(finding.location, finding.title): None}:
-        yield msgspec.structs.replace(finding, location=location, title=titled)
+    spots = dict.fromkeys([_spot(run, tool, said, text, location) for location in result.locations or ()])
+    for location, place, titled in spots or {(finding.location, "", finding.title): None}:
+        yield msgspec.structs.replace(finding, location=location, place=place, title=titled)
 
 
-def _place(run: Run, said: Said, text: str, location: Location) -> tuple[str, str]:
-    """Path and title; the line is in the title, so that a finding stays the same one when lines move."""
+def _spot(run: Run, tool: str, said: Said, text: str, location: Location) -> tuple[str, str, str]:
+    """Path, place within it, and title; the line is in these, so that a finding stays the same one when lines move."""
     path = path_of(run, location) if said.location is None else said.location
-    region = location.physical_location.region if location.physical_location else None
-    if said.kind in _OF_PACKAGES or region is None or not region.start_line:
-        return path, title(text)
-    return path, title(text, f" (line {region.start_line})")
+    if said.kind in _OF_PACKAGES or location.physical_location is None:
+        return path, "", title(text)
+    region = location.physical_location.region or Region()
+    place = _place(tool, location, region)
+    if not region.start_line:
+        return path, place, title(text)
+    return path, place, title(text, f" (line {region.start_line})")
+
+
+def _place(tool: str, location: Location, region: Region) -> str:
+    """What is there, and its line; our own export, whose logical locations are target and package, says it in words."""
+    if tool == "scanmatrix":
+        return spell_place(location.message.text if location.message else "")
+    named = [each.fully_qualified_name or each.name for each in location.logical_locations or ()]
+    column = region.start_column if region.start_column and region.start_column > 1 else 0
+    return spell_place(next(filter(None, named), ""), region.start_line, end=region.end_line, column=column)
 
 
 def _short(rules: Rules, rule: Rule | None) -> str:

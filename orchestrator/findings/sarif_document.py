@@ -102,13 +102,17 @@ class _Artifact(_Part):
     location: ArtifactLocation | None = None
 
 
-class _Region(_Part):
+class Region(_Part):
+    """A part of a file (3.30); lines and columns count from 1."""
+
     start_line: int | None = None
+    end_line: int | None = None
+    start_column: int | None = None
 
 
 class _PhysicalLocation(_Part):
     artifact_location: ArtifactLocation | None = None
-    region: _Region | None = None
+    region: Region | None = None
 
 
 class _LogicalLocation(_Part):
@@ -121,6 +125,7 @@ class Location(_Part):
 
     physical_location: _PhysicalLocation | None = None
     logical_locations: list[_LogicalLocation] | None = None
+    message: Message | None = None
 
 
 class ResultProperties(_Part):

@@ -10,9 +10,10 @@ from typing import cast
 
 import msgspec
 
-from orchestrator.findings.decoding import decode_json, other_ids, severity, severity_of, title
+from orchestrator.findings.decoding import decode_json, numbered, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.model import Cvss, Finding
+from orchestrator.model.places import spell_place
 
 name = "trivy"
 kinds: tuple[str, ...] = ("vulnerability", "misconfiguration", "secret", "license")
@@ -60,6 +61,14 @@ class _Vulnerability(_Part):
     cvss: dict[str, _Rating] | None = msgspec.field(name="CVSS", default=None)
 
 
+class _Cause(_Part):
+    """Where a check failed; a resource is what a configuration file calls it (`aws_s3_bucket.a`)."""
+
+    resource: str | None = None
+    start_line: int | None = None
+    end_line: int | None = None
+
+
 class _Misconfiguration(_Part):
     id: str | None = msgspec.field(name="ID", default=None)
     avd_id: str | None = msgspec.field(name="AVDID", default=None)
@@ -67,6 +76,7 @@ class _Misconfiguration(_Part):
     message: str | None = None
     severity: str | None = None
     status: str | None = None
+    cause: _Cause | None = msgspec.field(name="CauseMetadata", default=None)
 
 
 class _Secret(_Part):
@@ -74,6 +84,7 @@ class _Secret(_Part):
     title: str | None = None
     severity: str | None = None
     start_line: int = 0
+    end_line: int = 0
 
 
 class _License(_Part):
@@ -155,17 +166,19 @@ def _results(document: _Document) -> list[_Result]:
 def _findings(result: _Result) -> list[Finding]:
     path = _path(result)
     found = [_vulnerability(each, path) for each in result.vulnerabilities or ()]
-    found += [_misconfiguration(each, result.target) for each in result.misconfigurations or () if _failed(each)]
-    found += [
+    pinned = [_misconfiguration(each, result.target) for each in result.misconfigurations or () if _failed(each)]
+    pinned += [
         Finding(
             id=each.rule_id,
             kind="secret",
             severity=severity(each.severity),
             title=title(each.title, f" (line {each.start_line})" if each.start_line else ""),
             location=result.target,
+            place=spell_place("", each.start_line, end=each.end_line),
         )
         for each in result.secrets or ()
     ]
+    found += numbered(pinned)
     found += [
         Finding(
             id=each.name,
@@ -174,6 +187,8 @@ def _findings(result: _Result) -> list[Finding]:
             title=each.category or "",
             package=each.pkg_name or "",
             location=each.file_path or "",
+            # The lock file or folder that a package was found by; two of them are two copies of it.
+            place="" if each.file_path else spell_place(path),
         )
         for each in result.licenses or ()
     ]
@@ -214,7 +229,7 @@ def _failed(each: _Misconfiguration) -> bool:
 
 
 def _misconfiguration(each: _Misconfiguration, target: str) -> Finding:
-    own = each.id or each.avd_id or ""
+    own, cause = each.id or each.avd_id or "", each.cause or _Cause()
     return Finding(
         id=own,
         kind="misconfiguration",
@@ -222,6 +237,7 @@ def _misconfiguration(each: _Misconfiguration, target: str) -> Finding:
         aliases=other_ids({each.avd_id or ""}, own),
         title=title(each.title or each.message),
         location=target,
+        place=spell_place(cause.resource or each.message, cause.start_line, end=cause.end_line),
     )
 
 

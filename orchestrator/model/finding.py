@@ -45,7 +45,10 @@ class Finding(Document, frozen=True, gc=False):
         aliases: other ids of the same thing, sorted, without `id`.
         cvss: the best rating the report gives (highest version, then the vendor's own), if any.
         purl: package URL as the scanner spells it; empty where there is no package.
-        location: path in the image (or in the tarball) where it was found; empty when unknown.
+        location: path in the image (or in the tarball) where it was found; empty when unknown. It is part of what makes
+            a finding the same in the next run, so it never holds what moves (a line, a commit, a temporary folder).
+        place: where within `location`, as `orchestrator.model.places` spells it (`line 3`, `aws_s3_bucket.a, line 3`):
+            what sets two findings of one id in one location apart. It may move; empty when the scanner does not say.
         fixed_version: versions that fix it, joined by `, `; empty when there is none.
     """
 
@@ -58,5 +61,6 @@ class Finding(Document, frozen=True, gc=False):
     version: str = ""
     purl: str = ""
     location: str = ""
+    place: str = ""
     fixed_version: str = ""
     cvss: Cvss | None = None

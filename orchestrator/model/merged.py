@@ -5,6 +5,9 @@ import msgspec
 from orchestrator.model.base import Document
 from orchestrator.model.finding import Cvss, Severity
 
+MOST_PLACES = 100
+"""Most places that a row names; its count has all of them."""
+
 
 class Suppressed(Document, frozen=True, gc=False):
     """Why nobody needs to act on a finding.
@@ -37,6 +40,10 @@ class MergedFinding(Document, frozen=True, gc=False):
         purl: canonical package URL without qualifiers; empty where there is no package, or its type is unknown.
         ecosystem: type of the package URL (`deb`, `maven`, …); empty without one.
         locations: every path where it was found, sorted.
+        count: how many of it there are: distinct locations, and places within them (`Finding.place`), of the scan that
+            names the most; never less than 1.
+        counts: the same of each scan that found it. Empty in rows of versions that did not count.
+        places: the places that this scan names, in order, at most `MOST_PLACES`; empty when it names none.
         fixed_version: the lowest version in which no scanner would find it any more; empty when there is none.
         found_by: scans that found it, in the plan's order.
         not_found_by: scans that look for such things, ended ok on this target, and did not find it.
@@ -62,6 +69,9 @@ class MergedFinding(Document, frozen=True, gc=False):
     purl: str = ""
     ecosystem: str = ""
     locations: tuple[str, ...] = ()
+    count: int = 1
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+    places: tuple[str, ...] = ()
     fixed_version: str = ""
     cvss: Cvss | None = None
     found_by: tuple[str, ...] = ()

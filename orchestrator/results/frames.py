@@ -48,6 +48,7 @@ FINDING_COLUMNS = (
     "version",
     "purl",
     "location",
+    "place",
     "fixed_version",
     "suspect",
 )
@@ -76,6 +77,9 @@ MERGED_COLUMNS = (
     "purl",
     "ecosystem",
     "locations",
+    "count",
+    "counts",
+    "places",
     "fixed_version",
     "found_by",
     "not_found_by",
@@ -97,6 +101,8 @@ LIST_COLUMNS = frozenset(
         "aliases",
         "severities",
         "locations",
+        "counts",
+        "places",
         "found_by",
         "not_found_by",
         "not_scanned_by",
@@ -107,6 +113,7 @@ SEPARATOR = ";"
 """Between the values of a list in a CSV cell."""
 
 _NUMBERS = frozenset({"cvss_score", "epss"})
+_COUNTS = frozenset({"count"})
 _TRUTHS = frozenset({"kev"})
 _MOMENTS = frozenset({"first_seen", "suppressed_until"})
 
@@ -125,6 +132,7 @@ def _schema(columns: Sequence[str]) -> pa.Schema:
     special = (
         dict.fromkeys(LIST_COLUMNS, pa.list_(pa.string()))
         | dict.fromkeys(_NUMBERS, pa.float64())
+        | dict.fromkeys(_COUNTS, pa.int64())
         | dict.fromkeys(_TRUTHS, pa.bool_())
     )
     return pa.schema([(column, special.get(column, pa.string())) for column in columns])
@@ -160,8 +168,8 @@ def read_merged(
 
     Returns:
         The columns of `MERGED_COLUMNS`: `severity` an ordered category (`unknown` < `none` < … < `critical`),
-        `cvss_score` and `epss` float64 with NaN for none, `kev` bool, `first_seen` and `suppressed_until`
-        datetime64[us, UTC] with NaT for none, the columns of `LIST_COLUMNS` Arrow lists of strings, all others `str`
+        `cvss_score` and `epss` float64 with NaN for none, `kev` bool, `count` int64, `first_seen` and
+        `suppressed_until` datetime64[us, UTC] with NaT for none, the columns of `LIST_COLUMNS` Arrow lists of strings, all others `str`
         with `""` for none. The dtypes are the same when there are no findings.
 
     Raises:
@@ -219,9 +227,25 @@ def _read(
         table = pq.read_table(path, schema=schema, filters=chosen, columns=columns and list(columns))
     except (pa.ArrowException, OSError) as error:
         raise NoResultsError(f"{path}: damaged: {error}; aggregate run {run} again") from error
+    table = _completed(table)
     lists = pa.list_(pa.string())
     frame: pd.DataFrame = table.to_pandas(types_mapper={lists: pd.ArrowDtype(lists)}.get)
     return frame.astype({"severity": _severities()}) if "severity" in frame else frame
+
+
+#: What a run says in columns that its version did not have yet; `suspect` is worked out whenever it is read.
+_LATER: dict[str, Any] = {"place": "", "count": 1, "counts": [], "places": []}
+
+
+def _completed(table: pa.Table) -> pa.Table:
+    """A table whose later columns are never null, whichever version wrote it."""
+    for name in _LATER.keys() & set(table.column_names):
+        column, default = table[name], _LATER[name]
+        if column.null_count:
+            values = [default if value is None else value for value in column.to_pylist()]
+            place = table.column_names.index(name)
+            table = table.set_column(place, table.schema.field(name), pa.array(values, column.type))
+    return table
 
 
 def read_findings_csv(path: Path) -> pd.DataFrame:

@@ -25,12 +25,24 @@ if TYPE_CHECKING:
 _ROWS = 32_768
 _BYTES = 32 * 1024 * 1024
 
-_OF_FINDING = ("kind", "id", "aliases", "severity", "title", "package", "version", "purl", "location", "fixed_version")
+_OF_FINDING = (
+    "kind",
+    "id",
+    "aliases",
+    "severity",
+    "title",
+    "package",
+    "version",
+    "purl",
+    "location",
+    "place",
+    "fixed_version",
+)
 # Columns that are a merged finding's own fields, as they are.
 _OF_MERGED = tuple(
     column
     for column in MERGED_COLUMNS
-    if column in MergedFinding.__struct_fields__ and column not in {"severities", "suppressed"}
+    if column in MergedFinding.__struct_fields__ and column not in {"severities", "counts", "suppressed"}
 )
 _OF_ROW = (
     "cell",
@@ -156,6 +168,7 @@ class MergedWriter(_Writer):
                 **{name: [getattr(row, name)] * count for name in ("references", "owners", "digest", "platform")},
                 **{name: [getattr(finding, name) for finding in findings] for name in _OF_MERGED},
                 "severities": [[f"{scan}={word}" for scan, word in one.severities.items()] for one in findings],
+                "counts": [[f"{scan}={count}" for scan, count in one.counts.items()] for one in findings],
                 "suppressed": [one.status if one else "" for one in by_hand],
                 "suppressed_by": [one.by if one else "" for one in by_hand],
                 "suppressed_reason": [one.reason if one else "" for one in by_hand],

@@ -1,19 +1,27 @@
 """One row of the merged findings out of all that scans say of one thing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from heapq import nsmallest
 
 from orchestrator.model import Cvss, MergedFinding, Severity
+from orchestrator.model.merged import MOST_PLACES
+from orchestrator.model.places import in_order
 from orchestrator.results.merge.identity import Package
 from orchestrator.results.merge.names import Member, other_names
 from orchestrator.results.merge.versions import best_fix, is_plain
+
+Spot = tuple[str, str]
+"""A finding's location, and its place within."""
 
 _RANKS = {severity: severity.rank for severity in Severity}
 # A check is what its own scan means by it: no other looks for the same.
 _OWN = "check"
 _ROOT = re.compile(r"(?:\.?/)+")
 _SPECIAL = re.compile(r"[%|\x00-\x1f]")
+# What parsers put behind a title; it is no longer true of a row of several places.
+_LINE = re.compile(r" \(line \d+\)\Z")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -44,6 +52,7 @@ class Rows:
         """
         aliases: set[str] = set()
         locations: set[str] = set()
+        spots: dict[str, set[Spot]] = {}
         fixes: set[str] = set()
         ratings: list[tuple[int, Cvss]] = []
         severities: dict[str, Severity] = {}
@@ -58,6 +67,7 @@ class Rows:
                 highest, severity = rank, given
             if names:
                 aliases.update(names)
+            spots.setdefault(scan, set()).add((finding.location, finding.place))
             if finding.location:
                 locations.add(finding.location)
             if finding.fixed_version:
@@ -66,6 +76,8 @@ class Rows:
                 ratings.append((number, finding.cvss))
             if finding.title and (not title or (number == titled and finding.title < title)):
                 title, titled = finding.title, number
+        counts, most = _counts(spots)
+        count = counts[most]
         found_by, not_found_by, not_scanned_by = self._told.get((kind, found)) or self._tell(kind, found)
         return MergedFinding(
             target=self._target,
@@ -75,12 +87,15 @@ class Rows:
             severity=severity,
             severities=severities,
             aliases=other_names(name, aliases) if aliases else (),
-            title=title,
+            title=title if count == 1 else _LINE.sub("", title),
             package=package.label,
             version=package.version,
             purl=package.purl,
             ecosystem=package.ecosystem,
             locations=_paths(locations) if len(locations) > 1 else tuple(locations),
+            count=count,
+            counts=counts,
+            places=_places(spots[most]),
             fixed_version=_fix(package, fixes, members) if fixes else "",
             cvss=_best_rating(ratings) if ratings else None,
             found_by=found_by,
@@ -99,6 +114,29 @@ class Rows:
         )
         self._told[kind, found] = told
         return told
+
+
+def _counts(spots: Mapping[str, set[Spot]]) -> tuple[dict[str, int], str]:
+    """How many of a thing each scan names, and the first scan that names the most.
+
+    Scans that find the same ones are not added up: nobody can say which of them one scanner calls by a line, and the
+    other by a name.
+    """
+    counts = {
+        scan: len(own) if len(own) == 1 else len({(rootless(location), place) for location, place in own})
+        for scan, own in spots.items()
+    }
+    return counts, max(counts, key=counts.__getitem__)
+
+
+def _places(spots: set[Spot]) -> tuple[str, ...]:
+    """The places that one scan names, in order; with their locations where these are several."""
+    if len(spots) == 1:
+        place = next(iter(spots))[1]
+        return (place,) if place else ()
+    several = len({rootless(location) for location, _ in spots}) > 1
+    found = {f"{location}: {place}" if several and location else place for location, place in spots if place}
+    return tuple(nsmallest(MOST_PLACES, found, key=in_order))
 
 
 def rootless(location: str) -> str:

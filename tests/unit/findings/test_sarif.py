@@ -384,3 +384,22 @@ def test_what_proves_no_scan_is_refused(document):
 
 def test_what_a_tool_found_before_it_failed_is_kept():
     assert len(_parse(_run(_result(), invocations=[{"executionSuccessful": False}])).findings) == 1
+
+
+def _at(region, *names, uri="main.tf"):
+    logical = {"logicalLocations": [{"fullyQualifiedName": name} for name in names]} if names else {}
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}, **logical}
+
+
+def test_places_of_one_rule_in_one_file():
+    regions = [_at({"startLine": 1, "endLine": 3}, "aws_s3_bucket.a"), _at({"startLine": 5, "startColumn": 2})]
+    report = _parse(_run(*(_result("CKV_1", locations=[region]) for region in regions), driver="checkov"))
+    assert [each.place for each in report.findings] == ["aws_s3_bucket.a, line 1-3", "line 5, column 2"]
+    assert {each.location for each in report.findings} == {"main.tf"}
+
+
+def test_a_place_is_not_made_of_what_our_own_export_says_of_the_target():
+    own = {"kind": "secret", "severity": "high"}
+    region = {**_at({"startLine": 4}, "docker.io/library/nginx:1", uri="a.py"), "message": {"text": "line 4"}}
+    (finding,) = _parse(_run(_result("key", locations=[region], properties=own), driver="scanmatrix")).findings
+    assert finding.place == "line 4"

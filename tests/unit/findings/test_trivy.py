@@ -182,3 +182,40 @@ def test_no_results_at_all_is_clean():
 def test_what_does_not_prove_a_scan_is_refused(document):
     with pytest.raises(ReportError):
         trivy.parse(json.dumps(document).encode())
+
+
+def _secret(line, **others):
+    return {"RuleID": "aws-access-key-id", "Title": "AWS", "Severity": "CRITICAL", "StartLine": line, **others}
+
+
+def test_secrets_of_one_rule_in_one_file_have_places():
+    secrets = [_secret(3, EndLine=3), _secret(9, EndLine=11), _secret(9, EndLine=11)]
+    findings = _parse({"Target": "/app/key", "Class": "secret", "Secrets": secrets}).findings
+    assert [each.place for each in findings] == ["line 3", "line 9-11", "line 9-11 (2)"]
+    assert {each.location for each in findings} == {"/app/key"}
+
+
+def test_resources_of_one_check_have_places():
+    def check(**others):
+        return {"ID": "AVD-AWS-0086", "Severity": "HIGH", "Status": "FAIL", **others}
+
+    checks = [
+        check(Message="No block", CauseMetadata={"Resource": "aws_s3_bucket.a", "StartLine": 1, "EndLine": 3}),
+        check(Message="No block", CauseMetadata={"Resource": "aws_s3_bucket.b", "StartLine": 5, "EndLine": 7}),
+        check(Message="Container 'web' may escalate"),
+        check(Message="Container 'log' may escalate", CauseMetadata={}),
+    ]
+    findings = _parse({"Target": "main.tf", "Class": "config", "Misconfigurations": checks}).findings
+    assert [each.place for each in findings] == [
+        "aws_s3_bucket.a, line 1-3",
+        "aws_s3_bucket.b, line 5-7",
+        "Container 'web' may escalate",
+        "Container 'log' may escalate",
+    ]
+
+
+def test_licenses_of_one_package_in_two_lock_files_have_places():
+    gpl = {"Name": "GPL-3.0", "PkgName": "x", "Severity": "HIGH"}
+    results = [{"Target": path, "Class": "license", "Licenses": [gpl]} for path in ("a/lock.json", "b/lock.json")]
+    assert [each.place for each in _parse(*results).findings] == ["a/lock.json", "b/lock.json"]
+    assert {each.location for each in _parse(*results).findings} == {""}
