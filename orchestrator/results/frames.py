@@ -169,8 +169,8 @@ def read_merged(
     Returns:
         The columns of `MERGED_COLUMNS`: `severity` an ordered category (`unknown` < `none` < … < `critical`),
         `cvss_score` and `epss` float64 with NaN for none, `kev` bool, `count` int64, `first_seen` and
-        `suppressed_until` datetime64[us, UTC] with NaT for none, the columns of `LIST_COLUMNS` Arrow lists of strings, all others `str`
-        with `""` for none. The dtypes are the same when there are no findings.
+        `suppressed_until` datetime64[us, UTC] with NaT for none, the columns of `LIST_COLUMNS` Arrow lists of strings,
+        all others `str` with `""` for none. The dtypes are the same when there are no findings.
 
     Raises:
         NoResultsError: the run has no such file.
