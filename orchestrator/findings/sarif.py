@@ -16,7 +16,8 @@ from orchestrator.findings.decoding import decode_json, other_ids, severity, sev
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.sarif_document import Document, Location, Region, Result, Rule, Run
 from orchestrator.findings.sarif_references import Rules, path_of
-from orchestrator.findings.sarif_tools import Said, understand
+from orchestrator.findings.sarif_said import Said
+from orchestrator.findings.sarif_tools import understand
 from orchestrator.findings.scores import score_of
 from orchestrator.model import Cvss, Finding, Severity
 from orchestrator.model.places import spell_place
@@ -77,7 +78,7 @@ def _of_result(run: Run, tool: str, rules: Rules, result: Result) -> Iterator[Fi
     rule_id = result.rule_id or (result.rule.id if result.rule else None) or (rule.id if rule else "")
     # `ruleId` may be missing (3.27.5), and then something else names the result; an empty one names nothing.
     own = rule_id or (result.rule_id is None and (_short(rules, rule) or message[:80] or "unnamed")) or ""
-    said = understand(tool, own, rule, message, result.properties)
+    said = understand(tool, own, rule, message, result)
     score = _score(result, rule)
     text = said.title or (_short(rules, rule) if said.kind == "vulnerability" else "") or message or _short(rules, rule)
     finding = Finding(

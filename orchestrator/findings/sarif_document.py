@@ -34,6 +34,9 @@ class RuleProperties(_Part):
     tags: Any = None
     purls: Any = None
     cvss: Any = msgspec.field(name="cvssv3_baseScore", default=None)
+    severity: Any = None
+    issue_severity: Any = msgspec.field(name="issue_severity", default=None)
+    cvss_word: Any = msgspec.field(name="cvssV3_severity", default=None)
 
 
 class Rule(_Part):
@@ -129,16 +132,34 @@ class Location(_Part):
 
 
 class ResultProperties(_Part):
-    """What tools put into a result's property bag: `security-severity` many, the others our own export."""
+    """What tools put into a result's property bag: severities in words of their own, the others our own export."""
 
     security_severity: Any = msgspec.field(name="security-severity", default=None)
     severity: Any = None
+    issue_severity: Any = msgspec.field(name="issue_severity", default=None)
+    security_risk: Any = None
+    cvss3_word: Any = msgspec.field(name="cvssv3_baseSeverity", default=None)
+    cvss2_word: Any = msgspec.field(name="cvssv2_severity", default=None)
     kind: Any = None
     package: Any = None
     version: Any = None
     purl: Any = None
     fixed_version: Any = None
     aliases: Any = None
+
+
+class _Fix(_Part):
+    """What a tool proposes (3.55)."""
+
+    description: Message | None = None
+
+
+class Suppression(_Part):
+    """A decision, in the source or elsewhere, that a result is not to be acted on (3.35)."""
+
+    kind: str | None = None
+    status: str | None = None
+    justification: str | None = None
 
 
 class Result(_Part):
@@ -152,6 +173,8 @@ class Result(_Part):
     message: Message | None = None
     locations: list[Location] | None = None
     baseline_state: str | None = None
+    suppressions: list[Suppression] | None = None
+    fixes: list[_Fix] | None = None
     properties: ResultProperties | None = None
 
 

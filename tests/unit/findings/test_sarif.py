@@ -304,7 +304,7 @@ def test_grype(message, location):
         "properties": {"security-severity": "9.8", "purls": ["pkg:deb/debian/libc6@2.28-10"]},
     }
     finding = _one(_result(rule["id"], message, uri="debian/x"), driver="Grype", rules=[rule])
-    assert (finding.id, finding.severity, finding.cvss) == ("CVE-2019-1010022", Severity.CRITICAL, Cvss(score=9.8))
+    assert (finding.id, finding.severity, finding.cvss) == ("CVE-2019-1010022", Severity.MEDIUM, Cvss(score=9.8))
     assert (finding.package, finding.version, finding.fixed_version) == ("libc6", "2.28-10", "2.29, 2.30")
     assert (finding.purl, finding.location) == ("pkg:deb/debian/libc6@2.28-10", location)
 
@@ -346,7 +346,7 @@ def test_snyk():
     }
     finding = _one(_result(rule["id"]), driver="Snyk Container", rules=[rule])
     assert (finding.id, finding.aliases) == ("SNYK-DEBIAN10-APT-407502", ("CVE-2011-3374",))
-    assert (finding.package, finding.version, finding.severity) == ("apt/libapt-pkg5.0", "1.8.2.3", Severity.LOW)
+    assert (finding.package, finding.version, finding.severity) == ("libapt-pkg5.0", "1.8.2.3", Severity.LOW)
     assert finding.cvss == Cvss(score=3.7, version="3")
     assert _one(_result("javascript/Sqli"), driver="SnykCode", rules=[{"id": "javascript/Sqli"}]).kind == "check"
 

@@ -1,0 +1,188 @@
+"""How scanners write packages, versions, fixes and severities into SARIF, which knows none of them.
+
+Each scanner here writes them in a fixed form, so that they can be read as reliably as its own JSON: Trivy, Grype and
+Docker Scout as lines `Key: value`, OSV-Scanner, Snyk and Clair in a sentence.
+"""
+
+import re
+from html import unescape
+from urllib.parse import unquote
+
+from orchestrator.findings.decoding import severity
+from orchestrator.findings.sarif_document import Result, Rule
+from orchestrator.findings.sarif_said import CVE, MOST_OF_HELP, Said, first, lines, named, start, table
+from orchestrator.findings.sarif_snyk import snyk
+
+_QUOTED = re.compile(r"'([^']+)'")
+# `[HIGH] CVE-2021-1`: Trivy's own template for SARIF, before it could write it.
+_MARKED = re.compile(r"\[([A-Z]{3,10})\] (.+)", re.DOTALL)
+_TRIVY_KINDS = {
+    "OsPackageVulnerability": "vulnerability",
+    "LanguageSpecificPackageVulnerability": "vulnerability",
+    "Misconfiguration": "misconfiguration",
+    "Secret": "secret",
+    "License": "license",
+}
+_GRYPE_LEVELS = {"error": "high", "warning": "medium", "note": "low"}
+_LONGEST_PURL = 2_000
+
+
+def any_tool(rule_id: str) -> Said:
+    """CVE and GHSA ids are found in `CVE-2021-1-zlib` and in `BDSA-2020-1 (CVE-2020-11022)`."""
+    found = CVE.findall(rule_id)
+    own = found[0] if found and rule_id.startswith(found[0]) else rule_id
+    return Said(id=own, kind="", aliases=tuple(found))
+
+
+def _trivy(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
+    """`Package: zlib1g`, `Installed Version: …`, `Fixed Version: …`, `Severity: …`, each on a line of the message.
+
+    What the message lacks stands in the help of the rule.
+    """
+    said = lines(message)
+    kind = _TRIVY_KINDS.get(rule.name or "", "") or ("vulnerability" if "Package" in said else "")
+    own, package = rule_id, said.get("Package", "")
+    word = said.get("Severity") or lines(start(rule.help, MOST_OF_HELP)).get("Severity")
+    if marked := _MARKED.fullmatch(rule_id):
+        word, own = word or marked[1], marked[2].strip()
+    if kind == "license":
+        package, _, own = rule_id.rpartition(":")
+    titled = first(message) if kind == "secret" else unescape(start(rule.short_description))
+    return Said(
+        id=own,
+        kind=kind,
+        severity=severity(word) if word else None,
+        title=titled or said.get("Message", ""),
+        package=package,
+        version=said.get("Installed Version", ""),
+        fixed_version=said.get("Fixed Version", ""),
+        location="" if (rule.name or "").lower().replace(" ", "").startswith("ospackage") else None,
+    )
+
+
+def _grype(rule_id: str, rule: Rule, message: str, result: Result) -> Said:
+    """The rule's help has `Package: …`, `Version: …`, `Fix Version: …`; the message says where this one was found.
+
+    `A high vulnerability in deb package: zlib1g, version 1.2 was found in image x at: /var/lib/dpkg/status`, or, before
+    0.5x, `The path /x reports zlib1g at version 1.2  which would result in a vulnerable (deb) package installed`.
+
+    The severity is Grype's own, which the message names, or the help of the rule, or its short description, else the
+    level; `security-severity` is the highest CVSS score of any source, by which Grype judges nothing.
+    """
+    help_lines, about = lines(start(rule.help, MOST_OF_HELP)), first(start(rule.help, MOST_OF_HELP))
+    head, _, new = message.partition(" package: ")
+    package, _, rest = new.partition(", version ")
+    version, found, where = rest.partition(" was found ")
+    path = where.rpartition("at: ")[2] if "at: " in where else ""
+    if not found:
+        path, _, rest = message.partition(" reports ")
+        path = path.partition("path ")[2]
+        package, _, rest = rest.partition(" at version ")
+        version = rest.partition(" ")[0]
+    package, version = package or help_lines.get("Package", ""), version or help_lines.get("Version", "")
+    purls = rule.properties.purls if rule.properties and isinstance(rule.properties.purls, list) else []
+    # The rule is that of the first match of the vulnerability in a package of this name.
+    same = version == help_lines.get("Version")
+    own = about or rule_id.removesuffix(f"-{package}")
+    words = (
+        _word_before(head, " vulnerability in "),
+        help_lines.get("Severity"),
+        _word_before(start(rule.short_description), " vulnerability for "),
+        _GRYPE_LEVELS.get(result.level or ""),
+    )
+    return Said(
+        id=own,
+        kind="vulnerability",
+        severity=next((word for each in words if (word := named(each))), None),
+        title=start(rule.full_description),
+        package=package,
+        version=version,
+        purl=str(purls[0]) if purls and same else "",
+        fixed_version=", ".join(fix.strip() for fix in help_lines.get("Fix Version", "").split(",") if fix.strip()),
+        location=path or None,
+    )
+
+
+def _word_before(text: str, mark: str) -> str:
+    """The last word before a mark: the severity in `A high vulnerability in deb`."""
+    before, found, _ = text.partition(mark)
+    return before.rpartition(" ")[2] if found else ""
+
+
+def _osv_scanner(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
+    """`Package 'a@1' is vulnerable to 'CVE-…' (also known as 'GHSA-…').`; the rule's help has a table of the fixes."""
+    package, found, rest = message.removeprefix("Package '").partition("' is vulnerable to ")
+    ids = _QUOTED.findall(rest)
+    if not found or not ids:
+        return any_tool(rule_id)
+    name, _, version = package.rpartition("@")
+    fixes = table((rule.help.markdown or rule.help.text or "")[:MOST_OF_HELP] if rule.help else "")
+    return Said(
+        id=ids[0],
+        kind="malware" if ids[0].startswith("MAL-") else "vulnerability",
+        aliases=tuple(ids),
+        title=start(rule.short_description).removeprefix(f"{rule_id}: "),
+        package=name,
+        version=version,
+        fixed_version=", ".join(dict.fromkeys(fix for each in ids for fix in fixes.get((each, name), ()))),
+    )
+
+
+def _docker_scout(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
+    """`Severity : HIGH`, `Package : pkg:deb/…`, `Fixed version : not fixed`, each on a line of the message."""
+    said, general = lines(message), any_tool(rule_id)
+    purl = said.get("Package", "")[:_LONGEST_PURL]
+    if not purl.startswith("pkg:"):
+        return general
+    path, _, version = purl.partition("?")[0].rpartition("@")
+    fix = said.get("Fixed version", "")
+    return Said(
+        id=general.id,
+        kind="vulnerability",
+        severity=named(said.get("Severity")),
+        aliases=general.aliases,
+        title=start(rule.short_description),
+        package=unquote(path.rpartition("/")[2]),
+        version=unquote(version),
+        purl=purl,
+        fixed_version="" if fix.lower() == "not fixed" else fix,
+    )
+
+
+def _clair(rule_id: str, _rule: Rule, message: str, _result: Result) -> Said:
+    """`[zlib1g - 1:1.2.11 - High] Description`; the level is always `error`."""
+    inner, found, rest = message.partition("] ")
+    parts = inner.removeprefix("[").split(" - ")
+    if not found or not inner.startswith("[") or len(parts) < 3:  # noqa: PLR2004 - name, version, severity
+        return any_tool(rule_id)
+    return Said(
+        id=rule_id,
+        kind="vulnerability",
+        severity=severity(parts[-1]),
+        aliases=tuple(CVE.findall(rule_id)),
+        title=rest.strip().strip('"'),
+        package=" - ".join(parts[:-2]),
+        version=parts[-2],
+    )
+
+
+def _govulncheck(rule_id: str, rule: Rule, _message: str, _result: Result) -> Said:
+    """The other names of a vulnerability are the tags of its rule."""
+    tags = rule.properties.tags if rule.properties and isinstance(rule.properties.tags, list) else []
+    aliases = [each for each in tags if isinstance(each, str) and CVE.fullmatch(each)]
+    return Said(id=rule_id, kind="vulnerability", aliases=tuple(aliases))
+
+
+#: By the name of the driver, lower-case.
+READERS = {
+    "trivy": _trivy,
+    "grype": _grype,
+    "osv-scanner": _osv_scanner,
+    "snyk": snyk,
+    "snyk open source": snyk,
+    "snyk container": snyk,
+    "docker scout": _docker_scout,
+    "clair": _clair,
+    "clair v4": _clair,
+    "govulncheck": _govulncheck,
+}

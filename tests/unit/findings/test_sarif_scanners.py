@@ -1,0 +1,174 @@
+"""SARIF of scanners whose own severity, package and fix stand elsewhere than in `security-severity`."""
+
+import json
+
+import pytest
+
+from orchestrator.findings import sarif
+from orchestrator.model import Cvss, Severity
+
+
+def _one(driver, rule=None, *, text="something", **result):
+    rule = {"id": "R1"} | (rule or {})
+    result = {"ruleId": rule["id"], "message": {"text": text}} | result
+    run = {"tool": {"driver": {"name": driver, "rules": [rule]}}, "results": [result]}
+    (finding,) = sarif.parse(json.dumps({"version": "2.1.0", "runs": [run]}).encode()).findings
+    return finding
+
+
+def _grype(severity, score, message_word="", short_word=""):
+    help_text = f"Vulnerability CVE-2021-3711\nSeverity: {severity}\nPackage: libssl1.1\nVersion: 1.1.1g"
+    word = message_word or severity
+    return _one(
+        "Grype",
+        {
+            "id": "CVE-2021-3711-libssl1.1",
+            "shortDescription": {"text": f"CVE-2021-3711 {short_word or severity} vulnerability for libssl1.1 package"},
+            "help": {"text": help_text if severity else ""},
+            "properties": {"security-severity": score},
+        },
+        text=f"A {word} vulnerability in deb package: libssl1.1, version 1.1.1g was found at: /x"
+        if word
+        else "no more",
+        level="note",
+    )
+
+
+@pytest.mark.parametrize(("word", "severity"), [("low", Severity.LOW), ("critical", Severity.CRITICAL)])
+def test_grype_means_its_own_severity_and_not_the_score(word, severity):
+    finding = _grype(word, "7.5")
+    assert (finding.severity, finding.cvss) == (severity, Cvss(score=7.5))
+
+
+def test_grype_names_the_severity_of_a_match_in_its_message_first():
+    assert _grype("low", "9.8", message_word="high").severity is Severity.HIGH
+    assert _grype("", "9.8", short_word="medium").severity is Severity.MEDIUM
+
+
+def test_a_severity_that_grype_does_not_name_is_that_of_the_level():
+    assert _grype("", "9.8", short_word="odd").severity is Severity.LOW
+
+
+SNYK = {
+    "id": "SNYK-JS-LODASH-450202",
+    "shortDescription": {"text": "Critical severity - Prototype Pollution vulnerability in lodash"},
+    "fullDescription": {"text": "(CVE-2019-10744) lodash@4.17.4"},
+    "help": {
+        "text": "",
+        "markdown": "* Package Manager: npm\n# Remediation\nUpgrade `lodash` to version 4.17.12 or higher.\n",
+    },
+    "properties": {"tags": ["security", "CWE-400", "npm"], "cvssv3_baseScore": 7.3, "security-severity": "7.3"},
+}
+
+
+def test_snyk_severity_package_and_fix():
+    text = "This file introduces a vulnerable lodash package with a critical severity vulnerability."
+    finding = _one("Snyk Open Source", SNYK, text=text, level="error")
+    assert (finding.severity, finding.cvss) == (Severity.CRITICAL, Cvss(score=7.3, version="3"))
+    assert (finding.package, finding.version, finding.fixed_version) == ("lodash", "4.17.4", "4.17.12")
+    assert finding.aliases == ("CVE-2019-10744",)
+
+
+@pytest.mark.parametrize(
+    ("described", "tags", "package", "version"),
+    [
+        ("(CVE-2016-3189) bzip2/libbz2-1.0@1.0.6-8.1", ["deb"], "libbz2-1.0", "1.0.6-8.1"),
+        ("expat@2.2.5-r0", ["apk"], "expat", "2.2.5-r0"),
+        ("@babel/traverse@7.1.0", ["npm"], "@babel/traverse", "7.1.0"),
+        ("(CVE-2021-1) org.x:log@2.0", ["maven"], "org.x:log", "2.0"),
+        ("", [], "lodash", "4.17.4"),
+    ],
+)
+def test_packages_of_snyk(described, tags, package, version):
+    rule = SNYK | {"fullDescription": {"text": described}, "properties": {"tags": tags}}
+    place = {"logicalLocations": [{"fullyQualifiedName": "lodash@4.17.4"}]}
+    finding = _one("Snyk Container", rule, locations=[place])
+    assert (finding.package, finding.version, finding.kind) == (package, version, "vulnerability")
+
+
+@pytest.mark.parametrize(
+    ("advice", "fixed"),
+    [
+        (
+            "## Remediation\nUpgrade `Debian:10` `zlib` to version 1:1.2.11.dfsg-1+deb10u2 or higher.\n",
+            "1:1.2.11.dfsg-1+deb10u2",
+        ),
+        ("## Remediation\nUpgrade `a` to version 1.2.3, 2.0.1 or higher.\n## References", "1.2.3, 2.0.1"),
+        ("## Remediation\nThere is no fixed version for `Debian:10` `util-linux`.\n", ""),
+        ("## Overview\nUpgrade to version 9", ""),
+    ],
+)
+def test_fixes_of_snyk(advice, fixed):
+    assert _one("Snyk Container", SNYK | {"help": {"markdown": advice}}).fixed_version == fixed
+
+
+@pytest.mark.parametrize(("wanted", "fixed"), [("lodash@4.17.21", "4.17.21"), ("parent@2.0.0", "")])
+def test_an_upgrade_of_snyk_is_a_fix_where_it_is_of_the_package_itself(wanted, fixed):
+    fixes = [{"description": {"text": f"Upgrade to {wanted}"}}]
+    assert _one("Snyk Open Source", SNYK | {"help": {}}, fixes=fixes).fixed_version == fixed
+
+
+def test_other_things_that_snyk_finds():
+    licence = SNYK | {"id": "snyk:lic:npm:x:GPL-3.0", "fullDescription": {"text": "x@1.0"}}
+    assert _one("Snyk Open Source", licence).kind == "license"
+    finding = _one(
+        "Snyk IaC", {"id": "SNYK-CC-K8S-10", "shortDescription": {"text": "Low severity - Root"}}, level="error"
+    )
+    assert (finding.kind, finding.severity) == ("misconfiguration", Severity.LOW)
+
+
+def test_docker_scout():
+    purl = "pkg:deb/debian/apt@2.6.1?os_name=debian&os_version=12"
+    text = (
+        "  Vulnerability   : CVE-2011-3374       \n  Severity        : LOW    \n"
+        f"  Package         : {purl}  \n  Affected range  : >=2.6.1  \n  Fixed version   : 2.7.0  \n"
+    )
+    rule = {"id": "CVE-2011-3374", "properties": {"security-severity": "9.1", "tags": ["LOW"]}}
+    finding = _one("docker scout", rule, text=text, level="error")
+    assert (finding.severity, finding.package, finding.version) == (Severity.LOW, "apt", "2.6.1")
+    assert (finding.purl, finding.fixed_version, finding.kind) == (purl, "2.7.0", "vulnerability")
+    assert _one("docker scout", rule, text=text.replace("2.7.0", "not fixed")).fixed_version == ""
+
+
+def test_clair():
+    finding = _one("Clair V4", {"id": "CVE-2022-1"}, text='[zlib1g - 1:1.2.11 - Low] "overflow."', level="error")
+    assert (finding.severity, finding.package, finding.version) == (Severity.LOW, "zlib1g", "1:1.2.11")
+
+
+def test_the_template_of_trivy_before_it_wrote_sarif_itself():
+    rule = {"id": "[CRITICAL] CVE-2021-1", "help": {"text": "Vulnerability CVE-2021-1\nSeverity: CRITICAL"}}
+    finding = _one("Trivy", rule, text="openssl", level="error")
+    assert (finding.id, finding.severity) == ("CVE-2021-1", Severity.CRITICAL)
+
+
+def test_names_of_govulncheck():
+    finding = _one("govulncheck", {"id": "GO-2023-1", "properties": {"tags": ["CVE-2023-1234", "go"]}})
+    assert (finding.id, finding.aliases, finding.kind) == ("GO-2023-1", ("CVE-2023-1234",), "vulnerability")
+
+
+@pytest.mark.parametrize(
+    ("rule", "result"),
+    [
+        ({}, {"issue_severity": "LOW"}),
+        ({}, {"severity": "low"}),
+        ({}, {"securityRisk": "LOW"}),
+        ({}, {"cvssv3_baseSeverity": "LOW"}),
+        ({"severity": "LOW"}, {}),
+        ({"cvssV3_severity": "LOW"}, {}),
+        ({"tags": ["security", "LOW"]}, {}),
+        ({"severity": "CRITICAL"}, {"severity": "LOW"}),
+    ],
+)
+def test_a_word_of_any_tool_counts_before_score_and_level(rule, result):
+    rule = {"properties": {"security-severity": "9.8"} | rule}
+    assert _one("some tool", rule, level="error", properties=result).severity is Severity.LOW
+
+
+@pytest.mark.parametrize("tags", [["HIGH", "low"], ["none"], ["HIGH CONFIDENCE"], "low", [7, None], ["error"]])
+def test_tags_that_name_no_severity(tags):
+    assert _one("some tool", {"properties": {"tags": tags}}, level="warning").severity is Severity.MEDIUM
+
+
+@pytest.mark.parametrize("value", [3, "7.5", "warning", ["low"], {"a": 1}, None])
+def test_properties_that_name_no_severity(value):
+    assert _one("some tool", level="note", properties={"severity": value}).severity is Severity.INFO
