@@ -1,21 +1,25 @@
 """CycloneDX, JSON and XML, as inventories and as vulnerability reports: vulnerabilities become findings.
 
 https://cyclonedx.org/docs/1.6/json/. `bomFormat` and `specVersion` are what the schema requires of every document; one
-that has neither subject nor content beside them is refused, because it says nothing of what was looked at. What a
-vulnerability's `analysis` says does not unmake the finding: give the document as VEX for that.
+that has neither subject nor content beside them is refused, because it says nothing of what was looked at.
+
+A vulnerability that was rejected is none, and neither is one of a package that the document does not list, or of a
+version that it calls unaffected (`orchestrator.findings.cyclonedx_affects`). What the scanner's `analysis` says that
+nobody needs to act on is left out, as what the other scanners' own configurations leave out is.
 """
 
 import re
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 
+from orchestrator.findings.cyclonedx_affects import Installed, Inventory, fixes, judge
+from orchestrator.findings.cyclonedx_analysis import STATES, Affect, is_mixed, most_cautious, status_of, word_of
 from orchestrator.findings.decoding import decode_json, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.markup import looks_like_xml
 from orchestrator.findings.scores import cvss_of, score_of
-from orchestrator.model import Cvss, Finding, Severity
+from orchestrator.model import Cvss, Finding, Severity, VexStatus
 
 name = "cyclonedx"
 kinds: tuple[str, ...] = ("vulnerability",)
@@ -46,6 +50,7 @@ class _Evidence(_Part):
 
 class _Component(_Part):
     name: str | None = None
+    group: str | None = None
     version: str | None = None
     purl: str | None = None
     bom_ref: str | None = msgspec.field(name="bom-ref", default=None)
@@ -66,16 +71,6 @@ class _Rating(_Part):
     vector: str | None = None
 
 
-class _Version(_Part):
-    version: str | None = None
-    status: str | None = None
-
-
-class _Affect(_Part):
-    ref: str
-    versions: list[_Version] | None = None
-
-
 class _Reference(_Part):
     id: str | None = None
 
@@ -89,7 +84,9 @@ class _Vulnerability(_Part):
     description: str | None = None
     detail: str | None = None
     recommendation: str | None = None
-    affects: list[_Affect] | None = None
+    affects: list[Affect] | None = None
+    analysis: Any = None
+    rejected: Any = None
 
 
 class _Metadata(_Part):
@@ -119,8 +116,13 @@ def parse(data: bytes) -> Report:
     if all(each is None for each in said):
         raise ReportError("the CycloneDX document says nothing: no metadata, components, services or vulnerabilities")
     scanner, version = _tool(document.metadata.tools if document.metadata else None)
-    components = _by_ref(document) if document.vulnerabilities else {}
-    findings = [finding for each in document.vulnerabilities or () for finding in _findings(each, components)]
+    inventory = _inventory(document)
+    findings = [
+        finding
+        for each in document.vulnerabilities or ()
+        if not each.rejected
+        for finding in _findings(each, inventory)
+    ]
     return Report(
         scanner=scanner,
         scanner_version=version,
@@ -151,19 +153,28 @@ def _tool(tools: Any) -> tuple[str, str]:
     return str(first.get("name") or name).lower(), str(first.get("version") or "")
 
 
-def _by_ref(document: _Document) -> dict[str, _Component]:
+def _inventory(document: _Document) -> Inventory:
     """Every component and service that can be referred to, nested ones and the document's subject included."""
-    found: dict[str, _Component] = {}
     subject = document.metadata.component if document.metadata else None
+    inside = subject.components if subject else None
     waiting = [*(document.components or ()), *(document.services or ()), *([subject] if subject else ())]
-    while waiting:
+    found = []
+    while waiting and document.vulnerabilities:
         component = waiting.pop()
-        found[component.bom_ref or component.purl or ""] = component
+        found.append((component.bom_ref or component.purl or "", _installed(component)))
         waiting += component.components or ()
-    return found
+    return Inventory(found, lists_packages=bool(document.components or inside))
 
 
-def _findings(each: _Vulnerability, components: dict[str, _Component]) -> list[Finding]:
+def _installed(component: _Component) -> Installed:
+    name, version, purl = component.name or "", component.version or "", component.purl or ""
+    if purl and not (name and version):
+        pinned = _from_purl(purl)
+        name, version = name or pinned[0], version or pinned[1]
+    return Installed(name, version, purl, component.group or "", _location(component))
+
+
+def _findings(each: _Vulnerability, inventory: Inventory) -> list[Finding]:
     """One finding per affected component; one without a package where none is named."""
     own = next((name for name in (each.id, each.bom_ref) if name is not None), "unnamed")
     cvss = _cvss(each)
@@ -176,46 +187,59 @@ def _findings(each: _Vulnerability, components: dict[str, _Component]) -> list[F
         fixed_version=_upgrade(each.recommendation, ""),
         cvss=cvss,
     )
-    affects = {affect.ref: affect for affect in each.affects or ()}
+    state, affects = _state(each.analysis), _affects(each)
+    mixed = is_mixed(affects)
     if not affects:
-        return [common]
-    return [_affected(common, each, affect, _resolve(affect.ref, components)) for affect in affects.values()]
+        return [] if status_of(state, None, mixed=mixed).suppresses else [common]
+    found: dict[Finding, None] = {}
+    for affect in affects:
+        for installed in inventory.find(affect.ref):
+            status = judge(affect, installed, state, mixed=mixed)
+            if status is not None and not status.suppresses:
+                found[_affected(common, each, affect, installed)] = None
+    return list(found)
 
 
-def _resolve(ref: str, components: dict[str, _Component]) -> _Component:
-    """The component of a reference: a `bom-ref`, or a BOM-Link (`urn:cdx:serial/version#bom-ref`)."""
-    if ref not in components and ref.startswith("urn:cdx:") and "#" in ref:
-        ref = unquote(ref.split("#", 1)[1])
-    if ref in components:
-        return components[ref]
-    return _Component(purl=ref) if ref.startswith("pkg:") else _Component(name=ref)
+def _affects(each: _Vulnerability) -> list[Affect]:
+    """What it is about, each reference once with the versions of all its mentions."""
+    found: dict[str, Affect] = {}
+    for affect in each.affects or ():
+        known = found.setdefault(affect.ref, Affect(ref=affect.ref))
+        known.versions = [*(known.versions or ()), *(affect.versions or ())]
+    return list(found.values())
 
 
-def _affected(common: Finding, each: _Vulnerability, affect: _Affect, component: _Component) -> Finding:
-    versions = affect.versions or ()
-    affected = next((v.version for v in versions if v.version and v.status in {None, "affected"}), "")
-    fixed = [v.version for v in versions if v.version and v.status == "unaffected"]
-    name, version = component.name or "", component.version or affected or ""
-    if not name and component.purl:
-        name, version = _from_purl(component.purl, version)
+def _state(analysis: Any) -> VexStatus | None:
+    """What an analysis says of the vulnerability; of several the most cautious, and of an unknown word nothing."""
+    said = analysis if isinstance(analysis, list) else [analysis]
+    known = [STATES.get(word_of(str(each.get("state") or ""))) for each in said if isinstance(each, dict)]
+    return most_cautious([state or VexStatus.AFFECTED for state in known]) if any(known) else None
+
+
+def _affected(common: Finding, each: _Vulnerability, affect: Affect, installed: Installed) -> Finding:
+    """The finding of one component; a component without a version is in the first that is listed as affected."""
+    name, version = installed.name, installed.version
+    listed = (v.version for v in affect.versions or () if v.version and word_of(v.status) in {"", "affected"})
+    grouped = installed.group and not installed.purl and not name.startswith(installed.group)
+    fixed = ", ".join(fixes(affect, installed)) or _upgrade(each.recommendation, name) or common.fixed_version
     return msgspec.structs.replace(
         common,
-        package=name,
-        version=version,
-        purl=component.purl or "",
-        location=_location(component),
-        fixed_version=", ".join(fixed) or _upgrade(each.recommendation, name) or common.fixed_version,
+        package=f"{installed.group}/{name}" if grouped else name,
+        version=version or next(listed, ""),
+        purl=installed.purl,
+        location=installed.location,
+        fixed_version=fixed,
     )
 
 
-def _from_purl(purl: str, version: str) -> tuple[str, str]:
+def _from_purl(purl: str) -> tuple[str, str]:
     from packageurl import PackageURL  # noqa: PLC0415 - rarely needed
 
     try:
         parsed = PackageURL.from_string(purl)
     except ValueError:
-        return purl, version
-    return parsed.name, parsed.version or version
+        return purl, ""
+    return parsed.name, parsed.version or ""
 
 
 def _location(component: _Component) -> str:

@@ -5,35 +5,12 @@ Versions are ordered as their ecosystem orders them, by the library univers.
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
-_CLASSES = {
-    "alpm": "ArchLinuxVersion",
-    "apk": "AlpineLinuxVersion",
-    "bitnami": "SemverVersion",
-    "cargo": "SemverVersion",
-    "cocoapods": "RubygemsVersion",
-    "composer": "ComposerVersion",
-    "conan": "ConanVersion",
-    "deb": "DebianVersion",
-    "ebuild": "GentooVersion",
-    "gem": "RubygemsVersion",
-    "github": "SemverVersion",
-    "golang": "GolangVersion",
-    "hex": "SemverVersion",
-    "maven": "MavenVersion",
-    "npm": "SemverVersion",
-    "nuget": "NugetVersion",
-    "pub": "SemverVersion",
-    "pypi": "PypiVersion",
-    "rpm": "RpmVersion",
-    "swift": "SemverVersion",
-}
+from orchestrator.kit.version_order import LONGEST, UNREADABLE, class_of
+
 _WITH_EPOCH = frozenset({"deb", "rpm", "alpm"})
-# What univers raises for texts that are no versions, when it reads and when it compares them.
-_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError)
-_LONGEST = 200
 _LONGEST_CACHED = 500
 _NO_FIX = re.compile(r"(?:won'?t|will not|not|never|no)[ _-]+(?:be[ _-]+)?fix", re.IGNORECASE)
 _NOTE = re.compile(r"\([^()]*[^\d.,()\[\]<>= -][^()]*\)")
@@ -84,7 +61,7 @@ _cached_best_fix = lru_cache(maxsize=1 << 16)(_best_fix)
 
 def _denied(part: str) -> bool:
     """Whether it says that there is no fix (`1.2 (won't fix)`)."""
-    return len(part) < _LONGEST and _NO_FIX.search(part) is not None
+    return len(part) < LONGEST and _NO_FIX.search(part) is not None
 
 
 def _lowest(ecosystem: str, installed: str, parts: Sequence[str]) -> tuple[str, Any] | None:
@@ -99,7 +76,7 @@ def _lowest(ecosystem: str, installed: str, parts: Sequence[str]) -> tuple[str, 
 
 def _candidates(part: str) -> Iterable[str]:
     """The versions in a text; those that only bound a range from above are left out."""
-    if len(part) > _LONGEST:
+    if len(part) > LONGEST:
         return
     for word in _OPERATOR.sub(r" \1", _NOTE.sub(" ", part)).split():
         version = word.lstrip(">=^~[(").rstrip("])")
@@ -125,27 +102,19 @@ def _minimum(pairs: Sequence[tuple[str, Any]]) -> tuple[str, Any] | None:
 def _less(one: Any, other: Any) -> bool:
     try:
         return bool(one < other)
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 
 @lru_cache(maxsize=1 << 14)
 def _value(ecosystem: str, version: str) -> Any:
     """What a version is compared by; None when the ecosystem or the version is not understood."""
-    kind = _class_of(ecosystem)
-    if kind is None or not version or len(version) > _LONGEST or not any(map(str.isdigit, version)):
+    kind = class_of(ecosystem)
+    if kind is None or not version or len(version) > LONGEST or not any(map(str.isdigit, version)):
         return None
     if ecosystem == "golang":
         version = version.removeprefix("go").partition("+incompatible")[0]
     try:
         return kind(version)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
-
-
-@cache
-def _class_of(ecosystem: str) -> Any:
-    from univers import versions  # noqa: PLC0415 - only where there is something to choose
-
-    name = _CLASSES.get(ecosystem)
-    return getattr(versions, name) if name else None

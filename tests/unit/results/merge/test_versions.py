@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.results.merge.versions import _CLASSES, best_fix
+from orchestrator.kit.version_order import CLASSES
+from orchestrator.results.merge.versions import best_fix
 
 TEXTS = st.text(
     st.sampled_from(list("0123456789..--~^+:,;|<>=()[] vrabczx_'\"")) | st.characters(exclude_categories=("Cs",)),
@@ -57,7 +58,7 @@ def test_best(ecosystem, installed, fixes, best):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from([*_CLASSES, "", "x"]), TEXTS, st.lists(TEXTS, max_size=3).map(tuple))
+@given(st.sampled_from([*CLASSES, "", "x"]), TEXTS, st.lists(TEXTS, max_size=3).map(tuple))
 def test_whatever_scanners_write_it_is_one_of_their_texts(ecosystem, installed, fixes):
     best = best_fix(ecosystem, installed, fixes)
     assert best == best_fix(ecosystem, installed, fixes + fixes)

@@ -1,0 +1,159 @@
+"""Which components of a CycloneDX document a vulnerability is about, and what it says of their installed versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
+
+from orchestrator.findings.cyclonedx_analysis import UNAFFECTED, most_cautious, status_of, word_of
+from orchestrator.kit.version_ranges import constraints_of, in_range, is_later, is_same
+from orchestrator.model import VexStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from packageurl import PackageURL
+
+    from orchestrator.findings.cyclonedx_analysis import Affect, Version
+
+# Of these the namespace is the distribution, which tools name differently.
+_DISTRIBUTIONS = frozenset({"alpm", "apk", "deb", "rpm"})
+_BOM_LINK = "urn:cdx:"
+
+
+class Installed(NamedTuple):
+    """What a reference leads to.
+
+    Attributes:
+        group: of a component without a package URL.
+        location: where it lies; empty when unknown.
+    """
+
+    name: str = ""
+    version: str = ""
+    purl: str = ""
+    group: str = ""
+    location: str = ""
+
+    @property
+    def ecosystem(self) -> str:
+        """Type of the package URL; empty without one."""
+        return self.purl.removeprefix("pkg:").partition("/")[0].lower() if self.purl.startswith("pkg:") else ""
+
+
+class Inventory:
+    """The components of a document by what they may be referred to by.
+
+    Args:
+        components: all of them with their references, nested ones too.
+        lists_packages: whether the document lists what is installed: then a package that is not in it is not.
+    """
+
+    def __init__(self, components: Iterable[tuple[str, Installed]], *, lists_packages: bool) -> None:
+        self._all = list(components)
+        self._by_ref = {ref: installed for ref, installed in self._all if ref}
+        self._lists_packages = lists_packages
+        self._by_package: dict[tuple[str, str, str], list[tuple[PackageURL, Installed]]] | None = None
+
+    def find(self, ref: str) -> Sequence[Installed]:
+        """The components of a reference: a `bom-ref`, a BOM-Link (`urn:cdx:serial/version#ref`), or a package URL.
+
+        Returns:
+            Several where a package URL without version stands for all that are installed; none for a package that is
+            not among those listed. What leads nowhere else is a component of its own, known by its reference alone.
+        """
+        if ref not in self._by_ref and ref.startswith(_BOM_LINK) and "#" in ref:
+            ref = unquote(ref.split("#", 1)[1])
+        if (found := self._by_ref.get(ref)) is not None:
+            return (found,)
+        purl = _parse(ref)
+        if purl is None:
+            return (Installed(name=ref, purl=ref if ref.startswith("pkg:") else ""),)
+        packages = [each for other, each in self._packages().get(_key(purl), ()) if _means(purl, other, each)]
+        if packages or self._lists_packages:
+            return packages
+        return (Installed(purl.name, purl.version or "", ref),)
+
+    def _packages(self) -> dict[tuple[str, str, str], list[tuple[PackageURL, Installed]]]:
+        """All components with a package URL, by all of it but the version; made when it is first needed."""
+        if self._by_package is None:
+            self._by_package = {}
+            for _, installed in self._all:
+                if installed.purl and (purl := _parse(installed.purl)):
+                    self._by_package.setdefault(_key(purl), []).append((purl, installed))
+        return self._by_package
+
+
+def judge(affect: Affect, installed: Installed, state: VexStatus | None, *, mixed: bool) -> VexStatus | None:
+    """What a vulnerability says of a component in the version that is installed.
+
+    Args:
+        affect: the reference that led to it, with versions.
+        installed: the component.
+        state: of the analysis; None for none.
+        mixed: as `is_mixed` says.
+
+    Returns:
+        None where only other versions are listed as affected: nothing is said of this one.
+    """
+    versions = [each for each in affect.versions or () if each.version or each.range]
+    if not versions or not installed.version:
+        return status_of(state, None, mixed=mixed)
+    among = [(each, is_listed(each, installed.version, installed.ecosystem)) for each in versions]
+    matched = [each for each, listed in among if listed]
+    if matched:
+        return most_cautious(status_of(state, each.status, mixed=mixed) for each in matched)
+    if all(word_of(each.status) == UNAFFECTED for each in versions):
+        return VexStatus.AFFECTED
+    return None if all(listed is False for _, listed in among) else VexStatus.AFFECTED
+
+
+def is_listed(listed: Version, version: str, ecosystem: str) -> bool | None:
+    """Whether a version is the one that is listed, or in the range; None when it cannot be said."""
+    if listed.range:
+        return in_range(listed.range, version, ecosystem)
+    return listed.version == "*" or is_same(listed.version or "", version, ecosystem)
+
+
+def fixes(affect: Affect, installed: Installed) -> list[str]:
+    """Versions that are listed as unaffected, and are not older than the installed one; of ranges where they begin."""
+    found: dict[str, None] = {}
+    for each in affect.versions or ():
+        if word_of(each.status) == UNAFFECTED:
+            found |= dict.fromkeys([each.version] if each.version else _beginnings(each.range or ""))
+    ecosystem, version = installed.ecosystem, installed.version
+    return [each for each in found if each != "*" and (not version or is_later(each, version, ecosystem) is not False)]
+
+
+def _beginnings(text: str) -> list[str]:
+    try:
+        return [each.version for each in constraints_of(text) if each.comparator in {">=", "="}]
+    except ValueError:
+        return []
+
+
+def _parse(text: str) -> PackageURL | None:
+    from packageurl import PackageURL  # noqa: PLC0415 - rarely needed
+
+    if not text.startswith("pkg:"):
+        return None
+    try:
+        return PackageURL.from_string(text)
+    except ValueError:
+        return None
+
+
+def _key(purl: PackageURL) -> tuple[str, str, str]:
+    namespace = "" if purl.type in _DISTRIBUTIONS else purl.namespace or ""
+    return purl.type, namespace.casefold(), purl.name.casefold()
+
+
+def _means(ref: PackageURL, other: PackageURL, installed: Installed) -> bool:
+    """Whether a package URL stands for a component: in its version, where it gives one, and not of another kind."""
+    said, has = dict(ref.qualifiers or {}), dict(other.qualifiers or {})
+    if any(has.get(key, value) != value for key, value in said.items()):
+        return False
+    if not ref.version:
+        return True
+    versions = {other.version or "", installed.version}
+    return ref.version in versions or any(is_same(ref.version, each, ref.type) for each in versions if each)
