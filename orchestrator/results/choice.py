@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import UsageError
 from orchestrator.model import KINDS, Document, Severity
-from orchestrator.results.suppression.packages import names_of_package
+from orchestrator.packages.spellings import is_purl, names_in, names_meant, purls_in, purls_meant
 from orchestrator.results.suppression.targets import names_of_target
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Choice(Document, frozen=True):
         owner: glob for an owner of it.
         scan: found by this one.
         id: glob for the id or an alias.
-        package: glob for the package's name, as any scanner calls it.
+        package: glob for the package's name, as any scanner calls it, or for its package URL; as in ignore rules.
         kinds: one of these; none for all.
         severity: this one or above; None for all.
         fixable: only what has a fixed version.
@@ -70,20 +70,27 @@ def _by_finding(wanted: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     if choice.fixable:
         wanted = wanted[wanted["fixed_version"] != ""]
     if choice.package:
-        packages = zip(wanted["package"], wanted["purl"], strict=True)
-        wanted = wanted[_any((names_of_package(*each) for each in packages), choice.package, wanted.index)]
+        wanted = wanted[_of_package(wanted, choice.package)]
     if choice.id:
         wanted = wanted[
-            wanted["id"].str.fullmatch(translate(choice.id)) | _any(wanted["aliases"], choice.id, wanted.index)
+            wanted["id"].str.fullmatch(translate(choice.id)) | _any(wanted["aliases"], (choice.id,), wanted.index)
         ]
     return wanted
+
+
+def _of_package(wanted: pd.DataFrame, pattern: str) -> pd.Series[bool]:
+    """Whether each row is about a package that the pattern means."""
+    if is_purl(pattern):
+        texts: Iterable[Iterable[str]] = map(purls_in, wanted["purl"], wanted["package"], wanted["version"])
+        return _any(texts, purls_meant(pattern), wanted.index)
+    return _any(map(names_in, wanted["purl"], wanted["package"]), names_meant(pattern), wanted.index)
 
 
 def _by_target(wanted: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     """What fulfils the conditions on where it was found, and by whom."""
     for pattern, column in ((choice.owner, "owners"), (choice.scan, "found_by")):
         if pattern:
-            wanted = wanted[_any(wanted[column], pattern, wanted.index)]
+            wanted = wanted[_any(wanted[column], (pattern,), wanted.index)]
     if choice.target:
         meant = {target: _is_meant(choice.target, names) for target, names in _names(wanted).items()}
         wanted = wanted[wanted["target"].map(meant).astype("bool")]
@@ -101,9 +108,9 @@ def _is_meant(pattern: str, names: tuple[str, ...]) -> bool:
     return any(map(re.compile(translate(pattern)).match, names))
 
 
-def _any(lists: Iterable[Iterable[str]], pattern: str, index: pd.Index[Any]) -> pd.Series[bool]:
+def _any(lists: Iterable[Iterable[str]], patterns: Iterable[str], index: pd.Index[Any]) -> pd.Series[bool]:
     """For each list, whether one of its values matches a glob."""
     import pandas as pd  # noqa: PLC0415 - whoever has a frame has it already
 
-    matches = re.compile(translate(pattern)).match
+    matches = re.compile("|".join(f"(?:{translate(pattern)})" for pattern in patterns)).match
     return pd.Series([any(map(matches, values)) for values in lists], index=index, dtype="bool")

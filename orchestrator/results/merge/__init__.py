@@ -1,6 +1,6 @@
 """Merge across scanners: one vulnerability of one package in one target is one row, whoever found it."""
 
-from orchestrator.results.merge.identity import Package, canonical
+from orchestrator.packages.identity import Package, canonical
 from orchestrator.results.merge.merge import CellFindings, merge
 from orchestrator.results.merge.versions import best_fix
 

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from orchestrator.model import KINDS, Finding, MergedFinding, Outcome
-from orchestrator.results.merge.identity import NOTHING, Package, canonical
+from orchestrator.packages.identity import NOTHING, Package, canonical
 from orchestrator.results.merge.names import Pair, by_alias, by_vulnerability
 from orchestrator.results.merge.resolve import Place, resolve
 from orchestrator.results.merge.rows import Rows, rootless

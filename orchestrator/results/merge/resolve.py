@@ -8,7 +8,8 @@ several could be meant, none is taken: two rows of one thing are better than one
 from collections import defaultdict
 from collections.abc import Sequence
 
-from orchestrator.results.merge.identity import Package, bare
+from orchestrator.packages.ecosystems import bare
+from orchestrator.packages.identity import Package
 
 Place = tuple[str, str]
 """Key and version of a package."""

@@ -8,7 +8,7 @@ from heapq import nsmallest
 from orchestrator.model import Cvss, MergedFinding, Severity
 from orchestrator.model.merged import MOST_PLACES
 from orchestrator.model.places import in_order
-from orchestrator.results.merge.identity import Package
+from orchestrator.packages.identity import Package
 from orchestrator.results.merge.names import Member, other_names
 from orchestrator.results.merge.versions import best_fix, is_plain
 

@@ -10,6 +10,8 @@ from collections import Counter
 from fnmatch import translate
 from typing import TYPE_CHECKING
 
+from orchestrator.packages.ecosystems import DISTRIBUTIONS, type_of, without_qualifiers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -22,8 +24,6 @@ _UNRELATED = (
     ("dsa-1-1", "dsa-98765-2"),
     ("usn-1-1", "usn-98765-2"),
 )
-# Namespaces of these are distributions, not makers: the name alone narrows.
-_DISTRIBUTIONS = frozenset({"alpm", "apk", "deb", "rpm"})
 # Answers that are remembered for each set of globs: memory stays bounded however many paths a run has.
 REMEMBERED = 200_000
 
@@ -48,9 +48,10 @@ def narrows_packages(pattern: str) -> bool:
     """Whether a pattern means particular packages, and not all of a type or distribution (`pkg:deb/debian/*`)."""
     if not pattern.startswith("pkg:"):
         return says_something(pattern)
-    kind, _, rest = pattern.removeprefix("pkg:").partition("/")
+    kind, _, rest = without_qualifiers(pattern).removeprefix("pkg:").partition("/")
     rest = re.sub(r"@[^/]*$", "", rest)
-    return says_something(rest.rpartition("/")[2] if kind in _DISTRIBUTIONS else rest)
+    # Namespaces of distributions are not makers: the name alone narrows.
+    return says_something(rest.rpartition("/")[2] if type_of(kind.lower()) in DISTRIBUTIONS else rest)
 
 
 def matcher(pattern: str, *, fold: bool = False) -> Callable[[str], bool]:

@@ -7,10 +7,9 @@ about everything else that it demands.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
+from orchestrator.packages.spellings import is_purl, names_in, names_meant, purls_in, purls_meant
 from orchestrator.results.suppression.globs import REMEMBERED, Globs, matcher
-from orchestrator.results.suppression.packages import names_of_package
 from orchestrator.results.suppression.targets import names_of_target
 
 if TYPE_CHECKING:
@@ -45,9 +44,8 @@ class _Compiled:
     def __init__(self, rule: IgnoreRule) -> None:
         self.by_id = bool(rule.id)
         self.by_package = bool(rule.package)
-        self._of_purl = rule.package.startswith("pkg:")
-        package = rule.package.casefold() if self._of_purl else rule.package
-        self._package = matcher(unquote(package) if self._of_purl else package) if rule.package else None
+        self._of_purl = is_purl(rule.package)
+        self._package = tuple(matcher(each) for each in _meant(rule.package)) if rule.package else None
         self._path = matcher(_plain(rule.path)) if rule.path else None
         self._scan = matcher(rule.scan) if rule.scan else None
         self.target = matcher(rule.target) if rule.target else None
@@ -67,12 +65,12 @@ class _Compiled:
         )
 
     def _has_package(self, finding: MergedFinding) -> bool:
-        text = finding.purl or finding.package
-        known = self._packages.get((text, finding.package))
+        place = (finding.purl, finding.package, finding.version if self._of_purl else "")
+        known = self._packages.get(place)
         if known is None:
-            texts = _spellings(finding.purl) if self._of_purl else names_of_package(finding.package, finding.purl)
+            texts = purls_in(*place) if self._of_purl else names_in(finding.purl, finding.package)
             assert self._package is not None  # noqa: S101 - asked only where there is one
-            known = self._packages[text, finding.package] = any(map(self._package, texts))
+            known = self._packages[place] = any(matches(text) for matches in self._package for text in texts)
         return known
 
     def _has_scans(self, scans: tuple[str, ...]) -> bool:
@@ -96,12 +94,12 @@ class Rules:
         numbered = list(enumerate(rules))
         self.ids = Globs((rule.id.casefold(), number) for number, rule in numbered if rule.id)
         packages = [(rule.package, number) for number, rule in numbered if rule.package and not rule.id]
-        self._names = Globs((text, number) for text, number in packages if not text.startswith("pkg:"))
-        self._purls = Globs((unquote(text).casefold(), number) for text, number in packages if text.startswith("pkg:"))
+        self._names = Globs((each, number) for text, number in packages if not is_purl(text) for each in _meant(text))
+        self._purls = Globs((each, number) for text, number in packages if is_purl(text) for each in _meant(text))
         self._paths = Globs(
             (_plain(rule.path), number) for number, rule in numbered if rule.path and not rule.id and not rule.package
         )
-        self._by_purl: dict[str, tuple[int, ...]] = {}
+        self._by_purl: dict[tuple[str, str], tuple[int, ...]] = {}
         self._has_names, self._has_purls, self._has_paths = map(bool, (self._names, self._purls, self._paths))
         self.beyond_ids = self._has_names or self._has_purls or self._has_paths
 
@@ -109,10 +107,10 @@ class Rules:
         """Rules without an id that may match a finding, by its package and its path."""
         found: tuple[int, ...] = ()
         if self._has_names:
-            for name in names_of_package(finding.package, finding.purl):
+            for name in names_in(finding.purl, finding.package):
                 found += self._names(name)
         if self._has_purls and finding.purl:
-            found += self._of_purl(finding.purl)
+            found += self._of_purl(finding)
         if self._has_paths and finding.locations:
             found += self._paths(_plain(finding.locations[0]))
         return found
@@ -131,21 +129,21 @@ class Rules:
             if target.meant_by(number, self._compiled[number]) and self._compiled[number].matches(finding)
         ]
 
-    def _of_purl(self, purl: str) -> tuple[int, ...]:
-        known = self._by_purl.get(purl)
+    def _of_purl(self, finding: MergedFinding) -> tuple[int, ...]:
+        place = finding.purl, finding.version
+        known = self._by_purl.get(place)
         if known is None:
             if len(self._by_purl) >= REMEMBERED:
                 self._by_purl.clear()
-            numbers = {number for text in _spellings(purl) for number in self._purls(text)}
-            known = self._by_purl[purl] = tuple(numbers)
+            texts = purls_in(finding.purl, finding.package, finding.version)
+            numbers = {number for text in texts for number in self._purls(text)}
+            known = self._by_purl[place] = tuple(numbers)
         return known
 
 
-def _spellings(purl: str) -> tuple[str, ...]:
-    """A package URL as a glob may mean it: with and without its version, percent-encoding undone, in lower case."""
-    whole = unquote(purl).casefold()
-    without = unquote(purl.partition("@")[0]).casefold()
-    return (whole, without) if whole != without else (whole,)
+def _meant(package: str) -> tuple[str, ...]:
+    """The patterns that a rule's `package` stands for."""
+    return purls_meant(package) if is_purl(package) else names_meant(package)
 
 
 def _plain(path: str) -> str:

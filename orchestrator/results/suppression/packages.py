@@ -1,17 +1,25 @@
-"""The packages of VEX statements and ignore rules, held against those of findings: both become keys, equal or not.
+"""The packages of VEX statements, held against those of findings: both become keys, equal or not.
 
-Package URLs: https://github.com/package-url/purl-spec. Type, namespace and name are compared without regard to case
-(most types demand lower case, and not every author obeys), the version exactly, qualifiers and subpath not at all.
+What a package is, `orchestrator.packages` says, for statements and findings alike: a statement holds whoever found the
+row, and however either spells it. The version must be the same one; qualifiers do not matter.
 """
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
-from orchestrator.results.ecosystems import PUNCTUATION, WITH_V
+from orchestrator.packages.identity import canonical
+from orchestrator.packages.spellings import (
+    Versions,
+    is_purl,
+    key_meant,
+    keys_in,
+    names_in,
+    names_meant,
+    versions_of,
+)
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
@@ -19,7 +27,6 @@ if TYPE_CHECKING:
 #: The key that every package and every target has.
 ANY = ""
 _GENERIC = "pkg:generic/"
-_LEADING_V = re.compile(r"^[vV](?=\d)")
 
 
 class PackageKey(NamedTuple):
@@ -41,10 +48,10 @@ def package_of(text: str, version: str = "") -> PackageKey:
         return PackageKey((ANY,))
     if text.startswith(_GENERIC):
         return _generic(text)
-    purl = parse(text)
-    if purl is None:
-        return PackageKey((f"name:{text}",), frozenset({version} if version else ()))
-    return PackageKey((_purl_key(purl),), _versions(purl))
+    package = canonical(text, "", version if is_purl(text) else "")
+    if package.ecosystem and is_purl(text):
+        return PackageKey((key_meant(package),), versions_of(package.ecosystem, package.version).texts)
+    return PackageKey(tuple(f"name:{each}" for each in names_meant(text)), _any_kind(version).texts)
 
 
 def _generic(text: str) -> PackageKey:
@@ -54,7 +61,8 @@ def _generic(text: str) -> PackageKey:
     """
     name, at, version = text.removeprefix(_GENERIC).partition("?")[0].partition("#")[0].rpartition("@")
     name, version = (unquote(name), unquote(version)) if at else (unquote(version), "")
-    return PackageKey((f"bare:{name}", _key(_GENERIC + name)), frozenset({version} if version else ()))
+    key = f"{_GENERIC}{name}".casefold()
+    return PackageKey((f"bare:{name}", key), frozenset({version} if version else ()))
 
 
 def generic_purl(name: str, version: str) -> str:
@@ -67,32 +75,15 @@ def package_in(purl: str, name: str, version: str) -> PackageKey:
     """A finding's package, under every key that a statement may have for it.
 
     Args:
-        purl: canonical, so that nothing but its percent-encoding needs to be undone; empty for none.
+        purl: as the merged row has it; empty for none.
         name: as the scanner spells it.
         version: likewise.
     """
-    body, _, pinned = purl.partition("?")[0].partition("@")
-    keys = [ANY, _key(unquote(body)) if purl else f"bare:{name}"]
-    keys += [f"name:{each}" for each in names_of_package(name, purl)]
-    kind = purl.removeprefix("pkg:").partition("/")[0]
-    return PackageKey(tuple(keys), _plain(kind, version) | _plain(kind, unquote(pinned)))
-
-
-@lru_cache(maxsize=50_000)
-def names_of_package(name: str, purl: str) -> tuple[str, ...]:
-    """What scanners call a package: as the first of them spells it, and as its package URL says, group before or not.
-
-    One rule or statement shall mean the same package whoever found it: `log4j-core` is Grype's name, and
-    `org.apache.logging.log4j:log4j-core` Trivy's.
-
-    Args:
-        name: as the scanner spells it.
-        purl: canonical; empty for none.
-    """
-    body = unquote(purl.partition("@")[0]).partition("/")[2]
-    group, _, last = body.rpartition("/")
-    found = [name, last, *((f"{group}:{last}", body) if group else ())]
-    return tuple(dict.fromkeys(each for each in found if each))
+    package = canonical(purl, name, version)
+    own = keys_in(package) if package.ecosystem and purl else (f"bare:{name}",)
+    names = [f"name:{each}" for each in names_in(purl, name)]
+    answers = versions_of(package.ecosystem, package.version).answers | _any_kind(version).answers
+    return PackageKey((ANY, *own, *names), answers)
 
 
 def parse(text: str) -> PackageURL | None:
@@ -107,30 +98,6 @@ def parse(text: str) -> PackageURL | None:
         return None
 
 
-def _purl_key(purl: PackageURL) -> str:
-    name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
-    return _key(f"pkg:{purl.type}/{name}")
-
-
-def _key(text: str) -> str:
-    """Type, namespace and name without differences that mean nothing: case, and in PyPI punctuation (PEP 503)."""
-    text = text.casefold()
-    return PUNCTUATION.sub("-", text) if text.startswith("pkg:pypi/") else text
-
-
-def _versions(purl: PackageURL) -> frozenset[str]:
-    """Spellings of the version, with and without the epoch that stands among the qualifiers."""
-    version = purl.version or ""
-    epoch = dict(purl.qualifiers or {}).get("epoch", "")
-    found = _plain(purl.type, version)
-    return found | {f"{epoch}:{version}"} if epoch and version else found
-
-
-def _plain(kind: str, version: str) -> frozenset[str]:
-    """A version without what means nothing: an epoch of 0, and where versions are numbers a `v` before them."""
-    if not version:
-        return frozenset()
-    version = version.removeprefix("0:")
-    if kind in WITH_V:
-        version = _LEADING_V.sub("", version.removesuffix("+incompatible"))
-    return frozenset({version})
+def _any_kind(version: str) -> Versions:
+    """The spellings of a version of which nobody says what ecosystem it is of."""
+    return versions_of("", version.strip().removeprefix("0:"))

@@ -4,17 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.results.merge.identity import canonical
+from orchestrator.packages.identity import canonical
 from orchestrator.results.merge.resolve import resolve
 
 ODD = st.text(
     st.sampled_from(list("aB1@%/:?#&=+-_.~ []|é\\2540fF")) | st.characters(exclude_categories=("Cs",)), max_size=20
 )
 TYPES = st.sampled_from(
-    ["npm", "deb", "rpm", "maven", "golang", "pypi", "nuget", "GEM", "alpine", "generic", "go", "x-y"]
+    ["npm", "deb", "rpm", "maven", "golang", "pypi", "nuget", "GEM", "alpine", "generic", "go", "swift", "x-y"]
 )
 PURLS = (
-    st.builds("pkg:{}/{}@{}{}".format, TYPES, ODD, ODD, st.sampled_from(["", "?epoch=2", "?arch=x#y", "?&epoch=0"]))
+    st.builds(
+        "pkg:{}/{}@{}{}".format,
+        TYPES,
+        ODD,
+        ODD,
+        st.sampled_from(["", "?epoch=2", "?arch=x#y", "?&epoch=0", "?distro=amzn-2", "-java"]),
+    )
     | ODD
 )
 
@@ -63,6 +69,36 @@ PURLS = (
             ("pkg:go/stdlib", "stdlib", "1.22.1"),
         ],
         [
+            ("pkg:golang/github.com/golang-jwt/jwt@v4.5.0#v4", "github.com/golang-jwt/jwt/v4", "v4.5.0"),
+            ("pkg:golang/github.com/golang-jwt/jwt/v4@v4.5.0", "github.com/golang-jwt/jwt/v4", "v4.5.0"),
+            ("pkg:golang/github.com/golang-jwt/jwt@4.5.0?type=module#/v4/", "", ""),
+            ("pkg:golang/github.com/golang-jwt/jwt@4.5.0#./v4", "", ""),
+        ],
+        [
+            ("pkg:golang/go.opentelemetry.io/otel@v1.2.0#exporters/otlp", "", ""),
+            ("pkg:golang/go.opentelemetry.io/otel@v1.2.0#exporters%2Fotlp", "", ""),
+            ("pkg:golang/go.opentelemetry.io/otel/exporters/otlp@v1.2.0", "", ""),
+        ],
+        [
+            ("pkg:gem/nokogiri@1.16.0", "nokogiri", "1.16.0"),
+            ("pkg:gem/nokogiri@1.16.0-x86_64-linux", "nokogiri", "1.16.0-x86_64-linux"),
+            ("pkg:gem/nokogiri@1.16.0-arm64-darwin-22", "", ""),
+            ("pkg:gem/nokogiri@1.16.0-x64-mingw-ucrt", "", ""),
+            ("pkg:gem/nokogiri@1.16.0-java", "", ""),
+            ("pkg:gem/nokogiri@1.16.0?platform=x86_64-linux-musl", "nokogiri", "1.16.0"),
+        ],
+        [
+            ("pkg:deb/debian/bsdutils@1:2.38", "bsdutils", "1:2.38"),
+            ("pkg:deb/debian/bsdutils@1%3A2.38?arch=amd64", "bsdutils", ""),
+            ("pkg:deb/debian/bsdutils@2.38?arch=amd64&epoch=1", "bsdutils", "2.38"),
+        ],
+        [
+            ("pkg:swift/github.com/apple/swift-nio@2.0.0", "github.com/apple/swift-nio", "2.0.0"),
+            ("pkg:swift/https:/github.com/apple/swift-nio.git@2.0.0", "", ""),
+        ],
+        [("pkg:pypi/requests@2.0", "", ""), ("pkg:pypi/requests%5Bsocks%5D@2.0", "", "")],
+        [("pkg:github/actions/checkout@v4", "", ""), ("pkg:githubactions/actions/Checkout@4", "", "")],
+        [
             ("pkg:pypi/Zope.Interface@5.0", "Zope.Interface", "5.0"),
             ("pkg:pypi/zope_interface@5.0", "", ""),
             ("pkg:PyPI/zope-interface@5.0", "", ""),
@@ -92,6 +128,11 @@ def test_spellings_of_one_package(spellings):
         ("pkg:maven/a/x@1", "pkg:maven/b/x@1"),
         ("pkg:golang/a/x@1", "pkg:golang/b/x@1"),
         ("pkg:rpm/bind@1:9", "pkg:rpm/bind@2:9"),
+        ("pkg:golang/go.opentelemetry.io/otel@1#sdk", "pkg:golang/go.opentelemetry.io/otel@1#trace"),
+        ("pkg:golang/go.opentelemetry.io/otel@1#sdk", "pkg:golang/go.opentelemetry.io/otel@1"),
+        ("pkg:golang/github.com/golang-jwt/jwt/v4@4.5.0", "pkg:golang/github.com/golang-jwt/jwt/v5@4.5.0"),
+        ("pkg:gem/rails@7.0.0-java", "pkg:gem/rails@7.0.1"),
+        ("pkg:gem/rails@7.0.0-beta", "pkg:gem/rails@7.0.0"),
     ],
 )
 def test_other_packages(one, other):

@@ -5,10 +5,12 @@ and normalised further where scanners are known to differ:
 
 * percent-encoding that is missing, doubled, or covers the whole URL; a type in upper case, or one of its old names;
 * qualifiers and subpath are dropped; an epoch among them goes into the version (`32:9.11`), and an epoch of 0 away;
-* of distributions (deb, rpm, apk, alpm) the namespace is no part of the identity: within one target it is one, and
-  scanners name it differently (`centos`, `redhat`);
-* Go modules: lower case, no `v` before the version, no `+incompatible`; one name for the standard library;
-* PyPI: `-`, `_` and `.` are one (PEP 503); NuGet: lower case.
+* of distributions (deb, rpm, apk, alpm) the namespace is no part of the key: within one target it is one, and scanners
+  name it differently (`centos`, `redhat`); `distribution` has it for those who compare across targets;
+* Go modules: lower case, no `v` before the version, no `+incompatible`; one name for the standard library; a subpath is
+  the end of the module's name (`jwt@v4.5.0#v4` is `jwt/v4@4.5.0`): so Syft and Grype write names of many parts;
+* PyPI: `-`, `_` and `.` are one (PEP 503), extras (`requests[socks]`) none; NuGet: lower case;
+* gems: a platform is no part of the version (`1.16.0-x86_64-linux`); Swift: no scheme and no `.git`.
 
 A name `group:artifact` without a package URL is one of Maven: no other ecosystem writes names so.
 """
@@ -20,34 +22,27 @@ from urllib.parse import unquote
 
 from packageurl import PackageURL
 
-from orchestrator.results.ecosystems import PUNCTUATION, WITH_V
+from orchestrator.packages.distributions import distribution, of_release
+from orchestrator.packages.ecosystems import (
+    DISTRIBUTIONS,
+    PUNCTUATION,
+    STDLIB,
+    WITH_EPOCH,
+    plain_version,
+    type_of,
+)
 
-DISTRIBUTIONS = frozenset({"deb", "rpm", "apk", "alpm"})
-"""Types of package URL whose namespace is the distribution."""
-
-_TYPES = {
-    "alpine": "apk",
-    "arch": "alpm",
-    "crates.io": "cargo",
-    "debian": "deb",
-    "dpkg": "deb",
-    "go": "golang",
-    "gomod": "golang",
-    "packagist": "composer",
-    "rubygems": "gem",
-}
-_WITH_EPOCH = frozenset({"deb", "rpm", "alpm"})
-_STDLIB = frozenset({"stdlib", "std", "go"})
 _ARCHITECTURES = frozenset(
     {"aarch64", "all", "amd64", "any", "arm64", "armel", "armhf", "i386", "i686", "mips64el", "mipsel", "noarch"}
     | {"ppc64el", "ppc64le", "riscv64", "s390x", "x86_64"}
 )
 _SLASH = re.compile(r"%(?:25)*2f", re.IGNORECASE)
 _EPOCH = re.compile(r"[?&]epoch=(\d+)", re.IGNORECASE)
+_DISTRO = re.compile(r"[?&]distro=([^&#]+)", re.IGNORECASE)
 _NO_EPOCH = re.compile(r"(?:0+:)+")
 _LEADING_EPOCH = re.compile(r"0*([1-9]\d*):(.+)", re.DOTALL)
-_INCOMPATIBLE = re.compile(r"(?:\+incompatible)+$")
-_LEADING_V = re.compile(r"(?:go|[vV])(?=\d)")
+_EXTRAS = re.compile(r"\[[^\[\]]*\]$")
+_SCHEME = re.compile(r"(?:git\+)?[a-z]+:/*", re.IGNORECASE)
 _MAVEN_NAME = re.compile(r"[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+")
 _LONGEST = 2000
 _ROUNDS = 8
@@ -75,6 +70,8 @@ class Package(NamedTuple):
         label: its name as the scanner spells it.
         names: what a scanner without package URLs may call it, in lower case.
         vague: whether another scanner may say better what it is: it has no package URL, or one with a made-up group.
+        distribution: the one name of the distribution that a deb, rpm, apk or Arch package is of
+            (`orchestrator.packages.distributions`); empty when unknown, and for everything else.
     """
 
     key: str
@@ -84,6 +81,7 @@ class Package(NamedTuple):
     label: str = ""
     names: tuple[str, ...] = ()
     vague: bool = False
+    distribution: str = ""
 
 
 NOTHING = Package("")
@@ -109,12 +107,6 @@ def canonical(purl: str, package: str, version: str) -> Package:
     return found or _named(package or purl, version)
 
 
-def bare(version: str) -> str:
-    """A version without epoch and without a leading `v` or `go`."""
-    version = version.rpartition(":")[2]
-    return version if version[:1].isdigit() else _LEADING_V.sub("", version, count=1)
-
-
 def _read(purl: str) -> _Parts | None:
     """The parts of a package URL; None for what is none."""
     purl = purl.strip()
@@ -128,14 +120,24 @@ def _read(purl: str) -> _Parts | None:
         found = PackageURL.from_string(f"pkg:{path}", normalize_purl=False)
     except ValueError:
         return None
-    kind = _TYPES.get(found.type, found.type)
+    kind = type_of(found.type)
     namespace, name, version = (_decoded(part or "").strip() for part in found[1:4])
     if not version and "@" in name[1:]:
         name, _, version = name.rpartition("@")
     if kind == "maven" and not namespace and ":" in name:
         namespace, _, name = name.rpartition(":")
+    if kind == "golang" and (ending := _subpath(purl)):
+        namespace, _, name = "/".join(filter(None, (namespace, name, ending))).rpartition("/")
+    if kind in DISTRIBUTIONS and not namespace and (release := _DISTRO.search(purl, len(base))):
+        namespace = of_release(_decoded(release[1]))
     epoch = _EPOCH.search(purl, len(base))
     return _Parts(kind, namespace, name, version, epoch[1] if epoch else "")
+
+
+def _subpath(purl: str) -> str:
+    """The subpath of a package URL, without empty parts and dots, as the specification asks."""
+    parts = _decoded(purl.partition("#")[2]).split("/")
+    return "/".join(part.strip() for part in parts if part.strip() not in {"", ".", ".."})
 
 
 def _decoded(text: str) -> str:
@@ -152,12 +154,14 @@ def _identify(parts: _Parts, package: str, installed: str) -> Package | None:
     kind, namespace, name, version, epoch = parts
     if kind == "golang":
         namespace, name = namespace.lower(), name.lower()
-        if not namespace and name in _STDLIB:
-            name = "stdlib"
+        if not namespace and name in STDLIB:
+            name = STDLIB[0]
     elif kind == "pypi":
-        name = PUNCTUATION.sub("-", name)
+        name = PUNCTUATION.sub("-", _EXTRAS.sub("", name))
     elif kind in {"npm", "deb"}:
         namespace, name = namespace.lower(), name.lower()
+    elif kind == "swift":
+        namespace, name = _SCHEME.sub("", namespace, count=1), name.removesuffix(".git")
     version = _version(kind, installed, version, epoch)
     try:
         found = PackageURL(kind, namespace, name, version)
@@ -176,12 +180,13 @@ def _identify(parts: _Parts, package: str, installed: str) -> Package | None:
         label=package or (f"{space}/{name}" if space and kind not in DISTRIBUTIONS | {"maven"} else name),
         names=_names(kind, space.lower(), name.lower()),
         vague=kind == "maven" and space in {"", name},
+        distribution=distribution(space) if space and kind in DISTRIBUTIONS else "",
     )
 
 
 def _version(kind: str, installed: str, version: str, epoch: str) -> str:
     """The installed version, else that of the package URL, with whichever epoch one of them has."""
-    if kind in _WITH_EPOCH:
+    if kind in WITH_EPOCH:
         installed, version = (
             _NO_EPOCH.sub("", each, count=1) if each[:1] == "0" else each for each in (installed, version)
         )
@@ -189,15 +194,12 @@ def _version(kind: str, installed: str, version: str, epoch: str) -> str:
         epoch = (first or second or ("", epoch.lstrip("0")))[1]
         chosen = (first[2] if first else installed) or (second[2] if second else version)
         return f"{epoch}:{chosen}" if epoch and chosen else chosen
-    chosen = installed or version
-    if kind in WITH_V:
-        chosen = _LEADING_V.sub("", chosen, count=1) if chosen[:1] in "vVg" else chosen
-    return _INCOMPATIBLE.sub("", chosen) if kind == "golang" else chosen
+    return plain_version(kind, installed or version)
 
 
 def _names(kind: str, namespace: str, name: str) -> tuple[str, ...]:
     if kind in DISTRIBUTIONS or not namespace:
-        return (name,)
+        return STDLIB if kind == "golang" and name == STDLIB[0] else (name,)
     if kind == "maven":
         return (name, f"{namespace}:{name}", f"{namespace}/{name}")
     return (f"{namespace}/{name}",)
