@@ -148,6 +148,7 @@ class RegistrySource(Section):
         host: `host[:port]`, or `docker.io`.
         repositories: names, globs or `/regular expressions/`; all but plain names ask the registry for its catalogue.
         tags: names, globs or `/regular expressions/`, one of which must match the whole tag.
+        exclude_tags: tags to leave out, written likewise.
         versions: comparisons that a tag must fulfil as a version (Semantic Versioning 2): `>=1.20 <2`; None for any.
         prereleases: whether versions with a suffix count: `2.0.0-rc.1`, but also `1.27-alpine`.
         newest: at most so many tags of a repository, by version; None for all.
@@ -156,6 +157,7 @@ class RegistrySource(Section):
     host: Host
     repositories: Annotated[tuple[Pattern, ...], Field(min_length=1)]
     tags: Annotated[tuple[Pattern, ...], Field(min_length=1)] = ("*",)
+    exclude_tags: tuple[Pattern, ...] = ()
     versions: Annotated[str, AfterValidator(_comparisons)] | None = None
     prereleases: bool = False
     newest: Annotated[int, Field(ge=1)] | None = None

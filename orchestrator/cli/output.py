@@ -146,6 +146,8 @@ def print_plan(plan: Plan) -> None:
             found = (of_target.get(scan, "") for scan in scans)
             rows.append([names, *(every if mark == "x" else mark for mark in found)])
     print_table(f"Plan {plan.run}", ["Target", *scans], rows)
+    for passed_over in dict.fromkeys(note for target in plan.targets for note in target.passed_over):
+        say(f"passed over: {passed_over}")
     say(budget_line(plan))
 
 

@@ -5,7 +5,8 @@ ImageError
 ├── InvalidReference   (UsageError)      not the name of an image
 ├── NotFound           (PermanentError)  the registry does not have it
 ├── Denied             (PermanentError)  the registry wants other credentials
-├── Unsupported        (PermanentError)  not a container image we can read: schema 1, artifacts, encrypted layers
+├── Unsupported        (PermanentError)  not a container image we can read: schema 1, encrypted layers
+│   └── NotAnImage                       nothing that a container runtime would run: a signature, an SBOM, a chart
 ├── NoPlatform         (PermanentError)  not for any of the platforms wanted
 ├── WrongBytes         (PermanentError)  what was served is not what its digest promises, twice
 ├── OverBudget         (PermanentError)  costs more requests, entries, bytes or seconds than `limits` grant
@@ -43,6 +44,10 @@ class Untrusted(ImageError, PermanentError):
 
 class Unsupported(ImageError, PermanentError):
     """What the reference names is there, but is nothing a scan could read."""
+
+
+class NotAnImage(Unsupported):
+    """What the reference names is there, and is nothing that any container runtime would run."""
 
 
 class NoPlatform(ImageError, PermanentError):

@@ -11,12 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+import msgspec
+
 from orchestrator.images.docker_save import read_docker_save, read_other_images
 from orchestrator.images.documents import Documents
 from orchestrator.images.files import Files, LocalImage, open_files
 from orchestrator.images.interface import ArchiveError
-from orchestrator.images.oci_layout import read_layout
-from orchestrator.images.platforms import choose
+from orchestrator.images.oci_layout import Found, read_layout
+from orchestrator.images.platforms import choose, completed
 from orchestrator.images.sources import Sink, copy
 from orchestrator.model import Blob, Image, Platform
 
@@ -27,11 +29,12 @@ class LocalArchive:
     Attributes:
         path: of the file or folder.
         found: all its images, in its own order.
+        passed_over: what it holds beside them that is no image, a sentence each.
     """
 
-    def __init__(self, files: Files, found: Sequence[LocalImage], blobs: dict[str, str]) -> None:
-        self.path, self.found = files.path, tuple(found)
-        self._files, self._blobs = files, blobs
+    def __init__(self, files: Files, found: Found) -> None:
+        self.path, self.found, self.passed_over = files.path, tuple(found.images), found.passed_over
+        self._files, self._blobs = files, found.blobs
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -39,15 +42,39 @@ class LocalArchive:
         return tuple(each.image for each in self.found)
 
     def choose(self, platforms: Sequence[Platform]) -> tuple[Image, ...]:
-        """The images to scan: of every entry of the archive the best for each wanted platform, none twice."""
+        """The images to scan: of every entry of the archive the best for each wanted platform, none twice.
+
+        One whose config names no platform is of the first machine wanted.
+        """
         chosen: dict[str, Image] = {}
-        groups: dict[int, list[tuple[Platform, Image]]] = {}
-        for each in self.found:
-            groups.setdefault(each.group, []).append((each.image.platform, each.image))
-        for _, offered in sorted(groups.items()):
-            for image in choose(platforms, offered):
-                chosen.setdefault(image.manifest.digest, image)
+        for offered in self._groups(platforms):
+            for found in choose(platforms, offered):
+                chosen.setdefault(found.image.manifest.digest, found.image)
         return tuple(chosen.values())
+
+    def left_out(self, platforms: Sequence[Platform]) -> tuple[LocalImage, ...]:
+        """Images of which nothing is chosen, since they are for other platforms only.
+
+        The platforms of one index are one image; so are entries of the archive with the same name.
+        """
+        chosen = {image.manifest.digest for image in self.choose(platforms)}
+        named: set[str] = set()
+        others: dict[str, LocalImage] = {}
+        for offered in self._groups(platforms):
+            images = [found for _, found in offered]
+            if any(found.image.manifest.digest in chosen for found in images):
+                named |= {name for found in images for name in found.names}
+            else:
+                others |= {found.image.manifest.digest: found for found in images}
+        return tuple(found for found in others.values() if not named & set(found.names))
+
+    def _groups(self, platforms: Sequence[Platform]) -> Iterator[list[tuple[Platform, LocalImage]]]:
+        groups: dict[int, list[tuple[Platform, LocalImage]]] = {}
+        for each in self.found:
+            platform = completed(each.image.platform, platforms)
+            image = msgspec.structs.replace(each.image, platform=platform)
+            groups.setdefault(each.group, []).append((platform, each._replace(image=image)))
+        return (groups[number] for number in sorted(groups))
 
     def open_blob(self, digest: str) -> BinaryIO:
         """A blob of one of its images, not yet proven.
@@ -69,29 +96,30 @@ def open_local(path: Path) -> Iterator[LocalArchive]:
 
     Raises:
         ArchiveError: none of these, truncated, damaged, or with names or links that lead out of it.
-        Unsupported: what it holds is not a container image we can read.
+        NotAnImage: it holds artifacts only.
+        Unsupported: what it holds is an image that we cannot read.
     """
     with open_files(path) as files:
         if files.size("index.json") is not None:
-            yield LocalArchive(files, *_read_every_way(Documents(files)))
+            yield LocalArchive(files, _read_every_way(Documents(files)))
         elif files.size("manifest.json") is not None:
-            yield LocalArchive(files, *read_docker_save(Documents(files)))
+            yield LocalArchive(files, Found(*read_docker_save(Documents(files))))
         elif files.size("repositories") is not None:
             raise ArchiveError(f"{path}: written by a Docker older than 1.10; save the image again with a current one")
         else:
             raise ArchiveError(f"{path}: neither an OCI layout (no index.json) nor of `docker save` (no manifest.json)")
 
 
-def _read_every_way(documents: Documents) -> tuple[list[LocalImage], dict[str, str]]:
+def _read_every_way(documents: Documents) -> Found:
     """The images of an OCI layout, and those for readers that look into `docker save`'s files instead."""
     files = documents.files
-    found, blobs = read_layout(documents)
+    layout = read_layout(documents)
     if files.size("manifest.json") is not None:
-        others, more = read_other_images(documents, found)
-        return [*found, *others], more | blobs
+        others, more = read_other_images(documents, layout.images)
+        return Found([*layout.images, *others], more | layout.blobs, layout.passed_over)
     if files.size("repositories") is not None:
         raise ArchiveError(f"{files.path}: an OCI layout and an archive of Docker before 1.10 at once; save it again")
-    return found, blobs
+    return layout
 
 
 class LocalSource:

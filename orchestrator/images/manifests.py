@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from orchestrator.images.digests import check_digest, digest_of
-from orchestrator.images.interface import Unsupported
+from orchestrator.images.interface import NotAnImage, Unsupported
 from orchestrator.images.platforms import normalise
 from orchestrator.images.schemas import ConfigFields, DescriptorFields, PlatformFields
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
@@ -23,6 +23,9 @@ OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+# What registries and builders of 2016 to 2018 called configs (moby, `distribution/registry.go`, has the same list for
+# what it takes for an image); that it is one, its content shows.
+_OLD_CONFIGS = ("application/octet-stream", "application/json", "")
 MANIFEST_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEX_TYPES = (OCI_INDEX, DOCKER_INDEX)
 
@@ -63,12 +66,10 @@ class Descriptor(DescriptorFields, frozen=True):
     def is_attestation(self) -> bool:
         """Whether it is about an image (SBOM, provenance as BuildKit attaches them) rather than one itself.
 
-        Runtimes choose by the platform alone, so an entry for a platform that exists is an image whatever its
-        annotations say.
+        Runtimes choose by the platform alone, so its annotations say nothing about that: of an entry without platform
+        only its content does (`orchestrator.images.artifacts`).
         """
-        declared = self.declared_platform()
-        kind = (self.annotations or {}).get("vnd.docker.reference.type")
-        return declared == _UNKNOWN or (declared is None and kind == "attestation-manifest")
+        return self.declared_platform() == _UNKNOWN
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):
@@ -107,6 +108,7 @@ def read_manifest(data: bytes, *, origin: str) -> Manifest:
 
     Raises:
         Unsupported: not a manifest of the four kinds known, or one that could be read as two of them.
+        NotAnImage: an artifact without anything that could be run.
     """
     manifest = _decode(data, Manifest, f"{origin}: not an image manifest")
     if manifest.schema_version == 1:
@@ -122,9 +124,13 @@ def read_manifest(data: bytes, *, origin: str) -> Manifest:
         raise Unsupported(f"{origin}: claims to be an image of Docker's schema 1 and another manifest at once")
     expected = INDEX_TYPES if manifest.is_index else MANIFEST_TYPES
     if manifest.media_type and manifest.media_type not in expected:
-        raise Unsupported(f"{origin}: a manifest of type {manifest.media_type!r} is not a container image")
+        # Runtimes that go by what the registry or the index calls it would take it for an image if it has the parts.
+        has_parts = manifest.is_index or manifest.config is not None or manifest.layers is not None
+        kind = Unsupported if has_parts else NotAnImage
+        raise kind(f"{origin}: a manifest of type {manifest.media_type[:80]!r} is not a container image")
     if not manifest.is_index and (manifest.config is None or manifest.layers is None):
-        raise Unsupported(f"{origin}: neither an image manifest nor an index: it has no config and layers")
+        kind = NotAnImage if manifest.artifact_type or manifest.subject else Unsupported
+        raise kind(f"{origin}: neither an image manifest nor an index: it has no config and layers")
     return manifest
 
 
@@ -138,14 +144,16 @@ def read_image(data: bytes, *, origin: str, platform: Platform | None = None, di
         digest: the digest it was asked for by, for its algorithm; verify it before.
 
     Raises:
-        Unsupported: an index, an artifact that is no image, a layer of a type no scan could read.
+        Unsupported: an index, an artifact by its config's type, or a layer of a type no scan could read. Whether it is
+            an image at all is more than a manifest tells: see `orchestrator.images.artifacts`.
     """
     manifest = read_manifest(data, origin=origin)
     if manifest.config is None or manifest.layers is None:
         raise Unsupported(f"{origin}: an index of images where one image was expected")
-    if manifest.config.media_type not in {OCI_CONFIG, DOCKER_CONFIG}:
-        kind = manifest.artifact_type or manifest.config.media_type or "unknown"
-        raise Unsupported(f"{origin}: an artifact of type {kind!r}, not a container image")
+    config_type = manifest.config.media_type
+    if not is_config(config_type) and config_type not in _OLD_CONFIGS and not config_type.startswith("text/"):
+        kind = manifest.artifact_type or config_type
+        raise Unsupported(f"{origin}: an artifact of type {kind[:80]!r}, not a container image")
     for layer in manifest.layers:
         compression(layer.media_type, origin=f"{origin}: layer {layer.digest[:80]}")
     image = Image(
@@ -174,6 +182,11 @@ def compression(media_type: str, *, origin: str = "layer") -> str:
     raise Unsupported(f"{origin}: {media_type!r} {reason}")
 
 
+def is_config(media_type: str) -> bool:
+    """Whether a config of this type is an image's for every runtime."""
+    return media_type in {OCI_CONFIG, DOCKER_CONFIG}
+
+
 def compressions(image: Image) -> tuple[str, ...]:
     """All compressions of its layers, sorted."""
     return tuple(sorted({compression(layer.media_type) for layer in image.layers}))
@@ -187,17 +200,16 @@ def is_foreign(layer: Blob) -> bool:
 def read_config(data: bytes, *, origin: str) -> ConfigFields:
     """Read an image's config (OCI image-spec, config.md).
 
+    Its platform may be missing, as old builders left it: runtimes start such an image on any machine.
+
     Raises:
         Unsupported: not such a config, or one that readers could read in two ways.
     """
-    config = _decode(data, ConfigFields, f"{origin}: its config")
-    if not config.architecture or not config.os:
-        raise Unsupported(f"{origin}: its config names no platform, so it is not a container image")
-    return config
+    return _decode(data, ConfigFields, f"{origin}: its config")
 
 
 def config_platform(config: bytes, *, origin: str) -> Platform:
-    """The platform an image's config states.
+    """The platform an image's config states; without architecture where it states none.
 
     Raises:
         Unsupported: as `read_config` does.
@@ -214,9 +226,11 @@ def check_layers(config: ConfigFields, image: Image, *, origin: str) -> None:
     """Make sure that config and manifest speak of as many layers; runtimes refuse an image where they do not.
 
     Raises:
-        Unsupported: they do not.
+        Unsupported: they do not, or the config is by its type none of an image, and lists no layers either.
     """
     diff_ids = config.rootfs.diff_ids if config.rootfs else None
+    if diff_ids is None and image.manifest.media_type == OCI_MANIFEST and not is_config(image.config.media_type):
+        raise Unsupported(f"{origin}: an artifact of type {image.config.media_type[:80]!r}, not a container image")
     if diff_ids is not None and len(diff_ids) != len(image.layers):
         raise Unsupported(
             f"{origin}: its config lists {len(diff_ids)} layers and its manifest {len(image.layers)}; build it again"

@@ -1,13 +1,17 @@
 """Images in an OCI image layout (image-spec 1.1, image-layout.md), whatever holds its files."""
 
+from typing import NamedTuple
+
 import msgspec
 
+from orchestrator.images.artifacts import check_image
 from orchestrator.images.documents import Documents
 from orchestrator.images.files import LocalImage
-from orchestrator.images.interface import ArchiveError, Unsupported
+from orchestrator.images.interface import ArchiveError, NotAnImage, Unsupported
 from orchestrator.images.layout import blob_name
 from orchestrator.images.manifests import (
     Descriptor,
+    Manifest,
     check_layers,
     platform_of,
     read_config,
@@ -23,12 +27,27 @@ _DEPTH_LIMIT = 3
 _VERSION = "1.0.0"
 
 
-def read_layout(documents: Documents) -> tuple[list[LocalImage], dict[str, str]]:
-    """All images of an OCI layout, and the file of each of their blobs by its digest.
+class Found(NamedTuple):
+    """What an archive holds.
+
+    Attributes:
+        images: in its own order.
+        blobs: the file of each of their blobs, by its digest.
+        passed_over: what is no image, a sentence each.
+    """
+
+    images: list[LocalImage]
+    blobs: dict[str, str]
+    passed_over: tuple[str, ...] = ()
+
+
+def read_layout(documents: Documents) -> Found:
+    """What an OCI layout holds.
 
     Raises:
         ArchiveError: a blob is missing, cut short, or (a manifest or config) not what its digest promises.
-        Unsupported: something in it is not a container image we can read.
+        NotAnImage: it holds artifacts only.
+        Unsupported: something in it is an image that we cannot read.
     """
     path = documents.files.path
     _check_version(documents)
@@ -36,9 +55,12 @@ def read_layout(documents: Documents) -> tuple[list[LocalImage], dict[str, str]]
     index = read_manifest(documents.read("index.json"), origin=f"{path}: index.json")
     for group, entry in enumerate(index.manifests or ()):
         reader.read(entry, group, names=(), depth=1)
+    passed_over = tuple(reader.passed_over.values())
+    if not reader.found and passed_over:
+        raise NotAnImage(f"{path}: holds no container image: {passed_over[0]}")
     if not reader.found:
         raise ArchiveError(f"{path}: its index.json names no image")
-    return [*reader.found, *_misdeclared(reader)], reader.blobs
+    return Found([*reader.found, *_misdeclared(reader)], reader.blobs, passed_over)
 
 
 def _check_version(documents: Documents) -> None:
@@ -64,7 +86,8 @@ def _misdeclared(reader: "_LayoutReader") -> list[LocalImage]:
     others = [
         (each, platform)
         for each in reader.found
-        if _machine(platform := reader.own_platforms[each.image.manifest.digest]) != _machine(each.image.platform)
+        if (platform := reader.own_platforms[each.image.manifest.digest]).architecture
+        and _machine(platform) != _machine(each.image.platform)
     ]
     return [
         each._replace(image=msgspec.structs.replace(each.image, platform=platform), group=group + number)
@@ -86,6 +109,7 @@ class _LayoutReader:
         self.found: list[LocalImage] = []
         self.blobs: dict[str, str] = {}
         self.own_platforms: dict[str, Platform] = {}
+        self.passed_over: dict[str, str] = {}
 
     def read(self, entry: Descriptor, group: int, names: tuple[str, ...], depth: int) -> None:
         """Take in what a descriptor names."""
@@ -98,13 +122,17 @@ class _LayoutReader:
             return  # `docker save` keeps the whole index, but only the platforms it has pulled
         names = names or tuple(found for key in _NAMES if (found := (entry.annotations or {}).get(key)))[:1]
         if blob.digest not in self._images:
-            data = self._documents.proven(blob)
-            manifest = read_manifest(data, origin=origin)
-            if manifest.manifests is not None:
-                self._indexes.add((blob.digest, group))
-                self._read_all(manifest.manifests, group, names, depth, origin)
-                return
-            self._images[blob.digest] = self._image(blob, data, origin, depth)
+            try:
+                data = self._documents.proven(blob)
+                manifest = read_manifest(data, origin=origin)
+                if manifest.manifests is not None:
+                    self._indexes.add((blob.digest, group))
+                    self._read_all(manifest.manifests, group, names, depth, origin)
+                    return
+                self._images[blob.digest] = self._image(blob, data, manifest, origin, depth)
+            except NotAnImage as error:
+                self.passed_over[blob.digest] = str(error)
+                self._images[blob.digest] = None
         known = self._images[blob.digest]
         if known:
             image = msgspec.structs.replace(known[0], platform=entry.declared_platform() or known[0].platform)
@@ -118,14 +146,18 @@ class _LayoutReader:
         for entry in entries:
             self.read(entry, group, names, depth + 1)
 
-    def _image(self, blob: Blob, data: bytes, origin: str, depth: int) -> tuple[Image, bytes] | None:
+    def _image(
+        self, blob: Blob, data: bytes, manifest: Manifest, origin: str, depth: int
+    ) -> tuple[Image, bytes] | None:
         """An image with the platform of its config; None where the archive does not hold all of it."""
-        image = read_image(data, origin=origin, digest=blob.digest)
-        missing = [each.digest for each in (image.config, *image.layers) if not self._has(each)]
+        parts = (*((manifest.config,) if manifest.config else ()), *(manifest.layers or ()))
+        missing = [each.digest for each in parts if not self._has(each.blob(origin))]
         if missing and depth == 1:
             raise ArchiveError(f"{origin}: lacks {missing[0]}; save the image again")
         if missing:
             return None
+        check_image(manifest, origin=origin, read=self._documents.proven)
+        image = read_image(data, origin=origin, digest=blob.digest)
         config = read_config(self._documents.proven(image.config), origin=origin)
         check_layers(config, image, origin=origin)
         self.own_platforms[blob.digest] = platform_of(config)

@@ -1,9 +1,11 @@
 """From the name of an image to the digest that stands for it, whatever its tag means tomorrow."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 
+from orchestrator.images.artifacts import check_image
 from orchestrator.images.cache import CacheRule, pull_location
 from orchestrator.images.digests import digest_of
 from orchestrator.images.manifests import config_platform, read_image, read_manifest
@@ -45,8 +47,11 @@ def pin(
     digest = digest_of(data, like=reference.digest or "sha256:")
     manifest = read_manifest(data, origin=origin)
     if manifest.manifests is None:
+        check_image(manifest, origin=origin, read=partial(client.blob, location))
         image = read_image(data, origin=origin, digest=digest)
         platform = config_platform(client.blob(location, image.config), origin=origin)
+        if not platform.architecture:
+            return Pinned(digest=digest)
         return Pinned(digest=digest, platforms={str(platform): digest})
     blobs = [
         (str(entry.declared_platform() or ""), entry.blob(origin).digest)

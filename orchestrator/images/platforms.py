@@ -55,6 +55,19 @@ def normalise(platform: Platform) -> Platform:
     return Platform(os=_SYSTEMS.get(system, system), architecture=architecture, variant=variant)
 
 
+def completed(platform: Platform, wanted: Sequence[Platform]) -> Platform:
+    """A platform that says nothing of the architecture, with that of the first machine wanted.
+
+    containerd, podman and Docker start an image whose config names none wherever they are. One that names an
+    architecture stays as it is.
+    """
+    if platform.architecture:
+        return platform
+    machines = [normalise(each) for each in wanted]
+    like = next((each for each in machines if each.os == platform.os), machines[0] if machines else Platform())
+    return Platform(os=platform.os, architecture=like.architecture, variant=like.variant)
+
+
 def choose(wanted: Iterable[Platform], offered: Sequence[tuple[Platform, T]]) -> list[T]:
     """Of what is offered, the best for each wanted platform, each at most once.
 

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from orchestrator.images.allowance import Allowance
+from orchestrator.images.artifacts import check_image
 from orchestrator.images.digests import digest_of
-from orchestrator.images.interface import NoPlatform, Unsupported
+from orchestrator.images.interface import NoPlatform, NotAnImage, Unsupported
 from orchestrator.images.manifests import Descriptor, config_platform, read_image, read_manifest
 from orchestrator.images.memory import Memory
-from orchestrator.images.platforms import choose
+from orchestrator.images.platforms import choose, completed
 from orchestrator.images.registry import RegistryClient
-from orchestrator.model import Image, Platform, ReadBudget
+from orchestrator.model import Blob, Image, Platform, ReadBudget
 
 # An index may hold indexes (image-spec, image-index.md); nobody nests them deeper.
 _DEPTH_LIMIT = 3
@@ -27,6 +28,18 @@ class _Offer(NamedTuple):
 
     digest: str
     data: bytes
+
+
+class Resolution(NamedTuple):
+    """What a name leads to.
+
+    Attributes:
+        images: with the bytes of their manifests.
+        passed_over: what an index lists beside them that is no image, a sentence each.
+    """
+
+    images: tuple[tuple[Image, bytes], ...]
+    passed_over: tuple[str, ...]
 
 
 def resolve(
@@ -52,18 +65,20 @@ def resolve(
 
     Returns:
         At least one image, in the order of the wanted platforms; several for one platform only where an index has them
-        (see `choose`). Each carries the platform that the index, or else its own config, states.
+        (see `choose`). Each carries the platform that the index, or else its own config, states; where neither states
+        one, that of the first machine wanted.
 
     Raises:
         NoPlatform: there are only others, which the message names.
-        Unsupported: not an image, of schema 1, or with layers no scan could read.
+        NotAnImage: an artifact, or an index that lists nothing else.
+        Unsupported: of schema 1, or with layers no scan could read.
         OverBudget: its indexes cost more than the allowance grants.
         ImageError: as `RegistryClient.manifest` does.
     """
     found = resolve_manifests(
         location, reference, platforms, client, cancelled=cancelled, allowance=allowance, memory=memory
     )
-    return tuple(image for image, _ in found)
+    return tuple(image for image, _ in found.images)
 
 
 def resolve_manifests(
@@ -75,19 +90,30 @@ def resolve_manifests(
     cancelled: threading.Event | None = None,
     allowance: Allowance | None = None,
     memory: Memory | None = None,
-) -> tuple[tuple[Image, bytes], ...]:
-    """The same, with the bytes of each image's manifest."""
+) -> Resolution:
+    """The same, with the bytes of each image's manifest, and what was passed over."""
     allowance = allowance or Allowance(ReadBudget(), "limits.lookup")
-    lookup = _Lookup(location, client, cancelled, allowance, memory or Memory())
+    lookup = _Lookup(location, platforms, client, cancelled=cancelled, allowance=allowance, memory=memory or Memory())
     offers = lookup.offers(reference)
-    # An image that is named with its platform and once more without is one.
-    chosen = list({offer.digest: offer for offer in choose(platforms, offers)}.values())
+    while True:
+        # An image that is named with its platform and once more without is one.
+        chosen = list({offer.digest: offer for offer in choose(platforms, offers)}.values())
+        # Of an entry that declares a platform nothing was read yet.
+        artifacts = {offer.digest for offer in chosen if not lookup.is_image(offer)}
+        if not artifacts:
+            break
+        offers = [(platform, offer) for platform, offer in offers if offer.digest not in artifacts]
+    passed_over = tuple(lookup.passed_over.values())
+    origin = lookup.origin(reference)
+    if not offers:
+        first = f": {passed_over[0]}" if passed_over else ""
+        raise NotAnImage(f"{origin}: an index that lists no container image{first}")
     if not chosen:
-        platforms_there = sorted({str(platform) for platform, _ in offers})
-        have = ", ".join(platforms_there[:_MOST_NAMED]) or "no image at all"
+        have = ", ".join(sorted({str(platform) for platform, _ in offers})[:_MOST_NAMED])
         wanted = ", ".join(map(str, platforms))
-        raise NoPlatform(f"{lookup.origin(reference)}: there is {have}, but not {wanted}; add a platform, or drop it")
-    return tuple(lookup.read(offer, next(platform for platform, other in offers if other is offer)) for offer in chosen)
+        raise NoPlatform(f"{origin}: there is {have}, but not {wanted}; add a platform, or drop it")
+    images = (lookup.read(one, next(platform for platform, other in offers if other is one)) for one in chosen)
+    return Resolution(tuple(images), passed_over)
 
 
 class _Lookup:
@@ -95,26 +121,36 @@ class _Lookup:
 
     What an index says is added up, not multiplied: each index is walked once, and each image looked at once, however
     often they are named. Of two entries alike the first would be chosen anyway.
+
+    Attributes:
+        passed_over: what is no image, and why, by its digest.
     """
 
     def __init__(
         self,
         location: str,
+        platforms: Sequence[Platform],
         client: RegistryClient,
+        *,
         cancelled: threading.Event | None,
         allowance: Allowance,
         memory: Memory,
     ) -> None:
-        self._location, self._client, self._cancelled = location, client, cancelled
+        self._location, self._platforms, self._client, self._cancelled = location, platforms, client, cancelled
         self._allowance, self._memory = allowance, memory
         self._walked: set[str] = set()
+        self.passed_over: dict[str, str] = {}
 
     def origin(self, reference: str) -> str:
         """What is looked at, for messages."""
         return f"{self._location.partition('://')[2]}{'@' if ':' in reference else ':'}{reference}"
 
     def offers(self, reference: str, depth: int = 1) -> list[tuple[Platform, _Offer]]:
-        """All images there are, by platform."""
+        """All images there are, by platform.
+
+        Raises:
+            NotAnImage: what the reference itself names is none, nor an index.
+        """
         data = self._manifest(reference)
         origin = self.origin(reference)
         manifest = read_manifest(data, origin=origin)
@@ -136,12 +172,30 @@ class _Lookup:
         if blob.digest in self._walked:
             return []
         self._walked.add(blob.digest)
-        return self.offers(blob.digest, depth + 1)  # an index, or an image that only its config tells about
+        try:
+            return self.offers(blob.digest, depth + 1)  # an index, or an image that only its config tells about
+        except NotAnImage as error:
+            self.passed_over[blob.digest] = str(error)
+            return []
+
+    def is_image(self, offer: _Offer) -> bool:
+        """Whether an entry that declares a platform is an image; one that is none is passed over."""
+        if offer.data:
+            return True  # it was looked at for its platform
+        try:
+            self._check(self._manifest(offer.digest), self.origin(offer.digest))
+        except NotAnImage as error:
+            self.passed_over[offer.digest] = str(error)
+            return False
+        return True
+
+    def _check(self, data: bytes, origin: str) -> None:
+        check_image(read_manifest(data, origin=origin), origin=origin, read=self._blob)
 
     def _own_platform(self, data: bytes, digest: str, origin: str) -> Platform:
+        self._check(data, origin)
         image = read_image(data, origin=origin, digest=digest)
-        config = self._known(image.config.digest, partial(self._client.blob, self._location, image.config))
-        return config_platform(config, origin=origin)
+        return completed(config_platform(self._blob(image.config), origin=origin), self._platforms)
 
     def read(self, offer: _Offer, platform: Platform) -> tuple[Image, bytes]:
         """The image that was chosen."""
@@ -160,6 +214,9 @@ class _Lookup:
         data = read(cancelled=self._cancelled, allowance=self._allowance)
         self._memory.put(self._location, digest_of(data), data)
         return data
+
+    def _blob(self, blob: Blob) -> bytes:
+        return self._known(blob.digest, partial(self._client.blob, self._location, blob))
 
     def _known(self, digest: str, read: Callable[..., bytes]) -> bytes:
         ask = partial(read, cancelled=self._cancelled, allowance=self._allowance)

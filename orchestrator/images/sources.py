@@ -78,12 +78,12 @@ class RegistrySource:
         data = self._client.manifest(self._location, digest, cancelled=self._cancelled).data
         if read_manifest(data, origin=self._location).is_index:
             found = resolve_manifests(self._location, digest, [platform], self._client, cancelled=self._cancelled)
-            if len(found) > 1:
+            if len(found.images) > 1:
                 raise Unsupported(
-                    f"{self._location}@{digest}: an index of {len(found)} images for {platform}; which of them would "
-                    "run is the runtime's choice: plan it online, so that all of them are scanned"
+                    f"{self._location}@{digest}: an index of {len(found.images)} images for {platform}; which of them "
+                    "would run is the runtime's choice: plan it online, so that all of them are scanned"
                 )
-            return found[0]
+            return found.images[0]
         # The digest decides: a config that states another platform than its index (it happens) changes nothing.
         return read_image(data, origin=f"{self._location}@{digest}", digest=digest, platform=platform), data
 

@@ -144,7 +144,8 @@ def merge(
         if first is not None and first.scans != wanted:
             usual = default[entry.kind]
             wanted = tuple(dict.fromkeys((*(first.scans or usual), *(wanted or usual))))
-        merged[key] = msgspec.structs.replace(first or entry, scans=wanted)
+        listed = entry.listed and (first is None or first.listed)
+        merged[key] = msgspec.structs.replace(first or entry, scans=wanted, listed=listed)
     return tuple(merged.values())
 
 

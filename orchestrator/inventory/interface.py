@@ -36,6 +36,8 @@ class Entry(Document, frozen=True):
         kind: an image (an archive is one, too) or a source repository.
         ref: branch, tag or full commit of a repository; empty for an image.
         error: why it is not to be looked up, but fails: what its source says of it cannot be.
+        listed: whether a registry's list has it, rather than that somebody named it: what is no image is no trouble
+            then.
     """
 
     reference: str
@@ -47,6 +49,7 @@ class Entry(Document, frozen=True):
     kind: TargetKind = TargetKind.IMAGE
     ref: str = ""
     error: str = ""
+    listed: bool = False
 
     @property
     def name(self) -> str:

@@ -28,6 +28,9 @@ _SIGN = {"<": (-1,), "<=": (-1, 0), "==": (0,), "!=": (-1, 1), ">=": (0, 1), ">"
 # What a registry answers where a list belongs: it is there, but serves nonsense, or more than anybody would read.
 _NO_LIST = (ForeignJsonError, WrongBytes, OverBudget, TooSlow, InternalError)
 _LONGEST = 255
+# cosign's `sha256-<hex>.sig`, `.att` and `.sbom`; without suffix the list of what refers to a digest (OCI
+# distribution-spec 1.1, "Referrers Tag Schema").
+_OF_DIGEST = re.compile(r"sha(256-[0-9a-f]{64}|512-[0-9a-f]{128})(\.[a-z]+)?")
 _NUMBERS = re.compile(r"([0-9]+)")
 
 
@@ -45,6 +48,7 @@ def read_registry(source: TargetSource, context: Context) -> list[Entry]:
                     labels=source.labels,
                     origin=context.origin,
                     error=error,
+                    listed=True,
                 )
                 for name, error in _images(section, context, client)
             ]
@@ -55,18 +59,23 @@ def read_registry(source: TargetSource, context: Context) -> list[Entry]:
 
 
 def choose(tags: Iterable[str], section: RegistrySource) -> list[str]:
-    """The tags that a source means, the newest version first; those that are no versions after them."""
+    """The tags that a source means, the newest version first; those that are no versions after them.
+
+    Tags that tools make of a digest come last, since there are several for each image: they must not take the places of
+    `newest`. They are not left out, since a tag proves nothing about what it stands for.
+    """
     comparisons = [_COMPARISON.fullmatch(part) for part in re.split(r"[\s,]+", (section.versions or "").strip())]
     found = []
     for tag in tags:
-        if not matches(_short(tag), section.tags):
+        if not matches(_short(tag), section.tags) or matches(_short(tag), section.exclude_tags):
             continue
         version = _version(tag)
         if section.versions and (version is None or not all(_holds(version, each) for each in comparisons)):
             continue
         if version is not None and version.prerelease and not section.prereleases:
             continue
-        found.append((version is not None, version or Version(0), _natural(tag), tag))
+        rank = 0 if _OF_DIGEST.fullmatch(_short(tag)) else 1 if version is None else 2
+        found.append((rank, version or Version(0), _natural(tag), tag))
     return [tag for *_, tag in sorted(found, reverse=True)][: section.newest]
 
 

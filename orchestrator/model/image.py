@@ -89,6 +89,7 @@ class Target(Document, frozen=True):
         compressions: how its layers are compressed (`gzip`, `zstd`, `none`); empty when unknown.
         error: why it could not be resolved; its cells are then all failed with this reason.
         kind: an image or a repository.
+        passed_over: what lay beside it in its index or archive and is no image, a sentence each.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Target(Document, frozen=True):
     compressions: tuple[str, ...] = ()
     error: str = ""
     kind: TargetKind = TargetKind.IMAGE
+    passed_over: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:

@@ -25,6 +25,8 @@ class Located(Document, frozen=True):
         absent: why there is nothing to scan for this platform: its cells are skipped.
         kind: what it is.
         labels: what else was found out about it, for its names.
+        artifact: whether `error` says that it is no container image, but something else that registries keep.
+        passed_over: what was found beside it that is no image, a sentence each.
     """
 
     platform: Platform
@@ -36,6 +38,8 @@ class Located(Document, frozen=True):
     absent: str = ""
     kind: TargetKind = TargetKind.IMAGE
     labels: dict[str, str] = msgspec.field(default_factory=dict)
+    artifact: bool = False
+    passed_over: tuple[str, ...] = ()
 
 
 class RepositoryResolver(Protocol):

@@ -11,16 +11,17 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.images.allowance import Allowance
 from orchestrator.images.archive import tarball_size
 from orchestrator.images.cache import CacheRule, pull_location
-from orchestrator.images.interface import NoPlatform, OverBudget
+from orchestrator.images.files import LocalImage
+from orchestrator.images.interface import NoPlatform, NotAnImage, OverBudget
 from orchestrator.images.local import open_local
 from orchestrator.images.memory import Memory
 from orchestrator.images.platforms import choose, parse_platform
 from orchestrator.images.reference import Reference, parse
 from orchestrator.images.registry import RegistryClient
-from orchestrator.images.resolve import resolve
+from orchestrator.images.resolve import resolve_manifests
 from orchestrator.model import PLANNING_BUDGET, Image, Platform, ReadBudget
 from orchestrator.planning.interface import Located
-from orchestrator.planning.targets import unresolved
+from orchestrator.planning.targets import NO_PLATFORM, unresolved
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ class RegistryResolver:
     memory: Memory = field(default_factory=Memory)
 
     def __call__(self, reference: str, *, local: bool) -> tuple[Located, ...]:
-        """One answer for each wanted platform; trouble is an answer with `error`."""
+        """One answer for each wanted platform, and for what was left out; trouble is an answer with `error`."""
         try:
             if local:
                 return self._archive(Path(reference).absolute())
             parsed = parse(reference)
             return self._offline(parsed) if self.client is None else self._online(self.client, parsed)
+        except NotAnImage as error:
+            return (Located(platform=NO_PLATFORM, error=str(error), artifact=True),)
         except ScanmatrixError as error:
             return unresolved(self.platforms, str(error))
 
@@ -62,7 +65,7 @@ class RegistryResolver:
         wanted = reference.digest or reference.tag
         allowance = self.allowance.part(self.budget, "limits.lookup")
         try:
-            images = resolve(
+            found = resolve_manifests(
                 location,
                 wanted,
                 self.platforms,
@@ -73,7 +76,7 @@ class RegistryResolver:
             )
         except OverBudget as error:
             raise OverBudget(f"{reference}: {error}") from error
-        return self._located(images, location, str(reference))
+        return self._located([image for image, _ in found.images], location, str(reference), found.passed_over)
 
     def _offline(self, reference: Reference) -> tuple[Located, ...]:
         if not reference.digest:
@@ -88,19 +91,39 @@ class RegistryResolver:
 
     def _archive(self, path: Path) -> tuple[Located, ...]:
         with open_local(path) as archive:
-            chosen, images = archive.choose(self.platforms), archive.images
+            chosen, left_out = archive.choose(self.platforms), archive.left_out(self.platforms)
         if not chosen:
-            have = ", ".join(sorted({str(image.platform) for image in images}))
+            have = ", ".join(sorted({str(found.image.platform) for found in left_out}))
             raise NoPlatform(f"{path} holds {have or 'no image'}, not {', '.join(map(str, self.platforms))}")
-        return self._located(chosen, f"file:{path}", str(path))
+        located = self._located(chosen, f"file:{path}", str(path), archive.passed_over)
+        return (*located, *(self._left_out(found, path) for found in left_out))
 
-    def _located(self, images: Sequence[Image], pull: str, name: str) -> tuple[Located, ...]:
+    def _left_out(self, found: LocalImage, path: Path) -> Located:
+        """An image of an archive that is for platforms only that nobody wants."""
+        name = " ".join(found.names) or found.image.manifest.digest
+        wanted = ", ".join(map(str, self.platforms))
+        return Located(
+            platform=found.image.platform,
+            pull=f"file:{path}",
+            image=found.image,
+            size=tarball_size(found.image),
+            absent=f"unsupported platform: {name} is for {found.image.platform}, not for {wanted}",
+        )
+
+    def _located(
+        self, images: Sequence[Image], pull: str, name: str, passed_over: tuple[str, ...] = ()
+    ) -> tuple[Located, ...]:
         """The images found, and for every wanted platform without one, that there is none."""
         offered = [(image.platform, image) for image in images]
         have = ", ".join(str(platform) for platform, _ in offered)
         missing = [platform for platform in self.platforms if not choose([platform], offered)]
         return (
-            *(Located(platform=image.platform, pull=pull, image=image, size=tarball_size(image)) for image in images),
+            *(
+                Located(
+                    platform=image.platform, pull=pull, image=image, size=tarball_size(image), passed_over=passed_over
+                )
+                for image in images
+            ),
             *(
                 Located(platform=platform, absent=f"unsupported platform: {name} is for {have}, not for {platform}")
                 for platform in missing

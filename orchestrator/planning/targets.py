@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.manifests import compressions
 from orchestrator.images.reference import InvalidReference, parse
@@ -18,8 +20,8 @@ from orchestrator.planning.repositories import unresolved as unresolved_reposito
 
 #: Look-ups at the same time; a registry answers one in tens of milliseconds.
 PARALLEL = 16
-# Of an image whose look-up failed in a way that nobody foresaw: not even which platforms it has is known.
-_NO_PLATFORM = Platform(os="", architecture="")
+#: Of what is no image, or failed in a way that nobody foresaw: there are no platforms, or they are not known.
+NO_PLATFORM = Platform(os="", architecture="")
 #: Hex digits of a digest in a target's id: 128 bits, and short enough for names on the volume and in Argo.
 ID_DIGITS = 32
 
@@ -29,7 +31,7 @@ class Draft:
     """A target while its names are being gathered.
 
     Attributes:
-        located: where it was found first.
+        located: where it was found first; where it is to be scanned, if it is anywhere.
         names: labels by reference and owner.
         scans: for each scan asked for, the references under which it was.
     """
@@ -37,6 +39,7 @@ class Draft:
     located: Located
     names: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     scans: dict[str, list[str]] = field(default_factory=dict)
+    passed_over: dict[str, None] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -80,13 +83,23 @@ def gather(
     found = _look_up(set(asked), resolver, repositories or GitResolver())
     drafts: dict[str, Draft] = {}
     for entry, name, key, names in zip(entries, called_so, asked, scans, strict=True):
-        for located in found[key]:
+        for located in (_as_meant(each, entry) for each in found[key]):
             draft = drafts.setdefault(make_id(located, name), Draft(located))
             _check_same(draft, Draft(located), name)
+            if draft.located.absent and not located.absent:
+                draft.located = located
+            draft.passed_over |= dict.fromkeys(located.passed_over)
             draft.names.setdefault((name, entry.owner), {}).update(entry.labels | located.labels)
             for scan in names:
                 draft.scans.setdefault(scan, []).append(name)
     return drafts
+
+
+def _as_meant(located: Located, entry: Entry) -> Located:
+    """What is no image is trouble where it was asked for; where a registry merely lists it, it is passed over."""
+    if not (located.artifact and entry.listed):
+        return located
+    return msgspec.structs.replace(located, error="", absent=f"no container image: {located.error}")
 
 
 def _check_same(known: Draft, draft: Draft, reference: str) -> None:
@@ -115,6 +128,7 @@ def finish(id_: str, draft: Draft) -> Target:
         compressions=compressions(image) if image else (),
         error=located.error,
         kind=located.kind,
+        passed_over=tuple(draft.passed_over),
     )
 
 
@@ -170,7 +184,7 @@ def _look_up(
 
     def ask(asked: _Asked) -> tuple[Located, ...]:
         if asked.error:
-            return unresolved([_NO_PLATFORM], asked.error)
+            return unresolved([NO_PLATFORM], asked.error)
         is_repository = asked.kind is TargetKind.REPOSITORY
         try:
             with guarded(f"looking up {asked.reference}"):
@@ -179,7 +193,7 @@ def _look_up(
                 return resolver(asked.reference, local=asked.local)
         except (ScanmatrixError, OSError) as error:
             why = str(error)
-            return (unresolved_repository(why),) if is_repository else unresolved([_NO_PLATFORM], why)
+            return (unresolved_repository(why),) if is_repository else unresolved([NO_PLATFORM], why)
 
     ordered = sorted(wanted)
     pool = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="resolve")

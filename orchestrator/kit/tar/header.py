@@ -68,6 +68,15 @@ def read_header(block: bytes) -> Header:
     )
 
 
+def has_checksum(block: bytes) -> bool:
+    """Whether a block can be a header at all."""
+    try:
+        _check(block)
+    except TarError:
+        return False
+    return True
+
+
 def _check(block: bytes) -> None:
     """Compare the checksum: all bytes summed, its own place read as spaces; signed sums, as Sun wrote, count too."""
     stored = octal(block[_CHECKSUM])

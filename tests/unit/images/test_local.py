@@ -15,11 +15,11 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.images.interface import ArchiveError, ImageError, Unsupported
+from orchestrator.images.interface import ArchiveError, ImageError, NotAnImage, Unsupported
 from orchestrator.images.local import LocalSource, open_local
 from orchestrator.images.platforms import parse_platform
 from orchestrator.model import Platform
-from tests.tools import layouts
+from tests.tools import layouts, oci_artifacts
 from tests.tools.images import Image, Index, layer
 
 IMAGE = Image.build([layer({"a": "b"}), layer({"c": "d" * 9000}, "none"), layer({"e": "f"}, "zstd")], user="app")
@@ -235,15 +235,10 @@ def test_a_folder_s_manifest_cannot_name_files_outside(tmp_path: Path) -> None:
 
 
 def test_artifacts_and_absent_files_are_told_apart(tmp_path: Path) -> None:
-    chart = json.dumps(
-        {
-            "schemaVersion": 2,
-            "config": {"mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": IMAGE.digest, "size": 1},
-            "layers": [],
-        }
-    ).encode()
-    artifact = Image(chart, b"", (), {}, IMAGE.media_type)
-    with pytest.raises(Unsupported, match="helm"), open_local(layouts.write_layout(tmp_path / "chart", artifact)):
+    with (
+        pytest.raises(NotAnImage, match="helm"),
+        open_local(layouts.write_layout(tmp_path / "chart", oci_artifacts.CHART)),
+    ):
         pass
     with pytest.raises(ArchiveError), open_local(tmp_path / "absent.tar"):
         pass

@@ -27,10 +27,26 @@ def section(**keys) -> RegistrySource:
         ({"versions": "<2, !=1.10.0"}, ["v1.10.2", "1.9"]),
         ({"versions": ">1.10.0", "prereleases": True}, ["2.0.0", "2.0.0-rc.1", "v1.10.2", "1.10.2-alpine"]),
         ({"versions": ">5"}, []),
+        ({"excludeTags": ["*-alpine", "/build-.*/", "1.*"]}, ["2.0.0", "v1.10.2", "latest"]),
+        ({"tags": ["build-*"], "excludeTags": ["build-9"]}, ["build-10"]),
+        ({"excludeTags": ["*"]}, []),
     ],
 )
 def test_tags_by_pattern_version_and_number(keys, chosen):
     assert choose(TAGS, section(**keys)) == chosen
+
+
+def test_tags_made_of_digests_take_no_place_of_the_newest():
+    digest = f"sha256-{'0f' * 32}"
+    signed = [f"{digest}.sig", f"{digest}.att", f"{digest}.sbom", digest, f"sha512-{'0f' * 64}"]
+    named = ["main", "dev", "sha256-short"]
+    assert choose([*signed, *named], section(newest=3)) == ["sha256-short", "main", "dev"]
+    assert set(choose([*signed, *named], section())) == {*signed, *named}  # a tag is no proof of what it stands for
+    assert choose([*signed, *named], section(excludeTags=["sha256-*.sig", "/sha(256|512)-[0-9a-f]{64,}(.*)?/"])) == [
+        "sha256-short",
+        "main",
+        "dev",
+    ]
 
 
 @given(st.lists(st.text(alphabet="v0123456789.-abc", max_size=12), unique=True), st.integers(1, 5))
