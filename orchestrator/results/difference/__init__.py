@@ -1,4 +1,4 @@
-"""Differences between what runs found: new, fixed, still there, or no longer scanned, told apart.
+"""Differences between what runs found: new, changed, fixed, still there, or no longer scanned.
 
 What is compared is the *state* of a name (a reference and its platform) at two moments, or of two names now: for each
 scan its latest result, whichever run made it, because a run may hold only some targets and scans. On the newer side a
@@ -8,13 +8,15 @@ planned, or has not run since the name moved to another image; what was there is
 Every function gives a pandas DataFrame with one row for each name and key of a merged finding, ordered by reference,
 platform, status, severity (the worst first), id and key, and the columns of `docs/results.md`, "Differences":
 
-    status              category: `new`, `fixed`, `no longer scanned`, `still there`
+    status              category: `new`, `changed`, `fixed`, `no longer scanned`, `still there`
     reference, platform str: the name; the newer one where two are compared
     key, kind, id       str: as in `merged.parquet`
     severity            ordered category; as the newer side has it, or else the older, as all that follows
     package             str
     version_before      str: versions of the package joined by `, `; `""` where it is not there
     version_after       str
+    count_before        Int64: how many of it there were (`MergedFinding.count`); NA where nobody counted
+    count_after         Int64: how many there are; of `changed`, as counted by scans that counted on both sides
     fixed_version       str
     found_by            list of strings (Arrow): scans
     owners              list of strings (Arrow)

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from orchestrator.results.difference.explain import STATUSES, Explained, Told
+from orchestrator.results.difference.counts import tell
+from orchestrator.results.difference.explain import CHANGED, STATUSES, STILL, Explained, Told
 from orchestrator.results.difference.rows import Source, read_sources
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ DIFFERENCE_COLUMNS = (
     "package",
     "version_before",
     "version_after",
+    "count_before",
+    "count_after",
     "fixed_version",
     "found_by",
     "owners",
@@ -46,6 +49,7 @@ DIFFERENCE_COLUMNS = (
     "run_after",
     "why",
 )
+_COUNTS = ("count_before", "count_after")
 _ORDER = ["reference", "platform", "status", "severity", "id", "key"]
 _UPWARDS = [True, True, True, False, True, True]
 
@@ -66,7 +70,7 @@ def compare(volume: Volume, older: State, newer: State, pairs: Sequence[Pair]) -
         NoResultsError: a run that is needed has a ledger but no merged findings, or damaged ones.
     """
     explained = [Explained(older, newer, pair) for pair in pairs]
-    before, after, keys = read_sources(volume, _sources(older, newer, pairs, explained))
+    before, after, counts, keys = read_sources(volume, _sources(older, newer, pairs, explained))
     things = before.index.union(after.index, sort=False)
     was, is_ = things.isin(before.index), things.isin(after.index)
     before, after = before.reindex(things), after.reindex(things)
@@ -84,6 +88,7 @@ def compare(volume: Volume, older: State, newer: State, pairs: Sequence[Pair]) -
     for name in ("reference", "platform"):
         frame[name] = np.array([getattr(one, name) for one in pairs] or [""], dtype=object)[pair]
     _explain(frame, explained, pair, was, is_)
+    _count(frame, counts.reindex(things), before, after, [explained[number] for number in pair])
     return _typed(frame)
 
 
@@ -103,6 +108,25 @@ def _explain(frame: pd.DataFrame, explained: Sequence[Explained], pair: Numbers,
     frame["found_by"] = lists.take(scans).set_axis(frame.index)
 
 
+def _count(
+    frame: pd.DataFrame, counts: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame, explained: Sequence[Explained]
+) -> None:
+    """Set how many there were and are, and `changed` with its reason where these are not as many, or not the same."""
+    for side in ("before", "after"):
+        frame[f"count_{side}"] = counts[side].astype("Int64")
+    still = (frame["status"] == STILL).to_numpy()
+    named = (before["names"] != after["names"]) & (before["names"] != "") & (after["names"] != "")
+    others = named & (before["found_by"] == after["found_by"]) & counts[["before", "after"]].notna().all(axis=1)
+    places = np.flatnonzero(still & (counts["changed"].eq(True) | others).to_numpy())
+    status, why = frame["status"].to_numpy(dtype=object), frame["why"].to_numpy(dtype=object)
+    for place in places.tolist():
+        numbers = counts["before"].iloc[place], counts["after"].iloc[place]
+        told = tell(*numbers, before["names"].iloc[place], after["names"].iloc[place])
+        status[place] = CHANGED
+        why[place] = f"{told}; {explained[place].image(before['found_by'].iloc[place].split(';'))}"
+    frame["status"], frame["why"] = status, why
+
+
 def _sources(older: State, newer: State, pairs: Sequence[Pair], explained: Sequence[Explained]) -> Iterator[Source]:
     for number, (pair, known) in enumerate(zip(pairs, explained, strict=True)):
         sides = ((False, older, pair.older, known.before), (True, newer, pair.newer, known.after))
@@ -115,6 +139,6 @@ def _sources(older: State, newer: State, pairs: Sequence[Pair], explained: Seque
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """The documented columns and dtypes, the rows in order."""
     frame["status"] = pd.Categorical(frame["status"], list(STATUSES))
-    text = set(DIFFERENCE_COLUMNS) - {"status", "severity", "found_by", "owners"}
-    frame = frame.astype(dict.fromkeys(text, "str"))
+    text = set(DIFFERENCE_COLUMNS) - {"status", "severity", "found_by", "owners", *_COUNTS}
+    frame = frame.astype(dict.fromkeys(text, "str") | dict.fromkeys(_COUNTS, "Int64"))
     return frame.sort_values(_ORDER, ascending=_UPWARDS, ignore_index=True)[list(DIFFERENCE_COLUMNS)]

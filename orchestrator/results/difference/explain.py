@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from orchestrator.results.difference.states import Cell, Name, State
 
 #: What a row can be, in the order of the rows.
-STATUSES = ("new", "fixed", "no longer scanned", "still there")
-NEW, FIXED, UNSCANNED, STILL = STATUSES
+STATUSES = ("new", "changed", "fixed", "no longer scanned", "still there")
+NEW, CHANGED, FIXED, UNSCANNED, STILL = STATUSES
 
 
 class Pair(NamedTuple):
@@ -75,6 +75,11 @@ class Explained:
             scans = found_by.split(";")
             told = self._told[found_by, after] = self._new(scans) if after else self._past(scans)
         return told
+
+    def image(self, scans: Sequence[str]) -> str:
+        """Whether what these scans looked at is another image than before."""
+        before = [self.before[scan] for scan in scans if scan in self.before]
+        return _image(before, [self.after[scan] for scan in scans if scan in self.after])
 
     def _new(self, scans: Sequence[str]) -> Told:
         if self._first:

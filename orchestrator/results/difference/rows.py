@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestrator.model import Severity
+from orchestrator.results.difference.counts import compare_counts, counts_of, names_in
 from orchestrator.results.frames import read_merged
 
 if TYPE_CHECKING:
@@ -33,8 +34,22 @@ _COLUMNS = (
     "found_by",
     "owners",
     "suppressed",
+    "counts",
+    "places",
 )
-_GATHERED = ("kind", "id", "package", "owners", "severity", "version", "fixed_version", "suppressed", "found_by", "run")
+_GATHERED = (
+    "kind",
+    "id",
+    "package",
+    "owners",
+    "severity",
+    "version",
+    "fixed_version",
+    "suppressed",
+    "found_by",
+    "run",
+    "names",
+)
 _LISTS = pd.ArrowDtype(pa.list_(pa.string()))
 
 
@@ -59,13 +74,15 @@ class Rows(NamedTuple):
     Attributes:
         before: the older side, indexed by thing, one row each, in no order: `kind`, `id`, `severity`, `package`,
             `version`, `fixed_version`, `owners` and `suppressed` as the latest run has them, the versions of several
-            packages joined by `, `; `found_by`, the scans joined by `;`; `run`.
+            packages joined by `, `; `found_by`, the scans joined by `;`; `run`; `names`, of its places, a line each.
         after: the newer side likewise.
+        counts: of both, as `compare_counts` gives them.
         keys: every key there is; a thing is the number of its pair times the number of keys, and the place of its key.
     """
 
     before: pd.DataFrame
     after: pd.DataFrame
+    counts: pd.DataFrame
     keys: pd.Index[str]
 
 
@@ -82,13 +99,15 @@ def read_sources(volume: Volume, sources: Iterable[Source]) -> Rows:
     frames = [_read(volume, order[1], by_run[order], rank) for rank, order in enumerate(orders)]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
-        return Rows(_nothing(), _nothing(), pd.Index([], dtype="str"))
+        none = pd.DataFrame({"before": [], "after": [], "changed": pd.Series([], dtype="bool")}, dtype="float64")
+        return Rows(_nothing(), _nothing(), none, pd.Index([], dtype="str"))
     found = pd.concat(frames, ignore_index=True)
     del frames
     codes, keys = pd.factorize(found.pop("key"))
     found["thing"] = found.pop("pair") * len(keys) + codes
+    counts = compare_counts(found[["thing", "scan", "rank", "newer", "row", "count"]])
     newer, runs = found.pop("newer"), [order[1] for order in orders]
-    return Rows(_gather(found[~newer], runs), _gather(found[newer], runs), keys)
+    return Rows(_gather(found[~newer], runs), _gather(found[newer], runs), counts, keys)
 
 
 def _read(volume: Volume, run: str, sources: Sequence[Source], rank: int) -> pd.DataFrame:
@@ -102,6 +121,8 @@ def _read(volume: Volume, run: str, sources: Sequence[Source], rank: int) -> pd.
             "scan": pd.Series(pc.list_flatten(found_by).to_pylist(), dtype="str"),
         }
     )
+    rows["count"] = counts_of(rows, pa.array(merged.pop("counts")))
+    merged["names"] = pd.Series(names_in(merged.pop("places")), dtype="str", index=merged.index)
     rows["target"] = merged["target"].to_numpy()[rows["row"]]
     wanted = pd.DataFrame(sources, columns=list(Source._fields)).drop(columns="order")
     wanted = wanted.astype({"target": "str", "scan": "str"})
@@ -126,11 +147,12 @@ def _gather(found: pd.DataFrame, runs: Sequence[str]) -> pd.DataFrame:
     gathered["version"] = _joined(found, "version", ", ", len(things))
     gathered["fixed_version"] = _joined(found, "fixed_version", ", ", len(things))
     open_ = found.loc[found["suppressed"] == "", "group"].unique()
+    gathered["names"] = _joined(found, "names", "\n", len(things))
     gathered["suppressed"] = first["suppressed"].where(~first.index.isin(open_), "")
     gathered["found_by"] = found_by
     gathered["run"] = pd.Series(runs, dtype="str").to_numpy()[first["rank"]]
     gathered.index = pd.Index(things)
-    return gathered.astype(dict.fromkeys(("run", "version", "fixed_version", "found_by"), "str"))
+    return gathered.astype(dict.fromkeys(("run", "version", "fixed_version", "found_by", "names"), "str"))
 
 
 def _joined(found: pd.DataFrame, column: str, separator: str, groups: int) -> list[str]:

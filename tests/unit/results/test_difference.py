@@ -52,18 +52,19 @@ def first(volume):
     ).write(volume)  # fmt: skip
 
 
-def test_the_four_ways(volume):
+def test_the_five_ways(volume):
     run(1).cell("app", "general").cell("app", "virus").find("app", "CVE-1", "general").find(
         "app", "CVE-2", "general"
-    ).find("app", "Eicar", "virus").write(volume)  # fmt: skip
+    ).find("app", "CVE-4", "general", counts={"general": 2}).find("app", "Eicar", "virus").write(volume)  # fmt: skip
     run(2).cell("app", "general").cell("app", "virus", FAILED, "killed").find("app", "CVE-2", "general").find(
         "app", "CVE-3", "general"
-    ).write(volume)  # fmt: skip
+    ).find("app", "CVE-4", "general", counts={"general": 1}).write(volume)  # fmt: skip
     found = since_last(volume, "r2")
     wanted = {"CVE-3": "new", "CVE-1": "fixed", "Eicar": "no longer scanned", "CVE-2": "still there"}
+    wanted["CVE-4"] = "changed"
     assert statuses(found) == wanted
     assert list(found["status"]) == list(STATUSES)
-    assert [(row.run_before, row.run_after) for row in found.itertuples()] == [("r1", "r2")] * 4
+    assert [(row.run_before, row.run_after) for row in found.itertuples()] == [("r1", "r2")] * 5
     assert why(found, "CVE-3").startswith("appeared")
     assert "killed" in why(found, "Eicar")
 
@@ -427,3 +428,70 @@ def test_swapping_the_sides_swaps_new_and_fixed_when_all_scans_ended_ok(tmp_path
 
 def _told(frame):
     return dict(zip(zip(frame["reference"], frame["id"], strict=True), frame["status"].astype(str), strict=True))
+
+
+SECRET = {"key": "secret|key|a.py", "kind": "secret", "package": "", "version": ""}
+
+
+def counted(volume, before, after, **changes):
+    """What a run says of one secret of a file that was there before, with these counts by scan, and these places."""
+    for number, (counts, places) in ((1, before), (2, after)):
+        made = run(number)
+        for scan in counts:
+            made.cell("app", scan)
+        fields = {"count": max(counts.values()) or 1, "places": places, **SECRET, **changes}
+        fields["counts"] = {scan: count for scan, count in counts.items() if count}
+        made.find("app", "key", *counts, **fields).write(volume)
+    (row,) = since_last(volume, "r2").itertuples()
+    return row
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (2, 3)])
+def test_one_of_two_that_is_gone_and_a_third_that_came_are_a_change(volume, before, after):
+    row = counted(volume, ({"trivy": before}, ()), ({"trivy": after}, ()))
+    assert (row.status, row.count_before, row.count_after) == ("changed", before, after)
+    assert f"{before} before, {after} now" in row.why
+    assert "the image is the same" in row.why
+
+
+def test_a_line_that_moves_is_no_change(volume):
+    row = counted(volume, ({"trivy": 2}, ("line 3", "line 9")), ({"trivy": 2}, ("line 4", "line 10")))
+    assert (row.status, row.why, row.count_before, row.count_after) == ("still there", "", 2, 2)
+
+
+def test_a_resource_in_place_of_another_is_a_change(volume):
+    row = counted(
+        volume, ({"trivy": 2}, ("s3.a, line 1", "s3.b, line 9")), ({"trivy": 2}, ("s3.a, line 4", "s3.c, line 9"))
+    )
+    assert row.status == "changed"
+    assert "s3.b gone; s3.c new" in row.why
+
+
+def test_words_that_are_no_names_are_not_compared(volume):
+    row = counted(volume, ({"trivy": 1}, ("Container a may escalate",)), ({"trivy": 1}, ("Container b may escalate",)))
+    assert row.status == "still there"
+
+
+def test_each_scan_is_compared_with_itself(volume):
+    assert counted(volume, ({"a": 2}, ()), ({"a": 2, "b": 5}, ())).status == "still there"
+    row = counted(volume, ({"a": 2, "b": 5}, ()), ({"a": 2}, ()))
+    assert (row.status, row.count_before, row.count_after) == ("still there", 2, 2)
+    assert counted(volume, ({"a": 2, "b": 5}, ()), ({"a": 2, "b": 4}, ())).status == "changed"
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 3), (3, 0)])
+def test_a_run_that_did_not_count_changes_nothing(volume, before, after):
+    row = counted(volume, ({"trivy": before}, ()), ({"trivy": after}, ("s3.a",)))
+    assert row.status == "still there"
+
+
+def test_counts_of_all_versions_of_a_package_are_one(volume):
+    run(1).cell("app", "general").find("app", "CVE-1", "general", version="1", counts={"general": 1}).find(
+        "app", "CVE-1", "general", version="2", counts={"general": 2}, count=2
+    ).write(volume)  # fmt: skip
+    run(2).cell("app", "general").find("app", "CVE-1", "general", version="3", counts={"general": 3}, count=3).write(
+        volume
+    )
+    run(3).cell("app", "general").find("app", "CVE-1", "general", version="3", counts={"general": 1}).write(volume)
+    assert statuses(since_last(volume, "r2")) == {"CVE-1": "still there"}
+    assert statuses(since_last(volume, "r3")) == {"CVE-1": "changed"}
