@@ -24,6 +24,8 @@ COLUMNS = (
     "package",
     "version_before",
     "version_after",
+    "count_before",
+    "count_after",
     "fixed_version",
     "owners",
     "suppressed_before",
@@ -32,7 +34,7 @@ COLUMNS = (
 )
 NEW, FIRST, FIXED, GONE = "new", "first", "fixed", "no longer scanned"
 
-_STILL = "still there"
+_STILL, _CHANGED = "still there", "changed"
 _USUAL_PLATFORM = "linux/amd64"
 _UNSUPPRESSED = "it was ignored before, and no longer is"
 _LONGEST = 500
@@ -72,24 +74,31 @@ class Row(NamedTuple):
 def worth_telling(differences: pd.DataFrame) -> list[Row]:
     """What came, went, or is no longer looked for, and what is no longer suppressed; nothing that is suppressed.
 
+    Of a finding that is there more often than before some are new, of one that is there less often some are fixed.
+
     Args:
         differences: a row for each finding and name of a target, with the columns of `COLUMNS`. Whether something is
             suppressed may be told as truth values or as the status that suppresses it.
     """
+    differences = differences.reindex(columns=list(COLUMNS))  # what earlier versions wrote has no counts
     topics = list(map(_topic, *(_values(differences[name]) for name in _TELLING)))
     told = differences.loc[[bool(topic) for topic in topics]]
-    columns = (_values(told[name]) for name in COLUMNS if name not in _TELLING)
+    columns = (_values(told[name]) for name in COLUMNS if name not in {"status", "suppressed_after", "run_before"})
     return [_row(*values) for values in zip(filter(None, topics), _values(told["status"]), *columns, strict=True)]
 
 
-_TELLING = ("status", "suppressed_before", "suppressed_after", "run_before")
+_TELLING = ("status", "suppressed_before", "suppressed_after", "run_before", "count_before", "count_after")
 
 
-def _topic(status: str, before: object, after: object, run_before: str) -> str:
+def _topic(  # noqa: PLR0917 - called with what zip gives
+    status: str, before: object, after: object, run_before: str, count_before: Any, count_after: Any
+) -> str:
     """What to tell a row as; empty for nothing."""
+    if status == _CHANGED and not before and not after:
+        return FIXED if count_after < count_before else NEW
     if status in {FIXED, GONE}:
         return "" if before else status
-    if after or (status == _STILL and not before) or status not in {NEW, _STILL}:
+    if after or (status in {_STILL, _CHANGED} and not before) or status not in {NEW, _STILL, _CHANGED}:
         return ""
     return FIRST if status == NEW and not run_before else NEW
 
@@ -105,12 +114,17 @@ def _row(  # noqa: PLR0917 - called with what zip gives
     package: str,
     version_before: str,
     version_after: str,
+    count_before: Any,
+    count_after: Any,
     fixed_version: str,
     owners: Any,
+    suppressed_before: object,
 ) -> Row:
     """A row of the table, its columns in the order of `COLUMNS`."""
-    version = version_before if topic in {FIXED, GONE} else version_after
-    note = _UNSUPPRESSED if status == _STILL else ""
+    version = version_before if status in {FIXED, GONE} else version_after
+    note = _UNSUPPRESSED if status in {_STILL, _CHANGED} else ""
+    if status == _CHANGED and not suppressed_before:
+        note = f"{count_before} before, {count_after} now" if count_before != count_after else "others than before"
     what = Same(_RANKS.get(severity, 0), id, kind, package, version, fixed_version, note)
     return Row(topic, what, reference, place_name(reference, platform), tuple(map(str, owners)))
 

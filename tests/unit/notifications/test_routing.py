@@ -45,6 +45,25 @@ def test_each_status_has_its_place():
     assert message.fixed.shown[0].version == "3.0.1"
 
 
+def test_some_of_several_that_came_or_went_are_told():
+    [message] = told(
+        [SLACK],
+        [
+            difference("changed", 1, count_before=2, count_after=3),
+            difference("changed", 2, count_before=2, count_after=1),
+            difference("changed", 3, count_before=2, count_after=2),
+            difference("changed", 4, count_before=2, count_after=3, suppressed_after="ignored"),
+            difference("changed", 5, count_before=2, count_after=3, suppressed_before="ignored"),
+        ],
+    ).messages
+    notes = {change.id: change.note for change in (*message.new.shown, *message.fixed.shown)}
+    assert ids(message.new) == ["CVE-2025-1", "CVE-2025-3", "CVE-2025-5"]
+    assert ids(message.fixed) == ["CVE-2025-2"]
+    assert (notes["CVE-2025-1"], notes["CVE-2025-2"]) == ("2 before, 3 now", "2 before, 1 now")
+    assert "ignored" in notes["CVE-2025-5"]
+    assert {change.version for change in message.fixed.shown} == {"3.0.2"}
+
+
 def test_nothing_changed_nothing_told():
     found = told([SLACK, WEBHOOK, MAIL], [difference("still there", n) for n in range(5)], smtp=SMTP)
     assert found.messages == ()
