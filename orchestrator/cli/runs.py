@@ -149,7 +149,7 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
     if table:
         print_ledger(ledger)
         say(f"Results: {sdk.results_folder(settings, ledger.run)}")
-    for line in told(ledger.verdict):
+    for line in told(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")
     if broke(ledger):
         raise typer.Exit(BROKEN)

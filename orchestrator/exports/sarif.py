@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.exports.files import place, writing
 from orchestrator.exports.sarif_results import Results
 from orchestrator.exports.targets import merged_rows
+from orchestrator.results.policy.words import name as name_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,11 +112,13 @@ def _invocation(ledger: Ledger, cut: int) -> dict[str, Any]:
     """How the run went (3.20): what was not scanned is said, so that nobody takes silence for cleanness."""
     failed = [row for row in ledger.rows if row.outcome == "failed"]
     notes = [
-        {"level": "error", "message": {"text": f"{row.cell}: {row.reason or 'failed'}"}} for row in failed[:_NOTES]
+        {"level": "error", "message": {"text": f"{name_cell(row)}: {row.reason or 'failed'}"}}
+        for row in failed[:_NOTES]
     ]
     doubtful = [row for row in ledger.rows if row.suspect]
     notes += [
-        {"level": "error", "message": {"text": f"{row.cell}: suspect: {row.suspect}"}} for row in doubtful[:_NOTES]
+        {"level": "error", "message": {"text": f"{name_cell(row)}: suspect: {row.suspect}"}}
+        for row in doubtful[:_NOTES]
     ]
     if len(doubtful) > _NOTES:
         notes.append({"level": "error", "message": {"text": f"{len(doubtful) - _NOTES} more results are suspect"}})

@@ -83,3 +83,12 @@ class MergedFinding(Document, frozen=True, gc=False):
     vex: str = ""
     suppressed: Suppressed | None = None
     rules: tuple[str, ...] = ()
+
+    @property
+    def things(self) -> int:
+        """How often it counts against a rule of the policy.
+
+        Each secret, misconfigured resource or infected member is a thing of its own. A vulnerability is one for each
+        package and version, in however many paths it lies.
+        """
+        return 1 if self.kind == "vulnerability" else self.count

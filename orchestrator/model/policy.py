@@ -67,12 +67,15 @@ class Broken(Document, frozen=True):
     Attributes:
         rule: its name (`coverage`, `severity`, `database-age`, or that of a `PolicyRule`).
         message: in words.
-        count: findings, or cells, that count against it; 0 for a rule that could not be judged.
-        rows: keys of the first of these findings, as `<target> <key>`, or ids of the first of these cells; all
-            findings are in `merged.parquet`, in the column `rules`.
+        count: findings, or cells, that count against it; 0 for a rule that could not be judged. What is no
+            vulnerability counts as often as it is there (`MergedFinding.things`).
+        rows: keys of the first of these findings, as `<target> <key>` and how many there are where these are several,
+            or ids of the first of these cells; all findings are in `merged.parquet`, in the column `rules`.
+        total: how many such rows there are; 0 where that is `count`.
     """
 
     rule: str
     message: str
     count: int
     rows: tuple[str, ...] = ()
+    total: int = 0

@@ -7,7 +7,7 @@ from orchestrator.kit.text import markdown
 from orchestrator.model import Broken, Ledger, LedgerRow, Outcome, Severity
 from orchestrator.model.policy import COVERAGE
 from orchestrator.results.policy import coverage
-from orchestrator.results.policy.words import SHOWN, clip
+from orchestrator.results.policy.words import SHOWN, clip, named
 
 _MATRIX_TARGETS, _MATRIX_SCANS = 50, 12
 _ROWS = 100
@@ -60,16 +60,16 @@ def _policy(ledger: Ledger) -> str:
     rows = {rule.message: rule for rule in verdict.rules if rule.rule != COVERAGE}  # its rows have a section below
     lines = [heading, ""]
     for message in verdict.broken:
-        lines += [f"- {markdown(message)}", *_rows(rows.get(message))]
+        lines += [f"- {markdown(message)}", *_rows(rows.get(message), ledger.rows)]
     return "\n".join(lines)
 
 
-def _rows(rule: Broken | None) -> list[str]:
+def _rows(rule: Broken | None, cells: Sequence[LedgerRow]) -> list[str]:
     """The first rows that broke a rule, a list within the list."""
     if rule is None or not rule.rows:
         return []
-    shown = rule.rows[:SHOWN]
-    more = [f"  - … and {rule.count - len(shown)} more"] if rule.count > len(shown) else []
+    shown, total = named(rule.rows[:SHOWN], cells), rule.total or rule.count
+    more = [f"  - … and {total - len(shown)} more"] if total > len(shown) else []
     return [*(f"  - {markdown(clip(row))}" for row in shown), *more]
 
 

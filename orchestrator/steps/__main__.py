@@ -186,7 +186,7 @@ def _aggregate(options: argparse.Namespace) -> int:
     release(plan, plan.targets_by_id.keys(), volume)
     ledger = aggregate(plan, volume, notes=notes)
     _say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))
-    for line in told(ledger.verdict):
+    for line in told(ledger.verdict, cells=ledger.rows):
         _complain(f"policy: {line}")
     if broke(ledger):
         return BROKEN

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from orchestrator.exports.report.merged import open_merged
 from orchestrator.kit.text import visible
 from orchestrator.model import Outcome
 from orchestrator.results.policy import coverage
+from orchestrator.results.policy.words import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +70,7 @@ def _figures(ledger: Ledger, numbers: Numbers) -> dict[str, Any]:
         "targets": len({row.target for row in ledger.rows}),
         "open": sum(numbers.severities),
         "suppressed": sum(numbers.suppressed),
+        "named_rows": partial(named, cells=ledger.rows),
     }
 
 

@@ -46,6 +46,7 @@ class Judge:
         self._places = {rule.name: bit for bit, rule in enumerate(usable)}
         self._set = RuleSet(usable, now)
         self._counts: dict[str, dict[int, int]] = {}  # by target, then by the rules that count
+        self._repeated: dict[int, int] = {}  # by the rules that count: what is no row of its own
         self._first: list[list[str]] = [[] for _ in usable]
         self._open = (1 << len(usable)) - 1  # rules that have room for more first rows
 
@@ -66,7 +67,10 @@ class Judge:
             epss, kev = self._known(finding)
             bits = 0 if finding.suppressed is not None else self._set.count(owned, finding, epss, kev)
             if bits:
-                counts[bits] = counts.get(bits, 0) + 1
+                things = finding.things
+                counts[bits] = counts.get(bits, 0) + things
+                if things > 1:
+                    self._repeated[bits] = self._repeated.get(bits, 0) + things - 1
                 if bits & self._open:
                     self._note(bits & self._open, finding)
             rules = self._set.names(bits)
@@ -110,7 +114,8 @@ class Judge:
 
     def _note(self, bits: int, finding: MergedFinding) -> None:
         """Keep the finding among the first rows of these rules."""
-        row = f"{finding.target} {finding.key}"
+        times = f" ({finding.things} of it)" if finding.things > 1 else ""
+        row = f"{finding.target} {finding.key}{times}"
         for bit, rows in enumerate(self._first):
             if bits >> bit & 1:
                 rows.append(row)
@@ -135,7 +140,14 @@ class Judge:
             f"{rule.name}: {total} {spell_rule(rule, total)} ({rule.at_most} allowed), "
             f"in {number(len(worst), 'target')}: {some([f'{labels.get(one, one)}: {counts[one]}' for one in worst])}"
         )
-        return Broken(rule=rule.name, message=message, count=total, rows=tuple(self._first[bit]))
+        repeated = sum(count for bits, count in self._repeated.items() if bits >> bit & 1)
+        return Broken(
+            rule=rule.name,
+            message=message,
+            count=total,
+            rows=tuple(self._first[bit]),
+            total=total - repeated if repeated else 0,
+        )
 
 
 def _missing(rule: PolicyRule, feeds: Feeds) -> str:

@@ -8,6 +8,7 @@ from orchestrator.quantities import spell_duration
 #: Most rows that are named of one broken rule in a sentence, and most that `told` shows.
 SHOWN = 5
 _WIDTH = 200
+_NAMES = 3
 
 
 def name(row: LedgerRow) -> str:
@@ -16,9 +17,30 @@ def name(row: LedgerRow) -> str:
 
 
 def name_target(row: LedgerRow) -> str:
-    """A target for people: its first reference, and its platform where another than the usual."""
+    """A target for people: its names, at most three, and its platform where another than the usual."""
     platform = "" if row.platform in {"", "linux/amd64"} else f" ({row.platform})"
-    return f"{row.references[0] if row.references else row.target}{platform}"
+    names = row.references or (row.target,)
+    more = f" (+{len(names) - _NAMES})" if len(names) > _NAMES else ""
+    return f"{', '.join(names[:_NAMES])}{more}{platform}"
+
+
+def named(rows: Iterable[str], cells: Iterable[LedgerRow]) -> list[str]:
+    """Rows of a `Broken` for people: the names of a target in place of its id.
+
+    Args:
+        rows: `<target> <key>`, or ids of cells.
+        cells: the ledger's rows; an id that is not among them stays.
+    """
+    labels: dict[str, str] = {}
+    whole: dict[str, str] = {}
+    for cell in cells:
+        labels.setdefault(cell.target, name_target(cell))
+        whole[cell.cell] = name(cell)
+    found = []
+    for row in rows:
+        target, space, rest = row.partition(" ")
+        found.append(whole.get(row) or f"{labels.get(target, target)}{space}{rest}")
+    return found
 
 
 def some(texts: Sequence[str]) -> str:
@@ -59,12 +81,13 @@ def _any(words: Iterable[str]) -> str:
     return " or ".join(words)
 
 
-def told(verdict: Verdict, rows: int = SHOWN) -> list[str]:
+def told(verdict: Verdict, rows: int = SHOWN, *, cells: Sequence[LedgerRow] = ()) -> list[str]:
     """A verdict's broken rules for a terminal or a log: a line for each, and below it, indented, the first rows.
 
     Args:
         verdict: of a run.
         rows: most rows of each rule.
+        cells: the ledger's rows, by which targets are named.
     """
     lines: list[str] = []
     shown = {rule.message: rule for rule in verdict.rules}
@@ -72,8 +95,8 @@ def told(verdict: Verdict, rows: int = SHOWN) -> list[str]:
         lines.append(message)
         rule = shown.get(message)
         if rule is not None:
-            lines += [f"  {clip(row)}" for row in rule.rows[:rows]]
-            if more := rule.count - len(rule.rows[:rows]):
+            lines += [f"  {clip(row)}" for row in named(rule.rows[:rows], cells)]
+            if more := (rule.total or rule.count) - len(rule.rows[:rows]):
                 lines.append(f"  … and {more} more")
     return lines
 

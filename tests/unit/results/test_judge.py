@@ -22,6 +22,7 @@ from orchestrator.model import (
 )
 from orchestrator.results.feeds import Feeds
 from orchestrator.results.policy import Judge, told
+from orchestrator.results.policy.words import name_target, named
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 DAY = 86400
@@ -153,6 +154,39 @@ def test_a_broken_rule_names_figures_the_worst_targets_first_and_the_first_rows(
         assert words in rule.message
     assert rule.message.index("registry.example/app-19: 20") < rule.message.index("registry.example/app-18: 19")
     assert "app-3:" not in rule.message
+
+
+def test_each_place_of_a_secret_counts_and_copies_of_a_vulnerable_package_do_not():
+    judge = Judge(Policy(rules=(PolicyRule(name="x", at_most=2),)), now=NOW)
+    key = {"kind": "secret", "key": "secret|key|a.py"}
+    judge.look((), [finding(1, count=2, **key), finding(2, count=5)])
+    (rule,) = judge.verdict([cell()]).rules
+    assert (rule.count, rule.total, len(rule.rows)) == (3, 2, 2)
+    judge = Judge(Policy(rules=(PolicyRule(name="x", at_most=2),)), now=NOW)
+    judge.look((), [finding(1, count=1, **key), finding(2, count=5)])
+    assert judge.verdict([cell()]).passed
+
+
+def test_targets_are_named_in_what_people_read():
+    id_ = "sha256-" + "0" * 32
+    rows = [cell(id_, database_age=9 * DAY, database_version="v", references=("registry.example/app:1",))]
+    judge = Judge(Policy(severity=Severity.LOW, database_age=DAY), now=NOW)
+    judge.look((), [finding(number, target=rows[0].target) for number in range(7)])
+    judge.look((), [finding(1, target=rows[0].target, kind="secret", key="secret|key|a.py", count=3)])
+    verdict = judge.verdict(rows)
+    lines = told(verdict, 8, cells=rows)
+    assert sum(rows[0].references[0] in line for line in lines) == len(lines)
+    assert not any(line.lstrip().startswith("sha256-") for line in lines)
+    assert "(3 of it)" in lines[8]
+    assert "more" in told(verdict, 7, cells=rows)[8]
+    assert any("× general" in line for line in lines)
+
+
+def test_every_name_of_a_target_is_told():
+    assert name_target(cell(references=("a:1", "b:1"))) == "a:1, b:1"
+    assert name_target(cell(references=tuple("abcde"), platform="linux/arm64")) == "a, b, c (+2) (linux/arm64)"
+    assert name_target(cell("unresolved-0", references=())) == "unresolved-0"
+    assert named(("gone vulnerability|x|y", "gone/general"), []) == ["gone vulnerability|x|y", "gone/general"]
 
 
 def test_every_condition_is_told():
