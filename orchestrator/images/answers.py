@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import urllib3
 from urllib3.util import Retry
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _OK, _PARTIAL, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 206, 401, 403, 404
 _REQUEST_TIMEOUT, _NO_SUCH_RANGE, _TOO_MANY, _SERVER_ERROR, _UNAVAILABLE = 408, 416, 429, 500, 503
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
+#: How storage refuses a signed URL whose time is over: S3 and Azure by 403, Google's by 400.
+STALE = frozenset({400, 403, 410})
 _BODY_LIMIT = 64 * 1024
 _DRAIN_LIMIT = 64 * 1024
 
@@ -42,6 +44,7 @@ class Answer:
         host: that gave it, for messages.
         zone: of the address that gave it.
         plain: whether it came without TLS though its URL says https.
+        elsewhere: whether a redirect led to the one that gave it, such as the storage behind a registry.
     """
 
     def __init__(
@@ -55,7 +58,7 @@ class Answer:
         closed: Callable[[Answer], None],
     ) -> None:
         self.status, self.headers, self.host = response.status, response.headers, host
-        self.zone, self.plain = zone, plain
+        self.zone, self.plain, self.elsewhere = zone, plain, False
         self._response, self._meter, self._on_close = response, meter, closed
         self._delivered = 0
 
@@ -118,13 +121,14 @@ class Answer:
         self._on_close(self)
 
 
-def raise_for_status(answer: Answer, what: str, *, partial: bool = False) -> None:
+def raise_for_status(answer: Answer, what: str, *, partial: bool = False, login: str = "") -> None:
     """Let an answer with content pass.
 
     Args:
         answer: the answer; its body is read if it is an error.
         what: was asked for.
         partial: whether a part was asked for.
+        login: which one was shown, or that there is none, and where to mend that.
 
     Raises:
         NotFound, Denied, Busy, Broken: what the status says.
@@ -133,10 +137,14 @@ def raise_for_status(answer: Answer, what: str, *, partial: bool = False) -> Non
     if status == _OK or (status == _PARTIAL and partial):
         return
     said = _said(answer)
+    if answer.elsewhere and status in {_NOT_FOUND, *STALE}:
+        _raise_of_storage(answer, what, said)
     if status == _NOT_FOUND:
-        raise NotFound(f"{what}: not found{said}; check its name, and that it was pushed")
+        hidden = f"; some registries say so of what a login would show: {login}" if login else ""
+        raise NotFound(f"{what}: not found{said}; check its name, and that it was pushed{hidden}")
     if status in {_UNAUTHORIZED, _FORBIDDEN}:
-        raise Denied(f"{what}: access denied ({status}){said}; check the login for {host} in Docker's config.json")
+        mend = login or f"check the login for {host} in Docker's config.json"
+        raise Denied(f"{what}: access denied ({status}){said}; {mend}")
     if status in {_TOO_MANY, _UNAVAILABLE}:
         raise Busy(f"{what}: {host} is busy ({status}){said}; try later", retry_after=retry_after(answer))
     if status == _NO_SUCH_RANGE:
@@ -144,6 +152,19 @@ def raise_for_status(answer: Answer, what: str, *, partial: bool = False) -> Non
     if status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT:
         raise Broken(f"{what}: {host} fails ({status}){said}; try later", retry_after=retry_after(answer))
     raise Denied(f"{what}: {host} refuses the request ({status}){said}")
+
+
+def _raise_of_storage(answer: Answer, what: str, said: str) -> NoReturn:
+    """What the host of a redirect refuses is no matter of the login to the registry, which was not shown to it."""
+    if answer.status == _NOT_FOUND:
+        raise NotFound(
+            f"{what}: not found at {answer.host}, where the registry redirects to{said}; its storage has lost it: push "
+            "it again"
+        )
+    raise Denied(
+        f"{what}: {answer.host}, where the registry redirects to, refuses access ({answer.status}){said}, twice; the "
+        "login is not the reason: check the registry's storage, its clock, and what proxies are between"
+    )
 
 
 class _Headed(Protocol):

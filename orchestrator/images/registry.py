@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, Self, TypeVar
-from urllib.parse import urlsplit
 
 from orchestrator.errors import TemporaryError
 from orchestrator.images.allowance import Allowance
-from orchestrator.images.answers import Answer, RangeRefused, raise_for_status
+from orchestrator.images.answers import Answer, RangeRefused
 from orchestrator.images.credentials import Authenticator
 from orchestrator.images.digests import DIGEST, check_digest, digest_of
 from orchestrator.images.interface import ManifestBytes, TooSlow, WrongBytes
 from orchestrator.images.listing import PAGE, read_catalogue, read_tags
 from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES
 from orchestrator.images.patience import Patience
-from orchestrator.images.tokens import TokenServers
+from orchestrator.images.session import Session
 from orchestrator.images.transport import Asking, Transport
 from orchestrator.kit.http_headers import range_start, whole_number
 from orchestrator.model import LISTING_BUDGET, Blob
@@ -28,15 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
-    from orchestrator.kit.http_headers import Challenge
 
 #: Largest manifest accepted; the specification lets registries refuse larger ones to begin with.
 MANIFEST_LIMIT: Final = 4 * 1024 * 1024
 #: Largest blob read into memory (configs).
 SMALL_LIMIT: Final = 16 * 1024 * 1024
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES, "application/vnd.docker.distribution.manifest.v1+prettyjws"))
-_PARTIAL, _UNAUTHORIZED = 206, 401
-_ANSWER_LIMIT = 3  # a token may be used up or expire between being given and being shown
+_PARTIAL = 206
 
 T = TypeVar("T")
 
@@ -92,7 +89,7 @@ class RegistryClient:
         self.retries, self.backoff = retries, backoff
         self._transport = Transport(insecure, timeout)
         self._authenticator = Authenticator()
-        self._token_servers = TokenServers(self._transport)
+        self._session = Session(self._transport, self._authenticator, self.retry)
 
     def __repr__(self) -> str:
         return f"RegistryClient(insecure={sorted(self._transport.insecure)}, retries={self.retries})"
@@ -135,7 +132,7 @@ class RegistryClient:
         wanted = check_digest(reference, origin=location) if ":" in reference else ""
 
         def read() -> ManifestBytes:
-            with self._get(location, path, {"Accept": _ACCEPT}, Asking(allowance)) as answer:
+            with self._session.get(location, path, {"Accept": _ACCEPT}, Asking(allowance)) as answer:
                 data = answer.read_all(MANIFEST_LIMIT, f"{location}: {reference}")
                 promised = wanted or _promised(answer, location) or digest_of(data)
                 kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()[:255]
@@ -159,7 +156,7 @@ class RegistryClient:
         origin = f"{location}: {check_digest(blob.digest, origin=location)}"
 
         def read() -> ManifestBytes:
-            with self._get(location, f"blobs/{blob.digest}", {}, Asking(allowance)) as answer:
+            with self._session.get(location, f"blobs/{blob.digest}", {}, Asking(allowance)) as answer:
                 return ManifestBytes(answer.read_all(SMALL_LIMIT, origin), "", blob.digest)
 
         return self._twice(read, origin, cancelled, allowance).data
@@ -194,7 +191,7 @@ class RegistryClient:
     def _pages(self, location: str, path: str, allowance: Allowance) -> Callable[[str], tuple[bytes, list[str]]]:
         def read(query: str) -> tuple[bytes, list[str]]:
             def attempt() -> tuple[bytes, list[str]]:
-                with self._get(location, f"{path}{query}", {}, Asking(allowance)) as answer:
+                with self._session.get(location, f"{path}{query}", {}, Asking(allowance)) as answer:
                     return answer.read_all(MANIFEST_LIMIT, f"{location}: {path}"), answer.fields("Link")
 
             return self.retry(attempt, allowance=allowance)
@@ -212,11 +209,11 @@ class RegistryClient:
         with ExitStack() as stack:
             try:
                 headers = {"Range": f"bytes={offset}-"} if offset else {}
-                answer = stack.enter_context(self._get(location, path, headers, asking))
+                answer = stack.enter_context(self._session.get(location, path, headers, asking))
                 start = _start(answer, offset)
             except RangeRefused:
                 start = 0
-                answer = stack.enter_context(self._get(location, path, {}, asking))
+                answer = stack.enter_context(self._session.get(location, path, {}, asking))
             yield BlobStream(answer, start)
 
     def patience(self, cancelled: threading.Event | None = None, *, allowance: Allowance | None = None) -> Patience:
@@ -263,48 +260,9 @@ class RegistryClient:
             except TemporaryError as error:
                 patience.pause(error)
 
-    @contextmanager
-    def _get(self, location: str, path: str, headers: dict[str, str], asking: Asking) -> Iterator[Answer]:
-        """One GET, authenticated where the registry wants it; the answer is a good one."""
-        origin, repository = _split(location)
-        url = "/".join(part for part in (origin, "v2", repository, path) if part)
-        shown = self._authenticator.header(origin, repository)
-        answer = self._transport.get(url, headers, shown, asking=asking)
-        try:
-            for _ in range(_ANSWER_LIMIT):
-                if answer.status != _UNAUTHORIZED or not answer.fields("WWW-Authenticate"):
-                    break
-                answer.finish()
-                shown = self._authenticate(origin, repository, answer, shown, asking)
-                answer = self._transport.get(url, headers, shown, asking=asking)
-            raise_for_status(answer, f"{location}: {path}", partial="Range" in headers)
-            yield answer
-        finally:
-            answer.close()
-
-    def _authenticate(self, origin: str, repository: str, refusal: Answer, refused: str | None, asking: Asking) -> str:
-        """What to show to a registry that answered with a challenge."""
-        allowance = asking.allowance
-
-        def ask(challenge: Challenge, basic: str) -> str:
-            def retry(attempt: Callable[[], bytes]) -> bytes:
-                return self.retry(attempt, allowance=allowance)
-
-            return self._token_servers.ask(
-                challenge, basic, origin=origin, zone=refusal.zone, allowance=allowance, retry=retry
-            )
-
-        patience = None if allowance is None else allowance.seconds_left()
-        return self._authenticator.answer(origin, repository, refusal, refused, ask=ask, patience=patience)
-
 
 def _listing_allowance() -> Allowance:
     return Allowance(LISTING_BUDGET, "limits.listing")
-
-
-def _split(location: str) -> tuple[str, str]:
-    url = urlsplit(location)
-    return f"{url.scheme}://{url.netloc}", url.path.strip("/")
 
 
 def _promised(answer: Answer, location: str) -> str:

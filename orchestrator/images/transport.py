@@ -1,4 +1,6 @@
-"""One GET: pooled connections, TLS settled by the host, proxies of the environment, redirects without credentials.
+"""One GET, or a POST to a token server: pooled connections, TLS settled by the host, proxies of the environment.
+
+Redirects are followed without credentials.
 
 urllib3 alone: requests, which is built on it, adds credentials of `~/.netrc` and would double what a pull pod needs to
 start.
@@ -7,10 +9,10 @@ start.
 import os
 import ssl
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urlencode, urljoin, urlsplit
 
 import urllib3
 from urllib3.util import Timeout, parse_url
@@ -30,6 +32,7 @@ _UNAUTHORIZED = 401
 #: Seconds in which nothing comes of a small answer that has begun.
 _SMALL_PAUSE = 20.0
 _HEADERS = {"User-Agent": "scanmatrix", "Accept-Encoding": "identity"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -103,6 +106,7 @@ class Transport:
                 if answer.status == _UNAUTHORIZED and here[:2] != origin:
                     answer.finish()  # its challenge must not be answered: it could name a token server of its own
                     raise Broken(f"{origin[1]}: redirects to {_host(here)}, which refuses access")
+                answer.elsewhere = here[:2] != origin
                 return answer
             answer.finish()
             here = self._follow(here, location)
@@ -110,6 +114,16 @@ class Transport:
             if here[:2] != origin:
                 authorization = None  # and never again, should it lead back: the path would be somebody else's
         raise Broken(f"{origin[1]}: redirects without end")
+
+    def post(self, url: str, form: Mapping[str, str], *, asking: Asking) -> Answer:
+        """Send a form, which holds a secret and so follows no redirect.
+
+        Raises:
+            As `get` does.
+        """
+        here = urlsplit(url)
+        meter = Meter(_host(here), first=self._first, pause=self._pause, allowance=asking.allowance)
+        return self._send(here, _HEADERS | _FORM, meter, _Rule(asking, asking.source, None), urlencode(form).encode())
 
     def _follow(self, here: SplitResult, location: str) -> SplitResult:
         """Where a redirect leads."""
@@ -128,11 +142,13 @@ class Transport:
             )
         return there
 
-    def _send(self, url: SplitResult, headers: dict[str, str], meter: Meter, rule: "_Rule") -> Answer:
+    def _send(
+        self, url: SplitResult, headers: dict[str, str], meter: Meter, rule: "_Rule", body: bytes | None = None
+    ) -> Answer:
         host = url.netloc.lower()
         verify = host not in self.insecure
         plain = url.scheme == "https" and host in self._plain
-        if plain and "Authorization" in headers:
+        if plain and ("Authorization" in headers or body is not None):
             raise Denied(
                 f"{_host(url)}: speaks plain HTTP where https is meant, so it is shown no credentials; if they may go "
                 "in the clear, name it as a cache with an http:// URL"
@@ -145,8 +161,9 @@ class Transport:
         try:
             with guarded.exchanging(exchange):
                 response = self._pool(actual, verify=verify).request(
-                    "GET",
+                    "GET" if body is None else "POST",
                     actual,
+                    body=body,
                     headers=headers,
                     timeout=self._timeout,
                     preload_content=False,
@@ -158,7 +175,7 @@ class Transport:
             failure = connection_error(_host(url), error)
             if isinstance(failure, Untrusted) and not verify and url.scheme == "https" and not plain:
                 self._plain.add(host)
-                return self._send(url, headers, meter, rule)
+                return self._send(url, headers, meter, rule, body)
             raise failure from error
         finally:
             self._closed(exchange)

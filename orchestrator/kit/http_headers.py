@@ -15,8 +15,9 @@ _DIGITS: Final = 18
 _TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _TOKEN68: Final = frozenset("-._~+/0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _UNQUOTED: Final = _TOKEN | frozenset(":/?=&%@()[]{}")
-_BLANK: Final = frozenset(" \t")
-_BLANK_OR_COMMA: Final = frozenset(" \t,")
+_BLANK: Final = frozenset(" \t\r\n")  # a folded line is one blank (RFC 9112, 5.2)
+_BLANK_OR_COMMA: Final = _BLANK | {","}
+_SEPARATORS: Final = _BLANK_OR_COMMA | {";"}
 _DIGIT: Final = frozenset("0123456789")
 
 
@@ -40,16 +41,25 @@ class Challenge:
 def challenges(fields: Iterable[str]) -> tuple[Challenge, ...]:
     """Every challenge of all `WWW-Authenticate` fields of an answer (RFC 9110, 11.6.1 with 11.2 and 5.6).
 
-    One field may hold several challenges, and a quoted value may hold commas, as a scope does. Blanks instead of a
-    comma between two parameters are taken, too: there are registries that write so.
+    One field may hold several challenges, and a quoted value may hold commas, as a scope does. What registries write
+    beside that grammar is read as other clients read it: blanks or semicolons instead of a comma between two
+    parameters, values that are empty, URLs and names with a port without quotes. Of a field that cannot be read to its
+    end, the challenges before that place count.
 
     Raises:
-        HeaderError: not of that grammar, or a parameter stands twice in one challenge, which no two readers would
-            read alike.
+        HeaderError: none can be read. A challenge in which a parameter stands twice is none, because no two readers
+            would read it alike.
     """
     found: list[Challenge] = []
+    wrong: HeaderError | None = None
     for text in fields:
-        found += _challenges(_Scanner(text))
+        try:
+            for challenge in _challenges(_Scanner(text)):
+                found.append(challenge)  # noqa: PERF402 - what came before an error is kept
+        except HeaderError as error:
+            wrong = wrong or error
+    if wrong and not found:
+        raise wrong
     return tuple(found)
 
 
@@ -135,10 +145,13 @@ class _Scanner:
     def value(self) -> str:
         """A token or a quoted string, what is quoted with its escapes undone (RFC 9110, 5.6.4).
 
-        A URL without quotes is taken, too: there are servers that write one so.
+        A URL without quotes is taken, too, and nothing at all for an empty value: there are servers that write so.
         """
         if not self.skip('"'):
-            return self.take(_UNQUOTED) or self.token()
+            found = self.take(_UNQUOTED)
+            if not found and not (self.ended or self._text[self._at] in _SEPARATORS):
+                self.token()  # says what stands there instead
+            return found
         parts: list[str] = []
         while not self.ended:
             character = self._text[self._at]
@@ -157,7 +170,10 @@ def _challenges(scanner: _Scanner) -> Iterator[Challenge]:
     while not scanner.ended:
         scheme = scanner.token().lower()
         parameters: dict[str, str] = {}
-        if scanner.take(_BLANK) and not scanner.ended:
+        blank = scanner.take(_BLANK)
+        if not (blank or scanner.ended or scanner.skip(",")):
+            raise HeaderError("the name of a scheme is not followed by a blank")
+        if blank and not scanner.ended:
             _skip_token68(scanner)
             while (parameter := _parameter(scanner)) is not None:
                 name, value = parameter
@@ -180,7 +196,7 @@ def _skip_token68(scanner: _Scanner) -> None:
 
 def _parameter(scanner: _Scanner) -> tuple[str, str] | None:
     """The next `name=value` of a challenge; None where another challenge begins, or nothing comes."""
-    scanner.take(_BLANK_OR_COMMA)
+    scanner.take(_SEPARATORS)
     place = scanner.place
     if scanner.ended:
         return None

@@ -29,10 +29,14 @@ class Asked:
     Attributes:
         path: with its query.
         headers: by lower-case names.
+        method: of it.
+        body: as long as its Content-Length says.
     """
 
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    body: bytes = b""
 
     @property
     def reference(self) -> str:
@@ -156,4 +160,5 @@ class _Handler(socketserver.StreamRequestHandler):
         if len(first.split()) < 2:
             return None
         headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in fields)}
-        return Asked(first.split()[1], headers)
+        body = self.rfile.read(int(headers.get("content-length", "0")))
+        return Asked(first.split()[1], headers, first.split()[0], body)

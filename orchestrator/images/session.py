@@ -1,0 +1,172 @@
+"""Authenticated reading: one GET at a registry, which is logged in to as it wants and as often as it wants."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from orchestrator.images.answers import STALE, Answer, raise_for_status
+from orchestrator.images.credentials import Authenticator, Refusal
+from orchestrator.images.interface import Broken, Denied
+from orchestrator.images.tokens import TokenServers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from orchestrator.images.allowance import Allowance
+    from orchestrator.images.logins import Login
+    from orchestrator.images.transport import Asking, Transport
+    from orchestrator.kit.http_headers import Challenge
+
+_UNAUTHORIZED: Final = 401
+#: How a registry answers the anonymous about what it would show to others.
+_HIDING: Final = {401, 403, 404}
+_ANSWER_LIMIT: Final = 3  # a token may be used up or expire between being given and being shown
+
+T = TypeVar("T")
+
+
+class Retry(Protocol):
+    """Attempts something until it succeeds or patience ends."""
+
+    def __call__(self, attempt: Callable[[], T], /, *, allowance: Allowance | None) -> T:
+        """What the attempt gives."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One GET.
+
+    Attributes:
+        origin: `scheme://host[:port]` of the registry.
+        repository: within it; empty for its catalogue.
+        url: what is asked for.
+        headers: sent beside Authorization.
+        asking: what it may do.
+    """
+
+    origin: str
+    repository: str
+    url: str
+    headers: dict[str, str]
+    asking: Asking
+
+
+class Session:
+    """Reads from registries; safe to use from several threads.
+
+    Args:
+        transport: sends the requests.
+        authenticator: knows what to show.
+        retry: attempts to ask token servers.
+    """
+
+    def __init__(self, transport: Transport, authenticator: Authenticator, retry: Retry) -> None:
+        self._transport, self._authenticator, self._retry = transport, authenticator, retry
+        self._token_servers = TokenServers(transport)
+
+    @contextmanager
+    def get(self, location: str, path: str, headers: dict[str, str], asking: Asking) -> Iterator[Answer]:
+        """One GET, authenticated where the registry wants it; the answer is a good one.
+
+        Args:
+            location: `http(s)://host[:port]/repository`.
+            path: within it.
+            headers: sent beside Authorization.
+            asking: what it may do.
+
+        Raises:
+            ImageError: the answer is another one, or there is none.
+        """
+        where = urlsplit(location)
+        origin, repository = f"{where.scheme}://{where.netloc}", where.path.strip("/")
+        url = "/".join(part for part in (origin, "v2", repository, path) if part)
+        request = _Request(origin, repository, url, headers, asking)
+        shown, failure = self._authenticator.header(origin, repository), ""
+        answer = self._ask(request, shown)
+        try:
+            for attempt in range(_ANSWER_LIMIT):
+                try:
+                    header = self._log_in(request, Refusal(answer, shown, attempt))
+                except Denied as error:
+                    if _is_challenge(answer):
+                        raise
+                    header, failure = None, str(error)  # what it answered to nobody stands
+                if header is None:
+                    break
+                answer.finish()
+                shown = header
+                answer = self._ask(request, shown)
+            advice = failure or self._authenticator.advice(origin, repository, shown)
+            raise_for_status(answer, f"{location}: {path}", partial="Range" in headers, login=advice)
+            yield answer
+        finally:
+            answer.close()
+
+    def _ask(self, request: _Request, shown: str | None) -> Answer:
+        """One request; once more where storage that the registry redirects to refuses it: signed URLs run out."""
+        answer = self._transport.get(request.url, request.headers, shown, asking=request.asking)
+        if answer.elsewhere and answer.status in STALE:
+            answer.finish()
+            answer = self._transport.get(request.url, request.headers, shown, asking=request.asking)
+        return answer
+
+    def _log_in(self, request: _Request, refusal: Refusal) -> str | None:
+        """What to show to a registry now that it has answered so; None where its answer stands.
+
+        A registry may refuse without a challenge, or hide what the anonymous may not see. Then it is asked how it
+        wants to be logged in to, if there is a login for it, which crane shows unasked.
+
+        Raises:
+            Denied: there is nothing (else) that may be shown.
+        """
+        answer, shown = refusal.answer, refusal.shown
+        if answer.elsewhere or answer.status not in _HIDING:
+            return None
+        if _is_challenge(answer):
+            return self._authenticate(request, refusal)
+        ran_out = answer.status == _UNAUTHORIZED and (shown or "").startswith("Bearer ")
+        if answer.plain or not (shown is None or ran_out):
+            return None
+        if self._authenticator.login(request.origin, request.repository) is None:
+            return None
+        challenge = answer if answer.fields("WWW-Authenticate") else self._challenge(request)
+        return self._authenticate(request, Refusal(challenge or answer, shown, refusal.attempt))
+
+    def _challenge(self, request: _Request) -> Answer | None:
+        """How a registry wants to be logged in to (distribution-spec, "Determining Support"); None if it is silent."""
+        try:
+            answer = self._transport.get(f"{request.origin}/v2/", {}, asking=request.asking)
+        except Broken:  # it redirects to somewhere odd; its repositories may still be read
+            return None
+        answer.finish()
+        return answer if _is_challenge(answer) else None
+
+    def _authenticate(self, request: _Request, refusal: Refusal) -> str:
+        """What to show to a registry that refused."""
+        allowance = request.asking.allowance
+
+        def retry(attempt: Callable[[], T]) -> T:
+            return self._retry(attempt, allowance=allowance)
+
+        def ask(challenge: Challenge, login: Login | None) -> str:
+            return self._token_servers.ask(
+                challenge,
+                login,
+                origin=request.origin,
+                repository=request.repository,
+                zone=refusal.answer.zone,
+                allowance=allowance,
+                retry=retry,
+            )
+
+        patience = None if allowance is None else allowance.seconds_left()
+        return self._authenticator.answer(request.origin, request.repository, refusal, ask=ask, patience=patience)
+
+
+def _is_challenge(answer: Answer) -> bool:
+    """Whether a registry itself says how it wants to be logged in to."""
+    return answer.status == _UNAUTHORIZED and not answer.elsewhere and bool(answer.fields("WWW-Authenticate"))
