@@ -23,6 +23,8 @@ from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.osv_packages import package_url
 from orchestrator.findings.scores import cvss_of, score_of
 from orchestrator.model import Cvss, Finding, Severity
+from orchestrator.packages.ecosystems import type_in
+from orchestrator.packages.fixes import joined
 
 name = "osv"
 kinds: tuple[str, ...] = ("vulnerability", "malware", "license")
@@ -181,7 +183,7 @@ def _finding(
         severity=rated,
         aliases=other_ids({*ids, *(alias for each in members for alias in each.aliases or ())}, ids[0]),
         title=title(next((text for each in members if (text := each.summary or each.details)), "")),
-        fixed_version=", ".join(dict.fromkeys(fix for each in members for fix in _fixes(each, package))),
+        fixed_version=joined(type_in(common.purl), common.version, (_fixes(each, package) for each in members)),
         cvss=cvss or (Cvss(score=highest) if highest else None),
     )
 

@@ -12,6 +12,7 @@ from orchestrator.findings.decoding import severity
 from orchestrator.findings.sarif_document import Result, Rule
 from orchestrator.findings.sarif_said import CVE, MOST_OF_HELP, Said, first, lines, named, start, table
 from orchestrator.findings.sarif_snyk import snyk
+from orchestrator.packages.fixes import joined
 
 _QUOTED = re.compile(r"'([^']+)'")
 # `[HIGH] CVE-2021-1`: Trivy's own template for SARIF, before it could write it.
@@ -124,7 +125,7 @@ def _osv_scanner(rule_id: str, rule: Rule, message: str, _result: Result) -> Sai
         title=start(rule.short_description).removeprefix(f"{rule_id}: "),
         package=name,
         version=version,
-        fixed_version=", ".join(dict.fromkeys(fix for each in ids for fix in fixes.get((each, name), ()))),
+        fixed_version=joined("", version, (fixes.get((each, name), ()) for each in ids)),
     )
 
 

@@ -44,7 +44,8 @@ class MergedFinding(Document, frozen=True, gc=False):
             names the most; never less than 1.
         counts: the same of each scan that found it. Empty in rows of versions that did not count.
         places: the places that this scan names, in order, at most `MOST_PLACES`; empty when it names none.
-        fixed_version: the lowest version in which no scanner would find it any more; empty when there is none.
+        fixed_version: the lowest version in which no scanner would find it any more, by any advisory; empty when there
+            is none.
         found_by: scans that found it, in the plan's order.
         not_found_by: scans that look for such things, ended ok on this target, and did not find it.
         not_scanned_by: scans that look for such things, but failed or were skipped on this target.

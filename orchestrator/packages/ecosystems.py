@@ -43,6 +43,11 @@ def type_of(kind: str) -> str:
     return _TYPES.get(kind, kind)
 
 
+def type_in(purl: str) -> str:
+    """The type of a package URL that we made ourselves; empty without one."""
+    return purl.partition(":")[2].partition("/")[0]
+
+
 def without_qualifiers(pattern: str) -> str:
     """A pattern for package URLs without qualifiers (`?name=value`; any other `?` is a wildcard)."""
     return _QUALIFIERS.sub("", pattern, count=1)

@@ -8,9 +8,9 @@ from heapq import nsmallest
 from orchestrator.model import Cvss, MergedFinding, Severity
 from orchestrator.model.merged import MOST_PLACES
 from orchestrator.model.places import in_order
+from orchestrator.packages.fixes import best_fix, is_plain
 from orchestrator.packages.identity import Package
 from orchestrator.results.merge.names import Member, other_names
-from orchestrator.results.merge.versions import best_fix, is_plain
 
 Spot = tuple[str, str]
 """A finding's location, and its place within."""
@@ -177,12 +177,9 @@ def _paths(locations: set[str]) -> tuple[str, ...]:
 
 
 def _fix(package: Package, fixes: set[str], members: Sequence[Member]) -> str:
-    """The best fixed version of what the scans say; no work where they all say the same one."""
+    """The best fixed version of what the records say; no work where they all say the same one."""
     if len(fixes) == 1 and is_plain(text := next(iter(fixes))):
         return text
-    by_scan: dict[int, set[str]] = {}
-    for number, finding, _ in members:
-        if finding.fixed_version:
-            by_scan.setdefault(number, set()).add(finding.fixed_version)
-    texts = tuple([", ".join(sorted(each)) for each in by_scan.values()])
-    return best_fix(package.ecosystem, package.version, texts)
+    # In the order of the scans, so that the first one's spelling holds where two are of one value.
+    said = sorted({(number, finding.fixed_version) for number, finding, _ in members if finding.fixed_version})
+    return best_fix(package.ecosystem, package.version, tuple(dict.fromkeys(text for _, text in said)))

@@ -100,6 +100,23 @@ def test_fixed_versions_are_those_of_the_package(affected, fixed):
     assert _one(affected=affected).fixed_version == fixed
 
 
+@pytest.mark.parametrize(
+    ("fixes", "fixed"),
+    [
+        ([["1.8.4"], ["1.9.1"]], "1.9.1"),
+        ([["1.9.1"], ["1.8.4"]], "1.9.1"),
+        ([["1.8.4", "2.0.1"], ["1.8.6"]], "1.8.6"),
+        ([["1.8.4", "2.0.1"], ["1.8.4", "2.0.1"]], "1.8.4, 2.0.1"),
+        ([["1.8.4"], []], "1.8.4"),
+    ],
+)
+def test_all_records_of_a_group_must_be_fixed(fixes, fixed):
+    records = [{"id": f"X-{number}", "affected": [_affected(*each)]} for number, each in enumerate(fixes)]
+    found = _found(*records, groups=[{"ids": ["X-0", "X-1"]}], package={"version": "1.8.0"})
+    (finding,) = _parse(found).findings
+    assert finding.fixed_version == fixed
+
+
 def test_releases_of_a_distribution():
     affected = [
         _affected("1-deb11", name="apt", ecosystem="Debian:11"),

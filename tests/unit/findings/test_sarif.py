@@ -334,7 +334,7 @@ def test_osv_scanner():
     message = "Package '@scope/a@1.0' is vulnerable to 'CVE-2021-1' (also known as 'GHSA-a', 'PYSEC-1')."
     finding = _one(_result("CVE-2021-1", message, level="warning"), driver="osv-scanner", rules=[rule])
     assert (finding.id, finding.aliases, finding.severity) == ("CVE-2021-1", ("GHSA-a", "PYSEC-1"), Severity.CRITICAL)
-    assert (finding.package, finding.version, finding.fixed_version) == ("@scope/a", "1.0", "2.0, 1.1")
+    assert (finding.package, finding.version, finding.fixed_version) == ("@scope/a", "1.0", "2.0; 1.1, 2.0")
 
 
 def test_snyk():

@@ -211,7 +211,19 @@ def test_a_scanner_that_repeats_itself_is_one_row():
     named = [vulnerability(f"CVE-2021-{n}", aliases=("ELSA-1",)) for n in range(2, 5)]
     found = rows(again, unnamed, named)
     assert [row.id for row in found] == ["CVE-2021-1", "CVE-2021-2", "CVE-2021-3", "CVE-2021-4"]
-    assert (found[0].fixed_version, found[0].title) == ("2", "t0")
+    assert (found[0].fixed_version, found[0].title) == ("8", "t0")
+
+
+@pytest.mark.parametrize("ids", [("GHSA-aaaa-bbbb-cccc", "GHSA-dddd-eeee-ffff"), ("CVE-2021-1", "CVE-2021-1")])
+def test_two_advisories_of_one_vulnerability_must_both_be_fixed(ids):
+    purl = "pkg:npm/a@1.0.0"
+    one, other = (
+        vulnerability(each, aliases=("CVE-2021-1",), package="a", purl=purl, version="1.0.0", fixed_version=fix)
+        for each, fix in zip(ids, ("1.2.0, 2.0.0", "1.5.0"), strict=True)
+    )
+    for scans in ([[one, other]], [[other, one]], [[one], [other]], [[other], [one]]):
+        [row] = rows(*scans)
+        assert row.fixed_version == "1.5.0"
 
 
 def test_advisories_without_end_make_no_rows_without_end():

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.kit.version_order import CLASSES
-from orchestrator.results.merge.versions import best_fix
+from orchestrator.packages.fixes import best_fix, joined
 
 TEXTS = st.text(
     st.sampled_from(list("0123456789..--~^+:,;|<>=()[] vrabczx_'\"")) | st.characters(exclude_categories=("Cs",)),
@@ -16,11 +16,15 @@ TEXTS = st.text(
 @pytest.mark.parametrize(
     ("ecosystem", "installed", "fixes", "best"),
     [
-        # Of one scan the lowest above the installed version.
+        # Of one record the lowest above the installed version.
         ("maven", "2.14.1", ["2.3.1, 2.12.2, 2.15.0"], "2.15.0"),
         ("maven", "2.14.1", ["2.17.0, 2.16.0"], "2.16.0"),
         ("npm", "4.0.0", ["1.2.3, 2.0.0"], "1.2.3"),
-        # Of several the highest; scans that know none say nothing.
+        # Of several the highest, also where one text holds them all; records that know none say nothing.
+        ("npm", "1.0.0", ["1.2.0", "1.5.0"], "1.5.0"),
+        ("npm", "1.0.0", ["1.2.0; 1.5.0"], "1.5.0"),
+        ("npm", "1.3.0", ["1.2.9, 1.3.4", "1.2.7, 1.3.6"], "1.3.6"),
+        ("pypi", "1.8.0", ["1.8.4, 2.0.1; 1.9.1; won't fix"], "1.9.1"),
         ("maven", "2.14.1", ["2.15.0", "2.3.1, 2.16.0"], "2.16.0"),
         ("npm", "1.9.0", ["1.10.0", "1.9.1"], "1.10.0"),
         # Orders that a plain comparison of texts gets wrong.
@@ -55,6 +59,21 @@ TEXTS = st.text(
 )
 def test_best(ecosystem, installed, fixes, best):
     assert best_fix(ecosystem, installed, tuple(fixes)) == best
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "records", "text"),
+    [
+        ("pypi", [["1.8.4"], ["1.9.1"]], "1.9.1"),
+        ("pypi", [["1.8.4", "2.0.1"], [], ["1.8.4", "2.0.1"]], "1.8.4, 2.0.1"),
+        ("pypi", [["1.8.4", "2.0.1"], ["1.8.5", "2.0.0"]], "1.8.5"),
+        ("", [["1.8.4", "2.0.1"], ["1.9.1"]], "1.8.4, 2.0.1; 1.9.1"),
+        ("pypi", [], ""),
+    ],
+)
+def test_the_fixes_of_several_records(ecosystem, records, text):
+    assert joined(ecosystem, "1.8.0", records) == text
+    assert best_fix("pypi", "1.8.0", (text,)) in {"", "1.8.4", "1.8.5", "1.9.1"}
 
 
 @settings(max_examples=150, deadline=None)

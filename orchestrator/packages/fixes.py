@@ -1,6 +1,8 @@
-"""The best fixed version: the lowest in which no scanner that knows a fix finds the vulnerability any more.
+"""The best fixed version: the lowest in which no record that knows a fix finds the vulnerability any more.
 
-Versions are ordered as their ecosystem orders them, by the library univers.
+A record is what one advisory says of one package. The versions that it names are of several branches, and one of them
+is enough; the versions of several records must all be reached. Versions are ordered as their ecosystem orders them, by
+the library univers.
 """
 
 import re
@@ -9,12 +11,15 @@ from functools import lru_cache
 from typing import Any
 
 from orchestrator.kit.version_order import LONGEST, UNREADABLE, class_of
+from orchestrator.packages.ecosystems import WITH_EPOCH
 
-_WITH_EPOCH = frozenset({"deb", "rpm", "alpm"})
+RECORDS = "; "
+"""What stands between the fixes of several records, where a text has to hold them all; branches have `, `."""
+
 _LONGEST_CACHED = 500
 _NO_FIX = re.compile(r"(?:won'?t|will not|not|never|no)[ _-]+(?:be[ _-]+)?fix", re.IGNORECASE)
 _NOTE = re.compile(r"\([^()]*[^\d.,()\[\]<>= -][^()]*\)")
-_PART = re.compile(r"\|\||[,;]")
+_BRANCH = re.compile(r"\|\||,")
 # Debian has `~`, RPM `^` within versions, so these are operators only where a word begins.
 _OPERATOR = re.compile(r"(>=|<=|==|(?<!\S)(?:~>|[~^])|[<>=])\s*")
 _PLAIN = re.compile(r"[0-9A-Za-z][\w.+~^:-]*")
@@ -25,16 +30,30 @@ def is_plain(text: str) -> bool:
     return _PLAIN.fullmatch(text) is not None
 
 
-def best_fix(ecosystem: str, installed: str, fixes: tuple[str, ...]) -> str:
-    """Choose one fixed version among those that scanners name.
+def joined(ecosystem: str, installed: str, records: Iterable[Iterable[str]]) -> str:
+    """The fixes of several records as one text: the best one, or all of them where versions cannot be ordered.
 
-    Of each scanner it is the lowest above the installed version (its lowest, when none is), and of these the highest.
+    Args:
+        ecosystem: type of the package URL; empty when unknown.
+        installed: the installed version.
+        records: the fixed versions of each record.
+    """
+    texts = tuple(dict.fromkeys(text for record in records if (text := ", ".join(dict.fromkeys(record)))))
+    if len(texts) > 1 and class_of(ecosystem) is not None:
+        return best_fix(ecosystem, installed, texts)
+    return RECORDS.join(texts)
+
+
+def best_fix(ecosystem: str, installed: str, fixes: tuple[str, ...]) -> str:
+    """Choose one fixed version among those that records name.
+
+    Of each record it is the lowest above the installed version (its lowest, when none is), and of these the highest.
 
     Args:
         ecosystem: type of the package URL.
         installed: the installed version.
-        fixes: for each scanner that knows a fix what it says, versions joined by `, `; ranges (`>= 1.2`) stand for
-            where they begin.
+        fixes: for each record that knows a fix what it says, versions of branches joined by `, `; one text may hold
+            several records, joined by `; `. Ranges (`>= 1.2`) stand for where they begin.
 
     Returns:
         One version; in an unknown ecosystem, or where no version can be read, all the texts joined by `, `; empty
@@ -45,10 +64,14 @@ def best_fix(ecosystem: str, installed: str, fixes: tuple[str, ...]) -> str:
 
 
 def _best_fix(ecosystem: str, installed: str, fixes: tuple[str, ...]) -> str:
-    scans = [[part for each in _PART.split(text) if (part := each.strip()) and not _denied(part)] for text in fixes]
-    chosen = [found for parts in scans if (found := _lowest(ecosystem, installed, parts))]
+    records = [
+        [part for each in _BRANCH.split(record) if (part := each.strip()) and not _denied(part)]
+        for text in fixes
+        for record in text.split(RECORDS[0])
+    ]
+    chosen = [found for parts in records if (found := _lowest(ecosystem, installed, parts))]
     if not chosen:
-        return ", ".join(dict.fromkeys(part for parts in scans for part in parts))
+        return ", ".join(dict.fromkeys(part for parts in records for part in parts))
     best, highest = chosen[0]
     for text, value in chosen[1:]:
         if _less(highest, value):
@@ -65,7 +88,7 @@ def _denied(part: str) -> bool:
 
 
 def _lowest(ecosystem: str, installed: str, parts: Sequence[str]) -> tuple[str, Any] | None:
-    """The lowest version above the installed one of those that one scanner names, with its value to compare by."""
+    """The lowest version above the installed one of those that one record names, with its value to compare by."""
     versions = dict.fromkeys(version for part in parts for version in _candidates(part))
     values = [(each, _value(ecosystem, _with_epoch(ecosystem, each, installed))) for each in versions]
     readable = [(each, value) for each, value in values if value is not None]
@@ -86,7 +109,7 @@ def _candidates(part: str) -> Iterable[str]:
 
 def _with_epoch(ecosystem: str, version: str, installed: str) -> str:
     """A version with the epoch of the installed one where it has none: advisories leave it out."""
-    if ecosystem in _WITH_EPOCH and ":" in installed and ":" not in version:
+    if ecosystem in WITH_EPOCH and ":" in installed and ":" not in version:
         return f"{installed.partition(':')[0]}:{version}"
     return version
 
