@@ -39,7 +39,8 @@ def lint_file(path: Path) -> list[Problem]:
     of the `scanmatrix.yaml` beside it, or among the shipped ones when there is none.
     """
     if (data := _vex(path)) is not None:
-        return vex.parse(data, str(path)).problems
+        document = vex.parse(data, str(path))
+        return [*document.problems, *document.mistakes]
     try:
         text = read_text(path)
         match find_kind(text, path):

@@ -20,6 +20,7 @@ from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.markup import looks_like_xml
 from orchestrator.findings.scores import cvss_of, score_of
 from orchestrator.model import Cvss, Finding, Severity, VexStatus
+from orchestrator.packages.ecosystems import grouped
 
 name = "cyclonedx"
 kinds: tuple[str, ...] = ("vulnerability",)
@@ -220,11 +221,10 @@ def _affected(common: Finding, each: _Vulnerability, affect: Affect, installed: 
     """The finding of one component; a component without a version is in the first that is listed as affected."""
     name, version = installed.name, installed.version
     listed = (v.version for v in affect.versions or () if v.version and word_of(v.status) in {"", "affected"})
-    grouped = installed.group and not installed.purl and not name.startswith(installed.group)
     fixed = ", ".join(fixes(affect, installed)) or _upgrade(each.recommendation, name) or common.fixed_version
     return msgspec.structs.replace(
         common,
-        package=f"{installed.group}/{name}" if grouped else name,
+        package=name if installed.purl else grouped(installed.group, name),
         version=version or next(listed, ""),
         purl=installed.purl,
         location=installed.location,

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from orchestrator.findings.cyclonedx_analysis import UNAFFECTED, most_cautious, status_of, word_of
 from orchestrator.kit.version_ranges import constraints_of, in_range, is_later, is_same
 from orchestrator.model import VexStatus
+from orchestrator.packages.identity import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from orchestrator.findings.cyclonedx_analysis import Affect, Version
 
-# Of these the namespace is the distribution, which tools name differently.
-_DISTRIBUTIONS = frozenset({"alpm", "apk", "deb", "rpm"})
 _BOM_LINK = "urn:cdx:"
 
 
@@ -53,7 +52,7 @@ class Inventory:
         self._all = list(components)
         self._by_ref = {ref: installed for ref, installed in self._all if ref}
         self._lists_packages = lists_packages
-        self._by_package: dict[tuple[str, str, str], list[tuple[PackageURL, Installed]]] | None = None
+        self._by_package: dict[str, list[tuple[PackageURL, Installed]]] | None = None
 
     def find(self, ref: str) -> Sequence[Installed]:
         """The components of a reference: a `bom-ref`, a BOM-Link (`urn:cdx:serial/version#ref`), or a package URL.
@@ -69,18 +68,20 @@ class Inventory:
         purl = _parse(ref)
         if purl is None:
             return (Installed(name=ref, purl=ref if ref.startswith("pkg:") else ""),)
-        packages = [each for other, each in self._packages().get(_key(purl), ()) if _means(purl, other, each)]
+        packages = [
+            each for other, each in self._packages().get(canonical(ref, "", "").key, ()) if _means(purl, other, each)
+        ]
         if packages or self._lists_packages:
             return packages
         return (Installed(purl.name, purl.version or "", ref),)
 
-    def _packages(self) -> dict[tuple[str, str, str], list[tuple[PackageURL, Installed]]]:
-        """All components with a package URL, by all of it but the version; made when it is first needed."""
+    def _packages(self) -> dict[str, list[tuple[PackageURL, Installed]]]:
+        """All components with a package URL, by package whatever its version; made when it is first needed."""
         if self._by_package is None:
             self._by_package = {}
             for _, installed in self._all:
                 if installed.purl and (purl := _parse(installed.purl)):
-                    self._by_package.setdefault(_key(purl), []).append((purl, installed))
+                    self._by_package.setdefault(canonical(installed.purl, "", "").key, []).append((purl, installed))
         return self._by_package
 
 
@@ -141,11 +142,6 @@ def _parse(text: str) -> PackageURL | None:
         return PackageURL.from_string(text)
     except ValueError:
         return None
-
-
-def _key(purl: PackageURL) -> tuple[str, str, str]:
-    namespace = "" if purl.type in _DISTRIBUTIONS else purl.namespace or ""
-    return purl.type, namespace.casefold(), purl.name.casefold()
 
 
 def _means(ref: PackageURL, other: PackageURL, installed: Installed) -> bool:

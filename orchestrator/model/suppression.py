@@ -64,11 +64,14 @@ class VexProduct(Document, frozen=True):
             target.
         package: package URL, with or without version, or a bare name; empty for everything in the target.
         version: of a package with a bare name; empty for every version.
+        range: versions of the package, or without a package tags of the target, as `vers` writes them
+            (`vers:maven/>=2.0|<2.15`); empty for what the package, or the target, says itself.
     """
 
     target: str = ""
     package: str = ""
     version: str = ""
+    range: str = ""
 
 
 class VexStatement(Document, frozen=True):

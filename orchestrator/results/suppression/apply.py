@@ -21,7 +21,7 @@ from orchestrator.model import Suppressed
 from orchestrator.results.suppression import told
 from orchestrator.results.suppression.first_use import DEFAULT, key_of
 from orchestrator.results.suppression.matching import Rules, Target
-from orchestrator.results.suppression.statements import OfId, Statements
+from orchestrator.results.suppression.statements import OfId, Statements, TargetKeys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class _Target(NamedTuple):
     """A target as rules and as statements name it."""
 
     names: Target
-    keys: frozenset[str]
+    keys: TargetKeys
 
 
 class Suppressor:
@@ -149,7 +149,7 @@ class Suppressor:
             return finding
         return msgspec.structs.replace(finding, suppressed=suppressed, vex=vex)
 
-    def _statement(self, finding: MergedFinding, known: list[OfId], keys: frozenset[str]) -> VexStatement | None:
+    def _statement(self, finding: MergedFinding, known: list[OfId], keys: TargetKeys) -> VexStatement | None:
         holding = self._statements.find(finding, known, keys) if known else None
         if holding is None:
             return None

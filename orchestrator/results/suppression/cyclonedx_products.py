@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from orchestrator.model import VexProduct
-from orchestrator.results.suppression.targets import bom_link, is_target
+from orchestrator.findings.cyclonedx_analysis import STATUSES, Affect, Version, status_of, word_of
+from orchestrator.kit.version_ranges import constraints_of
+from orchestrator.model import VexProduct, VexStatus
+from orchestrator.packages.ecosystems import grouped
+from orchestrator.results.suppression.interface import VexDocument, unknown
+from orchestrator.results.suppression.targets import bom_link, is_target, unmatchable
 
 _DIGESTS = ("sha256:", "sha512:")
 
@@ -43,21 +47,6 @@ class Analysis(_Part):
     last_updated: str | None = None
 
 
-class Version(_Part):
-    """Versions of what is affected."""
-
-    version: str | None = None
-    range: str | None = None
-    status: str | None = None
-
-
-class Affect(_Part):
-    """One thing that is affected, by its reference."""
-
-    ref: str
-    versions: list[Version] | None = None
-
-
 class Reference(_Part):
     """Another id of the vulnerability."""
 
@@ -73,50 +62,52 @@ class Vulnerability(_Part):
     affects: list[Affect] | None = None
 
 
-class Document(_Part):
-    """As much of a document as statements need."""
-
-    spec_version: str
-    serial_number: str | None = None
-    version: int = 0
-    metadata: Metadata | None = None
-    components: list[Component] | None = None
-    vulnerabilities: list[Vulnerability] | None = None
-
-
 class Products:
-    """What the references of a document mean."""
+    """What the references of a document mean.
 
-    def __init__(self, document: Document) -> None:
-        self._serial = (document.serial_number or "").removeprefix("urn:uuid:").casefold()
+    Args:
+        serial: `serialNumber` of the document; empty without one.
+        subject: what the document is about (`metadata.component`).
+        components: of the document.
+
+    Attributes:
+        whole: the subject itself; nothing without one.
+    """
+
+    def __init__(self, serial: str, subject: Component | None, components: list[Component]) -> None:
+        self._serial = serial.removeprefix("urn:uuid:").casefold()
         self._by_ref: dict[str, tuple[VexProduct, ...]] = {}
-        self._whole: tuple[VexProduct, ...] = ()
-        subject = document.metadata.component if document.metadata else None
+        self.whole: tuple[VexProduct, ...] = ()
         if subject is not None:
-            self._whole = _whole(subject)
-            self._know(subject, self._whole)
+            self.whole = _whole(subject)
+            self._know(subject, self.whole)
         enclosing = _target(subject) if subject is not None else ""
-        for component in [*((subject and subject.components) or ()), *(document.components or ())]:
+        for component in [*((subject and subject.components) or ()), *components]:
             self._add(component, enclosing)
 
-    def of(self, affects: list[Affect] | None) -> tuple[tuple[VexProduct, ...], list[str]]:
-        """What the references mean, and ranges of versions, which are left out; without any, the document's subject."""
-        if not affects:
-            return self._whole, []
-        found: dict[VexProduct, None] = {}
-        ranges: list[str] = []
-        for affect in affects:
-            products = self._mean(affect.ref)
-            ranges += [each.range for each in affect.versions or () if each.range and each.status != "unaffected"]
-            listed = [each for each in affect.versions or () if each.status != "unaffected"]
-            versions = [each.version for each in listed if each.version]
-            if not affect.versions:
-                found |= dict.fromkeys(products)
-            else:
-                found |= dict.fromkeys(_pinned(product, version) for product in products for version in versions)
-        return tuple(found), ranges
+    def of(
+        self, affects: list[Affect], state: VexStatus, place: str, result: VexDocument, *, mixed: bool
+    ) -> dict[VexStatus, dict[VexProduct, None]]:
+        """What references and versions mean, by what is said of them.
 
-    def _mean(self, ref: str) -> tuple[VexProduct, ...]:
+        Args:
+            affects: of the vulnerability.
+            state: of its analysis.
+            place: the vulnerability, for notes.
+            result: is given the notes and mistakes.
+            mixed: as `is_mixed` says.
+        """
+        found: dict[VexStatus, dict[VexProduct, None]] = {}
+        for affect in affects:
+            products = self._mean(affect.ref, place, result)
+            if not affect.versions:
+                found.setdefault(status_of(state, None, mixed=mixed), {}).update(dict.fromkeys(products))
+            for listed in affect.versions or ():
+                if products and (pinned := _listed(products, listed, place, result)):
+                    found.setdefault(status_of(state, listed.status, mixed=mixed), {}).update(dict.fromkeys(pinned))
+        return {status: about for status, about in found.items() if about}
+
+    def _mean(self, ref: str, place: str, result: VexDocument) -> tuple[VexProduct, ...]:
         link = bom_link(ref)
         if link and link[0] != self._serial:
             ref = link[1] if link[1].startswith("pkg:") else ref
@@ -124,6 +115,11 @@ class Products:
             ref = link[1]
         if ref in self._by_ref:
             return self._by_ref[ref]
+        if wrong := unmatchable(ref):
+            result.note(place, wrong)
+            return ()
+        if link and not ref.startswith("pkg:"):
+            result.note(place, f"it refers to another document, which is not here: {ref}")
         if ref.startswith("pkg:") and not is_target(ref):
             return (VexProduct(package=ref),)
         # Of another document, which is not here: at best the name of a target.
@@ -136,7 +132,7 @@ class Products:
             self._know(component, _whole(component))
             enclosing = _target(component)
         else:
-            package = component.purl or component.name
+            package = component.purl or grouped(component.group or "", component.name)
             version = "" if component.purl else component.version or ""
             self._know(component, (VexProduct(target=enclosing, package=package, version=version),))
         for inner in component.components or ():
@@ -164,8 +160,25 @@ def _target(subject: Component) -> str:
     return f"{name}@{subject.version}" if subject.version.startswith(_DIGESTS) else f"{name}:{subject.version}"
 
 
+def _listed(products: tuple[VexProduct, ...], listed: Version, place: str, result: VexDocument) -> list[VexProduct]:
+    """The products in the version, or the range, that is listed; none, and a mistake, where it cannot be read."""
+    if listed.status and word_of(listed.status) not in STATUSES:
+        result.mistake(place, f"{unknown('status', listed.status, STATUSES)}; it is taken for unknown")
+    if listed.range:
+        try:
+            constraints_of(listed.range)
+        except ValueError as error:
+            result.mistake(place, f"versions are left out: {error}")
+            return []
+        return [msgspec.structs.replace(_pinned(each, ""), range=listed.range) for each in products]
+    if not listed.version:
+        result.mistake(place, "versions are left out: an entry has neither `version` nor `range`")
+        return []
+    return [_pinned(each, "" if listed.version == "*" else listed.version) for each in products]
+
+
 def _pinned(product: VexProduct, version: str) -> VexProduct:
-    """The same product in one version."""
+    """The same product in one version; in any, where it is empty."""
     if not product.package:
         return VexProduct(target=_with_version(product.target, version)) if product.target else product
     if product.package.startswith("pkg:"):
@@ -181,6 +194,8 @@ def _with_version(text: str, version: str) -> str:
             purl = PackageURL.from_string(text)
         except ValueError:
             return text
-        return PackageURL(purl.type, purl.namespace, purl.name, version, purl.qualifiers).to_string()
+        return PackageURL(
+            purl.type, purl.namespace, purl.name, version or None, purl.qualifiers, purl.subpath
+        ).to_string()
     head, slash, last = text.rpartition("/")
-    return f"{head}{slash}{last.partition('@')[0].partition(':')[0]}:{version}"
+    return f"{head}{slash}{last.partition('@')[0].partition(':')[0]}" + (f":{version}" if version else "")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # What an author says in words; it is shown in a column, and travels in the plan.
 _MOST_TEXT = 500
+# Of one document; they travel in the plan.
+_MOST_REMARKS = 20
 
 
 @dataclass
@@ -27,8 +29,9 @@ class VexDocument:
         id: of the document; empty when it has none.
         version: of the document; a higher one of the same id replaces it.
         statements: none, where there are problems.
-        problems: what is wrong with it.
-        notes: what was left out, a sentence each.
+        problems: why it cannot be read at all; no run starts with it.
+        mistakes: what is wrong with single statements, which are left out, or hold with less than they say.
+        notes: what was left out though it is right, a sentence each.
     """
 
     file: str
@@ -36,6 +39,7 @@ class VexDocument:
     version: int = 0
     statements: list[VexStatement] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    mistakes: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -43,9 +47,19 @@ class VexDocument:
         """For people: the file, and the id of the document."""
         return f"{self.file} ({self.id})" if self.id else self.file
 
-    def refuse(self, statement: str, message: str) -> None:
-        """Remember what is wrong with a statement."""
-        self.problems.append(Problem(self.file, 0, f"{statement}: {message}"))
+    def mistake(self, statement: str, message: str) -> None:
+        """Remember what is wrong with a statement: a note of every run, and a problem for `lint`."""
+        self.mistakes.append(Problem(self.file, 0, f"{statement}: {message}"))
+
+    def note(self, statement: str, message: str) -> None:
+        """Remember what of a statement cannot be matched with anything here."""
+        self.notes.append(f"{self.source}: {statement}: {message}")
+
+    def remarks(self) -> list[str]:
+        """Mistakes and notes for people, a sentence each; the first of them, and how many more there are."""
+        found = [f"{self.source}: {each.message}" for each in self.mistakes] + self.notes
+        more = [f"{self.source}: and {len(found) - _MOST_REMARKS} more remarks; `scanmatrix lint` names all mistakes"]
+        return [*found[:_MOST_REMARKS], *(more if len(found) > _MOST_REMARKS else [])]
 
 
 def spell_exactly(text: str) -> str:
@@ -60,6 +74,20 @@ def spell_exactly(text: str) -> str:
         raise ValueError(f"{text!r} is not a time; write it as 2026-01-31T12:00:00Z") from None
     moment = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     return moment.isoformat().replace("+00:00", "Z")
+
+
+def spell_first(texts: Sequence[str | None], statement: str, result: VexDocument) -> str:
+    """The first of several times that is one, as `spell_exactly` writes it; those that are none are mistakes.
+
+    Returns:
+        Empty without any: such a statement is older than all others.
+    """
+    for text in filter(None, texts):
+        try:
+            return spell_exactly(text)
+        except ValueError as error:
+            result.mistake(statement, str(error))
+    return ""
 
 
 def one_line(text: str) -> str:

@@ -25,7 +25,9 @@ MOST_STATEMENTS = 100_000
 
 
 def load(config: Config, scans: Collection[str] = (), *, now: datetime | None = None) -> Suppression:
-    """The rules and VEX statements of a configuration; rules that have ended are told in the log.
+    """The rules and VEX statements of a configuration.
+
+    Rules that have ended, and what is wrong with single statements, are named in the log: they stop no run.
 
     Args:
         config: names the files; relative paths start from its folder.
@@ -61,5 +63,7 @@ def load(config: Config, scans: Collection[str] = (), *, now: datetime | None = 
     for rule in rules:
         if rule.expires and datetime.fromisoformat(rule.expires) <= moment:
             _log.warning("%s: EXPIRED %s: it suppresses nothing any more (%s)", rule.name, rule.expires, rule.reason)
-    notes = tuple(note for document in documents for note in document.notes)
+    notes = tuple(remark for document in documents for remark in document.remarks())
+    for note in notes:
+        _log.warning("VEX %s", note)
     return Suppression(rules=rules, statements=statements, notes=notes)

@@ -2,7 +2,8 @@
 
 https://github.com/openvex/spec, OPENVEX-SPEC.md. Where documents in the wild deviate without becoming ambiguous they
 are read all the same: without author, id or version, without a time (such a statement is older than all others),
-`affected` without an action statement. What would suppress without saying why or for what is refused.
+`affected` without an action statement. A statement that would suppress without saying why or for what is left out, as
+is one that cannot be read: that is a mistake of this statement, and the others hold.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.findings.cyclonedx_analysis import word_of
 from orchestrator.model import VexProduct, VexStatement, VexStatus
 from orchestrator.results.suppression.interface import (
     VexDocument,
     judge_justification,
     one_line,
-    spell_exactly,
+    spell_first,
     unknown,
 )
-from orchestrator.results.suppression.targets import is_target
+from orchestrator.results.suppression.targets import is_cpe, is_target, unmatchable
 from orchestrator.yaml_source import Problem
 
 _ID = re.compile(r"[A-Za-z]{2,}-[A-Za-z0-9:.-]*\d[A-Za-z0-9:.-]*")
@@ -57,14 +59,7 @@ class _Statement(_Part):
     status_notes: str = ""
 
 
-class _Document(_Part):
-    statements: list[_Statement]
-    id: str = msgspec.field(name="@id", default="")
-    version: int | str = 0
-    timestamp: str = ""
-
-
-def read(data: Any, file: str) -> VexDocument:
+def read(data: dict[str, Any], file: str) -> VexDocument:
     """Read a document.
 
     Args:
@@ -72,43 +67,59 @@ def read(data: Any, file: str) -> VexDocument:
         file: as the user named it.
 
     Returns:
-        Its statements, or every mistake in it.
+        Its statements; what is wrong with some of them; or why it is no VEX document.
     """
-    try:
-        document = msgspec.convert(data, _Document)
-    except msgspec.ValidationError as error:
-        return VexDocument(file, problems=[Problem(file, 0, f"not a valid OpenVEX document: {error}")])
-    version = str(document.version)
-    result = VexDocument(file, document.id, int(version) if version.isdecimal() else 0)
-    for number, statement in enumerate(document.statements, start=1):
+    id_, version, statements = data.get("@id"), str(data.get("version", 0)), data.get("statements")
+    result = VexDocument(file, id_ if isinstance(id_, str) else "", int(version) if version.isdecimal() else 0)
+    if not isinstance(statements, list):
+        result.problems.append(Problem(file, 0, "not a valid OpenVEX document: it has no list of `statements`"))
+        return result
+    issued = spell_first([_text(data.get("last_updated")), _text(data.get("timestamp"))], "the document", result)
+    for number, each in enumerate(statements, start=1):
+        try:
+            statement = msgspec.convert(each, _Statement)
+        except msgspec.ValidationError as error:
+            result.mistake(f"statement {number}", f"not valid OpenVEX, and left out: {error}")
+            continue
         ids = _ids(statement.vulnerability)
-        _read(statement, ids, f"statement {number} ({ids[0] if ids else 'no vulnerability'})", document, result)
-    if not document.statements:
-        result.problems.append(Problem(file, 0, "has no statement"))
+        _read(statement, ids, f"statement {number} ({ids[0] if ids else 'no vulnerability'})", issued, result)
+    if not statements:
+        result.mistake("the document", "has no statement")
     return result
 
 
-def _read(statement: _Statement, ids: tuple[str, ...], place: str, document: _Document, result: VexDocument) -> None:
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _read(statement: _Statement, ids: tuple[str, ...], place: str, issued: str, result: VexDocument) -> None:
     """Add one statement, or what is wrong with it."""
-    before = len(result.problems)
+    word = word_of(statement.status)
     if not ids:
-        result.refuse(place, "it names no vulnerability; give `vulnerability` a `name`")
-    if wrong := judge_justification(statement.justification):
-        result.refuse(place, wrong)
-    try:
-        timestamp = _moment(statement, document)
-    except ValueError as error:
-        result.refuse(place, str(error))
-    if statement.status not in set(VexStatus):
-        result.refuse(place, unknown("status", statement.status, list(VexStatus)))
+        result.mistake(place, "it names no vulnerability, and is left out; give `vulnerability` a `name`")
         return
-    status = VexStatus(statement.status)
-    if status is VexStatus.NOT_AFFECTED and not (statement.justification or statement.impact_statement.strip()):
-        result.refuse(place, "`not_affected` must say why: add a `justification` or an `impact_statement`")
-    products = _products(statement)
-    if status.suppresses and not products:
-        result.refuse(place, f"`{status}` must say of what: add `products`, each with an `@id` or `identifiers`")
-    if len(result.problems) > before:
+    if word not in set(VexStatus):
+        result.mistake(place, f"{unknown('status', statement.status, list(VexStatus))}; it is left out")
+        return
+    status, justification = VexStatus(word), word_of(statement.justification)
+    why = statement.impact_statement.strip()
+    if wrong := judge_justification(justification):
+        result.mistake(place, wrong)
+        justification, why = "", why or statement.justification
+    if status is VexStatus.NOT_AFFECTED and not (justification or why):
+        result.mistake(
+            place, "`not_affected` must say why, and is left out: add a `justification` or an `impact_statement`"
+        )
+        return
+    own = [statement.last_updated, statement.timestamp]
+    before = len(result.mistakes) + len(result.notes)
+    products = _products(statement, place, result)
+    if not products and (status.suppresses or statement.products):
+        if len(result.mistakes) + len(result.notes) == before:
+            result.mistake(
+                place,
+                f"`{status}` must say of what, and is left out: add `products`, each with an `@id` or `identifiers`",
+            )
         return
     result.statements.append(
         VexStatement(
@@ -116,19 +127,11 @@ def _read(statement: _Statement, ids: tuple[str, ...], place: str, document: _Do
             ids=ids,
             status=status,
             products=products,
-            timestamp=timestamp,
-            justification=statement.justification,
-            detail=one_line(statement.impact_statement or statement.status_notes or statement.action_statement),
+            timestamp=spell_first(own, place, result) or issued,
+            justification=justification,
+            detail=one_line(why or statement.status_notes or statement.action_statement),
         )
     )
-
-
-def _moment(statement: _Statement, document: _Document) -> str:
-    """When it was last known to be true: its own times, else the document's."""
-    own = [spell_exactly(text) for text in (statement.timestamp, statement.last_updated) if text]
-    if own:
-        return own[-1]
-    return spell_exactly(document.timestamp) if document.timestamp else ""
 
 
 def _ids(vulnerability: _Vulnerability | str) -> tuple[str, ...]:
@@ -140,14 +143,18 @@ def _ids(vulnerability: _Vulnerability | str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def _products(statement: _Statement) -> tuple[VexProduct, ...]:
-    """What it holds for: each product under each of its identifiers, with each subcomponent."""
+def _products(statement: _Statement, place: str, result: VexDocument) -> tuple[VexProduct, ...]:
+    """What it holds for: each product under each of its identifiers, with each subcomponent.
+
+    A product of whose subcomponents none can be matched is none: it does not stand for all of the product.
+    """
     found: dict[VexProduct, None] = {}
     for product in statement.products or ():
         own = product.subcomponents if isinstance(product, _Component) else ()
-        packages = [text for each in (own or statement.subcomponents) for text in _identifiers(each)]
-        for text in _identifiers(product):
-            if packages:
+        subcomponents = own or statement.subcomponents
+        packages = [text for each in subcomponents for text in _identifiers(each, place, result)]
+        for text in _identifiers(product, place, result):
+            if subcomponents:
                 found |= dict.fromkeys(VexProduct(target=text, package=package) for package in packages)
                 continue
             if is_target(text):
@@ -157,8 +164,18 @@ def _products(statement: _Statement) -> tuple[VexProduct, ...]:
     return tuple(found)
 
 
-def _identifiers(component: _Component | str) -> list[str]:
+def _identifiers(component: _Component | str, place: str, result: VexDocument) -> list[str]:
+    """What it can be found by; a note where that is nothing."""
     if isinstance(component, str):
-        return [component] if component else []
-    digests = [_DIGESTS[name] + value.lower() for name, value in component.hashes.items() if name in _DIGESTS]
-    return list(dict.fromkeys(filter(None, [component.id, component.identifiers.get("purl", ""), *digests])))
+        component = _Component(id=component)
+    purls = [component.id, component.identifiers.get("purl", "")]
+    digests = [
+        _DIGESTS[word] + value.lower() for name, value in component.hashes.items() if (word := name.lower()) in _DIGESTS
+    ]
+    others = [text for text in (component.id, *component.identifiers.values()) if is_cpe(text)]
+    found = list(dict.fromkeys(text for text in [*purls, *digests] if text and not unmatchable(text)))
+    if not found:
+        why = next(filter(None, map(unmatchable, [*purls, *others])), "")
+        remark = result.note if others else result.mistake
+        remark(place, why or "a product or subcomponent has neither `@id` nor `identifiers`")
+    return found

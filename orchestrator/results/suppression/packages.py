@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 #: The key that every package and every target has.
 ANY = ""
-_GENERIC = "pkg:generic/"
+#: How the package URL of a package begins that no ecosystem has rules for.
+GENERIC = "pkg:generic/"
 
 
 class PackageKey(NamedTuple):
@@ -35,10 +36,12 @@ class PackageKey(NamedTuple):
     Attributes:
         keys: of which one is enough.
         versions: spellings of the version; none for every version.
+        installed: of a finding's package the version itself, for ranges; empty when unknown.
     """
 
     keys: tuple[str, ...]
     versions: frozenset[str] = frozenset()
+    installed: str = ""
 
 
 @lru_cache(maxsize=100_000)
@@ -46,7 +49,7 @@ def package_of(text: str, version: str = "") -> PackageKey:
     """A statement's package: a package URL, or a bare name with a version; empty for everything in the target."""
     if not text:
         return PackageKey((ANY,))
-    if text.startswith(_GENERIC):
+    if text.startswith(GENERIC):
         return _generic(text)
     package = canonical(text, "", version if is_purl(text) else "")
     if package.ecosystem and is_purl(text):
@@ -59,15 +62,15 @@ def _generic(text: str) -> PackageKey:
 
     Read by hand, because names that no ecosystem has rules for hold slashes and spaces, which the library takes away.
     """
-    name, at, version = text.removeprefix(_GENERIC).partition("?")[0].partition("#")[0].rpartition("@")
+    name, at, version = text.removeprefix(GENERIC).partition("?")[0].partition("#")[0].rpartition("@")
     name, version = (unquote(name), unquote(version)) if at else (unquote(version), "")
-    key = f"{_GENERIC}{name}".casefold()
+    key = f"{GENERIC}{name}".casefold()
     return PackageKey((f"bare:{name}", key), frozenset({version} if version else ()))
 
 
 def generic_purl(name: str, version: str) -> str:
     """The package URL of a package that has none, which `package_of` reads back as it was."""
-    return f"{_GENERIC}{quote(name, safe='')}" + (f"@{quote(version, safe='')}" if version else "")
+    return f"{GENERIC}{quote(name, safe='')}" + (f"@{quote(version, safe='')}" if version else "")
 
 
 @lru_cache(maxsize=50_000)
@@ -83,7 +86,7 @@ def package_in(purl: str, name: str, version: str) -> PackageKey:
     own = keys_in(package) if package.ecosystem and purl else (f"bare:{name}",)
     names = [f"name:{each}" for each in names_in(purl, name)]
     answers = versions_of(package.ecosystem, package.version).answers | _any_kind(version).answers
-    return PackageKey((ANY, *own, *names), answers)
+    return PackageKey((ANY, *own, *names), answers, package.version)
 
 
 def parse(text: str) -> PackageURL | None:

@@ -10,22 +10,51 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.model import VexStatus
+from orchestrator.findings.cyclonedx_analysis import CAUTION
+from orchestrator.kit.version_ranges import in_range
 from orchestrator.results.suppression.packages import ANY, package_in, package_of
-from orchestrator.results.suppression.targets import keys_of_target, target_of
+from orchestrator.results.suppression.targets import keys_of_target, tags_of_target, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from orchestrator.model import MergedFinding, VexProduct, VexStatement
 
-#: Of statements of the same moment, the first of these holds.
-_CAUTION = (VexStatus.AFFECTED, VexStatus.UNDER_INVESTIGATION, VexStatus.FIXED, VexStatus.NOT_AFFECTED)
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 
-_Entry = tuple[frozenset[str], int]
+
+class _Condition(NamedTuple):
+    """What must hold beside the keys.
+
+    Attributes:
+        range: of versions, as `vers` writes them; empty for any.
+    """
+
+    range: str = ""
+
+
+class _Entry(NamedTuple):
+    """A statement about one target and package, in some versions; none for every version."""
+
+    versions: frozenset[str]
+    condition: _Condition
+    number: int
+
+
 OfId = dict[str, dict[str, list[_Entry]]]
-"""The statements about one id: by the target's key, by the package's, with versions."""
+"""The statements about one id: by the target's key, by the package's."""
+
+
+class TargetKeys(NamedTuple):
+    """A target as statements may name it.
+
+    Attributes:
+        keys: all of them.
+        tags: what it is tagged under those of its keys that do not say it.
+    """
+
+    keys: frozenset[str]
+    tags: dict[str, frozenset[str]]
 
 
 class Holding(NamedTuple):
@@ -54,38 +83,44 @@ class Statements:
         self.by_id: dict[str, OfId] = {}
         self.matched: set[int] = set()
         self._rank = [
-            (datetime.fromisoformat(each.timestamp) if each.timestamp else _OLDEST, -_CAUTION.index(each.status))
+            (datetime.fromisoformat(each.timestamp) if each.timestamp else _OLDEST, -CAUTION.index(each.status))
             for each in statements
         ]
         for number, statement in enumerate(statements):
             by_product = self._by_product(statement.products)
             for id_ in {each.casefold() for each in statement.ids}:
                 of_id = self.by_id.setdefault(id_, {})
-                for (target, package), versions in by_product.items():
-                    of_id.setdefault(target, {}).setdefault(package, []).append((versions, number))
+                for (target, package, condition), versions in by_product.items():
+                    entries = of_id.setdefault(target, {}).setdefault(package, [])
+                    entries.append(_Entry(versions, condition, number))
 
-    def target(self, references: Sequence[str], digest: str, platform: str) -> frozenset[str]:
+    def target(self, references: Sequence[str], digest: str, platform: str) -> TargetKeys:
         """Every key of a target; where its architecture is not known, those of all architectures."""
         keys = keys_of_target(references, digest)
         own = f"{platform}//".split("/")[1]
         others = self._architectures if not own else self._architectures & {own}
-        return keys | {_of_architecture(key, each) for each in others for key in keys}
+        tags = tags_of_target(references)
+        tags |= {_of_architecture(key, each): found for each in others for key, found in tags.items()}
+        return TargetKeys(keys | {_of_architecture(key, each) for each in others for key in keys}, tags)
 
-    def find(self, finding: MergedFinding, known: Iterable[OfId], target: frozenset[str]) -> Holding | None:
+    def find(self, finding: MergedFinding, known: Iterable[OfId], target: TargetKeys) -> Holding | None:
         """The statement that holds for a finding.
 
         Args:
             finding: with any of the ids.
             known: what `by_id` has for its ids.
-            target: keys of where it was found, as `target` gives them.
+            target: where it was found, as `target` gives it.
         """
         found: set[int] = set()
-        for packages in [of_id[key] for of_id in known for key in of_id.keys() & target]:
+        for key, packages in [(key, of_id[key]) for of_id in known for key in of_id.keys() & target.keys]:
             package = package_in(finding.purl, finding.package, finding.version)
             for name in package.keys:
-                for versions, number in packages.get(name, ()):
-                    if not versions or not versions.isdisjoint(package.versions):
-                        found.add(number)
+                for entry in packages.get(name, ()):
+                    if entry.versions and entry.versions.isdisjoint(package.versions):
+                        continue
+                    versions = (package.installed,) if name != ANY else target.tags.get(key, ())
+                    if _holds(entry.condition, versions, finding.ecosystem if name != ANY else ""):
+                        found.add(entry.number)
         if not found:
             return None
         self.matched |= found
@@ -107,24 +142,30 @@ class Statements:
         statement = self._statements[number]
         return (*self._rank[number], statement.source, statement.justification, statement.detail)
 
-    def _by_product(self, products: Sequence[VexProduct]) -> dict[tuple[str, str], frozenset[str]]:
-        """Versions by target and package; none for every version. Without products it holds for everything."""
+    def _by_product(self, products: Sequence[VexProduct]) -> dict[tuple[str, str, _Condition], frozenset[str]]:
+        """Versions by target, package and condition; none for every version. Without products it holds everywhere."""
         if not products:
-            return {(ANY, ANY): frozenset()}
-        found: dict[tuple[str, str], set[str] | None] = {}
+            return {(ANY, ANY, _Condition()): frozenset()}
+        found: dict[tuple[str, str, _Condition], set[str] | None] = {}
         for product in products:
             target = target_of(product.target)
             package = package_of(product.package, product.version)
+            condition = _Condition(product.range)
             if target.architecture:
                 self._architectures.add(target.architecture)
             for place in (_of_architecture(key, target.architecture) for key in target.keys):
                 for name in package.keys:
-                    known = found.setdefault((place, name), set())
+                    known = found.setdefault((place, name, condition), set())
                     if not package.versions:
-                        found[place, name] = None
+                        found[place, name, condition] = None
                     elif known is not None:
                         known |= package.versions
         return {place: frozenset(versions or ()) for place, versions in found.items()}
+
+
+def _holds(condition: _Condition, versions: Iterable[str], ecosystem: str) -> bool:
+    """Whether a condition holds for what is installed; what cannot be said does not."""
+    return not condition.range or any(in_range(condition.range, version, ecosystem) for version in versions)
 
 
 def _of_architecture(key: str, architecture: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from orchestrator.git_url import project
-from orchestrator.results.suppression.packages import ANY, parse
+from orchestrator.results.suppression.packages import ANY, GENERIC, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,24 @@ def is_target(text: str) -> bool:
     if purl is None:
         return not text.startswith("pkg:")
     return purl.type in {"oci", "docker"} or purl.type in _HOSTS or "vcs_url" in dict(purl.qualifiers or {})
+
+
+def is_cpe(text: str) -> bool:
+    """Whether a product is named by its CPE, of version 2.2 or 2.3."""
+    return text.lower().startswith("cpe:")
+
+
+def unmatchable(text: str) -> str:
+    """Why a product can be matched with nothing, for people; empty where it may be.
+
+    No scanner's findings carry CPEs, and the name in one is another than the package's often enough
+    (`apache:log4j` is `log4j-core`) that to match by it would suppress too much or nothing.
+    """
+    if is_cpe(text):
+        return f"a product is named by its CPE, by which nothing can be found; give its package URL, too: {text}"
+    if text.startswith("pkg:") and not text.startswith(GENERIC) and parse(text) is None:
+        return f"not a package URL: {text}"
+    return ""
 
 
 @lru_cache(maxsize=100_000)
@@ -74,6 +92,8 @@ def _target_of_purl(purl: PackageURL, text: str) -> TargetKey:
         return TargetKey((f"text:{text.casefold()}",))
     if version.startswith(_DIGEST_PREFIXES):
         return TargetKey((f"digest:{version}",))
+    if purl.type == "oci" and version:  # the specification wants a digest there; what else stands there is a tag
+        qualifiers["tag"] = version
     return TargetKey((_image_of_purl(purl, qualifiers),), qualifiers.get("arch", "").partition("/")[0])
 
 
@@ -131,6 +151,21 @@ def keys_of_target(references: Sequence[str], digest: str) -> frozenset[str]:
         keys |= {f"digest:{pinned}"} if pinned else set()
         keys |= {_image_key(repository, tag), f"last:{last}:{tag}"} if tag else set()
     return frozenset(keys)
+
+
+def tags_of_target(references: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The tags, or refs, that a target has under each key that says nothing of them."""
+    found: dict[str, set[str]] = {}
+    for reference in references:
+        if "://" in reference:
+            url, _, tag = reference.partition("#")
+            keys = [_git_key(project(url), "")]
+        else:
+            repository, tag, _ = split_reference(reference)
+            keys = [_image_key(repository, ""), f"last:{repository.rpartition('/')[2]}"]
+        for key in keys if tag else ():
+            found.setdefault(key, set()).add(tag)
+    return {key: frozenset(tags) for key, tags in found.items()}
 
 
 def names_of_target(references: Sequence[str], digest: str) -> tuple[str, ...]:

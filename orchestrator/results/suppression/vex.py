@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 32 * 1024 * 1024
 """Most bytes of one document."""
 
-_WANTED = "write OpenVEX or CycloneDX VEX, as JSON"
+_WANTED = "write OpenVEX as JSON, or CycloneDX VEX"
 _MAGIC = re.compile(r"[*?[]")
 
 
@@ -49,7 +49,7 @@ def parse(data: bytes, file: str) -> VexDocument:
     if len(data) > MAX_BYTES:
         return _refused(file, f"is larger than {MAX_BYTES // 1024**2} MiB; split it")
     if _is_xml(data):
-        return _refused(file, f"is XML, of which no VEX is read; {_WANTED}")
+        return _parse_xml(data, file)
     try:
         found = msgspec.json.decode(_without_mark(data))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -60,6 +60,18 @@ def parse(data: bytes, file: str) -> VexDocument:
         case {"bomFormat": "CycloneDX"}:
             return cyclonedx_vex.read(found, file)
     return _refused(file, f"{_other(found)}; {_WANTED}")
+
+
+def _parse_xml(data: bytes, file: str) -> VexDocument:
+    """A CycloneDX document in XML."""
+    from orchestrator.findings.cyclonedx_xml import to_json  # noqa: PLC0415 - on first use
+    from orchestrator.findings.interface import ReportError  # noqa: PLC0415 - likewise
+
+    try:
+        found = to_json(data)
+    except ReportError as error:
+        return _refused(file, f"{error}; {_WANTED}")
+    return cyclonedx_vex.read(found, file)
 
 
 def paths(config: Config) -> tuple[list[tuple[str, Path]], list[Problem]]:

@@ -443,3 +443,49 @@ def test_a_package_is_meant_by_whatever_name_a_scanner_has_for_it(spelt, pattern
     assert is_suppressed(rule(package=pattern), found=found)
     assert is_suppressed(said(products=(VexProduct(package="log4j-core"),)), found=found)
     assert not is_suppressed(rule(package="log4j-api"), found=found)
+
+
+# --- ranges of versions
+
+
+@pytest.mark.parametrize(
+    ("product", "matches"),
+    [
+        (VexProduct(package="pkg:deb/debian/openssl", range="vers:deb/<1.1.2"), True),
+        (VexProduct(package="pkg:deb/debian/openssl", range="vers:deb/<1.1.1"), False),
+        (VexProduct(package="pkg:deb/debian/openssl", range="vers:deb/>=1.0|<=1.1.1"), True),
+        (VexProduct(package="pkg:deb/debian/openssl", range="vers:generic/>=1.0|<=1.1.1"), True),
+        (VexProduct(package="pkg:deb/debian/openssl", range="vers:deb/*"), True),
+        (VexProduct(package="pkg:deb/debian/zlib", range="vers:deb/*"), False),
+        (VexProduct(package="openssl", range="vers:deb/<2"), True),
+        (VexProduct(target="ghcr.io/other", package="pkg:deb/debian/openssl", range="vers:deb/*"), False),
+        # Of a target it is the tag that is in the range, and the one under that very name.
+        (VexProduct(target="app", range="vers:semver/>=1.0|<2"), True),
+        (VexProduct(target="app", range="vers:semver/>=2"), False),
+        (VexProduct(target="ghcr.io/team/app", range="vers:semver/>=1.0|<2"), False),
+        (VexProduct(target="pkg:docker/app", range="vers:semver/>=1.0|<2"), True),
+        (VexProduct(target="pkg:oci/app?arch=amd64", range="vers:semver/>=1.0|<2"), True),
+        (VexProduct(target="pkg:oci/app?arch=arm64", range="vers:semver/>=1.0|<2"), False),
+        # What stands in a plan of another version, and is not understood here, suppresses nothing.
+        (VexProduct(package="pkg:deb/debian/openssl", range="vers:nobody/<2"), False),
+    ],
+)
+def test_versions_in_a_range(product, matches):
+    assert is_suppressed(said(products=(product,))) is matches
+
+
+def test_an_official_example_of_affected_and_unaffected_ranges():
+    """Affected from 1.5.0 on and before 7.0.0, and not affected else: as CycloneDX's fifth VEX use case has it."""
+    known = (
+        said("affected", products=(VexProduct(target="app", range="vers:semver/<7.0.0|>=1.5.0"),)),
+        said("not_affected", products=(VexProduct(target="app", range="vers:semver/<1.5.0|>=7.0.0"),)),
+    )
+    for tag, vex in [("1.4", "not_affected"), ("1.5.0", "affected"), ("6", "affected"), ("7.0.0", "not_affected")]:
+        [judged] = suppressor(*known).apply([f"docker.io/library/app:{tag}"], [], DIGEST, [finding()])
+        assert judged.vex == vex
+
+
+def test_a_version_in_the_package_url_of_an_image_is_its_tag():
+    for version, matches in [("1.2", True), ("1.3", False)]:
+        product = VexProduct(target=f"pkg:oci/app@{version}?repository_url=docker.io/library/app")
+        assert is_suppressed(said(products=(product,))) is matches

@@ -2,8 +2,10 @@
 
 import json
 
+import msgspec
 import pytest
 
+from orchestrator.findings.cyclonedx_analysis import STATES
 from orchestrator.model import JUSTIFICATIONS, VexProduct, VexStatus
 from orchestrator.results.suppression import vex
 from orchestrator.results.suppression.cyclonedx_vex import JUSTIFICATIONS as WORDS
@@ -37,7 +39,7 @@ def vulnerability(state="not_affected", *, ref="product", **fields):
 
 def read(*vulnerabilities, **fields):
     found = vex.parse(document(*vulnerabilities, **fields), "v.json")
-    assert found.problems == []
+    assert found.problems == found.mistakes == []
     return found.statements
 
 
@@ -122,20 +124,116 @@ def test_references_beyond_the_document():
     assert products(f"{other}#lib", components=[LIBRARY], subject=None) == [VexProduct(target=f"{other}#lib")]
 
 
-def test_versions_are_pinned_and_ranges_left_out():
+def test_versions_are_pinned_and_ranges_kept():
     affects = [
-        {"ref": "lib", "versions": [{"version": "1.1"}, {"version": "1.2", "status": "unaffected"}]},
-        {"ref": "product", "versions": [{"version": "5"}]},
+        {"ref": "lib", "versions": [{"version": "1.1"}, {"range": "vers:maven/<0.9|>=1.2"}]},
+        {"ref": "product", "versions": [{"version": "5"}, {"range": "vers:semver/>=6|<7"}]},
     ]
     [found] = read(vulnerability(affects=affects), components=[LIBRARY])
     assert found.products == (
         VexProduct(target="ABC:4.2", package="pkg:maven/org.example/lib@1.1"),
+        VexProduct(target="ABC:4.2", package="pkg:maven/org.example/lib", range="vers:maven/<0.9|>=1.2"),
         VexProduct(target="ABC:5"),
+        VexProduct(target="ABC", range="vers:semver/>=6|<7"),
     )
-    affects = [{"ref": "lib", "versions": [{"range": "vers:maven/<2"}]}]
-    document_ = vex.parse(document(vulnerability(affects=affects), components=[LIBRARY]), "v.json")
-    assert document_.statements == []
-    assert len(document_.notes) == 1
+
+
+def test_the_version_star_is_every_version():
+    [found] = read(vulnerability(affects=[{"ref": "lib", "versions": [{"version": "*"}]}]), components=[LIBRARY])
+    assert found.products == (VexProduct(target="ABC:4.2", package="pkg:maven/org.example/lib"),)
+
+
+@pytest.mark.parametrize(
+    ("state", "statuses", "said"),
+    [
+        # Both are in official examples.
+        ("not_affected", ["affected"], {"affected": "not_affected"}),
+        ("not_affected", ["unaffected"], {"unaffected": "not_affected"}),
+        ("false_positive", ["unaffected"], {"unaffected": "not_affected"}),
+        ("resolved", ["affected"], {"affected": "fixed"}),
+        ("resolved", ["unaffected"], {"unaffected": "fixed"}),
+        ("exploitable", ["affected", "unaffected"], {"affected": "affected", "unaffected": "not_affected"}),
+        ("in_triage", ["affected", "unaffected"], {"affected": "under_investigation", "unaffected": "not_affected"}),
+        ("not_affected", ["affected", "unaffected"], {"affected": "affected", "unaffected": "not_affected"}),
+        ("resolved", ["affected", "unaffected"], {"affected": "affected", "unaffected": "fixed"}),
+        ("not_affected", ["unknown"], {"unknown": "under_investigation"}),
+        ("exploitable", ["Unaffected"], {"Unaffected": "not_affected"}),
+    ],
+)
+def test_states_and_versions(state, statuses, said):
+    affects = [{"ref": PACKAGE, "versions": [{"version": each, "status": each} for each in statuses]}]
+    found = read(vulnerability(state, affects=affects), subject=None)
+    assert {product.package.rpartition("@")[2]: each.status for each in found for product in each.products} == said
+    for each in found:
+        assert (each.justification, each.detail.startswith("listed as")) == ("", each.status != STATES[state])
+
+
+def left_out(*vulnerabilities, **fields):
+    found = vex.parse(document(*vulnerabilities, **fields), "v.json")
+    assert found.problems == []
+    return found.statements, [each.message for each in found.mistakes], found.notes
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [
+        [{"range": "vers:nobody/<2"}],
+        [{"range": "[1.0,2.0)"}],
+        [{"status": "unaffected"}],
+        [{"range": "vers:npm/>1|>2", "status": "unaffected"}],
+    ],
+)
+def test_versions_that_cannot_be_read_do_not_widen_a_statement(versions):
+    affects = [{"ref": "lib", "versions": versions}]
+    statements, mistakes, _ = left_out(vulnerability(affects=affects), components=[LIBRARY])
+    assert (statements, len(mistakes)) == ([], 1)
+    affects[0]["versions"] = [{"version": "1.1"}, *versions]
+    statements, mistakes, _ = left_out(vulnerability("exploitable", affects=affects), components=[LIBRARY])
+    assert [each.products for each in statements] == [(VexProduct(target="ABC:4.2", package=f"{PACKAGE[:-1]}1"),)]
+    assert len(mistakes) == 1
+
+
+def test_an_unknown_status_of_a_version_is_named():
+    affects = [{"ref": PACKAGE, "versions": [{"version": "1", "status": "fixed"}]}]
+    statements, mistakes, _ = left_out(vulnerability(affects=affects), subject=None)
+    assert [each.status for each in statements] == [VexStatus.UNDER_INVESTIGATION]
+    assert len(mistakes) == 1
+
+
+@pytest.mark.parametrize("state", ["not_affected", "exploitable"])
+def test_a_product_by_cpe_alone_is_a_note(state):
+    affects = [{"ref": "cpe:2.3:a:openssl:openssl:1.1.1:*:*:*:*:*:*:*"}]
+    assert left_out(vulnerability(state, affects=affects))[0] == []
+    statements, mistakes, notes = left_out(vulnerability(state, affects=[*affects, {"ref": PACKAGE}]), subject=None)
+    assert [each.products for each in statements] == [(VexProduct(package=PACKAGE),)]
+    assert (mistakes, len(notes)) == ([], 1)
+
+
+def test_a_reference_to_another_document_is_noted():
+    _, mistakes, notes = left_out(vulnerability(ref="urn:cdx:11111111-395b-41f5-a30f-a58921a69b79/1#product-ABC"))
+    assert (mistakes, len(notes)) == ([], 1)
+
+
+def test_a_group_is_part_of_the_name():
+    babel = {"type": "library", "bom-ref": "b", "group": "@babel", "name": "core", "version": "7"}
+    assert products("b", components=[babel], subject=None) == [VexProduct(package="@babel/core", version="7")]
+
+
+def test_xml_says_the_same():
+    data = f"""<?xml version="1.0"?><bom xmlns="http://cyclonedx.org/schema/bom/1.5" serialNumber="urn:uuid:{SERIAL}">
+      <metadata><timestamp>2026-01-01T00:00:00Z</timestamp></metadata>
+      <vulnerabilities><vulnerability><id>CVE-2020-1</id>
+        <analysis><state>not_affected</state><justification>code_not_present</justification>
+          <responses><response>will_not_fix</response></responses><detail>so it is</detail></analysis>
+        <affects><target><ref>{PACKAGE}</ref><versions>
+          <version><range>vers:maven/&gt;=1</range><status>unaffected</status></version></versions></target></affects>
+      </vulnerability></vulnerabilities></bom>"""
+    found = vex.parse(data.encode(), "v.xml")
+    assert found.problems == found.mistakes == found.notes == []
+    affects = [{"ref": PACKAGE, "versions": [{"range": "vers:maven/>=1", "status": "unaffected"}]}]
+    analysis = {"justification": "code_not_present", "detail": "so it is"}
+    [expected] = read(vulnerability(affects=affects, analysis=analysis), subject=None)
+    assert found.statements == [msgspec.structs.replace(expected, source=f"v.xml (urn:uuid:{SERIAL})")]
 
 
 def test_without_affects_it_is_about_the_subject():
@@ -150,17 +248,56 @@ def test_findings_without_analysis_are_passed_over():
 @pytest.mark.parametrize(
     "wrong",
     [
-        document(vulnerability("not_afected")),
-        document(vulnerability(analysis={"justification": "component_not_present"})),
-        document(vulnerability(analysis={"lastUpdated": "now"})),
-        document(vulnerability(id="")),
-        document(vulnerability(affects=[]), subject=None),
-        document(vulnerability(), version="1.3"),
-        document({"id": "CVE-2020-1"}),
-        document(vulnerabilities=[{"affects": [{}]}]),
+        vulnerability("not_afected"),
+        vulnerability(id=""),
+        vulnerability(affects=[{}]),
+        vulnerability(affects="product"),
+        {"id": 1, "analysis": {"state": "resolved"}},
+        "CVE-2020-1",
     ],
 )
-def test_what_is_wrong_with_some(wrong):
+def test_what_is_wrong_with_a_vulnerability_stops_no_other(wrong):
+    statements, mistakes, _ = left_out(wrong, vulnerability(id="CVE-2020-2"))
+    assert [each.ids for each in statements] == [("CVE-2020-2",)]
+    [message] = mistakes
+    assert message.startswith("vulnerability 1")
+
+
+@pytest.mark.parametrize("analysis", [{"justification": "component_not_present"}, {"lastUpdated": "now"}])
+def test_a_statement_that_holds_with_less_than_it_says(analysis):
+    statements, mistakes, _ = left_out(vulnerability(analysis=analysis))
+    assert [(each.justification, each.timestamp) for each in statements] == [("", "2026-01-01T00:00:00Z")]
+    assert len(mistakes) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        document(vulnerability(affects=[]), subject=None),
+        document({"id": "CVE-2020-1"}),
+        document(),
+        document(vulnerability(), metadata={"timestamp": 7}),
+        document(vulnerability(), metadata={"timestamp": "now"}),
+        document(vulnerability(), components="none"),
+    ],
+)
+def test_a_document_that_says_little_stops_nothing(said):
+    found = vex.parse(said, "v.json")
+    assert found.problems == []
+    assert len(found.mistakes) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        document(vulnerability(), version="1.3"),
+        document(vulnerabilities=None),
+        document(vulnerabilities={}),
+        b'<bom xmlns="http://cyclonedx.org/schema/bom/1.3"><components/></bom>',
+        b"<html/>",
+    ],
+)
+def test_what_is_no_vex_document(wrong):
     found = vex.parse(wrong, "v.json")
     assert len(found.problems) == 1
     assert found.statements == []

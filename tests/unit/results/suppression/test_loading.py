@@ -68,7 +68,7 @@ def test_every_mistake_of_every_file_at_once(tmp_path):
         tmp_path,
         "{rules: ignore.yaml, vex: [none.json, 'none/*.json', bad.json, empty.json]}",
         ignore_yaml="ignore:\n- {id: '*', reason: x}\n- {id: CVE-2020-1}\n",
-        bad_json=openvex(status="nope"),
+        bad_json='{"@context": "https://openvex.dev/ns"}',
         empty_json="",
     )
     with pytest.raises(SourceError) as raised:
@@ -83,6 +83,25 @@ def test_every_mistake_of_every_file_at_once(tmp_path):
         ("bad.json", 0),
         ("empty.json", 0),
     ]
+
+
+def test_mistakes_of_single_statements_are_notes_and_the_run_starts(tmp_path, caplog):
+    config = configure(
+        tmp_path, "{vex: [bad.json, good.json]}", bad_json=openvex("bad", status="nope"), good_json=openvex("good")
+    )
+    plan = sdk.make_plan(config, scans=("root-user",), offline=True)
+    assert [each.source for each in plan.suppression.statements] == ["good.json (good)"]
+    [note] = plan.suppression.notes
+    assert note.startswith("bad.json (bad): statement 1 (CVE-2020-1)")
+    assert any(note in message for message in caplog.messages)
+
+
+def test_the_notes_of_a_document_are_bounded(tmp_path):
+    statements = [{"vulnerability": "CVE-2020-1", "status": "nope"}] * 1000
+    text = json.dumps({"@context": "https://openvex.dev/ns/v0.2.0", "statements": statements})
+    notes = load(configure(tmp_path, "{vex: [a.json]}", a_json=text)).notes
+    assert len(notes) == 21
+    assert "980 more" in notes[-1]
 
 
 def test_a_missing_ignore_file(tmp_path):

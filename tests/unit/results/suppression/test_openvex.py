@@ -29,14 +29,15 @@ def document(*statements, **fields):
 
 def read(*statements, **fields):
     found = vex.parse(document(*statements, **fields), "v.json")
-    assert found.problems == []
+    assert found.problems == found.mistakes == found.notes == []
     return found.statements
 
 
 def mistakes(*statements, **fields):
     found = vex.parse(document(*statements, **fields), "v.json")
-    assert all(problem.file == "v.json" for problem in found.problems)
-    return [problem.message for problem in found.problems]
+    assert found.problems == []
+    assert all(mistake.file == "v.json" for mistake in found.mistakes)
+    return [mistake.message for mistake in found.mistakes]
 
 
 def test_a_statement():
@@ -116,22 +117,73 @@ def test_times_come_down_from_the_document():
         {"status": "not_affected"},
         {"status": "not_affected", "impact_statement": " "},
         {"status": "not_afected"},
-        {"status": "not_affected", "justification": "code_not_present"},
         {"products": None},
         {"products": []},
         {"products": [{}]},
         {"vulnerability": {}},
         {"vulnerability": {"@id": "https://example.org/"}},
-        {"timestamp": "yesterday"},
+        {"products": ["pkg:npm"]},
+        {"products": "pkg:npm/x"},
+        {"products": [IMAGE], "subcomponents": ["pkg:npm"]},
+        {"vulnerability": None},
+        {"status": None},
+        {"status": 1},
     ],
 )
 def test_what_a_statement_must_say(fields):
-    [message] = mistakes(statement(), statement(**fields))
-    assert message.startswith("statement 2 ")
+    """The others of the document hold, and the run starts."""
+    found = vex.parse(document(statement(), statement(**fields), statement()), "v.json")
+    assert found.problems == []
+    assert len(found.statements) == 2
+    [mistake] = found.mistakes
+    assert mistake.message.startswith("statement 2")
+
+
+def test_a_time_that_is_none_is_that_of_the_document():
+    found = vex.parse(document(statement(timestamp="yesterday")), "v.json")
+    assert len(found.mistakes) == 1
+    assert [each.timestamp for each in found.statements] == ["2026-01-01T00:00:00Z"]
+
+
+def test_a_justification_in_other_words_is_why():
+    found = vex.parse(document(statement(status="not_affected", justification="code_not_present")), "v.json")
+    [said] = found.statements
+    assert (said.status, said.justification, said.detail) == (VexStatus.NOT_AFFECTED, "", "code_not_present")
+    assert len(found.mistakes) == 1
+
+
+def test_words_in_other_letters():
+    [found] = read(statement(status="Not Affected", justification="Component_Not_Present"))
+    assert (found.status, found.justification) == (VexStatus.NOT_AFFECTED, "component_not_present")
+
+
+@pytest.mark.parametrize(
+    "products",
+    [
+        ["cpe:2.3:a:openssl:openssl:1.1.1:*:*:*:*:*:*:*"],
+        [{"@id": "cpe:/a:openssl:openssl:1.1.1"}],
+        [{"identifiers": {"cpe23": "cpe:2.3:a:openssl:openssl:1.1.1:*:*:*:*:*:*:*"}}],
+        [{"@id": IMAGE, "subcomponents": [{"identifiers": {"cpe23": "cpe:2.3:a:openssl:openssl:1.1.1"}}]}],
+    ],
+)
+@pytest.mark.parametrize("status", ["fixed", "affected"])
+def test_a_product_by_cpe_alone_is_a_note(products, status):
+    found = vex.parse(document(statement(status=status, products=products)), "v.json")
+    assert found.statements == found.problems == found.mistakes == []
+    assert len(found.notes) == 1
+    both = vex.parse(document(statement(status=status, products=[*products, PACKAGE])), "v.json")
+    assert [each.products for each in both.statements] == [(VexProduct(package=PACKAGE),)]
+    assert len(both.notes) == 1
+
+
+def test_a_document_without_statements_stops_nothing():
+    found = vex.parse(document(), "v.json")
+    assert found.problems == found.statements == []
+    assert len(found.mistakes) == 1
 
 
 def test_every_mistake_at_once():
-    assert len(mistakes(statement(status="nope"), statement(products=[], timestamp="x"), statement())) == 3
+    assert len(mistakes(statement(status="nope"), statement(products=[]), statement(timestamp="x"))) == 3
     [message] = mistakes(statement(status="not_afected"))
     assert "'not_affected'" in message
 
@@ -152,9 +204,8 @@ def test_statements_that_suppress_nothing_may_leave_much_out():
         b"\xff",
         b"<bom/>",
         b"[" * 100_000,
-        document(),
         json.dumps({"@context": "https://openvex.dev/ns"}).encode(),
-        json.dumps({"@context": "https://openvex.dev/ns", "statements": [{"status": 1}]}).encode(),
+        json.dumps({"@context": "https://openvex.dev/ns", "statements": {}}).encode(),
         json.dumps({"document": {"category": "csaf_vex", "csaf_version": "2.0"}}).encode(),
         json.dumps({"payloadType": "application/vnd.in-toto+json"}).encode(),
     ],
