@@ -133,12 +133,14 @@ class ClusterSource(Section):
         namespaces: names, globs or `/regular expressions/`; one of them must match the whole name.
         exclude: namespaces to leave out, written likewise.
         skip_label: `key` or `key=value`; pods, workloads and namespaces that carry it are left out.
+        allow_skip: whether they are, by that label or the annotation; otherwise the wish is noted, and not heeded.
     """
 
     contexts: tuple[Text, ...] = ()
     namespaces: Annotated[tuple[Pattern, ...], Field(min_length=1)] = ("*",)
     exclude: tuple[Pattern, ...] = ()
     skip_label: Annotated[str, Field(pattern=r"^[A-Za-z0-9./_-]+(=[A-Za-z0-9._-]*)?$")] = "scanmatrix/skip"
+    allow_skip: bool = True
 
 
 class RegistrySource(Section):

@@ -118,12 +118,15 @@ def make_table(
     return table
 
 
+# Workloads that are printed of one target.
+_WORKLOADS = 10
 _STYLES = {"x": "bold green", "ok": "green", "failed": "bold red", "skipped": "yellow", "suspect": "bold red"}
 
 
 def print_plan(plan: Plan) -> None:
     """The matrix: a row per target, a column per scan, `x` where a cell runs and why not where it does not."""
     from orchestrator.model import Decision
+    from orchestrator.results.naming import remarks
 
     scans = [scan.name for scan in plan.scans]
     marks: dict[str, dict[str, str]] = {}
@@ -135,19 +138,22 @@ def print_plan(plan: Plan) -> None:
     for target in plan.targets:
         of_target = marks.get(target.id, {})
         note = f" ({target.platform})" if several and not target.is_repository else ""
-        names = names_of((name.reference for name in target.names), note)
+        references = names_of((name.reference for name in target.names), note)
+        names = [*references, *_indented(target.workloads)]
         # One reason for the whole row is said once, under the name, not in every column.
         reasons = set(of_target.values()) - {"x"}
         if target.error and len(reasons) == 1:
             rows.append([[*names, f"  {target.error}"], *("fail" if scan in of_target else "" for scan in scans)])
         else:
             # One cell, but each of the image's names gets its result.
-            every = ["x" for _ in names]
+            every = ["x" for _ in references]
             found = (of_target.get(scan, "") for scan in scans)
             rows.append([names, *(every if mark == "x" else mark for mark in found)])
     print_table(f"Plan {plan.run}", ["Target", *scans], rows)
     for passed_over in dict.fromkeys(note for target in plan.targets for note in target.passed_over):
         say(f"passed over: {passed_over}")
+    for remark in remarks({target.id: target.names for target in plan.targets}):
+        say(f"note: {remark}")
     say(budget_line(plan))
 
 
@@ -167,9 +173,18 @@ def budget_line(plan: Plan) -> str:
 
 def print_ledger(ledger: Ledger) -> None:
     """Every cell and how it ended; how many components it has, where a scan wrote a BOM."""
+    from orchestrator.results.naming import remarks
+
     columns = ["Target", "Scan", "Outcome", "Findings", "Components", "Why"]
     rows: list[list[Cell]] = [
-        [names_of(row.references), row.scan, _outcome(row), _count(row.findings), _count(row.components), _why(row)]
+        [
+            [*names_of(row.references), *_indented(row.workloads)],
+            row.scan,
+            _outcome(row),
+            _count(row.findings),
+            _count(row.components),
+            _why(row),
+        ]
         for row in ledger.rows
     ]
     if all(row.components is None for row in ledger.rows):
@@ -178,6 +193,8 @@ def print_ledger(ledger: Ledger) -> None:
         for line in rows:
             del line[where]
     print_table(f"Ledger of {ledger.run}", columns, rows, right=frozenset({"Findings", "Components"}))
+    for remark in remarks(ledger.names):
+        say(f"note: {remark}")
 
 
 def _count(number: int | None) -> str:
@@ -188,6 +205,13 @@ def names_of(references: Iterable[str], note: str = "") -> list[str]:
     """Every name of a target once, a line each; archives below the working directory without the way there."""
     here = f"{Path.cwd()}{os.sep}"
     return [f"{reference.removeprefix(here)}{note}" for reference in dict.fromkeys(references)]
+
+
+def _indented(workloads: Sequence[str]) -> list[str]:
+    """What runs a target, below its names."""
+    from orchestrator.results.naming import first
+
+    return [f"  {each}" for each in first(workloads, _WORKLOADS)]
 
 
 def _outcome(row: LedgerRow) -> str:

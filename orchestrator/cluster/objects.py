@@ -173,12 +173,32 @@ class ContainerState(_Object, frozen=True):
     terminated: Terminated | None = None
 
 
+class ImageVolumeStatus(_Object, frozen=True):
+    """What a node found for an image that is mounted as a volume (KEP-5365); `image_ref` is like an `image_id`."""
+
+    image_ref: str = ""
+
+
+class VolumeStatus(_Object, frozen=True):
+    """What a node says of a mounted volume; `image` only where it is one."""
+
+    image: ImageVolumeStatus | None = None
+
+
+class MountStatus(_Object, frozen=True):
+    """A volume as it is mounted into a container (`VolumeMountStatus`)."""
+
+    name: str = ""
+    volume_status: VolumeStatus | None = None
+
+
 class ContainerStatus(_Object, frozen=True):
     """State of one container of a pod.
 
     Attributes:
         image: as the pod asks for it.
         image_id: of the image that was found for it; empty when the container was never made.
+        volume_mounts: its volumes, where its node reports them.
     """
 
     name: str
@@ -186,6 +206,7 @@ class ContainerStatus(_Object, frozen=True):
     last_state: ContainerState = ContainerState()
     image: str = ""
     image_id: str = msgspec.field(default="", name="imageID")
+    volume_mounts: tuple[MountStatus, ...] = ()
 
 
 class Condition(_Object, frozen=True):
@@ -216,12 +237,31 @@ class PodContainer(_Object, frozen=True):
     image: str = ""
 
 
-class PodSpec(_Object, frozen=True):
-    """`spec` of a pod: its containers, those that start it, and those that were put into it to look at it."""
+class ImageVolume(_Object, frozen=True):
+    """An image whose files are mounted (KEP-4639)."""
 
+    reference: str = ""
+
+
+class PodVolume(_Object, frozen=True):
+    """A volume as its pod asks for it; `image` only where it is one."""
+
+    name: str
+    image: ImageVolume | None = None
+
+
+class PodSpec(_Object, frozen=True):
+    """`spec` of a pod: its containers, those that start it, and those that were put into it to look at it.
+
+    Attributes:
+        node_name: the node that runs it; empty while none does.
+    """
+
+    node_name: str = ""
     containers: tuple[PodContainer, ...] = ()
     init_containers: tuple[PodContainer, ...] = ()
     ephemeral_containers: tuple[PodContainer, ...] = ()
+    volumes: tuple[PodVolume, ...] = ()
 
 
 class Pod(_Object, frozen=True):
@@ -230,6 +270,34 @@ class Pod(_Object, frozen=True):
     metadata: Metadata
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
+
+
+class NodeInfo(_Object, frozen=True):
+    """What a node's kubelet says of its machine, in the words of Go (`GOOS`, `GOARCH`)."""
+
+    operating_system: str = ""
+    architecture: str = ""
+
+
+class MachineStatus(_Object, frozen=True):
+    """`status` of a node; `node_info` is empty where only the metadata was asked for."""
+
+    node_info: NodeInfo = NodeInfo()
+
+
+class Machine(_Object, frozen=True):
+    """A node of the cluster."""
+
+    metadata: Metadata
+    status: MachineStatus = MachineStatus()
+
+    @property
+    def platform(self) -> str:
+        """`os/architecture`, by its kubelet or by the labels that the kubelet gives it; empty where neither says so."""
+        info, labels = self.status.node_info, self.metadata.labels
+        system = info.operating_system or labels.get("kubernetes.io/os", "")
+        architecture = info.architecture or labels.get("kubernetes.io/arch", "")
+        return f"{system or 'linux'}/{architecture}" if architecture else ""
 
 
 class Involved(_Object, frozen=True):

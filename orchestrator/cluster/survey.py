@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
 from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError
 from orchestrator.cluster.lists import pages, watch
-from orchestrator.cluster.objects import Described, Metadata, Owner, Pod
+from orchestrator.cluster.objects import Described, Machine, Metadata, Owner, Pod
 from orchestrator.cluster.transport import JSON, Connection
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ class Survey:
         """One namespace; with its name alone where we may not read it."""
         try:
             return self._one(f"{_CORE}/namespaces/{name}")
-        except ForbiddenError:
+        except ForbiddenError as error:
+            _log.warning("namespace %s may not be read, so its labels and annotations are not known: %s", name, error)
             return Metadata(name=name)
 
     def pods(self, namespace: str = "") -> Iterator[tuple[list[Pod], str]]:
@@ -105,6 +107,28 @@ class Survey:
         query = {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
         for page in pages(self._connection, _pods(namespace), limit=_PAGE, query=query):
             yield [msgspec.json.decode(item, type=Pod) for item in page.items], page.metadata.resource_version
+
+    def platforms(self) -> dict[str, str]:
+        """`os/architecture` of every node by its name, of those whose metadata says so.
+
+        Raises:
+            ForbiddenError: we may not list them.
+        """
+        found: dict[str, str] = {}
+        for page in pages(self._connection, f"{_CORE}/nodes", limit=_PAGE, accept=_PARTIAL.format("List")):
+            machines = (msgspec.json.decode(item, type=Machine) for item in page.items)
+            found |= {each.metadata.name: each.platform for each in machines if each.platform}
+        return found
+
+    def platform(self, node: str) -> str:
+        """The same of one node, which is asked for whole; empty where it does not say.
+
+        Raises:
+            ForbiddenError: we may not read it.
+            ObjectNotFoundError: it is gone.
+        """
+        data = self._connection.request("GET", f"{_CORE}/nodes/{quote(node, safe='')}")
+        return msgspec.json.decode(data, type=Machine).platform
 
     def watch_pods(self, version: str, namespace: str = "", *, seconds: int = 240) -> Iterator[tuple[str, Pod]]:
         """Changes of pods after a resource version; see `orchestrator.cluster.lists.watch`."""

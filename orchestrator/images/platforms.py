@@ -68,6 +68,23 @@ def completed(platform: Platform, wanted: Sequence[Platform]) -> Platform:
     return Platform(os=platform.os, architecture=like.architecture, variant=like.variant)
 
 
+def runnable(machine: Platform) -> tuple[Platform, ...]:
+    """The platforms whose images a machine runs, the best first.
+
+    As `platforms.Only` of containerd has it, by which the kubelet's images are chosen: 64-bit x86 also runs 386, 64-bit
+    ARM also 32-bit ARM, and 32-bit ARM the older variants. A machine that does not say its variant is taken for ARMv7.
+    """
+    best = normalise(machine)
+    if best.architecture == "amd64":
+        return best, Platform(os=best.os, architecture="386")
+    if best.architecture == "arm64":
+        return best, *(Platform(os=best.os, architecture="arm", variant=f"v{version}") for version in (8, 7, 6, 5))
+    if best.architecture == "arm":
+        older = (f"v{version}" for version in (8, 7, 6, 5))
+        return best, *(Platform(os=best.os, architecture="arm", variant=one) for one in older if one < best.variant)
+    return (best,)
+
+
 def choose(wanted: Iterable[Platform], offered: Sequence[tuple[Platform, T]]) -> list[T]:
     """Of what is offered, the best for each wanted platform, each at most once.
 

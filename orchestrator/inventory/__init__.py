@@ -138,8 +138,7 @@ def merge(
     merged: dict[tuple[object, ...], Entry] = {}
     for entry in entries:
         wanted = _written_out(entry.scans, every[entry.kind])
-        said = (entry.kind, entry.local, entry.reference, entry.ref, entry.owner, entry.error)
-        key = (*said, frozenset(entry.labels.items()))
+        key = entry.said
         first = merged.get(key)
         if first is not None and first.scans != wanted:
             usual = default[entry.kind]

@@ -35,6 +35,9 @@ CONTACT = "scanmatrix/contact"
 #: All of them.
 KEYS = (SKIP, SCANS, MAX_LIFETIME, OWNER, CONTACT)
 
+#: Who may say something, the nearest first.
+LEVELS = ("pod", "workload", "namespace")
+
 _TRUTH = {"true": True, "yes": True, "1": True, "": True, "false": False, "no": False, "0": False}
 _LONGEST = 256
 
@@ -44,6 +47,7 @@ class Wishes(Document, frozen=True):
 
     Attributes:
         skip: leave the image out.
+        asked_by: the level that asks for that; empty where none does.
         scans: names of scans, `*` for all; empty for the default.
         max_lifetime: how old the image may be, as a duration such as `30d`; empty for the default.
         owner: who answers for it.
@@ -51,6 +55,7 @@ class Wishes(Document, frozen=True):
     """
 
     skip: bool = False
+    asked_by: str = ""
     scans: tuple[str, ...] = ()
     max_lifetime: str = ""
     owner: str = ""
@@ -61,7 +66,7 @@ def wishes(levels: Sequence[Mapping[str, str]], scans: tuple[str, ...], where: s
     """What the annotations of a pod, its workload and its namespace ask for.
 
     Args:
-        levels: annotations, the nearest first.
+        levels: annotations of each of `LEVELS`.
         scans: names of every scan there is.
         where: whose they are, for warnings.
     """
@@ -69,8 +74,11 @@ def wishes(levels: Sequence[Mapping[str, str]], scans: tuple[str, ...], where: s
     def nearest(key: str) -> str | None:
         return next((level[key].strip() for level in levels if key in level), None)
 
+    skip = _truth(nearest(SKIP), where)
+    named = next((name for name, level in zip(LEVELS, levels, strict=False) if SKIP in level), "")
     return Wishes(
-        skip=_truth(nearest(SKIP), where),
+        skip=skip,
+        asked_by=named if skip else "",
         scans=_scans(nearest(SCANS) or "", scans, where),
         max_lifetime=_duration(nearest(MAX_LIFETIME) or "", where),
         owner=(nearest(OWNER) or "")[:_LONGEST],

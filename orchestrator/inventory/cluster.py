@@ -33,8 +33,8 @@ def read_cluster(source: TargetSource, context: Context) -> list[Entry]:
             with closing(Landscape(section, name, context.scans)) as landscape:
                 for image in landscape.images():
                     entry = as_entry(image, source)
-                    # Many pods run the same: one line is enough for all of them.
-                    entries.setdefault((entry.reference, entry.origin, entry.scans, entry.owner), entry)
+                    # Many pods of a workload run the same, and say the same: one line is enough for all of them.
+                    entries.setdefault((entry.said, entry.origin, entry.scans), entry)
         except (NoClusterError, ForbiddenError, ObjectNotFoundError, RejectedError) as error:
             raise SourceUnavailableError(f"{where}: {error}") from error
         except (UnreachableError, ExpiredError) as error:
@@ -49,6 +49,7 @@ def as_entry(image: RunningImage, source: TargetSource) -> Entry:
         labels.NAMESPACE: image.namespace,
         labels.WORKLOAD: image.workload,
         labels.CONTAINER: image.container,
+        labels.VOLUME: image.volume,
         labels.CONTACT: image.contact,
         labels.MAX_LIFETIME: image.max_lifetime,
     }
@@ -58,4 +59,8 @@ def as_entry(image: RunningImage, source: TargetSource) -> Entry:
         owner=image.owner or source.owner,
         labels=source.labels | {key: value for key, value in said.items() if value},
         origin=f"{image.cluster}/{image.namespace}/{image.workload}",
+        platform=image.platform,
+        skip=image.skip,
+        note=image.note,
+        listed=bool(image.volume),  # a volume may hold any artifact
     )

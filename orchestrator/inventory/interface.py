@@ -9,10 +9,11 @@ import msgspec
 
 from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.images.allowance import Allowance
-from orchestrator.model import LISTING_BUDGET, PLANNING_BUDGET, Document, Limits, ReadBudget, TargetKind
+from orchestrator.model import LISTING_BUDGET, PLANNING_BUDGET, Document, Limits, Platform, ReadBudget, TargetKind
 from orchestrator.yaml_source import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from pathlib import Path
 
     from orchestrator.sections import Cache, TargetSource
@@ -36,8 +37,11 @@ class Entry(Document, frozen=True):
         kind: an image (an archive is one, too) or a source repository.
         ref: branch, tag or full commit of a repository; empty for an image.
         error: why it is not to be looked up, but fails: what its source says of it cannot be.
-        listed: whether a registry's list has it, rather than that somebody named it: what is no image is no trouble
-            then.
+        listed: whether a registry's list has it, or a pod mounts it, rather than that somebody named it as an image:
+            what is no image is no trouble then.
+        platform: of the machine that runs the image; None where no machine is known, for those of the configuration.
+        skip: who asked that it be left out, and how; empty for nobody.
+        note: what else people should know of how it is planned, a sentence.
     """
 
     reference: str
@@ -50,6 +54,16 @@ class Entry(Document, frozen=True):
     ref: str = ""
     error: str = ""
     listed: bool = False
+    platform: Platform | None = None
+    skip: str = ""
+    note: str = ""
+
+    @property
+    def said(self) -> tuple[Hashable, ...]:
+        """All that it says, but for its scans and where it stands: entries that say the same are one name."""
+        apart = {"scans", "origin", "labels", "listed"}
+        fields = (name for name in self.__struct_fields__ if name not in apart)
+        return (*(getattr(self, name) for name in fields), frozenset(self.labels.items()))
 
     @property
     def name(self) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from orchestrator.cluster.errors import ExpiredError, ForbiddenError, UnreachableError
 from orchestrator.cluster.survey import Survey
-from orchestrator.inventory.annotations import KEYS, Wishes, wishes
+from orchestrator.inventory.annotations import KEYS, LEVELS, SKIP, Wishes, wishes
+from orchestrator.inventory.left_out import LeftOut
+from orchestrator.inventory.machines import Machines
 from orchestrator.inventory.patterns import is_meant, scopes
-from orchestrator.inventory.running import RunningImage, images
+from orchestrator.inventory.running import RunningImage, images, mounted
 from orchestrator.kit.guarding import InternalError, guarded
 
 if TYPE_CHECKING:
@@ -26,8 +28,22 @@ _LISTINGS = 3
 _WATCH = 60
 _SHORTEST_WATCH = 0.2
 _RIGHTS = "bind the ClusterRole `scanmatrix-inventory` to this user, or leave it out"
-# Containers and references by the pod's uid: what a pod was known to run.
+# Places in a pod and references by its uid: what a pod was known to run.
 _Seen: TypeAlias = "dict[str, set[tuple[str, str]]]"
+
+
+class _Found(NamedTuple):
+    """An image of a pod, in a container or as a volume."""
+
+    container: str
+    volume: str
+    reference: str
+    digest: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What makes it another image of the pod."""
+        return self.container or f"volume {self.volume}", self.reference
 
 
 class Landscape:
@@ -46,6 +62,7 @@ class Landscape:
         self._source = source
         self._scopes = scopes(source)
         self._survey = Survey(context)
+        self._machines = Machines(self._survey)
         self._scans = scans
         self._namespaces: dict[str, Metadata] = {}
         self._wished: dict[tuple[str | None, ...], Wishes] = {}
@@ -62,20 +79,21 @@ class Landscape:
             ObjectNotFoundError: there is no namespace of a name.
             ExpiredError: the list could not be had whole, several times.
         """
-        refused = []
+        refused, left_out = [], LeftOut(self._source)
         for scope in self._scopes:
             try:
-                yield from self._patient_list(scope)
+                yield from self._patient_list(scope, left_out)
             except ForbiddenError as error:
                 refused.append(f"namespace {scope or '*'}: {error}")
+        left_out.tell(self._survey.name)
         if refused:
             raise ForbiddenError("; ".join([*refused, _RIGHTS]))
 
-    def _patient_list(self, scope: str) -> Iterator[RunningImage]:
+    def _patient_list(self, scope: str, left_out: LeftOut) -> Iterator[RunningImage]:
         seen: _Seen = {}
         for left in reversed(range(_LISTINGS)):
             try:
-                yield from self._list(scope, seen)
+                yield from self._list(scope, seen, left_out)
             except ExpiredError:
                 if not left:
                     raise
@@ -104,13 +122,15 @@ class Landscape:
                 _log.warning("cluster %s: %s; listing its pods anew", self._survey.name, error)
                 stop.wait(1)
 
-    def _list(self, scope: str, seen: _Seen) -> Generator[RunningImage, None, str]:
+    def _list(self, scope: str, seen: _Seen, left_out: LeftOut | None = None) -> Generator[RunningImage, None, str]:
         """What runs now and is not known yet; returns the resource version to watch from."""
         self._namespaces = {scope: self._survey.namespace(scope)} if scope else self._survey.namespaces()
         there, version = set(), ""
         for pods, version in self._survey.pods(scope):  # noqa: B007 - the last one counts
             for pod in pods:
                 there.add(pod.metadata.uid)
+                if left_out is not None:
+                    left_out.see(pod)
                 yield from self._new(pod, seen)
         for gone in seen.keys() - there:
             del seen[gone]
@@ -133,32 +153,60 @@ class Landscape:
     def _new(self, pod: Pod, seen: _Seen) -> Iterator[RunningImage]:
         """Images of a pod that it was not known to run."""
         known = seen.setdefault(pod.metadata.uid, set())
-        found = [each for each in images(pod) if each[:2] not in known]
-        if not found or not is_meant(pod.metadata.namespace, self._source):
+        if not is_meant(pod.metadata.namespace, self._source):
             return
-        known.update(each[:2] for each in found)
+        there = [
+            *(_Found(name, "", reference, digest) for name, reference, digest in images(pod)),
+            *(_Found("", name, reference, digest) for name, reference, digest in mounted(pod)),
+        ]
+        found = [each for each in there if each.place not in known]
+        if not found:
+            return
+        known.update(each.place for each in found)
         namespace = self._namespace(pod.metadata.namespace)
         workload = self._survey.workload(pod.metadata, pod.metadata.namespace if self._scopes != ("",) else "")
-        if any(self._is_labelled(labels) for labels in (pod.metadata.labels, workload.labels, namespace.labels)):
-            return
-        levels = (pod.metadata.annotations, workload.annotations, namespace.annotations)
-        wished = self._wishes(levels, f"{self._survey.name}/{namespace.name}/{workload.kind}/{workload.name}")
-        if wished.skip:
-            return
-        for container, reference, digest in found:
+        spelt = f"{workload.kind}/{workload.name}"
+        where = f"{self._survey.name}/{namespace.name}/{spelt}"
+        wished = self._wishes((pod.metadata.annotations, workload.annotations, namespace.annotations), where)
+        asked = self._asked((pod.metadata.labels, workload.labels, namespace.labels), wished, where)
+        platform, unknown = self._machines.platform(pod.spec.node_name)
+        heeded = self._source.allow_skip
+        unheeded = f"{asked}, which targets.cluster.allowSkip forbids" if asked and not heeded else ""
+        for each in found:
             yield RunningImage(
-                reference=reference,
-                digest=digest,
+                reference=each.reference,
+                digest=each.digest,
                 cluster=self._survey.name,
                 namespace=namespace.name,
-                workload=f"{workload.kind}/{workload.name}",
-                container=container,
+                workload=spelt,
+                container=each.container,
+                volume=each.volume,
                 pod=pod.metadata.name,
                 scans=wished.scans,
                 owner=wished.owner,
                 contact=wished.contact,
                 max_lifetime=wished.max_lifetime,
+                platform=platform,
+                skip=asked if heeded else "",
+                note="; ".join(filter(None, (unheeded, unknown))),
             )
+
+    def _asked(self, labels: tuple[dict[str, str], ...], wished: Wishes, where: str) -> str:
+        """Who asks that an image be left out, and by which label or annotation; empty for nobody.
+
+        A pod is named by what it belongs to, because its own name is another one after each roll-out.
+        """
+        labelled = next((level for level, has in zip(LEVELS, labels, strict=True) if self._is_labelled(has)), "")
+        level = labelled or wished.asked_by
+        if not level:
+            return ""
+        who = {
+            "pod": f"a pod of {where}",
+            "workload": f"the workload {where}",
+            "namespace": f"the namespace {where.rsplit('/', 2)[0]}",
+        }
+        key = f"label {self._source.skip_label}" if labelled else f"annotation {SKIP}"
+        return f"the {key} of {who[level]} asks to leave it out"
 
     def _wishes(self, levels: tuple[dict[str, str], ...], where: str) -> Wishes:
         """Once for all pods of a workload that say the same, so that a mistake is reported once.

@@ -1,16 +1,16 @@
-"""The images that a pod runs, by the digest that its node reports."""
+"""The images that a pod runs or mounts, by the digest that its node reports."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from orchestrator.model import Document
+from orchestrator.model import Document, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.cluster.objects import Pod
+    from orchestrator.cluster.objects import ContainerStatus, Pod, PodContainer
 
 # `docker-pullable://` and the like, as older container runtimes put before an image id.
 _SCHEME = re.compile(r"^[a-z0-9+.-]+://")
@@ -19,7 +19,7 @@ _TAG = re.compile(r":(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})$")
 
 
 class RunningImage(Document, frozen=True):
-    """An image in a container of a pod.
+    """An image in a container of a pod, or mounted as a volume.
 
     Attributes:
         reference: with the digest its node reports: `docker.io/library/nginx:1.27@sha256:…`; as its pod asks for it,
@@ -28,12 +28,16 @@ class RunningImage(Document, frozen=True):
         cluster: its context's name.
         namespace: of the pod.
         workload: what the pod belongs to: `Deployment/shop`.
-        container: name in the pod.
+        container: name in the pod; empty for a volume.
         pod: name of the pod.
         scans: names of scans that are asked for; empty for the default.
         owner: who answers for it.
         contact: where to reach them.
         max_lifetime: how old it may be, as a duration; empty for the default.
+        volume: name of the pod's volume that it is mounted as; empty for a container.
+        platform: of the node that runs it; None where that is not known, which `note` then says.
+        skip: who asked that it be left out, and how; empty for nobody.
+        note: what else people should know of it.
     """
 
     reference: str
@@ -47,6 +51,10 @@ class RunningImage(Document, frozen=True):
     owner: str = ""
     contact: str = ""
     max_lifetime: str = ""
+    volume: str = ""
+    platform: Platform | None = None
+    skip: str = ""
+    note: str = ""
 
 
 def images(pod: Pod) -> Iterator[tuple[str, str, str]]:
@@ -54,6 +62,42 @@ def images(pod: Pod) -> Iterator[tuple[str, str, str]]:
 
     What still waits for its image is left out: nothing of it runs yet. What ran and ended (an init container) counts.
     """
+    for container, found in _containers(pod):
+        if found is None or not _has_started(found):
+            continue
+        reference = pinned(container.image or found.image, found.image_id)
+        if reference:
+            yield container.name, reference, reference.partition("@")[2]
+
+
+def mounted(pod: Pod) -> Iterator[tuple[str, str, str]]:
+    """Volume, reference and digest of every image that is mounted as a volume (KEP-4639).
+
+    A node mounts all volumes before it starts the first container. The digest is the one that the node reports
+    (KEP-5365, Kubernetes 1.35); where it reports none, the pod's own, if it has one.
+    """
+    started = [found for _, found in _containers(pod) if found is not None and _has_started(found)]
+    if not started:
+        return
+    mounts = (mount for status in started for mount in status.volume_mounts if mount.volume_status)
+    reported = {mount.name: mount.volume_status.image for mount in mounts if mount.volume_status}
+    for volume in pod.spec.volumes:
+        if volume.image is not None and volume.image.reference.strip():
+            image = reported.get(volume.name)
+            reference = pinned(volume.image.reference, image.image_ref if image else "")
+            yield volume.name, reference, reference.partition("@")[2]
+
+
+def waiting(pod: Pod) -> Iterator[tuple[str, str]]:
+    """Containers that have not started yet, and why not in the words of Kubernetes (perhaps empty)."""
+    for container, found in _containers(pod):
+        if found is None or not _has_started(found):
+            state = found.state.waiting if found else None
+            yield container.name, state.reason if state else ""
+
+
+def _containers(pod: Pod) -> Iterator[tuple[PodContainer, ContainerStatus | None]]:
+    """All containers of a pod, each with its status."""
     spec, status = pod.spec, pod.status
     for containers, statuses in (
         (spec.init_containers, status.init_container_statuses),
@@ -62,12 +106,11 @@ def images(pod: Pod) -> Iterator[tuple[str, str, str]]:
     ):
         known = {each.name: each for each in statuses}
         for container in containers:
-            found = known.get(container.name)
-            if found is None or (not found.image_id and found.state.running is None):
-                continue
-            reference = pinned(container.image or found.image, found.image_id)
-            if reference:
-                yield container.name, reference, reference.partition("@")[2]
+            yield container, known.get(container.name)
+
+
+def _has_started(status: ContainerStatus) -> bool:
+    return bool(status.image_id) or status.state.running is not None
 
 
 def pinned(image: str, image_id: str) -> str:

@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from orchestrator.model.base import Document
+from orchestrator.model.labels import CLUSTER, NAMESPACE, WORKLOAD
 
 #: How the digest of a source repository's commit begins: `git:<full hash>`.
 COMMIT = "git:"
@@ -60,16 +61,28 @@ class Image(Document, frozen=True):
 class Name(Document, frozen=True):
     """One name under which a target is asked for; a target has several when tags share a digest.
 
+    What different sources, rows or workloads say of one reference are different names: none overwrites another.
+
     Attributes:
         reference: the normalised reference (`docker.io/library/ubuntu:20.04`), the path of a local archive, or the URL
             of a repository as it was asked for, with `#<ref>` unless that is HEAD.
         owner: who answers for it, from the source of targets.
-        labels: whatever else that source says of it (other CSV columns).
+        labels: whatever else that source says of it (other CSV columns; of what runs in a cluster, where).
+        skip: who asked, under this name, that it be left out; a cell is only when all its names ask so.
+        note: what else people should know of how it is planned, a sentence.
     """
 
     reference: str
     owner: str = ""
     labels: dict[str, str] = msgspec.field(default_factory=dict)
+    skip: str = ""
+    note: str = ""
+
+    @property
+    def workload(self) -> str:
+        """What runs it, `<cluster>/<namespace>/<kind>/<name>`; empty where no cluster does."""
+        parts = [self.labels.get(key, "") for key in (CLUSTER, NAMESPACE, WORKLOAD)]
+        return "/".join(parts) if all(parts) else ""
 
 
 class Target(Document, frozen=True):
@@ -107,6 +120,11 @@ class Target(Document, frozen=True):
     def reference(self) -> str:
         """The first of its names, for people."""
         return self.names[0].reference
+
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        """Everything that runs it in clusters, each once."""
+        return tuple(dict.fromkeys(name.workload for name in self.names if name.workload))
 
     @property
     def is_repository(self) -> bool:

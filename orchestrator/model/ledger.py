@@ -2,7 +2,10 @@
 
 from enum import StrEnum
 
+import msgspec
+
 from orchestrator.model.base import Document
+from orchestrator.model.image import Name
 from orchestrator.model.policy import Broken
 
 
@@ -47,6 +50,7 @@ class LedgerRow(Document, frozen=True):
         cell: id of the cell.
         references: every name of its target.
         owners: who answers for it, one per name, duplicates and blanks left out.
+        workloads: what runs it in clusters, `<cluster>/<namespace>/<kind>/<name>`; `Ledger.names` has all of each.
         outcome: ok, failed or skipped; `reason` says why when it is not ok.
         standing: of a skipped cell, the run whose result of it is still fresh; empty for none.
         findings: number of findings in its report; None unless ok.
@@ -86,6 +90,7 @@ class LedgerRow(Document, frozen=True):
     isolation: str = ""
     scanner_image: str = ""
     suspect: str = ""
+    workloads: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -112,6 +117,8 @@ class Ledger(Document, frozen=True):
 
     Attributes:
         partial: as the plan says.
+        names: every name of each target by its id, as the plan has them: whose it is, where it runs, who asked for
+            something else than the others.
     """
 
     run: str
@@ -120,6 +127,7 @@ class Ledger(Document, frozen=True):
     rows: tuple[LedgerRow, ...]
     verdict: Verdict = Verdict()
     partial: bool = False
+    names: dict[str, tuple[Name, ...]] = msgspec.field(default_factory=dict)
 
     def count(self, outcome: Outcome) -> int:
         """Number of cells that ended so."""

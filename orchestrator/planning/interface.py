@@ -27,6 +27,7 @@ class Located(Document, frozen=True):
         labels: what else was found out about it, for its names.
         artifact: whether `error` says that it is no container image, but something else that registries keep.
         passed_over: what was found beside it that is no image, a sentence each.
+        note: likewise, a sentence for people.
     """
 
     platform: Platform
@@ -40,6 +41,7 @@ class Located(Document, frozen=True):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     artifact: bool = False
     passed_over: tuple[str, ...] = ()
+    note: str = ""
 
 
 class RepositoryResolver(Protocol):
@@ -61,12 +63,13 @@ class RepositoryResolver(Protocol):
 class Resolver(Protocol):
     """Finds the images behind a reference; called from several threads at once."""
 
-    def __call__(self, reference: str, *, local: bool) -> tuple[Located, ...]:
+    def __call__(self, reference: str, *, local: bool, platform: Platform | None = None) -> tuple[Located, ...]:
         """Look a reference up for every wanted platform.
 
         Args:
             reference: as normalised by `images.reference`, or the path of a local archive.
             local: True for a path.
+            platform: of the machine that runs it: what it runs of the image is wanted, and nothing else.
 
         Returns:
             At least one answer; trouble is an answer with `error`, never an exception.

@@ -16,7 +16,7 @@ from orchestrator.images.allowance import Allowance
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry, scans_for
 from orchestrator.kit.guarding import guarded
-from orchestrator.model import Cache, Cell, Decision, Distrust, Plan, Scan, Target, TargetKind
+from orchestrator.model import Cache, Cell, Decision, Distrust, Name, Plan, Scan, Target, TargetKind
 from orchestrator.planning.allow import refusal
 from orchestrator.planning.budget import make_budget, make_waves, running, spell_bytes, unique_bytes
 from orchestrator.planning.interface import Past, PlanError, RepositoryResolver, Resolver
@@ -34,6 +34,8 @@ from orchestrator.sections import Scans
 _log = logging.getLogger(__name__)
 
 _ALL = "*"
+# Reasons that are named of a cell that is left out for several.
+_MOST_REASONS = 5
 _SEVERAL = {TargetKind.IMAGE: "images", TargetKind.REPOSITORY: "source repositories"}
 
 
@@ -136,6 +138,9 @@ def make_plan(
 def choose_scans(entry: Entry, configured: Scans, catalog: Mapping[str, Scan]) -> tuple[str, ...]:
     """The scans an entry asks for, `*` and the configured default expanded, each once; `*` is all that can read it.
 
+    Where none can, it is every scan there is: their cells are skipped, each with the reason, so that the target has a
+    row at all.
+
     Raises:
         PlanError: there is no scan of that name.
     """
@@ -143,7 +148,8 @@ def choose_scans(entry: Entry, configured: Scans, catalog: Mapping[str, Scan]) -
     for name in names:
         if name != _ALL and name not in catalog:
             raise PlanError(f"{entry.origin}: {unknown_scan(name, catalog)}")
-    return scans_for(entry.kind, catalog) if _ALL in names else tuple(dict.fromkeys(names))
+    chosen = scans_for(entry.kind, catalog) if _ALL in names else tuple(dict.fromkeys(names))
+    return chosen or tuple(catalog)
 
 
 def wanted_sets(entries: Sequence[Entry], config: Config, catalog: Mapping[str, Scan]) -> tuple[frozenset[str], ...]:
@@ -196,7 +202,7 @@ class _Decider:
 
     def _decide(self, target: Target, draft: Draft, name: str) -> Cell:
         scan = self._catalog[name]
-        if reason := self._excluded(draft.scans[name], name) or self._refusals[name]:
+        if reason := self._left_out(draft.scans[name], name) or self._refusals[name]:
             return Cell(target=target.id, scan=name, decision=Decision.SKIP, reason=reason)
         if target.error:
             return Cell(target=target.id, scan=name, decision=Decision.FAIL, reason=target.error)
@@ -213,10 +219,17 @@ class _Decider:
             online=not reason and is_online(target, self._online[name]),
         )
 
-    def _excluded(self, references: Sequence[str], scan: str) -> str:
-        """Why the cell is excluded: only when it is so under every name that asks for the scan."""
-        reasons = [self._exclusion(reference, scan) for reference in references] if self._exclude else [""]
-        return reasons[0] if all(reasons) else ""
+    def _left_out(self, names: Sequence[Name], scan: str) -> str:
+        """Why the cell is left out: only when it is so under every name that asks for the scan."""
+        reasons: dict[str, None] = {}
+        for name in names:
+            reason = self._exclusion(name.reference, scan) or name.skip
+            if not reason:
+                return ""
+            reasons[reason] = None
+        shown = list(reasons)[:_MOST_REASONS]
+        more = f"; and {len(reasons) - len(shown)} more" if len(reasons) > len(shown) else ""
+        return "; ".join(shown) + more
 
     def _exclusion(self, reference: str, scan: str) -> str:
         for rule in self._exclude:

@@ -15,7 +15,7 @@ from orchestrator.images.files import LocalImage
 from orchestrator.images.interface import NoPlatform, NotAnImage, OverBudget
 from orchestrator.images.local import open_local
 from orchestrator.images.memory import Memory
-from orchestrator.images.platforms import choose, parse_platform
+from orchestrator.images.platforms import choose, normalise, parse_platform, runnable
 from orchestrator.images.reference import Reference, parse
 from orchestrator.images.registry import RegistryClient
 from orchestrator.images.resolve import resolve_manifests
@@ -48,19 +48,28 @@ class RegistryResolver:
     cancelled: threading.Event = field(default_factory=threading.Event)
     memory: Memory = field(default_factory=Memory)
 
-    def __call__(self, reference: str, *, local: bool) -> tuple[Located, ...]:
+    def __call__(self, reference: str, *, local: bool, platform: Platform | None = None) -> tuple[Located, ...]:
         """One answer for each wanted platform, and for what was left out; trouble is an answer with `error`."""
+        platforms = self.platforms if platform is None else (platform,)
         try:
             if local:
                 return self._archive(Path(reference).absolute())
             parsed = parse(reference)
-            return self._offline(parsed) if self.client is None else self._online(self.client, parsed)
+            if self.client is None:
+                return self._offline(parsed, platforms)
+            if platform is not None:
+                return self._of_machine(self.client, parsed, platform)
+            location, images, passed_over = self._online(self.client, parsed, platforms)
+            return self._located(images, location, str(parsed), passed_over)
         except NotAnImage as error:
             return (Located(platform=NO_PLATFORM, error=str(error), artifact=True),)
         except ScanmatrixError as error:
-            return unresolved(self.platforms, str(error))
+            return unresolved(platforms, str(error))
 
-    def _online(self, client: RegistryClient, reference: Reference) -> tuple[Located, ...]:
+    def _online(
+        self, client: RegistryClient, reference: Reference, platforms: Sequence[Platform]
+    ) -> tuple[str, list[Image], tuple[str, ...]]:
+        """Where it is pulled from, its images, and what beside them is none."""
         location = pull_location(reference, self.caches, self.insecure)
         wanted = reference.digest or reference.tag
         allowance = self.allowance.part(self.budget, "limits.lookup")
@@ -68,7 +77,7 @@ class RegistryResolver:
             found = resolve_manifests(
                 location,
                 wanted,
-                self.platforms,
+                platforms,
                 client,
                 cancelled=self.cancelled,
                 allowance=allowance,
@@ -76,13 +85,43 @@ class RegistryResolver:
             )
         except OverBudget as error:
             raise OverBudget(f"{reference}: {error}") from error
-        return self._located([image for image, _ in found.images], location, str(reference), found.passed_over)
+        return location, [image for image, _ in found.images], found.passed_over
 
-    def _offline(self, reference: Reference) -> tuple[Located, ...]:
+    def _of_machine(self, client: RegistryClient, reference: Reference, platform: Platform) -> tuple[Located, ...]:
+        """What a machine runs of an image: the best that it can, as containerd chooses.
+
+        An image of none of its platforms runs nevertheless where the machine emulates others, and where the image says
+        something wrong of itself; then it is looked for as if nobody knew the machine, and that is noted.
+        """
+        note = ""
+        try:
+            location, images, passed_over = self._online(client, reference, runnable(platform))
+            best = normalise(images[0].platform)
+            images = [image for image in images if normalise(image.platform) == best]
+        except NoPlatform as error:
+            try:
+                location, images, passed_over = self._online(client, reference, self.platforms)
+            except NoPlatform:
+                raise error from None
+            others = ", ".join(dict.fromkeys(str(image.platform) for image in images))
+            note = f"its node is {platform}, for which there is no image: scanned as {others}"
+        return tuple(
+            Located(
+                platform=image.platform,
+                pull=location,
+                image=image,
+                size=tarball_size(image),
+                note=note,
+                passed_over=passed_over,
+            )
+            for image in images
+        )
+
+    def _offline(self, reference: Reference, platforms: Sequence[Platform]) -> tuple[Located, ...]:
         if not reference.digest:
-            return unresolved(self.platforms, "not resolvable offline: pin it by digest (name@sha256:…)")
+            return unresolved(platforms, "not resolvable offline: pin it by digest (name@sha256:…)")
         location = pull_location(reference, self.caches, self.insecure)
-        first, *others = self.platforms
+        first, *others = platforms
         absent = f"planned offline: the digest stands for one image, taken to be {first}"
         return (
             Located(platform=first, pull=location, digest=reference.digest),

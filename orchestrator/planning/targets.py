@@ -1,7 +1,7 @@
 """From entries to targets: look every reference up once, and gather all names of one digest under one target."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -32,14 +32,24 @@ class Draft:
 
     Attributes:
         located: where it was found first; where it is to be scanned, if it is anywhere.
-        names: labels by reference and owner.
-        scans: for each scan asked for, the references under which it was.
+        names: each once, whatever the order of the entries: what makes two of them different is their key, by which
+            they are sorted.
+        scans: for each scan asked for, under which names it was.
+        entries: places of the entries that led to it.
     """
 
     located: Located
-    names: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
-    scans: dict[str, list[str]] = field(default_factory=dict)
+    names: dict[tuple[Hashable, ...], Name] = field(default_factory=dict)
+    scans: dict[str, list[Name]] = field(default_factory=dict)
+    entries: list[int] = field(default_factory=list)
     passed_over: dict[str, None] = field(default_factory=dict)
+
+    def add(self, name: Name, scans: Iterable[str]) -> None:
+        """Take up a name, and the scans that are asked for under it."""
+        key = (name.reference, name.owner, tuple(sorted(name.labels.items())), name.skip, name.note)
+        known = self.names.setdefault(key, name)
+        for scan in scans:
+            self.scans.setdefault(scan, []).append(known)
 
     @property
     def digest(self) -> str:
@@ -56,6 +66,7 @@ class _Asked(NamedTuple):
     ref: str = ""
     local: bool = False
     error: str = ""
+    platform: Platform | None = None
 
 
 def gather(
@@ -82,16 +93,15 @@ def gather(
     asked = [_asked(entry, name) for entry, name in zip(entries, called_so, strict=True)]
     found = _look_up(set(asked), resolver, repositories or GitResolver())
     drafts: dict[str, Draft] = {}
-    for entry, name, key, names in zip(entries, called_so, asked, scans, strict=True):
+    for place, (entry, name, key, names) in enumerate(zip(entries, called_so, asked, scans, strict=True)):
         for located in (_as_meant(each, entry) for each in found[key]):
-            draft = drafts.setdefault(make_id(located, name), Draft(located))
+            draft = drafts.setdefault(_free_id(located, name, drafts), Draft(located))
             _check_same(draft, Draft(located), name)
             if draft.located.absent and not located.absent:
                 draft.located = located
             draft.passed_over |= dict.fromkeys(located.passed_over)
-            draft.names.setdefault((name, entry.owner), {}).update(entry.labels | located.labels)
-            for scan in names:
-                draft.scans.setdefault(scan, []).append(name)
+            draft.add(_name(entry, located, name), names)
+            draft.entries.append(place)
     return drafts
 
 
@@ -100,6 +110,28 @@ def _as_meant(located: Located, entry: Entry) -> Located:
     if not (located.artifact and entry.listed):
         return located
     return msgspec.structs.replace(located, error="", absent=f"no container image: {located.error}")
+
+
+def _name(entry: Entry, located: Located, reference: str) -> Name:
+    return Name(
+        reference=reference,
+        owner=entry.owner,
+        labels=entry.labels | located.labels,
+        skip=entry.skip,
+        note="; ".join(filter(None, (entry.note, located.note))),
+    )
+
+
+def _free_id(located: Located, reference: str, drafts: Mapping[str, Draft]) -> str:
+    """Its id; another one where nobody could look at a digest that machines of two platforms run.
+
+    Planned offline, the digest may be that of an index, of which each platform has an image of its own.
+    """
+    id_ = make_id(located, reference)
+    known = drafts.get(id_)
+    if known is None or located.image or known.located.image or known.located.platform == located.platform:
+        return id_
+    return f"{id_}-{hashlib.sha256(str(located.platform).encode()).hexdigest()[:8]}"
 
 
 def _check_same(known: Draft, draft: Draft, reference: str) -> None:
@@ -117,10 +149,7 @@ def finish(id_: str, draft: Draft) -> Target:
     image = located.image
     return Target(
         id=id_,
-        names=tuple(
-            Name(reference=reference, owner=owner, labels=labels)
-            for (reference, owner), labels in sorted(draft.names.items())
-        ),
+        names=tuple(draft.names[key] for key in sorted(draft.names)),
         platform=image.platform if image else located.platform,
         digest=draft.digest,
         pull=located.pull,
@@ -171,7 +200,7 @@ def _normalised(reference: str) -> str:
 def _asked(entry: Entry, name: str) -> _Asked:
     if entry.kind is TargetKind.REPOSITORY:
         return _Asked(entry.kind, entry.reference, entry.ref)
-    return _Asked(entry.kind, name, local=entry.local, error=entry.error)
+    return _Asked(entry.kind, name, local=entry.local, error=entry.error, platform=entry.platform)
 
 
 def _look_up(
@@ -190,12 +219,14 @@ def _look_up(
             with guarded(f"looking up {asked.reference}"):
                 if is_repository:
                     return (repositories(asked.reference, asked.ref or HEAD),)
-                return resolver(asked.reference, local=asked.local)
+                if asked.platform is None:
+                    return resolver(asked.reference, local=asked.local)
+                return resolver(asked.reference, local=asked.local, platform=asked.platform)
         except (ScanmatrixError, OSError) as error:
             why = str(error)
             return (unresolved_repository(why),) if is_repository else unresolved([NO_PLATFORM], why)
 
-    ordered = sorted(wanted)
+    ordered = sorted(wanted, key=repr)
     pool = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="resolve")
     try:
         answers = list(pool.map(ask, ordered))

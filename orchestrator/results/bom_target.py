@@ -75,6 +75,7 @@ class TargetBom:
         name, purl = identity(self._target)
         properties = [("reference", each.reference) for each in self._target.names]
         properties += [("owner", owner) for owner in dict.fromkeys(n.owner for n in self._target.names if n.owner)]
+        properties += [("workload", workload) for workload in self._target.workloads]
         if not self._target.is_repository:
             properties += [("platform", str(self._target.platform))]
         properties += [(f"cell:{scan}", outcome) for scan, outcome in self._cells.items()]

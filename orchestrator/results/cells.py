@@ -146,6 +146,7 @@ def _planned(cell: Cell, target: Target) -> LedgerRow:
         scan=cell.scan,
         references=tuple(dict.fromkeys(name.reference for name in target.names)),
         owners=tuple(dict.fromkeys(name.owner for name in target.names if name.owner)),
+        workloads=target.workloads,
         digest=target.digest,
         platform=str(target.platform),
         standing=cell.standing,

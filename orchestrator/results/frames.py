@@ -279,7 +279,7 @@ def ledger_frame(ledger: Ledger) -> pd.DataFrame:
         A column per field of `LedgerRow`: `started` and `finished` datetime64[us, UTC] (NaT for never), `attempts`
         int64, `findings` and `components` Int64 (NA unless ok), `database_age` Int64 (NA where it is not known),
         `outcome` a category of ok, failed and skipped,
-        `references` and `owners` Arrow lists of strings, all others `str`.
+        `references`, `owners` and `workloads` Arrow lists of strings, all others `str`.
     """
     lists = pd.ArrowDtype(pa.list_(pa.string()))
     special: dict[str, Any] = {
@@ -289,6 +289,7 @@ def ledger_frame(ledger: Ledger) -> pd.DataFrame:
         "database_age": "Int64",
         "references": lists,
         "owners": lists,
+        "workloads": lists,
         "outcome": pd.CategoricalDtype([outcome.value for outcome in Outcome]),
     }
     times = ("started", "finished")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from orchestrator.kit.text import markdown
-from orchestrator.model import Broken, Ledger, LedgerRow, Outcome, Severity
+from orchestrator.model import Broken, Ledger, LedgerRow, Name, Outcome, Severity
 from orchestrator.model.policy import COVERAGE
 from orchestrator.results.policy import coverage
 from orchestrator.results.policy.words import SHOWN, clip, named
@@ -32,6 +32,7 @@ def summarise(ledger: Ledger, severities: Severities, notes: Sequence[str] = ())
         _reasons(rows, Outcome.FAILED, "Failed cells"),
         _targets(rows, severities),
         _reasons(rows, Outcome.SKIPPED, "Skipped cells"),
+        _workloads(rows, ledger.names),
         _list("Notes", [f"- {markdown(note)}" for note in notes]),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -108,6 +109,18 @@ def _targets(rows: Sequence[LedgerRow], severities: Severities) -> str:
     lines = [f"| {labels[target]} | {_counts(severities[target], order)} |" for target in worst]
     head = [f"| target | {' | '.join(each or 'suppressed' for each in order)} |", f"|---|{'---:|' * len(order)}"]
     return _list("Findings of all scans by severity", lines, head=head)
+
+
+def _workloads(rows: Sequence[LedgerRow], names: Mapping[str, Sequence[Name]]) -> str:
+    """What runs each target, a line for each name that says so."""
+    labels = {row.target: _label(row) for row in rows}
+    lines = {
+        f"| {markdown(name.workload)} | {markdown(name.owner)} | {labels[target]} |": None
+        for target in labels
+        for name in names.get(target, ())
+        if name.workload
+    }
+    return _list("Workloads", list(lines), head=["| workload | owner | target |", "|---|---|---|"])
 
 
 def _counts(found: Mapping[Severity | None, int], order: Sequence[Severity | None]) -> str:

@@ -18,7 +18,7 @@ from orchestrator.service.planner import workloads
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from orchestrator.config import Config
     from orchestrator.inventory import Entry
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LOOK = "inventory"
 # Seconds in which pods that start together become one batch.
 _GATHER = 0.3
-_Key: TypeAlias = "tuple[str, tuple[str, ...], str]"
+_Key: TypeAlias = "tuple[Hashable, ...]"
 
 
 class Lookout:
@@ -177,4 +177,5 @@ class Lookout:
 
 
 def _key(entry: Entry) -> _Key:
-    return entry.reference, entry.scans, entry.owner
+    """What makes it another name of an image, or another wish: the same image may start in another namespace."""
+    return entry.said, entry.scans

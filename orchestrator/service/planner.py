@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -21,15 +22,17 @@ from orchestrator.results.store.interface import Container, Workload
 from orchestrator.scanners.pinning import require_digests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from orchestrator.config import Config
     from orchestrator.model import Plan
     from orchestrator.results.store.backlog.interface import Claim, Submission
 
-# Entries that are kept of a target: as many names as anybody reads in a ledger.
-_MOST_ENTRIES = 100
+_log = logging.getLogger(__name__)
+
+# Entries that are kept of a target, some 10 MB of them: MySQL's MEDIUMTEXT holds 16 MiB.
+_MOST_ENTRIES = 20_000
 
 
 class NothingToPlanError(PermanentError):
@@ -68,15 +71,16 @@ class Planner:
         chosen = [choose_scans(entry, self._config.scans, self.catalog) for entry in entries]
         with open_resolver(self._config, offline=False) as resolver:
             drafts = gather(entries, chosen, resolver, GitResolver(allowance=resolver.allowance))
-        by_name: dict[str, list[Entry]] = {}
-        for entry, scans in zip(entries, chosen, strict=True):
-            known = msgspec.structs.replace(entry, scans=scans)
-            by_name.setdefault(called(entry), []).append(known)
+        known = [msgspec.structs.replace(entry, scans=scans) for entry, scans in zip(entries, chosen, strict=True)]
         found = []
         for id_, draft in drafts.items():
             target = finish(id_, draft)
-            names = dict.fromkeys(name.reference for name in target.names)
-            of_target = [entry for name in names for entry in by_name[name]]
+            of_target = sorted((known[place] for place in draft.entries), key=called)
+            if len(of_target) > _MOST_ENTRIES:
+                _log.warning(
+                    "%s has %d names; runs will have the first %d of them",
+                    target.reference, len(of_target), _MOST_ENTRIES,
+                )  # fmt: skip
             wanted = Wanted(
                 target=id_,
                 digest=target.digest,
@@ -116,35 +120,52 @@ class Planner:
         except msgspec.DecodeError:
             return
         for entry in entries:
-            scans = tuple(scan for scan in entry.scans if scan in claim.scans and scan in self.catalog)
+            # Whatever it asks for, its name is one of the target's, and so are its limits; `only` chooses the cells.
+            scans = tuple(scan for scan in entry.scans if scan in self.catalog)
             if scans:
                 yield msgspec.structs.replace(entry, scans=scans)
 
 
 def workloads(found: Iterable[Found]) -> list[Workload]:
     """What runs these targets in clusters, as far as their entries tell."""
-    uses: dict[tuple[str, ...], tuple[Entry, list[Container]]] = {}
+    uses: dict[tuple[str, ...], tuple[list[Entry], list[Container]]] = {}
     for each in found:
         for entry in each.entries:
             said = entry.labels
             kind, _, name = said.get(labels.WORKLOAD, "").partition("/")
             if name and labels.CLUSTER in said and labels.NAMESPACE in said:
                 place = (said[labels.CLUSTER], said[labels.NAMESPACE], kind, name)
-                container = Container(name=said.get(labels.CONTAINER, ""), target=each.wanted.target)
-                uses.setdefault(place, (entry, []))[1].append(container)
+                of_workload, containers = uses.setdefault(place, ([], []))
+                of_workload.append(entry)
+                containers.append(Container(name=_container(said), target=each.wanted.target))
     return [
         Workload(
             cluster=cluster,
             namespace=namespace,
             kind=kind,
             name=name,
-            owner=entry.owner,
-            contact=entry.labels.get(labels.CONTACT, ""),
-            max_lifetime=_seconds(entry.labels.get(labels.MAX_LIFETIME, "")),
+            owner=_each(entry.owner for entry in of_workload),
+            contact=_each(entry.labels.get(labels.CONTACT, "") for entry in of_workload),
+            max_lifetime=_strictest(entry.labels.get(labels.MAX_LIFETIME, "") for entry in of_workload),
             containers=tuple(containers),
         )
-        for (cluster, namespace, kind, name), (entry, containers) in uses.items()
+        for (cluster, namespace, kind, name), (of_workload, containers) in uses.items()
     ]
+
+
+def _container(said: Mapping[str, str]) -> str:
+    """The container's name; a volume's, which no container can have."""
+    volume = said.get(labels.VOLUME, "")
+    return f"volume:{volume}" if volume else said.get(labels.CONTAINER, "")
+
+
+def _each(texts: Iterable[str]) -> str:
+    """What pods of one workload say; nearly always the same."""
+    return ", ".join(dict.fromkeys(text for text in texts if text))
+
+
+def _strictest(texts: Iterable[str]) -> int | None:
+    return min((seconds for text in texts if (seconds := _seconds(text)) is not None), default=None)
 
 
 def _seconds(text: str) -> int | None:

@@ -21,6 +21,7 @@ from orchestrator.kit.text import markdown
 from orchestrator.model import Ledger, LedgerRow, Outcome, Severity, Verdict
 from orchestrator.results.cells import examine, failed, standing
 from orchestrator.results.ledger import LEDGER, moment
+from orchestrator.results.naming import remarks
 from orchestrator.results.run import RunResults
 from orchestrator.results.summary import summarise
 from orchestrator.steps.room import FULL, clear, spend
@@ -119,8 +120,9 @@ def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
         rows=rows,
         verdict=pipeline.verdict(rows),
         partial=plan.partial,
+        names={target.id: target.names for target in plan.targets},
     )
-    told = [*notes, *pipeline.notes(), *_stale_databases(rows), *aggregation.notes]
+    told = [*notes, *remarks(ledger.names), *pipeline.notes(), *_stale_databases(rows), *aggregation.notes]
     told += _write_report(RunResults(volume, plan.run, ledger), folder / "report.html")
     write_atomic(folder / "summary.md", _summary(ledger, aggregation.severities, told).encode())
     write_atomic(folder / LEDGER, encode(ledger))
@@ -145,6 +147,7 @@ def _account(plan: Plan, volume: Volume, reason: str) -> Ledger:
         rows=rows,
         verdict=Verdict(passed=False, broken=(reason,)),
         partial=plan.partial,
+        names={target.id: target.names for target in plan.targets},
     )
     write_atomic(folder / "summary.md", _summary(ledger, {}, [reason]).encode())
     write_atomic(folder / LEDGER, encode(ledger))

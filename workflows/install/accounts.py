@@ -35,7 +35,7 @@ _READER = (
 # What runs in the cluster, and what made it; metadata would do, but Kubernetes gives no such right.
 _INVENTORY = (
     _rule("", ["pods"], "get list watch"),
-    _rule("", ["namespaces", "replicationcontrollers"], "get list"),
+    _rule("", ["namespaces", "nodes", "replicationcontrollers"], "get list"),
     _rule("apps", ["daemonsets", "deployments", "replicasets", "statefulsets"], "get list"),
     _rule("batch", ["cronjobs", "jobs"], "get list"),
     _rule(_ARGO, ["cronworkflows", "rollouts", "workflows"], "get list"),

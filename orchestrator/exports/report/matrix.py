@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.exports.report.severities import NOTHING, WORST_FIRST, Counts, total
 from orchestrator.model import Outcome
+from orchestrator.results.naming import first as some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _USUAL_PLATFORM = "linux/amd64"
 # From so many findings of the worst severity on, a cell's colour is stronger, and stronger still.
 _SOME, _MANY = 5, 20
+# Workloads that are named of one target.
+_WORKLOADS = 10
 
 
 class CellView(NamedTuple):
@@ -44,6 +47,7 @@ class TargetView(NamedTuple):
     target: str
     label: str
     owners: str
+    workloads: tuple[str, ...]
     counts: Counts
     cells: tuple[CellView, ...]
 
@@ -124,6 +128,7 @@ def _line(target: str, line: Mapping[str, LedgerRow], scans: Sequence[str], numb
         target=target,
         label=label(first),
         owners=", ".join(first.owners),
+        workloads=tuple(some(first.workloads, _WORKLOADS)),
         counts=numbers.targets.get(target, NOTHING),
         cells=tuple(_cell(line.get(scan), scan, numbers.cells.get((target, scan), NOTHING)) for scan in scans),
     )

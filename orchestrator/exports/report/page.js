@@ -209,6 +209,7 @@
     fact("Where", of("locations"));
     fact("Target", [label(row), of("target")]);
     fact("Owner", owners(row));
+    fact("Runs as", head.workloads[code("target", row)]);
     fact("Found by", of("found_by"));
     fact("Not found by", of("not_found_by"));
     fact("Not scanned by", of("not_scanned_by"));

@@ -17,6 +17,7 @@ from orchestrator.exports.report import counting, matrix, rows, sections, severi
 from orchestrator.exports.report.merged import open_merged
 from orchestrator.kit.text import visible
 from orchestrator.model import Outcome
+from orchestrator.results.naming import first, remarks
 from orchestrator.results.policy import coverage
 from orchestrator.results.policy.words import named
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from orchestrator.results.run import RunResults
 
 _STATIC_ROWS = 50
+# Workloads that the details of a finding name.
+_WORKLOADS = 100
 
 
 def assemble(results: RunResults, most: int) -> Iterator[str]:
@@ -84,12 +87,13 @@ def _sections(ledger: Ledger, numbers: Numbers) -> dict[str, Any]:
         "unscanned": lost,
         "more_unscanned": more_lost,
         "notes": sections.notes(ledger.rows),
+        "remarks": remarks(ledger.names),
     }
 
 
 def _table(ledger: Ledger, numbers: Numbers, chosen: Rows) -> dict[str, Any]:
-    first = {row.target: row for row in reversed(ledger.rows)}
-    named = [first.get(target) for target in chosen.values("target")]
+    rows_of = {row.target: row for row in reversed(ledger.rows)}
+    named = [rows_of.get(target) for target in chosen.values("target")]
     labels = [matrix.label(row) if row else target for row, target in zip(named, chosen.values("target"), strict=True)]
     head: dict[str, Any] = {
         "run": ledger.run,
@@ -97,6 +101,7 @@ def _table(ledger: Ledger, numbers: Numbers, chosen: Rows) -> dict[str, Any]:
         "scans": list(dict.fromkeys(row.scan for row in ledger.rows)),
         "labels": labels,
         "owners": [list(row.owners) if row else [] for row in named],
+        "workloads": [first(row.workloads, _WORKLOADS) if row else [] for row in named],
         "nobody": sections.NOBODY,
     }
     return {

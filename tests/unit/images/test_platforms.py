@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.images.platforms import choose, normalise, parse_platform
+from orchestrator.images.platforms import choose, normalise, parse_platform, runnable
 from orchestrator.model import Platform
 
 
@@ -48,3 +48,18 @@ def test_the_first_of_equals_and_none_twice() -> None:
     offers = [(parse_platform("windows/amd64"), "2022"), (parse_platform("windows/amd64"), "2019")]
     assert choose([parse_platform("windows/amd64")] * 2, offers) == ["2022"]
     assert choose([parse_platform("linux/amd64")], offers) == []
+
+
+@pytest.mark.parametrize(
+    ("machine", "images"),
+    [
+        ("linux/amd64", "linux/amd64 linux/386"),
+        ("linux/arm64", "linux/arm64 linux/arm/v8 linux/arm/v7 linux/arm/v6 linux/arm/v5"),
+        ("linux/arm/v6", "linux/arm/v6 linux/arm/v5"),
+        ("linux/arm", "linux/arm/v7 linux/arm/v6 linux/arm/v5"),
+        ("linux/s390x", "linux/s390x"),
+        ("windows/amd64", "windows/amd64 windows/386"),
+    ],
+)
+def test_what_a_machine_runs(machine: str, images: str) -> None:
+    assert [str(platform) for platform in runnable(parse_platform(machine))] == images.split()

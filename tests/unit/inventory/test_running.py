@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.cluster.objects import Pod
-from orchestrator.inventory.running import images, pinned
+from orchestrator.inventory.running import images, mounted, pinned, waiting
 
 DIGEST = "sha256:" + "a1" * 32
 HEX = "b2" * 32
@@ -73,3 +73,45 @@ def test_all_kinds_of_containers_count():
 def test_what_waits_for_its_image_does_not_run_yet(status, found):
     pod = _pod(containerStatuses=[{"name": "app", **status}] if status else [])
     assert list(images(pod)) == found
+
+
+def _mounting(*volumes: dict, mounts: tuple[dict, ...] = (), **status) -> Pod:
+    known = {"name": "app", "imageID": f"docker.io/library/app@{DIGEST}", "state": {"running": {}}} | status
+    return msgspec.convert({
+        "metadata": {"name": "p", "uid": "u"},
+        "spec": {"containers": [{"name": "app", "image": "app:1"}], "volumes": list(volumes)},
+        "status": {"containerStatuses": [{**known, "volumeMounts": list(mounts)}]},
+    }, type=Pod)  # fmt: skip
+
+
+MODEL = {"name": "model", "image": {"reference": "ghcr.io/a/model:3", "pullPolicy": "Always"}}
+
+
+@pytest.mark.parametrize(
+    ("volumes", "mounts", "found"),
+    [
+        ([MODEL], [], [("model", "ghcr.io/a/model:3", "")]),
+        ([MODEL], [{"name": "model", "mountPath": "/m"}], [("model", "ghcr.io/a/model:3", "")]),
+        (
+            [MODEL],
+            [{"name": "model", "volumeStatus": {"image": {"imageRef": f"ghcr.io/a/model@{DIGEST}"}}}],
+            [("model", f"ghcr.io/a/model:3@{DIGEST}", DIGEST)],
+        ),
+        (
+            [{"name": "m", "image": {"reference": f"ghcr.io/a/model@{DIGEST}"}}],
+            [],
+            [("m", f"ghcr.io/a/model@{DIGEST}", DIGEST)],
+        ),
+        ([{"name": "data", "emptyDir": {}}, {"name": "none", "image": {}}], [], []),
+        ([MODEL, {"name": "other", "image": {"reference": "b:1"}}], [],
+         [("model", "ghcr.io/a/model:3", ""), ("other", "b:1", "")]),
+    ],
+)  # fmt: skip
+def test_images_that_are_mounted_as_volumes(volumes, mounts, found):
+    assert list(mounted(_mounting(*volumes, mounts=tuple(mounts)))) == found
+
+
+def test_nothing_is_mounted_before_a_container_has_started():
+    pod = _mounting(MODEL, imageID="", state={"waiting": {"reason": "ContainerCreating"}})
+    assert list(mounted(pod)) == []
+    assert list(waiting(pod)) == [("app", "ContainerCreating")]

@@ -57,7 +57,7 @@ class BacklogStore(Store):
         def write(connection: Connection) -> Change:
             with connection.begin():
                 now = self._clock(connection)
-            new = wanting.want(connection, rows, look, now)
+            new = wanting.want(connection, rows, look, now, whole=whole)
             gone = wanting.forget(connection, look) if whole else 0
             with connection.begin():
                 if whole:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from sqlalchemy import delete, exists, select, update
 
 from orchestrator.results.store.backlog.tables import NEVER, wanted, wanted_targets
@@ -12,14 +13,14 @@ from orchestrator.results.store.dialects import among, insert_new, upsert
 from orchestrator.results.store.schema import states
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from orchestrator.results.store.backlog.interface import Wanted
 
 
-def want(connection: Connection, rows: Sequence[Wanted], look: int, now: int) -> int:
+def want(connection: Connection, rows: Sequence[Wanted], look: int, now: int, *, whole: bool = True) -> int:
     """Have these targets wanted from now on.
 
     Args:
@@ -27,6 +28,7 @@ def want(connection: Connection, rows: Sequence[Wanted], look: int, now: int) ->
         rows: no target twice.
         look: number of the look at the sources that found them.
         now: seconds since 1970.
+        whole: whether these entries are all that name each target; otherwise they come to those that are known.
 
     Returns:
         Number of cells that were not wanted before, all of them not due until that is reckoned.
@@ -38,7 +40,8 @@ def want(connection: Connection, rows: Sequence[Wanted], look: int, now: int) ->
         pairs = [(ids[row.target], scan) for row in some for scan in row.scans]
         write_states(connection, pairs)
         with connection.begin():
-            of_targets = [{"target_id": ids[row.target], "owner": _owner(row), "entries": row.entries} for row in some]
+            known = {} if whole else _entries(connection, list(ids.values()))
+            of_targets = [_of_target(ids[row.target], row, known) for row in some]
             upsert(connection, wanted_targets, ("target_id",), of_targets)
             new += _want_cells(connection, pairs, look)
     return new
@@ -85,6 +88,28 @@ def forget(connection: Connection, look: int) -> int:
         untried = (states.c.last_at == 0, states.c.outcome == "", states.c.last_run_id.is_(None))
         connection.execute(delete(states).where(*untried, ~wanted_state))
     return gone
+
+
+def _of_target(id_: int, row: Wanted, known: Mapping[int, tuple[str, str]]) -> dict[str, object]:
+    owner, entries = known.get(id_, ("", "[]"))
+    first = min(filter(None, (owner, _owner(row))), default="")
+    return {"target_id": id_, "owner": first, "entries": _together(entries, row.entries)}
+
+
+def _entries(connection: Connection, ids: list[int]) -> dict[int, tuple[str, str]]:
+    """Owner and entries of targets that are wanted already."""
+    found = select(wanted_targets).where(among(connection, wanted_targets.c.target_id, ids))
+    return {row.target_id: (row.owner, row.entries) for row in connection.execute(found)}
+
+
+def _together(known: str, new: str) -> str:
+    """The entries of two JSON lists, each once; where one is none (the store is older, or damaged), the new ones."""
+    try:
+        lists = [msgspec.json.decode(text, type=list[msgspec.Raw]) for text in (known, new)]
+    except msgspec.DecodeError:
+        return new
+    entries = dict.fromkeys(bytes(entry) for each in lists for entry in each)
+    return f"[{b','.join(entries).decode()}]"
 
 
 def _owner(row: Wanted) -> str:

@@ -1,0 +1,131 @@
+"""What runs in a cluster, from its pods to the ledger: every workload is named, each as its own node runs the image."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config import default_config
+from orchestrator.engines.local import LocalEngine
+from orchestrator.inventory import collect
+from orchestrator.inventory.annotations import SKIP
+from orchestrator.model import Ledger, Outcome, Plan
+from orchestrator.planning import make_plan
+from orchestrator.results.ledger import read_ledger
+from orchestrator.volume import Volume
+from tests.integration import kube_api
+from tests.integration.engine import GOOD, Watch, scan
+from tests.integration.kube_api import KubeApi
+from tests.tools import samples
+from tests.tools.images import Image, Index, layer
+from tests.tools.servers import Registry
+
+CATALOG = {"good": scan("good", GOOD)}
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with kube_api.serve(tmp_path) as (found, kubeconfig):
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+        found.others = {
+            "namespaces": [{"metadata": {"name": name}} for name in ("a", "b", "c")],
+            "nodes": [
+                {"metadata": {"name": name, "labels": {"kubernetes.io/os": "linux", "kubernetes.io/arch": name}}}
+                for name in ("amd64", "arm64")
+            ],
+        }
+        yield found
+
+
+def pod(namespace: str, node: str, reference: str) -> dict:
+    name, digest = reference.split("@")
+    status = {"name": "main", "imageID": f"{name}@{digest}", "state": {"running": {}}}
+    return {
+        "metadata": {"name": "app", "namespace": namespace, "uid": f"{namespace}-{node}"},
+        "spec": {"nodeName": node, "containers": [{"name": "main", "image": f"{name}:1"}]},
+        "status": {"phase": "Running", "containerStatuses": [status]},
+    }
+
+
+def plan(registry: Registry, **cluster: object) -> Plan:
+    targets = [{"cluster": cluster, "owner": "team", "scans": ["good"]}]
+    config = default_config(environment={}, targets=targets, limits={"retries": 0})
+    entries = collect(config, catalog=CATALOG)
+    return make_plan(config, entries, CATALOG, run="r1", now=datetime.now(UTC))
+
+
+def push(registry: Registry, repository: str, index: Index) -> str:
+    registry.push(f"{repository}:1", index)
+    return f"{registry.host}/{repository}@{index.digest}"
+
+
+def run(made: Plan, volume: Volume) -> Ledger:
+    LocalEngine(runner="process").run(made, volume, Watch())
+    return read_ledger(volume, made.run)
+
+
+def test_every_workload_is_in_the_ledger_beside_the_image_that_its_node_runs(
+    api: KubeApi, registry: Registry, repository: str, tmp_path: Path
+) -> None:
+    index = samples.multi_platform()
+    reference = push(registry, repository, index)
+    api.pods = [pod("a", "amd64", reference), pod("b", "arm64", reference), pod("c", "arm64", reference)]
+    volume = Volume(tmp_path / "volume")
+    ledger = run(plan(registry), volume)
+    found = {row.platform: row for row in ledger.rows}
+    context = ledger.rows[0].workloads[0].rsplit("/", 3)[0]
+    amd64, arm64 = (image.digest for image in index.images)
+    assert {platform: (row.digest, row.workloads) for platform, row in found.items()} == {
+        "linux/amd64": (amd64, (f"{context}/a/Pod/app",)),
+        "linux/arm64": (arm64, (f"{context}/b/Pod/app", f"{context}/c/Pod/app")),
+    }
+    assert {row.outcome for row in ledger.rows} == {Outcome.OK}
+    assert [name.labels["namespace"] for name in ledger.names[found["linux/arm64"].target]] == ["b", "c"]
+    for file in ("summary.md", "report.html", "bom.cdx.json"):
+        text = (volume.results("r1") / file).read_text()
+        assert all(f"/{namespace}/Pod/app" in text for namespace in "abc"), file
+
+
+def test_what_a_namespace_has_left_out_is_a_skipped_row(
+    api: KubeApi, registry: Registry, repository: str, tmp_path: Path
+) -> None:
+    api.others["namespaces"][0]["metadata"]["annotations"] = {SKIP: "true"}
+    api.pods = [pod("a", "amd64", push(registry, repository, samples.multi_platform()))]
+    volume = Volume(tmp_path / "volume")
+    (row,) = run(plan(registry), volume).rows
+    assert row.outcome is Outcome.SKIPPED
+    for text in (row.reason, *((volume.results("r1") / file).read_text() for file in ("summary.md", "report.html"))):
+        assert SKIP in text
+        assert "/a asks to leave it out" in text
+    made = plan(registry, allowSkip=False)
+    assert [cell.decision.value for cell in made.cells] == ["run"]
+    assert "allowSkip" in made.targets[0].names[0].note
+
+
+@pytest.mark.parametrize(
+    ("platforms", "node", "scanned", "noted"),
+    [
+        (["linux/amd64", "linux/arm/v7"], "arm64", "linux/arm/v7", False),
+        (["linux/amd64", "linux/386"], "amd64", "linux/amd64", False),
+        (["linux/amd64"], "arm64", "linux/amd64", True),  # emulated, or the image says something wrong of itself
+    ],
+)
+def test_an_image_without_the_very_platform_of_its_node(
+    api: KubeApi, registry: Registry, repository: str, platforms, node, scanned, noted
+) -> None:
+    images = [Image.build([layer({"p": platform})], platform=platform) for platform in platforms]
+    api.pods = [pod("a", node, push(registry, repository, Index.build(images)))]
+    (target,) = plan(registry).targets
+    assert str(target.platform) == scanned
+    assert ("linux/arm64" in target.names[0].note) is noted
+    assert not target.error
+
+
+def test_an_image_that_no_platform_fits_says_which_its_node_is(
+    api: KubeApi, registry: Registry, repository: str
+) -> None:
+    index = Index.build([Image.build([layer({"p": "s390x"})], platform="linux/s390x")])
+    api.pods = [pod("a", "arm64", push(registry, repository, index))]
+    (target,) = plan(registry).targets
+    assert str(target.platform) == "linux/arm64"
+    assert "linux/arm64" in target.error
