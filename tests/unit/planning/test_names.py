@@ -1,4 +1,4 @@
-"""What several sources, rows and workloads say of one image: none overwrites another, each platform is its own target."""
+"""What several rows and workloads say of one image: none overwrites another, each platform is a target of its own."""
 
 import itertools
 
