@@ -1,9 +1,9 @@
 """What all scans of one target report of its components and vulnerabilities, merged into one CycloneDX component.
 
-Two components of different scans are the same when their package URLs agree up to qualifiers (which scanners spell
-differently), or, without a package URL, their group, name and version. A component keeps the content of the first BOM
-that describes it, and says in `scanmatrix:scan` properties which scans found it. One that occurs several times in a
-BOM (in several places of the image) stays as often.
+Two components of different scans are the same when they are the same package, as the merge decides it
+(`orchestrator.packages`), or, without a package URL, by their group, name and version. A component keeps the content of
+the first BOM that describes it, and says in `scanmatrix:scan` properties which scans found it. One that occurs several
+times in a BOM (in several places of the image) stays as often.
 """
 
 from collections import Counter
@@ -15,6 +15,8 @@ from packageurl import PackageURL
 from orchestrator.findings.interface import Report
 from orchestrator.git_url import project
 from orchestrator.model import Finding, LedgerRow, Target
+from orchestrator.packages.identity import Package
+from orchestrator.results.bom_packages import Names, Place, package_of
 from orchestrator.results.bom_schema import repair
 
 Json = dict[str, Any]
@@ -50,8 +52,8 @@ class TargetBom:
         self._type = "application" if target.is_repository else "container"
         self._count = 0
         self._top: list[_Entry] = []
-        self._by_key: dict[object, list[_Entry]] = {}
-        self._by_name: dict[tuple[str, str], _Entry] = {}
+        self._by_key: dict[Place, list[_Entry]] = {}
+        self._names = Names()
         self._cells: dict[str, str] = {}
         self._depends: dict[str, dict[str, None]] = {}
         self.vulnerabilities: list[Json] = []
@@ -128,23 +130,23 @@ class TargetBom:
             document["version"] = finding.version
         if finding.purl:
             document["purl"] = finding.purl
-        known = self._by_key.get(_key(document))
+        package, place = package_of(document)
+        if place not in self._by_key:
+            other = self._names.of_key(package) if finding.purl else self._names.of_name(package)
+            place = other if other in self._by_key else place
+        known = self._by_key.get(place)
         entry = known[0] if known else None
-        if entry is None and not finding.purl:
-            entry = self._by_name.get((finding.package, finding.version))
         if entry is None:
-            entry = self._register(document, bare=True)
+            entry = self._register(document, package, place, bare=True)
             self._top.append(entry)
         entry.scans[scan] = None
         return entry.ref
 
-    def _register(self, document: Json, *, bare: bool) -> _Entry:
+    def _register(self, document: Json, package: Package, place: Place, *, bare: bool) -> _Entry:
         entry = _Entry(self._new_ref(), document, bare)
         document["bom-ref"] = entry.ref
-        self._by_key.setdefault(_key(document), []).append(entry)
-        name, group, version = document["name"], document.get("group"), document.get("version") or ""
-        for spelling in (name, f"{group}:{name}", f"{group}/{name}") if group else (name,):
-            self._by_name.setdefault((spelling, version), entry)
+        self._by_key.setdefault(place, []).append(entry)
+        self._names.add(document, package, place)
         return entry
 
     # --- CycloneDX reports -------------------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ class TargetBom:
         part |= {key: bom[key] for key in ("dependencies", "vulnerabilities") if bom.get(key)}
         changed = repair(part)
         refs: dict[str, str] = {subject["bom-ref"]: self._target.id} if subject.get("bom-ref") else {}
-        seen: Counter[object] = Counter()
+        seen: Counter[Place] = Counter()
         for component in part.get("components", ()):
             entry, new = self._merge(component, scan, refs, seen, depth=1)
             if new:
@@ -170,7 +172,7 @@ class TargetBom:
         return changed
 
     def _merge(
-        self, component: Json, scan: str, refs: dict[str, str], seen: Counter[object], depth: int
+        self, component: Json, scan: str, refs: dict[str, str], seen: Counter[Place], depth: int
     ) -> tuple[_Entry, bool]:
         """Find the component among those known, or make it known, nested ones likewise; tells whether it is new."""
         old = component.pop("bom-ref", None)
@@ -178,14 +180,18 @@ class TargetBom:
         for name, value in component.items():
             if name not in _PLAIN:
                 _strip_refs(value)
-        key = _key(component)
-        known = self._by_key.get(key, [])
-        new = seen[key] >= len(known)
-        entry = self._register(component, bare=False) if new else known[seen[key]]
-        seen[key] += 1
+        package, place = package_of(component)
+        place = self._place(component, package, place)
+        known = self._by_key.get(place, [])
+        new = seen[place] >= len(known)
+        entry = self._register(component, package, place, bare=False) if new else known[seen[place]]
+        seen[place] += 1
         if entry.bare:
             component["bom-ref"] = entry.ref
+            if purl := entry.document.get("purl"):
+                component.setdefault("purl", purl)
             entry.document, entry.bare = component, False
+            self._names.add(component, package, place)
         if old:
             refs[old] = entry.ref
         entry.scans[scan] = None
@@ -193,6 +199,15 @@ class TargetBom:
         if fresh := [each.document for each, is_new in inner if is_new]:
             entry.document.setdefault("components", []).extend(fresh)
         return entry, new
+
+    def _place(self, component: Json, package: Package, place: Place) -> Place:
+        """Where a component belongs: where the same package is, or what findings said less of; else where it is."""
+        if place in self._by_key or not component.get("purl"):
+            return place
+        if (other := self._names.of_key(package)) in self._by_key:
+            return other
+        vague = self._names.vague(package)
+        return vague if all(each.bare for each in self._by_key.get(vague, ())) and vague in self._by_key else place
 
     def _take_over(self, vulnerability: Json, scan: str, scanner: str, refs: dict[str, str]) -> None:
         """A BOM's own vulnerability, its references turned into ours; one that leads nowhere is about the target."""
@@ -210,14 +225,6 @@ class TargetBom:
         vulnerability.setdefault("source", {"name": scanner})
         vulnerability["properties"] = [*(vulnerability.get("properties") or ()), _property("scan", scan)]
         self.vulnerabilities.append(vulnerability)
-
-
-def _key(component: Json) -> object:
-    """What makes two components the same."""
-    purl = component.get("purl")
-    if purl:
-        return str(purl).partition("?")[0].partition("#")[0]
-    return component.get("group"), component.get("name"), component.get("version")
 
 
 def _strip_refs(value: Any) -> None:

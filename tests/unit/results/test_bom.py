@@ -2,7 +2,9 @@
 
 import io
 import json
+from copy import deepcopy
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packageurl import PackageURL
@@ -164,6 +166,72 @@ def test_a_described_component_replaces_one_made_up_from_a_finding(tmp_path):
     assert first["licenses"] == described["licenses"]
     assert _scans(first) == ["dependency", "sbom"]
     assert [each["affects"][0]["ref"] for each in document["vulnerabilities"]] == [first["bom-ref"], second["bom-ref"]]
+
+
+def _packages(purl, version, name="bsdutils"):
+    component = {"type": "library", "name": name, "version": version, "purl": purl}
+    finding = Finding(id="CVE-1", kind="vulnerability", package=name, version=version, purl=purl)
+    return Report(scanner="syft", bom={"components": [component]}), Report(scanner="grype", findings=(finding,))
+
+
+SPELLINGS = [
+    [
+        _packages("pkg:deb/debian/bsdutils@1:2.38?arch=amd64", "1:2.38"),
+        _packages("pkg:deb/debian/bsdutils@1%3A2.38?distro=debian-12", "1:2.38"),
+        _packages("pkg:deb/debian/bsdutils@2.38?arch=amd64&epoch=1", "2.38"),
+        _packages("pkg:deb/bsdutils@2.38", "2.38"),
+    ],
+    [
+        _packages("pkg:golang/github.com/golang-jwt/jwt@v4.5.0#v4", "v4.5.0", "github.com/golang-jwt/jwt/v4"),
+        _packages("pkg:golang/github.com/golang-jwt/jwt/v4@4.5.0", "4.5.0", "github.com/golang-jwt/jwt/v4"),
+    ],
+    [_packages("pkg:rpm/amzn/bash@5", "5", "bash"), _packages("pkg:rpm/amazon/bash@5?arch=x86_64", "5", "bash")],
+    [_packages("pkg:gem/x@1?platform=java", "1", "x"), _packages("pkg:gem/x@1-java", "1-java", "x")],
+    [_packages("pkg:pypi/A_b@1", "1", "A_b"), _packages("pkg:pypi/a.b@1", "1", "a.b")],
+    [_packages("pkg:golang/stdlib@1.22", "go1.22", "stdlib"), _packages("pkg:golang/std@1.22", "1.22", "std")],
+]
+
+
+@pytest.mark.parametrize("spellings", SPELLINGS, ids=lambda each: each[0][1].findings[0].package)
+def test_a_package_is_one_component_however_it_is_spelt(tmp_path, spellings):
+    boms, findings = zip(*spellings, strict=True)
+    for order in ([*boms, *findings], [*findings, *boms], [*boms[::-1], *findings], [*findings[::-1], *boms]):
+        reports = {f"scan-{number}": deepcopy(report) for number, report in enumerate(order)}
+        document = _merge(tmp_path, [(make_target(), reports)])
+        [component] = document["components"][0]["components"]
+        assert len(_scans(component)) == len(order)
+        assert {each["ref"] for v in document["vulnerabilities"] for each in v["affects"]} == {component["bom-ref"]}
+
+
+def test_other_packages_stay_other_components(tmp_path):
+    boms = [
+        _packages(purl, version, "x")[0]
+        for purl, version in [
+            ("pkg:golang/go.opentelemetry.io/otel@1#sdk", "1"),
+            ("pkg:golang/go.opentelemetry.io/otel@1#trace", "1"),
+            ("pkg:deb/debian/x@1:2", "1:2"),
+            ("pkg:deb/debian/x@2:2", "2:2"),
+            ("pkg:npm/x", "1"),
+            ("pkg:npm/x", "2"),
+            ("pkg:npm/@a/x", "2"),
+        ]
+    ]
+    boms += [
+        Report(scanner="cdxgen", bom={"components": [{"type": "library", "group": g, "name": "core"}]}) for g in "ab"
+    ]
+    document = _merge(tmp_path, [(make_target(), {str(number): each for number, each in enumerate(boms)})])
+    assert len(document["components"][0]["components"]) == len(boms)
+
+
+def test_a_name_alone_is_the_one_package_of_that_name(tmp_path):
+    named = Finding(id="CVE-1", kind="vulnerability", package="redis", version="4")
+    npm, pypi = (_packages(f"pkg:{kind}/redis@4", "4", "redis")[0] for kind in ("npm", "pypi"))
+    finding = Report(scanner="trivy", findings=(named,))
+    for reports, components in [([npm, finding], 1), ([finding, npm], 1), ([npm, pypi, finding], 3)]:
+        merged = {str(number): deepcopy(each) for number, each in enumerate(reports)}
+        found = _merge(tmp_path, [(make_target(), merged)])["components"][0]["components"]
+        assert len(found) == components
+        assert found[0]["purl"] == "pkg:npm/redis@4"
 
 
 def test_one_vulnerability_of_two_packages_is_one_entry(tmp_path):
