@@ -12,8 +12,10 @@ something was found and the log cannot be believed otherwise, the reason names w
 
 import re
 
+from orchestrator.findings.decoding import numbered
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.model import Finding, Severity
+from orchestrator.model.places import spell_place
 
 name = "clamav"
 kinds: tuple[str, ...] = ("malware",)
@@ -24,6 +26,8 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 _FOUND = re.compile(r"^(?P<path>.*): (?P<signature>[^:\s]\S*) FOUND$")
 # `Signature(md5:size)`: detail that `--debug` and `ExtendedDetectionInfo` add.
 _DETAIL = re.compile(r"\([0-9a-fA-F]{32,64}:\d+\)$")
+# `--archive-verbose`: `a.zip!inner.zip!(2)eicar.com`; the number says how deep it lies.
+_MEMBER = re.compile(r"(?P<file>[^!]+)!(?P<outer>[^(]*)\(\d{1,9}\)(?P<member>.+)")
 _LIMITS = "Heuristics.Limits.Exceeded"
 _TROUBLE = re.compile(r" ERROR$|^ERROR: |^LibClamAV Error: |^WARNING: .*Can't (?:open|access|read)")
 _SHOWN = 3
@@ -32,6 +36,9 @@ _MOST_LINES = 2_000_000
 
 def parse(data: bytes) -> Report:
     """Read a log of ClamAV; one finding per infected file and signature, each `critical`: ClamAV rates none.
+
+    Members of an archive are places within it. What one scan tells of a file twice is in two members of it, which only
+    `--archive-verbose` names.
 
     Raises:
         ReportError: the log is empty, cut off or inconsistent, or something could not be scanned.
@@ -45,9 +52,10 @@ def parse(data: bytes) -> Report:
     summaries = list(_SUMMARY.finditer(text))
     if not summaries:
         raise ReportError("the report is truncated, or not a ClamAV log: it has no scan summary")
-    lines, fields = _split(text, [match.span() for match in summaries])
-    findings = tuple([finding for line in lines if (finding := _finding(line)) is not None])
-    _believe(lines, fields, findings)
+    sections, fields = _split(text, [match.span() for match in summaries])
+    found = [[each for line in lines if (each := _finding(line)) is not None] for lines in sections]
+    _believe([line for lines in sections for line in lines], fields, tuple(each for some in found for each in some))
+    findings = dict.fromkeys(each for some in found for each in numbered(_opened(some)))
     return Report(
         scanner=name,
         scanner_version=fields[-1].get("Engine version", ""),
@@ -55,13 +63,13 @@ def parse(data: bytes) -> Report:
     )
 
 
-def _split(text: str, spans: list[tuple[int, int]]) -> tuple[list[str], list[dict[str, str]]]:
-    """The lines about files, and the fields of each summary; a log that was appended to has several."""
-    lines: list[str] = []
+def _split(text: str, spans: list[tuple[int, int]]) -> tuple[list[list[str]], list[dict[str, str]]]:
+    """The lines about files and the fields of each summary, scan by scan; a log that was appended to has several."""
+    sections: list[list[str]] = []
     fields: list[dict[str, str]] = []
     begin = 0
     for index, (start, end) in enumerate(spans):
-        lines += text[begin:start].split("\n")
+        sections.append(text[begin:start].split("\n"))
         following = spans[index + 1][0] if index + 1 < len(spans) else len(text)
         # A summary ends at the first blank line after it, or with the text.
         blank = text.find("\n\n", end, following)
@@ -70,7 +78,13 @@ def _split(text: str, spans: list[tuple[int, int]]) -> tuple[list[str], list[dic
     rest = text[begin:].split("\n")
     if any(_finding(line) is not None or line.endswith(": OK") for line in rest):
         raise ReportError("the report is truncated: its last scan has no summary")
-    return lines + rest, fields
+    return [*sections, rest], fields
+
+
+def _opened(found: list[Finding]) -> list[Finding]:
+    """What one scan tells; of an archive as a whole only where it tells nothing of its members."""
+    opened = {(finding.id, finding.location) for finding in found if finding.place}
+    return [finding for finding in found if finding.place or (finding.id, finding.location) not in opened]
 
 
 def _finding(line: str) -> Finding | None:
@@ -78,7 +92,12 @@ def _finding(line: str) -> Finding | None:
     if match is None:
         return None
     signature = _DETAIL.sub("", match["signature"])
-    return Finding(id=signature, kind="malware", severity=Severity.CRITICAL, title=signature, location=match["path"])
+    path, place = match["path"], ""
+    if member := _MEMBER.fullmatch(path):
+        path, place = member["file"], spell_place(f"{member['outer']}{member['member']}")
+    return Finding(
+        id=signature, kind="malware", severity=Severity.CRITICAL, title=signature, location=path, place=place
+    )
 
 
 def _believe(lines: list[str], fields: list[dict[str, str]], findings: tuple[Finding, ...]) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from orchestrator.findings.decoding import decode_json, title
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.model import Finding, Severity
+from orchestrator.model.places import spell_place
 
 name = "dockle"
 kinds: tuple[str, ...] = ("misconfiguration",)
@@ -52,7 +53,9 @@ class _Report(msgspec.Struct, frozen=True):
 
 
 def parse(data: bytes) -> Report:
-    """Read a report of Dockle; one finding per check that did not pass, whatever number of alerts it has.
+    """Read a report of Dockle; one finding per check that did not pass; its alerts are the places.
+
+    A check is no finding of one file, even where it names but one: with a second file it would be another finding.
 
     `FATAL` is `high`, `WARN` is `medium`, `INFO` is `low`, and `SKIP` is `unknown`.
 
@@ -76,11 +79,11 @@ def _finding(detail: _Detail) -> Finding:
     alerts = detail.alerts or []
     said = f": {alerts[0]}" if alerts else ""
     more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
-    files = {match[1] for alert in alerts if (match := _FILE.search(alert))}
+    places = dict.fromkeys(spell_place(match[1] if (match := _FILE.search(alert)) else alert) for alert in alerts)
     return Finding(
         id=detail.code,
         kind="misconfiguration",
         severity=_SEVERITIES.get(detail.level.upper(), Severity.UNKNOWN),
         title=title(f"{detail.title or detail.code}{said}{more}"),
-        location=files.pop() if len(files) == 1 else "",
+        place="\n".join(filter(None, places)),
     )

@@ -13,6 +13,7 @@ import msgspec
 from orchestrator.findings.decoding import decode_json, title
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.model import Finding, Severity
+from orchestrator.model.places import spell_place
 
 name = "scorecard"
 kinds: tuple[str, ...] = ("check",)
@@ -91,7 +92,8 @@ def _finding(check: _Check) -> Finding:
         kind="check",
         severity=_severity(check),
         title=title(f"{points}: {check.reason}"),
-        location=title(warning.removeprefix("Warn: ")),
+        # A warning names file and line: it moves, and is no part of what the check is about, the whole repository.
+        place=spell_place(warning.removeprefix("Warn: ")),
     )
 
 

@@ -48,7 +48,8 @@ class Finding(Document, frozen=True, gc=False):
         location: path in the image (or in the tarball) where it was found; empty when unknown. It is part of what makes
             a finding the same in the next run, so it never holds what moves (a line, a commit, a temporary folder).
         place: where within `location`, as `orchestrator.model.places` spells it (`line 3`, `aws_s3_bucket.a, line 3`):
-            what sets two findings of one id in one location apart. It may move; empty when the scanner does not say.
+            what sets two findings of one id in one location apart. It may move; empty when the scanner does not say. A
+            check that names several files is one finding with several places, a line each.
         fixed_version: versions that fix it, of several branches joined by `, `; those of several advisories, which must
             all be reached, by `; `. Empty when there is none.
     """

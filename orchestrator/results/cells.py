@@ -28,6 +28,7 @@ from orchestrator.findings.interface import Report, ReportError, ReportMissingEr
 from orchestrator.findings.reading import ReportFile, read_report, read_report_file
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.model import Cell, CellRecord, Decision, Distrust, LedgerRow, Outcome, Plan, Scan, Target
+from orchestrator.results.cell_paths import within_cell
 from orchestrator.scanners.distrust import Made, of_row, why
 from orchestrator.volume import Volume, version_time
 
@@ -86,7 +87,7 @@ def _examine(plan: Plan, cell: Cell, scan: Scan, volume: Volume, row: LedgerRow)
         _check_record(record, scan)
         _check_scanner(_planned_scanner(scan, record, plan), distrusted)
         file = _read_file(plan.run, cell, scan, volume, record)
-        report = parse_report(scan.format, file.data)
+        report = _read_within(volume, plan.run, cell, parse_report(scan.format, file.data))
         row = _ok(row, file, report)
         _check_scanner(of_row(row), distrusted)
     except ReportError as error:
@@ -107,9 +108,16 @@ def standing(cell: Cell, scan: Scan, volume: Volume) -> Report | None:
     """
     folder = volume.cell(cell.standing, cell.target, cell.scan)
     try:
-        return parse_report(scan.format, read_report(folder / scan.report, scan.report_limit, root=folder))
+        report = parse_report(scan.format, read_report(folder / scan.report, scan.report_limit, root=folder))
     except ReportError:
         return None
+    return _read_within(volume, cell.standing, cell, report)
+
+
+def _read_within(volume: Volume, run: str, cell: Cell, report: Report) -> Report:
+    """The report, its paths as they are within the cell."""
+    folder = volume.cell(run, cell.target, cell.scan).relative_to(volume.root).as_posix()
+    return msgspec.structs.replace(report, findings=tuple(within_cell(report.findings, folder)))
 
 
 def parse_report(format_name: str, data: bytes) -> Report:

@@ -67,7 +67,11 @@ class Rows:
                 highest, severity = rank, given
             if names:
                 aliases.update(names)
-            spots.setdefault(scan, set()).add((finding.location, finding.place))
+            own = spots.setdefault(scan, set())
+            if "\n" in finding.place:
+                own.update((finding.location, place) for place in finding.place.split("\n"))
+            else:
+                own.add((finding.location, finding.place))
             if finding.location:
                 locations.add(finding.location)
             if finding.fixed_version:

@@ -54,18 +54,19 @@ def test_alerts_are_one_finding_and_counted():
 
 
 @pytest.mark.parametrize(
-    ("alerts", "location"),
+    ("alerts", "place"),
     [
         (["setuid file: urwxr-xr-x usr/bin/su"], "usr/bin/su"),
         (["Suspicious filename found : app/.env (You can suppress it with --accept-file)"], "app/.env"),
         (["unnecessary file : app/node_modules"], "app/node_modules"),
-        (["setuid file: urwxr-xr-x usr/bin/su", "setgid file: grwxr-xr-x usr/bin/wall"], ""),
+        (["setuid file: urwxr-xr-x usr/bin/su", "setgid file: grwxr-xr-x usr/bin/wall"], "usr/bin/su\nusr/bin/wall"),
+        (["Last user should not be root", "setuid file: x a", "setuid file: x a"], "Last user should not be root\na"),
         ([], ""),
     ],
 )
-def test_the_one_file_that_is_meant(alerts, location):
+def test_files_and_alerts_are_places_and_never_part_of_the_key(alerts, place):
     (finding,) = parse(_report(_detail("INFO", alerts=alerts))).findings
-    assert finding.location == location
+    assert (finding.location, finding.place) == ("", place)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,8 @@ def test_each_check_is_a_finding_with_its_points():
     by_id = {each.id: each for each in found.findings}
     assert "6.2/10" in by_id[TOTAL].title
     assert by_id["Token-Permissions"].title.startswith("0/10")
-    assert by_id["Token-Permissions"].location.endswith(".github/workflows/a.yml:3")
+    assert by_id["Token-Permissions"].place.endswith(".github/workflows/a.yml:3")
+    assert {each.location for each in found.findings} == {""}
 
 
 def test_a_repository_of_which_nothing_can_be_told():
