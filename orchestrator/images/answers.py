@@ -44,7 +44,8 @@ class Answer:
         host: that gave it, for messages.
         zone: of the address that gave it.
         plain: whether it came without TLS though its URL says https.
-        elsewhere: whether a redirect led to the one that gave it, such as the storage behind a registry.
+        redirected: whether a redirect led to it.
+        elsewhere: whether one led to another host, such as the storage behind a registry.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class Answer:
         closed: Callable[[Answer], None],
     ) -> None:
         self.status, self.headers, self.host = response.status, response.headers, host
-        self.zone, self.plain, self.elsewhere = zone, plain, False
+        self.zone, self.plain = zone, plain
+        self.redirected = self.elsewhere = False
         self._response, self._meter, self._on_close = response, meter, closed
         self._delivered = 0
 
@@ -155,15 +157,15 @@ def raise_for_status(answer: Answer, what: str, *, partial: bool = False, login:
 
 
 def _raise_of_storage(answer: Answer, what: str, said: str) -> NoReturn:
-    """What the host of a redirect refuses is no matter of the login to the registry, which was not shown to it."""
+    """What the host of a redirect refuses is no matter of the login, which was not shown to it."""
     if answer.status == _NOT_FOUND:
         raise NotFound(
-            f"{what}: not found at {answer.host}, where the registry redirects to{said}; its storage has lost it: push "
-            "it again"
+            f"{what}: not found at {answer.host}, where it redirects to{said}; that storage has lost it: publish it "
+            "again"
         )
     raise Denied(
-        f"{what}: {answer.host}, where the registry redirects to, refuses access ({answer.status}){said}, twice; the "
-        "login is not the reason: check the registry's storage, its clock, and what proxies are between"
+        f"{what}: {answer.host}, where it redirects to, refuses access ({answer.status}){said}, twice; the login is "
+        "not the reason: check that storage, the clock of who signs its URLs, and what proxies are between"
     )
 
 

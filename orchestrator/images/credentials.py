@@ -18,8 +18,8 @@ from orchestrator.kit.http_headers import Challenge, HeaderError, challenges
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.images.answers import Answer
     from orchestrator.images.logins import Login
+    from orchestrator.kit.addresses import Zone
 
     #: Asks a token server: the challenge, and the login (None to ask as nobody).
     Ask = Callable[[Challenge, Login | None], str]
@@ -31,17 +31,21 @@ _TOKENS = 2
 
 
 class Refusal(NamedTuple):
-    """A registry's no.
+    """How a registry wants to be logged in to.
 
     Attributes:
-        answer: with the challenge, if there is one.
-        shown: the Authorization header it was given to; None if there was none.
+        challenges: its `WWW-Authenticate` fields; none where it does not say.
+        plain: whether it speaks plain HTTP where https is meant.
+        zone: of the address at which it says so.
+        shown: the Authorization header that it refuses; None if there was none.
         attempt: how often the same request was refused before.
     """
 
-    answer: Answer
-    shown: str | None
-    attempt: int
+    challenges: list[str]
+    plain: bool
+    zone: Zone
+    shown: str | None = None
+    attempt: int = 0
 
 
 class Authenticator:
@@ -114,7 +118,7 @@ class Authenticator:
 
     def _answer(self, origin: str, repository: str, refusal: Refusal, ask: Ask) -> str:
         host, what = urlsplit(origin).netloc, repository or "its catalogue"
-        if refusal.answer.plain:
+        if refusal.plain:
             raise Denied(
                 f"{host}: wants credentials, but speaks plain HTTP where https is meant, so it is shown none; if they "
                 "may go in the clear, name it as a cache with an http:// URL"
@@ -122,7 +126,7 @@ class Authenticator:
         login = self.login(origin, repository)
         if login is not None and login.token:
             return _unless_refused(f"Bearer {login.token}", refusal, f"{host} refuses the token of {login.described}")
-        offered = _offered(refusal.answer, host)
+        offered = _offered(refusal.challenges, host)
         if not offered.keys() & {"basic", "bearer"}:
             raise Denied(f"{host} wants {', '.join(sorted(offered))[:80]!r} authentication, which we do not speak")
         basic = _password(login) if "basic" in offered else ""
@@ -163,12 +167,11 @@ def _unless_refused(header: str, refusal: Refusal, otherwise: str) -> str:
     return header
 
 
-def _offered(refusal: Answer, host: str) -> dict[str, Challenge]:
-    """The challenges of an answer by scheme, of each the first, or the first that names a realm.
+def _offered(fields: list[str], host: str) -> dict[str, Challenge]:
+    """The challenges of a registry by scheme, of each the first, or the first that names a realm.
 
     One without any is taken for Basic, as curl and crane do.
     """
-    fields = refusal.fields("WWW-Authenticate")
     if not fields:
         return {"basic": Challenge("basic")}
     found: dict[str, Challenge] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from orchestrator.images.answers import STALE, Answer, raise_for_status
+from orchestrator.images.answers import Answer, raise_for_status
 from orchestrator.images.credentials import Authenticator, Refusal
 from orchestrator.images.interface import Broken, Denied
 from orchestrator.images.tokens import TokenServers
@@ -86,11 +86,13 @@ class Session:
         url = "/".join(part for part in (origin, "v2", repository, path) if part)
         request = _Request(origin, repository, url, headers, asking)
         shown, failure = self._authenticator.header(origin, repository), ""
+        if shown is None and not repository:
+            shown = self._greet(request)
         answer = self._ask(request, shown)
         try:
             for attempt in range(_ANSWER_LIMIT):
                 try:
-                    header = self._log_in(request, Refusal(answer, shown, attempt))
+                    header = self._log_in(request, answer, shown, attempt)
                 except Denied as error:
                     if _is_challenge(answer):
                         raise
@@ -107,14 +109,22 @@ class Session:
             answer.close()
 
     def _ask(self, request: _Request, shown: str | None) -> Answer:
-        """One request; once more where storage that the registry redirects to refuses it: signed URLs run out."""
-        answer = self._transport.get(request.url, request.headers, shown, asking=request.asking)
-        if answer.elsewhere and answer.status in STALE:
-            answer.finish()
-            answer = self._transport.get(request.url, request.headers, shown, asking=request.asking)
-        return answer
+        return self._transport.get(request.url, request.headers, shown, asking=request.asking)
 
-    def _log_in(self, request: _Request, refusal: Refusal) -> str | None:
+    def _greet(self, request: _Request) -> str | None:
+        """What to show before anything is asked: of the catalogue, the anonymous are given a part without a word.
+
+        Raises:
+            Denied: there is a login, and the registry does not take it.
+        """
+        if self._authenticator.login(request.origin, request.repository) is None:
+            return None
+        answer = self._ping(request)
+        if answer is None or answer.plain:
+            return None
+        return self._authenticate(request, _refusal(answer))
+
+    def _log_in(self, request: _Request, answer: Answer, shown: str | None, attempt: int) -> str | None:
         """What to show to a registry now that it has answered so; None where its answer stands.
 
         A registry may refuse without a challenge, or hide what the anonymous may not see. Then it is asked how it
@@ -123,27 +133,26 @@ class Session:
         Raises:
             Denied: there is nothing (else) that may be shown.
         """
-        answer, shown = refusal.answer, refusal.shown
         if answer.elsewhere or answer.status not in _HIDING:
             return None
         if _is_challenge(answer):
-            return self._authenticate(request, refusal)
+            return self._authenticate(request, _refusal(answer, shown, attempt))
         ran_out = answer.status == _UNAUTHORIZED and (shown or "").startswith("Bearer ")
         if answer.plain or not (shown is None or ran_out):
             return None
         if self._authenticator.login(request.origin, request.repository) is None:
             return None
-        challenge = answer if answer.fields("WWW-Authenticate") else self._challenge(request)
-        return self._authenticate(request, Refusal(challenge or answer, shown, refusal.attempt))
+        said = answer if answer.fields("WWW-Authenticate") else self._ping(request)
+        return self._authenticate(request, _refusal(said or answer, shown, attempt))
 
-    def _challenge(self, request: _Request) -> Answer | None:
-        """How a registry wants to be logged in to (distribution-spec, "Determining Support"); None if it is silent."""
+    def _ping(self, request: _Request) -> Answer | None:
+        """What a registry says to the anonymous (distribution-spec, "Determining Support"); None if nothing usable."""
         try:
             answer = self._transport.get(f"{request.origin}/v2/", {}, asking=request.asking)
         except Broken:  # it redirects to somewhere odd; its repositories may still be read
             return None
         answer.finish()
-        return answer if _is_challenge(answer) else None
+        return None if answer.elsewhere else answer
 
     def _authenticate(self, request: _Request, refusal: Refusal) -> str:
         """What to show to a registry that refused."""
@@ -158,7 +167,7 @@ class Session:
                 login,
                 origin=request.origin,
                 repository=request.repository,
-                zone=refusal.answer.zone,
+                zone=refusal.zone,
                 allowance=allowance,
                 retry=retry,
             )
@@ -170,3 +179,7 @@ class Session:
 def _is_challenge(answer: Answer) -> bool:
     """Whether a registry itself says how it wants to be logged in to."""
     return answer.status == _UNAUTHORIZED and not answer.elsewhere and bool(answer.fields("WWW-Authenticate"))
+
+
+def _refusal(answer: Answer, shown: str | None = None, attempt: int = 0) -> Refusal:
+    return Refusal(answer.fields("WWW-Authenticate"), answer.plain, answer.zone, shown, attempt)

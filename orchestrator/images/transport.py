@@ -19,7 +19,7 @@ from urllib3.util import Timeout, parse_url
 
 from orchestrator.images import guarded
 from orchestrator.images.allowance import Allowance
-from orchestrator.images.answers import Answer, connection_error
+from orchestrator.images.answers import STALE, Answer, connection_error
 from orchestrator.images.cache import is_loopback
 from orchestrator.images.interface import Broken, Denied, Untrusted
 from orchestrator.images.meter import Meter
@@ -82,12 +82,21 @@ class Transport:
     def get(self, url: str, headers: dict[str, str], authorization: str | None = None, *, asking: Asking) -> Answer:
         """Send, and follow redirects; `authorization` stays with the origin it is for.
 
+        Where that leads to a refusal, all is asked once more: signed URLs of storage run out.
+
         Raises:
             Broken: no connection, or it broke; it redirects without end, or to where nobody may lead us.
             Untrusted: no TLS, or a certificate that cannot be verified.
             Denied: credentials would be sent in the clear.
             OverBudget: the allowance is used up.
         """
+        answer = self._get(url, headers, authorization, asking)
+        if answer.redirected and answer.status in STALE:
+            answer.finish()
+            answer = self._get(url, headers, authorization, asking)
+        return answer
+
+    def _get(self, url: str, headers: dict[str, str], authorization: str | None, asking: Asking) -> Answer:
         here = urlsplit(url)
         origin, source = here[:2], asking.source
         meter = Meter(
@@ -106,7 +115,7 @@ class Transport:
                 if answer.status == _UNAUTHORIZED and here[:2] != origin:
                     answer.finish()  # its challenge must not be answered: it could name a token server of its own
                     raise Broken(f"{origin[1]}: redirects to {_host(here)}, which refuses access")
-                answer.elsewhere = here[:2] != origin
+                answer.redirected, answer.elsewhere = hop > 0, here[:2] != origin
                 return answer
             answer.finish()
             here = self._follow(here, location)

@@ -41,8 +41,8 @@ def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Login:
-    def write(*hosts: str) -> None:
-        auths = {host: {"username": "bob", "password": PASSWORD} for host in hosts}
+    def write(*hosts: str, entry: dict[str, str] | None = None) -> None:
+        auths = {host: entry or {"username": "bob", "password": PASSWORD} for host in hosts}
         (tmp_path / "config.json").write_text(json.dumps({"auths": auths}))
         monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
 
@@ -192,7 +192,7 @@ def test_realms_that_are_no_url_of_a_token_server(login: Login, realm: str) -> N
     ["127.0.0.1", "localhost", "10.0.0.1", "192.168.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "[fd00::1]",
      "0.0.0.0", "2130706433", "0x7f.1", "127.1", "inside.test", "both.test"],
 )  # fmt: skip
-@pytest.mark.parametrize("by", ["realm", "redirect"])
+@pytest.mark.parametrize("by", ["realm", "redirect", "exchange"])
 def test_a_registry_of_the_internet_names_no_insider(
     outside: str, resolves: Callable[..., None], login: Login, host: str, by: str
 ) -> None:
@@ -209,7 +209,7 @@ def test_a_registry_of_the_internet_names_no_insider(
                 registry(f'Bearer realm="{url}"')(asked, send)
 
         with Stranger(serve, address=outside) as stranger, client() as reader:
-            login(stranger.host)
+            login(stranger.host, entry={"identitytoken": PASSWORD} if by == "exchange" else None)
             with pytest.raises(Denied):
                 reader.manifest(f"{stranger.url}/app", "1")
         assert inside.asked == []

@@ -375,6 +375,52 @@ def test_nothing_hidden_is_asked_for_in_the_clear(logins: Write) -> None:
         assert not any(asked.headers.get("authorization") for asked in stranger.asked)
 
 
+@pytest.mark.parametrize("ping", ["200 OK", UNAUTHORIZED])
+@pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
+def test_a_catalogue_of_which_the_anonymous_see_a_part(logins: Write, ping: str, scheme: str) -> None:
+    bearer = scheme == "Bearer" and ping != "200 OK"
+    challenge = 'Bearer realm="{url}/token",service="s"' if bearer else 'Basic realm="x"'
+
+    def serve(asked: Asked, send: Send) -> None:
+        if asked.path.startswith("/v2/_catalog"):
+            known = asked.headers.get("authorization") == guarded.wants
+            send(answer(json.dumps({"repositories": ["private", "public"] if known else ["public"]}).encode()))
+        else:
+            guarded(asked, send)
+
+    guarded = Guarded(fields=(challenge,), ping=ping, wants="Bearer given" if bearer else BASIC)
+    with Stranger(serve) as stranger:
+        guarded.url = stranger.url
+        with client() as reader:
+            assert reader.catalogue(stranger.url) == ["public"]
+        logins({stranger.host: PASSWORDS})
+        command = [require("crane"), "catalog", stranger.host]
+        assert subprocess.run(command, capture_output=True, check=False).stdout.split() == [b"private", b"public"]
+        with client() as reader:
+            assert reader.catalogue(stranger.url) == ["private", "public"]
+        if bearer:
+            assert "scope=registry%3Acatalog%3A%2A" in tokens(stranger)[-1].path
+        guarded.token = lambda _: answer(status=UNAUTHORIZED)
+        if bearer:
+            with client() as reader, pytest.raises(Denied, match="gives no token"):
+                reader.catalogue(stranger.url)
+
+
+def test_a_ping_names_no_token_server_that_must_not_be_asked(
+    logins: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with Stranger(lambda _, send: send(answer(b'{"token": "given"}'))) as thief:
+        guarded = Guarded(status="404 Not Found", fields=(f'Bearer realm="{thief.url}/token"',))
+        with serving(guarded, certificate=certificate) as stranger:
+            logins({stranger.host: PASSWORDS})
+            with pytest.raises(NotFound, match="without TLS"):
+                read(stranger)
+            assert not any(asked.headers.get("authorization") for asked in stranger.asked)
+        assert thief.asked == []
+
+
 def test_a_token_that_ran_out_without_a_challenge_is_renewed(logins: Write) -> None:
     guarded = Guarded(silent=True, token=give(token="first"), wants="Bearer first")
     with serving(guarded) as stranger, client() as reader:
@@ -476,6 +522,21 @@ def test_one_that_ran_out_in_the_middle_of_a_resumed_pull(logins: Write) -> None
         begun = [asked.headers.get("range", "") for asked in storage.asked]
         assert begun[0] == ""
         assert begun[1] == begun[2] != begun[3] == begun[4]
+
+
+def test_storage_under_the_registry_s_own_name_is_asked_for_anew_too() -> None:
+    signed: list[str] = []
+
+    def serve(asked: Asked, send: Send) -> None:
+        if asked.path.startswith("/v2/"):
+            send(answer(b"", f"Location: /signed/{len(signed)}", status="307 Temporary Redirect"))
+            return
+        signed.append(asked.path)
+        send(answer(LAYER.blob) if len(signed) > 1 else answer(status="403 Forbidden"))
+
+    with Stranger(serve) as stranger:
+        assert fetch(stranger) == LAYER.blob
+    assert signed == ["/signed/0", "/signed/1"]
 
 
 def test_storage_that_refuses_for_good_is_not_said_to_be_a_matter_of_the_login(logins: Write) -> None:

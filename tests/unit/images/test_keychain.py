@@ -101,6 +101,16 @@ TEAMS = {"h.example/lab": "lab", "h.example/other": "other", "h.example/lab/deep
         ({"docker.io": "old", "https://index.docker.io/v1/": "hub"}, "registry-1.docker.io/library/nginx", "hub"),
         ({"docker.io/team": "team", "https://index.docker.io/v1/": "hub"}, "registry-1.docker.io/team/app", "team"),
         ({"docker.io/team": "team"}, "registry-1.docker.io/library/nginx", None),
+        # patterns of hosts, as image pull Secrets have them
+        ({"*.example": "any"}, "h.example/app", "any"),
+        ({"*.example": "any", "h.example": "one"}, "h.example/app", "one"),
+        ({"*.example": "any", "*.example/lab": "lab"}, "h.example/lab/app", "lab"),
+        ({"*.example/lab": "lab"}, "h.example/other/app", None),
+        ({"*.example": "any"}, "example/app", None),
+        ({"*.example": "any"}, "a.h.example/app", None),
+        ({"*.example": "any"}, "h.example.evil/app", None),
+        ({"*.example": "any"}, "h.example:5000/app", None),
+        ({"*": "any"}, "h.example/app", None),
     ],
 )
 def test_the_longest_key_that_the_repository_lies_in(
@@ -187,6 +197,23 @@ def test_files_of_podman_after_docker_s(docker: Write, home: Path, monkeypatch: 
     assert user("a.example/app") == "named"
     monkeypatch.setenv("DOCKER_CONFIG", str(home / "none"))
     assert user("d.example/app") == "config"
+
+
+def test_without_a_home_there_is_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")  # as pathlib does in containers without a passwd
+
+    monkeypatch.setattr(Path, "home", nobody)
+    assert user("h.example/app") is None
+    assert "no login" in Keychain().missing("h.example")
+
+
+def test_what_is_missing_is_said_with_what_there_is(docker: Write, home: Path) -> None:
+    docker(auths=TEAMS | {"elsewhere.example": "x"})
+    said = Keychain().missing("h.example")
+    assert str(home / ".docker" / "config.json") in said
+    assert "h.example/lab" in said
+    assert "elsewhere" not in said
 
 
 def test_namespaced_keys_of_podman(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
