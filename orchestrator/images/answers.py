@@ -12,9 +12,11 @@ from urllib3.util import Retry
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.interface import Broken, Busy, Denied, ImageError, NotFound, Untrusted, WrongBytes
+from orchestrator.images.pages import spell_page
 from orchestrator.images.registry_schemas import Errors
 from orchestrator.kit.foreign_json import decode
 from orchestrator.kit.http_headers import whole_number
+from orchestrator.kit.signatures import is_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -233,6 +235,8 @@ def _said(answer: Answer) -> str:
     """The registry's own words (distribution-spec, "Error Codes"), cut to one harmless line."""
     try:
         body = answer.read_all(_BODY_LIMIT, "an error")
+        if is_page(body):
+            return f", with {spell_page(body)}, perhaps a proxy's"
         errors = decode(body, Errors, origin="an error", most_bytes=_BODY_LIMIT).errors or ()
     except ScanmatrixError:
         return ""  # the status says enough

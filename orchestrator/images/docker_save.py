@@ -15,6 +15,7 @@ from orchestrator.images.files import Files, LocalImage
 from orchestrator.images.interface import ArchiveError
 from orchestrator.images.layout import blob_name
 from orchestrator.images.manifests import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, platform_of, read_config, read_image
+from orchestrator.images.members import refuse_others
 from orchestrator.images.schemas import ConfigFields, SavedFields
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
 from orchestrator.model import Blob, Image
@@ -141,7 +142,10 @@ def _describe_layer(files: Files, name: str) -> Blob:
         raise ArchiveError(f"{files.path}: lacks {name}; truncated, save the image again")
     state = new_hash("sha256:")
     with files.open(name) as stream:
-        media_type = OCI_LAYER + _SUFFIXES[compression_of(stream)]
+        compressed = compression_of(stream)
+        if compressed == "none":
+            refuse_others(stream, f"{files.path}: {name}")
+        media_type = OCI_LAYER + _SUFFIXES[compressed]
         while data := stream.read(_CHUNK):
             state.update(data)
     return Blob(digest=f"sha256:{state.hexdigest()}", size=size, media_type=media_type)

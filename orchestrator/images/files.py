@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from orchestrator.images.compression import compression_of
 from orchestrator.images.interface import ArchiveError
-from orchestrator.images.members import Member, read_members, section
+from orchestrator.images.members import Member, read_members, refuse_others, section
 from orchestrator.images.packed import PackedFiles
 from orchestrator.model import Image
 
@@ -70,6 +70,7 @@ def open_files(path: Path) -> Iterator[Files]:
         if not stat.S_ISREG(mode):
             raise ArchiveError(f"{path}: is neither a file nor a folder")
         if compression_of(file) == "none":
+            refuse_others(file, path)
             yield TarFiles(path, file)
         else:
             yield PackedFiles(path, file)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import zstandard
 
+from orchestrator.images.compression import compression_of
 from orchestrator.images.interface import ArchiveError
 from orchestrator.images.layers import Budget, read_layer
+from orchestrator.images.members import refuse_others
 from orchestrator.images.nodes import Kind, Node, ambiguous, clear
 from orchestrator.kit import tar
 from orchestrator.kit.tar import TarError
@@ -242,6 +244,7 @@ def merge(tarball: Tarball, *, contents: Iterable[str] = ()) -> Filesystem:
     rootfs = tarball.settings.rootfs
     diff_ids = (rootfs.diff_ids if rootfs else None) or ("",) * len(tarball.image.layers)
     for number, (layer, diff_id) in enumerate(zip(tarball.image.layers, diff_ids, strict=True)):
+        _refuse_others(tarball, layer.digest)
         try:
             _apply(filesystem, number, read_layer(tarball.open_layer(number), budget, diff_id), keep)
         except (TarError, EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
@@ -249,6 +252,13 @@ def merge(tarball: Tarball, *, contents: Iterable[str] = ()) -> Filesystem:
         except ArchiveError as error:
             raise ArchiveError(f"{tarball.path}: layer {layer.digest}: {error}") from error
     return filesystem
+
+
+def _refuse_others(tarball: Tarball, digest: str) -> None:
+    """Name a layer that Docker reads, and nothing here or in most scanners does: by xz or bzip2, for example."""
+    with tarball.open_blob(digest) as stream:
+        if compression_of(stream) == "none":
+            refuse_others(stream, f"{tarball.path}: layer {digest}")
 
 
 def _apply(

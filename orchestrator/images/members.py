@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from orchestrator.images.interface import ArchiveError
+from orchestrator.kit.signatures import HEAD, is_page, kind_of
 from orchestrator.kit.tar import Entry, Kind, TarError, TarReader
+from orchestrator.kit.tar.header import has_checksum
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -78,6 +80,31 @@ class Section(Window):
 def section(descriptor: int, offset: int, size: int) -> BinaryIO:
     """A buffered, read-only view of a part of an open file, which must stay open as long as it is used."""
     return io.BufferedReader(Section(descriptor, offset, size), 1 << 18)
+
+
+def refuse_others(stream: BinaryIO, path: Path | str, *, packed: str = "") -> None:
+    """Name what is no tar, where its first bytes tell; a seekable stream is then at its start again.
+
+    Args:
+        stream: at its start.
+        path: its name, for messages.
+        packed: how it was unpacked to get there (`gzip`).
+
+    Raises:
+        ArchiveError: it is a known kind of file, and no tar.
+    """
+    head = stream.read(HEAD)
+    if stream.seekable():
+        stream.seek(0)
+    kind = kind_of(head)
+    if not kind or has_checksum(head.ljust(HEAD, b"\0")):
+        return
+    if packed:
+        kind = f"{kind}, compressed by {packed}"
+    if is_page(head):
+        raise ArchiveError(f"{path}: is {kind}: the login or error page of where it was downloaded; download it again")
+    help_ = "unpack it" if kind.startswith("compressed") else "save the image"
+    raise ArchiveError(f"{path}: is {kind}, which is not read here; {help_} as a tar, plain or by gzip or zstd")
 
 
 def read_members(file: BinaryIO, path: Path) -> dict[str, Member]:

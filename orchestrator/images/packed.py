@@ -16,7 +16,7 @@ import zstandard
 
 from orchestrator.images.compression import Gzip, GzipState, compression_of, decompressed
 from orchestrator.images.interface import ArchiveError
-from orchestrator.images.members import Member, Window, list_members, section
+from orchestrator.images.members import Member, Window, list_members, refuse_others, section
 from orchestrator.kit.tar import Entry, TarReader
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class PackedFiles:
         self._marks: list[_Mark] = []
         self._kept: dict[int, bytes] = {}
         try:
+            refuse_others(decompressed(self._section(0)), path, packed=compression_of(file))
             self._members = list_members(self._entries(), path, self._open)
         except _DAMAGE as error:
             raise ArchiveError(f"{path}: its compression is damaged or truncated; fetch it again") from error

@@ -16,6 +16,7 @@ from orchestrator.images.digests import DIGEST, check_digest, digest_of
 from orchestrator.images.interface import ManifestBytes, TooSlow, WrongBytes
 from orchestrator.images.listing import PAGE, read_catalogue, read_tags
 from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES
+from orchestrator.images.pages import refuse_page
 from orchestrator.images.patience import Patience
 from orchestrator.images.session import Session
 from orchestrator.images.transport import Asking, Transport
@@ -134,6 +135,7 @@ class RegistryClient:
         def read() -> ManifestBytes:
             with self._session.get(location, path, {"Accept": _ACCEPT}, Asking(allowance)) as answer:
                 data = answer.read_all(MANIFEST_LIMIT, f"{location}: {reference}")
+                refuse_page(data, f"{location}: {reference}")
                 promised = wanted or _promised(answer, location) or digest_of(data)
                 kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()[:255]
             return ManifestBytes(data, kind, promised)
@@ -157,7 +159,10 @@ class RegistryClient:
 
         def read() -> ManifestBytes:
             with self._session.get(location, f"blobs/{blob.digest}", {}, Asking(allowance)) as answer:
-                return ManifestBytes(answer.read_all(SMALL_LIMIT, origin), "", blob.digest)
+                data = answer.read_all(SMALL_LIMIT, origin)
+                if digest_of(data, like=blob.digest) != blob.digest:  # an artifact may hold pages
+                    refuse_page(data, origin)
+                return ManifestBytes(data, "", blob.digest)
 
         return self._twice(read, origin, cancelled, allowance).data
 
@@ -192,7 +197,9 @@ class RegistryClient:
         def read(query: str) -> tuple[bytes, list[str]]:
             def attempt() -> tuple[bytes, list[str]]:
                 with self._session.get(location, f"{path}{query}", {}, Asking(allowance)) as answer:
-                    return answer.read_all(MANIFEST_LIMIT, f"{location}: {path}"), answer.fields("Link")
+                    data = answer.read_all(MANIFEST_LIMIT, f"{location}: {path}")
+                    refuse_page(data, f"{location}: {path}")
+                    return data, answer.fields("Link")
 
             return self.retry(attempt, allowance=allowance)
 

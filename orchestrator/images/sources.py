@@ -1,15 +1,18 @@
 """Where the bytes of an image come from, behind one interface; every byte is proven on its way to the sink."""
 
 import threading
+from contextlib import suppress
 from typing import BinaryIO, Protocol
 
 from orchestrator.errors import TemporaryError
 from orchestrator.images.digests import Hash, new_hash
 from orchestrator.images.interface import Broken, Cancelled, NotFound, Unsupported, WrongBytes
 from orchestrator.images.manifests import is_foreign, read_image, read_manifest
+from orchestrator.images.pages import refuse_page
 from orchestrator.images.patience import Patience
 from orchestrator.images.registry import BlobStream, RegistryClient
 from orchestrator.images.resolve import resolve_manifests
+from orchestrator.kit.signatures import HEAD
 from orchestrator.model import Blob, Image, Platform
 
 CHUNK = 1024 * 1024
@@ -127,6 +130,7 @@ class RegistrySource:
                     self._track(stream)
                     try:
                         if not received.take(stream):
+                            refuse_page(received.head, f"{self._location}: {blob.digest}")
                             return False
                     finally:
                         with self._lock:
@@ -134,7 +138,10 @@ class RegistrySource:
             except TemporaryError as error:
                 patience.check()  # an aborted read looks like a broken one
                 patience.pause(error)
-        return received.is_right()
+        if right := received.is_right():
+            return right
+        refuse_page(received.head, f"{self._location}: {blob.digest}")
+        return False
 
     def _track(self, stream: BlobStream) -> None:
         with self._lock:
@@ -148,6 +155,11 @@ class _Received:
 
     Progress is only what lies beyond the furthest byte that ever came: a server that ignores Range and cuts sends the
     same bytes for ever. What is thrown away may not come to more than a few times the blob's size.
+
+    Attributes:
+        at: bytes of it that have come.
+        complete: whether they are all.
+        head: its first bytes, to see what came in its place.
     """
 
     def __init__(self, blob: Blob, sink: Sink, patience: Patience) -> None:
@@ -157,6 +169,7 @@ class _Received:
         self._left = _REPEATS * blob.size + CHUNK
         self.at = 0
         self.complete = False
+        self.head = b""
 
     def take(self, stream: BlobStream) -> bool:
         """Take in what a stream brings; False when it cannot be this blob.
@@ -169,8 +182,12 @@ class _Received:
         if stream.start != self.at:  # Range was ignored
             self._hash, self.at = new_hash(self._blob.digest), 0
         if stream.promised is not None and stream.start + stream.promised != size:
+            with suppress(TemporaryError):  # its length is verdict enough
+                self.head = stream.read(HEAD)
             return False
         while data := stream.read(CHUNK):
+            if self.at == 0:
+                self.head = data[:HEAD]
             if self.at + len(data) > size:
                 return False
             self._left -= len(data)

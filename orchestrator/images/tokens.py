@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from orchestrator.images.answers import Answer, raise_for_status
-from orchestrator.images.interface import Denied
+from orchestrator.images.interface import Denied, WrongBytes
+from orchestrator.images.pages import refuse_page
 from orchestrator.images.registry_schemas import Token
 from orchestrator.images.transport import Asking, Transport
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
@@ -173,6 +174,10 @@ def _read(given: _Given, origin: str) -> str:
     if not given.data:
         return ""
     host = urlsplit(origin).netloc
+    try:
+        refuse_page(given.data, f"{host}: its token server's answer")
+    except WrongBytes as error:
+        raise Denied(str(error)) from error
     try:
         answer = decode(given.data, Token, origin=f"{host}: its token server's answer", most_bytes=_ANSWER_LIMIT)
     except ForeignJsonError as error:

@@ -13,6 +13,7 @@ from orchestrator.images.archive import open_tarball
 from orchestrator.images.fill import Progress, fill
 from orchestrator.images.interface import ArchiveError
 from orchestrator.images.partial import STAMP, claim, sweep
+from orchestrator.images.platforms import completed
 from orchestrator.images.registry import RegistryClient
 from orchestrator.images.shared import SharedBlobs
 from orchestrator.images.sources import RegistrySource, Source
@@ -158,7 +159,7 @@ def _is_image(path: Path, target: Target) -> bool:
     # Planned offline, a digest may be that of an index; the tarball then holds its image for the platform.
     with open_tarball(path, digest=target.digest if target.size is not None else "") as tarball:
         held = tarball.image
-        return target.digest == held.manifest.digest or target.platform == held.platform
+        return target.digest == held.manifest.digest or target.platform == completed(held.platform, [target.platform])
 
 
 @contextmanager
