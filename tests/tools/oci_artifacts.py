@@ -8,6 +8,7 @@ from tests.tools.images import Image, Index
 from tests.tools.layers import MEDIA_TYPES, Layer, layer, sha256
 
 OCI_CONFIG = MEDIA_TYPES["oci"]["config"]
+TAR = MEDIA_TYPES["oci"]["layer"]
 EMPTY = "application/vnd.oci.empty.v1+json"
 
 

@@ -13,11 +13,11 @@ from orchestrator.model import Blob, Platform
 from tests.tools import layouts, oci_artifacts
 from tests.tools.images import Image, Index, layer
 from tests.tools.layers import MEDIA_TYPES
-from tests.tools.oci_artifacts import ARTIFACTS, EMPTY, artifact, bare, beside, config_of, cosigned
+from tests.tools.oci_artifacts import ARTIFACTS, EMPTY, TAR, artifact, bare, beside, config_of, cosigned
 
 GOOD = Image.build([layer({"bin/app": "good"})])
 ROOT = layer({"bin/sh": "evil"})
-TAR, PACKED = MEDIA_TYPES["oci"]["layer"], f"{MEDIA_TYPES['oci']['layer']}+gzip"
+PACKED = f"{TAR}+gzip"
 
 
 def check(image: Image) -> None:
