@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from threading import Barrier, Thread
 
+import msgspec
 import pytest
 
 from orchestrator.model import Distrust, Name
@@ -386,6 +387,21 @@ def test_what_shall_be_kept_fresh_is_not_pruned(store, volume):
     want(store, look=2)
     store.prune(86400, day(300))
     assert store.target("a") is None
+
+
+def test_what_starts_joins_the_names_that_are_known(store):
+    first, second = ('{"reference":"a","owner":"x"}', '{"reference":"a","owner":"w"}')
+    names = {owner: (Name(reference="a", owner="x", labels={"namespace": owner}),) for owner in "xw"}
+    row = Wanted(target="a", digest="sha256:a", platform="", names=names["x"], scans=("sbom",), entries=f"[{first}]")
+    want(store, row)
+    started = msgspec.structs.replace(row, names=names["w"], entries=f"[{second},{first}]")
+    for _ in range(2):
+        store.want([started], RULES, look=1)
+    assert [name.labels["namespace"] for name in store.target("a").names] == ["w", "x"]
+    [claim] = take(store, "run-1").claims
+    assert claim.entries == f"[{first},{second}]"
+    want(store, started, look=2)
+    assert [name.labels["namespace"] for name in store.target("a").names] == ["w"]
 
 
 def test_many_names_of_one_target(store):

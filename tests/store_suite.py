@@ -204,6 +204,42 @@ def test_workloads(volume, store):
     assert store.target("a").uses == ()
 
 
+def _running(*namespaces: str, **labels: str) -> tuple[Name, ...]:
+    run_by = {"cluster": "eu", "workload": "Deployment/app"} | labels
+    return tuple(Name(reference="app:1", owner="team", labels=run_by | {"namespace": each}) for each in namespaces)
+
+
+def test_every_label_set_of_one_reference_and_owner_stays(volume, store):
+    names = {"a": _running("x", "y"), "b": _running("z"), "c": (Name(reference="plain:1"),)}
+    write_run(volume, "run-1", day(1), dict.fromkeys(("a/sbom", "b/sbom", "c/sbom"), ()), names=names)
+    store.take_in_all(volume)
+    assert {target: store.target(target).names for target in names} == names
+    assert store.target("a").references == ("app:1",)
+    names = {"a": _running("y", "v"), "b": _running("z", maxLifetime="30d")}
+    write_run(volume, "run-2", day(2), dict.fromkeys(("a/sbom", "b/sbom"), ()), names=names)
+    store.take_in_all(volume)
+    assert [name.labels["namespace"] for name in store.target("a").names] == ["v", "y"]
+    assert store.target("b").names == names["b"]
+
+
+def test_label_sets_without_end_are_left_out_whole(volume, store):
+    names = {"a": _running(*(f"{number:04}" for number in range(3000)), text="x" * 40)}
+    write_run(volume, "run-1", day(1), {"a/sbom": ()}, names=names)
+    store.take_in_all(volume)
+    kept = store.target("a").names
+    assert 100 < len(kept) < 3000
+    assert all(name in names["a"] for name in kept)
+
+
+def test_names_of_a_run_whose_plan_is_gone_are_those_of_its_ledger(volume, store):
+    names = {"a": _running("x", "y")}
+    write_run(volume, "run-1", day(1), {"a/sbom": ()})
+    path = volume.results("run-1") / "ledger.json"
+    write_atomic(path, encode(msgspec.structs.replace(read(path, Ledger), names=names)))
+    store.take_in_all(volume)
+    assert store.target("a").names == names["a"]
+
+
 def test_what_is_stale(volume, store):
     write_run(volume, "run-1", day(1), {"old/dependency": [], "bad/dependency": "broke", "old/virus": []})
     write_run(volume, "run-2", day(6), {"new/dependency": []}, versions=("2", "db"))

@@ -1,5 +1,6 @@
 """What runs in a cluster, from its pods to the ledger: every workload is named, each as its own node runs the image."""
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +13,14 @@ from orchestrator.inventory.annotations import SKIP
 from orchestrator.model import Ledger, Outcome, Plan
 from orchestrator.planning import make_plan
 from orchestrator.results.ledger import read_ledger
+from orchestrator.results.store.backlog.interface import Claim, Rules, Submission
+from orchestrator.results.store.backlog.store import BacklogStore
+from orchestrator.service.lookout import Lookout
+from orchestrator.service.notes import Notes
+from orchestrator.service.planner import Planner
 from orchestrator.volume import Volume
 from tests.integration import kube_api
-from tests.integration.engine import GOOD, Watch, scan
+from tests.integration.engine import GOOD, Watch, scan, wait_for
 from tests.integration.kube_api import KubeApi
 from tests.tools import samples
 from tests.tools.images import Image, Index, layer
@@ -129,3 +135,50 @@ def test_an_image_that_no_platform_fits_says_which_its_node_is(
     (target,) = plan(registry).targets
     assert str(target.platform) == "linux/arm64"
     assert "linux/arm64" in target.error
+
+
+def test_the_scheduler_keeps_the_names_of_each_platform_apart(
+    api: KubeApi, registry: Registry, repository: str, tmp_path: Path
+) -> None:
+    reference = push(registry, repository, samples.multi_platform())
+    api.pods = [pod("a", "amd64", reference), pod("b", "arm64", reference)]
+    config = default_config(
+        environment={}, targets=[{"cluster": {}, "scans": ["root-user"]}], volume={"path": str(tmp_path / "volume")}
+    )
+    planner = Planner(config)
+    found = {each.wanted.platform: each for each in planner.look_up(collect(config))}
+    spaces = {platform: [entry.labels["namespace"] for entry in each.entries] for platform, each in found.items()}
+    assert spaces == {"linux/amd64": ["a"], "linux/arm64": ["b"]}
+    wanted = found["linux/arm64"].wanted
+    claim = Claim(target=wanted.target, scans=("root-user",), entries=wanted.entries)
+    made = planner.plan(Submission(id=1, run="r1", attempts=0, claims=(claim,)), datetime.now(UTC))
+    assert [(str(target.platform), target.workloads[0].rsplit("/", 3)[1]) for target in made.targets] == [
+        ("linux/arm64", "b")
+    ]
+
+
+def test_the_same_image_that_starts_in_another_namespace_is_news(
+    api: KubeApi, registry: Registry, repository: str, tmp_path: Path
+) -> None:
+    reference = push(registry, repository, samples.multi_platform())
+    api.pods = [pod("a", "amd64", reference)]
+    config = default_config(
+        environment={}, targets=[{"cluster": {}, "scans": ["root-user"]}], volume={"path": str(tmp_path / "volume")}
+    )
+    rules = Rules(ages={}, default_age=1, versions=frozenset(), version_age=1, first_retry=1, longest_retry=1)
+    stop, planner = threading.Event(), Planner(config)
+    with BacklogStore(f"sqlite:///{tmp_path / 'store.sqlite3'}") as store:
+        store.migrate()
+        lookout = Lookout(config, planner, store, rules, holder="me", notes=Notes(), changed=bool, stop=stop)
+        lookout.look()
+        api.watches = [[("ADDED", pod("b", "amd64", reference))]]
+        [target] = [found.wanted.target for found in planner.look_up(collect(config))]
+        threads = [threading.Thread(target=each) for each in lookout.watch()]
+        for thread in threads:
+            thread.start()
+        try:
+            wait_for(lambda: {name.labels["namespace"] for name in store.target(target).names} == {"a", "b"})
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()

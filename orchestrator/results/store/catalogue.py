@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from orchestrator.model import Name
 
 
+# MySQL's TEXT ends at 64 KiB.
+_MOST_LABELS = 60_000
+
+
 def clip(text: str, limit: int = LONGEST) -> str:
     """Foreign text as every database takes it: no NUL, cut to a length."""
     return text[:limit].replace("\0", "\N{REPLACEMENT CHARACTER}") if text else ""
@@ -70,6 +74,8 @@ def write_targets(
     rows: Mapping[str, Described],
     called: Mapping[str, tuple[Name, ...]],
     created: int,
+    *,
+    whole: bool = True,
 ) -> dict[str, int]:
     """Bring targets and their names up to date.
 
@@ -78,6 +84,7 @@ def write_targets(
         rows: by target.
         called: names of each target.
         created: when they were asked for.
+        whole: whether these are all names of each target; otherwise what is known of them stays.
 
     Returns:
         Ids by target.
@@ -98,7 +105,7 @@ def write_targets(
                 select(targets.c.target, targets.c.id).where(among(connection, targets.c.target, wanted))
             )
             ids = {row.target: row.id for row in pairs}
-            _write_names(connection, {ids[target]: called[target] for target in wanted}, created)
+            _write_names(connection, {ids[target]: called[target] for target in wanted}, created, whole=whole)
         found |= ids
     return found
 
@@ -123,21 +130,24 @@ def _move_back(connection: Connection, key: Column[Any], rows: list[dict[str, An
         connection.execute(statement, [{"key_": row[key.name], "first_": row["first_at"]} for row in rows])
 
 
-def _write_names(connection: Connection, given: dict[int, tuple[Name, ...]], created: int) -> None:
+def _write_names(connection: Connection, given: dict[int, tuple[Name, ...]], created: int, *, whole: bool) -> None:
     key = ("target_id", "reference", "owner")
     found = connection.execute(select(names).where(among(connection, names.c.target_id, list(given))))
     known = {(row.target_id, row.reference, row.owner): row for row in found}
-    made: dict[tuple[int, str, str], dict[str, Any]] = {}
+    said: dict[tuple[int, str, str], list[dict[str, str]]] = {}
     for target, all_names in given.items():
         for name in all_names:
             place = (target, clip(name.reference, LONGEST_NAME), clip(name.owner, 200))
-            labels = clip(msgspec.json.encode(name.labels, order="sorted").decode())
-            old = known.get(place)
-            # Of two runs planned at the same second the greater labels win, so that their order does not matter.
-            if old is not None and (old.last_at, old.labels) > (created, labels):
-                labels = old.labels
-            first, last = (min(created, old.first_at), max(created, old.last_at)) if old else (created, created)
-            made[place] = {**dict(zip(key, place, strict=True)), "labels": labels, "first_at": first, "last_at": last}
+            said.setdefault(place, []).append(name.labels)
+    made: dict[tuple[int, str, str], dict[str, Any]] = {}
+    for place, sets in said.items():
+        old = known.get(place)
+        labels = write_labels(sets if whole or old is None else [*read_labels(old.labels), *sets])
+        # Of two runs planned at the same second the greater labels win, so that their order does not matter.
+        if whole and old is not None and (old.last_at, old.labels) > (created, labels):
+            labels = old.labels
+        first, last = (min(created, old.first_at), max(created, old.last_at)) if old else (created, created)
+        made[place] = {**dict(zip(key, place, strict=True)), "labels": labels, "first_at": first, "last_at": last}
     insert_new(connection, names, [row for place, row in made.items() if place not in known])
     upsert(connection, names, key, [row for place, row in made.items() if place in known])
     late = [
@@ -146,6 +156,29 @@ def _write_names(connection: Connection, given: dict[int, tuple[Name, ...]], cre
         if place in known and row["first_at"] < known[place].first_at
     ]
     _move_back(connection, names.c.id, [{"id": id_, "first_at": row["first_at"]} for id_, row in late])
+
+
+def write_labels(sets: Iterable[Mapping[str, str]]) -> str:
+    """What is said of one reference of one owner, as JSON: an object, or a list of them where several say something.
+
+    Sets are kept or left out whole, in their order, as many as every database's text holds.
+    """
+    spelt = sorted({msgspec.json.encode(dict(labels), order="sorted").decode() for labels in sets} - {"{}"})
+    kept, size = [], 0
+    for text in spelt:
+        size += len(text.encode(errors="replace")) + 1
+        if size < _MOST_LABELS:
+            kept.append(clip(text, _MOST_LABELS))
+    return kept[0] if len(kept) == 1 else f"[{','.join(kept)}]" if kept else "{}"
+
+
+def read_labels(text: str) -> list[dict[str, str]]:
+    """The same back; what an earlier version cut off in the middle is none."""
+    try:
+        found = msgspec.json.decode(text, type=dict[str, str] | list[dict[str, str]])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
+    return [found] if isinstance(found, dict) else found
 
 
 def write_states(connection: Connection, pairs: Iterable[tuple[int, str]]) -> None:

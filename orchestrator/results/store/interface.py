@@ -6,7 +6,7 @@ from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
 from typing import NamedTuple
 
 from orchestrator.errors import PermanentError, TemporaryError, UsageError
-from orchestrator.model import Document, Outcome, Severity
+from orchestrator.model import Document, Name, Outcome, Severity
 
 
 class StoreError(PermanentError):
@@ -195,7 +195,11 @@ class State(Document, frozen=True):
 
 
 class TargetView(Document, frozen=True):
-    """One target: its names, how each scan of it stands, and what they found."""
+    """One target: its names, how each scan of it stands, and what they found.
+
+    Attributes:
+        names: every name with its owner and labels, several of one reference where several say something of it.
+    """
 
     target: str
     digest: str
@@ -205,6 +209,7 @@ class TargetView(Document, frozen=True):
     states: tuple[State, ...]
     findings: tuple[FoundNow, ...]
     uses: tuple[Use, ...] = ()
+    names: tuple[Name, ...] = ()
 
 
 class StateCount(Document, frozen=True):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from orchestrator.model import Name
 from orchestrator.results.store.answers import answer
-from orchestrator.results.store.catalogue import batches, clip
+from orchestrator.results.store.catalogue import batches, clip, read_labels
 from orchestrator.results.store.dialects import among, insert_new, upsert
 from orchestrator.results.store.interface import Use, Workload
 from orchestrator.results.store.schema import names, targets, workload_targets, workloads
@@ -33,6 +34,18 @@ def names_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[tupl
             if owner:
                 owners[owner] = None
     return {target: (tuple(references), tuple(owners)) for target, (references, owners) in found.items()}
+
+
+def said_of(connection: Connection, target: int) -> tuple[Name, ...]:
+    """Every name of a target with all that is said of it."""
+    rows = connection.execute(
+        select(names).where(names.c.target_id == target).order_by(names.c.reference, names.c.owner)
+    )
+    return tuple(
+        Name(reference=row.reference, owner=row.owner, labels=labels)
+        for row in rows
+        for labels in read_labels(row.labels) or [{}]
+    )
 
 
 def uses_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[Use, ...]]:

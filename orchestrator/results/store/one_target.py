@@ -10,7 +10,7 @@ from sqlalchemy import select
 from orchestrator.results.store.answers import SEVERITIES, answer, outcome, when
 from orchestrator.results.store.catalogue import clip
 from orchestrator.results.store.interface import FoundNow, State, TargetView, Version
-from orchestrator.results.store.names import names_of, uses_of
+from orchestrator.results.store.names import names_of, said_of, uses_of
 from orchestrator.results.store.schema import facts, findings, runs, states, targets
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def target_view(connection: Connection, target: str, *, gone: bool) -> TargetVie
         states=tuple(map(_state, rows)),
         findings=_findings(connection, {row.id: row.scan for row in rows}, gone=gone),
         uses=uses_of(connection, [found.id]).get(found.id, ()),
+        names=said_of(connection, found.id),
     )
 
 

@@ -51,7 +51,7 @@ class RunFiles(NamedTuple):
     Attributes:
         ledger: its ledger.
         digest: `sha256:<hex>` of the ledger's file.
-        names: every name of each target; owner and labels only where the plan is still there.
+        names: every name of each target; of old ledgers without owner and labels where the plan is not there.
         reports: file name of each scan's report.
     """
 
@@ -112,7 +112,7 @@ def read_run(volume: Volume, run: str) -> RunFiles:
     if len({row.cell for row in ledger.rows}) != len(ledger.rows):
         raise _damaged(run, f"{path}: a cell is in it twice")
     plan = _read_plan(volume, run)
-    names = {target.id: target.names for target in plan.targets}
+    names = ledger.names | {target.id: target.names for target in plan.targets}
     for row in ledger.rows:
         if row.target not in names:
             names[row.target] = tuple(Name(reference=reference) for reference in row.references)

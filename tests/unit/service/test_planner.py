@@ -110,3 +110,39 @@ def test_what_runs_a_target(planner, archives):
     )  # fmt: skip
     assert (workload.contact, workload.max_lifetime, workload.owner) == ("#shop", 30 * 86400, "a")
     assert {container.target for container in workload.containers} == {each.wanted.target for each in found}
+
+
+def test_a_plan_of_some_scans_has_every_name_and_the_limits_of_all(planner, archives):
+    labels = [{"namespace": name, "maxLifetime": said} for name, said in (("x", "30d"), ("y", "3650d"))]
+    [found] = planner.look_up([
+        *entries(archives[0], scans=("root-user",), labels=labels[0]),
+        *entries(archives[0], scans=("distroless",), labels=labels[1]),
+    ])  # fmt: skip
+    plan = planner.plan(submission(claim(found, "distroless")), NOW)
+    assert [cell.scan for cell in plan.cells] == ["distroless"]
+    assert [name.labels for name in plan.targets[0].names] == labels
+
+
+def test_more_names_than_anybody_reads_are_kept(planner, archives):
+    asked = [each for n in range(300) for each in entries(archives[0], labels={"namespace": f"n{n:03}"})]
+    [found] = planner.look_up(asked)
+    plan = planner.plan(submission(claim(found, "root-user")), NOW)
+    assert len(plan.targets[0].names) == 300
+
+
+def test_what_is_to_be_left_out_is_planned_as_skipped(planner, archives):
+    [found] = planner.look_up(entries(archives[0], scans=("root-user",), skip="somebody asks"))
+    plan = planner.plan(submission(claim(found, "root-user")), NOW)
+    assert [(cell.decision, cell.reason) for cell in plan.cells] == [(Decision.SKIP, "somebody asks")]
+
+
+def test_pods_of_a_workload_that_say_different_things(planner, archives):
+    place = {"cluster": "prod", "namespace": "shop", "workload": "Deployment/cart"}
+    found = planner.look_up([
+        *entries(archives[0], owner="a", labels=place | {"container": "main", "maxLifetime": "3650d"}),
+        *entries(archives[0], owner="b", labels=place | {"volume": "main", "maxLifetime": "30d"}),
+        *entries(archives[0], owner="a", labels=place | {"container": "side"}),
+    ])  # fmt: skip
+    [workload] = workloads(found)
+    assert (workload.owner, workload.max_lifetime) == ("a, b", 30 * 86400)
+    assert {container.name for container in workload.containers} == {"main", "volume:main", "side"}

@@ -36,7 +36,7 @@ def want(connection: Connection, rows: Sequence[Wanted], look: int, now: int, *,
     new = 0
     for some in batches(rows):
         described = {row.target: row for row in some}
-        ids = write_targets(connection, described, {row.target: row.names for row in some}, now)
+        ids = write_targets(connection, described, {row.target: row.names for row in some}, now, whole=whole)
         pairs = [(ids[row.target], scan) for row in some for scan in row.scans]
         write_states(connection, pairs)
         with connection.begin():
