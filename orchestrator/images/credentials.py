@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 
+#: Longest field that holds nothing but names of schemes.
+_NAMES = 64
 #: Refused tokens after which a password is tried, where the registry offers both ways.
 _TOKENS = 2
 
@@ -46,6 +48,11 @@ class Refusal(NamedTuple):
     zone: Zone
     shown: str | None = None
     attempt: int = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether a challenge says more than the names of schemes."""
+        return any("=" in field or len(field) > _NAMES for field in self.challenges)
 
 
 class Authenticator:

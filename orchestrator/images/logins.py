@@ -83,6 +83,8 @@ def read_entry(entry: object, origin: str) -> Login | None:
     if texts["auth"].strip():
         try:
             user, password = _decoded(texts["auth"], origin)
+            if {"\n", "\r"} & set(texts["auth"].strip()):
+                remark = "its `auth` has line breaks, which are skipped"
             if whole and apart != (user, password):
                 remark = "its `username` and `password` say something else than its `auth`, which counts"
         except Denied:

@@ -67,6 +67,7 @@ class Session:
     def __init__(self, transport: Transport, authenticator: Authenticator, retry: Retry) -> None:
         self._transport, self._authenticator, self._retry = transport, authenticator, retry
         self._token_servers = TokenServers(transport)
+        self._pings: dict[str, Answer] = {}
 
     @contextmanager
     def get(self, location: str, path: str, headers: dict[str, str], asking: Asking) -> Iterator[Answer]:
@@ -127,32 +128,42 @@ class Session:
     def _log_in(self, request: _Request, answer: Answer, shown: str | None, attempt: int) -> str | None:
         """What to show to a registry now that it has answered so; None where its answer stands.
 
-        A registry may refuse without a challenge, or hide what the anonymous may not see. Then it is asked how it
-        wants to be logged in to, if there is a login for it, which crane shows unasked.
+        A registry may refuse without a challenge, or hide what the anonymous, or those without a token, may not see.
+        Then it is asked how it wants to be logged in to, as crane asks it to begin with.
 
         Raises:
             Denied: there is nothing (else) that may be shown.
         """
         if answer.elsewhere or answer.status not in _HIDING:
             return None
-        if _is_challenge(answer):
-            return self._authenticate(request, _refusal(answer, shown, attempt))
+        refusal = _refusal(answer, shown, attempt)
+        if _is_challenge(answer) and refusal.usable:
+            return self._authenticate(request, refusal)
         ran_out = answer.status == _UNAUTHORIZED and (shown or "").startswith("Bearer ")
         if answer.plain or not (shown is None or ran_out):
             return None
-        if self._authenticator.login(request.origin, request.repository) is None:
-            return None
-        said = answer if answer.fields("WWW-Authenticate") else self._ping(request)
-        return self._authenticate(request, _refusal(said or answer, shown, attempt))
+        said = self._ping(request)
+        if said is not None and said.fields("WWW-Authenticate"):
+            refusal = _refusal(said, shown, attempt)
+        login = self._authenticator.login(request.origin, request.repository)
+        return self._authenticate(request, refusal) if login or refusal.challenges else None
 
     def _ping(self, request: _Request) -> Answer | None:
-        """What a registry says to the anonymous (distribution-spec, "Determining Support"); None if nothing usable."""
+        """What a registry says to the anonymous (distribution-spec, "Determining Support"); None if nothing usable.
+
+        It is asked once: what it says of itself does not change while it is read.
+        """
+        if request.origin in self._pings:
+            return self._pings[request.origin]
         try:
             answer = self._transport.get(f"{request.origin}/v2/", {}, asking=request.asking)
         except Broken:  # it redirects to somewhere odd; its repositories may still be read
             return None
         answer.finish()
-        return None if answer.elsewhere else answer
+        if answer.elsewhere:
+            return None
+        self._pings[request.origin] = answer
+        return answer
 
     def _authenticate(self, request: _Request, refusal: Refusal) -> str:
         """What to show to a registry that refused."""

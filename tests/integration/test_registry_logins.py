@@ -170,6 +170,10 @@ PASSWORDS = {"auth": AUTH}
         (Guarded(status="404 Not Found", fields=('Bearer realm="{url}/token",service="s"',)), PASSWORDS),
         (Guarded(status="403 Forbidden", fields=('Bearer realm="{url}/token",service="s"',)), PASSWORDS),
         (Guarded(silent=True, fields=('Bearer realm="{url}/token",service="s"',)), PASSWORDS),
+        # hidden from those without a token, and challenges that say too little
+        (Guarded(status="404 Not Found", token=give()), {}),
+        (Guarded(silent=True, token=give()), {}),
+        (Guarded(status="403 Forbidden", token=give()), {}),
         # entries that docker reads
         (Guarded(), {"auth": AUTH[:9] + "\n" + AUTH[9:]}),
         (Guarded(), {"auth": AUTH, "username": "eve", "password": "other"}),
@@ -191,6 +195,23 @@ def test_a_challenge_without_scope_means_what_is_read(named: str) -> None:
     with serving(Guarded(fields=('Bearer realm="{url}/token",service=""' + named,), token=give())) as stranger:
         assert read(stranger) == IMAGE.manifest
         assert [asked.path for asked in tokens(stranger)] == ["/token?scope=repository%3Alab%2Fapp%3Apull"]
+
+
+@pytest.mark.parametrize("said", ["Bearer", "Negotiate"])
+def test_a_challenge_that_says_too_little_is_asked_for_at_the_registry_s_root(logins: Write, said: str) -> None:
+    guarded = Guarded(fields=(BEARER,))
+
+    def serve(asked: Asked, send: Send) -> None:
+        if "/manifests/" in asked.path and "authorization" not in asked.headers:
+            send(answer(b"", f"WWW-Authenticate: {said}", status=UNAUTHORIZED))
+        else:
+            guarded(asked, send)
+
+    with Stranger(serve) as stranger:
+        guarded.url = stranger.url
+        logins({stranger.host: PASSWORDS})
+        assert crane_reads(stranger)
+        assert read(stranger) == IMAGE.manifest
 
 
 # Identity tokens
@@ -340,14 +361,15 @@ def test_what_is_hidden_costs_little_where_there_is_no_login_or_it_does_not_help
     with serving(Guarded(status="404 Not Found", wants="nothing", ping="200 OK")) as stranger:
         with pytest.raises(NotFound, match=r"no login for it in .*config\.json"):
             read(stranger)
-        assert len(stranger.asked) == 1
+        assert len(stranger.asked) == 2
+        stranger.asked.clear()
         logins({stranger.host: PASSWORDS})
         with client() as reader:
             for _ in range(2):
                 with pytest.raises(NotFound, match=stranger.host) as error:
                     reader.manifest(f"{stranger.url}/lab/app", "1")
                 assert SECRET not in str(error.value)
-        assert [asked.headers.get("authorization") for asked in stranger.asked] == [None, None, None, BASIC, BASIC]
+        assert [asked.headers.get("authorization") for asked in stranger.asked] == [None, None, BASIC, BASIC]
 
 
 def test_a_login_that_is_refused_leaves_what_the_anonymous_was_answered(logins: Write) -> None:

@@ -93,6 +93,12 @@ def test_an_empty_user_name_or_password_is_remarked_for_when_it_is_refused() -> 
         assert words in login.described
 
 
+def test_line_breaks_in_auth_are_remarked_for_when_it_is_refused() -> None:
+    login = read_entry({"auth": GOOD[:8] + "\n" + GOOD[8:]}, ORIGIN)
+    assert login is not None
+    assert "line break" in login.described
+
+
 def test_auth_that_contradicts_what_stands_beside_it_is_remarked() -> None:
     login = read_entry({"auth": GOOD, "username": "eve", "password": "other"}, ORIGIN)
     assert login is not None
