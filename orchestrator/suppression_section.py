@@ -18,8 +18,11 @@ class SuppressionSection(Section):
         rules: the ignore file; None for none.
         vex: VEX documents: paths, or globs of paths.
         author: who answers for the VEX documents that are exported.
+        scanners: whether what a scanner itself suppressed (by its own configuration, or a comment in what it scanned)
+            stays suppressed; otherwise it counts as what any other scanner finds.
     """
 
     rules: _Text | None = None
     vex: tuple[_Text, ...] = ()
     author: _Text = "scanmatrix"
+    scanners: bool = True

@@ -11,7 +11,7 @@ import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from orchestrator.model import Name, Platform, Target, TargetKind, VexStatus
+from orchestrator.model import BY_SCANNER, Name, Platform, Target, TargetKind, VexStatus
 from orchestrator.results.bom_target import identity
 from orchestrator.results.suppression.packages import generic_purl
 
@@ -99,7 +99,8 @@ def gather(results: RunResults) -> list[Known]:
     """Everything that a run knows, in an order that depends on nothing else."""
     frame = results.merged
     frame = frame[frame["kind"] == "vulnerability"]
-    known = frame[(frame["suppressed"] != "") | (frame["vex"] != "")]
+    # What a scanner suppressed by itself is no statement of those who export.
+    known = frame[~frame["suppressed"].isin(["", BY_SCANNER]) | (frame["vex"] != "")]
     often = Counter(zip(frame["target"], frame["id"], strict=True))
     products: dict[str, Product] = {}
     gathered: dict[Said, dict[Product, list[Package]]] = {}

@@ -7,7 +7,7 @@ import msgspec
 
 from orchestrator.findings.interface import ReportError
 from orchestrator.kit.json_bounds import JsonBounds, explain
-from orchestrator.model import Cvss, Finding, Severity
+from orchestrator.model import BY_SCANNER, JUSTIFICATIONS, Cvss, Finding, Severity, Suppressed
 
 T = TypeVar("T")
 
@@ -105,6 +105,22 @@ def other_ids(ids: set[str], own: str) -> tuple[str, ...]:
     ids.discard(own)
     ids.discard("")
     return tuple(sorted(ids))
+
+
+def by_scanner(by: str, reason: str | None = "", justification: str | None = "") -> Suppressed:
+    """What a finding carries that the scanner itself suppressed.
+
+    Args:
+        by: what of the scanner's did it (`.trivyignore`, `an ignore rule`); its name is put before it when merging.
+        reason: in words; empty when the scanner does not say.
+        justification: in VEX's words; any other is put before the reason.
+    """
+    word = (justification or "").strip()
+    known = word.lower() in JUSTIFICATIONS
+    parts = [part for part in ("" if known else word, (reason or "").strip()) if part]
+    return Suppressed(
+        by=title(by), reason=title(": ".join(parts)), status=BY_SCANNER, justification=word.lower() if known else ""
+    )
 
 
 def numbered(findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-from orchestrator.findings.decoding import decode_json, title
+from orchestrator.findings.decoding import by_scanner, decode_json, title
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.model import Finding, Severity
 from orchestrator.model.places import spell_place
@@ -26,7 +26,7 @@ _SEVERITIES = {
     "INFO": Severity.LOW,
     "SKIP": Severity.UNKNOWN,
 }
-_NOT_FINDINGS = frozenset({"PASS", "IGNORE"})
+_PASSED, _IGNORED = "PASS", "IGNORE"
 _COUNTED = ("fatal", "warn", "info")
 # `setuid file: urwxr-xr-x usr/bin/su`, `Suspicious filename found : app/.env (You can suppress it with …)`.
 _FILE = re.compile(r"(?:set[ug]id file: \S+|[Ff]ilename found :|[Ff]ile extension found :|unnecessary file :) (\S+)")
@@ -57,7 +57,8 @@ def parse(data: bytes) -> Report:
 
     A check is no finding of one file, even where it names but one: with a second file it would be another finding.
 
-    `FATAL` is `high`, `WARN` is `medium`, `INFO` is `low`, and `SKIP` is `unknown`.
+    `FATAL` is `high`, `WARN` is `medium`, `INFO` is `low`, and `SKIP` is `unknown`; so is `IGNORE`, which Dockle writes
+    in place of the level of a check that it ignored.
 
     Raises:
         ReportError: it is not whole, no report of Dockle, or no check was made.
@@ -71,7 +72,7 @@ def parse(data: bytes) -> Report:
         raise ReportError("the report of Dockle has no check in it; nothing was looked at")
     return Report(
         scanner=name,
-        findings=tuple([_finding(each) for each in details if each.level.upper() not in _NOT_FINDINGS]),
+        findings=tuple([_finding(each) for each in details if each.level.upper() != _PASSED]),
     )
 
 
@@ -86,4 +87,5 @@ def _finding(detail: _Detail) -> Finding:
         severity=_SEVERITIES.get(detail.level.upper(), Severity.UNKNOWN),
         title=title(f"{detail.title or detail.code}{said}{more}"),
         place="\n".join(filter(None, places)),
+        suppressed=by_scanner("a check to ignore") if detail.level.upper() == _IGNORED else None,
     )

@@ -1,17 +1,17 @@
 """Grype's JSON report (`grype -o json`), from 0.7 of 2021 with flat CVSS and fix fields to today's.
 
 A report has `matches` and says who wrote it of what (`descriptor`, `source`); a document without these, and with
-nothing found, is damaged, not clean. `ignoredMatches` are not findings: an ignore rule of the scanner's own
-configuration dropped them.
+nothing found, is damaged, not clean. `ignoredMatches` are what Grype itself suppressed: by rules of its
+configuration, VEX documents that it was given, and what distributions say of their packages.
 """
 
 from typing import Any
 
 import msgspec
 
-from orchestrator.findings.decoding import decode_json, other_ids, severity, title
+from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, severity, title
 from orchestrator.findings.interface import Report, ReportError
-from orchestrator.model import Cvss, Finding
+from orchestrator.model import Cvss, Finding, Suppressed
 
 name = "grype"
 kinds: tuple[str, ...] = ("vulnerability",)
@@ -77,6 +77,22 @@ class _Status(_Part):
     built: str | None = None
 
 
+class _IgnoreRule(msgspec.Struct, gc=False, rename="kebab"):
+    """One that applied; its fields are conditions, but for the reason (`grype/presenter/models/ignore.go`)."""
+
+    vulnerability: str | None = None
+    reason: str | None = None
+    namespace: str | None = None
+    fix_state: str | None = None
+    match_type: str | None = None
+    vex_status: str | None = None
+    vex_justification: str | None = None
+
+
+class _IgnoredMatch(_Match):
+    applied_ignore_rules: list[_IgnoreRule] | None = None
+
+
 class _Database(_Part):
     """`built` lies in `status` since database schema 6."""
 
@@ -92,12 +108,13 @@ class _Descriptor(_Part):
 
 class _Document(_Part):
     matches: list[_Match] | None
+    ignored_matches: list[_IgnoredMatch] | None = None
     source: dict[str, Any] | None = None
     descriptor: _Descriptor | None = None
 
 
 def parse(data: bytes) -> Report:
-    """Read a report of Grype; one finding per match.
+    """Read a report of Grype; one finding per match, and per match that it ignored.
 
     Raises:
         ReportError: it is not a whole Grype report.
@@ -110,11 +127,25 @@ def parse(data: bytes) -> Report:
         scanner=descriptor.name.lower() or name,
         scanner_version=descriptor.version or "",
         database_version=_built(descriptor.db),
-        findings=tuple([_finding(match) for match in document.matches or ()]),
+        findings=(
+            *(_finding(match) for match in document.matches or ()),
+            *(_finding(match, _suppressed(match)) for match in document.ignored_matches or ()),
+        ),
     )
 
 
-def _finding(match: _Match) -> Finding:
+def _suppressed(match: _IgnoredMatch) -> Suppressed:
+    """The first rule that applied and says why, else the first: in VEX's words, its reason, or its conditions."""
+    rules = match.applied_ignore_rules or [_IgnoreRule()]
+    rule = next((each for each in rules if each.reason or each.vex_status), rules[0])
+    conditions = {"fix-state": rule.fix_state, "match-type": rule.match_type, "namespace": rule.namespace}
+    named = ", ".join(f"{key} {value}" for key, value in conditions.items() if value)
+    if rule.vex_status:
+        return by_scanner("a VEX document", rule.reason or rule.vex_status, rule.vex_justification)
+    return by_scanner("an ignore rule", rule.reason or named)
+
+
+def _finding(match: _Match, suppressed: Suppressed | None = None) -> Finding:
     vulnerability, artifact = match.vulnerability, match.artifact
     related = match.related_vulnerabilities or ()
     return Finding(
@@ -129,6 +160,7 @@ def _finding(match: _Match) -> Finding:
         location=_location(artifact.locations),
         fixed_version=_fixed(vulnerability),
         cvss=_cvss(vulnerability) or next(filter(None, map(_cvss, related)), None),
+        suppressed=suppressed,
     )
 
 

@@ -22,7 +22,7 @@ class Report(Document, frozen=True):
         scanner: the scanner's own name, lower-case (`grype`, `trivy`, `clamav`, `syft`, …).
         scanner_version: as the report states it; empty when it does not.
         database_version: build time or version of the vulnerability database, as the report states it.
-        findings: in the order of the report.
+        findings: in the order of the report; those that the scanner itself suppressed say so.
         bom: the report itself when it is a CycloneDX JSON document, for merging; None otherwise.
 
     Raises:
@@ -41,6 +41,11 @@ class Report(Document, frozen=True):
         if nameless is not None:
             of = f" of {nameless.package[:80]!r}" if nameless.package else ""
             raise ReportError(f"the report has a finding{of} without an id ({nameless.kind}); is the scanner broken?")
+
+    @property
+    def unsuppressed(self) -> int:
+        """Number of findings that the scanner reports as something to act on."""
+        return sum(finding.suppressed is None for finding in self.findings)
 
     @property
     def components(self) -> int | None:

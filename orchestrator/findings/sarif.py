@@ -2,24 +2,24 @@
 
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html. Results of another `kind` than `fail` (passed, not
 applicable, open, …) are no findings, and neither are those that a comparison with an older run calls `absent`. What the
-tool or its users suppressed stays a finding: suppressing is done once and for all scanners, with a reason and an end.
+tool or its users suppressed is a finding that says so.
 
 A file without a run, or whose runs have no `results`, proves nothing and is refused (3.14.23: a tool that looked and
 found nothing writes an empty array), and so is an empty run whose tool says that it did not succeed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from orchestrator.findings.decoding import decode_json, other_ids, severity, severity_of, title
+from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
-from orchestrator.findings.sarif_document import Document, Location, Region, Result, Rule, Run
+from orchestrator.findings.sarif_document import Document, Location, Region, Result, Rule, Run, Suppression
 from orchestrator.findings.sarif_references import Rules, path_of
 from orchestrator.findings.sarif_said import Said
 from orchestrator.findings.sarif_tools import understand
 from orchestrator.findings.scores import score_of
-from orchestrator.model import Cvss, Finding, Severity
+from orchestrator.model import Cvss, Finding, Severity, Suppressed
 from orchestrator.model.places import spell_place
 
 name = "sarif"
@@ -93,6 +93,7 @@ def _of_result(run: Run, tool: str, rules: Rules, result: Result) -> Iterator[Fi
         location=said.location or "",
         fixed_version=said.fixed_version,
         cvss=_cvss(tool, said, rule, score),
+        suppressed=_suppressed(result.suppressions or ()),
     )
     spots = dict.fromkeys([_spot(run, tool, said, text, location) for location in result.locations or ()])
     for location, place, titled in spots or {(finding.location, "", finding.title): None}:
@@ -118,6 +119,15 @@ def _place(tool: str, location: Location, region: Region) -> str:
     named = [each.fully_qualified_name or each.name for each in location.logical_locations or ()]
     column = region.start_column if region.start_column and region.start_column > 1 else 0
     return spell_place(next(filter(None, named), ""), region.start_line, end=region.end_line, column=column)
+
+
+def _suppressed(suppressions: Sequence[Suppression]) -> Suppressed | None:
+    """Who suppressed a result, and why (3.27.23): it is where nobody rejected that, and nobody still has to decide."""
+    if any((each.status or "accepted").lower() != "accepted" for each in suppressions):
+        return None
+    for each in sorted(suppressions, key=lambda one: not one.justification):
+        return by_scanner("a comment in the source" if each.kind == "inSource" else "its own list", each.justification)
+    return None
 
 
 def _short(rules: Rules, rule: Rule | None) -> str:

@@ -1,27 +1,29 @@
 """Trivy's JSON report (`trivy --format json`): vulnerabilities, misconfigurations, secrets and licences.
 
 Read are schema 2 (an object with `SchemaVersion` and `ArtifactName`), the list of results that Trivy wrote before 0.20,
-and the report of `trivy k8s`. Trivy leaves `Results` out when there was nothing to look at, so only these other keys
-prove that an object is a report; an empty list proves nothing and is refused.
+the report of `trivy k8s`, and the reports of the Trivy operator (`orchestrator.findings.trivy_operator`). What Trivy
+itself suppressed is in the report with `--show-suppressed` (`ExperimentalModifiedFindings`), and says so. Trivy leaves
+`Results` out when there was nothing to look at, so only these other keys prove that an object is a report; an empty
+list proves nothing and is refused.
 """
 
-import re
+from collections.abc import Iterator
 from typing import cast
 
 import msgspec
 
-from orchestrator.findings.decoding import decode_json, numbered, other_ids, severity, severity_of, title
+from orchestrator.findings import trivy_operator
+from orchestrator.findings.decoding import by_scanner, decode_json, numbered, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
+from orchestrator.findings.trivy_targets import image_of, in_workload, path_of, workload
 from orchestrator.model import Cvss, Finding
 from orchestrator.model.places import spell_place
 
 name = "trivy"
 kinds: tuple[str, ...] = ("vulnerability", "misconfiguration", "secret", "license")
 
-# Results of language packages found one by one carry one of these names in place of a path.
-_NOT_A_PATH = frozenset({"Python", "Conda", "Ruby", "Node.js", "Java", "Kubernetes"})
-# `ubuntu:20.04 (ubuntu 20.04)`: the result of an operating system's packages, where there is no `Class`.
-_SYSTEM = re.compile(r" \([^()]+ [^()]+\)$")
+
+_NOT_SCANNED = "resource-not-scanned"
 
 
 class _Part(msgspec.Struct, gc=False, rename="pascal"):
@@ -95,6 +97,16 @@ class _License(_Part):
     file_path: str | None = None
 
 
+class _Modified(_Part):
+    """A finding that something of Trivy's changed, `.trivyignore` or VEX (`pkg/types/finding.go`)."""
+
+    type: str
+    finding: msgspec.Raw
+    status: str | None = None
+    statement: str | None = None
+    source: str | None = None
+
+
 class _Result(_Part):
     target: str
     class_: str | None = msgspec.field(name="Class", default=None)
@@ -102,12 +114,26 @@ class _Result(_Part):
     misconfigurations: list[_Misconfiguration] | None = None
     secrets: list[_Secret] | None = None
     licenses: list[_License] | None = None
+    modified: list[_Modified] | None = msgspec.field(name="ExperimentalModifiedFindings", default=None)
+
+
+class _Metadata(_Part):
+    """Of an image."""
+
+    image_id: str | None = msgspec.field(name="ImageID", default=None)
+    repo_tags: list[str] | None = None
+    repo_digests: list[str] | None = None
 
 
 class _Resource(_Part):
     """A workload in a report of `trivy k8s`."""
 
+    namespace: str | None = None
+    kind: str | None = None
+    name: str | None = None
+    metadata: list[_Metadata] | _Metadata | None = None
     results: list[_Result] | None = None
+    error: str | None = None
 
 
 class _Tool(_Part):
@@ -135,6 +161,8 @@ def parse(data: bytes) -> Report:
     Raises:
         ReportError: it is not a whole Trivy report.
     """
+    if (report := trivy_operator.parse(data)) is not None:
+        return report
     document = decode_json(data, _EITHER, what="a Trivy report")
     if isinstance(document, list):
         if not document:
@@ -145,7 +173,10 @@ def parse(data: bytes) -> Report:
     return Report(
         scanner=name,
         scanner_version=(document.trivy.version if document.trivy else "") or "",
-        findings=tuple([finding for result in _results(document) for finding in _findings(result)]),
+        findings=(
+            *(finding for result in document.results or () for finding in _findings(result)),
+            *(finding for resource in _resources(document) for finding in _of_resource(resource)),
+        ),
     )
 
 
@@ -156,15 +187,76 @@ def _proven(document: _Document) -> bool:
     return document.cluster_name is not None or document.resources is not None
 
 
-def _results(document: _Document) -> list[_Result]:
-    """Of `trivy k8s` those of `Resources`, in a summary `Findings`, and two lists apart in its first versions."""
+def _resources(document: _Document) -> list[_Resource]:
+    """Of `trivy k8s` the list `Resources`, in a summary `Findings`, and two lists apart in its first versions."""
     resources = [*(document.resources or ()), *(document.findings or ())]
-    resources += [*(document.vulnerabilities or ()), *(document.misconfigurations or ())]
-    return [*(document.results or ()), *(result for resource in resources for result in resource.results or ())]
+    return resources + [*(document.vulnerabilities or ()), *(document.misconfigurations or ())]
+
+
+def _of_resource(resource: _Resource) -> Iterator[Finding]:
+    """The findings of a workload: it is put before the path in the image, and the image names the place.
+
+    What Trivy could not scan is one of them, of unknown severity, because nobody knows what is in it.
+    """
+    owner = workload(resource.namespace, resource.kind, resource.name)
+    if resource.error:
+        yield Finding(id=_NOT_SCANNED, kind="misconfiguration", title=title(resource.error), location=owner)
+    results = resource.results or []
+    # One image alone in earlier versions.
+    metadata = [resource.metadata] if isinstance(resource.metadata, _Metadata) else resource.metadata or []
+    known = [image for each in metadata if (image := _image(each))]
+    systems = [image_of(result.target, result.class_) for result in results]
+    # Results of languages stand behind that of the system of their image, where each image has one.
+    in_order = len(known) <= sum(map(bool, systems))
+    current = "" if in_order and known else ", ".join(known)
+    for result, system in zip(results, systems, strict=True):
+        current = system if system and in_order else current
+        for finding in _findings(result):
+            own = finding.kind == "misconfiguration" and finding.location == f"{resource.kind}/{resource.name}"
+            path = "" if own else finding.location
+            image = system or current if finding.kind != "misconfiguration" else ""
+            yield in_workload(msgspec.structs.replace(finding, location=path), owner, image)
+
+
+def _image(metadata: _Metadata) -> str:
+    return next(iter([*(metadata.repo_tags or ()), *(metadata.repo_digests or ())]), metadata.image_id or "")
 
 
 def _findings(result: _Result) -> list[Finding]:
-    path = _path(result)
+    found = _reported(result)
+    excepted = [each for each in result.misconfigurations or () if (each.status or "").upper() == "EXCEPTION"]
+    found += [
+        msgspec.structs.replace(
+            _misconfiguration(each, result.target), suppressed=by_scanner("an exception of its policies", each.message)
+        )
+        for each in excepted
+    ]
+    for each in result.modified or ():
+        found += _of_modified(result, each)
+    return found
+
+
+def _of_modified(result: _Result, each: _Modified) -> list[Finding]:
+    """What Trivy suppressed; a status that suppresses nothing (`affected`) leaves it as it was."""
+    part = _Result(target=result.target, class_=result.class_)
+    data, kind = bytes(each.finding), each.type
+    if kind == "vulnerability":
+        part.vulnerabilities = [decode_json(data, _Vulnerability, what="a Trivy report")]
+    elif kind == "misconfiguration":
+        part.misconfigurations = [decode_json(data, _Misconfiguration, what="a Trivy report")]
+    elif kind == "secret":
+        part.secrets = [decode_json(data, _Secret, what="a Trivy report")]
+    elif kind == "license":
+        part.licenses = [decode_json(data, _License, what="a Trivy report")]
+    if each.status in {"affected", "under_investigation"}:
+        return _reported(part)
+    vex = each.status if each.status in {"not_affected", "fixed"} else ""
+    suppressed = by_scanner(each.source or ("VEX" if vex else "an ignore rule"), each.statement or vex)
+    return [msgspec.structs.replace(finding, suppressed=suppressed) for finding in _reported(part)]
+
+
+def _reported(result: _Result) -> list[Finding]:
+    path = path_of(result.target, result.class_)
     found = [_vulnerability(each, path) for each in result.vulnerabilities or ()]
     pinned = [_misconfiguration(each, result.target) for each in result.misconfigurations or () if _failed(each)]
     pinned += [
@@ -193,13 +285,6 @@ def _findings(result: _Result) -> list[Finding]:
         for each in result.licenses or ()
     ]
     return found
-
-
-def _path(result: _Result) -> str:
-    """The file a result is about (a lock file, a binary, a jar); none for an operating system's packages."""
-    if result.class_ == "os-pkgs" or result.target in _NOT_A_PATH:
-        return ""
-    return "" if not result.class_ and _SYSTEM.search(result.target) else result.target
 
 
 def _vulnerability(each: _Vulnerability, path: str) -> Finding:

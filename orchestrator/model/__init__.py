@@ -6,10 +6,10 @@ is validated against the types here.
 """
 
 from orchestrator.model.base import Document
-from orchestrator.model.finding import KINDS, Cvss, Finding, Severity
+from orchestrator.model.finding import BY_SCANNER, KINDS, Cvss, Finding, Severity, Suppressed
 from orchestrator.model.image import COMMIT, Blob, Image, Name, Platform, Target, TargetKind
 from orchestrator.model.ledger import CellRecord, Ledger, LedgerRow, Outcome, Verdict
-from orchestrator.model.merged import MergedFinding, Suppressed
+from orchestrator.model.merged import MergedFinding
 from orchestrator.model.plan import (
     LISTING_BUDGET,
     PLANNING_BUDGET,
@@ -34,6 +34,7 @@ from orchestrator.model.suppression import (
 from orchestrator.model.trust import Distrust
 
 __all__ = [
+    "BY_SCANNER",
     "COMMIT",
     "JUSTIFICATIONS",
     "KINDS",

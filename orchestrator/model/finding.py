@@ -36,6 +36,29 @@ class Cvss(Document, frozen=True, gc=False):
     vector: str = ""
 
 
+BY_SCANNER = "scanner"
+"""The status of what a scanner itself suppressed."""
+
+
+class Suppressed(Document, frozen=True, gc=False):
+    """Why nobody needs to act on a finding.
+
+    Attributes:
+        by: the rule (`ignore.yaml:12`), the VEX document, or what of a scanner's own suppressed it.
+        reason: in words.
+        status: `ignored` for a rule, the VEX status `not_affected` or `fixed` for a document, `BY_SCANNER` for a
+            scanner's own.
+        until: when it ends, RFC 3339 in UTC; empty when it does not.
+        justification: in VEX's words; empty when there is none.
+    """
+
+    by: str
+    reason: str
+    status: str
+    until: str = ""
+    justification: str = ""
+
+
 class Finding(Document, frozen=True, gc=False):
     """One normalised fact out of a report.
 
@@ -52,6 +75,8 @@ class Finding(Document, frozen=True, gc=False):
             check that names several files is one finding with several places, a line each.
         fixed_version: versions that fix it, of several branches joined by `, `; those of several advisories, which must
             all be reached, by `; `. Empty when there is none.
+        suppressed: what of the scanner's own suppressed it (its configuration, its VEX, a comment in the source); None
+            for what it reports as something to act on.
     """
 
     id: str
@@ -66,3 +91,4 @@ class Finding(Document, frozen=True, gc=False):
     place: str = ""
     fixed_version: str = ""
     cvss: Cvss | None = None
+    suppressed: Suppressed | None = None

@@ -3,27 +3,10 @@
 import msgspec
 
 from orchestrator.model.base import Document
-from orchestrator.model.finding import Cvss, Severity
+from orchestrator.model.finding import Cvss, Severity, Suppressed
 
 MOST_PLACES = 100
 """Most places that a row names; its count has all of them."""
-
-
-class Suppressed(Document, frozen=True, gc=False):
-    """Why nobody needs to act on a finding.
-
-    Attributes:
-        by: the rule (`ignore.yaml:12`) or the VEX document.
-        status: `ignored` for a rule, else the VEX status `not_affected` or `fixed`.
-        until: when it ends, RFC 3339 in UTC; empty when it does not.
-        justification: in VEX's words; empty when there is none.
-    """
-
-    by: str
-    reason: str
-    status: str
-    until: str = ""
-    justification: str = ""
 
 
 class MergedFinding(Document, frozen=True, gc=False):
@@ -48,6 +31,8 @@ class MergedFinding(Document, frozen=True, gc=False):
             is none.
         found_by: scans that found it, in the plan's order.
         not_found_by: scans that look for such things, ended ok on this target, and did not find it.
+        suppressed_in: scans that found it, and themselves suppressed it, at least in some place. While another scan, or
+            the same in another place, reports it unsuppressed, it is not suppressed, and these are not in `found_by`.
         not_scanned_by: scans that look for such things, but failed or were skipped on this target.
         first_seen: RFC 3339 in UTC: when a run on this volume first found it under this name of the target.
         epss: probability of exploitation in the next 30 days (FIRST's EPSS), 0.0-1.0; None without a feed.
@@ -77,6 +62,7 @@ class MergedFinding(Document, frozen=True, gc=False):
     cvss: Cvss | None = None
     found_by: tuple[str, ...] = ()
     not_found_by: tuple[str, ...] = ()
+    suppressed_in: tuple[str, ...] = ()
     not_scanned_by: tuple[str, ...] = ()
     first_seen: str = ""
     epss: float | None = None

@@ -100,8 +100,10 @@ class Suppression(Document, frozen=True):
 
     Attributes:
         notes: what the reading left out, a sentence each.
+        scanners: whether what a scanner itself suppressed stays suppressed.
     """
 
     rules: tuple[IgnoreRule, ...] = ()
     statements: tuple[VexStatement, ...] = ()
     notes: tuple[str, ...] = ()
+    scanners: bool = True

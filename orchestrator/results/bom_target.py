@@ -113,7 +113,7 @@ class TargetBom:
         """One vulnerability for all packages it is found in with the same severity, score and fix."""
         groups: dict[tuple[object, ...], list[Finding]] = {}
         for finding in report.findings:
-            if finding.kind == "vulnerability":
+            if finding.kind == "vulnerability" and finding.suppressed is None:
                 rating = finding.cvss
                 score = (rating.score, rating.vector) if rating else None
                 groups.setdefault((finding.id, finding.severity, score, finding.fixed_version), []).append(finding)

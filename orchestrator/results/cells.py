@@ -251,7 +251,7 @@ def _ok(row: LedgerRow, file: ReportFile, report: Report) -> LedgerRow:
         row,
         outcome=Outcome.OK,
         finished=row.finished or written,
-        findings=len(report.findings),
+        findings=report.unsuppressed,
         components=report.components,
         scanner=clean(report.scanner, _NAME_LENGTH),
         scanner_version=clean(report.scanner_version, _NAME_LENGTH),

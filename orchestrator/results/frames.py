@@ -50,6 +50,10 @@ FINDING_COLUMNS = (
     "location",
     "place",
     "fixed_version",
+    "suppressed",
+    "suppressed_by",
+    "suppressed_reason",
+    "justification",
     "suspect",
 )
 #: Columns of the merged findings in order: a row for each target and thing found, whoever found it.
@@ -84,6 +88,7 @@ MERGED_COLUMNS = (
     "found_by",
     "not_found_by",
     "not_scanned_by",
+    "suppressed_in",
     "first_seen",
     "vex",
     "suppressed",
@@ -106,6 +111,7 @@ LIST_COLUMNS = frozenset(
         "found_by",
         "not_found_by",
         "not_scanned_by",
+        "suppressed_in",
         "rules",
     }
 )
@@ -234,7 +240,17 @@ def _read(
 
 
 #: What a run says in columns that its version did not have yet; `suspect` is worked out whenever it is read.
-_LATER: dict[str, Any] = {"place": "", "count": 1, "counts": [], "places": []}
+_LATER: dict[str, Any] = {
+    "place": "",
+    "count": 1,
+    "counts": [],
+    "places": [],
+    "suppressed": "",
+    "suppressed_by": "",
+    "suppressed_reason": "",
+    "justification": "",
+    "suppressed_in": [],
+}
 
 
 def _completed(table: pa.Table) -> pa.Table:

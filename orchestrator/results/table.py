@@ -135,6 +135,7 @@ class FindingsWriter(_Writer):
                 "run": [self._run] * count,
                 **{name: [getattr(row, name)] * count for name in _OF_ROW},
                 **{name: [getattr(finding, name) for finding in findings] for name in _OF_FINDING},
+                **_suppressions(findings),
                 **_ratings(findings),
                 "suspect": [row.suspect] * count,
             },
@@ -160,7 +161,6 @@ class MergedWriter(_Writer):
 
     def _add(self, row: LedgerRow, findings: Sequence[MergedFinding]) -> None:
         count = len(findings)
-        by_hand = [finding.suppressed for finding in findings]
         self._gather(
             count,
             {
@@ -169,15 +169,22 @@ class MergedWriter(_Writer):
                 **{name: [getattr(finding, name) for finding in findings] for name in _OF_MERGED},
                 "severities": [[f"{scan}={word}" for scan, word in one.severities.items()] for one in findings],
                 "counts": [[f"{scan}={count}" for scan, count in one.counts.items()] for one in findings],
-                "suppressed": [one.status if one else "" for one in by_hand],
-                "suppressed_by": [one.by if one else "" for one in by_hand],
-                "suppressed_reason": [one.reason if one else "" for one in by_hand],
-                "suppressed_until": [one.until if one else "" for one in by_hand],
-                "justification": [one.justification if one else "" for one in by_hand],
+                **_suppressions(findings),
+                "suppressed_until": [one.suppressed.until if one.suppressed else "" for one in findings],
                 "suspect": [""] * count,  # of a run that ends; later it is worked out anew whenever they are read
                 **_ratings(findings),
             },
         )
+
+
+def _suppressions(findings: Sequence[Finding | MergedFinding]) -> dict[str, list[str]]:
+    known = [finding.suppressed for finding in findings]
+    return {
+        "suppressed": [one.status if one else "" for one in known],
+        "suppressed_by": [one.by if one else "" for one in known],
+        "suppressed_reason": [one.reason if one else "" for one in known],
+        "justification": [one.justification if one else "" for one in known],
+    }
 
 
 def _ratings(findings: Sequence[Finding | MergedFinding]) -> dict[str, list[Any]]:

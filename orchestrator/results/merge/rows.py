@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from heapq import nsmallest
 
-from orchestrator.model import Cvss, MergedFinding, Severity
+from orchestrator.model import BY_SCANNER, Cvss, MergedFinding, Severity, Suppressed
 from orchestrator.model.merged import MOST_PLACES
 from orchestrator.model.places import in_order
 from orchestrator.packages.fixes import best_fix, is_plain
@@ -18,6 +18,8 @@ Spot = tuple[str, str]
 _RANKS = {severity: severity.rank for severity in Severity}
 # A check is what its own scan means by it: no other looks for the same.
 _OWN = "check"
+# Suppressions that are named of one row, when each of its findings has one of its own.
+_MOST_NAMED = 5
 _ROOT = re.compile(r"(?:\.?/)+")
 _SPECIAL = re.compile(r"[%|\x00-\x1f]")
 # What parsers put behind a title; it is no longer true of a row of several places.
@@ -38,7 +40,7 @@ class Rows:
         self._target = target
         self._scans = scans
         self._names = [name for name, _, _ in scans]
-        self._told: dict[tuple[str, int], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {}
+        self._told: dict[tuple[str, int, int], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {}
 
     def row(self, kind: str, name: str, package: Package, location: str, members: Sequence[Member]) -> MergedFinding:
         """Make a row.
@@ -48,8 +50,18 @@ class Rows:
             name: the best name of the thing.
             package: what it is in; `NOTHING` for none.
             location: without its root, where that makes it the thing it is.
-            members: the findings, at least one, in the order of the scans.
+            members: the findings, at least one, in the order of the scans. Where some are suppressed by their scanner
+                and others are not, the row says what the others say.
         """
+        hidden = 0
+        for number, finding, _ in members:
+            if finding.suppressed is not None:
+                hidden |= 1 << number
+        suppressed = None
+        if hidden:
+            opened = [member for member in members if member[1].suppressed is None]
+            suppressed = None if opened else self._suppressed(members)
+            members = opened or members
         aliases: set[str] = set()
         locations: set[str] = set()
         spots: dict[str, set[Spot]] = {}
@@ -82,7 +94,9 @@ class Rows:
                 title, titled = finding.title, number
         counts, most = _counts(spots)
         count = counts[most]
-        found_by, not_found_by, not_scanned_by = self._told.get((kind, found)) or self._tell(kind, found)
+        found_by, not_found_by, not_scanned_by = self._told.get((kind, found, hidden)) or self._tell(
+            kind, found, hidden
+        )
         return MergedFinding(
             target=self._target,
             key=_key(kind, name, package, location),
@@ -105,18 +119,37 @@ class Rows:
             found_by=found_by,
             not_found_by=not_found_by,
             not_scanned_by=not_scanned_by,
+            suppressed_in=self._scans_of(hidden) if hidden else (),
+            suppressed=suppressed,
         )
 
-    def _tell(self, kind: str, found: int) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    def _suppressed(self, members: Sequence[Member]) -> Suppressed:
+        """What all the scans' own suppressions come to: who they are, and why, in the words of the first."""
+        own: list[tuple[str, Suppressed]] = []
+        for number, finding, _ in members:
+            if finding.suppressed is not None:
+                own.append((self._names[number], finding.suppressed))
+        by = dict.fromkeys(f"{scan}: {each.by}" if each.by else scan for scan, each in own)
+        return Suppressed(
+            by="; ".join(list(by)[:_MOST_NAMED]),
+            reason=next((each.reason for _, each in own if each.reason), ""),
+            status=BY_SCANNER,
+            justification=next((each.justification for _, each in own if each.justification), ""),
+        )
+
+    def _scans_of(self, numbers: int) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(scan for number, (scan, _, _) in enumerate(self._scans) if numbers >> number & 1))
+
+    def _tell(self, kind: str, found: int, hidden: int) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
         """Which scans found it, which did not, and which could not; worked out once for all rows found by the same."""
-        found_by = dict.fromkeys(scan for number, (scan, _, _) in enumerate(self._scans) if found >> number & 1)
-        others = [each for each in self._scans if each[0] not in found_by and kind in each[2] and kind != _OWN]
+        found_by, known = self._scans_of(found), {*self._scans_of(found), *self._scans_of(hidden)}
+        others = [each for each in self._scans if each[0] not in known and kind in each[2] and kind != _OWN]
         told = (
-            tuple(found_by),
+            found_by,
             tuple(dict.fromkeys(scan for scan, ok, _ in others if ok)),
             tuple(dict.fromkeys(scan for scan, ok, _ in others if not ok)),
         )
-        self._told[kind, found] = told
+        self._told[kind, found, hidden] = told
         return told
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestrator.documents import DocumentError, decode
@@ -43,6 +44,7 @@ class Fact(NamedTuple):
 
 
 _COLUMNS = ("cell", *Fact._fields)
+_SUPPRESSED = "suppressed"
 
 
 class RunFiles(NamedTuple):
@@ -133,6 +135,8 @@ def _read_plan(volume: Volume, run: str) -> _Plan:
 def read_facts(volume: Volume, files: RunFiles, wanted: Container[str]) -> Iterator[tuple[str, list[Fact]]]:
     """What the cells found, cell by cell in the order of the file; memory holds one cell and a few thousand rows.
 
+    What a scanner itself suppressed is left out, as the ledger's numbers leave it out: the store knows no suppression.
+
     Args:
         volume: where the run lies.
         files: of the run.
@@ -165,13 +169,17 @@ def _rows(path: str, wanted: Container[str]) -> Iterator[tuple[str, list[Fact]]]
     if missing := set(_COLUMNS) - set(metadata.schema.to_arrow_schema().names):
         raise pa.ArrowInvalid(f"it has no column {', '.join(sorted(missing))}")
     texts = [name for name in _COLUMNS if name != "aliases"]  # Arrow makes no dictionaries within lists
+    # Runs of earlier versions have no such column, and no such findings.
+    by_scanners = _SUPPRESSED in metadata.schema.to_arrow_schema().names
+    columns = [*_COLUMNS, *([_SUPPRESSED] if by_scanners else ())]
     with pq.ParquetFile(path, metadata=metadata, memory_map=False, read_dictionary=texts) as file:
-        for batch in file.iter_batches(_ROWS, columns=_COLUMNS):
+        for read in file.iter_batches(_ROWS, columns=columns):
+            batch = read.filter(pc.equal(read.column(_SUPPRESSED), "")) if by_scanners else read
             groups = [(cell, sum(1 for _ in rows)) for cell, rows in groupby(_values(batch.column("cell")))]
             facts: list[Fact] | None = None
             if any(cell in wanted for cell, _ in groups):
-                columns = (_values(batch.column(name)) for name in Fact._fields)
-                facts = list(map(Fact._make, zip(*columns, strict=True)))
+                values = (_values(batch.column(name)) for name in Fact._fields)
+                facts = list(map(Fact._make, zip(*values, strict=True)))
             start = 0
             for cell, count in groups:
                 yield cell, facts[start : start + count] if facts and cell in wanted else [_UNREAD] * count

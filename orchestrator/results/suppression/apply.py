@@ -6,6 +6,8 @@ Which word counts, when several are there:
 * A rule is the decision of the people who run this: it also suppresses what VEX calls affected. `vex` says so then.
 * Where both suppress, the VEX statement is named: it says why, and does not end.
 * Of several rules that hold, the first of the file is named.
+* What the scanners themselves suppressed stays so, unless a VEX statement says that it is affected, or not yet known:
+  then people have looked. Where a statement or a rule suppresses it as well, that is named, because it is yours.
 """
 
 from __future__ import annotations
@@ -85,6 +87,8 @@ class Suppressor:
         Returns:
             As many findings in the same order, `suppressed` and `vex` set.
         """
+        if not self._suppression.scanners:
+            findings = [msgspec.structs.replace(one, suppressed=None) if one.suppressed else one for one in findings]
         if not findings or not (self._suppression.rules or self._suppression.statements):
             return list(findings)
         target = _Target(Target(references, owners, digest), self._statements.target(references, digest, platform))
@@ -142,10 +146,12 @@ class Suppressor:
         suppressed = _by_statement(statement) if statement else None
         if suppressed is None and by_rule is not None:
             suppressed = self._by_rule(by_rule)
+        if suppressed is None and statement is None:
+            suppressed = finding.suppressed
         if suppressed is None:
             self._returned.update(rules)
         vex = statement.status.value if statement else ""
-        if suppressed is None and not vex:
+        if suppressed is finding.suppressed and not vex:
             return finding
         return msgspec.structs.replace(finding, suppressed=suppressed, vex=vex)
 

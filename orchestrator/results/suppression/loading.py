@@ -66,4 +66,4 @@ def load(config: Config, scans: Collection[str] = (), *, now: datetime | None = 
     notes = tuple(remark for document in documents for remark in document.remarks())
     for note in notes:
         _log.warning("VEX %s", note)
-    return Suppression(rules=rules, statements=statements, notes=notes)
+    return Suppression(rules=rules, statements=statements, notes=notes, scanners=section.scanners)
