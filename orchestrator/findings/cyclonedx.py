@@ -4,8 +4,8 @@ https://cyclonedx.org/docs/1.6/json/. `bomFormat` and `specVersion` are what the
 that has neither subject nor content beside them is refused, because it says nothing of what was looked at.
 
 A vulnerability that was rejected is none, and neither is one of a package that the document does not list, or of a
-version that it calls unaffected (`orchestrator.findings.cyclonedx_affects`). What the scanner's `analysis` says that
-nobody needs to act on is left out, as what the other scanners' own configurations leave out is.
+version that it calls unaffected (`orchestrator.findings.cyclonedx_affects`). What the report's `analysis` says that
+nobody needs to act on is suppressed, as what the other scanners' own configurations suppress is.
 """
 
 import re
@@ -14,12 +14,20 @@ from typing import Any
 import msgspec
 
 from orchestrator.findings.cyclonedx_affects import Installed, Inventory, fixes, judge
-from orchestrator.findings.cyclonedx_analysis import STATES, Affect, is_mixed, most_cautious, status_of, word_of
-from orchestrator.findings.decoding import decode_json, other_ids, severity, severity_of, title
+from orchestrator.findings.cyclonedx_analysis import (
+    JUSTIFICATIONS,
+    STATES,
+    Affect,
+    is_mixed,
+    most_cautious,
+    status_of,
+    word_of,
+)
+from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.markup import looks_like_xml
 from orchestrator.findings.scores import cvss_of, score_of
-from orchestrator.model import Cvss, Finding, Severity, VexStatus
+from orchestrator.model import Cvss, Finding, Severity, Suppressed, VexStatus
 from orchestrator.packages.ecosystems import grouped
 
 name = "cyclonedx"
@@ -190,15 +198,33 @@ def _findings(each: _Vulnerability, inventory: Inventory) -> list[Finding]:
     )
     state, affects = _state(each.analysis), _affects(each)
     mixed = is_mixed(affects)
+    # A version may be unaffected by itself; only an analysis is somebody's decision.
+    suppressed = _suppressed(each.analysis) if state is not None and state.suppresses else None
     if not affects:
-        return [] if status_of(state, None, mixed=mixed).suppresses else [common]
+        hidden = status_of(state, None, mixed=mixed).suppresses
+        return [msgspec.structs.replace(common, suppressed=suppressed if hidden else None)]
     found: dict[Finding, None] = {}
     for affect in affects:
         for installed in inventory.find(affect.ref):
             status = judge(affect, installed, state, mixed=mixed)
-            if status is not None and not status.suppresses:
-                found[_affected(common, each, affect, installed)] = None
+            if status is None or (status.suppresses and suppressed is None):
+                continue
+            finding = _affected(common, each, affect, installed)
+            found[msgspec.structs.replace(finding, suppressed=suppressed) if status.suppresses else finding] = None
     return list(found)
+
+
+def _suppressed(analysis: Any) -> Suppressed:
+    """What the analysis says that suppresses, of several the first: its justification, and in words its detail."""
+    said = [each for each in (analysis if isinstance(analysis, list) else [analysis]) if isinstance(each, dict)]
+    first = next((each for each in said if STATES.get(word_of(str(each.get("state") or "")))), {})
+    state, justification = word_of(str(first.get("state") or "")), word_of(str(first.get("justification") or ""))
+    detail = first.get("detail")
+    return by_scanner(
+        "its analysis",
+        detail if isinstance(detail, str) and detail.strip() else state.replace("_", " "),
+        JUSTIFICATIONS.get(justification, ""),
+    )
 
 
 def _affects(each: _Vulnerability) -> list[Affect]:

@@ -37,6 +37,19 @@ STATES = {
 }
 """The states of an analysis in VEX's words."""
 
+JUSTIFICATIONS = {
+    "code_not_present": "vulnerable_code_not_present",
+    "code_not_reachable": "vulnerable_code_not_in_execute_path",
+    "requires_configuration": "vulnerable_code_not_in_execute_path",
+    "requires_dependency": "vulnerable_code_not_in_execute_path",
+    "requires_environment": "vulnerable_code_cannot_be_controlled_by_adversary",
+    "protected_by_compiler": "inline_mitigations_already_exist",
+    "protected_at_runtime": "inline_mitigations_already_exist",
+    "protected_at_perimeter": "inline_mitigations_already_exist",
+    "protected_by_mitigating_control": "inline_mitigations_already_exist",
+}
+"""The justifications of an analysis in VEX's words, as near as they come."""
+
 CAUTION = (VexStatus.AFFECTED, VexStatus.UNDER_INVESTIGATION, VexStatus.FIXED, VexStatus.NOT_AFFECTED)
 """Of several that are said of the same, the first of these holds: contradictions must not hide anything."""
 

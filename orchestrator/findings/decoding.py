@@ -113,14 +113,12 @@ def by_scanner(by: str, reason: str | None = "", justification: str | None = "")
     Args:
         by: what of the scanner's did it (`.trivyignore`, `an ignore rule`); its name is put before it when merging.
         reason: in words; empty when the scanner does not say.
-        justification: in VEX's words; any other is put before the reason.
+        justification: in VEX's words, which some scanners give as their reason; any other word is put before that.
     """
-    word = (justification or "").strip()
-    known = word.lower() in JUSTIFICATIONS
-    parts = [part for part in ("" if known else word, (reason or "").strip()) if part]
-    return Suppressed(
-        by=title(by), reason=title(": ".join(parts)), status=BY_SCANNER, justification=word.lower() if known else ""
-    )
+    said, word = (reason or "").strip(), (justification or "").strip()
+    known = next((each.lower() for each in (word, said) if each.lower() in JUSTIFICATIONS), "")
+    parts = [part for part in ("" if word.lower() == known else word, said) if part]
+    return Suppressed(by=title(by), reason=title(": ".join(parts)), status=BY_SCANNER, justification=known)
 
 
 def numbered(findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -9,8 +9,9 @@
        "license_violations": ["GPL-3.0"]}]}]}
 
 Formats: `pkg/models/results.go` of github.com/google/osv-scanner, and https://ossf.github.io/osv-schema/. A group is
-what OSV-Scanner shows as one row: the same vulnerability out of several databases. Vulnerabilities that the scanner's
-own configuration ignores are not in the report.
+what OSV-Scanner shows as one row: the same vulnerability out of several databases. Its analysis of a group
+(`experimentalAnalysis`, in version 2 `experimental_analysis`) says what it hides unless asked for all: what nothing
+calls, and what Debian or Ubuntu hold for unimportant. What its configuration ignores is not in the report.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,11 +19,11 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.findings.decoding import decode_json, other_ids, severity, severity_of, title
+from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.osv_packages import package_url
 from orchestrator.findings.scores import cvss_of, score_of
-from orchestrator.model import Cvss, Finding, Severity
+from orchestrator.model import Cvss, Finding, Severity, Suppressed
 from orchestrator.packages.ecosystems import type_in
 from orchestrator.packages.fixes import joined
 
@@ -52,7 +53,10 @@ class _Range(_Part):
 
 
 class _Package(_Part):
+    """`name` is what databases call it, for an operating system the source; the other one is what is installed."""
+
     name: str = ""
+    os_package_name: str | None = None
     version: str = ""
     ecosystem: str = ""
     commit: str = ""
@@ -84,8 +88,17 @@ class _Vulnerability(_Part):
     database_specific: _Rated | None = None
 
 
+class _Analysis(_Part):
+    """What OSV-Scanner found out about one vulnerability; left out is what is not so."""
+
+    called: bool = False
+    unimportant: bool = False
+
+
 class _Group(_Part):
     ids: list[str]
+    analysis: dict[str, _Analysis] | None = msgspec.field(name="experimental_analysis", default=None)
+    older_analysis: dict[str, _Analysis] | None = msgspec.field(name="experimentalAnalysis", default=None)
     aliases: list[str] | None = None
     max_severity: Any = None
 
@@ -137,24 +150,38 @@ def parse(data: bytes) -> Report:
 
 
 def _findings(found: _Found, path: str) -> Iterator[Finding]:
-    package = found.package
+    package, installed = found.package, found.package.os_package_name or found.package.name
     common = Finding(
         id="",
         kind="vulnerability",
-        package=package.name,
+        package=installed,
         version=package.version or package.commit,
-        purl=package_url(package.ecosystem, package.name, package.version),
+        purl=package_url(package.ecosystem, installed, package.version),
         location=path,
     )
     by_id = {each.id: each for each in found.vulnerabilities or ()}
     for group in found.groups or ():
         members = [by_id.pop(each) for each in group.ids if each in by_id]
         if group.ids:
-            yield _finding(common, package, members, [*group.ids, *(group.aliases or ())], score_of(group.max_severity))
+            ids = [*group.ids, *(group.aliases or ())]
+            one = _finding(common, package, members, ids, score_of(group.max_severity))
+            yield msgspec.structs.replace(one, suppressed=_hidden(group))
     for each in by_id.values():
         yield _finding(common, package, [each], [each.id], None)
     for license_ in found.license_violations or ():
         yield msgspec.structs.replace(common, id=license_, kind="license", title="license is not allowed")
+
+
+def _hidden(group: _Group) -> Suppressed | None:
+    """Why OSV-Scanner hides a group (`IsCalled` and `IsGroupUnimportant` in its `pkg/models/results.go`)."""
+    analysis = group.analysis or group.older_analysis
+    if not analysis:
+        return None
+    if any(each.unimportant for each in analysis.values()):
+        return by_scanner("its database", "the distribution holds it for unimportant")
+    if not any(each.called for each in analysis.values()):
+        return by_scanner("its call analysis", "nothing calls the code", "vulnerable_code_not_in_execute_path")
+    return None
 
 
 def _finding(

@@ -14,7 +14,7 @@ import msgspec
 
 from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
-from orchestrator.findings.sarif_document import Document, Location, Region, Result, Rule, Run, Suppression
+from orchestrator.findings.sarif_document import Document, Location, Region, Result, Rule, Run, Suppression, Version
 from orchestrator.findings.sarif_references import Rules, path_of
 from orchestrator.findings.sarif_said import Said
 from orchestrator.findings.sarif_tools import understand
@@ -46,9 +46,14 @@ def parse(data: bytes) -> Report:
     Raises:
         ReportError: it is not a whole SARIF 2.1.0 file, or proves no scan.
     """
+    # A file of an earlier version differs in its shape, so its version is looked at first.
+    version = decode_json(data, Version, what="a SARIF file").version
+    if not version.startswith("2.1."):
+        raise ReportError(
+            f"the report is SARIF {version[:20]!r}; only 2.1 is read: make the tool write 2.1.0, or convert the"
+            " file with `sarif transform` of Microsoft's SARIF Multitool"
+        )
     document = decode_json(data, Document, what="a SARIF file")
-    if not document.version.startswith("2.1."):
-        raise ReportError(f"the report is SARIF {document.version[:20]!r}; only 2.1.0 is read")
     runs = document.runs or []
     if all(run.results is None for run in runs):
         raise ReportError("the report proves no scan: none of its runs has `results`")

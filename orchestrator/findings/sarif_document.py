@@ -188,8 +188,13 @@ class Run(_Part):
     invocations: list[Invocation] | None = None
 
 
-class Document(_Part):
-    """The whole log file (3.13)."""
+class Version(_Part):
+    """What says which version of SARIF a file is."""
 
     version: str
+
+
+class Document(Version):
+    """The whole log file (3.13)."""
+
     runs: list[Run] | None

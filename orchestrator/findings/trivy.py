@@ -190,7 +190,7 @@ def _proven(document: _Document) -> bool:
 def _resources(document: _Document) -> list[_Resource]:
     """Of `trivy k8s` the list `Resources`, in a summary `Findings`, and two lists apart in its first versions."""
     resources = [*(document.resources or ()), *(document.findings or ())]
-    return resources + [*(document.vulnerabilities or ()), *(document.misconfigurations or ())]
+    return [*resources, *(document.vulnerabilities or ()), *(document.misconfigurations or ())]
 
 
 def _of_resource(resource: _Resource) -> Iterator[Finding]:

@@ -53,15 +53,7 @@ class Rows:
             members: the findings, at least one, in the order of the scans. Where some are suppressed by their scanner
                 and others are not, the row says what the others say.
         """
-        hidden = 0
-        for number, finding, _ in members:
-            if finding.suppressed is not None:
-                hidden |= 1 << number
-        suppressed = None
-        if hidden:
-            opened = [member for member in members if member[1].suppressed is None]
-            suppressed = None if opened else self._suppressed(members)
-            members = opened or members
+        members, hidden, suppressed = self._heard(members)
         aliases: set[str] = set()
         locations: set[str] = set()
         spots: dict[str, set[Spot]] = {}
@@ -122,6 +114,17 @@ class Rows:
             suppressed_in=self._scans_of(hidden) if hidden else (),
             suppressed=suppressed,
         )
+
+    def _heard(self, members: Sequence[Member]) -> tuple[Sequence[Member], int, Suppressed | None]:
+        """Whose word counts, which scans suppressed some of it, and what suppresses all of it, if something does."""
+        hidden = 0
+        for number, finding, _ in members:
+            if finding.suppressed is not None:
+                hidden |= 1 << number
+        if not hidden:
+            return members, 0, None
+        opened = [member for member in members if member[1].suppressed is None]
+        return (opened, hidden, None) if opened else (members, hidden, self._suppressed(members))
 
     def _suppressed(self, members: Sequence[Member]) -> Suppressed:
         """What all the scans' own suppressions come to: who they are, and why, in the words of the first."""

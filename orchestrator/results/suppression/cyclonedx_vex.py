@@ -13,24 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from orchestrator.findings.cyclonedx_analysis import STATES, is_mixed, word_of
+from orchestrator.findings.cyclonedx_analysis import JUSTIFICATIONS, STATES, is_mixed, word_of
 from orchestrator.model import VexProduct, VexStatement, VexStatus
 from orchestrator.results.suppression.cyclonedx_products import Analysis, Component, Metadata, Products, Vulnerability
 from orchestrator.results.suppression.interface import VexDocument, one_line, spell_first, unknown
 from orchestrator.yaml_source import Problem
 
-JUSTIFICATIONS = {
-    "code_not_present": "vulnerable_code_not_present",
-    "code_not_reachable": "vulnerable_code_not_in_execute_path",
-    "requires_configuration": "vulnerable_code_not_in_execute_path",
-    "requires_dependency": "vulnerable_code_not_in_execute_path",
-    "requires_environment": "vulnerable_code_cannot_be_controlled_by_adversary",
-    "protected_by_compiler": "inline_mitigations_already_exist",
-    "protected_at_runtime": "inline_mitigations_already_exist",
-    "protected_at_perimeter": "inline_mitigations_already_exist",
-    "protected_by_mitigating_control": "inline_mitigations_already_exist",
-}
-"""The justifications of an analysis in VEX's words, as near as they come."""
 
 # States of which VEX's word does not say everything.
 _PLAINER = {"false_positive": "false positive", "resolved_with_pedigree": "resolved with pedigree"}

@@ -44,7 +44,7 @@ def findings(request):
             "vulnerabilities": [{"id": "CVE-2021-44228"} | ratings | each for each in vulnerabilities],
         }
         found = cyclonedx.parse(request.param({key: each for key, each in document.items() if each})).findings
-        return [(each.package, each.version, each.fixed_version) for each in found]
+        return [(each.package, each.version, each.fixed_version) for each in found if each.suppressed is None]
 
     return read
 
@@ -155,11 +155,30 @@ def test_several_analyses_of_one_vulnerability(findings):
     assert len(findings(affected, contradicting)) == 1
 
 
+def test_what_the_analysis_suppresses_says_so_and_why():
+    analysis = {"state": "not_affected", "justification": "code_not_reachable", "detail": "never called"}
+    vulnerability = {"id": "CVE-1", "analysis": analysis}
+
+    def read(**others):
+        document = {"components": [LOG4J], "vulnerabilities": [vulnerability | others]}
+        return cyclonedx.parse(_as_json(document)).findings
+
+    for (finding,) in (read(affects=[{"ref": "ref-1"}]), read()):
+        own = finding.suppressed
+        assert (own.reason, own.justification) == ("never called", "vulnerable_code_not_in_execute_path")
+    (finding,) = read(analysis={"state": "false_positive"})
+    assert finding.suppressed.reason == "false positive"
+    # A version that is not affected is no finding, whoever says so; nobody had to decide that.
+    versions = [{"version": "2.14.1", "status": "unaffected"}]
+    assert read(analysis=None, affects=[{"ref": "ref-1", "versions": versions}]) == ()
+
+
 def test_a_list_of_analyses():
     def read(*states):
         analysis = [{"state": state} for state in states]
         vulnerability = {"id": "CVE-1", "analysis": analysis, "affects": [{"ref": "ref-1"}]}
-        return cyclonedx.parse(_as_json({"components": [LOG4J], "vulnerabilities": [vulnerability]})).findings
+        found = cyclonedx.parse(_as_json({"components": [LOG4J], "vulnerabilities": [vulnerability]})).findings
+        return tuple(each for each in found if each.suppressed is None)
 
     assert len(read("not_affected", "exploitable")) == 1
     assert read("not_affected", "resolved") == ()

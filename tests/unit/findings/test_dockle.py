@@ -33,8 +33,10 @@ def test_levels(level, severity):
     assert (finding.id, finding.kind, finding.severity) == ("CIS-DI-0001", "misconfiguration", severity)
 
 
-def test_what_passed_or_is_ignored_is_no_finding():
-    assert parse(_report(_detail("PASS"), _detail("IGNORE"))).findings == ()
+def test_what_passed_is_no_finding_and_what_is_ignored_is_suppressed():
+    report = parse(_report(_detail("PASS"), _detail("IGNORE"), _detail("WARN")))
+    assert [each.suppressed is not None for each in report.findings] == [True, False]
+    assert report.unsuppressed == 1
 
 
 def test_a_clean_image():

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.findings import grype
 from orchestrator.findings.interface import ReportError
-from orchestrator.model import Cvss, Severity
+from orchestrator.model import BY_SCANNER, Cvss, Severity
 
 DESCRIPTOR = {"name": "grype", "version": "0.110.0", "db": {"status": {"built": "2025-01-02T03:04:05Z"}}}
 
@@ -128,8 +128,28 @@ def test_locations(locations, path):
     assert _one(locations=locations).location == path
 
 
-def test_ignored_matches_are_not_findings():
-    assert _parse(ignoredMatches=[_match()]).findings == ()
+@pytest.mark.parametrize(
+    ("rules", "by", "reason", "justification"),
+    [
+        ([{"vulnerability": "CVE-2024-1", "reason": "not reachable"}], "an ignore rule", "not reachable", ""),
+        ([{"fix-state": "wont-fix"}, {"reason": "Explicit APK NAK"}], "an ignore rule", "Explicit APK NAK", ""),
+        ([{"namespace": "", "fix-state": "not-fixed"}], "an ignore rule", "fix-state not-fixed", ""),
+        (
+            [{"vex-status": "not_affected", "vex-justification": "component_not_present"}],
+            "a VEX document",
+            "not_affected",
+            "component_not_present",
+        ),
+        ([], "an ignore rule", "", ""),
+        (None, "an ignore rule", "", ""),
+    ],
+)
+def test_ignored_matches_are_suppressed(rules, by, reason, justification):
+    report = _parse(_match(), ignoredMatches=[_match({"id": "CVE-2024-2"}) | {"appliedIgnoreRules": rules}])
+    first, second = report.findings
+    assert (first.suppressed, second.id, second.severity) == (None, "CVE-2024-2", Severity.HIGH)
+    assert (second.suppressed.by, second.suppressed.reason) == (by, reason)
+    assert (second.suppressed.status, second.suppressed.justification) == (BY_SCANNER, justification)
 
 
 def test_what_was_found_proves_a_scan():

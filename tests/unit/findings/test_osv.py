@@ -44,6 +44,39 @@ def test_one_finding_per_group():
     assert (first.kind, first.location) == ("vulnerability", "/app/requirements.txt")
 
 
+@pytest.mark.parametrize("key", ["experimentalAnalysis", "experimental_analysis"])
+@pytest.mark.parametrize(
+    ("analysis", "suppressed"),
+    [
+        ({"GHSA-a": {"called": False, "unimportant": False}}, True),
+        ({"GHSA-a": {"called": False}, "GHSA-b": {"called": False}}, True),
+        ({"GHSA-a": {"called": True, "unimportant": True}}, True),
+        ({"GHSA-a": {"called": True}}, False),
+        ({"GHSA-a": {"called": False}, "GHSA-b": {"called": True}}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_what_osv_scanner_hides_is_suppressed(key, analysis, suppressed):
+    group = {"ids": ["GHSA-a", "GHSA-b"]} | {key: analysis}
+    (finding,) = _parse(_found({"id": "GHSA-a"}, {"id": "GHSA-b"}, groups=[group])).findings
+    assert (finding.suppressed is not None) is suppressed
+
+
+def test_what_nothing_calls_says_so_in_words_of_vex():
+    group = {"ids": ["GHSA-a"], "experimentalAnalysis": {"GHSA-a": {"called": False}}}
+    (finding,) = _parse(_found({"id": "GHSA-a"}, groups=[group])).findings
+    assert finding.suppressed.justification == "vulnerable_code_not_in_execute_path"
+
+
+def test_the_package_that_is_installed_and_the_source_that_the_database_names():
+    package = {"name": "glibc", "os_package_name": "libc6", "version": "2.31-13", "ecosystem": "Debian:11"}
+    affected = _affected("2.31-14", name="glibc", ecosystem="Debian:11")
+    (finding,) = _parse(_found({"id": "CVE-1", "affected": [affected]}, package=package)).findings
+    assert (finding.package, finding.fixed_version) == ("libc6", "2.31-14")
+    assert finding.purl == "pkg:deb/debian/libc6@2.31-13?distro=debian-11"
+
+
 def test_without_groups_each_vulnerability_is_one():
     assert [each.id for each in _parse(_found({"id": "GHSA-a"}, {"id": "GHSA-b"})).findings] == ["GHSA-a", "GHSA-b"]
 

@@ -97,8 +97,36 @@ def test_what_is_gone_since_the_last_run_is_no_finding():
     assert len(_parse(_run(_result(baselineState="unchanged"))).findings) == 1
 
 
-def test_what_others_suppressed_is_a_finding():
-    assert len(_parse(_run(_result(suppressions=[{"kind": "inSource"}]))).findings) == 1
+@pytest.mark.parametrize(
+    ("suppressions", "reason"),
+    [
+        ([{"kind": "external", "status": "accepted", "justification": "not reachable"}], "not reachable"),
+        ([{"kind": "inSource"}], ""),
+        ([{"kind": "inSource"}, {"kind": "external", "justification": "a test"}], "a test"),
+        ([{"kind": "external", "status": "underReview", "justification": "later"}], None),
+        ([{"kind": "external", "status": "rejected"}], None),
+        ([{"kind": "external", "status": "accepted"}, {"kind": "external", "status": "rejected"}], None),
+        ([{"kind": "external", "status": "odd"}], None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_what_the_tool_suppressed_says_so_and_why(suppressions, reason):
+    suppressed = _one(_result(suppressions=suppressions)).suppressed
+    assert (suppressed.reason if suppressed else None) == reason
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"version": "1.0.0", "runs": [{"tool": {"name": "CodeScanner"}, "results": []}]},
+        {"version": "2.0.0", "runs": [{"tool": {"driver": {"name": "x"}}, "results": []}]},
+        {"version": "2.0.0-csd.2.beta.2018-10-10", "runs": {"x": 1}},
+    ],
+)
+def test_other_versions_are_said_to_be_that(document):
+    with pytest.raises(ReportError, match=rf"SARIF '{document['version'][:20]}.*2\.1"):
+        sarif.parse(json.dumps(document).encode())
 
 
 def test_a_finding_for_each_place():

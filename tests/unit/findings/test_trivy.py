@@ -90,7 +90,50 @@ def test_misconfigurations_that_failed():
     assert [(each.id, each.kind, each.aliases, each.location) for each in findings] == [
         ("DS002", "misconfiguration", ("AVD-DS-0002",), "Dockerfile"),
         ("KSV01", "misconfiguration", (), "Dockerfile"),
+        ("KSV02", "misconfiguration", (), "Dockerfile"),
     ]
+    assert [each.id for each in findings if each.suppressed] == ["KSV02"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "finding", "own"),
+    [
+        ("vulnerability", {"VulnerabilityID": "CVE-2022-1", "PkgName": "zlib", "Severity": "HIGH"}, "CVE-2022-1"),
+        ("misconfiguration", {"ID": "DS002", "Title": "root", "Severity": "HIGH", "Status": "FAIL"}, "DS002"),
+        ("secret", {"RuleID": "github-pat", "Severity": "HIGH"}, "github-pat"),
+        ("license", {"Name": "GPL-3.0", "Severity": "HIGH", "PkgName": "bash"}, "GPL-3.0"),
+    ],
+)
+def test_what_trivy_suppressed_says_so_and_why(kind, finding, own):
+    modified = {"Type": kind, "Status": "ignored", "Statement": "a test", "Source": ".trivyignore.yaml"}
+    result = {"Target": "x", "Class": "lang-pkgs", "ExperimentalModifiedFindings": [modified | {"Finding": finding}]}
+    (found,) = _parse(result).findings
+    assert (found.id, found.kind, found.severity) == (own, kind, Severity.HIGH)
+    assert (found.suppressed.by, found.suppressed.reason) == (".trivyignore.yaml", "a test")
+
+
+@pytest.mark.parametrize(
+    ("status", "statement", "reason", "justification"),
+    [
+        ("not_affected", "vulnerable_code_not_present", "vulnerable_code_not_present", "vulnerable_code_not_present"),
+        ("fixed", "", "fixed", ""),
+        ("affected", "", None, None),
+        ("under_investigation", "", None, None),
+    ],
+)
+def test_what_vex_told_trivy(status, statement, reason, justification):
+    modified = {"Type": "vulnerability", "Status": status, "Statement": statement, "Source": "OpenVEX"}
+    (found,) = _parse(
+        {"Target": "x", "ExperimentalModifiedFindings": [modified | {"Finding": _vulnerability()}]}
+    ).findings
+    own = found.suppressed
+    assert ((own.reason, own.justification) if own else (None, None)) == (reason, justification)
+
+
+def test_a_damaged_finding_among_the_suppressed_refuses_the_report():
+    modified = {"Type": "secret", "Status": "ignored", "Finding": {"RuleID": 7}}
+    with pytest.raises(ReportError):
+        _parse({"Target": "x", "ExperimentalModifiedFindings": [modified]})
 
 
 def test_secrets_and_licenses():
@@ -145,12 +188,51 @@ def test_results_prove_a_scan_even_of_something_without_a_name():
 def test_a_cluster():
     resource = {"Kind": "Pod", "Name": "a", "Results": [{"Target": "image", "Vulnerabilities": [_vulnerability()]}]}
     for document in (
-        {"ClusterName": "c", "Resources": [resource, {"Kind": "Pod", "Error": "no"}]},
+        {"ClusterName": "c", "Resources": [resource, {"Kind": "Pod"}]},
         {"ClusterName": "c", "Vulnerabilities": [resource], "Misconfigurations": None},
         {"Resources": [resource]},
         {"SchemaVersion": 0, "ClusterName": "c", "Findings": [resource]},
     ):
         assert len(trivy.parse(json.dumps(document).encode()).findings) == 1
+
+
+def _workload(*results, **others):
+    resource = {"Namespace": "shop", "Kind": "Deployment", "Name": "web", "Results": list(results)} | others
+    findings = trivy.parse(json.dumps({"ClusterName": "c", "Resources": [resource]}).encode()).findings
+    return [(each.location, each.place) for each in findings]
+
+
+SYSTEM = {"Target": "nginx:1.25 (debian 12.1)", "Class": "os-pkgs", "Vulnerabilities": [_vulnerability()]}
+JAR = {"Target": "app.jar", "Class": "lang-pkgs", "Vulnerabilities": [_vulnerability()]}
+
+
+def test_workload_and_image_of_a_cluster_are_kept():
+    secret = {"Target": "etc/key", "Class": "secret", "Secrets": [{"RuleID": "r", "StartLine": 3}]}
+    check = {"Target": "Deployment/web", "Class": "config", "Misconfigurations": [{"ID": "KSV01", "Message": "root"}]}
+    assert _workload(check, SYSTEM, JAR, secret, Metadata=[{}, {"RepoTags": ["nginx:1.25"]}]) == [
+        ("shop/Deployment/web", "root"),
+        ("shop/Deployment/web", "nginx:1.25"),
+        ("shop/Deployment/web: app.jar", "nginx:1.25"),
+        ("shop/Deployment/web: etc/key", "nginx:1.25, line 3"),
+    ]
+
+
+def test_images_of_a_workload_that_has_several():
+    other = SYSTEM | {"Target": "redis:7 (alpine 3.19)"}
+    both = [{"RepoTags": ["nginx:1.25"]}, {"RepoTags": ["redis:7"]}]
+    assert [place for _, place in _workload(SYSTEM, JAR, other, JAR, Metadata=both)] == [
+        *("nginx:1.25", "nginx:1.25"),
+        *("redis:7", "redis:7"),
+    ]
+    # Nobody can say which of them holds it.
+    assert _workload(SYSTEM, JAR, Metadata=both)[1] == ("shop/Deployment/web: app.jar", "nginx:1.25, redis:7")
+    assert _workload(JAR, Metadata={"ImageID": "sha256:1"}) == [("shop/Deployment/web: app.jar", "sha256:1")]
+
+
+def test_what_could_not_be_scanned_in_a_cluster_is_said():
+    document = {"ClusterName": "c", "Resources": [{"Kind": "Pod", "Name": "a", "Error": "no such image"}]}
+    (finding,) = trivy.parse(json.dumps(document).encode()).findings
+    assert (finding.severity, finding.title, finding.location) == (Severity.UNKNOWN, "no such image", "Pod/a")
 
 
 def test_the_version_where_it_is_stated():
