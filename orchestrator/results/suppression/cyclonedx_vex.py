@@ -19,7 +19,6 @@ from orchestrator.results.suppression.cyclonedx_products import Analysis, Compon
 from orchestrator.results.suppression.interface import VexDocument, one_line, spell_first, unknown
 from orchestrator.yaml_source import Problem
 
-
 # States of which VEX's word does not say everything.
 _PLAINER = {"false_positive": "false positive", "resolved_with_pedigree": "resolved with pedigree"}
 _VERSION = re.compile(r"1\.(\d+)")
