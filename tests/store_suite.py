@@ -63,6 +63,17 @@ def test_findings_come_change_and_go(volume, store):
     assert (nothing.new, nothing.fixed, nothing.changed, nothing.still) == ((), (), (), 3)
 
 
+def test_a_package_that_is_spelt_otherwise_is_no_other(volume, store):
+    before = finding(1, purl="pkg:rpm/amazon/a@1%3A2?arch=x86_64", package="a", version="1:2")
+    after = finding(1, purl="pkg:rpm/amzn/a@2?epoch=1", package="a", version="2")
+    write_run(volume, "run-1", day(1), {"a/dependency": [before, finding(2)]})
+    write_run(volume, "run-2", day(2), {"a/dependency": [after, finding(2)]})
+    store.take_in_all(volume)
+    found = store.changes(day(1.5))
+    assert (found.new, found.fixed, found.still) == ((), (), 2)
+    assert [each.id for each in found.changed] == ["CVE-2025-1"]
+
+
 def test_a_failed_cell_says_nothing_of_findings(volume, store):
     write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
     write_run(volume, "run-2", day(2), {"a/dependency": "out of memory"})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, literal_column, or_, select
 
+from orchestrator.packages.identity import canonical
 from orchestrator.results.store.answers import SEVERITIES, answer
 from orchestrator.results.store.catalogue import batches, spell_id
 from orchestrator.results.store.dialects import among
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _MOMENTS = (findings.c.state_id, findings.c.first_at, findings.c.gone_at)
 _SHOWN = (
     facts.c.name.label("id"),
-    facts.c.identity,
     facts.c.severity,
     facts.c.package,
     facts.c.version,
@@ -102,28 +102,34 @@ def changes(connection: Connection, since: datetime) -> Changes:
     """See `Store.changes`."""
     begin = int(since.timestamp())
     base = (
-        select(*_MOMENTS, states.c.scan, targets.c.target, targets.c.reference, *_SHOWN)
+        select(*_MOMENTS, states.c.scan, targets.c.target, targets.c.reference, facts.c.kind, facts.c.purl, *_SHOWN)
         .join(facts, facts.c.id == findings.c.fact_id)
         .join(states, states.c.id == findings.c.state_id)
         .join(targets, targets.c.id == states.c.target_id)
     )
-    came = _by_identity(connection, base.where(findings.c.first_at >= begin, findings.c.gone_at == 0))
+    came = _by_thing(connection, base.where(findings.c.first_at >= begin, findings.c.gone_at == 0))
     is_gone = findings.c.gone_at > literal_column("0")  # spelt out, as in the condition of its index
-    went = _by_identity(connection, base.where(is_gone, findings.c.gone_at >= begin, findings.c.first_at < begin))
+    went = _by_thing(connection, base.where(is_gone, findings.c.gone_at >= begin, findings.c.first_at < begin))
     total = int(connection.scalar(select(func.sum(states.c.findings))) or 0)
-    changed = came.keys() & went.keys()
+    new = [row for thing, rows in came.items() if thing not in went for row in rows]
+    changed = [row for thing, rows in came.items() if thing in went for row in rows]
     return Changes(
-        new=_changes((row for key, row in came.items() if key not in changed), "first_at"),
-        fixed=_changes((row for key, row in went.items() if key not in changed), "gone_at"),
-        changed=_changes((came[key] for key in changed), "first_at"),
-        still=total - len(came) + len(changed),
+        new=_changes(new, "first_at"),
+        fixed=_changes((row for thing, rows in went.items() if thing not in came for row in rows), "gone_at"),
+        changed=_changes(changed, "first_at"),
+        still=total - len(new),
         unscanned=_unscanned(connection, begin),
     )
 
 
-def _by_identity(connection: Connection, query: Select[Any]) -> dict[tuple[int, str], Row[Any]]:
-    """Rows by target and scan, and by what the finding is whatever is said of it."""
-    return {(row.state_id, row.identity): row for row in connection.execute(query)}
+def _by_thing(connection: Connection, query: Select[Any]) -> dict[tuple[Any, ...], list[Row[Any]]]:
+    """Rows by target and scan, and by what the finding is, whatever is said of it and however its package is spelt."""
+    found: dict[tuple[Any, ...], list[Row[Any]]] = {}
+    for row in connection.execute(query):
+        package = canonical(row.purl, row.package, row.version)
+        thing = (row.state_id, row.kind, row.id, package.key, package.version, row.location)
+        found.setdefault(thing, []).append(row)
+    return found
 
 
 def _changes(rows: Iterable[Row[Any]], moment: str) -> tuple[Change, ...]:
