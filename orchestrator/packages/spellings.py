@@ -25,6 +25,12 @@ _PKG = "pkg:"
 _FOLDED = "\0"
 _PUNCTUATED = "\0pypi:"
 _MAGIC = re.compile(r"[*?]|\[[^\]]+\]")
+# Stands before versions without their epoch: of what has one, and of what has none.
+_ANY_EPOCH, _NO_EPOCH = "\0any:", "\0none:"
+_WITH_EPOCH = re.compile(r"\d+:(.+)", re.DOTALL)
+_SELECTS = re.compile(r"[?&](arch|distro)=", re.IGNORECASE)
+# An exact version ends what has no qualifiers: the last `@` has something before it, and no wildcard behind.
+_VERSION = re.compile(r"[^/@]@[^*?\[\]/#@]+\Z")
 _EPOCH = re.compile(r"[?&]epoch=0*([1-9]\d*)", re.IGNORECASE)
 # Types in which case means nothing in names.
 _CASELESS = frozenset({"composer", "github", "golang", "hex", "npm", "nuget", "pub", "pypi"})
@@ -68,13 +74,13 @@ def versions_of(kind: str, version: str) -> Versions:
     """
     if not version:
         return Versions(frozenset(), frozenset())
-    epoch, colon, rest = version.partition(":")
     if kind not in WITH_EPOCH:
         both = frozenset({version})
         return Versions(both, both)
-    if colon and epoch.isdigit():
-        return Versions(frozenset({version, f"none:{rest}"}), frozenset({version, f"any:{rest}"}))
-    return Versions(frozenset({version, f"any:{version}"}), frozenset({version, f"none:{version}"}))
+    if has_epoch := _WITH_EPOCH.fullmatch(version):
+        rest = has_epoch[1]
+        return Versions(frozenset({version, f"{_NO_EPOCH}{rest}"}), frozenset({version, f"{_ANY_EPOCH}{rest}"}))
+    return Versions(frozenset({version, f"{_ANY_EPOCH}{version}"}), frozenset({version, f"{_NO_EPOCH}{version}"}))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -124,7 +130,7 @@ def purls_in(purl: str, name: str, version: str) -> tuple[str, ...]:
     if not package.purl:
         return (unquote(purl).casefold(),) if purl else ()
     versions = sorted(versions_of(package.ecosystem, package.version.casefold()).answers)
-    versions += [each.partition(":")[2] for each in versions if each.startswith("any:")]
+    versions += [each.removeprefix(_ANY_EPOCH) for each in versions if each.startswith(_ANY_EPOCH)]
     bodies = _bodies(package)
     return tuple(dict.fromkeys([*bodies, *(f"{body}@{each}" for body in bodies for each in versions)]))
 
@@ -141,9 +147,13 @@ def _bodies(package: Package) -> list[str]:
 def purls_meant(pattern: str) -> tuple[str, ...]:
     """The patterns that a pattern for package URLs stands for; one of them must match one of `purls_in`.
 
-    Qualifiers but the epoch are left out: package URLs of findings have none any more.
+    Qualifiers but the epoch are left out: package URLs of findings have none any more. One that narrows what is meant
+    (`arch`; `distro`, unless an exact version says as much) would then reach too far, so that nothing is meant.
     """
     whole = without_qualifiers(pattern)
+    narrowed = {each.lower() for each in _SELECTS.findall(pattern)}
+    if narrowed - {"distro"} or (narrowed and not _VERSION.search(whole.partition("#")[0])):
+        return ()
     if not _MAGIC.search(whole):
         package = canonical(pattern, "", "")
         if package.purl:
@@ -180,4 +190,6 @@ def _glob(pattern: str, epoch: str) -> tuple[str, ...]:
     if kind in WITH_EPOCH:
         version = version.removeprefix("0:")
         version = f"{epoch}:{version}" if epoch and ":" not in version else version
+        if has_epoch := _WITH_EPOCH.fullmatch(version):
+            return (f"{body}@{version}", f"{body}@{_NO_EPOCH}{has_epoch[1]}")
     return (f"{body}@{version}",)

@@ -109,8 +109,9 @@ def _is_meant(pattern: str, names: tuple[str, ...]) -> bool:
 
 
 def _any(lists: Iterable[Iterable[str]], patterns: Iterable[str], index: pd.Index[Any]) -> pd.Series[bool]:
-    """For each list, whether one of its values matches a glob."""
+    """For each list, whether one of its values matches one of these globs."""
     import pandas as pd  # noqa: PLC0415 - whoever has a frame has it already
 
-    matches = re.compile("|".join(f"(?:{translate(pattern)})" for pattern in patterns)).match
-    return pd.Series([any(map(matches, values)) for values in lists], index=index, dtype="bool")
+    compiled = [re.compile(translate(pattern)).match for pattern in patterns]
+    found = [any(matches(value) for value in values for matches in compiled) for values in lists]
+    return pd.Series(found, index=index, dtype="bool")

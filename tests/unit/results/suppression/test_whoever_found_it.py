@@ -11,7 +11,7 @@ from orchestrator.results.suppression import Suppressor
 
 _KINDS = frozenset({"vulnerability"})
 _SPELLINGS = {
-    "amazon": [("pkg:rpm/amzn/openssl-libs@1%3A1.0?arch=x86_64", "openssl-libs", "1:1.0"),
+    "amazon": [("pkg:rpm/amzn/openssl-libs@1%3A1.0?upstream=openssl", "openssl-libs", "1:1.0"),
                ("pkg:rpm/amazon/openssl-libs@1.0?epoch=1", "openssl-libs", "1:1.0")],
     "oracle": [("pkg:rpm/ol/bash@4", "bash", "4"), ("pkg:rpm/oracle/bash@4", "bash", "4")],
     "alma": [("pkg:rpm/almalinux/bash@4", "bash", "4"), ("pkg:rpm/alma/bash@4", "bash", "4")],
