@@ -133,11 +133,12 @@ def print_plan(plan: Plan) -> None:
     for cell in plan.cells:
         runs = cell.decision is Decision.RUN
         marks.setdefault(cell.target, {})[cell.scan] = "x" if runs else f"{cell.decision}: {cell.reason}"
-    several = len({str(target.platform) for target in plan.targets if not target.is_repository}) > 1
+    # A repository has none, nor has what is no image.
+    several = len({str(target.platform) for target in plan.targets} - {""}) > 1
     rows: list[list[Cell]] = []
     for target in plan.targets:
         of_target = marks.get(target.id, {})
-        note = f" ({target.platform})" if several and not target.is_repository else ""
+        note = f" ({target.platform})" if several and str(target.platform) else ""
         references = names_of((name.reference for name in target.names), note)
         names = [*references, *_indented(target.workloads)]
         # One reason for the whole row is said once, under the name, not in every column.

@@ -11,6 +11,7 @@ run. They go by different things:
 Image-spec 1.1, manifest.md, "Guidelines for Artifact Usage", says how artifacts should be written.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -24,6 +25,8 @@ from orchestrator.kit.foreign_json import ForeignJsonError, decode
 from orchestrator.kit.tar.header import has_checksum
 from orchestrator.model import Blob
 
+#: What runs, but not as an image: nothing may hide from the scans as one of these, so they are not passed over.
+_RUN_OTHERWISE: Final = re.compile(r"application/vnd\.(sylabs\.sif|docker\.plugin|fermyon\.spin)\.|.*wasm")
 #: Reads a blob, proven.
 Read = Callable[[Blob], bytes]
 
@@ -55,7 +58,7 @@ def check_image(manifest: Manifest, *, origin: str, read: Read) -> None:
 
     Raises:
         NotAnImage: no runtime would.
-        Unsupported: its config is ambiguous, or it is an index.
+        Unsupported: its config is ambiguous, it is an index, or what runtimes of another kind run.
         ImageError: as `read` does.
     """
     config, layers = manifest.config, manifest.layers
@@ -70,6 +73,8 @@ def check_image(manifest: Manifest, *, origin: str, read: Read) -> None:
         and manifest.media_type != DOCKER_MANIFEST
         and not _lists_layers(config.blob(origin), origin, read)
     ) or (nobody_mounts and others and not _could_be_unpacked(others, origin, read)):
+        if runs := _runs_otherwise(manifest):
+            raise Unsupported(f"{origin}: {runs[:80]!r} is no container image, but runs otherwise; no scan reads it")
         raise NotAnImage(f"{origin}: an artifact of type {_kind(manifest)!r}, not a container image")
 
 
@@ -79,6 +84,13 @@ def _kind(manifest: Manifest) -> str:
     layers = [layer.media_type for layer in manifest.layers or () if not layer.media_type.startswith(_MOUNTED)]
     own = "" if is_config(config) or config == "application/vnd.oci.empty.v1+json" else config
     return (manifest.artifact_type or own or next(iter(layers), "") or config or "unknown")[:80]
+
+
+def _runs_otherwise(manifest: Manifest) -> str:
+    """The type by which it is a program for something else than containers; empty if it is none."""
+    parts = (*((manifest.config,) if manifest.config else ()), *(manifest.layers or ()))
+    kinds = (manifest.artifact_type, *(part.media_type for part in parts))
+    return next((kind for kind in kinds if _RUN_OTHERWISE.match(kind)), "")
 
 
 def _lists_layers(config: Blob, origin: str, read: Read) -> bool:

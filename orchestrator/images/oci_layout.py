@@ -6,10 +6,12 @@ import msgspec
 
 from orchestrator.images.artifacts import check_image
 from orchestrator.images.documents import Documents
-from orchestrator.images.files import LocalImage
+from orchestrator.images.files import JSON_LIMIT, LocalImage
 from orchestrator.images.interface import ArchiveError, NotAnImage, Unsupported
 from orchestrator.images.layout import blob_name
 from orchestrator.images.manifests import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
     Descriptor,
     Manifest,
     check_layers,
@@ -24,6 +26,8 @@ from orchestrator.model import Blob, Image, Platform
 
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _DEPTH_LIMIT = 3
+# Things passed over that a plan names.
+_MOST_NAMED = 20
 _VERSION = "1.0.0"
 
 
@@ -60,7 +64,7 @@ def read_layout(documents: Documents) -> Found:
         raise NotAnImage(f"{path}: holds no container image: {passed_over[0]}")
     if not reader.found:
         raise ArchiveError(f"{path}: its index.json names no image")
-    return Found([*reader.found, *_misdeclared(reader)], reader.blobs, passed_over)
+    return Found([*reader.found, *_misdeclared(reader)], reader.blobs, passed_over[:_MOST_NAMED])
 
 
 def _check_version(documents: Documents) -> None:
@@ -123,7 +127,7 @@ class _LayoutReader:
         names = names or tuple(found for key in _NAMES if (found := (entry.annotations or {}).get(key)))[:1]
         if blob.digest not in self._images:
             try:
-                data = self._documents.proven(blob)
+                data = self._document(blob, origin)
                 manifest = read_manifest(data, origin=origin)
                 if manifest.manifests is not None:
                     self._indexes.add((blob.digest, group))
@@ -145,6 +149,19 @@ class _LayoutReader:
             raise Unsupported(f"{origin}: indexes within indexes, deeper than {_DEPTH_LIMIT}")
         for entry in entries:
             self.read(entry, group, names, depth + 1)
+
+    def _document(self, blob: Blob, origin: str) -> bytes:
+        """A manifest or an index.
+
+        Raises:
+            NotAnImage: by its type it is neither, and by its content nobody could take it for one.
+        """
+        known = not blob.media_type or blob.media_type in {*MANIFEST_TYPES, *INDEX_TYPES}
+        if known or blob.size <= JSON_LIMIT:
+            data = self._documents.proven(blob)
+            if known or data.lstrip()[:1] == b"{":
+                return data
+        raise NotAnImage(f"{origin}: a blob of type {blob.media_type[:80]!r}, not a manifest")
 
     def _image(
         self, blob: Blob, data: bytes, manifest: Manifest, origin: str, depth: int

@@ -10,8 +10,15 @@ import msgspec
 from orchestrator.images.allowance import Allowance
 from orchestrator.images.artifacts import check_image
 from orchestrator.images.digests import digest_of
-from orchestrator.images.interface import NoPlatform, NotAnImage, Unsupported
-from orchestrator.images.manifests import Descriptor, config_platform, read_image, read_manifest
+from orchestrator.images.interface import NoPlatform, NotAnImage, NotFound, Unsupported
+from orchestrator.images.manifests import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    Descriptor,
+    config_platform,
+    read_image,
+    read_manifest,
+)
 from orchestrator.images.memory import Memory
 from orchestrator.images.platforms import choose, completed
 from orchestrator.images.registry import RegistryClient
@@ -19,7 +26,7 @@ from orchestrator.model import Blob, Image, Platform, ReadBudget
 
 # An index may hold indexes (image-spec, image-index.md); nobody nests them deeper.
 _DEPTH_LIMIT = 3
-# Platforms that a message names.
+# Platforms that a message names, and things passed over that a plan does.
 _MOST_NAMED = 20
 
 
@@ -35,7 +42,7 @@ class Resolution(NamedTuple):
 
     Attributes:
         images: with the bytes of their manifests.
-        passed_over: what an index lists beside them that is no image, a sentence each.
+        passed_over: what an index lists beside them that is no image, a sentence each; the first ones of very many.
     """
 
     images: tuple[tuple[Image, bytes], ...]
@@ -113,7 +120,7 @@ def resolve_manifests(
         wanted = ", ".join(map(str, platforms))
         raise NoPlatform(f"{origin}: there is {have}, but not {wanted}; add a platform, or drop it")
     images = (lookup.read(one, next(platform for platform, other in offers if other is one)) for one in chosen)
-    return Resolution(tuple(images), passed_over)
+    return Resolution(tuple(images), passed_over[:_MOST_NAMED])
 
 
 class _Lookup:
@@ -176,6 +183,12 @@ class _Lookup:
             return self.offers(blob.digest, depth + 1)  # an index, or an image that only its config tells about
         except NotAnImage as error:
             self.passed_over[blob.digest] = str(error)
+            return []
+        except NotFound:
+            # BuildKit's cache is an index of layers. podman would look for a manifest there, as we did.
+            if not blob.media_type or blob.media_type in {*MANIFEST_TYPES, *INDEX_TYPES}:
+                raise
+            self.passed_over[blob.digest] = f"{self.origin(blob.digest)}: a blob of type {blob.media_type[:80]!r}"
             return []
 
     def is_image(self, offer: _Offer) -> bool:

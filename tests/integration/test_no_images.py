@@ -12,6 +12,7 @@ from orchestrator.catalog import load_catalog
 from orchestrator.config import default_config
 from orchestrator.images.archive import open_tarball
 from orchestrator.images.filesystem import merge
+from orchestrator.images.interface import NotAnImage, NotFound
 from orchestrator.images.local import open_local
 from orchestrator.images.resolve import resolve
 from orchestrator.inventory import collect
@@ -19,11 +20,14 @@ from orchestrator.model import Decision, Platform
 from orchestrator.planning import make_plan
 from orchestrator.steps.pull import pull
 from orchestrator.volume import Volume
-from tests.integration.pulls import fast_client
+from tests.integration.pulls import TARGET, fast_client
+from tests.integration.pulls import make_plan as make_one
 from tests.tools import layouts, require
 from tests.tools.images import Image, Index, layer, sha256
 from tests.tools.oci_artifacts import ARTIFACTS, SIGNATURE, artifact, bare, beside, config_of
+from tests.tools.proxy import Proxy
 from tests.tools.servers import Registry
+from tests.tools.strangers import Asked, Send, Stranger, answer
 
 STATUS = "Package: libexample\nStatus: install ok installed\nVersion: 1.2-3\nArchitecture: amd64\nDescription: x\n"
 ROOT = layer({"etc/os-release": 'ID=debian\nVERSION_ID="12"\n', "var/lib/dpkg/status": STATUS})
@@ -138,3 +142,42 @@ def test_an_artifact_that_claims_the_platform_of_an_image(registry: Registry, re
     with fast_client() as client:
         (found,) = resolve(f"{registry.url}/{repository}", "1", [Platform()], client)
     assert found.manifest.digest == GOOD.digest == sha256(GOOD.manifest)
+
+
+def test_a_cache_of_buildkit_in_a_registry() -> None:
+    """Its index lists layers, which are no manifests; a manifest that is listed as one is looked at."""
+    layers = [{"mediaType": GZIP, "digest": ROOT.digest, "size": len(ROOT.blob)}]
+    tags = {
+        "cache": Index.build([], extra=layers),
+        "both": Index.build([GOOD], extra=layers),
+        "hidden": Index.build([], extra=[bare(GOOD, mediaType=GZIP)]),
+        "gone": Index.build([GOOD], extra=[bare(SIGNATURE)]),
+    }
+    known = {tag: index.manifest for tag, index in tags.items()} | GOOD.blobs | {GOOD.digest: GOOD.manifest}
+
+    def serve(asked: Asked, send: Send) -> None:
+        there = asked.reference in known and (asked.reference != ROOT.digest or "/blobs/" in asked.path)
+        send(answer(known[asked.reference]) if there else answer(status="404 Not Found"))
+
+    with Stranger(serve) as stranger, fast_client() as client:
+        location = f"{stranger.url}/app"
+        with pytest.raises(NotAnImage, match="a blob of type"):
+            resolve(location, "cache", [Platform()], client)
+        for tag in ("both", "hidden"):
+            assert [each.manifest.digest for each in resolve(location, tag, [Platform()], client)] == [GOOD.digest]
+        with pytest.raises(NotFound):  # nobody knows what it was
+            resolve(location, "gone", [Platform()], client)
+
+
+def test_an_index_planned_offline_whose_image_names_no_platform_is_pulled_once(
+    registry: Registry, proxy: Proxy, repository: str, tmp_path: Path
+) -> None:
+    image = OLD["octets-nowhere"]
+    index = _listed(image)
+    registry.push(f"{repository}:1", index)
+    plan = make_one(f"{proxy.url}/{repository}", image, offline=True, digest=index.digest)
+    with fast_client() as client:
+        pull(plan, TARGET, Volume(tmp_path), client=client)
+        asked = len(proxy.log)
+        pull(plan, TARGET, Volume(tmp_path), client=client)
+    assert len(proxy.log) == asked

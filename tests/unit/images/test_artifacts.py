@@ -12,7 +12,7 @@ from orchestrator.images.manifests import read_image, read_manifest
 from orchestrator.model import Blob, Platform
 from tests.tools import layouts, oci_artifacts
 from tests.tools.images import Image, Index, layer
-from tests.tools.layers import MEDIA_TYPES
+from tests.tools.layers import MEDIA_TYPES, sha256
 from tests.tools.oci_artifacts import ARTIFACTS, EMPTY, TAR, artifact, bare, beside, config_of, cosigned
 
 GOOD = Image.build([layer({"bin/app": "good"})])
@@ -76,6 +76,21 @@ def test_what_some_runtime_might_run_is_never_passed_over(image: Image) -> None:
 def test_a_config_of_two_readings_is_refused(config: bytes) -> None:
     with pytest.raises(Unsupported) as error:
         check(artifact((TAR, ROOT.tar), config_type="x/y", config=config))
+    assert not isinstance(error.value, NotAnImage)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        artifact(("application/vnd.sylabs.sif.layer.v1.sif", b"x" * 600), config_type="x/y", config=b""),
+        artifact(("application/wasm", b"\0asm"), config_type="application/vnd.wasm.config.v0+json"),
+        artifact(("application/vnd.wasm.content.layer.v1+wasm", b"\0asm"), config=config_of(b"\0asm")),
+        artifact(("x/y", b"{}"), config_type="application/vnd.docker.plugin.v1+json"),
+    ],
+)
+def test_what_runs_in_other_ways_is_not_passed_over(image: Image) -> None:
+    with pytest.raises(Unsupported, match="runs") as error:
+        check(image)
     assert not isinstance(error.value, NotAnImage)
 
 
@@ -151,6 +166,29 @@ def test_an_image_called_an_attestation_is_scanned(tmp_path: Path) -> None:
     note = {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
     digests, _ = found(layouts.write_layout(tmp_path / "a", beside(GOOD, evil, **note)))
     assert set(digests) == {GOOD.digest, evil.digest}
+
+
+def test_a_cache_of_buildkit_is_an_index_of_layers(tmp_path: Path) -> None:
+    blob, settings = b"\x1f\x8b" + bytes(70_000), b'["not", "a manifest"]'
+    entries = [
+        {"mediaType": kind, "digest": sha256(data), "size": len(data)}
+        for kind, data in ((PACKED, blob), ("application/vnd.buildkit.cacheconfig.v0", settings))
+    ]
+    listed, held = Index.build([], extra=entries), artifact((PACKED, blob), ("x/y", settings))
+    cache = Index(listed.manifest, (held,), listed.media_type)
+    with pytest.raises(NotAnImage, match="not a manifest"):
+        found(layouts.write_layout(tmp_path / "a", cache))
+    digests, passed_over = found(layouts.write_layout(tmp_path / "b", cache, GOOD))
+    assert digests == [GOOD.digest]
+    assert len(passed_over) == 2
+
+
+def test_a_manifest_under_another_type_is_looked_at(tmp_path: Path) -> None:
+    evil = Image.build([ROOT])
+    hidden = bare(evil, mediaType="application/vnd.oci.image.layer.v1.tar")
+    index = Index.build([GOOD], extra=[hidden])
+    path = layouts.write_layout(tmp_path / "a", Index(index.manifest, (GOOD, evil), index.media_type))
+    assert set(found(path)[0]) == {GOOD.digest, evil.digest}
 
 
 # Images of old builders
