@@ -103,8 +103,7 @@ def refuse_others(stream: BinaryIO, path: Path | str, *, packed: str = "") -> No
         kind = f"{kind}, compressed by {packed}"
     if is_page(head):
         raise ArchiveError(f"{path}: is {kind}: the login or error page of where it was downloaded; download it again")
-    help_ = "unpack it" if kind.startswith("compressed") else "save the image"
-    raise ArchiveError(f"{path}: is {kind}, which is not read here; {help_} as a tar, plain or by gzip or zstd")
+    raise ArchiveError(f"{path}: is {kind}, which is not read here; make it a tar, plain or compressed by gzip or zstd")
 
 
 def read_members(file: BinaryIO, path: Path) -> dict[str, Member]:

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.images.interface import ImageError
+from orchestrator.images.interface import ImageError, NotAnImage, Unsupported
 from orchestrator.images.local import open_local
-from orchestrator.images.manifests import Manifest, read_config
+from orchestrator.images.manifests import DOCKER_MANIFEST, OCI_LAYER, Manifest, read_config
 from orchestrator.images.registry_schemas import TagList
 from orchestrator.images.schemas import ConfigFields, LayoutFields, SavedFields
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
@@ -24,6 +24,7 @@ from tests.odd_json import honest, mangled
 from tests.tools import layouts, require
 from tests.tools.gojson import GoRead, Kind, folds, read_documents
 from tests.tools.images import Image, layer, sha256
+from tests.tools.oci_artifacts import ARTIFACTS, artifact, cosigned
 
 _TYPES: dict[str, Any] = {
     "m": Manifest,
@@ -313,3 +314,28 @@ def test_podman_loads_the_same_image_or_we_none(
     assert said.config is not None
     assert theirs["User"] == said.config.user
     assert theirs["RootFS"]["Layers"] == list(said.rootfs.diff_ids or ()) if said.rootfs else []
+
+
+_DOCKER_TAR = "application/vnd.docker.image.rootfs.diff.tar"
+_UNLIKELY = {
+    "docker's manifest, another config": artifact(
+        (_DOCKER_TAR, EVIL.layers[0].tar), config_type="x/y", config=b'{"a": 1}', media_type=DOCKER_MANIFEST
+    ),
+    "a layer of another type": cosigned("application/vnd.in-toto+json", EVIL.layers[0].tar),
+    "an empty config": artifact((OCI_LAYER, EVIL.layers[0].tar)),
+}
+
+
+@pytest.mark.parametrize("image", [*ARTIFACTS.values(), *_UNLIKELY.values()], ids=[*ARTIFACTS, *_UNLIKELY])
+def test_what_is_passed_over_podman_refuses(podman: dict[str, str], tmp_path: Path, image: Image) -> None:
+    folder = layouts.write_layout(tmp_path / "layout", image)
+    command = ["podman", "pull", "--quiet", f"oci:{folder}"]
+    done = subprocess.run(command, env=podman, capture_output=True, check=False, timeout=120)
+    try:
+        with open_local(folder):
+            pass
+    except NotAnImage:
+        assert done.returncode != 0
+    except Unsupported:
+        pass
+    assert (done.returncode == 0) is (image in _UNLIKELY.values())  # podman runs these, whatever they look like
