@@ -28,7 +28,7 @@ from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.markup import looks_like_xml
 from orchestrator.findings.scores import cvss_of, score_of
 from orchestrator.model import Cvss, Finding, Severity, Suppressed, VexStatus
-from orchestrator.packages.ecosystems import grouped
+from orchestrator.packages.ecosystems import CALLED_BY_LAST, grouped, type_in
 
 name = "cyclonedx"
 kinds: tuple[str, ...] = ("vulnerability",)
@@ -250,7 +250,7 @@ def _affected(common: Finding, each: _Vulnerability, affect: Affect, installed: 
     fixed = ", ".join(fixes(affect, installed)) or _upgrade(each.recommendation, name) or common.fixed_version
     return msgspec.structs.replace(
         common,
-        package=name if installed.purl else grouped(installed.group, name),
+        package=name if type_in(installed.purl) in CALLED_BY_LAST else grouped(installed.group, name),
         version=version or next(listed, ""),
         purl=installed.purl,
         location=installed.location,

@@ -4,6 +4,9 @@ import re
 
 #: Types of package URL whose namespace is the distribution.
 DISTRIBUTIONS = frozenset({"deb", "rpm", "apk", "alpm"})
+#: Types of package URL whose packages scanners call by their last name alone. Elsewhere the namespace is a part of it:
+#: `core` is not `@babel/core`.
+CALLED_BY_LAST = DISTRIBUTIONS | {"maven"}
 #: Types of package URL whose versions may begin with an epoch.
 WITH_EPOCH = frozenset({"deb", "rpm", "alpm"})
 #: Types of package URL in which a `v` before the version says nothing.
@@ -44,8 +47,8 @@ def type_of(kind: str) -> str:
 
 
 def type_in(purl: str) -> str:
-    """The type of a package URL that we made ourselves; empty without one."""
-    return purl.partition(":")[2].partition("/")[0]
+    """The type of a package URL; empty without one."""
+    return type_of(purl.partition(":")[2].lstrip("/").partition("/")[0].lower())
 
 
 def without_qualifiers(pattern: str) -> str:

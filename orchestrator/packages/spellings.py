@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from orchestrator.packages.distributions import distribution, spellings
 from orchestrator.packages.ecosystems import (
+    CALLED_BY_LAST,
     DISTRIBUTIONS,
     PUNCTUATION,
     WITH_EPOCH,
@@ -97,8 +98,8 @@ def names_in(purl: str, name: str) -> tuple[str, ...]:
     path = unquote(package.purl.partition("@")[0]).removeprefix(f"{_PKG}{package.ecosystem}/")
     group, _, last = path.rpartition("/")
     found = [name, path, f"{group}:{last}" if group else ""]
-    if package.ecosystem in DISTRIBUTIONS | {"maven"}:
-        found.append(last)  # elsewhere the group is a part of the name: `core` is not `@babel/core`
+    if package.ecosystem in CALLED_BY_LAST:
+        found.append(last)
     if package.distribution:
         found += [f"{each}/{last}" for each in spellings(package.distribution)]
     if package.ecosystem == "golang":

@@ -224,9 +224,21 @@ def test_a_component_whose_version_is_in_its_package_url_alone(findings):
     assert findings(_affects(), components=[component]) == [("log4j-core", "2.14.1", "")]
 
 
-def test_a_group_is_part_of_the_name_where_there_is_no_package_url(findings):
-    component = {"type": "library", "bom-ref": "ref-1", "group": "@babel", "name": "core", "version": "7"}
-    assert findings(_affects(), components=[component]) == [("@babel/core", "7", "")]
+@pytest.mark.parametrize(
+    ("group", "name", "purl", "whole"),
+    [
+        ("@babel", "core", "", "@babel/core"),
+        ("@babel", "core", "pkg:npm/%40babel/core@7", "@babel/core"),
+        ("github.com/gin-gonic", "gin", "pkg:golang/github.com/gin-gonic/gin@7", "github.com/gin-gonic/gin"),
+        ("org.apache", "log4j-core", "", "org.apache:log4j-core"),
+        ("org.apache", "log4j-core", "pkg:maven/org.apache/log4j-core@7", "log4j-core"),
+        ("debian", "bash", "pkg:deb/debian/bash@7", "bash"),
+        ("", "core", "", "core"),
+    ],
+)
+def test_a_group_is_part_of_the_name(findings, group, name, purl, whole):
+    component = {"type": "library", "bom-ref": "ref-1", "group": group, "name": name, "version": "7", "purl": purl}
+    assert findings(_affects(), components=[component]) == [(whole, "7", "")]
 
 
 @pytest.mark.parametrize("state", [None, *STATES.values()])

@@ -266,6 +266,12 @@ PACKAGES = st.sampled_from(
         ("pkg:maven/x/x@1", "x", "1"),
         ("pkg:deb/debian/x@1:1", "x", "1:1"),
         ("pkg:deb/ubuntu/x@1", "x", "1"),
+        ("pkg:rpm/amazon/x@1?epoch=2", "x", "1"),
+        ("pkg:rpm/x@1?distro=amzn-2", "x", ""),
+        ("pkg:golang/a.b/x@v1#v2", "a.b/x/v2", "v1"),
+        ("pkg:golang/a.b/x/v2@1", "", ""),
+        ("pkg:gem/x@1-java", "x", "1-java"),
+        ("pkg:gem/x@1", "x", "1"),
         ("broken", "", "1"),
     ]
 )
