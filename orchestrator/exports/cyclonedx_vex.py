@@ -91,6 +91,8 @@ def _target(product: Product, packages: Sequence[Package]) -> dict[str, Any]:
     }
     component |= {"version": product.digest} if product.digest else {}
     component |= {"purl": product.purl} if product.purl else {}
+    if product.others:
+        component["properties"] = [{"name": "scanmatrix:index", "value": each} for each in product.others]
     return component | ({"components": [_package(product, each) for each in packages]} if packages else {})
 
 

@@ -65,8 +65,9 @@ def _statement(known: Known, moment: str) -> dict[str, Any]:
         "vulnerability": vulnerability,
         "timestamp": moment,
         "products": [
-            _component(product) | ({"subcomponents": [_by_purl(each.purl) for each in packages]} if packages else {})
+            component | ({"subcomponents": [_by_purl(each.purl) for each in packages]} if packages else {})
             for product, packages in known.places.items()
+            for component in (_component(product), *map(_by_purl, product.others))
         ],
         "status": known.said.status.value,
     }

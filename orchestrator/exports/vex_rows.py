@@ -11,6 +11,8 @@ import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from orchestrator.model import BY_SCANNER, Name, Platform, Target, TargetKind, VexStatus
 from orchestrator.results.bom_target import identity
 from orchestrator.results.suppression.packages import generic_purl
@@ -24,6 +26,7 @@ _COLUMNS = (
     "target",
     "references",
     "digest",
+    "indexes",
     "platform",
     "id",
     "aliases",
@@ -50,12 +53,15 @@ class Product(NamedTuple):
         name: its first reference; of an image its repository.
         purl: package URL; empty for a target that can have none.
         digest: of the image, or of the commit.
+        others: package URLs by the digests of the indexes that led to the image, which `docker pull` prints; they name
+            the architecture.
     """
 
     id: str
     name: str
     purl: str
     digest: str
+    others: tuple[str, ...] = ()
 
 
 class Package(NamedTuple):
@@ -157,7 +163,8 @@ def _product(row: Any) -> Product:
         kind=TargetKind.REPOSITORY if is_repository else TargetKind.IMAGE,
     )
     name, purl = identity(target)
-    return Product(row.target, name, purl, row.digest)
+    by_index = [identity(msgspec.structs.replace(target, digest=index))[1] for index in row.indexes]
+    return Product(row.target, name, purl, row.digest, tuple(each for each in by_index if each))
 
 
 def _package(row: Any) -> Package | None:

@@ -26,12 +26,14 @@ class LocalImage(NamedTuple):
         manifest: its bytes.
         names: tags and reference names it has in the archive; may be none.
         group: number of the archive's entry it belongs to: the platforms of one index are one group.
+        indexes: digests of the indexes that lead to it, the outermost first; `index.json` of a layout is none of them.
     """
 
     image: Image
     manifest: bytes
     names: tuple[str, ...]
     group: int
+    indexes: tuple[str, ...] = ()
 
 
 class Files(Protocol):

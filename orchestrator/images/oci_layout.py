@@ -109,6 +109,7 @@ class _LayoutReader:
     def __init__(self, documents: Documents) -> None:
         self._documents, self._files = documents, documents.files
         self._indexes: set[tuple[str, int]] = set()
+        self._above: list[str] = []
         self._images: dict[str, tuple[Image, bytes] | None] = {}
         self.found: list[LocalImage] = []
         self.blobs: dict[str, str] = {}
@@ -131,7 +132,9 @@ class _LayoutReader:
                 manifest = read_manifest(data, origin=origin)
                 if manifest.manifests is not None:
                     self._indexes.add((blob.digest, group))
+                    self._above.append(blob.digest)
                     self._read_all(manifest.manifests, group, names, depth, origin)
+                    self._above.pop()
                     return
                 self._images[blob.digest] = self._image(blob, data, manifest, origin, depth)
             except NotAnImage as error:
@@ -140,7 +143,7 @@ class _LayoutReader:
         known = self._images[blob.digest]
         if known:
             image = msgspec.structs.replace(known[0], platform=entry.declared_platform() or known[0].platform)
-            self.found.append(LocalImage(image, known[1], names, group))
+            self.found.append(LocalImage(image, known[1], names, group, tuple(self._above)))
 
     def _read_all(
         self, entries: tuple[Descriptor, ...], group: int, names: tuple[str, ...], depth: int, origin: str

@@ -43,10 +43,13 @@ class Resolution(NamedTuple):
     Attributes:
         images: with the bytes of their manifests.
         passed_over: what an index lists beside them that is no image, a sentence each; the first ones of very many.
+        indexes: digests of the indexes that lead to an image, the outermost first, by the image's digest: the one that
+            `docker pull` prints is among them.
     """
 
     images: tuple[tuple[Image, bytes], ...]
     passed_over: tuple[str, ...]
+    indexes: dict[str, tuple[str, ...]]
 
 
 def resolve(
@@ -120,7 +123,8 @@ def resolve_manifests(
         wanted = ", ".join(map(str, platforms))
         raise NoPlatform(f"{origin}: there is {have}, but not {wanted}; add a platform, or drop it")
     images = (lookup.read(one, next(platform for platform, other in offers if other is one)) for one in chosen)
-    return Resolution(tuple(images), passed_over[:_MOST_NAMED])
+    indexes = {one.digest: tuple(lookup.indexes.get(one.digest, ())) for one in chosen}
+    return Resolution(tuple(images), passed_over[:_MOST_NAMED], indexes)
 
 
 class _Lookup:
@@ -131,6 +135,7 @@ class _Lookup:
 
     Attributes:
         passed_over: what is no image, and why, by its digest.
+        indexes: digests of the indexes that lead to an image, by its digest.
     """
 
     def __init__(
@@ -146,7 +151,9 @@ class _Lookup:
         self._location, self._platforms, self._client, self._cancelled = location, platforms, client, cancelled
         self._allowance, self._memory = allowance, memory
         self._walked: set[str] = set()
+        self._above: list[str] = []
         self.passed_over: dict[str, str] = {}
+        self.indexes: dict[str, dict[str, None]] = {}
 
     def origin(self, reference: str) -> str:
         """What is looked at, for messages."""
@@ -167,12 +174,17 @@ class _Lookup:
         if depth > _DEPTH_LIMIT:
             raise Unsupported(f"{origin}: indexes within indexes, deeper than {_DEPTH_LIMIT}")
         self._allowance.spend(entries=len(manifest.manifests))
-        return [
-            offer for entry in manifest.manifests if not entry.is_attestation() for offer in self._entry(entry, depth)
-        ]
+        self._above.append(reference if ":" in reference else digest_of(data))
+        try:
+            return [
+                offer for one in manifest.manifests if not one.is_attestation() for offer in self._entry(one, depth)
+            ]
+        finally:
+            self._above.pop()
 
     def _entry(self, entry: Descriptor, depth: int) -> list[tuple[Platform, _Offer]]:
         blob = entry.blob(self._location)
+        self.indexes.setdefault(blob.digest, {}).update(dict.fromkeys(self._above))
         declared = entry.declared_platform()
         if declared is not None:
             return [(declared, _Offer(blob.digest, b""))]

@@ -103,6 +103,8 @@ class Target(Document, frozen=True):
         error: why it could not be resolved; its cells are then all failed with this reason.
         kind: an image or a repository.
         passed_over: what lay beside it in its index or archive and is no image, a sentence each.
+        indexes: digests of the indexes that led to it under any of its names, each once; the one that `docker pull`
+            prints is among them.
     """
 
     id: str
@@ -115,6 +117,7 @@ class Target(Document, frozen=True):
     error: str = ""
     kind: TargetKind = TargetKind.IMAGE
     passed_over: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:

@@ -51,6 +51,7 @@ class LedgerRow(Document, frozen=True):
         references: every name of its target.
         owners: who answers for it, one per name, duplicates and blanks left out.
         workloads: what runs it in clusters, `<cluster>/<namespace>/<kind>/<name>`; `Ledger.names` has all of each.
+        indexes: digests of the indexes that led to its image, as in `Target.indexes`.
         outcome: ok, failed or skipped; `reason` says why when it is not ok.
         standing: of a skipped cell, the run whose result of it is still fresh; empty for none.
         findings: number of findings in its report; None unless ok.
@@ -74,6 +75,7 @@ class LedgerRow(Document, frozen=True):
     standing: str = ""
     digest: str = ""
     platform: str = ""
+    indexes: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     attempts: int = 0
     started: str = ""

@@ -28,6 +28,7 @@ class Located(Document, frozen=True):
         artifact: whether `error` says that it is no container image, but something else that registries keep.
         passed_over: what was found beside it that is no image, a sentence each.
         note: likewise, a sentence for people.
+        indexes: digests of the indexes that led to the image, as in `Target.indexes`.
     """
 
     platform: Platform
@@ -42,6 +43,7 @@ class Located(Document, frozen=True):
     artifact: bool = False
     passed_over: tuple[str, ...] = ()
     note: str = ""
+    indexes: tuple[str, ...] = ()
 
 
 class RepositoryResolver(Protocol):

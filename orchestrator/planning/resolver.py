@@ -1,10 +1,12 @@
 """Looks references up where the pull step will read them: in caches, in registries, in local archives."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from orchestrator.config import Config
 from orchestrator.errors import ScanmatrixError
@@ -18,7 +20,7 @@ from orchestrator.images.memory import Memory
 from orchestrator.images.platforms import choose, normalise, parse_platform, runnable
 from orchestrator.images.reference import Reference, parse
 from orchestrator.images.registry import RegistryClient
-from orchestrator.images.resolve import resolve_manifests
+from orchestrator.images.resolve import Resolution, resolve_manifests
 from orchestrator.model import PLANNING_BUDGET, Image, Platform, ReadBudget
 from orchestrator.planning.interface import Located
 from orchestrator.planning.targets import NO_PLATFORM, unresolved
@@ -59,8 +61,9 @@ class RegistryResolver:
                 return self._offline(parsed, platforms)
             if platform is not None:
                 return self._of_machine(self.client, parsed, platform)
-            location, images, passed_over = self._online(self.client, parsed, platforms)
-            return self._located(images, location, str(parsed), passed_over)
+            location, found = self._online(self.client, parsed, platforms)
+            located = self._located(_images(found), location, str(parsed), found.passed_over)
+            return _with_indexes(located, found.indexes)
         except NotAnImage as error:
             return (Located(platform=NO_PLATFORM, error=str(error), artifact=True),)
         except ScanmatrixError as error:
@@ -68,13 +71,13 @@ class RegistryResolver:
 
     def _online(
         self, client: RegistryClient, reference: Reference, platforms: Sequence[Platform]
-    ) -> tuple[str, list[Image], tuple[str, ...]]:
-        """Where it is pulled from, its images, and what beside them is none."""
+    ) -> tuple[str, Resolution]:
+        """Where it is pulled from, and what it leads to."""
         location = pull_location(reference, self.caches, self.insecure)
         wanted = reference.digest or reference.tag
         allowance = self.allowance.part(self.budget, "limits.lookup")
         try:
-            found = resolve_manifests(
+            return location, resolve_manifests(
                 location,
                 wanted,
                 platforms,
@@ -85,7 +88,6 @@ class RegistryResolver:
             )
         except OverBudget as error:
             raise OverBudget(f"{reference}: {error}") from error
-        return location, [image for image, _ in found.images], found.passed_over
 
     def _of_machine(self, client: RegistryClient, reference: Reference, platform: Platform) -> tuple[Located, ...]:
         """What a machine runs of an image: the best that it can, as containerd chooses.
@@ -95,27 +97,29 @@ class RegistryResolver:
         """
         note = ""
         try:
-            location, images, passed_over = self._online(client, reference, runnable(platform))
-            best = normalise(images[0].platform)
-            images = [image for image in images if normalise(image.platform) == best]
+            location, found = self._online(client, reference, runnable(platform))
+            best = normalise(_images(found)[0].platform)
+            images = [image for image in _images(found) if normalise(image.platform) == best]
         except NoPlatform as error:
             try:
-                location, images, passed_over = self._online(client, reference, self.platforms)
+                location, found = self._online(client, reference, self.platforms)
             except NoPlatform:
                 raise error from None
+            images = _images(found)
             others = ", ".join(dict.fromkeys(str(image.platform) for image in images))
             note = f"its node is {platform}, for which there is no image: scanned as {others}"
-        return tuple(
+        located = [
             Located(
                 platform=image.platform,
                 pull=location,
                 image=image,
                 size=tarball_size(image),
                 note=note,
-                passed_over=passed_over,
+                passed_over=found.passed_over,
             )
             for image in images
-        )
+        ]
+        return _with_indexes(located, found.indexes)
 
     def _offline(self, reference: Reference, platforms: Sequence[Platform]) -> tuple[Located, ...]:
         if not reference.digest:
@@ -131,11 +135,12 @@ class RegistryResolver:
     def _archive(self, path: Path) -> tuple[Located, ...]:
         with open_local(path) as archive:
             chosen, left_out = archive.choose(self.platforms), archive.left_out(self.platforms)
+            indexes = {found.image.manifest.digest: found.indexes for found in reversed(archive.found)}
         if not chosen:
             have = ", ".join(sorted({str(found.image.platform) for found in left_out}))
             raise NoPlatform(f"{path} holds {have or 'no image'}, not {', '.join(map(str, self.platforms))}")
         located = self._located(chosen, f"file:{path}", str(path), archive.passed_over)
-        return (*located, *(self._left_out(found, path) for found in left_out))
+        return _with_indexes((*located, *(self._left_out(found, path) for found in left_out)), indexes)
 
     def _left_out(self, found: LocalImage, path: Path) -> Located:
         """An image of an archive that is for platforms only that nobody wants."""
@@ -168,6 +173,18 @@ class RegistryResolver:
                 for platform in missing
             ),
         )
+
+
+def _images(found: Resolution) -> list[Image]:
+    return [image for image, _ in found.images]
+
+
+def _with_indexes(located: Sequence[Located], indexes: Mapping[str, tuple[str, ...]]) -> tuple[Located, ...]:
+    """The same with the digests of the indexes that lead to each image."""
+    return tuple(
+        msgspec.structs.replace(each, indexes=indexes.get(each.image.manifest.digest, ())) if each.image else each
+        for each in located
+    )
 
 
 @contextmanager

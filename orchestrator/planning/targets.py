@@ -43,6 +43,7 @@ class Draft:
     scans: dict[str, list[Name]] = field(default_factory=dict)
     entries: list[int] = field(default_factory=list)
     passed_over: dict[str, None] = field(default_factory=dict)
+    indexes: dict[str, None] = field(default_factory=dict)
 
     def add(self, name: Name, scans: Iterable[str]) -> None:
         """Take up a name, and the scans that are asked for under it."""
@@ -100,6 +101,7 @@ def gather(
             if draft.located.absent and not located.absent:
                 draft.located = located
             draft.passed_over |= dict.fromkeys(located.passed_over)
+            draft.indexes |= dict.fromkeys(located.indexes)
             draft.add(_name(entry, located, name), names)
             draft.entries.append(place)
     return drafts
@@ -158,6 +160,7 @@ def finish(id_: str, draft: Draft) -> Target:
         error=located.error,
         kind=located.kind,
         passed_over=tuple(draft.passed_over),
+        indexes=tuple(draft.indexes),
     )
 
 

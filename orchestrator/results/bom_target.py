@@ -80,6 +80,7 @@ class TargetBom:
         properties += [("workload", workload) for workload in self._target.workloads]
         if not self._target.is_repository:
             properties += [("platform", str(self._target.platform))]
+            properties += [("index", digest) for digest in self._target.indexes]
         properties += [(f"cell:{scan}", outcome) for scan, outcome in self._cells.items()]
         document: Json = {"type": self._type, "bom-ref": self._target.id, "name": name}
         if self._target.digest:

@@ -156,6 +156,7 @@ def _planned(cell: Cell, target: Target) -> LedgerRow:
         owners=tuple(dict.fromkeys(name.owner for name in target.names if name.owner)),
         workloads=target.workloads,
         digest=target.digest,
+        indexes=target.indexes,
         platform=str(target.platform),
         standing=cell.standing,
         outcome=Outcome.FAILED,

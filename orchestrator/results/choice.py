@@ -100,8 +100,8 @@ def _by_target(wanted: pd.DataFrame, choice: Choice) -> pd.DataFrame:
 def _names(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Every name of each target, Docker Hub's short ones too, as ignore rules know them."""
     targets = frame.drop_duplicates("target")
-    columns = zip(targets["target"], targets["references"], targets["digest"], strict=True)
-    return {target: names_of_target(tuple(references), digest) for target, references, digest in columns}
+    columns = zip(targets["target"], targets["references"], targets["digest"], targets["indexes"], strict=True)
+    return {target: names_of_target(tuple(names), digest, tuple(indexes)) for target, names, digest, indexes in columns}
 
 
 def _is_meant(pattern: str, names: tuple[str, ...]) -> bool:

@@ -31,6 +31,7 @@ FINDING_COLUMNS = (
     "target",
     "references",
     "digest",
+    "indexes",
     "platform",
     "scan",
     "scanner",
@@ -63,6 +64,7 @@ MERGED_COLUMNS = (
     "references",
     "owners",
     "digest",
+    "indexes",
     "platform",
     "key",
     "kind",
@@ -103,6 +105,7 @@ LIST_COLUMNS = frozenset(
     {
         "references",
         "owners",
+        "indexes",
         "aliases",
         "severities",
         "locations",
@@ -149,8 +152,8 @@ def read_findings(volume: Volume, run: str) -> pd.DataFrame:
 
     Returns:
         The columns of `FINDING_COLUMNS`: `severity` an ordered category (`unknown` < `none` < … < `critical`),
-        `cvss_score` float64 with NaN for none, `references` and `aliases` Arrow lists of strings, all others `str`
-        with `""` for none. The dtypes are the same when there are no findings.
+        `cvss_score` float64 with NaN for none, `references`, `indexes` and `aliases` Arrow lists of strings, all others
+        `str` with `""` for none. The dtypes are the same when there are no findings.
 
     Raises:
         NoResultsError: the run has no findings file.
@@ -245,6 +248,7 @@ _LATER: dict[str, Any] = {
     "count": 1,
     "counts": [],
     "places": [],
+    "indexes": [],
     "suppressed": "",
     "suppressed_by": "",
     "suppressed_reason": "",
@@ -295,7 +299,7 @@ def ledger_frame(ledger: Ledger) -> pd.DataFrame:
         A column per field of `LedgerRow`: `started` and `finished` datetime64[us, UTC] (NaT for never), `attempts`
         int64, `findings` and `components` Int64 (NA unless ok), `database_age` Int64 (NA where it is not known),
         `outcome` a category of ok, failed and skipped,
-        `references`, `owners` and `workloads` Arrow lists of strings, all others `str`.
+        `references`, `owners`, `workloads` and `indexes` Arrow lists of strings, all others `str`.
     """
     lists = pd.ArrowDtype(pa.list_(pa.string()))
     special: dict[str, Any] = {
@@ -306,6 +310,7 @@ def ledger_frame(ledger: Ledger) -> pd.DataFrame:
         "references": lists,
         "owners": lists,
         "workloads": lists,
+        "indexes": lists,
         "outcome": pd.CategoricalDtype([outcome.value for outcome in Outcome]),
     }
     times = ("started", "finished")

@@ -68,7 +68,9 @@ class Pipeline:
         """
         row = rows[0]
         merged = merge(row.target, cells)
-        merged = self._suppressor.apply(row.references, row.owners, row.digest, merged, platform=row.platform)
+        merged = self._suppressor.apply(
+            row.references, row.owners, row.digest, merged, platform=row.platform, indexes=row.indexes
+        )
         ran = {cell.scan for cell in cells if cell.outcome is Outcome.OK}
         merged = self._ages.date(row.references, row.platform, merged, ran)
         return self._judge.look(row.owners, merged)

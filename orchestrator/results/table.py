@@ -49,6 +49,7 @@ _OF_ROW = (
     "target",
     "references",
     "digest",
+    "indexes",
     "platform",
     "scan",
     "scanner",
@@ -165,7 +166,10 @@ class MergedWriter(_Writer):
             count,
             {
                 "run": [self._run] * count,
-                **{name: [getattr(row, name)] * count for name in ("references", "owners", "digest", "platform")},
+                **{
+                    name: [getattr(row, name)] * count
+                    for name in ("references", "owners", "digest", "indexes", "platform")
+                },
                 **{name: [getattr(finding, name) for finding in findings] for name in _OF_MERGED},
                 "severities": [[f"{scan}={word}" for scan, word in one.severities.items()] for one in findings],
                 "counts": [[f"{scan}={count}" for scan, count in one.counts.items()] for one in findings],

@@ -29,7 +29,7 @@ from orchestrator.images.interface import (
 from orchestrator.images.manifests import read_image
 from orchestrator.images.platforms import parse_platform
 from orchestrator.images.registry import RegistryClient
-from orchestrator.images.resolve import resolve
+from orchestrator.images.resolve import resolve, resolve_manifests
 from orchestrator.model import Platform
 from tests.integration.pulls import fast_client
 from tests.tools import faults
@@ -143,10 +143,16 @@ def test_an_index_in_an_index_and_entries_that_state_no_platform(
     inner = Index.build([AMD, ARM])
     bare = {key: value for key, value in ARM.descriptor.items() if key != "platform"}
     outer = Index.build([], extra=[inner.descriptor, bare])
-    for name, image in (("inner", inner), ("outer", outer)):
-        registry.push(f"{repository}:{name}", image)
-    (found,) = resolve(f"{registry.url}/{repository}", "outer", [Platform(architecture="arm64")], client)
-    assert found.manifest.digest == ARM.digest
+    for name, pushed in (("inner", inner), ("outer", outer)):
+        registry.push(f"{repository}:{name}", pushed)
+    found = resolve_manifests(f"{registry.url}/{repository}", "outer", [Platform(architecture="arm64")], client)
+    ((image, _),) = found.images
+    assert image.manifest.digest == ARM.digest
+    assert found.indexes == {ARM.digest: (outer.digest, inner.digest)}
+    by_digest = resolve_manifests(f"{registry.url}/{repository}", inner.digest, LINUX, client)
+    assert by_digest.indexes == {AMD.digest: (inner.digest,)}
+    alone = resolve_manifests(f"{registry.url}/{repository}", AMD.digest, LINUX, client)
+    assert alone.indexes == {AMD.digest: ()}
 
 
 def test_artifacts_and_schema_1_are_refused_by_name(

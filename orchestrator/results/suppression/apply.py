@@ -74,6 +74,7 @@ class Suppressor:
         findings: Sequence[MergedFinding],
         *,
         platform: str = "",
+        indexes: Sequence[str] = (),
     ) -> list[MergedFinding]:
         """Mark what is suppressed of one target.
 
@@ -83,6 +84,7 @@ class Suppressor:
             digest: of the platform's manifest, or `git:<hash>` of a commit; empty when unknown.
             findings: of the target.
             platform: `os/architecture[/variant]`; empty when unknown: statements for one architecture hold then, too.
+            indexes: digests of the indexes that led to the image.
 
         Returns:
             As many findings in the same order, `suppressed` and `vex` set.
@@ -91,7 +93,8 @@ class Suppressor:
             findings = [msgspec.structs.replace(one, suppressed=None) if one.suppressed else one for one in findings]
         if not findings or not (self._suppression.rules or self._suppression.statements):
             return list(findings)
-        target = _Target(Target(references, owners, digest), self._statements.target(references, digest, platform))
+        keys = self._statements.target(references, digest, platform, indexes)
+        target = _Target(Target(references, owners, digest, indexes), keys)
         known, look_up = self._known, self._look_up
         beyond = self._rules.beyond if self._rules.beyond_ids else None
         result = []

@@ -23,8 +23,10 @@ _Check = dict[object, bool]
 class Target:
     """A target while its findings are looked at: which rules are about it, each found out when it is first needed."""
 
-    def __init__(self, references: Sequence[str], owners: Sequence[str], digest: str) -> None:
-        self._names = names_of_target(references, digest)
+    def __init__(
+        self, references: Sequence[str], owners: Sequence[str], digest: str, indexes: Sequence[str] = ()
+    ) -> None:
+        self._names = names_of_target(references, digest, indexes)
         self._owners = owners
         self._known: dict[int, bool] = {}
 

@@ -94,14 +94,17 @@ class Statements:
                     entries = of_id.setdefault(target, {}).setdefault(package, [])
                     entries.append(_Entry(versions, condition, number))
 
-    def target(self, references: Sequence[str], digest: str, platform: str) -> TargetKeys:
+    def target(self, references: Sequence[str], digest: str, platform: str, indexes: Sequence[str] = ()) -> TargetKeys:
         """Every key of a target; where its architecture is not known, those of all architectures."""
-        keys = keys_of_target(references, digest)
+        keys = keys_of_target(references, digest, indexes)
         own = f"{platform}//".split("/")[1]
         others = self._architectures if not own else self._architectures & {own}
         tags = tags_of_target(references)
         tags |= {_of_architecture(key, each): found for each in others for key, found in tags.items()}
-        return TargetKeys(keys | {_of_architecture(key, each) for each in others for key in keys}, tags)
+        keys |= {_of_architecture(key, each) for each in others for key in keys}
+        # The image's own digest says which architecture it has, whatever an author writes beside it.
+        keys |= {_of_architecture(f"digest:{digest}", each) for each in self._architectures if digest}
+        return TargetKeys(keys, tags)
 
     def find(self, finding: MergedFinding, known: Iterable[OfId], target: TargetKeys) -> Holding | None:
         """The statement that holds for a finding.

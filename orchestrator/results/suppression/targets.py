@@ -90,11 +90,12 @@ def _target_of_purl(purl: PackageURL, text: str) -> TargetKey:
         return TargetKey((_git_key(project(url), commit or version),))
     if purl.type not in {"oci", "docker"}:
         return TargetKey((f"text:{text.casefold()}",))
+    architecture = qualifiers.get("arch", "").partition("/")[0]
     if version.startswith(_DIGEST_PREFIXES):
-        return TargetKey((f"digest:{version}",))
+        return TargetKey((f"digest:{version}",), architecture)
     if purl.type == "oci" and version:  # the specification wants a digest there; what else stands there is a tag
         qualifiers["tag"] = version
-    return TargetKey((_image_of_purl(purl, qualifiers),), qualifiers.get("arch", "").partition("/")[0])
+    return TargetKey((_image_of_purl(purl, qualifiers),), architecture)
 
 
 def _image_of_purl(purl: PackageURL, qualifiers: dict[str, str]) -> str:
@@ -133,11 +134,9 @@ def split_reference(text: str) -> tuple[str, str, str]:
     return f"{first}/{rest}".lower(), tag, digest
 
 
-def keys_of_target(references: Sequence[str], digest: str) -> frozenset[str]:
-    """Every key that a statement may have for this target."""
-    keys = {ANY}
-    if digest:
-        keys.add(f"digest:{digest}")
+def keys_of_target(references: Sequence[str], digest: str, indexes: Sequence[str] = ()) -> frozenset[str]:
+    """Every key that a statement may have for this target, its architecture apart."""
+    keys = {ANY, *(f"digest:{each}" for each in (digest, *indexes) if each)}
     for reference in references:
         keys.add(f"text:{reference.casefold()}")
         if "://" in reference:
@@ -168,9 +167,9 @@ def tags_of_target(references: Sequence[str]) -> dict[str, frozenset[str]]:
     return {key: frozenset(tags) for key, tags in found.items()}
 
 
-def names_of_target(references: Sequence[str], digest: str) -> tuple[str, ...]:
-    """Every name by which a glob may mean this target: with and without tag, Docker Hub's short ones, its digest."""
-    names = dict.fromkeys([digest] if digest else [])
+def names_of_target(references: Sequence[str], digest: str, indexes: Sequence[str] = ()) -> tuple[str, ...]:
+    """Every name by which a glob may mean this target: with and without tag, Docker Hub's short ones, its digests."""
+    names = dict.fromkeys(each for each in (digest, *indexes) if each)
     for reference in references:
         names[reference] = None
         if "://" in reference:

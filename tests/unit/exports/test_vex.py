@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,6 +40,7 @@ TARGETS = {
     "github": (("https://github.com/team/shop#main",), "git:" + "d" * 40),
     "git": (("https://git.example/team/shop",), "git:" + "e" * 40),
 }
+INDEXES: dict[str, tuple[str, ...]] = {}
 IGNORED = Suppressed(by="ignore.yaml:2", reason="not called", status="ignored", until="2026-04-01T00:00:00Z")
 FIXED = Suppressed(by="v.json", reason="patched", status="fixed")
 NOT_AFFECTED = Suppressed(by="v.json", reason="no", status="not_affected", justification=JUSTIFICATIONS[1])
@@ -62,6 +64,7 @@ def results(folder: Path, findings, run="run-1"):
             references=references,
             outcome=Outcome.OK,
             digest=digest,
+            indexes=INDEXES.get(target, ()),
             platform="" if digest.startswith("git:") else "linux/amd64",
         )
         for target, (references, digest) in TARGETS.items()
@@ -94,6 +97,37 @@ def read_back(path, findings):
         for target, (references, digest) in TARGETS.items()
         for after in made.apply(references, (), digest, [each for each in plain if each.target == target])
     ]
+
+
+INDEX = "sha256:" + "f" * 64
+
+
+def test_the_digest_of_the_index_is_named_with_the_architecture(tmp_path, monkeypatch):
+    monkeypatch.setitem(INDEXES, "image", (INDEX,))
+    run = results(tmp_path, [finding(suppressed=IGNORED)])
+    assert [list(each) for each in run.merged["indexes"]] == [[INDEX]]
+    path, document = write(openvex, run)
+    ids = [product["@id"] for product in document["statements"][0]["products"]]
+    assert len(ids) == 2
+    assert "arch=amd64" in ids[1]
+    statements = tuple(vex.parse(path.read_bytes(), path.name).statements)
+    made = Suppressor(Suppression(statements=statements), now=NOW, first_used={})
+    for platform, suppressed in (("linux/amd64", True), ("linux/arm64", False)):
+        [judged] = made.apply(["docker.io/elsewhere:1"], (), "", [finding()], platform=platform, indexes=[INDEX])
+        assert (judged.suppressed is not None) is suppressed
+    _, document = write(cyclonedx_vex, run)
+    assert validator().is_valid(document)
+    [component] = document["components"]
+    assert INDEX.partition(":")[2] in component["properties"][0]["value"]
+
+
+@BOTH
+def test_runs_of_versions_that_did_not_know_the_index(module, tmp_path):
+    run = results(tmp_path, [finding(suppressed=IGNORED)])
+    file = Volume(tmp_path).results("run-1") / "merged.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["indexes"]), file)
+    assert [list(each) for each in run.merged["indexes"]] == [[]]
+    assert write(module, run)
 
 
 def in_order(findings):

@@ -489,3 +489,43 @@ def test_a_version_in_the_package_url_of_an_image_is_its_tag():
     for version, matches in [("1.2", True), ("1.3", False)]:
         product = VexProduct(target=f"pkg:oci/app@{version}?repository_url=docker.io/library/app")
         assert is_suppressed(said(products=(product,))) is matches
+
+
+# --- the digest of an index, which `docker pull` prints
+
+INDEX = "sha256:" + "d" * 64
+
+
+def by_index(*known, platform="linux/amd64", indexes=("sha256:" + "e" * 64, INDEX)):
+    [judged] = suppressor(*known).apply(
+        ["docker.io/library/app:1.2"], (), DIGEST, [finding()], platform=platform, indexes=indexes
+    )
+    return judged.suppressed is not None
+
+
+@pytest.mark.parametrize(
+    ("target", "matches"),
+    [
+        (f"pkg:oci/app@{INDEX}", True),
+        (f"pkg:oci/app@{INDEX.replace(':', '%3A')}?repository_url=docker.io/library/app", True),
+        (f"pkg:oci/app@{INDEX}?arch=amd64", True),
+        (f"pkg:oci/app@{INDEX}?arch=arm64", False),
+        (f"pkg:docker/app@{INDEX}", True),
+        (f"docker.io/library/app@{INDEX}", True),
+        (f"other/name@{INDEX}", True),
+        (INDEX, True),
+        (DIGEST, True),
+        # What the image's own digest says of its architecture is surer than what an author writes beside it.
+        (f"pkg:oci/app@{DIGEST}?arch=arm64", True),
+        ("sha256:" + "f" * 64, False),
+    ],
+)
+def test_an_image_by_the_digest_of_its_index(target, matches):
+    assert by_index(said(products=(VexProduct(target=target),))) is matches
+    assert by_index(said(products=(VexProduct(target=target, package=PURL),))) is matches
+    assert not by_index(said(products=(VexProduct(target=target, package="pkg:deb/debian/zlib"),)))
+
+
+def test_a_rule_by_the_digest_of_an_index():
+    assert by_index(rule(id="CVE-2020-1", target=INDEX))
+    assert not by_index(rule(id="CVE-2020-1", target=INDEX), indexes=())
