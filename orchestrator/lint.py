@@ -13,7 +13,7 @@ from orchestrator.config import Config, load_config
 from orchestrator.errors import UsageError
 from orchestrator.git_url import judge_ref, judge_url
 from orchestrator.images.reference import InvalidReference, parse
-from orchestrator.inventory.csv_file import parse_csv
+from orchestrator.inventory.csv_file import names_targets, parse_csv
 from orchestrator.model import TargetKind
 from orchestrator.results.suppression import vex
 from orchestrator.results.suppression.rules import KEY as RULES_KEY
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _CONFIG = "scanmatrix.yaml"
 
+_TABLES = frozenset({".csv", ".tsv"})
 Kind = Literal["config", "csv", "template", "ignore"]
 
 
@@ -42,7 +43,7 @@ def lint_file(path: Path) -> list[Problem]:
         document = vex.parse(data, str(path))
         return [*document.problems, *document.mistakes]
     try:
-        text = read_text(path)
+        text = read_text(path, marked=path.suffix.lower() in _TABLES)
         match find_kind(text, path):
             case "csv":
                 problems = list(_lint_csv(path, text))
@@ -65,10 +66,7 @@ def find_kind(text: str, path: Path) -> Kind:
     Raises:
         SourceError: it is meant to be YAML but is none, or is a file of something else.
     """
-    lines = (line.strip() for line in text.splitlines())
-    first = next((line for line in lines if line and not line.startswith("#")), "")
-    columns = {column.strip(' "').lower() for column in first.replace(";", ",").replace("\t", ",").split(",")}
-    if path.suffix.lower() in {".csv", ".tsv"} or {"image", "repository"} & columns:
+    if path.suffix.lower() in _TABLES or names_targets(text):
         return "csv"
     source = parse_yaml(text, str(path))
     keys = set(source.data) if isinstance(source.data, dict) else set()

@@ -25,7 +25,7 @@ from orchestrator.git_url import NO_CREDENTIALS, holds_credentials
 from orchestrator.lock_file import LOCK
 from orchestrator.scanners_section import DISTRUSTED
 from orchestrator.sections import Git, TargetSource
-from orchestrator.yaml_source import SourceError
+from orchestrator.yaml_source import SourceError, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -265,7 +265,7 @@ def _contents(config: Config) -> dict[str, str]:
                 f"{config.file}: {name!r} cannot be put into a ConfigMap, which has no folders: put the file beside the"
                 " configuration, or keep both in git (`config-git`)"
             )
-        found[name] = (config.base / name).read_text(encoding="utf-8")
+        found[name] = read_text(config.base / name, name=name, marked=True)
     return found
 
 

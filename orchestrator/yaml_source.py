@@ -6,6 +6,7 @@ language-specific tags, and bounded size, nesting and expansion of anchors (an a
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import re
 from dataclasses import dataclass, field
@@ -25,6 +26,19 @@ MAX_BYTES = 8 * 1024 * 1024
 _MAX_DEPTH = 40
 _MAX_NODES = 500_000
 _COLLECTIONS = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
+# The longer marks first: that of UTF-32 begins like that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_OTHER_FILES = (
+    (b"PK\x03\x04", "a zip archive, such as a workbook of Excel (.xlsx)"),
+    (b"\xd0\xcf\x11\xe0", "a file of Microsoft Office, such as a workbook of Excel (.xls)"),
+    (b"\x1f\x8b", "compressed with gzip"),
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # libyaml's parser is ten times as fast; both give the same marks.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -93,15 +107,16 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f", did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
-def read_text(path: Path, *, name: str | None = None) -> str:
+def read_text(path: Path, *, name: str | None = None, marked: bool = False) -> str:
     """A text file as UTF-8, a byte order mark left out.
 
     Args:
         path: the file.
         name: what to call it in messages; its path when left out.
+        marked: also UTF-16 and UTF-32, which spreadsheets write, where the byte order mark says that it is.
 
     Raises:
-        SourceError: it is missing, unreadable, larger than `MAX_BYTES`, not UTF-8, or holds control characters.
+        SourceError: it is missing, unreadable, larger than `MAX_BYTES`, in another encoding, or has control characters.
     """
     name = name or str(path)
     try:
@@ -113,22 +128,40 @@ def read_text(path: Path, *, name: str | None = None) -> str:
         raise SourceError([Problem(name, 0, "there is no such file")]) from error
     except OSError as error:
         raise SourceError([Problem(name, 0, f"cannot be read: {error.strerror}")]) from error
-    return decode_text(data, name)
+    return decode_text(data, name, marked=marked)
 
 
-def decode_text(data: bytes, name: str) -> str:
+def decode_text(data: bytes, name: str, *, marked: bool = False) -> str:
     """Bytes of a text file as text; see `read_text`."""
     if len(data) > MAX_BYTES:
         raise SourceError([Problem(name, 0, f"is larger than {MAX_BYTES // 1024**2} MiB; split it")])
+    if kind := next((kind for mark, kind in _OTHER_FILES if data.startswith(mark)), ""):
+        raise SourceError([Problem(name, 0, f"is {kind}, not text; save it as text in UTF-8")])
+    mark = next((known for mark, known in _MARKS if data.startswith(mark)), "utf-8")
+    if mark not in {"utf-8", "utf-8-sig"} and not marked:
+        raise SourceError([Problem(name, 1, f"is {mark.upper()} text; save it as UTF-8")])
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(mark)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise SourceError([Problem(name, line, "is not UTF-8 text; save it as UTF-8")]) from error
+        raise SourceError([Problem(name, line, _not_decoded(data, mark, error))]) from error
     if bad := _CONTROL.search(text):
         line = text.count("\n", 0, bad.start()) + 1
-        raise SourceError([Problem(name, line, f"control character {bad.group()!r}; save the file as UTF-8 text")])
+        seems = " (UTF-16 without a byte order mark?)" if text.count("\0") > len(text) // 3 else ""
+        raise SourceError([Problem(name, line, f"control character {bad[0]!r}{seems}; save the file as UTF-8 text")])
     return text
+
+
+def _not_decoded(data: bytes, encoding: str, error: UnicodeDecodeError) -> str:
+    """What to do about a file that is not text in the encoding it should be in."""
+    if encoding not in {"utf-8", "utf-8-sig"}:
+        return f"is not whole {encoding.upper()} text, as its byte order mark says it is; save it as UTF-8"
+    wrong = data[error.start : error.start + 1]
+    shown = wrong.decode("cp1252", "replace")
+    return (
+        f"is not UTF-8 text: byte 0x{wrong.hex()}, which is {shown!r} in Windows-1252 (Excel's plain CSV, not its 'CSV"
+        " UTF-8'); save it as UTF-8"
+    )
 
 
 def read_yaml(path: Path) -> Source:

@@ -7,7 +7,8 @@
     repository,ref,scans,owner
     https://github.com/example/shop,main,scorecard;secrets,shop@example.com
 
-RFC 4180 with a header line, columns in any order and separated by commas (or tabs, never `;`: that separates scans).
+RFC 4180 with a header line, columns in any order and separated by commas or tabs, or by `;` where no cell can mean two
+things (`orchestrator.inventory.csv_layout`). Tag and digest may stand in columns of their own (`csv_references`).
 Each row is an `image` or a source `repository` (its URL, with `ref` where that is not HEAD); a file may have both
 columns. `scans` and `owner` mean what they say; every other column becomes a label. Blank lines and lines that begin
 with `#` are skipped. Mistakes of the file refuse it whole, all told at once, because a misspelt scan or
@@ -24,6 +25,15 @@ from typing import TYPE_CHECKING
 
 from orchestrator.catalog import unknown_scan
 from orchestrator.git_url import NO_CREDENTIALS, holds_credentials
+from orchestrator.inventory.csv_layout import (
+    SEMICOLON,
+    Layout,
+    layout_of,
+    means_two_things,
+    names_columns,
+    seems_separated_by,
+)
+from orchestrator.inventory.csv_references import joined, misplaced
 from orchestrator.inventory.git_repository import read_file
 from orchestrator.inventory.interface import HEAD, Context, Entry, InventoryError
 from orchestrator.model import TargetKind
@@ -37,6 +47,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _OWN = ("image", "repository", "ref", "scans", "owner")
+_NAMING = frozenset({"image", "repository"})
+_AMBIGUOUS = (
+    "columns are separated by ';', which separates scans too, and line {line} cannot be told: {why}; save the file with"
+    " commas, or put the scans in quotes"
+)
 
 
 def read_csv(source: TargetSource, context: Context) -> list[Entry]:
@@ -47,11 +62,11 @@ def read_csv(source: TargetSource, context: Context) -> list[Entry]:
         if source.csv.git is None:
             path = context.base / Path(written).expanduser()
             name = written
-            text = read_text(path, name=str(path) if context.base != Path.cwd() else written)
+            text = read_text(path, name=str(path) if context.base != Path.cwd() else written, marked=True)
         else:
             file = read_file(source.csv.git.url, source.csv.git.ref, written)
             name = f"{source.csv.git.url}@{file.commit}:{written}"
-            text = decode_text(file.data, name)
+            text = decode_text(file.data, name, marked=True)
     except InventoryError:
         raise
     except SourceError as error:
@@ -74,19 +89,22 @@ def parse_csv(text: str, name: str, scans: tuple[str, ...]) -> list[Entry]:
         InventoryError: it has mistakes.
     """
     problems: list[Problem] = []
-    rows = _rows(text, name, problems)
+    layout = layout_of(text, _NAMING)
+    rows = _rows(text, layout, name, problems)
     line, header = next(rows, (0, []))
     if problems or not header:
         raise InventoryError(
             problems or [Problem(name, 1, "is empty; the first line names the columns: image,scans,owner")]
         )
-    columns = [column.strip().lower() for column in header]
+    header_line, columns = line, [column.strip().lower() for column in header]
     problems += [Problem(name, line, message) for message in _judge_header(columns, header)]
     if problems:
         raise InventoryError(problems)
     entries: list[Entry] = []
     for line, row in rows:
         cells = [cell.strip() for cell in row]
+        if layout.separator == SEMICOLON and (why := means_two_things(columns, cells, scans)):
+            raise InventoryError([Problem(name, header_line, _AMBIGUOUS.format(line=line, why=why))])
         wrong = list(_judge_row(columns, cells, scans))
         if wrong:
             problems += [Problem(name, line, message) for message in wrong]
@@ -97,11 +115,14 @@ def parse_csv(text: str, name: str, scans: tuple[str, ...]) -> list[Entry]:
     return entries
 
 
-def _rows(text: str, name: str, problems: list[Problem]) -> Iterator[tuple[int, list[str]]]:
+def names_targets(text: str) -> bool:
+    """Whether a text begins as a CSV of targets does: with the names of its columns."""
+    return names_columns(text, _NAMING)
+
+
+def _rows(text: str, layout: Layout, name: str, problems: list[Problem]) -> Iterator[tuple[int, list[str]]]:
     """Rows with content and the line each begins in; a row that cannot be read ends them with a problem."""
-    lines = _without_comments(text)
-    first = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
-    reader = csv.reader(lines, delimiter="\t" if "\t" in first and "," not in first else ",", strict=True)
+    reader = csv.reader(_without_comments(text, layout), delimiter=layout.separator, strict=True)
     while True:
         begin = reader.line_num + 1
         try:
@@ -116,11 +137,15 @@ def _rows(text: str, name: str, problems: list[Problem]) -> Iterator[tuple[int, 
             yield begin, row
 
 
-def _without_comments(text: str) -> Iterator[str]:
-    """Lines, those that begin with `#` made blank (unless a quoted cell goes on in them)."""
-    quoted = False
+def _without_comments(text: str, layout: Layout) -> Iterator[str]:
+    """Lines, those that begin with `#` made blank (unless a quoted cell continues in them), and the declaration."""
+    quoted, declared = False, layout.declared
     for line in io.StringIO(text, newline=""):
         if not quoted and line.lstrip().startswith("#"):
+            yield "\n"
+            continue
+        if declared and line.strip():
+            declared = False
             yield "\n"
             continue
         quoted ^= line.count('"') % 2 == 1
@@ -129,13 +154,12 @@ def _without_comments(text: str) -> Iterator[str]:
 
 def _judge_header(columns: list[str], header: list[str]) -> Iterator[str]:
     """What is wrong with the names of the columns."""
-    if len(columns) == 1 and columns[0].startswith("image;"):
-        yield "columns are separated by ';', which separates scans; save the file with commas"
-        return
     named = {"image", "repository"} & set(columns)
     if not named:
         near = next((found for column in columns if (found := suggest(column, ["image", "repository"]))), "")
-        yield f"there is no column 'image' nor 'repository'{near}; the first line names them, as image,scans,owner"
+        seems = seems_separated_by(columns)
+        what = f"there is no column 'image' nor 'repository'{near}{seems}"
+        yield f"{what}; the first line names them, as image,scans,owner"
     for twice in sorted({column for column in columns if column and columns.count(column) > 1}):
         yield f"column {twice!r} is there twice"
     # As a label it would be legal, and every row would silently get the default.
@@ -171,6 +195,8 @@ def _judge_target(row: dict[str, str]) -> Iterator[str]:
         yield "a ref belongs to a repository; an image has its tag in its name"
     if repository and holds_credentials(repository):
         yield f"the URL of the repository: {NO_CREDENTIALS}"
+    if not (image and repository):
+        yield from misplaced(row)
 
 
 def _split(text: str) -> list[str]:
@@ -181,7 +207,7 @@ def _entry(columns: list[str], header: list[str], cells: list[str], origin: str)
     row = dict(zip(columns, cells, strict=False))
     repository = row.get("repository", "")
     return Entry(
-        reference=repository or row["image"],
+        reference=repository or joined(row),
         scans=tuple(_split(row.get("scans", ""))),
         owner=row.get("owner", ""),
         labels={
