@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from fnmatch import translate
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from orchestrator.packages.ecosystems import DISTRIBUTIONS, type_of, without_qualifiers
 
@@ -46,12 +47,15 @@ def narrows_ids(pattern: str) -> bool:
 
 def narrows_packages(pattern: str) -> bool:
     """Whether a pattern means particular packages, and not all of a type or distribution (`pkg:deb/debian/*`)."""
-    if not pattern.startswith("pkg:"):
+    text = unquote(without_qualifiers(pattern)).casefold()
+    if not text.startswith("pkg:"):
         return says_something(pattern)
-    kind, _, rest = without_qualifiers(pattern).removeprefix("pkg:").partition("/")
+    kind, _, rest = text.removeprefix("pkg:").lstrip("/").partition("/")
+    if type_of(kind) != "golang":
+        rest = rest.partition("#")[0]
     rest = re.sub(r"@[^/]*$", "", rest)
     # Namespaces of distributions are not makers: the name alone narrows.
-    return says_something(rest.rpartition("/")[2] if type_of(kind.lower()) in DISTRIBUTIONS else rest)
+    return says_something(rest.rpartition("/")[2] if type_of(kind) in DISTRIBUTIONS else rest)
 
 
 def matcher(pattern: str, *, fold: bool = False) -> Callable[[str], bool]:
