@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.exports.targets import fingerprint
 from orchestrator.kit.text import visible
 from orchestrator.model import Severity
+from orchestrator.packages.fixes import best_fix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,7 +76,7 @@ def _finding(section: DefectDojoSection, target: RunTarget, rows: Sequence[Any],
         "description": _description(target, rows, worst, paths),
         "severity": severity,
         "date": f"{first_seen:%Y-%m-%d}" if first_seen is not None else ended[:10],
-        "mitigation": f"Update {worst.package} to {worst.fixed_version}." if worst.fixed_version else "",
+        "mitigation": f"Update {worst.package} to {_fixed(rows)}." if worst.fixed_version else "",
         "references": f"https://nvd.nist.gov/vuln/detail/{worst.id}" if worst.id.startswith("CVE-") else "",
         "component_name": worst.package[:_COMPONENT],
         "component_version": ", ".join(versions)[:_VERSION],
@@ -94,6 +95,12 @@ def _finding(section: DefectDojoSection, target: RunTarget, rows: Sequence[Any],
     if worst.suppressed:
         document[_MARKS[section.suppressed]] = True
     return {key: value for key, value in document.items() if value not in ("", [])}
+
+
+def _fixed(rows: Sequence[Any]) -> str:
+    """The version that mends all installed versions of the package."""
+    fixes = tuple(dict.fromkeys(row.fixed_version for row in rows if row.fixed_version))
+    return fixes[0] if len(fixes) == 1 else best_fix(rows[0].ecosystem, "", fixes)
 
 
 def _description(target: RunTarget, rows: Sequence[Any], worst: Any, paths: Sequence[str]) -> str:

@@ -51,3 +51,18 @@ def test_every_finding_is_in_the_format(found, how, verified):
     assert len(marks) == len(shown)
     active = {row.key for row in rows if not row.suppressed}
     assert sum(document["active"] for document in documents) == len(active)
+
+
+def test_the_fix_is_one_for_every_installed_version(tmp_path):
+    installed = [("4.17.4", "4.17.11"), ("3.10.0", "3.10.2"), ("3.9.0", "")]
+    rows = [
+        make_finding(
+            package="lodash", purl=f"pkg:npm/lodash@{version}", ecosystem="npm", version=version, fixed_version=fix
+        )
+        for version, fix in installed
+    ]
+    for number, order in enumerate((rows, rows[::-1][1:])):
+        results = put_run(tmp_path / str(number), findings=order)
+        (target,) = run_targets(results)
+        [document] = findings(DefectDojoSection(url="https://dojo.example"), target, merged_rows(results.merged))
+        assert document["mitigation"] == "Update lodash to 4.17.11."
