@@ -71,6 +71,8 @@ def open_files(path: Path) -> Iterator[Files]:
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(mode):
             raise ArchiveError(f"{path}: is neither a file nor a folder")
+        if not os.fstat(descriptor).st_size:
+            raise ArchiveError(f"{path}: is an empty file; download it or save the image again")
         if compression_of(file) == "none":
             refuse_others(file, path)
             yield TarFiles(path, file)

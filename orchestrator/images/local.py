@@ -52,21 +52,24 @@ class LocalArchive:
                 chosen.setdefault(found.image.manifest.digest, found.image)
         return tuple(chosen.values())
 
-    def left_out(self, platforms: Sequence[Platform]) -> tuple[LocalImage, ...]:
-        """Images of which nothing is chosen, since they are for other platforms only.
+    def left_out(self, platforms: Sequence[Platform]) -> tuple[tuple[LocalImage, ...], ...]:
+        """Entries of the archive of which nothing is chosen, since they are for other platforms only.
 
         The platforms of one index are one image; so are entries of the archive with the same name.
+
+        Returns:
+            The images of each such entry, one for each of its platforms.
         """
         chosen = {image.manifest.digest for image in self.choose(platforms)}
         named: set[str] = set()
-        others: dict[str, LocalImage] = {}
+        others: dict[str, tuple[LocalImage, ...]] = {}
         for offered in self._groups(platforms):
             images = [found for _, found in offered]
             if any(found.image.manifest.digest in chosen for found in images):
                 named |= {name for found in images for name in found.names}
             else:
-                others |= {found.image.manifest.digest: found for found in images}
-        return tuple(found for found in others.values() if not named & set(found.names))
+                others.setdefault(images[0].image.manifest.digest, tuple(images))
+        return tuple(images for images in others.values() if not named.intersection(images[0].names))
 
     def _groups(self, platforms: Sequence[Platform]) -> Iterator[list[tuple[Platform, LocalImage]]]:
         groups: dict[int, list[tuple[Platform, LocalImage]]] = {}

@@ -150,7 +150,7 @@ def read_image(data: bytes, *, origin: str, platform: Platform | None = None, di
     manifest = read_manifest(data, origin=origin)
     if manifest.config is None or manifest.layers is None:
         raise Unsupported(f"{origin}: an index of images where one image was expected")
-    config_type = manifest.config.media_type
+    config_type = manifest.config.media_type.partition(";")[0].strip().lower()
     if not is_config(config_type) and config_type not in _OLD_CONFIGS and not config_type.startswith("text/"):
         kind = manifest.artifact_type or config_type
         raise Unsupported(f"{origin}: an artifact of type {kind[:80]!r}, not a container image")

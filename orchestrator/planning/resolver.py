@@ -1,7 +1,7 @@
 """Looks references up where the pull step will read them: in caches, in registries, in local archives."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,9 @@ from orchestrator.images.resolve import Resolution, resolve_manifests
 from orchestrator.model import PLANNING_BUDGET, Image, Platform, ReadBudget
 from orchestrator.planning.interface import Located
 from orchestrator.planning.targets import NO_PLATFORM, unresolved
+
+# Platforms that a message names.
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -137,13 +140,14 @@ class RegistryResolver:
             chosen, left_out = archive.choose(self.platforms), archive.left_out(self.platforms)
             indexes = {found.image.manifest.digest: found.indexes for found in reversed(archive.found)}
         if not chosen:
-            have = ", ".join(sorted({str(found.image.platform) for found in left_out}))
-            raise NoPlatform(f"{path} holds {have or 'no image'}, not {', '.join(map(str, self.platforms))}")
+            have = _spell(found for images in left_out for found in images)
+            raise NoPlatform(f"{path} holds {have}, not {', '.join(map(str, self.platforms))}")
         located = self._located(chosen, f"file:{path}", str(path), archive.passed_over)
-        return _with_indexes((*located, *(self._left_out(found, path) for found in left_out)), indexes)
+        return _with_indexes((*located, *(self._left_out(images, path) for images in left_out)), indexes)
 
-    def _left_out(self, found: LocalImage, path: Path) -> Located:
-        """An image of an archive that is for platforms only that nobody wants."""
+    def _left_out(self, images: Sequence[LocalImage], path: Path) -> Located:
+        """An entry of an archive that is for platforms only that nobody wants: one row, however many those are."""
+        found = images[0]
         name = " ".join(found.names) or found.image.manifest.digest
         wanted = ", ".join(map(str, self.platforms))
         return Located(
@@ -151,7 +155,7 @@ class RegistryResolver:
             pull=f"file:{path}",
             image=found.image,
             size=tarball_size(found.image),
-            absent=f"unsupported platform: {name} is for {found.image.platform}, not for {wanted}",
+            absent=f"unsupported platform: {name} is for {_spell(images)}, not for {wanted}",
         )
 
     def _located(
@@ -185,6 +189,13 @@ def _with_indexes(located: Sequence[Located], indexes: Mapping[str, tuple[str, .
         msgspec.structs.replace(each, indexes=indexes.get(each.image.manifest.digest, ())) if each.image else each
         for each in located
     )
+
+
+def _spell(images: Iterable[LocalImage]) -> str:
+    """The platforms of images, some of them where they are very many."""
+    platforms = sorted({str(found.image.platform) for found in images})
+    more = f" and {len(platforms) - _MOST_NAMED} more" if len(platforms) > _MOST_NAMED else ""
+    return ", ".join(platforms[:_MOST_NAMED]) + more
 
 
 @contextmanager

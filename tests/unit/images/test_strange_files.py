@@ -65,6 +65,11 @@ def test_a_page_that_was_saved_as_an_archive(tmp_path: Path) -> None:
     assert "HTML" in _refused(path)
 
 
+def test_a_file_without_anything_in_it(tmp_path: Path) -> None:
+    (path := tmp_path / "image.tar").touch()
+    assert "empty" in _refused(path)
+
+
 def test_a_tar_whose_first_name_looks_like_something_else_is_a_tar(tmp_path: Path) -> None:
     for name in ("BZh", "PK\x03\x04", "<html>", "070701"):
         image = Image.build([layer({name: "x"}, "none")])

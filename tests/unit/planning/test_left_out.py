@@ -64,6 +64,13 @@ def test_entries_of_a_layout_likewise_but_not_the_other_platforms_of_an_index(tm
     ]
 
 
+def test_an_index_for_other_platforms_only_is_one_row_that_names_them(tmp_path: Path) -> None:
+    many = [Image.build([layer({"p": p})], platform=p) for p in ("linux/arm64", "linux/s390x", "linux/ppc64le")]
+    found = rows(plan_of(layouts.write_layout(tmp_path / "a", ONE, Index.build(many))))
+    assert [decision for _, decision, _ in found] == [Decision.RUN, Decision.SKIP]
+    assert all(platform in found[1][2] for platform in ("linux/arm64", "linux/s390x", "linux/ppc64le"))
+
+
 def test_entries_with_one_name_are_the_platforms_of_one_image(tmp_path: Path) -> None:
     path = layouts.write_layout(tmp_path / "a", ONE, ARM)
     index = (path / "index.json").read_text().replace('"latest-1"', '"latest"')
