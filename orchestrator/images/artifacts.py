@@ -30,8 +30,9 @@ _RUN_OTHERWISE: Final = re.compile(r"application/vnd\.(sylabs\.sif|docker\.plugi
 #: Reads a blob, proven.
 Read = Callable[[Blob], bytes]
 
-#: What containerd takes for layers to mount.
+#: What containerd takes for layers to mount, beside file systems of EROFS.
 _MOUNTED: Final = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
+_EROFS: Final = ".erofs"
 _EMPTY: Final = digest_of(b"{}")
 #: Largest blob that is read to see what it is, and how many of one manifest are.
 _LARGEST: Final = 16 * 1024 * 1024
@@ -46,7 +47,7 @@ class _Config(msgspec.Struct, frozen=True):
     rootfs: RootFsFields | None = None
 
 
-def check_image(manifest: Manifest, *, origin: str, read: Read) -> None:
+def check_image(manifest: Manifest, *, origin: str, read: Read, listed_as: str = "") -> None:
     """Make sure that some container runtime might run what a manifest describes.
 
     Nothing is read where config and layers are of the types that images have.
@@ -55,6 +56,7 @@ def check_image(manifest: Manifest, *, origin: str, read: Read) -> None:
         manifest: of one image, perhaps.
         origin: what it is, for messages.
         read: reads its config, and layers of other types.
+        listed_as: the type that its descriptor gives it, which podman goes by where the manifest names none.
 
     Raises:
         NotAnImage: no runtime would.
@@ -64,13 +66,13 @@ def check_image(manifest: Manifest, *, origin: str, read: Read) -> None:
     config, layers = manifest.config, manifest.layers
     if config is None or layers is None:
         raise Unsupported(f"{origin}: an index of images where one image was expected")
-    others = [layer for layer in layers if not layer.media_type.startswith(_MOUNTED)]
+    others = [layer for layer in layers if not _is_mounted(layer)]
     if is_config(config.media_type) and not others:
         return
     nobody_mounts = len(others) == len(layers)
     if (
         not is_config(config.media_type)
-        and manifest.media_type != DOCKER_MANIFEST
+        and (manifest.media_type or listed_as) != DOCKER_MANIFEST
         and not _lists_layers(config.blob(origin), origin, read)
     ) or (nobody_mounts and others and not _could_be_unpacked(others, origin, read)):
         if runs := _runs_otherwise(manifest):
@@ -81,9 +83,14 @@ def check_image(manifest: Manifest, *, origin: str, read: Read) -> None:
 def _kind(manifest: Manifest) -> str:
     """What it calls itself."""
     config = manifest.config.media_type if manifest.config else ""
-    layers = [layer.media_type for layer in manifest.layers or () if not layer.media_type.startswith(_MOUNTED)]
+    layers = [layer.media_type for layer in manifest.layers or () if not _is_mounted(layer)]
     own = "" if is_config(config) or config == "application/vnd.oci.empty.v1+json" else config
     return (manifest.artifact_type or own or next(iter(layers), "") or config or "unknown")[:80]
+
+
+def _is_mounted(layer: Descriptor) -> bool:
+    """Whether containerd might mount a layer by its type."""
+    return layer.media_type.startswith(_MOUNTED) or layer.media_type.partition("+")[0].endswith(_EROFS)
 
 
 def _runs_otherwise(manifest: Manifest) -> str:

@@ -176,7 +176,7 @@ class _LayoutReader:
             raise ArchiveError(f"{origin}: lacks {missing[0]}; save the image again")
         if missing:
             return None
-        check_image(manifest, origin=origin, read=self._documents.proven)
+        check_image(manifest, origin=origin, read=self._documents.proven, listed_as=blob.media_type)
         image = read_image(data, origin=origin, digest=blob.digest)
         config = read_config(self._documents.proven(image.config), origin=origin)
         check_layers(config, image, origin=origin)

@@ -63,6 +63,8 @@ def test_of_an_image_nothing_is_read() -> None:
             config_type="application/octet-stream",
             media_type=MEDIA_TYPES["docker"]["manifest"],
         ),
+        # containerd mounts file systems of EROFS as they are, which are no archives.
+        cosigned("application/vnd.example.layer.erofs", bytes(1024) + b"\xe2\xe1\xf5\xe0" + b"x" * 4096),
         # An image that says it is about another.
         artifact((PACKED, ROOT.blob), config=config_of(ROOT.tar), artifactType="x/y", subject=bare(GOOD)),
         artifact((TAR, ROOT.tar), config=b"{}"),
@@ -70,6 +72,15 @@ def test_of_an_image_nothing_is_read() -> None:
 )  # fmt: skip
 def test_what_some_runtime_might_run_is_never_passed_over(image: Image) -> None:
     check(image)  # scanned, or refused by what reads it then
+
+
+def test_podman_goes_by_the_descriptor_where_a_manifest_names_no_type(tmp_path: Path) -> None:
+    image = artifact((TAR, ROOT.tar), config_type="x/y", config=b'{"a": 1}', media_type=None)
+    called = Image(image.manifest, image.config, image.layers, {}, MEDIA_TYPES["docker"]["manifest"])
+    for each, kind in ((image, NotAnImage), (called, Unsupported)):
+        with pytest.raises(Unsupported) as error:
+            found(layouts.write_layout(tmp_path / kind.__name__, each))
+        assert error.type is kind
 
 
 @pytest.mark.parametrize("config", [b'{"rootfs": {"diff_ids": []}, "RootFS": {}}', b'{"rootfs": "x"}', b'{"rootfs": {'])
