@@ -6,6 +6,7 @@ A module that imports it has a fixture `url`: of an empty database.
 from threading import Thread
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
@@ -72,6 +73,41 @@ def test_a_package_that_is_spelt_otherwise_is_no_other(volume, store):
     found = store.changes(day(1.5))
     assert (found.new, found.fixed, found.still) == ((), (), 2)
     assert [each.id for each in found.changed] == ["CVE-2025-1"]
+
+
+def _secrets(*places):
+    return [finding(9, id="aws-key", kind="secret", package="", location="a.py", place=place) for place in places]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "numbers"),
+    [
+        (("line 3", "line 9"), ("line 3",), (0, 1, 0, 1)),
+        (("line 3", "line 9"), ("line 3", "line 9", "line 12"), (1, 0, 0, 2)),
+        (("line 3", "line 9"), ("line 4",), (0, 1, 1, 1)),
+        (("line 3",), ("line 4",), (0, 0, 1, 1)),
+        (("",), ("line 3", "line 9"), (0, 0, 0, 2)),
+    ],
+    ids=["one is gone", "a third came", "one is gone and one moved", "a line that moved", "nobody counted before"],
+)
+def test_some_of_several_places_come_and_go(volume, store, before, after, numbers):
+    write_run(volume, "run-1", day(1), {"a/dependency": _secrets(*before)})
+    write_run(volume, "run-2", day(2), {"a/dependency": _secrets(*after)})
+    store.take_in_all(volume)
+    found = store.changes(day(1.5))
+    assert (len(found.new), len(found.fixed), len(found.changed), found.still) == numbers
+    assert {each.place for each in store.who_has("aws-key", limit=9).rows} == set(after)
+    assert {each.place for each in store.target("a").findings} == set(after)
+    assert [each.place for each in found.fixed] == ["line 9"] * numbers[1]
+
+
+def test_a_run_of_a_version_without_places_is_read(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    path = volume.results("run-1") / "findings.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["place"]), path)
+    write_run(volume, "run-2", day(2), {"a/dependency": [finding(1)]}, digests={"a/dependency": "sha256:other"})
+    found = store.take_in_all(volume).runs
+    assert [(each.opened, each.closed) for each in found] == [(1, 0), (0, 0)]
 
 
 def test_a_failed_cell_says_nothing_of_findings(volume, store):

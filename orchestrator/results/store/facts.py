@@ -14,7 +14,7 @@ from sqlalchemy import select
 from orchestrator.model import Severity
 from orchestrator.results.store.catalogue import batches, clip, spell_id
 from orchestrator.results.store.dialects import among, insert_new
-from orchestrator.results.store.schema import LONGEST_ID, fact_ids, facts
+from orchestrator.results.store.schema import LONGEST_ID, LONGEST_NAME, fact_ids, facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -81,7 +81,9 @@ class Facts:
 
 
 def _digest(fact: Fact) -> bytes:
-    return hashlib.blake2b(msgspec.json.encode(fact), digest_size=16).digest()
+    # Without a place it is that of earlier versions, so that what they wrote is the same fact.
+    whole = tuple(fact) if fact.place else tuple(fact)[:-1]
+    return hashlib.blake2b(msgspec.json.encode(whole), digest_size=16).digest()
 
 
 def _row(digest: bytes, fact: Fact) -> dict[str, Any]:
@@ -101,4 +103,5 @@ def _row(digest: bytes, fact: Fact) -> dict[str, Any]:
         "cvss_score": fact.cvss_score,
         "cvss_version": clip(fact.cvss_version, 16),
         "cvss_vector": clip(fact.cvss_vector),
+        "place": clip(fact.place, LONGEST_NAME),
     }

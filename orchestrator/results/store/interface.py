@@ -124,6 +124,7 @@ class Holder(Document, frozen=True):
         uses: workloads that ran the target when the cluster was last looked at.
         since: when it was first seen there.
         suspect: why the newest result of that scan is not believed; empty when it is.
+        place: where within its location; see `orchestrator.model.Finding`.
     """
 
     target: str
@@ -139,6 +140,7 @@ class Holder(Document, frozen=True):
     since: datetime
     uses: tuple[Use, ...] = ()
     suspect: str = ""
+    place: str = ""
 
 
 class Holders(Document, frozen=True):
@@ -164,6 +166,7 @@ class FoundNow(Document, frozen=True):
     cvss_score: float | None
     since: datetime
     gone: datetime | None = None
+    place: str = ""
 
 
 class State(Document, frozen=True):
@@ -227,7 +230,7 @@ class StateCount(Document, frozen=True):
 
 
 class Change(Document, frozen=True):
-    """A finding that came, went or changed (its severity, its fix) on one target."""
+    """A finding that came, went or changed (its severity, its fix, its place) on one target."""
 
     target: str
     reference: str
@@ -238,6 +241,7 @@ class Change(Document, frozen=True):
     version: str
     location: str
     at: datetime
+    place: str = ""
 
 
 class Unscanned(Document, frozen=True):
@@ -256,7 +260,8 @@ class Changes(Document, frozen=True):
     Attributes:
         new: findings there now, and not then.
         fixed: findings there then, and not now.
-        changed: there then and now, but not with the same severity, fix, title or aliases.
+        changed: there then and now, but not with the same severity, fix, title, aliases or place. Of several places of
+            one finding as many are changed as were there before; one that is more is new, one that is less is fixed.
         still: number of findings there then and now, the changed ones too.
         unscanned: what has not been scanned since.
     """

@@ -41,10 +41,13 @@ class Fact(NamedTuple):
     cvss_score: float | None
     cvss_version: str
     cvss_vector: str
+    place: str = ""
 
 
 _COLUMNS = ("cell", *Fact._fields)
 _SUPPRESSED = "suppressed"
+# What runs of earlier versions do not have.
+_LATER = frozenset({"place"})
 
 
 class RunFiles(NamedTuple):
@@ -166,19 +169,23 @@ def read_facts(volume: Volume, files: RunFiles, wanted: Container[str]) -> Itera
 def _rows(path: str, wanted: Container[str]) -> Iterator[tuple[str, list[Fact]]]:
     """Neighbouring rows of one cell; the facts of unwanted cells are None, but as many."""
     metadata = pq.read_metadata(path, memory_map=False)
-    if missing := set(_COLUMNS) - set(metadata.schema.to_arrow_schema().names):
+    present = set(metadata.schema.to_arrow_schema().names)
+    if missing := set(_COLUMNS) - _LATER - present:
         raise pa.ArrowInvalid(f"it has no column {', '.join(sorted(missing))}")
-    texts = [name for name in _COLUMNS if name != "aliases"]  # Arrow makes no dictionaries within lists
+    known = [name for name in _COLUMNS if name in present]
+    texts = [name for name in known if name != "aliases"]  # Arrow makes no dictionaries within lists
     # Runs of earlier versions have no such column, and no such findings.
-    by_scanners = _SUPPRESSED in metadata.schema.to_arrow_schema().names
-    columns = [*_COLUMNS, *([_SUPPRESSED] if by_scanners else ())]
+    by_scanners = _SUPPRESSED in present
+    columns = [*known, *([_SUPPRESSED] if by_scanners else ())]
     with pq.ParquetFile(path, metadata=metadata, memory_map=False, read_dictionary=texts) as file:
         for read in file.iter_batches(_ROWS, columns=columns):
             batch = read.filter(pc.equal(read.column(_SUPPRESSED), "")) if by_scanners else read
             groups = [(cell, sum(1 for _ in rows)) for cell, rows in groupby(_values(batch.column("cell")))]
             facts: list[Fact] | None = None
             if any(cell in wanted for cell, _ in groups):
-                values = (_values(batch.column(name)) for name in Fact._fields)
+                values = (
+                    _values(batch.column(name)) if name in present else [""] * len(batch) for name in Fact._fields
+                )
                 facts = list(map(Fact._make, zip(*values, strict=True)))
             start = 0
             for cell, count in groups:

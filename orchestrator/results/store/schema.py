@@ -194,6 +194,7 @@ facts = Table(
     Column("cvss_score", Float),
     words("cvss_version", 16),
     words("cvss_vector"),
+    later_words("place", LONGEST_NAME),
     **OPTIONS,
 )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, literal_column, or_, select
 
+from orchestrator.model.places import in_order
 from orchestrator.packages.identity import canonical
 from orchestrator.results.store.answers import SEVERITIES, answer
 from orchestrator.results.store.catalogue import batches, spell_id
@@ -16,10 +17,11 @@ from orchestrator.results.store.names import names_of, uses_of
 from orchestrator.results.store.schema import fact_ids, facts, findings, states, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
+_OF_FACT = ("id", "package", "version", "location", "fixed_version", "place")
 _MOMENTS = (findings.c.state_id, findings.c.first_at, findings.c.gone_at)
 _SHOWN = (
     facts.c.name.label("id"),
@@ -28,6 +30,7 @@ _SHOWN = (
     facts.c.version,
     facts.c.location,
     facts.c.fixed_version,
+    facts.c.place,
 )
 
 
@@ -78,7 +81,7 @@ def _said_of(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, 
     for some in batches(ids):
         said = select(facts.c.id.label("fact_id"), *_SHOWN).where(among(connection, facts.c.id, some))
         for row in connection.execute(said):
-            fields = {name: getattr(row, name) for name in ("id", "package", "version", "location", "fixed_version")}
+            fields = {name: getattr(row, name) for name in _OF_FACT}
             found[row.fact_id] = {**fields, "severity": SEVERITIES[row.severity]}
     return found
 
@@ -111,11 +114,10 @@ def changes(connection: Connection, since: datetime) -> Changes:
     is_gone = findings.c.gone_at > literal_column("0")  # spelt out, as in the condition of its index
     went = _by_thing(connection, base.where(is_gone, findings.c.gone_at >= begin, findings.c.first_at < begin))
     total = int(connection.scalar(select(func.sum(states.c.findings))) or 0)
-    new = [row for thing, rows in came.items() if thing not in went for row in rows]
-    changed = [row for thing, rows in came.items() if thing in went for row in rows]
+    new, fixed, changed = _compared(came, went)
     return Changes(
         new=_changes(new, "first_at"),
-        fixed=_changes((row for thing, rows in went.items() if thing not in came for row in rows), "gone_at"),
+        fixed=_changes(fixed, "gone_at"),
         changed=_changes(changed, "first_at"),
         still=total - len(new),
         unscanned=_unscanned(connection, begin),
@@ -130,6 +132,32 @@ def _by_thing(connection: Connection, query: Select[Any]) -> dict[tuple[Any, ...
         thing = (row.state_id, row.kind, row.id, package.key, package.version, row.location)
         found.setdefault(thing, []).append(row)
     return found
+
+
+def _compared(
+    came: Mapping[tuple[Any, ...], Sequence[Row[Any]]], went: Mapping[tuple[Any, ...], Sequence[Row[Any]]]
+) -> tuple[list[Row[Any]], list[Row[Any]], list[Row[Any]]]:
+    """What is new, fixed and changed: of a finding of several places that many as there are more, less, and both."""
+    new: list[Row[Any]] = []
+    fixed: list[Row[Any]] = []
+    changed: list[Row[Any]] = []
+    for thing in {**came, **went}:
+        now, then = (sorted(side.get(thing, ()), key=lambda row: in_order(row.place)) for side in (came, went))
+        if not now or not then:
+            new += now
+            fixed += then
+        elif not any(row.place for row in (*now, *then)):
+            changed += now
+        elif not any(row.place for row in then):
+            # An earlier version did not tell places, so nobody knows how many there were.
+            told = {(row.severity, row.fixed_version) for row in then}
+            changed += [row for row in now if (row.severity, row.fixed_version) not in told]
+        else:
+            both = min(len(now), len(then))
+            changed += now[:both]
+            new += now[both:]
+            fixed += then[both:]
+    return new, fixed, changed
 
 
 def _changes(rows: Iterable[Row[Any]], moment: str) -> tuple[Change, ...]:
