@@ -66,7 +66,7 @@ def print_merged(frame: pd.DataFrame, title: str, *, most: int, suppressed: bool
         [
             row["severity"],
             row["id"],
-            row["package"] or _some(row["locations"]),
+            _where(row),
             row["version"],
             row["fixed_version"],
             names_of(row["references"]),
@@ -87,6 +87,14 @@ def print_suspects(ledger: Ledger) -> None:
     counts = Counter((row.scan, row.suspect) for row in ledger.rows if row.suspect)
     for (scan, reason), count in counts.items():
         say(f"suspect: {count} result{'s' if count > 1 else ''} of {scan}: {reason}")
+
+
+def _where(row: Mapping[Any, Any]) -> str:
+    """The package, or else the paths; and how many of it there are, with the first places, where these are several."""
+    where = row["package"] or _some(row["locations"])
+    if row["count"] == 1 or row["kind"] == "vulnerability":
+        return where
+    return f"{where} (×{row['count']}: {_some(row['places'])})" if len(row["places"]) else f"{where} (×{row['count']})"
 
 
 def _absent(row: Mapping[Any, Any]) -> str:

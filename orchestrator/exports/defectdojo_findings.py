@@ -71,6 +71,8 @@ def _finding(section: DefectDojoSection, target: RunTarget, rows: Sequence[Any],
     subject = worst.package or next(iter(paths), "")
     first_seen = min((row.first_seen for row in rows if str(row.first_seen) != "NaT"), default=None)
     ended = target.rows[0].finished or target.rows[0].started
+    # Copies of a vulnerable package are paths; only of other kinds are the places counted.
+    several = worst.kind != "vulnerability" and any(row.count > 1 for row in rows)
     document: dict[str, Any] = {
         "title": visible(f"{worst.id} in {subject}" if subject else worst.id)[:_TITLE],
         "description": _description(target, rows, worst, paths),
@@ -78,6 +80,8 @@ def _finding(section: DefectDojoSection, target: RunTarget, rows: Sequence[Any],
         "date": f"{first_seen:%Y-%m-%d}" if first_seen is not None else ended[:10],
         "mitigation": f"Update {worst.package} to {_fixed(rows)}." if worst.fixed_version else "",
         "references": f"https://nvd.nist.gov/vuln/detail/{worst.id}" if worst.id.startswith("CVE-") else "",
+        # So spelt. A line is never sent: DefectDojo may know a finding again by it, and lines move.
+        "nb_occurences": sum(int(row.count) for row in rows) if several else "",
         "component_name": worst.package[:_COMPONENT],
         "component_version": ", ".join(versions)[:_VERSION],
         "file_path": paths[0][:_PATH] if paths else "",
@@ -113,6 +117,10 @@ def _description(target: RunTarget, rows: Sequence[Any], worst: Any, paths: Sequ
     lines += [f"**Path:** {_code(path)}" for path in paths[:_PLACES]]
     if len(paths) > _PLACES:
         lines.append(f"and {len(paths) - _PLACES} more paths")
+    places = list(dict.fromkeys(place for row in rows for place in row.places))
+    lines += [f"**Place:** {_code(place)}" for place in places[:_PLACES]]
+    if len(places) > _PLACES:
+        lines.append(f"and {len(places) - _PLACES} more places")
     lines.append(f"**Found by:** {', '.join(worst.found_by)}")
     if worst.not_found_by:
         lines.append(f"**Not found by:** {', '.join(worst.not_found_by)}")

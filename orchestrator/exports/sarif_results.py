@@ -9,6 +9,7 @@ from urllib.parse import quote
 from orchestrator.exports.targets import fingerprint, split_reference
 from orchestrator.kit.text import visible
 from orchestrator.model import Severity
+from orchestrator.model.places import line_of
 
 _LOCATIONS = 1000
 _PLACEHOLDER = re.compile(r"\{(\d+)\}")
@@ -73,6 +74,7 @@ class Results:
                     "purl": row.purl,
                     "fixedVersion": row.fixed_version,
                     "aliases": row.aliases,
+                    "count": int(row.count),
                     "foundBy": row.found_by,
                     "notFoundBy": row.not_found_by,
                     "kev": bool(row.kev),
@@ -119,27 +121,31 @@ def _score(severity: Severity, cvss: float) -> float:
 def _message(row: Any, subject: str, reference: str) -> str:
     found = f"{row.id} in {subject}" if subject and subject != row.id else row.id
     fix = f" Fixed in {row.fixed_version}." if row.fixed_version else ""
+    several = f" There are {row.count} of it." if row.count > 1 and row.kind != "vulnerability" else ""
     by = f" Found by {', '.join(row.found_by)}." if row.found_by else ""
     title = f" {row.title.rstrip('.')}." if row.title else ""
-    return _cut(f"{found} ({reference}).{title}{fix}{by}")
+    return _cut(f"{found} ({reference}).{title}{several}{fix}{by}")
 
 
 def _locations(row: Any, reference: str) -> list[dict[str, Any]]:
-    """Every path (3.28); without any, the target itself, because GitHub shows nothing without a file."""
+    """Every path, and every place within (3.28); without any path, the target itself: GitHub shows nothing without."""
     repository, _ = split_reference(reference)
-    places = [path for path in row.locations if path.strip("/")] or [repository.partition("://")[2] or repository]
+    paths = [path for path in row.locations if path.strip("/")] or [repository.partition("://")[2] or repository]
     logical: list[dict[str, Any]] = [{"fullyQualifiedName": reference, "kind": "resource"}]
     if row.package:
         logical.append({"name": row.package, "fullyQualifiedName": row.purl or row.package, "kind": "package"})
+    # Only of one path is it known in which the places are.
+    spots = [(paths[0], place) for place in row.places] if len(paths) == 1 and len(row.places) else []
     return [
         {
             "physicalLocation": {
                 "artifactLocation": {"uri": _uri(path), "uriBaseId": row.target},
-                "region": {"startLine": 1},
+                "region": {"startLine": line_of(place) or 1},
             },
             "logicalLocations": logical,
+            **({"message": {"text": _cut(place)}} if place else {}),
         }
-        for path in places[:_LOCATIONS]
+        for path, place in (spots or [(path, "") for path in paths])[:_LOCATIONS]
     ]
 
 

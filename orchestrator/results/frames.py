@@ -236,7 +236,7 @@ def _read(
         table = pq.read_table(path, schema=schema, filters=chosen, columns=columns and list(columns))
     except (pa.ArrowException, OSError) as error:
         raise NoResultsError(f"{path}: damaged: {error}; aggregate run {run} again") from error
-    table = _completed(table)
+    table = completed(table)
     lists = pa.list_(pa.string())
     frame: pd.DataFrame = table.to_pandas(types_mapper={lists: pd.ArrowDtype(lists)}.get)
     return frame.astype({"severity": _severities()}) if "severity" in frame else frame
@@ -257,8 +257,8 @@ _LATER: dict[str, Any] = {
 }
 
 
-def _completed(table: pa.Table) -> pa.Table:
-    """A table whose later columns are never null, whichever version wrote it."""
+def completed(table: pa.Table) -> pa.Table:
+    """A table of findings whose later columns are never null, whichever version wrote it."""
     for name in _LATER.keys() & set(table.column_names):
         column, default = table[name], _LATER[name]
         if column.null_count:

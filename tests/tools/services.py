@@ -130,6 +130,7 @@ _LENGTHS = {
 }
 _TEXTS = {"description", "mitigation", "references", "severity", "date", "cvssv3", *_LENGTHS}
 _LISTS = {"tags", "vulnerability_ids"}
+_NUMBERS = {"nb_occurences"}
 
 
 class DefectDojo:
@@ -183,11 +184,11 @@ def _check_form(form: dict[str, Any]) -> None:
 def check_finding(finding: dict[str, Any]) -> dict[str, Any]:
     """Refuse what the format does not allow (AssertionError, ValueError)."""
     assert {"title", "severity", "description"} <= finding.keys(), "required"
-    assert not finding.keys() - {*_TRUTHS, *_TEXTS, *_LISTS}, finding.keys()
+    assert not finding.keys() - {*_TRUTHS, *_TEXTS, *_LISTS, *_NUMBERS}, finding.keys()
     assert finding["severity"] in SEVERITIES, finding["severity"]
     date.fromisoformat(finding["date"])
     for name, value in finding.items():
-        kind = bool if name in _TRUTHS else list if name in _LISTS else str
+        kind = bool if name in _TRUTHS else list if name in _LISTS else int if name in _NUMBERS else str
         assert isinstance(value, kind), name
         assert name not in _LENGTHS or len(value) <= _LENGTHS[name], name
     assert all(isinstance(each, str) and len(each) <= 50 for each in finding.get("vulnerability_ids", ()))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestrator.results.frames import completed, merged_schema
 from orchestrator.results.interface import NoResultsError
 
 if TYPE_CHECKING:
@@ -48,9 +49,14 @@ class MergedFile:
             NoResultsError: the file is damaged.
         """
         try:
-            return self._file.read_row_group(group, columns=list(columns), use_threads=False)
+            table = self._file.read_row_group(group, columns=list(columns), use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self._path, error) from error
+        schema = merged_schema()
+        for name in columns:
+            if name not in table.column_names:  # written by a version that did not have it
+                table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
+        return completed(table)
 
 
 @contextmanager

@@ -42,7 +42,7 @@
   const texts = {
     id: () => values("id"), aliases: () => values("aliases"), package: () => values("package"),
     purl: () => values("purl"), version: () => values("version"), title: () => values("title"),
-    locations: () => values("locations"),
+    locations: () => values("locations"), places: () => values("places"),
     target: () => head.labels.map((text, place) => [text, ...head.owners[place]]),
   };
   const lower = (name) => (lowered[name] ??= texts[name]().map((each) => String(each).toLowerCase()));
@@ -141,7 +141,8 @@
     first.title = seen(value("id", row));
     if (value("kev", row)) first.append(element("span", "KEV", "mark"));
     if (value("suppressed", row)) first.append(element("span", value("suppressed", row).replace("_", " "), "mark quiet"));
-    cell(value("package", row) || value("locations", row).join(", "));
+    const often = value("kind", row) !== "vulnerability" && value("count", row) > 1 ? ` ×${value("count", row)}` : "";
+    cell(`${value("package", row) || value("locations", row).join(", ")}${often}`);
     cell(value("version", row));
     cell(value("fixed_version", row));
     cell(label(row).slice(stem), label(row));
@@ -207,6 +208,7 @@
     fact("Package", [of("package"), of("version"), of("purl")]);
     fact("Fixed in", [of("fixed_version") || (of("package") ? "no version yet" : "")]);
     fact("Where", of("locations"));
+    fact("Places", of("count") > 1 ? [`${of("count")} of it`, ...of("places")] : of("places"));
     fact("Target", [label(row), of("target")]);
     fact("Owner", owners(row));
     fact("Runs as", head.workloads[code("target", row)]);

@@ -32,6 +32,8 @@ COLUMNS = (
     "ecosystem",
     "purl",
     "locations",
+    "count",
+    "places",
     "fixed_version",
     "severities",
     "cvss_score",

@@ -66,3 +66,18 @@ def test_the_fix_is_one_for_every_installed_version(tmp_path):
         (target,) = run_targets(results)
         [document] = findings(DefectDojoSection(url="https://dojo.example"), target, merged_rows(results.merged))
         assert document["mitigation"] == "Update lodash to 4.17.11."
+
+
+def test_places_are_counted_and_named_and_no_line_is_sent(tmp_path):
+    secret = {"kind": "secret", "package": "", "locations": ("a.py",)}
+    found = [
+        make_finding(number=1, count=2, places=("line 3", "line 9"), **secret),
+        make_finding(number=2, count=2),
+        make_finding(number=3, places=("line 4",), **secret),
+    ]
+    results = put_run(tmp_path, findings=found)
+    (target,) = run_targets(results)
+    documents = findings(DefectDojoSection(url="https://dojo.example"), target, list(merged_rows(results.merged)))
+    assert [document.get("nb_occurences") for document in map(check_finding, documents)] == [2, None, None]
+    assert "line 9" in documents[0]["description"]
+    assert not any("line" in document for document in documents)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from typing import NamedTuple
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -201,6 +202,22 @@ class TestTable:
         assert len(row["package"]) < 1000
         assert row["locations"][:2] == ["usr/lib/0", "usr/lib/1"]
         assert "4,992" in row["locations"][-1] or "4992" in row["locations"][-1]
+
+    def test_several_of_a_thing_are_counted_and_their_places_named(self, volume) -> None:
+        secret = make_found(1, kind="secret", package="", locations=("a.py",), count=2, places=("line 3", "line 9"))
+        written = report(put_results(volume, make_ledger([make_row()]), {"app-1": [secret]}))
+        (row,) = written.rows()
+        assert (row["count"], row["places"]) == (2, ["line 3", "line 9"])
+        assert "a.py ×2" in written.page.words("findings")
+
+    def test_a_run_of_a_version_that_did_not_count_has_a_report(self, volume) -> None:
+        results = put_results(volume, make_ledger([make_row()]), {"app-1": [make_found(1)]})
+        path = results.folder / "merged.parquet"
+        pq.write_table(pq.read_table(path).drop_columns(["count", "counts", "places"]), path)
+        (row,) = report(results).rows()
+        assert (row["count"], row["places"]) == (1, [])
+        (merged,) = RunResults(volume, results.run).merged.itertuples()
+        assert (merged.count, list(merged.counts), list(merged.places)) == (1, [], [])
 
     def test_names_of_targets_and_owners_come_from_the_ledger(self, volume) -> None:
         row = make_row(references=("a.example/x:1", "a.example/x:2"), owners=("one", "two"), platform="linux/arm64")

@@ -155,3 +155,27 @@ def test_our_own_reader_gets_it_all_back(tmp_path, kind):
         assert finding.location.endswith(location)
         for name in ("kind", "id", "aliases", "severity", "package", "version", "purl", "fixed_version"):
             assert getattr(finding, name) == getattr(merged, name), name
+
+
+SECRETS = {"kind": "secret", "id": "aws-key", "package": "", "version": "", "purl": "", "locations": ("/app/a.py",)}
+
+
+def test_every_place_is_a_location_and_the_fingerprint_stays_when_one_is_gone(tmp_path):
+    both = make_finding(**SECRETS, count=2, places=("line 3", "aws.b, line 9-12"))
+    _, result, _ = one(tmp_path / "both", both)
+    places = [
+        (each["physicalLocation"]["region"]["startLine"], each["message"]["text"]) for each in result["locations"]
+    ]
+    assert places == [(3, "line 3"), (9, "aws.b, line 9-12")]
+    assert result["properties"]["count"] == 2
+    assert "2 of it" in result["message"]["text"]
+    _, less, _ = one(tmp_path / "less", make_finding(**SECRETS, places=("line 4",)))
+    assert len(less["locations"]) == 1
+    assert less["partialFingerprints"] == result["partialFingerprints"]
+
+
+def test_our_own_reader_gets_the_places_back(tmp_path):
+    merged = make_finding(**SECRETS, count=2, places=("line 3", "aws.b, line 9-12"))
+    path = sarif.export(put_run(tmp_path, findings=[merged]), default_config(environment={}))
+    found = sarif_format.parse(Path(path).read_bytes()).findings
+    assert [each.place for each in found] == list(merged.places)
