@@ -32,6 +32,8 @@ _LEVELS = {
     "note": Severity.INFO,
     "none": Severity.NONE,
 }
+# Tools that write `low` as the level `note`, which of others is less.
+_LOW_AS_NOTE = frozenset({"checkov", "kics", "snyk code", "snyk iac", "snykcode", "tfsec", "trivy"})
 # Scores that Trivy and Grype make up where they know only a severity; they are no rating.
 _MADE_UP = {"trivy": {9.5, 8.0, 5.5, 2.0}, "grype": {9.0, 7.0, 4.0, 1.0}}
 _OF_PACKAGES = frozenset({"vulnerability", "malware", "license"})
@@ -89,7 +91,7 @@ def _of_result(run: Run, tool: str, rules: Rules, result: Result) -> Iterator[Fi
     finding = Finding(
         id=said.id,
         kind=said.kind,
-        severity=said.severity or _severity(rules, result, rule, score),
+        severity=said.severity or _severity(tool, rules, result, rule, score),
         aliases=other_ids(set(said.aliases), said.id) if said.aliases else (),
         title=title(text),
         package=said.package,
@@ -148,7 +150,7 @@ def _score(result: Result, rule: Rule | None) -> object:
     return own if own is not None else rule.properties.security_severity if rule and rule.properties else None
 
 
-def _severity(rules: Rules, result: Result, rule: Rule | None, score: object) -> Severity:
+def _severity(tool: str, rules: Rules, result: Result, rule: Rule | None, score: object) -> Severity:
     number = score_of(score)
     if number:
         return severity_of(Cvss(score=number))
@@ -156,6 +158,8 @@ def _severity(rules: Rules, result: Result, rule: Rule | None, score: object) ->
         return word
     default = rule.default_configuration.level if rule and rule.default_configuration else None
     level = result.level or rules.levels.get(rule.id if rule else result.rule_id or "") or default or "warning"
+    if level.lower() == "note" and tool in _LOW_AS_NOTE:
+        return Severity.LOW
     return _LEVELS.get(level.lower()) or severity(level)
 
 

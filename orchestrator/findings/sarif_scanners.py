@@ -8,10 +8,12 @@ import re
 from html import unescape
 from urllib.parse import unquote
 
-from orchestrator.findings.decoding import severity
+from orchestrator.findings.decoding import severity, severity_of
 from orchestrator.findings.sarif_document import Result, Rule
 from orchestrator.findings.sarif_said import CVE, MOST_OF_HELP, Said, first, lines, named, start, table
 from orchestrator.findings.sarif_snyk import snyk
+from orchestrator.findings.scores import score_of
+from orchestrator.model import Cvss, Severity
 from orchestrator.packages.fixes import joined
 
 _QUOTED = re.compile(r"'([^']+)'")
@@ -25,6 +27,7 @@ _TRIVY_KINDS = {
     "License": "license",
 }
 _GRYPE_LEVELS = {"error": "high", "warning": "medium", "note": "low"}
+_CHECKOV_LEVELS = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "note": Severity.LOW, "none": Severity.NONE}
 _LONGEST_PURL = 2_000
 
 
@@ -167,6 +170,34 @@ def _clair(rule_id: str, _rule: Rule, message: str, _result: Result) -> Said:
     )
 
 
+def _checkov(rule_id: str, rule: Rule, _message: str, result: Result) -> Said:
+    """Packages are in the id of the rule, `CVE-2021-1_flask@0.12` and `GPL-3.0_flask@0.12`; the fix in its help.
+
+    Format: `checkov/common/output/sarif.py`. The score of a vulnerability is its CVSS, the level Checkov's own severity
+    (it knows no `critical`); of all other rules the score is made up from the severity.
+    """
+    name, _, version = rule_id.rpartition("@")
+    own, found, package = name.partition("_")
+    if not found or not version:
+        return any_tool(rule_id)
+    status = lines(start(rule.help, MOST_OF_HELP)).get("Status", "")
+    known = CVE.match(own) is not None
+    # Where the level fits the score, the score says more.
+    severe = _CHECKOV_LEVELS.get(result.level or "") if known else None
+    score = score_of(rule.properties.security_severity if rule.properties else None)
+    critical = severe is Severity.HIGH and score is not None and severity_of(Cvss(score=score)) is Severity.CRITICAL
+    return Said(
+        id=own,
+        kind="vulnerability" if known else "license",
+        severity=Severity.CRITICAL if critical else severe,
+        aliases=(own,) if known else (),
+        title=start(rule.short_description),
+        package=package,
+        version=version,
+        fixed_version=status.removeprefix("fixed in ") if status.startswith("fixed in ") else "",
+    )
+
+
 def _govulncheck(rule_id: str, rule: Rule, _message: str, _result: Result) -> Said:
     """The other names of a vulnerability are the tags of its rule."""
     tags = rule.properties.tags if rule.properties and isinstance(rule.properties.tags, list) else []
@@ -186,4 +217,7 @@ READERS = {
     "clair": _clair,
     "clair v4": _clair,
     "govulncheck": _govulncheck,
+    "checkov": _checkov,
+    "prisma cloud": _checkov,
+    "bridgecrew": _checkov,
 }

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.findings.decoding import decode_json, numbered, severity, title
+from orchestrator.findings.decoding import check_json, decode_json, numbered, severity, title
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.scores import score_of
 from orchestrator.findings.trivy_targets import in_workload, path_of, workload
@@ -141,7 +141,7 @@ def parse(data: bytes) -> Report | None:
 def _parts(data: bytes) -> list[_Resource]:
     """The resources of a document; none when it is no document of the operator."""
     what = "a report of the Trivy operator"
-    if data.lstrip()[:1] == b"[":
+    if check_json(data).lstrip()[:1] == b"[":
         items = decode_json(data, list[msgspec.Raw], what=what)
     else:
         kind = decode_json(data, _Kind, what=what)

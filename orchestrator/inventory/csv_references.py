@@ -7,8 +7,10 @@ nobody would know. A column of these names beside an image that says it all is a
 import re
 from collections.abc import Iterator, Mapping
 
-_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
-_DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+from orchestrator.images.reference import is_tag
+from orchestrator.kit.digests import DIGEST
+
+_BARE = re.compile(r"[0-9a-f]{64}")
 _SEPARATORS = str.maketrans("", "", "-_ ")
 #: What a column stands for, by its name without `-`, `_` and blanks.
 _PARTS = {"tag": "tag", "imagetag": "tag", "digest": "digest", "imagedigest": "digest", "registry": "registry"}
@@ -30,7 +32,7 @@ def joined(row: Mapping[str, str]) -> str:
     if tag and not _has_tag(image) and "@" not in image:
         image = f"{image}:{tag}"
     if digest and "@" not in image:
-        image = f"{image}@{digest if ':' in digest else f'sha256:{digest}'}"
+        image = f"{image}@{_digest(digest)}"
     return image
 
 
@@ -47,15 +49,20 @@ def misplaced(row: Mapping[str, str]) -> Iterator[str]:
     if not image or _is_file(image):
         return
     pinned = "@" in image
-    if "tag" in parts and not pinned and not _has_tag(image) and not _TAG.fullmatch(parts["tag"]):
+    if "tag" in parts and not pinned and not _has_tag(image) and not is_tag(parts["tag"]):
         yield f"{parts['tag']!r} in the column of tags is no tag"
-    if "digest" in parts and not pinned and not _DIGEST.fullmatch(parts["digest"]):
+    if "digest" in parts and not pinned and not DIGEST.fullmatch(_digest(parts["digest"])):
         yield f"{parts['digest']!r} in the column of digests is no digest, as sha256:<64 hexadecimal digits>"
     if _is_host(parts.get("registry", "")) and not _is_host(image.partition("/")[0] if "/" in image else ""):
         yield (
             f"names its registry, {parts['registry']}, in a column of its own; write it before the image:"
             f" {parts['registry']}/{image}"
         )
+
+
+def _digest(text: str) -> str:
+    """A digest with its algorithm; 64 hexadecimal digits alone can be of one only."""
+    return f"sha256:{text}" if _BARE.fullmatch(text) else text
 
 
 def _has_tag(image: str) -> bool:

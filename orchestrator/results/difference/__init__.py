@@ -20,7 +20,7 @@ platform, status, severity (the worst first), id and key, and the columns of `do
     fixed_version       str
     found_by            list of strings (Arrow): scans
     owners              list of strings (Arrow)
-    suppressed_before   str: `ignored`, `not_affected` or `fixed` when it was suppressed, else `""`
+    suppressed_before   str: `ignored`, `not_affected`, `fixed` or `scanner` when it was suppressed, else `""`
     suppressed_after    str
     run_before          str: the run that says what was; `""` when nobody does
     run_after           str: the run that says what is

@@ -172,3 +172,42 @@ def test_tags_that_name_no_severity(tags):
 @pytest.mark.parametrize("value", [3, "7.5", "warning", ["low"], {"a": 1}, None])
 def test_properties_that_name_no_severity(value):
     assert _one("some tool", level="note", properties={"severity": value}).severity is Severity.INFO
+
+
+@pytest.mark.parametrize(
+    ("level", "score", "severity"),
+    [
+        ("error", "9.8", Severity.CRITICAL),
+        ("error", "7.5", Severity.HIGH),
+        ("error", "5.0", Severity.HIGH),
+        ("warning", "9.8", Severity.MEDIUM),
+        ("note", "9.8", Severity.LOW),
+    ],
+)
+def test_checkov_means_its_level_and_names_the_package_in_the_rule(level, score, severity):
+    rule = {
+        "id": "CVE-2018-1000656_flask@0.12",
+        "help": {"text": "SCA package scan\nResource: requirements.txt.flask\nStatus: fixed in 0.12.3"},
+        "properties": {"security-severity": score},
+    }
+    finding = _one("Checkov", rule, level=level)
+    assert (finding.id, finding.severity, finding.cvss) == ("CVE-2018-1000656", severity, Cvss(score=float(score)))
+    assert (finding.package, finding.version, finding.fixed_version) == ("flask", "0.12", "0.12.3")
+
+
+def test_licenses_and_checks_of_checkov():
+    finding = _one("Checkov", {"id": "GPL-3.0_flask@0.12", "properties": {"security-severity": "6.9"}}, level="warning")
+    assert (finding.id, finding.kind, finding.package, finding.severity) == (
+        "GPL-3.0",
+        "license",
+        "flask",
+        Severity.MEDIUM,
+    )
+    assert _one("Checkov", {"id": "CKV_AWS_20"}, level="error").kind == "misconfiguration"
+
+
+@pytest.mark.parametrize(
+    ("driver", "severity"), [("KICS", Severity.LOW), ("SnykCode", Severity.LOW), ("CodeQL", Severity.INFO)]
+)
+def test_tools_that_write_low_as_a_note(driver, severity):
+    assert _one(driver, level="note").severity is severity
