@@ -17,6 +17,7 @@ from orchestrator.databases import clamav
 from orchestrator.databases.interface import DatabaseRefused, Order, OutOfTime, Watch, sum_of
 from orchestrator.engines.scanners import Scanners
 from orchestrator.errors import PermanentError, ScanmatrixError
+from orchestrator.findings import formats
 from orchestrator.images.interface import Broken, NotFound, Untrusted
 from orchestrator.model import Cache, Database, Fetch, Scan
 from orchestrator.steps.database import current
@@ -323,10 +324,19 @@ def test_grype_reads_what_was_fetched_and_loaded(tmp_path: Path, monkeypatch: py
                    "GRYPE_CHECK_FOR_APP_UPDATE": "false"}  # fmt: skip
     jar = tmp_path / "log4j-core-2.14.1.jar"
     jar.write_bytes(_log4j())
-    done = subprocess.run(
-        [binary, str(jar), "--output=json"], env=environment, capture_output=True, text=True, check=True
-    )
-    assert {match["vulnerability"]["id"] for match in json.loads(done.stdout)["matches"]} == {"GHSA-jfh8-c2jp-5v3q"}
+    report, same = tmp_path / "report.json", tmp_path / "report.sarif"
+    subprocess.run([binary, str(jar), f"--output=json={report}", f"--output=sarif={same}"], env=environment, check=True)
+    (found,) = formats()["grype"].parse(report.read_bytes()).findings
+    assert found.id == "GHSA-jfh8-c2jp-5v3q"
+    # SARIF says the same of it, and above all Grype's own severity.
+    (other,) = formats()["sarif"].parse(same.read_bytes()).findings
+    for field in ("id", "severity", "package", "version", "fixed_version", "purl"):
+        assert getattr(other, field) == getattr(found, field), field
+    ignoring = tmp_path / "grype.yaml"
+    ignoring.write_text("ignore: [{vulnerability: GHSA-jfh8-c2jp-5v3q, reason: not reachable}]\n")
+    subprocess.run([binary, str(jar), f"--output=json={report}", "--config", ignoring], env=environment, check=True)
+    (ignored,) = formats()["grype"].parse(report.read_bytes()).findings
+    assert (ignored.id, ignored.suppressed.reason) == (found.id, "not reachable")
     with (folder / "6" / "vulnerability.db").open("ab") as file:
         file.write(b"more")
     done = subprocess.run([binary, str(jar)], env=environment, capture_output=True, text=True, check=False)
