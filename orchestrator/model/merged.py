@@ -21,6 +21,8 @@ class MergedFinding(Document, frozen=True, gc=False):
         severities: what each scan that found it says.
         package: name as the first scanner spells it.
         purl: canonical package URL without qualifiers; empty where there is no package, or its type is unknown.
+        qualifiers: what the package URLs of all who found it say beside that, as
+            `orchestrator.packages.qualifiers.qualifiers_of` gives it; in memory only, until suppression has looked.
         ecosystem: type of the package URL (`deb`, `maven`, …); empty without one.
         locations: every path where it was found, sorted.
         count: how many of it there are: distinct locations, and places within them (`Finding.place`), of the scan that
@@ -53,6 +55,7 @@ class MergedFinding(Document, frozen=True, gc=False):
     package: str = ""
     version: str = ""
     purl: str = ""
+    qualifiers: tuple[tuple[str, str], ...] = ()
     ecosystem: str = ""
     locations: tuple[str, ...] = ()
     count: int = 1

@@ -10,6 +10,7 @@ from orchestrator.model.merged import MOST_PLACES
 from orchestrator.model.places import in_order
 from orchestrator.packages.fixes import best_fix, is_plain
 from orchestrator.packages.identity import Package
+from orchestrator.packages.qualifiers import qualifiers_of
 from orchestrator.results.merge.names import Member, other_names
 
 Spot = tuple[str, str]
@@ -101,6 +102,7 @@ class Rows:
             package=package.label,
             version=package.version,
             purl=package.purl,
+            qualifiers=_qualifiers(members) if package.purl else (),
             ecosystem=package.ecosystem,
             locations=_paths(locations) if len(locations) > 1 else tuple(locations),
             count=count,
@@ -223,3 +225,9 @@ def _fix(package: Package, fixes: set[str], members: Sequence[Member]) -> str:
     # In the order of the scans, so that the first one's spelling holds where two are of one value.
     said = sorted({(number, finding.fixed_version) for number, finding, _ in members if finding.fixed_version})
     return best_fix(package.ecosystem, package.version, tuple(dict.fromkeys(text for _, text in said)))
+
+
+def _qualifiers(members: Sequence[Member]) -> tuple[tuple[str, str], ...]:
+    """What the package URLs of all members say beside what makes them the same package."""
+    found = {qualifiers_of(finding.purl) for _, finding, _ in members if finding.purl}
+    return found.pop() if len(found) == 1 else tuple(sorted({pair for each in found for pair in each}))

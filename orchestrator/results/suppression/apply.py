@@ -20,6 +20,7 @@ import msgspec
 
 from orchestrator.documents import spell_time
 from orchestrator.model import Suppressed
+from orchestrator.packages.qualifiers import Surroundings
 from orchestrator.results.suppression import told
 from orchestrator.results.suppression.first_use import DEFAULT, key_of
 from orchestrator.results.suppression.matching import Rules, Target
@@ -93,8 +94,9 @@ class Suppressor:
             findings = [msgspec.structs.replace(one, suppressed=None) if one.suppressed else one for one in findings]
         if not findings or not (self._suppression.rules or self._suppression.statements):
             return list(findings)
-        keys = self._statements.target(references, digest, platform, indexes)
-        target = _Target(Target(references, owners, digest, indexes), keys)
+        around = _surroundings(platform, findings)
+        keys = self._statements.target(references, digest, around, indexes)
+        target = _Target(Target(references, owners, digest, around, indexes), keys)
         known, look_up = self._known, self._look_up
         beyond = self._rules.beyond if self._rules.beyond_ids else None
         result = []
@@ -177,6 +179,13 @@ class Suppressor:
             until=self._until[number],
             justification=rule.justification,
         )
+
+
+def _surroundings(platform: str, findings: Sequence[MergedFinding]) -> Surroundings:
+    """What is known of a target for qualifiers of packages; its distribution is what any package found in it says."""
+    system, _, rest = platform.partition("/")
+    distributions = {value for each in findings for key, value in each.qualifiers if key == "distro"}
+    return Surroundings(system, rest.partition("/")[0], frozenset(distributions))
 
 
 def _by_statement(statement: VexStatement) -> Suppressed | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.packages.qualifiers import hold, is_exact, qualifiers_of, without
 from orchestrator.packages.spellings import is_purl, names_in, names_meant, purls_in, purls_meant
 from orchestrator.results.suppression.globs import REMEMBERED, Globs, matcher
 from orchestrator.results.suppression.targets import names_of_target
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from orchestrator.model import IgnoreRule, MergedFinding
+    from orchestrator.packages.qualifiers import Surroundings
 
 _Check = dict[object, bool]
 
@@ -24,8 +26,14 @@ class Target:
     """A target while its findings are looked at: which rules are about it, each found out when it is first needed."""
 
     def __init__(
-        self, references: Sequence[str], owners: Sequence[str], digest: str, indexes: Sequence[str] = ()
+        self,
+        references: Sequence[str],
+        owners: Sequence[str],
+        digest: str,
+        around: Surroundings,
+        indexes: Sequence[str] = (),
     ) -> None:
+        self.around = around
         self._names = names_of_target(references, digest, indexes)
         self._owners = owners
         self._known: dict[int, bool] = {}
@@ -48,6 +56,8 @@ class _Compiled:
         self.by_package = bool(rule.package)
         self._of_purl = is_purl(rule.package)
         self._package = tuple(matcher(each) for each in _meant(rule.package)) if rule.package else None
+        self._qualifiers = qualifiers_of(rule.package) if self._of_purl else ()
+        self._exact = is_exact(rule.package)
         self._path = matcher(_plain(rule.path)) if rule.path else None
         self._scan = matcher(rule.scan) if rule.scan else None
         self.target = matcher(rule.target) if rule.target else None
@@ -55,10 +65,11 @@ class _Compiled:
         self._scans: _Check = {}
         self._packages: _Check = {}
 
-    def matches(self, finding: MergedFinding) -> bool:
+    def matches(self, finding: MergedFinding, around: Surroundings) -> bool:
         """Whether everything but its id and its target is as the rule says."""
         return (
             (self._package is None or self._has_package(finding))
+            and (not self._qualifiers or self._is_qualified(finding, around))
             and (self._scan is None or self._has_scans(finding.found_by))
             and (
                 self._path is None
@@ -74,6 +85,10 @@ class _Compiled:
             assert self._package is not None  # noqa: S101 - asked only where there is one
             known = self._packages[place] = any(matches(text) for matches in self._package for text in texts)
         return known
+
+    def _is_qualified(self, finding: MergedFinding, around: Surroundings) -> bool:
+        demanded, found = self._qualifiers, finding.qualifiers
+        return hold(demanded, finding.ecosystem, found, around, exact=self._exact, glob=True)
 
     def _has_scans(self, scans: tuple[str, ...]) -> bool:
         known = self._scans.get(scans)
@@ -128,7 +143,8 @@ class Rules:
         return [
             number
             for number in sorted(set(candidates))
-            if target.meant_by(number, self._compiled[number]) and self._compiled[number].matches(finding)
+            if target.meant_by(number, self._compiled[number])
+            and self._compiled[number].matches(finding, target.around)
         ]
 
     def _of_purl(self, finding: MergedFinding) -> tuple[int, ...]:
@@ -144,8 +160,8 @@ class Rules:
 
 
 def _meant(package: str) -> tuple[str, ...]:
-    """The patterns that a rule's `package` stands for."""
-    return purls_meant(package) if is_purl(package) else names_meant(package)
+    """The patterns that a rule's `package` stands for, qualifiers apart."""
+    return purls_meant(without(package)) if is_purl(package) else names_meant(package)
 
 
 def _plain(path: str) -> str:

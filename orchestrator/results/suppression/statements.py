@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.findings.cyclonedx_analysis import CAUTION
 from orchestrator.kit.version_ranges import in_range
+from orchestrator.packages.qualifiers import Surroundings, hold, is_exact, qualifiers_of
+from orchestrator.packages.spellings import is_purl
 from orchestrator.results.suppression.packages import ANY, package_in, package_of
 from orchestrator.results.suppression.targets import keys_of_target, tags_of_target, target_of
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from orchestrator.model import MergedFinding, VexProduct, VexStatement
+    from orchestrator.results.suppression.targets import TargetKey
 
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 
@@ -28,9 +31,18 @@ class _Condition(NamedTuple):
 
     Attributes:
         range: of versions, as `vers` writes them; empty for any.
+        qualifiers: of the package's URL; all of them must be those of what was found.
+        exact: whether one version is named.
+        os: that the target must have; empty for any.
     """
 
     range: str = ""
+    qualifiers: tuple[tuple[str, str], ...] = ()
+    exact: bool = False
+    os: str = ""
+
+
+_NOTHING = _Condition()
 
 
 class _Entry(NamedTuple):
@@ -51,10 +63,12 @@ class TargetKeys(NamedTuple):
     Attributes:
         keys: all of them.
         tags: what it is tagged under those of its keys that do not say it.
+        around: what is known of it for qualifiers of packages.
     """
 
     keys: frozenset[str]
     tags: dict[str, frozenset[str]]
+    around: Surroundings
 
 
 class Holding(NamedTuple):
@@ -94,17 +108,19 @@ class Statements:
                     entries = of_id.setdefault(target, {}).setdefault(package, [])
                     entries.append(_Entry(versions, condition, number))
 
-    def target(self, references: Sequence[str], digest: str, platform: str, indexes: Sequence[str] = ()) -> TargetKeys:
+    def target(
+        self, references: Sequence[str], digest: str, around: Surroundings, indexes: Sequence[str] = ()
+    ) -> TargetKeys:
         """Every key of a target; where its architecture is not known, those of all architectures."""
         keys = keys_of_target(references, digest, indexes)
-        own = f"{platform}//".split("/")[1]
+        own = around.architecture
         others = self._architectures if not own else self._architectures & {own}
         tags = tags_of_target(references)
         tags |= {_of_architecture(key, each): found for each in others for key, found in tags.items()}
         keys |= {_of_architecture(key, each) for each in others for key in keys}
         # The image's own digest says which architecture it has, whatever an author writes beside it.
         keys |= {_of_architecture(f"digest:{digest}", each) for each in self._architectures if digest}
-        return TargetKeys(keys, tags)
+        return TargetKeys(keys, tags, around)
 
     def find(self, finding: MergedFinding, known: Iterable[OfId], target: TargetKeys) -> Holding | None:
         """The statement that holds for a finding.
@@ -121,8 +137,11 @@ class Statements:
                 for entry in packages.get(name, ()):
                     if entry.versions and entry.versions.isdisjoint(package.versions):
                         continue
-                    versions = (package.installed,) if name != ANY else target.tags.get(key, ())
-                    if _holds(entry.condition, versions, finding.ecosystem if name != ANY else ""):
+                    condition = entry.condition
+                    if condition is _NOTHING or (
+                        _in_range(condition, finding, package.installed if name != ANY else target.tags.get(key, ()))
+                        and _as_qualified(condition, finding, target.around)
+                    ):
                         found.add(entry.number)
         if not found:
             return None
@@ -148,12 +167,12 @@ class Statements:
     def _by_product(self, products: Sequence[VexProduct]) -> dict[tuple[str, str, _Condition], frozenset[str]]:
         """Versions by target, package and condition; none for every version. Without products it holds everywhere."""
         if not products:
-            return {(ANY, ANY, _Condition()): frozenset()}
+            return {(ANY, ANY, _NOTHING): frozenset()}
         found: dict[tuple[str, str, _Condition], set[str] | None] = {}
         for product in products:
             target = target_of(product.target)
             package = package_of(product.package, product.version)
-            condition = _Condition(product.range)
+            condition = _condition(product, target)
             if target.architecture:
                 self._architectures.add(target.architecture)
             for place in (_of_architecture(key, target.architecture) for key in target.keys):
@@ -166,9 +185,30 @@ class Statements:
         return {place: frozenset(versions or ()) for place, versions in found.items()}
 
 
-def _holds(condition: _Condition, versions: Iterable[str], ecosystem: str) -> bool:
-    """Whether a condition holds for what is installed; what cannot be said does not."""
-    return not condition.range or any(in_range(condition.range, version, ecosystem) for version in versions)
+def _condition(product: VexProduct, target: TargetKey) -> _Condition:
+    """What must hold of a product beside its keys."""
+    qualifiers = qualifiers_of(product.package) if is_purl(product.package) else ()
+    if not (qualifiers or product.range or target.os):
+        return _NOTHING
+    return _Condition(product.range, qualifiers, is_exact(product.package), target.os)
+
+
+def _in_range(condition: _Condition, finding: MergedFinding, installed: str | Iterable[str]) -> bool:
+    """Whether the package's version, or one of the target's tags, is in the range; what cannot be said is not."""
+    if not condition.range:
+        return True
+    if isinstance(installed, str):
+        return bool(in_range(condition.range, installed, finding.ecosystem))
+    return any(in_range(condition.range, tag) for tag in installed)
+
+
+def _as_qualified(condition: _Condition, finding: MergedFinding, around: Surroundings) -> bool:
+    """Whether the package, and the target, are what qualifiers say."""
+    if condition.os and around.os and condition.os != around.os:
+        return False
+    return not condition.qualifiers or hold(
+        condition.qualifiers, finding.ecosystem, finding.qualifiers, around, exact=condition.exact
+    )
 
 
 def _of_architecture(key: str, architecture: str) -> str:

@@ -29,10 +29,12 @@ class TargetKey(NamedTuple):
     Attributes:
         keys: of which one is enough.
         architecture: it must run on; empty for any.
+        os: likewise.
     """
 
     keys: tuple[str, ...]
     architecture: str = ""
+    os: str = ""
 
 
 def is_target(text: str) -> bool:
@@ -81,6 +83,8 @@ def target_of(text: str) -> TargetKey:
 def _target_of_purl(purl: PackageURL, text: str) -> TargetKey:
     qualifiers = dict(purl.qualifiers or {})
     version = purl.version or ""
+    if purl.subpath:  # a part of an image or repository, and no target as a whole
+        return TargetKey((f"text:{text.casefold()}",))
     if purl.type in _HOSTS:
         return TargetKey((_git_key(f"{_HOSTS[purl.type]}/{purl.namespace}/{purl.name}", version),))
     if vcs := qualifiers.get("vcs_url"):
@@ -90,12 +94,12 @@ def _target_of_purl(purl: PackageURL, text: str) -> TargetKey:
         return TargetKey((_git_key(project(url), commit or version),))
     if purl.type not in {"oci", "docker"}:
         return TargetKey((f"text:{text.casefold()}",))
-    architecture = qualifiers.get("arch", "").partition("/")[0]
+    architecture, system = qualifiers.get("arch", "").partition("/")[0], qualifiers.get("os", "")
     if version.startswith(_DIGEST_PREFIXES):
-        return TargetKey((f"digest:{version}",), architecture)
+        return TargetKey((f"digest:{version}",), architecture, system)
     if purl.type == "oci" and version:  # the specification wants a digest there; what else stands there is a tag
         qualifiers["tag"] = version
-    return TargetKey((_image_of_purl(purl, qualifiers),), architecture)
+    return TargetKey((_image_of_purl(purl, qualifiers),), architecture, system)
 
 
 def _image_of_purl(purl: PackageURL, qualifiers: dict[str, str]) -> str:

@@ -1,0 +1,181 @@
+"""Qualifiers and subpath of package URLs: what they narrow a statement or rule to, and whether that is what was found.
+
+https://github.com/package-url/purl-spec, "Known qualifiers" and the types' own. A package URL with `arch=armhf` means
+the package of that architecture and no other, so whatever an author writes must hold. What a scanner does not say of a
+package is taken from the target where that decides it, and else does not hold: nothing is hidden by a guess.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
+
+from orchestrator.packages.distributions import distribution
+from orchestrator.packages.ecosystems import type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+SUBPATH = "#"
+"""The key under which a subpath stands among qualifiers."""
+
+# These say nothing of which package is meant: what it was built from, a reference of Syft's, and the epoch, which
+# `orchestrator.packages.identity` makes a part of the version.
+_SILENT = frozenset({"epoch", "package-id", "upstream"})
+_QUALIFIERS = re.compile(r"\?([A-Za-z][\w.-]*=[^#]*)")
+_ARCHITECTURES = {
+    "386": "386", "i386": "386", "i486": "386", "i586": "386", "i686": "386", "x86": "386", "x86_64": "amd64",
+    "x64": "amd64", "aarch64": "arm64", "arm64v8": "arm64", "armv7": "armhf", "armv7l": "armhf", "armv7hl": "armhf",
+    "ppc64el": "ppc64le", "noarch": "all", "any": "all", "source": "src",
+}  # fmt: skip
+# What an image of the architecture `arm` may hold (its variant is not always known).
+_ARM = frozenset({"arm", "armhf", "armel", "arm32v7", "arm32v6"})
+_VERSION = re.compile(r"[^/@]@[^*?\[\]/@]+\Z")
+_LONGEST = 100
+_RELEASE = re.compile(r"(?:(.*?)[-_ /]?)?v?(\d[\w.]*)", re.DOTALL)
+_RELEASES = {
+    "buster": "10", "bullseye": "11", "bookworm": "12", "trixie": "13", "forky": "14", "xenial": "16.04",
+    "bionic": "18.04", "focal": "20.04", "jammy": "22.04", "noble": "24.04",
+}  # fmt: skip
+_OF_BUILDS = frozenset({"platform"})
+# Qualifiers of types that mean this where they are left out.
+_DEFAULTS = {("maven", "type"): "jar"}
+
+
+class Surroundings(NamedTuple):
+    """What is known of a target, for qualifiers that scanners left out.
+
+    Attributes:
+        os: as the image index names it; empty when unknown.
+        architecture: likewise.
+        distributions: qualifiers `distro` of anything found in it.
+    """
+
+    os: str = ""
+    architecture: str = ""
+    distributions: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=1 << 16)
+def qualifiers_of(purl: str) -> tuple[tuple[str, str], ...]:
+    """The qualifiers of a package URL that say which package is meant, sorted; the subpath under `SUBPATH`.
+
+    A `?` that begins no qualifier is a wildcard of a pattern. The subpath of a Go module is a part of its name.
+    """
+    base, _, subpath = purl.partition("#")
+    found: dict[str, str] = {}
+    if qualifiers := _QUALIFIERS.search(base):
+        for pair in qualifiers[1].split("&"):
+            key, _, value = pair.partition("=")
+            key, value = key.strip().lower(), unquote(value).strip()
+            if value and key not in _SILENT:
+                found[key] = value
+    parts = [part for part in unquote(subpath).split("/") if part not in {"", ".", ".."}]
+    if parts and _kind(purl) != "golang":
+        found[SUBPATH] = "/".join(parts)
+    return tuple(sorted(found.items()))
+
+
+def without(purl: str) -> str:
+    """A package URL, or a pattern for some, without the qualifiers and the subpath that `qualifiers_of` gives."""
+    base, hash_, subpath = purl.partition("#")
+    qualifiers = _QUALIFIERS.search(base)
+    kept = [pair for pair in (qualifiers[1].split("&") if qualifiers else ()) if pair.lower().startswith("epoch=")]
+    head = base[: qualifiers.start()] if qualifiers else base
+    ending = f"{hash_}{subpath}" if _kind(purl) == "golang" else ""
+    return head + (f"?{kept[0]}" if kept else "") + ending
+
+
+def hold(
+    demanded: Iterable[tuple[str, str]],
+    kind: str,
+    found: Iterable[tuple[str, str]],
+    around: Surroundings,
+    *,
+    exact: bool,
+    glob: bool = False,
+) -> bool:
+    """Whether the qualifiers that an author demands are those of a package that was found.
+
+    Args:
+        demanded: as `qualifiers_of` gives them.
+        kind: type of the package URL.
+        found: those of the package, by everybody who found it; of several values of one each must be as demanded.
+        around: the target.
+        exact: whether the author names one version: then it says more than its distribution's release, which is
+            forgiven, because scanners spell it differently or leave it out. So is the platform of a gem where no
+            scanner says it: most write it behind the version, where it is no part of it.
+        glob: whether values are patterns.
+    """
+    known: dict[str, set[str]] = {}
+    for key, value in found:
+        known.setdefault(key, set()).add(value)
+    equal: Callable[[str, str], bool] = fnmatchcase if glob else str.__eq__
+    return all(
+        _holds(key, value, known.get(key, set()), (kind, around), equal)
+        for key, value in demanded
+        if not (exact and (key == "distro" or (key in _OF_BUILDS and key not in known)))
+    )
+
+
+def is_exact(purl: str) -> bool:
+    """Whether a package URL, or a pattern for some, names one version."""
+    return _VERSION.search(purl.partition("#")[0].partition("?")[0]) is not None
+
+
+def _holds(
+    key: str, demanded: str, found: set[str], where: tuple[str, Surroundings], equal: Callable[[str, str], bool]
+) -> bool:
+    """One qualifier; without any value that was found what the target, or the type, says."""
+    kind, around = where
+    if key in {"arch", "goarch"}:
+        wanted = _architecture(demanded)
+        if found:
+            return all(equal(_architecture(each), wanted) for each in found)
+        return wanted == "all" or any(equal(each, wanted) for each in _of_platform(around.architecture))
+    if key == "distro":
+        found = found or set(around.distributions)
+        return bool(found) and all(_same_release(each, demanded) or equal(each, demanded) for each in found)
+    if not found and key in {"os", "goos"}:
+        found = {around.os} - {""}
+    if not found and (default := _DEFAULTS.get((kind, key))):
+        found = {default}
+    return bool(found) and all(equal(each.casefold(), demanded.casefold()) for each in found)
+
+
+def _kind(purl: str) -> str:
+    return type_of(purl.partition(":")[2].lstrip("/").partition("/")[0].lower())
+
+
+def _architecture(word: str) -> str:
+    return _ARCHITECTURES.get(word.lower(), word.lower())
+
+
+def _of_platform(architecture: str) -> frozenset[str]:
+    """The architectures that packages of an image may have; none when it is not known."""
+    name = _architecture(architecture)
+    return _ARM if name == "arm" else frozenset({name} - {""})
+
+
+def _same_release(one: str, other: str) -> bool:
+    """Whether two qualifiers `distro` mean one release; a point release (`debian-12.4`) is of its release."""
+    (name, release), (other_name, other_release) = _release(one), _release(other)
+    if not release or not other_release or (name and other_name and name != other_name):
+        return False
+    parts, others = release.split("."), other_release.split(".")
+    shorter = min(len(parts), len(others))
+    return parts[:shorter] == others[:shorter]
+
+
+@lru_cache(maxsize=1 << 12)
+def _release(text: str) -> tuple[str, str]:
+    """Name (of any spelling the one it has here; empty for none) and number of a distribution's release."""
+    lower = text[:_LONGEST].strip().lower()
+    last = re.split(r"[-_ /]", lower)[-1]
+    if number := _RELEASES.get(last):
+        return "", number
+    match = _RELEASE.fullmatch(lower)
+    return (distribution(match[1] or ""), match[2]) if match else ("", "")

@@ -1,0 +1,105 @@
+"""Qualifiers of package URLs: what an author writes must hold, and nothing is hidden by a guess."""
+
+import pytest
+
+from orchestrator.packages.qualifiers import Surroundings, hold, is_exact, qualifiers_of, without
+
+AMD64 = Surroundings("linux", "amd64")
+DEBIAN = Surroundings("linux", "amd64", frozenset({"debian-12"}))
+
+
+def holds(demanded, found="", around=AMD64, *, glob=False):
+    kind = demanded.removeprefix("pkg:").partition("/")[0]
+    return hold(
+        qualifiers_of(demanded), kind, qualifiers_of(found), around, exact=is_exact(without(demanded)), glob=glob
+    )
+
+
+@pytest.mark.parametrize(
+    ("demanded", "found", "expected"),
+    [
+        ("pkg:deb/debian/x", "pkg:deb/debian/x?arch=amd64&distro=debian-12", True),
+        ("pkg:deb/debian/x?arch=armhf", "pkg:deb/debian/x?arch=armhf", True),
+        ("pkg:deb/debian/x?arch=armhf", "pkg:deb/debian/x?arch=amd64", False),
+        ("pkg:deb/debian/x@1?arch=armhf", "pkg:deb/debian/x@1?arch=amd64", False),
+        ("pkg:deb/debian/x?arch=all", "pkg:deb/debian/x?arch=all", True),
+        ("pkg:deb/debian/x?arch=all", "pkg:deb/debian/x?arch=amd64", False),
+        ("pkg:rpm/redhat/x?arch=x86_64", "pkg:rpm/redhat/x?arch=amd64", True),
+        ("pkg:rpm/redhat/x?arch=noarch", "pkg:rpm/redhat/x", True),
+        ("pkg:rpm/redhat/x?arch=src", "pkg:rpm/redhat/x?arch=x86_64", False),
+        # Of what nobody says the architecture it is that of the image.
+        ("pkg:rpm/redhat/x?arch=x86_64", "pkg:rpm/redhat/x", True),
+        ("pkg:rpm/redhat/x?arch=aarch64", "pkg:rpm/redhat/x", False),
+        # Releases.
+        ("pkg:deb/debian/x?distro=debian-11", "pkg:deb/debian/x?distro=debian-12", False),
+        ("pkg:deb/debian/x?distro=debian-12", "pkg:deb/debian/x?distro=debian-12.4", True),
+        ("pkg:deb/debian/x?distro=bookworm", "pkg:deb/debian/x?distro=debian-12", True),
+        ("pkg:deb/debian/x?distro=bullseye", "pkg:deb/debian/x?distro=debian-12", False),
+        ("pkg:deb/ubuntu/x?distro=ubuntu-22.04", "pkg:deb/ubuntu/x?distro=jammy", True),
+        ("pkg:deb/debian/x?distro=debian-12", "pkg:deb/ubuntu/x?distro=ubuntu-12", False),
+        ("pkg:rpm/redhat/x?distro=rhel-9", "pkg:rpm/redhat/x?distro=redhat-9.4", True),
+        ("pkg:apk/alpine/x?distro=alpine-3.18", "pkg:apk/alpine/x?distro=3.18.4", True),
+        ("pkg:apk/alpine/x?distro=alpine-3.1", "pkg:apk/alpine/x?distro=3.18.4", False),
+        ("pkg:deb/debian/x?distro=debian-11", "pkg:deb/debian/x", False),
+        ("pkg:deb/debian/x?distro=sid", "pkg:deb/debian/x?distro=debian-12", False),
+        ("pkg:deb/debian/x@1?distro=debian-11", "pkg:deb/debian/x@1?distro=debian-12", True),
+        # Other types.
+        ("pkg:maven/g/a?type=jar", "pkg:maven/g/a", True),
+        ("pkg:maven/g/a?type=war", "pkg:maven/g/a", False),
+        ("pkg:maven/g/a@1?classifier=sources", "pkg:maven/g/a@1", False),
+        ("pkg:maven/g/a?classifier=sources&type=jar", "pkg:maven/g/a?classifier=sources", True),
+        ("pkg:maven/g/a?repository_url=repo.example", "pkg:maven/g/a", False),
+        ("pkg:maven/g/a?repository_url=repo.example", "pkg:maven/g/a?repository_url=repo.example", True),
+        ("pkg:npm/a@1?checksum=sha1:aa", "pkg:npm/a@1?checksum=sha1:bb", False),
+        ("pkg:npm/a#lib", "pkg:npm/a", False),
+        ("pkg:npm/a#lib", "pkg:npm/a#lib", True),
+        ("pkg:golang/x/y?goos=windows", "pkg:golang/x/y", False),
+        ("pkg:golang/x/y?goos=linux&goarch=amd64", "pkg:golang/x/y", True),
+        ("pkg:gem/a@1?platform=java", "pkg:gem/a@1", True),
+        ("pkg:gem/a@1?platform=java", "pkg:gem/a@1?platform=ruby", False),
+        # What says nothing of which package it is.
+        ("pkg:deb/debian/x?epoch=1&upstream=y&package-id=f00", "pkg:deb/debian/x", True),
+        ("pkg:golang/x/y@1#v2", "pkg:golang/x/y@1", True),
+    ],
+)
+def test_what_holds(demanded, found, expected):
+    assert holds(demanded, found) is expected
+
+
+def test_of_several_that_one_row_stands_for_each_must_be_meant():
+    both = (("arch", "amd64"), ("arch", "armhf"))
+    assert not hold((("arch", "armhf"),), "deb", both, AMD64, exact=True)
+    spelt = (("distro", "12.4"), ("distro", "debian-12"))
+    assert hold((("distro", "debian-12"),), "deb", spelt, AMD64, exact=False)
+
+
+def test_a_release_that_only_other_packages_say():
+    assert holds("pkg:deb/debian/x?distro=debian-12", around=DEBIAN)
+    assert not holds("pkg:deb/debian/x?distro=debian-11", around=DEBIAN)
+
+
+def test_an_image_of_arm_and_one_of_nobody_knows_what():
+    for architecture, expected in (("arm", True), ("arm64", False), ("", False)):
+        assert holds("pkg:deb/debian/x?arch=armhf", around=Surroundings("linux", architecture)) is expected
+
+
+def test_patterns_of_rules():
+    found = "pkg:deb/debian/x?distro=debian-12&arch=amd64"
+    assert holds("pkg:deb/debian/*?distro=debian-*", found, glob=True)
+    assert not holds("pkg:deb/debian/*?arch=arm*", found, glob=True)
+    assert not holds("pkg:deb/debian/x?distro=debian-*", found)
+
+
+def test_a_wildcard_begins_no_qualifier():
+    assert qualifiers_of("pkg:deb/debian/lib?ssl@1") == ()
+    assert without("pkg:deb/debian/lib?ssl@1?arch=amd64&epoch=2#x") == "pkg:deb/debian/lib?ssl@1?epoch=2"
+
+
+@pytest.mark.parametrize(("text", "exact"), [("pkg:npm/@a/b", False), ("pkg:npm/a@1", True), ("pkg:npm/a@1.*", False)])
+def test_exact_versions(text, exact):
+    assert is_exact(text) is exact
+
+
+def test_hostile_ones_cost_nothing():
+    for text in ("debian-" * 50_000, "1" * 500_000, "-" * 500_000 + "x"):
+        assert not holds(f"pkg:deb/x?distro={text}", "pkg:deb/x?distro=debian-12")
