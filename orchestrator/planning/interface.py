@@ -25,7 +25,7 @@ class Located(Document, frozen=True):
         absent: why there is nothing to scan for this platform: its cells are skipped.
         kind: what it is.
         labels: what else was found out about it, for its names.
-        artifact: whether `error` says that it is no container image, but something else that registries keep.
+        absent_if_listed: the same as `absent`, in the place of `error`, where a registry merely lists the reference.
         passed_over: what was found beside it that is no image, a sentence each.
         note: likewise, a sentence for people.
         indexes: digests of the indexes that led to the image, as in `Target.indexes`.
@@ -40,7 +40,7 @@ class Located(Document, frozen=True):
     absent: str = ""
     kind: TargetKind = TargetKind.IMAGE
     labels: dict[str, str] = msgspec.field(default_factory=dict)
-    artifact: bool = False
+    absent_if_listed: str = ""
     passed_over: tuple[str, ...] = ()
     note: str = ""
     indexes: tuple[str, ...] = ()

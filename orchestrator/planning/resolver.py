@@ -57,20 +57,28 @@ class RegistryResolver:
         """One answer for each wanted platform, and for what was left out; trouble is an answer with `error`."""
         platforms = self.platforms if platform is None else (platform,)
         try:
-            if local:
-                return self._archive(Path(reference).absolute())
-            parsed = parse(reference)
-            if self.client is None:
-                return self._offline(parsed, platforms)
-            if platform is not None:
-                return self._of_machine(self.client, parsed, platform)
-            location, found = self._online(self.client, parsed, platforms)
-            located = self._located(_images(found), location, str(parsed), found.passed_over)
-            return _with_indexes(located, found.indexes)
+            return self._answers(reference, local, platform)
         except NotAnImage as error:
-            return (Located(platform=NO_PLATFORM, error=str(error), artifact=True),)
+            absent = f"no container image: {error}"
+            return (Located(platform=NO_PLATFORM, error=str(error), absent_if_listed=absent),)
+        except NoPlatform as error:
+            absent = f"unsupported platform: {error}"
+            return tuple(Located(platform=each, error=str(error), absent_if_listed=absent) for each in platforms)
         except ScanmatrixError as error:
             return unresolved(platforms, str(error))
+
+    def _answers(self, reference: str, local: bool, platform: Platform | None) -> tuple[Located, ...]:
+        platforms = self.platforms if platform is None else (platform,)
+        if local:
+            return self._archive(Path(reference).absolute())
+        parsed = parse(reference)
+        if self.client is None:
+            return self._offline(parsed, platforms)
+        if platform is not None:
+            return self._of_machine(self.client, parsed, platform)
+        location, found = self._online(self.client, parsed, platforms)
+        located = self._located(_images(found), location, str(parsed), found.passed_over)
+        return _with_indexes(located, found.indexes)
 
     def _online(
         self, client: RegistryClient, reference: Reference, platforms: Sequence[Platform]

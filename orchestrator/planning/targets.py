@@ -108,10 +108,10 @@ def gather(
 
 
 def _as_meant(located: Located, entry: Entry) -> Located:
-    """What is no image is trouble where it was asked for; where a registry merely lists it, it is passed over."""
-    if not (located.artifact and entry.listed):
+    """What is no image, or for other machines only, is trouble where somebody names it, not where a registry does."""
+    if not (located.absent_if_listed and entry.listed):
         return located
-    return msgspec.structs.replace(located, error="", absent=f"no container image: {located.error}")
+    return msgspec.structs.replace(located, error="", absent=located.absent_if_listed)
 
 
 def _name(entry: Entry, located: Located, reference: str) -> Name:

@@ -78,6 +78,7 @@ def test_a_registry_with_signatures_and_old_images_is_scanned_without_a_failure(
         f"{of_good}.sig": SIGNATURE,
         of_good: _referrers(SIGNATURE, ARTIFACTS["a referrer of oras"]),
         **{f"artifact-{number}": each for number, each in enumerate(ARTIFACTS.values())},
+        "for-arm": Image.build([ROOT], platform="linux/arm64"),
         **OLD,
         **{f"{name}-listed": _listed(each) for name, each in _old("listed").items()},
     }

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.images.platforms import parse_platform
 from orchestrator.inventory import Entry, merge
-from orchestrator.model import Decision, Plan, TargetKind
+from orchestrator.model import Decision, Plan, Platform, TargetKind
 from orchestrator.planning import Located, make_plan
 from orchestrator.planning.resolver import RegistryResolver
 from orchestrator.planning.targets import NO_PLATFORM
@@ -108,8 +108,12 @@ def test_an_archive_without_images_is_an_error_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_what_is_no_image_is_skipped_where_a_registry_lists_it_and_fails_where_somebody_names_it(order: int) -> None:
-    answer = Located(platform=NO_PLATFORM, error="an artifact of type 'x/y', not a container image", artifact=True)
+@pytest.mark.parametrize("platform", [NO_PLATFORM, AMD64])
+def test_what_is_no_image_is_skipped_where_a_registry_lists_it_and_fails_where_somebody_names_it(
+    order: int, platform: Platform
+) -> None:
+    """So is what is for other machines only."""
+    answer = Located(platform=platform, error="an artifact", absent_if_listed="no container image: x/y")
     table = Table({"docker.io/library/app:sig": (answer,), "docker.io/library/app:1": (located(image("app")),)})
     listed = [msgspec.structs.replace(entry(f"app:{tag}", SCAN), listed=True) for tag in ("1", "sig")]
     made = make_plan(config(), listed, CATALOG, run="r", now=NOW, resolver=table)
