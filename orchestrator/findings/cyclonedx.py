@@ -27,6 +27,7 @@ from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, s
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.markup import looks_like_xml
 from orchestrator.findings.scores import cvss_of, score_of
+from orchestrator.kit.steady import steady
 from orchestrator.model import Cvss, Finding, Severity, Suppressed, VexStatus
 from orchestrator.packages.ecosystems import CALLED_BY_LAST, grouped, type_in
 
@@ -183,9 +184,17 @@ def _installed(component: _Component) -> Installed:
     return Installed(name, version, purl, component.group or "", _location(component))
 
 
+def _reference(each: _Vulnerability) -> str | None:
+    """What names a vulnerability without an id: its `bom-ref`, unless that is made anew with each document."""
+    if each.bom_ref is None or steady(each.bom_ref) == each.bom_ref:
+        return each.bom_ref
+    known = next((reference.id for reference in each.references or () if reference.id), "")
+    return known or steady(title(each.description or each.detail))[:80].strip() or each.bom_ref
+
+
 def _findings(each: _Vulnerability, inventory: Inventory) -> list[Finding]:
     """One finding per affected component; one without a package where none is named."""
-    own = next((name for name in (each.id, each.bom_ref) if name is not None), "unnamed")
+    own = next((name for name in (each.id, _reference(each)) if name is not None), "unnamed")
     cvss = _cvss(each)
     common = Finding(
         id=own,

@@ -19,6 +19,7 @@ from orchestrator.findings.sarif_references import Rules, path_of
 from orchestrator.findings.sarif_said import Said
 from orchestrator.findings.sarif_tools import understand
 from orchestrator.findings.scores import score_of
+from orchestrator.kit.steady import steady
 from orchestrator.model import Cvss, Finding, Severity, Suppressed
 from orchestrator.model.places import spell_place
 
@@ -83,8 +84,9 @@ def _of_result(run: Run, tool: str, rules: Rules, result: Result) -> Iterator[Fi
     rule = rules.of(result)
     message = rules.text(result.message, rule)
     rule_id = result.rule_id or (result.rule.id if result.rule else None) or (rule.id if rule else "")
-    # `ruleId` may be missing (3.27.5), and then something else names the result; an empty one names nothing.
-    own = rule_id or (result.rule_id is None and (_short(rules, rule) or message[:80] or "unnamed")) or ""
+    # `ruleId` may be missing (3.27.5), and then something else names the result; an empty one names nothing. A message
+    # names it without its lines, hashes and times, which are others in the next scan.
+    own = rule_id or (result.rule_id is None and (_short(rules, rule) or steady(message)[:80] or "unnamed")) or ""
     said = understand(tool, own, rule, message, result)
     score = _score(result, rule)
     text = said.title or (_short(rules, rule) if said.kind == "vulnerability" else "") or message or _short(rules, rule)

@@ -86,19 +86,20 @@ class _Override(_Part):
     configuration: Configuration | None = None
 
 
-class Invocation(_Part):
-    """How the tool was called, and whether it went well (3.20)."""
-
-    execution_successful: bool | None = None
-    rule_configuration_overrides: list[_Override] | None = None
-
-
 class ArtifactLocation(_Part):
     """Where a file is (3.4); `index` points into the run's artifacts."""
 
     uri: str | None = None
     uri_base_id: str | None = None
     index: int = -1
+
+
+class Invocation(_Part):
+    """How the tool was called, and whether it went well (3.20)."""
+
+    execution_successful: bool | None = None
+    working_directory: ArtifactLocation | None = None
+    rule_configuration_overrides: list[_Override] | None = None
 
 
 class _Artifact(_Part):

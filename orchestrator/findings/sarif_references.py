@@ -7,6 +7,7 @@ import re
 from urllib.parse import unquote
 
 from orchestrator.findings.sarif_document import Location, Message, Result, Rule, RuleReference, Run
+from orchestrator.kit.steady import is_temporary
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([0-9]{1,3})\}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -80,7 +81,9 @@ def path_of(run: Run, location: Location) -> str:
     """The path that a location names, relative to the root of what was scanned, or absolute where it says so.
 
     Bases that lead from there are put before it; the one that says where on the scanner's machine the root was (an
-    absolute URI) is not: it is not the same in the next run. Without a file, the logical location's name.
+    absolute URI) is not: it is not the same in the next run. For the same reason an absolute path within a temporary
+    folder that the run names as such a base, or as where the tool was started, is given relative to it. Without a file,
+    the logical location's name.
     """
     physical = location.physical_location
     if physical is None or physical.artifact_location is None:
@@ -99,7 +102,19 @@ def path_of(run: Run, location: Location) -> str:
         if prefix not in {"", "/"}:
             uri = f"{prefix.rstrip('/')}/{uri}"
         base = known.uri_base_id
-    return _plain(uri)
+    return _below_roots(run, _plain(uri))
+
+
+def _below_roots(run: Run, path: str) -> str:
+    if not path.startswith("/"):
+        return path
+    bases = [each.uri for each in (run.original_uri_base_ids or {}).values()]
+    started = [each.working_directory.uri for each in run.invocations or () if each.working_directory]
+    for uri in (*bases, *started):
+        root = _plain((uri or "").strip()).rstrip("/") + "/"
+        if is_temporary(root) and path.startswith(root):
+            return path[len(root) :]
+    return path
 
 
 def _plain(uri: str) -> str:

@@ -143,6 +143,7 @@ class _Tool(_Part):
 class _Document(_Part):
     schema_version: int | None = None
     artifact_name: str | None = None
+    artifact_type: str | None = None
     results: list[_Result] | None = None
     trivy: _Tool | None = None
     cluster_name: str | None = None
@@ -174,10 +175,17 @@ def parse(data: bytes) -> Report:
         scanner=name,
         scanner_version=(document.trivy.version if document.trivy else "") or "",
         findings=(
-            *(finding for result in document.results or () for finding in _findings(result)),
+            *(_of_image(finding, document) for result in document.results or () for finding in _findings(result)),
             *(finding for resource in _resources(document) for finding in _of_resource(resource)),
         ),
     )
+
+
+def _of_image(finding: Finding, document: _Document) -> Finding:
+    """A finding of an image's own configuration lies in no file: Trivy gives the tag or tarball it was asked for."""
+    if document.artifact_type == "container_image" and finding.location == document.artifact_name:
+        return msgspec.structs.replace(finding, location="")
+    return finding
 
 
 def _proven(document: _Document) -> bool:

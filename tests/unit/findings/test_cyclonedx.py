@@ -183,3 +183,16 @@ def test_tools_that_say_nothing(tools):
 def test_what_is_no_such_document_is_refused(document):
     with pytest.raises(ReportError):
         cyclonedx.parse(json.dumps(document).encode())
+
+
+def test_a_reference_that_is_made_anew_names_nothing():
+    def named(ref, **fields):
+        document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "vulnerabilities": [{"bom-ref": ref, **fields}]}
+        (finding,) = cyclonedx.parse(json.dumps(document).encode()).findings
+        return finding.id
+
+    refs = [f"urn:uuid:3e671687-395b-41f5-a30f-a58921a69b7{number}" for number in range(2)]
+    assert {named(ref, references=[{"id": "CVE-2024-1"}]) for ref in refs} == {"CVE-2024-1"}
+    assert {named(ref, description="Overflow in x") for ref in refs} == {"Overflow in x"}
+    assert {named(ref) for ref in refs} == set(refs)
+    assert named("vuln-1", description="Overflow in x") == "vuln-1"

@@ -431,3 +431,36 @@ def test_a_place_is_not_made_of_what_our_own_export_says_of_the_target():
     region = {**_at({"startLine": 4}, "docker.io/library/nginx:1", uri="a.py"), "message": {"text": "line 4"}}
     (finding,) = _parse(_run(_result("key", locations=[region], properties=own), driver="scanmatrix")).findings
     assert finding.place == "line 4"
+
+
+def _of_message(text, line):
+    return _one({"message": {"text": text}, "locations": [_at({"startLine": line}, uri="a.py")]})
+
+
+def test_a_result_without_a_rule_is_the_same_one_when_lines_move():
+    found = [
+        _of_message(f"key {hash_} of {time} at line {line} of a.py:{line}:7 in /tmp/tmp{hash_}/a.py", line)
+        for line, hash_, time in (
+            (20, "deadbeef0123", "2025-03-01T10:00:00Z"),
+            (21, "0123deadbeef", "2025-03-02 11:00"),
+        )
+    ]
+    assert {(each.id, each.location) for each in found} == {(found[0].id, "a.py")}
+    assert found[0].id.startswith("key")
+    assert _of_message("RHSA-2024:1234 is missing", 1).id.startswith("RHSA-2024:1234")
+
+
+@pytest.mark.parametrize(
+    ("run", "location"),
+    [
+        ({"originalUriBaseIds": {"ROOT": {"uri": "file:///tmp/tmp1/src/"}}}, "a.py"),
+        ({"invocations": [{"workingDirectory": {"uri": "file:///tmp/tmp1"}}]}, "src/a.py"),
+        ({"originalUriBaseIds": {"ROOT": {"uri": "file:///"}}}, "/tmp/tmp1/src/a.py"),
+        ({}, "/tmp/tmp1/src/a.py"),
+    ],
+)
+def test_the_temporary_folder_of_a_scan_is_no_part_of_a_path(run, location):
+    assert _one(_result(uri="file:///tmp/tmp1/src/a.py"), **run).location == location
+    assert (
+        _one(_result(uri="file:///src/a.py"), originalUriBaseIds={"R": {"uri": "file:///src/"}}).location == "/src/a.py"
+    )

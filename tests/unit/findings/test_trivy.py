@@ -301,3 +301,12 @@ def test_licenses_of_one_package_in_two_lock_files_have_places():
     results = [{"Target": path, "Class": "license", "Licenses": [gpl]} for path in ("a/lock.json", "b/lock.json")]
     assert [each.place for each in _parse(*results).findings] == ["a/lock.json", "b/lock.json"]
     assert {each.location for each in _parse(*results).findings} == {""}
+
+
+def test_the_configuration_of_an_image_is_no_file():
+    for image in ("app:1.2", "/tmp/x/image.tar"):
+        result = {"Target": image, "Class": "config", "Misconfigurations": [{"ID": "DS002", "Status": "FAIL"}]}
+        (finding,) = _parse(result, ArtifactName=image, ArtifactType="container_image").findings
+        assert finding.location == ""
+        (finding,) = _parse(result, ArtifactName=image, ArtifactType="filesystem").findings
+        assert finding.location == image
