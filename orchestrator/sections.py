@@ -133,7 +133,8 @@ class ClusterSource(Section):
         namespaces: names, globs or `/regular expressions/`; one of them must match the whole name.
         exclude: namespaces to leave out, written likewise.
         skip_label: `key` or `key=value`; pods, workloads and namespaces that carry it are left out.
-        allow_skip: whether they are, by that label or the annotation; otherwise the wish is noted, and not heeded.
+        allow_skip: whether they are, by that label or the annotation; otherwise the wish is noted, and not heeded, and
+            an annotation can only add scans.
     """
 
     contexts: tuple[Text, ...] = ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from orchestrator.cluster.errors import (
     ExpiredError,
     ForbiddenError,
@@ -31,8 +33,7 @@ def read_cluster(source: TargetSource, context: Context) -> list[Entry]:
         where = f"{context.origin}: cluster {name or '(current)'}"
         try:
             with closing(Landscape(section, name, context.scans)) as landscape:
-                for image in landscape.images():
-                    entry = as_entry(image, source)
+                for entry in (each for image in landscape.images() for each in as_entries(image, source)):
                     # Many pods of a workload run the same, and say the same: one line is enough for all of them.
                     entries.setdefault((entry.said, entry.origin, entry.scans), entry)
         except (NoClusterError, ForbiddenError, ObjectNotFoundError, RejectedError) as error:
@@ -42,8 +43,18 @@ def read_cluster(source: TargetSource, context: Context) -> list[Entry]:
     return list(entries.values())
 
 
-def as_entry(image: RunningImage, source: TargetSource) -> Entry:
-    """As a source of targets has it; where nothing is asked for in the cluster, the source's own keys hold."""
+def as_entries(image: RunningImage, source: TargetSource) -> list[Entry]:
+    """As a source of targets has it; where nothing is asked for in the cluster, the source's own keys hold.
+
+    Where nobody may leave an image out, nobody may leave out scans of it either: what is asked for comes to the usual.
+    """
+    asked = _as_entry(image, source)
+    if image.scans and source.cluster is not None and not source.cluster.allow_skip:
+        return [msgspec.structs.replace(asked, scans=source.scans), asked]
+    return [asked]
+
+
+def _as_entry(image: RunningImage, source: TargetSource) -> Entry:
     said = {
         labels.CLUSTER: image.cluster,
         labels.NAMESPACE: image.namespace,

@@ -122,7 +122,7 @@ class Lookout:
             yield self._want_started
 
     def _follow(self, source: TargetSource, section: ClusterSource, context: str | None, scope: str) -> None:
-        from orchestrator.inventory.cluster import as_entry  # noqa: PLC0415 - kubernetes takes long to import
+        from orchestrator.inventory.cluster import as_entries  # noqa: PLC0415 - kubernetes takes long to import
         from orchestrator.inventory.landscape import Landscape  # noqa: PLC0415
 
         pace, name = Pace(1, 300), f"cluster {context or '(current)'}{scope and f', namespace {scope}'}"
@@ -133,7 +133,8 @@ class Lookout:
                     closing(Landscape(section, context, tuple(self._planner.catalog))) as landscape,
                 ):
                     for image in landscape.follow(scope, self._stop):
-                        self._started.put(as_entry(image, source))
+                        for entry in as_entries(image, source):
+                            self._started.put(entry)
                         self._notes.mend(name)
                         pace.reset()
             except ScanmatrixError as error:

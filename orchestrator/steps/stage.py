@@ -122,19 +122,31 @@ def stage(
 def _write_allowance(path: Path, scan: Scan, target: Target) -> None:
     """How old this very image may be, where its source says so and the scan wants to know; the strictest of its names.
 
+    For a name that says nothing, what the scan's parameter allows counts: what is said under one name of an image does
+    not loosen the rule for others. A name that asked to be left out has no say.
+
     Raises:
         PermanentError: its source says something else than a duration.
     """
     remove(path)
     if "maxAge" not in scan.parameters:
         return
-    said = [name.labels[MAX_LIFETIME] for name in target.names if name.labels.get(MAX_LIFETIME)]
+    limits = {name.labels.get(MAX_LIFETIME, "") for name in target.names if not name.skip}
+    said = sorted(limits - {""})
     try:
         allowed = min(said, key=parse_duration, default="")
     except ValueError as error:
         raise PermanentError(f"{target.reference}: its {MAX_LIFETIME} cannot be understood: {error}") from error
-    if allowed:
+    if allowed and not ("" in limits and _is_stricter(scan.parameters["maxAge"], allowed)):
         write_atomic(path, allowed.encode())
+
+
+def _is_stricter(usual: str, allowed: str) -> bool:
+    """Whether a scan allows less than what is said of an image; one that cannot be understood fails when it is used."""
+    try:
+        return parse_duration(usual) < parse_duration(allowed)
+    except ValueError:
+        return False
 
 
 def _check_out(plan: Plan, target: Target, tarball: Path, folder: Path) -> None:

@@ -225,6 +225,15 @@ def test_who_asks_to_be_left_out_is_an_entry_that_says_so(api: KubeApi, allowed)
         assert "skip" not in noted["Pod/kept"]
 
 
+@pytest.mark.parametrize(
+    ("source", "scans"), [({}, ["root-user"]), ({"allowSkip": False}, ["sbom", "image-lifetime", "root-user"])]
+)
+def test_where_nobody_may_leave_an_image_out_nobody_leaves_out_scans(api: KubeApi, source, scans):
+    api.pods = [pod("a", annotations={SCANS: "root-user"})]
+    [entry] = entries(**source)
+    assert sorted(entry.scans) == sorted(scans)
+
+
 def test_what_is_to_be_skipped(api: KubeApi):
     api.others["namespaces"][1]["metadata"]["annotations"] = {SKIP: "true"}
     api.pods = [

@@ -168,7 +168,19 @@ def test_a_scan_that_cannot_read_the_layers_is_refused(location: str, volume: Vo
     assert not _tarball(plan, volume).exists()
 
 
-@pytest.mark.parametrize(("said", "allowed"), [([], None), (["30d"], "30d"), (["30d", "", "2w"], "2w")])
+@pytest.mark.parametrize(
+    ("said", "allowed"),
+    [
+        ([], None),
+        (["30d"], "30d"),
+        (["3650d"], "3650d"),
+        (["30d", "", "2w"], "2w"),
+        (["30d", "3650d"], "30d"),
+        (["3650d", "30d"], "30d"),
+        (["3650d", ""], None),  # one who says nothing keeps the scan's own limit
+        (["", "30d"], "30d"),
+    ],
+)
 def test_the_strictest_lifetime_that_an_image_has_is_left_for_the_check(plan: Plan, volume: Volume, said, allowed):
     names = tuple(Name(reference=f"a:{number}", labels={MAX_LIFETIME: text}) for number, text in enumerate(said))
     targets = tuple(replace(each, names=names or each.names) for each in plan.targets)
