@@ -137,7 +137,7 @@ def parse(data: bytes) -> Report:
         scanner=scanner,
         scanner_version=version,
         findings=tuple(findings),
-        bom=bom,
+        bom=_linked(bom, inventory),
     )
 
 
@@ -171,9 +171,21 @@ def _inventory(document: _Document) -> Inventory:
     found = []
     while waiting and document.vulnerabilities:
         component = waiting.pop()
-        found.append((component.bom_ref or component.purl or "", _installed(component)))
+        ref = component.bom_ref or component.purl or ""
+        found.append((ref, _installed(component)._replace(ref=ref)))
         waiting += component.components or ()
     return Inventory(found, lists_packages=bool(document.components or inside))
+
+
+def _linked(bom: dict[str, Any], inventory: Inventory) -> dict[str, Any]:
+    """The document for merging: without what is about packages that it does not list."""
+    vulnerabilities = []
+    for each in bom.get("vulnerabilities") or ():
+        affects = each.get("affects")
+        linked = inventory.linked(affects) if affects else affects
+        if linked or not affects:
+            vulnerabilities.append({**each, "affects": linked} if affects else each)
+    return {**bom, "vulnerabilities": vulnerabilities} if bom.get("vulnerabilities") else bom
 
 
 def _installed(component: _Component) -> Installed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from orchestrator.findings.cyclonedx_analysis import UNAFFECTED, most_cautious, status_of, word_of
@@ -26,6 +26,7 @@ class Installed(NamedTuple):
     Attributes:
         group: of a component without a package URL.
         location: where it lies; empty when unknown.
+        ref: its reference; empty for what is no component of the document.
     """
 
     name: str = ""
@@ -33,6 +34,7 @@ class Installed(NamedTuple):
     purl: str = ""
     group: str = ""
     location: str = ""
+    ref: str = ""
 
     @property
     def ecosystem(self) -> str:
@@ -74,6 +76,20 @@ class Inventory:
         if packages or self._lists_packages:
             return packages
         return (Installed(purl.name, purl.version or "", ref),)
+
+    def linked(self, affects: list[Any]) -> list[Any]:
+        """The `affects` of a vulnerability with the references of components in place of their package URLs.
+
+        What leads to a package that is not there is left out: in a merged BOM it would be about the whole target.
+        """
+        found = []
+        for affect in affects:
+            ref = affect.get("ref") if isinstance(affect, dict) else None
+            if not isinstance(ref, str) or ref in self._by_ref or "pkg:" not in unquote(ref):
+                found.append(affect)
+                continue
+            found += [{**affect, "ref": each.ref} if each.ref else affect for each in self.find(ref)]
+        return found
 
     def _packages(self) -> dict[str, list[tuple[PackageURL, Installed]]]:
         """All components with a package URL, by package whatever its version; made when it is first needed."""

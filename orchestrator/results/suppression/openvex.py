@@ -74,7 +74,7 @@ def read(data: dict[str, Any], file: str) -> VexDocument:
     if not isinstance(statements, list):
         result.problems.append(Problem(file, 0, "not a valid OpenVEX document: it has no list of `statements`"))
         return result
-    issued = spell_first([_text(data.get("last_updated")), _text(data.get("timestamp"))], "the document", result)
+    issued = spell_first([_text(data.get("timestamp")), _text(data.get("last_updated"))], "the document", result)
     for number, each in enumerate(statements, start=1):
         try:
             statement = msgspec.convert(each, _Statement)

@@ -257,3 +257,13 @@ def test_which_versions_are_mixed():
     affected, spared = Version(version="1", status="affected"), Version(version="2", status="unaffected")
     assert is_mixed([Affect(ref="a", versions=[affected]), Affect(ref="b", versions=[spared])])
     assert not is_mixed([Affect(ref="a", versions=[spared, Version(version="1")]), Affect(ref="b")])
+
+
+def test_the_document_for_merging_leads_to_its_components_only():
+    refs = {"CVE-1": PURL, "CVE-2": f"{SERIAL}#{PURL}@2.3", "CVE-3": "pkg:npm/absent@1", "CVE-4": "ref-1", "CVE-5": "x"}
+    vulnerabilities = [{"id": id_, "affects": [{"ref": ref}]} for id_, ref in refs.items()] + [{"id": "CVE-6"}]
+    document = {"components": [LOG4J, OLDER], "vulnerabilities": vulnerabilities}
+    bom = cyclonedx.parse(_as_json(document)).bom
+    found = {each["id"]: [one["ref"] for one in each.get("affects", ())] for each in bom["vulnerabilities"]}
+    found["CVE-1"].sort()
+    assert found == {"CVE-1": ["ref-1", "ref-2"], "CVE-2": ["ref-2"], "CVE-4": ["ref-1"], "CVE-5": ["x"], "CVE-6": []}
