@@ -16,7 +16,7 @@ import msgspec
 from orchestrator.findings.cyclonedx_analysis import JUSTIFICATIONS, STATES, is_mixed, word_of
 from orchestrator.model import VexProduct, VexStatement, VexStatus
 from orchestrator.results.suppression.cyclonedx_products import Analysis, Component, Metadata, Products, Vulnerability
-from orchestrator.results.suppression.interface import VexDocument, one_line, spell_first, unknown
+from orchestrator.results.suppression.interface import VexDocument, one_line, spell_first, unknown, without_nulls
 from orchestrator.yaml_source import Problem
 
 # States of which VEX's word does not say everything.
@@ -59,8 +59,11 @@ def read(data: dict[str, Any], file: str) -> VexDocument:
     if result.problems or not isinstance(vulnerabilities, list):
         return result
     metadata = _convert(data.get("metadata"), Metadata, "metadata", result)
-    components = _convert(data.get("components"), list[Component], "components", result)
-    products = Products(result.id, metadata.component if metadata else None, components or [])
+    listed = _convert(data.get("components"), list[Any], "components", result) or []
+    components = [_convert(each, Component, f"component {place}", result) for place, each in enumerate(listed, start=1)]
+    products = Products(
+        result.id, metadata.component if metadata else None, [each for each in components if each is not None]
+    )
     issued = spell_first([metadata.timestamp if metadata else None], "metadata", result)
     context = _Context(products, issued, result)
     said = 0
@@ -79,7 +82,7 @@ def _convert(value: Any, to: type[_T], place: str, result: VexDocument) -> _T | 
     if value is None:
         return None
     try:
-        return msgspec.convert(value, to)
+        return msgspec.convert(without_nulls(value), to)
     except msgspec.ValidationError as error:
         result.mistake(place, f"not valid CycloneDX, and left out: {error}")
         return None

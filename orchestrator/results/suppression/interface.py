@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.model import JUSTIFICATIONS
 from orchestrator.yaml_source import Problem, suggest
@@ -88,6 +88,13 @@ def spell_first(texts: Sequence[str | None], statement: str, result: VexDocument
         except ValueError as error:
             result.mistake(statement, str(error))
     return ""
+
+
+def without_nulls(value: Any) -> Any:
+    """JSON without members that are null: some tools write those for what the specification leaves out."""
+    if isinstance(value, dict):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 def one_line(text: str) -> str:

@@ -21,6 +21,7 @@ from orchestrator.results.suppression.interface import (
     one_line,
     spell_first,
     unknown,
+    without_nulls,
 )
 from orchestrator.results.suppression.targets import is_cpe, is_target, unmatchable
 from orchestrator.yaml_source import Problem
@@ -77,7 +78,7 @@ def read(data: dict[str, Any], file: str) -> VexDocument:
     issued = spell_first([_text(data.get("timestamp")), _text(data.get("last_updated"))], "the document", result)
     for number, each in enumerate(statements, start=1):
         try:
-            statement = msgspec.convert(each, _Statement)
+            statement = msgspec.convert(without_nulls(each), _Statement)
         except msgspec.ValidationError as error:
             result.mistake(f"statement {number}", f"not valid OpenVEX, and left out: {error}")
             continue

@@ -278,7 +278,7 @@ def test_a_statement_that_holds_with_less_than_it_says(analysis):
         document(),
         document(vulnerability(), metadata={"timestamp": 7}),
         document(vulnerability(), metadata={"timestamp": "now"}),
-        document(vulnerability(), components="none"),
+        document(vulnerability(), components=["none"]),
     ],
 )
 def test_a_document_that_says_little_stops_nothing(said):
@@ -297,7 +297,20 @@ def test_a_document_that_says_little_stops_nothing(said):
         b"<html/>",
     ],
 )
-def test_what_is_no_vex_document(wrong):
+def test_what_is_no_vex_document_at_all(wrong):
     found = vex.parse(wrong, "v.json")
     assert len(found.problems) == 1
     assert found.statements == []
+
+
+def test_one_component_that_is_wrong_takes_no_other_with_it():
+    statements, mistakes, _ = left_out(vulnerability(ref="lib"), components=[{"name": 5}, LIBRARY], subject=None)
+    assert [each.products for each in statements] == [(VexProduct(package=PACKAGE),)]
+    assert len(mistakes) == 1
+
+
+def test_what_is_null_is_not_there():
+    assert read(
+        vulnerability(analysis={"justification": None, "response": None}, references=None), components=[LIBRARY]
+    )
+    assert products("lib", components=[LIBRARY | {"version": None, "name": None}], subject=None)

@@ -100,6 +100,12 @@ def test_products(product, meant):
     assert list(found.products) == meant
 
 
+def test_what_is_null_is_not_there():
+    product = {"@id": PACKAGE, "identifiers": None, "hashes": None, "subcomponents": None}
+    [found] = read(statement(vulnerability={"name": "CVE-2020-1", "aliases": None}, products=[product]))
+    assert found.products == (VexProduct(package=PACKAGE),)
+
+
 def test_times_come_down_from_the_document():
     own, updated, inherited = read(
         statement(timestamp="2026-02-01T00:00:00Z"),
