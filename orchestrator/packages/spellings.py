@@ -1,7 +1,7 @@
 """What people write to mean packages, held against packages: both sides become texts that are equal or match as globs.
 
-Every spelling goes through `identity.canonical`, so that a rule or statement means a package whoever found it. What an
-author leaves out means any: a version, an epoch, and of deb, rpm, apk and Arch packages the distribution.
+All spellings go through `identity.canonical`, so a rule or statement means a package whichever scanner found it.
+What an author leaves out means any: a version, an epoch, and of deb, rpm, apk and Arch packages the distribution.
 """
 
 import re

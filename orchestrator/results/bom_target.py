@@ -30,7 +30,7 @@ _PLAIN = frozenset({"properties", "hashes", "externalReferences", "components"})
 
 @dataclass
 class _Entry:
-    """A component of the target, whoever reported it.
+    """A component of the target, whichever report it is from.
 
     Attributes:
         bare: made up from a finding alone, so that any BOM's description is better.

@@ -1,7 +1,8 @@
 """The packages of VEX statements, held against those of findings: both become keys, equal or not.
 
-What a package is, `orchestrator.packages` says, for statements and findings alike: a statement holds whoever found the
-row, and however either spells it. The version must be the same one; qualifiers do not matter.
+What a package is, `orchestrator.packages` says, for statements and findings alike: a statement holds whichever scanner
+found the row, and however either spells it. The version must be the same one; `orchestrator.packages.qualifiers` is
+about the qualifiers.
 """
 
 from __future__ import annotations
