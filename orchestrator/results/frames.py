@@ -276,10 +276,13 @@ def read_findings_csv(path: Path) -> pd.DataFrame:
     lists = pd.ArrowDtype(pa.list_(pa.string()))
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values={column: [""] for column in _NUMBERS})
     for column in FINDING_COLUMNS:
+        if column not in frame:  # of a version that did not have it yet
+            frame[column] = ""
         if column not in _NUMBERS:
             frame[column] = frame[column].map(read_csv_cell)
         if column in LIST_COLUMNS:
             frame[column] = pd.Series([_split(value) for value in frame[column]], dtype=lists, index=frame.index)
+    frame = frame[list(FINDING_COLUMNS)]
     return frame.astype({"severity": _severities(), "cvss_score": "float64"})
 
 

@@ -13,6 +13,7 @@ from orchestrator.results.feeds import read_feeds
 from orchestrator.results.ledger import moment
 from orchestrator.results.merge import CellFindings, merge
 from orchestrator.results.policy import Judge
+from orchestrator.results.policy.words import SHOWN, clip, name_target
 from orchestrator.results.suppression.apply import Suppressor
 from orchestrator.results.suppression.first_use import first_used
 
@@ -38,6 +39,31 @@ def seldom_collected() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+class _Several:
+    """Findings that stand for several things, such as two secrets of one rule in one file."""
+
+    def __init__(self) -> None:
+        self._rows = self._things = 0
+        self._shown: list[str] = []
+
+    def look(self, row: LedgerRow, findings: Sequence[MergedFinding]) -> None:
+        """Count those of one target that nobody has suppressed, and remember the first."""
+        for finding in findings:
+            if (things := finding.things) > 1 and finding.suppressed is None:
+                self._rows += 1
+                self._things += things
+                if len(self._shown) < SHOWN:
+                    self._shown.append(clip(f"{name_target(row)} {finding.key}: {things}"))
+
+    def notes(self) -> list[str]:
+        """One sentence, or none."""
+        if not self._rows:
+            return []
+        more = f"; and {self._rows - SHOWN} more" if self._rows > SHOWN else ""
+        subject = "1 finding stands" if self._rows == 1 else f"{self._rows} findings stand"
+        return [f"{subject} for {self._things} places of the same thing: {'; '.join(self._shown)}{more}"]
+
+
 class Pipeline:
     """Holds what the plan says of suppression and policy; what it has seen grows only with what broke a rule.
 
@@ -50,6 +76,7 @@ class Pipeline:
         self._suppressor = Suppressor(
             plan.suppression, now=now, first_used=first_used(volume, rules, plan.created) if rules else {}
         )
+        self._several = _Several()
         self._ages = Ages(volume, plan.created)
         self._feeds = read_feeds(volume, plan.policy)
         self._judge = Judge(
@@ -73,6 +100,7 @@ class Pipeline:
         )
         ran = {cell.scan for cell in cells if cell.outcome is Outcome.OK}
         merged = self._ages.date(row.references, row.platform, merged, ran)
+        self._several.look(row, merged)
         return self._judge.look(row.owners, merged)
 
     def verdict(self, rows: Sequence[LedgerRow]) -> Verdict:
@@ -81,4 +109,4 @@ class Pipeline:
 
     def notes(self) -> list[str]:
         """What else people should know, once every target was added: a sentence each."""
-        return [*self._suppressor.notes(), *self._feeds.notes]
+        return [*self._suppressor.notes(), *self._feeds.notes, *self._several.notes()]

@@ -1,10 +1,11 @@
 """From reports to what people see: one of several things of one key goes or comes, and what moves is not seen."""
 
+import pandas as pd
 import pytest
 
 from orchestrator.model import Policy, PolicyRule
 from orchestrator.results.difference import since_last
-from orchestrator.results.frames import read_merged
+from orchestrator.results.frames import read_findings_csv, read_merged
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume import Volume
 from tests.aggregation import make_plan, make_target, put_clean_run, put_report
@@ -52,7 +53,18 @@ def test_people_read_the_name_of_an_image(run):
     run(general=secrets(9, 12))
     summary = (run.volume.results("run-1") / "summary.md").read_text()
     assert "registry.example/team/app:1 secret" in summary
+    assert "1 finding stands for 2 places" in summary
     assert ID not in summary
+
+
+def test_a_table_of_a_version_without_places_is_read(run, tmp_path):
+    run(general=secrets(9))
+    path = run.volume.results("run-1") / "findings.csv"
+    old = tmp_path / "old.csv"
+    pd.read_csv(path, dtype=str).drop(columns=["place"]).to_csv(old, index=False)
+    assert list(read_findings_csv(old).columns) == list(read_findings_csv(path).columns)
+    assert set(read_findings_csv(old)["place"]) == {""}
+    assert set(read_findings_csv(path)["place"]) == {"line 9"}
 
 
 def test_where_a_run_lies_is_in_no_key(run):
