@@ -90,11 +90,14 @@ def test_fingerprints_outlive_tags_and_versions(tmp_path):
 
 
 def test_what_was_not_scanned_is_said(tmp_path):
-    rows = [make_row(), make_row(scan="virus", outcome=Outcome.FAILED, reason="took too long")]
-    (run,) = log_of(put_run(tmp_path, rows, []))["runs"]
+    failed = make_row(
+        "sha256-0", "virus", outcome=Outcome.FAILED, reason="took too long", references=("app:1", "app:2")
+    )
+    (run,) = log_of(put_run(tmp_path, [make_row(), failed], []))["runs"]
     (invocation,) = run["invocations"]
     assert invocation["executionSuccessful"] is False
-    assert any("took too long" in note["message"]["text"] for note in invocation["toolExecutionNotifications"])
+    (note,) = invocation["toolExecutionNotifications"]
+    assert note["message"]["text"] == "app:1, app:2 × virus: took too long"
     assert run["results"] == []
 
 
