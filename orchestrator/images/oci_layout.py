@@ -111,6 +111,7 @@ class _LayoutReader:
         self._indexes: set[tuple[str, int]] = set()
         self._above: list[str] = []
         self._images: dict[str, tuple[Image, bytes] | None] = {}
+        self._sizes: dict[str, int | None] = {}
         self.found: list[LocalImage] = []
         self.blobs: dict[str, str] = {}
         self.own_platforms: dict[str, Platform] = {}
@@ -186,7 +187,9 @@ class _LayoutReader:
 
     def _has(self, blob: Blob) -> bool:
         """Whether the archive holds a blob; one of another size is no absent one, since podman would use it."""
-        size = self._files.size(blob_name(blob.digest))
+        if blob.digest not in self._sizes:  # in a folder, each look is a file opened
+            self._sizes[blob.digest] = self._files.size(blob_name(blob.digest))
+        size = self._sizes[blob.digest]
         if size not in {None, blob.size}:
             raise ArchiveError(f"{self._files.path}: {blob.digest} in it is {size} bytes long, not {blob.size}")
         return size is not None
