@@ -76,6 +76,8 @@ def start_kubelet(state: State) -> None:
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "failCgroupV1": False,
         "failSwapOn": False,
+        # Never: on a disk that is 85 % full it would remove images, which cannot be pulled again.
+        "imageGCHighThresholdPercent": 100,
         "kubeAPIBurst": 400,
         "kubeAPIQPS": 200,
         "maxPods": 250,
