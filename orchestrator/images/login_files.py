@@ -132,7 +132,7 @@ def login_files() -> Iterator[LoginFile]:
 def _parse(path: Path, data: bytes) -> LoginFile:
     try:
         # The user's own file, and all of it maps: not what `foreign_json` is for.
-        content = json.loads(data)
+        content = json.loads(data) if data.strip() else {}  # an empty file is one without logins for docker, too
         auths = content.get("auths") or {}
         return LoginFile(
             path,

@@ -19,6 +19,8 @@ _IDENTITY_USER: Final = b"<token>"
 _NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=\r\n]")
 #: RFC 7617, 2: neither user name nor password may hold any.
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
+#: User of Google's registries whose password is a whole key file, JSON with its line breaks.
+_KEY_FILE_USER: Final = b"_json_key"
 _NOT_VISIBLE: Final = re.compile(r"[^!-~]")
 _SPOKEN: Final = {"\n": "a line break", "\r": "a line break", " ": "a space", "\t": "a tab"}
 
@@ -102,11 +104,12 @@ def make_login(
     """A login of its parts; None when all of them are empty.
 
     Raises:
-        Denied: no Basic header can have this user name and password (RFC 7617, 2).
+        Denied: no Basic header can have this user name and password (RFC 7617, 2; Google's key files are taken so by
+            everybody nevertheless).
     """
     if user == _IDENTITY_USER:
         user, password, identity = b"", b"", identity or password.decode("utf-8", "replace")
-    for what, value in (("user name", user), ("password", password)):
+    for what, value in (("user name", user), ("password", b"" if user == _KEY_FILE_USER else password)):
         if found := _CONTROL.search(value):
             kind = _SPOKEN.get(found[0].decode(), "a control character")
             where = "at its end (`echo` adds one; use `printf %s`)" if found.end() == len(value) else "in it"

@@ -229,7 +229,6 @@ def test_namespaced_keys_of_podman(home: Path, monkeypatch: pytest.MonkeyPatch) 
         ('{"auths": {"h.example": {"auth":\n "Ym9iOnBh\nc3M="}}}', ["line 2", "line break within quotes"]),
         ('{"auths": {"h.example": {"auth": "Ym9i",}}}', ["line 1", "column"]),
         ("{", ["line 1"]),
-        ("", ["line 1"]),
         ("[]", ["mappings"]),
         ('{"auths": ["h.example"]}', ["mappings"]),
         ('{"auths": {}, "credHelpers": "x"}', ["mappings"]),
@@ -238,12 +237,18 @@ def test_namespaced_keys_of_podman(home: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_file_that_cannot_be_read_is_said_with_the_place(
     docker: Write, home: Path, text: str, said: list[str]
 ) -> None:
-    docker(text or " ")
+    docker(text)
     with pytest.raises(Denied) as error:
         user("h.example/app")
     for words in [str(home / ".docker" / "config.json"), *said]:
         assert words in str(error.value)
     assert "Ym9i" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "{}", '{"auths": null, "credHelpers": null, "credsStore": null}'])
+def test_a_file_without_logins_is_no_mistake(home: Path, text: str) -> None:
+    put(home / ".docker" / "config.json", text)
+    assert user("h.example/app") is None
 
 
 def test_what_is_not_utf_8(home: Path) -> None:

@@ -9,6 +9,7 @@ from orchestrator.images.interface import Denied
 from orchestrator.images.logins import Login, read_entry
 
 SECRET = "correct-horse-battery"
+KEY_FILE = '{\r\n\t"type": "service_account",\n  "private_key": "x\\n"\n}\n'
 ORIGIN = 'the entry "registry.example" of /home/bob/config.json'
 
 
@@ -35,6 +36,8 @@ GOOD = packed(f"bob:{SECRET}")
         ({"auth": packed("bob:a:b:")}, "bob:a:b:"),
         ({"auth": packed("bób:pässword")}, "bób:pässword"),
         ({"auth": packed(":token")}, ":token"),
+        ({"auth": packed(f"_json_key:{KEY_FILE}")}, f"_json_key:{KEY_FILE}"),
+        ({"username": "_json_key", "password": KEY_FILE}, f"_json_key:{KEY_FILE}"),
         ({"username": "bob", "password": "a:b"}, "bob:a:b"),
         ({"auth": GOOD, "username": "bob", "password": "other"}, f"bob:{SECRET}"),
         ({"auth": "", "username": "bob", "password": "x"}, "bob:x"),
