@@ -30,12 +30,14 @@ from orchestrator.inventory.csv_layout import (
     Layout,
     layout_of,
     means_two_things,
+    name_of,
     names_columns,
     seems_separated_by,
 )
-from orchestrator.inventory.csv_references import joined, misplaced
+from orchestrator.inventory.csv_references import joined, misplaced, plain
 from orchestrator.inventory.git_repository import read_file
 from orchestrator.inventory.interface import HEAD, Context, Entry, InventoryError
+from orchestrator.inventory.labels import MAX_LIFETIME
 from orchestrator.model import TargetKind
 from orchestrator.yaml_source import Problem, SourceError, decode_text, read_text, suggest
 
@@ -48,6 +50,8 @@ _log = logging.getLogger(__name__)
 
 _OWN = ("image", "repository", "ref", "scans", "owner")
 _NAMING = frozenset({"image", "repository"})
+#: Labels that mean something to scans, by the names that spreadsheets and people make of theirs.
+_LABELS = {MAX_LIFETIME.lower(): MAX_LIFETIME}
 _AMBIGUOUS = (
     "columns are separated by ';', which separates scans too, and line {line} cannot be told: {why}; save the file with"
     " commas, or put the scans in quotes"
@@ -96,7 +100,8 @@ def parse_csv(text: str, name: str, scans: tuple[str, ...]) -> list[Entry]:
         raise InventoryError(
             problems or [Problem(name, 1, "is empty; the first line names the columns: image,scans,owner")]
         )
-    header_line, columns = line, [column.strip().lower() for column in header]
+    header = [_LABELS.get(plain(name), name) for name in map(name_of, header)]
+    header_line, columns = line, [name.lower() for name in header]
     problems += [Problem(name, line, message) for message in _judge_header(columns, header)]
     if problems:
         raise InventoryError(problems)
@@ -166,7 +171,7 @@ def _judge_header(columns: list[str], header: list[str]) -> Iterator[str]:
     missing = [own for own in ("scans", "owner") if own not in columns and named]
     for column, written in zip(columns, header, strict=True):
         if column not in _OWN and column and (near := suggest(column, missing)):
-            yield f"unknown column {written.strip()!r}{near}"
+            yield f"unknown column {written!r}{near}"
 
 
 def _judge_row(columns: list[str], cells: list[str], scans: tuple[str, ...]) -> Iterator[str]:
@@ -211,7 +216,7 @@ def _entry(columns: list[str], header: list[str], cells: list[str], origin: str)
         scans=tuple(_split(row.get("scans", ""))),
         owner=row.get("owner", ""),
         labels={
-            written.strip(): cell
+            written: cell
             for column, written, cell in zip(columns, header, cells, strict=False)
             if column and column not in _OWN and cell
         },

@@ -13,6 +13,8 @@ COMMA, TAB, SEMICOLON = ",", "\t", ";"
 _SEPARATORS = (COMMA, TAB, SEMICOLON)
 _NAMES = {COMMA: "commas", TAB: "tabs", SEMICOLON: "';'", "|": "'|'"}
 _DECLARED = "sep="
+_INVISIBLE = "\ufeff\u200b\u200e\u2060"
+_EMPTY_CELLS = f' "\r\n{"".join(_SEPARATORS)}'
 
 
 class Layout(NamedTuple):
@@ -38,8 +40,8 @@ def layout_of(text: str, wanted: Collection[str]) -> Layout:
         The first separator by which the line with the names has a wanted one; commas, or tabs alone, where none does.
     """
     first = next(_contents(text), "")
-    if first.lower().startswith(_DECLARED) and first[len(_DECLARED) :].rstrip("\r\n") in _SEPARATORS:
-        return Layout(first[len(_DECLARED)], declared=True)
+    if separator := _declared(first):
+        return Layout(separator, declared=True)
     for separator in _SEPARATORS:
         if set(wanted) & set(names_in(first, separator)):
             return Layout(separator)
@@ -49,13 +51,22 @@ def layout_of(text: str, wanted: Collection[str]) -> Layout:
 def names_columns(text: str, wanted: Collection[str]) -> bool:
     """Whether the first line has one of the names that are wanted, whatever separates it from others."""
     first = next(_contents(text), "")
-    return first.lower().startswith(_DECLARED) or any(set(wanted) & set(names_in(first, each)) for each in _SEPARATORS)
+    return first.lower().lstrip('"').startswith(_DECLARED) or any(
+        set(wanted) & set(names_in(first, each)) for each in _SEPARATORS
+    )
+
+
+def name_of(cell: str) -> str:
+    """The name of a column, without blanks and without the marks that nobody sees (a second byte order mark)."""
+    return cell.strip().strip(_INVISIBLE).strip()
 
 
 def seems_separated_by(names: Sequence[str]) -> str:
     """For a message: by what the names of the columns seem to be separated, when they were taken for one."""
     if len(names) > 1:
         return ""
+    if names and COMMA in names[0]:
+        return "; its lines seem to be in quotes as a whole, each one cell: save it without them"
     found = next((name for each, name in _NAMES.items() if each in names[0]), "") if names else ""
     return f"; its columns seem to be separated by {found}" if found else ""
 
@@ -63,7 +74,7 @@ def seems_separated_by(names: Sequence[str]) -> str:
 def names_in(line: str, separator: str) -> list[str]:
     """The names of columns in a line, in lower case; none where it cannot be read so."""
     try:
-        return [name.strip().lower() for name in next(csv.reader([line], delimiter=separator, strict=True), [])]
+        return [name_of(name).lower() for name in next(csv.reader([line], delimiter=separator, strict=True), [])]
     except csv.Error:
         return []
 
@@ -80,6 +91,13 @@ def means_two_things(columns: Sequence[str], cells: Sequence[str], scans: Collec
     return f"{found!r} is the name of a scan, but stands in another column" if found else ""
 
 
+def _declared(line: str) -> str:
+    """The separator that a first line `sep=;` declares, as spreadsheets write it back: `"sep=;"`, `sep=;;;`."""
+    before, declared, separator = line.strip(" \r\n").replace('"', "").partition("=")
+    same = separator[:1] if separator.strip(separator[:1]) == "" else ""
+    return same if f"{before.lower()}{declared}" == _DECLARED and same in _SEPARATORS else ""
+
+
 def _contents(text: str) -> Iterator[str]:
-    """Lines that are neither blank nor a comment."""
-    return (line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    """Lines that are neither blank (a row of empty cells is, too) nor a comment, be it in quotes."""
+    return (line for line in text.splitlines() if (said := line.strip(_EMPTY_CELLS)) and not said.startswith("#"))

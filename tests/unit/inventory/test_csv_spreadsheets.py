@@ -37,6 +37,12 @@ def read_bytes(data, tmp_path):
         'owner;image;scans\nJ\u00fcrgen;nginx:1;"general;virus"\n',
         'sep=;\r\nowner;image;scans\r\nJ\u00fcrgen;nginx:1;"general;virus"\r\n',
         "sep=\t\r\nowner\timage\tscans\r\nJ\u00fcrgen\tnginx:1\tgeneral;virus\r\n",
+        '"sep=;"\r\nowner;image;scans\r\nJ\u00fcrgen;nginx:1;"general;virus"\r\n',
+        'sep=;;;\r\nowner;image;scans;\r\nJ\u00fcrgen;nginx:1;"general;virus";\r\n',
+        '"# ours; theirs";;\r\nowner;image;scans\r\nJ\u00fcrgen;nginx:1;"general;virus"\r\n',
+        ';;\r\n"";"";""\r\nowner;image;scans\r\nJ\u00fcrgen;nginx:1;"general;virus"\r\n',
+        "\ufeffimage\u200b,owner,scans\nnginx:1,J\u00fcrgen,general;virus\n",
+        'owner;image;scans\rJ\u00fcrgen;nginx:1;"general;virus"\r',
         'Owner,Image,Scans\n"J\u00fcrgen","nginx:1","general;virus"\n',
     ],
 )
@@ -108,6 +114,19 @@ def test_other_encodings_are_named(data, word, tmp_path):
         ("image,tag\nnginx:1.25,frontend\n", "nginx:1.25"),
         (f"image,tag\nnginx@sha256:{HASH},frontend\n", f"nginx@sha256:{HASH}"),
         ("image,tag\nnginx,\n", "nginx"),
+        ("image,version\nnginx,1.25-alpine\n", "nginx:1.25-alpine"),
+        ("image,Image Version\nnginx,v1.25\n", "nginx:v1.25"),
+        ("image,tags\nnginx,1.25\n", "nginx:1.25"),
+        ("image,tag,version\nnginx,stable,1.25\n", "nginx:stable"),
+        (f"image,SHA256\nnginx,{HASH}\n", f"nginx@sha256:{HASH}"),
+        # Labels of everybody's own.
+        ("image,tags\nnginx,frontend\n", "nginx"),
+        ("image,tags\nnginx,web;2024\n", "nginx"),
+        ("image,tags\nnginx:1,1.24;1.25\n", "nginx:1"),
+        ("image,version\nnginx:1.24,1.25\n", "nginx:1.24"),
+        ("image,sha\nnginx:1,0a1b2c3\n", "nginx:1"),
+        ("image,tag,image_tag\nnginx:1,a,b\n", "nginx:1"),
+        ("image,tag,image_tag\nnginx,1.25,1.25\n", "nginx:1.25"),
         ("image,registry\nghcr.io/team/app:1,ghcr.io\n", "ghcr.io/team/app:1"),
         ("image,registry\nteam/app:1,production\n", "team/app:1"),
     ],
@@ -125,6 +144,9 @@ def test_tags_and_digests_in_columns_of_their_own(text, reference):
         ("repository,tag\nghcr.io/team/app,1.25\n", "'image'"),
         ("repository,digest\nghcr.io/team/app,sha256:1\n", "'image'"),
         ("image,registry\nteam/app:1,ghcr.io\n", "ghcr.io/team/app:1"),
+        ("image,tag,image_tag\nnginx,1.24,1.25\n", "1.24 and 1.25"),
+        ("image,tags\nnginx,1.24;1.25\n", "a row of its own"),
+        (f"image,digest\nnginx@sha256:{'cd' * 32},sha256:{HASH}\n", HASH),
     ],
 )
 def test_parts_that_make_no_image_refuse_the_row(text, word):
@@ -136,3 +158,14 @@ def test_parts_that_make_no_image_refuse_the_row(text, word):
 def test_a_tag_beside_the_ref_of_a_repository_is_a_label():
     [entry] = read("repository,ref,tag\nhttps://github.com/example/shop,v1,frontend\n")
     assert (entry.ref, entry.labels) == ("v1", {"tag": "frontend"})
+
+
+@pytest.mark.parametrize("name", ["maxLifetime", "MaxLifetime", "max-lifetime", "Max Lifetime", "MAX_LIFETIME"])
+def test_a_lifetime_is_one_however_its_column_is_written(name):
+    [entry] = read(f"image,{name}\nnginx:1,30d\n")
+    assert entry.labels == {"maxLifetime": "30d"}
+
+
+def test_lines_that_are_quoted_as_a_whole_are_said_to_be():
+    [problem] = told('"image,scans"\r\n"nginx:1,general"\r\n')
+    assert "quotes" in problem
