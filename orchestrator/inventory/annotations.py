@@ -86,6 +86,11 @@ def wishes(levels: Sequence[Mapping[str, str]], scans: tuple[str, ...], where: s
     )
 
 
+def is_denied(text: str) -> bool:
+    """Whether the value of a label says that what the label asks for is not wanted."""
+    return not _TRUTH.get(text.strip().lower(), True)
+
+
 def _truth(text: str | None, where: str) -> bool:
     if text is None:
         return False

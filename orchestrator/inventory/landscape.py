@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from orchestrator.cluster.errors import ExpiredError, ForbiddenError, UnreachableError
 from orchestrator.cluster.survey import Survey
-from orchestrator.inventory.annotations import KEYS, LEVELS, SKIP, Wishes, wishes
+from orchestrator.inventory.annotations import KEYS, LEVELS, SKIP, Wishes, is_denied, wishes
 from orchestrator.inventory.left_out import LeftOut
 from orchestrator.inventory.machines import Machines
 from orchestrator.inventory.patterns import is_meant, scopes
@@ -229,4 +229,4 @@ class Landscape:
 
     def _is_labelled(self, labels: dict[str, str]) -> bool:
         key, _, value = self._source.skip_label.partition("=")
-        return key in labels and (labels[key] == value if value else labels[key] != "false")
+        return key in labels and (labels[key] == value if value else not is_denied(labels[key]))

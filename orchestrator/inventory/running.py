@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # `docker-pullable://` and the like, as older container runtimes put before an image id.
 _SCHEME = re.compile(r"^[a-z0-9+.-]+://")
 _REPOSITORY_DIGEST = re.compile(r"(?P<name>[^@\s]+)@(?P<digest>[a-z0-9]+:[0-9a-f]{32,128})")
+# What containerd calls an image that was imported without a name, as `kind load` does: no registry has it.
+_IMPORTED = re.compile(r"(?:docker\.io/library/)?import-\d{4}-\d{2}-\d{2}")
 _TAG = re.compile(r":(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})$")
 
 
@@ -122,7 +124,7 @@ def pinned(image: str, image_id: str) -> str:
             of an image that no registry knows, which nobody could pull by.
     """
     found = _REPOSITORY_DIGEST.fullmatch(_SCHEME.sub("", image_id.strip()))
-    if found is None:
+    if found is None or _IMPORTED.fullmatch(found["name"]):
         return image.strip()
     asked = image.strip().partition("@")[0]
     tag = _TAG.search(asked)

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.inventory.annotations import CONTACT, KEYS, MAX_LIFETIME, OWNER, SCANS, SKIP, Wishes, wishes
+from orchestrator.inventory.annotations import (
+    CONTACT,
+    KEYS,
+    MAX_LIFETIME,
+    OWNER,
+    SCANS,
+    SKIP,
+    Wishes,
+    is_denied,
+    wishes,
+)
 
 KNOWN = ("general", "virus")
 
@@ -23,6 +33,11 @@ def test_the_nearest_wins_key_by_key():
 @pytest.mark.parametrize(("text", "skip"), [("true", True), ("Yes", True), ("1", True), ("", True), ("no", False)])
 def test_to_skip(text, skip):
     assert wishes(({SKIP: text},), KNOWN, "here").skip is skip
+
+
+@pytest.mark.parametrize(("text", "denied"), [("false", True), ("False", True), ("no", True), ("0", True), ("", False), ("true", False), ("batch", False)])  # fmt: skip # noqa: E501
+def test_a_label_that_says_no(text, denied):
+    assert is_denied(text) is denied
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ HEX = "b2" * 32
         ("local/tool:1", f"sha256:{HEX}", "local/tool:1"),
         ("local/tool:1", f"docker://sha256:{HEX}", "local/tool:1"),
         ("local/tool:1", "", "local/tool:1"),
+        ("local/tool:1", f"docker.io/library/import-2026-05-01@{DIGEST}", "local/tool:1"),
+        ("import-tool:1", f"docker.io/library/import-tool@{DIGEST}", f"docker.io/library/import-tool:1@{DIGEST}"),
         ("local/tool:1", "nonsense@", "local/tool:1"),
     ],
 )
