@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from semver import Version
 
 from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.images.cache import pull_location
-from orchestrator.images.interface import OverBudget, TooSlow, WrongBytes
+from orchestrator.images.interface import Denied, NotFound, OverBudget, TooSlow, WrongBytes
 from orchestrator.images.reference import Reference, is_repository, is_tag
 from orchestrator.images.registry import RegistryClient
 from orchestrator.inventory.interface import Context, Entry, SourceBrokenError, SourceUnavailableError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from orchestrator.images.allowance import Allowance
     from orchestrator.sections import RegistrySource, TargetSource
+
+_log = logging.getLogger(__name__)
 
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)v?(.+)")
 _SIGN = {"<": (-1,), "<=": (-1, 0), "==": (0,), "!=": (-1, 1), ">=": (0, 1), ">": (1,)}
@@ -95,6 +98,14 @@ def _images(section: RegistrySource, context: Context, client: RegistryClient) -
                 chosen = choose(tags, section)
         except _NO_LIST as failure:
             yield repository, f"its tags cannot be listed: {failure}"
+            continue
+        except (NotFound, Denied) as failure:
+            if repository in section.repositories:
+                raise
+            if isinstance(failure, Denied):
+                yield repository, f"its tags cannot be listed: {failure}"
+            else:  # what registries leave of a repository of which everything was deleted
+                _log.warning("%s: %s lists %s, but knows no tags of it", context.origin, section.host, repository)
             continue
         for tag in chosen:
             wrong = "" if is_tag(tag) else f"its registry lists {_short(tag)!r}, which is not a tag"

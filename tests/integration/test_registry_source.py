@@ -51,6 +51,23 @@ def test_a_repository_that_does_not_exist_is_told(filled: Registry):
         references(filled.url.removeprefix("http://"), repositories=["team-c/none"])
 
 
+def test_a_repository_of_the_catalogue_without_tags_or_access_keeps_no_other_from_being_read(
+    filled: Registry, make_proxy, caplog
+):
+    proxy = make_proxy(filled.url)
+    host = proxy.url.removeprefix("http://")
+    proxy.faults.add(Fault(path="/v2/team-a/shop/tags*", status=404, times=None))
+    proxy.faults.add(Fault(path="/v2/team-b/bank/tags*", status=403, times=None))
+    config = default_config(environment={}, targets=[{"registry": {"host": host, "repositories": ["*"], "newest": 1}}])
+    found = {entry.reference.removeprefix(f"{host}/"): entry.error for entry in collect(config)}
+    assert found.keys() == {"team-a/cart:2.0.0", "team-b/bank"}
+    assert "403" in found["team-b/bank"]
+    assert "team-a/shop" in caplog.text
+    for name in ("team-a/shop", "team-b/bank"):
+        with pytest.raises(SourceUnavailableError, match=name):
+            references(host, repositories=[name])
+
+
 def test_a_registry_wants_credentials(upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     upstream.push("private/one:1", IMAGE)
     host = upstream.host
