@@ -197,10 +197,14 @@ class _Lookup:
             self.passed_over[blob.digest] = str(error)
             return []
         except NotFound:
-            # BuildKit's cache is an index of layers. podman would look for a manifest there, as we did.
-            if not blob.media_type or blob.media_type in {*MANIFEST_TYPES, *INDEX_TYPES}:
+            # BuildKit's cache is an index of layers, and a list of referrers outlives what it lists. podman would look
+            # for a manifest there, as we did.
+            manifest = not blob.media_type or blob.media_type in {*MANIFEST_TYPES, *INDEX_TYPES}
+            if manifest and not entry.artifact_type:
                 raise
-            self.passed_over[blob.digest] = f"{self.origin(blob.digest)}: a blob of type {blob.media_type[:80]!r}"
+            what = f"an artifact that is gone, of type {entry.artifact_type[:80]!r}"
+            what = what if manifest else f"a blob of type {blob.media_type[:80]!r}"
+            self.passed_over[blob.digest] = f"{self.origin(blob.digest)}: {what}"
             return []
 
     def is_image(self, offer: _Offer) -> bool:

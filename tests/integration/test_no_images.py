@@ -153,6 +153,8 @@ def test_a_cache_of_buildkit_in_a_registry() -> None:
         "both": Index.build([GOOD], extra=layers),
         "hidden": Index.build([], extra=[bare(GOOD, mediaType=GZIP)]),
         "gone": Index.build([GOOD], extra=[bare(SIGNATURE)]),
+        "gone-signature": Index.build([GOOD], extra=[bare(SIGNATURE, artifactType="x/y")]),
+        "referrers": Index.build([], extra=[bare(SIGNATURE, artifactType="x/y")]),
     }
     known = {tag: index.manifest for tag, index in tags.items()} | GOOD.blobs | {GOOD.digest: GOOD.manifest}
 
@@ -164,7 +166,9 @@ def test_a_cache_of_buildkit_in_a_registry() -> None:
         location = f"{stranger.url}/app"
         with pytest.raises(NotAnImage, match="a blob of type"):
             resolve(location, "cache", [Platform()], client)
-        for tag in ("both", "hidden"):
+        with pytest.raises(NotAnImage, match="gone"):
+            resolve(location, "referrers", [Platform()], client)
+        for tag in ("both", "hidden", "gone-signature"):
             assert [each.manifest.digest for each in resolve(location, tag, [Platform()], client)] == [GOOD.digest]
         with pytest.raises(NotFound):  # nobody knows what it was
             resolve(location, "gone", [Platform()], client)
