@@ -53,8 +53,10 @@ def parse(text: str) -> Reference:
     Raises:
         InvalidReference: it is not one; the message says which part is wrong.
     """
-    if _IDENTIFIER.fullmatch(text):
+    if _IDENTIFIER.fullmatch(text.removeprefix("sha256:")):
         raise _invalid(text, "64 hexadecimal digits are an image's id, not its name")
+    if "://" in text:
+        raise _invalid(text, f"it is a URL; write host and repository only, without {text.partition('://')[0][:20]}://")
     name, at, digest = text.partition("@")
     if at and not DIGEST.fullmatch(digest):
         raise _invalid(text, "after the @ must stand sha256: with 64 or sha512: with 128 lower-case hexadecimal digits")

@@ -78,6 +78,7 @@ def test_only_a_name_without_digest_gets_the_default_tag() -> None:
         "host:port/app",
         "../etc/passwd",
         "0a" * 32,
+        "sha256:" + "0a" * 32,
         "x/" * 127 + "xyz",
         "käse",
     ],
@@ -129,3 +130,9 @@ def test_whatever_is_accepted_is_stable(text: str) -> None:
     except InvalidReference:
         return
     assert parse(str(reference)) == reference
+
+
+@pytest.mark.parametrize("text", ["docker://nginx:1", "https://hub.docker.com/_/nginx", "http://registry:5000/app"])
+def test_a_url_is_said_to_be_one(text: str) -> None:
+    with pytest.raises(InvalidReference, match="is a URL"):
+        parse(text)
