@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import yaml
 
 from orchestrator.errors import UsageError
+from orchestrator.kit.signatures import is_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -137,6 +138,8 @@ def decode_text(data: bytes, name: str, *, marked: bool = False) -> str:
         raise SourceError([Problem(name, 0, f"is larger than {MAX_BYTES // 1024**2} MiB; split it")])
     if kind := next((kind for mark, kind in _OTHER_FILES if data.startswith(mark)), ""):
         raise SourceError([Problem(name, 0, f"is {kind}, not text; save it as text in UTF-8")])
+    if is_page(data):
+        raise SourceError([Problem(name, 0, "is an HTML page, perhaps one to log in at; download the file itself")])
     mark = next((known for mark, known in _MARKS if data.startswith(mark)), "utf-8")
     if mark not in {"utf-8", "utf-8-sig"} and not marked:
         raise SourceError([Problem(name, 1, f"is {mark.upper()} text; save it as UTF-8")])
@@ -147,7 +150,7 @@ def decode_text(data: bytes, name: str, *, marked: bool = False) -> str:
         raise SourceError([Problem(name, line, _not_decoded(data, mark, error))]) from error
     if bad := _CONTROL.search(text):
         line = text.count("\n", 0, bad.start()) + 1
-        seems = " (UTF-16 without a byte order mark?)" if text.count("\0") > len(text) // 3 else ""
+        seems = " (UTF-16 without a byte order mark?)" if _seems_utf_16(data) else ""
         raise SourceError([Problem(name, line, f"control character {bad[0]!r}{seems}; save the file as UTF-8 text")])
     return text
 
@@ -156,12 +159,22 @@ def _not_decoded(data: bytes, encoding: str, error: UnicodeDecodeError) -> str:
     """What to do about a file that is not text in the encoding it should be in."""
     if encoding not in {"utf-8", "utf-8-sig"}:
         return f"is not whole {encoding.upper()} text, as its byte order mark says it is; save it as UTF-8"
+    if _seems_utf_16(data):
+        return "seems to be UTF-16 text without its byte order mark; save it as UTF-8"
     wrong = data[error.start : error.start + 1]
-    shown = wrong.decode("cp1252", "replace")
+    try:
+        shown = wrong.decode("cp1252")
+    except UnicodeDecodeError:
+        return f"is not UTF-8 text: byte 0x{wrong.hex()}; save it as UTF-8"
     return (
         f"is not UTF-8 text: byte 0x{wrong.hex()}, which is {shown!r} in Windows-1252 (Excel's plain CSV, not its 'CSV"
         " UTF-8'); save it as UTF-8"
     )
+
+
+def _seems_utf_16(data: bytes) -> bool:
+    """Whether every other byte, or nearly so, is zero, as it is where letters of English have two bytes each."""
+    return data.count(b"\0") > len(data) // 3
 
 
 def read_yaml(path: Path) -> Source:
