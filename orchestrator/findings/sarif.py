@@ -116,7 +116,7 @@ def _spot(run: Run, tool: str, said: Said, text: str, location: Location) -> tup
         return path, "", title(text)
     region = location.physical_location.region or Region()
     place = _place(tool, location, region)
-    if not region.start_line:
+    if (region.start_line or 0) < 1:
         return path, place, title(text)
     return path, place, title(text, f" (line {region.start_line})")
 
@@ -132,7 +132,7 @@ def _place(tool: str, location: Location, region: Region) -> str:
 
 def _suppressed(suppressions: Sequence[Suppression]) -> Suppressed | None:
     """Who suppressed a result, and why (3.27.23): it is where nobody rejected that, and nobody still has to decide."""
-    if any((each.status or "accepted").lower() != "accepted" for each in suppressions):
+    if any((each.status or each.state or "accepted").lower() != "accepted" for each in suppressions):
         return None
     for each in sorted(suppressions, key=lambda one: not one.justification):
         return by_scanner("a comment in the source" if each.kind == "inSource" else "its own list", each.justification)
@@ -147,9 +147,11 @@ def _short(rules: Rules, rule: Rule | None) -> str:
 
 
 def _score(result: Result, rule: Rule | None) -> object:
-    """GitHub's `security-severity`: a base score as text; some tools write a word."""
+    """GitHub's `security-severity`: a base score as text; some tools write a word. Without it the rule's CVSS score."""
     own = result.properties.security_severity if result.properties else None
-    return own if own is not None else rule.properties.security_severity if rule and rule.properties else None
+    if own is not None or rule is None or rule.properties is None:
+        return own
+    return rule.properties.security_severity if rule.properties.security_severity is not None else rule.properties.cvss
 
 
 def _severity(tool: str, rules: Rules, result: Result, rule: Rule | None, score: object) -> Severity:

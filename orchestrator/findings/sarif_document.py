@@ -36,7 +36,9 @@ class RuleProperties(_Part):
     cvss: Any = msgspec.field(name="cvssv3_baseScore", default=None)
     severity: Any = None
     issue_severity: Any = msgspec.field(name="issue_severity", default=None)
-    cvss_word: Any = msgspec.field(name="cvssV3_severity", default=None)
+    cvss3_word: Any = msgspec.field(name="cvssv3_baseSeverity", default=None)
+    other_cvss3_word: Any = msgspec.field(name="cvssV3_severity", default=None)
+    cvss2_word: Any = msgspec.field(name="cvssv2_severity", default=None)
 
 
 class Rule(_Part):
@@ -70,14 +72,15 @@ class Tool(_Part):
 
 
 class _ComponentReference(_Part):
-    index: int = -1
+    name: str | None = None
+    index: int | None = None
 
 
 class RuleReference(_Part):
     """A `reportingDescriptorReference` (3.52)."""
 
     id: str | None = None
-    index: int = -1
+    index: int | None = None
     tool_component: _ComponentReference | None = None
 
 
@@ -91,7 +94,7 @@ class ArtifactLocation(_Part):
 
     uri: str | None = None
     uri_base_id: str | None = None
-    index: int = -1
+    index: int | None = None
 
 
 class Invocation(_Part):
@@ -160,6 +163,8 @@ class Suppression(_Part):
 
     kind: str | None = None
     status: str | None = None
+    # Its name before SARIF 2.1.0 was final.
+    state: str | None = None
     justification: str | None = None
 
 
@@ -167,7 +172,7 @@ class Result(_Part):
     """One thing that the tool says (3.27)."""
 
     rule_id: str | None = None
-    rule_index: int = -1
+    rule_index: int | None = None
     rule: RuleReference | None = None
     kind: str | None = None
     level: str | None = None

@@ -24,6 +24,7 @@ class Rules:
     def __init__(self, run: Run) -> None:
         self._driver = run.tool.driver.rules or []
         self._extensions = [each.rules or [] for each in run.tool.extensions or ()]
+        self._named = {each.name: each.rules or [] for each in run.tool.extensions or ()}
         self._by_id: dict[str, Rule] = {}
         for rules in (self._driver, *self._extensions):
             for rule in rules:
@@ -39,16 +40,24 @@ class Rules:
     def of(self, result: Result) -> Rule | None:
         """The rule of a result; None when the run does not describe it."""
         reference = result.rule or RuleReference()
-        component = reference.tool_component.index if reference.tool_component else -1
-        rules = self._extensions[component] if 0 <= component < len(self._extensions) else self._driver
-        index = reference.index if reference.index >= 0 else result.rule_index
+        rules = self._of_component(reference)
+        indexes = [each for each in (reference.index, result.rule_index) if each is not None and each >= 0]
         wanted = result.rule_id or reference.id
-        if 0 <= index < len(rules) and (not wanted or _same_rule(wanted, rules[index].id)):
-            return rules[index]
+        if indexes and indexes[0] < len(rules) and (not wanted or _same_rule(wanted, rules[indexes[0]].id)):
+            return rules[indexes[0]]
         if not wanted:
             return None
         # `CA1000/1` is a sub-rule of `CA1000` (3.27.5).
         return self._by_id.get(wanted) or self._by_id.get(wanted.rpartition("/")[0])
+
+    def _of_component(self, reference: RuleReference) -> list[Rule]:
+        """The rules of the extension that a reference names, by index or by name (3.54); else those of the driver."""
+        component = reference.tool_component
+        if component is None:
+            return self._driver
+        if component.index is not None and 0 <= component.index < len(self._extensions):
+            return self._extensions[component.index]
+        return self._named.get(component.name or "", self._driver)
 
     def text(self, message: Message | None, rule: Rule | None) -> str:
         """The text of a message, its placeholders filled (3.11.5); empty when there is none."""
@@ -90,8 +99,9 @@ def path_of(run: Run, location: Location) -> str:
         named = (each.fully_qualified_name or each.name for each in location.logical_locations or ())
         return next((name for name in named if name), "")
     artifact = physical.artifact_location
-    if artifact.uri is None and run.artifacts and 0 <= artifact.index < len(run.artifacts):
-        artifact = run.artifacts[artifact.index].location or artifact
+    index = -1 if artifact.index is None else artifact.index
+    if artifact.uri is None and run.artifacts and 0 <= index < len(run.artifacts):
+        artifact = run.artifacts[index].location or artifact
     uri, bases = (artifact.uri or "").strip(), run.original_uri_base_ids or {}
     base = artifact.uri_base_id
     for _ in range(_MOST_BASES):
@@ -122,7 +132,11 @@ def _plain(uri: str) -> str:
     if uri.startswith("file:"):
         path = uri[5:]
         if path.startswith("//") and not path.startswith("///"):
-            path = "/" + path[2:].partition("/")[2]
+            host, divider, rest = path[2:].partition("/")
+            if not divider:
+                # `file://package.json`, as JFrog writes it: no host, but a relative path.
+                return unquote(host)
+            path = "/" + rest
         path = "/" + path.lstrip("/")
         return unquote(path[1:] if _DRIVE.match(path) else path)
     return uri if _SCHEME.match(uri) else unquote(uri.removeprefix("./"))

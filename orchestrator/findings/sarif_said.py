@@ -6,6 +6,7 @@ it, so only their beginnings are, and what is made of them is remembered.
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 import msgspec
 
@@ -46,6 +47,19 @@ class Said(msgspec.Struct, frozen=True):
     location: str | None = None
 
 
+def any_tool(rule_id: str) -> Said:
+    """CVE and GHSA ids are found in `CVE-2021-1-zlib` and in `BDSA-2020-1 (CVE-2020-11022)`."""
+    found = CVE.findall(rule_id)
+    own = found[0] if found and rule_id.startswith(found[0]) else rule_id
+    return Said(id=own, kind="", aliases=tuple(found))
+
+
+def of_purl(purl: str) -> tuple[str, str]:
+    """Name and version of a package URL."""
+    path, _, version = purl.partition("#")[0].partition("?")[0].rpartition("@")
+    return unquote((path or version).rpartition("/")[2]), unquote(version) if path else ""
+
+
 def named(word: object) -> Severity | None:
     """A word as a severity; None where it is not one, so that the next place is asked."""
     found = severity(word)
@@ -55,14 +69,14 @@ def named(word: object) -> Severity | None:
 def of_properties(result: ResultProperties | None, rule: RuleProperties | None) -> Severity | None:
     """The severity that the property bags name as a word, of the result before the rule.
 
-    Bandit and its kin write `issue_severity`, Terrascan, KICS and Dependency-Check `severity`, Black Duck
-    `securityRisk`; Docker Scout, gosec and Trivy have the word among the tags of the rule.
+    Bandit and its kin write `issue_severity`, Terrascan and KICS `severity`, Black Duck `securityRisk`,
+    Dependency-Check those of CVSS; Docker Scout, gosec and Trivy have the word among the tags of the rule.
     """
     words: list[object] = []
     if result is not None:
         words += [result.severity, result.issue_severity, result.security_risk, result.cvss3_word, result.cvss2_word]
     if rule is not None:
-        words += [rule.severity, rule.issue_severity, rule.cvss_word]
+        words += [rule.severity, rule.issue_severity, rule.cvss3_word, rule.other_cvss3_word, rule.cvss2_word]
     found = next((word for each in words if (word := named(each))), None)
     return found or (_of_tags(rule.tags) if rule is not None else None)
 

@@ -6,11 +6,22 @@ Docker Scout as lines `Key: value`, OSV-Scanner, Snyk and Clair in a sentence.
 
 import re
 from html import unescape
-from urllib.parse import unquote
 
 from orchestrator.findings.decoding import severity, severity_of
 from orchestrator.findings.sarif_document import Result, Rule
-from orchestrator.findings.sarif_said import CVE, MOST_OF_HELP, Said, first, lines, named, start, table
+from orchestrator.findings.sarif_jfrog import jfrog
+from orchestrator.findings.sarif_said import (
+    CVE,
+    MOST_OF_HELP,
+    Said,
+    any_tool,
+    first,
+    lines,
+    named,
+    of_purl,
+    start,
+    table,
+)
 from orchestrator.findings.sarif_snyk import snyk
 from orchestrator.findings.scores import score_of
 from orchestrator.model import Cvss, Severity
@@ -29,13 +40,7 @@ _TRIVY_KINDS = {
 _GRYPE_LEVELS = {"error": "high", "warning": "medium", "note": "low"}
 _CHECKOV_LEVELS = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "note": Severity.LOW, "none": Severity.NONE}
 _LONGEST_PURL = 2_000
-
-
-def any_tool(rule_id: str) -> Said:
-    """CVE and GHSA ids are found in `CVE-2021-1-zlib` and in `BDSA-2020-1 (CVE-2020-11022)`."""
-    found = CVE.findall(rule_id)
-    own = found[0] if found and rule_id.startswith(found[0]) else rule_id
-    return Said(id=own, kind="", aliases=tuple(found))
+_NO_FIX = frozenset({"none", "n/a", "null", "undefined", "unknown", "not fixed", "-"})
 
 
 def _trivy(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
@@ -138,7 +143,7 @@ def _docker_scout(rule_id: str, rule: Rule, message: str, _result: Result) -> Sa
     purl = said.get("Package", "")[:_LONGEST_PURL]
     if not purl.startswith("pkg:"):
         return general
-    path, _, version = purl.partition("?")[0].rpartition("@")
+    package, version = of_purl(purl)
     fix = said.get("Fixed version", "")
     return Said(
         id=general.id,
@@ -146,8 +151,8 @@ def _docker_scout(rule_id: str, rule: Rule, message: str, _result: Result) -> Sa
         severity=named(said.get("Severity")),
         aliases=general.aliases,
         title=start(rule.short_description),
-        package=unquote(path.rpartition("/")[2]),
-        version=unquote(version),
+        package=package,
+        version=version,
         purl=purl,
         fixed_version="" if fix.lower() == "not fixed" else fix,
     )
@@ -198,6 +203,30 @@ def _checkov(rule_id: str, rule: Rule, _message: str, result: Result) -> Said:
     )
 
 
+def described(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
+    """`Vulnerability CVE-…`, `Severity: …`, `Package: …`, `Version: …`, `Fix Version: …` in the help of a rule.
+
+    Others took Grype's form over: the scan action of Anchore, whose rules are named `ANCHOREVULN_CVE-…_deb_apt_1.4`,
+    and Sysdig; roxctl of StackRox writes `Component` and `Fixed Version`, and IMPORTANT as the level `none`.
+    """
+    text, general = start(rule.help, MOST_OF_HELP) or message, any_tool(rule_id)
+    said = lines(text)
+    own, package = said.get("Vulnerability") or first(text), said.get("Package") or said.get("Component")
+    if not own or not package or " " in own:
+        return general
+    fix = said.get("Fix Version") or said.get("Fixed Version") or ""
+    return Said(
+        id=own,
+        kind="vulnerability",
+        severity=named(said.get("Severity", "").partition("_")[0]),
+        aliases=tuple(CVE.findall(own)),
+        title=start(rule.short_description),
+        package=package,
+        version=said.get("Version") or said.get("Installed Version") or "",
+        fixed_version="" if fix.lower() in _NO_FIX else fix,
+    )
+
+
 def _govulncheck(rule_id: str, rule: Rule, _message: str, _result: Result) -> Said:
     """The other names of a vulnerability are the tags of its rule."""
     tags = rule.properties.tags if rule.properties and isinstance(rule.properties.tags, list) else []
@@ -217,6 +246,8 @@ READERS = {
     "clair": _clair,
     "clair v4": _clair,
     "govulncheck": _govulncheck,
+    "jfrog xray scanner": jfrog,
+    "jfrog xray": jfrog,
     "checkov": _checkov,
     "prisma cloud": _checkov,
     "bridgecrew": _checkov,

@@ -10,8 +10,8 @@ import msgspec
 
 from orchestrator.findings.decoding import severity
 from orchestrator.findings.sarif_document import Result, ResultProperties, Rule
-from orchestrator.findings.sarif_said import CVE, Said, of_properties, start
-from orchestrator.findings.sarif_scanners import READERS, any_tool
+from orchestrator.findings.sarif_said import CVE, Said, of_properties, of_purl, start
+from orchestrator.findings.sarif_scanners import READERS, described
 from orchestrator.findings.sarif_snyk import severity_of_texts
 from orchestrator.model import KINDS
 
@@ -19,15 +19,20 @@ from orchestrator.model import KINDS
 _KNOWN = (
     r"CVE-\d{4}-\d{4,}|GHSA(?:-[0-9a-z]{4}){3}|(?:GO|PYSEC|RUSTSEC|MAL|OSV|GSD|DSA|DLA|USN|ALAS2?|TEMP)-\d[\w-]*"
     r"|(?:RHSA|ELSA|ALSA|RLSA|SUSE-SU)-\d{4}:[\w-]+|ELSA-\d{4}-\d+|SNYK-[A-Z0-9]+-[A-Z0-9-]+|BDSA-\d{4}-\d+"
+    r"|PRISMA-\d{4}-\d+|XRAY-\d+"
 )
 _KNOWN_ID = re.compile(rf"(?:{_KNOWN})\Z")
 # Snyk's rules for infrastructure as code are named like its vulnerabilities.
 _CONFIGURATION = "SNYK-CC-"
 _KINDS_OF_TOOLS = {
     "vulnerability": ("grype", "osv-scanner", "dependency-check", "snyk open source", "snyk container", "govulncheck"),
-    "secret": ("gitleaks", "trufflehog", "detect-secrets", "ggshield"),
-    "misconfiguration": ("dockle", "hadolint", "checkov", "kics", "tfsec", "terrascan", "kube-linter", "snyk iac"),
-}
+    "secret": ("gitleaks", "trufflehog", "detect-secrets", "ggshield", "jfrog secrets scanner"),
+    "misconfiguration": (
+        "dockle", "hadolint", "checkov", "kics", "tfsec", "terrascan", "kube-linter", "snyk iac",
+        "jfrog terraform scanner", "prisma cloud (twistcli)",
+    ),
+}  # fmt: skip
+_LONGEST_PURL = 2_000
 _KIND_OF_TOOL = {tool: kind for kind, tools in _KINDS_OF_TOOLS.items() for tool in tools}
 
 
@@ -44,12 +49,29 @@ def understand(tool: str, rule_id: str, rule: Rule | None, message: str, result:
     rule, properties = rule or Rule(), result.properties
     if tool == "scanmatrix" and properties is not None and properties.kind in KINDS:
         return _our_own(rule_id, rule, properties)
-    reader = READERS.get(tool)
-    said = reader(rule_id, rule, message, result) if reader else any_tool(rule_id)
+    said = READERS.get(tool, described)(rule_id, rule, message, result)
     if said.severity is None:
-        named = severity_of_texts(start(rule.short_description)) if tool.startswith("snyk") else None
+        named = severity_of_texts(_rated(tool, rule))
         said = msgspec.structs.replace(said, severity=named or of_properties(properties, rule.properties))
-    return said if said.kind else msgspec.structs.replace(said, kind=_kind(tool, rule_id, said.id))
+    kind = said.kind or _kind(tool, rule_id, said.id)
+    if kind == "vulnerability" and not said.package and (purl := _purl(result)):
+        package, version = of_purl(purl)
+        said = msgspec.structs.replace(said, package=package, version=version, purl=purl)
+    return said if said.kind else msgspec.structs.replace(said, kind=kind)
+
+
+def _rated(tool: str, rule: Rule) -> str:
+    """The text of a rule in which some tools say `High severity`: Snyk, and the scan action of Prisma Cloud."""
+    if tool.startswith("snyk"):
+        return start(rule.short_description)
+    return start(rule.full_description) if tool == "prisma cloud (twistcli)" else ""
+
+
+def _purl(result: Result) -> str:
+    """The package URL among the logical locations, as Dependency-Check writes it; empty where there is none."""
+    places = [each for location in result.locations or () for each in location.logical_locations or ()]
+    names = [name for each in places for name in (each.fully_qualified_name, each.name) if name]
+    return next((name for name in names if name.startswith("pkg:") and len(name) <= _LONGEST_PURL), "")
 
 
 def _kind(tool: str, rule_id: str, own: str) -> str:

@@ -107,6 +107,8 @@ def test_what_is_gone_since_the_last_run_is_no_finding():
         ([{"kind": "external", "status": "rejected"}], None),
         ([{"kind": "external", "status": "accepted"}, {"kind": "external", "status": "rejected"}], None),
         ([{"kind": "external", "status": "odd"}], None),
+        ([{"kind": "external", "state": "rejected"}], None),
+        ([{"kind": "external", "state": None, "justification": "not reachable"}], "not reachable"),
         ([], None),
         (None, None),
     ],
@@ -166,6 +168,8 @@ BASES = {
         ({"uri": "file:///src/a.c", "uriBaseId": "SRC"}, "/src/a.c"),
         ({"uri": "file:////src/a.c"}, "/src/a.c"),
         ({"uri": "file://host/src/a.c"}, "/src/a.c"),
+        ({"uri": "file://package.json"}, "package.json"),
+        ({"uri": "a.c", "index": None}, "a.c"),
         ({"uri": "file:///C:/code/a.c"}, "C:/code/a.c"),
         ({"uri": "https://x.example/a%20b"}, "https://x.example/a%20b"),
         ({"index": 0}, "src/listed.c"),
@@ -200,6 +204,7 @@ def test_rules_by_index_id_and_extension():
         nameless | {"ruleIndex": 0},
         _result("B"),
         nameless | {"rule": {"index": 1, "toolComponent": {"index": 0}}},
+        nameless | {"ruleIndex": None, "rule": {"index": 1, "toolComponent": {"name": "pack", "index": None}}},
         nameless | {"rule": {"id": "B"}},
         _result("A/sub"),
         _result("A", ruleIndex=7),
@@ -209,6 +214,7 @@ def test_rules_by_index_id_and_extension():
     assert [(each.id, each.severity.value) for each in _parse(run).findings] == [
         ("A", "high"),
         ("A", "high"),
+        ("B", "info"),
         ("B", "info"),
         ("B", "info"),
         ("B", "info"),
@@ -421,8 +427,10 @@ def _at(region, *names, uri="main.tf"):
 
 def test_places_of_one_rule_in_one_file():
     regions = [_at({"startLine": 1, "endLine": 3}, "aws_s3_bucket.a"), _at({"startLine": 5, "startColumn": 2})]
+    regions.append(_at({"startLine": -1}))
     report = _parse(_run(*(_result("CKV_1", locations=[region]) for region in regions), driver="checkov"))
-    assert [each.place for each in report.findings] == ["aws_s3_bucket.a, line 1-3", "line 5, column 2"]
+    assert [each.place for each in report.findings] == ["aws_s3_bucket.a, line 1-3", "line 5, column 2", ""]
+    assert "line" not in report.findings[-1].title
     assert {each.location for each in report.findings} == {"main.tf"}
 
 

@@ -153,6 +153,7 @@ def test_names_of_govulncheck():
         ({}, {"severity": "low"}),
         ({}, {"securityRisk": "LOW"}),
         ({}, {"cvssv3_baseSeverity": "LOW"}),
+        ({"cvssv3_baseSeverity": "LOW", "cvssv2_severity": "MEDIUM"}, {}),
         ({"severity": "LOW"}, {}),
         ({"cvssV3_severity": "LOW"}, {}),
         ({"tags": ["security", "LOW"]}, {}),
@@ -211,3 +212,101 @@ def test_licenses_and_checks_of_checkov():
 )
 def test_tools_that_write_low_as_a_note(driver, severity):
     assert _one(driver, level="note").severity is severity
+
+
+GRYPES_FORM = (
+    "Vulnerability CVE-2019-3462\nSeverity: Critical\nPackage: apt\nCVSS Score: 8.1\nVersion: 1.4.8\n"
+    "Fix Version: 1.4.9\nType: dpkg\nLocation: pkgdb"
+)
+ROXCTLS_FORM = (
+    "Vulnerability:\tCVE-2019-3462\nLink:\tx\nSeverity:\tIMPORTANT\nComponent:\tapt\nVersion:\t1.4.8\n"
+    "Fixed Version:\t1.4.9"
+)
+
+
+@pytest.mark.parametrize(
+    ("driver", "rule_id", "help_text", "level", "severity"),
+    [
+        ("Anchore Container Vulnerability Report (T0)", "ANCHOREVULN_CVE-2019-3462_dpkg_apt-1.4.8", GRYPES_FORM,
+         "warning", Severity.CRITICAL),
+        ("grype", "ANCHOREVULN_debian:9_CVE-2019-3462_deb_apt_1.4.8", GRYPES_FORM, "note", Severity.CRITICAL),
+        ("sysdig-cli-scanner", "CVE-2019-3462", GRYPES_FORM, "error", Severity.CRITICAL),
+        # StackRox knows no level for IMPORTANT, and writes `none`.
+        ("roxctl", "CVE-2019-3462_apt_1.4.8", ROXCTLS_FORM, "none", Severity.HIGH),
+        ("roxctl", "CVE-2019-3462_apt_1.4.8",
+         ROXCTLS_FORM.replace("IMPORTANT", "LOW_VULNERABILITY_SEVERITY"), "none", Severity.LOW),
+    ],
+)  # fmt: skip
+def test_the_help_describes_vulnerability_and_package(driver, rule_id, help_text, level, severity):
+    finding = _one(driver, {"id": rule_id, "help": {"text": help_text}}, level=level)
+    assert (finding.id, finding.kind, finding.severity) == ("CVE-2019-3462", "vulnerability", severity)
+    assert (finding.package, finding.version, finding.fixed_version) == ("apt", "1.4.8", "1.4.9")
+
+
+def test_a_help_that_says_that_nothing_is_fixed_or_describes_no_package():
+    unfixed = GRYPES_FORM.replace("1.4.9", "None")
+    assert not _one("sysdig-cli-scanner", {"id": "CVE-2019-3462", "help": {"text": unfixed}}).fixed_version
+    text = "Vulnerability in templates: see below\nPackage: anything"
+    assert (_one("some tool", {"help": {"text": text}}).id, _one("some tool", {"help": {"text": text}}).package) == (
+        "R1",
+        "",
+    )
+
+
+def _jfrog(short, rule_id="X", **result):
+    table = (
+        "| Severity Score | Direct Dependencies | Fixed Versions     |\n| :---: | :---: | :---: |\n| 7.5 | `a 1` | {} |"
+    )
+    helped = {"text": "ansi-regex is slow", "markdown": table.format("[3.0.1], [4.1.1]   ")}
+    rule = {"id": rule_id, "shortDescription": {"text": short}, "help": helped}
+    return _one("JFrog Xray Scanner", rule | {"properties": {"security-severity": "7.5"}}, **result)
+
+
+def test_jfrog_names_package_version_and_fix():
+    finding = _jfrog("[CVE-2021-3807] @scope/ansi-regex 3.0.0", "CVE-2021-3807_@scope/ansi-regex_3.0.0")
+    assert (finding.id, finding.kind, finding.severity) == ("CVE-2021-3807", "vulnerability", Severity.HIGH)
+    assert (finding.package, finding.version) == ("@scope/ansi-regex", "3.0.0")
+    assert finding.fixed_version == "3.0.1, 4.1.1"
+
+
+@pytest.mark.parametrize(("said", "fixed"), [("[3.0.1]", "3.0.1"), ("No fix available", "")])
+def test_the_fix_of_jfrog_is_a_property_of_the_result(said, fixed):
+    assert _jfrog("[CVE-2021-3807] a 1", properties={"fixedVersion": said}).fixed_version == fixed
+
+
+@pytest.mark.parametrize(
+    ("short", "own", "kind", "aliases"),
+    [
+        ("[XRAY-264729] log4j:log4j 1.2.17 (my watch)", "XRAY-264729", "vulnerability", ()),
+        ("[CVE-2022-1111_CVE-2022-2222] a 1", "CVE-2022-1111", "vulnerability", ("CVE-2022-2222",)),
+        ("Security Violation [CVE-2022-1111] a 1", "CVE-2022-1111", "vulnerability", ()),
+        ("License violation [GPL-3.0] in readline 1.0", "GPL-3.0", "license", ()),
+    ],
+)
+def test_what_jfrog_finds(short, own, kind, aliases):
+    finding = _jfrog(short, "any")
+    assert (finding.id, finding.kind, finding.aliases) == (own, kind, aliases)
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "kind"),
+    [("CVE-2021-44228", "vulnerability"), ("PRISMA-2021-0001", "vulnerability"), ("41", "misconfiguration")],
+)
+def test_the_scan_action_of_prisma_cloud_writes_high_as_a_warning(rule_id, kind):
+    rule = {"id": rule_id, "fullDescription": {"text": f"High severity {rule_id} found in openssl version 1.1.1d"}}
+    finding = _one("Prisma Cloud (twistcli)", rule, level="warning")
+    assert (finding.id, finding.kind, finding.severity) == (rule_id, kind, Severity.HIGH)
+
+
+def test_a_package_url_among_the_logical_locations():
+    named = "pkg:maven/com.fasterxml.jackson.core/jackson-databind@2.9.10"
+    location = {"physicalLocation": {"artifactLocation": {"uri": "file:///app/x.jar"}}}
+    finding = _one(
+        "dependency-check",
+        {"id": "CVE-2020-36518", "properties": {"cvssv3_baseScore": 9.8}},
+        level="warning",
+        locations=[location | {"logicalLocations": [{"fullyQualifiedName": named}]}],
+    )
+    assert (finding.package, finding.version, finding.purl) == ("jackson-databind", "2.9.10", named)
+    # The level is a warning whatever the score.
+    assert (finding.severity, finding.location) == (Severity.CRITICAL, "/app/x.jar")
