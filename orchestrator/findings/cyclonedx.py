@@ -36,8 +36,10 @@ kinds: tuple[str, ...] = ("vulnerability",)
 
 _METHODS = {"CVSSv2": "2.0", "CVSSv3": "3.0", "CVSSv31": "3.1", "CVSSv4": "4.0"}
 _PATH_PROPERTIES = ("syft:location:0:path", "aquasecurity:trivy:FilePath", "SrcFile")
-_UPGRADE = re.compile(r"[Uu]pgrade (?:(?P<package>\S+) )?to (?:version )?(?P<version>[^;\s][^;]*)")
+_UPGRADE = re.compile(r"(?:[Uu]pgrade|[Uu]pdate) (?:(?P<package>\S+) )?to (?:version )?(?P<version>[^;\s]*\d[^;]*)")
 
+# Amazon Inspector; the component's reference stands behind it.
+_FIX_PROPERTY = "amazon:inspector:sbom_scanner:fixed_version:"
 _OR_LATER = re.compile(r",? (?:or|and) (?:higher|later|above|newer)\b.*")
 
 
@@ -97,6 +99,7 @@ class _Vulnerability(_Part):
     affects: list[Affect] | None = None
     analysis: Any = None
     rejected: Any = None
+    properties: list[_Property] | None = None
 
 
 class _Metadata(_Part):
@@ -268,7 +271,9 @@ def _affected(common: Finding, each: _Vulnerability, affect: Affect, installed: 
     """The finding of one component; a component without a version is in the first that is listed as affected."""
     name, version = installed.name, installed.version
     listed = (v.version for v in affect.versions or () if v.version and word_of(v.status) in {"", "affected"})
-    fixed = ", ".join(fixes(affect, installed)) or _upgrade(each.recommendation, name) or common.fixed_version
+    wanted = f"{_FIX_PROPERTY}{affect.ref}"
+    named = ", ".join(str(one.value) for one in each.properties or () if one.name == wanted and one.value)
+    fixed = ", ".join(fixes(affect, installed)) or named or _upgrade(each.recommendation, name) or common.fixed_version
     return msgspec.structs.replace(
         common,
         package=name if type_in(installed.purl) in CALLED_BY_LAST else grouped(installed.group, name),
@@ -333,13 +338,19 @@ def _rated(rating: _Rating) -> Cvss | None:
 
 
 def _severity(each: _Vulnerability, cvss: Cvss | None) -> Severity:
-    """As the vulnerability's own source rates it, else the highest given, else that of its score."""
+    """As the vulnerability's own source rates it, else the highest given, else that of its score.
+
+    A score without a method is one of CVSS, of no known version.
+    """
     rated = [(severity(rating.severity), _same_source(each, rating)) for rating in each.ratings or ()]
     own = [word for word, same in rated if same and word is not Severity.UNKNOWN]
     if own:
         return own[0]
     worst = max((word for word, _ in rated), key=lambda word: word.rank, default=Severity.UNKNOWN)
-    return severity_of(cvss) if worst is Severity.UNKNOWN else worst
+    if worst is not Severity.UNKNOWN or cvss is not None:
+        return severity_of(cvss) if worst is Severity.UNKNOWN else worst
+    scores = [score for rating in each.ratings or () if not rating.method and (score := score_of(rating.score))]
+    return severity_of(Cvss(score=max(scores))) if scores else Severity.UNKNOWN
 
 
 def _same_source(each: _Vulnerability, rating: _Rating) -> bool:

@@ -153,6 +153,15 @@ class _Document(_Part):
     misconfigurations: list[_Resource] | None = None
 
 
+class _Compliance(_Part):
+    """What `trivy --compliance` writes: checks of a benchmark, each with its results, or their numbers alone."""
+
+    id: str = msgspec.field(name="ID")
+    title: str
+    results: msgspec.Raw | None = None
+    summary_controls: msgspec.Raw | None = None
+
+
 _EITHER = cast("type[_Document | list[_Result]]", _Document | list[_Result])
 
 
@@ -164,7 +173,26 @@ def parse(data: bytes) -> Report:
     """
     if (report := trivy_operator.parse(data)) is not None:
         return report
-    document = decode_json(data, _EITHER, what="a Trivy report")
+    try:
+        return _of_trivy(decode_json(data, _EITHER, what="a Trivy report"))
+    except ReportError as error:
+        if _is_compliance(data):
+            raise ReportError(
+                "the report is a compliance report of Trivy, which says how many checks of a benchmark failed; give it"
+                " the report of the same scan without `--compliance`"
+            ) from error
+        raise
+
+
+def _is_compliance(data: bytes) -> bool:
+    try:
+        found = msgspec.json.decode(data, type=_Compliance)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return found.results is not None or found.summary_controls is not None
+
+
+def _of_trivy(document: _Document | list[_Result]) -> Report:
     if isinstance(document, list):
         if not document:
             raise ReportError("the report is an empty list: it names nothing that Trivy looked at")

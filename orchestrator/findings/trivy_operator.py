@@ -5,8 +5,10 @@
      "report": {"artifact": {"repository": "library/nginx", "tag": "1.25"}, "registry": {"server": "index.docker.io"},
                 "vulnerabilities": [{"vulnerabilityID": "CVE-…", "resource": "curl", …}]}}
 
-One of them, a list (`kind: List`, or a JSON array), or lists by the name of the resource. Format:
-`pkg/apis/aquasecurity/v1alpha1` of github.com/aquasecurity/trivy-operator.
+One of them, a list (`kind: List`, `VulnerabilityReportList`, or a JSON array), or lists by the name of the resource.
+Format: `pkg/apis/aquasecurity/v1alpha1` of github.com/aquasecurity/trivy-operator. Those of Starboard, which the
+operator was before, differ in their labels, and the checks of its first versions stand apart for the pod and for each
+container.
 """
 
 from collections.abc import Iterator
@@ -18,13 +20,15 @@ from orchestrator.findings.decoding import check_json, decode_json, numbered, se
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.scores import score_of
 from orchestrator.findings.trivy_targets import in_workload, path_of, workload
-from orchestrator.model import Cvss, Finding
+from orchestrator.model import Cvss, Finding, Severity
 from orchestrator.model.places import spell_place
 
 _GROUP = "aquasecurity.github.io"
-_LABELS = "trivy-operator."
+_LABELS = ("trivy-operator.", "starboard.")
 #: Kinds that hold checks, with and without `Cluster` before them.
 _CHECKS = frozenset({"ConfigAuditReport", "RbacAssessmentReport", "InfraAssessmentReport"})
+# Severities of Polaris, which made the first checks of Starboard.
+_STARBOARD = {"danger": Severity.HIGH, "warning": Severity.MEDIUM}
 _READ = _CHECKS | {"VulnerabilityReport", "ExposedSecretReport"}
 #: Inventories, and summaries of what the other kinds hold in full.
 _NOT_READ = frozenset({"SbomReport", "ComplianceReport"})
@@ -71,7 +75,9 @@ class _Vulnerability(_Part):
 
 class _Check(_Part):
     check_id: str | None = msgspec.field(name="checkID", default=None)
+    id: str | None = None
     title: str | None = None
+    message: str | None = None
     severity: str | None = None
     messages: list[str] | None = None
     success: bool = False
@@ -90,6 +96,8 @@ class _Content(_Part):
     scanner: _Scanner | None = None
     vulnerabilities: list[_Vulnerability] | None = None
     checks: list[_Check] | None = None
+    pod_checks: list[_Check] | None = None
+    container_checks: dict[str, list[_Check]] | None = None
     secrets: list[_Secret] | None = None
 
 
@@ -152,27 +160,45 @@ def _parts(data: bytes) -> list[_Resource]:
             lists = [value for key, value in named.items() if key.endswith(f".{_GROUP}")]
             kind.items = [each for part in lists for each in decode_json(bytes(part), list[msgspec.Raw], what=what)]
         items = kind.items
+        if kind.api_version.startswith(f"{_GROUP}/"):
+            return _of_list(kind, items, what)
     kinds = [decode_json(bytes(each), _Kind, what=what) if bytes(each)[:1] == b"{" else None for each in items]
     if not any(each is not None and each.api_version.startswith(f"{_GROUP}/") for each in kinds):
         return []
     return [decode_json(bytes(each), _Resource, what=what) for each in items]
 
 
+def _of_list(of: _Kind, items: list[msgspec.Raw], what: str) -> list[_Resource]:
+    """The resources of a `VulnerabilityReportList`, which need not say their kind themselves."""
+    if not items:
+        raise ReportError(f"the report is a {of.kind} of the Trivy operator with nothing in it; it proves no scan")
+    parts = [decode_json(bytes(each), _Resource, what=what) for each in items]
+    for part in parts:
+        part.kind = part.kind or of.kind.removesuffix("List")
+    return parts
+
+
 def _findings(part: _Resource) -> Iterator[Finding]:
     content, metadata = part.report, part.metadata or _Metadata()
     if content is None:
         raise ReportError(f"the {part.kind} {metadata.name or ''} of the Trivy operator has no `report`")
-    # A name that is too long for a label is an annotation.
-    labels = {**(metadata.annotations or {}), **(metadata.labels or {})}
+    parts = (content.vulnerabilities, content.checks, content.secrets, content.pod_checks, content.container_checks)
+    if all(each is None for each in parts):
+        raise ReportError(f"the {part.kind} {metadata.name or ''} of the Trivy operator lists nothing; it is not whole")
+    labels = _labels(metadata)
     owner = workload(
-        labels.get(f"{_LABELS}resource.namespace") or metadata.namespace,
-        labels.get(f"{_LABELS}resource.kind"),
-        labels.get(f"{_LABELS}resource.name") or metadata.name,
-        labels.get(f"{_LABELS}container.name"),
+        labels.get("resource.namespace") or metadata.namespace,
+        labels.get("resource.kind"),
+        labels.get("resource.name") or metadata.name,
+        labels.get("container.name"),
     )
     image = _image(content)
     found = [_vulnerability(each) for each in content.vulnerabilities or ()]
-    pinned = [finding for each in content.checks or () if not each.success for finding in _check(each)]
+    checks = [*(content.checks or ()), *(content.pod_checks or ())]
+    pinned = [finding for each in checks if not each.success for finding in _check(each)]
+    for container, some in (content.container_checks or {}).items():
+        found_in = [finding for each in some if not each.success for finding in _check(each)]
+        pinned += [msgspec.structs.replace(each, place=f"{container}: {each.place}".strip(": ")) for each in found_in]
     pinned += [
         Finding(
             id=each.rule_id,
@@ -185,6 +211,12 @@ def _findings(part: _Resource) -> Iterator[Finding]:
     ]
     for finding in [*found, *numbered(pinned)]:
         yield in_workload(finding, owner, image)
+
+
+def _labels(metadata: _Metadata) -> dict[str, str]:
+    """What the operator says of the resource, without the prefix; a name too long for a label is an annotation."""
+    said = {**(metadata.annotations or {}), **(metadata.labels or {})}
+    return {key[len(prefix) :]: said[key] for prefix in _LABELS for key in said if key.startswith(prefix)}
 
 
 def _image(content: _Content) -> str:
@@ -215,10 +247,10 @@ def _vulnerability(each: _Vulnerability) -> Finding:
 def _check(each: _Check) -> list[Finding]:
     """One finding for each message: each is about another container, or another part of the resource."""
     common = Finding(
-        id=each.check_id or each.title or "",
+        id=each.check_id or each.id or each.title or "",
         kind="misconfiguration",
-        severity=severity(each.severity),
-        title=title(each.title),
+        severity=_STARBOARD.get(each.severity or "") or severity(each.severity),
+        title=title(each.title or each.message),
     )
-    messages = each.messages or [""]
+    messages = each.messages or [each.message or ""]
     return [msgspec.structs.replace(common, place=spell_place(message)) for message in messages]

@@ -84,6 +84,8 @@ def test_a_vulnerability_of_nothing_in_particular_is_a_finding_too():
         ([{"score": "7.5", "method": "CVSSv3"}], Severity.HIGH, Cvss(score=7.5, version="3.0")),
         ([{"score": 10, "method": "CVSSv2"}], Severity.HIGH, Cvss(score=10.0, version="2.0")),
         ([{"score": 3, "method": "OWASP"}], Severity.UNKNOWN, None),
+        ([{"score": 5.5}, {"score": "9.8"}, {"score": 9.9, "method": "OWASP"}], Severity.CRITICAL, None),
+        ([{"score": 9.8}, {"score": 5.5, "method": "CVSSv31"}], Severity.MEDIUM, Cvss(score=5.5, version="3.1")),
         (
             [{"method": "CVSSv31", "vector": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"}],
             Severity.HIGH,
@@ -120,7 +122,11 @@ def test_equivalent_vulnerabilities_are_aliases():
         ({"recommendation": "Upgrade a to version 1; Upgrade log4j-core to version 2.15.0, 2.3.1"}, "2.15.0, 2.3.1"),
         ({"recommendation": "Upgrade to 2.15.0."}, "2.15.0"),
         ({"recommendation": "Upgrade a:log4j-core to version 2.3.1, 2.15.0 or higher."}, "2.3.1, 2.15.0"),
+        ({"recommendation": "Update to version 2.15.0 or later."}, "2.15.0"),
         ({"recommendation": "Do not use it"}, ""),
+        ({"recommendation": "Upgrade to the latest version"}, ""),
+        ({"properties": [{"name": "amazon:inspector:sbom_scanner:fixed_version:ref-1", "value": "2.15.0"}]}, "2.15.0"),
+        ({"properties": [{"name": "amazon:inspector:sbom_scanner:fixed_version:ref-2", "value": "2.15.0"}]}, ""),
         (
             {
                 "affects": [

@@ -310,3 +310,15 @@ def test_the_configuration_of_an_image_is_no_file():
         assert finding.location == ""
         (finding,) = _parse(result, ArtifactName=image, ArtifactType="filesystem").findings
         assert finding.location == image
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"Results": [{"ID": "4.1", "Name": "a user", "Severity": "HIGH", "Results": []}]},
+        {"SchemaVersion": 2, "SummaryControls": [{"ID": "4.1", "Name": "a user", "TotalFail": 1}]},
+    ],
+)
+def test_a_compliance_report_is_said_to_be_one(more):
+    with pytest.raises(ReportError, match="--compliance"):
+        trivy.parse(json.dumps({"ID": "docker-cis-1.6.0", "Title": "CIS"} | more).encode())

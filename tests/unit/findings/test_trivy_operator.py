@@ -122,3 +122,40 @@ def test_a_report_of_trivy_that_only_mentions_the_operator():
     document = {"SchemaVersion": 2, "ArtifactName": "a", "Results": [{"Target": "a", "Vulnerabilities": [text]}]}
     assert len(_parse(document).findings) == 1
     assert len(_parse(document["Results"]).findings) == 1
+
+
+def test_a_list_of_one_kind_whose_items_do_not_say_it():
+    one = _resource(vulnerabilities=[VULNERABILITY])
+    items = [{key: one[key] for key in ("metadata", "report")}]
+    of = {"apiVersion": VERSION, "kind": "VulnerabilityReportList", "metadata": {}}
+    (finding,) = _parse(of | {"items": items}).findings
+    assert (finding.id, finding.location) == ("CVE-2023-1", "shop/ReplicaSet/web/main")
+    with pytest.raises(ReportError, match="proves no scan"):
+        _parse(of | {"items": []})
+
+
+@pytest.mark.parametrize("kind", ["VulnerabilityReport", "ConfigAuditReport", "ExposedSecretReport"])
+def test_a_report_without_its_list_proves_nothing(kind):
+    with pytest.raises(ReportError, match="lists nothing"):
+        _parse(_resource(kind))
+
+
+def test_starboard_which_the_operator_was_before():
+    one = _resource(vulnerabilities=[VULNERABILITY])
+    labels = {key.replace("trivy-operator", "starboard"): value for key, value in one["metadata"]["labels"].items()}
+    (finding,) = _parse(one | {"metadata": {"name": "x", "labels": labels}}).findings
+    assert finding.location == "shop/ReplicaSet/web/main"
+
+
+def test_checks_of_the_first_versions_of_starboard():
+    failed = {"id": "hostIPCSet", "message": "Host IPC", "success": False, "severity": "danger"}
+    passed = failed | {"success": True}
+    limits = {"id": "cpuLimits", "message": "CPU", "success": False, "severity": "warning"}
+    found = _parse(
+        _resource("ConfigAuditReport", podChecks=[failed, passed], containerChecks={"web": [limits], "db": [limits]})
+    ).findings
+    assert [(each.id, each.severity.value, each.place.rpartition(", ")[2]) for each in found] == [
+        ("hostIPCSet", "high", "Host IPC"),
+        ("cpuLimits", "medium", "web: CPU"),
+        ("cpuLimits", "medium", "db: CPU"),
+    ]
