@@ -158,8 +158,8 @@ class _Compliance(_Part):
 
     id: str = msgspec.field(name="ID")
     title: str
-    results: msgspec.Raw | None = None
-    summary_controls: msgspec.Raw | None = None
+    results: list[msgspec.Raw] | None = None
+    summary_controls: list[msgspec.Raw] | None = None
 
 
 _EITHER = cast("type[_Document | list[_Result]]", _Document | list[_Result])
