@@ -51,7 +51,7 @@ def parse(data: bytes) -> Report:
     """
     # A file of an earlier version differs in its shape, so its version is looked at first.
     version = decode_json(data, Version, what="a SARIF file").version
-    if not version.startswith("2.1."):
+    if version != "2.1" and not version.startswith("2.1."):
         raise ReportError(
             f"the report is SARIF {version[:20]!r}; only 2.1 is read: make the tool write 2.1.0, or convert the"
             " file with `sarif transform` of Microsoft's SARIF Multitool"

@@ -56,7 +56,9 @@ def understand(tool: str, rule_id: str, rule: Rule | None, message: str, result:
     kind = said.kind or _kind(tool, rule_id, said.id)
     if kind == "vulnerability" and not said.package and (purl := _purl(result)):
         package, version = of_purl(purl)
-        said = msgspec.structs.replace(said, package=package, version=version, purl=purl)
+        # Without a file the location would be the package URL.
+        path = None if any(each.physical_location for each in result.locations or ()) else ""
+        said = msgspec.structs.replace(said, package=package, version=version, purl=purl, location=path)
     return said if said.kind else msgspec.structs.replace(said, kind=kind)
 
 
@@ -68,10 +70,11 @@ def _rated(tool: str, rule: Rule) -> str:
 
 
 def _purl(result: Result) -> str:
-    """The package URL among the logical locations, as Dependency-Check writes it; empty where there is none."""
+    """The one package URL among the logical locations, as Dependency-Check writes it; empty where there are several."""
     places = [each for location in result.locations or () for each in location.logical_locations or ()]
     names = [name for each in places for name in (each.fully_qualified_name, each.name) if name]
-    return next((name for name in names if name.startswith("pkg:") and len(name) <= _LONGEST_PURL), "")
+    found = {name for name in names if name.startswith("pkg:") and len(name) <= _LONGEST_PURL}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _kind(tool: str, rule_id: str, own: str) -> str:

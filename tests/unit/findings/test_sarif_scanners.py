@@ -310,3 +310,13 @@ def test_a_package_url_among_the_logical_locations():
     assert (finding.package, finding.version, finding.purl) == ("jackson-databind", "2.9.10", named)
     # The level is a warning whatever the score.
     assert (finding.severity, finding.location) == (Severity.CRITICAL, "/app/x.jar")
+
+
+def test_package_urls_that_are_all_there_is_to_say_where():
+    places = [{"logicalLocations": [{"fullyQualifiedName": f"pkg:npm/{name}@1"}]} for name in "ab"]
+    one = _one("some tool", {"id": "CVE-2020-36518"}, locations=places[:1])
+    assert (one.package, one.version, one.location) == ("a", "1", "")
+    run = {"tool": {"driver": {"name": "x"}}, "results": [{"ruleId": "CVE-2020-36518", "locations": places}]}
+    found = sarif.parse(json.dumps({"version": "2.1", "runs": [run]}).encode()).findings
+    # Which of them it is about stays in the location, and none is said to be in the other's.
+    assert [(each.package, each.location) for each in found] == [("", "pkg:npm/a@1"), ("", "pkg:npm/b@1")]
