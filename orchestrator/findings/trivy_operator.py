@@ -163,9 +163,9 @@ def _parts(data: bytes) -> list[_Resource]:
         if kind.api_version.startswith(f"{_GROUP}/"):
             return _of_list(kind, items, what)
     kinds = [decode_json(bytes(each), _Kind, what=what) if bytes(each)[:1] == b"{" else None for each in items]
-    if not any(each is not None and each.api_version.startswith(f"{_GROUP}/") for each in kinds):
-        return []
-    return [decode_json(bytes(each), _Resource, what=what) for each in items]
+    # What else `kubectl get` was asked for (Deployments) is passed over.
+    ours = [kind is not None and kind.api_version.startswith(f"{_GROUP}/") for kind in kinds]
+    return [decode_json(bytes(each), _Resource, what=what) for each, own in zip(items, ours, strict=True) if own]
 
 
 def _of_list(of: _Kind, items: list[msgspec.Raw], what: str) -> list[_Resource]:

@@ -159,3 +159,9 @@ def test_checks_of_the_first_versions_of_starboard():
         ("cpuLimits", "medium", "web: CPU"),
         ("cpuLimits", "medium", "db: CPU"),
     ]
+
+
+def test_other_resources_of_the_cluster_are_passed_over():
+    other = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {}}
+    listed = {"apiVersion": "v1", "kind": "List", "items": [other, _resource(vulnerabilities=[VULNERABILITY])]}
+    assert [each.id for each in _parse(listed).findings] == ["CVE-2023-1"]
