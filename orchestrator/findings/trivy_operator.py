@@ -163,9 +163,12 @@ def _parts(data: bytes) -> list[_Resource]:
         if kind.api_version.startswith(f"{_GROUP}/"):
             return _of_list(kind, items, what)
     kinds = [decode_json(bytes(each), _Kind, what=what) if bytes(each)[:1] == b"{" else None for each in items]
-    # What else `kubectl get` was asked for (Deployments) is passed over.
-    ours = [kind is not None and kind.api_version.startswith(f"{_GROUP}/") for kind in kinds]
-    return [decode_json(bytes(each), _Resource, what=what) for each, own in zip(items, ours, strict=True) if own]
+    # What else `kubectl get` was asked for (Deployments) is passed over; what names no group is damaged.
+    groups = [kind.api_version.partition("/")[0] if kind is not None else "" for kind in kinds]
+    if _GROUP not in groups:
+        return []
+    wanted = [each for each, group in zip(items, groups, strict=True) if group in {_GROUP, ""}]
+    return [decode_json(bytes(each), _Resource, what=what) for each in wanted]
 
 
 def _of_list(of: _Kind, items: list[msgspec.Raw], what: str) -> list[_Resource]:

@@ -110,7 +110,8 @@ def test_kinds_that_are_not_read_are_named(kind):
 def test_a_resource_that_is_not_whole():
     for document in (
         {"apiVersion": VERSION, "kind": "VulnerabilityReport", "metadata": {}},
-        [_resource(vulnerabilities=[]), {"apiVersion": "v1", "kind": "Pod"}],
+        [_resource(vulnerabilities=[]), {"kind": "VulnerabilityReport"}],
+        [_resource(vulnerabilities=[]), 5],
         _resource(vulnerabilities=[{"resource": "curl"}]),
     ):
         with pytest.raises(ReportError):
@@ -163,5 +164,6 @@ def test_checks_of_the_first_versions_of_starboard():
 
 def test_other_resources_of_the_cluster_are_passed_over():
     other = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {}}
-    listed = {"apiVersion": "v1", "kind": "List", "items": [other, _resource(vulnerabilities=[VULNERABILITY])]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-1"}}
+    listed = {"apiVersion": "v1", "kind": "List", "items": [other, pod, _resource(vulnerabilities=[VULNERABILITY])]}
     assert [each.id for each in _parse(listed).findings] == ["CVE-2023-1"]
