@@ -89,9 +89,9 @@ class _Vulnerability(_Part):
 
 
 class _Analysis(_Part):
-    """What OSV-Scanner found out about one vulnerability; left out is what is not so."""
+    """What OSV-Scanner found out about one vulnerability; it always writes both, and nothing is hidden unsaid."""
 
-    called: bool = False
+    called: bool = True
     unimportant: bool = False
 
 

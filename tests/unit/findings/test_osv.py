@@ -52,6 +52,8 @@ def test_one_finding_per_group():
         ({"GHSA-a": {"called": False}, "GHSA-b": {"called": False}}, True),
         ({"GHSA-a": {"called": True, "unimportant": True}}, True),
         ({"GHSA-a": {"called": True}}, False),
+        ({"GHSA-a": {"unimportant": False}}, False),
+        ({"GHSA-a": {"unimportant": True}}, True),
         ({"GHSA-a": {"called": False}, "GHSA-b": {"called": True}}, False),
         ({}, False),
         (None, False),
