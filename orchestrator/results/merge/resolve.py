@@ -46,11 +46,11 @@ def resolve(packages: Sequence[Package]) -> dict[Place, Place]:
     Returns:
         The better place by the place; packages that are best described as they are do not occur.
     """
-    ranks: list[dict[Place, Package]] = [{}, {}, {}]
+    ranks: list[dict[Place, Package]] = [{}, {}, {}, {}]
     with_epoch: list[Package] = []
     for package in packages:
-        ranks[2 if not package.version else int(package.vague)].setdefault((package.key, package.version), package)
-        if ":" in package.version:
+        ranks[_rank(package)].setdefault((package.key, package.version), package)
+        if ":" in package.version and not package.vague:
             with_epoch.append(package)
     wanted = {name for rank in ranks[1:] for package in rank.values() for name in (package.key, *package.names)}
     wanted.update(package.key for package in with_epoch)
@@ -69,6 +69,13 @@ def resolve(packages: Sequence[Package]) -> dict[Place, Place]:
         for package in unmoved:
             index.add(package)
     return better
+
+
+def _rank(package: Package) -> int:
+    """How little is said of a package, which may be one of a lower rank; an epoch says more than none."""
+    if not package.version:
+        return 3
+    return 2 - (":" in package.version) if package.vague else 0
 
 
 def _look_up(package: Package, index: _Index) -> Place | None:

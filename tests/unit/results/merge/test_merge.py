@@ -118,6 +118,15 @@ def test_distributions(first, second):
     assert row.purl == canonical(first, "p", "").purl
 
 
+def test_a_name_alone_with_and_without_an_epoch():
+    """Trivy before 0.45 writes no package URLs, but epochs."""
+    spellings = [("pkg:rpm/redhat/bind@9.11?epoch=32", "32:9.11"), ("", "32:9.11"), ("", "9.11")]
+    found = [[vulnerability("CVE-2021-1", "bind", version, purl=purl)] for purl, version in spellings]
+    for several in (found, found[::-1], found[:2], found[1:], found[::2]):
+        (row,) = rows(*several)
+        assert row.version == "32:9.11"
+
+
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +266,7 @@ PACKAGES = st.sampled_from(
     [
         ("", "", ""),
         ("", "x", "1"),
+        ("", "x", "1:1"),
         ("", "x", ""),
         ("", "g:x", "1"),
         ("pkg:npm/x@1", "x", "1"),
