@@ -228,6 +228,21 @@ def _fix(package: Package, fixes: set[str], members: Sequence[Member]) -> str:
 
 
 def _qualifiers(members: Sequence[Member]) -> tuple[tuple[str, str], ...]:
-    """What the package URLs of all members say beside what makes them the same package."""
+    """What the package URLs of all members say beside what makes them the same package.
+
+    A scan that says something of one of its members and not of another means two of them (an artifact with a
+    classifier, and the one without): the value is then empty, too. Another scan may only say less.
+    """
     found = {qualifiers_of(finding.purl) for _, finding, _ in members if finding.purl}
-    return found.pop() if len(found) == 1 else tuple(sorted({pair for each in found for pair in each}))
+    if len(found) == 1:
+        return found.pop()
+    pairs = {pair for each in found for pair in each}
+    by_scan: dict[int, dict[tuple[tuple[str, str], ...], set[str]]] = {}
+    for number, finding, _ in members:
+        if finding.purl:
+            said = qualifiers_of(finding.purl)
+            by_scan.setdefault(number, {})[said] = {key for key, _ in said}
+    for own in by_scan.values():
+        keys = set().union(*own.values())
+        pairs |= {(key, "") for each in own.values() for key in keys - each}
+    return tuple(sorted(pairs))

@@ -184,7 +184,7 @@ class Suppressor:
 def _surroundings(platform: str, findings: Sequence[MergedFinding]) -> Surroundings:
     """What is known of a target for qualifiers of packages; its distribution is what any package found in it says."""
     system, _, rest = platform.partition("/")
-    distributions = {value for each in findings for key, value in each.qualifiers if key == "distro"}
+    distributions = {value for each in findings for key, value in each.qualifiers if key == "distro" and value}
     return Surroundings(system, rest.partition("/")[0], frozenset(distributions))
 
 
