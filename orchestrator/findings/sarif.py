@@ -74,9 +74,21 @@ def parse(data: bytes) -> Report:
 
 def _findings(run: Run) -> Iterator[Finding]:
     tool, rules = run.tool.driver.name.lower(), Rules(run)
+    seen: dict[tuple[str, ...], dict[str, int]] = {}
     for result in run.results or ():
         if (result.kind or "fail") == "fail" and result.baseline_state != "absent":
-            yield from _of_result(run, tool, rules, result)
+            message = rules.text(result.message, rules.of(result))
+            for finding in _of_result(run, tool, rules, result):
+                yield _apart(finding, message, seen)
+
+
+def _apart(finding: Finding, message: str, seen: dict[tuple[str, ...], dict[str, int]]) -> Finding:
+    """A finding of which only the message is another than those `seen` (two resources in one line) is numbered."""
+    if finding.kind in _OF_PACKAGES:
+        return finding
+    said = seen.setdefault((finding.kind, finding.id, finding.location, finding.place), {})
+    number = said.setdefault(steady(message), len(said) + 1)
+    return msgspec.structs.replace(finding, place=f"{finding.place} ({number})".strip()) if number > 1 else finding
 
 
 def _of_result(run: Run, tool: str, rules: Rules, result: Result) -> Iterator[Finding]:

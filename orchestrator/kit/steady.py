@@ -7,6 +7,7 @@ _MOVING = re.compile(
     r"|(?<=[^\d\s]):\d+(?::\d+)?\b"  # `a.py:20:5`, and not the number of RHSA-2024:1234
     r"|\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"
     r"|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
+    r"|\b0x[0-9a-f]{4,}\b"
     r"|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{12,64}\b"
     r"|(?<![\w.])/(?:var/)?tmp/[^\s'\"),;]+",
     re.IGNORECASE,

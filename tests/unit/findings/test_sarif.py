@@ -434,6 +434,16 @@ def test_places_of_one_rule_in_one_file():
     assert {each.location for each in report.findings} == {"main.tf"}
 
 
+def test_two_things_in_one_line_are_told_apart_by_their_messages():
+    """Trivy says `line 1` of what has no line, Gitleaks repeats a secret for each commit."""
+
+    def places(*messages):
+        return [each.place for each in _parse(_run(*(_result("DS002", text, line=1) for text in messages))).findings]
+
+    assert places("bucket a is public", "bucket b is public") == ["line 1", "line 1 (2)"]
+    assert places(*(f"a key of commit {digit * 39}a" for digit in "12")) == ["line 1", "line 1"]
+
+
 def test_a_place_is_not_made_of_what_our_own_export_says_of_the_target():
     own = {"kind": "secret", "severity": "high"}
     region = {**_at({"startLine": 4}, "docker.io/library/nginx:1", uri="a.py"), "message": {"text": "line 4"}}
@@ -447,7 +457,7 @@ def _of_message(text, line):
 
 def test_a_result_without_a_rule_is_the_same_one_when_lines_move():
     found = [
-        _of_message(f"key {hash_} of {time} at line {line} of a.py:{line}:7 in /tmp/tmp{hash_}/a.py", line)
+        _of_message(f"key {hash_} (0x{line}ab) of {time}, line {line} of a.py:{line}:7 in /tmp/tmp{hash_}/a.py", line)
         for line, hash_, time in (
             (20, "deadbeef0123", "2025-03-01T10:00:00Z"),
             (21, "0123deadbeef", "2025-03-02 11:00"),
