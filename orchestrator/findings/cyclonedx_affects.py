@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from orchestrator.findings.cyclonedx_analysis import UNAFFECTED, most_cautious, status_of, word_of
 from orchestrator.kit.version_ranges import constraints_of, in_range, is_later, is_same
 from orchestrator.model import VexStatus
+from orchestrator.packages.ecosystems import WITH_EPOCH
 from orchestrator.packages.identity import canonical
 
 if TYPE_CHECKING:
@@ -40,6 +41,13 @@ class Installed(NamedTuple):
     def ecosystem(self) -> str:
         """Type of the package URL; empty without one."""
         return self.purl.removeprefix("pkg:").partition("/")[0].lower() if self.purl.startswith("pkg:") else ""
+
+    @property
+    def whole_version(self) -> str:
+        """The version to compare: with the epoch that Trivy gives in the package URL alone (`?epoch=1`)."""
+        if self.ecosystem not in WITH_EPOCH:
+            return self.version
+        return canonical(self.purl, self.name, self.version).version
 
 
 class Inventory:
@@ -116,7 +124,7 @@ def judge(affect: Affect, installed: Installed, state: VexStatus | None, *, mixe
     versions = [each for each in affect.versions or () if each.version or each.range]
     if not versions or not installed.version:
         return status_of(state, None, mixed=mixed)
-    among = [(each, is_listed(each, installed.version, installed.ecosystem)) for each in versions]
+    among = [(each, is_listed(each, installed.whole_version, installed.ecosystem)) for each in versions]
     matched = [each for each, listed in among if listed]
     if matched:
         return most_cautious(status_of(state, each.status, mixed=mixed) for each in matched)
@@ -138,7 +146,7 @@ def fixes(affect: Affect, installed: Installed) -> list[str]:
     for each in affect.versions or ():
         if word_of(each.status) == UNAFFECTED:
             found |= dict.fromkeys([each.version] if each.version else _beginnings(each.range or ""))
-    ecosystem, version = installed.ecosystem, installed.version
+    ecosystem, version = installed.ecosystem, installed.whole_version
     return [each for each in found if each != "*" and (not version or is_later(each, version, ecosystem) is not False)]
 
 

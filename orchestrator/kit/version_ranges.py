@@ -17,6 +17,7 @@ from orchestrator.kit.version_order import LONGEST, UNREADABLE, class_of
 _MOST_CONSTRAINTS = 1000
 _ALIASES = {"alpine": "apk", "arch": "alpm", "debian": "deb", "semver": "npm"}
 _GENERIC = "generic"
+_WITH_EPOCH = frozenset({"alpm", "deb", "rpm"})
 _SEMVER = frozenset({"bitnami", "cargo", "github", "hex", "npm", "pub", "swift"})
 # univers reads any text as such a version, and drops what does not fit: only what is one is given to it.
 _LIKE_SEMVER = re.compile(r"[vV]?\d+(?:\.\d+){0,2}(?:[-+][0-9A-Za-z.+-]*)?")
@@ -62,7 +63,8 @@ def in_range(text: str, version: str, ecosystem: str = "") -> bool | None:
         ecosystem: type of the package's URL; decides how `generic` is ordered.
 
     Returns:
-        None when it cannot be said: the range or the version is not understood.
+        None when it cannot be said: the range or the version is not understood, or the version has an epoch, which
+        the range may have left out.
     """
     try:
         found = _read(text)
@@ -75,6 +77,9 @@ def in_range(text: str, version: str, ecosystem: str = "") -> bool | None:
     scheme = found.scheme
     if scheme == _GENERIC:
         scheme = _generic_order(ecosystem, [version, *(each.version for each in found.constraints)])
+    epochs = [_epoch_and_rest(each)[0].strip("0") for each in (version, *(each.version for each in found.constraints))]
+    if scheme in _WITH_EPOCH and epochs[0] and not any(epochs[1:]):
+        return None
     try:
         return _contains(_ordered(found, scheme), _value(scheme, version))
     except UNREADABLE:

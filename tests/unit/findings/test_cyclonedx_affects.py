@@ -111,6 +111,22 @@ def test_an_epoch_that_only_one_of_both_has(findings, installed, listed, found):
 
 
 @pytest.mark.parametrize(
+    ("purl", "listed", "found"),
+    [
+        # Trivy gives an RPM's epoch in its package URL alone.
+        ("pkg:rpm/redhat/x@3.0-7?epoch=1", "vers:rpm/<1:3.0-5", False),
+        ("pkg:rpm/redhat/x@3.0-7?epoch=1", "vers:rpm/<1:3.0-9", True),
+        ("pkg:rpm/redhat/x@3.0-7?epoch=1", "2:3.0-7", False),
+        # A range may have left it out: nobody can say, and nothing is hidden.
+        ("pkg:rpm/redhat/x@3.0-7?epoch=1", "vers:rpm/<3.0-9", True),
+    ],
+)
+def test_an_epoch_among_the_qualifiers(findings, purl, listed, found):
+    component = {"type": "library", "bom-ref": "r", "name": "x", "version": "3.0-7", "purl": purl}
+    assert bool(findings(_affects(_listed(listed, "affected"), ref="r"), components=[component])) is found
+
+
+@pytest.mark.parametrize(
     ("state", "versions", "found"),
     [
         ("resolved", [], False),
