@@ -21,7 +21,7 @@ import msgspec
 
 from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
-from orchestrator.findings.osv_packages import package_url
+from orchestrator.findings.osv_packages import is_same, package_url
 from orchestrator.findings.scores import cvss_of, score_of
 from orchestrator.model import Cvss, Finding, Severity, Suppressed
 from orchestrator.packages.ecosystems import type_in
@@ -253,7 +253,10 @@ def _affecting(each: _Vulnerability, package: _Package) -> list[_Affected]:
         affected
         for affected in each.affected or ()
         if affected.package is None
-        or (affected.package.name == package.name and affected.package.ecosystem.partition(":")[0] == ecosystem)
+        or (
+            affected.package.ecosystem.partition(":")[0] == ecosystem
+            and is_same(package.ecosystem, affected.package.name, package.name)
+        )
     ]
     release = [one for one in entries if one.package and one.package.ecosystem == package.ecosystem]
     entries = release or entries

@@ -2,6 +2,8 @@
 
 from functools import lru_cache
 
+from orchestrator.packages.identity import canonical
+
 #: Type of the package URL and its fixed namespace, by the ecosystem's name without its release.
 _TYPES = {
     "Alpaquita": ("apk", "alpaquita"),
@@ -42,6 +44,13 @@ _TYPES = {
 _DIVIDERS = {"maven": ":", "golang": "/", "npm": "/", "composer": "/", "swift": "/", "github": "/"}
 # `Debian:12`: the distribution that a package URL of these types says in a qualifier.
 _DISTRIBUTIONS = frozenset({"apk", "deb", "rpm"})
+
+
+@lru_cache(maxsize=65_536)
+def is_same(ecosystem: str, name: str, other: str) -> bool:
+    """Whether two names of an ecosystem are one package: databases write `Pillow`, and scanners `pillow`."""
+    keys = {canonical(package_url(ecosystem, each, ""), each, "").key for each in (name, other)}
+    return name == other or len(keys) == 1
 
 
 @lru_cache(maxsize=65_536)

@@ -152,6 +152,11 @@ def test_all_records_of_a_group_must_be_fixed(fixes, fixed):
     assert finding.fixed_version == fixed
 
 
+def test_a_package_that_the_database_spells_otherwise():
+    affected = [_affected("4.2", name="Django"), _affected("1.0", name="django-cms")]
+    assert _one(affected=affected).fixed_version == "4.2"
+
+
 def test_releases_of_a_distribution():
     affected = [
         _affected("1-deb11", name="apt", ecosystem="Debian:11"),
