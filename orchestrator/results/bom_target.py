@@ -16,6 +16,7 @@ from orchestrator.findings.interface import Report
 from orchestrator.git_url import project
 from orchestrator.model import Finding, LedgerRow, Target
 from orchestrator.packages.identity import Package
+from orchestrator.packages.qualifiers import qualifiers_of
 from orchestrator.results.bom_packages import Names, Place, package_of
 from orchestrator.results.bom_schema import repair
 
@@ -24,6 +25,8 @@ Json = dict[str, Any]
 _METHODS = {"2.0": "CVSSv2", "3.0": "CVSSv3", "3": "CVSSv3", "3.1": "CVSSv31", "4.0": "CVSSv4"}
 # Components within components deeper than this are left out: no scanner nests them so, and readers give up on it.
 _DEPTH = 32
+# Components of one package that a finding is held against: an image has one for each architecture, or artifact.
+_MOST_COMPARED = 20
 # Parts of a component that hold no references of their own; the rest is searched for them.
 _PLAIN = frozenset({"properties", "hashes", "externalReferences", "components"})
 
@@ -136,7 +139,7 @@ class TargetBom:
             other = self._names.of_key(package) if finding.purl else self._names.of_name(package)
             place = other if other in self._by_key else place
         known = self._by_key.get(place)
-        entry = known[0] if known else None
+        entry = _nearest(known, finding.purl) if known else None
         if entry is None:
             entry = self._register(document, package, place, bare=True)
             self._top.append(entry)
@@ -226,6 +229,19 @@ class TargetBom:
         vulnerability.setdefault("source", {"name": scanner})
         vulnerability["properties"] = [*(vulnerability.get("properties") or ()), _property("scan", scan)]
         self.vulnerabilities.append(vulnerability)
+
+
+def _nearest(entries: list[_Entry], purl: str) -> _Entry:
+    """Of the components that are one package the one with the most of a package URL's qualifiers, else the first."""
+    if len(entries) == 1:
+        return entries[0]
+    said = set(qualifiers_of(purl))
+
+    def likeness(entry: _Entry) -> tuple[int, int]:
+        own = set(qualifiers_of(str(entry.document.get("purl") or "")))
+        return len(own & said), -len(own - said)
+
+    return max(entries[:_MOST_COMPARED], key=likeness)
 
 
 def _strip_refs(value: Any) -> None:

@@ -234,6 +234,21 @@ def test_a_name_alone_is_the_one_package_of_that_name(tmp_path):
         assert found[0]["purl"] == "pkg:npm/redis@4"
 
 
+@pytest.mark.parametrize("qualifiers", ["", "?classifier=linux-x86_64", "?classifier=osx-x86_64&type=jar"])
+def test_a_finding_is_of_the_artifact_that_it_names(tmp_path, qualifiers):
+    purls = [f"pkg:maven/g/a@1{each}" for each in ("?classifier=linux-x86_64", "?classifier=osx-x86_64", "")]
+    components = [{"type": "library", "name": "a", "version": "1", "purl": each} for each in purls]
+    found = Finding(id="CVE-1", kind="vulnerability", package="a", version="1", purl=f"pkg:maven/g/a@1{qualifiers}")
+    reports = {
+        "sbom": Report(scanner="syft", bom={"components": components}),
+        "general": Report(scanner="trivy", findings=(found,)),
+    }
+    document = _merge(tmp_path, [(make_target(), reports)])
+    refs = {each["bom-ref"]: each["purl"] for each in document["components"][0]["components"]}
+    [affected] = document["vulnerabilities"][0]["affects"]
+    assert refs[affected["ref"]] == f"pkg:maven/g/a@1{qualifiers.removesuffix('&type=jar')}"
+
+
 def test_one_vulnerability_of_two_packages_is_one_entry(tmp_path):
     findings = tuple(Finding(id="CVE-1", kind="vulnerability", package=name, version="1") for name in ("x", "y", "x"))
     document = _merge(tmp_path, [(make_target(), {"dependency": Report(scanner="grype", findings=findings)})])
