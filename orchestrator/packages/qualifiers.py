@@ -25,6 +25,9 @@ SUBPATH = "#"
 # These say nothing of which package is meant: what it was built from, a reference of Syft's, and the epoch, which
 # `orchestrator.packages.identity` makes a part of the version.
 _SILENT = frozenset({"epoch", "package-id", "upstream"})
+# The module that an RPM is of (`nodejs:18`), which Trivy calls by its label (`nodejs:18:8090020231201:a75119d5`).
+_MODULE = "rpmmod"
+_SPELLINGS = {"modularitylabel": _MODULE}
 _QUALIFIERS = re.compile(r"\?([A-Za-z][\w.-]*=[^#]*)")
 _ARCHITECTURES = {
     "386": "386", "i386": "386", "i486": "386", "i586": "386", "i686": "386", "x86": "386", "x86_64": "amd64",
@@ -37,12 +40,16 @@ _VERSION = re.compile(r"[^/@]@[^*?\[\]/@]+\Z")
 _LONGEST = 100
 _RELEASE = re.compile(r"(?:(.*?)[-_ /]?)?v?(\d[\w.]*)", re.DOTALL)
 _RELEASES = {
-    "buster": "10", "bullseye": "11", "bookworm": "12", "trixie": "13", "forky": "14", "xenial": "16.04",
-    "bionic": "18.04", "focal": "20.04", "jammy": "22.04", "noble": "24.04",
+    "jessie": "8", "stretch": "9", "buster": "10", "bullseye": "11", "bookworm": "12", "trixie": "13", "forky": "14",
+    "sid": "sid", "unstable": "sid", "edge": "edge", "trusty": "14.04", "xenial": "16.04", "bionic": "18.04",
+    "focal": "20.04", "jammy": "22.04", "lunar": "23.04", "mantic": "23.10", "noble": "24.04", "oracular": "24.10",
+    "plucky": "25.04", "questing": "25.10",
 }  # fmt: skip
-_OF_BUILDS = frozenset({"platform"})
-# Qualifiers of types that mean this where they are left out.
-_DEFAULTS = {("maven", "type"): "jar"}
+# Distributions of one family that have no release in common.
+_EDITION = re.compile("leap|micro|stream|tumbleweed")
+_OF_BUILDS = frozenset({"platform", _MODULE})
+# Qualifiers of types that mean this where they are left out; `module` is what cyclonedx-gomod writes.
+_DEFAULTS = {("maven", "type"): "jar", ("golang", "type"): "module"}
 
 
 class Surroundings(NamedTuple):
@@ -72,7 +79,7 @@ def qualifiers_of(purl: str) -> tuple[tuple[str, str], ...]:
             key, _, value = pair.partition("=")
             key, value = key.strip().lower(), unquote(value).strip()
             if value and key not in _SILENT:
-                found[key] = value
+                found[_SPELLINGS.get(key, key)] = value
     parts = [part for part in unquote(subpath).split("/") if part not in {"", ".", ".."}]
     if parts and _kind(purl) != "golang":
         found[SUBPATH] = "/".join(parts)
@@ -106,8 +113,8 @@ def hold(
         found: those of the package, by everybody who found it; of several values of one each must be as demanded.
         around: the target.
         exact: whether the author names one version: then it says more than its distribution's release, which is
-            forgiven, because scanners spell it differently or leave it out. So is the platform of a gem where no
-            scanner says it: most write it behind the version, where it is no part of it.
+            forgiven, because scanners spell it differently or leave it out. So is the platform of a gem, and the module
+            of an RPM, where no scanner says it: most write the platform behind the version, where it is no part of it.
         glob: whether values are patterns.
     """
     known: dict[str, set[str]] = {}
@@ -132,13 +139,15 @@ def _holds(
     """One qualifier; without any value that was found what the target, or the type, says."""
     kind, around = where
     if key in {"arch", "goarch"}:
-        wanted = _architecture(demanded)
+        wanted = architecture(demanded)
         if found:
-            return all(equal(_architecture(each), wanted) for each in found)
+            return all(equal(architecture(each), wanted) for each in found)
         return wanted == "all" or any(equal(each, wanted) for each in _of_platform(around.architecture))
     if key == "distro":
         found = found or set(around.distributions)
         return bool(found) and all(_same_release(each, demanded) or equal(each, demanded) for each in found)
+    if key == _MODULE:
+        return bool(found) and all(_begins_alike(each, demanded, ":") or equal(each, demanded) for each in found)
     if not found and key in {"os", "goos"}:
         found = {around.os} - {""}
     if not found and (default := _DEFAULTS.get((kind, key))):
@@ -150,32 +159,42 @@ def _kind(purl: str) -> str:
     return type_of(purl.partition(":")[2].lstrip("/").partition("/")[0].lower())
 
 
-def _architecture(word: str) -> str:
+def architecture(word: str) -> str:
+    """An architecture as image indexes call it: `aarch64` is `arm64`."""
     return _ARCHITECTURES.get(word.lower(), word.lower())
 
 
-def _of_platform(architecture: str) -> frozenset[str]:
+def _of_platform(own: str) -> frozenset[str]:
     """The architectures that packages of an image may have; none when it is not known."""
-    name = _architecture(architecture)
+    name = architecture(own)
     return _ARM if name == "arm" else frozenset({name} - {""})
 
 
-def _same_release(one: str, other: str) -> bool:
-    """Whether two qualifiers `distro` mean one release; a point release (`debian-12.4`) is of its release."""
-    (name, release), (other_name, other_release) = _release(one), _release(other)
-    if not release or not other_release or (name and other_name and name != other_name):
+def _same_release(found: str, demanded: str) -> bool:
+    """Whether a qualifier `distro` is the release that is demanded; a point release (`debian-12.4`) is of its release.
+
+    Without a release every one of that distribution is demanded: Wolfi has none, but the date of its image.
+    """
+    (name, release), (wanted, wanted_release) = _release(found), _release(demanded)
+    if wanted and not wanted_release:
+        return name == wanted and set(_EDITION.findall(demanded.lower())) <= set(_EDITION.findall(found.lower()))
+    if not release or not wanted_release or (name and wanted and name != wanted):
         return False
-    parts, others = release.split("."), other_release.split(".")
-    shorter = min(len(parts), len(others))
-    return parts[:shorter] == others[:shorter]
+    return _begins_alike(release, wanted_release, ".")
+
+
+def _begins_alike(one: str, other: str, divider: str) -> bool:
+    """Whether two numbers, or labels, are equal as far as both go."""
+    return all(part == another for part, another in zip(one.split(divider), other.split(divider), strict=False))
 
 
 @lru_cache(maxsize=1 << 12)
 def _release(text: str) -> tuple[str, str]:
-    """Name (of any spelling the one it has here; empty for none) and number of a distribution's release."""
-    lower = text[:_LONGEST].strip().lower()
+    """Name (of any spelling the one it has here) and number of a distribution's release; empty where it has none."""
+    # Trivy writes what the system calls itself: `amazon-2 (Karoo)`.
+    lower = text[:_LONGEST].partition("(")[0].strip(" +").lower()
     last = re.split(r"[-_ /]", lower)[-1]
     if number := _RELEASES.get(last):
         return "", number
     match = _RELEASE.fullmatch(lower)
-    return (distribution(match[1] or ""), match[2]) if match else ("", "")
+    return (distribution(match[1] or ""), match[2]) if match else (distribution(lower), "")

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
+from orchestrator.packages.ecosystems import plain_version
 from orchestrator.packages.identity import canonical
 from orchestrator.packages.spellings import (
     Versions,
@@ -103,5 +104,5 @@ def parse(text: str) -> PackageURL | None:
 
 
 def _any_kind(version: str) -> Versions:
-    """The spellings of a version of which nobody says what ecosystem it is of."""
-    return versions_of("", version.strip().removeprefix("0:"))
+    """The spellings of a version of which nobody says what ecosystem it is of; a `v` as Go has it means nothing."""
+    return versions_of("", plain_version("golang", version.strip().removeprefix("0:")))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from orchestrator.git_url import project
+from orchestrator.packages.qualifiers import architecture
 from orchestrator.results.suppression.packages import ANY, GENERIC, parse
 
 if TYPE_CHECKING:
@@ -94,12 +95,15 @@ def _target_of_purl(purl: PackageURL, text: str) -> TargetKey:
         return TargetKey((_git_key(project(url), commit or version),))
     if purl.type not in {"oci", "docker"}:
         return TargetKey((f"text:{text.casefold()}",))
-    architecture, system = qualifiers.get("arch", "").partition("/")[0], qualifiers.get("os", "")
+    # Docker Scout writes `platform=linux/arm64`.
+    system, _, runs_on = qualifiers.get("platform", "").partition("/")
+    runs_on, system = qualifiers.get("arch", runs_on).partition("/")[0], qualifiers.get("os", system)
+    runs_on = architecture(runs_on)
     if version.startswith(_DIGEST_PREFIXES):
-        return TargetKey((f"digest:{version}",), architecture, system)
+        return TargetKey((f"digest:{version}",), runs_on, system)
     if purl.type == "oci" and version:  # the specification wants a digest there; what else stands there is a tag
         qualifiers["tag"] = version
-    return TargetKey((_image_of_purl(purl, qualifiers),), architecture, system)
+    return TargetKey((_image_of_purl(purl, qualifiers),), runs_on, system)
 
 
 def _image_of_purl(purl: PackageURL, qualifiers: dict[str, str]) -> str:
@@ -108,7 +112,7 @@ def _image_of_purl(purl: PackageURL, qualifiers: dict[str, str]) -> str:
     url = (url.partition("://")[2] or url).rstrip("/")
     if purl.type == "docker":
         name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
-        return _image_key(split_reference(f"{url or _HUB}/{name}")[0], purl.version or "")
+        return _image_key(split_reference(f"{url}/{name}" if url else name)[0], purl.version or "")
     tag = qualifiers.get("tag", "")
     if not url:
         return f"last:{purl.name}:{tag}" if tag else f"last:{purl.name}"

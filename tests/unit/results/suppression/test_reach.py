@@ -70,6 +70,18 @@ def test_one_row_for_two_architectures_is_not_suppressed_by_a_statement_about_on
     assert suppress(both, vex_document=openvex("pkg:deb/debian/openssl")) == [True]
 
 
+def test_one_row_for_two_artifacts_is_not_suppressed_by_a_statement_about_one():
+    linux, plain = (finding(f"pkg:maven/g/openssl@3.0{each}") for each in ("?classifier=linux-x86_64", ""))
+    for text, both, one in (
+        ("pkg:maven/g/openssl?classifier=linux-x86_64", False, True),
+        ("pkg:maven/g/openssl", True, True),
+    ):
+        assert suppress([[linux, plain]], vex_document=openvex(text)) == [both]
+        assert suppress([[linux, plain]], rule=text) == [both]
+        # Another scanner, which never writes classifiers, says nothing against it.
+        assert suppress([[linux], [plain]], vex_document=openvex(text)) == [one]
+
+
 def test_the_release_is_that_of_the_target_where_this_row_does_not_say_it():
     found = [[finding(WITHOUT), finding("pkg:deb/debian/zlib@1?distro=debian-12", "zlib", "1", "CVE-2020-2")]]
     assert suppress(found, vex_document=openvex("pkg:deb/debian/openssl?distro=debian-12")) == [True, False]
@@ -91,6 +103,19 @@ def test_a_group_and_a_name_without_a_package_url():
         document = cdx("@babel") | {"components": [component("@babel")]}
         assert suppress(found, vex_document=document) == [False, True]
         assert suppress(found, rule="@babel/core") == [False, True]
+
+
+@pytest.mark.parametrize(("version", "holds"), [("v1.9.0", True), ("1.9.0", True), ("v1.9.1", False)])
+def test_a_version_of_a_go_module_without_a_package_url(version, holds):
+    component = {
+        "type": "library",
+        "bom-ref": "gin",
+        "group": "github.com/gin-gonic",
+        "name": "gin",
+        "version": version,
+    }
+    found = [[finding("pkg:golang/github.com/gin-gonic/gin@v1.9.0", "github.com/gin-gonic/gin", "v1.9.0")]]
+    assert suppress(found, vex_document=cdx("gin") | {"components": [component]}) == [holds]
 
 
 @pytest.mark.parametrize("text", ["pkg:npm/core", "pkg:npm/%40babel/core", "pkg:generic/core", "core"])
