@@ -69,6 +69,8 @@ def _read_list(documents: Documents) -> tuple[SavedFields, ...]:
     try:
         saved = decode(documents.read("manifest.json"), tuple[SavedFields, ...], origin="its manifest.json")
     except ForeignJsonError as error:
+        if documents.files.size("version") is not None:
+            raise ArchiveError(f"{path}: is a folder of `skopeo copy … dir:`; copy it to `oci-archive:`") from error
         raise ArchiveError(f"{path}: is not of `docker save`: {error}") from error
     if not saved:
         raise ArchiveError(f"{path}: its manifest.json names no image")

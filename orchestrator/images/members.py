@@ -227,7 +227,8 @@ class _Table:
         target = posixpath.normpath(posixpath.join(base, entry.link))
         if target.startswith(("/", "../")) or target == "..":
             raise ArchiveError(
-                f"{self._path}: the link {_short(name)} leads out of the archive, to {_short(entry.link)}; refused"
+                f"{self._path}: the link {_short(name)} leads out of the archive, to {_short(entry.link)}; refused; if"
+                " it is a file system, as `docker export` writes it, use `docker save`"
             )
         return target
 

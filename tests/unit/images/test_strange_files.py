@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -88,3 +89,17 @@ def test_layers_that_docker_unpacks_and_we_do_not(tmp_path: Path, form: str) -> 
         merge(tarball)
     saved = Image(image.manifest, image.config, (Layer(packed, packed, "none"),), {}, image.media_type)
     assert form in _refused(layouts.write_docker_save(tmp_path / "b.tar", saved))
+
+
+def test_what_is_no_archive_of_images_but_of_one_s_files(tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "version").write_text("Directory Transport Version: 1.1\n")
+    (tmp_path / "dir" / "manifest.json").write_bytes(Image.build([PLAIN]).manifest)
+    with pytest.raises(ArchiveError, match="oci-archive"), open_local(tmp_path / "dir"):
+        pass
+    with tarfile.open(tmp_path / "export.tar", "w") as tar:
+        link = tarfile.TarInfo("etc/mtab")
+        link.type, link.linkname = tarfile.SYMTYPE, "/proc/mounts"
+        tar.addfile(link)
+    with pytest.raises(ArchiveError, match="docker save"), open_local(tmp_path / "export.tar"):
+        pass
