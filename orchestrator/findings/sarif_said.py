@@ -66,6 +66,12 @@ def named(word: object) -> Severity | None:
     return None if found is Severity.UNKNOWN else found
 
 
+def judged(word: object) -> Severity | None:
+    """A word as the severity where a tool judges a vulnerability: there `unknown` is a judgement, too."""
+    unknown = isinstance(word, str) and word.strip().lower() == Severity.UNKNOWN.value
+    return Severity.UNKNOWN if unknown else named(word)
+
+
 def of_properties(result: ResultProperties | None, rule: RuleProperties | None) -> Severity | None:
     """The severity that the property bags name as a word, of the result before the rule.
 

@@ -16,6 +16,7 @@ from orchestrator.findings.sarif_said import (
     Said,
     any_tool,
     first,
+    judged,
     lines,
     named,
     of_purl,
@@ -102,7 +103,7 @@ def _grype(rule_id: str, rule: Rule, message: str, result: Result) -> Said:
     return Said(
         id=own,
         kind="vulnerability",
-        severity=next((word for each in words if (word := named(each))), None),
+        severity=next((word for each in words if (word := judged(each))), None),
         title=start(rule.full_description),
         package=package,
         version=version,
@@ -218,7 +219,7 @@ def described(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
     return Said(
         id=own,
         kind="vulnerability",
-        severity=named(said.get("Severity", "").partition("_")[0]),
+        severity=judged(said.get("Severity", "").partition("_")[0]),
         aliases=tuple(CVE.findall(own)),
         title=start(rule.short_description),
         package=package,

@@ -17,9 +17,9 @@ from orchestrator.model import KINDS
 
 #: Ids of known vulnerabilities, as the databases that scanners use write them.
 _KNOWN = (
-    r"CVE-\d{4}-\d{4,}|GHSA(?:-[0-9a-z]{4}){3}|(?:GO|PYSEC|RUSTSEC|MAL|OSV|GSD|DSA|DLA|USN|ALAS2?|TEMP)-\d[\w-]*"
-    r"|(?:RHSA|ELSA|ALSA|RLSA|SUSE-SU)-\d{4}:[\w-]+|ELSA-\d{4}-\d+|SNYK-[A-Z0-9]+-[A-Z0-9-]+|BDSA-\d{4}-\d+"
-    r"|PRISMA-\d{4}-\d+|XRAY-\d+"
+    r"CVE-\d{4}-\d{4,}|GHSA(?:-[0-9a-z]{4}){3}|(?:GO|PYSEC|RUSTSEC|MAL|OSV|GSD|DSA|DLA|USN|ALAS2?|TEMP|MGASA|EUVD|JVNDB)-\d[\w-]*"
+    r"|(?:RHSA|ELSA|ALSA|RLSA|(?:open)?SUSE-SU)-\d{4}:[\w-]+|ELSA-\d{4}-\d+|SNYK-[A-Z0-9]+-[A-Z0-9-]+|BDSA-\d{4}-\d+"
+    r"|CGA(?:-[0-9a-z]{4}){3}|BIT-[a-z][a-z0-9-]*-\d{4}-\d+|PRISMA-\d{4}-\d+|XRAY-\d+"
 )
 _KNOWN_ID = re.compile(rf"(?:{_KNOWN})\Z")
 # Snyk's rules for infrastructure as code are named like its vulnerabilities.

@@ -263,6 +263,10 @@ def test_one_text_filled_in_by_many_results_stays_small():
         ("BDSA-2020-1001 (CVE-2020-11022)", "BDSA-2020-1001 (CVE-2020-11022)", ("CVE-2020-11022",), "vulnerability"),
         ("GHSA-jfh8-c2jp-5v3q", "GHSA-jfh8-c2jp-5v3q", (), "vulnerability"),
         ("RHSA-2021:1234", "RHSA-2021:1234", (), "vulnerability"),
+        ("openSUSE-SU-2023:1-1", "openSUSE-SU-2023:1-1", (), "vulnerability"),
+        ("BIT-nginx-2023-1234", "BIT-nginx-2023-1234", (), "vulnerability"),
+        ("EUVD-2025-1234", "EUVD-2025-1234", (), "vulnerability"),
+        ("BIT-9-2023", "BIT-9-2023", (), "check"),
         ("py/empty-except", "py/empty-except", (), "check"),
     ],
 )

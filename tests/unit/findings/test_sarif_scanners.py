@@ -49,6 +49,10 @@ def test_a_severity_that_grype_does_not_name_is_that_of_the_level():
     assert _grype("", "9.8", short_word="odd").severity is Severity.LOW
 
 
+def test_grype_may_judge_that_nobody_knows():
+    assert _grype("Unknown", "9.8").severity is Severity.UNKNOWN
+
+
 SNYK = {
     "id": "SNYK-JS-LODASH-450202",
     "shortDescription": {"text": "Critical severity - Prototype Pollution vulnerability in lodash"},
@@ -251,6 +255,12 @@ def test_a_help_that_says_that_nothing_is_fixed_or_describes_no_package():
         "R1",
         "",
     )
+
+
+def test_a_severity_that_the_help_calls_unknown_is_that_whatever_the_level():
+    text = GRYPES_FORM.replace("Critical", "Unknown")
+    rule = {"id": "CVE-2019-3462", "help": {"text": text}, "properties": {"security-severity": "9.8"}}
+    assert _one("sysdig-cli-scanner", rule, level="error").severity is Severity.UNKNOWN
 
 
 def _jfrog(short, rule_id="X", **result):
