@@ -210,7 +210,7 @@ def described(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
     Others took Grype's form over: the scan action of Anchore, whose rules are named `ANCHOREVULN_CVE-…_deb_apt_1.4`,
     and Sysdig; roxctl of StackRox writes `Component` and `Fixed Version`, and IMPORTANT as the level `none`.
     """
-    text, general = start(rule.help, MOST_OF_HELP) or message, any_tool(rule_id)
+    text, general = start(rule.help, MOST_OF_HELP) or message[:MOST_OF_HELP], any_tool(rule_id)
     said = lines(text)
     own, package = said.get("Vulnerability") or first(text), said.get("Package") or said.get("Component")
     if not own or not package or " " in own:
