@@ -32,6 +32,8 @@ def parts_in(row: Mapping[str, str]) -> dict[str, str]:
     """Tag, digest and registry that a row has in columns of their own, without empty ones."""
     cells = [(plain(column), cell) for column, cell in row.items() if cell]
     named = {_PARTS[name]: cell for name, cell in cells if name in _PARTS}
+    if row.get("repository"):
+        return named  # the version of a source repository is nobody's tag
     perhaps = {
         _PERHAPS[name]: cell for name, cell in cells if name in _PERHAPS and _LOOKS[_PERHAPS[name]].fullmatch(cell)
     }

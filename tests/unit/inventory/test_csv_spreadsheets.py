@@ -158,6 +158,11 @@ def test_parts_that_make_no_image_refuse_the_row(text, word):
     assert word in problem
 
 
+def test_a_version_beside_a_repository_is_a_label():
+    [entry] = read("repository,version,sha\nhttps://github.com/example/shop,1.2,0a1b2c3\n")
+    assert (entry.ref, entry.labels) == ("HEAD", {"version": "1.2", "sha": "0a1b2c3"})
+
+
 def test_a_tag_beside_the_ref_of_a_repository_is_a_label():
     [entry] = read("repository,ref,tag\nhttps://github.com/example/shop,v1,frontend\n")
     assert (entry.ref, entry.labels) == ("v1", {"tag": "frontend"})
