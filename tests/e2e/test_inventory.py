@@ -43,15 +43,20 @@ def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def test_what_runs_is_planned_in_the_cluster_and_scanned(site: Site):
     deploy(SHOP, "cart", IMAGE, **{OWNER: "cart@example.com", SCANS: "quick", MAX_LIFETIME: "30d"})
     deploy(SHOP, "secret", IMAGE, **{SKIP: "true"})
-    (entry,) = collect(site.config)
-    assert (entry.reference, entry.owner, entry.scans) == (IMAGE, "cart@example.com", ("quick",))
-    assert entry.labels == entry.labels | {"namespace": SHOP, "workload": "Deployment/cart", "maxLifetime": "30d"}
+    cart, secret = sorted(collect(site.config), key=lambda entry: entry.labels["workload"])
+    assert (cart.reference, cart.owner, cart.scans, cart.skip) == (IMAGE, "cart@example.com", ("quick",), "")
+    assert cart.labels == cart.labels | {"namespace": SHOP, "workload": "Deployment/cart", "maxLifetime": "30d"}
+    assert SKIP in secret.skip
+    assert str(cart.platform) == str(secret.platform) == "linux/amd64"  # of the node
     name = site.submit()
     assert site.wait(name) == "Succeeded"
-    (row,) = site.ledger(name).rows
-    assert (row.references, row.owners, row.scan, row.outcome) == (
-        (IMAGE,), ("cart@example.com",), "quick", Outcome.OK,
-    )  # fmt: skip
+    rows = site.ledger(name).rows
+    (scanned,) = [row for row in rows if row.outcome is not Outcome.SKIPPED]
+    assert (scanned.references, scanned.scan, scanned.outcome) == ((IMAGE,), "quick", Outcome.OK)
+    assert "cart@example.com" in scanned.owners
+    left_out = [row for row in rows if row is not scanned]  # the usual scans, which only the other one would have had
+    assert left_out
+    assert all(SKIP in row.reason and "Deployment/secret" in row.reason for row in left_out)
 
 
 @pytest.mark.alone
