@@ -83,5 +83,5 @@ def pods(site: Site, run: str, component: str, *, phase: str = "Running") -> lis
 
 def await_pod(site: Site, run: str, component: str) -> str:
     """Wait for a pod of one kind to run; its name."""
-    await_(lambda: bool(pods(site, run, component)), 90, f"a {component} pod of {run} to run")
+    await_(lambda: bool(pods(site, run, component)), 180, f"a {component} pod of {run} to run")
     return pods(site, run, component)[0]
