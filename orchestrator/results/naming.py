@@ -24,7 +24,7 @@ def remarks(names: Mapping[str, Sequence[Name]]) -> list[str]:
 
 
 def first(things: Iterable[str], most: int) -> list[str]:
-    """So many of them, and how many there are beside."""
+    """The first few of them, and how many more there are."""
     every = list(things)
     more = len(every) - most
     return [*every[:most], *([f"… and {more} more"] if more > 0 else [])]

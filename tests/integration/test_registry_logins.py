@@ -40,7 +40,7 @@ Write = Callable[..., None]
 
 
 def give(**members: object) -> Callable[[Asked], bytes]:
-    """A token server that gives this to whoever asks."""
+    """A token server that gives this to anyone who asks."""
     return lambda _: answer(json.dumps(members or {"token": "given"}).encode())
 
 
@@ -496,7 +496,7 @@ def stored(blob: bytes, *answers: str) -> Iterator[tuple[Stranger, Stranger]]:
     Args:
         blob: whole.
         answers: what the storage does with one request after the other: a status, `cut` for half of what was asked
-            for, or `whole`, which goes on for ever.
+            for, or `whole`, which never ends.
     """
     behaviours = list(answers)
 

@@ -100,7 +100,7 @@ ARTIFACTS = {
 
 
 def save(image: Image, *others: Image, annotations: Sequence[str] = ()) -> Index:
-    """The index.json of `cosign save`: an image, and what is signed about it, told apart by annotations."""
+    """The index.json of `cosign save`: an image, and what is signed about it, distinguished by annotations."""
     kinds = ("dev.cosignproject.cosign/image", *annotations, *["dev.cosignproject.cosign/sigs"] * len(others))
     entries = [bare(each, annotations={"kind": kind}) for each, kind in zip((image, *others), kinds, strict=False)]
     index = Index.build([], extra=entries)

@@ -184,7 +184,7 @@ def test_what_the_analysis_suppresses_says_so_and_why():
         assert (own.reason, own.justification) == ("never called", "vulnerable_code_not_in_execute_path")
     (finding,) = read(analysis={"state": "false_positive"})
     assert finding.suppressed.reason == "false positive"
-    # A version that is not affected is no finding, whoever says so; nobody had to decide that.
+    # A version that is not affected is no finding, no matter who says so; nobody had to decide that.
     versions = [{"version": "2.14.1", "status": "unaffected"}]
     assert read(analysis=None, affects=[{"ref": "ref-1", "versions": versions}]) == ()
 
