@@ -30,6 +30,7 @@ from orchestrator.findings.scores import cvss_of, score_of
 from orchestrator.kit.steady import steady
 from orchestrator.model import Cvss, Finding, Severity, Suppressed, VexStatus
 from orchestrator.packages.ecosystems import CALLED_BY_LAST, grouped, type_in
+from orchestrator.packages.purls import read_purl
 
 name = "cyclonedx"
 kinds: tuple[str, ...] = ("vulnerability",)
@@ -285,13 +286,8 @@ def _affected(common: Finding, each: _Vulnerability, affect: Affect, installed: 
 
 
 def _from_purl(purl: str) -> tuple[str, str]:
-    from packageurl import PackageURL  # noqa: PLC0415 - rarely needed
-
-    try:
-        parsed = PackageURL.from_string(purl)
-    except ValueError:
-        return purl, ""
-    return parsed.name, parsed.version or ""
+    parsed = read_purl(purl)
+    return (parsed.name, parsed.version or "") if parsed else (purl, "")
 
 
 def _location(component: _Component) -> str:

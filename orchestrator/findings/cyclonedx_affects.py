@@ -10,6 +10,7 @@ from orchestrator.kit.version_ranges import constraints_of, in_range, is_later, 
 from orchestrator.model import VexStatus
 from orchestrator.packages.ecosystems import WITH_EPOCH
 from orchestrator.packages.identity import canonical
+from orchestrator.packages.purls import read_purl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,7 +76,7 @@ class Inventory:
             ref = unquote(ref.split("#", 1)[1])
         if (found := self._by_ref.get(ref)) is not None:
             return (found,)
-        purl = _parse(ref)
+        purl = read_purl(ref)
         if purl is None:
             return (Installed(name=ref, purl=ref if ref.startswith("pkg:") else ""),)
         packages = [
@@ -104,7 +105,7 @@ class Inventory:
         if self._by_package is None:
             self._by_package = {}
             for _, installed in self._all:
-                if installed.purl and (purl := _parse(installed.purl)):
+                if installed.purl and (purl := read_purl(installed.purl)):
                     self._by_package.setdefault(canonical(installed.purl, "", "").key, []).append((purl, installed))
         return self._by_package
 
@@ -155,17 +156,6 @@ def _beginnings(text: str) -> list[str]:
         return [each.version for each in constraints_of(text) if each.comparator in {">=", "="}]
     except ValueError:
         return []
-
-
-def _parse(text: str) -> PackageURL | None:
-    from packageurl import PackageURL  # noqa: PLC0415 - rarely needed
-
-    if not text.startswith("pkg:"):
-        return None
-    try:
-        return PackageURL.from_string(text)
-    except ValueError:
-        return None
 
 
 def _means(ref: PackageURL, other: PackageURL, installed: Installed) -> bool:

@@ -13,32 +13,29 @@ import pyarrow.parquet as pq
 from pyarrow.csv import CSVWriter
 
 from orchestrator.kit.text import CSV_GUARD, UNCLEAR_RE2, csv_cell
-from orchestrator.model import MergedFinding
-from orchestrator.results.frames import LIST_COLUMNS, MERGED_COLUMNS, SEPARATOR, finding_schema, merged_schema
+from orchestrator.model import Finding, MergedFinding
+from orchestrator.results.frames import (
+    FINDING_COLUMNS,
+    LIST_COLUMNS,
+    MERGED_COLUMNS,
+    SEPARATOR,
+    finding_schema,
+    merged_schema,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from orchestrator.model import Finding, LedgerRow
+    from orchestrator.model import LedgerRow
 
 _ROWS = 32_768
 _BYTES = 32 * 1024 * 1024
 
-_OF_FINDING = (
-    "kind",
-    "id",
-    "aliases",
-    "severity",
-    "title",
-    "package",
-    "version",
-    "purl",
-    "location",
-    "place",
-    "fixed_version",
+# Columns that are a finding's own fields, as they are; and those of a merged one.
+_OF_FINDING = tuple(
+    column for column in FINDING_COLUMNS if column in Finding.__struct_fields__ and column != "suppressed"
 )
-# Columns that are a merged finding's own fields, as they are.
 _OF_MERGED = tuple(
     column
     for column in MERGED_COLUMNS

@@ -8,6 +8,7 @@ from orchestrator.findings.cyclonedx_analysis import STATUSES, Affect, Version, 
 from orchestrator.kit.version_ranges import constraints_of
 from orchestrator.model import VexProduct, VexStatus
 from orchestrator.packages.ecosystems import grouped
+from orchestrator.packages.purls import read_purl
 from orchestrator.results.suppression.interface import VexDocument, unknown
 from orchestrator.results.suppression.targets import bom_link, is_target, unmatchable
 
@@ -187,15 +188,10 @@ def _pinned(product: VexProduct, version: str) -> VexProduct:
 
 
 def _with_version(text: str, version: str) -> str:
-    from packageurl import PackageURL  # noqa: PLC0415 - only where a document lists versions
-
     if text.startswith("pkg:"):
-        try:
-            purl = PackageURL.from_string(text)
-        except ValueError:
+        if (purl := read_purl(text)) is None:
             return text
-        return PackageURL(
-            purl.type, purl.namespace, purl.name, version or None, purl.qualifiers, purl.subpath
-        ).to_string()
+        kind, namespace, name, _, qualifiers, subpath = purl
+        return type(purl)(kind, namespace, name, version or None, qualifiers, subpath).to_string()
     head, slash, last = text.rpartition("/")
     return f"{head}{slash}{last.partition('@')[0].partition(':')[0]}" + (f":{version}" if version else "")

@@ -8,7 +8,7 @@ about the qualifiers.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from orchestrator.packages.ecosystems import plain_version
@@ -22,9 +22,6 @@ from orchestrator.packages.spellings import (
     names_meant,
     versions_of,
 )
-
-if TYPE_CHECKING:
-    from packageurl import PackageURL
 
 #: The key that every package and every target has.
 ANY = ""
@@ -89,18 +86,6 @@ def package_in(purl: str, name: str, version: str) -> PackageKey:
     names = [f"name:{each}" for each in names_in(purl, name)]
     answers = versions_of(package.ecosystem, package.version).answers | _any_kind(version).answers
     return PackageKey((ANY, *own, *names), answers, package.version)
-
-
-def parse(text: str) -> PackageURL | None:
-    """A package URL; None for anything else."""
-    from packageurl import PackageURL  # noqa: PLC0415 - only where there are statements
-
-    if not text.startswith("pkg:"):
-        return None
-    try:
-        return PackageURL.from_string(text)
-    except ValueError:
-        return None
 
 
 def _any_kind(version: str) -> Versions:

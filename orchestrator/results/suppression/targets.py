@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from orchestrator.git_url import project
+from orchestrator.packages.purls import read_purl
 from orchestrator.packages.qualifiers import architecture
-from orchestrator.results.suppression.packages import ANY, GENERIC, parse
+from orchestrator.results.suppression.packages import ANY, GENERIC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ class TargetKey(NamedTuple):
 
 def is_target(text: str) -> bool:
     """Whether a product can be a target of ours, rather than a package in one."""
-    purl = parse(text)
+    purl = read_purl(text)
     if purl is None:
         return not text.startswith("pkg:")
     return purl.type in {"oci", "docker"} or purl.type in _HOSTS or "vcs_url" in dict(purl.qualifiers or {})
@@ -59,7 +60,7 @@ def unmatchable(text: str) -> str:
     """
     if is_cpe(text):
         return f"a product is named by its CPE, by which nothing can be found; give its package URL, too: {text}"
-    if text.startswith("pkg:") and not text.startswith(GENERIC) and parse(text) is None:
+    if text.startswith("pkg:") and not text.startswith(GENERIC) and read_purl(text) is None:
         return f"not a package URL: {text}"
     return ""
 
@@ -71,7 +72,7 @@ def target_of(text: str) -> TargetKey:
         return TargetKey((ANY,))
     if text.startswith(_DIGEST_PREFIXES):
         return TargetKey((f"digest:{text}",))
-    purl = parse(text)
+    purl = read_purl(text)
     if purl is not None:
         return _target_of_purl(purl, text)
     literal = f"text:{text.casefold()}"
