@@ -7,7 +7,7 @@ BIN := $(abspath $(VENV))/bin
 INSTALLED := $(VENV)/.installed
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help demo test lint unit integration tools cluster cluster-down e2e bench golden lock images clean
+.PHONY: help demo test lint unit integration tools cluster cluster-down e2e bench docs coverage golden lock images clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -54,12 +54,19 @@ bench: $(INSTALLED) tools ## the benchmarks' table: ratios measured in one run
 	@python -m tests.tools kwok
 	python -m tests.benchmarks
 
+docs: $(INSTALLED) ## the documentation site, into ./site; a link or anchor that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+	@echo "open site/index.html, or serve it while you write: mkdocs serve"
+
+coverage: $(INSTALLED) ## lines and branches that the unit tests run, printed; never a gate
+	python -m pytest tests/unit -n auto -q --cov --cov-report=term --cov-report=html:build/coverage
+
 golden: $(INSTALLED) ## write the golden files anew, then look at the difference
 	SCANMATRIX_REQUIRE_TOOLS=0 python -m pytest tests/unit -q --update-golden
 	git diff --stat
 
 lock: $(INSTALLED) ## resolve the dependencies anew into requirements.lock
-	uv pip compile -q pyproject.toml --all-extras --group dev --upgrade --generate-hashes --universal \
+	uv pip compile -q pyproject.toml --all-extras --group dev --group docs --upgrade --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o requirements.lock
 	uv pip compile -q pyproject.toml --extra postgresql --extra mysql --constraint requirements.lock --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/requirements.lock
@@ -70,4 +77,4 @@ images: $(INSTALLED) ## look the images of our manifests up at their registries,
 	scanmatrix install --update-images argo-install/images.lock
 
 clean: ## remove what the commands above made here
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache scanmatrix-data
+	rm -rf $(VENV) build dist site .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache scanmatrix-data

@@ -1,8 +1,11 @@
 """Every command in the README is run as it stands there: `make` by `.ci/run`, a cluster's by tests/e2e, others here."""
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,12 +35,24 @@ def folder(registry: Registry, tmp_path: Path) -> Path:
 
 
 def test_make_commands_are_those_that_ci_runs() -> None:
-    ci = (ROOT / ".ci" / "run").read_text().splitlines()
-    assert [line for line in COMMANDS if line.startswith("make ")] == [line for line in ci if line.startswith("make ")]
+    ci = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("make ")]
+    shown = [line for line in COMMANDS if line.startswith("make ")]
+    assert len(shown) > 3
+    assert shown == [line for line in ci if line in shown]  # in the same order, too
+
+
+def test_it_installs(tmp_path: Path) -> None:
+    assert "pip install ." in COMMANDS
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert uv is not None
+    words = [uv, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--target", str(tmp_path), "."]
+    assert _status(words, ROOT) == 0
+    assert (tmp_path / "bin" / "scanmatrix").is_file()
+    assert (tmp_path / "orchestrator" / "templates" / "sbom.yaml").is_file()
 
 
 def test_every_other_command_works(folder: Path, registry: Registry) -> None:
-    commands = [line for line in COMMANDS if not line.startswith(("make ", *IN_CLUSTER))]
+    commands = [line for line in COMMANDS if not line.startswith(("make ", "pip ", *IN_CLUSTER))]
     assert len(commands) > 5
     for line in commands:
         words = shlex.split(line.replace("registry.example", registry.host))
