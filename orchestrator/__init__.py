@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from orchestrator.config import Config
-    from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
-    from orchestrator.follow_up import differences, export, list_results, notify, open_results, read_merged, who_has
-    from orchestrator.model import Ledger, Outcome, Plan
-    from orchestrator.operations import cancel, delete, fetch, follow, list_runs, logs, retry, run, status, submit
-    from orchestrator.sdk import (
+    from orchestrator.api.plan import (
         ledger_frame,
         lint,
         load_catalog,
@@ -25,6 +20,11 @@ if TYPE_CHECKING:
         read_plan,
         render,
     )
+    from orchestrator.api.results import differences, export, list_results, notify, open_results, read_merged, who_has
+    from orchestrator.api.run import cancel, delete, fetch, follow, list_runs, logs, retry, run, status, submit
+    from orchestrator.config.loading import Config
+    from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
+    from orchestrator.model import Ledger, Outcome, Plan
 
 __all__ = [
     "Config",

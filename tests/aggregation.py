@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from orchestrator.documents import encode
 from orchestrator.model import Cell, CellRecord, Name, Plan, Policy, Scan, Target
-from orchestrator.volume import Volume
+from orchestrator.model.documents import encode
+from orchestrator.volume.layout import Volume
 
 STARTED, FINISHED = "2025-03-01T10:00:00Z", "2025-03-01T10:00:05Z"
 ENDED = CellRecord(attempts=1, started=STARTED, finished=FINISHED, exit_code=0)

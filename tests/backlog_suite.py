@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from orchestrator.model import Distrust, Name
-from orchestrator.results.store.backlog.interface import Rules, Submission, Wanted
-from orchestrator.results.store.backlog.store import BacklogStore
-from orchestrator.volume import Volume
+from orchestrator.store.backlog.interface import Rules, Submission, Wanted
+from orchestrator.store.backlog.store import BacklogStore
+from orchestrator.volume.layout import Volume
 from tests.stored_runs import DAY, day, finding, write_run
 
 SECOND, HOUR, WEEK = 1, 3600, 7 * 86400

@@ -1,14 +1,14 @@
-"""Runs on a volume as `orchestrator.results.difference` reads them: a ledger, and merged findings beside it."""
+"""Runs on a volume as `orchestrator.queries.difference` reads them: a ledger, and merged findings beside it."""
 
 from dataclasses import dataclass, field
 
 import msgspec
 
-from orchestrator.documents import encode
 from orchestrator.model import Ledger, LedgerRow, MergedFinding, Outcome
+from orchestrator.model.documents import encode
 from orchestrator.results.ledger import LEDGER
-from orchestrator.results.table import MergedWriter
-from orchestrator.volume import Volume, atomic_file, write_atomic
+from orchestrator.results.tables.writing import MergedWriter
+from orchestrator.volume.layout import Volume, atomic_file, write_atomic
 
 OK, FAILED, SKIPPED = Outcome
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from orchestrator.documents import encode
 from orchestrator.model import Cell, Ledger, LedgerRow, MergedFinding, Outcome, Plan, Severity, Suppressed
+from orchestrator.model.documents import encode
 from orchestrator.results.ledger import LEDGER
 from orchestrator.results.run import RunResults
-from orchestrator.results.table import MergedWriter
-from orchestrator.volume import Volume
+from orchestrator.results.tables.writing import MergedWriter
+from orchestrator.volume.layout import Volume
 
 RUN = "run-1"
 STARTED, FINISHED = "2025-03-01T10:00:00Z", "2025-03-01T10:05:00Z"

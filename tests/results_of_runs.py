@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.documents import encode, spell_time
 from orchestrator.model import (
     Broken,
     Cvss,
@@ -16,9 +15,10 @@ from orchestrator.model import (
     Suppressed,
     Verdict,
 )
+from orchestrator.model.documents import encode, spell_time
 from orchestrator.results.run import RunResults
-from orchestrator.results.table import MergedWriter
-from orchestrator.volume import Volume, atomic_file, write_atomic
+from orchestrator.results.tables.writing import MergedWriter
+from orchestrator.volume.layout import Volume, atomic_file, write_atomic
 
 STARTED = datetime(2025, 3, 3, 2, tzinfo=UTC)
 DEMO_SCANS = ("dependency", "general", "root-user", "secrets", "virus")

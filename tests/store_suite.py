@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
-from orchestrator.documents import encode, read, spell_time
 from orchestrator.model import Distrust, Ledger, Name, Outcome, Severity
+from orchestrator.model.documents import encode, read, spell_time
 from orchestrator.results import NoResultsError
-from orchestrator.results.store import DamagedRunError, SchemaError, Store, Version, writing
-from orchestrator.results.store import cells as cells_module
-from orchestrator.results.store.connection import make_engine, parse_url
-from orchestrator.results.store.interface import Container, Workload
-from orchestrator.volume import Volume, write_atomic
+from orchestrator.store import DamagedRunError, SchemaError, Store, Version, writing
+from orchestrator.store import cells as cells_module
+from orchestrator.store.connection import make_engine, parse_url
+from orchestrator.store.interface import Container, Workload
+from orchestrator.volume.layout import Volume, write_atomic
 from tests.stored_runs import LOG4J, day, finding, rows_of, write_run
 
 HOUR, WEEK = 3600, 7 * 86400

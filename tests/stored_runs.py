@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
-from orchestrator.documents import encode, spell_time
 from orchestrator.model import Finding, Ledger, LedgerRow, Name, Outcome, Plan, Severity, Target
-from orchestrator.results.store.columns import metadata
-from orchestrator.results.store.connection import make_engine, parse_url
-from orchestrator.results.table import FindingsWriter
-from orchestrator.volume import Volume, atomic_file, write_atomic
+from orchestrator.model.documents import encode, spell_time
+from orchestrator.results.tables.writing import FindingsWriter
+from orchestrator.store.columns import metadata
+from orchestrator.store.connection import make_engine, parse_url
+from orchestrator.volume.layout import Volume, atomic_file, write_atomic
 from tests.aggregation import SCANS
 
 DAY = datetime(2025, 3, 1, 10, tzinfo=UTC)

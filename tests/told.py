@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from orchestrator.config import default_config
+from orchestrator.config.loading import default_config
 from orchestrator.model import Ledger, LedgerRow, Outcome, Verdict
 from orchestrator.notifications.changes import COLUMNS
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from workflows.kinds import Kind
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.model import Plan
 
 __all__ = ["Kind", "render", "spec_bytes"]

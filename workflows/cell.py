@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from hera.workflows import Container, RetryStrategy
 from hera.workflows import models as m
 
-from orchestrator.cluster.labels import ONLINE_COMPONENT, ONLINE_TEMPLATE, REPOSITORY_TEMPLATE, SCAN_TEMPLATE
+from orchestrator.argo.names import ONLINE_COMPONENT, ONLINE_TEMPLATE, REPOSITORY_TEMPLATE, SCAN_TEMPLATE
+from orchestrator.kit.quantities import parse_size
 from orchestrator.model import TargetKind
-from orchestrator.quantities import parse_size
 from workflows import pods
 from workflows.settings import (
     ALLOWANCE,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hera.workflows import Container, Task
 from hera.workflows import models as m
 
-from orchestrator.cluster.labels import DATABASE_COMMAND, DATABASE_TEMPLATE, LOAD_COMPONENT, LOAD_TEMPLATE
+from orchestrator.argo.names import DATABASE_COMMAND, DATABASE_TEMPLATE, LOAD_COMPONENT, LOAD_TEMPLATE
 from workflows import pods
 from workflows.cell import fill, retry, scanner_environment
 from workflows.settings import ALLOWANCE, SCRATCH, literal

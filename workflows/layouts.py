@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hera.workflows import DAG, Container, ContainerNode, ContainerSet, Resource, Script, Steps, Task
 from hera.workflows import models as m
 
-from orchestrator.cluster.labels import PULL_TEMPLATE
+from orchestrator.argo.names import PULL_TEMPLATE
 from orchestrator.model import TargetKind
 from workflows import pods
 from workflows.cell import cell_template, retry, scanner_container, template_name

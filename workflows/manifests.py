@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import yaml
 
-from orchestrator.catalog import load_catalog
+from orchestrator.argo.items import fit_for_cluster
+from orchestrator.catalog.loading import load_catalog
 from orchestrator.planning.parts import common_sets, wanted_by_images
 from orchestrator.scanners.pinning import require_digests
-from orchestrator.steps.items import fit_for_cluster
-from orchestrator.steps.plan import pack
+from orchestrator.upkeep.plans import pack
 from workflows import matrix, schedule
 from workflows.kinds import Kind
 from workflows.secrets import refuse_in_scans
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hera.workflows import Workflow
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.model import Plan
     from workflows.shards import Shard
 

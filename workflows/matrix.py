@@ -13,8 +13,8 @@ import yaml
 from hera.workflows import DAG, Container, Resource, Script, Step, Steps, Task
 from hera.workflows import models as m
 
-from orchestrator.cluster import labels
-from orchestrator.steps.items import REPOSITORIES
+from orchestrator.argo import names as labels
+from orchestrator.argo.items import REPOSITORIES
 from workflows import pods
 from workflows.cell import retry
 from workflows.databases import database_tasks, database_templates

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hera.workflows import UserContainer
 from hera.workflows import models as m
 
-from orchestrator.cluster import labels as names
+from orchestrator.argo import names
 from workflows.settings import (
     CELL,
     CHECKOUT,
@@ -74,7 +74,7 @@ def git_of_one_host(settings: Settings, key: str) -> list[m.Volume]:
 
     Args:
         settings: of the manifests.
-        key: of the host, see `orchestrator.git_tokens.secret_key`; or the parameter of Argo that has it.
+        key: of the host, see `orchestrator.git.tokens.secret_key`; or the parameter of Argo that has it.
     """
     if not settings.git_secret:
         return []

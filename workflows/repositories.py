@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from hera.workflows import DAG, Container, Task
 from hera.workflows import models as m
 
-from orchestrator.cluster.labels import FETCH_TEMPLATE
+from orchestrator.argo.items import ONLINE_SUFFIX
+from orchestrator.argo.names import FETCH_TEMPLATE
 from orchestrator.model import TargetKind
-from orchestrator.steps.items import ONLINE_SUFFIX
 from workflows import pods
 from workflows.cell import cell_template, retry, template_name
 from workflows.settings import ALLOWANCE, RenderError

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from hera.workflows import CronWorkflow, Parameter, Workflow, WorkflowTemplate
 from hera.workflows import models as m
 
-from orchestrator.catalog import scan_digests
-from orchestrator.cluster.labels import RUN as RUN_LABEL
+from orchestrator.argo.items import is_repository
+from orchestrator.argo.names import RUN as RUN_LABEL
+from orchestrator.catalog.loading import scan_digests
 from orchestrator.model import Decision
 from orchestrator.planning.parts import wanted_by_images
-from orchestrator.steps.items import is_repository
 from workflows import matrix, pods
 from workflows.settings import SCANS_ANNOTATION, TEMPLATE
 from workflows.shards import items_by_task
@@ -20,8 +20,8 @@ from workflows.shards import items_by_task
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from orchestrator.config.sections import Argo
     from orchestrator.model import Limits, Scan
-    from orchestrator.sections import Argo
     from workflows.settings import Settings
     from workflows.shards import Shard
 

@@ -1,7 +1,7 @@
 """No secret is written into a ConfigMap or a Workflow: whoever may read the namespace reads those.
 
 Secrets are found as a kind, not by a list of keys: every value that the configuration's types call a secret, every
-value whose name says so by custom, and every text with a password or token in it (`orchestrator.masking` has the
+value whose name says so by custom, and every text with a password or token in it (`orchestrator.kit.masking` has the
 grammar). What only the environment of this process says is written nowhere, and so is nothing to refuse.
 """
 
@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from orchestrator.config import Config
-from orchestrator.environment import spell, variable_at
-from orchestrator.masking import find, is_secret
-from orchestrator.notification_sections import variable_of
-from orchestrator.validation import alternatives, section_at, type_at
-from orchestrator.yaml_source import Problem, parse_yaml
+from orchestrator.config.environment import spell, variable_at
+from orchestrator.config.loading import Config
+from orchestrator.config.notify import variable_of
+from orchestrator.config.section import alternatives, section_at, type_at
+from orchestrator.kit.masking import find, is_secret
+from orchestrator.kit.yaml_source import Problem, parse_yaml
 from workflows.settings import RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from orchestrator.kit.yaml_source import Location
     from orchestrator.model import Scan
-    from orchestrator.yaml_source import Location
 
 #: Key of the ConfigMap that is the configuration itself.
 CONFIGURATION = "scanmatrix.yaml"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from orchestrator.argo.items import MOUNT
 from orchestrator.errors import UsageError
-from orchestrator.steps.items import MOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
 
 #: Where containers find things.
 VOLUME = MOUNT
@@ -24,7 +24,7 @@ SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, not the machine's
 DOCKER_CONFIG = "/docker"
 GIT_CREDENTIALS = "/git"
 
-#: Of the WorkflowTemplate: what `orchestrator.catalog.scan_digests` says of its scans, as JSON.
+#: Of the WorkflowTemplate: what `orchestrator.catalog.loading.scan_digests` says of its scans, as JSON.
 SCANS_ANNOTATION = "scanmatrix/scans"
 #: The WorkflowTemplate's name; argo submit --from workflowtemplate/scanmatrix.
 TEMPLATE = "scanmatrix"

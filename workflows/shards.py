@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.argo.items import Item, fit_for_cluster, is_repository, make_waves, without_scans
 from orchestrator.planning.shards import split
-from orchestrator.steps.items import Item, fit_for_cluster, is_repository, make_waves, without_scans
-from orchestrator.steps.plan import pack
+from orchestrator.upkeep.plans import pack
 from workflows.matrix import items_task, repositories_task
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import make_table, print_table, say
 from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.quantities import spell_duration
 from orchestrator.kit.text import visible_message
-from orchestrator.quantities import spell_duration
 
 if TYPE_CHECKING:
     import threading
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from orchestrator.results.store.backlog.interface import Backlog, Flight, Held, Tally
-    from orchestrator.results.store.backlog.store import BacklogStore
     from orchestrator.service.notes import Trouble
     from orchestrator.service.scheduler import Scheduler
+    from orchestrator.store.backlog.interface import Backlog, Flight, Held, Tally
+    from orchestrator.store.backlog.store import BacklogStore
 
 _TALLIES = ("Scan", "Fresh", "Due", "In flight", "Failed, waiting")
 _FLIGHTS = ("Run", "Stage", "Cells", "Targets", "Since", "Looked after by", "Trouble")

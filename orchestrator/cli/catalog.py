@@ -16,7 +16,7 @@ def templates(config: ConfigFile = None, output: OutputOption = Output.TABLE) ->
 
     Example: scanmatrix templates --output json
     """
-    from orchestrator import sdk
+    from orchestrator.api import plan as sdk
     from orchestrator.cli.output import print_data, print_scans
 
     scans = list(sdk.load_catalog(sdk.load_config(config)).values())
@@ -38,7 +38,7 @@ def lint(
 
     Example: scanmatrix lint scanmatrix.yaml targets.csv templates/*.yaml
     """
-    from orchestrator import sdk
+    from orchestrator.api import plan as sdk
     from orchestrator.cli import USAGE
     from orchestrator.cli.output import print_data, say
 

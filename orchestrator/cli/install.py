@@ -33,7 +33,7 @@ def install(
 
     Example: scanmatrix install --config scanmatrix.yaml --render | kubectl apply -f -
     """
-    from orchestrator import sdk
+    from orchestrator.api import plan as sdk
     from orchestrator.cli.output import complain
 
     settings = sdk.load_config(config, strict=strict)

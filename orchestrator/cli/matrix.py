@@ -24,7 +24,7 @@ def plan(
 
     Example: scanmatrix plan --config scanmatrix.yaml
     """
-    from orchestrator import sdk
+    from orchestrator.api import plan as sdk
     from orchestrator.cli.output import print_data, print_plan
 
     settings = sdk.load_config(config, references=references or (), strict=strict)
@@ -65,7 +65,9 @@ def run(
 
     Example: scanmatrix run registry.example/app:1.2 --scan sbom
     """
-    from orchestrator import follow_up, operations, sdk
+    from orchestrator.api import plan as sdk
+    from orchestrator.api import results as follow_up
+    from orchestrator.api import run as operations
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import complain, print_data, say
     from orchestrator.cli.progress import progress

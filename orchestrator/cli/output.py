@@ -12,8 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from orchestrator.kit.masking import mask
 from orchestrator.kit.text import escape_json, has_hidden, visible, visible_message
-from orchestrator.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from orchestrator.model import Ledger, LedgerRow, Plan, Scan
-    from orchestrator.results.store.interface import Pruned, TakenInAll
+    from orchestrator.store.interface import Pruned, TakenInAll
 
 
 Cell: TypeAlias = "str | Sequence[str]"

@@ -23,7 +23,7 @@ def render(
 
     Example: scanmatrix render --config scanmatrix.yaml > wf.yaml && argo submit wf.yaml
     """
-    from orchestrator import sdk
+    from orchestrator.api import plan as sdk
 
     # Whoever runs it here, manifests are for Argo, and its cells use the tokens that there are in the cluster.
     settings = sdk.load_config(config, references=references or (), strict=strict)

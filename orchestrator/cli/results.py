@@ -45,7 +45,8 @@ def list_(
 
     Example: scanmatrix results list
     """
-    from orchestrator import follow_up, sdk
+    from orchestrator.api import plan as sdk
+    from orchestrator.api import results as follow_up
     from orchestrator.cli.output import print_data
     from orchestrator.cli.result_tables import print_runs
 
@@ -89,9 +90,10 @@ def show(
 
     Example: scanmatrix results show --severity high --fixable
     """
-    from orchestrator import follow_up, sdk
+    from orchestrator.api import plan as sdk
+    from orchestrator.api import results as follow_up
     from orchestrator.cli.result_tables import print_frame, print_merged, print_suspects
-    from orchestrator.results.choice import Choice, choose
+    from orchestrator.queries.choice import Choice, choose
 
     results = follow_up.open_results(sdk.load_config(config), run)
     wanted = Choice(
@@ -126,7 +128,8 @@ def diff(
 
     Example: scanmatrix results diff --between registry.example/app:1.2 registry.example/app:1.3
     """
-    from orchestrator import follow_up, sdk
+    from orchestrator.api import plan as sdk
+    from orchestrator.api import results as follow_up
     from orchestrator.cli.result_tables import print_differences, print_frame
     from orchestrator.errors import UsageError
 
@@ -150,7 +153,8 @@ def who_has(
 
     Example: scanmatrix results who-has CVE-2021-44228
     """
-    from orchestrator import follow_up, sdk
+    from orchestrator.api import plan as sdk
+    from orchestrator.api import results as follow_up
     from orchestrator.cli.result_tables import print_frame, print_merged
 
     found = follow_up.who_has(sdk.load_config(config), id_)
@@ -176,7 +180,8 @@ def export(
 
     Example: scanmatrix results export html --to report.html
     """
-    from orchestrator import follow_up, sdk
+    from orchestrator.api import plan as sdk
+    from orchestrator.api import results as follow_up
     from orchestrator.cli.output import say
     from orchestrator.cli.result_tables import print_exports
 
@@ -192,7 +197,8 @@ def notify(run: MaybeRun = None, config: ConfigFile = None, output: OutputOption
 
     Example: scanmatrix results notify
     """
-    from orchestrator import follow_up, sdk
+    from orchestrator.api import plan as sdk
+    from orchestrator.api import results as follow_up
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import print_data
     from orchestrator.cli.result_tables import print_deliveries

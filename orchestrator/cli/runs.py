@@ -10,7 +10,7 @@ from orchestrator.cli.options import ConfigFile, Engine, OutputOption, Run
 from orchestrator.cli.output import Output
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.model import Ledger
 
 
@@ -27,7 +27,7 @@ def status(
 
     Example: scanmatrix status 20261121-030000-0a1b2c --watch
     """
-    from orchestrator import operations
+    from orchestrator.api import run as operations
     from orchestrator.cli.output import print_data
     from orchestrator.cli.run_tables import print_runs, print_status, watching
 
@@ -63,7 +63,7 @@ def logs(
 
     Example: scanmatrix logs 20261121-030000-0a1b2c ubuntu:20.04 virus
     """
-    from orchestrator import operations
+    from orchestrator.api import run as operations
     from orchestrator.cli.output import say
 
     for line in operations.logs(_settings(config, engine), run, image, scan):
@@ -75,7 +75,7 @@ def retry(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
 
     Example: scanmatrix retry 20261121-030000-0a1b2c
     """
-    from orchestrator import operations
+    from orchestrator.api import run as operations
     from orchestrator.cli.output import say
 
     name = operations.retry(_settings(config, engine), run)
@@ -87,7 +87,7 @@ def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
 
     Example: scanmatrix cancel 20261121-030000-0a1b2c
     """
-    from orchestrator import operations
+    from orchestrator.api import run as operations
     from orchestrator.cli.output import say
 
     names = operations.cancel(_settings(config, engine), run)
@@ -100,7 +100,7 @@ def fetch(run: Run, config: ConfigFile = None, engine: Engine = None, output: Ou
 
     Example: scanmatrix fetch 20261121-030000-0a1b2c
     """
-    from orchestrator import operations
+    from orchestrator.api import run as operations
     from orchestrator.cli.output import print_data
 
     settings = _settings(config, engine)
@@ -115,7 +115,7 @@ def delete(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
 
     Example: scanmatrix delete 20261121-030000-0a1b2c
     """
-    from orchestrator import operations
+    from orchestrator.api import run as operations
     from orchestrator.cli.output import say
 
     for name in operations.delete(_settings(config, engine), run):
@@ -140,11 +140,11 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
 
     A run in which something failed that nobody foresaw broke, whatever its policy says of the rest.
     """
-    from orchestrator import sdk
+    from orchestrator.analysis.policy import told
+    from orchestrator.api import plan as sdk
     from orchestrator.cli import BROKEN, POLICY
     from orchestrator.cli.output import complain, print_ledger, say
     from orchestrator.results.ledger import broke
-    from orchestrator.results.policy import told
 
     if table:
         print_ledger(ledger)
@@ -176,6 +176,6 @@ def detached(settings: "Config", run: str) -> Iterator[None]:
 
 
 def _settings(config: ConfigFile, engine: Engine) -> "Config":
-    from orchestrator import sdk
+    from orchestrator.api import plan as sdk
 
     return choose_engine(sdk.load_config(config), engine)

@@ -12,8 +12,8 @@ from orchestrator.cli.options import ConfigFile, Engine, OutputOption, Strict
 from orchestrator.cli.output import Output
 
 if TYPE_CHECKING:
-    from orchestrator.results.store.backlog.store import BacklogStore
     from orchestrator.service.scheduler import Scheduler
+    from orchestrator.store.backlog.store import BacklogStore
 
 
 def schedule(
@@ -39,12 +39,13 @@ def schedule(
 
     Example: scanmatrix schedule --config scanmatrix.yaml
     """
-    from orchestrator import operations, sdk
+    from orchestrator.api import plan as sdk
+    from orchestrator.api import run as operations
     from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.runs import choose_engine
-    from orchestrator.results.store.backlog.store import BacklogStore
     from orchestrator.service.notes import Notes
     from orchestrator.service.scheduler import Scheduler
+    from orchestrator.store.backlog.store import BacklogStore
 
     settings = choose_engine(sdk.load_config(config, volume=mounted, strict=strict), engine)
     with BacklogStore.of(settings) as store:

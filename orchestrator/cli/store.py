@@ -14,7 +14,7 @@ app = typer.Typer(
 
 def _duration(text: str) -> int:
     from orchestrator.errors import UsageError
-    from orchestrator.quantities import parse_duration
+    from orchestrator.kit.quantities import parse_duration
 
     try:
         return parse_duration(text)
@@ -28,9 +28,9 @@ def migrate(config: ConfigFile = None) -> None:
 
     Example: scanmatrix store migrate --config scanmatrix.yaml
     """
-    from orchestrator import sdk
+    from orchestrator.api import plan as sdk
     from orchestrator.cli.output import say
-    from orchestrator.results.store import Store
+    from orchestrator.store import Store
 
     with Store.of(sdk.load_config(config)) as store:
         before, after = store.migrate()
@@ -53,11 +53,11 @@ def import_(
 
     Example: scanmatrix store import
     """
-    from orchestrator import sdk
+    from orchestrator.api import plan as sdk
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import complain, print_data, print_taken_in
-    from orchestrator.results.store import Store
     from orchestrator.scanners.rules import volume_of
+    from orchestrator.store import Store
 
     settings = sdk.load_config(config)
     with Store.of(settings) as store:
@@ -92,9 +92,9 @@ def prune(
 
     Example: scanmatrix store prune --keep 90d
     """
-    from orchestrator import sdk
+    from orchestrator.api import plan as sdk
     from orchestrator.cli.output import print_data, print_pruned
-    from orchestrator.results.store import Store
+    from orchestrator.store import Store
 
     settings = sdk.load_config(config)
     with Store.of(settings) as store:

@@ -28,7 +28,8 @@ def lock(
 
     Example: scanmatrix lock --check
     """
-    from orchestrator import sdk, trust
+    from orchestrator.api import plan as sdk
+    from orchestrator.api import trust
     from orchestrator.cli.output import print_data, print_table
 
     found = trust.lock(sdk.load_config(config), only=update or (), offline=offline, check=check)
@@ -70,12 +71,13 @@ def distrust(
 
     Example: scanmatrix distrust general --from 2026-03-19 --to 2026-03-24 --reason CVE-2026-33634
     """
-    from orchestrator import sdk, trust
+    from orchestrator.api import plan as sdk
+    from orchestrator.api import trust
     from orchestrator.cli.output import print_data, print_table, say
+    from orchestrator.config.scanners import DistrustSection
+    from orchestrator.config.section import validate
     from orchestrator.errors import UsageError
-    from orchestrator.scanners_section import DistrustSection
-    from orchestrator.validation import validate
-    from orchestrator.yaml_source import Source, SourceError
+    from orchestrator.kit.yaml_source import Source, SourceError
 
     settings = sdk.load_config(config)
     given = {

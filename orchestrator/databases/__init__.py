@@ -1,7 +1,7 @@
 """Scanners' databases, fetched by our own code so that no scanner's image needs a network: one module for each kind.
 
 A module has `name`, `offers(order)` and `fetch(order, part)` (see `interface.Kind`), its section in
-`orchestrator.database_section`, and its line in `KINDS`.
+`orchestrator.config.databases`, and its line in `KINDS`.
 """
 
 from __future__ import annotations

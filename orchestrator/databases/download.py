@@ -9,13 +9,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from orchestrator.databases.interface import DatabaseRefused
 from orchestrator.errors import TemporaryError
-from orchestrator.images.allowance import Allowance
-from orchestrator.images.answers import Answer, RangeRefused, raise_for_status
-from orchestrator.images.interface import Broken, OverBudget
-from orchestrator.images.patience import Patience
-from orchestrator.images.transport import Asking, Transport
 from orchestrator.kit.http_headers import range_start, whole_number
+from orchestrator.kit.retrying import Patience
 from orchestrator.model import ReadBudget
+from orchestrator.net.allowance import Allowance
+from orchestrator.net.answers import Answer, RangeRefused, raise_for_status
+from orchestrator.net.errors import Broken, OverBudget
+from orchestrator.net.transport import Asking, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from orchestrator.documents import spell_time
-from orchestrator.errors import PermanentError, TemporaryError
-from orchestrator.images.interface import Cancelled
+from orchestrator.errors import Cancelled, PermanentError, TemporaryError
+from orchestrator.kit.quantities import parse_duration
 from orchestrator.model import Cache, Document
-from orchestrator.quantities import parse_duration
+from orchestrator.model.documents import spell_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -109,7 +108,7 @@ class Order:
     """What is wanted.
 
     Attributes:
-        settings: of the kind, as `orchestrator.database_section` names them; placeholders are filled in.
+        settings: of the kind, as `orchestrator.config.databases` names them; placeholders are filled in.
         folder: where it goes; empty at first.
         limit: most bytes that it may unpack to.
         watch: when to stop.

@@ -14,13 +14,13 @@ import msgspec
 from orchestrator.databases.download import allowance
 from orchestrator.databases.interface import DatabaseRefused, Part, parse_moment, spell
 from orchestrator.databases.unpack import unpack
-from orchestrator.images.cache import pull_location
 from orchestrator.images.manifests import read_manifest
 from orchestrator.images.reference import parse
-from orchestrator.images.registry import RegistryClient
-from orchestrator.images.sources import RegistrySource
+from orchestrator.images.registry.cache import pull_location
+from orchestrator.images.registry.client import RegistryClient
+from orchestrator.images.tarball.sources import RegistrySource
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
-from orchestrator.volume import write_atomic
+from orchestrator.volume.layout import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, cast
 import zstandard
 
 from orchestrator.databases.interface import DatabaseRefused
-from orchestrator.images.compression import decompressed
+from orchestrator.kit.compression import decompressed
 from orchestrator.kit.tar import Kind, TarError, TarReader
-from orchestrator.volume import atomic_file
+from orchestrator.volume.layout import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

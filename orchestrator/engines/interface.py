@@ -4,7 +4,7 @@ from typing import Protocol
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.model import Cell, CellRecord, Ledger, Plan, Target
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 
 
 class EngineError(ScanmatrixError):

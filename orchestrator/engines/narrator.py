@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.engines.status import CellState
+from orchestrator.argo.status import CellState
 from orchestrator.model import CellRecord
 
 if TYPE_CHECKING:
+    from orchestrator.argo.status import CellStatus, RunStatus
     from orchestrator.engines.interface import Observer
-    from orchestrator.engines.status import CellStatus, RunStatus
     from orchestrator.model import Plan
 
 _ENDED = {CellState.OK, CellState.FAILED}

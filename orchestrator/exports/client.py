@@ -12,17 +12,17 @@ from urllib3.filepost import encode_multipart_formdata
 from urllib3.util import Timeout
 
 from orchestrator.exports.interface import ExportRefusedError, ExportUnavailableError
-from orchestrator.images.answers import is_untrusted, reason, retry_after
-from orchestrator.images.interface import ImageError
-from orchestrator.images.patience import Patience
-from orchestrator.images.transport import pool_for
-from orchestrator.masking import mask
+from orchestrator.kit.masking import mask
+from orchestrator.kit.retrying import Patience
+from orchestrator.net.answers import is_untrusted, reason, retry_after
+from orchestrator.net.errors import ImageError
+from orchestrator.net.transport import pool_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from orchestrator.export_sections import ServiceSection
+    from orchestrator.config.exports import ServiceSection
 
 Field = tuple[str, str | tuple[str, bytes, str]]
 """A field of a form: its name, and its text or a file (name, content, media type)."""

@@ -8,7 +8,7 @@ from orchestrator.exports.files import place, writing
 from orchestrator.exports.tabular import marked, merged_table
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.results.run import RunResults
 
 name = "csv"
@@ -23,7 +23,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     """
     from pyarrow.csv import write_csv  # noqa: PLC0415 - heavy
 
-    from orchestrator.results.table import for_csv  # noqa: PLC0415 - heavy
+    from orchestrator.results.tables.writing import for_csv  # noqa: PLC0415 - heavy
 
     path = place(results, to, "merged.csv")
     merged = results.merged  # read in any case: of a damaged run there is no export

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.exports.interface import ExportRefusedError
-from orchestrator.results.bom_split import target_boms
+from orchestrator.results.bom.split import target_boms
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.ledger import suspects
-from orchestrator.volume import atomic_file, write_atomic
+from orchestrator.volume.layout import atomic_file, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.results.run import RunResults
 
 name = "cyclonedx"
@@ -71,7 +71,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
 def _mark(data: bytes, doubtful: Mapping[tuple[str, str], str]) -> bytes:
     """A document, or its first line, whose metadata say which results are suspect.
 
-    Everything but the arrays stands in the first line (`orchestrator.results.bom`).
+    Everything but the arrays stands in the first line (`orchestrator.results.bom.whole`).
     """
     if not doubtful:
         return data

@@ -14,12 +14,12 @@ from orchestrator.exports.files import place, writing
 from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.exports.vex_rows import document_id, gather
 from orchestrator.model import COMMIT, VexStatus
-from orchestrator.results.bom_schema import repair
+from orchestrator.results.bom.validity import repair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.exports.vex_rows import Known, Package, Product
     from orchestrator.results.run import RunResults
 

@@ -21,8 +21,8 @@ from orchestrator.model import Document
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orchestrator.config import Config
-    from orchestrator.export_sections import DefectDojoSection
+    from orchestrator.config.exports import DefectDojoSection
+    from orchestrator.config.loading import Config
     from orchestrator.exports.client import Field
     from orchestrator.exports.targets import RunTarget
     from orchestrator.results.run import RunResults

@@ -16,7 +16,7 @@ from orchestrator.packages.fixes import best_fix
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from orchestrator.export_sections import DefectDojoSection
+    from orchestrator.config.exports import DefectDojoSection
     from orchestrator.exports.targets import RunTarget
 
 #: DefectDojo's words by those of the configuration.

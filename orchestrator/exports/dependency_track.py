@@ -14,11 +14,11 @@ from orchestrator.errors import UsageError
 from orchestrator.exports.client import client_of
 from orchestrator.exports.interface import ExportRefusedError, ExportUnavailableError
 from orchestrator.exports.targets import run_targets
-from orchestrator.results.bom_split import target_boms
+from orchestrator.results.bom.split import target_boms
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
-    from orchestrator.export_sections import DependencyTrackSection
+    from orchestrator.config.exports import DependencyTrackSection
+    from orchestrator.config.loading import Config
     from orchestrator.exports.client import Client, Field
     from orchestrator.exports.targets import RunTarget
     from orchestrator.results.run import RunResults

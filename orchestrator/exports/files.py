@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.exports.interface import ExportRefusedError
-from orchestrator.volume import atomic_file
+from orchestrator.volume.layout import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

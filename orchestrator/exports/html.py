@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from orchestrator.exports.files import place, writing
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.results.run import RunResults
 
 name = "html"

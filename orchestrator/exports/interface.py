@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from orchestrator.errors import PermanentError, TemporaryError
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.results.run import RunResults
 
 

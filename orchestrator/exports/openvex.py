@@ -15,7 +15,7 @@ from orchestrator.exports.interface import NothingToExportError
 from orchestrator.exports.vex_rows import document_id, gather
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.exports.vex_rows import Known, Product
     from orchestrator.results.run import RunResults
 

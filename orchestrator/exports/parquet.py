@@ -8,7 +8,7 @@ from orchestrator.exports.files import place, writing
 from orchestrator.exports.tabular import marked, merged_table
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.results.run import RunResults
 
 name = "parquet"

@@ -20,8 +20,8 @@ from orchestrator.results.ledger import LEDGER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.config import Config
-    from orchestrator.export_sections import S3Section
+    from orchestrator.config.exports import S3Section
+    from orchestrator.config.loading import Config
     from orchestrator.results.run import RunResults
 
 name = "s3"

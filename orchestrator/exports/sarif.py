@@ -10,17 +10,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.analysis.policy.words import name as name_cell
 from orchestrator.exports.files import place, writing
 from orchestrator.exports.sarif_results import Results
 from orchestrator.exports.targets import merged_rows
-from orchestrator.results.policy.words import name as name_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.model import Ledger
     from orchestrator.results.run import RunResults
 

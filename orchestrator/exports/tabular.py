@@ -18,7 +18,7 @@ def merged_table(frame: pd.DataFrame) -> Any:
     """
     import pyarrow as pa  # noqa: PLC0415 - takes a fifth of a second, so only where a table is made
 
-    from orchestrator.results.frames import merged_schema  # noqa: PLC0415 - likewise
+    from orchestrator.results.tables.reading import merged_schema  # noqa: PLC0415 - likewise
 
     spelt = {name: frame[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ").fillna("") for name in _TIMES}
     plain = frame.assign(**spelt, severity=frame["severity"].astype("str"))

@@ -7,10 +7,10 @@ from collections import namedtuple
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.documents import DocumentError, read
-from orchestrator.export_sections import fill_in
+from orchestrator.config.exports import fill_in
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.model import Document, LedgerRow, Outcome, Plan
+from orchestrator.model.documents import DocumentError, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class RunTarget(Document, frozen=True):
         return any(row.holds for row in self.rows)
 
     def name(self, template: str) -> str:
-        """A name made of a template with the fields of `orchestrator.export_sections.NAME_FIELDS`.
+        """A name made of a template with the fields of `orchestrator.config.exports.NAME_FIELDS`.
 
         Returns:
             One line of at most 255 printable characters; the target's first name, should nothing else be left.

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from orchestrator.analysis.suppression.packages import generic_purl
 from orchestrator.model import BY_SCANNER, Name, Platform, Target, TargetKind, VexStatus
-from orchestrator.results.bom_target import identity
-from orchestrator.results.suppression.packages import generic_purl
+from orchestrator.results.bom.target import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -18,12 +18,12 @@ from typing import Final
 import msgspec
 
 from orchestrator.images.digests import digest_of
-from orchestrator.images.interface import NotAnImage, Unsupported
 from orchestrator.images.manifests import DOCKER_MANIFEST, Descriptor, Manifest, is_config
 from orchestrator.images.schemas import RootFsFields
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
 from orchestrator.kit.tar.header import has_checksum
 from orchestrator.model import Blob
+from orchestrator.net.errors import NotAnImage, Unsupported
 
 #: What runs, but not as an image: nothing may hide from the scans as one of these, so they are not passed over.
 _RUN_OTHERWISE: Final = re.compile(r"application/vnd\.(sylabs\.sif|docker\.plugin|fermyon\.spin)\.|.*wasm")

@@ -3,8 +3,8 @@
 import hashlib
 from typing import Protocol
 
-from orchestrator.images.interface import Unsupported
 from orchestrator.kit.digests import DIGEST
+from orchestrator.net.errors import Unsupported
 
 __all__ = ["DIGEST", "Hash", "check_digest", "digest_of", "new_hash"]
 

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from orchestrator.images.digests import check_digest, digest_of
-from orchestrator.images.interface import NotAnImage, Unsupported
 from orchestrator.images.platforms import normalise
 from orchestrator.images.schemas import ConfigFields, DescriptorFields, PlatformFields
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
 from orchestrator.model import Blob, Image, Platform
+from orchestrator.net.errors import NotAnImage, Unsupported
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from orchestrator.images.interface import ArchiveError
 from orchestrator.kit.signatures import HEAD, is_page, kind_of
 from orchestrator.kit.tar import Entry, Kind, TarError, TarReader
 from orchestrator.kit.tar.header import has_checksum
+from orchestrator.net.errors import ArchiveError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from orchestrator.errors import UsageError
-from orchestrator.images.interface import Unsupported
 from orchestrator.model import Platform
+from orchestrator.net.errors import Unsupported
 
 _PART = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _ARCHITECTURES = {

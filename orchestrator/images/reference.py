@@ -7,8 +7,8 @@ Grammar and normalisation: the `reference` package of the distribution project (
 import re
 
 from orchestrator.images.digests import DIGEST
-from orchestrator.images.interface import InvalidReference
 from orchestrator.model import Document
+from orchestrator.net.errors import InvalidReference
 
 __all__ = ["InvalidReference", "Reference", "parse"]
 

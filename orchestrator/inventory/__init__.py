@@ -1,6 +1,6 @@
 """Where targets come from: one file per source.
 
-To add a source, give `orchestrator.sections.TargetSource` its key, write a function as `Reader` describes, and list it
+To add a source, give `orchestrator.config.sections.TargetSource` its key, write a function as `Reader` describes, and list it
 here.
 """
 
@@ -10,31 +10,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from orchestrator.catalog import load_catalog
-from orchestrator.images.allowance import Allowance
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.git.errors import SourceBrokenError, SourceUnavailableError
 from orchestrator.inventory.csv_file import read_csv
 from orchestrator.inventory.inline import read_archive, read_image
-from orchestrator.inventory.interface import (
-    HEAD,
-    Context,
-    Entry,
-    InventoryError,
-    Reader,
-    SourceBrokenError,
-    SourceUnavailableError,
-)
+from orchestrator.inventory.interface import HEAD, Context, Entry, InventoryError, Reader
 from orchestrator.inventory.repository import read_repository
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import TargetKind
+from orchestrator.net.allowance import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
+    from orchestrator.config.sections import TargetSource
+    from orchestrator.kit.yaml_source import Problem
     from orchestrator.model import Scan
-    from orchestrator.sections import TargetSource
-    from orchestrator.yaml_source import Problem
 
 __all__ = [
     "HEAD",

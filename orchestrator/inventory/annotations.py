@@ -17,9 +17,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from orchestrator.catalog import unknown_scan
+from orchestrator.catalog.loading import unknown_scan
+from orchestrator.kit.quantities import parse_duration
 from orchestrator.model import Document
-from orchestrator.quantities import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

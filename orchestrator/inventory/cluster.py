@@ -15,13 +15,14 @@ from orchestrator.cluster.errors import (
     RejectedError,
     UnreachableError,
 )
+from orchestrator.git.errors import SourceBrokenError, SourceUnavailableError
 from orchestrator.inventory import labels
-from orchestrator.inventory.interface import Context, Entry, SourceBrokenError, SourceUnavailableError
+from orchestrator.inventory.interface import Context, Entry
 from orchestrator.inventory.landscape import Landscape
 
 if TYPE_CHECKING:
+    from orchestrator.config.sections import TargetSource
     from orchestrator.inventory.running import RunningImage
-    from orchestrator.sections import TargetSource
 
 
 def read_cluster(source: TargetSource, context: Context) -> list[Entry]:

@@ -23,8 +23,9 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.catalog import unknown_scan
-from orchestrator.git_url import NO_CREDENTIALS, holds_credentials
+from orchestrator.catalog.loading import unknown_scan
+from orchestrator.git.checkout import read_file
+from orchestrator.git.url import NO_CREDENTIALS, holds_credentials
 from orchestrator.inventory.csv_layout import (
     SEMICOLON,
     Layout,
@@ -35,16 +36,15 @@ from orchestrator.inventory.csv_layout import (
     seems_separated_by,
 )
 from orchestrator.inventory.csv_references import joined, misplaced, plain
-from orchestrator.inventory.git_repository import read_file
 from orchestrator.inventory.interface import HEAD, Context, Entry, InventoryError
 from orchestrator.inventory.labels import MAX_LIFETIME
+from orchestrator.kit.yaml_source import Problem, SourceError, decode_text, read_text, suggest
 from orchestrator.model import TargetKind
-from orchestrator.yaml_source import Problem, SourceError, decode_text, read_text, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.sections import TargetSource
+    from orchestrator.config.sections import TargetSource
 
 _log = logging.getLogger(__name__)
 

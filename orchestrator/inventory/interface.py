@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from orchestrator.errors import PermanentError, TemporaryError
-from orchestrator.images.allowance import Allowance
+from orchestrator.kit.yaml_source import SourceError
 from orchestrator.model import LISTING_BUDGET, PLANNING_BUDGET, Document, Limits, Platform, ReadBudget, TargetKind
-from orchestrator.yaml_source import SourceError
+from orchestrator.net.allowance import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from pathlib import Path
 
-    from orchestrator.sections import Cache, TargetSource
+    from orchestrator.config.sections import Cache, TargetSource
 
 
 #: The ref of a repository for which nobody names one.

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 from semver import Version
 
 from orchestrator.errors import PermanentError, TemporaryError
-from orchestrator.images.cache import pull_location
-from orchestrator.images.interface import Denied, NotFound, OverBudget, TooSlow, WrongBytes
+from orchestrator.git.errors import SourceBrokenError, SourceUnavailableError
 from orchestrator.images.reference import Reference, is_repository, is_tag
-from orchestrator.images.registry import RegistryClient
-from orchestrator.inventory.interface import Context, Entry, SourceBrokenError, SourceUnavailableError
+from orchestrator.images.registry.cache import pull_location
+from orchestrator.images.registry.client import RegistryClient
+from orchestrator.inventory.interface import Context, Entry
 from orchestrator.inventory.patterns import is_name, matches
 from orchestrator.kit.foreign_json import ForeignJsonError
 from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.net.errors import Denied, NotFound, OverBudget, TooSlow, WrongBytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from orchestrator.images.allowance import Allowance
-    from orchestrator.sections import RegistrySource, TargetSource
+    from orchestrator.config.sections import RegistrySource, TargetSource
+    from orchestrator.net.allowance import Allowance
 
 _log = logging.getLogger(__name__)
 

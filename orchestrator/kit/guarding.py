@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import PermanentError, ScanmatrixError
-from orchestrator.masking import mask
+from orchestrator.kit.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import traceback
 
+from orchestrator.kit.masking import mask
 from orchestrator.kit.text import visible_lines, visible_message
-from orchestrator.masking import mask
 
 #: Environment variable that has the command `scanmatrix` show the traceback of what nobody foresaw.
 DEBUG_VARIABLE = "SCANMATRIX_DEBUG"

@@ -1,7 +1,7 @@
 """The words of the project as frozen types; no I/O, nothing of ours imported.
 
 Everything that passes from one room to the next is one of these, and everything that is written as JSON
-(plan, ledger, cell records) is one of these encoded by `orchestrator.documents`, so a document read back
+(plan, ledger, cell records) is one of these encoded by `orchestrator.model.documents`, so a document read back
 is validated against the types here.
 """
 

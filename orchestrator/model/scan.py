@@ -33,7 +33,7 @@ class Fetch(Document, frozen=True):
 
     Attributes:
         kind: name of a module in `orchestrator.databases`.
-        settings: of that kind, as `orchestrator.database_section` names them.
+        settings: of that kind, as `orchestrator.config.databases` names them.
         limit: most bytes that it may unpack to.
     """
 

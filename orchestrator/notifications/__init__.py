@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from orchestrator.documents import read, spell_time
 from orchestrator.errors import ScanmatrixError
 from orchestrator.model import Plan
+from orchestrator.model.documents import read, spell_time
 from orchestrator.notifications.attempts import run_all
 from orchestrator.notifications.changes import GONE
 from orchestrator.notifications.earlier import look_back
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from orchestrator.config import Config
-    from orchestrator.notification_sections import NotifySection
+    from orchestrator.config.loading import Config
+    from orchestrator.config.notify import NotifySection
     from orchestrator.notifications.attempts import Line, Result
     from orchestrator.results.run import RunResults
 

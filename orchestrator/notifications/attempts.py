@@ -18,9 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import ScanmatrixError, TemporaryError
-from orchestrator.images.interface import Cancelled
-from orchestrator.images.patience import Patience
+from orchestrator.errors import Cancelled, ScanmatrixError, TemporaryError
+from orchestrator.kit.retrying import Patience
 from orchestrator.notifications.interface import DeliveryRefusedError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.notification_sections import url_mistake, variable_of
+from orchestrator.config.notify import url_mistake, variable_of
 from orchestrator.notifications.interface import DeliveryRefusedError
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Timeout
 
-from orchestrator.images.answers import causes, retry_after
-from orchestrator.images.transport import make_pool, proxy_for, tls_context
-from orchestrator.masking import mask
+from orchestrator.kit.masking import mask
+from orchestrator.net.answers import causes, retry_after
+from orchestrator.net.transport import make_pool, proxy_for, tls_context
 from orchestrator.notifications.interface import (
     DeliveryRefusedError,
     DeliveryUnavailableError,

@@ -12,7 +12,7 @@ from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.model import Document, Severity
 
 if TYPE_CHECKING:
-    from orchestrator.notification_sections import NotifySection, Route
+    from orchestrator.config.notify import NotifySection, Route
     from orchestrator.notifications.attempts import Line
 
 

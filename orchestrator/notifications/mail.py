@@ -17,9 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.images.transport import tls_context
-from orchestrator.masking import mask
-from orchestrator.notification_sections import PORTS
+from orchestrator.config.notify import PORTS
+from orchestrator.kit.masking import mask
+from orchestrator.net.transport import tls_context
 from orchestrator.notifications.credentials import reveal
 from orchestrator.notifications.interface import (
     DeliveryRefusedError,
@@ -32,8 +32,8 @@ from orchestrator.notifications.text import headline, line, severities
 if TYPE_CHECKING:
     from jinja2 import Template
 
+    from orchestrator.config.notify import NotifySection, Route, Smtp
     from orchestrator.errors import ScanmatrixError
-    from orchestrator.notification_sections import NotifySection, Route, Smtp
     from orchestrator.notifications.attempts import Line
     from orchestrator.notifications.interface import Message, Parcel
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from orchestrator.documents import DocumentError, encode, read
+from orchestrator.model.documents import DocumentError, encode, read
 from orchestrator.notifications.interface import Delivery, State
-from orchestrator.volume import write_atomic
+from orchestrator.volume.layout import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

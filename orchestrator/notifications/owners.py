@@ -6,14 +6,14 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from orchestrator.config.notify import CONTACT, UNOWNED, is_address
 from orchestrator.inventory.labels import CONTACT as CONTACT_LABEL
-from orchestrator.notification_sections import CONTACT, UNOWNED, is_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from orchestrator.config.notify import Route
     from orchestrator.model import Plan
-    from orchestrator.notification_sections import Route
 
 _CHANNEL = re.compile(r"[#@][A-Za-z0-9._-]{1,80}")
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from orchestrator.config.notify import NotifySection, Route
     from orchestrator.model import Ledger, LedgerRow
-    from orchestrator.notification_sections import NotifySection, Route
 
 #: Findings (or targets, or cells) of a kind that a message shows, by channel; and names of targets for each finding.
 _SHOWN = {"slack": (10, 1), "email": (50, 3), "webhook": (500, 20)}

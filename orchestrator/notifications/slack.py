@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from orchestrator.notification_sections import CONTACT
+from orchestrator.config.notify import CONTACT
 from orchestrator.notifications.credentials import reveal_url
 from orchestrator.notifications.http import post
 from orchestrator.notifications.paragraphs import opening, paragraphs

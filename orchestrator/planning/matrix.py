@@ -8,28 +8,29 @@ from importlib.metadata import version
 
 import msgspec
 
-from orchestrator.catalog import unknown_scan
-from orchestrator.config import Config
-from orchestrator.documents import spell_time
+from orchestrator.analysis.suppression.loading import load as load_suppression
+from orchestrator.catalog.loading import unknown_scan
+from orchestrator.config.loading import Config
+from orchestrator.config.sections import Scans
 from orchestrator.errors import ScanmatrixError
-from orchestrator.images.allowance import Allowance
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry, scans_for
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import Cache, Cell, Decision, Distrust, Name, Plan, Scan, Target, TargetKind
+from orchestrator.model.documents import spell_time
+from orchestrator.model.plan import pending
+from orchestrator.net.allowance import Allowance
 from orchestrator.planning.allow import refusal
 from orchestrator.planning.budget import make_budget, make_waves, running, spell_bytes, unique_bytes
 from orchestrator.planning.interface import Past, PlanError, RepositoryResolver, Resolver
-from orchestrator.planning.parts import common_sets, parts, pending
+from orchestrator.planning.parts import common_sets, parts
 from orchestrator.planning.patterns import matches
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.staleness import freshness
 from orchestrator.planning.targets import Draft, finish, gather
-from orchestrator.results.suppression.loading import load as load_suppression
 from orchestrator.scanners.distrust import why_refused
 from orchestrator.scanners.pinning import require_digests_of
 from orchestrator.scanners.rules import rules_of
-from orchestrator.sections import Scans
 
 _log = logging.getLogger(__name__)
 

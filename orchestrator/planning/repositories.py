@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ScanmatrixError
-from orchestrator.git_url import PLAIN_PROJECT, is_commit, judge_ref, judge_url, project
+from orchestrator.git.url import PLAIN_PROJECT, is_commit, judge_ref, judge_url, project
 from orchestrator.model import COMMIT, Platform, TargetKind
 from orchestrator.planning.interface import Located
 from orchestrator.repositories.resolve import resolve
@@ -15,9 +15,9 @@ from orchestrator.repositories.resolve import resolve
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from orchestrator.config import Config
-    from orchestrator.images.allowance import Allowance
+    from orchestrator.config.loading import Config
     from orchestrator.model import Scan, Target
+    from orchestrator.net.allowance import Allowance
 
 #: Label of a repository's names: where it has moved to.
 REDIRECTED = "redirectedTo"

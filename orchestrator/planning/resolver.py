@@ -8,20 +8,20 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.config import Config
+from orchestrator.config.loading import Config
 from orchestrator.errors import ScanmatrixError
-from orchestrator.images.allowance import Allowance
-from orchestrator.images.archive import tarball_size
-from orchestrator.images.cache import CacheRule, pull_location
-from orchestrator.images.files import LocalImage
-from orchestrator.images.interface import NoPlatform, NotAnImage, OverBudget
-from orchestrator.images.local import open_local
-from orchestrator.images.memory import Memory
+from orchestrator.images.local.archives import open_local
+from orchestrator.images.local.files import LocalImage
 from orchestrator.images.platforms import choose, normalise, parse_platform, runnable
 from orchestrator.images.reference import Reference, parse
-from orchestrator.images.registry import RegistryClient
-from orchestrator.images.resolve import Resolution, resolve_manifests
+from orchestrator.images.registry.cache import CacheRule, pull_location
+from orchestrator.images.registry.client import RegistryClient
+from orchestrator.images.registry.memory import Memory
+from orchestrator.images.registry.resolve import Resolution, resolve_manifests
+from orchestrator.images.tarball.archive import tarball_size
 from orchestrator.model import PLANNING_BUDGET, Image, Platform, ReadBudget
+from orchestrator.net.allowance import Allowance
+from orchestrator.net.errors import NoPlatform, NotAnImage, OverBudget
 from orchestrator.planning.interface import Located
 from orchestrator.planning.targets import NO_PLATFORM, unresolved
 

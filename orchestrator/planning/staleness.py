@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from orchestrator.kit.quantities import spell_duration
 from orchestrator.planning.interface import Past
-from orchestrator.quantities import spell_duration
 
 
 def freshness(past: Past | None, limit: int | None, now: datetime) -> str:

@@ -9,16 +9,14 @@ import secrets
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.errors import TemporaryError
-from orchestrator.git_url import judge_ref, judge_url
-from orchestrator.images.interface import Cancelled
-from orchestrator.images.partial import Partial, full_volume
-from orchestrator.inventory.git_command import Git
+from orchestrator.errors import Cancelled, TemporaryError, VolumeFullError
+from orchestrator.git.command import Git
+from orchestrator.git.url import judge_ref, judge_url
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.repositories.interface import RepositoryError
 from orchestrator.repositories.tarball import layout, write
 from orchestrator.repositories.tree import list_files, read_links
-from orchestrator.volume import VolumeFullError
+from orchestrator.volume.partial import Partial, full_volume
 
 if TYPE_CHECKING:
     import threading

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.git_url import is_commit
+from orchestrator.git.checkout import in_repository
+from orchestrator.git.url import is_commit
 from orchestrator.inventory import SourceUnavailableError
-from orchestrator.inventory.git_repository import in_repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.inventory.git_command import Git
+    from orchestrator.git.command import Git
 
 #: Seconds that a host may take to say which commit a ref is.
 TIMEOUT = 60.0
@@ -41,7 +41,7 @@ def resolve(url: str, ref: str, *, environment: Mapping[str, str] | None = None)
     Args:
         url: https, ssh or file URL, or `user@host:path`; http for loopback hosts only.
         ref: branch, tag or full commit.
-        environment: instead of the process's own; holds the credentials, see `orchestrator.inventory.git_command`.
+        environment: instead of the process's own; holds the credentials, see `orchestrator.git.command`.
 
     Raises:
         UsageError: git may not be given this URL or ref.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from orchestrator.inventory.git_command import Git
+    from orchestrator.git.command import Git
     from orchestrator.repositories.tree import File
 
 _BLOCK = 512

@@ -9,7 +9,7 @@ from orchestrator.repositories.interface import Bounds, RepositoryError, judge_p
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from orchestrator.inventory.git_command import Git
+    from orchestrator.git.command import Git
 
 _LINK, _PROGRAM, _SUBMODULE = "120000", "100755", "160000"
 _CHUNK = 1 << 20

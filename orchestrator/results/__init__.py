@@ -10,7 +10,7 @@ from orchestrator.results.interface import NoResultsError
 from orchestrator.results.ledger import Success, finished_runs, history, read_ledger
 
 if TYPE_CHECKING:
-    from orchestrator.results.frames import (
+    from orchestrator.results.tables.reading import (
         explode_references,
         ledger_frame,
         read_findings,
@@ -35,5 +35,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Load what needs pandas."""
     if name in __all__:
-        return getattr(import_module("orchestrator.results.frames"), name)
+        return getattr(import_module("orchestrator.results.tables.reading"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,15 +22,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.documents import DocumentError, read, spell_time
 from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError, ReportMissingError
 from orchestrator.findings.reading import ReportFile, read_report, read_report_file
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.model import Cell, CellRecord, Decision, Distrust, LedgerRow, Outcome, Plan, Scan, Target
+from orchestrator.model.documents import DocumentError, read, spell_time
 from orchestrator.results.cell_paths import within_cell
 from orchestrator.scanners.distrust import Made, of_row, why
-from orchestrator.volume import Volume, version_time
+from orchestrator.volume.layout import Volume, version_time
 
 # Clocks of a node and of a file server may differ by a little, and some filesystems keep whole seconds only.
 _CLOCK_SLACK = 2.0

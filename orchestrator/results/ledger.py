@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import msgspec
 
-from orchestrator.documents import read
 from orchestrator.errors import PermanentError
 from orchestrator.kit.guarding import is_internal
 from orchestrator.model import Document, Ledger, LedgerRow, Outcome
+from orchestrator.model.documents import read
 from orchestrator.results.interface import NoResultsError
 from orchestrator.scanners.distrust import Made, of_row, why
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -61,7 +61,7 @@ def read_ledger(volume: Volume, run: str) -> Ledger:
 
     Raises:
         NoResultsError: there is none.
-        orchestrator.documents.DocumentError: it is damaged.
+        orchestrator.model.documents.DocumentError: it is damaged.
     """
     path = volume.results(run) / LEDGER
     if not path.exists():

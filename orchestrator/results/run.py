@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from orchestrator.model import Ledger, Severity
-    from orchestrator.volume import Volume
+    from orchestrator.volume.layout import Volume
 
 
 class RunResults:
@@ -55,7 +55,7 @@ class RunResults:
         Raises:
             NoResultsError: the run has none.
         """
-        from orchestrator.results.frames import read_merged  # noqa: PLC0415 - imports pandas
+        from orchestrator.results.tables.reading import read_merged  # noqa: PLC0415 - imports pandas
 
         return read_merged(self.volume, self.run)
 
@@ -66,7 +66,7 @@ class RunResults:
         Raises:
             NoResultsError: the run has none.
         """
-        from orchestrator.results.frames import read_findings  # noqa: PLC0415 - imports pandas
+        from orchestrator.results.tables.reading import read_findings  # noqa: PLC0415 - imports pandas
 
         return read_findings(self.volume, self.run)
 
@@ -76,7 +76,7 @@ class RunResults:
         Raises:
             NoResultsError: the run has no merged findings, or they are damaged.
         """
-        from orchestrator.results.frames import count_merged  # noqa: PLC0415 - imports pandas
+        from orchestrator.results.tables.reading import count_merged  # noqa: PLC0415 - imports pandas
 
         return count_merged(self.volume, self.run)
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from orchestrator.analysis.policy import coverage
+from orchestrator.analysis.policy.words import SHOWN, clip, named
 from orchestrator.kit.text import markdown
 from orchestrator.model import Broken, Ledger, LedgerRow, Name, Outcome, Severity
 from orchestrator.model.policy import COVERAGE
-from orchestrator.results.policy import coverage
-from orchestrator.results.policy.words import SHOWN, clip, named
 
 _MATRIX_TARGETS, _MATRIX_SCANS = 50, 12
 _ROWS = 100

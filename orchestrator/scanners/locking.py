@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from orchestrator.catalog.lock_file import SCHEMA, Locked, LockFile
 from orchestrator.errors import PermanentError, ScanmatrixError, UsageError
-from orchestrator.images.pin import Pinned, pin
 from orchestrator.images.reference import parse
-from orchestrator.lock_file import SCHEMA, Locked, LockFile
+from orchestrator.images.registry.pin import Pinned, pin
 from orchestrator.model import Document
 from orchestrator.scanners.distrust import why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from orchestrator.config import Config
-    from orchestrator.images.registry import RegistryClient
+    from orchestrator.config.loading import Config
+    from orchestrator.images.registry.client import RegistryClient
     from orchestrator.model import Distrust, Scan
 
 #: Images looked up at the same time.

@@ -6,13 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from orchestrator.scanners_section import DISTRUSTED, DenyFile, DenySection, DistrustFile
-from orchestrator.validation import Section, validate
-from orchestrator.volume import Volume
-from orchestrator.yaml_source import Location, Source, SourceError, read_yaml
+from orchestrator.config.scanners import DISTRUSTED, DenyFile, DenySection, DistrustFile
+from orchestrator.config.section import Section, validate
+from orchestrator.kit.yaml_source import Location, Source, SourceError, read_yaml
+from orchestrator.volume.layout import Volume
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.model import Distrust
 
 _ListFile = TypeVar("_ListFile", DenyFile, DistrustFile)

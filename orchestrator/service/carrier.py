@@ -14,30 +14,30 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from orchestrator.api.results import deliver
+from orchestrator.argo.items import fit_for_cluster
 from orchestrator.engines.interface import EngineError, Silent
-from orchestrator.engines.local import Interrupted
+from orchestrator.engines.local.engine import Interrupted
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError
-from orchestrator.follow_up import deliver
 from orchestrator.model import Outcome
 from orchestrator.results.ledger import LEDGER, read_ledger
-from orchestrator.results.store.backlog.interface import COLLECTING, PLANNING, RUNNING
 from orchestrator.service.pace import Pace
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.steps.items import fit_for_cluster
-from orchestrator.steps.plan import read_plan, write_plan
+from orchestrator.store.backlog.interface import COLLECTING, PLANNING, RUNNING
+from orchestrator.upkeep.plans import read_plan, write_plan
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.engines.interface import Engine
     from orchestrator.model import Cell, CellRecord, Plan
-    from orchestrator.results.store.backlog.interface import Rules, Submission
-    from orchestrator.results.store.backlog.store import BacklogStore
     from orchestrator.service.notes import Notes
     from orchestrator.service.planner import Planner
-    from orchestrator.volume import Volume
+    from orchestrator.store.backlog.interface import Rules, Submission
+    from orchestrator.store.backlog.store import BacklogStore
+    from orchestrator.volume.layout import Volume
 
 _log = logging.getLogger(__name__)
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Hashable, Iterable, Iterator
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
+    from orchestrator.config.sections import ClusterSource, TargetSource
     from orchestrator.inventory import Entry
-    from orchestrator.results.store.backlog.interface import Change, Rules
-    from orchestrator.results.store.backlog.store import BacklogStore
-    from orchestrator.sections import ClusterSource, TargetSource
     from orchestrator.service.notes import Notes
     from orchestrator.service.planner import Planner
+    from orchestrator.store.backlog.interface import Change, Rules
+    from orchestrator.store.backlog.store import BacklogStore
 
 #: The chore of looking at all sources, which one replica does for all.
 LOOK = "inventory"

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from orchestrator import planning
-from orchestrator.catalog import load_catalog
-from orchestrator.documents import spell_time
+from orchestrator.catalog.loading import load_catalog
 from orchestrator.errors import PermanentError
 from orchestrator.inventory import Entry, labels
+from orchestrator.kit.quantities import parse_duration
+from orchestrator.model.documents import spell_time
 from orchestrator.planning.matrix import choose_scans
 from orchestrator.planning.repositories import GitResolver
 from orchestrator.planning.resolver import open_resolver
 from orchestrator.planning.targets import called, finish, gather
-from orchestrator.quantities import parse_duration
-from orchestrator.results.store.backlog.interface import Wanted
-from orchestrator.results.store.interface import Container, Workload
 from orchestrator.scanners.pinning import require_digests
+from orchestrator.store.backlog.interface import Wanted
+from orchestrator.store.interface import Container, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.model import Plan
-    from orchestrator.results.store.backlog.interface import Claim, Submission
+    from orchestrator.store.backlog.interface import Claim, Submission
 
 _log = logging.getLogger(__name__)
 

@@ -17,24 +17,24 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.api.plan import new_run_id
+from orchestrator.config.schedule import RESCAN_AFTER
 from orchestrator.errors import ScanmatrixError, TemporaryError
-from orchestrator.results.store.backlog.interface import Rules
 from orchestrator.scanners.rules import volume_of
-from orchestrator.scheduling import RESCAN_AFTER
-from orchestrator.sdk import new_run_id
 from orchestrator.service.carrier import Carrier, Progress
 from orchestrator.service.lookout import LOOK, Lookout
 from orchestrator.service.notes import Notes
 from orchestrator.service.pace import Pace
 from orchestrator.service.planner import Planner
+from orchestrator.store.backlog.interface import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.engines.interface import Engine
-    from orchestrator.results.store.backlog.interface import Submission
-    from orchestrator.results.store.backlog.store import BacklogStore
+    from orchestrator.store.backlog.interface import Submission
+    from orchestrator.store.backlog.store import BacklogStore
 
 _PRUNE = "prune"
 _DAY = 86400

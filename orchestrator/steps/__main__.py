@@ -20,7 +20,7 @@ from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError,
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.logs import write_to_stderr
 from orchestrator.kit.text import visible_message
-from orchestrator.volume import MAX_AGE, Volume
+from orchestrator.volume.layout import MAX_AGE, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _plan(options: argparse.Namespace) -> None:
     """Put the plan on the volume, and say what this Workflow does of it."""
     from orchestrator.steps.incluster import ConfigSource, check_images, divide, write_outputs, write_run
-    from orchestrator.steps.room import make_room
+    from orchestrator.upkeep.room import make_room
 
     volume = Volume(options.volume)
     packed = options.packed.read_text(encoding="ascii", errors="replace").strip() if options.packed else ""
@@ -82,7 +82,7 @@ def _pull(options: argparse.Namespace) -> None:
     """The image's tarball; when it cannot be had, its cells never start, so that is put into their records."""
     from orchestrator.steps.pull import pull_held
     from orchestrator.steps.stage import stage
-    from orchestrator.steps.unpulled import record_failure
+    from orchestrator.upkeep.unpulled import record_failure
 
     volume = Volume(options.volume)
     plan = _read_plan(options, volume)
@@ -108,7 +108,8 @@ def _stage(options: argparse.Namespace) -> None:
 
 def _database(options: argparse.Namespace) -> None:
     """One phase of a database's refresh; `fetch` also says whether the scanner has to load what was fetched."""
-    from orchestrator.steps import database, refresh
+    from orchestrator.steps import refresh
+    from orchestrator.upkeep import databases as database
 
     volume, longest = Volume(options.volume), timedelta(seconds=options.longest)
     if options.phase == "prepare":
@@ -139,9 +140,9 @@ def _check(options: argparse.Namespace) -> None:
 
 def _left(options: argparse.Namespace) -> None:
     """The cells of this Workflow that have failed, as items to run once more."""
-    from orchestrator.planning.parts import pending
+    from orchestrator.model.plan import pending
     from orchestrator.steps.incluster import Work, divide, write_outputs
-    from orchestrator.steps.left import unsound_cells
+    from orchestrator.upkeep.left import unsound_cells
 
     volume = Volume(options.volume)
     plan = _read_plan(options, volume)
@@ -158,8 +159,8 @@ def _left(options: argparse.Namespace) -> None:
 
 
 def _evict(options: argparse.Namespace) -> None:
-    from orchestrator.steps.evict import evict
     from orchestrator.steps.incluster import divide
+    from orchestrator.upkeep.links import evict
 
     volume = Volume(options.volume)
     plan = _read_plan(options, volume)
@@ -172,12 +173,12 @@ def _evict(options: argparse.Namespace) -> None:
 
 def _aggregate(options: argparse.Namespace) -> int:
     """The ledger and all other results; fails when the run's policy is broken."""
+    from orchestrator.analysis.policy import told
     from orchestrator.model import Outcome
     from orchestrator.results.ledger import broke
-    from orchestrator.results.policy import told
     from orchestrator.steps.aggregate import aggregate
-    from orchestrator.steps.evict import release
-    from orchestrator.steps.room import spend
+    from orchestrator.upkeep.links import release
+    from orchestrator.upkeep.room import spend
 
     volume = Volume(options.volume)
     plan = _read_plan(options, volume)
@@ -194,7 +195,7 @@ def _aggregate(options: argparse.Namespace) -> int:
 
 
 def _results(options: argparse.Namespace) -> None:
-    from orchestrator.steps.results import FILES, pack
+    from orchestrator.argo.log_archive import FILES, pack
 
     for line in pack(Volume(options.volume).results(options.run), options.file or FILES):
         _say(line)
@@ -224,7 +225,7 @@ def _settle(plan: Plan, volume: Volume, options: argparse.Namespace) -> tuple[st
 
 
 def _read_plan(options: argparse.Namespace, volume: Volume) -> Plan:
-    from orchestrator.steps.plan import read_plan
+    from orchestrator.upkeep.plans import read_plan
 
     return read_plan(options.run, volume)
 

@@ -13,32 +13,32 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.documents import encode, spell_time
-from orchestrator.errors import ScanmatrixError
+from orchestrator.errors import ScanmatrixError, VolumeFullError
 from orchestrator.findings import formats
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.text import markdown
 from orchestrator.model import Ledger, LedgerRow, Outcome, Severity, Verdict
+from orchestrator.model.documents import encode, spell_time
 from orchestrator.results.cells import examine, failed, standing
 from orchestrator.results.ledger import LEDGER, moment
 from orchestrator.results.naming import remarks
 from orchestrator.results.run import RunResults
 from orchestrator.results.summary import summarise
-from orchestrator.steps.room import FULL, clear, spend
-from orchestrator.volume import VolumeFullError, atomic_file, write_atomic
+from orchestrator.upkeep.room import FULL, clear, spend
+from orchestrator.volume.layout import atomic_file, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from orchestrator.analysis.merge import CellFindings
+    from orchestrator.analysis.pipeline import Pipeline
     from orchestrator.model import Cell, Plan, Scan, Target
-    from orchestrator.results.bom import BomWriter
-    from orchestrator.results.bom_target import TargetBom
-    from orchestrator.results.merge import CellFindings
-    from orchestrator.results.pipeline import Pipeline
+    from orchestrator.results.bom.target import TargetBom
+    from orchestrator.results.bom.whole import BomWriter
     from orchestrator.results.summary import Severities
-    from orchestrator.results.table import FindingsWriter, MergedWriter
-    from orchestrator.volume import Volume
+    from orchestrator.results.tables.writing import FindingsWriter, MergedWriter
+    from orchestrator.volume.layout import Volume
 
 _PLACES_SHOWN = 5
 _TABLES = ("findings.parquet", "findings.csv", "merged.parquet", "merged.csv", "bom.cdx.json")
@@ -94,9 +94,9 @@ def _with_room(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
 def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
     """One try, from the plan to the ledger."""
     # Here, because they take half a second to import, for which nobody who only names this function shall wait.
-    from orchestrator.results.bom import BomWriter  # noqa: PLC0415
-    from orchestrator.results.pipeline import Pipeline, seldom_collected  # noqa: PLC0415
-    from orchestrator.results.table import FindingsWriter, MergedWriter  # noqa: PLC0415
+    from orchestrator.analysis.pipeline import Pipeline, seldom_collected  # noqa: PLC0415
+    from orchestrator.results.bom.whole import BomWriter  # noqa: PLC0415
+    from orchestrator.results.tables.writing import FindingsWriter, MergedWriter  # noqa: PLC0415
 
     folder = volume.results(plan.run)
     folder.mkdir(parents=True, exist_ok=True)
@@ -212,7 +212,7 @@ class _Aggregation:
         return tuple(rows[index] for index in range(len(self._plan.cells)))
 
     def _examine_target(self, target: Target, cells: list[tuple[int, Cell]]) -> dict[int, LedgerRow]:
-        from orchestrator.results.bom_target import TargetBom  # noqa: PLC0415 - as above
+        from orchestrator.results.bom.target import TargetBom  # noqa: PLC0415 - as above
 
         bom = TargetBom(target)
         rows: dict[int, LedgerRow] = {}
@@ -230,7 +230,7 @@ class _Aggregation:
         return rows
 
     def _examine_cell(self, cell: Cell, target: Target, scan: Scan, bom: TargetBom) -> tuple[LedgerRow, CellFindings]:
-        from orchestrator.results.merge import CellFindings  # noqa: PLC0415 - as above
+        from orchestrator.analysis.merge import CellFindings  # noqa: PLC0415 - as above
 
         row, report, size = examine(self._plan, cell, target, scan, self._volume)
         try:

@@ -15,20 +15,20 @@ import msgspec
 
 from orchestrator.errors import UsageError
 from orchestrator.findings.scanmatrix import encode_report
-from orchestrator.images.archive import open_tarball
-from orchestrator.images.filesystem import Kind, merge
-from orchestrator.images.users import Runs, judge_user
+from orchestrator.images.content.filesystem import Kind, merge
+from orchestrator.images.content.users import Runs, judge_user
+from orchestrator.images.tarball.archive import open_tarball
+from orchestrator.kit.quantities import parse_duration
 from orchestrator.model import Finding, Severity
-from orchestrator.quantities import parse_duration
-from orchestrator.volume import write_atomic
+from orchestrator.volume.layout import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from orchestrator.images.archive import Tarball
-    from orchestrator.images.filesystem import Filesystem
+    from orchestrator.images.content.filesystem import Filesystem
     from orchestrator.images.schemas import ConfigFields
+    from orchestrator.images.tarball.archive import Tarball
 
 SHELLS = frozenset({"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "toybox", "zsh"})
 #: Managers of system packages. Those of a language (pip, npm, gem) belong to its runtime and are not counted.

@@ -14,23 +14,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from orchestrator.documents import spell_time
+from orchestrator.argo.items import REPOSITORIES, fit_for_cluster, make_items, without_scans
+from orchestrator.catalog.lock_file import LOCK
 from orchestrator.errors import UsageError
-from orchestrator.lock_file import LOCK
 from orchestrator.model import Decision
-from orchestrator.planning.parts import parts, pending
+from orchestrator.model.documents import spell_time
+from orchestrator.model.plan import pending
+from orchestrator.planning.parts import parts
 from orchestrator.scanners.distrust import check_plan
-from orchestrator.steps.items import REPOSITORIES, fit_for_cluster, make_items, without_scans
-from orchestrator.steps.left import failed_cells
-from orchestrator.steps.plan import read_plan, unpack, write_plan
+from orchestrator.upkeep.left import failed_cells
+from orchestrator.upkeep.plans import read_plan, unpack, write_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.model import Plan
-    from orchestrator.planning.parts import Pending
-    from orchestrator.volume import Volume
+    from orchestrator.model.plan import Pending
+    from orchestrator.volume.layout import Volume
 
 FAILED = "failed"
 """Value of the parameter `only` that leaves it at the cells that failed."""
@@ -194,13 +195,13 @@ def _configuration(source: ConfigSource) -> Iterator[Config]:
 
     One from git has its templates, its CSVs and its VEX documents in the same repository, at the same commit.
     """
-    from orchestrator.config import load_config  # noqa: PLC0415 - only where the plan is made in the cluster
+    from orchestrator.config.loading import load_config  # noqa: PLC0415 - only where the plan is made in the cluster
 
     if not source.git:
         yield load_config(source.path)
         return
-    from orchestrator.inventory.git_repository import check_out_yaml  # noqa: PLC0415
-    from orchestrator.sections import Git  # noqa: PLC0415
+    from orchestrator.config.sections import Git  # noqa: PLC0415
+    from orchestrator.git.checkout import check_out_yaml  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         commit = check_out_yaml(source.git, source.ref, Path(folder), suffixes=(".yaml", ".yml", LOCK))
@@ -227,12 +228,12 @@ def _make(source: ConfigSource, run: str, volume: Volume) -> Plan:
 
 
 def _plan_from(config: Config, run: str, volume: Volume) -> Plan:
-    from orchestrator.catalog import load_catalog  # noqa: PLC0415 - as above
+    from orchestrator.catalog.loading import load_catalog  # noqa: PLC0415 - as above
     from orchestrator.inventory import collect  # noqa: PLC0415
     from orchestrator.planning import make_plan  # noqa: PLC0415
     from orchestrator.results import history  # noqa: PLC0415
     from orchestrator.scanners.rules import rules_of  # noqa: PLC0415
-    from orchestrator.volume import Volume  # noqa: PLC0415
+    from orchestrator.volume.layout import Volume  # noqa: PLC0415
 
     now = datetime.now(UTC)
     catalog = load_catalog(config)

@@ -8,23 +8,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from orchestrator.errors import PermanentError, TemporaryError
-from orchestrator.images.archive import open_tarball
-from orchestrator.images.fill import Progress, fill
-from orchestrator.images.interface import ArchiveError
-from orchestrator.images.partial import STAMP, claim, sweep
+from orchestrator.errors import PermanentError, TemporaryError, VolumeFullError
 from orchestrator.images.platforms import completed
-from orchestrator.images.registry import RegistryClient
-from orchestrator.images.shared import SharedBlobs
-from orchestrator.images.sources import RegistrySource, Source
+from orchestrator.images.registry.client import RegistryClient
+from orchestrator.images.tarball.archive import open_tarball
+from orchestrator.images.tarball.fill import Progress, fill
+from orchestrator.images.tarball.shared import SharedBlobs
+from orchestrator.images.tarball.sources import RegistrySource, Source
 from orchestrator.model import Plan, Target
+from orchestrator.net.errors import ArchiveError
 from orchestrator.repositories.fetch import Wanted, fetch
 from orchestrator.repositories.fetch import sweep as sweep_clones
 from orchestrator.repositories.interface import Bounds
 from orchestrator.repositories.tarball import is_whole
-from orchestrator.steps.evict import hold
-from orchestrator.steps.room import reclaim
-from orchestrator.volume import Volume, VolumeFullError
+from orchestrator.upkeep.links import hold
+from orchestrator.upkeep.room import reclaim
+from orchestrator.volume.layout import Volume
+from orchestrator.volume.partial import STAMP, claim, sweep
 
 _LOCAL = "file:"
 #: Times a blob is pulled that another run on the same volume removes before it is linked.
@@ -167,7 +167,7 @@ def _open_source(
     plan: Plan, target: Target, client: RegistryClient | None, cancelled: threading.Event
 ) -> Iterator[Source]:
     if target.pull.startswith(_LOCAL):
-        from orchestrator.images.local import LocalSource  # noqa: PLC0415 - most pulls read a registry
+        from orchestrator.images.local.archives import LocalSource  # noqa: PLC0415 - most pulls read a registry
 
         with LocalSource(Path(target.pull.removeprefix(_LOCAL))) as local:
             yield local

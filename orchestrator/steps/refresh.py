@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from orchestrator.documents import DocumentError, encode, read
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.removal import remove
-from orchestrator.steps.database import (
+from orchestrator.model.documents import DocumentError, encode, read
+from orchestrator.upkeep.databases import (
     DatabaseError,
     DatabaseState,
     commit,
@@ -34,7 +34,7 @@ from orchestrator.steps.database import (
     locked,
     prepare,
 )
-from orchestrator.volume import write_atomic
+from orchestrator.volume.layout import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from orchestrator.databases.interface import Facts, Part
     from orchestrator.model import Cache, Plan, Scan
-    from orchestrator.volume import Volume
+    from orchestrator.volume.layout import Volume
 
 #: Name of the facts' file in a version's folder; scanners pass over it.
 FACTS = ".scanmatrix.json"

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator.argo.fates import Fate, Fates, Surroundings
+from orchestrator.argo.names import ARGO_NODE_ID, ARGO_WORKFLOW, of_run
 from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError, UnreachableError
-from orchestrator.cluster.fates import Fate, Fates, Surroundings
-from orchestrator.cluster.labels import ARGO_NODE_ID, ARGO_WORKFLOW, of_run
-from orchestrator.documents import DocumentError, encode, read
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import InternalError, guarded
-from orchestrator.masking import mask
+from orchestrator.kit.masking import mask
 from orchestrator.model import CellRecord, Decision
-from orchestrator.planning.parts import parts, pending
+from orchestrator.model.documents import DocumentError, encode, read
+from orchestrator.model.plan import pending
+from orchestrator.planning.parts import parts
 from orchestrator.results.ledger import moment
-from orchestrator.volume import write_atomic
+from orchestrator.volume.layout import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.cluster.client import Cluster
     from orchestrator.cluster.objects import Workflow
     from orchestrator.model import Plan, Scan
-    from orchestrator.volume import Volume
+    from orchestrator.volume.layout import Volume
 
 _log = logging.getLogger(__name__)
 

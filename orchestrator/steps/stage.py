@@ -16,24 +16,24 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.documents import DocumentError, encode, read, spell_time
 from orchestrator.errors import PermanentError, ScanmatrixError
-from orchestrator.images.archive import open_tarball
 from orchestrator.images.manifests import compressions
-from orchestrator.images.partial import full_volume
-from orchestrator.images.registry import RegistryClient
+from orchestrator.images.registry.client import RegistryClient
+from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.inventory.labels import MAX_LIFETIME
 from orchestrator.kit.guarding import guarded
+from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.removal import remove
 from orchestrator.model import CellRecord, Plan, Scan, Target
-from orchestrator.quantities import parse_duration
+from orchestrator.model.documents import DocumentError, encode, read, spell_time
 from orchestrator.repositories.interface import Bounds
 from orchestrator.repositories.unpack import unpack
 from orchestrator.scanners.distrust import why_refused
-from orchestrator.steps.database import pin
-from orchestrator.steps.evict import LINK_REFUSED
 from orchestrator.steps.pull import find_target, is_sound, pull
-from orchestrator.volume import MAX_AGE, Volume, VolumeError, atomic_file, write_atomic
+from orchestrator.upkeep.databases import pin
+from orchestrator.upkeep.links import LINK_REFUSED
+from orchestrator.volume.layout import MAX_AGE, Volume, VolumeError, atomic_file, write_atomic
+from orchestrator.volume.partial import full_volume
 
 _log = logging.getLogger(__name__)
 

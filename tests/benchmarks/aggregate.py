@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from orchestrator.model import Outcome
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.aggregation import SCANS, make_plan, make_target, put_record
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"

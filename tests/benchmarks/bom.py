@@ -21,10 +21,10 @@ from cyclonedx.output.json import JsonV1Dot6
 
 from orchestrator.findings.interface import Report
 from orchestrator.model import LedgerRow, Outcome
-from orchestrator.results.bom import BomWriter
-from orchestrator.results.bom_schema import validator
-from orchestrator.results.bom_split import target_boms
-from orchestrator.results.bom_target import TargetBom
+from orchestrator.results.bom.split import target_boms
+from orchestrator.results.bom.target import TargetBom
+from orchestrator.results.bom.validity import validator
+from orchestrator.results.bom.whole import BomWriter
 from tests.aggregation import make_target
 
 SIZES = (5000, 20_000)

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.cluster.labels import of_run
-from orchestrator.cluster.nodes import nodes
+from orchestrator.argo.names import of_run
+from orchestrator.argo.nodes import nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

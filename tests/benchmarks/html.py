@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from orchestrator.exports.html import FILE, ROWS, export
 from orchestrator.results.run import RunResults
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.results_of_runs import demo_findings, demo_rows, make_ledger, put_results
 from tests.tools import find
 

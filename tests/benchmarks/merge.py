@@ -23,7 +23,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from orchestrator.documents import spell_time
+from orchestrator.analysis.ages import Ages
+from orchestrator.analysis.feeds import read_feeds
+from orchestrator.analysis.merge import CellFindings, merge
+from orchestrator.analysis.pipeline import seldom_collected
+from orchestrator.analysis.policy import Judge
+from orchestrator.analysis.suppression.apply import Suppressor
 from orchestrator.model import (
     Finding,
     IgnoreRule,
@@ -38,14 +43,9 @@ from orchestrator.model import (
     VexStatement,
     VexStatus,
 )
-from orchestrator.results.ages import Ages
-from orchestrator.results.feeds import read_feeds
-from orchestrator.results.merge import CellFindings, merge
-from orchestrator.results.pipeline import seldom_collected
-from orchestrator.results.policy import Judge
-from orchestrator.results.suppression.apply import Suppressor
-from orchestrator.results.table import MergedWriter
-from orchestrator.volume import Volume, atomic_file, write_atomic
+from orchestrator.model.documents import spell_time
+from orchestrator.results.tables.writing import MergedWriter
+from orchestrator.volume.layout import Volume, atomic_file, write_atomic
 
 SIZES = (250_000, 500_000, 1_000_000)
 SCANS = ("dependency", "general", "osv")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orchestrator
-from orchestrator.steps.plan import write_plan
+from orchestrator.upkeep.plans import write_plan
 from tests.benchmarks import costs
 from tests.benchmarks.costs import SCANS
 from tests.cluster.images import ORCHESTRATOR, REGISTRY, bring, builders

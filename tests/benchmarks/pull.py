@@ -18,12 +18,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.documents import encode
-from orchestrator.images.archive import open_tarball, tarball_size
-from orchestrator.images.registry import RegistryClient
-from orchestrator.images.resolve import resolve
+from orchestrator.images.registry.client import RegistryClient
+from orchestrator.images.registry.resolve import resolve
+from orchestrator.images.tarball.archive import open_tarball, tarball_size
 from orchestrator.model import Name, Plan, Platform, Target
-from orchestrator.volume import Volume, write_atomic
+from orchestrator.model.documents import encode
+from orchestrator.volume.layout import Volume, write_atomic
 from tests.tools import find
 from tests.tools.images import Image, layer
 from tests.tools.servers import Registry, start_registry

@@ -45,8 +45,8 @@ def main() -> None:
 def measure(images: int) -> dict[str, float]:
     """One size, in this process: seconds of each part, peak memory in KiB, and sizes in bytes."""
     start = time.perf_counter()
-    from orchestrator.catalog import load_catalog  # noqa: PLC0415 - what imports take is measured
-    from orchestrator.config import default_config  # noqa: PLC0415
+    from orchestrator.catalog.loading import load_catalog  # noqa: PLC0415 - what imports take is measured
+    from orchestrator.config.loading import default_config  # noqa: PLC0415
     from orchestrator.inventory import Entry  # noqa: PLC0415
     from orchestrator.planning import make_plan  # noqa: PLC0415
     from tests.unit.planning.samples import NOW, Table  # noqa: PLC0415

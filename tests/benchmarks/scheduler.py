@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from orchestrator.config import default_config
-from orchestrator.documents import spell_time
+from orchestrator.config.loading import default_config
 from orchestrator.engines.interface import Silent
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.model import CellRecord, Decision
-from orchestrator.results.store.backlog.store import BacklogStore
+from orchestrator.model.documents import spell_time
 from orchestrator.service.scheduler import Scheduler
 from orchestrator.steps.aggregate import aggregate
+from orchestrator.store.backlog.store import BacklogStore
 from tests.aggregation import put_record, put_report
 from tests.benchmarks import costs
 from tests.tools.images import Image, layer
@@ -37,7 +37,7 @@ from tests.tools.servers import start_registry
 if TYPE_CHECKING:
     from orchestrator.engines.interface import Observer
     from orchestrator.model import Ledger, Plan
-    from orchestrator.volume import Volume
+    from orchestrator.volume.layout import Volume
 
 _SCANS = ("distroless", "image-lifetime", "root-user", "sbom")
 _CHECKED = encode_report("check", "1", [])

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import orchestrator
-from orchestrator.cluster.nodes import nodes
+from orchestrator.argo.nodes import nodes
 from orchestrator.model import Cell, Name
 from tests.benchmarks import costs
 from tests.benchmarks.costs import SCANS

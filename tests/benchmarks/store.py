@@ -19,9 +19,9 @@ from pathlib import Path
 from sqlalchemy import text
 
 from orchestrator.model import Finding
-from orchestrator.results.store import Store
-from orchestrator.results.store.connection import make_engine, parse_url
-from orchestrator.volume import Volume
+from orchestrator.store import Store
+from orchestrator.store.connection import make_engine, parse_url
+from orchestrator.volume.layout import Volume
 from tests.stored_runs import day, finding, write_run
 from tests.tools import find
 from tests.tools.mariadb import start_mariadb

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator import __version__
-from orchestrator.images.own import FILE, OwnImages
+from orchestrator.images.registry.own import FILE, OwnImages
 from tests.cluster import containers
 from tests.cluster.control_plane import tool
 from tests.cluster.processes import ClusterError

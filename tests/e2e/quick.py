@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import orchestrator
-from orchestrator.cluster import labels
+from orchestrator.argo import names as labels
 from tests.cluster.images import ORCHESTRATOR
 from tests.e2e.site import Site, await_
 from tests.tools.images import Image, layer

@@ -13,10 +13,10 @@ from urllib.request import urlopen
 
 import yaml
 
-from orchestrator import sdk
+from orchestrator.api import plan as sdk
 from orchestrator.cluster.client import Cluster
 from orchestrator.results import read_findings, read_ledger
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.cluster.images import by_tag
 from tests.cluster.state import API_SERVER, NODE_IP
 from tests.tools import find
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.model import Ledger
     from tests.tools.upstream import Upstream
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import orchestrator
-from orchestrator import aio
+from orchestrator.api import aio
 from orchestrator.model import Outcome
 from tests.e2e import quick
 from tests.e2e.site import CACHE, Site, await_, make_site

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import orchestrator
-from orchestrator.cluster import labels
-from orchestrator.cluster.nodes import nodes
+from orchestrator.argo import names as labels
+from orchestrator.argo.nodes import nodes
 from orchestrator.model import Outcome
 from tests.cluster import faults
 from tests.cluster.state import State

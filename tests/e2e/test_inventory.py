@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from orchestrator.config.sections import ClusterSource
 from orchestrator.inventory import collect
 from orchestrator.inventory.annotations import MAX_LIFETIME, OWNER, SCANS, SKIP
 from orchestrator.inventory.landscape import Landscape
 from orchestrator.inventory.running import RunningImage
 from orchestrator.model import Outcome
-from orchestrator.sections import ClusterSource
 from tests.cluster import faults
 from tests.cluster.state import State
 from tests.e2e import quick

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import orchestrator
-from orchestrator.cluster.nodes import nodes
+from orchestrator.argo.nodes import nodes
 from orchestrator.model import Outcome
 from tests.e2e import quick
 from tests.e2e.site import Site, make_site

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from orchestrator.results.frames import read_merged
-from orchestrator.steps.results import FILES
+from orchestrator.argo.log_archive import FILES
+from orchestrator.results.tables.reading import read_merged
 from tests.e2e import quick
 from tests.e2e.site import Site, make_site
 from tests.tools import find

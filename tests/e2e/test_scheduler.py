@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.model import Outcome
-from orchestrator.results.store.backlog.store import BacklogStore
+from orchestrator.store.backlog.store import BacklogStore
 from tests.cluster.images import REGISTRY
 from tests.e2e import quick
 from tests.e2e.site import Site, await_, make_site, run

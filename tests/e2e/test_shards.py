@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import orchestrator
-from orchestrator.cluster.labels import SHARD, of_run
+from orchestrator.argo.names import SHARD, of_run
 from orchestrator.model import Outcome
 from tests.e2e import quick
 from tests.e2e.site import Site, make_site

@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.config import Config, default_config
-from orchestrator.documents import encode, read
+from orchestrator.config.loading import Config, default_config
 from orchestrator.engines.interface import EngineError
-from orchestrator.engines.local import LocalEngine
-from orchestrator.engines.sandbox import Sandboxing
+from orchestrator.engines.local.engine import LocalEngine
+from orchestrator.engines.local.sandbox import Sandboxing
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.inventory import Entry
 from orchestrator.model import Cell, CellRecord, Ledger, LedgerRow, Plan, Scan, Target
+from orchestrator.model.documents import encode, read
 from orchestrator.planning import make_plan
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.tools import layouts
 from tests.tools.images import Image
 

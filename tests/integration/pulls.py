@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from orchestrator.images.archive import open_tarball, tarball_size
 from orchestrator.images.manifests import compressions, read_image
-from orchestrator.images.registry import RegistryClient
+from orchestrator.images.registry.client import RegistryClient
+from orchestrator.images.tarball.archive import open_tarball, tarball_size
 from orchestrator.model import Database, Limits, Name, Plan, Platform, Scan, Target
 from tests.tools.images import Image
 

@@ -12,14 +12,15 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from orchestrator.argo.log_archive import FILES
+from orchestrator.errors import VolumeFullError
 from orchestrator.findings import trivy
 from orchestrator.model import Cell, CellRecord, Decision, Name, Outcome, Policy, Severity
-from orchestrator.results.frames import explode_references, ledger_frame, read_findings, read_findings_csv
 from orchestrator.results.ledger import read_ledger
+from orchestrator.results.tables.reading import explode_references, ledger_frame, read_findings, read_findings_csv
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.steps.plan import write_plan
-from orchestrator.steps.results import FILES
-from orchestrator.volume import Volume, VolumeFullError
+from orchestrator.upkeep.plans import write_plan
+from orchestrator.volume.layout import Volume
 from tests.aggregation import CLEAN, ENDED, STARTED, make_plan, make_target, put_clean_run, put_record, put_report
 from tests.filesystems import fill_up, small_filesystem
 
@@ -355,7 +356,7 @@ def test_a_failed_write_leaves_the_former_results(volume, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("orchestrator.results.bom.BomWriter.finish", full)
+    monkeypatch.setattr("orchestrator.results.bom.whole.BomWriter.finish", full)
     with pytest.raises(VolumeFullError, match="space"):
         aggregate(plan, volume)
     assert _contents(volume, plan) == before

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.steps.pull import pull
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.integration.pulls import TARGET, fast_client, make_plan
 from tests.tools import require
 from tests.tools.images import Image, layer

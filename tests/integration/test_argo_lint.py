@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.config import default_config
+from orchestrator.config.loading import default_config
 from tests.tools import require
 from tests.unit.workflows.examples import EXAMPLES, example, names, variants
 from tests.unit.workflows.test_repositories import TOKENS, mixed

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import default_config
+from orchestrator.config.loading import default_config
+from orchestrator.config.sections import ClusterSource
 from orchestrator.inventory import SourceUnavailableError, collect
 from orchestrator.inventory.annotations import MAX_LIFETIME, OWNER, SCANS, SKIP
 from orchestrator.inventory.landscape import Landscape
-from orchestrator.sections import ClusterSource
 from tests.integration import kube_api
 from tests.integration.kube_api import KubeApi
 

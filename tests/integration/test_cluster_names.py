@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import default_config
-from orchestrator.engines.local import LocalEngine
+from orchestrator.config.loading import default_config
+from orchestrator.engines.local.engine import LocalEngine
 from orchestrator.inventory import collect
 from orchestrator.inventory.annotations import SKIP
 from orchestrator.model import Ledger, Outcome, Plan
 from orchestrator.planning import make_plan
 from orchestrator.results.ledger import read_ledger
-from orchestrator.results.store.backlog.interface import Claim, Rules, Submission
-from orchestrator.results.store.backlog.store import BacklogStore
 from orchestrator.service.lookout import Lookout
 from orchestrator.service.notes import Notes
 from orchestrator.service.planner import Planner
-from orchestrator.volume import Volume
+from orchestrator.store.backlog.interface import Claim, Rules, Submission
+from orchestrator.store.backlog.store import BacklogStore
+from orchestrator.volume.layout import Volume
 from tests.integration import kube_api
 from tests.integration.engine import GOOD, Watch, scan, wait_for
 from tests.integration.kube_api import KubeApi

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.steps.results import FILES
+from orchestrator.argo.log_archive import FILES
 from tests.integration.command import scanmatrix
 from tests.tools import layouts, samples
 from tests.tools.push import push

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.config import default_config
-from orchestrator.engines.containers import Runtime
-from orchestrator.engines.local import LocalEngine
-from orchestrator.engines.scanners import Scanners
+from orchestrator.config.loading import default_config
+from orchestrator.engines.local.containers import Runtime
+from orchestrator.engines.local.engine import LocalEngine
+from orchestrator.engines.local.scanners import Scanners
 from orchestrator.inventory import Entry
 from orchestrator.model import (
     Database,
@@ -30,7 +30,7 @@ from orchestrator.model import (
     TargetKind,
 )
 from orchestrator.planning import make_plan
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.integration.engine import REPORT, Watch, kill, plan_of, rows, start_engine, wait_for
 from tests.tools import containers, require, samples
 from tests.tools.git_servers import GitHttp

@@ -15,14 +15,14 @@ import pytest
 from orchestrator import databases
 from orchestrator.databases import clamav
 from orchestrator.databases.interface import DatabaseRefused, Order, OutOfTime, Watch, sum_of
-from orchestrator.engines.scanners import Scanners
+from orchestrator.engines.local.scanners import Scanners
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.findings import formats
-from orchestrator.images.interface import Broken, NotFound, Untrusted
 from orchestrator.model import Cache, Database, Fetch, Scan
-from orchestrator.steps.database import current
+from orchestrator.net.errors import Broken, NotFound, Untrusted
 from orchestrator.steps.refresh import read_facts, refresh
-from orchestrator.volume import Volume
+from orchestrator.upkeep.databases import current
+from orchestrator.volume.layout import Volume
 from tests.cluster import databases as written
 from tests.tools import cvds, find, samples
 from tests.tools.certificates import self_signed
@@ -304,8 +304,8 @@ def test_grype_reads_what_was_fetched_and_loaded(tmp_path: Path, monkeypatch: py
     binary = find("grype")
     if binary is None:
         pytest.skip("grype takes minutes to build; get it by: python -m tests.tools --all")
-    from orchestrator.catalog import load_catalog  # noqa: PLC0415
-    from orchestrator.config import default_config  # noqa: PLC0415
+    from orchestrator.catalog.loading import load_catalog  # noqa: PLC0415
+    from orchestrator.config.loading import default_config  # noqa: PLC0415
 
     root = written.grype(tmp_path / "mirror")
     monkeypatch.setenv("PATH", f"{binary.parent}:{os.environ['PATH']}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.integration.test_merged_results import write_two_runs
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "dataframes.md").read_text()

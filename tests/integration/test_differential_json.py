@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.images.interface import ImageError, NotAnImage, Unsupported
-from orchestrator.images.local import open_local
+from orchestrator.images.local.archives import open_local
 from orchestrator.images.manifests import DOCKER_MANIFEST, OCI_LAYER, Manifest, read_config
-from orchestrator.images.registry_schemas import TagList
 from orchestrator.images.schemas import ConfigFields, LayoutFields, SavedFields
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
 from orchestrator.kit.go_folding import fold
 from orchestrator.model import Platform
+from orchestrator.net.errors import ImageError, NotAnImage, Unsupported
+from orchestrator.net.schemas import TagList
 from tests.odd_json import honest, mangled
 from tests.tools import layouts, require
 from tests.tools.gojson import GoRead, Kind, folds, read_documents

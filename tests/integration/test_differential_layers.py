@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.images.archive import open_tarball
-from orchestrator.images.filesystem import Filesystem, Kind, merge
-from orchestrator.images.interface import ArchiveError
+from orchestrator.images.content.filesystem import Filesystem, Kind, merge
+from orchestrator.images.tarball.archive import open_tarball
+from orchestrator.net.errors import ArchiveError
 from tests.odd_layers import curated, stack
 from tests.tools.images import Image, layer, layer_of_tar, sha256
 from tests.tools.rootfs import Driver, Listing, Podman, listing, works

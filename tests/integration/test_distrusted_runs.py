@@ -4,10 +4,10 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.engines.local import LocalEngine
+from orchestrator.engines.local.engine import LocalEngine
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.model import Database, Distrust, LedgerRow, Outcome, Plan
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.integration.engine import GOOD, Watch, plan_of, scan
 from tests.tools import samples
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import git_tokens
-from orchestrator.config import load_config
-from orchestrator.environment import GIT_VARIABLES
+from orchestrator.config.environment import GIT_VARIABLES
+from orchestrator.config.loading import load_config
 from orchestrator.errors import UsageError
-from orchestrator.inventory import SourceBrokenError, SourceUnavailableError, collect, git_command
-from orchestrator.inventory.git_repository import check_out_yaml, read_file
+from orchestrator.git import command as git_command
+from orchestrator.git import tokens as git_tokens
+from orchestrator.git.checkout import check_out_yaml, read_file
+from orchestrator.inventory import SourceBrokenError, SourceUnavailableError, collect
 from orchestrator.planning.repositories import GitResolver
 from orchestrator.repositories.resolve import resolve
 from tests.tools import require

@@ -14,23 +14,26 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from orchestrator import follow_up
-from orchestrator.cluster.fates import Fate
-from orchestrator.config import default_config
-from orchestrator.documents import read
-from orchestrator.engines import local
-from orchestrator.engines.local import LocalEngine
-from orchestrator.engines.scanners import Scanners
+from orchestrator.analysis import pipeline
+from orchestrator.api import results as follow_up
+from orchestrator.argo.fates import Fate
+from orchestrator.config.loading import default_config
+from orchestrator.engines.local import engine as local
+from orchestrator.engines.local.engine import LocalEngine
+from orchestrator.engines.local.scanners import Scanners
 from orchestrator.exports import html
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.kit.guarding import InternalError, is_internal
 from orchestrator.model import CellRecord, Database, Finding, Ledger, Outcome, Plan, Severity
-from orchestrator.results import bom, bom_target, pipeline, table
+from orchestrator.model.documents import read
+from orchestrator.results.bom import target as bom_target
+from orchestrator.results.bom import whole as bom
 from orchestrator.results.ledger import broke, read_ledger
+from orchestrator.results.tables import writing as table
 from orchestrator.steps import aggregate, refresh, settle
 from orchestrator.steps import stage as stage_module
-from orchestrator.steps.plan import write_plan
-from orchestrator.volume import Volume
+from orchestrator.upkeep.plans import write_plan
+from orchestrator.volume.layout import Volume
 from tests.integration.command import COMMAND, scanmatrix
 from tests.integration.engine import GOOD, Watch, plan_of, scan
 from tests.tools import layouts, samples

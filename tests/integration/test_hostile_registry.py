@@ -10,11 +10,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.catalog import load_catalog
-from orchestrator.config import default_config
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.config.loading import default_config
 from orchestrator.errors import PermanentError
-from orchestrator.images.allowance import Allowance
-from orchestrator.images.interface import (
+from orchestrator.images.registry.client import RegistryClient
+from orchestrator.images.registry.resolve import resolve
+from orchestrator.images.tarball.sources import RegistrySource
+from orchestrator.inventory import Entry, collect
+from orchestrator.model import Blob, Decision, Plan, Platform, ReadBudget
+from orchestrator.net.allowance import Allowance
+from orchestrator.net.errors import (
     Broken,
     Busy,
     Denied,
@@ -25,11 +30,6 @@ from orchestrator.images.interface import (
     Unsupported,
     WrongBytes,
 )
-from orchestrator.images.registry import RegistryClient
-from orchestrator.images.resolve import resolve
-from orchestrator.images.sources import RegistrySource
-from orchestrator.inventory import Entry, collect
-from orchestrator.model import Blob, Decision, Plan, Platform, ReadBudget
 from orchestrator.planning import make_plan
 from tests.tools.images import Image, layer
 from tests.tools.strangers import Asked, Behaviour, Send, Stranger, answer, digest, index

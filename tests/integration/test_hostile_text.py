@@ -14,15 +14,15 @@ import yaml
 
 from orchestrator.cli.app import app
 from orchestrator.cli.progress import Lines
-from orchestrator.config import default_config
-from orchestrator.documents import encode, read
-from orchestrator.engines.local import LocalEngine
+from orchestrator.config.loading import default_config
+from orchestrator.engines.local.engine import LocalEngine
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.inventory import Entry
 from orchestrator.kit.text import read_csv_cell, visible
 from orchestrator.model import Finding, Ledger, Plan, Severity
+from orchestrator.model.documents import encode, read
 from orchestrator.planning import make_plan
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.integration.engine import scan
 from tests.tools import layouts, samples
 

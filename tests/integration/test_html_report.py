@@ -11,7 +11,7 @@ from orchestrator.exports.html import export
 from orchestrator.kit.text import visible
 from orchestrator.model import Severity
 from orchestrator.results.run import RunResults
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.results_of_runs import make_found, make_ledger, make_row, put_demo, put_results
 from tests.tools.browser import start_chromium
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.catalog import load_catalog
-from orchestrator.config import default_config
-from orchestrator.engines.local import LocalEngine
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.config.loading import default_config
+from orchestrator.engines.local.engine import LocalEngine
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.model import Cell, CellRecord, Database, Decision, Finding, Ledger, Outcome, Plan, Scan, Severity
 from orchestrator.results.ledger import read_ledger
-from orchestrator.steps.plan import PlanExists, read_plan
-from orchestrator.volume import Volume
+from orchestrator.upkeep.plans import PlanExists, read_plan
+from orchestrator.volume.layout import Volume
 from tests.integration.engine import GOOD, REPORT, Watch, plan_of, rows, scan
 from tests.tools import samples
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import default_config
-from orchestrator.documents import read
-from orchestrator.engines.local import LocalEngine
-from orchestrator.engines.lock import RunBusy
+from orchestrator.config.loading import default_config
+from orchestrator.engines.local.engine import LocalEngine
+from orchestrator.engines.local.lock import RunBusy
 from orchestrator.inventory import Entry
 from orchestrator.model import CellRecord, Outcome, Plan
+from orchestrator.model.documents import read
 from orchestrator.planning import make_plan
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.integration.engine import GOOD, Watch, is_running, kill, plan_of, scan, start_engine, wait_for
 from tests.tools import samples
 from tests.tools.faults import slow

@@ -18,11 +18,11 @@ import msgspec
 import psutil
 import pytest
 
-from orchestrator.documents import encode, read
-from orchestrator.engines.cgroups import places
-from orchestrator.engines.sandbox import Sandboxing, find_sandbox
+from orchestrator.engines.local.cgroups import places
+from orchestrator.engines.local.sandbox import Sandboxing, find_sandbox
 from orchestrator.model import CellRecord, Plan, Resources, Scan
-from orchestrator.volume import Volume
+from orchestrator.model.documents import encode, read
+from orchestrator.volume.layout import Volume
 from tests.integration.engine import GOOD, REPORT, ROOT, is_running, kill, plan_of, wait_for
 from tests.tools import samples
 

@@ -22,10 +22,10 @@ from orchestrator.model import (
     VexStatement,
     VexStatus,
 )
-from orchestrator.results.frames import read_findings, read_merged
+from orchestrator.results.tables.reading import read_findings, read_merged
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.steps.plan import write_plan
-from orchestrator.volume import Volume
+from orchestrator.upkeep.plans import write_plan
+from orchestrator.volume.layout import Volume
 from tests.aggregation import make_plan, make_target, put_clean_run, put_record, put_report
 
 LOG4SHELL = "CVE-2021-44228"

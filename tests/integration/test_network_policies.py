@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import load_config
+from orchestrator.config.loading import load_config
 from workflows.install.network import policies
 
 POD = "10.244.0.9"

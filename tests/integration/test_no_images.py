@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.catalog import load_catalog
-from orchestrator.config import default_config
-from orchestrator.images.archive import open_tarball
-from orchestrator.images.filesystem import merge
-from orchestrator.images.interface import NotAnImage, NotFound
-from orchestrator.images.local import open_local
-from orchestrator.images.resolve import resolve
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.config.loading import default_config
+from orchestrator.images.content.filesystem import merge
+from orchestrator.images.local.archives import open_local
+from orchestrator.images.registry.resolve import resolve
+from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.inventory import collect
 from orchestrator.model import Decision, Platform
+from orchestrator.net.errors import NotAnImage, NotFound
 from orchestrator.planning import make_plan
 from orchestrator.steps.pull import pull
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.integration.pulls import TARGET, fast_client
 from tests.integration.pulls import make_plan as make_one
 from tests.tools import layouts, require

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import default_config
-from orchestrator.documents import encode
+from orchestrator.config.loading import default_config
 from orchestrator.model import Name, Outcome, Plan, Target
+from orchestrator.model.documents import encode
 from orchestrator.notifications import OUTBOX, Pace, State, notify, outbox, resend
 from orchestrator.results.run import RunResults
-from orchestrator.volume import Volume, write_atomic
+from orchestrator.volume.layout import Volume, write_atomic
 from tests.told import PLATFORM, SHOP, cell, difference, ledger, table
 from tests.tools.certificates import self_signed
 from tests.tools.receivers import hangs_after_ehlo, mail_server, misbehaving, silent, trickling, webhook

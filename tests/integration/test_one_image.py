@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import PermanentError
-from orchestrator.images.interface import Unsupported
-from orchestrator.images.resolve import resolve
-from orchestrator.images.sources import RegistrySource
+from orchestrator.images.registry.resolve import resolve
+from orchestrator.images.tarball.sources import RegistrySource
 from orchestrator.model import Platform
+from orchestrator.net.errors import Unsupported
 from orchestrator.steps.stage import stage
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.integration.pulls import SCAN, TARGET, fast_client, make_plan
 from tests.tools.images import Image, Index, layer, sha256
 from tests.tools.proxy import Proxy

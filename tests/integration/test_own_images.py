@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator import sdk
-from orchestrator.config import load_config
+from orchestrator.api import plan as sdk
+from orchestrator.config.loading import load_config
 from orchestrator.errors import ScanmatrixError, UsageError
-from orchestrator.images.own import FILE, OwnImages
+from orchestrator.images.registry.own import FILE, OwnImages
 from tests.tools.images import Image, layer
 from tests.tools.push import push
 from tests.tools.servers import Registry

@@ -3,10 +3,10 @@
 import pytest
 
 from orchestrator.errors import ScanmatrixError
-from orchestrator.images.interface import Denied, WrongBytes
-from orchestrator.images.resolve import resolve
-from orchestrator.images.sources import RegistrySource
+from orchestrator.images.registry.resolve import resolve
+from orchestrator.images.tarball.sources import RegistrySource
 from orchestrator.model import Blob, Platform
+from orchestrator.net.errors import Denied, WrongBytes
 from tests.integration.pulls import fast_client
 from tests.tools.images import Image, layer, sha256
 from tests.tools.strangers import Asked, Send, Stranger, answer

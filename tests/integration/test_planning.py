@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import default_config
-from orchestrator.engines.local import LocalEngine
+from orchestrator.config.loading import default_config
+from orchestrator.engines.local.engine import LocalEngine
 from orchestrator.inventory import Entry
 from orchestrator.model import Decision, Outcome, Plan, Platform
 from orchestrator.planning import make_plan
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.integration.engine import GOOD, Watch, scan
 from tests.tools import faults, layouts, samples
 from tests.tools.images import Image, layer, sha256

@@ -18,26 +18,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.documents import encode
-from orchestrator.errors import PermanentError
-from orchestrator.images.interface import (
-    ArchiveError,
-    Broken,
-    Busy,
-    Cancelled,
-    Denied,
-    NotFound,
-    Unsupported,
-    WrongBytes,
-)
-from orchestrator.images.layout import layout as lay_out
+from orchestrator.errors import Cancelled, PermanentError, VolumeFullError
 from orchestrator.images.manifests import read_image
 from orchestrator.images.members import section
+from orchestrator.images.tarball.layout import layout as lay_out
 from orchestrator.model import Cell, Plan, Platform, Scan
-from orchestrator.steps import room
-from orchestrator.steps.evict import hold
+from orchestrator.model.documents import encode
+from orchestrator.net.errors import ArchiveError, Broken, Busy, Denied, NotFound, Unsupported, WrongBytes
 from orchestrator.steps.pull import is_sound, pull, pull_held
-from orchestrator.volume import Volume, VolumeError, VolumeFullError, write_atomic
+from orchestrator.upkeep import room
+from orchestrator.upkeep.links import hold
+from orchestrator.volume.layout import Volume, VolumeError, write_atomic
 from tests.filesystems import small_filesystem
 from tests.integration.pulls import TARGET, check_tarball, fast_client, make_plan
 from tests.tools import faults, layouts
@@ -552,7 +543,7 @@ def test_a_local_archive_becomes_the_same_kind_of_tarball(tmp_path: Path, volume
 
 def _as_saved(path: Path, image: Image) -> Image:
     """The image with the manifest that is made of a `docker save` archive."""
-    from orchestrator.images.local import open_local  # noqa: PLC0415
+    from orchestrator.images.local.archives import open_local  # noqa: PLC0415
 
     with open_local(path) as archive:
         return Image(archive.found[0].manifest, image.config, image.layers, image.platform, image.media_type)

@@ -8,9 +8,9 @@ import pytest
 
 from orchestrator.findings import formats
 from orchestrator.model import Outcome
-from orchestrator.results.bom_schema import validator
+from orchestrator.results.bom.validity import validator
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.aggregation import SCANS, make_plan, make_target, put_clean_run, put_report
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"

@@ -14,23 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import Cancelled
 from orchestrator.images.digests import digest_of
-from orchestrator.images.interface import (
-    Broken,
-    Busy,
-    Cancelled,
-    Denied,
-    NoPlatform,
-    NotFound,
-    Unsupported,
-    Untrusted,
-    WrongBytes,
-)
 from orchestrator.images.manifests import read_image
 from orchestrator.images.platforms import parse_platform
-from orchestrator.images.registry import RegistryClient
-from orchestrator.images.resolve import resolve, resolve_manifests
+from orchestrator.images.registry.client import RegistryClient
+from orchestrator.images.registry.resolve import resolve, resolve_manifests
 from orchestrator.model import Platform
+from orchestrator.net.errors import Broken, Busy, Denied, NoPlatform, NotFound, Unsupported, Untrusted, WrongBytes
 from tests.integration.pulls import fast_client
 from tests.tools import faults
 from tests.tools.bearer import Bearer

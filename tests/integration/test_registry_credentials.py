@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.images import guarded, transport
-from orchestrator.images.interface import Broken, Denied, ImageError
-from orchestrator.images.registry import RegistryClient
+from orchestrator.images.registry.client import RegistryClient
 from orchestrator.kit.addresses import Zone, literal_zone, zone_of
+from orchestrator.net import guarded, transport
+from orchestrator.net.errors import Broken, Denied, ImageError
 from tests.tools.certificates import self_signed
 from tests.tools.images import Image, layer
 from tests.tools.strangers import Asked, Behaviour, Send, Stranger, answer

@@ -13,12 +13,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from orchestrator.images.allowance import Allowance
-from orchestrator.images.interface import Denied, ImageError, NotFound, OverBudget, WrongBytes
-from orchestrator.images.registry import RegistryClient
-from orchestrator.images.resolve import resolve
-from orchestrator.images.sources import RegistrySource
+from orchestrator.images.registry.client import RegistryClient
+from orchestrator.images.registry.resolve import resolve
+from orchestrator.images.tarball.sources import RegistrySource
 from orchestrator.model import Blob, Platform, ReadBudget
+from orchestrator.net.allowance import Allowance
+from orchestrator.net.errors import Denied, ImageError, NotFound, OverBudget, WrongBytes
 from tests.integration.pulls import fast_client
 from tests.tools import require
 from tests.tools.certificates import self_signed

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import default_config
-from orchestrator.images import registry as registry_module
+from orchestrator.config.loading import default_config
+from orchestrator.images.registry import client as registry_module
 from orchestrator.inventory import SourceBrokenError, SourceUnavailableError, collect
 from tests.tools.faults import Fault
 from tests.tools.images import Image, layer

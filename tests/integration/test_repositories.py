@@ -12,13 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.catalog import load_catalog
-from orchestrator.config import default_config
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.config.loading import default_config
 from orchestrator.engines.interface import Silent
-from orchestrator.engines.local import LocalEngine
-from orchestrator.errors import PermanentError
+from orchestrator.engines.local.engine import LocalEngine
+from orchestrator.errors import Cancelled, PermanentError, VolumeFullError
 from orchestrator.findings.scanmatrix import encode_report
-from orchestrator.images.interface import Cancelled
 from orchestrator.inventory import Entry, SourceBrokenError, SourceUnavailableError
 from orchestrator.model import (
     Decision,
@@ -38,10 +37,10 @@ from orchestrator.planning.repositories import GitResolver
 from orchestrator.repositories.interface import RepositoryError
 from orchestrator.repositories.resolve import resolve
 from orchestrator.results import read_findings
-from orchestrator.steps.evict import release
 from orchestrator.steps.pull import pull, pull_held
 from orchestrator.steps.stage import stage
-from orchestrator.volume import Volume, VolumeFullError
+from orchestrator.upkeep.links import release
+from orchestrator.volume.layout import Volume
 from tests.integration.engine import start_engine, wait_for
 from tests.tools import find, repositories, require
 from tests.tools.git_servers import GitHttp, git, start_sshd

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import Config, default_config
+from orchestrator.config.loading import Config, default_config
 from orchestrator.errors import UsageError
 from orchestrator.exports import load
 from orchestrator.exports.interface import ExportRefusedError, ExportUnavailableError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jsonschema_rs
 
-from orchestrator.config import default_config
+from orchestrator.config.loading import default_config
 from orchestrator.exports import load
 from orchestrator.model import KINDS, Outcome, Severity
 from tests.exports import make_finding, make_row, put_run, suppressed

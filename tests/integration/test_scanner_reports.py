@@ -8,9 +8,9 @@ import pytest
 from orchestrator.findings import clamav, cyclonedx, sarif, trivy
 from orchestrator.findings.interface import ReportError
 from orchestrator.model import Outcome
-from orchestrator.results.bom_schema import validator
+from orchestrator.results.bom.validity import validator
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.aggregation import SCANS, make_plan, put_clean_run, put_report
 from tests.tools import require
 from tests.tools.samples import EICAR

@@ -13,15 +13,15 @@ import pytest
 import yaml
 from sqlalchemy import func, select
 
-from orchestrator.config import load_config
+from orchestrator.api.run import make_engine
+from orchestrator.config.loading import load_config
 from orchestrator.model import Outcome
-from orchestrator.operations import make_engine
-from orchestrator.results.store.backlog.store import BacklogStore
-from orchestrator.results.store.backlog.tables import submissions, wanted
-from orchestrator.results.store.connection import make_engine as make_database
-from orchestrator.results.store.connection import parse_url
-from orchestrator.results.store.schema import cells, runs, states, targets
 from orchestrator.service.scheduler import Scheduler
+from orchestrator.store.backlog.store import BacklogStore
+from orchestrator.store.backlog.tables import submissions, wanted
+from orchestrator.store.connection import make_engine as make_database
+from orchestrator.store.connection import parse_url
+from orchestrator.store.schema import cells, runs, states, targets
 from tests.integration import kube_api
 from tests.integration.command import COMMAND, scanmatrix
 from tests.integration.engine import REPORT, wait_for

@@ -9,7 +9,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from orchestrator.config import Config, default_config
+from orchestrator.config.loading import Config, default_config
 from orchestrator.errors import UsageError
 from orchestrator.exports import load
 from orchestrator.exports.interface import ExportRefusedError, ExportUnavailableError
@@ -17,7 +17,7 @@ from orchestrator.model import Outcome, Severity
 from orchestrator.results import NoResultsError
 from orchestrator.results.run import RunResults
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests import aggregation
 from tests.exports import make_finding, make_row, put_run, suppressed
 from tests.tools.certificates import self_signed

@@ -8,15 +8,15 @@ import msgspec
 import pytest
 from kubernetes.config import kube_config
 
+from orchestrator.argo.names import ARGO_NODE_ID, ARGO_WORKFLOW, RUN, SHARD
 from orchestrator.cluster.client import Cluster
-from orchestrator.cluster.labels import ARGO_NODE_ID, ARGO_WORKFLOW, RUN, SHARD
-from orchestrator.documents import encode, read
 from orchestrator.model import Cell, CellRecord, Limits, Name, Outcome, Plan, Scan, Target
+from orchestrator.model.documents import encode, read
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.settle import MOST_LOGS, settle
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.integration.kube_api import KubeApi, serve
-from tests.unit.cluster.runs import recorded
+from tests.unit.argo.runs import recorded
 
 REPORT = b'{"format": "scanmatrix/1", "scanner": {"name": "x"}, "findings": []}'
 

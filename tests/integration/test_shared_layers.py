@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.images.archive import open_tarball
-from orchestrator.images.shared import forget_evicted
+from orchestrator.images.tarball.archive import open_tarball
+from orchestrator.images.tarball.shared import forget_evicted
 from orchestrator.model import Plan
 from orchestrator.steps.pull import pull
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.integration.pulls import TARGET, fast_client, make_plan
 from tests.tools import faults
 from tests.tools.images import Image, layer

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.documents import read
 from orchestrator.errors import PermanentError
-from orchestrator.images.interface import Broken
 from orchestrator.inventory.labels import MAX_LIFETIME
 from orchestrator.model import CellRecord, Name, Plan
+from orchestrator.model.documents import read
+from orchestrator.net.errors import Broken
 from orchestrator.steps import stage as stage_module
-from orchestrator.steps.database import DatabaseError, commit, pinned, prepare
 from orchestrator.steps.stage import stage
-from orchestrator.volume import MAX_AGE, Volume, VolumeError
+from orchestrator.upkeep.databases import DatabaseError, commit, pinned, prepare
+from orchestrator.volume.layout import MAX_AGE, Volume, VolumeError
 from tests.integration.pulls import SCAN, TARGET, fast_client, make_plan
 from tests.tools import faults
 from tests.tools.images import Image, layer

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.results.store import Store, StoreGoneError, writing
-from orchestrator.results.store import cells as cells_module
-from orchestrator.results.store.migration import newest_revision
+from orchestrator.store import Store, StoreGoneError, writing
+from orchestrator.store import cells as cells_module
+from orchestrator.store.migration import newest_revision
 from tests.store_suite import *  # noqa: F403
 from tests.stored_runs import day, finding, rows_of, write_run
 from tests.tools.mariadb import start_mariadb

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from orchestrator.results.store import Store, StoreGoneError
+from orchestrator.store import Store, StoreGoneError
 from tests.tools.certificates import Authority
 from tests.tools.mariadb import start_mariadb
 from tests.tools.postgres import start_postgres

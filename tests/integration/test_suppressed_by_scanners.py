@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from orchestrator.config import default_config
+from orchestrator.config.loading import default_config
 from orchestrator.exports import openvex
 from orchestrator.exports.interface import NothingToExportError
-from orchestrator.results.frames import read_findings, read_findings_csv, read_merged
 from orchestrator.results.run import RunResults
-from orchestrator.results.store import Store
+from orchestrator.results.tables.reading import read_findings, read_findings_csv, read_merged
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.steps.plan import write_plan
-from orchestrator.volume import Volume
+from orchestrator.store import Store
+from orchestrator.upkeep.plans import write_plan
+from orchestrator.volume.layout import Volume
 from tests.aggregation import SCANS, make_plan, put_clean_run, put_report
 
 IDS = ("CVE-2024-1111", "CVE-2024-2222")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.images.compression import decompressed
+from orchestrator.kit.compression import decompressed
 from orchestrator.kit.tar import TarError, TarReader
 from tests.odd_tars import END, file, handmade, mutated
 from tests.tools.gotar import Listed, Listing, list_archives

@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.catalog import load_catalog
-from orchestrator.engines.scanners import fill
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.engines.local.scanners import fill
 from orchestrator.findings import formats
 from orchestrator.model import TargetKind
 from orchestrator.steps.refresh import Reach, refresh
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.tools import find, require, samples
 from tests.tools.images import Image
 from tests.tools.layers import layer

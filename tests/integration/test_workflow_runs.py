@@ -10,14 +10,14 @@ import msgspec
 import pytest
 import yaml
 
-from orchestrator.catalog import load_catalog, templates_folder
-from orchestrator.config import Config, load_config
-from orchestrator.documents import read
+from orchestrator.catalog.loading import load_catalog, templates_folder
+from orchestrator.config.loading import Config, load_config
 from orchestrator.inventory import collect
 from orchestrator.model import Ledger, Outcome, Plan
+from orchestrator.model.documents import read
 from orchestrator.planning import make_plan
-from orchestrator.steps.database import current
-from orchestrator.volume import Volume
+from orchestrator.upkeep.databases import current
+from orchestrator.volume.layout import Volume
 from tests.integration.manifest_runner import Run
 from tests.tools import require
 from tests.tools.images import File, Image, layer

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from orchestrator.images.archive import write_frame
-from orchestrator.images.layout import layout
 from orchestrator.images.manifests import read_image
+from orchestrator.images.tarball.archive import write_frame
+from orchestrator.images.tarball.layout import layout
 from tests.tools.images import Image
 
 

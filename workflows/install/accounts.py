@@ -10,8 +10,8 @@ from workflows.settings import discovers
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orchestrator.config import Config
-    from orchestrator.installation import Operator
+    from orchestrator.config.argo import Operator
+    from orchestrator.config.loading import Config
 
 _RBAC = "rbac.authorization.k8s.io/v1"
 _ARGO = "argoproj.io"

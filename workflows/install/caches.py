@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from orchestrator.cluster import labels as names
-from orchestrator.sections import CACHE_PORT, service_name
+from orchestrator.argo import names
+from orchestrator.config.sections import CACHE_PORT, service_name
 from workflows.install.images import own_images
 from workflows.install.objects import Manifest, container_security, manifest, pod_security
 from workflows.settings import RenderError
@@ -21,8 +21,8 @@ from workflows.settings import RenderError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.config import Config
-    from orchestrator.sections import Cache
+    from orchestrator.config.loading import Config
+    from orchestrator.config.sections import Cache
 
 COMPONENT = "cache"
 #: Label of a cache's objects: which one it is.

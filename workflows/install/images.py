@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.images.own import FILE, OwnImages
+from orchestrator.images.registry.own import FILE, OwnImages
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
 
 
 def static_folder() -> Path:

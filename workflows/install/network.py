@@ -12,12 +12,12 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from orchestrator.catalog import load_catalog
-from orchestrator.cluster import labels as names
-from orchestrator.cluster.labels import DATABASE_COMMAND, LOAD_COMPONENT, ONLINE_COMPONENT
-from orchestrator.installation import NEVER, PRIVATE, excepted, is_never
-from orchestrator.notification_sections import PORTS, variable_of
-from orchestrator.sections import CACHE_PORT
+from orchestrator.argo import names
+from orchestrator.argo.names import DATABASE_COMMAND, LOAD_COMPONENT, ONLINE_COMPONENT
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.config.argo import NEVER, PRIVATE, excepted, is_never
+from orchestrator.config.notify import PORTS, variable_of
+from orchestrator.config.sections import CACHE_PORT
 from workflows.cell import fill
 from workflows.install.caches import COMPONENT as CACHE
 from workflows.install.caches import installed
@@ -27,7 +27,7 @@ from workflows.install.scheduler import COMPONENT as SCHEDULER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
 
 _HTTP, _HTTPS, _SSH = 80, 443, 22
 #: Of the API servers of other clusters.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from orchestrator.cluster import labels as names
+from orchestrator.argo import names
 
 Manifest: TypeAlias = dict[str, Any]
 

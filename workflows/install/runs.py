@@ -6,8 +6,8 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING
 
-from orchestrator.catalog import load_catalog
-from orchestrator.cluster import labels as names
+from orchestrator.argo import names
+from orchestrator.catalog.loading import load_catalog
 from orchestrator.errors import ScanmatrixError
 from orchestrator.inventory import collect
 from orchestrator.planning.matrix import wanted_sets
@@ -22,7 +22,7 @@ from workflows.settings import CONFIG_MAP, RenderError, settings_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from orchestrator.inventory import Entry
     from orchestrator.model import Scan
     from workflows.install.objects import Manifest

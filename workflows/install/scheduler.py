@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from orchestrator.cluster import labels as names
+from orchestrator.argo import names
 from workflows.install.objects import Manifest, container_security, manifest, pod_security
 from workflows.pods import CONFIG_FOLDER
 from workflows.settings import CONFIG_MAP, DOCKER_CONFIG, GIT_CREDENTIALS, SCRATCH, VOLUME
@@ -13,7 +13,7 @@ from workflows.settings import CONFIG_MAP, DOCKER_CONFIG, GIT_CREDENTIALS, SCRAT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
 
 COMPONENT = "scheduler"
 _KUBECONFIG = "/kubeconfig"

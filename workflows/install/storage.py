@@ -8,7 +8,7 @@ from workflows.install.objects import USER, Manifest, manifest
 from workflows.overlays import Overlay
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
 
 _GIBIBYTE = 2**30
 #: The Job that hands over the folder of a node, and its claim.

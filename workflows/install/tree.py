@@ -19,7 +19,7 @@ from workflows.manifests import to_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
     from workflows.install.objects import Manifest
     from workflows.overlays import Overlay
 

@@ -11,7 +11,7 @@ from workflows.overlays import Overlay
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.config import Config
+    from orchestrator.config.loading import Config
 
 #: Addresses of the network of an API server: more are a network of other things, too.
 _MOST = 256

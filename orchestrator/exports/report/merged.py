@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.results.frames import completed, merged_schema
 from orchestrator.results.interface import NoResultsError
+from orchestrator.results.tables.reading import completed, merged_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from orchestrator.analysis.policy import coverage
+from orchestrator.analysis.policy.words import named
 from orchestrator.exports.report import counting, matrix, rows, sections, severities, trend
 from orchestrator.exports.report.merged import open_merged
 from orchestrator.kit.text import visible
 from orchestrator.model import Outcome
 from orchestrator.results.naming import first, remarks
-from orchestrator.results.policy import coverage
-from orchestrator.results.policy.words import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from orchestrator.exports.report.severities import NOTHING, WORST_FIRST, Counts
-from orchestrator.results.frames import count_merged
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.ledger import LEDGER, finished_runs, moment
+from orchestrator.results.tables.reading import count_merged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.exports.report.counting import Numbers
     from orchestrator.model import Ledger
     from orchestrator.results.run import RunResults
-    from orchestrator.volume import Volume
+    from orchestrator.volume.layout import Volume
 
 _log = logging.getLogger(__name__)
 

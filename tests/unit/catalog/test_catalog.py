@@ -6,8 +6,8 @@ import re
 import pytest
 import yaml
 
-from orchestrator.catalog import CatalogError, load_catalog, read_template, templates_folder
-from orchestrator.config import default_config, load_config
+from orchestrator.catalog.loading import CatalogError, load_catalog, read_template, templates_folder
+from orchestrator.config.loading import default_config, load_config
 from orchestrator.databases import KINDS
 from orchestrator.findings import formats
 

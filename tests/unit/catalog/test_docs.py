@@ -8,13 +8,13 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from orchestrator.catalog import load_catalog
-from orchestrator.config import default_config
+from orchestrator.api.lint import lint_file
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.catalog.template import Template
+from orchestrator.config.loading import default_config
+from orchestrator.config.section import Section
 from orchestrator.findings import formats
-from orchestrator.lint import lint_file
-from orchestrator.quantities import parse_duration
-from orchestrator.scan_template import Template
-from orchestrator.validation import Section
+from orchestrator.kit.quantities import parse_duration
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scans.md").read_text()
 CATALOG = load_catalog()

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from orchestrator.catalog import CatalogError, load_catalog, read_template
-from orchestrator.config import default_config
+from orchestrator.catalog.loading import CatalogError, load_catalog, read_template
+from orchestrator.config.loading import default_config
 from orchestrator.model import TargetKind
 
 MINE = {

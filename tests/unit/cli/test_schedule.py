@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
 from orchestrator.cli.backlog import _picture, spell, waits
-from orchestrator.results.store.backlog.interface import Backlog, Flight, Held, Tally
-from orchestrator.results.store.backlog.store import BacklogStore
 from orchestrator.service.notes import Notes
+from orchestrator.store.backlog.interface import Backlog, Flight, Held, Tally
+from orchestrator.store.backlog.store import BacklogStore
 from tests.backlog_suite import RULES, wanted
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)

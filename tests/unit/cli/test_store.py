@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
 from orchestrator.errors import UsageError
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.stored_runs import day, finding, write_run
 
 

@@ -5,7 +5,7 @@ import typer
 
 from orchestrator.cli import POLICY
 from orchestrator.cli.runs import show_ledger
-from orchestrator.config import default_config
+from orchestrator.config.loading import default_config
 from orchestrator.model import Broken, Ledger, Verdict
 
 BROKEN = Broken(rule="exploited", message="exploited: 7 findings …", count=7, rows=tuple(f"app k{n}" for n in range(7)))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.config import ConfigError, default_config, load_config
-from orchestrator.environment import GIT_VARIABLES
+from orchestrator.config.environment import GIT_VARIABLES
+from orchestrator.config.loading import ConfigError, default_config, load_config
 from orchestrator.errors import UsageError
 from orchestrator.model import Limits, Policy, Severity
 

@@ -10,11 +10,11 @@ import yaml
 from pydantic import TypeAdapter
 from pydantic_core import PydanticUndefined
 
-from orchestrator.catalog import load_catalog
-from orchestrator.config import Config, load_config
-from orchestrator.environment import GIT_VARIABLES
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.config.environment import GIT_VARIABLES
+from orchestrator.config.loading import Config, load_config
+from orchestrator.config.section import Section
 from orchestrator.inventory.csv_file import parse_csv
-from orchestrator.validation import Section
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "configuration.md").read_text()
 ROW = re.compile(r"^\| `([\w.]+)` \| ([^|]+) \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)

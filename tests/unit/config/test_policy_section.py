@@ -4,11 +4,11 @@ from typing import get_args
 
 import pytest
 
-from orchestrator.catalog import CatalogError, load_catalog
-from orchestrator.config import ConfigError, load_config
-from orchestrator.documents import decode, encode
+from orchestrator.catalog.loading import CatalogError, load_catalog
+from orchestrator.config.loading import ConfigError, load_config
+from orchestrator.config.policy import Kind
 from orchestrator.model import KINDS, Policy, PolicyRule, Severity
-from orchestrator.policy_section import Kind
+from orchestrator.model.documents import decode, encode
 
 
 def _load(tmp_path, text):

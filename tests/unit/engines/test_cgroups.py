@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.engines import cgroups
-from orchestrator.engines.cgroups import Group, Place, places
+from orchestrator.engines.local import cgroups
+from orchestrator.engines.local.cgroups import Group, Place, places
 
 needed = pytest.mark.skipif(not places(), reason="no control group can be made here")
 

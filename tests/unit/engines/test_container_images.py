@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.engines.containers import WORK, Mount, Runtime
+from orchestrator.engines.local.containers import WORK, Mount, Runtime
 
 DIGEST = f"sha256:{'a' * 64}"
 

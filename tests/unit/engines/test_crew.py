@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.engines import crew
-from orchestrator.engines.crew import each
+from orchestrator.engines.local import crew
+from orchestrator.engines.local.crew import each
 from orchestrator.engines.signals import interruptible
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.engines import exposure
-from orchestrator.engines.sandbox import Sandbox
+from orchestrator.engines.local import exposure
+from orchestrator.engines.local.sandbox import Sandbox
 
 
 def program(path: Path, text: str = "#!/bin/sh\n") -> Path:

@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.engines import process as process_module
-from orchestrator.engines.cgroups import Group, Place
-from orchestrator.engines.guard import Guard
-from orchestrator.engines.output import LOG_BYTES
-from orchestrator.engines.process import Ended, Job, run_job
-from orchestrator.engines.sandbox import find_sandbox
+from orchestrator.engines.local import process as process_module
+from orchestrator.engines.local.cgroups import Group, Place
+from orchestrator.engines.local.guard import Guard
+from orchestrator.engines.local.output import LOG_BYTES
+from orchestrator.engines.local.process import Ended, Job, run_job
+from orchestrator.engines.local.sandbox import find_sandbox
 
 
 def job(folder: Path, script: str, *, timeout: float = 20, limit: int = 1 << 20, **options) -> Job:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engines.containers import Mount, Runtime
-from orchestrator.engines.scanners import Scanners, fill, find_program, search_path
+from orchestrator.engines.local.containers import Mount, Runtime
+from orchestrator.engines.local.scanners import Scanners, fill, find_program, search_path
 from orchestrator.model import Resources, Scan
 
 

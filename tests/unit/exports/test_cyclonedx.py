@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.config import Config
+from orchestrator.config.loading import Config
 from orchestrator.exports import cyclonedx, load
 from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.findings.interface import Report
 from orchestrator.model import Finding, LedgerRow, Name, Outcome
-from orchestrator.results.bom import BomWriter
-from orchestrator.results.bom_schema import validator
-from orchestrator.results.bom_split import target_bom, target_boms
-from orchestrator.results.bom_target import TargetBom
+from orchestrator.results.bom.split import target_bom, target_boms
+from orchestrator.results.bom.target import TargetBom
+from orchestrator.results.bom.validity import validator
+from orchestrator.results.bom.whole import BomWriter
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.run import RunResults
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.aggregation import make_target
 
 ODD = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.export_sections import DefectDojoSection
+from orchestrator.config.exports import DefectDojoSection
 from orchestrator.exports.defectdojo_findings import findings
 from orchestrator.exports.targets import merged_rows, run_targets
 from orchestrator.model import KINDS, Cvss, Severity

@@ -24,7 +24,7 @@ from orchestrator.exports.report.trend import gather
 from orchestrator.model import Broken, Outcome, Severity, Suppressed, Verdict
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.run import RunResults
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.results_of_runs import STARTED, make_found, make_ledger, make_row, put_demo, put_results
 
 IGNORED = Suppressed(by="ignore.yaml:3", reason="not reachable", status="ignored", until="2025-06-01T00:00:00Z")
@@ -165,7 +165,7 @@ class TestNumbers:
 
     def test_sums_do_not_depend_on_row_groups(self, volume, monkeypatch) -> None:
         whole = numbers(put_demo(volume, runs=1, targets=9, findings=300))
-        monkeypatch.setattr("orchestrator.results.table._ROWS", 37)
+        monkeypatch.setattr("orchestrator.results.tables.writing._ROWS", 37)
         results = put_demo(volume, runs=1, targets=9, findings=300)
         with open_merged(results.folder / "merged.parquet") as file:
             assert len(list(file.groups())) > 5

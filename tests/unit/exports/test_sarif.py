@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.config import default_config
+from orchestrator.config.loading import default_config
 from orchestrator.exports import sarif
 from orchestrator.findings import sarif as sarif_format
 from orchestrator.model import KINDS, Cvss, Outcome, Severity

@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from orchestrator.config import ConfigError, default_config
-from orchestrator.export_sections import NAME_FIELDS, ExportName, fill_in
+from orchestrator.config.exports import NAME_FIELDS, ExportName, fill_in
+from orchestrator.config.loading import ConfigError, default_config
 from orchestrator.exports import load, names
 
 

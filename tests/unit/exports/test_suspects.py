@@ -8,17 +8,17 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from orchestrator.config import default_config
+from orchestrator.analysis.policy.cells import coverage
+from orchestrator.config.loading import default_config
 from orchestrator.exports import csv, cyclonedx, html, parquet, sarif
 from orchestrator.exports.targets import run_targets
 from orchestrator.model import Cell, Decision, Distrust
-from orchestrator.results.difference import since_last
-from orchestrator.results.overview import summary_of
-from orchestrator.results.policy.cells import coverage
+from orchestrator.queries.difference import since_last
+from orchestrator.queries.overview import summary_of
+from orchestrator.queries.search import who_has
 from orchestrator.results.run import RunResults
-from orchestrator.results.search import who_has
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.aggregation import CLEAN, ENDED, SCANS, make_plan, put_record, put_report
 
 CONFIG = default_config(environment={})

@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow.csv
 import pytest
 
-from orchestrator.config import default_config
+from orchestrator.config.loading import default_config
 from orchestrator.exports import load
 from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.results import NoResultsError

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.config import default_config
-from orchestrator.documents import encode
+from orchestrator.analysis.suppression import Suppressor, vex
+from orchestrator.config.loading import default_config
 from orchestrator.exports import cyclonedx_vex, load, openvex
 from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.model import (
@@ -23,11 +23,11 @@ from orchestrator.model import (
     Suppressed,
     Suppression,
 )
-from orchestrator.results.bom_schema import validator
+from orchestrator.model.documents import encode
+from orchestrator.results.bom.validity import validator
 from orchestrator.results.run import RunResults
-from orchestrator.results.suppression import Suppressor, vex
-from orchestrator.results.table import MergedWriter
-from orchestrator.volume import Volume, atomic_file
+from orchestrator.results.tables.writing import MergedWriter
+from orchestrator.volume.layout import Volume, atomic_file
 
 FINISHED = "2026-01-01T10:00:00Z"
 NOW = datetime(2026, 1, 10, tzinfo=UTC)

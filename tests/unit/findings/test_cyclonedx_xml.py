@@ -7,7 +7,7 @@ import pytest
 from orchestrator.findings import cyclonedx
 from orchestrator.findings.interface import ReportError
 from orchestrator.model import Cvss, Severity
-from orchestrator.results.bom_schema import validator
+from orchestrator.results.bom.validity import validator
 
 PURL = "pkg:maven/org.apache/log4j-core@2.14.1"
 VECTOR = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H"

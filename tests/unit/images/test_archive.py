@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.images.archive import open_tarball
-from orchestrator.images.interface import ArchiveError
+from orchestrator.images.tarball.archive import open_tarball
+from orchestrator.net.errors import ArchiveError
 from tests.tools.images import Image, layer
 from tests.tools.layers import Compression
 from tests.unit.tarballs import write_tarball

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.images.artifacts import check_image, may_be_archive
-from orchestrator.images.interface import NotAnImage, Unsupported
-from orchestrator.images.local import open_local
+from orchestrator.images.local.archives import open_local
 from orchestrator.images.manifests import read_image, read_manifest
 from orchestrator.model import Blob, Platform
+from orchestrator.net.errors import NotAnImage, Unsupported
 from tests.tools import layouts, oci_artifacts
 from tests.tools.images import Image, Index, layer
 from tests.tools.layers import MEDIA_TYPES, sha256

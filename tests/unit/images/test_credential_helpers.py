@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.images.credential_helpers import ask_helper
-from orchestrator.images.interface import Denied
+from orchestrator.images.registry.credential_helpers import ask_helper
+from orchestrator.net.errors import Denied
 
 Write = Callable[[str], None]
 ANSWER = '{"Username": "bob", "Secret": "s3cret"}'

@@ -8,11 +8,11 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.images import filesystem
-from orchestrator.images.archive import open_tarball
-from orchestrator.images.compression import decompressed
-from orchestrator.images.filesystem import Filesystem, Kind, merge
-from orchestrator.images.interface import ArchiveError
+from orchestrator.images.content import filesystem
+from orchestrator.images.content.filesystem import Filesystem, Kind, merge
+from orchestrator.images.tarball.archive import open_tarball
+from orchestrator.kit.compression import decompressed
+from orchestrator.net.errors import ArchiveError
 from tests.tools.images import Compression, File, Image, Layer, layer, layer_of_tar
 from tests.unit.tarballs import write_tarball
 

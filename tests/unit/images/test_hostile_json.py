@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import PermanentError
-from orchestrator.images.archive import open_tarball
-from orchestrator.images.filesystem import merge
-from orchestrator.images.interface import ArchiveError, Unsupported
+from orchestrator.images.content.filesystem import merge
 from orchestrator.images.manifests import OCI_CONFIG, OCI_LAYER, read_config, read_image, read_manifest
+from orchestrator.images.tarball.archive import open_tarball
+from orchestrator.net.errors import ArchiveError, Unsupported
 from orchestrator.steps.check import CHECKS, check
 from tests.tools.images import Image, layer, sha256
 from tests.unit.tarballs import write_tarball

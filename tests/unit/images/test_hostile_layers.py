@@ -9,11 +9,11 @@ from contextlib import nullcontext
 import pytest
 import zstandard
 
-from orchestrator.images import filesystem, layers
-from orchestrator.images.archive import open_tarball
-from orchestrator.images.compression import decompressed
-from orchestrator.images.filesystem import Kind, merge
-from orchestrator.images.interface import ArchiveError
+from orchestrator.images.content import filesystem, layers
+from orchestrator.images.content.filesystem import Kind, merge
+from orchestrator.images.tarball.archive import open_tarball
+from orchestrator.kit.compression import decompressed
+from orchestrator.net.errors import ArchiveError
 from tests.odd_tars import END, base256, file, header, long, padded, pax
 from tests.tools.images import Image, Layer, layer_of_tar
 from tests.unit.tarballs import write_tarball

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.images.interface import Denied
-from orchestrator.images.keychain import Keychain
+from orchestrator.images.registry.keychain import Keychain
+from orchestrator.net.errors import Denied
 
 Write = Callable[..., None]
 

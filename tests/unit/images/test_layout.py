@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.images.archive import write_frame
-from orchestrator.images.layout import layout, tarball_size
 from orchestrator.images.manifests import OCI_LAYER, OCI_MANIFEST, read_image
+from orchestrator.images.tarball.archive import write_frame
+from orchestrator.images.tarball.layout import layout, tarball_size
 from orchestrator.model import Blob, Image, Platform
 from tests.tools import images
 from tests.unit.tarballs import write_tarball

@@ -15,10 +15,10 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.images.interface import ArchiveError, ImageError, NotAnImage, Unsupported
-from orchestrator.images.local import LocalSource, open_local
+from orchestrator.images.local.archives import LocalSource, open_local
 from orchestrator.images.platforms import parse_platform
 from orchestrator.model import Platform
+from orchestrator.net.errors import ArchiveError, ImageError, NotAnImage, Unsupported
 from tests.tools import layouts, oci_artifacts
 from tests.tools.images import Image, Index, layer
 

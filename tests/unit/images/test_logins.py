@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.images.interface import Denied
-from orchestrator.images.logins import Login, read_entry
+from orchestrator.images.registry.logins import Login, read_entry
+from orchestrator.net.errors import Denied
 
 SECRET = "correct-horse-battery"
 KEY_FILE = '{\r\n\t"type": "service_account",\n  "private_key": "x\\n"\n}\n'

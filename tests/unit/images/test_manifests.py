@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.images.interface import ImageError, Unsupported
 from orchestrator.images.manifests import (
     OCI_CONFIG,
     OCI_LAYER,
@@ -22,6 +21,7 @@ from orchestrator.images.manifests import (
 )
 from orchestrator.images.schemas import ConfigFields, RootFsFields
 from orchestrator.model import Blob
+from orchestrator.net.errors import ImageError, Unsupported
 from tests.tools.images import Image, Index, Kind, layer
 
 DIGEST = "sha256:" + "1" * 64

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.images.interface import ArchiveError
 from orchestrator.images.members import read_members, section
+from orchestrator.net.errors import ArchiveError
 from tests.odd_tars import END, base256, file, header, long, sparse_old
 
 

@@ -12,8 +12,8 @@ from collections import Counter
 import pytest
 import zstandard
 
-from orchestrator.images.archive import open_tarball
-from orchestrator.images.filesystem import Filesystem, Kind, merge
+from orchestrator.images.content.filesystem import Filesystem, Kind, merge
+from orchestrator.images.tarball.archive import open_tarball
 from tests.odd_tars import sparse_old, sparse_pax
 from tests.tools.images import Compression, Image, Layer, layer_of_tar
 from tests.unit.tarballs import write_tarball

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.images.own import OwnImages
+from orchestrator.images.registry.own import OwnImages
 
 FOLDER = Path(__file__).parents[3] / "argo-install"
 DIGEST, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64

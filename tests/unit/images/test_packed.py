@@ -12,10 +12,10 @@ import time
 import pytest
 import zstandard
 
-from orchestrator.images import packed
-from orchestrator.images.files import open_files
-from orchestrator.images.interface import ArchiveError
-from orchestrator.images.local import open_local
+from orchestrator.images.local import packed
+from orchestrator.images.local.archives import open_local
+from orchestrator.images.local.files import open_files
+from orchestrator.net.errors import ArchiveError
 from tests.odd_tars import file, header
 from tests.tools import layouts
 from tests.tools.images import Image, layer

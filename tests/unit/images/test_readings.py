@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.images.interface import ImageError, Unsupported
-from orchestrator.images.local import LocalSource, open_local
+from orchestrator.images.local.archives import LocalSource, open_local
 from orchestrator.images.platforms import choose, normalise, parse_platform
 from orchestrator.model import Platform
+from orchestrator.net.errors import ImageError, Unsupported
 from tests.tools import layouts
 from tests.tools.images import Image, Index, layer, sha256
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from orchestrator.images.archive import open_tarball
-from orchestrator.images.filesystem import merge
-from orchestrator.images.interface import ArchiveError
-from orchestrator.images.local import open_local
+from orchestrator.images.content.filesystem import merge
+from orchestrator.images.local.archives import open_local
+from orchestrator.images.tarball.archive import open_tarball
+from orchestrator.net.errors import ArchiveError
 from tests.tools import layouts
 from tests.tools.images import Image, Layer, layer
 from tests.tools.oci_artifacts import TAR, artifact, config_of

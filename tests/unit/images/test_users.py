@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.images.users import Runs, judge_user
+from orchestrator.images.content.users import Runs, judge_user
 
 PASSWD = b"root:x:0:0::/:\napp:x:1000:1000::/:\napp:x:0:0::/:\n4294967296:x:0:0::/:\n"
 

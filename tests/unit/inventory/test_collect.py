@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.catalog import load_catalog
-from orchestrator.config import default_config, load_config
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.config.loading import default_config, load_config
 from orchestrator.inventory import Entry, InventoryError, collect, merge, scans_for
 from orchestrator.model import Decision, TargetKind
 from orchestrator.planning import make_plan

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from orchestrator.api.lint import lint_file
 from orchestrator.inventory.csv_file import parse_csv, read_csv
 from orchestrator.inventory.interface import InventoryError
-from orchestrator.lint import lint_file
 
 SCANS = ("general", "sbom", "virus")
 HASH = "ab" * 32

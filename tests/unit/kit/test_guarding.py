@@ -4,8 +4,7 @@ import logging
 
 import pytest
 
-from orchestrator.errors import PermanentError, TemporaryError
-from orchestrator.images.interface import Cancelled
+from orchestrator.errors import Cancelled, PermanentError, TemporaryError
 from orchestrator.kit import guarding
 from orchestrator.kit.guarding import InternalError, guarded, is_internal
 

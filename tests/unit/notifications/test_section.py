@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.config import ConfigError, default_config, load_config
-from orchestrator.notification_sections import is_address
+from orchestrator.config.loading import ConfigError, default_config, load_config
+from orchestrator.config.notify import is_address
 from tests.told import SLACK, SMTP, WEBHOOK, section
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from datetime import UTC, datetime
 
-from orchestrator.config import Config, default_config
+from orchestrator.config.loading import Config, default_config
 from orchestrator.inventory import Entry
 from orchestrator.model import Blob, Database, Image, Platform, Scan
 from orchestrator.planning import Located

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator import inventory
+from orchestrator.config.sections import RegistrySource
 from orchestrator.inventory import Entry, collect, landscape, registry
 from orchestrator.inventory.annotations import Wishes
 from orchestrator.inventory.registry import choose
 from orchestrator.kit.guarding import InternalError, is_internal
 from orchestrator.model import Decision, Plan, TargetKind
 from orchestrator.planning import Located, make_plan, matrix
-from orchestrator.sections import RegistrySource
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located
 
 GOOD, EVIL = "docker.io/library/good:1", "docker.io/library/evil:1"

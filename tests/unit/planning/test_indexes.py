@@ -2,14 +2,14 @@
 
 import msgspec
 
-from orchestrator.documents import decode, encode
 from orchestrator.images.platforms import parse_platform
 from orchestrator.inventory import Entry
 from orchestrator.model import Plan
+from orchestrator.model.documents import decode, encode
 from orchestrator.planning import make_plan
 from orchestrator.planning.resolver import RegistryResolver
 from orchestrator.results.cells import examine
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.tools import layouts
 from tests.tools.images import Image, Index, layer
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located

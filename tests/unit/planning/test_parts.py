@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model import Cell, Decision, Limits, Plan
-from orchestrator.planning.parts import parts, pending
+from orchestrator.model.plan import pending
+from orchestrator.planning.parts import parts
 from tests.unit.steps.plans import SCANS, skip, target
 
 #: Of each target: bytes of its tarball, and how many of two scans it wants.

@@ -2,11 +2,11 @@
 
 import pytest
 
+from orchestrator.config.sections import Allow
 from orchestrator.images.reference import parse
 from orchestrator.model import Scan
 from orchestrator.planning.allow import refusal
 from orchestrator.planning.patterns import matches
-from orchestrator.sections import Allow
 
 DIGEST = "sha256:" + "a" * 64
 

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from orchestrator.documents import decode, encode
-from orchestrator.images.allowance import Allowance
 from orchestrator.inventory import Entry
 from orchestrator.model import Decision, Online, OnRepository, Plan, ReadBudget, Scan, TargetKind
+from orchestrator.model.documents import decode, encode
+from orchestrator.net.allowance import Allowance
 from orchestrator.planning import Located, make_plan
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.shards import split

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 import yaml
 
-from orchestrator.config import load_config
+from orchestrator.argo.items import fit_for_cluster
+from orchestrator.config.loading import load_config
 from orchestrator.model import Decision, Distrust
 from orchestrator.planning import make_plan
 from orchestrator.scanners.pinning import UnpinnedError
-from orchestrator.steps.items import fit_for_cluster
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located
 from workflows import render
 from workflows.kinds import Kind

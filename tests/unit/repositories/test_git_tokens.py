@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.git_tokens import Login, as_variable, authority, login_for, logins, secret_key
+from orchestrator.git.tokens import Login, as_variable, authority, login_for, logins, secret_key
 
 SECRET = "s3cr3t-t0ken"
 MINE = {"SCANMATRIX_GIT_HOST": "github.com", "SCANMATRIX_GIT_TOKEN": SECRET}

@@ -3,8 +3,8 @@
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.git_url import holds_credentials, is_commit, judge_url, project
-from orchestrator.masking import mask
+from orchestrator.git.url import holds_credentials, is_commit, judge_url, project
+from orchestrator.kit.masking import mask
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from packageurl import PackageURL
 from orchestrator.findings.interface import Report
 from orchestrator.kit.text import is_blank
 from orchestrator.model import Cvss, Finding, LedgerRow, Name, Outcome, Severity
-from orchestrator.results.bom import BomWriter
-from orchestrator.results.bom_schema import validator
-from orchestrator.results.bom_target import TargetBom
+from orchestrator.results.bom.target import TargetBom
+from orchestrator.results.bom.validity import validator
+from orchestrator.results.bom.whole import BomWriter
 from tests.aggregation import make_target
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.results.bom_schema import repair, validator
+from orchestrator.results.bom.validity import repair, validator
 
 HEAD = {"bomFormat": "CycloneDX", "specVersion": "1.6"}
 COMPONENT = {

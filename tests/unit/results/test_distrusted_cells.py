@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from orchestrator.documents import encode
 from orchestrator.model import Decision, Distrust, Outcome
+from orchestrator.model.documents import encode
 from orchestrator.results.cells import examine
 from orchestrator.results.ledger import history, read_ledger
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.aggregation import CLEAN, ENDED, SCANS, make_plan, make_target, put_record, put_report
 
 GENERAL = next(scan for scan in SCANS if scan.name == "general")

@@ -7,9 +7,15 @@ import pytest
 
 from orchestrator.findings import formats, scanmatrix
 from orchestrator.model import Ledger, LedgerRow, Outcome
-from orchestrator.results.frames import FINDING_COLUMNS, MERGED_COLUMNS, ledger_frame, read_findings, read_merged
+from orchestrator.results.tables.reading import (
+    FINDING_COLUMNS,
+    MERGED_COLUMNS,
+    ledger_frame,
+    read_findings,
+    read_merged,
+)
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.volume import Volume
+from orchestrator.volume.layout import Volume
 from tests.aggregation import make_plan
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.documents import DocumentError, encode
 from orchestrator.model import Ledger, LedgerRow, Outcome
+from orchestrator.model.documents import DocumentError, encode
 from orchestrator.results import NoResultsError, finished_runs, history, read_ledger
-from orchestrator.volume import Volume, write_atomic
+from orchestrator.volume.layout import Volume, write_atomic
 
 NOW = datetime(2025, 3, 10, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from orchestrator.cluster import ends, fates, reasons, waits
+from orchestrator.argo import ends, fates, reasons, waits
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "reasons.md").read_text()
 

@@ -5,17 +5,17 @@ import json
 import msgspec
 import pytest
 
-from orchestrator.catalog import load_catalog
-from orchestrator.config import default_config, load_config
-from orchestrator.images.interface import NotFound
-from orchestrator.images.pin import Pinned
-from orchestrator.lock_file import LOCK, Locked, LockFile, LockFileError, read_lock, spell_lock
+from orchestrator.api.trust import lock
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.catalog.lock_file import LOCK, Locked, LockFile, LockFileError, read_lock, spell_lock
+from orchestrator.config.loading import default_config, load_config
+from orchestrator.config.sections import Allow
+from orchestrator.images.registry.pin import Pinned
+from orchestrator.kit.yaml_source import SourceError
+from orchestrator.net.errors import NotFound
 from orchestrator.planning.allow import refusal
 from orchestrator.scanners.locking import LockFailedError, LockRefusedError, changes, make_lock, registry_lookup
 from orchestrator.scanners.pinning import UnpinnedError, require_digests
-from orchestrator.sections import Allow
-from orchestrator.trust import lock
-from orchestrator.yaml_source import SourceError
 from tests.unit.scanners.samples import NOW, A, B, C, rule, scan
 
 LATER = "2026-12-01T00:00:00Z"

@@ -5,13 +5,13 @@ import json
 import pytest
 import yaml
 
-from orchestrator import sdk
-from orchestrator.config import ConfigError, load_config
+from orchestrator.api import plan as sdk
+from orchestrator.api.trust import distrust, distrusted, trust
+from orchestrator.config.loading import ConfigError, load_config
+from orchestrator.config.scanners import DISTRUSTED, DistrustSection
+from orchestrator.kit.yaml_source import SourceError
 from orchestrator.scanners.distrust import why_refused
 from orchestrator.scanners.rules import builtin_rules, rules_of, volume_of
-from orchestrator.scanners_section import DISTRUSTED, DistrustSection
-from orchestrator.trust import distrust, distrusted, trust
-from orchestrator.yaml_source import SourceError
 from tests.unit.scanners.samples import NOW, A, scan
 
 

@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from orchestrator.config import default_config
+from orchestrator.config.loading import default_config
 from orchestrator.engines.interface import EngineError, Silent
-from orchestrator.engines.local import Interrupted
+from orchestrator.engines.local.engine import Interrupted
 from orchestrator.errors import TemporaryError, UsageError
 from orchestrator.inventory import collect
-from orchestrator.results.store import StoreGoneError
-from orchestrator.results.store.backlog.store import BacklogStore
 from orchestrator.service import carrier as module
 from orchestrator.service.carrier import Carrier, Progress
 from orchestrator.service.notes import Notes
 from orchestrator.service.planner import Planner
 from orchestrator.service.scheduler import rules_of
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.volume import Volume
+from orchestrator.store import StoreGoneError
+from orchestrator.store.backlog.store import BacklogStore
+from orchestrator.volume.layout import Volume
 from tests.aggregation import put_record, put_report
 from tests.integration.engine import REPORT
 from tests.tools import layouts

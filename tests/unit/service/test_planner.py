@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.config import default_config
+from orchestrator.config.loading import default_config
 from orchestrator.inventory import Entry
 from orchestrator.model import Decision
 from orchestrator.planning import PlanError
-from orchestrator.results.store.backlog.interface import Claim, Submission
 from orchestrator.service.planner import NothingToPlanError, Planner, workloads
+from orchestrator.store.backlog.interface import Claim, Submission
 from tests.tools import layouts
 from tests.tools.images import Image, layer
 

@@ -5,8 +5,8 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.findings import scanmatrix
-from orchestrator.images.interface import ArchiveError
 from orchestrator.model import Finding, Severity
+from orchestrator.net.errors import ArchiveError
 from orchestrator.steps.check import check
 from tests.tools.images import File, Image, layer
 from tests.unit.tarballs import write_tarball

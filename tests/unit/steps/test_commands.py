@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.documents import encode, read
 from orchestrator.findings import scanmatrix
 from orchestrator.model import CellRecord, Ledger, Outcome, Policy
+from orchestrator.model.documents import encode, read
 from orchestrator.steps.__main__ import main
-from orchestrator.steps.database import current
-from orchestrator.steps.plan import pack, read_plan, write_plan
-from orchestrator.volume import Volume, write_atomic
+from orchestrator.upkeep.databases import current
+from orchestrator.upkeep.plans import pack, read_plan, write_plan
+from orchestrator.volume.layout import Volume, write_atomic
 from tests.tools.images import Image, layer
 from tests.unit.steps.plans import plan, skip, target
 from tests.unit.tarballs import write_tarball

@@ -10,15 +10,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.catalog import load_catalog
-from orchestrator.config import default_config
-from orchestrator.documents import encode
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.config.loading import default_config
 from orchestrator.errors import UsageError
 from orchestrator.model import Decision, Ledger, LedgerRow, Limits, Outcome, Plan
-from orchestrator.planning.parts import pending
+from orchestrator.model.documents import encode
+from orchestrator.model.plan import pending
 from orchestrator.steps.incluster import ConfigSource, Work, check_images, divide, write_outputs, write_run
-from orchestrator.steps.plan import PlanExists, pack, read_plan, write_plan
-from orchestrator.volume import Volume, write_atomic
+from orchestrator.upkeep.plans import PlanExists, pack, read_plan, write_plan
+from orchestrator.volume.layout import Volume, write_atomic
 from tests.unit.steps.plans import plan, skip
 from workflows.manifests import plain, to_yaml
 from workflows.schedule import template

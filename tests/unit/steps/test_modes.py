@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.documents import encode
 from orchestrator.kit.umask import umask
 from orchestrator.model import Ledger
-from orchestrator.results.store.database import Store
+from orchestrator.model.documents import encode
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.volume import PUBLIC, Volume, atomic_file, write_atomic
+from orchestrator.store.database import Store
+from orchestrator.volume.layout import PUBLIC, Volume, atomic_file, write_atomic
 from tests.aggregation import make_plan
 
 

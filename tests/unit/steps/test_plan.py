@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.documents import DocumentError
 from orchestrator.model import Cell, Name, Plan, Scan, Target
-from orchestrator.steps import plan as plan_step
-from orchestrator.steps.plan import PlanExists, pack, read_plan, unpack, write_plan
-from orchestrator.volume import Volume
+from orchestrator.model.documents import DocumentError
+from orchestrator.upkeep import plans as plan_step
+from orchestrator.upkeep.plans import PlanExists, pack, read_plan, unpack, write_plan
+from orchestrator.volume.layout import Volume
 
 PLAN = Plan(
     run="r1",

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from orchestrator.catalog import load_catalog
-from orchestrator.config import Config, load_config
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.config.loading import Config, load_config
 from orchestrator.inventory import collect
 from orchestrator.model import Blob, Image, Limits, Plan, Platform
 from orchestrator.planning import Located, make_plan

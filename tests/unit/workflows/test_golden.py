@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ScanmatrixError
-from orchestrator.steps.plan import unpack
+from orchestrator.upkeep.plans import unpack
 from tests.golden import check_golden
 from tests.unit.workflows.examples import EXAMPLES, example
 from workflows import Kind, render

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator import sdk
-from orchestrator.config import Config, ConfigError, load_config
+from orchestrator.api import plan as sdk
+from orchestrator.config.argo import ApiServer
+from orchestrator.config.loading import Config, ConfigError, load_config
+from orchestrator.config.sections import service_name
 from orchestrator.errors import UsageError
-from orchestrator.installation import ApiServer
-from orchestrator.sections import service_name
 from tests.golden import check_golden
 from workflows.install import Overlay, files
 from workflows.settings import RenderError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config import Config, ConfigError
+from orchestrator.config.loading import Config, ConfigError
 from tests.cluster.policy_rules import Pod, Rules, work_out
 from tests.unit.workflows.test_install import configured
 from workflows.install.network import policies

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.cluster.labels import scan_of
-from orchestrator.config import default_config, load_config
-from orchestrator.engines.status import _REFERENCE
+from orchestrator.argo.items import fit_for_cluster, make_waves
+from orchestrator.argo.names import scan_of
+from orchestrator.argo.status import _REFERENCE
+from orchestrator.config.loading import default_config, load_config
 from orchestrator.model import Cell, Name, Online, OnRepository, Plan, Platform, Scan, TargetKind
-from orchestrator.planning.parts import pending
+from orchestrator.model.plan import pending
 from orchestrator.steps.incluster import Work, write_outputs
-from orchestrator.steps.items import fit_for_cluster, make_waves
 from tests.unit.steps.plans import plan, target
 from tests.unit.workflows.examples import rendered
 from tests.unit.workflows.test_install import of_kind, reached

@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator import sdk
-from orchestrator.config import load_config
+from orchestrator.api import plan as sdk
+from orchestrator.config.loading import load_config
 from orchestrator.errors import UsageError
 from orchestrator.model import Cell
 from tests.unit.steps.plans import plan

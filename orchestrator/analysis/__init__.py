@@ -1,0 +1,1 @@
+"""From findings to what people act on: merged, suppressed, dated, judged."""

@@ -1,0 +1,150 @@
+"""Since when each finding is known: the volume's memory, one small file for each name of a target and platform.
+
+It goes by the name and not by the target, because an image that is built anew has another digest. A file holds, for
+each key of a finding (`MergedFinding.key`), when the first run that found it was planned, and which scans found it. It
+forgets a finding when every scan that found it has ended ok since without finding it.
+
+The modification time of a file is the moment when the newest run that it knows of was planned, so that a run in which
+nothing has changed writes nothing. Of an older run that is aggregated later only earlier dates are taken.
+"""
+
+import logging
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.model import Document, MergedFinding
+from orchestrator.model.documents import encode, spell_time
+from orchestrator.results.ledger import moment
+from orchestrator.volume.layout import Volume, write_atomic
+
+_log = logging.getLogger(__name__)
+
+_Entries = dict[str, tuple[str, frozenset[str]]]
+# In place of a modification time: nothing is there, or nothing that can be read.
+_NOTHING, _DAMAGED = 0, -1
+
+
+class _Memory(Document, frozen=True):
+    """A file.
+
+    Attributes:
+        reference: name of the target, for people.
+        platform: of the target, likewise.
+        scans: the sets of scans that found something.
+        findings: by key, when it was first found (RFC 3339 in UTC), and which of these sets found it.
+    """
+
+    reference: str
+    platform: str = ""
+    scans: tuple[tuple[str, ...], ...] = ()
+    findings: dict[str, tuple[str, int]] = msgspec.field(default_factory=dict)
+
+
+class Ages:
+    """Dates the findings of one run."""
+
+    def __init__(self, volume: Volume, run_created: str) -> None:
+        """Begin.
+
+        Args:
+            volume: where the memory lies.
+            run_created: when the run was planned, RFC 3339 with a time zone.
+        """
+        self._volume = volume
+        created = moment(run_created)
+        self._seconds = int(created.timestamp()) if created else 0
+        self._created = spell_time(created) if created else run_created
+
+    def date(
+        self, references: Iterable[str], platform: str, findings: Sequence[MergedFinding], ran: Collection[str]
+    ) -> list[MergedFinding]:
+        """Set `first_seen`, and remember it.
+
+        Doing it again gives the same dates. A damaged file is begun anew, with a warning.
+
+        Args:
+            references: the names of the target; of several the earliest date holds.
+            platform: of the target.
+            findings: all of the target.
+            ran: the scans that ended ok on the target.
+
+        Raises:
+            OSError: the volume cannot be written.
+        """
+        found: dict[str, frozenset[str]] = {}
+        for finding in findings:
+            known = found.get(finding.key)
+            found[finding.key] = frozenset(finding.found_by) if known is None else known.union(finding.found_by)
+        dates = dict.fromkeys(found, self._created)
+        for reference in dict.fromkeys(references):
+            entries = self._remember(reference, platform, found, frozenset(ran))
+            for key in found:
+                if key in entries:
+                    dates[key] = min(dates[key], entries[key][0])
+        return [msgspec.structs.replace(finding, first_seen=dates[finding.key]) for finding in findings]
+
+    def _remember(
+        self, reference: str, platform: str, found: Mapping[str, frozenset[str]], ran: frozenset[str]
+    ) -> _Entries:
+        """Bring one file up to date; gives what is in it."""
+        path = self._volume.ages(reference, platform)
+        old, newest = _read(path, reference, platform)
+        new = self._up_to_date(old, found, ran) if newest <= self._seconds else self._earlier(old, found)
+        if new != old or newest == _DAMAGED:
+            write_atomic(path, encode(_memory(reference, platform, new)))
+            newest = max(newest, self._seconds)
+            os.utime(path, (newest, newest))
+        elif _NOTHING < newest < self._seconds:
+            os.utime(path, (self._seconds, self._seconds))
+        return new
+
+    def _up_to_date(self, old: _Entries, found: Mapping[str, frozenset[str]], ran: frozenset[str]) -> _Entries:
+        """What to remember after this run, the newest one."""
+        new: _Entries = {}
+        for key, (date, scans) in old.items():
+            left = scans - ran
+            if key in found:
+                new[key] = min(date, self._created), found[key] | left
+            elif left:
+                new[key] = date, left
+        for key, scans in found.items():
+            if key not in new:
+                new[key] = self._created, scans
+        return new
+
+    def _earlier(self, old: _Entries, found: Mapping[str, frozenset[str]]) -> _Entries:
+        """What to remember after this run, when a newer one has told what is still there."""
+        return {key: (min(date, self._created) if key in found else date, scans) for key, (date, scans) in old.items()}
+
+
+def _read(path: Path, reference: str, platform: str) -> tuple[_Entries, int]:
+    """What is remembered, and when the newest run that it knows of was planned, seconds since 1970."""
+    try:
+        with path.open("rb") as file:
+            newest = max(int(os.fstat(file.fileno()).st_mtime), _NOTHING)
+            return _entries(file.read(), reference, platform), newest
+    except FileNotFoundError:
+        return {}, _NOTHING
+    # Among the ValueErrors are those of msgspec and of text that is not UTF-8.
+    except (OSError, ValueError, LookupError, RecursionError) as error:
+        _log.warning("%s: since when findings of %s are known is lost, and begins anew: %s", path, reference, error)
+        return {}, _DAMAGED
+
+
+def _entries(data: bytes, reference: str, platform: str) -> _Entries:
+    """What a file says; ValueError or LookupError where it is damaged, or about another name."""
+    memory = msgspec.json.decode(data, type=_Memory)
+    if (memory.reference, memory.platform) != (reference, platform):
+        raise ValueError(f"it is about {memory.reference} {memory.platform}")
+    sets = {number: frozenset(each) for number, each in enumerate(memory.scans)}
+    return {key: (date, sets[number]) for key, (date, number) in memory.findings.items()}
+
+
+def _memory(reference: str, platform: str, entries: _Entries) -> _Memory:
+    numbers: dict[frozenset[str], int] = {}
+    findings = {key: (date, numbers.setdefault(scans, len(numbers))) for key, (date, scans) in entries.items()}
+    scans = tuple(tuple(sorted(each)) for each in numbers)
+    return _Memory(reference=reference, platform=platform, scans=scans, findings=findings)

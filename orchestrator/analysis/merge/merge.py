@@ -1,0 +1,133 @@
+"""The findings of all scans of one target, merged: one row for each thing, whoever found it.
+
+A row is, of vulnerabilities, one CVE (`names.py`) of one package (`identity.py`, `resolve.py`) in one version; where
+there is no package, of one location. Of other kinds it is one id, or alias, of one package and location.
+
+Nothing depends on the order of findings within a report: where scans differ, the first of them in the order given
+decides, and within a scan the first text in alphabetical order. Time and memory are linear in the findings.
+"""
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+from orchestrator.analysis.merge.names import Pair, by_alias, by_vulnerability
+from orchestrator.analysis.merge.resolve import Place, resolve
+from orchestrator.analysis.merge.rows import Rows, rootless
+from orchestrator.model import KINDS, Finding, MergedFinding, Outcome
+from orchestrator.packages.identity import NOTHING, Package, canonical
+
+_VULNERABILITY = "vulnerability"
+_LONGEST_CACHED = 1000
+_ORDER = {kind: number for number, kind in enumerate(KINDS)}
+
+
+class CellFindings(NamedTuple):
+    """What one scan says of the target.
+
+    Attributes:
+        scan: its name.
+        outcome: how it ended; findings count only where it is ok.
+        kinds: the kinds of findings that it looks for.
+        findings: as reported, in any order.
+    """
+
+    scan: str
+    outcome: Outcome
+    kinds: frozenset[str]
+    findings: Sequence[Finding] = ()
+
+
+def merge(target: str, cells: Sequence[CellFindings]) -> list[MergedFinding]:
+    """Merge what the scans of one target found.
+
+    Args:
+        target: its id.
+        cells: its scans, in the plan's order.
+
+    Returns:
+        By kind (in the order of `KINDS`), package, version and id, or location and id. Not yet set are `first_seen`,
+        `epss`, `kev`, `vex`, `suppressed` and `rules`.
+    """
+    of_packages, others = _gather(cells)
+    packages = _Packages(
+        [
+            *((pairs[0][0], package) for package, pairs in of_packages),
+            *((pair[0], package) for package, pair in others if package is not NOTHING),
+        ]
+    )
+    rows = Rows(target, [(cell.scan, cell.outcome is Outcome.OK, cell.kinds) for cell in cells])
+    by_place: dict[Place, list[Pair]] = {}
+    for package, pairs in of_packages:
+        place = packages.place(package)
+        by_place[place] = sorted([*by_place[place], *pairs], key=itemgetter(0)) if place in by_place else pairs
+    merged: list[MergedFinding] = []
+    for place in sorted(by_place):
+        package = packages.at(place)
+        units = by_vulnerability(by_place[place])
+        merged += [rows.row(_VULNERABILITY, name, package, "", units[name]) for name in sorted(units)]
+    groups: dict[tuple[int, str, Place, str], list[Pair]] = {}
+    for package, pair in others:
+        kind, location = pair[1].kind, rootless(pair[1].location)
+        groups.setdefault((_ORDER.get(kind, len(KINDS)), kind, packages.place(package), location), []).append(pair)
+    for group in sorted(groups):
+        _, kind, place, location = group
+        units = by_vulnerability(groups[group]) if kind == _VULNERABILITY else by_alias(groups[group])
+        merged += [rows.row(kind, name, packages.at(place), location, units[name]) for name in sorted(units)]
+    return merged
+
+
+def _gather(cells: Sequence[CellFindings]) -> tuple[list[tuple[Package, list[Pair]]], list[tuple[Package, Pair]]]:
+    """Vulnerabilities by package, and all other findings with the package they are about; scan by scan."""
+    # By identity, which is cheaper than to compare packages: those that `canonical` forgot meet at their place.
+    of_packages: dict[int, tuple[Package, list[Pair]]] = {}
+    others: list[tuple[Package, Pair]] = []
+    for number, cell in enumerate(cells):
+        if cell.outcome is not Outcome.OK:
+            continue
+        for finding in cell.findings:
+            purl, name, version = finding.purl, finding.package, finding.version
+            if len(purl) + len(name) + len(version) < _LONGEST_CACHED:
+                package = canonical(purl, name, version)
+            else:
+                package = canonical.__wrapped__(purl, name, version)
+            if finding.kind != _VULNERABILITY or package is NOTHING:
+                others.append((package, (number, finding)))
+            elif (known := of_packages.get(id(package))) is not None:
+                known[1].append((number, finding))
+            else:
+                of_packages[id(package)] = package, [(number, finding)]
+    return list(of_packages.values()), others
+
+
+class _Packages:
+    """The packages of one target, each at its place: what makes it the one it is."""
+
+    def __init__(self, found: Sequence[tuple[int, Package]]) -> None:
+        """Take them with the numbers of the scans that report them; where these differ, the first one's text holds."""
+        self._better = resolve([package for _, package in found])
+        self._at: dict[Place, tuple[int, Package]] = {}
+        labels: dict[Place, tuple[int, str]] = {}
+        for number, package in found:
+            own = package.key, package.version
+            place = self._better.get(own, own)
+            known = self._at.get(place)
+            # Only what is at home there knows its package URL.
+            if place == own and (known is None or (number, package) < known):
+                self._at[place] = number, package
+            label = number, package.label
+            if label < labels.setdefault(place, label):
+                labels[place] = label
+        self._labels = {place: label for place, (_, label) in labels.items()}
+
+    def place(self, package: Package) -> Place:
+        """Where a package belongs."""
+        place = package.key, package.version
+        return self._better.get(place, place)
+
+    def at(self, place: Place) -> Package:
+        """The package at a place, by the name that the first scan calls it."""
+        if place not in self._at:
+            return NOTHING
+        package, label = self._at[place][1], self._labels[place]
+        return package if package.label == label else package._replace(label=label)

@@ -1,0 +1,248 @@
+"""One row of the merged findings out of all that scans say of one thing."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from heapq import nsmallest
+
+from orchestrator.analysis.merge.names import Member, other_names
+from orchestrator.model import BY_SCANNER, Cvss, MergedFinding, Severity, Suppressed
+from orchestrator.model.merged import MOST_PLACES
+from orchestrator.model.places import in_order
+from orchestrator.packages.fixes import best_fix, is_plain
+from orchestrator.packages.identity import Package
+from orchestrator.packages.qualifiers import qualifiers_of
+
+Spot = tuple[str, str]
+"""A finding's location, and its place within."""
+
+_RANKS = {severity: severity.rank for severity in Severity}
+# A check is what its own scan means by it: no other looks for the same.
+_OWN = "check"
+# Suppressions that are named of one row, when each of its findings has one of its own.
+_MOST_NAMED = 5
+_ROOT = re.compile(r"(?:\.?/)+")
+_SPECIAL = re.compile(r"[%|\x00-\x1f]")
+# What parsers put behind a title; it is no longer true of a row of several places.
+_LINE = re.compile(r" \(line \d+\)\Z")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+class Rows:
+    """Makes the rows of one target."""
+
+    def __init__(self, target: str, scans: Sequence[tuple[str, bool, frozenset[str]]]) -> None:
+        """Begin.
+
+        Args:
+            target: its id.
+            scans: of each scan, by its number: name, whether it ended ok, and the kinds it looks for.
+        """
+        self._target = target
+        self._scans = scans
+        self._names = [name for name, _, _ in scans]
+        self._told: dict[tuple[str, int, int], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {}
+
+    def row(self, kind: str, name: str, package: Package, location: str, members: Sequence[Member]) -> MergedFinding:
+        """Make a row.
+
+        Args:
+            kind: of all the findings.
+            name: the best name of the thing.
+            package: what it is in; `NOTHING` for none.
+            location: without its root, where that makes it the thing it is.
+            members: the findings, at least one, in the order of the scans. Where some are suppressed by their scanner
+                and others are not, the row says what the others say.
+        """
+        members, hidden, suppressed = self._heard(members)
+        aliases: set[str] = set()
+        locations: set[str] = set()
+        spots: dict[str, set[Spot]] = {}
+        fixes: set[str] = set()
+        ratings: list[tuple[int, Cvss]] = []
+        severities: dict[str, Severity] = {}
+        title, titled, highest, found, scans = "", -1, -1, 0, self._names
+        for number, finding, names in members:
+            scan, given = scans[number], finding.severity
+            rank = _RANKS[given]
+            found |= 1 << number
+            if scan not in severities or rank > _RANKS[severities[scan]]:
+                severities[scan] = given
+            if rank > highest:
+                highest, severity = rank, given
+            if names:
+                aliases.update(names)
+            own = spots.setdefault(scan, set())
+            if "\n" in finding.place:
+                own.update((finding.location, place) for place in finding.place.split("\n"))
+            else:
+                own.add((finding.location, finding.place))
+            if finding.location:
+                locations.add(finding.location)
+            if finding.fixed_version:
+                fixes.add(finding.fixed_version)
+            if finding.cvss is not None:
+                ratings.append((number, finding.cvss))
+            if finding.title and (not title or (number == titled and finding.title < title)):
+                title, titled = finding.title, number
+        counts, most = _counts(spots)
+        count = counts[most]
+        found_by, not_found_by, not_scanned_by = self._told.get((kind, found, hidden)) or self._tell(
+            kind, found, hidden
+        )
+        return MergedFinding(
+            target=self._target,
+            key=_key(kind, name, package, location),
+            kind=kind,
+            id=name,
+            severity=severity,
+            severities=severities,
+            aliases=other_names(name, aliases) if aliases else (),
+            title=title if count == 1 else _LINE.sub("", title),
+            package=package.label,
+            version=package.version,
+            purl=package.purl,
+            qualifiers=_qualifiers(members) if package.purl else (),
+            ecosystem=package.ecosystem,
+            locations=_paths(locations) if len(locations) > 1 else tuple(locations),
+            count=count,
+            counts=counts,
+            places=_places(spots[most]),
+            fixed_version=_fix(package, fixes, members) if fixes else "",
+            cvss=_best_rating(ratings) if ratings else None,
+            found_by=found_by,
+            not_found_by=not_found_by,
+            not_scanned_by=not_scanned_by,
+            suppressed_in=self._scans_of(hidden) if hidden else (),
+            suppressed=suppressed,
+        )
+
+    def _heard(self, members: Sequence[Member]) -> tuple[Sequence[Member], int, Suppressed | None]:
+        """Whose word counts, which scans suppressed some of it, and what suppresses all of it, if something does."""
+        hidden = 0
+        for number, finding, _ in members:
+            if finding.suppressed is not None:
+                hidden |= 1 << number
+        if not hidden:
+            return members, 0, None
+        opened = [member for member in members if member[1].suppressed is None]
+        return (opened, hidden, None) if opened else (members, hidden, self._suppressed(members))
+
+    def _suppressed(self, members: Sequence[Member]) -> Suppressed:
+        """What all the scans' own suppressions come to: who they are, and why, in the words of the first."""
+        own: list[tuple[str, Suppressed]] = []
+        for number, finding, _ in members:
+            if finding.suppressed is not None:
+                own.append((self._names[number], finding.suppressed))
+        by = dict.fromkeys(f"{scan}: {each.by}" if each.by else scan for scan, each in own)
+        return Suppressed(
+            by="; ".join(list(by)[:_MOST_NAMED]),
+            reason=next((each.reason for _, each in own if each.reason), ""),
+            status=BY_SCANNER,
+            justification=next((each.justification for _, each in own if each.justification), ""),
+        )
+
+    def _scans_of(self, numbers: int) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(scan for number, (scan, _, _) in enumerate(self._scans) if numbers >> number & 1))
+
+    def _tell(self, kind: str, found: int, hidden: int) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Which scans found it, which did not, and which could not; worked out once for all rows found by the same."""
+        found_by, known = self._scans_of(found), {*self._scans_of(found), *self._scans_of(hidden)}
+        others = [each for each in self._scans if each[0] not in known and kind in each[2] and kind != _OWN]
+        told = (
+            found_by,
+            tuple(dict.fromkeys(scan for scan, ok, _ in others if ok)),
+            tuple(dict.fromkeys(scan for scan, ok, _ in others if not ok)),
+        )
+        self._told[kind, found, hidden] = told
+        return told
+
+
+def _counts(spots: Mapping[str, set[Spot]]) -> tuple[dict[str, int], str]:
+    """How many of a thing each scan names, and the first scan that names the most.
+
+    Scans that find the same ones are not added up: nobody can say which of them one scanner calls by a line, and the
+    other by a name.
+    """
+    counts = {
+        scan: len(own) if len(own) == 1 else len({(rootless(location), place) for location, place in own})
+        for scan, own in spots.items()
+    }
+    return counts, max(counts, key=counts.__getitem__)
+
+
+def _places(spots: set[Spot]) -> tuple[str, ...]:
+    """The places that one scan names, in order; with their locations where these are several."""
+    if len(spots) == 1:
+        place = next(iter(spots))[1]
+        return (place,) if place else ()
+    several = len({rootless(location) for location, _ in spots}) > 1
+    found = {f"{location}: {place}" if several and location else place for location, place in spots if place}
+    return tuple(nsmallest(MOST_PLACES, found, key=in_order))
+
+
+def rootless(location: str) -> str:
+    """A path without its root: some scanners write `/etc/passwd`, some `etc/passwd` or `./etc/passwd`."""
+    found = _ROOT.match(location)
+    return location[found.end() :] if found else location
+
+
+def _key(kind: str, name: str, package: Package, location: str) -> str:
+    """Kind, id, and package or location, joined by `|`, which is `%7C` within them; a package URL holds none."""
+    where = package.key if package.purl else _escaped(package.key or location)
+    return f"{kind}|{_escaped(name)}|{where}"
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable() and "|" not in text and "%" not in text:
+        return text
+    return _SPECIAL.sub(lambda found: f"%{ord(found[0]):02X}", text)
+
+
+def _best_rating(ratings: Sequence[tuple[int, Cvss]]) -> Cvss:
+    """The rating of the highest CVSS version, of the first scan that has it; of several the highest."""
+    if len(ratings) == 1:
+        return ratings[0][1]
+    return max(
+        ratings, key=lambda each: (_number(each[1].version), -each[0], each[1].score, each[1].vector, each[1].version)
+    )[1]
+
+
+@lru_cache(maxsize=64)
+def _number(version: str) -> float:
+    return float(version) if _NUMBER.fullmatch(version) else 0.0
+
+
+def _paths(locations: set[str]) -> tuple[str, ...]:
+    """The paths, sorted; of two spellings of one only the first in alphabetical order."""
+    return tuple(sorted({rootless(each): each for each in sorted(locations, reverse=True)}.values()))
+
+
+def _fix(package: Package, fixes: set[str], members: Sequence[Member]) -> str:
+    """The best fixed version of what the records say; no work where they all say the same one."""
+    if len(fixes) == 1 and is_plain(text := next(iter(fixes))):
+        return text
+    # In the order of the scans, so that the first one's spelling holds where two are of one value.
+    said = sorted({(number, finding.fixed_version) for number, finding, _ in members if finding.fixed_version})
+    return best_fix(package.ecosystem, package.version, tuple(dict.fromkeys(text for _, text in said)))
+
+
+def _qualifiers(members: Sequence[Member]) -> tuple[tuple[str, str], ...]:
+    """What the package URLs of all members say beside what makes them the same package.
+
+    A scan that says something of one of its members and not of another means two of them (an artifact with a
+    classifier, and the one without): the value is then empty, too. Another scan may only say less.
+    """
+    found = {qualifiers_of(finding.purl) for _, finding, _ in members if finding.purl}
+    if len(found) == 1:
+        return found.pop()
+    pairs = {pair for each in found for pair in each}
+    by_scan: dict[int, dict[tuple[tuple[str, str], ...], set[str]]] = {}
+    for number, finding, _ in members:
+        if finding.purl:
+            said = qualifiers_of(finding.purl)
+            by_scan.setdefault(number, {})[said] = {key for key, _ in said}
+    for own in by_scan.values():
+        keys = set().union(*own.values())
+        pairs |= {(key, "") for each in own.values() for key in keys - each}
+    return tuple(sorted(pairs))

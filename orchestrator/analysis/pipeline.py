@@ -1,0 +1,112 @@
+"""From what single scans found to what people act on: merged, suppressed, dated, judged; target by target."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from orchestrator.analysis.ages import Ages
+from orchestrator.analysis.feeds import read_feeds
+from orchestrator.analysis.merge import CellFindings, merge
+from orchestrator.analysis.policy import Judge
+from orchestrator.analysis.policy.words import SHOWN, clip, name_target
+from orchestrator.analysis.suppression.apply import Suppressor
+from orchestrator.analysis.suppression.first_use import first_used
+from orchestrator.model import Outcome
+from orchestrator.results.ledger import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from orchestrator.model import LedgerRow, MergedFinding, Plan, Verdict
+    from orchestrator.volume.layout import Volume
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Look for garbage in cycles less often meanwhile.
+
+    Findings hold no cycles and are freed when the last of their target is gone; looking for some among hundreds of
+    thousands of them took a third of the time.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+class _Several:
+    """Findings that stand for several things, such as two secrets of one rule in one file."""
+
+    def __init__(self) -> None:
+        self._rows = self._things = 0
+        self._shown: list[str] = []
+
+    def look(self, row: LedgerRow, findings: Sequence[MergedFinding]) -> None:
+        """Count those of one target that nobody has suppressed, and remember the first."""
+        for finding in findings:
+            if (things := finding.things) > 1 and finding.suppressed is None:
+                self._rows += 1
+                self._things += things
+                if len(self._shown) < SHOWN:
+                    self._shown.append(clip(f"{name_target(row)} {finding.key}: {things}"))
+
+    def notes(self) -> list[str]:
+        """One sentence, or none."""
+        if not self._rows:
+            return []
+        more = f"; and {self._rows - SHOWN} more" if self._rows > SHOWN else ""
+        subject = "1 finding stands" if self._rows == 1 else f"{self._rows} findings stand"
+        return [f"{subject} for {self._things} places of the same thing: {'; '.join(self._shown)}{more}"]
+
+
+class Pipeline:
+    """Holds what the plan says of suppression and policy; what it has seen grows only with what broke a rule.
+
+    Everything is judged as of the moment the plan was made, so that the same run is always judged alike.
+    """
+
+    def __init__(self, plan: Plan, volume: Volume) -> None:
+        now = moment(plan.created) or datetime.now(UTC)
+        rules = plan.suppression.rules
+        self._suppressor = Suppressor(
+            plan.suppression, now=now, first_used=first_used(volume, rules, plan.created) if rules else {}
+        )
+        self._several = _Several()
+        self._ages = Ages(volume, plan.created)
+        self._feeds = read_feeds(volume, plan.policy)
+        self._judge = Judge(
+            plan.policy,
+            now=now,
+            feeds=self._feeds,
+            databases=[scan.name for scan in plan.scans if scan.database],
+        )
+
+    def add(self, rows: Sequence[LedgerRow], cells: Sequence[CellFindings]) -> list[MergedFinding]:
+        """What all scans of one target found, together.
+
+        Args:
+            rows: the ledger's rows of the target, in the plan's order; at least one.
+            cells: the same cells with what they found.
+        """
+        row = rows[0]
+        merged = merge(row.target, cells)
+        merged = self._suppressor.apply(
+            row.references, row.owners, row.digest, merged, platform=row.platform, indexes=row.indexes
+        )
+        ran = {cell.scan for cell in cells if cell.outcome is Outcome.OK}
+        merged = self._ages.date(row.references, row.platform, merged, ran)
+        self._several.look(row, merged)
+        return self._judge.look(row.owners, merged)
+
+    def verdict(self, rows: Sequence[LedgerRow]) -> Verdict:
+        """What the policy says, once every target was added."""
+        return self._judge.verdict(rows)
+
+    def notes(self) -> list[str]:
+        """What else people should know, once every target was added: a sentence each."""
+        return [*self._suppressor.notes(), *self._feeds.notes, *self._several.notes()]

@@ -1,0 +1,106 @@
+"""What a verdict says, in words."""
+
+from collections.abc import Iterable, Sequence
+
+from orchestrator.kit.quantities import spell_duration
+from orchestrator.model import LedgerRow, PolicyRule, Verdict
+
+#: Most rows that are named of one broken rule in a sentence, and most that `told` shows.
+SHOWN = 5
+_WIDTH = 200
+_NAMES = 3
+
+
+def name(row: LedgerRow) -> str:
+    """A cell for people: its target's first reference, its platform where another than the usual, and its scan."""
+    return f"{name_target(row)} × {row.scan}"
+
+
+def name_target(row: LedgerRow) -> str:
+    """A target for people: its names, at most three, and its platform where another than the usual."""
+    platform = "" if row.platform in {"", "linux/amd64"} else f" ({row.platform})"
+    names = row.references or (row.target,)
+    more = f" (+{len(names) - _NAMES})" if len(names) > _NAMES else ""
+    return f"{', '.join(names[:_NAMES])}{more}{platform}"
+
+
+def named(rows: Iterable[str], cells: Iterable[LedgerRow]) -> list[str]:
+    """Rows of a `Broken` for people: the names of a target in place of its id.
+
+    Args:
+        rows: `<target> <key>`, or ids of cells.
+        cells: the ledger's rows; an id that is not among them stays.
+    """
+    labels: dict[str, str] = {}
+    whole: dict[str, str] = {}
+    for cell in cells:
+        labels.setdefault(cell.target, name_target(cell))
+        whole[cell.cell] = name(cell)
+    found = []
+    for row in rows:
+        target, space, rest = row.partition(" ")
+        found.append(whole.get(row) or f"{labels.get(target, target)}{space}{rest}")
+    return found
+
+
+def some(texts: Sequence[str]) -> str:
+    """The first few of them, and how many more there are."""
+    more = f"; and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return "; ".join(texts[:SHOWN]) + more
+
+
+def percent(value: float) -> str:
+    """Rounded down to two places, so that a broken rule never reads as one that was met."""
+    return f"{int(value * 100) / 100:g} %"
+
+
+def number(count: int, singular: str) -> str:
+    """So many of something."""
+    return f"{count} {singular}{'' if count == 1 else 's'}"
+
+
+def spell_rule(rule: PolicyRule, count: int) -> str:
+    """What a rule counts, after so many: `findings are high or worse, fixable, older than 30d`."""
+    parts = [
+        rule.severity and f"{rule.severity} or worse",
+        rule.fixable and "fixable",
+        rule.kev and "known to be exploited",
+        rule.epss and f"at {rule.epss:g} or more of EPSS",
+        rule.older_than and f"older than {spell_duration(rule.older_than)}",
+        rule.kinds and f"of kind {_any(rule.kinds)}",
+        rule.scans and f"found by {_any(rule.scans)}",
+        rule.owners and f"of {_any(rule.owners)}",
+        rule.ecosystems and f"in {_any(rule.ecosystems)} packages",
+    ]
+    given = ", ".join(part for part in parts if part)
+    things = "finding is" if count == 1 else "findings are"
+    return f"{things} {given or 'there'}"
+
+
+def _any(words: Iterable[str]) -> str:
+    return " or ".join(words)
+
+
+def told(verdict: Verdict, rows: int = SHOWN, *, cells: Sequence[LedgerRow] = ()) -> list[str]:
+    """A verdict's broken rules for a terminal or a log: a line for each, and below it, indented, the first rows.
+
+    Args:
+        verdict: of a run.
+        rows: most rows of each rule.
+        cells: the ledger's rows, by which targets are named.
+    """
+    lines: list[str] = []
+    shown = {rule.message: rule for rule in verdict.rules}
+    for message in verdict.broken:
+        lines.append(message)
+        rule = shown.get(message)
+        if rule is not None:
+            lines += [f"  {clip(row)}" for row in named(rule.rows[:rows], cells)]
+            if more := (rule.total or rule.count) - len(rule.rows[:rows]):
+                lines.append(f"  … and {more} more")
+    return lines
+
+
+def clip(row: str) -> str:
+    """A row of bounded length; keys hold what scanners wrote."""
+    return row if len(row) <= _WIDTH else row[: _WIDTH - 1] + "…"

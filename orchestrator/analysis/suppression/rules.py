@@ -1,0 +1,168 @@
+"""The ignore file: its keys as people write them, and what can be wrong with a rule (`docs/suppression.md`)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+
+from orchestrator.analysis.suppression.globs import is_glob, matcher, narrows_ids, narrows_packages, says_something
+from orchestrator.analysis.suppression.interface import judge_justification, one_line
+from orchestrator.catalog.loading import unknown_scan
+from orchestrator.config.section import Section, validate
+from orchestrator.kit.yaml_source import Problem, SourceError, parse_yaml, read_text
+from orchestrator.model import IgnoreRule
+from orchestrator.model.documents import spell_time
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
+
+    from orchestrator.kit.yaml_source import Source
+
+KEY = "ignore"
+"""The one key of an ignore file."""
+
+PATTERNS = ("id", "package", "target", "owner", "scan", "path")
+"""The keys of a rule that say what it is about."""
+
+LONGEST = timedelta(days=365)
+"""A rule may not end later than this: what nobody looks at for a year, nobody answers for any more."""
+
+
+def _reason(value: str) -> str:
+    if not value.strip():
+        raise ValueError("say why it is right to ignore this")
+    return one_line(value)
+
+
+def _justification(value: str) -> str:
+    if wrong := judge_justification(value):
+        raise ValueError(wrong)
+    return value
+
+
+def _expires(value: object) -> object:
+    """The moment from when on the rule no longer holds; a day counts to its end, in UTC."""
+    if isinstance(value, str):
+        try:
+            value = (
+                date.fromisoformat(value) if len(value.strip()) <= len("2026-12-31") else datetime.fromisoformat(value)
+            )
+        except ValueError:
+            raise ValueError(f"{value!r} is neither a date (2026-12-31) nor a time (2026-12-31T12:00:00Z)") from None
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("the time has no zone; write it as 2026-12-31T12:00:00Z")
+        return value
+    if isinstance(value, date):
+        return datetime.combine(value + timedelta(days=1), time(), UTC)
+    raise ValueError("write a date (2026-12-31) or a time (2026-12-31T12:00:00Z)")
+
+
+Pattern = Annotated[str, Field(min_length=1)]
+
+
+class _Rule(Section):
+    """One rule as people write it; see `orchestrator.model.IgnoreRule`."""
+
+    id: Pattern | None = None
+    package: Pattern | None = None
+    target: Pattern | None = None
+    owner: Pattern | None = None
+    scan: Pattern | None = None
+    path: Pattern | None = None
+    reason: Annotated[str, AfterValidator(_reason)]
+    expires: Annotated[datetime, BeforeValidator(_expires)] | None = None
+    justification: Annotated[str, AfterValidator(_justification)] = ""
+
+    @model_validator(mode="after")
+    def _not_too_broad(self) -> _Rule:
+        narrow = (
+            (self.id and narrows_ids(self.id))
+            or (self.package and narrows_packages(self.package))
+            or (self.path and says_something(self.path))
+        )
+        if not narrow:
+            raise ValueError(
+                "this rule would hide everything of a kind: it needs an id, a package or a path that says more than"
+                " `*` (target, owner and scan only narrow these)"
+            )
+        return self
+
+
+class _File(Section):
+    """A whole ignore file."""
+
+    ignore: tuple[_Rule, ...] | None = None
+
+
+def read_rules(
+    path: Path, *, name: str | None = None, scans: Collection[str] = (), now: datetime | None = None
+) -> tuple[IgnoreRule, ...]:
+    """The rules of an ignore file.
+
+    Args:
+        path: the file.
+        name: what to call it; its path when left out.
+        scans: names of the scans there are; none to accept any.
+        now: with a time zone; what `expires` may not be too far from.
+
+    Raises:
+        SourceError: it cannot be read, or has mistakes, each with its line.
+    """
+    name = name or str(path)
+    return parse_rules(read_text(path, name=name), name, scans=scans, now=now)
+
+
+def parse_rules(
+    text: str, name: str, *, scans: Collection[str] = (), now: datetime | None = None
+) -> tuple[IgnoreRule, ...]:
+    """The rules of an ignore file's text; see `read_rules`."""
+    source = parse_yaml(text, name)
+    if not isinstance(source.data, dict) or KEY not in source.data:
+        raise SourceError([source.problem((), f"an ignore file has the key `{KEY}` with a list of rules")])
+    file, problems = validate(_File, source)
+    rules = dict(enumerate(file.ignore or ())) if file else _sound(source.data[KEY])
+    problems += _judge(rules, source, scans, now or datetime.now(UTC))
+    if problems:
+        raise SourceError(sorted(problems, key=lambda problem: problem.line))
+    return tuple(_document(rule, f"{name}:{source.lines[KEY, index]}") for index, rule in rules.items())
+
+
+def _sound(data: object) -> dict[int, _Rule]:
+    """The rules that are right by themselves, by their place, so that what else is wrong with them is told at once."""
+    found = {}
+    for index, item in enumerate(data if isinstance(data, list) else ()):
+        with suppress(ValidationError):
+            found[index] = _Rule.model_validate(item, by_alias=True, by_name=False)
+    return found
+
+
+def _judge(rules: Mapping[int, _Rule], source: Source, scans: Collection[str], now: datetime) -> Iterator[Problem]:
+    """What is wrong with rules beyond their own keys."""
+    seen: dict[tuple[str | None, ...], int] = {}
+    for index, rule in rules.items():
+        place = (KEY, index)
+        if scans and rule.scan and not any(map(matcher(rule.scan), scans)):
+            wrong = f"{rule.scan!r} matches no scan" if is_glob(rule.scan) else unknown_scan(rule.scan, scans)
+            yield source.problem((*place, "scan"), f"scan: {wrong}")
+        if rule.expires and rule.expires > now + LONGEST + timedelta(days=1):
+            latest = (now + LONGEST).date()
+            yield source.problem(
+                (*place, "expires"),
+                f"expires: more than {LONGEST.days} days ahead; take {latest} at most, and look at the rule again then",
+            )
+        key = tuple(getattr(rule, name) for name in PATTERNS)
+        if key in seen:
+            line = source.lines[KEY, seen[key]]
+            yield source.problem(place, f"this rule is the same as the one in line {line}; remove one of them")
+        seen.setdefault(key, index)
+
+
+def _document(rule: _Rule, name: str) -> IgnoreRule:
+    patterns = {each: getattr(rule, each) or "" for each in PATTERNS}
+    expires = spell_time(rule.expires) if rule.expires else ""
+    return IgnoreRule(name=name, reason=rule.reason, expires=expires, justification=rule.justification, **patterns)

@@ -1,0 +1,1 @@
+"""Python's way in: plan, run, results, lint, trust; async is derived from them."""

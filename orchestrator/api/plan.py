@@ -1,0 +1,364 @@
+"""The steps of a run as functions: what `from orchestrator import …` offers and the command line calls.
+
+    config = load_config("scanmatrix.yaml")
+    plan = make_plan(config)
+    ledger = run(plan, config)
+    findings = read_findings(config, plan.run)        # a pandas DataFrame
+
+Every function raises `UsageError` for what the caller got wrong and other `ScanmatrixError`s for what broke.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestrator.catalog.lock_file import LOCK
+from orchestrator.config import loading as _config
+from orchestrator.config.scanners import DISTRUSTED
+from orchestrator.config.sections import Git, TargetSource
+from orchestrator.errors import UsageError
+from orchestrator.git.url import NO_CREDENTIALS, holds_credentials
+from orchestrator.kit.yaml_source import SourceError, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from orchestrator.config.loading import Config
+    from orchestrator.inventory import Entry
+    from orchestrator.kit.yaml_source import Problem
+    from orchestrator.model import Ledger, Plan, Scan
+    from orchestrator.planning import Past
+    from orchestrator.volume.layout import Volume
+    from workflows import Kind
+    from workflows.install import Overlay
+
+_log = logging.getLogger(__name__)
+
+_RUN_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?")
+
+CONFIG_FILE = Path("scanmatrix.yaml")
+
+
+def load_config(
+    path: Path | str | None = None,
+    *,
+    references: Sequence[str] = (),
+    volume: Path | str | None = None,
+    strict: bool = False,
+) -> Config:
+    """The configuration: a file with the environment laid over it, or the defaults.
+
+    Args:
+        path: the YAML file; without it `scanmatrix.yaml` of the working directory, unless references are given.
+        references: images, paths of local archives, or URLs of repositories (`https://…#ref`), to scan instead of the
+            configured targets.
+        volume: folder to use instead of `volume.path`.
+        strict: refuse scanner images that are named by a tag, whatever the configuration says.
+
+    Raises:
+        UsageError: the configuration has mistakes, or a reference is empty.
+    """
+    if path is None and not references and CONFIG_FILE.exists():
+        path = CONFIG_FILE
+    config = _config.load_config(path) if path is not None else _config.default_config()
+    changes: dict[str, object] = {}
+    if references:
+        changes["targets"] = tuple(_source(reference) for reference in references)
+    if volume is not None:
+        changes["volume"] = config.volume.model_copy(update={"path": Path(volume).absolute()})
+    if strict:
+        changes["scanners"] = config.scanners.model_copy(update={"strict": True})
+    return config.model_copy(update=changes)
+
+
+def _source(reference: str) -> TargetSource:
+    """A target as a person names it: a URL is a repository, what is a path on this machine is an archive."""
+    if not reference.strip():
+        raise UsageError("an empty name is neither an image nor an archive")
+    try:
+        reference.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{reference!r} is not Unicode (UTF-8), so no plan can hold it: rename the file, or link to it"
+        ) from None
+    if "://" in reference:
+        url, _, ref = reference.partition("#")
+        if holds_credentials(url):
+            raise UsageError(f"the URL of a repository: {NO_CREDENTIALS}")
+        return TargetSource(repository=Git(url=url, ref=ref or "HEAD"))
+    path = Path(reference)
+    is_path = path.is_file() or (path / "oci-layout").is_file() or path.suffix in {".tar", ".tgz"} or path.is_absolute()
+    return TargetSource(archive=str(path.absolute())) if is_path else TargetSource(image=reference)
+
+
+def load_catalog(config: Config | None = None) -> dict[str, Scan]:
+    """The scans there are, by name: the shipped ones, and those that the configuration adds.
+
+    Raises:
+        UsageError: a template has mistakes.
+    """
+    from orchestrator.catalog import loading as catalog
+
+    return catalog.load_catalog(config)
+
+
+def make_plan(
+    config: Config,
+    *,
+    scans: Sequence[str] = (),
+    run: str | None = None,
+    offline: bool = False,
+    partial: bool = False,
+) -> Plan:
+    """Plan a run: every cell with its decision, every image by digest, every repository by commit, and what it costs.
+
+    Args:
+        config: the configuration.
+        scans: scans to run instead of those the targets ask for.
+        run: id of the run; made from the time when None.
+        offline: ask no registry and no git host.
+        partial: whether these are only some of the targets and scans that are wanted, so that what is not in the plan
+            is not taken for gone when runs are compared; so it is where `scans` are given.
+
+    Raises:
+        UsageError: there is nothing to scan, an unknown scan is asked for, the budget is exceeded, or the ignore file
+            or a VEX document has mistakes.
+    """
+    from orchestrator import planning
+
+    now = datetime.now(UTC)
+    catalog = load_catalog(config)
+    return planning.make_plan(
+        config,
+        _entries(config, catalog, tuple(scans)),
+        catalog,
+        run=new_run_id(now) if run is None else _run_id(run),
+        now=now,
+        offline=offline,
+        history=_history(config, now),
+        partial=partial or bool(scans),
+    )
+
+
+def new_run_id(now: datetime) -> str:
+    """An id that sorts by time, reads as one, and is fit for a file and a Kubernetes object."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def read_plan(config: Config, run: str) -> Plan:
+    """The plan of an earlier run.
+
+    Raises:
+        UsageError: there is no such run on the volume.
+    """
+    from orchestrator.upkeep.plans import read_plan
+
+    volume = _volume(config)
+    if not volume.plan(_run_id(run)).exists():
+        raise UsageError(f"no run {run!r} on {volume.root}: there is no {volume.plan(run)}")
+    return read_plan(run, volume)
+
+
+def render(plan: Plan, config: Config, *, kind: Kind | str = "workflow") -> str:
+    """The plan as Argo manifests, one YAML document for each object."""
+    import workflows
+
+    return workflows.render(plan, config, kind=workflows.Kind(kind))
+
+
+def install(config: Config, overlay: Overlay | str = "single-node", *, strict: bool = False) -> str:
+    """What a cluster needs beside Argo, as one YAML stream; see `workflows.install`.
+
+    Args:
+        config: what the objects follow from.
+        overlay: the kind of cluster.
+        strict: refuse what is more open than it need be, instead of a warning.
+
+    Raises:
+        UsageError: it cannot be written, has a secret in it, or is too open.
+    """
+    from workflows import install
+
+    _judge_install(config, install.Overlay(overlay), whole=False, strict=strict)
+    return install.render(config, install.Overlay(overlay), contents=_contents(config))
+
+
+def update_images(config: Config, file: Path | str) -> list[Path]:
+    """Look up the digests of the images of our own manifests; see `orchestrator.images.registry.own`.
+
+    Args:
+        config: has the registries that are `insecure`.
+        file: that names the images; it and the manifests beside it are written anew.
+
+    Returns:
+        The files that changed.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ImageError: an image was not found; nothing was written.
+    """
+    from orchestrator.images.registry.client import RegistryClient
+    from orchestrator.images.registry.own import update
+
+    with RegistryClient(config.insecure) as client:
+        return list(update(Path(file), client, insecure=config.insecure))
+
+
+def _judge_install(config: Config, overlay: Overlay, *, whole: bool, strict: bool) -> None:
+    from orchestrator.catalog.loading import load_catalog
+    from orchestrator.scanners.pinning import UnpinnedError, require_digests
+    from workflows.install.warnings import warnings
+
+    found = list(warnings(config, overlay, whole=whole))
+    if found and strict:
+        try:  # All that strict refuses at once, since each takes a round of editing.
+            if config.scanners.strict:
+                require_digests(load_catalog(config).values())
+        except UnpinnedError as error:
+            found.append(str(error))
+        raise UsageError("\n".join(found))
+    for each in found:
+        _log.warning("%s", each)
+
+
+def write_install(
+    config: Config, folder: Path | str, overlay: Overlay | str = "single-node", *, strict: bool = False
+) -> list[Path]:
+    """The same and Argo itself as a folder for `kubectl apply -k`; returns its files."""
+    from orchestrator.volume.layout import PUBLIC, write_atomic
+    from workflows import install
+
+    _judge_install(config, install.Overlay(overlay), whole=True, strict=strict)
+    written = []
+    for name, text in install.files(config, install.Overlay(overlay), contents=_contents(config)).items():
+        written.append(Path(folder) / name)
+        write_atomic(written[-1], text.encode(), mode=PUBLIC)
+    return written
+
+
+def _contents(config: Config) -> dict[str, str]:
+    """The configuration and the local files it names, as keys of a ConfigMap.
+
+    Raises:
+        UsageError: a file lies in a folder below, which a ConfigMap does not have.
+    """
+    if not config.path:
+        return {}
+    named = [source.csv.path for source in config.targets if source.csv and source.csv.git is None]
+    named += config.scans.templates
+    named += _suppression_files(config)
+    named += [] if config.scanners.deny_file is None else [config.scanners.deny_file]
+    named += [name for name in (LOCK, DISTRUSTED) if (config.base / name).exists()]
+    found = {"scanmatrix.yaml": config.path.read_text(encoding="utf-8")}
+    for name in named:
+        if Path(name).name != name or not (config.base / name).is_file():
+            raise UsageError(
+                f"{config.file}: {name!r} cannot be put into a ConfigMap, which has no folders: put the file beside the"
+                " configuration, or keep both in git (`config-git`)"
+            )
+        found[name] = read_text(config.base / name, name=name, marked=True)
+    return found
+
+
+def _suppression_files(config: Config) -> list[str]:
+    """The ignore file and the VEX documents, globs expanded."""
+    from orchestrator.analysis.suppression import vex
+
+    files, problems = vex.paths(config)
+    if problems:
+        raise SourceError(problems)
+    rules = config.suppression.rules
+    return [*([] if rules is None else [rules]), *(name for name, _ in files)]
+
+
+def with_spec_size(plan: Plan, config: Config) -> Plan:
+    """The plan with the size of its largest Workflow in the budget; costs about as much as rendering."""
+    import workflows
+
+    spec_bytes = workflows.spec_bytes(plan, config)
+    return msgspec.structs.replace(plan, budget=msgspec.structs.replace(plan.budget, spec_bytes=spec_bytes))
+
+
+def results_folder(config: Config, run: str) -> Path:
+    """Where the results of a run lie."""
+    return _volume(config).results(run)
+
+
+def read_ledger(config: Config, run: str) -> Ledger:
+    """The ledger of a run that ended.
+
+    Raises:
+        DocumentError: there is none, or it is damaged.
+    """
+    from orchestrator import results
+
+    return results.read_ledger(_volume(config), run)
+
+
+def ledger_frame(ledger: Ledger) -> pd.DataFrame:
+    """A ledger as a DataFrame, a row per cell; `docs/results.md` documents columns and dtypes."""
+    from orchestrator import results
+
+    return results.ledger_frame(ledger)
+
+
+def read_findings(config: Config, run: str) -> pd.DataFrame:
+    """The findings of a run as a DataFrame, a row per finding; `docs/results.md` documents columns and dtypes."""
+    from orchestrator import results
+
+    return results.read_findings(_volume(config), run)
+
+
+def lint(path: Path | str) -> list[Problem]:
+    """What is wrong with a file of ours: configuration, CSV of targets, scan template, ignore file, VEX document."""
+    from orchestrator.api.lint import lint_file
+
+    return lint_file(Path(path))
+
+
+def _run_id(run: str) -> str:
+    """A run's id as the user gave it: with what Argo appends, it must fit a Kubernetes label (63 characters)."""
+    if not _RUN_ID.fullmatch(run):
+        raise UsageError(
+            f"{run!r} cannot be the id of a run: take lower-case letters, digits and dashes, at most 52,"
+            " no dash at an end"
+        )
+    return run
+
+
+def _volume(config: Config) -> Volume:
+    from orchestrator.scanners.rules import volume_of
+
+    return volume_of(config)
+
+
+def _entries(config: Config, catalog: Mapping[str, Scan], scans: tuple[str, ...]) -> tuple[Entry, ...]:
+    """What shall be scanned, with the caller's scans where there are any."""
+    from orchestrator.inventory import collect
+
+    entries = collect(config, catalog=catalog)
+    if not entries:
+        raise UsageError(
+            "nothing to scan: name an image, an archive or a repository, or configure targets"
+            " (the smallest configuration is `targets: [{csv: {path: targets.csv}}]`)"
+        )
+    return tuple(msgspec.structs.replace(entry, scans=scans) for entry in entries) if scans else entries
+
+
+def _history(config: Config, now: datetime) -> Mapping[tuple[str, str], Past]:
+    """Earlier results young enough to spare a scan; nothing is read when every scan runs anew."""
+    if not config.rescan_after:
+        return {}
+    from orchestrator import results
+
+    oldest = now - timedelta(seconds=max(config.rescan_after.values()))
+    return results.history(_volume(config), oldest)

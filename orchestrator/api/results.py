@@ -1,0 +1,189 @@
+"""What people do with the results of runs that have ended: read, compare, search, export, tell.
+
+results = open_results(config)                    # of the latest run
+results.merged                                    # a pandas DataFrame
+differences(config, results.run)                  # what is new, what is fixed
+who_has(config, "CVE-2021-44228")
+export(config, results.run, "html", to="report.html")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import UsageError
+from orchestrator.scanners.rules import volume_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+
+    from orchestrator.config.loading import Config
+    from orchestrator.notifications.interface import Delivery
+    from orchestrator.queries.overview import RunSummary
+    from orchestrator.results.run import RunResults
+
+
+def open_results(config: Config, run: str | None = None) -> RunResults:
+    """The results of a run; nothing is read before it is asked for.
+
+    Args:
+        config: names the volume.
+        run: id of the run; None for the one that finished last.
+
+    Raises:
+        UsageError: no run has finished on this volume, or not this one.
+    """
+    from orchestrator.results.ledger import finished_runs
+    from orchestrator.results.run import RunResults
+
+    volume = volume_of(config)
+    finished = finished_runs(volume)
+    if run is None and not finished:
+        raise UsageError(
+            f"no run has finished on {volume.root}: `scanmatrix run` makes one, `scanmatrix fetch` brings one"
+        )
+    if run is not None and run not in finished:
+        shown = ", ".join(finished[:3]) or "none"
+        raise UsageError(f"run {run} has not finished on {volume.root}; the latest that did: {shown}")
+    return RunResults(volume, finished[0] if run is None else run)
+
+
+def list_results(config: Config, *, most: int | None = None) -> tuple[RunSummary, ...]:
+    """The runs that have finished, each in numbers, the latest first.
+
+    Args:
+        config: names the volume.
+        most: of them; None for all.
+    """
+    from orchestrator.queries.overview import summary_of
+    from orchestrator.results.ledger import finished_runs
+    from orchestrator.results.run import RunResults
+
+    volume = volume_of(config)
+    return tuple(summary_of(RunResults(volume, run)) for run in finished_runs(volume)[:most])
+
+
+def read_merged(config: Config, run: str | None = None) -> pd.DataFrame:
+    """The merged findings of a run, a row per target and thing found; `docs/results.md` documents columns and dtypes.
+
+    Raises:
+        UsageError: there is no such run.
+        NoResultsError: it left no merged findings.
+    """
+    return open_results(config, run).merged
+
+
+def differences(
+    config: Config,
+    run: str | None = None,
+    *,
+    since: datetime | None = None,
+    between: tuple[str, str] | None = None,
+) -> pd.DataFrame:
+    """What is new, fixed, still there and no longer scanned; `docs/results.md` documents columns and dtypes.
+
+    Args:
+        config: names the volume.
+        run: against what its targets were before it; None for the latest run.
+        since: instead: all targets now against all then; with a time zone.
+        between: instead: two names of images, the older first.
+
+    Raises:
+        UsageError: there is no such run or image.
+    """
+    from orchestrator.queries import difference
+
+    volume = volume_of(config)
+    if between is not None:
+        return difference.between(volume, *between)
+    if since is not None:
+        return difference.since(volume, since)
+    return difference.since_last(volume, open_results(config, run).run)
+
+
+def who_has(config: Config, id_: str) -> pd.DataFrame:
+    """Every target that has this vulnerability as far as the runs on the volume know, suppressed or not.
+
+    Args:
+        config: names the volume.
+        id_: its id, or any alias.
+
+    Returns:
+        Rows of merged findings, one per target and package, of the latest results of each target.
+    """
+    from orchestrator.queries.search import who_has
+
+    return who_has(volume_of(config), id_)
+
+
+def export(config: Config, run: str | None, name: str, *, to: str = "") -> str:
+    """Write or send the results of a run by one of the exports.
+
+    Args:
+        config: names the volume, the destinations and their credentials.
+        run: id of the run; None for the latest.
+        name: of the export (`html`, `sarif`, `s3`, …).
+        to: for exports that write a file, its path; by default in the run's results folder.
+
+    Returns:
+        Where it went.
+
+    Raises:
+        UsageError: there is no such run or export, or the configuration does not say where to.
+        ExportRefusedError: the destination will not take it.
+        ExportUnavailableError: the destination cannot be reached now.
+    """
+    from orchestrator.exports import load
+
+    return load(name).export(open_results(config, run), config, to)
+
+
+def notify(config: Config, run: str | None = None) -> tuple[Delivery, ...]:
+    """Tell whom the configuration names what changed with a run; what was told before is not told again.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    from orchestrator.notifications import notify
+    from orchestrator.queries.difference import since_last
+
+    results = open_results(config, run)
+    if not config.notify.routes:
+        return ()
+    return notify(config, results, since_last(results.volume, results.run))
+
+
+def deliver(config: Config, run: str) -> list[str]:
+    """Do everything that the configuration wants done with the results of a run: exports, then notifications.
+
+    Args:
+        config: names destinations and routes.
+        run: id of a run that has ended.
+
+    Returns:
+        What went wrong, a sentence each; it is told, never raised, because the run itself is done. Doing it again sends
+        only what did not arrive.
+    """
+    from orchestrator.errors import ScanmatrixError
+    from orchestrator.exports.interface import NothingToExportError
+    from orchestrator.kit.guarding import guarded
+
+    trouble = []
+    for name in config.exports.always:
+        try:
+            with guarded(f"making the export {name}"):
+                export(config, run, name)
+        except NothingToExportError:
+            continue
+        except (ScanmatrixError, OSError) as error:
+            trouble.append(f"export {name}: {error}")
+    if config.notify.routes:
+        try:
+            with guarded("sending notifications"):
+                told = notify(config, run)
+        except (ScanmatrixError, OSError) as error:
+            return [*trouble, f"notifications: {error}"]
+        trouble += [f"notification by {one.route}: {one.reason}" for one in told if one.state != "sent"]
+    return trouble

@@ -1,0 +1,1 @@
+"""The contract with Argo Workflows, written and read in one place."""

@@ -1,0 +1,119 @@
+"""What of a plan Argo runs: one small item per image, wave by wave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+import msgspec
+
+from orchestrator.git.tokens import secret_key
+from orchestrator.git.url import PLAIN_PROJECT, project
+from orchestrator.model import Decision, Plan
+from orchestrator.model.plan import Pending, pending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orchestrator.model import Target
+
+#: Where the volume is mounted in our own containers.
+MOUNT = "/volume"
+_LOCAL = "file:"
+_NOT_IN_CLUSTER = "a file of this machine, which no pod can read; push the image to a registry or use the local engine"
+_NO_SUCH_REPOSITORY = "a repository of this machine, which no pod can read; name its git host or use the local engine"
+#: Name of the task that runs repositories, and of the output parameter with their items.
+REPOSITORIES = "repositories"
+#: After the name of a scan that asks the API of a host; no name of a scan holds such a character.
+ONLINE_SUFFIX = "_online"
+
+
+class Item(TypedDict):
+    """One image or repository of a run, as Argo's `withItems` takes it.
+
+    Argo names a node after its item, keys in alphabetical order, so `image` comes first for whoever watches. All nodes
+    below have that name in theirs: what need not be in an item, shall not.
+
+    Attributes:
+        image: its first name; for people only.
+        scans: names of its scans between commas, `,general,virus,`; not there where the template has just these. A scan
+            that asks the API of a repository's host has `ONLINE_SUFFIX` after its name.
+        server: of a repository, under which key `argo.gitSecret` has what its host gets; not there for an image.
+        target: id of the target.
+        url: of a repository, as its host's API knows it; not there for an image.
+        version: of a repository, the commit; likewise.
+    """
+
+    image: str
+    scans: NotRequired[str]
+    server: NotRequired[str]
+    target: str
+    url: NotRequired[str]
+    version: NotRequired[str]
+
+
+def make_waves(plan: Plan) -> tuple[tuple[Item, ...], ...]:
+    """Items of the targets that have a cell to run, in the plan's waves."""
+    scans = pending(plan)
+    return tuple(make_items(plan, scans, (id_ for id_ in wave if id_ in scans)) for wave in plan.waves)
+
+
+def make_items(plan: Plan, scans: Pending, targets: Iterable[str]) -> tuple[Item, ...]:
+    """Items of some targets, with those of their scans that are to run."""
+    return tuple(_item(plan, plan.targets_by_id[id_], scans[id_]) for id_ in targets)
+
+
+def is_repository(item: Item) -> bool:
+    """Whether it is one of a repository."""
+    return "url" in item
+
+
+def without_scans(item: Item) -> Item:
+    """An item for a template that has just its scans."""
+    return Item(image=item["image"], target=item["target"])
+
+
+def fit_for_cluster(plan: Plan) -> Plan:
+    """The plan as pods can run it: cells of local files failed, and waves that hold just what runs.
+
+    A file that lies on the volume can be read. The failed cells stay in the plan, so that the ledger accounts for
+    them.
+    """
+    absent = {target.id: _not_in_cluster(target) for target in plan.targets if _is_local(target)}
+    if absent:
+        cells = (
+            msgspec.structs.replace(cell, decision=Decision.FAIL, reason=absent[cell.target])
+            if cell.target in absent and cell.decision is Decision.RUN
+            else cell
+            for cell in plan.cells
+        )
+        plan = msgspec.structs.replace(plan, cells=tuple(cells))
+    running = pending(plan)
+    waves = (tuple(id_ for id_ in wave if id_ in running) for wave in plan.waves or (tuple(running),))
+    return msgspec.structs.replace(plan, waves=tuple(wave for wave in waves if wave))
+
+
+def _is_local(target: Target) -> bool:
+    path = target.pull.removeprefix(_LOCAL).removeprefix("//")
+    return target.pull.startswith(_LOCAL) and not path.startswith(f"{MOUNT}/")
+
+
+def _not_in_cluster(target: Target) -> str:
+    return _NO_SUCH_REPOSITORY if target.is_repository else _NOT_IN_CLUSTER
+
+
+def _item(plan: Plan, target: Target, scans: list[str]) -> Item:
+    """An item; Argo replaces `{{…}}` in it, so a name (of a file, it can only be) that holds such is shown without."""
+    shown = "".join(character if character.isprintable() else "?" for character in target.reference)
+    shown = shown.replace("{{", "((").replace("}}", "))")
+    if not target.is_repository:
+        return Item(image=shown, scans=f",{','.join(scans)},", target=target.id)
+    names = (f"{scan}{ONLINE_SUFFIX}" if (target.id, scan) in plan.online_cells else scan for scan in scans)
+    url = project(target.pull) if PLAIN_PROJECT.fullmatch(project(target.pull)) else ""
+    return Item(
+        image=shown,
+        scans=f",{','.join(names)},",
+        server=secret_key(target.pull),
+        target=target.id,
+        url=url,
+        version=target.commit,
+    )

@@ -1,0 +1,195 @@
+"""How a run stands: its cells, and what they are doing; told by Workflows, or by what lies on a volume."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from orchestrator.argo.fates import IMAGE_TEMPLATE, why_ended
+from orchestrator.argo.names import FETCH_TEMPLATE, PULL_TEMPLATE, SHARD, scan_of
+from orchestrator.argo.nodes import nodes
+from orchestrator.model import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from orchestrator.cluster.objects import Node, Workflow
+
+#: Value of the parameter `only` of a Workflow that prints results and scans nothing.
+PRINTS_RESULTS = "results"
+_PULLS = {PULL_TEMPLATE, FETCH_TEMPLATE}
+_REFERENCE = re.compile(
+    r"\(\d+:image:(?P<image>.*?)(?:,scans:,[^:]*,)?(?:,server:[^,]*)?,target:[^,]*(?:,url:[^,]*,version:[^,]*)?\)$",
+    re.DOTALL,
+)
+
+
+class CellState(StrEnum):
+    """What a cell is doing."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class CellStatus(Document, frozen=True):
+    """One cell of a run, as far as it is known by now.
+
+    Attributes:
+        target: id of its target.
+        reference: a name of its image; empty while nobody knows.
+        state: what it does; `ok` means that its scanner ended well, the ledger says whether its report is sound.
+        message: why, in the engine's words.
+        attempts: begun so far.
+    """
+
+    target: str
+    scan: str
+    reference: str = ""
+    state: CellState = CellState.WAITING
+    message: str = ""
+    attempts: int = 0
+    started: str = ""
+    finished: str = ""
+
+    @property
+    def id(self) -> str:
+        """As in the plan and the ledger."""
+        return f"{self.target}/{self.scan}"
+
+
+class PullStatus(Document, frozen=True):
+    """One image of a run."""
+
+    target: str
+    reference: str = ""
+    state: CellState = CellState.WAITING
+    message: str = ""
+
+
+class RunStatus(Document, frozen=True):
+    """A run at one moment.
+
+    Attributes:
+        state: `pending`, `running`, `succeeded`, `failed` or `cancelled`.
+        message: why, when it is neither pending, running nor succeeded.
+        progress: pods ended and pods known, in Argo's words; empty for other engines.
+        workflows: names of those that work on it; none for other engines.
+    """
+
+    run: str
+    state: str
+    message: str = ""
+    started: str = ""
+    finished: str = ""
+    progress: str = ""
+    workflows: tuple[str, ...] = ()
+    cells: tuple[CellStatus, ...] = ()
+    pulls: tuple[PullStatus, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state not in {"pending", "running"}
+
+    def counts(self) -> dict[CellState, int]:
+        """Cells by state, those of each state there is."""
+        found = Counter(cell.state for cell in self.cells)
+        return {state: found[state] for state in CellState if found[state]}
+
+
+_STATES = {
+    "Pending": CellState.WAITING,
+    "Running": CellState.RUNNING,
+    "Succeeded": CellState.OK,
+    "Failed": CellState.FAILED,
+    "Error": CellState.FAILED,
+}
+
+
+def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
+    """Put together what all Workflows of a run say; the newest of them that is no shard is the run's own.
+
+    Raises:
+        NodesUnreadableError: the nodes of one are not in it.
+    """
+    every = sorted(filter(is_work, workflows), key=lambda each: each.metadata.creation_timestamp)
+    cells: dict[tuple[str, str], CellStatus] = {}
+    pulls: dict[str, PullStatus] = {}
+    for workflow in every:
+        found = nodes(workflow)
+        references = {node.parameter("target"): _reference(node) for node in found.values() if _reference(node)}
+        for node in sorted(found.values(), key=lambda each: each.started_at or "9999"):
+            _add(node, found, references, cells, pulls)
+    whole = [each for each in every if SHARD not in each.metadata.labels]
+    last = whole[-1] if whole else None
+    if last is None:
+        return RunStatus(run=run, state="pending", message="no Workflow of it yet")
+    phase = last.status.phase.lower() or "pending"
+    why = why_ended(last, nodes(last))
+    return RunStatus(
+        run=run,
+        state="cancelled" if last.spec.shutdown and last.ended else {"error": "failed"}.get(phase, phase),
+        message=why or (last.status.message if last.ended else ""),
+        started=whole[0].status.started_at or "",
+        finished=(last.status.finished_at or "") if last.ended else "",
+        progress=last.status.progress,
+        workflows=tuple(each.metadata.name for each in every),
+        cells=tuple(cells.values()),
+        pulls=tuple(pulls.values()),
+    )
+
+
+def is_work(workflow: Workflow) -> bool:
+    """Whether it works on its run, and does not just print its results."""
+    given = {each.name: each.value for each in workflow.spec.arguments.parameters}
+    return given.get("only") != PRINTS_RESULTS
+
+
+def _add(
+    node: Node,
+    found: Mapping[str, Node],
+    references: Mapping[str, str],
+    cells: dict[tuple[str, str], CellStatus],
+    pulls: dict[str, PullStatus],
+) -> None:
+    """What one node says of a cell or an image; later attempts come later, and count more."""
+    state = _STATES.get(node.phase)
+    if state is None:
+        return
+    if node.type == "Container" and (parent := found.get(node.boundary_id)) is not None:
+        target, scan = parent.parameter("target"), node.display_name
+        if state is CellState.OK or node.message.startswith(f"{scan}:"):
+            # Its scanner ran, so the image was there, however the pod they share ended.
+            pulls[target] = PullStatus(target=target, reference=references.get(target, ""), state=CellState.OK)
+    elif node.type == "Pod" and scan_of(node.template_name):
+        target, scan = node.parameter("target"), scan_of(node.template_name)
+    elif node.type == "Pod" and (node.template_name in _PULLS or node.template_name.startswith(IMAGE_TEMPLATE)):
+        target = node.parameter("target")
+        if target not in pulls or node.template_name in _PULLS or state is not CellState.FAILED:
+            reference = references.get(target, "")
+            pulls[target] = PullStatus(target=target, reference=reference, state=state, message=node.message)
+        return
+    else:
+        return
+    before = cells.get((target, scan))
+    cells[target, scan] = CellStatus(
+        target=target,
+        scan=scan,
+        reference=references.get(target, "") or (before.reference if before else ""),
+        state=state,
+        message="" if state is CellState.OK else node.message,
+        attempts=(before.attempts if before else 0) + 1,
+        started=(before.started if before else "") or node.started_at or "",
+        finished=node.finished_at or "" if state in {CellState.OK, CellState.FAILED} else "",
+    )
+
+
+def _reference(node: Node) -> str:
+    """The image's name, which Argo put into the name of the node of its item."""
+    found = _REFERENCE.search(node.display_name)
+    return found["image"] if found else ""

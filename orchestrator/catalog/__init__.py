@@ -1,0 +1,1 @@
+"""The scans there are, and the digests that stand for their images."""

@@ -1,0 +1,235 @@
+"""The scans there are: shipped and added templates, their parameters filled in (`docs/scans.md` is for authors)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestrator import model
+from orchestrator.catalog.lock_file import LOCK, LockFile, read_lock, stale
+from orchestrator.catalog.template import (
+    PLACEHOLDER,
+    CatalogError,
+    RepositorySection,
+    Template,
+    judge_value,
+    read_template,
+)
+from orchestrator.config.loading import Config, default_image
+from orchestrator.kit.quantities import parse_duration
+from orchestrator.kit.yaml_source import Location, Problem, Source, suggest
+from orchestrator.model.documents import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from orchestrator.config.databases import FetchSection
+
+_log = logging.getLogger(__name__)
+
+_GLOB = frozenset("*?[")
+
+
+def templates_folder() -> Path:
+    """The folder of the shipped scan templates."""
+    inside = Path(__file__).parent / "templates"  # of an installed wheel
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "templates"
+
+
+def load_catalog(
+    config: Config | None = None, *, base: Path | None = None, locked: bool = True
+) -> dict[str, model.Scan]:
+    """Every scan there is, by name in alphabetical order: the shipped ones and those the configuration adds.
+
+    A template of the configuration replaces the shipped one of the same name (logged as a warning). Parameters are
+    filled into the commands; built-in scans get the orchestrator's own image. Where there is a `scanmatrix.lock` beside
+    the configuration, every other scan has its image by the digest that is locked; one that is not locked there keeps
+    its tag (logged as a warning, refused where the configuration is strict).
+
+    Args:
+        config: adds templates and sets parameters; None for the shipped scans as they are.
+        base: folder that relative template paths start from, instead of the configuration's own.
+        locked: False for the images as the templates name them.
+
+    Raises:
+        CatalogError: a template has mistakes, two added ones have the same name, the configuration names a scan or
+            a parameter that does not exist, or a scan is locked for another image than its template's.
+        LockFileError: `scanmatrix.lock` cannot be used.
+    """
+    problems: list[Problem] = []
+    shipped = _read_all(sorted(templates_folder().glob("*.yaml")), problems)
+    added = _read_all(_added(config, base, problems), problems) if config else {}
+    for name in sorted(shipped.keys() & added.keys()):
+        _log.warning("%s replaces the shipped scan %r", added[name][0].file, name)
+    templates = {name: template for name, (_, template) in sorted((shipped | added).items())}
+    if config and not problems:
+        problems += _judge_config(config, templates)
+    if problems:
+        raise CatalogError(problems)
+    image = config.image if config else default_image()
+    parameters = config.scans.parameters if config else {}
+    scans = {name: _scan(template, parameters.get(name, {}), image) for name, template in templates.items()}
+    return _locked(scans, config.base) if config and locked else scans
+
+
+def _locked(scans: dict[str, model.Scan], folder: Path) -> dict[str, model.Scan]:
+    """The scans with their images as they are locked, where there is a lock file."""
+    lock = read_lock(folder)
+    if lock is None:
+        return scans
+    if problems := stale(lock, ((name, scan.image) for name, scan in scans.items() if not scan.builtin)):
+        raise CatalogError([Problem(str(folder / LOCK), 0, problem) for problem in problems])
+    return {name: scan if scan.builtin else _lock(scan, lock) for name, scan in scans.items()}
+
+
+def _lock(scan: model.Scan, lock: LockFile) -> model.Scan:
+    entry = lock.scans.get(scan.name)
+    if entry is None:
+        _log.warning(
+            "scan %r is not in %s, so it runs by the tag %s: run `scanmatrix lock`", scan.name, LOCK, scan.image
+        )
+        return scan
+    return msgspec.structs.replace(scan, image=entry.reference, named=entry.image, digests=entry.digests)
+
+
+def _added(config: Config, base: Path | None, problems: list[Problem]) -> list[Path]:
+    """The template files the configuration names, folders expanded."""
+    files: list[Path] = []
+    for index, written in enumerate(config.scans.templates):
+        path = (base or config.base) / Path(written).expanduser()
+        found = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
+        if not found:
+            problems.append(config.problem(("scans", "templates", index), f"no *.yaml file in the folder {written!r}"))
+        elif not path.exists():
+            problems.append(config.problem(("scans", "templates", index), f"there is no file or folder {written!r}"))
+        else:
+            files += found
+    return list(dict.fromkeys(files))
+
+
+def _read_all(paths: Iterable[Path], problems: list[Problem]) -> dict[str, tuple[Source, Template]]:
+    """Templates by name; what is wrong with any goes into `problems`."""
+    result: dict[str, tuple[Source, Template]] = {}
+    for path in paths:
+        try:
+            source, template = read_template(path)
+        except CatalogError as error:
+            problems += error.problems
+            continue
+        if template.name in result:
+            other = result[template.name][0].file
+            problems.append(source.problem(("name",), f"a scan named {template.name!r} is also defined in {other}"))
+        result[template.name] = source, template
+    return result
+
+
+def _judge_config(config: Config, templates: dict[str, Template]) -> Iterator[Problem]:
+    """What the configuration says of scans and parameters that do not exist."""
+    for location, name in _named(config):
+        if name not in templates:
+            yield config.problem(location, unknown_scan(name, templates))
+    for scan, values in config.scans.parameters.items():
+        for parameter, value in values.items() if scan in templates else ():
+            if wrong := _judge_parameter(templates[scan], parameter, value):
+                yield config.problem(("scans", "parameters", scan, parameter), wrong)
+
+
+def _named(config: Config) -> Iterator[tuple[Location, str]]:
+    """Every name of a scan in the configuration, with its place."""
+    lists: list[tuple[Location, tuple[str, ...]]] = [(("scans", "default"), config.scans.default)]
+    lists.append((("scans", "repositoryDefault"), config.scans.repository_default))
+    lists += [(("scans", "exclude", at, "scans"), one.scans) for at, one in enumerate(config.scans.exclude)]
+    lists += [(("targets", at, "scans"), one.scans) for at, one in enumerate(config.targets)]
+    for location, names in lists:
+        yield from (((*location, index), name) for index, name in enumerate(names) if name != "*")
+    for at, rule in enumerate(config.policy.rules):
+        for index, name in enumerate(rule.scans):
+            if not _GLOB.intersection(name):
+                yield ("policy", "rules", at, "scans", index), name
+    yield from ((("scans", "parameters", name), name) for name in config.scans.parameters)
+    yield from ((("rescanAfter", name), name) for name in config.rescan_after if name != "default")
+
+
+def unknown_scan(name: str, known: Iterable[str]) -> str:
+    """What to tell someone who names a scan that does not exist."""
+    known = sorted(known)
+    return f"unknown scan {name!r}{suggest(name, known)} (there are {', '.join(known)})"
+
+
+def _judge_parameter(template: Template, parameter: str, value: str) -> str:
+    """What is wrong with a parameter's value; empty when nothing is. It must be of the same kind as the default."""
+    if parameter not in template.parameters:
+        known = f"it has {', '.join(template.parameters)}" if template.parameters else "it has none"
+        hint = suggest(parameter, template.parameters)
+        return f"scan {template.name!r} has no parameter {parameter!r}{hint} ({known})"
+    if _is_duration(template.parameters[parameter]) and not _is_duration(value):
+        return f"{parameter}: {value!r} is not a duration; write a whole number and a unit, such as 90d"
+    wrong = judge_value(value)
+    return f"{parameter}: {wrong}" if wrong else ""
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        parse_duration(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _scan(template: Template, parameters: dict[str, str], image: str) -> model.Scan:
+    """A template with its parameters filled in."""
+    values = template.parameters | parameters
+
+    def fill(word: str) -> str:
+        return PLACEHOLDER.sub(lambda match: values.get(match[1].partition("parameter.")[2], match[0]), word)
+
+    def fill_all(words: dict[str, str]) -> dict[str, str]:
+        return {key: fill(word) for key, word in words.items()}
+
+    database = template.database and model.Database(
+        refresh=tuple(map(fill, template.database.refresh)),
+        environment=fill_all(template.database.environment),
+        timeout=template.database.timeout,
+        fetch=_fetch(template.database.fetch, fill_all) if template.database.fetch else None,
+        load=tuple(map(fill, template.database.load)),
+    )
+    plain = {name: getattr(template, name) for name in Template.model_fields}
+    return model.Scan(
+        **plain
+        | {
+            "image": image if template.builtin else template.image,
+            "command": tuple(map(fill, template.command)),
+            "environment": fill_all(template.environment),
+            "database": database,
+            "repository": template.repository and _on_repository(template.repository, fill),
+            "resources": model.Resources(**template.resources.model_dump()),
+            "parameters": values,
+        }
+    )
+
+
+def _fetch(section: FetchSection, fill_all: Callable[[dict[str, str]], dict[str, str]]) -> model.Fetch:
+    """How a database is fetched, its parameters filled in."""
+    fetch = section.document()
+    return model.Fetch(kind=fetch.kind, settings=fill_all(fetch.settings), limit=fetch.limit)
+
+
+def _on_repository(section: RepositorySection, fill: Callable[[str], str]) -> model.OnRepository:
+    """How a scan reads repositories, its parameters filled in."""
+    online = None
+    if section.online:
+        command = tuple(map(fill, section.online.command))
+        online = model.Online(command=command, tokens=section.online.tokens, at_once=section.online.at_once)
+    return model.OnRepository(command=tuple(map(fill, section.command)), online=online)
+
+
+def scan_digests(scans: Iterable[model.Scan]) -> dict[str, str]:
+    """Twelve hexadecimal digits for each scan by name, which change when anything of it changes.
+
+    By these a plan is compared with the WorkflowTemplate that is to run it.
+    """
+    return {scan.name: hashlib.sha256(encode(scan)).hexdigest()[:12] for scan in scans}

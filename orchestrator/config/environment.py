@@ -1,0 +1,124 @@
+"""Values from the environment laid over a file's: `SCANMATRIX_LIMITS__IMAGES_IN_FLIGHT=8` is `limits.imagesInFlight`.
+
+A variable's name is the path of keys joined by `__`, each key's words by `_`. Lists and free mappings are given whole,
+as YAML or JSON text; an empty variable counts as unset.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.config.section import Section, fields, section_at
+from orchestrator.kit.logs import DEBUG_VARIABLE
+from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, parse_yaml, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "SCANMATRIX_"
+GIT_VARIABLES = frozenset(
+    {
+        "SCANMATRIX_GIT_TOKEN",
+        "SCANMATRIX_GIT_TOKENS",
+        "SCANMATRIX_GIT_USERNAME",
+        "SCANMATRIX_GIT_HOST",
+        "SCANMATRIX_GIT_SSH_KEY",
+        "SCANMATRIX_GIT_SSH_KNOWN_HOSTS",
+        "SCANMATRIX_GIT_CREDENTIALS",
+    }
+)
+"""Git's credentials, which `orchestrator.git.tokens` and `orchestrator.git.command` read; no key of the
+configuration holds them."""
+
+_RESERVED = GIT_VARIABLES | {DEBUG_VARIABLE, "SCANMATRIX_REQUIRE_TOOLS"}  # the last is the tests'
+# Kubernetes puts these into every pod beside a Service named scanmatrix or scanmatrix-….
+_SERVICE_LINK = re.compile(
+    r"SCANMATRIX_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+
+
+def overlay(source: Source, kind: type[Section], environment: Mapping[str, str]) -> tuple[Source, list[Problem]]:
+    """The source with the environment's values in it, and what is wrong with the variables' names or YAML.
+
+    Args:
+        source: what the file says.
+        kind: the model of the whole file.
+        environment: variable to value.
+    """
+    if not any(name.startswith(PREFIX) for name in environment):
+        return source, []
+    data = copy.deepcopy(source.data)
+    variables: dict[Location, str] = {}
+    problems: list[Problem] = []
+    # The shorter name first, so that `…STORE__URL` goes into what `…STORE` gave.
+    for name in sorted(environment, key=lambda name: (name.count("__"), name)):
+        text = environment[name]
+        if not name.startswith(PREFIX) or not text or name in _RESERVED or _SERVICE_LINK.fullmatch(name):
+            continue
+        try:
+            location = _location(kind, name)
+            value = _value(text, name)
+        except SourceError as error:
+            problems += error.problems
+            continue
+        if _put(data, location, value):
+            variables[location] = name
+    # What a variable replaced is no longer the file's: its lines would point at the wrong place.
+    lines = {
+        location: line
+        for location, line in source.lines.items()
+        if not any(location[: len(replaced)] == replaced for replaced in variables)
+    }
+    return replace(source, data=data, lines=lines, variables=variables), problems
+
+
+def _location(kind: type[Section], name: str) -> Location:
+    """Where a variable's value belongs.
+
+    Raises:
+        SourceError: no key is named so.
+    """
+    location: Location = ()
+    for word in name.removeprefix(PREFIX).split("__"):
+        section = section_at(kind, location)
+        if section is None:
+            whole = PREFIX + "__".join(map(spell, map(str, location)))
+            raise SourceError([Problem(name, 0, f"only a whole value can be given here: set {whole} to YAML or JSON")])
+        keys = {spell(key): key for key in fields(section)}
+        if word not in keys:
+            known = [PREFIX + "__".join([*(spell(str(step)) for step in location), key]) for key in keys]
+            known += () if location else sorted(GIT_VARIABLES)
+            raise SourceError([Problem(name, 0, f"no key is named so{suggest(name, known)}")])
+        location = (*location, keys[word])
+    return location
+
+
+def variable_at(location: Location) -> str:
+    """Name of the variable for the value at a location: `limits.imagesInFlight` has `SCANMATRIX_LIMITS__…`."""
+    return PREFIX + "__".join(spell(str(step)) for step in location)
+
+
+def spell(key: str) -> str:
+    """`imagesInFlight` as `IMAGES_IN_FLIGHT`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).upper()
+
+
+def _value(text: str, name: str) -> Any:
+    """Lists and mappings are read as YAML; anything else stays the text it is, for the model to judge."""
+    if not re.match(r"\s*([\[{]|- )", text) and not re.search(r"^[\w-]+:\s", text, re.MULTILINE):
+        return text
+    source = parse_yaml(text, name)
+    return source.data if isinstance(source.data, (dict, list)) else text
+
+
+def _put(data: dict[str, Any], location: Location, value: Any) -> bool:
+    """Set one value; False where the file has no mapping to hold it (which is a mistake of the file's own)."""
+    for step in location[:-1]:
+        data = data.setdefault(str(step), {})
+        if data is None or not isinstance(data, dict):
+            return False
+    data[str(location[-1])] = value
+    return True

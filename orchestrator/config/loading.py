@@ -1,0 +1,194 @@
+"""The general configuration: one YAML file, every key optional, any value overridable from the environment.
+
+`load_config` reads the file, lays the environment over it and validates the whole; every mistake is told at once, with
+file and line or the name of the variable. `docs/configuration.md` explains each key to its users.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache as _cached
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr, field_validator
+
+from orchestrator.config.environment import overlay
+from orchestrator.config.exports import ExportsSection
+from orchestrator.config.notify import NotifySection
+from orchestrator.config.policy import PolicySection
+from orchestrator.config.scanners import ScannersSection
+from orchestrator.config.schedule import ScheduleSection
+from orchestrator.config.section import Section, validate
+from orchestrator.config.sections import (
+    Allow,
+    Argo,
+    Cache,
+    Host,
+    LimitsSection,
+    Local,
+    PlatformName,
+    Scans,
+    Store,
+    TargetSource,
+    Text,
+    VolumeSection,
+)
+from orchestrator.config.suppression import SuppressionSection
+from orchestrator.kit.quantities import Duration
+from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SMALLEST = "the smallest configuration is `targets: [{csv: {path: targets.csv}}]`"
+
+
+class ConfigError(SourceError):
+    """The configuration has mistakes; the message has one line for each, with file and line or variable."""
+
+
+@_cached
+def default_image() -> str:
+    """The orchestrator's own image when none is configured."""
+    try:
+        return f"localhost/scanmatrix:{version('scanmatrix')}"
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "localhost/scanmatrix:0"
+
+
+class Config(Section):
+    """The whole configuration. Immutable; `model_copy(update={…})` gives a changed one.
+
+    Attributes:
+        targets: sources of targets, in order.
+        platforms: platforms wanted of a multi-platform image.
+        cache: pull-through caches, at most one per upstream.
+        insecure: registries spoken to without TLS verification.
+        rescan_after: seconds a result stays fresh, by scan; `default` for the others; empty means always scan.
+        allow: scanner images that may run; None allows all.
+        scanners: which scanners are trusted, and whether their images must be named by digest.
+        image: the orchestrator's own image, for pull, built-in scans and aggregation in the cluster.
+    """
+
+    targets: tuple[TargetSource, ...] = ()
+    scans: Scans = Scans()
+    platforms: Annotated[tuple[PlatformName, ...], Field(min_length=1)] = ("linux/amd64",)
+    cache: tuple[Cache, ...] = ()
+    insecure: tuple[Host, ...] = ()
+    volume: VolumeSection = VolumeSection()
+    limits: LimitsSection = LimitsSection()
+    rescan_after: dict[str, Duration] = Field(default_factory=dict)
+    allow: Allow | None = None
+    scanners: ScannersSection = ScannersSection()
+    policy: PolicySection = PolicySection()
+    suppression: SuppressionSection = SuppressionSection()
+    exports: ExportsSection = ExportsSection()
+    notify: NotifySection = NotifySection()
+    store: Store = Store()
+    schedule: ScheduleSection = ScheduleSection()
+    engine: Literal["local", "argo"] = "local"
+    layout: Literal["cell", "image"] = "cell"
+    image: Text = Field(default_factory=default_image)
+    local: Local = Local()
+    argo: Argo = Argo()
+
+    _base: Path = PrivateAttr(default_factory=Path.cwd)
+    _path: Path | None = PrivateAttr(default=None)
+    _source: Source = PrivateAttr(default_factory=lambda: Source("configuration", {}))
+
+    @field_validator("rescan_after", mode="before")
+    @classmethod
+    def _one_for_all(cls, value: object) -> object:
+        return value if isinstance(value, dict) else {"default": value}
+
+    @field_validator("cache")
+    @classmethod
+    def _one_per_upstream(cls, value: tuple[Cache, ...]) -> tuple[Cache, ...]:
+        upstreams = [cache.upstream for cache in value]
+        if twice := sorted({upstream for upstream in upstreams if upstreams.count(upstream) > 1}):
+            raise ValueError(f"more than one cache for {', '.join(twice)}")
+        return value
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths start from: that of the file, or the working directory."""
+        return self._base
+
+    @property
+    def path(self) -> Path | None:
+        """The file itself; None for a configuration without one."""
+        return self._path
+
+    @property
+    def file(self) -> str:
+        """The file as the user named it, for messages."""
+        return self._source.file
+
+    def problem(self, location: Location, message: str) -> Problem:
+        """A mistake found later on (such as a scan that no template defines), at its place in the file."""
+        return self._source.problem(location, message)
+
+    def fresh_for(self, scan: str) -> int | None:
+        """Seconds a result of this scan stays fresh; None when it is always scanned anew."""
+        return self.rescan_after.get(scan, self.rescan_after.get("default"))
+
+
+def load_config(path: Path | str, *, environment: Mapping[str, str] | None = None) -> Config:
+    """The configuration of a file, with the environment laid over it.
+
+    Args:
+        path: the YAML file; relative paths in it start from its folder.
+        environment: instead of the process's own.
+
+    Raises:
+        ConfigError: the file cannot be read, or it or a variable has mistakes.
+    """
+    path = Path(path)
+    try:
+        source = read_yaml(path)
+    except SourceError as error:
+        problems = [
+            Problem(one.file, one.line, f"{one.message}; {_SMALLEST}") if one.message == "is empty" else one
+            for one in error.problems
+        ]
+        raise ConfigError(problems) from error
+    if not isinstance(source.data, dict):
+        raise ConfigError([source.problem((), f"the configuration must be a mapping of keys; {_SMALLEST}")])
+    config = _build(source, path.absolute().parent, environment)
+    config._path = path.absolute()  # noqa: SLF001 - its own module
+    return config
+
+
+def default_config(*, environment: Mapping[str, str] | None = None, **overrides: object) -> Config:
+    """A configuration without a file: defaults, then the environment, then the overrides.
+
+    Args:
+        environment: instead of the process's own.
+        overrides: values by the names of `Config`'s attributes, as plain data; relative paths start from the
+            working directory.
+
+    Raises:
+        ConfigError: a variable or an override has mistakes.
+    """
+    return _build(Source("configuration", {}), Path.cwd(), environment, overrides)
+
+
+def _build(
+    source: Source, base: Path, environment: Mapping[str, str] | None, overrides: dict[str, Any] | None = None
+) -> Config:
+    """Environment and overrides over the source, all validated, paths made absolute."""
+    source, problems = overlay(source, Config, os.environ if environment is None else environment)
+    if overrides:
+        names = {name: field.alias or name for name, field in Config.model_fields.items()}
+        over = {names.get(name, name): value for name, value in overrides.items()}
+        source = Source(source.file, {**source.data, **over}, source.lines, source.variables)
+    config, invalid = validate(Config, source)
+    if config is None or problems or invalid:
+        raise ConfigError([*problems, *invalid])
+    volume = config.volume.model_copy(update={"path": base / config.volume.path.expanduser()})
+    config = config.model_copy(update={"volume": volume})
+    config._base = base  # noqa: SLF001 - its own module
+    config._source = source  # noqa: SLF001 - its own module
+    return config

@@ -1,0 +1,222 @@
+"""The section `notify` of the configuration: who is told what."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
+
+from orchestrator import model
+from orchestrator.config.section import Section
+from orchestrator.kit.quantities import Duration
+
+#: What there is to tell, in the order of messages; of `differences`, the status of the same name.
+About = Literal["new", "fixed", "no longer scanned", "failed", "policy"]
+#: Stands for the address or channel that an owner names in the inventory (annotation `scanmatrix/contact`).
+CONTACT = "{contact}"
+#: Among a route's owners: what nobody owns.
+UNOWNED = "-"
+#: The kinds of routes, by their keys.
+CHANNELS = ("slack", "webhook", "email")
+#: Ports of SMTP by the way of encryption (RFC 6409, RFC 8314, RFC 5321).
+PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_DOMAIN = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_LOCAL}(\.{_LOCAL})*@{_DOMAIN}")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_SHORTEST_SECRET = 16
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is one plain e-mail address: RFC 5321 without quotes, literals and SMTPUTF8."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
+def variable_of(secret: SecretStr) -> str:
+    """Name of the environment variable that a secret is read from (`${NAME}`); empty where it stands for itself."""
+    found = _VARIABLE.fullmatch(secret.get_secret_value())
+    return found[1] if found else ""
+
+
+def url_mistake(url: str) -> str:
+    """What is wrong with the URL of a webhook, without naming it; empty for nothing."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for one that is none
+    except ValueError:
+        return "it is not a URL"
+    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[\s\x00-\x1f\x7f]", url):
+        return "write it as https://host/path, or as ${NAME} for that of an environment variable"
+    if parts.username or parts.password:
+        return "it must not hold a user or password before its host"
+    return ""
+
+
+def _url(value: SecretStr) -> SecretStr:
+    if not variable_of(value) and (mistake := url_mistake(value.get_secret_value())):
+        raise ValueError(mistake)
+    return value
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    if not variable_of(value) and len(value.get_secret_value()) < _SHORTEST_SECRET:
+        raise ValueError(f"it is too short to be a secret; write {_SHORTEST_SECRET} characters or more, or ${{NAME}}")
+    return value
+
+
+def _address(value: str) -> str:
+    if not is_address(value):
+        raise ValueError("write one plain e-mail address, such as security@example.com")
+    return value
+
+
+def _recipient(value: str) -> str:
+    return value if value == CONTACT else _address(value)
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+SecretUrl = Annotated[SecretStr, AfterValidator(_url)]
+Address = Annotated[str, AfterValidator(_address)]
+Recipient = Annotated[str, AfterValidator(_recipient)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class SlackRoute(Section):
+    """An incoming webhook as Slack has them.
+
+    Attributes:
+        url: of the webhook; who knows it may post, so it is masked wherever it is shown. `${NAME}` for a variable's.
+        channel: to post to instead of the webhook's own, or `{contact}`; Mattermost and the like heed it.
+    """
+
+    url: SecretUrl
+    channel: Annotated[str, Field(pattern=r"^([#@]?[A-Za-z0-9._-]{1,80}|\{contact\})$")] | None = None
+
+
+class WebhookRoute(Section):
+    """Any other receiver of JSON.
+
+    Attributes:
+        url: where it is posted to, masked likewise.
+        secret: key of the HMAC by which the receiver knows the sender.
+    """
+
+    url: SecretUrl
+    secret: Annotated[SecretStr, AfterValidator(_secret)]
+
+
+class EmailRoute(Section):
+    """E-mail.
+
+    Attributes:
+        to: addresses, and `{contact}` for whoever owns what changed.
+        sender: instead of `smtp.from`.
+        domains: globs for the domains that `{contact}` may lead to; none for that of the sender.
+    """
+
+    to: Annotated[tuple[Recipient, ...], BeforeValidator(_listed), Field(min_length=1)]
+    sender: Annotated[Address | None, Field(alias="from")] = None
+    domains: tuple[Text, ...] = ()
+
+
+class Route(Section):
+    """Who is told what: exactly one of `slack`, `webhook` and `email`.
+
+    Attributes:
+        name: for logs, and to know the route again when its destination changes.
+        owners: globs, one of which an owner must match; `*` for everything, `-` for what nobody owns.
+        severity: of findings, this one or above; None for all.
+        about: what to tell.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
+    owners: Annotated[tuple[Text, ...], BeforeValidator(_listed), Field(min_length=1)] = ("*",)
+    severity: model.Severity | None = None
+    about: Annotated[tuple[About, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        "new",
+        "fixed",
+        "no longer scanned",
+        "failed",
+        "policy",
+    )
+    slack: SlackRoute | None = None
+    webhook: WebhookRoute | None = None
+    email: EmailRoute | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Route:
+        given = [kind for kind in CHANNELS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "none of them"
+            raise ValueError(f"a route is exactly one of {', '.join(CHANNELS)}; this has {found}")
+        return self
+
+    @property
+    def channel(self) -> Literal["slack", "webhook", "email"]:
+        """The kind of the route."""
+        return "slack" if self.slack else "webhook" if self.webhook else "email"
+
+
+class Smtp(Section):
+    """The server that takes e-mail.
+
+    Attributes:
+        port: by default 587 for `starttls`, 465 for `tls`, 25 for `none`.
+        tls: `starttls` to begin in the clear and insist on TLS before anything is said, `tls` from the first byte on.
+        user: to log in with; None for no login.
+        password: beside it, masked wherever it is shown. `${NAME}` for that of a variable.
+        sender: address that messages are from.
+    """
+
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    user: Text | None = None
+    password: SecretStr | None = None
+    sender: Annotated[Address | None, Field(alias="from")] = None
+
+    @model_validator(mode="after")
+    def _login(self) -> Smtp:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("a login needs both, user and password")
+        if self.password is not None and self.tls == "none" and self.host not in _LOOPBACK:
+            raise ValueError("a password is not sent without TLS; set tls to starttls or tls")
+        return self
+
+
+class NotifySection(Section):
+    """Whom to tell of what changed.
+
+    Attributes:
+        routes: each takes what it asks for, whether others take it too or not; none for telling nobody.
+        smtp: the server for e-mail.
+        deadline: seconds that all messages of a run may take together, retries included.
+    """
+
+    routes: tuple[Route, ...] = ()
+    smtp: Smtp | None = None
+    deadline: Annotated[Duration, Field(ge=1, le=3600)] = 120
+
+    @field_validator("routes")
+    @classmethod
+    def _names_differ(cls, value: tuple[Route, ...]) -> tuple[Route, ...]:
+        names = [route.name for route in value if route.name]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"more than one route is named {', '.join(twice)}")
+        return value
+
+    @model_validator(mode="after")
+    def _mail_can_be_sent(self) -> NotifySection:
+        mails = [route.email for route in self.routes if route.email]
+        if mails and self.smtp is None:
+            raise ValueError("an email route needs the server that takes e-mail: smtp: {host: …, from: …}")
+        if self.smtp and self.smtp.sender is None and any(mail.sender is None for mail in mails):
+            raise ValueError("e-mail needs the address that it is from: the key 'from' of smtp, or of each email route")
+        return self

@@ -1,0 +1,50 @@
+"""The section of the configuration that only the scheduler reads."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, model_validator
+
+from orchestrator.config.section import Section
+from orchestrator.kit.quantities import Duration
+
+Novelty: TypeAlias = Literal["scanner", "database"]
+
+#: Seconds a result stays fresh where `rescanAfter` says nothing of its scan.
+RESCAN_AFTER = 14 * 86400
+
+
+class Retry(Section):
+    """When what failed is tried again: after `first`, then each time after twice as long, up to `longest`."""
+
+    first: Annotated[Duration, Field(ge=1)] = 300
+    longest: Annotated[Duration, Field(ge=1)] = 86400
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Retry:
+        if self.first > self.longest:
+            raise ValueError("first is longer than longest")
+        return self
+
+
+class ScheduleSection(Section):
+    """How `scanmatrix schedule` keeps results fresh.
+
+    Attributes:
+        runs_in_flight: runs at the same time, of all replicas together.
+        cells_per_run: most cells of one run; a target with more has a run to itself.
+        inventory: seconds between two looks at all sources of targets.
+        new_versions: whose new version makes older results stale.
+        new_version_after: a result is at least so many seconds old before a new version makes it stale.
+        retry: of targets and scans that failed.
+        lease: seconds after which the runs of a replica that says nothing are taken over by another.
+    """
+
+    runs_in_flight: Annotated[int, Field(ge=1, le=100)] = 2
+    cells_per_run: Annotated[int, Field(ge=1, le=5000)] = 200
+    inventory: Annotated[Duration, Field(ge=1)] = 600
+    new_versions: tuple[Novelty, ...] = ("scanner", "database")
+    new_version_after: Annotated[Duration, Field(ge=60)] = 6 * 3600
+    retry: Retry = Retry()
+    lease: Annotated[Duration, Field(ge=2)] = 60

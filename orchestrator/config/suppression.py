@@ -1,0 +1,28 @@
+"""The section `suppression` of the configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from orchestrator.config.section import Section
+
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class SuppressionSection(Section):
+    """What people know better than scanners; `docs/suppression.md` explains the files to their authors.
+
+    Attributes:
+        rules: the ignore file; None for none.
+        vex: VEX documents: paths, or globs of paths.
+        author: who answers for the VEX documents that are exported.
+        scanners: whether what a scanner itself suppressed (by its own configuration, or a comment in what it scanned)
+            stays suppressed; otherwise it counts as what any other scanner finds.
+    """
+
+    rules: _Text | None = None
+    vex: tuple[_Text, ...] = ()
+    author: _Text = "scanmatrix"
+    scanners: bool = True

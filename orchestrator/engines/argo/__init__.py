@@ -1,0 +1,1 @@
+"""The Argo engine: a run on a cluster."""

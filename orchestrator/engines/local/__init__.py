@@ -1,0 +1,1 @@
+"""The local engine: a run on this machine."""

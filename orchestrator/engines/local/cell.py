@@ -1,0 +1,193 @@
+"""One cell on this machine: stage its tarball, run its scanner, keep its report; again where that may help."""
+
+import os
+import stat
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orchestrator.engines.local.process import Ended
+from orchestrator.engines.local.scanners import Attempt, Scanners
+from orchestrator.engines.stop import Stop
+from orchestrator.errors import ScanmatrixError, TemporaryError
+from orchestrator.images.registry.client import RegistryClient
+from orchestrator.kit.guarding import guarded
+from orchestrator.kit.removal import remove_quietly
+from orchestrator.kit.umask import umask
+from orchestrator.model import Cell, CellRecord, Plan, Scan
+from orchestrator.model.documents import DocumentError, encode, read, spell_time
+from orchestrator.steps.stage import stage
+from orchestrator.upkeep.databases import pinned
+from orchestrator.volume.layout import PRIVATE, Volume, write_atomic
+
+#: Seconds before the second attempt; doubled before each further one.
+BACKOFF = 1.0
+_WORK = "attempt-"
+
+
+class CellRunner:
+    """Runs cells of one plan; safe to be called from several threads, for different cells."""
+
+    def __init__(
+        self, plan: Plan, volume: Volume, scanners: Scanners, stop: Stop, client: RegistryClient | None = None
+    ) -> None:
+        self._plan = plan
+        self._volume = volume
+        self._client = client
+        self._scanners = scanners
+        self._stop = stop
+        self._scans = {scan.name: scan for scan in plan.scans}
+
+    def is_done(self, cell: Cell) -> bool:
+        """Whether it ended well in an earlier call, and its report is still there."""
+        record = self.record(cell)
+        if not record.finished or record.error:
+            return False
+        report = self._volume.cell(self._plan.run, cell.target, cell.scan) / self._scans[cell.scan].report
+        return _is_regular(report)
+
+    def record(self, cell: Cell) -> CellRecord:
+        """What is known of the cell; an empty record when nothing is."""
+        try:
+            return read(self._volume.record(self._plan.run, cell.target, cell.scan), CellRecord)
+        except DocumentError:
+            return CellRecord()
+
+    def fail(self, cell: Cell, error: str) -> CellRecord:
+        """Record that the cell's scanner could not be started, and why."""
+        return self._write(cell, self.record(cell), finished=_now(), error=error, exit_code=None, log="")
+
+    def run(self, cell: Cell) -> CellRecord:
+        """Run the cell to its end, successful or not.
+
+        Temporary failures (a scanner killed from outside, a registry that fails while the tarball is pulled again)
+        are tried again, `scan.retries` times; others fail the cell at once.
+
+        Raises:
+            OSError: not even the cell's record can be written.
+        """
+        scan = self._scans[cell.scan]
+        for retry in range(scan.retries + 1):
+            if reason := self._stop.reason():
+                return self.fail(cell, reason)
+            ended = self._attempt(cell, scan)
+            record = self._write(
+                cell,
+                self.record(cell),
+                finished=_now(),
+                error=ended.error,
+                exit_code=ended.exit_code,
+                log=ended.log,
+                isolation=ended.isolation,
+            )
+            if not ended.temporary or retry == scan.retries or self._stop.wait(BACKOFF * 2**retry):
+                break
+        return record
+
+    def _attempt(self, cell: Cell, scan: Scan) -> Ended:
+        """One attempt; whatever happens to it, foreseen or not, is in what it returns."""
+        try:
+            with guarded(f"scanning {self._plan.targets_by_id[cell.target].reference} with {scan.name}"):
+                return self._scan(cell, scan)
+        except ScanmatrixError as error:
+            return Ended(error=self._stop.reason() or str(error), temporary=isinstance(error, TemporaryError))
+        except OSError as error:
+            return Ended(error=f"the volume failed: {error}")
+
+    def _scan(self, cell: Cell, scan: Scan) -> Ended:
+        """Stage, scan, and keep the report.
+
+        Raises:
+            ScanmatrixError: the cell failed.
+            OSError: the volume did.
+        """
+        folder = self._volume.cell(self._plan.run, cell.target, cell.scan)
+        tarball = self._volume.tarball(self._plan.run, cell.target, cell.scan)
+        checkout = self._volume.checkout(self._plan.run, cell.target, cell.scan)
+        record = stage(
+            self._plan,
+            cell.target,
+            cell.scan,
+            self._volume,
+            client=self._client,
+            cancelled=self._stop.event,
+            in_image=not self._scanners.is_process(scan),
+        )
+        work = _fresh_folder(folder, record.attempts)
+        try:
+            target = self._plan.targets_by_id[cell.target]
+            attempt = Attempt(
+                work,
+                target,
+                tarball,
+                self._database(cell, scan),
+                checkout if target.is_repository and not cell.online else None,
+                cell.online,
+            )
+            ended = self._scanners.run(scan, attempt, self._stop.reason)
+            error = ended.error or _keep_report(work / scan.report, folder / scan.report, scan.report_limit)
+            return replace(ended, error=error)
+        finally:
+            # The blob is the one copy on the volume; where links are refused, this one would be another.
+            tarball.unlink(missing_ok=True)
+            remove_quietly(checkout)
+            remove_quietly(work)
+
+    def _database(self, cell: Cell, scan: Scan) -> Path | None:
+        """The very version the cell was given: a refresh meanwhile makes another one current."""
+        return pinned(self._volume, self._plan.run, cell.target, cell.scan).resolve() if scan.database else None
+
+    def _write(self, cell: Cell, record: CellRecord, **changes: Any) -> CellRecord:
+        record = msgspec.structs.replace(record, **changes)
+        write_atomic(self._volume.record(self._plan.run, cell.target, cell.scan), encode(record))
+        return record
+
+
+def _now() -> str:
+    return spell_time(datetime.now(UTC))
+
+
+def _fresh_folder(folder: Path, attempt: int) -> Path:
+    """An empty folder for one attempt; those of attempts that were cut off go, whoever may still write to them."""
+    for left in folder.glob(f"{_WORK}*"):
+        remove_quietly(left)
+    work = folder / f"{_WORK}{attempt}"
+    work.mkdir(mode=0o700)
+    return work
+
+
+def _keep_report(written: Path, final: Path, limit: int) -> str:
+    """Give a report its final name, once it is on the disk; why it cannot be one, otherwise.
+
+    What lies there is a stranger's: links are not followed, and only a regular file will do.
+    """
+    try:
+        descriptor = os.open(written, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return f"it ended well, but wrote no report {written.name} ({error.strerror})"
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return f"its report {written.name} is not a regular file"
+        if status.st_nlink > 1:
+            return f"its report {written.name} is a hard link: the file has other names, which are not the scanner's"
+        if status.st_size > limit:
+            return f"its report grew over the limit of {limit} bytes"
+        os.fchmod(descriptor, PRIVATE & ~umask())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    remove_quietly(final)
+    written.rename(final)
+    return ""
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether there is a regular file, not a link to one."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False

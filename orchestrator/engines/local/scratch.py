@@ -1,0 +1,107 @@
+"""How much a scanner keeps in its folder: all files together, those it removed and holds open, and their number."""
+
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISREG
+
+from orchestrator.engines.local.warden import family
+
+#: Seconds between two looks, at least; and so many times what the last look took, so that looking costs little.
+SOONEST = 0.3
+_SHARE = 20
+_BLOCK = 512  # of stat(2), whatever the filesystem's own
+_DELETED = re.compile(r".* \(deleted\)")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a folder may hold.
+
+    Attributes:
+        size: bytes on the disk.
+        files: files and folders.
+        said: which keys say so, for the message.
+    """
+
+    size: int
+    files: int
+    said: str = "the scan's scratchLimit"
+
+
+class Scratch:
+    """Looks at a folder now and then.
+
+    Args:
+        folders: where all that a scanner can write lies.
+        bound: what it may hold.
+        root: process above the scanner's; what they removed and hold open counts, too.
+    """
+
+    def __init__(self, folders: Sequence[Path], bound: Bound, root: int) -> None:
+        self._folders = folders
+        self._bound = bound
+        self._root = root
+        self._next = time.monotonic() + SOONEST
+
+    def broken(self, *, now: bool = False) -> str:
+        """Which bound is broken, in words; empty when none is, or when it is too early for another look.
+
+        Args:
+            now: whether to look in any case, at the end, when no process is left that could hold anything open.
+        """
+        began = time.monotonic()
+        if not now and began < self._next:
+            return ""
+        reason = self._look(ended=now)
+        took = time.monotonic() - began
+        self._next = began + took + max(SOONEST, _SHARE * took)
+        return reason
+
+    def _look(self, *, ended: bool) -> str:
+        size, files = self._measure()
+        if files > self._bound.files:
+            return f"it made more than {self._bound.files:,} files in its folder ({self._bound.said})"
+        if size <= self._bound.size and not ended:
+            size += held(self._root)
+        if size > self._bound.size:
+            return f"it wrote more than {self._bound.size} bytes into its folder ({self._bound.said})"
+        return ""
+
+    def _measure(self) -> tuple[int, int]:
+        """Bytes and number of what has a name, as far as one of them is over its bound."""
+        size = files = 0
+        waiting = [os.fspath(folder) for folder in self._folders]
+        while waiting and size <= self._bound.size and files <= self._bound.files:
+            try:
+                with os.scandir(waiting.pop()) as entries:
+                    for entry in entries:
+                        files += 1
+                        size += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                        if files > self._bound.files:
+                            break
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+            except OSError:
+                continue  # gone meanwhile, or closed to us: what the volume has free is the bound then
+        return size, files
+
+
+def held(root: int) -> int:
+    """Bytes of files without a name that processes below one hold open, each file once."""
+    sizes: dict[tuple[int, int], int] = {}
+    for pid in family(root):
+        try:
+            with os.scandir(f"/proc/{pid}/fd") as descriptors:
+                for one in descriptors:
+                    if not _DELETED.fullmatch(os.readlink(one.path)):  # noqa: PTH115 - quicker, for many
+                        continue
+                    status = os.stat(one.path)  # noqa: PTH116 - of what is open, whatever the name leads to
+                    if S_ISREG(status.st_mode):
+                        sizes[status.st_dev, status.st_ino] = status.st_blocks * _BLOCK
+        except OSError:
+            continue  # ended meanwhile
+    return sum(sizes.values())

@@ -1,0 +1,1 @@
+"""Git as a program: URLs, tokens, commands, failures, checkouts."""

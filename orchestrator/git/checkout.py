@@ -1,0 +1,179 @@
+"""Files out of a git repository, by the real `git`: a shallow fetch of one ref into a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypeVar
+
+from orchestrator.errors import UsageError
+from orchestrator.git.command import Git
+from orchestrator.git.errors import SourceBrokenError, SourceUnavailableError
+from orchestrator.git.url import judge_ref, judge_url
+from orchestrator.kit.yaml_source import MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_Found = TypeVar("_Found")
+
+#: YAML files of a repository that a configuration is read from, and bytes that the names of all its files may take.
+_MOST_FILES = 1000
+_MOST_NAMES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class GitFile:
+    """A file as one commit has it.
+
+    Attributes:
+        data: its content.
+        commit: full hash of the commit.
+    """
+
+    data: bytes
+    commit: str
+
+
+def read_file(
+    url: str,
+    ref: str,
+    path: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 120.0,
+    attempts: int = 3,
+    sleep: Callable[[float], None] = time.sleep,
+) -> GitFile:
+    """One file of a repository, as a ref has it now.
+
+    Args:
+        url: https, ssh or file URL, or `user@host:path`; http for loopback hosts only.
+        ref: branch, tag or full commit.
+        path: of the file, relative to the repository's root.
+        environment: instead of the process's own; holds the credentials, see `orchestrator.git.command`.
+        timeout: seconds each call of git may take.
+        attempts: how often to try while the failure is a temporary one.
+        sleep: waits between attempts.
+
+    Raises:
+        UsageError: URL, ref or path is none that git may be given.
+        SourceUnavailableError: no such repository, ref or file, or no access.
+        SourceBrokenError: the host did not answer properly, each time.
+    """
+    _judge_path(path)
+    return in_repository(
+        lambda git: _file(git, str(PurePosixPath(path))),
+        url, ref, environment=environment, timeout=timeout, attempts=attempts, sleep=sleep,
+    )  # fmt: skip
+
+
+def check_out_yaml(
+    url: str,
+    ref: str,
+    folder: Path,
+    *,
+    suffixes: tuple[str, ...] = (".yaml", ".yml"),
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 120.0,
+) -> str:
+    """All YAML files of a repository, as a ref has them now: a configuration with the templates that it names.
+
+    A symbolic link becomes a file that holds where it leads, so nothing outside of the folder is ever read through it.
+
+    Args:
+        url: as `read_file` takes it.
+        ref: branch, tag or full commit.
+        folder: where they go, by their paths in the repository.
+        suffixes: of the files, where others than YAML are wanted.
+        environment: as `read_file` takes it.
+        timeout: seconds each call of git may take.
+
+    Returns:
+        Full hash of the commit.
+
+    Raises:
+        UsageError, SourceUnavailableError, SourceBrokenError: as `read_file`.
+    """
+    return in_repository(lambda git: _files(git, folder, suffixes), url, ref, environment=environment, timeout=timeout)
+
+
+def in_repository(
+    use: Callable[[Git], _Found],
+    url: str,
+    ref: str,
+    *,
+    environment: Mapping[str, str] | None,
+    timeout: float,
+    attempts: int = 3,
+    sleep: Callable[[float], None] = time.sleep,
+) -> _Found:
+    """Do something with one repository, again when its host did not answer properly.
+
+    Args:
+        use: given git in an empty folder of its own, which goes away afterwards.
+        url: as `read_file` takes it.
+        ref: branch, tag or full commit.
+        environment: as `read_file` takes it.
+        timeout: seconds each call of git may take.
+        attempts: how often to try while the failure is a temporary one.
+        sleep: waits between attempts.
+
+    Raises:
+        UsageError, SourceUnavailableError, SourceBrokenError: as `read_file`.
+    """
+    host = judge_url(url)
+    judge_ref(ref)
+    environment = os.environ if environment is None else environment
+    attempt = 1
+    while True:
+        try:
+            with tempfile.TemporaryDirectory(prefix="scanmatrix-git-") as folder:
+                return use(Git(url, ref, Path(folder), environment, host=host, timeout=timeout))
+        except SourceBrokenError:
+            if attempt >= attempts:
+                raise
+        sleep(2.0**attempt)
+        attempt += 1
+
+
+def _fetch(git: Git) -> str:
+    """The commit of the ref, without its files where the host can filter (one that cannot sends them all)."""
+    git("init", "--quiet", "--bare")
+    git("remote", "add", "origin", git.url)
+    git("fetch", "--quiet", "--depth=1", "--no-tags", "--filter=blob:none", "origin", git.ref)
+    return git("rev-parse", "--verify", "--end-of-options", "FETCH_HEAD^{commit}").decode().strip()
+
+
+def _file(git: Git, path: str) -> GitFile:
+    commit = _fetch(git)
+    listed = git("ls-tree", "-z", commit, "--", path).decode("utf-8", "replace").partition("\t")[0]
+    mode, kind, name = listed.split() if listed else ("", "", "")
+    if kind != "blob" or mode == "120000":
+        what = "a symbolic link" if mode == "120000" else "a folder" if kind == "tree" else "not there"
+        raise SourceUnavailableError(f"git repository {git.url} at {commit}: {path!r} is {what}; name a file in it")
+    return GitFile(git("cat-file", "blob", name, limit=MAX_BYTES + 1), commit)
+
+
+def _files(git: Git, folder: Path, suffixes: tuple[str, ...]) -> str:
+    commit = _fetch(git)
+    listed = git("ls-tree", "-rz", "--name-only", commit, limit=_MOST_NAMES).decode("utf-8", "surrogateescape")
+    paths = [path for path in listed.split("\0") if path.endswith(suffixes)]
+    if len(paths) > _MOST_FILES:
+        raise SourceUnavailableError(
+            f"git repository {git.url} at {commit}: has {len(paths)} files *{' *'.join(suffixes)}, more than"
+            f" {_MOST_FILES}; keep the configuration in one of its own"
+        )
+    if paths:
+        git("-c", "core.symlinks=false", f"--work-tree={folder}", "checkout", "--quiet", commit, "--", *paths)
+    return commit
+
+
+def _judge_path(path: str) -> None:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or re.search(r"[\x00-\x1f]", path):
+        raise UsageError(f"path {path!r} must be relative to the root of the repository, without '..'")

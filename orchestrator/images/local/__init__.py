@@ -1,0 +1,1 @@
+"""Images in local files: OCI layouts and `docker save` archives."""

@@ -1,0 +1,293 @@
+"""A client for the reading side of the OCI distribution API: manifests, blobs, and the names of what there is.
+
+Specification: OCI distribution-spec 1.1, "Pull" and "Content Discovery"; the catalogue is that of Docker's registry.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+from orchestrator.errors import TemporaryError
+from orchestrator.images.digests import DIGEST, check_digest, digest_of
+from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES
+from orchestrator.images.registry.credentials import Authenticator
+from orchestrator.images.registry.listing import PAGE, read_catalogue, read_tags
+from orchestrator.images.registry.session import Session
+from orchestrator.kit.http_headers import range_start, whole_number
+from orchestrator.kit.retrying import Patience
+from orchestrator.model import LISTING_BUDGET, Blob
+from orchestrator.net.allowance import Allowance
+from orchestrator.net.answers import Answer, RangeRefused
+from orchestrator.net.errors import ManifestBytes, TooSlow, WrongBytes
+from orchestrator.net.pages import refuse_page
+from orchestrator.net.transport import Asking, Transport
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+
+#: Largest manifest accepted; the specification lets registries refuse larger ones to begin with.
+MANIFEST_LIMIT: Final = 4 * 1024 * 1024
+#: Largest blob read into memory (configs).
+SMALL_LIMIT: Final = 16 * 1024 * 1024
+_ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES, "application/vnd.docker.distribution.manifest.v1+prettyjws"))
+_PARTIAL = 206
+
+T = TypeVar("T")
+
+
+class BlobStream:
+    """A blob, or the rest of one, as it comes in.
+
+    Attributes:
+        start: offset in the blob of the first byte that will come; 0 where the server ignored the wish for a later one.
+        promised: bytes that shall come, as the server says; None when it does not.
+    """
+
+    def __init__(self, answer: Answer, start: int) -> None:
+        self.start = start
+        self.promised = whole_number(answer.headers.get("Content-Length"))
+        self._answer = answer
+
+    def abort(self) -> None:
+        """Make a read in another thread end at once."""
+        self._answer.abort()
+
+    def read(self, size: int) -> bytes:
+        """What has come in, at most so many bytes; empty at the end.
+
+        Raises:
+            Broken: the connection failed, or is too slow to be worth it.
+        """
+        return self._answer.read_some(size)
+
+
+class RegistryClient:
+    """Reads manifests and blobs; one for many registries and threads.
+
+    Credentials go to the host they are for, and never along a redirect to another one.
+
+    Args:
+        insecure: hosts (`host[:port]`) whose certificates are not verified, and with whom plain HTTP is tried where
+            they do not speak TLS; those are then shown no credentials. HTTP is otherwise used for `http://` locations
+            only.
+        retries: further attempts after a 429, a 5xx or a broken connection.
+        backoff: seconds before the first of them, doubled each time.
+        timeout: seconds to wait for a connection, and for any next byte.
+    """
+
+    def __init__(
+        self,
+        insecure: Iterable[str] = (),
+        retries: int = 4,
+        *,
+        backoff: float = 0.5,
+        timeout: tuple[float, float] = (10, 60),
+    ) -> None:
+        self.retries, self.backoff = retries, backoff
+        self._transport = Transport(insecure, timeout)
+        self._authenticator = Authenticator()
+        self._session = Session(self._transport, self._authenticator, self.retry)
+
+    def __repr__(self) -> str:
+        return f"RegistryClient(insecure={sorted(self._transport.insecure)}, retries={self.retries})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all connections."""
+        self._transport.close()
+
+    def manifest(
+        self,
+        location: str,
+        reference: str,
+        *,
+        cancelled: threading.Event | None = None,
+        allowance: Allowance | None = None,
+    ) -> ManifestBytes:
+        """Read a manifest or an index.
+
+        Args:
+            location: `http(s)://host[:port]/repository`.
+            reference: tag or digest.
+            cancelled: ends any wait.
+            allowance: what it may cost; None for whatever one manifest does.
+
+        Raises:
+            NotFound, Denied, Untrusted, Unsupported: see there.
+            WrongBytes: twice, it was not what its digest promises.
+            OverBudget: the allowance is used up.
+            Busy, Broken: the retries are used up.
+        """
+        path = f"manifests/{reference}"
+        wanted = check_digest(reference, origin=location) if ":" in reference else ""
+
+        def read() -> ManifestBytes:
+            with self._session.get(location, path, {"Accept": _ACCEPT}, Asking(allowance)) as answer:
+                data = answer.read_all(MANIFEST_LIMIT, f"{location}: {reference}")
+                refuse_page(data, f"{location}: {reference}")
+                promised = wanted or _promised(answer, location) or digest_of(data)
+                kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()[:255]
+            return ManifestBytes(data, kind, promised)
+
+        return self._twice(read, f"{location}: {reference}", cancelled, allowance)
+
+    def blob(
+        self,
+        location: str,
+        blob: Blob,
+        *,
+        cancelled: threading.Event | None = None,
+        allowance: Allowance | None = None,
+    ) -> bytes:
+        """Read a small blob, such as a config, whole.
+
+        Raises:
+            As `manifest` does.
+        """
+        origin = f"{location}: {check_digest(blob.digest, origin=location)}"
+
+        def read() -> ManifestBytes:
+            with self._session.get(location, f"blobs/{blob.digest}", {}, Asking(allowance)) as answer:
+                data = answer.read_all(SMALL_LIMIT, origin)
+                if digest_of(data, like=blob.digest) != blob.digest:  # an artifact may hold pages
+                    refuse_page(data, origin)
+                return ManifestBytes(data, "", blob.digest)
+
+        return self._twice(read, origin, cancelled, allowance).data
+
+    def tags(self, location: str, *, allowance: Allowance | None = None) -> list[str]:
+        """Every tag of a repository, in the registry's order.
+
+        Args:
+            location: `http(s)://host[:port]/repository`.
+            allowance: what it may cost; by default as much as `limits.listing` grants without a configuration.
+
+        Raises:
+            As `manifest` does; ForeignJsonError or WrongBytes where what is served is no list, or one without end.
+        """
+        spent = allowance or _listing_allowance()
+        page = self._pages(location, "tags/list", spent)
+        return read_tags(page, spent, f"{location}: tags/list", size=PAGE)
+
+    def catalogue(self, origin: str, *, allowance: Allowance | None = None) -> list[str]:
+        """Every repository of a registry, where it tells.
+
+        Args:
+            origin: `http(s)://host[:port]`.
+            allowance: as for `tags`.
+
+        Raises:
+            As `tags` does.
+        """
+        spent = allowance or _listing_allowance()
+        return read_catalogue(self._pages(origin, "_catalog", spent), spent, f"{origin}: _catalog", size=PAGE)
+
+    def _pages(self, location: str, path: str, allowance: Allowance) -> Callable[[str], tuple[bytes, list[str]]]:
+        def read(query: str) -> tuple[bytes, list[str]]:
+            def attempt() -> tuple[bytes, list[str]]:
+                with self._session.get(location, f"{path}{query}", {}, Asking(allowance)) as answer:
+                    data = answer.read_all(MANIFEST_LIMIT, f"{location}: {path}")
+                    refuse_page(data, f"{location}: {path}")
+                    return data, answer.fields("Link")
+
+            return self.retry(attempt, allowance=allowance)
+
+        return read
+
+    @contextmanager
+    def open_blob(self, location: str, digest: str, offset: int = 0) -> Iterator[BlobStream]:
+        """One attempt to read a blob from an offset on; the caller retries, and verifies.
+
+        Raises:
+            NotFound, Denied, Untrusted, Busy, Broken: as `manifest` does, but at once.
+        """
+        path, asking = f"blobs/{digest}", Asking(large=True)
+        with ExitStack() as stack:
+            try:
+                headers = {"Range": f"bytes={offset}-"} if offset else {}
+                answer = stack.enter_context(self._session.get(location, path, headers, asking))
+                start = _start(answer, offset)
+            except RangeRefused:
+                start = 0
+                answer = stack.enter_context(self._session.get(location, path, {}, asking))
+            yield BlobStream(answer, start)
+
+    def patience(self, cancelled: threading.Event | None = None, *, allowance: Allowance | None = None) -> Patience:
+        """How long to try one thing."""
+        left = None if allowance is None else allowance.seconds_left
+        return Patience(self.retries, backoff=self.backoff, cancelled=cancelled, left=left)
+
+    def _twice(
+        self,
+        read: Callable[[], ManifestBytes],
+        origin: str,
+        cancelled: threading.Event | None,
+        allowance: Allowance | None,
+    ) -> ManifestBytes:
+        """Read something small; once more if it is not what it should be (a flipped bit on the way is no verdict)."""
+        for _ in range(2):
+            found = self.retry(read, cancelled, allowance=allowance)
+            if digest_of(found.data, like=found.digest) == found.digest:
+                return found
+        raise WrongBytes(f"{origin}: the registry serves {digest_of(found.data)} where {found.digest} was promised")
+
+    def retry(
+        self,
+        attempt: Callable[[], T],
+        cancelled: threading.Event | None = None,
+        *,
+        allowance: Allowance | None = None,
+    ) -> T:
+        """Attempt something until it succeeds, fails for good, or patience ends.
+
+        An answer that never ends is asked for twice only: it has cost as much time as several that fail.
+        """
+        patience = self.patience(cancelled, allowance=allowance)
+        slow = False
+        while True:
+            patience.check()
+            try:
+                return attempt()
+            except TooSlow as error:
+                if slow:
+                    raise
+                slow = True
+                patience.pause(error)
+            except TemporaryError as error:
+                patience.pause(error)
+
+
+def _listing_allowance() -> Allowance:
+    return Allowance(LISTING_BUDGET, "limits.listing")
+
+
+def _promised(answer: Answer, location: str) -> str:
+    """The digest that the registry says its answer has; empty where it says nothing.
+
+    Raises:
+        WrongBytes: what it says is none that could be verified.
+    """
+    digest = answer.headers.get("Docker-Content-Digest", "").strip()
+    if digest and not DIGEST.fullmatch(digest):
+        raise WrongBytes(f"{location}: its Docker-Content-Digest {digest[:80]!r} is not a sha256 or sha512 digest")
+    return digest
+
+
+def _start(answer: Answer, offset: int) -> int:
+    """Where in the blob an answer to a Range request begins: at the offset, or at 0 where Range was ignored."""
+    if answer.status != _PARTIAL:
+        return 0
+    if range_start(answer.headers.get("Content-Range")) != offset:
+        raise RangeRefused(f"{answer.host} answers with another range than was asked for")
+    return offset

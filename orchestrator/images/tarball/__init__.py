@@ -1,0 +1,1 @@
+"""An image's tarball on the volume."""

@@ -1,0 +1,315 @@
+"""One GET, or a POST to a token server: pooled connections, TLS settled by the host, proxies of the environment.
+
+Redirects are followed without credentials.
+
+urllib3 alone: requests, which is built on it, adds credentials of `~/.netrc` and would double what a pull pod needs to
+start.
+"""
+
+import os
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from urllib.parse import SplitResult, unquote, urlencode, urljoin, urlsplit
+
+import urllib3
+from urllib3.util import Timeout, parse_url
+
+from orchestrator.kit.addresses import Zone, literal_zone, may_lead
+from orchestrator.kit.http_headers import FIELD_LIMIT
+from orchestrator.net import guarded
+from orchestrator.net.allowance import Allowance
+from orchestrator.net.answers import STALE, Answer, connection_error
+from orchestrator.net.errors import Broken, Denied, Untrusted
+from orchestrator.net.hosts import is_loopback
+from orchestrator.net.meter import Meter
+
+_REDIRECTS = {301, 302, 303, 307, 308}
+_REDIRECT_LIMIT = 5
+_UNAUTHORIZED = 401
+#: Seconds in which nothing comes of a small answer that has begun.
+_SMALL_PAUSE = 20.0
+_HEADERS = {"User-Agent": "scanmatrix", "Accept-Encoding": "identity"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a request may do.
+
+    Attributes:
+        allowance: that it is counted against; None for none.
+        source: zone of whoever named its URL, where that is a stranger: it then leads to no address that is nearer.
+        large: whether a blob is asked for: it may pause longer than a document that fits one packet.
+    """
+
+    allowance: Allowance | None = None
+    source: Zone | None = None
+    large: bool = False
+
+
+class Transport:
+    """Sends requests; safe to use from several threads.
+
+    Args:
+        insecure: hosts (`host[:port]`) whose certificates are not verified, and with whom plain HTTP is tried where
+            they do not speak TLS; they are then never shown credentials.
+        timeout: seconds to wait for a connection, and for any next byte.
+    """
+
+    def __init__(self, insecure: Iterable[str], timeout: tuple[float, float]) -> None:
+        self.insecure = frozenset(host.lower() for host in insecure)
+        self._timeout = Timeout(connect=timeout[0], read=timeout[1])
+        self._first, self._pause = timeout[1], min(timeout[1], _SMALL_PAUSE)
+        self._plain: set[str] = set()  # insecure hosts that turned out not to speak TLS
+        self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._open: set[Answer | guarded.Exchange] = set()
+        self._lock = threading.Lock()
+        if self.insecure:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it was asked for, by name
+
+    def close(self) -> None:
+        """End all connections; who reads from one in another thread gets an error."""
+        with self._lock:
+            for each in self._open:
+                each.abort()
+        for pool in self._pools.values():
+            pool.clear()
+
+    def get(self, url: str, headers: dict[str, str], authorization: str | None = None, *, asking: Asking) -> Answer:
+        """Send, and follow redirects; `authorization` stays with the origin it is for.
+
+        Where that leads to a refusal, all is asked once more: signed URLs of storage run out.
+
+        Raises:
+            Broken: no connection, or it broke; it redirects without end, or to where nobody may lead us.
+            Untrusted: no TLS, or a certificate that cannot be verified.
+            Denied: credentials would be sent in the clear.
+            OverBudget: the allowance is used up.
+        """
+        answer = self._get(url, headers, authorization, asking)
+        if answer.redirected and answer.status in STALE:
+            answer.finish()
+            answer = self._get(url, headers, authorization, asking)
+        return answer
+
+    def _get(self, url: str, headers: dict[str, str], authorization: str | None, asking: Asking) -> Answer:
+        here = urlsplit(url)
+        origin, source = here[:2], asking.source
+        meter = Meter(
+            _host(here),
+            first=self._first,
+            pause=self._timeout.read_timeout or self._first if asking.large else self._pause,
+            allowance=asking.allowance,
+        )
+        for hop in range(_REDIRECT_LIMIT):
+            mine = {"Authorization": authorization} if authorization else {}
+            answer = self._send(
+                here, _HEADERS | headers | mine, meter, _Rule(asking, source, self._proves if hop else None)
+            )
+            location = answer.headers.get("Location", "")
+            if answer.status not in _REDIRECTS or not location:
+                if answer.status == _UNAUTHORIZED and here[:2] != origin:
+                    answer.finish()  # its challenge must not be answered: it could name a token server of its own
+                    raise Broken(f"{origin[1]}: redirects to {_host(here)}, which refuses access")
+                answer.redirected, answer.elsewhere = hop > 0, here[:2] != origin
+                return answer
+            answer.finish()
+            here = self._follow(here, location)
+            source = answer.zone if source is None else min(source, answer.zone)
+            if here[:2] != origin:
+                authorization = None  # and never again, should it lead back: the path would be somebody else's
+        raise Broken(f"{origin[1]}: redirects without end")
+
+    def post(self, url: str, form: Mapping[str, str], *, asking: Asking) -> Answer:
+        """Send a form, which holds a secret and so follows no redirect.
+
+        Raises:
+            As `get` does.
+        """
+        here = urlsplit(url)
+        meter = Meter(_host(here), first=self._first, pause=self._pause, allowance=asking.allowance)
+        return self._send(here, _HEADERS | _FORM, meter, _Rule(asking, asking.source, None), urlencode(form).encode())
+
+    def _follow(self, here: SplitResult, location: str) -> SplitResult:
+        """Where a redirect leads."""
+        try:
+            there = urlsplit(urljoin(here.geturl(), location)) if len(location) <= FIELD_LIMIT else urlsplit("")
+            good = there.scheme in {"http", "https"} and there.hostname and there.username is None
+            _ = there.port
+        except ValueError:
+            good = False
+        if not good:
+            raise Broken(f"{_host(here)}: redirects to where we do not go")
+        if here.scheme == "https" and there.scheme == "http" and there.netloc.lower() not in self.insecure:
+            raise Broken(
+                f"{_host(here)}: redirects from TLS to plain HTTP, to {_host(there)}; if that is meant, add that host "
+                "to `insecure`"
+            )
+        return there
+
+    def _send(
+        self, url: SplitResult, headers: dict[str, str], meter: Meter, rule: "_Rule", body: bytes | None = None
+    ) -> Answer:
+        host = url.netloc.lower()
+        verify = host not in self.insecure
+        plain = url.scheme == "https" and host in self._plain
+        if plain and ("Authorization" in headers or body is not None):
+            raise Denied(
+                f"{_host(url)}: speaks plain HTTP where https is meant, so it is shown no credentials; if they may go "
+                "in the clear, name it as a cache with an http:// URL"
+            )
+        actual = (url._replace(scheme="http") if plain else url).geturl()
+        rule.begin(url)
+        exchange = guarded.Exchange(meter, rule.check, rule.literal)
+        meter.begin()
+        self._opened(exchange)
+        try:
+            with guarded.exchanging(exchange):
+                response = self._pool(actual, verify=verify).request(
+                    "GET" if body is None else "POST",
+                    actual,
+                    body=body,
+                    headers=headers,
+                    timeout=self._timeout,
+                    preload_content=False,
+                    decode_content=False,
+                    redirect=False,
+                    retries=False,
+                )
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            failure = connection_error(_host(url), error)
+            if isinstance(failure, Untrusted) and not verify and url.scheme == "https" and not plain:
+                self._plain.add(host)
+                return self._send(url, headers, meter, rule, body)
+            raise failure from error
+        finally:
+            self._closed(exchange)
+        answer = Answer(response, meter, _host(url), zone=exchange.zone, plain=plain, closed=self._closed)
+        self._opened(answer)
+        return answer
+
+    def _opened(self, what: Answer | guarded.Exchange) -> None:
+        with self._lock:
+            self._open.add(what)
+
+    def _proves(self, url: SplitResult) -> bool:
+        """Whether who answers at a URL has proven to be who it names."""
+        return url.scheme == "https" and url.netloc.lower() not in self.insecure
+
+    def _closed(self, what: Answer | guarded.Exchange) -> None:
+        with self._lock:
+            self._open.discard(what)
+
+    def _pool(self, url: str, *, verify: bool) -> urllib3.PoolManager:
+        """The connections for a URL: one pool of them for plain HTTP and each way of TLS, and for each proxy."""
+        kind = ("verified" if verify else "unverified") if url.startswith("https:") else "plain"
+        proxy = proxy_for(url)
+        with self._lock:
+            if (kind, proxy) not in self._pools:
+                context = None if kind == "plain" else tls_context(verify=verify)
+                pool = make_pool(context, proxy)
+                pool.pool_classes_by_scheme = guarded.POOLS
+                self._pools[kind, proxy] = pool
+            return self._pools[kind, proxy]
+
+
+class _Rule:
+    """Where one request may go.
+
+    A redirect may lead from the internet to a private network only where TLS proves that the one who answers there is
+    the one who was named: clouds give the storage behind a public registry private addresses (S3 interface endpoints).
+    """
+
+    def __init__(self, asking: Asking, source: Zone | None, proves: Callable[[SplitResult], bool] | None) -> None:
+        self._allowance, self._source, self._proves = asking.allowance, source, proves
+        self._host, self._proven = "", False
+        self.literal = Zone.PUBLIC
+
+    def begin(self, url: SplitResult) -> None:
+        """Set out for a URL; of one that goes through a proxy, no more than this is ever known."""
+        self._host, self.literal = _host(url), literal_zone(url.hostname or "")
+        self._proven = self._proves is not None and self._proves(url) and self.literal is Zone.PUBLIC
+        if self._allowance is not None:
+            self._allowance.spend(requests=1)
+        self.check(self.literal)
+
+    def check(self, zone: Zone) -> None:
+        """Raise where an address of this zone must not be reached."""
+        if self._allowance is not None:
+            self._allowance.check()
+        if self._source is None or may_lead(self._source, zone) or (self._proven and zone is Zone.PRIVATE):
+            return
+        raise Denied(
+            f"{self._host}: is a {zone.name.lower().replace('_', '-')} address, named by a registry that has none "
+            "itself; not asked, because an answer must not lead to where only insiders reach"
+        )
+
+
+def _host(url: SplitResult) -> str:
+    """Host and port of a URL for messages, without what else may stand there."""
+    return url.netloc.rpartition("@")[2][:260]
+
+
+def pool_for(url: str, *, verify: bool = True, ca_file: str | None = None) -> urllib3.PoolManager:
+    """Connections as this module makes them, for those who send more than GETs.
+
+    Args:
+        url: what will be asked; its proxy is the environment's.
+        verify: whether to verify certificates.
+        ca_file: certificates to trust instead of the system's.
+
+    Raises:
+        Untrusted: the file cannot be read.
+    """
+    return make_pool(tls_context(verify=verify, file=ca_file) if url.startswith("https:") else None, proxy_for(url))
+
+
+def make_pool(context: ssl.SSLContext | None, proxy: str) -> urllib3.PoolManager:
+    """Connections with this TLS, through this proxy where there is one, logged in to as its URL says."""
+    if not proxy:
+        return urllib3.PoolManager(num_pools=16, maxsize=64, ssl_context=context)
+    login = parse_url(proxy).auth
+    headers = urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else None
+    return urllib3.ProxyManager(proxy, num_pools=16, maxsize=64, ssl_context=context, proxy_headers=headers)
+
+
+def tls_context(*, verify: bool, file: str | None = None) -> ssl.SSLContext:
+    """The system's certificates, or those of a file: this one, or the one that the usual variables name."""
+    file = file or next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
+    try:
+        context = ssl.create_default_context(cafile=file)
+    except OSError as error:
+        raise Untrusted(f"{file}: cannot be read as a file of CA certificates") from error
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def proxy_for(url: str) -> str:
+    """The proxy the environment names for a URL; empty for none, and always for this machine itself."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return ""
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - slow to load, and rarely used
+
+    parts = urlsplit(url)
+    proxies = getproxies()
+    name = parts.hostname or ""
+    if is_loopback(name) or proxy_bypass(parts.netloc) or _in_network(name, proxies.get("no", "")):
+        return ""
+    return proxies.get(parts.scheme) or proxies.get("all") or ""
+
+
+def _in_network(name: str, exceptions: str) -> bool:
+    """Whether an address lies in one of the networks in NO_PROXY, as clusters write them (`10.0.0.0/8`)."""
+    for exception in exceptions.split(","):
+        try:
+            if ip_address(name) in ip_network(exception.strip(), strict=False):
+                return True
+        except ValueError:
+            continue
+    return False

@@ -1,0 +1,1 @@
+"""The merged bill of materials of a run."""

@@ -1,0 +1,314 @@
+"""What all scans of one target report of its components and vulnerabilities, merged into one CycloneDX component.
+
+Two components of different scans are the same when they are the same package, as the merge decides it
+(`orchestrator.packages`), or, without a package URL, by their group, name and version. A component keeps the content of
+the first BOM that describes it, and says in `scanmatrix:scan` properties which scans found it. One that occurs several
+times in a BOM (in several places of the image) stays as often.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from packageurl import PackageURL
+
+from orchestrator.findings.interface import Report
+from orchestrator.git.url import project
+from orchestrator.model import Finding, LedgerRow, Target
+from orchestrator.packages.identity import Package
+from orchestrator.packages.qualifiers import qualifiers_of
+from orchestrator.results.bom.packages import Names, Place, package_of
+from orchestrator.results.bom.validity import repair
+
+Json = dict[str, Any]
+
+_METHODS = {"2.0": "CVSSv2", "3.0": "CVSSv3", "3": "CVSSv3", "3.1": "CVSSv31", "4.0": "CVSSv4"}
+# Components within components deeper than this are left out: no scanner nests them so, and readers give up on it.
+_DEPTH = 32
+# Components of one package that a finding is held against: an image has one for each architecture, or artifact.
+_MOST_COMPARED = 20
+# Parts of a component that hold no references of their own; the rest is searched for them.
+_PLAIN = frozenset({"properties", "hashes", "externalReferences", "components"})
+
+
+@dataclass
+class _Entry:
+    """A component of the target, whichever report it is from.
+
+    Attributes:
+        bare: made up from a finding alone, so that any BOM's description is better.
+        scans: the scans that found it, in order, as the keys.
+    """
+
+    ref: str
+    document: Json
+    bare: bool
+    scans: dict[str, None] = field(default_factory=dict)
+
+
+class TargetBom:
+    """Gathers the reports of one target, one at a time; every `bom-ref` in it begins with the target's id."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.ref = target.id
+        self._type = "application" if target.is_repository else "container"
+        self._count = 0
+        self._top: list[_Entry] = []
+        self._by_key: dict[Place, list[_Entry]] = {}
+        self._names = Names()
+        self._cells: dict[str, str] = {}
+        self._depends: dict[str, dict[str, None]] = {}
+        self.vulnerabilities: list[Json] = []
+
+    def add(self, row: LedgerRow, report: Report | None) -> list[str]:
+        """Take in one cell.
+
+        Returns:
+            The places of the report that were left out or changed because they are not valid CycloneDX 1.6.
+        """
+        self._cells[row.scan] = row.outcome
+        if report is None:
+            return []
+        if report.bom is None:
+            self._add_findings(row.scan, report)
+            return []
+        return self._add_bom(row.scan, report.scanner, report.bom)
+
+    def component(self) -> Json:
+        """The target as a component: its names, how its cells ended, and everything found in it."""
+        name, purl = identity(self._target)
+        properties = [("reference", each.reference) for each in self._target.names]
+        properties += [("owner", owner) for owner in dict.fromkeys(n.owner for n in self._target.names if n.owner)]
+        properties += [("workload", workload) for workload in self._target.workloads]
+        if not self._target.is_repository:
+            properties += [("platform", str(self._target.platform))]
+            properties += [("index", digest) for digest in self._target.indexes]
+        properties += [(f"cell:{scan}", outcome) for scan, outcome in self._cells.items()]
+        document: Json = {"type": self._type, "bom-ref": self._target.id, "name": name}
+        if self._target.digest:
+            document["version"] = self._target.digest
+        if purl:
+            document["purl"] = purl
+        document["properties"] = [_property(*each) for each in dict.fromkeys(properties)]
+        if self._top:
+            document["components"] = [entry.document for entry in self._top]
+        for entries in self._by_key.values():
+            for entry in entries:
+                known = entry.document.get("properties") or []
+                entry.document["properties"] = [*known, *(_property("scan", scan) for scan in entry.scans)]
+        return document
+
+    def bare(self) -> Json:
+        """The target with nothing in it: what is left when its content cannot be made valid."""
+        return {"type": self._type, "bom-ref": self.ref, "name": identity(self._target)[0]}
+
+    def dependencies(self) -> list[Json]:
+        """Who depends on whom, as the BOMs said; one that is listed as depending on nothing is known to."""
+        return [{"ref": ref, "dependsOn": list(others)} for ref, others in self._depends.items()]
+
+    def _new_ref(self) -> str:
+        self._count += 1
+        return f"{self._target.id}/{self._count}"
+
+    # --- findings of scanners that write no BOM ---------------------------------------------------------------------
+
+    def _add_findings(self, scan: str, report: Report) -> None:
+        """One vulnerability for all packages it is found in with the same severity, score and fix."""
+        groups: dict[tuple[object, ...], list[Finding]] = {}
+        for finding in report.findings:
+            if finding.kind == "vulnerability" and finding.suppressed is None:
+                rating = finding.cvss
+                score = (rating.score, rating.vector) if rating else None
+                groups.setdefault((finding.id, finding.severity, score, finding.fixed_version), []).append(finding)
+        for findings in groups.values():
+            refs = dict.fromkeys([self._package(finding, scan) for finding in findings])
+            self.vulnerabilities.append(_vulnerability(self._new_ref(), scan, report.scanner, findings[0], list(refs)))
+
+    def _package(self, finding: Finding, scan: str) -> str:
+        """The reference of the component a finding is about; the target itself where it names none."""
+        if not finding.package and not finding.purl:
+            return self._target.id
+        document: Json = {"type": "library", "name": finding.package or finding.purl}
+        if finding.version:
+            document["version"] = finding.version
+        if finding.purl:
+            document["purl"] = finding.purl
+        package, place = package_of(document)
+        if place not in self._by_key:
+            other = self._names.of_key(package) if finding.purl else self._names.of_name(package)
+            place = other if other in self._by_key else place
+        known = self._by_key.get(place)
+        entry = _nearest(known, finding.purl) if known else None
+        if entry is None:
+            entry = self._register(document, package, place, bare=True)
+            self._top.append(entry)
+        entry.scans[scan] = None
+        return entry.ref
+
+    def _register(self, document: Json, package: Package, place: Place, *, bare: bool) -> _Entry:
+        entry = _Entry(self._new_ref(), document, bare)
+        document["bom-ref"] = entry.ref
+        self._by_key.setdefault(place, []).append(entry)
+        self._names.add(document, package, place)
+        return entry
+
+    # --- CycloneDX reports -------------------------------------------------------------------------------------------
+
+    def _add_bom(self, scan: str, scanner: str, bom: Json) -> list[str]:
+        subject = (bom.get("metadata") or {}).get("component") or {}
+        part: Json = {"bomFormat": "CycloneDX", "specVersion": "1.6"}
+        part["components"] = [*(subject.get("components") or ()), *(bom.get("components") or ())]
+        part |= {key: bom[key] for key in ("dependencies", "vulnerabilities") if bom.get(key)}
+        changed = repair(part)
+        refs: dict[str, str] = {subject["bom-ref"]: self._target.id} if subject.get("bom-ref") else {}
+        seen: Counter[Place] = Counter()
+        for component in part.get("components", ()):
+            entry, new = self._merge(component, scan, refs, seen, depth=1)
+            if new:
+                self._top.append(entry)
+        for dependency in part.get("dependencies", ()):
+            if (ref := refs.get(dependency["ref"])) is not None:
+                others = [refs[other] for other in dependency.get("dependsOn") or () if other in refs]
+                self._depends.setdefault(ref, {}).update(dict.fromkeys(others))
+        for vulnerability in part.get("vulnerabilities", ()):
+            self._take_over(vulnerability, scan, scanner, refs)
+        return changed
+
+    def _merge(
+        self, component: Json, scan: str, refs: dict[str, str], seen: Counter[Place], depth: int
+    ) -> tuple[_Entry, bool]:
+        """Find the component among those known, or make it known, nested ones likewise; tells whether it is new."""
+        old = component.pop("bom-ref", None)
+        nested = component.pop("components", None) or ()
+        for name, value in component.items():
+            if name not in _PLAIN:
+                _strip_refs(value)
+        package, place = package_of(component)
+        place = self._place(component, package, place)
+        known = self._by_key.get(place, [])
+        new = seen[place] >= len(known)
+        entry = self._register(component, package, place, bare=False) if new else known[seen[place]]
+        seen[place] += 1
+        if entry.bare:
+            component["bom-ref"] = entry.ref
+            if purl := entry.document.get("purl"):
+                component.setdefault("purl", purl)
+            entry.document, entry.bare = component, False
+            self._names.add(component, package, place)
+        if old:
+            refs[old] = entry.ref
+        entry.scans[scan] = None
+        inner = [self._merge(each, scan, refs, seen, depth + 1) for each in nested if depth < _DEPTH]
+        if fresh := [each.document for each, is_new in inner if is_new]:
+            entry.document.setdefault("components", []).extend(fresh)
+        return entry, new
+
+    def _place(self, component: Json, package: Package, place: Place) -> Place:
+        """Where a component belongs: where the same package is, or what findings said less of; else where it is."""
+        if place in self._by_key or not component.get("purl"):
+            return place
+        if (other := self._names.of_key(package)) in self._by_key:
+            return other
+        vague = self._names.vague(package)
+        return vague if all(each.bare for each in self._by_key.get(vague, ())) and vague in self._by_key else place
+
+    def _take_over(self, vulnerability: Json, scan: str, scanner: str, refs: dict[str, str]) -> None:
+        """A BOM's own vulnerability, its references turned into ours; one that leads nowhere is about the target."""
+        _strip_refs(vulnerability)
+        affects: dict[str, Json] = {}
+        for affect in vulnerability.get("affects") or ():
+            ref = affect["ref"]
+            if not ref.startswith("urn:cdx:"):
+                ref = refs.get(ref, self._target.id)
+            affects.setdefault(ref, {**affect, "ref": ref})
+        if not affects:
+            affects[self._target.id] = {"ref": self._target.id}
+        vulnerability["bom-ref"] = self._new_ref()
+        vulnerability["affects"] = list(affects.values())
+        vulnerability.setdefault("source", {"name": scanner})
+        vulnerability["properties"] = [*(vulnerability.get("properties") or ()), _property("scan", scan)]
+        self.vulnerabilities.append(vulnerability)
+
+
+def _nearest(entries: list[_Entry], purl: str) -> _Entry:
+    """Of the components that are one package the one with the most of a package URL's qualifiers, else the first."""
+    if len(entries) == 1:
+        return entries[0]
+    said = set(qualifiers_of(purl))
+
+    def likeness(entry: _Entry) -> tuple[int, int]:
+        own = set(qualifiers_of(str(entry.document.get("purl") or "")))
+        return len(own & said), -len(own - said)
+
+    return max(entries[:_MOST_COMPARED], key=likeness)
+
+
+def _strip_refs(value: Any) -> None:
+    """Remove every `bom-ref` within a part of a component: they would collide with those of other targets."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            value.pop("bom-ref", None)
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _vulnerability(ref: str, scan: str, scanner: str, finding: Finding, affects: list[str]) -> Json:
+    rating: Json = {"source": {"name": scanner}, "severity": finding.severity.value}
+    if finding.cvss is not None:
+        rating |= {"score": finding.cvss.score, "method": _METHODS.get(finding.cvss.version, "other")}
+        if finding.cvss.vector:
+            rating["vector"] = finding.cvss.vector
+    document: Json = {"bom-ref": ref, "id": finding.id, "source": {"name": scanner}}
+    if finding.aliases:
+        document["references"] = [{"id": alias, "source": {"name": scanner}} for alias in finding.aliases]
+    document["ratings"] = [rating]
+    if finding.title:
+        document["description"] = finding.title
+    if finding.fixed_version:
+        document["recommendation"] = f"Upgrade to {finding.fixed_version}"
+    document["affects"] = [{"ref": each} for each in affects]
+    document["properties"] = [_property("scan", scan)]
+    return document
+
+
+def _property(name: str, value: str) -> Json:
+    return {"name": f"scanmatrix:{name}", "value": value}
+
+
+def identity(target: Target) -> tuple[str, str]:
+    """Name and package URL of a target; a local archive, and an image without a digest, have no package URL.
+
+    https://github.com/package-url/purl-spec, type `oci`: the name is the last part of the repository, the version the
+    digest; registry and repository are the qualifier `repository_url`.
+    """
+    reference = target.reference
+    if target.is_repository:
+        return _repository_identity(target)
+    if target.pull.startswith("file:") or reference.startswith(("/", ".")):
+        return reference, ""
+    repository, _, tag = reference.partition("@")[0].rpartition(":")
+    if not repository or "/" in tag:
+        repository, tag = reference.partition("@")[0], ""
+    if not target.digest:
+        return repository, ""
+    qualifiers = {"arch": target.platform.architecture, "repository_url": repository.lower(), "tag": tag}
+    name = repository.rpartition("/")[2].lower()
+    return repository, PackageURL("oci", "", name, target.digest, qualifiers).to_string()
+
+
+def _repository_identity(target: Target) -> tuple[str, str]:
+    """Those of a repository: types `github` and `gitlab` for those that have one, `generic` with its URL for others."""
+    found = project(target.pull)
+    host, _, path = found.partition("/")
+    namespace, _, name = path.rpartition("/")
+    if not target.commit or not name:
+        return target.reference, ""
+    kind = {"github.com": "github", "gitlab.com": "gitlab"}.get(host)
+    if kind:
+        return target.reference, PackageURL(kind, namespace, name, target.commit).to_string()
+    url = {"vcs_url": f"git+{target.pull}@{target.commit}"}
+    return target.reference, PackageURL("generic", "", name, target.commit, url).to_string()

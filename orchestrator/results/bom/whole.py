@@ -1,0 +1,140 @@
+"""One CycloneDX 1.6 BOM of a whole run, written as a stream: memory holds one target at a time.
+
+    metadata.tools       scanmatrix and every scanner, with the scan it ran for
+    components           one `container` per target, everything found in it nested within
+    dependencies         who depends on whom, as the scanners' own BOMs said
+    vulnerabilities      per target and scan, with the component's references
+
+These are arrays of one document, so each is gathered in a temporary file of its own, and all are joined at the end. The
+documents are merged as JSON: every step is linear in their size. The library makes the head only, because it serialises
+in quadratic time.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterable
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import msgspec
+from cyclonedx.model import Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+
+from orchestrator.model import LedgerRow, Outcome
+from orchestrator.results.bom.target import TargetBom
+from orchestrator.results.bom.validity import repair
+
+_HEAD = ("$schema", "bomFormat", "specVersion", "serialNumber", "version", "metadata")
+_ARRAYS = ("components", "dependencies", "vulnerabilities")
+
+
+class BomWriter:
+    """Writes the BOM of a run to an open file: `add` each target, then `finish`; a context manager for its temporaries.
+
+    The same input gives the same bytes: the serial number is made from the content.
+    """
+
+    def __init__(self, run: str, version: str, file: BinaryIO, folder: Path) -> None:
+        """Begin.
+
+        Args:
+            run: id of the run.
+            version: of scanmatrix.
+            file: takes the document when it is finished.
+            folder: where the nameless temporary files may lie.
+        """
+        self._run = run
+        self._version = version
+        self._file = file
+        self._stack = ExitStack()
+        self._parts: dict[str, BinaryIO] = {
+            name: self._stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - the stack closes it
+            for name in _ARRAYS
+        }
+        self._empty = dict.fromkeys(_ARRAYS, True)
+        self._digest = hashlib.sha256(run.encode())
+        self._targets: list[str] = []
+        self._tools: dict[tuple[str, str, str, str], None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def add(self, target: TargetBom, rows: Iterable[LedgerRow]) -> list[str]:
+        """Write a target whose cells have all been added to it.
+
+        Returns:
+            Places that had to be changed to make it valid; none, unless its pieces were valid only by themselves.
+        """
+        for row in rows:
+            if row.outcome is Outcome.OK:
+                self._tools[row.scanner, row.scanner_version, row.scan, row.database_version] = None
+        document: dict[str, Any] = {
+            "bomFormat": "CycloneDX",
+            "specVersion": "1.6",
+            "components": [target.component()],
+            "dependencies": target.dependencies(),
+            "vulnerabilities": target.vulnerabilities,
+        }
+        changed = repair(document)
+        if not document.get("components"):
+            document["components"] = [target.bare()]
+        self._targets.append(target.ref)
+        for name in _ARRAYS:
+            self._append(name, document.get(name) or [])
+        return changed
+
+    def finish(self, timestamp: str) -> None:
+        """Join everything to the document.
+
+        Args:
+            timestamp: when the run ended, RFC 3339.
+        """
+        root = f"run:{self._run}"
+        self._append("dependencies", [{"ref": root, "dependsOn": self._targets}])
+        bom = Bom(serial_number=uuid.UUID(bytes=self._digest.digest()[:16], version=5))
+        bom.metadata.timestamp = datetime.fromisoformat(timestamp)
+        bom.metadata.tools.components = [_tool("scanmatrix", self._version), *self._scanners()]
+        bom.metadata.component = Component(
+            type=ComponentType.APPLICATION, bom_ref=root, name=f"scanmatrix run {self._run}"
+        )
+        made = json.loads(JsonV1Dot6(bom).output_as_string())
+        head = {key: made[key] for key in _HEAD}
+        self._file.write(msgspec.json.encode(head)[:-1])
+        for name, part in self._parts.items():
+            self._file.write(b',\n"%s":[' % name.encode())
+            part.seek(0)
+            shutil.copyfileobj(part, self._file, 1024 * 1024)
+            self._file.write(b"\n]")
+        self._file.write(b"}\n")
+
+    def _append(self, name: str, items: list[Any]) -> None:
+        """Append to one of the arrays, one item a line."""
+        if not items:
+            return
+        separator = b"\n" if self._empty[name] else b",\n"
+        self._empty[name] = False
+        data = separator + b",\n".join(map(msgspec.json.encode, items))
+        self._digest.update(data)
+        self._parts[name].write(data)
+
+    def _scanners(self) -> list[Component]:
+        found = []
+        for scanner, version, scan, database in sorted(self._tools):
+            properties = [Property(name="scanmatrix:scan", value=scan)]
+            properties += [Property(name="scanmatrix:database", value=database)] if database else []
+            found.append(_tool(scanner, version, properties))
+        return found
+
+
+def _tool(name: str, version: str, properties: Iterable[Property] = ()) -> Component:
+    return Component(type=ComponentType.APPLICATION, name=name, version=version or None, properties=properties)

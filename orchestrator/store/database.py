@@ -1,0 +1,239 @@
+"""The store itself: one database, reached by a URL."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.results.ledger import finished_runs
+from orchestrator.store import migration, names, one_target, queries, retention, search, suspects, writing
+from orchestrator.store.connection import make_engine, mask, parse_url, told, writing_alone
+from orchestrator.store.interface import (
+    Changes,
+    DamagedRunError,
+    Holders,
+    Pruned,
+    Stale,
+    StateCount,
+    StoreGoneError,
+    TakenIn,
+    TakenInAll,
+    TargetView,
+    Version,
+    Workload,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from orchestrator.config.loading import Config
+    from orchestrator.volume.layout import Volume
+
+T = TypeVar("T")
+
+#: Name of the database file on the volume when no other is configured.
+FILE = "store.sqlite3"
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
+
+
+class Store:
+    """Results of all runs in a database; a context manager, which ends its connections.
+
+    Every method raises `StoreGoneError` when the database does not answer, and `SchemaError` when its tables are of
+    another version.
+    """
+
+    def __init__(self, url: str, *, patience: float = 30.0) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            url: `sqlite:///file`, `postgresql://…`, `mysql://…` or `mariadb://…`.
+            patience: seconds that writing goes on trying while the database does not answer, and waits for another
+                writer.
+
+        Raises:
+            StoreUrlError: the URL cannot be used, or its driver is not installed.
+        """
+        self._url = parse_url(url)
+        self._engine = make_engine(self._url)
+        self._patience = patience
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """The configured store; without a URL, the file `store.sqlite3` on the volume."""
+        if config.store.url is None:
+            return cls(f"sqlite:///{config.volume.path / FILE}")
+        url = config.store.url.get_secret_value()
+        parsed = parse_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database and not parsed.database.startswith((":", "file:")):
+            # Like every path in the configuration.
+            url = f"sqlite:///{config.base / Path(parsed.database).expanduser()}"
+        return cls(url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._engine.dispose()
+
+    def __repr__(self) -> str:
+        return f"Store({mask(self._url)!r})"
+
+    def migrate(self) -> tuple[str, str]:
+        """Bring the tables up to date; several processes may do it at once.
+
+        Returns:
+            The revision before (empty for none) and the one after.
+        """
+        with told(self._url), writing_alone(self._engine, patience=self._patience) as connection:
+            return migration.migrate(connection)
+
+    def take_in(self, volume: Volume, run: str) -> TakenIn:
+        """Take in a run's results; once more changes nothing.
+
+        An empty database gets its tables first. While the database is away it is tried again, for `patience` seconds.
+
+        Raises:
+            NoResultsError: the run has no ledger on the volume.
+            DamagedRunError: its files there cannot be believed; cells already taken in are whole.
+            StoreGoneError: the database stays away; take the run in again later.
+        """
+
+        def take(connection: Connection) -> TakenIn:
+            suspects.remark(connection, volume.distrusted)
+            return writing.take_in(connection, volume, run)
+
+        return self._write(take)
+
+    def take_in_all(self, volume: Volume, runs: Sequence[str] | None = None) -> TakenInAll:
+        """Take in every finished run on a volume that the store lacks, or has from before its ledger was written anew.
+
+        Results that came to be distrusted since the last time are marked as suspect, and others are not any more.
+
+        Args:
+            volume: where they lie.
+            runs: only these.
+
+        Raises:
+            StoreGoneError: the database stays away; call it again later.
+        """
+        self._write(lambda connection: suspects.remark(connection, volume.distrusted))
+        asked = tuple(runs or reversed(finished_runs(volume)))
+        taken, damaged = [], {}
+        for run in self._write(lambda connection: writing.lacking(connection, volume, asked)):
+            try:
+                with guarded(f"importing run {run}"):
+                    taken.append(self.take_in(volume, run))
+            except (DamagedRunError, InternalError) as error:
+                damaged[run] = str(error)
+        new = tuple(one for one in taken if not one.known)
+        return TakenInAll(runs=new, known=len(asked) - len(new) - len(damaged), damaged=damaged)
+
+    def prune(self, keep: int, now: datetime | None = None) -> Pruned:
+        """Throw away what ended long ago: findings that are gone, cells of old runs, targets no run had since.
+
+        How each target and scan stands now stays, and what it has. A run that was emptied is not taken in again.
+
+        Args:
+            keep: seconds.
+            now: with a time zone; the present moment without it.
+        """
+        before = (now or datetime.now(UTC)) - timedelta(seconds=keep)
+        return self._write(lambda connection: retention.prune(connection, int(before.timestamp())))
+
+    def write_workloads(self, workloads: Sequence[Workload], now: datetime | None = None) -> int:
+        """Write what runs in clusters: each listed cluster whole, because what is not listed counts as gone.
+
+        Returns:
+            Number of containers whose target no run had yet; they are left out.
+        """
+        at = int((now or datetime.now(UTC)).timestamp())
+        return self._write(lambda connection: names.write_workloads(connection, workloads, at))
+
+    def stale(
+        self,
+        ages: Mapping[str, int],
+        now: datetime,
+        limit: int = 1000,
+        *,
+        versions: Mapping[str, Version] | None = None,
+        asked_since: datetime | None = None,
+    ) -> tuple[Stale, ...]:
+        """What should be scanned again: first what never ended ok, then the oldest.
+
+        Args:
+            ages: seconds a result stays fresh, by scan, `default` for the others; one without is always stale.
+            now: with a time zone.
+            limit: most of them.
+            versions: of the scans now: a fresh result of others is stale, too. `Store.versions` has the newest seen.
+            asked_since: leave out what no plan has had since then.
+        """
+        with self._reading() as connection:
+            return queries.stale(connection, ages, now, limit=limit, versions=versions or {}, asked_since=asked_since)
+
+    def versions(self) -> dict[str, Version]:
+        """Of each scan, the versions that made its newest result."""
+        with self._reading() as connection:
+            return queries.versions(connection)
+
+    def who_has(self, name: str, limit: int = 1000) -> Holders:
+        """Targets that have a finding now, by its id or any alias, in any case.
+
+        Args:
+            name: such as `CVE-2021-44228`.
+            limit: most rows; `Holders.total` counts all.
+        """
+        with self._reading() as connection:
+            return search.who_has(connection, name, limit)
+
+    def target(self, target: str, *, gone: bool = False) -> TargetView | None:
+        """One target with its findings; with `gone`, those too that it no longer has. None for an unknown one."""
+        with self._reading() as connection:
+            return one_target.target_view(connection, target, gone=gone)
+
+    def states(self, ages: Mapping[str, int], now: datetime) -> tuple[StateCount, ...]:
+        """The whole matrix in numbers: targets by scan, outcome of the last attempt, and freshness.
+
+        Args:
+            ages: as for `stale`.
+            now: with a time zone.
+        """
+        with self._reading() as connection:
+            return queries.count_states(connection, ages, now)
+
+    def changes(self, since: datetime) -> Changes:
+        """What is otherwise than it was at a moment."""
+        with self._reading() as connection:
+            return search.changes(connection, since)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with told(self._url), self._engine.connect() as connection:
+            self._check(connection)
+            yield connection
+
+    def _check(self, connection: Connection) -> None:
+        migration.check(connection)
+
+    def _write(self, action: Callable[[Connection], T]) -> T:
+        """Do it as the only writer; again, with growing pauses, while the database is away."""
+        deadline, pause = time.monotonic() + self._patience, _FIRST_WAIT
+        while True:
+            try:
+                with told(self._url), writing_alone(self._engine, patience=self._patience) as connection:
+                    if not migration.revision(connection):
+                        migration.migrate(connection)
+                    migration.check(connection)
+                    connection.rollback()
+                    return action(connection)
+            except StoreGoneError:
+                if time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_WAIT)

@@ -1,0 +1,103 @@
+"""The findings of targets and scans: read as spans, and written as what came and went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, select
+
+from orchestrator.store.dialects import among, insert_numbers, upsert
+from orchestrator.store.schema import findings, runs
+from orchestrator.store.spans import Position, Reweaving, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection, Row
+
+_COLUMNS = tuple(findings.columns.keys())
+_KEY = tuple(findings.primary_key.columns.keys())
+_DELETE = delete(findings).where(*(findings.c[name] == bindparam(f"of_{name}") for name in _KEY))
+
+
+class History:
+    """Spans by the ids of their states.
+
+    Attributes:
+        opened: findings that came.
+        closed: findings that went.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        with connection.begin():
+            self._runs = {row.id: row.run for row in connection.execute(select(runs.c.id, runs.c.run))}
+        self._ids = {name: id_ for id_, name in self._runs.items()}
+        self._open: dict[int, list[Span]] = {}
+        self.opened = self.closed = 0
+
+    def place(self, at: int, run_id: int) -> Position:
+        """The place of a run's cell."""
+        return Position(at, self._runs[run_id])
+
+    def look_ahead(self, wanted: Sequence[int]) -> None:
+        """Read what is open of these states, all at once."""
+        self._open = {}
+        if wanted:
+            of_states = among(self._connection, findings.c.state_id, wanted)
+            with self._connection.begin():
+                for state, span in self._spans(of_states, findings.c.gone_at == 0):
+                    self._open.setdefault(state, []).append(span)
+
+    def open_spans(self, state: int) -> list[Span]:
+        """What was open of a state when we looked ahead."""
+        return self._open.pop(state, [])
+
+    def all_spans(self, state: int) -> list[Span]:
+        """Every span of a state."""
+        return [span for _, span in self._spans(findings.c.state_id == state)]
+
+    def _spans(self, *conditions: Any) -> list[tuple[int, Span]]:
+        return [
+            (row.state_id, self._span(row)) for row in self._connection.execute(select(findings).where(*conditions))
+        ]
+
+    def _span(self, row: Row[Any]) -> Span:
+        first = Position(row.first_at, self._runs[row.first_run_id])
+        if not row.gone_run_id:
+            return Span(row.fact_id, first)
+        last = Position(row.last_at, self._runs[row.last_run_id])
+        return Span(row.fact_id, first, last, Position(row.gone_at, self._runs[row.gone_run_id]))
+
+    def apply(self, changes: Iterable[tuple[int, Reweaving]]) -> None:
+        """Write what changed of states, within a transaction."""
+        lost: list[tuple[int | None, ...]] = []
+        kept: list[tuple[int | None, ...]] = []
+        new: list[tuple[int | None, ...]] = []
+        for state, change in changes:
+            out = {(span.fact, span.first): span for span in change.out}
+            into = {(span.fact, span.first): span for span in change.into}
+            lost += [self._row(state, span) for key, span in out.items() if key not in into]
+            for key, span in into.items():
+                (kept if key in out else new).append(self._row(state, span))
+                self.closed += key in out and span.gone is not None
+        self.opened += len(new)
+        if lost:
+            keys = ("of_state_id", "of_fact_id", "of_first_run_id")
+            self._connection.execute(_DELETE, [dict(zip(keys, row, strict=False)) for row in lost])
+        upsert(self._connection, findings, _KEY, [dict(zip(_COLUMNS, row, strict=True)) for row in kept])
+        insert_numbers(self._connection, findings, new)
+
+    def _row(self, state: int, span: Span) -> tuple[int | None, ...]:
+        """As `_COLUMNS` has them."""
+        _, (first_at, first), last, gone = span
+        return (
+            state,
+            span.fact,
+            self._ids[first],
+            first_at,
+            self._ids[last.run] if last else None,
+            last.at if last else 0,
+            self._ids[gone.run] if gone else None,
+            gone.at if gone else 0,
+        )

@@ -1,0 +1,117 @@
+"""Bringing the tables up to date, and refusing a database whose tables are not of this program's version."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import column, inspect, select, table
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from orchestrator.store.columns import metadata
+from orchestrator.store.connection import mask
+from orchestrator.store.interface import SchemaError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+#: Alembic's own table; it is made before all others.
+_VERSIONS = "alembic_version"
+_SCRIPTS = Path(__file__).with_name("migrations")
+
+
+def revision(connection: Connection) -> str:
+    """The revision of a database's tables; empty where there are none."""
+    return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+@cache
+def newest_revision() -> str:
+    """The revision that this program works with."""
+    return _scripts().get_current_head() or ""
+
+
+def check(connection: Connection) -> None:
+    """See that the tables are those of this program.
+
+    Raises:
+        SchemaError: they are older or newer, or there are none.
+    """
+    if _told_revision(connection) == newest_revision():
+        return
+    found = revision(connection)
+    place = mask(connection.engine.url)
+    _refuse_newer(found, place)
+    state = f"its tables are of the older revision {found}" if found else "it has no tables yet"
+    raise SchemaError(f"{place}: {state}; run `scanmatrix store migrate`")
+
+
+def migrate(connection: Connection) -> tuple[str, str]:
+    """Bring the tables up to date; does nothing when they are.
+
+    Args:
+        connection: of the only writer.
+
+    Returns:
+        The revision before and the one after.
+
+    Raises:
+        SchemaError: the tables are newer than this program, or are not ours.
+    """
+    found, newest = revision(connection), newest_revision()
+    place = mask(connection.engine.url)
+    if found == newest:
+        return found, newest
+    _refuse_newer(found, place)
+    if not found:
+        _clear_unfinished(connection, place)
+    connection.rollback()
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.commit()
+    return found, newest
+
+
+def _told_revision(connection: Connection) -> str | None:
+    """The revision where there surely is one: a tenth of what `revision` costs, and asked before every question."""
+    try:
+        return connection.scalar(select(column("version_num")).select_from(table(_VERSIONS)))
+    except (ProgrammingError, OperationalError) as error:
+        if error.connection_invalidated:
+            raise
+        connection.rollback()
+        return None
+
+
+def _clear_unfinished(connection: Connection, place: str) -> None:
+    """Take away what a first migration left that was cut off: MariaDB and MySQL cannot undo the making of tables."""
+    present = set(inspect(connection).get_table_names())
+    ours = [each for each in metadata.sorted_tables if each.name in present]
+    if not ours:
+        return
+    if _VERSIONS not in present or any(connection.execute(select(each).limit(1)).first() for each in ours):
+        raise SchemaError(
+            f"{place}: it has tables of names that the store uses, but no revision of them; give it a database of"
+            " its own"
+        )
+    metadata.drop_all(connection, tables=ours)
+    connection.commit()
+
+
+def _refuse_newer(found: str, place: str) -> None:
+    if found and found not in {script.revision for script in _scripts().walk_revisions()}:
+        raise SchemaError(
+            f"{place}: its tables are of revision {found}, which this version does not know: a newer scanmatrix made"
+            " them; bring this one up to date"
+        )
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(_SCRIPTS))

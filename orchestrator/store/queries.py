@@ -1,0 +1,174 @@
+"""The whole matrix: what is stale, the newest versions of each scan, and how many stand how."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, exists, func, literal, or_, select, union_all
+
+from orchestrator.store.answers import answer, outcome, when
+from orchestrator.store.interface import Stale, StateCount, Version
+from orchestrator.store.schema import states, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection
+
+#: The age of scans that have none of their own, among ages by scan.
+DEFAULT = "default"
+
+# By age; what follows is only for the order to be that of an index, so that nothing has to be sorted.
+_AS_INDEXED = (
+    states.c.ok_at,
+    states.c.outcome,
+    states.c.scanner_version,
+    states.c.database_version,
+)
+
+
+def stale(
+    connection: Connection,
+    ages: Mapping[str, int],
+    now: datetime,
+    *,
+    limit: int,
+    versions: Mapping[str, Version],
+    asked_since: datetime | None,
+) -> tuple[Stale, ...]:
+    """See `Store.stale`."""
+    found: list[tuple[tuple[Any, ...], Stale]] = []
+    for scan in _scans(connection):
+        age = ages.get(scan, ages.get(DEFAULT))
+        # Results from the future (a clock that was wrong) are taken for fresh, as the plan does.
+        before = int(now.timestamp()) - age if age is not None else None
+        old = states.c.ok_at <= before if before is not None else states.c.ok_at >= 0
+        found += _stale(connection, scan, states.c.suspect_at > 0, "suspect", limit=limit, asked_since=asked_since)
+        old = and_(old, states.c.suspect_at == 0)
+        found += _stale(connection, scan, old, "old", limit=limit, asked_since=asked_since)
+        version = versions.get(scan)
+        if version is not None and before is not None and _is_other(connection, scan, version, before):
+            other = and_(
+                states.c.ok_at > before,
+                states.c.suspect_at == 0,
+                or_(states.c.scanner_version != version.scanner, states.c.database_version != version.database),
+            )
+            found += _stale(connection, scan, other, "version", limit=limit, asked_since=asked_since)
+    found.sort(key=lambda each: each[0])
+    return tuple(each for _, each in found[:limit])
+
+
+def _stale(
+    connection: Connection,
+    scan: str,
+    condition: ColumnElement[bool],
+    why: str,
+    *,
+    limit: int,
+    asked_since: datetime | None,
+) -> list[tuple[tuple[Any, ...], Stale]]:
+    query = (
+        select(states, targets.c.target, targets.c.reference)
+        .join(targets, targets.c.id == states.c.target_id)
+        .where(states.c.scan == scan, condition)
+        .order_by(*_AS_INDEXED, states.c.id)
+        .limit(limit)
+    )
+    if asked_since is not None:
+        query = query.where(states.c.last_at >= int(asked_since.timestamp()))
+    return [
+        (
+            (0 if row.suspect_at else row.ok_at, row.target, scan),
+            answer(
+                Stale,
+                row,
+                why=why if row.ok_at else "never",
+                scanned=when(row.ok_at),
+                outcome=outcome(row.outcome),
+            ),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _is_other(connection: Connection, scan: str, version: Version, before: int) -> bool:
+    """Whether a state younger than a moment is of another version; most often none is.
+
+    Asked by the ranges of the index that lie around the one of this version, which hold only what is of another.
+    """
+    scanner, database = states.c.scanner_version, states.c.database_version
+    same = scanner == version.scanner
+    ranges = (
+        scanner < version.scanner,
+        scanner > version.scanner,
+        and_(same, database < version.database),
+        and_(same, database > version.database),
+    )
+    younger = and_(states.c.scan == scan, states.c.ok_at > before)
+    return bool(connection.scalar(select(or_(*(exists().where(younger, within) for within in ranges)))))
+
+
+def versions(connection: Connection) -> dict[str, Version]:
+    """Of each scan, the versions that made its newest result."""
+    found = {}
+    for scan in _scans(connection):
+        newest = (
+            select(states.c.scanner_version, states.c.database_version)
+            .where(states.c.scan == scan, states.c.ok_at > 0, states.c.suspect_at == 0)
+            .order_by(states.c.ok_at.desc())
+            .limit(1)
+        )
+        row = connection.execute(newest).one_or_none()
+        if row is not None:
+            found[scan] = Version(*row)
+    return found
+
+
+def _scans(connection: Connection) -> list[str]:
+    """Every scan there is a state of, found by leaps through the index instead of reading all of it."""
+    leaps = select(func.min(states.c.scan).label("scan")).cte("leaps", recursive=True)
+    following = select(func.min(states.c.scan)).where(states.c.scan > leaps.c.scan).scalar_subquery()
+    leaps = leaps.union_all(select(following).where(leaps.c.scan.is_not(None)))
+    return [scan for scan in connection.scalars(select(leaps.c.scan)) if scan is not None]
+
+
+def count_states(connection: Connection, ages: Mapping[str, int], now: datetime) -> tuple[StateCount, ...]:
+    """See `Store.states`."""
+    counted = func.count().label("targets")
+    parts = []
+    for scan in _scans(connection):
+        age = ages.get(scan, ages.get(DEFAULT))
+        # Ranges of the index, out of which alone they are counted.
+        ranges: dict[str, tuple[ColumnElement[bool], ...]] = {"never": (states.c.ok_at == 0,)}
+        if age is None:
+            ranges["stale"] = (states.c.ok_at > 0,)
+        else:
+            before = int(now.timestamp()) - age
+            ranges |= {
+                "stale": (states.c.ok_at > 0, states.c.ok_at <= before),
+                "fresh": (states.c.ok_at > max(before, 0),),
+            }
+        parts += [
+            select(literal(scan).label("scan"), literal(name).label("freshness"), states.c.outcome, counted)
+            .where(states.c.scan == scan, *within)
+            .group_by(states.c.outcome)
+            for name, within in ranges.items()
+        ]
+    counts = Counter[tuple[str, str, str]]()
+    for row in connection.execute(union_all(*parts)).all() if parts else []:
+        counts[row.scan, row.outcome, row.freshness] += row.targets
+    # The few that are suspect are taken out of what the index alone told.
+    doubtful = select(states.c.scan, states.c.outcome, states.c.ok_at).where(states.c.suspect_at > 0)
+    for row in connection.execute(doubtful):
+        age = ages.get(row.scan, ages.get(DEFAULT))
+        fresh = age is not None and row.ok_at > max(int(now.timestamp()) - age, 0)
+        counts[row.scan, row.outcome, "fresh" if fresh else "stale"] -= 1
+        counts[row.scan, row.outcome, "suspect"] += 1
+    found = [
+        StateCount(scan=scan, outcome=outcome(ended), freshness=freshness, targets=targets)
+        for (scan, ended, freshness), targets in counts.items()
+        if targets
+    ]
+    return tuple(sorted(found, key=lambda each: (each.scan, each.outcome or "", each.freshness)))

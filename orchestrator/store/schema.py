@@ -1,0 +1,249 @@
+"""The tables. Moments are whole seconds since 1970, and 0 where there is none, so that every index holds them in order.
+
+    targets ─┬─ names                        every name under which it was asked for
+             ├─ workload_targets ── workloads
+             └─ states ─┬─ cells ── runs     a state: how a target and scan stands; a cell: how it went in a run
+                        ├─ findings ── facts ── fact_ids
+                        └─ boms
+
+A fact is what a finding says, wherever it is found: thousands of images have the same one, so it is kept once, and a
+finding is a row of numbers: which target and scan has which fact, from which run on, and since which run no more.
+`fact_ids` has each fact's own id and its aliases.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+from orchestrator.store.columns import (
+    ID,
+    KEYLESS,
+    OPTIONS,
+    id_column,
+    later_number,
+    later_words,
+    metadata,
+    number,
+    reference,
+    run_column,
+    words,
+)
+
+#: Characters of what a scanner wrote that are kept of one text; what is longer is cut off.
+LONGEST = 4000
+#: Characters of an id that are kept for looking it up.
+LONGEST_ID = 255
+#: Of names that are part of a key.
+LONGEST_NAME = 512
+#: Of why a result is not believed.
+LONGEST_REASON = 500
+
+_GONE = text("gone_at > 0")
+
+targets = Table(
+    "targets",
+    metadata,
+    id_column(),
+    Column("target", String(128), nullable=False, unique=True),
+    words("digest", 160),
+    words("platform", 64),
+    words("reference", LONGEST_NAME),
+    number("first_at"),
+    number("last_at"),
+    **OPTIONS,
+)
+
+names = Table(
+    "names",
+    metadata,
+    id_column(),
+    reference("targets", "target_id"),
+    Column("reference", String(LONGEST_NAME), nullable=False),
+    Column("owner", String(200), nullable=False),
+    words("labels"),
+    number("first_at"),
+    number("last_at"),
+    UniqueConstraint("target_id", "reference", "owner"),
+    Index("ix_names_reference", "reference"),
+    **OPTIONS,
+)
+
+workloads = Table(
+    "workloads",
+    metadata,
+    id_column(),
+    Column("cluster", String(128), nullable=False),
+    Column("namespace", String(63), nullable=False),
+    Column("kind", String(63), nullable=False),
+    Column("name", String(253), nullable=False),
+    words("owner", 200),
+    words("contact", 200),
+    Column("max_lifetime", BigInteger),
+    number("first_at"),
+    number("last_at"),
+    UniqueConstraint("cluster", "namespace", "kind", "name"),
+    Index("ix_workloads_cluster_last_at", "cluster", "last_at"),
+    **OPTIONS,
+)
+
+workload_targets = Table(
+    "workload_targets",
+    metadata,
+    reference("workloads", "workload_id", key=True),
+    reference("targets", "target_id", key=True, index=True),
+    Column("container", String(253), primary_key=True),
+    number("first_at"),
+    number("last_at"),
+    **KEYLESS,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    id_column(),
+    Column("run", String(128), nullable=False, unique=True),
+    number("created_at"),
+    number("finished_at"),
+    words("ledger_digest", 80),
+    words("ledger_stamp", 64),
+    Column("passed", Boolean, nullable=False, default=True),
+    Column("pruned", Boolean, nullable=False, default=False),
+    Index("ix_runs_finished_at", "finished_at"),
+    **OPTIONS,
+)
+
+states = Table(
+    "states",
+    metadata,
+    id_column(),
+    reference("targets", "target_id"),
+    Column("scan", String(128), nullable=False),
+    run_column("last_run_id"),
+    number("last_at"),
+    words("outcome", 8),
+    words("reason"),
+    run_column("ok_run_id"),
+    number("ok_at"),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("findings", Integer, nullable=False, default=0),
+    words("scanner", 100),
+    words("scanner_version", 100),
+    words("database_version", 100),
+    words("report_digest", 80),
+    later_words("scanner_image", LONGEST_NAME),
+    later_number("suspect_at"),
+    later_words("suspect", LONGEST_REASON),
+    UniqueConstraint("target_id", "scan"),
+    # What is stale by age, and the counts of the whole matrix, out of the index alone; what is stale by versions.
+    Index("ix_states_scan_ok_at", "scan", "ok_at", "outcome", "scanner_version", "database_version"),
+    Index("ix_states_scan_versions", "scan", "scanner_version", "database_version", "ok_at"),
+    Index("ix_states_last_at", "last_at"),
+    # The few whose newest ok result, of this moment, is not believed; 0 for all others.
+    Index("ix_states_suspect_at", "suspect_at"),
+    **OPTIONS,
+)
+
+cells = Table(
+    "cells",
+    metadata,
+    reference("states", "state_id", key=True),
+    reference("runs", "run_id", key=True, index=True),
+    number("at"),
+    words("outcome", 8),
+    words("reason"),
+    Column("attempts", Integer, nullable=False, default=0),
+    number("started_at"),
+    Column("findings", Integer),
+    Column("components", Integer),
+    words("scanner", 100),
+    words("scanner_version", 100),
+    words("database_version", 100),
+    Column("database_age", BigInteger),
+    words("report_digest", 80),
+    words("note"),
+    words("log"),
+    later_words("scanner_image", LONGEST_NAME),
+    **KEYLESS,
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    id_column(),
+    Column("digest", String(32), nullable=False, unique=True),
+    words("identity", 32),
+    words("kind", 32),
+    words("name", LONGEST_ID),
+    Column("severity", SmallInteger, nullable=False),
+    words("title"),
+    words("package"),
+    words("version"),
+    words("purl"),
+    words("location"),
+    words("fixed_version"),
+    Column("cvss_score", Float),
+    words("cvss_version", 16),
+    words("cvss_vector"),
+    later_words("place", LONGEST_NAME),
+    **OPTIONS,
+)
+
+fact_ids = Table(
+    "fact_ids",
+    metadata,
+    Column("name", String(LONGEST_ID), primary_key=True),
+    reference("facts", "fact_id", key=True, index=True),
+    Column("own", Boolean, nullable=False),
+    **KEYLESS,
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    # No foreign keys either: they would take a third of the time of an import. There is one writer, and it makes states
+    # and facts before what refers to them, and takes them away after it.
+    Column("state_id", ID, primary_key=True, autoincrement=False),
+    Column("fact_id", ID, primary_key=True, autoincrement=False),
+    Column("first_run_id", BigInteger, primary_key=True, autoincrement=False),
+    number("first_at"),
+    run_column("last_run_id"),
+    number("last_at"),
+    run_column("gone_run_id"),
+    number("gone_at"),
+    # Who has this; what came since; what went since.
+    Index("ix_findings_fact_id_gone_at", "fact_id", "gone_at"),
+    Index("ix_findings_first_at", "first_at"),
+    # Only of those that are gone: an index of all would look good to a planner that asks for what is still there.
+    Index("ix_findings_gone_at", "gone_at", sqlite_where=_GONE, postgresql_where=_GONE),
+    **KEYLESS,
+)
+
+boms = Table(
+    "boms",
+    metadata,
+    reference("states", "state_id", key=True),
+    Column("digest", String(80), primary_key=True),
+    Column("components", Integer, nullable=False),
+    words("path", LONGEST_NAME),
+    run_column("run_id"),
+    number("at"),
+    **KEYLESS,
+)
+
+scanner_rules = Table(
+    "scanner_rules",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    **KEYLESS,
+)

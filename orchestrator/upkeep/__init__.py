@@ -1,0 +1,1 @@
+"""What may be removed from the volume, and what must stay."""

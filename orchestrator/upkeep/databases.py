@@ -1,0 +1,257 @@
+"""A scanner's database on the volume: filled in a new folder, made the current one in one step, kept while in use.
+
+    databases/<scan>/<version>/           version: when it was committed, UTC, `20250102T030405Z`
+    databases/<scan>/current              symbolic link to the newest version
+    databases/<scan>/.incoming-<key>/     what a refresh is filling; no cell ever sees it
+    runs/<run>/<target>/<scan>.database   symbolic link to the version that one cell was given
+
+How the folder is filled, `orchestrator.steps.refresh` says. Two runs at once fill folders of their own, and each
+`commit` is one rename.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import time
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import count, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import PermanentError
+from orchestrator.kit.removal import remove
+from orchestrator.model import CellRecord, Document
+from orchestrator.model.documents import DocumentError, read
+from orchestrator.volume.layout import VERSION_FORMAT, Volume, version_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_INCOMING = ".incoming-"
+_FETCHED = ".fetched-"
+#: Working folders of commands that refresh.
+REFRESHING = ".refresh-"
+#: A version replaced longer ago than a cell may take, and this on top, is in nobody's hands any more.
+MARGIN = timedelta(days=1)
+#: A cell that was given a version longer ago than this, and never ended, was cut off.
+HELD = timedelta(days=30)
+
+
+class DatabaseError(PermanentError):
+    """A database is not there, or its refresh did not leave one."""
+
+
+class DatabaseState(Document, frozen=True):
+    """What cells of a scan will work with.
+
+    Attributes:
+        version: folder name of the current version, which is the time of its refresh; empty when there is none.
+        refreshed: True when this is a version made after the refresh was asked for.
+        error: why the refresh failed; the version is then the one from before.
+    """
+
+    version: str = ""
+    refreshed: bool = False
+    error: str = ""
+
+
+def current(volume: Volume, scan: str) -> str:
+    """The current version of a scan's database; empty when it was never refreshed."""
+    folder = volume.databases(scan)
+    try:
+        name = str((folder / "current").readlink())
+    except OSError:
+        return ""
+    return name if "/" not in name and (folder / name).is_dir() else ""
+
+
+def prepare(volume: Volume, scan: str, key: str) -> Path:
+    """An empty folder for the refresh command to fill.
+
+    Args:
+        volume: where it lies.
+        scan: name of the scan.
+        key: tells refreshes that happen at the same time apart; the same key begins anew.
+    """
+    folder = incoming_folder(volume, scan, key)
+    remove(folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def commit(volume: Volume, scan: str, key: str, *, longest: timedelta, now: datetime | None = None) -> str:
+    """Make what the refresh command left the current version, and remove versions that nobody can be using.
+
+    Args:
+        volume: where it lies.
+        scan: name of the scan.
+        key: as given to `prepare`.
+        longest: what one cell of the scan may take.
+        now: the new version's time, instead of the clock.
+
+    Returns:
+        The new version.
+
+    Raises:
+        DatabaseError: the command left no file with any content; the version from before stays current.
+    """
+    folder = volume.databases(scan)
+    incoming = incoming_folder(volume, scan, key)
+    if not _has_content(incoming):
+        remove(incoming)
+        raise DatabaseError(
+            f"database of {scan}: the refresh ended well but left nothing in its folder; check its command"
+        )
+    now = now or datetime.now(UTC)
+    with locked(folder / ".lock"):
+        version = _name_it(incoming, now.strftime(VERSION_FORMAT))
+        temporary = folder / f".current-{secrets.token_hex(6)}"
+        temporary.symlink_to(version)
+        temporary.replace(folder / "current")
+        _prune(volume, scan, now - longest - MARGIN)
+    return version
+
+
+def pin(volume: Volume, run: str, target: str, scan: str) -> str:
+    """Give a cell the database that is current now, by the link that its pod mounts.
+
+    Returns:
+        The version.
+
+    Raises:
+        DatabaseError: the scan has no database yet.
+    """
+    version = current(volume, scan)
+    if not version:
+        raise DatabaseError(
+            f"database of {scan}: there is none on the volume; its refresh failed, see the log of its pod"
+        )
+    link = pinned(volume, run, target, scan)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_name(f".{link.name}.{secrets.token_hex(6)}")
+    temporary.symlink_to(os.path.relpath(volume.databases(scan) / version, link.parent))
+    temporary.replace(link)
+    return version
+
+
+def pinned(volume: Volume, run: str, target: str, scan: str) -> Path:
+    """The link to the database version that a cell was given."""
+    return volume.cell(run, target, scan).with_name(f"{scan}.database")
+
+
+def incoming_folder(volume: Volume, scan: str, key: str) -> Path:
+    """The folder that a refresh fills."""
+    return volume.databases(scan) / f"{_INCOMING}{_safe(key)}"
+
+
+def fetched_folder(volume: Volume, scan: str, key: str) -> Path:
+    """The folder of what was fetched, where the scanner has to load it."""
+    return volume.databases(scan) / f"{_FETCHED}{_safe(key)}"
+
+
+def discard(volume: Volume, scan: str, key: str) -> None:
+    """Remove what a refresh left unfinished."""
+    remove(incoming_folder(volume, scan, key))
+    remove(fetched_folder(volume, scan, key))
+
+
+def _safe(key: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", key):
+        raise DatabaseError(f"{key!r} cannot be used as a name on the volume")
+    return key
+
+
+def _has_content(folder: Path) -> bool:
+    """Whether there is a regular file with a byte in it; links are not followed."""
+    return any(
+        (path := Path(parent) / name).is_file() and not path.is_symlink() and path.stat().st_size > 0
+        for parent, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def _name_it(incoming: Path, name: str) -> str:
+    """Give a folder the name of a version, with a number when another one was made within the same second.
+
+    A folder with content cannot be replaced by a rename, so that this holds where there are no locks, too.
+    """
+    for number in count():
+        candidate = f"{name}-{number}" if number else name
+        try:
+            incoming.rename(incoming.with_name(candidate))
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+        else:
+            return candidate
+    raise AssertionError  # pragma: no cover - numbers do not end
+
+
+def _prune(volume: Volume, scan: str, before: datetime) -> None:
+    """Remove versions that were replaced before this moment, and what refreshes cut off before it left behind.
+
+    A version is replaced when the next one is committed. Folders that are not named like ours are somebody's own.
+    """
+    folder = volume.databases(scan)
+    versions = sorted(filter(None, (_version(entry.name) for entry in folder.iterdir())))
+    old = [name for (_, _, name), (replaced, _, _) in pairwise(versions) if replaced < before]
+    held = {current(volume, scan), *(_held(volume, scan) if old else ())}
+    for version in old:
+        if version not in held:
+            remove(folder / version)
+    for entry in (left for name in (_INCOMING, _FETCHED, REFRESHING) for left in folder.glob(f"{name}*")):
+        with suppress(FileNotFoundError):
+            if entry.lstat().st_mtime < before.timestamp():
+                remove(entry)
+
+
+def _version(name: str) -> tuple[datetime, int, str] | None:
+    """When a version was made, which one of that second it is, and its name; None for what is no version."""
+    made = version_time(name)
+    return (made, int(name.partition("-")[2] or 0), name) if made is not None else None
+
+
+def _held(volume: Volume, scan: str) -> set[str]:
+    """Versions given to a cell, of any run, that has begun and not ended; looked for only when some are old."""
+    since = time.time() - HELD.total_seconds()
+    found = set()
+    for link in volume.root.glob(f"runs/*/*/{scan}.database"):
+        with suppress(OSError):
+            version = link.readlink().name
+            if link.lstat().st_mtime > since and version not in found and _is_pending(volume, link):
+                found.add(version)
+    return found
+
+
+def _is_pending(volume: Volume, link: Path) -> bool:
+    """Whether the cell of a link may still be reading its database: its run has no ledger that is newer."""
+    target, scan, run = link.parent.name, link.stem, link.parent.parent.name
+    try:
+        record = read(volume.record(run, target, scan), CellRecord)
+    except DocumentError:
+        return True
+    if record.finished:
+        return False
+    ledger = volume.results(run) / "ledger.json"
+    return not ledger.exists() or ledger.stat().st_mtime < link.lstat().st_mtime
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One holder at a time on this machine and, where the filesystem has locks, on others.
+
+    Without such locks nothing is damaged: every refresh fills its own folder, and each commit is one rename.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

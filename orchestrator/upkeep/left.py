@@ -1,0 +1,46 @@
+"""Which cells of a run have still to be run, or run again: those that did not end ok."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.model import Decision, Outcome
+from orchestrator.model.documents import DocumentError
+from orchestrator.results.cells import examine
+from orchestrator.results.interface import NoResultsError
+from orchestrator.results.ledger import read_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from orchestrator.model import Plan
+    from orchestrator.volume.layout import Volume
+
+
+def failed_cells(plan: Plan, volume: Volume) -> set[tuple[str, str]]:
+    """Target id and scan of every cell that failed, by the run's ledger; without one, by what lies on the volume."""
+    try:
+        ledger = read_ledger(volume, plan.run)
+    except (NoResultsError, DocumentError):
+        return unsound_cells(plan, volume)
+    return {(row.target, row.scan) for row in ledger.rows if row.outcome is Outcome.FAILED}
+
+
+def unsound_cells(plan: Plan, volume: Volume, targets: Collection[str] | None = None) -> set[tuple[str, str]]:
+    """Target id and scan of every cell to run that has no sound report yet.
+
+    Reads every report, so leave it at the targets that matter.
+
+    Args:
+        plan: of the run.
+        volume: where it lies.
+        targets: ids; None for all.
+    """
+    scans = {scan.name: scan for scan in plan.scans}
+    return {
+        (cell.target, cell.scan)
+        for cell in plan.cells
+        if cell.decision is Decision.RUN
+        and (targets is None or cell.target in targets)
+        and examine(plan, cell, plan.targets_by_id[cell.target], scans[cell.scan], volume).row.outcome is not Outcome.OK
+    }

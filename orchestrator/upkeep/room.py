@@ -1,0 +1,173 @@
+"""Room on the volume: the cache of blobs within its budget, room for a pull on a full volume, and for the results.
+
+The blob that was used longest ago goes first. An inode's change time tells when that was: linking and unlinking set it,
+and unlike its access time no mount option turns it off. Where links are refused it tells when the blob was pulled.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.images.tarball.shared import forget_evicted
+from orchestrator.upkeep.links import evict, release, remove_unused
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
+
+    from orchestrator.model import Plan
+    from orchestrator.volume.layout import Volume
+
+#: Seconds that a blob without links is left alone: it may have just been pulled, and its cells start any moment.
+IDLE = 3600.0
+#: The same when the volume is full: whoever pulled it has had the time to link it.
+_URGENT = 60.0
+_BLOCK = 512
+#: Bytes kept for a run's results: so many a cell, within bounds.
+_OF_CELL = 64 * 1024
+_LONGEST_RUN = 3 * 86400
+_LEAST, _MOST = 8 * 1024 * 1024, 64 * 1024 * 1024
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class _Cached(NamedTuple):
+    """A blob that nobody has a link to."""
+
+    used: float
+    size: int
+    path: Path
+
+
+def make_room(plan: Plan, wanted: Iterable[str], volume: Volume, *, now: float | None = None) -> int:
+    """Remove cached blobs until those that a Workflow is about to pull fit the volume and its budget.
+
+    Args:
+        plan: of the run; its limits have the budget.
+        wanted: ids of the targets that are about to be pulled; their blobs stay when they are there.
+        volume: where the blobs lie.
+        now: seconds since 1970, instead of the clock.
+
+    Returns:
+        Bytes given back to the volume.
+    """
+    targets = [plan.targets_by_id[id_] for id_ in wanted]
+    keep = {volume.blob(target.digest).name for target in targets if target.digest}
+    taken, cached = _look(volume, keep)
+    present = {name for name in keep if (_folder(volume) / name).exists()}
+    sizes = {target.digest: target.size or 0 for target in targets if target.digest}
+    missing = sum(size for digest, size in sizes.items() if volume.blob(digest).name not in present)
+    budget = plan.limits.volume_bytes
+    short = max(taken + missing - budget if budget else 0, missing - _free(volume))
+    return _remove(volume, cached, short, before=(now or time.time()) - IDLE)
+
+
+def reclaim(plan: Plan, needed: int, volume: Volume) -> int:
+    """Make room on a full volume: cached blobs first, then those of this run's images whose cells all ended well.
+
+    Args:
+        plan: of the run that needs room.
+        needed: bytes.
+        volume: where the blobs lie.
+
+    Returns:
+        Bytes given back to the volume.
+    """
+    from orchestrator.upkeep.left import unsound_cells  # noqa: PLC0415 - reads reports; a pull seldom needs that
+
+    held = {target.id for target in plan.targets if target.digest and volume.blob(target.digest).exists()}
+    waiting = {target for target, _ in unsound_cells(plan, volume, held)}
+    keep = {volume.blob(plan.targets_by_id[id_].digest).name for id_ in waiting}
+    freed = _remove(volume, _look(volume, keep)[1], needed, before=time.time() - _URGENT)
+    return freed if freed >= needed else freed + evict(plan, held - waiting, volume)
+
+
+def clear(plan: Plan, volume: Volume) -> int:
+    """Give back all that a run which has ended can spare: its reserve, its links, and the blobs nobody links to.
+
+    Returns:
+        Bytes given back to the volume, those of the reserve left out.
+    """
+    spend(plan.run, volume)
+    freed = release(plan, plan.targets_by_id.keys(), volume)
+    mine = {volume.blob(target.digest).name for target in plan.targets if target.digest}
+    cached = _look(volume, ())[1]
+    most = sum(each.size for each in cached)
+    own = [each for each in cached if each.path.name in mine]
+    return freed + _remove(volume, own, most, before=time.time()) + _remove(volume, cached, most, before=_urgent())
+
+
+def lay_by(plan: Plan, volume: Volume) -> bool:
+    """Keep room for the results of a run while it lasts; False when there is none to keep.
+
+    What runs that were cut off days ago kept goes.
+    """
+    path = volume.reserve(plan.run)
+    for left in volume.root.glob(f"runs/*/{path.name}"):
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - _LONGEST_RUN:
+                left.unlink()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = min(max(len(plan.cells) * _OF_CELL, _LEAST), _MOST)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError:
+        path.unlink(missing_ok=True)
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def spend(run: str, volume: Volume) -> None:
+    """Give the room kept for the results of a run to them."""
+    volume.reserve(run).unlink(missing_ok=True)
+
+
+def _look(volume: Volume, keep: Collection[str]) -> tuple[int, list[_Cached]]:
+    """Bytes of all blobs, and those that are a cache, the one used longest ago first."""
+    taken, cached = 0, []
+    for entry in _blobs(volume):
+        with suppress(FileNotFoundError):
+            status = entry.stat(follow_symlinks=False)
+            size = status.st_blocks * _BLOCK
+            taken += size
+            if entry.name not in keep and status.st_nlink == 1:
+                cached.append(_Cached(status.st_ctime, size, _folder(volume) / entry.name))
+    return taken, sorted(cached)
+
+
+def _blobs(volume: Volume) -> Iterator[os.DirEntry[str]]:
+    """Finished tarballs; one that is being pulled has another name."""
+    with suppress(FileNotFoundError), os.scandir(_folder(volume)) as entries:
+        yield from (entry for entry in entries if entry.name.endswith(".tar") and not entry.name.startswith("."))
+
+
+def _remove(volume: Volume, cached: Iterable[_Cached], needed: int, *, before: float) -> int:
+    """Remove blobs not used since a moment, until so many bytes are free."""
+    freed = 0
+    for each in cached:
+        if freed >= needed:
+            break
+        if each.used < before and remove_unused(each.path):
+            freed += each.size
+    if freed:
+        forget_evicted(volume.layers, _folder(volume))
+    return freed
+
+
+def _folder(volume: Volume) -> Path:
+    return volume.root / "blobs"
+
+
+def _free(volume: Volume) -> int:
+    space = os.statvfs(volume.root)
+    return space.f_bavail * space.f_frsize
+
+
+def _urgent() -> float:
+    return time.time() - _URGENT

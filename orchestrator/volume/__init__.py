@@ -1,0 +1,1 @@
+"""Where files lie on the shared volume, and how they are written."""

@@ -1,0 +1,85 @@
+"""`lint_file` on every file of ours."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrator.api.lint import find_kind, lint_file
+from orchestrator.catalog.loading import templates_folder
+from orchestrator.kit.yaml_source import SourceError
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+OURS = sorted([*EXAMPLES.rglob("scanmatrix.yaml"), *EXAMPLES.rglob("*.csv"), *templates_folder().glob("*.yaml")])
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_we_ship_is_fine(path):
+    assert lint_file(path) == []
+
+
+def lint(tmp_path: Path, name: str, text: str) -> list[str]:
+    file = tmp_path / name
+    file.write_text(text)
+    return [str(problem).removeprefix(f"{tmp_path}{os.sep}") for problem in lint_file(file)]
+
+
+def test_a_configuration(tmp_path):
+    text = "targets:\n- {csv: {path: none.csv}}\n- image: 'a b'\n- archive: later.tar\n"
+    found = lint(tmp_path, "any.yml", text)
+    assert [line.split(": ")[0] for line in found] == ["any.yml:2", "any.yml:3"]
+    [unknown] = lint(tmp_path, "any.yml", "scans: {default: [nope]}\n")
+    assert unknown.startswith("any.yml:1: unknown scan")
+
+
+def test_a_csv_and_its_references(tmp_path):
+    found = lint(tmp_path, "list.txt", "# ours\nimage,scans\nok:1,sbom\nNOT//ok,sbom\n")
+    assert [line.split(": ")[0] for line in found] == ["list.txt:4"]
+
+
+def test_a_csvs_scans_are_those_of_the_configuration_beside_it(tmp_path):
+    text = "image,scans\na,mine\n"
+    assert len(lint(tmp_path, "targets.csv", text)) == 1
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\ndescription: x\nimage: a:1\nformat: scanmatrix\ncommand: [x, '{tarball}', '{report}']\n"
+    )
+    (tmp_path / "scanmatrix.yaml").write_text("scans: {templates: [mine.yaml]}\n")
+    assert lint(tmp_path, "targets.csv", text) == []
+
+
+def test_a_template(tmp_path):
+    [found] = lint(
+        tmp_path, "mine.yaml", "name: mine\ndescription: x\nimage: a:1\nformat: x\ncommand: [x]\ntimeot: 1\n"
+    )
+    assert found == "mine.yaml:6: unknown key 'timeot', did you mean 'timeout'?"
+
+
+def test_the_environment_is_no_matter(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCANMATRIX_NONSENSE", "1")
+    assert lint(tmp_path, "scanmatrix.yaml", "engine: local\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "kind"),
+    [
+        ("image\na\n", "x", "csv"),
+        ("scans;image\n", "x", "csv"),
+        ("nothing", "x.csv", "csv"),
+        ("limits: {}\n", "x", "config"),
+        ("image: a\n", "x.yaml", "config"),
+        ("image: a\ncommand: [b]\n", "x.yaml", "template"),
+        ("[]", "x.yaml", "config"),
+    ],
+)
+def test_kinds_are_told_apart_by_content(text, name, kind):
+    assert find_kind(text, Path(name)) == kind
+
+
+def test_a_manifest_is_none_of_ours():
+    with pytest.raises(SourceError, match="Kubernetes"):
+        find_kind("apiVersion: v1\nkind: Pod\n", Path("x.yaml"))
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    [problem] = lint_file(tmp_path / "none.yaml")
+    assert problem.line == 0

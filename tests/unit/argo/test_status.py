@@ -1,0 +1,115 @@
+"""How a run stands, by Workflows recorded on a cluster, and what an observer is told of it."""
+
+import msgspec
+import pytest
+
+from orchestrator.argo.names import SHARD
+from orchestrator.argo.status import CellState, CellStatus, PullStatus, RunStatus, status_of
+from orchestrator.cluster.objects import Workflow
+from orchestrator.engines.interface import Silent
+from orchestrator.engines.narrator import Narrator
+from orchestrator.model import Cell, CellRecord, Target
+from tests.unit.argo.runs import made, node, recorded
+from tests.unit.steps.plans import plan
+
+
+def stands(*names: str) -> RunStatus:
+    return status_of("r", [msgspec.convert(recorded(name)["workflow"], type=Workflow) for name in names])
+
+
+@pytest.mark.parametrize(
+    ("name", "state"), [("everything", "failed"), ("cancelled", "cancelled"), ("deadline", "failed")]
+)
+def test_a_recorded_run_has_ended_and_so_has_each_of_its_cells(name: str, state: str) -> None:
+    found = stands(name)
+    assert (found.state, found.ended) == (state, True)
+    assert set(found.counts()) == {CellState.OK, CellState.FAILED}
+    assert all(cell.message for cell in found.cells if cell.state is CellState.FAILED)
+
+
+def test_cells_of_one_pod_for_several_scans_are_told_apart() -> None:
+    cells = {cell.id: cell for cell in stands("everything").cells}
+    assert cells["t-set-mixed/good"].state is CellState.OK
+    assert cells["t-set-mixed/exit"].state is CellState.FAILED
+    assert "OOMKilled" in cells["t-set-mixed/memory"].message
+
+
+def test_an_image_whose_scanners_ran_was_pulled_though_one_of_them_failed() -> None:
+    pulls = {pull.target: pull for pull in stands("everything").pulls}
+    assert {target for target, pull in pulls.items() if pull.state is CellState.FAILED} == {"t-set-stage", "t-unpulled"}
+    assert "stage" in pulls["t-set-stage"].message
+
+
+def test_attempts_of_all_workflows_of_a_run_count_and_the_last_one_says_the_state() -> None:
+    first = made("r", node("scan-virus", "Failed", "main: Error (exit code 3)", target="t"), phase="Failed")
+    again = node("scan-virus", "Succeeded", begun="2025-03-01T11:00:00Z", target="t")
+    retry = made("r-r1", again, phase="Succeeded")
+    (cell,) = status_of("r", [first, retry]).cells
+    assert (cell.state, cell.attempts, cell.message) == (CellState.OK, 2, "")
+
+
+def test_a_run_is_where_its_own_workflow_is_whatever_its_shards_did() -> None:
+    parent = made("r", phase="Running")
+    shard = made("r-001", node("scan-virus", "Succeeded", target="t"), labels={SHARD: "001"}, phase="Failed")
+    found = status_of("r", [shard, parent])
+    assert (found.state, found.ended) == ("running", False)
+    assert [cell.id for cell in found.cells] == ["t/virus"]
+
+
+class Listener(Silent):
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, ...]] = []
+
+    def pull_started(self, target: Target) -> None:
+        self.heard.append(("pull", target.id))
+
+    def pull_finished(self, target: Target, error: str) -> None:
+        self.heard.append(("pulled", target.id, error))
+
+    def cell_started(self, cell: Cell) -> None:
+        self.heard.append(("begin", cell.id))
+
+    def cell_finished(self, cell: Cell, record: CellRecord) -> None:
+        self.heard.append(("end", cell.id, record.error))
+
+
+def moment(cell: CellState, pull: CellState, state: str = "running") -> RunStatus:
+    return RunStatus(
+        run="r",
+        state=state,
+        cells=(CellStatus(target="a", scan="virus", state=cell, message="why" if cell is CellState.FAILED else ""),),
+        pulls=(PullStatus(target="a", state=pull),),
+    )
+
+
+def test_an_observer_is_told_each_thing_once_though_it_is_seen_again() -> None:
+    listener = Listener()
+    narrator = Narrator(plan(("a",)), listener)
+    for _ in range(2):
+        narrator.tell(moment(CellState.WAITING, CellState.RUNNING))
+        narrator.tell(moment(CellState.RUNNING, CellState.OK))
+        narrator.tell(moment(CellState.OK, CellState.OK))
+    assert listener.heard == [("pull", "a"), ("pulled", "a", ""), ("begin", "a/virus"), ("end", "a/virus", "")]
+
+
+def test_a_cell_that_fails_and_is_tried_again_has_not_ended_before_its_run() -> None:
+    listener = Listener()
+    narrator = Narrator(plan(("a",)), listener)
+    narrator.tell(moment(CellState.FAILED, CellState.OK))
+    assert ("end", "a/virus", "why") not in listener.heard
+    narrator.tell(moment(CellState.FAILED, CellState.OK, "failed"))
+    assert listener.heard[-1] == ("end", "a/virus", "why")
+
+
+def test_cells_that_the_plan_does_not_have_are_passed_over() -> None:
+    listener = Listener()
+    Narrator(plan(("b",)), listener).tell(moment(CellState.OK, CellState.OK))
+    assert listener.heard == []
+
+
+def test_cells_and_fetches_of_repositories_are_told_like_those_of_images() -> None:
+    fetch = node("fetch", "Succeeded", target="git-1")
+    cells = [node("repository-both", "Succeeded", target="git-1"), node("online-card", "Failed", "x", target="git-1")]
+    found = status_of("r", [made("r", fetch, *cells)])
+    assert {cell.id: cell.state for cell in found.cells} == {"git-1/both": CellState.OK, "git-1/card": CellState.FAILED}
+    assert [(pull.target, pull.state) for pull in found.pulls] == [("git-1", CellState.OK)]

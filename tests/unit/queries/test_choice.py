@@ -1,0 +1,68 @@
+"""Choosing among merged findings."""
+
+import pytest
+
+from orchestrator.errors import UsageError
+from orchestrator.model import Severity
+from orchestrator.queries.choice import Choice, choose
+from tests.exports import make_finding, make_row, put_run, suppressed
+
+
+@pytest.fixture
+def merged(tmp_path):
+    rows = [
+        make_row(target="a", references=("docker.io/library/ubuntu:20.04",), owners=("team-a",)),
+        make_row(target="b", references=("ghcr.io/team/app:1", "ghcr.io/team/app:stable"), owners=("team-b", "team-c")),
+    ]
+    findings = [
+        make_finding(target="a", number=1, severity=Severity.LOW, fixed_version=""),
+        make_finding(target="a", number=2, severity=Severity.CRITICAL, suppressed=suppressed()),
+        make_finding(
+            target="b", number=3, severity=Severity.MEDIUM, aliases=("GHSA-aaaa-bbbb-cccc",), found_by=("osv",)
+        ),
+        make_finding(
+            target="b", number=4, kind="secret", package="", purl="", fixed_version="", severity=Severity.HIGH
+        ),
+    ]
+    return put_run(tmp_path, rows, findings).merged
+
+
+@pytest.mark.parametrize(
+    ("choice", "numbers"),
+    [
+        ({}, [4, 3, 1]),
+        ({"suppressed": True}, [2, 4, 3, 1]),
+        ({"target": "ubuntu"}, [1]),
+        ({"target": "ubuntu:20.*"}, [1]),
+        ({"target": "docker.io/*"}, [1]),
+        ({"target": "*:stable"}, [4, 3]),
+        ({"target": "team/app"}, []),
+        ({"owner": "team-c"}, [4, 3]),
+        ({"scan": "osv"}, [3]),
+        ({"id": "GHSA-*"}, [3]),
+        ({"id": "CVE-2024-000[13]"}, [3, 1]),
+        ({"package": "openssl"}, [3, 1]),
+        ({"package": "debian/open*"}, [3, 1]),
+        ({"package": "pkg:deb/debian/openssl"}, [3, 1]),
+        ({"package": "pkg:deb/openssl"}, [3, 1]),
+        ({"package": "pkg:deb/ubuntu/openssl"}, []),
+        ({"package": "pkg:deb/debian/openssl?arch=armhf"}, []),
+        ({"kinds": ("secret", "malware")}, [4]),
+        ({"severity": Severity.MEDIUM}, [4, 3]),
+        ({"fixable": True}, [3]),
+        ({"target": "ubuntu", "fixable": True}, []),
+    ],
+)
+def test_every_condition_must_hold_and_the_worst_come_first(merged, choice, numbers):
+    chosen = choose(merged, Choice(**choice))
+    assert [int(id_[-1]) for id_ in chosen.id] == numbers
+    assert chosen.dtypes.equals(merged.dtypes)
+
+
+def test_nothing_can_be_chosen_from(merged):
+    assert choose(merged.head(0), Choice(target="x", owner="x", id="x", package="x", severity=Severity.LOW)).empty
+
+
+def test_an_unknown_kind(merged):
+    with pytest.raises(UsageError, match="virus"):
+        choose(merged, Choice(kinds=("virus",)))
