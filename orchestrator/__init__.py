@@ -67,10 +67,10 @@ __all__ = [
 _OPERATIONS = ("cancel", "delete", "fetch", "follow", "list_runs", "logs", "retry", "run", "status", "submit")
 _FOLLOW_UP = ("differences", "export", "list_results", "notify", "open_results", "read_merged", "who_has")
 _HOMES = (
-    dict.fromkeys(_OPERATIONS, "operations")
-    | dict.fromkeys(_FOLLOW_UP, "follow_up")
+    dict.fromkeys(_OPERATIONS, "api.run")
+    | dict.fromkeys(_FOLLOW_UP, "api.results")
     | {
-        "Config": "config",
+        "Config": "config.loading",
         "Ledger": "model",
         "Outcome": "model",
         "Plan": "model",
@@ -85,9 +85,11 @@ _HOMES = (
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return _version()
+    if name == "aio":
+        return import_module(f"{__name__}.api.aio")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'sdk')}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'api.plan')}"), name)
 
 
 def _version() -> str:

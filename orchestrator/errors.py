@@ -4,6 +4,8 @@
     ├── PermanentError      trying again cannot help: bad input, refused access, an unsupported format
     │   └── UsageError      what the user wrote is wrong (configuration, command line, a file of ours): exit status 2
     └── TemporaryError      trying again may help: the network, a busy registry, a killed scanner
+        ├── Cancelled       stopped on request: nothing is wrong
+        └── VolumeFullError no room on the volume at the moment
 
 A message says what happened to which thing, and what to do next. It never holds a secret.
 """
@@ -31,3 +33,11 @@ class TemporaryError(ScanmatrixError):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Cancelled(TemporaryError):  # noqa: N818 - the name says what happened; that it is an error, its base says
+    """Stopped on request; nothing half-written is left under a final name."""
+
+
+class VolumeFullError(TemporaryError):
+    """The volume has no room at the moment; it will when cells of this run, or of another, have ended."""

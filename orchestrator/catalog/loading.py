@@ -36,8 +36,8 @@ _GLOB = frozenset("*?[")
 
 def templates_folder() -> Path:
     """The folder of the shipped scan templates."""
-    inside = Path(__file__).parent / "templates"  # of an installed wheel
-    return inside if inside.is_dir() else Path(__file__).parents[1] / "templates"
+    inside = Path(__file__).parents[1] / "templates"  # of an installed wheel
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "templates"
 
 
 def load_catalog(

@@ -1,7 +1,7 @@
 """Where targets come from: one file per source.
 
-To add a source, give `orchestrator.config.sections.TargetSource` its key, write a function as `Reader` describes, and list it
-here.
+To add a source, give `orchestrator.config.sections.TargetSource` its key, write a function as `Reader` describes, and
+list it here.
 """
 
 from __future__ import annotations

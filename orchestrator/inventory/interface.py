@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.kit.yaml_source import SourceError
 from orchestrator.model import LISTING_BUDGET, PLANNING_BUDGET, Document, Limits, Platform, ReadBudget, TargetKind
 from orchestrator.net.allowance import Allowance
@@ -73,14 +72,6 @@ class Entry(Document, frozen=True):
 
 class InventoryError(SourceError):
     """A file of targets has mistakes; the message has one line for each, with file and line."""
-
-
-class SourceUnavailableError(PermanentError):
-    """A source cannot be had as it is configured: no such repository, ref or file, or no access to it."""
-
-
-class SourceBrokenError(TemporaryError):
-    """A source did not answer properly this time."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The plan of a run: its cells, and what they cost."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from functools import cached_property
 
@@ -172,3 +173,21 @@ class Plan(Document, frozen=True, dict=True):
     def online_cells(self) -> frozenset[tuple[str, str]]:
         """Target id and scan of the cells that ask the API of a repository's host."""
         return frozenset((cell.target, cell.scan) for cell in self.cells if cell.online)
+
+
+Pending = dict[str, list[str]]
+"""Names of scans to run by the id of their target, both in the plan's order."""
+
+
+def pending(plan: Plan, *, only: Collection[tuple[str, str]] | None = None) -> Pending:
+    """The cells of a plan that are to run.
+
+    Args:
+        plan: of the run.
+        only: target id and scan of the cells to leave it at; None for all.
+    """
+    found: Pending = {}
+    for cell in plan.cells:
+        if cell.decision is Decision.RUN and (only is None or (cell.target, cell.scan) in only):
+            found.setdefault(cell.target, []).append(cell.scan)
+    return found

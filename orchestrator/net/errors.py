@@ -12,9 +12,8 @@ ImageError
 ├── OverBudget         (PermanentError)  costs more requests, entries, bytes or seconds than `limits` grant
 ├── ArchiveError       (PermanentError)  a local archive or a tarball that is truncated, damaged or unsafe
 ├── Busy               (TemporaryError)  429 or 503, longer than we wait
-├── Broken             (TemporaryError)  5xx, resets and time-outs that outlasted the retries
-│   └── TooSlow                          answers, but so slowly that it would never end
-└── Cancelled          (TemporaryError)  we were told to stop
+└── Broken             (TemporaryError)  5xx, resets and time-outs that outlasted the retries
+    └── TooSlow                          answers, but so slowly that it would never end
 """
 
 from typing import NamedTuple
@@ -76,10 +75,6 @@ class Broken(ImageError, TemporaryError):
 
 class TooSlow(Broken):
     """An answer comes in, but more slowly than any connection worth waiting for."""
-
-
-class Cancelled(ImageError, TemporaryError):
-    """Stopped on request; nothing half-written is left under a final name."""
 
 
 class ManifestBytes(NamedTuple):

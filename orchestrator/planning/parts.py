@@ -5,33 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from orchestrator.model import Decision
+from orchestrator.model.plan import pending
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from orchestrator.model import Plan
-
-Pending = dict[str, list[str]]
-"""Names of scans to run by the id of their target, both in the plan's order."""
 
 
 #: Most sets of scans that get a template of their own.
 MOST_SETS = 12
-
-
-def pending(plan: Plan, *, only: Collection[tuple[str, str]] | None = None) -> Pending:
-    """The cells of a plan that are to run.
-
-    Args:
-        plan: of the run.
-        only: target id and scan of the cells to leave it at; None for all.
-    """
-    found: Pending = {}
-    for cell in plan.cells:
-        if cell.decision is Decision.RUN and (only is None or (cell.target, cell.scan) in only):
-            found.setdefault(cell.target, []).append(cell.scan)
-    return found
 
 
 def parts(plan: Plan, wanted: Mapping[str, list[str]]) -> tuple[tuple[str, ...], ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.git.checkout import in_repository
+from orchestrator.git.errors import SourceUnavailableError
 from orchestrator.git.url import is_commit
-from orchestrator.inventory import SourceUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.analysis.summary import summarise
 from orchestrator.errors import ScanmatrixError, VolumeFullError
 from orchestrator.findings import formats
 from orchestrator.kit.guarding import InternalError, guarded
@@ -23,7 +24,6 @@ from orchestrator.results.cells import examine, failed, standing
 from orchestrator.results.ledger import LEDGER, moment
 from orchestrator.results.naming import remarks
 from orchestrator.results.run import RunResults
-from orchestrator.results.summary import summarise
 from orchestrator.upkeep.room import FULL, clear, spend
 from orchestrator.volume.layout import atomic_file, write_atomic
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from orchestrator.analysis.merge import CellFindings
     from orchestrator.analysis.pipeline import Pipeline
+    from orchestrator.analysis.summary import Severities
     from orchestrator.model import Cell, Plan, Scan, Target
     from orchestrator.results.bom.target import TargetBom
     from orchestrator.results.bom.whole import BomWriter
-    from orchestrator.results.summary import Severities
     from orchestrator.results.tables.writing import FindingsWriter, MergedWriter
     from orchestrator.volume.layout import Volume
 

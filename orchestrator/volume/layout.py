@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from orchestrator.errors import PermanentError, TemporaryError
+from orchestrator.errors import PermanentError
 from orchestrator.model import Distrust
 
 #: How the versions of a database are named, after the moment they were made, UTC; later ones of the same second `-1`, …
@@ -46,10 +46,6 @@ _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 class VolumeError(PermanentError):
     """The volume cannot hold what it was asked to."""
-
-
-class VolumeFullError(TemporaryError):
-    """The volume has no room at the moment; it will when cells of this run, or of another, have ended."""
 
 
 def _safe(part: str) -> str:

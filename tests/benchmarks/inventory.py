@@ -46,7 +46,7 @@ _REPEATS = 3
 _PROGRAM = """
 import re, sys, time
 began = time.perf_counter()
-from orchestrator.config import default_config
+from orchestrator.config.loading import default_config
 from orchestrator.inventory import collect
 config = default_config(environment={}, targets=[{"cluster": {"namespaces": ["inventory-*"]}}])
 started = time.perf_counter()

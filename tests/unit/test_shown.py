@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.analysis.summary import summarise
 from orchestrator.cli import output
 from orchestrator.exports.sarif_results import _cut
 from orchestrator.kit.text import csv_cell
 from orchestrator.model import Broken, Ledger, LedgerRow, Outcome, Severity, Verdict
 from orchestrator.notifications.text import line
-from orchestrator.results.summary import summarise
 from orchestrator.results.tables.writing import for_csv
 
 BAD = "\x00\x07\x1b\x7f\x9b\r\n\t\u200b\u200e\u200f\u061c\u202e\u2066\u2069\u2028\u2029\ufeff"

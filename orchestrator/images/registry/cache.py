@@ -1,10 +1,10 @@
 """Where an image is read: its registry, or the pull-through cache that stands in front of it."""
 
-import ipaddress
 from collections.abc import Iterable
 from typing import Protocol
 
 from orchestrator.images.reference import HUB, Reference
+from orchestrator.net.hosts import host_name, is_loopback
 
 # Docker Hub's registry answers under another name than its images carry.
 _HUB_HOST = "registry-1.docker.io"
@@ -49,23 +49,6 @@ def pull_location(reference: Reference, caches: Iterable[CacheRule], insecure: I
         return f"https://{_HUB_HOST}/{reference.repository}"
     tls = reference.registry in set(insecure) or not is_loopback(host_name(reference.registry))
     return f"{'https' if tls else 'http'}://{reference.registry}/{reference.repository}"
-
-
-def host_name(host: str) -> str:
-    """`host[:port]` without its port, an IPv6 address without its brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a host name means the machine itself, without asking any name server."""
-    if name.lower().rstrip(".") == "localhost" or name.lower().endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _same_host(upstream: str, registry: str) -> bool:

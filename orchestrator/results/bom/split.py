@@ -1,8 +1,8 @@
 """The BOMs of single targets, taken out of the merged BOM of their run; each stands for itself.
 
-`bom.cdx.json` holds one item a line in each of its arrays, and the targets in the same order in all of them
-(`orchestrator.results.bom.whole`). So the arrays are read side by side, line by line: memory holds one target at a time, and
-dependencies and vulnerabilities are taken over without being decoded. The target becomes the subject
+`bom.cdx.json` holds one item a line in each of its arrays, and the targets in the same order in all of them (see
+`orchestrator.results.bom.whole`). So the arrays are read side by side, line by line: memory holds one target at a
+time, and dependencies and vulnerabilities are taken over without being decoded. The target becomes the subject
 (`metadata.component`) of its document, what is nested in it the document's components.
 """
 

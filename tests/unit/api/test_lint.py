@@ -9,7 +9,7 @@ from orchestrator.api.lint import find_kind, lint_file
 from orchestrator.catalog.loading import templates_folder
 from orchestrator.kit.yaml_source import SourceError
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples"
 OURS = sorted([*EXAMPLES.rglob("scanmatrix.yaml"), *EXAMPLES.rglob("*.csv"), *templates_folder().glob("*.yaml")])
 
 

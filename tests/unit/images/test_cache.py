@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import pytest
-from orchestrator.net.hosts import is_loopback
 
 from orchestrator.config.loading import Cache
 from orchestrator.images.reference import parse
 from orchestrator.images.registry.cache import pull_location
+from orchestrator.net.hosts import is_loopback
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from orchestrator.store import Store
 from orchestrator.store.columns import metadata
 from orchestrator.store.connection import make_engine, parse_url
 
-PAGE = (Path(__file__).resolve().parents[4] / "docs" / "store.md").read_text()
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "store.md").read_text()
 
 
 def test_the_revisions_make_these_tables(tmp_path):

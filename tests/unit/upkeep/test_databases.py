@@ -227,8 +227,8 @@ COMMIT = """
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from orchestrator.steps.database import commit, current, pin, prepare
-from orchestrator.volume import Volume
+from orchestrator.upkeep.databases import commit, current, pin, prepare
+from orchestrator.volume.layout import Volume
 
 volume, key = Volume(Path(sys.argv[1])), sys.argv[2]
 (prepare(volume, "virus", key) / "main.cvd").write_text(key)

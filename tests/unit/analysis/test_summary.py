@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from orchestrator.analysis.summary import summarise
 from orchestrator.model import Broken, Ledger, LedgerRow, Outcome, Severity, Verdict
-from orchestrator.results.summary import summarise
 from tests.golden import check_golden
 
 GOLDEN = Path(__file__).parent / "golden"

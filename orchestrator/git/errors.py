@@ -1,0 +1,11 @@
+"""What can go wrong with a source that lies elsewhere: a git repository, a registry, a cluster."""
+
+from orchestrator.errors import PermanentError, TemporaryError
+
+
+class SourceUnavailableError(PermanentError):
+    """A source cannot be had as it is configured: no such repository, ref or file, or no access to it."""
+
+
+class SourceBrokenError(TemporaryError):
+    """A source did not answer properly this time."""
