@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.exports.files import place, writing
-from orchestrator.exports.tabular import marked, merged_table
+from orchestrator.exports.tabular import export_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrator.config.loading import Config
     from orchestrator.results.run import RunResults
+    from orchestrator.results.tables.rows import MergedFile
 
 name = "csv"
 description = "the merged findings for spreadsheets"
@@ -21,13 +24,16 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     The aggregate step wrote `merged.csv` already: without `to`, that is the export, written anew where results came to
     be suspect.
     """
-    from pyarrow.csv import write_csv  # noqa: PLC0415 - heavy
+    return export_table(results, place(results, to, "merged.csv"), _write, anew=bool(to))
 
-    from orchestrator.results.tables.writing import for_csv  # noqa: PLC0415 - heavy
 
-    path = place(results, to, "merged.csv")
-    merged = results.merged  # read in any case: of a damaged run there is no export
-    if to or not path.exists() or marked(merged):
-        with writing(path) as file:
-            write_csv(for_csv(merged_table(merged)), file)
-    return str(path)
+def _write(merged: MergedFile, path: Path) -> None:
+    from pyarrow.csv import CSVWriter  # noqa: PLC0415 - heavy
+
+    from orchestrator.model import MergedRow  # noqa: PLC0415 - together with the next
+    from orchestrator.results.tables.schema import schema_of  # noqa: PLC0415 - heavy
+    from orchestrator.results.tables.writing import csv_schema, for_csv  # noqa: PLC0415 - heavy
+
+    with writing(path) as file, CSVWriter(file, csv_schema(schema_of(MergedRow))) as csv:
+        for table in merged.tables():
+            csv.write_table(for_csv(table))

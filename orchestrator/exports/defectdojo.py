@@ -15,16 +15,17 @@ from orchestrator.errors import UsageError
 from orchestrator.exports.client import client_of
 from orchestrator.exports.defectdojo_findings import LEAST, findings
 from orchestrator.exports.interface import ExportRefusedError
-from orchestrator.exports.targets import findings_by_target, run_targets
+from orchestrator.exports.targets import run_targets
 from orchestrator.model import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from orchestrator.config.exports import DefectDojoSection
     from orchestrator.config.loading import Config
-    from orchestrator.exports.client import Field
+    from orchestrator.exports.client import Client, Field
     from orchestrator.exports.targets import RunTarget
+    from orchestrator.model import MergedRow
     from orchestrator.results.run import RunResults
 
 name = "defectdojo"
@@ -63,19 +64,31 @@ def export(results: RunResults, config: Config, to: str = "") -> str:
         raise UsageError(f"{name} writes no file; leave {to!r} out")
     service = client_of(section, {"Authorization": f"Token {section.token.get_secret_value()}"}, config.base)
     tests = _tests(section, run_targets(results))
-    rows_of = findings_by_target(results.merged)
-    made = []
-    for test, targets in tests.items():
-        documents = [one for target in targets for one in findings(section, target, rows_of(target.id))]
-        body = msgspec.json.encode({"findings": documents})
-        fields = [*_fields(section, test, targets), ("file", ("scanmatrix.json", body, "application/json"))]
-        answer = service.post_multipart(_PATH, fields).json()
-        number = answer.get("test_id") or answer.get("test") if isinstance(answer, dict) else None
-        if not isinstance(number, int):
-            raise ExportRefusedError(f"{section.url}: took the findings, but names no test; is it a DefectDojo?")
-        _log.info("%s: %d findings in test %d of %s", name, len(documents), number, section.url)
-        made.append(f"{section.url}/test/{number}")
+    with results.open_merged() as merged:
+        rows_of = merged.by_target()
+        made = [_send(service, section, test, targets, rows_of) for test, targets in tests.items()]
     return made[0] if len(made) == 1 else section.url
+
+
+def _send(
+    service: Client,
+    section: DefectDojoSection,
+    test: _Test,
+    targets: list[RunTarget],
+    rows_of: Callable[[str], list[MergedRow]],
+) -> str:
+    """Bring one test up to date; gives its URL."""
+    documents = [
+        one for target in targets for one in findings(section, target, [row.finding for row in rows_of(target.id)])
+    ]
+    body = msgspec.json.encode({"findings": documents})
+    fields = [*_fields(section, test, targets), ("file", ("scanmatrix.json", body, "application/json"))]
+    answer = service.post_multipart(_PATH, fields).json()
+    number = answer.get("test_id") or answer.get("test") if isinstance(answer, dict) else None
+    if not isinstance(number, int):
+        raise ExportRefusedError(f"{section.url}: took the findings, but names no test; is it a DefectDojo?")
+    _log.info("%s: %d findings in test %d of %s", name, len(documents), number, section.url)
+    return f"{section.url}/test/{number}"
 
 
 def _tests(section: DefectDojoSection, targets: Iterable[RunTarget]) -> dict[_Test, list[RunTarget]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.exports import DefectDojoSection
     from orchestrator.exports.targets import RunTarget
+    from orchestrator.model import MergedFinding
 
 #: DefectDojo's words by those of the configuration.
 LEAST = {"info": "Info", "low": "Low", "medium": "Medium", "high": "High", "critical": "Critical"}
@@ -38,56 +39,59 @@ _PLACES = 50
 _CVSS3 = re.compile(r"CVSS:3\.[01](/[A-Z]{1,3}:[A-Z])+")
 
 
-def findings(section: DefectDojoSection, target: RunTarget, rows: Iterable[Any]) -> list[dict[str, Any]]:
+def findings(section: DefectDojoSection, target: RunTarget, rows: Iterable[MergedFinding]) -> list[dict[str, Any]]:
     """What to send of a target.
 
     Args:
         section: which of them, and how.
         target: what they were found in.
-        rows: its merged findings, with the frame's columns as attributes.
+        rows: its merged findings.
 
     Returns:
         One document for each key: versions of a package share one, so that an update of the package that does not fix
         the finding keeps it open, and with it what people decided in DefectDojo.
     """
     least = Severity(section.minimum_severity).rank
-    by_key: dict[str, list[Any]] = {}
+    by_key: dict[str, list[MergedFinding]] = {}
     for row in rows:
         by_key.setdefault(row.key, []).append(row)
     sent = []
     for same in by_key.values():
         active = [row for row in same if not row.suppressed]
-        worst = max(active or same, key=lambda row: Severity(row.severity).rank)
-        info = max(Severity(worst.severity).rank, Severity.INFO.rank)
+        worst = max(active or same, key=lambda row: row.severity.rank)
+        info = max(worst.severity.rank, Severity.INFO.rank)
         if info >= least and (active or section.suppressed != "leave-out"):
             sent.append(_finding(section, target, active or same, worst))
     return sent
 
 
-def _finding(section: DefectDojoSection, target: RunTarget, rows: Sequence[Any], worst: Any) -> dict[str, Any]:
-    severity = _SEVERITIES[Severity(worst.severity)]
+def _finding(
+    section: DefectDojoSection, target: RunTarget, rows: Sequence[MergedFinding], worst: MergedFinding
+) -> dict[str, Any]:
+    severity = _SEVERITIES[worst.severity]
     versions = dict.fromkeys(row.version for row in rows if row.version)
     paths = list(dict.fromkeys(path for row in rows for path in row.locations))
     subject = worst.package or next(iter(paths), "")
-    first_seen = min((row.first_seen for row in rows if str(row.first_seen) != "NaT"), default=None)
+    first_seen = min((row.first_seen for row in rows if row.first_seen), default="")
     ended = target.rows[0].finished or target.rows[0].started
+    vector = worst.cvss.vector if worst.cvss else ""
     # Copies of a vulnerable package are paths; only of other kinds are the places counted.
     several = worst.kind != "vulnerability" and any(row.count > 1 for row in rows)
     document: dict[str, Any] = {
         "title": visible(f"{worst.id} in {subject}" if subject else worst.id)[:_TITLE],
         "description": _description(target, rows, worst, paths),
         "severity": severity,
-        "date": f"{first_seen:%Y-%m-%d}" if first_seen is not None else ended[:10],
+        "date": (first_seen or ended)[:10],
         "mitigation": f"Update {worst.package} to {_fixed(rows)}." if worst.fixed_version else "",
         "references": f"https://nvd.nist.gov/vuln/detail/{worst.id}" if worst.id.startswith("CVE-") else "",
         # So spelt. A line is never sent: DefectDojo may know a finding again by it, and lines move.
-        "nb_occurences": sum(int(row.count) for row in rows) if several else "",
+        "nb_occurences": sum(row.count for row in rows) if several else "",
         "component_name": worst.package[:_COMPONENT],
         "component_version": ", ".join(versions)[:_VERSION],
         "file_path": paths[0][:_PATH] if paths else "",
         "unique_id_from_tool": fingerprint(target.reference, worst.key),
         "vuln_id_from_tool": worst.id[:_TOOL_ID],
-        "cvssv3": worst.cvss_vector if _CVSS3.fullmatch(worst.cvss_vector) else "",
+        "cvssv3": vector if _CVSS3.fullmatch(vector) else "",
         "active": not worst.suppressed,
         "verified": section.verified and not worst.suppressed,
         "static_finding": True,
@@ -101,13 +105,13 @@ def _finding(section: DefectDojoSection, target: RunTarget, rows: Sequence[Any],
     return {key: value for key, value in document.items() if value not in ("", [])}
 
 
-def _fixed(rows: Sequence[Any]) -> str:
+def _fixed(rows: Sequence[MergedFinding]) -> str:
     """The version that mends all installed versions of the package."""
     fixes = tuple(dict.fromkeys(row.fixed_version for row in rows if row.fixed_version))
     return fixes[0] if len(fixes) == 1 else best_fix(rows[0].ecosystem, "", fixes)
 
 
-def _description(target: RunTarget, rows: Sequence[Any], worst: Any, paths: Sequence[str]) -> str:
+def _description(target: RunTarget, rows: Sequence[MergedFinding], worst: MergedFinding, paths: Sequence[str]) -> str:
     """Markdown, as DefectDojo shows it; what a scanner wrote stands as code."""
     lines = [_code(worst.title) if worst.title else "", f"**Target:** {_code(target.reference)}"]
     for row in rows:
@@ -125,17 +129,18 @@ def _description(target: RunTarget, rows: Sequence[Any], worst: Any, paths: Sequ
     if worst.not_found_by:
         lines.append(f"**Not found by:** {', '.join(worst.not_found_by)}")
     if worst.severities:
-        lines.append(f"**Severities:** {', '.join(worst.severities)}")
-    if worst.epss >= 0:  # NaN where there is no feed
+        said = (f"{scan}={severity}" for scan, severity in worst.severities.items())
+        lines.append(f"**Severities:** {', '.join(said)}")
+    if worst.epss is not None:
         lines.append(f"**EPSS:** {worst.epss:.4f}")
     if worst.kev:
         lines.append("**Known to be exploited** (CISA KEV)")
-    if worst.suppressed:
-        lines.append(f"**Suppressed:** {worst.suppressed}: {_code(worst.suppressed_reason)} by {worst.suppressed_by}")
+    if known := worst.suppressed:
+        lines.append(f"**Suppressed:** {known.status}: {_code(known.reason)} by {known.by}")
     return "\n\n".join(line for line in lines if line)
 
 
-def _tags(worst: Any) -> list[str]:
+def _tags(worst: MergedFinding) -> list[str]:
     return [worst.kind, *(["kev"] if worst.kev else []), *worst.found_by]
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.exports.files import place, writing
-from orchestrator.exports.tabular import marked, merged_table
+from orchestrator.exports.tabular import export_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrator.config.loading import Config
     from orchestrator.results.run import RunResults
+    from orchestrator.results.tables.rows import MergedFile
 
 name = "parquet"
 description = "the merged findings for pandas, DuckDB and their like"
@@ -21,11 +24,15 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     The aggregate step wrote `merged.parquet` already: without `to`, that is the export, written anew where results came
     to be suspect.
     """
+    return export_table(results, place(results, to, "merged.parquet"), _write, anew=bool(to))
+
+
+def _write(merged: MergedFile, path: Path) -> None:
     import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
 
-    path = place(results, to, "merged.parquet")
-    merged = results.merged  # read in any case: a damaged file is no export
-    if to or marked(merged):
-        with writing(path) as file:
-            pq.write_table(merged_table(merged), file, compression="zstd")
-    return str(path)
+    from orchestrator.model import MergedRow  # noqa: PLC0415 - together with the next
+    from orchestrator.results.tables.schema import schema_of  # noqa: PLC0415 - heavy
+
+    with writing(path) as file, pq.ParquetWriter(file, schema_of(MergedRow), compression="zstd") as parquet:
+        for table in merged.tables():
+            parquet.write_table(table)

@@ -8,21 +8,22 @@ own, which `automationDetails.id` gives.
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.analysis.policy.words import name as name_cell
 from orchestrator.exports.files import place, writing
 from orchestrator.exports.sarif_results import Results
-from orchestrator.exports.targets import merged_rows
+from orchestrator.model import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import pandas as pd
+    from collections.abc import Iterable, Iterator
 
     from orchestrator.config.loading import Config
-    from orchestrator.model import Ledger
+    from orchestrator.model import Ledger, MergedRow
     from orchestrator.results.run import RunResults
+    from orchestrator.results.tables.rows import MergedFile
 
 name = "sarif"
 description = "the merged findings as SARIF 2.1.0, for code scanning"
@@ -43,38 +44,50 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     import msgspec  # noqa: PLC0415 - together with what else an export imports
 
     path = place(results, to, "report.sarif")
-    frame, cut = _the_worst(results.merged, RESULTS_PER_RUN * RUNS)
-    if cut:
-        _log.warning("%s: %d findings of the least severity are left out; code scanning takes no more", path, cut)
     head = msgspec.json.encode({"$schema": _SCHEMA, "version": "2.1.0"})[:-1]
-    with writing(path) as file:
-        file.write(head + b',"runs":[')
-        for number, own in enumerate(_chunks(frame), start=1):
-            file.write(b",\n" if number > 1 else b"\n")
-            file.write(msgspec.json.encode(_run(results.ledger, own, number, cut)))
-        file.write(b"\n]}\n")
+    with results.open_merged() as merged:
+        rows, cut = _the_worst(merged, RESULTS_PER_RUN * RUNS)
+        if cut:
+            _log.warning("%s: %d findings of the least severity are left out; code scanning takes no more", path, cut)
+        with writing(path) as file:
+            file.write(head + b',"runs":[')
+            # One run even where there are no findings: a log without runs says nothing.
+            for number in range(1, max(1, -(-(merged.rows - cut) // RESULTS_PER_RUN)) + 1):
+                file.write(b",\n" if number > 1 else b"\n")
+                own = islice(rows, RESULTS_PER_RUN)
+                file.write(msgspec.json.encode(_run(results.ledger, own, number, cut)))
+            file.write(b"\n]}\n")
     return str(path)
 
 
-def _the_worst(frame: pd.DataFrame, limit: int) -> tuple[pd.DataFrame, int]:
-    """At most so many rows, in their order, and how many were left out; those nobody needs to act on go first."""
-    if len(frame) <= limit:
-        return frame, 0
-    rank = frame["severity"].cat.codes + 100 * (frame["suppressed"] == "")
-    kept = rank.sort_values(ascending=False, kind="stable").index[:limit]
-    return frame.loc[kept.sort_values()], len(frame) - limit
+def _the_worst(merged: MergedFile, limit: int) -> tuple[Iterator[MergedRow], int]:
+    """At most so many rows, in their order, and how many are left out; those nobody needs to act on go first."""
+    if merged.rows <= limit:
+        return iter(merged), 0
+    counts: Counter[tuple[bool, int]] = Counter()
+    for table in merged.tables(["severity", "suppressed"]):
+        pairs = zip(table["severity"].to_pylist(), table["suppressed"].to_pylist(), strict=True)
+        counts.update((not suppressed, Severity(severity).rank) for severity, suppressed in pairs)
+    room, left = limit, {}
+    for worth in sorted(counts, reverse=True):
+        left[worth] = min(room, counts[worth])
+        room -= left[worth]
+    return _first_of_each(merged, left), merged.rows - limit
 
 
-def _chunks(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Rows of one run each; one even when there are none, because a log without runs says nothing."""
-    for begin in range(0, max(len(frame), 1), RESULTS_PER_RUN):
-        yield frame.iloc[begin : begin + RESULTS_PER_RUN]
+def _first_of_each(rows: Iterable[MergedRow], left: dict[tuple[bool, int], int]) -> Iterator[MergedRow]:
+    """The first rows of each worth, by what is left of it."""
+    for row in rows:
+        worth = row.finding.suppressed is None, row.finding.severity.rank
+        if left[worth]:
+            left[worth] -= 1
+            yield row
 
 
-def _run(ledger: Ledger, frame: pd.DataFrame, number: int, cut: int) -> dict[str, Any]:
+def _run(ledger: Ledger, rows: Iterable[MergedRow], number: int, cut: int) -> dict[str, Any]:
     """One run (3.14)."""
     results = Results()
-    for row in merged_rows(frame):
+    for row in rows:
         results.add(row)
     category = "scanmatrix" if number == 1 else f"scanmatrix-{number}"
     return {

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from orchestrator.exports.targets import fingerprint, split_reference
 from orchestrator.kit.text import visible
-from orchestrator.model import Severity
+from orchestrator.model import MergedRow, Severity
 from orchestrator.model.places import line_of
+from orchestrator.results.tables.columns import columns_of, values_at
+
+if TYPE_CHECKING:
+    from orchestrator.model import MergedFinding, Suppressed
+    from orchestrator.results.tables.columns import Column
 
 _LOCATIONS = 1000
 _PLACEHOLDER = re.compile(r"\{(\d+)\}")
@@ -31,6 +37,14 @@ _BANDS = {
     Severity.MEDIUM: (4.0, 6.9, 5.5),
     Severity.LOW: (0.1, 3.9, 2.0),
 }
+# Columns that other parts of a result, or of its run, have; and those that are there even without a value.
+_ELSEWHERE = frozenset(
+    {"run", "target", "references", "key", "id", "title", "locations", "places"}
+    | {"suppressed", "suppressed_by", "suppressed_reason", "suppressed_until", "justification"}
+)
+_ALWAYS = frozenset(
+    {"package", "version", "purl", "fixed_version", "aliases", "count", "found_by", "not_found_by", "kev"}
+)
 
 
 class Results:
@@ -46,39 +60,27 @@ class Results:
         self.bases: dict[str, Any] = {}
         self._rules: dict[str, tuple[int, dict[str, Any], float]] = {}
 
-    def add(self, row: Any) -> None:
-        """Take a merged finding: a row of the frame with its columns as attributes."""
+    def add(self, row: MergedRow) -> None:
+        """Take a merged finding."""
+        finding = row.finding
         reference = row.references[0] if row.references else row.target
         self.bases[row.target] = {"description": {"text": f"the files of {reference}"}}
-        severity = Severity(row.severity)
-        score = _score(severity, row.cvss_score)
-        subject = " ".join(part for part in (row.package, row.version) if part) or ", ".join(row.locations[:1])
-        mark = fingerprint(reference, row.key)
+        score = _score(finding)
+        mark = fingerprint(reference, finding.key)
         self.items.append(
             {
-                "ruleId": row.id,
-                "ruleIndex": self._rule(row, score),
-                "level": _LEVELS[severity],
-                "message": {"text": _message(row, subject, reference)},
-                "locations": _locations(row, reference),
+                "ruleId": finding.id,
+                "ruleIndex": self._rule(finding, score),
+                "level": _LEVELS[finding.severity],
+                "message": {"text": _message(finding, reference)},
+                "locations": _locations(finding, reference),
                 # 3.27.17; of these GitHub reads `primaryLocationLineHash` alone.
                 "partialFingerprints": {"scanmatrixKey/v1": mark, "primaryLocationLineHash": f"{mark[:16]}:1"},
-                "suppressions": _suppressions(row),
+                "suppressions": _suppressions(finding.suppressed),
                 "properties": {
-                    "severity": row.severity,
                     **({"security-severity": f"{score:.1f}"} if score else {}),
-                    "kind": row.kind,
+                    **_properties(row),
                     "target": reference,
-                    "package": row.package,
-                    "version": row.version,
-                    "purl": row.purl,
-                    "fixedVersion": row.fixed_version,
-                    "aliases": row.aliases,
-                    "count": int(row.count),
-                    "foundBy": row.found_by,
-                    "notFoundBy": row.not_found_by,
-                    "kev": bool(row.kev),
-                    **({"suspect": row.suspect} if row.suspect else {}),
                 },
             }
         )
@@ -90,56 +92,78 @@ class Results:
             for _, rule, score in self._rules.values()
         ]
 
-    def _rule(self, row: Any, score: float) -> int:
+    def _rule(self, finding: MergedFinding, score: float) -> int:
         """Index of the finding's rule, which has the highest score of all its findings."""
-        index, rule, highest = self._rules.get(row.id) or (len(self._rules), _new_rule(row), 0.0)
-        self._rules[row.id] = (index, rule, max(highest, score))
+        index, rule, highest = self._rules.get(finding.id) or (len(self._rules), _new_rule(finding), 0.0)
+        self._rules[finding.id] = (index, rule, max(highest, score))
         return index
 
 
-def _new_rule(row: Any) -> dict[str, Any]:
-    title = row.title or row.id
-    also = f" Also known as {', '.join(row.aliases)}." if row.aliases else ""
-    link = f" https://nvd.nist.gov/vuln/detail/{row.id}" if row.id.startswith("CVE-") else ""
+def _properties(row: MergedRow) -> dict[str, Any]:
+    """The property bag (3.8): every column that is in no other part of the result, those without a value left out."""
+    found = {}
+    for column, key in _bag():
+        [value] = values_at((row,), column)
+        if column.name in _ALWAYS or value not in (column.default, [], ()):
+            found[key] = value
+    return found
+
+
+@cache
+def _bag() -> tuple[tuple[Column, str], ...]:
+    """The columns of the property bag, each with its key."""
+    return tuple(
+        (column, re.sub(r"_(\w)", lambda found: found[1].upper(), column.name))
+        for column in columns_of(MergedRow)
+        if column.name not in _ELSEWHERE
+    )
+
+
+def _new_rule(finding: MergedFinding) -> dict[str, Any]:
+    title = finding.title or finding.id
+    also = f" Also known as {', '.join(finding.aliases)}." if finding.aliases else ""
+    link = f" https://nvd.nist.gov/vuln/detail/{finding.id}" if finding.id.startswith("CVE-") else ""
     return {
-        "id": row.id,
+        "id": finding.id,
         "shortDescription": {"text": _cut(title)},
         "fullDescription": {"text": _cut(f"{title}.{also}")},
         "help": {"text": _cut(f"{title}.{also}{link}")},
-        "properties": {"tags": ["security", row.kind]},
+        "properties": {"tags": ["security", finding.kind]},
     }
 
 
-def _score(severity: Severity, cvss: float) -> float:
+def _score(finding: MergedFinding) -> float:
     """A score of 0.1 to 10.0 that says the same as the severity; 0 for no severity to speak of."""
-    if severity not in _BANDS:
+    if finding.severity not in _BANDS:
         return 0.0
-    least, most, usual = _BANDS[severity]
-    return float(cvss) if least <= cvss <= most else usual  # NaN is in no band
+    least, most, usual = _BANDS[finding.severity]
+    return finding.cvss.score if finding.cvss and least <= finding.cvss.score <= most else usual
 
 
-def _message(row: Any, subject: str, reference: str) -> str:
-    found = f"{row.id} in {subject}" if subject and subject != row.id else row.id
-    fix = f" Fixed in {row.fixed_version}." if row.fixed_version else ""
-    several = f" There are {row.count} of it." if row.count > 1 and row.kind != "vulnerability" else ""
-    by = f" Found by {', '.join(row.found_by)}." if row.found_by else ""
-    title = f" {row.title.rstrip('.')}." if row.title else ""
+def _message(finding: MergedFinding, reference: str) -> str:
+    subject = " ".join(filter(None, (finding.package, finding.version))) or ", ".join(finding.locations[:1])
+    found = f"{finding.id} in {subject}" if subject and subject != finding.id else finding.id
+    fix = f" Fixed in {finding.fixed_version}." if finding.fixed_version else ""
+    several = f" There are {finding.count} of it." if finding.count > 1 and finding.kind != "vulnerability" else ""
+    by = f" Found by {', '.join(finding.found_by)}." if finding.found_by else ""
+    title = f" {finding.title.rstrip('.')}." if finding.title else ""
     return _cut(f"{found} ({reference}).{title}{several}{fix}{by}")
 
 
-def _locations(row: Any, reference: str) -> list[dict[str, Any]]:
+def _locations(finding: MergedFinding, reference: str) -> list[dict[str, Any]]:
     """Every path, and every place within (3.28); without any path, the target itself: GitHub shows nothing without."""
     repository, _ = split_reference(reference)
-    paths = [path for path in row.locations if path.strip("/")] or [repository.partition("://")[2] or repository]
+    paths = [path for path in finding.locations if path.strip("/")] or [repository.partition("://")[2] or repository]
     logical: list[dict[str, Any]] = [{"fullyQualifiedName": reference, "kind": "resource"}]
-    if row.package:
-        logical.append({"name": row.package, "fullyQualifiedName": row.purl or row.package, "kind": "package"})
+    if finding.package:
+        name = finding.purl or finding.package
+        logical.append({"name": finding.package, "fullyQualifiedName": name, "kind": "package"})
     # Only of one path is it known in which the places are.
-    spots = [(paths[0], place) for place in row.places] if len(paths) == 1 and len(row.places) else []
+    spots = [(paths[0], place) for place in finding.places] if len(paths) == 1 else []
     return [
         {
             "physicalLocation": {
-                "artifactLocation": {"uri": _uri(path), "uriBaseId": row.target},
+                "artifactLocation": {"uri": _uri(path), "uriBaseId": finding.target},
                 "region": {"startLine": line_of(place) or 1},
             },
             "logicalLocations": logical,
@@ -154,14 +178,13 @@ def _uri(path: str) -> str:
     return quote(path.lstrip("/"), safe="/@+~!$&'()*,;=", errors="surrogatepass")
 
 
-def _suppressions(row: Any) -> list[dict[str, Any]]:
+def _suppressions(known: Suppressed | None) -> list[dict[str, Any]]:
     """3.35: judged outside of the code, and accepted. An empty list says that there is none."""
-    if not row.suppressed:
+    if known is None:
         return []
-    moment = str(row.suppressed_until)
-    until = "" if moment == "NaT" else f" until {moment[:10]}"
-    why = f" {row.justification}." if row.justification else ""
-    text = f"{row.suppressed_reason or row.suppressed} ({row.suppressed}{until}, by {row.suppressed_by}).{why}"
+    until = f" until {known.until[:10]}" if known.until else ""
+    why = f" {known.justification}." if known.justification else ""
+    text = f"{known.reason or known.status} ({known.status}{until}, by {known.by}).{why}"
     return [{"kind": "external", "status": "accepted", "justification": _cut(text)}]
 
 

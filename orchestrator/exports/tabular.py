@@ -1,30 +1,31 @@
-"""Merged findings back from pandas to a table as the aggregate step writes it."""
+"""Merged findings as a table for others: streamed as the aggregate step wrote them, with what is suspect by now."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Callable
+    from pathlib import Path
 
-_TIMES = ("first_seen", "suppressed_until")
+    from orchestrator.results.run import RunResults
+    from orchestrator.results.tables.rows import MergedFile
 
 
-def merged_table(frame: pd.DataFrame) -> Any:
-    """A frame as `read_merged` gives it as an Arrow table with the schema of `merged.parquet`.
+def export_table(results: RunResults, path: Path, write: Callable[[MergedFile, Path], None], *, anew: bool) -> str:
+    """Write the merged findings as a table, unless the file of the aggregate step is already what is asked for.
 
     Args:
-        frame: all of it, or some of its rows.
+        results: of the run.
+        path: where to.
+        write: writes all of them to a path.
+        anew: whether they are written in any case; else only where some are suspect by now, or no file is there.
+
+    Raises:
+        NoResultsError: there are none, or they are damaged: then there is no export, whatever file is there.
     """
-    import pyarrow as pa  # noqa: PLC0415 - takes a fifth of a second, so only where a table is made
-
-    from orchestrator.results.tables.reading import merged_schema  # noqa: PLC0415 - likewise
-
-    spelt = {name: frame[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ").fillna("") for name in _TIMES}
-    plain = frame.assign(**spelt, severity=frame["severity"].astype("str"))
-    return pa.Table.from_pandas(plain, schema=merged_schema(), preserve_index=False).replace_schema_metadata(None)
-
-
-def marked(frame: pd.DataFrame) -> bool:
-    """Whether any of the findings is suspect, so that what the aggregate step wrote lacks the mark."""
-    return bool((frame["suspect"] != "").any())
+    with results.open_merged() as merged:
+        suspect = [any(table["suspect"].to_pylist()) for table in merged.tables()]
+        if anew or any(suspect) or not path.exists():
+            write(merged, path)
+    return str(path)

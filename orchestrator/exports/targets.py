@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import namedtuple
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.config.exports import fill_in
 from orchestrator.images.reference import InvalidReference, parse
@@ -13,10 +12,6 @@ from orchestrator.model import Document, LedgerRow, Outcome, Plan
 from orchestrator.model.documents import DocumentError, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import pandas as pd
-
     from orchestrator.results.run import RunResults
 
 _NAME_LIMIT = 255
@@ -110,32 +105,6 @@ def fingerprint(reference: str, key: str) -> str:
     """
     repository, _ = split_reference(reference)
     return hashlib.sha256(f"{repository}\0{key}".encode(errors="surrogatepass")).hexdigest()
-
-
-def findings_by_target(frame: pd.DataFrame) -> Callable[[str], list[Any]]:
-    """A function that gives a target's merged findings, as `merged_rows` does; only those asked for are unpacked."""
-    places = frame.groupby("target", sort=False, observed=True).indices
-
-    def of(target: str) -> list[Any]:
-        return list(merged_rows(frame.iloc[places[target]])) if target in places else []
-
-    return of
-
-
-def merged_rows(frame: pd.DataFrame) -> Iterator[Any]:
-    """Each row as a tuple with the columns' names: what `itertuples` gives, at a quarter of its cost for Arrow columns.
-
-    Returns:
-        Text as `str`, lists as `list`, moments as `pandas.Timestamp` (NaT for none), numbers as `float` (NaN for none).
-    """
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-
-    row = namedtuple("Merged", list(frame.columns))  # type: ignore[misc] # its fields are the frame's
-    arrow = {name for name, dtype in frame.dtypes.items() if str(dtype).startswith(("str", "list"))}
-    columns = [
-        pa.array(series.array).to_pylist() if name in arrow else series.tolist() for name, series in frame.items()
-    ]
-    return map(row._make, zip(*columns, strict=True))
 
 
 def _planned(results: RunResults) -> dict[str, str] | None:

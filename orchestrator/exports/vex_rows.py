@@ -18,29 +18,12 @@ from orchestrator.model import BY_SCANNER, Name, Platform, Target, TargetKind, V
 from orchestrator.results.bom.target import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
+    from orchestrator.model import MergedFinding, MergedRow, Suppressed
     from orchestrator.results.run import RunResults
+    from orchestrator.results.tables.rows import MergedFile
 
-_COLUMNS = (
-    "target",
-    "references",
-    "digest",
-    "indexes",
-    "platform",
-    "id",
-    "aliases",
-    "package",
-    "version",
-    "purl",
-    "fixed_version",
-    "vex",
-    "suppressed",
-    "suppressed_by",
-    "suppressed_reason",
-    "suppressed_until",
-    "justification",
-)
 # Made once for this purpose, so that the same run has the same ids everywhere.
 _NAMESPACE = uuid.UUID("5b0c1f0e-2f5c-5b54-9c1a-0d8d2a4f6d10")
 
@@ -103,25 +86,38 @@ class Known(NamedTuple):
 
 def gather(results: RunResults) -> list[Known]:
     """Everything that a run knows, in an order that depends on nothing else."""
-    frame = results.merged
-    frame = frame[frame["kind"] == "vulnerability"]
-    # What a scanner suppressed by itself is no statement of those who export.
-    known = frame[~frame["suppressed"].isin(["", BY_SCANNER]) | (frame["vex"] != "")]
-    often = Counter(zip(frame["target"], frame["id"], strict=True))
     products: dict[str, Product] = {}
     gathered: dict[Said, dict[Product, list[Package]]] = {}
-    rows: Iterable[Any] = known[list(_COLUMNS)].itertuples(index=False)
-    for row in rows:
-        package = _package(row)
-        if package is None and often[row.target, row.id] > 1:
-            continue  # without a package it would be said of all that have this vulnerability in the target
-        product = products.setdefault(row.target, _product(row))
-        packages = gathered.setdefault(_said(row), {}).setdefault(product, [])
-        packages += [package] if package else []
+    with results.open_merged() as merged:
+        often = _often(merged)
+        for row in merged.where(_known()):
+            package = _package(row.finding)
+            if package is None and often[row.target, row.finding.id] > 1:
+                continue  # without a package it would be said of all that have this vulnerability in the target
+            product = products.setdefault(row.target, _product(row))
+            packages = gathered.setdefault(_said(row.finding), {}).setdefault(product, [])
+            packages += [package] if package else []
     return [
         Known(said, {product: sorted(set(places[product])) for product in sorted(places)})
         for said, places in sorted(gathered.items())
     ]
+
+
+def _often(merged: MergedFile) -> Counter[tuple[str, str]]:
+    """How many rows each target has of each vulnerability."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for table in merged.tables(["target", "id", "kind"]):
+        rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+        counts.update((target, id_) for target, id_, kind in rows if kind == "vulnerability")
+    return counts
+
+
+def _known() -> Any:
+    """Vulnerabilities of which somebody says something; a scanner's own suppression is no statement of the exporter."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - heavy
+
+    said = ~pc.field("suppressed").isin(["", BY_SCANNER]) | (pc.field("vex") != "")
+    return (pc.field("kind") == "vulnerability") & said
 
 
 def document_id(results: RunResults, kind: str) -> str:
@@ -129,28 +125,32 @@ def document_id(results: RunResults, kind: str) -> str:
     return f"urn:uuid:{uuid.uuid5(_NAMESPACE, f'{kind} {results.run}')}"
 
 
-def _said(row: Any) -> Said:
+def _said(finding: MergedFinding) -> Said:
     """The words of a row."""
-    status = VexStatus(row.vex) if not row.suppressed else VexStatus.NOT_AFFECTED
-    status = VexStatus.FIXED if row.suppressed == VexStatus.FIXED.value else status
+    known = finding.suppressed
+    status = VexStatus.NOT_AFFECTED if known else VexStatus(finding.vex)
+    status = VexStatus.FIXED if known and known.status == VexStatus.FIXED.value else status
     action = ""
     if status is VexStatus.AFFECTED:
-        action = f"Update to {row.fixed_version}." if row.fixed_version else "No action is known yet."
-    ids = (row.id, *row.aliases)
-    return Said(ids, status, row.justification, row.suppressed_reason, action, "; ".join(_notes(row)))
+        action = f"Update to {finding.fixed_version}." if finding.fixed_version else "No action is known yet."
+    ids = (finding.id, *finding.aliases)
+    justification, reason = (known.justification, known.reason) if known else ("", "")
+    return Said(ids, status, justification, reason, action, "; ".join(_notes(finding.vex, known)))
 
 
-def _notes(row: Any) -> Iterator[str]:
-    if row.suppressed_by:
-        yield f"{row.suppressed} by {row.suppressed_by}"
-    if row.suppressed == "ignored" and row.suppressed_until == row.suppressed_until:  # NaT is not equal to itself
-        yield f"until {row.suppressed_until:%Y-%m-%dT%H:%M:%SZ}"
-    if row.suppressed == "ignored" and row.vex:
-        yield f"although VEX says {row.vex}"
+def _notes(vex: str, known: Suppressed | None) -> Iterator[str]:
+    if known is None:
+        return
+    if known.by:
+        yield f"{known.status} by {known.by}"
+    if known.status == "ignored" and known.until:
+        yield f"until {known.until}"
+    if known.status == "ignored" and vex:
+        yield f"although VEX says {vex}"
 
 
-def _product(row: Any) -> Product:
-    references = tuple(row.references) or (row.target,)
+def _product(row: MergedRow) -> Product:
+    references = row.references or (row.target,)
     operating_system, _, rest = row.platform.partition("/")
     architecture, _, variant = rest.partition("/")
     is_repository = row.digest.startswith("git:")
@@ -167,10 +167,10 @@ def _product(row: Any) -> Product:
     return Product(row.target, name, purl, row.digest, tuple(each for each in by_index if each))
 
 
-def _package(row: Any) -> Package | None:
+def _package(finding: MergedFinding) -> Package | None:
     """The package of a row; one without a package URL is of the type `generic`. None where there is no package."""
-    if row.purl:
-        return Package(row.purl, row.package or row.purl, row.version)
-    if not row.package:
+    if finding.purl:
+        return Package(finding.purl, finding.package or finding.purl, finding.version)
+    if not finding.package:
         return None
-    return Package(generic_purl(row.package, row.version), row.package, row.version)
+    return Package(generic_purl(finding.package, finding.version), finding.package, finding.version)

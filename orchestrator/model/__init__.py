@@ -5,10 +5,10 @@ Everything that passes from one room to the next is one of these, and everything
 is validated against the types here.
 """
 
-from orchestrator.model.base import Document
+from orchestrator.model.base import Document, Moment
 from orchestrator.model.finding import BY_SCANNER, KINDS, Cvss, Finding, Severity, Suppressed
 from orchestrator.model.image import COMMIT, Blob, Image, Name, Platform, Target, TargetKind
-from orchestrator.model.ledger import CellRecord, Ledger, LedgerRow, Outcome, Verdict
+from orchestrator.model.ledger import BomSource, CellRecord, Ledger, LedgerRow, Outcome, Verdict
 from orchestrator.model.merged import MergedFinding
 from orchestrator.model.plan import (
     LISTING_BUDGET,
@@ -22,6 +22,7 @@ from orchestrator.model.plan import (
     ReadBudget,
 )
 from orchestrator.model.policy import Broken, Policy, PolicyRule
+from orchestrator.model.rows import FindingRow, MergedRow
 from orchestrator.model.scan import Database, Fetch, Online, OnRepository, Resources, Scan
 from orchestrator.model.suppression import (
     JUSTIFICATIONS,
@@ -41,6 +42,7 @@ __all__ = [
     "LISTING_BUDGET",
     "PLANNING_BUDGET",
     "Blob",
+    "BomSource",
     "Broken",
     "Budget",
     "Cache",
@@ -53,12 +55,15 @@ __all__ = [
     "Document",
     "Fetch",
     "Finding",
+    "FindingRow",
     "IgnoreRule",
     "Image",
     "Ledger",
     "LedgerRow",
     "Limits",
     "MergedFinding",
+    "MergedRow",
+    "Moment",
     "Name",
     "OnRepository",
     "Online",

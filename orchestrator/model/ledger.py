@@ -4,9 +4,24 @@ from enum import StrEnum
 
 import msgspec
 
-from orchestrator.model.base import Document
+from orchestrator.model.base import Document, Moment
 from orchestrator.model.image import Name
 from orchestrator.model.policy import Broken
+
+
+class BomSource(Document, frozen=True):
+    """The stored bill of materials that a result was matched from, where it was not scanned from the image itself.
+
+    Attributes:
+        bom: digest of the bill of materials, `sha256:<hex>`, that the result was matched from; empty for one that was
+            scanned from the image itself, as those of earlier versions were.
+        made: when that bill of materials was made.
+        cataloguer: who made it, and in which version: `syft 1.18.0`.
+    """
+
+    bom: str
+    made: Moment = ""
+    cataloguer: str = ""
 
 
 class CellRecord(Document, frozen=True):
@@ -22,6 +37,7 @@ class CellRecord(Document, frozen=True):
         database_version: of the database folder it was given.
         isolation: what its scanner was kept in, on this machine; empty in a cluster, whose pods the plan describes.
         image: image in which its scanner was started, by digest where that is known; empty for a process.
+        source: the stored bill of materials that was matched in place of the image; None when it was scanned itself.
     """
 
     attempts: int = 0
@@ -33,6 +49,7 @@ class CellRecord(Document, frozen=True):
     database_version: str = ""
     isolation: str = ""
     image: str = ""
+    source: BomSource | None = None
 
 
 class Outcome(StrEnum):
@@ -44,26 +61,44 @@ class Outcome(StrEnum):
 
 
 class LedgerRow(Document, frozen=True):
-    """One record per cell of a run.
+    """One record per cell of a run; its fields, with these texts, are the columns of `docs/results.md`.
 
     Attributes:
-        cell: id of the cell.
-        references: every name of its target.
-        owners: who answers for it, one per name, duplicates and blanks left out.
-        workloads: what runs it in clusters, `<cluster>/<namespace>/<kind>/<name>`; `Ledger.names` has all of each.
-        indexes: digests of the indexes that led to its image, as in `Target.indexes`.
-        outcome: ok, failed or skipped; `reason` says why when it is not ok.
+        cell: id of the cell, `<target>/<scan>`.
+        target: id of the target.
+        scan: name of the scan.
+        references: every name of the target.
+        outcome: `ok`, `failed` or `skipped`.
+        reason: why it is not ok; empty when it is.
         standing: of a skipped cell, the run whose result of it is still fresh; empty for none.
-        findings: number of findings in its report; None unless ok.
-        components: number of components in its report, nested ones too; None unless ok and a CycloneDX BOM.
-        database_age: seconds from the refresh of its database to its report (without a report, to the end of its last
-            attempt); None without a database, or when that is not known.
+        digest: of the image's manifest; `git:<hash>` of a repository's commit; empty where the target could not be
+            resolved.
+        platform: `os/architecture[/variant]`; empty for a repository.
+        indexes: digests of the indexes that led to the image, the one that `docker pull` prints among them.
+        owners: who answers for it, one per name, duplicates and blanks left out.
+        attempts: attempts begun.
+        started: begin of the first attempt; none when it never started.
+        finished: end of the last attempt; where nobody recorded it, when the report was written.
+        findings: number of findings in its report, without those that the scanner itself suppressed; none unless ok.
+        components: number of components in its report, nested ones too; none unless ok and a CycloneDX BOM.
+        scanner: the scanner's own name, lower-case.
+        scanner_version: as its report states it.
+        database_version: as its report states it, else the folder of the database it was given.
+        database_age: seconds from the refresh of its database to its report; without a report, to the end of its last
+            attempt; none without a database, or when that is not known.
         report_digest: `sha256:<hex>` of the report; empty unless ok.
-        scanner_image: image in which its scanner ran, by digest where that is known; empty for a process.
-        suspect: why its result is not believed, although it ended ok: its scanner, or this version of it, is not
-            trusted any more. Worked out whenever the ledger is read; empty for a result that is believed.
-        note: what else to know of it, whatever its outcome: that its database was stale.
-        isolation: what its scanner was kept in (local engine), in words; empty where pods are.
+        log: last lines of the scanner's log; only where it failed.
+        note: what else to know of it, ok or not: `database stale since …` when its database is older than the run's
+            plan, because its refresh failed.
+        isolation: what its scanner was kept in, by the local engine: a sandbox, a container, or neither, and which
+            limits it had; empty for pods.
+        scanner_image: image in which its scanner ran, by digest where that is known; empty for a process on this
+            machine.
+        suspect: why its result is not believed, although it ended ok (supply-chain.md): its scanner, or this version of
+            it, is not trusted any more. Worked out by the rules of today whenever the ledger is read.
+        workloads: what runs it in clusters, `<cluster>/<namespace>/<kind>/<name>`; `names` of `ledger.json` has owner
+            and labels of each.
+        source: the stored bill of materials that it was matched from; None when it was scanned from the image.
     """
 
     cell: str
@@ -78,8 +113,8 @@ class LedgerRow(Document, frozen=True):
     indexes: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     attempts: int = 0
-    started: str = ""
-    finished: str = ""
+    started: Moment = ""
+    finished: Moment = ""
     findings: int | None = None
     components: int | None = None
     scanner: str = ""
@@ -93,6 +128,7 @@ class LedgerRow(Document, frozen=True):
     scanner_image: str = ""
     suspect: str = ""
     workloads: tuple[str, ...] = ()
+    source: BomSource | None = None
 
     @property
     def holds(self) -> bool:

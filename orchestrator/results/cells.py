@@ -185,6 +185,7 @@ def _with_record(row: LedgerRow, record: CellRecord, plan: Plan) -> LedgerRow:
         database_version=record.database_version,
         isolation=record.isolation,
         scanner_image=record.image,
+        source=record.source,
         database_age=_age(record.database_version, _seconds(record.finished or record.started)),
         note=f"{STALE} {spell_time(refreshed)}: its refresh failed in this run" if refreshed and stale else "",
     )

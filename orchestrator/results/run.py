@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from orchestrator.results.ledger import finished_runs, read_ledger
+from orchestrator.results.ledger import finished_runs, read_ledger, suspects
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import pandas as pd
 
     from orchestrator.model import Ledger, Severity
+    from orchestrator.results.tables.rows import MergedFile
     from orchestrator.volume.layout import Volume
 
 
@@ -58,6 +60,16 @@ class RunResults:
         from orchestrator.results.tables.reading import read_merged  # noqa: PLC0415 - imports pandas
 
         return read_merged(self.volume, self.run)
+
+    def open_merged(self) -> AbstractContextManager[MergedFile]:
+        """The merged findings as typed rows, streamed: `with results.open_merged() as rows: for row in rows: …`.
+
+        Raises:
+            NoResultsError: the run has none, or they are damaged; reading the rows raises it, too.
+        """
+        from orchestrator.results.tables.rows import open_merged  # noqa: PLC0415 - imports pyarrow
+
+        return open_merged(self.folder / "merged.parquet", suspects(self.volume, self.run))
 
     @cached_property
     def findings(self) -> pd.DataFrame:

@@ -26,9 +26,9 @@ from orchestrator.exports.report.severities import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from orchestrator.exports.report.merged import MergedFile
     from orchestrator.exports.report.packages import PackageCount
     from orchestrator.exports.report.severities import Counts
+    from orchestrator.results.tables.rows import MergedFile
 
 COLUMNS = (
     "target",

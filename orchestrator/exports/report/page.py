@@ -16,7 +16,6 @@ import jinja2
 from orchestrator.analysis.policy import coverage
 from orchestrator.analysis.policy.words import named
 from orchestrator.exports.report import counting, matrix, rows, sections, severities, trend
-from orchestrator.exports.report.merged import open_merged
 from orchestrator.kit.text import visible
 from orchestrator.model import Outcome
 from orchestrator.results.naming import first, remarks
@@ -45,7 +44,7 @@ def assemble(results: RunResults, most: int) -> Iterator[str]:
         NoResultsError: the run has no ledger or no merged findings, or they are damaged.
     """
     ledger = results.ledger
-    with open_merged(results.folder / "merged.parquet") as file:
+    with results.open_merged() as file:
         numbers = counting.count(file, worst=most)
         chosen = rows.read_rows(file, numbers.worst)
     points = trend.gather(results, numbers)

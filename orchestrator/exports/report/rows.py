@@ -13,45 +13,19 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from orchestrator.exports.report.severities import WORST_FIRST
+from orchestrator.model import MergedRow
+from orchestrator.results.tables.columns import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from orchestrator.exports.report.merged import MergedFile
+    from orchestrator.results.tables.rows import MergedFile
 
+# What belongs to the target, and comes from the ledger; and what no reader of the page asks for.
+_ELSEWHERE = frozenset({"run", "references", "owners", "digest", "indexes", "platform", "suspect"})
+_LEFT_OUT = frozenset({"key", "counts", "cvss_version"})
 #: What the table and its details show, as `docs/results.md` describes the columns.
-COLUMNS = (
-    "target",
-    "severity",
-    "kind",
-    "id",
-    "aliases",
-    "title",
-    "package",
-    "version",
-    "ecosystem",
-    "purl",
-    "locations",
-    "count",
-    "places",
-    "fixed_version",
-    "severities",
-    "cvss_score",
-    "cvss_vector",
-    "epss",
-    "kev",
-    "found_by",
-    "not_found_by",
-    "not_scanned_by",
-    "first_seen",
-    "vex",
-    "suppressed",
-    "suppressed_by",
-    "suppressed_reason",
-    "suppressed_until",
-    "justification",
-    "rules",
-)
+COLUMNS = tuple(name for name in names_of(MergedRow) if name not in _ELSEWHERE | _LEFT_OUT)
 # A scanner's words may be of any length; in the report they are bounded, the files beside it have all of them.
 _LONGEST, _LONGEST_LIST = 300, 8
 _RANKS = {severity.value: rank for rank, severity in enumerate(WORST_FIRST)}

@@ -1,1 +1,1 @@
-"""The tables of a run: findings and merged findings."""
+"""A run's tables: their columns, derived from the types of their rows; writing them, and reading them back."""

@@ -13,152 +13,34 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestrator.kit.text import read_csv_cell
-from orchestrator.model import LedgerRow, Outcome, Severity
+from orchestrator.model import FindingRow, LedgerRow, MergedRow, Outcome, Severity
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.ledger import suspects
+from orchestrator.results.tables.columns import SEPARATOR, Kind, columns_of, values_at
+from orchestrator.results.tables.rows import mark
+from orchestrator.results.tables.schema import completed, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from orchestrator.model import Ledger
+    from orchestrator.model import Document, Ledger
     from orchestrator.volume.layout import Volume
 
-#: Columns of the findings in order: text, except the two lists and the score.
-FINDING_COLUMNS = (
-    "run",
-    "cell",
-    "target",
-    "references",
-    "digest",
-    "indexes",
-    "platform",
-    "scan",
-    "scanner",
-    "scanner_version",
-    "database_version",
-    "kind",
-    "id",
-    "aliases",
-    "severity",
-    "cvss_score",
-    "cvss_version",
-    "cvss_vector",
-    "title",
-    "package",
-    "version",
-    "purl",
-    "location",
-    "place",
-    "fixed_version",
-    "suppressed",
-    "suppressed_by",
-    "suppressed_reason",
-    "justification",
-    "suspect",
-)
-#: Columns of the merged findings in order: a row for each target and thing found, whoever found it.
-MERGED_COLUMNS = (
-    "run",
-    "target",
-    "references",
-    "owners",
-    "digest",
-    "indexes",
-    "platform",
-    "key",
-    "kind",
-    "id",
-    "aliases",
-    "severity",
-    "severities",
-    "cvss_score",
-    "cvss_version",
-    "cvss_vector",
-    "epss",
-    "kev",
-    "title",
-    "package",
-    "version",
-    "purl",
-    "ecosystem",
-    "locations",
-    "count",
-    "counts",
-    "places",
-    "fixed_version",
-    "found_by",
-    "not_found_by",
-    "not_scanned_by",
-    "suppressed_in",
-    "first_seen",
-    "vex",
-    "suppressed",
-    "suppressed_by",
-    "suppressed_reason",
-    "suppressed_until",
-    "justification",
-    "rules",
-    "suspect",
-)
-LIST_COLUMNS = frozenset(
-    {
-        "references",
-        "owners",
-        "indexes",
-        "aliases",
-        "severities",
-        "locations",
-        "counts",
-        "places",
-        "found_by",
-        "not_found_by",
-        "not_scanned_by",
-        "suppressed_in",
-        "rules",
-    }
-)
-SEPARATOR = ";"
-"""Between the values of a list in a CSV cell."""
-
-_NUMBERS = frozenset({"cvss_score", "epss"})
-_COUNTS = frozenset({"count"})
-_TRUTHS = frozenset({"kev"})
-_MOMENTS = frozenset({"first_seen", "suppressed_until"})
-
-
-def finding_schema() -> pa.Schema:
-    """The Arrow schema of `findings.parquet`; the same with no finding at all."""
-    return _schema(FINDING_COLUMNS)
-
-
-def merged_schema() -> pa.Schema:
-    """The Arrow schema of `merged.parquet`; the same with no finding at all."""
-    return _schema(MERGED_COLUMNS)
-
-
-def _schema(columns: Sequence[str]) -> pa.Schema:
-    special = (
-        dict.fromkeys(LIST_COLUMNS, pa.list_(pa.string()))
-        | dict.fromkeys(_NUMBERS, pa.float64())
-        | dict.fromkeys(_COUNTS, pa.int64())
-        | dict.fromkeys(_TRUTHS, pa.bool_())
-    )
-    return pa.schema([(column, special.get(column, pa.string())) for column in columns])
+_LISTS = pd.ArrowDtype(pa.list_(pa.string()))
 
 
 def read_findings(volume: Volume, run: str) -> pd.DataFrame:
     """Every finding of a run, one row per cell and finding, in the order of the ledger.
 
     Returns:
-        The columns of `FINDING_COLUMNS`: `severity` an ordered category (`unknown` < `none` < … < `critical`),
-        `cvss_score` float64 with NaN for none, `references`, `indexes` and `aliases` Arrow lists of strings, all others
-        `str` with `""` for none. The dtypes are the same when there are no findings.
+        The columns of `FindingRow`, with the dtypes of `docs/results.md`: `severity` an ordered category, numbers NaN
+        and texts `""` where there is none, lists as Arrow has them. The dtypes are the same when there are no findings.
 
     Raises:
         NoResultsError: the run has no findings file.
     """
-    frame = _read(volume.results(run) / "findings.parquet", finding_schema(), run)
+    frame = _frame(_read(volume.results(run) / "findings.parquet", FindingRow, run), FindingRow)
     reasons = {f"{target}/{scan}": reason for (target, scan), reason in suspects(volume, run).items()}
     frame["suspect"] = frame["cell"].map(reasons).fillna("").astype("str") if reasons else ""
     return frame.astype({"suspect": "str"})
@@ -173,37 +55,21 @@ def read_merged(
         volume: where the run lies.
         run: id of the run.
         targets: ids of the targets to read; None for all.
-        columns: of `MERGED_COLUMNS`, those to read; None for all.
+        columns: of `MergedRow`, those to read; None for all.
 
     Returns:
-        The columns of `MERGED_COLUMNS`: `severity` an ordered category (`unknown` < `none` < … < `critical`),
-        `cvss_score` and `epss` float64 with NaN for none, `kev` bool, `count` int64, `first_seen` and
-        `suppressed_until` datetime64[us, UTC] with NaT for none, the columns of `LIST_COLUMNS` Arrow lists of strings,
-        all others `str` with `""` for none. The dtypes are the same when there are no findings.
+        The columns of `MergedRow`, with the dtypes of `docs/results.md`: `severity` an ordered category, numbers NaN,
+        moments NaT and texts `""` where there is none, lists as Arrow has them. The dtypes are the same when there are
+        no findings.
 
     Raises:
         NoResultsError: the run has no such file.
     """
     chosen = None if targets is None else [("target", "in", set(targets) or {""})]
-    frame = _read(volume.results(run) / "merged.parquet", merged_schema(), run, chosen, columns)
-    for column in _MOMENTS & set(frame.columns):
-        moments = pd.to_datetime(frame[column], utc=True, format="ISO8601", errors="coerce")
-        frame[column] = moments.astype("datetime64[us, UTC]")
-    return _with_suspects(frame, volume, run) if "suspect" in frame else frame
-
-
-def _with_suspects(frame: pd.DataFrame, volume: Volume, run: str) -> pd.DataFrame:
-    """Merged findings with what is not believed of the scans that found them; none where one is believed."""
-    reasons = suspects(volume, run)
-    if not reasons or not {"target", "found_by"} <= set(frame.columns):
-        return frame.assign(suspect="").astype({"suspect": "str"})
-
-    def of(target: str, scans: Sequence[str]) -> str:
-        found = [(scan, reasons.get((target, scan), "")) for scan in scans]
-        return "; ".join(f"{scan}: {why}" for scan, why in found) if found and all(why for _, why in found) else ""
-
-    pairs = zip(frame["target"], frame["found_by"], strict=True)
-    return frame.assign(suspect=[of(target, list(scans)) for target, scans in pairs]).astype({"suspect": "str"})
+    table = _read(volume.results(run) / "merged.parquet", MergedRow, run, chosen, columns)
+    if {"suspect", "target", "found_by"} <= set(table.column_names):
+        table = mark(table, suspects(volume, run))
+    return _frame(table, MergedRow)
 
 
 def count_merged(volume: Volume, run: str) -> tuple[dict[Severity, int], int]:
@@ -226,46 +92,42 @@ def count_merged(volume: Volume, run: str) -> tuple[dict[Severity, int], int]:
 
 
 def _read(
-    path: Path, schema: pa.Schema, run: str, chosen: Any = None, columns: Sequence[str] | None = None
-) -> pd.DataFrame:
+    path: Path, row: type[Document], run: str, chosen: Any = None, columns: Sequence[str] | None = None
+) -> pa.Table:
     if not path.exists():
         raise NoResultsError(
             f"{path}: the run left no such file: `scanmatrix run --resume {run}` makes it out of its reports"
         )
     try:
-        table = pq.read_table(path, schema=schema, filters=chosen, columns=columns and list(columns))
+        table = pq.read_table(path, schema=schema_of(row), filters=chosen, columns=columns and list(columns))
     except (pa.ArrowException, OSError) as error:
         raise NoResultsError(f"{path}: damaged: {error}; aggregate run {run} again") from error
-    table = completed(table)
-    lists = pa.list_(pa.string())
-    frame: pd.DataFrame = table.to_pandas(types_mapper={lists: pd.ArrowDtype(lists)}.get)
-    return frame.astype({"severity": _severities()}) if "severity" in frame else frame
+    return completed(table, row)
 
 
-#: What a run says in columns that its version did not have yet; `suspect` is worked out whenever it is read.
-_LATER: dict[str, Any] = {
-    "place": "",
-    "count": 1,
-    "counts": [],
-    "places": [],
-    "indexes": [],
-    "suppressed": "",
-    "suppressed_by": "",
-    "suppressed_reason": "",
-    "justification": "",
-    "suppressed_in": [],
-}
+def _frame(table: pa.Table, row: type[Document]) -> pd.DataFrame:
+    """A table as a DataFrame with the documented dtypes."""
+    frame: pd.DataFrame = table.to_pandas(types_mapper={_LISTS.pyarrow_dtype: _LISTS}.get)
+    known = [column for column in columns_of(row) if column.name in frame]
+    return frame.assign(**{column.name: _typed(frame[column.name], column.kind) for column in known})
 
 
-def completed(table: pa.Table) -> pa.Table:
-    """A table of findings whose later columns are never null, whichever version wrote it."""
-    for name in _LATER.keys() & set(table.column_names):
-        column, default = table[name], _LATER[name]
-        if column.null_count:
-            values = [default if value is None else value for value in column.to_pylist()]
-            place = table.column_names.index(name)
-            table = table.set_column(place, table.schema.field(name), pa.array(values, column.type))
-    return table
+def _typed(values: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
+    """A column with the dtype of its kind, where Arrow gives it another."""
+    if kind is Kind.MOMENT:
+        moments = pd.to_datetime(values, utc=True, format="ISO8601", errors="coerce")
+        return moments.astype("datetime64[us, UTC]")
+    dtypes: dict[Kind, Any] = {
+        Kind.SEVERITY: pd.CategoricalDtype([severity.value for severity in Severity], ordered=True),
+        Kind.OUTCOME: pd.CategoricalDtype([outcome.value for outcome in Outcome]),
+        Kind.MAYBE: "Int64",
+        Kind.NUMBER: "float64",
+        Kind.WORDS: _LISTS,
+        Kind.PAIRS: _LISTS,
+        Kind.COUNT: "int64",
+        Kind.TRUTH: "bool",
+    }
+    return values.astype(dtypes.get(kind, "str"))
 
 
 def read_findings_csv(path: Path) -> pd.DataFrame:
@@ -273,17 +135,18 @@ def read_findings_csv(path: Path) -> pd.DataFrame:
 
     A list whose values hold a `;` themselves comes back split at it: the Parquet file is the exact one.
     """
-    lists = pd.ArrowDtype(pa.list_(pa.string()))
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values={column: [""] for column in _NUMBERS})
-    for column in FINDING_COLUMNS:
-        if column not in frame:  # of a version that did not have it yet
-            frame[column] = ""
-        if column not in _NUMBERS:
-            frame[column] = frame[column].map(read_csv_cell)
-        if column in LIST_COLUMNS:
-            frame[column] = pd.Series([_split(value) for value in frame[column]], dtype=lists, index=frame.index)
-    frame = frame[list(FINDING_COLUMNS)]
-    return frame.astype({"severity": _severities(), "cvss_score": "float64"})
+    columns = columns_of(FindingRow)
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in columns:
+        if column.name not in frame:  # of a version that did not have it yet
+            frame[column.name] = ""
+        if column.kind is Kind.NUMBER:
+            frame[column.name] = pd.to_numeric(frame[column.name])
+            continue
+        frame[column.name] = frame[column.name].map(read_csv_cell)
+        if column.kind.is_list:
+            frame[column.name] = [_split(value) for value in frame[column.name]]
+    return pd.DataFrame({column.name: _typed(frame[column.name], column.kind) for column in columns})
 
 
 def explode_references(frame: pd.DataFrame) -> pd.DataFrame:
@@ -299,40 +162,13 @@ def ledger_frame(ledger: Ledger) -> pd.DataFrame:
     """The ledger, one row per cell in the plan's order.
 
     Returns:
-        A column per field of `LedgerRow`: `started` and `finished` datetime64[us, UTC] (NaT for never), `attempts`
-        int64, `findings` and `components` Int64 (NA unless ok), `database_age` Int64 (NA where it is not known),
-        `outcome` a category of ok, failed and skipped,
-        `references`, `owners`, `workloads` and `indexes` Arrow lists of strings, all others `str`.
+        The columns of `LedgerRow`, with the dtypes of `docs/results.md`: moments NaT, numbers NA where there is none.
     """
-    lists = pd.ArrowDtype(pa.list_(pa.string()))
-    special: dict[str, Any] = {
-        "attempts": "int64",
-        "findings": "Int64",
-        "components": "Int64",
-        "database_age": "Int64",
-        "references": lists,
-        "owners": lists,
-        "workloads": lists,
-        "indexes": lists,
-        "outcome": pd.CategoricalDtype([outcome.value for outcome in Outcome]),
-    }
-    times = ("started", "finished")
-    columns: dict[str, Any] = {}
-    for field in LedgerRow.__struct_fields__:
-        values = [getattr(row, field) for row in ledger.rows]
-        if field in times:
-            columns[field] = pd.to_datetime(pd.Series(values, dtype="str"), utc=True, format="ISO8601", errors="coerce")
-            columns[field] = columns[field].astype("datetime64[us, UTC]")
-        elif special.get(field) is lists:
-            columns[field] = pd.Series([list(value) for value in values], dtype=lists)
-        else:
-            columns[field] = pd.Series(values, dtype=special.get(field, "str"))
+    columns = {}
+    for column in columns_of(LedgerRow):
+        values = values_at(ledger.rows, column)
+        columns[column.name] = _typed(pd.Series(list(values), dtype="object"), column.kind)
     return pd.DataFrame(columns)
-
-
-def _severities() -> pd.CategoricalDtype:
-
-    return pd.CategoricalDtype([severity.value for severity in Severity], ordered=True)
 
 
 def _split(value: str) -> list[str]:

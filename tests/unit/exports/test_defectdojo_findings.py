@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.config.exports import DefectDojoSection
 from orchestrator.exports.defectdojo_findings import findings
-from orchestrator.exports.targets import merged_rows, run_targets
+from orchestrator.exports.targets import run_targets
 from orchestrator.model import KINDS, Cvss, Severity
 from tests.exports import make_finding, put_run, suppressed
 from tests.tools.services import check_finding
@@ -34,12 +34,17 @@ FINDING = st.builds(
 )
 
 
+def found_in(results):
+    with results.open_merged() as rows:
+        return [row.finding for row in rows]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(FINDING, max_size=6), st.sampled_from(HOWS), st.booleans())
 def test_every_finding_is_in_the_format(found, how, verified):
     with tempfile.TemporaryDirectory() as folder:
         results = put_run(Path(folder), findings=found)
-        rows = list(merged_rows(results.merged))
+        rows = found_in(results)
         (target,) = run_targets(results)
     section = DefectDojoSection(url="https://dojo.example", suppressed=how, verified=verified)
     documents = findings(section, target, rows)
@@ -64,7 +69,7 @@ def test_the_fix_is_one_for_every_installed_version(tmp_path):
     for number, order in enumerate((rows, rows[::-1][1:])):
         results = put_run(tmp_path / str(number), findings=order)
         (target,) = run_targets(results)
-        [document] = findings(DefectDojoSection(url="https://dojo.example"), target, merged_rows(results.merged))
+        [document] = findings(DefectDojoSection(url="https://dojo.example"), target, found_in(results))
         assert document["mitigation"] == "Update lodash to 4.17.11."
 
 
@@ -77,7 +82,7 @@ def test_places_are_counted_and_named_and_no_line_is_sent(tmp_path):
     ]
     results = put_run(tmp_path, findings=found)
     (target,) = run_targets(results)
-    documents = findings(DefectDojoSection(url="https://dojo.example"), target, list(merged_rows(results.merged)))
+    documents = findings(DefectDojoSection(url="https://dojo.example"), target, found_in(results))
     assert [document.get("nb_occurences") for document in map(check_finding, documents)] == [2, None, None]
     assert "line 9" in documents[0]["description"]
     assert not any("line" in document for document in documents)

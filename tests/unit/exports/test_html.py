@@ -18,12 +18,12 @@ from orchestrator.exports import load
 from orchestrator.exports.html import export, write_report
 from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.exports.report.counting import count
-from orchestrator.exports.report.merged import open_merged
 from orchestrator.exports.report.severities import WORST_FIRST
 from orchestrator.exports.report.trend import gather
 from orchestrator.model import Broken, Outcome, Severity, Suppressed, Verdict
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.run import RunResults
+from orchestrator.results.tables.rows import open_merged
 from orchestrator.volume.layout import Volume
 from tests.results_of_runs import STARTED, make_found, make_ledger, make_row, put_demo, put_results
 

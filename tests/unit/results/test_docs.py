@@ -6,14 +6,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.findings import formats, scanmatrix
-from orchestrator.model import Ledger, LedgerRow, Outcome
-from orchestrator.results.tables.reading import (
-    FINDING_COLUMNS,
-    MERGED_COLUMNS,
-    ledger_frame,
-    read_findings,
-    read_merged,
-)
+from orchestrator.model import BomSource, FindingRow, Ledger, LedgerRow, MergedRow, Outcome
+from orchestrator.model.documents import decode, encode
+from orchestrator.results.tables.columns import Kind, columns_of
+from orchestrator.results.tables.reading import ledger_frame, read_findings, read_merged
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume.layout import Volume
 from tests.aggregation import make_plan
@@ -33,13 +29,56 @@ DTYPES = {
 }
 
 
+HEADINGS = {
+    "Findings: columns": FindingRow,
+    "Merged findings: columns": MergedRow,
+    "Ledger: columns": LedgerRow,
+}
+KINDS = {
+    Kind.TEXT: "`str`",
+    Kind.MOMENT: "`datetime64[us, UTC]`",
+    Kind.SEVERITY: "ordered category",
+    Kind.OUTCOME: "category",
+    Kind.NUMBER: "`float64`",
+    Kind.COUNT: "`int64`",
+    Kind.MAYBE: "`Int64`",
+    Kind.TRUTH: "`bool`",
+    Kind.WORDS: "list of strings (Arrow)",
+    Kind.PAIRS: "list of strings (Arrow)",
+}
+TABLE = re.compile(r"^\| column \|.*\n(?:\|.*\n)*", re.MULTILINE)
+
+
 def _documented(heading):
     """Column to dtype of the table under a heading."""
     section = PAGE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    found = {}
-    for names, dtype in re.findall(r"^\| (`[^|]*`) \| ([^|]+) \|", section, re.MULTILINE):
-        found |= dict.fromkeys(re.findall(r"`(\w+)`", names), DTYPES[dtype.strip()])
-    return found
+    return {
+        name: DTYPES[dtype.strip()] for name, dtype in re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE)
+    }
+
+
+def _table(row):
+    """The table of a type's columns, out of its docstring; names of pages become links."""
+    lines = ["| column | dtype | meaning |", "|---|---|---|"]
+    for column in columns_of(row):
+        doc = re.sub(r"\b[\w-]+\.md\b", r"[\g<0>](\g<0>)", column.doc.replace("|", "\\|"))
+        lines.append(f"| `{column.name}` | {KINDS[column.kind]} | {doc} |")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_the_tables_of_columns_are_made_of_the_types(heading, request):
+    path = DOCS / "results.md"
+    before, title, rest = path.read_text().partition(f"## {heading}\n")
+    made = before + title + TABLE.sub(lambda _: _table(HEADINGS[heading]), rest, count=1)
+    if request.config.getoption("--update-golden"):
+        path.write_text(made)
+    assert path.read_text() == made, "make golden writes the table anew"
+
+
+@pytest.mark.parametrize("row", HEADINGS.values())
+def test_every_column_says_what_it_means(row):
+    assert [column.name for column in columns_of(row) if not column.doc] == []
 
 
 def test_columns_of_findings(tmp_path):
@@ -47,7 +86,7 @@ def test_columns_of_findings(tmp_path):
     aggregate(plan, volume)
     frame = read_findings(volume, plan.run)
     documented = _documented("Findings: columns")
-    assert list(documented) == list(FINDING_COLUMNS) == list(frame.columns)
+    assert list(documented) == list(frame.columns)
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == documented
 
 
@@ -56,7 +95,7 @@ def test_columns_of_merged_findings(tmp_path):
     aggregate(plan, volume)
     frame = read_merged(volume, plan.run)
     documented = _documented("Merged findings: columns")
-    assert list(documented) == list(MERGED_COLUMNS) == list(frame.columns)
+    assert list(documented) == list(frame.columns)
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == documented
 
 
@@ -67,8 +106,23 @@ def test_columns_of_the_ledger(count):
     )
     frame = ledger_frame(Ledger(run="r", created="", finished="", rows=(row,) * count))
     documented = _documented("Ledger: columns")
-    assert set(documented) == set(frame.columns) == set(LedgerRow.__struct_fields__)
+    assert list(documented) == list(frame.columns)
+    assert set(LedgerRow.__struct_fields__) - set(documented) == {"source"}  # whose own fields are columns
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == documented
+
+
+def test_a_ledger_says_what_a_result_was_matched_from():
+    fields = {"cell": "t/s", "target": "t", "scan": "s", "references": ("a",), "outcome": Outcome.OK}
+    matched = LedgerRow(
+        **fields, source=BomSource(bom="sha256:1", made="2025-03-01T10:00:00Z", cataloguer="syft 1.18.0")
+    )
+    ledger = Ledger(run="r", created="", finished="", rows=(LedgerRow(**fields), matched))
+    assert decode(encode(ledger), Ledger, origin="it") == ledger
+    assert b"source" not in encode(LedgerRow(**fields))  # as versions before wrote it, and read it
+    frame = ledger_frame(ledger)
+    assert frame["source_bom"].tolist() == ["", "sha256:1"]
+    assert frame["source_cataloguer"].tolist() == ["", "syft 1.18.0"]
+    assert frame["source_made"].isna().tolist() == [True, False]
 
 
 def test_every_format_and_file_is_named(tmp_path):

@@ -32,7 +32,9 @@ _PAIRS = [(name, one, other) for name, each in _SPELLINGS.items() for one, other
 
 
 def _suppressed(purl, name, version, *known):
-    finding = Finding("CVE-2020-1", "vulnerability", Severity.HIGH, package=name, version=version, purl=purl)
+    finding = Finding(
+        id="CVE-2020-1", kind="vulnerability", severity=Severity.HIGH, package=name, version=version, purl=purl
+    )
     rows = merge("t", [CellFindings("scan", Outcome.OK, _KINDS, [finding])])
     suppression = Suppression(
         rules=tuple(each for each in known if isinstance(each, IgnoreRule)),

@@ -26,7 +26,7 @@ def suppress(found, *, vex_document=None, rule="", platform="linux/amd64"):
 
 
 def finding(purl, name="openssl", version="3.0", id_="CVE-2020-1"):
-    return Finding(id_, "vulnerability", Severity.HIGH, package=name, version=version, purl=purl)
+    return Finding(id=id_, kind="vulnerability", severity=Severity.HIGH, package=name, version=version, purl=purl)
 
 
 def openvex(product, *subcomponents):

@@ -1,0 +1,246 @@
+"""Typed rows out of the tables of a run, row group by row group: however many there are, memory holds one group.
+
+This module imports pyarrow: import it where it is used.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import pairwise, repeat
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchestrator.model import MergedRow, Severity
+from orchestrator.results.interface import NoResultsError
+from orchestrator.results.tables.columns import Kind, bare, columns_of, names_of, nested
+from orchestrator.results.tables.schema import completed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from orchestrator.model import Document
+    from orchestrator.results.tables.columns import Column
+
+    D = TypeVar("D", bound=Document)
+
+
+class MergedFile:
+    """An open `merged.parquet`, of whichever version: what it lacks is as the type of its rows says."""
+
+    def __init__(self, path: Path, file: pq.ParquetFile, suspects: Mapping[tuple[str, str], str]) -> None:
+        self._path = path
+        self._file = file
+        self._suspects = suspects
+        self._sizes = [file.metadata.row_group(each).num_rows for each in range(file.num_row_groups)]
+        self._present = frozenset(file.schema_arrow.names)
+
+    def __repr__(self) -> str:
+        return f"MergedFile({str(self._path)!r})"
+
+    @property
+    def rows(self) -> int:
+        """Number of merged findings in it."""
+        return sum(self._sizes)
+
+    def groups(self) -> Iterator[range]:
+        """The numbers of the rows in each row group, in order."""
+        begin = 0
+        for size in self._sizes:
+            yield range(begin, begin + size)
+            begin += size
+
+    def read(self, group: int, columns: Sequence[str] = names_of(MergedRow)) -> Any:
+        """Some columns of one row group, a `pyarrow.Table` as `schema_of(MergedRow)` says.
+
+        Raises:
+            NoResultsError: the file is damaged.
+        """
+        needed = dict.fromkeys([*columns, *(("target", "found_by") if "suspect" in columns else ())])
+        known = [name for name in needed if name in self._present]
+        try:
+            table = self._file.read_row_group(group, columns=known, use_threads=False)
+            table = completed(table, MergedRow, columns=list(needed), rows=self._sizes[group])
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(self._path, error) from error
+        return (mark(table, self._suspects) if "suspect" in columns else table).select(list(columns))
+
+    def tables(self, columns: Sequence[str] = names_of(MergedRow)) -> Iterator[Any]:
+        """Some columns of every row group, one `pyarrow.Table` after the other.
+
+        Raises:
+            NoResultsError: the file is damaged.
+        """
+        for group in range(len(self._sizes)):
+            yield self.read(group, columns)
+
+    def __iter__(self) -> Iterator[MergedRow]:
+        """Every row.
+
+        Raises:
+            NoResultsError: the file is damaged.
+        """
+        return self.where(None)
+
+    def where(self, condition: Any) -> Iterator[MergedRow]:
+        """Every row for which an expression of `pyarrow.compute` holds; None for all.
+
+        Raises:
+            NoResultsError: the file is damaged.
+        """
+        for table in self.tables():
+            yield from self._build(table if condition is None else table.filter(condition))
+
+    def by_target(self) -> Callable[[str], list[MergedRow]]:
+        """A function that gives the rows of a target; what one row group holds of it is read when it is asked for.
+
+        Raises:
+            NoResultsError: the file is damaged; the function raises it, too.
+        """
+        places: dict[str, list[tuple[int, int, int]]] = {}
+        for group, table in enumerate(self.tables(["target"])):
+            targets = table["target"].combine_chunks()
+            runs = pc.run_end_encode(targets)
+            begin = 0
+            for target, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+                places.setdefault(target, []).append((group, begin, end))
+                begin = end
+        last: dict[int, Any] = {}
+
+        def rows(target: str) -> list[MergedRow]:
+            found: list[MergedRow] = []
+            for group, begin, end in places.get(target, ()):
+                if group not in last:
+                    last.clear()
+                    last[group] = self.read(group)
+                found += self._build(last[group].slice(begin, end - begin))
+            return found
+
+        return rows
+
+    def _build(self, table: Any) -> list[MergedRow]:
+        try:
+            return build(MergedRow, table)
+        except ValueError as error:  # a severity or count that is none
+            raise damaged(self._path, error) from error
+
+
+@contextmanager
+def open_merged(path: Path, suspects: Mapping[tuple[str, str], str] | None = None) -> Iterator[MergedFile]:
+    """Open the merged findings of a run.
+
+    Args:
+        path: of its `merged.parquet`.
+        suspects: as `orchestrator.results.ledger.suspects` gives them; without them nothing is suspect.
+
+    Raises:
+        NoResultsError: there is no such file, or it is damaged.
+    """
+    if not path.exists():
+        raise NoResultsError(f"{path}: the run has no merged findings; aggregate it again")
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path, error) from error
+    with file:
+        yield MergedFile(path, file, suspects or {})
+
+
+def damaged(path: Path, error: Exception) -> NoResultsError:
+    """The error for a table that cannot be read."""
+    return NoResultsError(f"{path}: damaged: {error}; aggregate the run again")
+
+
+def mark(table: Any, suspects: Mapping[tuple[str, str], str]) -> Any:
+    """A table of merged findings whose `suspect` says why none of the scans that found something is believed."""
+    place = table.column_names.index("suspect")
+    found = pa.nulls(len(table), pa.string()).fill_null("")
+    if suspects:
+        pairs = zip(values_of(table["target"]), table["found_by"].to_pylist(), strict=True)
+        found = pa.array([_doubt(suspects, target, scans) for target, scans in pairs], pa.string())
+    return table.set_column(place, table.schema.field(place), found)
+
+
+def _doubt(suspects: Mapping[tuple[str, str], str], target: str, scans: Sequence[str]) -> str:
+    found = [(scan, suspects.get((target, scan), "")) for scan in scans]
+    return "; ".join(f"{scan}: {why}" for scan, why in found) if found and all(why for _, why in found) else ""
+
+
+def build(row: type[D], table: Any) -> list[D]:
+    """The rows of a table as values of their type, built column by column.
+
+    Args:
+        row: the type; its fields are given by position, so none may be keyword only.
+        table: with the columns of the type, none of them null where the type has no None.
+
+    Raises:
+        ValueError: a severity or a count is none.
+    """
+    columns = {column.path: column for column in columns_of(row)}
+    read: dict[str, Sequence[Any]] = {}
+
+    def values(column: Column) -> Sequence[Any]:
+        if column.name not in read:
+            read[column.name] = _convert(column, table[column.name])
+        return read[column.name]
+
+    def make(type_: type[Document], path: tuple[str, ...], *, optional: bool) -> Iterator[Any]:
+        fields: list[Iterable[Any]] = []
+        for field in msgspec.structs.fields(type_):
+            own = (*path, field.name)
+            column = columns.get(own) or next((each for each in columns.values() if each.name == field.name), None)
+            if inner := nested(bare(field.type)[0]):
+                fields.append(make(inner, own, optional=field.default is None))
+            elif column is not None:
+                fields.append(values(column))
+            else:  # a field that is no column
+                fields.append(repeat(field.default))
+        if not optional:
+            return map(type_, *fields)
+        # What may be missing is there where its first field is.
+        columns_there = zip(fields[0], zip(*fields, strict=False), strict=False)
+        return (None if there in {None, ""} else type_(*each) for there, each in columns_there)
+
+    return list(make(row, (), optional=False))
+
+
+def _convert(column: Column, chunks: Any) -> Sequence[Any]:
+    """A column as the type of its field has it."""
+    if column.kind is Kind.SEVERITY:
+        return values_of(chunks, Severity)
+    if column.kind is Kind.PAIRS:
+        return [dict(each) for each in values_of(chunks, _pair(column.item))]
+    if column.kind.is_list:
+        return [tuple(each) for each in values_of(chunks)]
+    return values_of(chunks)
+
+
+def _pair(item: type) -> Callable[[str], tuple[str, Any]]:
+    def pair(text: str) -> tuple[str, Any]:
+        key, _, value = text.rpartition("=")
+        return key, item(value)
+
+    return pair
+
+
+def values_of(chunks: Any, make: Callable[[str], Any] | None = None) -> list[Any]:
+    """A column as Python has it; equal texts are made once, because most of them are on many rows.
+
+    Args:
+        chunks: a `pyarrow.ChunkedArray`, or an array.
+        make: made of each distinct text; texts themselves without it.
+    """
+    column = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
+    if pa.types.is_list(column.type):
+        flat, offsets = values_of(column.flatten(), make), column.offsets.to_numpy().tolist()
+        return [flat[begin - offsets[0] : end - offsets[0]] for begin, end in pairwise(offsets)]
+    if not pa.types.is_string(column.type):
+        return list(column.to_pylist())
+    coded = column.dictionary_encode()
+    texts = coded.dictionary.to_pylist()
+    made = [*(map(make, texts) if make else texts), None]
+    return [made[code] for code in coded.indices.fill_null(len(texts)).to_numpy().tolist()]
