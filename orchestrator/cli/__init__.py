@@ -1,7 +1,7 @@
 """The command line: one file per command group, no logic.
 
-Exit status of every command: 0 it worked, 1 the policy says no, 2 what the user gave is wrong, 3 the run itself broke.
-What nobody foresaw is 3, too: `SCANMATRIX_DEBUG=1` then shows where it happened.
+Exit status of every command: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed.
+An unexpected error is 3, too: `SCANMATRIX_DEBUG=1` then shows the traceback.
 """
 
 import os
@@ -19,7 +19,7 @@ def main() -> None:
     from orchestrator.kit.logs import DEBUG_VARIABLE, write_to_stderr
 
     debug = bool(os.environ.get(DEBUG_VARIABLE))
-    write_to_stderr("scanmatrix", tracebacks=debug, hint=f"{DEBUG_VARIABLE}=1 shows where it happened")
+    write_to_stderr("scanmatrix", tracebacks=debug, hint=f"{DEBUG_VARIABLE}=1 shows the traceback")
     _write_anything()
     try:
         with guarded(f"running `scanmatrix {' '.join(sys.argv[1:2])}`"):

@@ -9,7 +9,7 @@ from orchestrator.cli import catalog, install, matrix, render, results, runs, sc
 app = typer.Typer(
     name="scanmatrix",
     help="Scan every container image with every scanner you trust, and account for every cell.",
-    epilog="Exit status: 0 it worked, 1 the policy says no, 2 what you gave is wrong, 3 the run itself broke.",
+    epilog="Exit status: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed.",
     no_args_is_help=True,
     # Rich help would cost a third of the time `--help` may take.
     rich_markup_mode=None,

@@ -10,9 +10,9 @@ from orchestrator.cli.output import Output
 
 
 def templates(config: ConfigFile = None, output: OutputOption = Output.TABLE) -> None:
-    """List the scans there are.
+    """List the available scans.
 
-    The shipped ones, and those the configuration adds.
+    The shipped scans, and those that the configuration adds.
 
     Example: scanmatrix templates --output json
     """
@@ -32,9 +32,9 @@ def lint(
     ],
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Check files that people write for us.
+    """Check configurations, CSVs, templates, ignore files and VEX.
 
-    Prints each problem as file:line: what is wrong; the exit status is 2 when there is one.
+    Each problem is printed as `file:line: what is wrong`; the exit status is 2 if there is one.
 
     Example: scanmatrix lint scanmatrix.yaml targets.csv templates/*.yaml
     """

@@ -11,25 +11,27 @@ from workflows.overlays import Overlay
 
 def install(
     config: ConfigFile = None,
-    overlay: Annotated[Overlay, typer.Option(help="The kind of cluster.")] = Overlay.SINGLE_NODE,
-    render: Annotated[bool, typer.Option("--render", help="Print it as one YAML stream (the default).")] = False,
+    overlay: Annotated[Overlay, typer.Option(help="Kind of cluster.")] = Overlay.SINGLE_NODE,
+    render: Annotated[bool, typer.Option("--render", help="Print one YAML stream (the default).")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write it and Argo into this folder instead.", show_default=False),
+        typer.Option(metavar="FOLDER", help="Write the manifests and Argo to this folder instead.", show_default=False),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse scanner images that are named by a tag, and what is open too wide.")
+        bool, typer.Option("--strict", help="Refuse scanner images given by tag, and rules that are too permissive.")
     ] = False,
     update_images: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Look up the digests of the images in this file, write them there and beside it, and end.",
+            help="Look up the digests of the images in this file, update it and the manifests next to it, and exit.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Render what a cluster needs: rights, network policies, caches, volume, WorkflowTemplate, schedule.
+    """Print the manifests that a cluster needs.
+
+    Argo Workflows, permissions, network policies, pull-through caches, volume, WorkflowTemplate, and schedule.
 
     Example: scanmatrix install --config scanmatrix.yaml --render | kubectl apply -f -
     """

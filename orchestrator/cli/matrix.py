@@ -18,9 +18,9 @@ def plan(
     strict: Strict = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show the matrix before anything starts.
+    """Show what would run, what is skipped and why, and the cost.
 
-    An x where a cell runs, why not where it does not, and what it will cost.
+    Nothing is started. The table has an `x` for each cell that will run, and the reason for each that will not.
 
     Example: scanmatrix plan --config scanmatrix.yaml
     """
@@ -45,23 +45,21 @@ def run(
     strict: Strict = False,
     resume: Annotated[
         str | None,
-        typer.Option(
-            metavar="ID", help="Go on with a run that was cut off; its plan stays as it is.", show_default=False
-        ),
+        typer.Option(metavar="ID", help="Resume an interrupted run; its plan is not changed.", show_default=False),
     ] = None,
     volume: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where everything is written, instead of volume.path.", show_default=False),
+        typer.Option(metavar="FOLDER", help="Folder for all files, instead of volume.path.", show_default=False),
     ] = None,
     engine: Engine = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Start it in the cluster, and do not wait.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start the run on the cluster and do not wait.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run the matrix, here or in a cluster, and print its ledger.
+    """Run the matrix locally or on a cluster, and print its ledger.
 
-    The ledger has every cell and how it ended; the exit status is 1 when the policy is broken. Ctrl-C ends a run of
-    the local engine, to be resumed; a run in a cluster goes on without you.
+    The ledger lists every cell and its outcome; the exit status is 1 if the policy is violated. Ctrl-C stops a run of
+    the local engine, which can be resumed; a run on a cluster continues without this command.
 
     Example: scanmatrix run registry.example/app:1.2 --scan sbom
     """

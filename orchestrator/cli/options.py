@@ -11,8 +11,8 @@ References = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="IMAGE|ARCHIVE|REPOSITORY…",
-        help="Images, OCI archives, OCI layout folders, `docker save` tars or URLs of git repositories (#ref) to take"
-        " instead of the configuration's targets.",
+        help="Images, OCI archives, OCI layout folders, `docker save` archives, or URLs of git repositories (#ref),"
+        " used instead of the configured targets.",
         show_default=False,
     ),
 ]
@@ -22,34 +22,32 @@ ConfigFile = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help="The configuration; without it ./scanmatrix.yaml when there is one and no image is named.",
+        help="The configuration. Default: ./scanmatrix.yaml, if it exists and no image is given.",
         show_default=False,
     ),
 ]
 Scans = Annotated[
     list[str] | None,
-    typer.Option("--scan", "-s", metavar="NAME", help="Run just this scan; may be repeated.", show_default=False),
+    typer.Option("--scan", "-s", metavar="NAME", help="Run only this scan; may be repeated.", show_default=False),
 ]
 RunId = Annotated[
     str | None,
-    typer.Option("--run-id", metavar="ID", help="Name of the run; without it made from the time.", show_default=False),
+    typer.Option("--run-id", metavar="ID", help="Id of the run. Default: made from the time.", show_default=False),
 ]
 Offline = Annotated[
     bool,
     typer.Option(
         "--offline",
-        help="Ask no registry and no git host: plan from digests, commits and local archives; sizes are then unknown.",
+        help="Contact no registry and no git host: plan from digests, commits and local archives. Sizes are unknown.",
     ),
 ]
 Strict = Annotated[
     bool,
-    typer.Option("--strict", help="Refuse scanner images that are named by a tag, as with scanners.strict."),
+    typer.Option("--strict", help="Refuse scanner images given by tag, like scanners.strict."),
 ]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the data.")]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Output format.")]
 Engine = Annotated[
     str | None,
-    typer.Option(
-        metavar="local|argo", help="Who runs it, instead of the configuration's `engine`.", show_default=False
-    ),
+    typer.Option(metavar="local|argo", help="The engine, instead of the configured `engine`.", show_default=False),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run.", show_default=False)]

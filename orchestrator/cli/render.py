@@ -15,11 +15,11 @@ def render(
     run_id: RunId = None,
     offline: Offline = False,
     strict: Strict = False,
-    kind: Annotated[Kind, typer.Option(help="What to write.")] = Kind.WORKFLOW,
+    kind: Annotated[Kind, typer.Option(help="Which manifest to write.")] = Kind.WORKFLOW,
 ) -> None:
     """Write the matrix as Argo manifests.
 
-    On stdout, one YAML document for each object.
+    They are printed on stdout, one YAML document per object.
 
     Example: scanmatrix render --config scanmatrix.yaml > wf.yaml && argo submit wf.yaml
     """

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="results",
-    help="Read, compare, search and pass on what runs found.",
+    help="Show, compare, search and export the results of runs.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 MaybeRun = Annotated[
-    str | None, typer.Argument(metavar="RUN", help="Id of a run; the latest without it.", show_default=False)
+    str | None, typer.Argument(metavar="RUN", help="Id of a run; without it, the latest.", show_default=False)
 ]
 
 
@@ -38,10 +38,10 @@ def _moment(text: str) -> datetime:
 @app.command("list")
 def list_(
     config: ConfigFile = None,
-    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most so many.")] = 20,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most this many.")] = 20,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """List the runs that have finished, the latest first: cells, findings, verdict.
+    """List finished runs with their cells, findings and verdict.
 
     Example: scanmatrix results list
     """
@@ -62,16 +62,18 @@ def show(
     run: MaybeRun = None,
     config: ConfigFile = None,
     target: Annotated[
-        str, typer.Option(metavar="GLOB", help="Only targets with such a name.", show_default=False)
+        str, typer.Option(metavar="GLOB", help="Only targets whose name matches.", show_default=False)
     ] = "",
     owner: Annotated[
-        str, typer.Option(metavar="GLOB", help="Only targets with such an owner.", show_default=False)
+        str, typer.Option(metavar="GLOB", help="Only targets whose owner matches.", show_default=False)
     ] = "",
-    scan: Annotated[str, typer.Option(metavar="NAME", help="Only what this scan found.", show_default=False)] = "",
+    scan: Annotated[str, typer.Option(metavar="NAME", help="Only findings of this scan.", show_default=False)] = "",
     id_: Annotated[
-        str, typer.Option("--id", metavar="GLOB", help="Only such ids or aliases.", show_default=False)
+        str, typer.Option("--id", metavar="GLOB", help="Only findings whose id or alias matches.", show_default=False)
     ] = "",
-    package: Annotated[str, typer.Option(metavar="GLOB", help="Only such packages.", show_default=False)] = "",
+    package: Annotated[
+        str, typer.Option(metavar="GLOB", help="Only packages whose name matches.", show_default=False)
+    ] = "",
     kind: Annotated[
         list[str] | None,
         typer.Option(
@@ -81,12 +83,14 @@ def show(
     severity: Annotated[
         str | None, typer.Option(metavar="SEVERITY", help="This severity or above.", show_default=False)
     ] = None,
-    fixable: Annotated[bool, typer.Option("--fixable", help="Only what has a fixed version.")] = False,
-    suppressed: Annotated[bool, typer.Option("--suppressed", help="Also what is suppressed, with the reason.")] = False,
-    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most so many in a table.")] = 50,
+    fixable: Annotated[bool, typer.Option("--fixable", help="Only findings with a fixed version.")] = False,
+    suppressed: Annotated[
+        bool, typer.Option("--suppressed", help="Include suppressed findings, with the reason.")
+    ] = False,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most this many rows in the table.")] = 50,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show what a run found, merged over its scans, the worst first.
+    """Show the merged findings of a run, most severe first.
 
     Example: scanmatrix results show --severity high --fixable
     """
@@ -114,17 +118,19 @@ def diff(
     config: ConfigFile = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Everything now against everything then.", show_default=False),
+        typer.Option(metavar="TIME", help="Compare the state now with the state at this time.", show_default=False),
     ] = None,
     between: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="OLDER NEWER", help="Two names of images, such as two tags of one.", show_default=False),
+        typer.Option(metavar="OLDER NEWER", help="Compare two names of images, such as two tags.", show_default=False),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also what is still there.")] = False,
-    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most so many in a table.")] = 50,
+    every: Annotated[bool, typer.Option("--all", help="Include findings that did not change.")] = False,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most this many rows in the table.")] = 50,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show what is new, fixed, still there, and no longer scanned: since the run before, a date, or between two tags.
+    """Compare two states: new, fixed, remaining, no longer scanned.
+
+    Compares a run with the run before it, the state now with an earlier time, or two tags of an image.
 
     Example: scanmatrix results diff --between registry.example/app:1.2 registry.example/app:1.3
     """
@@ -134,7 +140,7 @@ def diff(
     from orchestrator.errors import UsageError
 
     if sum(each is not None for each in (run, since, between)) > 1:
-        raise UsageError("one of RUN, --since and --between, not several")
+        raise UsageError("give only one of RUN, --since and --between")
     moment = _moment(since) if since is not None else None
     found = follow_up.differences(sdk.load_config(config), run, since=moment, between=between)
     if output is Output.TABLE:
@@ -149,7 +155,7 @@ def who_has(
     config: ConfigFile = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show which targets have a vulnerability now, by their latest results on the volume.
+    """Show which targets currently have a vulnerability.
 
     Example: scanmatrix results who-has CVE-2021-44228
     """
@@ -168,15 +174,17 @@ def who_has(
 def export(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="EXPORT", help="Name of the export; without it they are listed.", show_default=False),
+        typer.Argument(
+            metavar="EXPORT", help="Name of the export; without it, all exports are listed.", show_default=False
+        ),
     ] = None,
     run: MaybeRun = None,
     config: ConfigFile = None,
     to: Annotated[
-        str, typer.Option(metavar="PATH", help="File to write, for exports that write one.", show_default=False)
+        str, typer.Option(metavar="PATH", help="File to write, for exports that write a file.", show_default=False)
     ] = "",
 ) -> None:
-    """Write the results of a run to a file, or send them to another system.
+    """Write results to a file or send them to another system.
 
     Example: scanmatrix results export html --to report.html
     """
@@ -193,7 +201,9 @@ def export(
 
 @app.command()
 def notify(run: MaybeRun = None, config: ConfigFile = None, output: OutputOption = Output.TABLE) -> None:
-    """Tell whom the configuration names what changed with a run; what was told before is not told again.
+    """Notify the configured recipients about what changed.
+
+    Nobody is notified twice about the same thing.
 
     Example: scanmatrix results notify
     """

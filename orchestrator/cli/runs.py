@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 def status(
     run: Annotated[
-        str | None, typer.Argument(metavar="RUN", help="Id of a run; all without it.", show_default=False)
+        str | None, typer.Argument(metavar="RUN", help="Id of a run; without it, all runs.", show_default=False)
     ] = None,
     config: ConfigFile = None,
     engine: Engine = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until the run has ended.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Watch until the run has ended.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show how runs stand: each cell of one, or all runs in a line each.
+    """Show the cells of one run, or a list of all runs.
 
     Example: scanmatrix status 20261121-030000-0a1b2c --watch
     """
@@ -59,7 +59,7 @@ def logs(
     config: ConfigFile = None,
     engine: Engine = None,
 ) -> None:
-    """Print what the scanner of one cell wrote; goes on while it runs.
+    """Print the output of one cell's scanner, live while it runs.
 
     Example: scanmatrix logs 20261121-030000-0a1b2c ubuntu:20.04 virus
     """
@@ -71,7 +71,7 @@ def logs(
 
 
 def retry(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
-    """Run again the cells of a run that failed, and make its ledger anew.
+    """Run the failed cells of a run again and update its ledger.
 
     Example: scanmatrix retry 20261121-030000-0a1b2c
     """
@@ -79,11 +79,11 @@ def retry(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
     from orchestrator.cli.output import say
 
     name = operations.retry(_settings(config, engine), run)
-    say(f"{name}; look at it by `scanmatrix status {run} --watch`")
+    say(f"{name}; watch it with `scanmatrix status {run} --watch`")
 
 
 def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
-    """End a run now; what was done is kept, and its ledger accounts for the rest.
+    """Stop a run now; finished cells and their results are kept.
 
     Example: scanmatrix cancel 20261121-030000-0a1b2c
     """
@@ -91,12 +91,12 @@ def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
     from orchestrator.cli.output import say
 
     names = operations.cancel(_settings(config, engine), run)
-    for line in [f"told to end: {name}" for name in names] or [f"run {run} has ended already"]:
+    for line in [f"stopping: {name}" for name in names] or [f"run {run} has ended already"]:
         say(line)
 
 
 def fetch(run: Run, config: ConfigFile = None, engine: Engine = None, output: OutputOption = Output.TABLE) -> None:
-    """Bring the results of a run out of the cluster into the folder of `volume.path`, and print its ledger.
+    """Copy the results of a run from the cluster to volume.path.
 
     Example: scanmatrix fetch 20261121-030000-0a1b2c
     """
@@ -111,7 +111,7 @@ def fetch(run: Run, config: ConfigFile = None, engine: Engine = None, output: Ou
 
 
 def delete(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
-    """Take a run's Workflows and pods out of the cluster; what it wrote stays on the volume.
+    """Delete a run's Workflows and pods; its results are kept.
 
     Example: scanmatrix delete 20261121-030000-0a1b2c
     """
@@ -131,7 +131,7 @@ def choose_engine(settings: "Config", engine: str | None) -> "Config":
     from orchestrator.errors import UsageError
 
     if engine not in {None, "local", "argo"}:
-        raise UsageError(f"there is no engine {engine!r}; there are local and argo")
+        raise UsageError(f"there is no engine {engine!r}; choose local or argo")
     return settings if engine is None else settings.model_copy(update={"engine": engine})
 
 
@@ -169,8 +169,8 @@ def detached(settings: "Config", run: str) -> Iterator[None]:
             raise
         complain("")
         complain(
-            f"Run {run} goes on in the cluster. Look at it by `scanmatrix status {run} --watch`, "
-            f"end it by `scanmatrix cancel {run}`, get its results by `scanmatrix fetch {run}`."
+            f"Run {run} continues on the cluster. Watch it with `scanmatrix status {run} --watch`, "
+            f"stop it with `scanmatrix cancel {run}`, get its results with `scanmatrix fetch {run}`."
         )
         raise typer.Exit(130) from None
 

@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 def schedule(
     config: ConfigFile = None,
     engine: Engine = None,
-    once: Annotated[bool, typer.Option("--once", help="End when nothing is due and no run is in flight.")] = False,
-    show: Annotated[bool, typer.Option("--show", help="Only print how fresh everything is, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Stop when nothing is due and no run is active.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print how fresh the results are, and exit.")] = False,
     mounted: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Where the cluster's own volume is mounted, instead of volume.path: results are read from there.",
+            help="Folder where the cluster's volume is mounted, instead of volume.path; results are read from it.",
             show_default=False,
         ),
     ] = None,
     strict: Strict = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Scan again what has become stale, and at once what is new: what runs in clusters, registries and lists.
+    """Keep results fresh: scan new targets first, then stale ones.
 
-    Goes on until it is ended; any number of these may work on one store. Ctrl-C ends it, and what was begun is gone on
-    with next time.
+    Watches clusters, registries and lists of targets until it is stopped; several schedulers can share one store. Press
+    Ctrl-C to stop; unfinished runs resume next time.
 
     Example: scanmatrix schedule --config scanmatrix.yaml
     """

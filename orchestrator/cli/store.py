@@ -7,9 +7,7 @@ import typer
 from orchestrator.cli.options import ConfigFile, OutputOption
 from orchestrator.cli.output import Output
 
-app = typer.Typer(
-    name="store", help="Keep the results of all runs in a database.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(name="store", help="Manage the database of all results.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def _duration(text: str) -> int:
@@ -24,7 +22,7 @@ def _duration(text: str) -> int:
 
 @app.command()
 def migrate(config: ConfigFile = None) -> None:
-    """Bring the database's tables up to date; does nothing when they are.
+    """Create the tables, or upgrade them to this version.
 
     Example: scanmatrix store migrate --config scanmatrix.yaml
     """
@@ -47,9 +45,10 @@ def import_(
     config: ConfigFile = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Take in runs from the volume; what the store has already stays as it is.
+    """Import finished runs from the volume.
 
-    A run whose files are damaged is told and left out; the exit status is then 3.
+    Runs that the store already has are not changed. A run with damaged files is reported and skipped; the exit status
+    is then 3.
 
     Example: scanmatrix store import
     """
@@ -79,16 +78,16 @@ def prune(
         int | None,
         typer.Option(
             metavar="DURATION",
-            help="What is younger stays, instead of store.keep.",
+            help="Keep what is younger than this, instead of store.keep.",
             show_default=False,
             parser=_duration,
         ),
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Throw away what ended long ago: gone findings, cells of old runs, targets that no run has had since.
+    """Delete old findings, cells and targets; current state is kept.
 
-    How every target stands now stays.
+    Deletes fixed findings, cells of old runs, and targets that no run has contained since.
 
     Example: scanmatrix store prune --keep 90d
     """

@@ -15,16 +15,17 @@ def lock(
         typer.Option("--update", "-u", metavar="SCAN", help="Only this scan; may be repeated.", show_default=False),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; the exit status is 2 when the file is out of date.")
+        bool, typer.Option("--check", help="Write nothing; exit with status 2 if the file is out of date.")
     ] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Ask no registry; what is locked stays, what is new needs a digest.")
+        bool, typer.Option("--offline", help="Contact no registry: locked images stay, new ones need a digest.")
     ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Lock every scan's image to a digest, in scanmatrix.lock beside the configuration.
+    """Pin every scanner image to a digest in scanmatrix.lock.
 
-    Runs, manifests and schedules then use these digests, whatever the tags stand for later.
+    The file is written next to the configuration. Runs, manifests and schedules then use these digests, even if a tag
+    is moved later.
 
     Example: scanmatrix lock --check
     """
@@ -43,17 +44,17 @@ def lock(
 def distrust(
     scan: Annotated[
         str | None,
-        typer.Argument(metavar="SCAN", help="Name of a scan, or a glob; all entries are listed without it."),
+        typer.Argument(metavar="SCAN", help="Name of a scan, or a glob; without it, all entries are listed."),
     ] = None,
     config: ConfigFile = None,
     image: Annotated[
-        str | None, typer.Option(metavar="REPOSITORY", help="Only with such an image.", show_default=False)
+        str | None, typer.Option(metavar="REPOSITORY", help="Only with this image.", show_default=False)
     ] = None,
     digest: Annotated[
         str | None, typer.Option(metavar="DIGEST", help="Only with the image of this digest.", show_default=False)
     ] = None,
     version: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Only in this version, or glob of such.", show_default=False)
+        str | None, typer.Option(metavar="VERSION", help="Only in this version; may be a glob.", show_default=False)
     ] = None,
     since: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="First day or moment.", show_default=False)
@@ -61,13 +62,13 @@ def distrust(
     until: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="Last day or moment.", show_default=False)
     ] = None,
-    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; needed.", show_default=False)] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why (required).", show_default=False)] = None,
     lift: Annotated[bool, typer.Option("--lift", help="Trust it again.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Stop trusting a scanner: it runs nowhere any more, and what it found is marked as suspect.
+    """Stop running a scanner and mark its results as suspect.
 
-    Written into scanmatrix.distrusted.yaml beside the configuration.
+    The entry is written to scanmatrix.distrusted.yaml next to the configuration.
 
     Example: scanmatrix distrust general --from 2026-03-19 --to 2026-03-24 --reason CVE-2026-33634
     """
@@ -93,11 +94,11 @@ def distrust(
         return
     if lift:
         if scan is None:
-            raise UsageError("--lift: say which scan")
-        say(f"{trust.trust(settings, scan)} entries about {scan} taken out")
+            raise UsageError("--lift: name the scan")
+        say(f"{trust.trust(settings, scan)} entries about {scan} removed")
         return
     section, problems = validate(DistrustSection, Source("distrust", data))
     if section is None:
         raise SourceError(problems)
     new = trust.distrust(settings, section)
-    say("written; bring a cluster up to date by `scanmatrix install`" if new else "that is written already")
+    say("written; update a cluster with `scanmatrix install`" if new else "this entry exists already")

@@ -1,0 +1,62 @@
+"""`--help`: one line for each command, and an example that the command would take."""
+
+from collections.abc import Iterator
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from orchestrator.cli.app import app
+
+WIDTH = 80
+
+
+def groups(group: object, *words: str) -> Iterator[tuple[str, ...]]:
+    yield words
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        if hasattr(command, "commands"):
+            yield from groups(command, *words, name)
+
+
+def commands(group: object, *words: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        yield (*words, name), command.help or ""
+        if hasattr(command, "commands"):
+            yield from commands(command, *words, name)
+
+
+ROOT = typer.main.get_command(app)
+COMMANDS = dict(commands(ROOT))
+
+
+def helped(*words: str) -> list[str]:
+    done = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": str(WIDTH), "TERMINAL_WIDTH": str(WIDTH)})
+    assert done.exit_code == 0, done.output
+    return done.output.splitlines()
+
+
+@pytest.mark.parametrize("group", list(groups(ROOT)), ids=lambda words: " ".join(words) or "scanmatrix")
+def test_every_summary_stands_whole_in_one_line(group: tuple[str, ...]) -> None:
+    lines = helped(*group)
+    listed = lines[lines.index("Commands:") + 1 :]
+    for words, text in COMMANDS.items():
+        if words[:-1] == group:
+            summary = text.split("\n\n")[0].strip()
+            assert summary.endswith(".")
+            assert any(line.split(maxsplit=1) == [words[-1], summary] for line in listed), words
+
+
+@pytest.mark.parametrize("words", list(COMMANDS), ids=" ".join)
+def test_help_fits_a_terminal(words: tuple[str, ...]) -> None:
+    assert [line for line in helped(*words) if len(line) > WIDTH] == []
+
+
+@pytest.mark.parametrize("words", [words for words, text in COMMANDS.items() if "Example:" in text], ids=" ".join)
+def test_the_example_is_one_of_this_command(words: tuple[str, ...]) -> None:
+    example = COMMANDS[words].split("Example: ")[1]
+    assert example.startswith(" ".join(("scanmatrix", *words)))
+
+
+def test_every_command_has_an_example() -> None:
+    leaves = [words for words in COMMANDS if words not in set(groups(ROOT))]
+    assert [words for words in leaves if "Example: scanmatrix" not in COMMANDS[words]] == []
