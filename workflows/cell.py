@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 from hera.workflows import Container, RetryStrategy
 from hera.workflows import models as m
 
-from orchestrator.argo.names import ONLINE_COMPONENT, ONLINE_TEMPLATE, REPOSITORY_TEMPLATE, SCAN_TEMPLATE
+from orchestrator.argo import names
+from orchestrator.argo.commands import Exit, StageStep
+from orchestrator.argo.names import Component, TemplateName
+from orchestrator.argo.parameters import Input, given
 from orchestrator.kit.quantities import parse_size
 from orchestrator.model import TargetKind
 from workflows import pods
@@ -19,7 +22,6 @@ from workflows.settings import (
     CHECKOUT,
     DATABASE,
     FETCHED,
-    LIMITS,
     SCRATCH,
     TARBALL,
     RenderError,
@@ -32,19 +34,19 @@ if TYPE_CHECKING:
     from orchestrator.model import Scan
     from workflows.settings import Settings
 
-_TARGET = "{{inputs.parameters.target}}"
+_TARGET = given(Input.TARGET)
 _PLACEHOLDER = re.compile(r"\{([a-z]+(?:\.[A-Za-z0-9_-]+)?)\}")
 _MEBIBYTE = 1024**2
 #: Parameters of online cells, which Argo fills in, as the template of their scan names them.
-ONLINE = {"{repository}": "{{inputs.parameters.repository}}", "{commit}": "{{inputs.parameters.commit}}"}
+ONLINE = {"{repository}": given(Input.REPOSITORY), "{commit}": given(Input.COMMIT)}
 
 #: Another attempt helps when the node or Argo failed, when the kernel killed the container (128 + signal; 137 is the
-#: out-of-memory killer's), or when one of our own steps says so (75). Any other exit status is the scanner's own word,
+#: out-of-memory killer's), or when one of our own steps says so. Any other exit status is the scanner's own word,
 #: and what took too long once would again.
 TRANSIENT = (
     "not (lastRetry.message matches 'longer than the specified deadline')"
-    " and (lastRetry.status == 'Error' or asInt(lastRetry.exitCode) >= 128 or lastRetry.exitCode == '75'"
-    " or lastRetry.message matches 'exit code (75|137|143)|OOMKilled|[Ee]vict|[Pp]reempt|[Nn]ode.*shut')"
+    f" and (lastRetry.status == 'Error' or asInt(lastRetry.exitCode) >= 128 or lastRetry.exitCode == '{Exit.TEMPORARY}'"
+    f" or lastRetry.message matches 'exit code ({Exit.TEMPORARY}|137|143)|OOMKilled|[Ee]vict|[Pp]reempt|[Nn]ode.*shut')"
 )
 
 
@@ -63,12 +65,12 @@ def cell_template(
     name = template_name(scan.name, kind, online=online)
     folder = f"runs/{run}/{_TARGET}/{scan.name}"
     # It never reads a registry: whatever the pod may reach over the network, its scanner may as well.
-    stage = pods.step(settings, "stage", "--no-pull", "--run", run, "--target", _TARGET, "--scan", scan.name)
+    stage = pods.step(settings, StageStep(no_pull=True, run=run, target=_TARGET, scan=scan.name))
     return Container(
         name=name,
-        inputs=pods.parameters(["target", *(["repository", "commit"] if online else [])]),
-        labels=pods.labels(ONLINE_COMPONENT if online else "scan", run=run, target=_TARGET, scan=scan.name),
-        init_containers=pods.init_containers(("stage", stage)),
+        inputs=pods.parameters(Input.TARGET, *((Input.REPOSITORY, Input.COMMIT) if online else ())),
+        labels=pods.labels(Component.ONLINE if online else Component.SCAN, run=run, target=_TARGET, scan=scan.name),
+        init_containers=pods.init_containers((names.STAGE, stage)),
         **scanner_container(scan, settings, folder, kind=kind, online=online),
         active_deadline_seconds=scan.timeout + ALLOWANCE,
         retry_strategy=retry(scan.retries),
@@ -104,12 +106,11 @@ def template_name(scan: str, kind: TargetKind = TargetKind.IMAGE, *, online: boo
     Raises:
         RenderError: Argo does not take the scan's name for a task.
     """
-    if scan == "pull" or scan[0].isdigit():
+    if scan == TemplateName.PULL or scan[0].isdigit():
         raise RenderError(
             f"scan {scan!r} cannot be a task in Argo: it may not start with a digit, nor be 'pull'; rename it"
         )
-    prefix = SCAN_TEMPLATE if kind is TargetKind.IMAGE else ONLINE_TEMPLATE if online else REPOSITORY_TEMPLATE
-    return f"{prefix}{scan}"
+    return names.cell_template(scan, kind, online=online)
 
 
 def scanner_command(scan: Scan, kind: TargetKind = TargetKind.IMAGE, *, online: bool = False) -> list[str]:
@@ -177,7 +178,7 @@ def retry(limit: int, *, always: bool = False) -> RetryStrategy | None:
 
 def _turns(scan: Scan) -> m.Synchronization:
     """So many cells of a scan at a time, of all Workflows in the namespace; the install says how many."""
-    number = m.ConfigMapKeySelector(name=LIMITS, key=template_name(scan.name, TargetKind.REPOSITORY, online=True))
+    number = m.ConfigMapKeySelector(name=names.LIMITS, key=template_name(scan.name, TargetKind.REPOSITORY, online=True))
     return m.Synchronization(semaphores=[m.SemaphoreRef(config_map_key_ref=number)])
 
 
@@ -185,4 +186,4 @@ def more_memory(scan: Scan) -> str:
     """A patch of the pod that gives each further attempt the first one's memory once more."""
     mebibytes = max(1, parse_size(scan.resources.memory_limit) // _MEBIBYTE)
     limit = f"{{{{=(asInt(retries)+1)*{mebibytes}}}}}Mi"
-    return json.dumps({"containers": [{"name": "main", "resources": {"limits": {"memory": limit}}}]})
+    return json.dumps({"containers": [{"name": names.MAIN, "resources": {"limits": {"memory": limit}}}]})

@@ -7,25 +7,25 @@ scan whose template has `refresh` gets a pod with both, its scanner's image and 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera.workflows import Container, Task
 from hera.workflows import models as m
 
-from orchestrator.argo.names import DATABASE_COMMAND, DATABASE_TEMPLATE, LOAD_COMPONENT, LOAD_TEMPLATE
+from orchestrator.argo.commands import DatabaseStep, Phase
+from orchestrator.argo.names import Component, TemplateName, database_template, load_template
+from orchestrator.argo.parameters import WORKFLOW_NAME, Output, contains, output
 from workflows import pods
 from workflows.cell import fill, retry, scanner_environment
-from workflows.settings import ALLOWANCE, SCRATCH, literal
+from workflows.settings import ALLOWANCE, literal
 
 if TYPE_CHECKING:
     from orchestrator.model import Database, Fetch, Scan
     from workflows.matrix import Shape
     from workflows.settings import Settings
 
-_KEY = "{{workflow.name}}"
-#: Output parameter: whether the scanner has to load what was fetched.
-_LOAD = "load"
-_OUTPUTS = f"{SCRATCH}/outputs"
+_KEY = WORKFLOW_NAME
 _ENDS = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted")
 
 
@@ -36,13 +36,13 @@ def database_tasks(scan: Scan, *, in_cluster: bool) -> str:
         scan: has a database.
         in_cluster: whether the plan step says which databases to refresh.
     """
-    name = f"{DATABASE_TEMPLATE}{scan.name}"
-    when = f"'{{{{tasks.plan.outputs.parameters.scans}}}}' =~ ',{scan.name},'" if in_cluster else None
-    Task(name=name, template=name, depends="plan", when=when)
+    name = database_template(scan.name)
+    when = contains(output(TemplateName.PLAN, Output.SCANS), scan.name) if in_cluster else None
+    Task(name=name, template=name, depends=str(TemplateName.PLAN), when=when)
     if not (scan.database and scan.database.load):
         return _ended(name, _ENDS[:-1])
-    load = f"{LOAD_TEMPLATE}{scan.name}"
-    wanted = f"'{{{{tasks.{name}.outputs.parameters.{_LOAD}}}}}' == 'true'"
+    load = load_template(scan.name)
+    wanted = f"'{output(name, Output.LOAD)}' == 'true'"
     Task(name=load, template=load, depends=f"{name}.Succeeded", when=wanted)
     return _ended(load, _ENDS)
 
@@ -61,15 +61,15 @@ def _ended(task: str, ways: tuple[str, ...]) -> str:
 
 def _fetch(scan: Scan, database: Database, fetch: Fetch, shape: Shape, settings: Settings) -> Container:
     """Our own code, which verifies what mirrors serve."""
-    outputs = [m.Parameter(name=_LOAD, value_from=m.ValueFrom(path=f"{_OUTPUTS}/{_LOAD}"))] if database.load else None
+    outputs = pods.outputs(Output.LOAD) if database.load else None
     return Container(
-        name=f"{DATABASE_TEMPLATE}{scan.name}",
+        name=database_template(scan.name),
         outputs=outputs,
-        labels=pods.labels("database", run=shape.run, scan=scan.name),
+        labels=pods.labels(Component.DATABASE, run=shape.run, scan=scan.name),
         active_deadline_seconds=database.timeout + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries, always=True),
-        **_step(settings, scan, "fetch", "--run", shape.run, *_longest(scan),
-                *(["--outputs", _OUTPUTS] if outputs else []), registry=fetch.reads_registry, memory="1Gi"),
+        **_step(settings, _step_of(scan, Phase.FETCH, run=shape.run, outputs=Path(pods.OUTPUTS) if outputs else None),
+                registry=fetch.reads_registry, memory="1Gi"),
     )  # fmt: skip
 
 
@@ -78,12 +78,12 @@ def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> C
     mounts = [pods.fetched_mount(_folder(scan, "fetched")), *pods.database_mounts(_folder(scan, "incoming"))]
     load = _scanner(scan, database, database.load, mounts, settings)
     return Container(
-        name=f"{LOAD_TEMPLATE}{scan.name}",
-        labels=pods.labels(LOAD_COMPONENT, run=shape.run, scan=scan.name),
-        init_containers=pods.init_containers(("prepare", _step(settings, scan, "prepare")), ("load", load)),
+        name=load_template(scan.name),
+        labels=pods.labels(Component.LOAD, run=shape.run, scan=scan.name),
+        init_containers=pods.init_containers(("prepare", _prepare(scan, settings)), ("load", load)),
         active_deadline_seconds=database.timeout + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
-        **_step(settings, scan, "finish", *_longest(scan)),
+        **_step(settings, _step_of(scan, Phase.FINISH)),
     )
 
 
@@ -92,21 +92,28 @@ def _commanded(scan: Scan, database: Database, shape: Shape, settings: Settings)
     mounts = pods.database_mounts(_folder(scan, "incoming"))
     refresh = _scanner(scan, database, database.refresh, mounts, settings)
     return Container(
-        name=f"{DATABASE_TEMPLATE}{scan.name}",
-        labels=pods.labels(DATABASE_COMMAND, run=shape.run, scan=scan.name),
-        init_containers=pods.init_containers(("prepare", _step(settings, scan, "prepare")), ("refresh", refresh)),
+        name=database_template(scan.name),
+        labels=pods.labels(Component.DATABASE_COMMAND, run=shape.run, scan=scan.name),
+        init_containers=pods.init_containers(("prepare", _prepare(scan, settings)), ("refresh", refresh)),
         active_deadline_seconds=database.timeout + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries, always=True),
-        **_step(settings, scan, "commit", *_longest(scan)),
+        **_step(settings, _step_of(scan, Phase.COMMIT)),
     )
 
 
-def _step(settings: Settings, scan: Scan, phase: str, *more: str, **options: Any) -> dict[str, Any]:
+def _prepare(scan: Scan, settings: Settings) -> dict[str, Any]:
+    return _step(settings, DatabaseStep(phase=Phase.PREPARE, scan=scan.name, key=_KEY))
+
+
+def _step_of(scan: Scan, phase: Phase, *, run: str = "", outputs: Path | None = None) -> DatabaseStep:
+    """A step that makes a version, and so has to know how long those before it may still be in use."""
+    longest = scan.timeout + ALLOWANCE
+    return DatabaseStep(phase=phase, scan=scan.name, key=_KEY, run=run, longest=longest, outputs=outputs)
+
+
+def _step(settings: Settings, step: DatabaseStep, **options: Any) -> dict[str, Any]:
     """A container of ours; of the volume it writes the scan's databases only."""
-    return pods.step(
-        settings, "database", phase, "--scan", scan.name, "--key", _KEY, *more,
-        writes=f"databases/{scan.name}", **options,
-    )  # fmt: skip
+    return pods.step(settings, step, writes=f"databases/{step.scan}", **options)
 
 
 def _scanner(
@@ -124,10 +131,6 @@ def _scanner(
         "security_context": pods.container_security(),
         "resources": pods.scanner_resources(scan.resources),
     }
-
-
-def _longest(scan: Scan) -> tuple[str, str]:
-    return "--longest", str(scan.timeout + ALLOWANCE)
 
 
 def _folder(scan: Scan, kind: str) -> str:

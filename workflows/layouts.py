@@ -11,9 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hera.workflows import DAG, Container, ContainerNode, ContainerSet, Resource, Script, Steps, Task
-from hera.workflows import models as m
 
-from orchestrator.argo.names import PULL_TEMPLATE
+from orchestrator.argo import names
+from orchestrator.argo.commands import PullStep
+from orchestrator.argo.names import Component, TemplateName
+from orchestrator.argo.parameters import Input, contains, given, set_name
 from orchestrator.model import TargetKind
 from workflows import pods
 from workflows.cell import cell_template, retry, scanner_container, template_name
@@ -28,11 +30,10 @@ if TYPE_CHECKING:
 
 Template: TypeAlias = Container | ContainerSet | Script | DAG | Steps | Resource
 
-_TARGET = "{{inputs.parameters.target}}"
-_SCANS = "{{inputs.parameters.scans}}"
+_TARGET = given(Input.TARGET)
 _PULL_TIMEOUT = 3600
-#: Names of containers that Argo makes itself.
-_RESERVED = {"init", "wait", "main", "stage"}
+#: Names of containers that are not scanners.
+_RESERVED = names.ARGO_CONTAINERS | {names.MAIN, names.STAGE}
 
 
 def image_templates(shape: Shape, settings: Settings) -> list[Template]:
@@ -43,7 +44,7 @@ def image_templates(shape: Shape, settings: Settings) -> list[Template]:
     scans = {scan.name: scan for scan in shape.scans if scan.reads(TargetKind.IMAGE)}
     make = _image_pod if settings.layout == "image" else _image_cells
     sets: list[Template] = [
-        make(f"image-{name}", [scans[each] for each in sorted(members)], shape, settings)
+        make(names.image_template(name), [scans[each] for each in sorted(members)], shape, settings)
         for name, members in set_names(shape).items()
     ]
     return [
@@ -56,45 +57,45 @@ def image_templates(shape: Shape, settings: Settings) -> list[Template]:
 
 def set_names(shape: Shape) -> dict[str, frozenset[str]]:
     """The sets of scans that have a template of their own, by name."""
-    return {f"set-{number}": members for number, members in enumerate(shape.sets, start=1)}
+    return {set_name(number): members for number, members in enumerate(shape.sets, start=1)}
 
 
 def _image(scans: Sequence[Scan]) -> DAG:
     """A pod pulls the image, then a pod for each of all scans that is in the item's list."""
-    with DAG(name="image", inputs=pods.parameters(["target", "scans"]), fail_fast=False) as image:
+    with DAG(name=str(TemplateName.IMAGE), inputs=pods.parameters(Input.TARGET, Input.SCANS), fail_fast=False) as image:
         _cells(scans, when=True)
     return image
 
 
 def _image_cells(name: str, scans: Sequence[Scan], shape: Shape, settings: Settings) -> DAG:  # noqa: ARG001 - as `_image_pod`
     """`layout: cell`: a pod pulls the image, then a pod for each scan of a set."""
-    with DAG(name=name, inputs=pods.parameters(["target"]), fail_fast=False) as image:
+    with DAG(name=name, inputs=pods.parameters(Input.TARGET), fail_fast=False) as image:
         _cells(scans, when=False)
     return image
 
 
 def _cells(scans: Sequence[Scan], *, when: bool) -> None:
     """The tasks of an image's DAG."""
-    arguments = m.Arguments(parameters=[m.Parameter(name="target", value=_TARGET)])
-    Task(name="pull", template=PULL_TEMPLATE, arguments=arguments)
+    pull, arguments = str(TemplateName.PULL), pods.passed_on(Input.TARGET)
+    Task(name=pull, template=pull, arguments=arguments)
     for scan in scans:
         Task(
             name=scan.name,
             template=template_name(scan.name),
             arguments=arguments,
-            depends="pull",
-            when=f"'{_SCANS}' =~ ',{scan.name},'" if when else None,
+            depends=pull,
+            when=contains(given(Input.SCANS), scan.name) if when else None,
         )
 
 
 def _pull(shape: Shape, settings: Settings) -> Container:
     return Container(
-        name=PULL_TEMPLATE,
-        inputs=pods.parameters(["target"]),
-        labels=pods.labels("pull", run=shape.run, target=_TARGET),
+        name=str(TemplateName.PULL),
+        inputs=pods.parameters(Input.TARGET),
+        labels=pods.labels(Component.PULL, run=shape.run, target=_TARGET),
         active_deadline_seconds=_PULL_TIMEOUT + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
-        **pods.step(settings, "pull", "--run", shape.run, "--target", _TARGET, registry=True),
+        **pods.step(settings, PullStep(run=shape.run, target=_TARGET), registry=True),
     )
 
 
@@ -109,17 +110,17 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
         raise RenderError(
             f"layout: image: a scan cannot be called {' or '.join(taken)}; Argo has containers of that name"
         )
-    names = ",".join(scan.name for scan in scans)
-    stage = pods.step(settings, "pull", "--run", shape.run, "--target", _TARGET, "--stage", names, registry=True)
+    pull = PullStep(run=shape.run, target=_TARGET, stage=tuple(scan.name for scan in scans))
+    stage = pods.step(settings, pull, registry=True)
     folder = f"runs/{shape.run}/{_TARGET}"
     containers: list[Any] = [
         ContainerNode(name=scan.name, **scanner_container(scan, settings, f"{folder}/{scan.name}")) for scan in scans
     ]
     return ContainerSet(
         name=name,
-        inputs=pods.parameters(["target"]),
-        labels=pods.labels("image", run=shape.run, target=_TARGET),
-        init_containers=pods.init_containers(("stage", stage)),
+        inputs=pods.parameters(Input.TARGET),
+        labels=pods.labels(Component.IMAGE, run=shape.run, target=_TARGET),
+        init_containers=pods.init_containers((names.STAGE, stage)),
         containers=containers,
         # Argo adds the Workflow's own volumes to a ContainerSet's pod only where the template declares them.
         volumes=pods.volumes(settings),

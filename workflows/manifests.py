@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import yaml
 
+from orchestrator.argo.commands import Only
 from orchestrator.argo.items import fit_for_cluster
+from orchestrator.argo.names import TemplateName
+from orchestrator.argo.packed import pack
+from orchestrator.argo.parameters import Parameter
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.planning.parts import common_sets, wanted_by_images
 from orchestrator.scanners.pinning import require_digests
-from orchestrator.upkeep.plans import pack
-from workflows import matrix, schedule
+from workflows import schedule
 from workflows.kinds import Kind
 from workflows.secrets import refuse_in_scans
 from workflows.settings import RenderError, settings_of
@@ -59,7 +62,7 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
             raise RenderError("argo.schedule is not set; give it five cron fields, such as '0 3 * * *'")
         return [plain(schedule.schedule(config.argo.schedule, config.argo, settings))]
     if kind is Kind.SUBMISSION:
-        packed = {matrix.PLAN_PARAMETER: pack(fit_for_cluster(plan))}
+        packed = {Parameter.PLAN: pack(fit_for_cluster(plan))}
         return [plain(schedule.submission(plan.run, settings, packed, name=plan.run))]
     shards = shards_of(plan)
     if len(shards) > 1 and len(plan.waves) > 1:
@@ -77,15 +80,15 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
 
 def retry(run: str, config: Config, name: str) -> Manifest:
     """A Workflow that runs again what failed of a run."""
-    return plain(schedule.submission(run, settings_of(config), {"only": "failed"}, name=name))
+    return plain(schedule.submission(run, settings_of(config), {Parameter.ONLY: Only.FAILED}, name=name))
 
 
 def results(run: str, config: Config, name: str) -> Manifest:
     """A Workflow that prints the results of a run."""
-    manifest = plain(schedule.submission(run, settings_of(config), {"only": matrix.RESULTS}, name=name))
+    manifest = plain(schedule.submission(run, settings_of(config), {Parameter.ONLY: Only.RESULTS}, name=name))
     # The pod stays until it has been read; who reads it deletes the Workflow.
     pods = {"strategy": "OnWorkflowCompletion", "deleteDelayDuration": "600s"}
-    manifest["spec"] |= {"entrypoint": matrix.RESULTS, "podGC": pods}
+    manifest["spec"] |= {"entrypoint": str(TemplateName.RESULTS), "podGC": pods}
     return manifest
 
 
@@ -124,7 +127,7 @@ def plain(built: Workflow, shard: Shard | None = None, sets: Sequence[frozenset[
     for template in spec.get("templates", ()):
         if "dag" in template:
             template["dag"]["tasks"] = [_name_first(one) for one in template["dag"]["tasks"]]
-        for task in template["dag"]["tasks"] if template["name"] == matrix.ENTRYPOINT else ():
+        for task in template["dag"]["tasks"] if template["name"] == TemplateName.MATRIX else ():
             if task["name"] in items:
                 task["withItems"] = [_Flow(item) for item in items[task["name"]]]
     return manifest

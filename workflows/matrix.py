@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -14,39 +15,47 @@ from hera.workflows import DAG, Container, Resource, Script, Step, Steps, Task
 from hera.workflows import models as m
 
 from orchestrator.argo import names as labels
-from orchestrator.argo.items import REPOSITORIES
+from orchestrator.argo.commands import AggregateStep, EvictStep, LeftStep, Only, PlanStep, ResultsStep
+from orchestrator.argo.names import Component, TemplateName, image_template
+from orchestrator.argo.parameters import (
+    SHARD_KEY,
+    WORKFLOW_NAME,
+    Input,
+    Output,
+    Parameter,
+    given,
+    item,
+    items_output,
+    output,
+    workflow,
+)
 from workflows import pods
 from workflows.cell import retry
 from workflows.databases import database_tasks, database_templates
 from workflows.layouts import Template, image_templates, set_names
-from workflows.repositories import REPOSITORY, repository_templates
+from workflows.repositories import repository_templates
 from workflows.secrets import refuse_in_scans
-from workflows.settings import ALLOWANCE, SCRATCH, TEMPLATE, literal
+from workflows.settings import ALLOWANCE, SCRATCH, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.model import Limits, Scan
     from workflows.settings import Settings
 
-ENTRYPOINT = "matrix"
-ON_EXIT = "end"
-PLAN_PARAMETER = "plan"
-RESULTS = "results"
 #: Stands in the DAG where a Workflow's own items come; Hera would take seconds for thousands of them.
 ITEMS = "items"
 
 _ENDED = ("Succeeded", "Failed", "Errored", "Skipped")
 _STEP_TIMEOUT = 3600
-_OUTPUTS = f"{SCRATCH}/outputs"
 _WRITABLE_TMP = {
     "initContainers": [{"name": "init", "volumeMounts": [{"name": "tmp", "mountPath": SCRATCH}]}],
     "volumes": [{"name": "tmp", "emptyDir": {}}],
 }
-_SHARD = "{{workflow.parameters.shard}}"
+_SHARD = workflow(Parameter.SHARD)
 _WHOLE_RUN = f"'{_SHARD}' == ''"
 _ONE_SHARD = f"'{_SHARD}' != ''"
-_WORKFLOW = "--workflow={{workflow.name}}"
+_IMAGE, _REPOSITORY = str(TemplateName.IMAGE), str(TemplateName.REPOSITORY)
 
 
 @dataclass(frozen=True)
@@ -104,35 +113,43 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
 
 def items_task(wave: int, waves: int, name: str = "") -> str:
     """Name of the task that runs the images of a wave (from 1), or those of them with a set of scans."""
-    task = "images" if waves == 1 else f"images-{wave}"
+    task = _numbered(Output.IMAGES, wave, waves)
     return f"{task}-{name}" if name else task
 
 
 def repositories_task(wave: int, waves: int) -> str:
     """Name of the task that runs the repositories of a wave (from 1)."""
-    return REPOSITORIES if waves == 1 else f"{REPOSITORIES}-{wave}"
+    return _numbered(Output.REPOSITORIES, wave, waves)
+
+
+def _numbered(task: str, wave: int, waves: int) -> str:
+    return str(task) if waves == 1 else f"{task}-{wave}"
 
 
 def _matrix(shape: Shape, scans: Sequence[Scan]) -> DAG:
     """The whole run; `parallelism` bounds the images in flight."""
-    with DAG(name=ENTRYPOINT, fail_fast=False, parallelism=shape.limits.images_in_flight) as dag:
-        Task(name="plan", template="plan")
-        before = ["plan"]
+    with DAG(name=str(TemplateName.MATRIX), fail_fast=False, parallelism=shape.limits.images_in_flight) as dag:
+        _task(TemplateName.PLAN)
+        before = [str(TemplateName.PLAN)]
         before += [database_tasks(scan, in_cluster=shape.in_cluster) for scan in scans if scan.database]
         for wave in range(1, shape.waves + 1):
             before = _wave(shape, wave, before)
         if shape.in_cluster:
-            shards = "{{tasks.plan.outputs.parameters.shards}}"
+            shards = output(TemplateName.PLAN, Output.SHARDS)
             # Not `when` there are any: Argo takes the quotes within the JSON for the end of the text.
-            Task(name="shards", template="shards", depends=" && ".join(before),
-                 arguments=_arguments(run=shape.run, shards=shards))  # fmt: skip
+            _task(TemplateName.SHARDS, before, arguments=pods.arguments(run=shape.run, shards=shards))
             # Never both run, yet one after the other: a skipped last task is as failed as what was before it.
-            number = _arguments(wave="", shard=_SHARD)
-            Task(name="evict", template="evict", depends=_ended("shards"), when=_ONE_SHARD, arguments=number)
-            before = [_ended("evict")]
+            number = pods.arguments(wave="", shard=_SHARD)
+            _task(TemplateName.EVICT, [_ended(TemplateName.SHARDS)], when=_ONE_SHARD, arguments=number)
+            before = [_ended(TemplateName.EVICT)]
         when = _WHOLE_RUN if shape.in_cluster else None
-        Task(name="aggregate", template="aggregate", depends=" && ".join(before), when=when)
+        _task(TemplateName.AGGREGATE, before, when=when)
     return dag
+
+
+def _task(name: TemplateName, before: Sequence[str] = (), **more: Any) -> None:
+    """The one task of a template, called like that."""
+    Task(name=str(name), template=str(name), depends=" && ".join(before) or None, **more)
 
 
 def _wave(shape: Shape, wave: int, before: list[str]) -> list[str]:
@@ -141,21 +158,21 @@ def _wave(shape: Shape, wave: int, before: list[str]) -> list[str]:
     Returns:
         What the task after it depends on.
     """
-    tasks = {items_task(wave, shape.waves): "image"} if shape.others and shape.images else {}
-    tasks |= {items_task(wave, shape.waves, name): f"image-{name}" for name in set_names(shape)}
-    tasks |= {repositories_task(wave, shape.waves): REPOSITORY} if shape.repositories else {}
+    tasks = {items_task(wave, shape.waves): _IMAGE} if shape.others and shape.images else {}
+    tasks |= {items_task(wave, shape.waves, name): image_template(name) for name in set_names(shape)}
+    tasks |= {repositories_task(wave, shape.waves): _REPOSITORY} if shape.repositories else {}
     tasks = {task: template for task, template in tasks.items() if task not in shape.idle}
     for task, template in tasks.items():
-        source = f"{{{{tasks.plan.outputs.parameters.{task}}}}}" if shape.in_cluster else None
+        source = output(TemplateName.PLAN, task) if shape.in_cluster else None
         _images(task, template, before, source)
     before = [_ended(task) for task in tasks]
-    together = [task for task, template in tasks.items() if template not in {"image", REPOSITORY}]
+    together = [task for task, template in tasks.items() if template not in {_IMAGE, _REPOSITORY}]
     if shape.again and together:
         before.append(_again(shape, wave, before, together))
     if wave < shape.waves:
-        evict = f"evict-{wave}"
-        number = _arguments(wave=str(wave), shard="")
-        Task(name=evict, template="evict", depends=" && ".join(before), arguments=number)
+        evict = f"{TemplateName.EVICT}-{wave}"
+        number = pods.arguments(wave=str(wave), shard="")
+        Task(name=evict, template=str(TemplateName.EVICT), depends=" && ".join(before), arguments=number)
         before = [_ended(evict)]
     return before
 
@@ -166,35 +183,27 @@ def _again(shape: Shape, wave: int, before: Sequence[str], together: Sequence[st
     Returns:
         What the task after it depends on.
     """
-    left, again = (f"{name}{items_task(wave, shape.waves).removeprefix('images')}" for name in ("left", "again"))
+    left, again = (_numbered(name, wave, shape.waves) for name in (TemplateName.LEFT, "again"))
     failed = " || ".join(f"{task}.{way}" for task in together for way in ("Failed", "Errored"))
-    number = _arguments(wave=str(wave) if shape.waves > 1 else "")
-    Task(name=left, template="left", depends=" && ".join([*before, f"({failed})"]), arguments=number)
-    _images(again, "image", [_ended(left)], f"{{{{tasks.{left}.outputs.parameters.images}}}}")
+    number = pods.arguments(wave=str(wave) if shape.waves > 1 else "")
+    Task(name=left, template=str(TemplateName.LEFT), depends=" && ".join([*before, f"({failed})"]), arguments=number)
+    _images(again, _IMAGE, [_ended(left)], output(left, Output.IMAGES))
     return f"({again}.Omitted || {_ended(again)})"
 
 
 def _images(name: str, template: str, before: Sequence[str], source: str | None) -> None:
     """Several images, each as its template has it: the Workflow's own items, or those of an output parameter."""
     several: dict[str, Any] = {"with_items": [ITEMS]} if source is None else {"with_param": source}
-    values = {"target": "{{item.target}}"}
-    values |= {"scans": "{{item.scans}}"} if template in {"image", REPOSITORY} else {}
-    if template == REPOSITORY:
-        values |= {"repository": "{{item.url}}", "commit": "{{item.version}}", "server": "{{item.server}}"}
-    Task(name=name, template=template, depends=" && ".join(before), arguments=_arguments(**values), **several)
-
-
-def _arguments(**values: str) -> m.Arguments:
-    return m.Arguments(parameters=[m.Parameter(name=name, value=value) for name, value in values.items()])
+    values = {"target": item("target")}
+    values |= {"scans": item("scans")} if template in {_IMAGE, _REPOSITORY} else {}
+    if template == _REPOSITORY:
+        values |= {"repository": item("url"), "commit": item("version"), "server": item("server")}
+    Task(name=name, template=template, depends=" && ".join(before), arguments=pods.arguments(**values), **several)
 
 
 def _ended(task: str) -> str:
     """Whichever way it ended: a failed cell, image or database is the ledger's business, not the DAG's."""
     return "(" + " || ".join(f"{task}.{way}" for way in _ENDED) + ")"
-
-
-def _outputs(*names: str) -> list[m.Parameter]:
-    return [m.Parameter(name=name, value_from=m.ValueFrom(path=f"{_OUTPUTS}/{name}")) for name in names]
 
 
 def _plan(shape: Shape, settings: Settings) -> Script:
@@ -203,48 +212,49 @@ def _plan(shape: Shape, settings: Settings) -> Script:
     It comes as a script's source, because that is neither copied into the node's status, as an artifact or a
     parameter is, nor bounded by the length of one argument.
     """
-    arguments = ["plan"]
-    outputs = None
-    if shape.in_cluster:
-        given = {name: f"{{{{workflow.parameters.{name}}}}}" for name in ("shard", "only", "config-git", "config-ref")}
-        given["config"] = f"{pods.CONFIG_FOLDER}/{{{{workflow.parameters.config-path}}}}"
-        arguments += ["--run", shape.run, *(f"--{name}={value}" for name, value in given.items())]
-        arguments += ["--outputs", _OUTPUTS]
-        names = set_names(shape)
-        arguments += [f"--set={name}={','.join(sorted(scans))}" for name, scans in names.items()]
-        # What this template starts: the plan must not say that another image ran.
-        arguments += [
-            f"--image={scan.name}={literal(scan.image, where=f'scan {scan.name}: image')}"
-            for scan in shape.scans
-            if scan.named
-        ]
-        outputs = _outputs("images", *(f"images-{name}" for name in names), REPOSITORIES, "shards", "scans")
-    plans = shape.in_cluster
-    step = pods.step(settings, *arguments, registry=plans, config_map=plans, git=plans)
+    plans, sets = shape.in_cluster, set_names(shape)
+    several = (items_output(), *map(items_output, sets), Output.REPOSITORIES, Output.SHARDS, Output.SCANS)
+    planned = _planned(shape, sets) if plans else PlanStep()
+    step = pods.step(settings, planned, registry=plans, config_map=plans, git=plans)
     return Script(
-        name="plan",
-        outputs=outputs,
+        name=str(TemplateName.PLAN),
+        outputs=pods.outputs(*several) if plans else None,
         volumes=pods.git_of_all_hosts(settings) if plans else [],
-        labels=pods.labels("plan", run=shape.run),
+        labels=pods.labels(Component.PLAN, run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
-        source=f"{{{{workflow.parameters.{PLAN_PARAMETER}}}}}",
+        source=workflow(Parameter.PLAN),
         **(pods.token(settings.inventory) if settings.discovers and shape.in_cluster else {}),
         **(step | {"command": [*step["command"], *step.pop("args")]}),
+    )
+
+
+def _planned(shape: Shape, sets: Mapping[str, frozenset[str]]) -> PlanStep:
+    """Plan in the cluster, or find the plan on the volume, and say what this Workflow does of it."""
+    return PlanStep(
+        run=shape.run,
+        shard=_SHARD,
+        only=workflow(Parameter.ONLY),
+        config_git=workflow(Parameter.CONFIG_GIT),
+        config_ref=workflow(Parameter.CONFIG_REF),
+        config=Path(pods.CONFIG_FOLDER, workflow(Parameter.CONFIG_PATH)),
+        outputs=Path(pods.OUTPUTS),
+        sets=sets,
+        # What this template starts: the plan must not say that another image ran.
+        images={scan.name: literal(scan.image, where=f"scan {scan.name}: image") for scan in shape.scans if scan.named},
     )
 
 
 def _shards(shape: Shape) -> DAG:
     """All shards of a run, so many at a time."""
     with DAG(
-        name="shards",
-        inputs=pods.parameters(["run", "shards"]),
+        name=str(TemplateName.SHARDS),
+        inputs=pods.parameters(Input.RUN, Input.SHARDS),
         fail_fast=False,
         parallelism=shape.limits.shards_in_flight,
     ) as dag:
-        several = "{{inputs.parameters.shards}}"
-        Task(name="shard", template="shard", with_param=several,
-             arguments=_arguments(run="{{inputs.parameters.run}}", shard="{{item.shard}}"))  # fmt: skip
+        arguments = pods.arguments(run=given(Input.RUN), shard=item(SHARD_KEY))
+        _task(TemplateName.SHARD, with_param=given(Input.SHARDS), arguments=arguments)
     return dag
 
 
@@ -253,27 +263,27 @@ def _shard(shape: Shape, settings: Settings) -> Resource:
 
     Its name follows from the parent's, and it is applied, not created: another attempt finds the one there is.
     """
-    shard = "{{inputs.parameters.shard}}"
+    shard = given(Input.SHARD)
     # Not the expression itself: within a manifest its quotes would be YAML's.
-    run = "{{inputs.parameters.run}}"
-    parameters = {"run": run, "shard": shard, "only": "{{workflow.parameters.only}}"}
+    run = given(Input.RUN)
+    parameters = {Parameter.RUN: run, Parameter.SHARD: shard, Parameter.ONLY: workflow(Parameter.ONLY)}
     manifest = {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Workflow",
         "metadata": {
-            "name": f"{{{{workflow.name}}}}-{shard}",
+            "name": f"{WORKFLOW_NAME}-{shard}",
             "namespace": settings.namespace,
             "labels": {labels.RUN: run, labels.SHARD: shard},
         },
         "spec": {
-            "workflowTemplateRef": {"name": TEMPLATE},
-            "arguments": {"parameters": [{"name": name, "value": value} for name, value in parameters.items()]},
+            "workflowTemplateRef": {"name": labels.WORKFLOW_TEMPLATE},
+            "arguments": {"parameters": [{"name": str(name), "value": value} for name, value in parameters.items()]},
         },
     }
     return Resource(
-        name="shard",
-        inputs=pods.parameters(["run", "shard"]),
-        labels=pods.labels("shard", run=shape.run),
+        name=str(TemplateName.SHARD),
+        inputs=pods.parameters(Input.RUN, Input.SHARD),
+        labels=pods.labels(Component.SHARD, run=shape.run),
         action="apply",
         set_owner_reference=True,
         success_condition="status.phase == Succeeded",
@@ -290,53 +300,60 @@ def _shard(shape: Shape, settings: Settings) -> Resource:
 
 def _left(shape: Shape, settings: Settings) -> Container:
     """Which cells failed in a pod for several scans."""
-    shard = [f"--shard={_SHARD}", "--only={{workflow.parameters.only}}"] if shape.in_cluster else []
+    left = LeftStep(
+        run=shape.run,
+        wave=given(Input.WAVE),
+        shard=_SHARD if shape.in_cluster else "",
+        only=workflow(Parameter.ONLY) if shape.in_cluster else Only.ALL,
+        namespace=settings.namespace,
+        workflow=WORKFLOW_NAME,
+        outputs=Path(pods.OUTPUTS),
+    )
     return Container(
-        name="left",
-        inputs=pods.parameters(["wave"]),
-        outputs=_outputs("images"),
-        labels=pods.labels("left", run=shape.run),
+        name=str(TemplateName.LEFT),
+        inputs=pods.parameters(Input.WAVE),
+        outputs=pods.outputs(Output.IMAGES),
+        labels=pods.labels(Component.LEFT, run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT,
         retry_strategy=retry(shape.limits.retries),
         **pods.token(settings.reader),
-        **pods.step(settings, "left", "--run", shape.run, "--wave={{inputs.parameters.wave}}", *shard,
-                    "--namespace", settings.namespace, _WORKFLOW, "--outputs", _OUTPUTS, memory="2Gi"),
-    )  # fmt: skip
+        **pods.step(settings, left, memory="2Gi"),
+    )
 
 
 def _evict(shape: Shape, settings: Settings) -> Container:
     """Make room on the volume between two waves, or when a shard has ended."""
+    evict = EvictStep(run=shape.run, wave=given(Input.WAVE), shard=given(Input.SHARD))
     return Container(
-        name="evict",
-        inputs=pods.parameters(["wave", "shard"]),
-        labels=pods.labels("evict", run=shape.run),
+        name=str(TemplateName.EVICT),
+        inputs=pods.parameters(Input.WAVE, Input.SHARD),
+        labels=pods.labels(Component.EVICT, run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT,
         retry_strategy=retry(shape.limits.retries),
-        **pods.step(settings, "evict", "--run", shape.run, "--wave={{inputs.parameters.wave}}",
-                    "--shard={{inputs.parameters.shard}}"),
-    )  # fmt: skip
+        **pods.step(settings, evict),
+    )
 
 
 def _aggregate(shape: Shape, settings: Settings) -> Container:
     """End the run; fails when its policy is broken."""
+    aggregate = AggregateStep(run=shape.run, namespace=settings.namespace, workflow=WORKFLOW_NAME)
     return Container(
-        name="aggregate",
-        labels=pods.labels("aggregate", run=shape.run),
+        name=str(TemplateName.AGGREGATE),
+        labels=pods.labels(Component.AGGREGATE, run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
         **pods.token(settings.reader),
-        **pods.step(settings, "aggregate", "--run", shape.run, "--namespace", settings.namespace, _WORKFLOW,
-                    memory="2Gi"),
-    )  # fmt: skip
+        **pods.step(settings, aggregate, memory="2Gi"),
+    )
 
 
 def _results(shape: Shape, settings: Settings) -> Container:
     """Print the results of a run, for whoever cannot reach the volume: an entry point of its own."""
     return Container(
-        name=RESULTS,
-        labels=pods.labels(RESULTS, run=shape.run),
+        name=str(TemplateName.RESULTS),
+        labels=pods.labels(Component.RESULTS, run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT,
-        **pods.step(settings, RESULTS, "--run", shape.run),
+        **pods.step(settings, ResultsStep(run=shape.run)),
     )
 
 
@@ -344,7 +361,7 @@ def _end(shape: Shape) -> Steps:
     """After a run that was stopped or ran into its deadline: the ledger all the same."""
     when = "'{{workflow.status}}' != 'Succeeded'"
     if shape.in_cluster:
-        when += f" && {_WHOLE_RUN} && '{{{{workflow.parameters.only}}}}' != '{RESULTS}'"
-    with Steps(name=ON_EXIT) as end:
-        Step(name="aggregate", template="aggregate", when=when)
+        when += f" && {_WHOLE_RUN} && '{workflow(Parameter.ONLY)}' != '{Only.RESULTS}'"
+    with Steps(name=str(TemplateName.END)) as end:
+        Step(name=str(TemplateName.AGGREGATE), template=str(TemplateName.AGGREGATE), when=when)
     return end

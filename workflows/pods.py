@@ -8,10 +8,12 @@ from hera.workflows import UserContainer
 from hera.workflows import models as m
 
 from orchestrator.argo import names
+from orchestrator.argo.command_line import render
+from orchestrator.argo.commands import PROGRAM
+from orchestrator.argo.parameters import given
 from workflows.settings import (
     CELL,
     CHECKOUT,
-    CONFIG_MAP,
     DATABASE,
     DOCKER_CONFIG,
     FETCHED,
@@ -22,8 +24,10 @@ from workflows.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from orchestrator.argo.commands import Step
+    from orchestrator.argo.parameters import Input
     from orchestrator.model import Online, Resources
     from workflows.settings import Settings
 
@@ -36,6 +40,8 @@ _CONFIG_NAME = "config"
 _GIT_NAME = "git"
 
 CONFIG_FOLDER = "/config"
+#: Where a step writes its output parameters.
+OUTPUTS = f"{SCRATCH}/outputs"
 
 
 def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
@@ -57,7 +63,7 @@ def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
         secret = m.SecretVolumeSource(secret_name=settings.registry_secret, items=items)
         found.append(m.Volume(name=_SECRET_NAME, secret=secret))
     if config_map:
-        source = m.ConfigMapVolumeSource(name=CONFIG_MAP, optional=True)
+        source = m.ConfigMapVolumeSource(name=names.CONFIG_MAP, optional=True)
         found.append(m.Volume(name=_CONFIG_NAME, config_map=source))
     return found
 
@@ -154,7 +160,8 @@ def token(account: str) -> dict[str, Any]:
 
 def step(
     settings: Settings,
-    *arguments: str,
+    what: Step,
+    *,
     registry: bool = False,
     config_map: bool = False,
     git: bool = False,
@@ -165,7 +172,7 @@ def step(
 
     Args:
         settings: of the manifests.
-        arguments: of `scanmatrix-step`.
+        what: the step.
         registry: whether it reads images, and so may need the registry's credentials.
         config_map: whether it reads the configuration.
         git: whether it asks git hosts, and so may need their credentials.
@@ -188,8 +195,8 @@ def step(
     return {
         "image": settings.image,
         "image_pull_policy": "IfNotPresent",
-        "command": ["scanmatrix-step"],
-        "args": [*arguments, "--volume", VOLUME],
+        "command": [PROGRAM],
+        "args": render(what),
         "env": variables(env),
         "volume_mounts": mounts,
         "security_context": container_security(),
@@ -236,12 +243,27 @@ def init_containers(*containers: tuple[str, dict[str, Any]]) -> list[UserContain
     return [UserContainer(name=name, **fields) for name, fields in containers]
 
 
-def labels(component: str, *, run: str, **more: str) -> dict[str, str]:
+def labels(component: names.Component, *, run: str, **more: str) -> dict[str, str]:
     """Labels by which people and network policies find the pods of a run, a target, a scan, or a kind of step."""
-    found = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: component, names.RUN: run}
+    found = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: str(component), names.RUN: run}
     return found | {f"{names.SCANMATRIX}/{name}": value for name, value in more.items()}
 
 
-def parameters(names: Sequence[str]) -> list[m.Parameter]:
+def parameters(*inputs: Input) -> list[m.Parameter]:
     """Input parameters without defaults."""
-    return [m.Parameter(name=name) for name in names]
+    return [m.Parameter(name=str(name)) for name in inputs]
+
+
+def arguments(**values: str) -> m.Arguments:
+    """What a task gives to its template, by the values of `Input`."""
+    return m.Arguments(parameters=[m.Parameter(name=name, value=value) for name, value in values.items()])
+
+
+def passed_on(*inputs: Input) -> m.Arguments:
+    """Input parameters of a template as arguments of its own tasks, under the same names."""
+    return arguments(**{str(name): given(name) for name in inputs})
+
+
+def outputs(*names: str) -> list[m.Parameter]:
+    """Output parameters, which a step writes into files of their names."""
+    return [m.Parameter(name=name, value_from=m.ValueFrom(path=f"{OUTPUTS}/{name}")) for name in names]

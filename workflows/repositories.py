@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera.workflows import DAG, Container, Task
-from hera.workflows import models as m
 
+from orchestrator.argo.commands import PullStep
 from orchestrator.argo.items import ONLINE_SUFFIX
-from orchestrator.argo.names import FETCH_TEMPLATE
+from orchestrator.argo.names import Component, TemplateName
+from orchestrator.argo.parameters import Input, contains, given
 from orchestrator.model import TargetKind
 from workflows import pods
 from workflows.cell import cell_template, retry, template_name
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from workflows.matrix import Shape
     from workflows.settings import Settings
 
-#: The DAG of one repository.
-REPOSITORY = "repository"
-_INPUTS = ("target", "scans", "repository", "commit", "server")
+_INPUTS = (Input.TARGET, Input.SCANS, Input.REPOSITORY, Input.COMMIT, Input.SERVER)
+_PULL = str(TemplateName.PULL)
 
 
 def repository_templates(shape: Shape, settings: Settings) -> list[Template]:
@@ -55,35 +55,39 @@ def _repository(scans: Sequence[Scan], online: Sequence[Scan]) -> DAG:
     names = {scan.name for scan in scans}
     if twice := [scan.name for scan in online if f"{scan.name}-online" in names]:
         raise RenderError(f"scan {twice[0]}-online cannot be a task in Argo beside {twice[0]}: rename it")
-    with DAG(name=REPOSITORY, inputs=pods.parameters(_INPUTS), fail_fast=False) as dag:
-        Task(name="pull", template=FETCH_TEMPLATE, arguments=_given("target", "server"))
+    with DAG(name=str(TemplateName.REPOSITORY), inputs=pods.parameters(*_INPUTS), fail_fast=False) as dag:
+        fetched = pods.passed_on(Input.TARGET, Input.SERVER)
+        Task(name=_PULL, template=str(TemplateName.FETCH), arguments=fetched)
         for scan in scans:
-            _cell(scan.name, template_name(scan.name, TargetKind.REPOSITORY), scan.name, "target")
+            _cell(scan.name, template_name(scan.name, TargetKind.REPOSITORY), scan.name, Input.TARGET)
         for scan in online:
             template = template_name(scan.name, TargetKind.REPOSITORY, online=True)
-            _cell(f"{scan.name}-online", template, f"{scan.name}{ONLINE_SUFFIX}", "target", "repository", "commit")
+            _cell(
+                f"{scan.name}-online",
+                template,
+                f"{scan.name}{ONLINE_SUFFIX}",
+                Input.TARGET,
+                Input.REPOSITORY,
+                Input.COMMIT,
+            )
     return dag
 
 
-def _cell(task: str, template: str, listed: str, *given: str) -> None:
-    when = f"'{{{{inputs.parameters.scans}}}}' =~ ',{listed},'"
-    Task(name=task, template=template, arguments=_given(*given), depends="pull", when=when)
-
-
-def _given(*names: str) -> m.Arguments:
-    return m.Arguments(parameters=[m.Parameter(name=name, value=f"{{{{inputs.parameters.{name}}}}}") for name in names])
+def _cell(task: str, template: str, listed: str, *inputs: Input) -> None:
+    when = contains(given(Input.SCANS), listed)
+    Task(name=task, template=template, arguments=pods.passed_on(*inputs), depends=_PULL, when=when)
 
 
 def _fetch(shape: Shape, settings: Settings) -> Container:
     """Ask the repository's host for the commit, with what the Secret of git has for this host and no other."""
-    target = "{{inputs.parameters.target}}"
+    target = given(Input.TARGET)
     return Container(
-        name=FETCH_TEMPLATE,
-        inputs=pods.parameters(["target", "server"]),
-        volumes=pods.git_of_one_host(settings, "{{inputs.parameters.server}}"),
-        labels=pods.labels("fetch", run=shape.run, target=target),
+        name=str(TemplateName.FETCH),
+        inputs=pods.parameters(Input.TARGET, Input.SERVER),
+        volumes=pods.git_of_one_host(settings, given(Input.SERVER)),
+        labels=pods.labels(Component.FETCH, run=shape.run, target=target),
         # Each of its own attempts may take as long as git is given.
         active_deadline_seconds=4 * shape.limits.repository_time + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
-        **pods.step(settings, "pull", "--run", shape.run, "--target", target, git=True, memory="2Gi"),
+        **pods.step(settings, PullStep(run=shape.run, target=target), git=True, memory="2Gi"),
     )

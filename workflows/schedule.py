@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from hera.workflows import CronWorkflow, Parameter, Workflow, WorkflowTemplate
+from hera.workflows import CronWorkflow, Workflow, WorkflowTemplate
 from hera.workflows import models as m
 
 from orchestrator.argo.items import is_repository
 from orchestrator.argo.names import RUN as RUN_LABEL
+from orchestrator.argo.names import SCANS_ANNOTATION, WORKFLOW_TEMPLATE, TemplateName
+from orchestrator.argo.parameters import DEFAULTS, RUN_ID, RUN_OF_WORKFLOW, Parameter
 from orchestrator.catalog.loading import scan_digests
 from orchestrator.model import Decision
 from orchestrator.planning.parts import wanted_by_images
 from workflows import matrix, pods
-from workflows.settings import SCANS_ANNOTATION, TEMPLATE
 from workflows.shards import items_by_task
 
 if TYPE_CHECKING:
@@ -25,19 +26,6 @@ if TYPE_CHECKING:
     from workflows.settings import Settings
     from workflows.shards import Shard
 
-#: Run id of what is started from the WorkflowTemplate: that of the parameter, or else the Workflow's own name.
-RUN = "{{=workflow.parameters.run == '' ? workflow.name : workflow.parameters.run}}"
-_RUN_EXPRESSION = "workflow.parameters.run == '' ? workflow.name : workflow.parameters.run"
-#: Parameters of the WorkflowTemplate with their defaults.
-PARAMETERS = {
-    matrix.PLAN_PARAMETER: "",
-    "run": "",
-    "shard": "",
-    "only": "",
-    "config-git": "",
-    "config-ref": "HEAD",
-    "config-path": "scanmatrix.yaml",
-}
 _DAY = 86400
 
 
@@ -51,12 +39,9 @@ def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) 
     """
     return {
         "namespace": settings.namespace,
-        "entrypoint": matrix.ENTRYPOINT,
-        "on_exit": matrix.ON_EXIT,
-        "arguments": [
-            Parameter(name=name, value=value)
-            for name, value in (PARAMETERS if plan is None else {matrix.PLAN_PARAMETER: plan}).items()
-        ],
+        "entrypoint": str(TemplateName.MATRIX),
+        "on_exit": str(TemplateName.END),
+        "arguments": _parameters(DEFAULTS if plan is None else {Parameter.PLAN: plan}),
         "templates": matrix.templates(shape, settings),
         "volumes": pods.volumes(settings, config_map=shape.in_cluster),
         "service_account_name": settings.service_account,
@@ -107,7 +92,7 @@ def template(
         settings: of the manifests.
     """
     shape = matrix.Shape(
-        run=RUN,
+        run=RUN_ID,
         scans=tuple(scans),
         limits=limits,
         sets=tuple(sets),
@@ -115,22 +100,22 @@ def template(
         in_cluster=True,
         repositories=True,
     )
-    labels = m.WorkflowMetadata(labels_from={RUN_LABEL: m.LabelValueFrom(expression=_RUN_EXPRESSION)})
+    labels = m.WorkflowMetadata(labels_from={RUN_LABEL: m.LabelValueFrom(expression=RUN_OF_WORKFLOW)})
     return WorkflowTemplate(
-        name=TEMPLATE,
+        name=WORKFLOW_TEMPLATE,
         annotations={SCANS_ANNOTATION: json.dumps(scan_digests(scans), separators=(",", ":"))},
         workflow_metadata=labels,
         **specification(shape, settings, plan=None),
     )
 
 
-def submission(run: str, settings: Settings, parameters: Mapping[str, str], *, name: str = "") -> Workflow:
+def submission(run: str, settings: Settings, parameters: Mapping[Parameter, str], *, name: str = "") -> Workflow:
     """A Workflow that has the WorkflowTemplate of the cluster do something of a run.
 
     Args:
         run: its id.
         settings: of the manifests.
-        parameters: of `PARAMETERS`, those that differ from their defaults.
+        parameters: those that differ from their defaults.
         name: of the Workflow; the run's id with something appended when empty.
     """
     return Workflow(
@@ -138,8 +123,8 @@ def submission(run: str, settings: Settings, parameters: Mapping[str, str], *, n
         generate_name=None if name else _base(run),
         namespace=settings.namespace,
         labels={RUN_LABEL: run},
-        arguments=[Parameter(name=key, value=value) for key, value in ({"run": run} | dict(parameters)).items()],
-        workflow_template_ref=m.WorkflowTemplateRef(name=TEMPLATE),
+        arguments=_parameters({Parameter.RUN: run} | dict(parameters)),
+        workflow_template_ref=m.WorkflowTemplateRef(name=WORKFLOW_TEMPLATE),
     )
 
 
@@ -152,7 +137,7 @@ def schedule(cron: str, argo: Argo, settings: Settings) -> CronWorkflow:
         settings: of the manifests.
     """
     return CronWorkflow(
-        name=TEMPLATE,
+        name=WORKFLOW_TEMPLATE,
         namespace=settings.namespace,
         schedules=[cron],
         timezone=argo.timezone,
@@ -160,8 +145,12 @@ def schedule(cron: str, argo: Argo, settings: Settings) -> CronWorkflow:
         starting_deadline_seconds=argo.start_within,
         successful_jobs_history_limit=argo.history.succeeded,
         failed_jobs_history_limit=argo.history.failed,
-        workflow_template_ref=m.WorkflowTemplateRef(name=TEMPLATE),
+        workflow_template_ref=m.WorkflowTemplateRef(name=WORKFLOW_TEMPLATE),
     )
+
+
+def _parameters(values: Mapping[Parameter, str]) -> list[m.Parameter]:
+    return [m.Parameter(name=str(name), value=value) for name, value in values.items()]
 
 
 def _base(run: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.items import MOUNT
+from orchestrator.argo.commands import MOUNT
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
 
 #: Where containers find things.
-VOLUME = MOUNT
+VOLUME = str(MOUNT)
 CELL = "/scan"
 TARBALL = f"{CELL}/image.tar"
 CHECKOUT = f"{CELL}/checkout"
@@ -24,15 +24,6 @@ SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, not the machine's
 DOCKER_CONFIG = "/docker"
 GIT_CREDENTIALS = "/git"
 
-#: Of the WorkflowTemplate: what `orchestrator.catalog.loading.scan_digests` says of its scans, as JSON.
-SCANS_ANNOTATION = "scanmatrix/scans"
-#: The WorkflowTemplate's name; argo submit --from workflowtemplate/scanmatrix.
-TEMPLATE = "scanmatrix"
-#: ConfigMap with the configuration (key `scanmatrix.yaml`) for runs that plan in the cluster.
-CONFIG_MAP = "scanmatrix-config"
-
-#: ConfigMap that says how many online cells of a scan run at a time, key `online-<scan>`.
-LIMITS = "scanmatrix-limits"
 #: Key of a Secret with the token of a git host.
 TOKEN_KEY = "token"  # noqa: S105 - the name of a key
 

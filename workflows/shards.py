@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.items import Item, fit_for_cluster, is_repository, make_waves, without_scans
+from orchestrator.argo.items import Item, fit_for_cluster, is_repository, make_waves, scans_of, without_scans
+from orchestrator.argo.packed import pack
+from orchestrator.argo.parameters import set_name
 from orchestrator.planning.shards import split
-from orchestrator.upkeep.plans import pack
 from workflows.matrix import items_task, repositories_task
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def items_by_task(waves: Sequence[Sequence[Item]], sets: Sequence[frozenset[str]
         waves: of one Workflow.
         sets: of names of scans, each of which has a template of its own.
     """
-    names = {members: f"set-{number}" for number, members in enumerate(sets, start=1)}
+    names = {members: set_name(number) for number, members in enumerate(sets, start=1)}
     found: dict[str, list[Item]] = {}
     for number, wave in enumerate(waves, start=1):
         of_repositories = repositories_task(number, len(waves))
@@ -54,6 +55,6 @@ def items_by_task(waves: Sequence[Sequence[Item]], sets: Sequence[frozenset[str]
             if is_repository(item):
                 found[of_repositories].append(item)
                 continue
-            name = names.get(frozenset(item["scans"].strip(",").split(",")), "")
+            name = names.get(scans_of(item), "")
             found[items_task(number, len(waves), name)].append(without_scans(item) if name else item)
     return found

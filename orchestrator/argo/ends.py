@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.argo.names import ARGO_CONTAINERS, MAIN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
 OUT_OF_MEMORY = "was killed for want of memory (OOMKilled, exit code 137)"
 SIBLING = "was stopped, because another scan of the same pod failed"
 
-#: Containers that Argo makes itself.
-ARGO = {"init", "wait"}
 GONE = "ContainerStatusUnknown"
 #: Of Argo's executor, which is a container's first process and starts the scanner, when SIGTERM comes before it listens
 #: for it: the kernel keeps that from the first process, and Go's runtime then exits so. A scanner may mean it, too.
@@ -57,9 +57,9 @@ def failed_before(node: Node, pod: Pod | None, container: str) -> End | None:
     """The init container that failed, Argo's own left out."""
     for status in pod.status.init_container_statuses if pod is not None else ():
         ended = status.state.terminated
-        if ended is not None and ended.exit_code and status.name not in {*ARGO, container}:
+        if ended is not None and ended.exit_code and status.name not in {*ARGO_CONTAINERS, container}:
             return _of_terminated(status.name, ended)
-    if pod is None and (said := _said_by_argo(node)) and said.container not in {"", "main", container, *ARGO}:
+    if pod is None and (said := _said_by_argo(node)) and said.container not in {"", MAIN, container, *ARGO_CONTAINERS}:
         return said
     return None
 
@@ -68,10 +68,10 @@ def executor_failed(node: Node, pod: Pod | None) -> End | None:
     """A container of Argo's own that failed."""
     for status in statuses(pod) if pod is not None else ():
         ended = status.state.terminated
-        if status.name in ARGO and ended is not None and ended.exit_code:
+        if status.name in ARGO_CONTAINERS and ended is not None and ended.exit_code:
             return _of_terminated(status.name, ended)
     said = _said_by_argo(node)
-    return said if said is not None and said.container in ARGO else None
+    return said if said is not None and said.container in ARGO_CONTAINERS else None
 
 
 def was_told_to_end(end: End | None) -> bool:
@@ -90,7 +90,7 @@ def stopped_by_sibling(own: End, pod: Pod | None) -> str:
         return ""
     for status in pod.status.container_statuses:
         ended = status.state.terminated
-        if status.name in {own.container, *ARGO} or ended is None or ended.reason == GONE:
+        if status.name in {own.container, *ARGO_CONTAINERS} or ended is None or ended.reason == GONE:
             continue
         if ended.exit_code and (ended.exit_code not in {_KILLED, _TERMINATED} or ended.reason == "OOMKilled"):
             return f"{SIBLING} ({status.name})"

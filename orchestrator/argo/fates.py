@@ -10,23 +10,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from orchestrator.argo.names import DATABASE_TEMPLATE, FETCH_TEMPLATE, LOAD_TEMPLATE, PULL_TEMPLATE, SHARD, scan_of
-from orchestrator.argo.nodes import nodes
+from orchestrator.argo.attempts import Kind, attempt_of
+from orchestrator.argo.names import MAIN, SHARD, STAGE
+from orchestrator.argo.nodes import is_work, nodes
 from orchestrator.argo.reasons import CANCELLED, RUN_DEADLINE, explain
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    from orchestrator.argo.attempts import Attempt
     from orchestrator.cluster.objects import Node, Pod, Workflow
 
 _Key = TypeVar("_Key", bound="Hashable")
 
-#: Further templates of the Workflow: `image-<set>`, `image`, `shard`, `plan`.
-IMAGE_TEMPLATE = "image-"
-_SHARD_TEMPLATE = "shard"
-_PLAN_TEMPLATE = "plan"
-#: The init container that pulls and stages, in a pod for a whole image.
-_STAGE = "stage"
 NEVER_STARTED = "never started"
 PULL = "pull"
 
@@ -61,7 +57,7 @@ class Fate(NamedTuple):
     begun: str = ""
     finished: str = ""
     pod: str = ""
-    container: str = "main"
+    container: str = MAIN
     own: bool = False
 
 
@@ -107,8 +103,8 @@ class Fates:
             NodesUnreadableError: its nodes are not in it; nothing was taken in.
         """
         around = around or Surroundings()
-        if any(each.name == "only" and each.value == "results" for each in workflow.spec.arguments.parameters):
-            return  # it prints what there is, and scans nothing
+        if not is_work(workflow):
+            return
         found = nodes(workflow)
         name = workflow.metadata.name
         self._there.add(workflow.metadata.labels.get(SHARD, ""))
@@ -116,14 +112,10 @@ class Fates:
             self.runs[name] = why
         around = around._replace(deadline=_deadline(workflow), stopped=bool(workflow.spec.shutdown))
         for node in found.values():
-            if node.type == "DAG" and (target := node.parameter("target")):
-                self._homes[target] = name
-            elif node.type == "Pod":
-                self._add_pod(node, around)
-            elif node.type == "Container" and (pod := found.get(node.boundary_id)) is not None:
-                self._homes[pod.parameter("target")] = name
-                fate = _fate(node, around, container=node.display_name, parent=pod)
-                _put(self._cells, (pod.parameter("target"), node.display_name), fate)
+            attempt = attempt_of(node, found)
+            if attempt.kind in {Kind.TARGET, Kind.CONTAINER}:
+                self._homes[attempt.target] = name
+            self._count(node, attempt, around)
 
     def cell(self, target: str, scan: str, *, shard: str = "") -> Fate:
         """What became of a cell; always something.
@@ -156,22 +148,22 @@ class Fates:
             return why
         return self.shards.get(shard) or next(iter(self.runs.values()), "") or next(iter(self.shards.values()), "")
 
-    def _add_pod(self, node: Node, around: Surroundings) -> None:
+    def _count(self, node: Node, attempt: Attempt, around: Surroundings) -> None:
         """One attempt of a cell, a pull, a database, a shard."""
-        target, template = node.parameter("target"), node.template_name
-        fate = _fate(node, around)
-        if scan := scan_of(template):
-            _put(self._cells, (target, scan), fate)
-        elif template in {PULL_TEMPLATE, FETCH_TEMPLATE}:
-            _put(self._pulls, target, fate._replace(own=True))
-        elif template.startswith(IMAGE_TEMPLATE):
-            _put(self._pulls, target, _staging(node, around))
-        elif template.startswith((DATABASE_TEMPLATE, LOAD_TEMPLATE)):
-            prefix = DATABASE_TEMPLATE if template.startswith(DATABASE_TEMPLATE) else LOAD_TEMPLATE
-            _put(self.databases, template.removeprefix(prefix), fate)
-        elif template == _SHARD_TEMPLATE and fate.reason:
-            number = node.parameter("shard")
-            self._unmade[number] = f"shard {number} was not started: {fate.reason}"
+        match attempt.kind:
+            case Kind.CELL:
+                _put(self._cells, (attempt.target, attempt.scan), _fate(node, around))
+            case Kind.CONTAINER:
+                fate = _fate(node, around, container=attempt.scan, parent=attempt.parent)
+                _put(self._cells, (attempt.target, attempt.scan), fate)
+            case Kind.PULL:
+                _put(self._pulls, attempt.target, _fate(node, around)._replace(own=True))
+            case Kind.IMAGE:
+                _put(self._pulls, attempt.target, _staging(node, around))
+            case Kind.DATABASE:
+                _put(self.databases, attempt.scan, _fate(node, around))
+            case Kind.SHARD if reason := _fate(node, around).reason:
+                self._unmade[attempt.shard] = f"shard {attempt.shard} was not started: {reason}"
 
 
 def why_ended(workflow: Workflow, found: Mapping[str, Node] | None = None) -> str:
@@ -189,7 +181,7 @@ def why_ended(workflow: Workflow, found: Mapping[str, Node] | None = None) -> st
     if any("exceeded workflow deadline" in text or "Step exceeded its deadline" in text for text in said):
         return RUN_DEADLINE
     for node in several:
-        if node.type == "Pod" and node.template_name == _PLAN_TEMPLATE and node.phase in {"Failed", "Error"}:
+        if node.phase in {"Failed", "Error"} and attempt_of(node, found or {}).kind is Kind.PLAN:
             return f"its plan step failed: {explain(node, None).text}"
     if workflow.status.phase == "Error":
         return f"Argo gave up the Workflow: {workflow.status.message or 'it does not say why'}"
@@ -207,7 +199,7 @@ def _deadline(workflow: Workflow) -> datetime | None:
         return None
 
 
-def _fate(node: Node, around: Surroundings, *, container: str = "main", parent: Node | None = None) -> Fate:
+def _fate(node: Node, around: Surroundings, *, container: str = MAIN, parent: Node | None = None) -> Fate:
     """How one attempt went."""
     pod = around.pods.get((parent or node).id)
     fate = Fate(
@@ -224,7 +216,7 @@ def _fate(node: Node, around: Surroundings, *, container: str = "main", parent: 
     ended = _moment(node.finished_at)
     late = around.deadline is not None and ended is not None and ended >= around.deadline
     warnings = around.warnings.get(_suffix((parent or node).id), ())
-    told = parent if pod is None and parent is not None and parent.message.startswith(f"{_STAGE}:") else node
+    told = parent if pod is None and parent is not None and parent.message.startswith(f"{STAGE}:") else node
     reason = explain(told, pod, container=container, warnings=warnings, late=late, stopped=around.stopped)
     return fate._replace(
         reason=reason.text, exit_code=reason.exit_code, own=bool(reason.ours), container=reason.ours or container
@@ -233,13 +225,13 @@ def _fate(node: Node, around: Surroundings, *, container: str = "main", parent: 
 
 def _staging(node: Node, around: Surroundings) -> Fate:
     """How the init container of a pod for a whole image went, by itself: it pulls for all its scans."""
-    fate = _fate(node, around, container=_STAGE)
+    fate = _fate(node, around, container=STAGE)
     pod = around.pods.get(node.id)
     for status in pod.status.init_container_statuses if pod is not None else ():
         ended = status.state.terminated
-        if status.name == _STAGE and ended is not None and ended.exit_code == 0:
+        if status.name == STAGE and ended is not None and ended.exit_code == 0:
             return fate._replace(reason="", exit_code=0)
-    if pod is None and not node.message.startswith(f"{_STAGE}:"):
+    if pod is None and not node.message.startswith(f"{STAGE}:"):
         return fate._replace(reason="")  # its containers are nodes of their own, and say what they know
     return fate._replace(own=True)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import msgspec
 
+from orchestrator.argo.commands import MOUNT
+from orchestrator.argo.parameters import between_commas
 from orchestrator.git.tokens import secret_key
 from orchestrator.git.url import PLAIN_PROJECT, project
 from orchestrator.model import Decision, Plan
@@ -16,15 +19,16 @@ if TYPE_CHECKING:
 
     from orchestrator.model import Target
 
-#: Where the volume is mounted in our own containers.
-MOUNT = "/volume"
 _LOCAL = "file:"
 _NOT_IN_CLUSTER = "a file of this machine, which no pod can read; push the image to a registry or use the local engine"
 _NO_SUCH_REPOSITORY = "a repository of this machine, which no pod can read; name its git host or use the local engine"
-#: Name of the task that runs repositories, and of the output parameter with their items.
-REPOSITORIES = "repositories"
 #: After the name of a scan that asks the API of a host; no name of a scan holds such a character.
 ONLINE_SUFFIX = "_online"
+#: An item in the display name of a node: its keys in alphabetical order, as Argo writes them.
+_SHOWN = re.compile(
+    r"\(\d+:image:(?P<image>.*?)(?:,scans:,[^:]*,)?(?:,server:[^,]*)?,target:[^,]*(?:,url:[^,]*,version:[^,]*)?\)$",
+    re.DOTALL,
+)
 
 
 class Item(TypedDict):
@@ -67,6 +71,17 @@ def is_repository(item: Item) -> bool:
     return "url" in item
 
 
+def scans_of(item: Item) -> frozenset[str]:
+    """Names of an image's scans, those it has not said itself left out."""
+    return frozenset(filter(None, item.get("scans", "").split(",")))
+
+
+def image_of(node: str) -> str:
+    """The name of the image whose item Argo put into the display name of a node; empty for another node."""
+    found = _SHOWN.search(node)
+    return found["image"] if found else ""
+
+
 def without_scans(item: Item) -> Item:
     """An item for a template that has just its scans."""
     return Item(image=item["image"], target=item["target"])
@@ -106,12 +121,12 @@ def _item(plan: Plan, target: Target, scans: list[str]) -> Item:
     shown = "".join(character if character.isprintable() else "?" for character in target.reference)
     shown = shown.replace("{{", "((").replace("}}", "))")
     if not target.is_repository:
-        return Item(image=shown, scans=f",{','.join(scans)},", target=target.id)
+        return Item(image=shown, scans=between_commas(scans), target=target.id)
     names = (f"{scan}{ONLINE_SUFFIX}" if (target.id, scan) in plan.online_cells else scan for scan in scans)
     url = project(target.pull) if PLAIN_PROJECT.fullmatch(project(target.pull)) else ""
     return Item(
         image=shown,
-        scans=f",{','.join(names)},",
+        scans=between_commas(list(names)),
         server=secret_key(target.pull),
         target=target.id,
         url=url,

@@ -1,4 +1,10 @@
-"""The labels by which the Workflows and pods of a run are found again."""
+"""The names by which Workflows, their templates and the pods of a run are made and found again."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from orchestrator.model import TargetKind
 
 #: Of every Workflow and pod of a run: its id. The parent, its shards and later retries of a run all carry the same.
 RUN = "scanmatrix/run"
@@ -8,8 +14,7 @@ SHARD = "scanmatrix/shard"
 TARGET = "scanmatrix/target"
 #: Of a pod: name of its scan.
 SCAN = "scanmatrix/scan"
-#: Of a pod: which kind of step it is (`plan`, `database`, `load`, `pull`, `fetch`, `scan`, `online`, `image`,
-#: `aggregate`, …).
+#: Of a pod: which kind of step it is, a `Component`.
 COMPONENT = "app.kubernetes.io/component"
 PART_OF = "app.kubernetes.io/part-of"
 #: Value of `PART_OF`.
@@ -18,28 +23,135 @@ SCANMATRIX = "scanmatrix"
 ARGO_WORKFLOW = "workflows.argoproj.io/workflow"
 ARGO_NODE_ID = "workflows.argoproj.io/node-id"
 
+#: The WorkflowTemplate's name; argo submit --from workflowtemplate/scanmatrix.
+WORKFLOW_TEMPLATE = "scanmatrix"
+#: Annotation of the WorkflowTemplate: what `orchestrator.catalog.loading.scan_digests` says of its scans, as JSON.
+SCANS_ANNOTATION = "scanmatrix/scans"
+#: ConfigMap with the configuration (key `scanmatrix.yaml`) for runs that plan in the cluster.
+CONFIG_MAP = "scanmatrix-config"
+#: ConfigMap that says how many online cells of a scan run at a time; its keys are names of their templates.
+LIMITS = "scanmatrix-limits"
 
-#: Value of `COMPONENT` of the one kind of cell that may use the network.
-ONLINE_COMPONENT = "online"
+#: The container whose end is the end of its pod's node.
+MAIN = "main"
+#: The init container that makes cells ready for their scanners.
+STAGE = "stage"
+#: Containers that Argo makes itself.
+ARGO_CONTAINERS = frozenset({"init", "wait"})
 
-#: Value of `COMPONENT` of the pods in which a scanner loads its database, without a network; and of the one kind that
-#: has the scanner's image and a network, because our own code cannot fetch the database.
-LOAD_COMPONENT, DATABASE_COMMAND = "load", "database-command"
 
-#: Templates of the Workflow: what fetches a scan's database, and what loads it.
-DATABASE_TEMPLATE, LOAD_TEMPLATE = "database-", "load-"
-#: Templates of the Workflow: of a scan for images, for the files of repositories, and for the API of their host; the
-#: name of the scan follows. Then those of what makes sure of a target's tarball.
-SCAN_TEMPLATE, REPOSITORY_TEMPLATE, ONLINE_TEMPLATE = "scan-", "repository-", "online-"
-PULL_TEMPLATE, FETCH_TEMPLATE = "pull", "fetch"
+class Component(StrEnum):
+    """Values of `COMPONENT`, by which network policies let pods out.
+
+    Attributes:
+        DATABASE: our own code fetches a scanner's database.
+        DATABASE_COMMAND: the one kind of pod with a scanner's image and a network, because our own code cannot.
+        LOAD: a scanner loads its database, without a network.
+        FETCH: the commit of a repository is fetched.
+        SCAN: a cell.
+        ONLINE: the one kind of cell that may use the network.
+        IMAGE: an image and all its scans, in one pod.
+    """
+
+    PLAN = "plan"
+    DATABASE = "database"
+    DATABASE_COMMAND = "database-command"
+    LOAD = "load"
+    PULL = "pull"
+    FETCH = "fetch"
+    SCAN = "scan"
+    ONLINE = "online"
+    IMAGE = "image"
+    SHARD = "shard"
+    LEFT = "left"
+    EVICT = "evict"
+    AGGREGATE = "aggregate"
+    RESULTS = "results"
+    INSTALL = "install"
+    CACHE = "cache"
+    SCHEDULER = "scheduler"
+
+
+class TemplateName(StrEnum):
+    """Templates of a Workflow of which there is one each.
+
+    Attributes:
+        MATRIX: the entry point.
+        END: what follows a Workflow that did not succeed.
+        IMAGE: an image whose item says which scans it gets.
+        REPOSITORY: a repository, likewise.
+        PULL: makes sure of an image's tarball.
+        FETCH: makes sure of a repository's.
+        SHARDS: all shards of a run.
+        SHARD: one of them.
+        LEFT: which cells of pods for whole images failed.
+        RESULTS: prints the results of a run; an entry point of its own.
+    """
+
+    MATRIX = "matrix"
+    END = "end"
+    PLAN = "plan"
+    IMAGE = "image"
+    REPOSITORY = "repository"
+    PULL = "pull"
+    FETCH = "fetch"
+    SHARDS = "shards"
+    SHARD = "shard"
+    LEFT = "left"
+    EVICT = "evict"
+    AGGREGATE = "aggregate"
+    RESULTS = "results"
+
+
+_SCAN_PREFIX, _REPOSITORY_PREFIX, _ONLINE_PREFIX = "scan-", "repository-", "online-"
+_DATABASE_PREFIX, _LOAD_PREFIX, _IMAGE_PREFIX = "database-", "load-", "image-"
+
+
+def cell_template(scan: str, kind: TargetKind = TargetKind.IMAGE, *, online: bool = False) -> str:
+    """The template of a scan: for images, for the files of repositories, or for the API of their host."""
+    prefix = _SCAN_PREFIX if kind is TargetKind.IMAGE else _ONLINE_PREFIX if online else _REPOSITORY_PREFIX
+    return f"{prefix}{scan}"
 
 
 def scan_of(template: str) -> str:
     """Name of the scan that a template belongs to; empty for one of no scan."""
-    prefixes = (SCAN_TEMPLATE, REPOSITORY_TEMPLATE, ONLINE_TEMPLATE)
-    return next((template.removeprefix(prefix) for prefix in prefixes if template.startswith(prefix)), "")
+    return _behind(template, _SCAN_PREFIX, _REPOSITORY_PREFIX, _ONLINE_PREFIX)
+
+
+def database_template(scan: str) -> str:
+    """The template, and the task, that fetches a scan's database."""
+    return f"{_DATABASE_PREFIX}{scan}"
+
+
+def load_template(scan: str) -> str:
+    """The template, and the task, in which a scanner loads what was fetched."""
+    return f"{_LOAD_PREFIX}{scan}"
+
+
+def database_of(template: str) -> str:
+    """Name of the scan whose database a template fetches or loads; empty for another template."""
+    return _behind(template, _DATABASE_PREFIX, _LOAD_PREFIX)
+
+
+def image_template(name: str) -> str:
+    """The template of the images that want just the scans of a set."""
+    return f"{_IMAGE_PREFIX}{name}"
+
+
+def is_image_template(template: str) -> bool:
+    """Whether it is the template of a set of scans."""
+    return template.startswith(_IMAGE_PREFIX)
+
+
+def shard_number(number: int) -> str:
+    """A shard's number as labels, parameters and names have it."""
+    return f"{number:03}"
 
 
 def of_run(run: str) -> str:
     """Selector of everything that belongs to a run."""
     return f"{RUN}={run}"
+
+
+def _behind(text: str, *prefixes: str) -> str:
+    return next((text.removeprefix(prefix) for prefix in prefixes if text.startswith(prefix)), "")

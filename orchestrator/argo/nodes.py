@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator.argo.commands import Only
+from orchestrator.argo.parameters import Parameter
 from orchestrator.cluster.objects import Node
 from orchestrator.errors import PermanentError
 
@@ -22,6 +24,12 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 class NodesUnreadableError(PermanentError):
     """The nodes of a Workflow are not in it, or are damaged."""
+
+
+def is_work(workflow: Workflow) -> bool:
+    """Whether a Workflow works on its run, and does not just print its results."""
+    given = {each.name: each.value for each in workflow.spec.arguments.parameters}
+    return given.get(Parameter.ONLY) != Only.RESULTS
 
 
 def nodes(workflow: Workflow) -> dict[str, Node]:

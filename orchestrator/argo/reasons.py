@@ -21,6 +21,7 @@ from orchestrator.argo.ends import (
     stopped_by_sibling,
     with_message,
 )
+from orchestrator.argo.names import MAIN
 from orchestrator.argo.waits import NOT_STARTED, UNPULLABLE, UNSCHEDULED, what_kept
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def explain(
     node: Node,
     pod: Pod | None,
     *,
-    container: str = "main",
+    container: str = MAIN,
     warnings: tuple[str, ...] = (),
     late: bool = False,
     stopped: bool = False,

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.fates import IMAGE_TEMPLATE, why_ended
-from orchestrator.argo.names import FETCH_TEMPLATE, PULL_TEMPLATE, SHARD, scan_of
-from orchestrator.argo.nodes import nodes
+from orchestrator.argo.attempts import Kind, attempt_of
+from orchestrator.argo.fates import why_ended
+from orchestrator.argo.items import image_of
+from orchestrator.argo.names import SHARD
+from orchestrator.argo.nodes import is_work, nodes
+from orchestrator.argo.parameters import Input
 from orchestrator.model import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from orchestrator.cluster.objects import Node, Workflow
-
-#: Value of the parameter `only` of a Workflow that prints results and scans nothing.
-PRINTS_RESULTS = "results"
-_PULLS = {PULL_TEMPLATE, FETCH_TEMPLATE}
-_REFERENCE = re.compile(
-    r"\(\d+:image:(?P<image>.*?)(?:,scans:,[^:]*,)?(?:,server:[^,]*)?,target:[^,]*(?:,url:[^,]*,version:[^,]*)?\)$",
-    re.DOTALL,
-)
 
 
 class CellState(StrEnum):
@@ -122,7 +116,9 @@ def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
     pulls: dict[str, PullStatus] = {}
     for workflow in every:
         found = nodes(workflow)
-        references = {node.parameter("target"): _reference(node) for node in found.values() if _reference(node)}
+        references = {
+            node.parameter(Input.TARGET): shown for node in found.values() if (shown := image_of(node.display_name))
+        }
         for node in sorted(found.values(), key=lambda each: each.started_at or "9999"):
             _add(node, found, references, cells, pulls)
     whole = [each for each in every if SHARD not in each.metadata.labels]
@@ -144,12 +140,6 @@ def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
     )
 
 
-def is_work(workflow: Workflow) -> bool:
-    """Whether it works on its run, and does not just print its results."""
-    given = {each.name: each.value for each in workflow.spec.arguments.parameters}
-    return given.get("only") != PRINTS_RESULTS
-
-
 def _add(
     node: Node,
     found: Mapping[str, Node],
@@ -161,20 +151,17 @@ def _add(
     state = _STATES.get(node.phase)
     if state is None:
         return
-    if node.type == "Container" and (parent := found.get(node.boundary_id)) is not None:
-        target, scan = parent.parameter("target"), node.display_name
+    kind, target, scan, _, _ = attempt_of(node, found)
+    if kind is Kind.CONTAINER:
         if state is CellState.OK or node.message.startswith(f"{scan}:"):
             # Its scanner ran, so the image was there, however the pod they share ended.
             pulls[target] = PullStatus(target=target, reference=references.get(target, ""), state=CellState.OK)
-    elif node.type == "Pod" and scan_of(node.template_name):
-        target, scan = node.parameter("target"), scan_of(node.template_name)
-    elif node.type == "Pod" and (node.template_name in _PULLS or node.template_name.startswith(IMAGE_TEMPLATE)):
-        target = node.parameter("target")
-        if target not in pulls or node.template_name in _PULLS or state is not CellState.FAILED:
+    elif kind in {Kind.PULL, Kind.IMAGE}:
+        if target not in pulls or kind is Kind.PULL or state is not CellState.FAILED:
             reference = references.get(target, "")
             pulls[target] = PullStatus(target=target, reference=reference, state=state, message=node.message)
         return
-    else:
+    elif kind is not Kind.CELL:
         return
     before = cells.get((target, scan))
     cells[target, scan] = CellStatus(
@@ -187,9 +174,3 @@ def _add(
         started=(before.started if before else "") or node.started_at or "",
         finished=node.finished_at or "" if state in {CellState.OK, CellState.FAILED} else "",
     )
-
-
-def _reference(node: Node) -> str:
-    """The image's name, which Argo put into the name of the node of its item."""
-    found = _REFERENCE.search(node.display_name)
-    return found["image"] if found else ""

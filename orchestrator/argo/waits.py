@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.ends import ARGO, GONE, status_of, statuses, with_message
+from orchestrator.argo.ends import GONE, status_of, statuses, with_message
+from orchestrator.argo.names import ARGO_CONTAINERS
 
 if TYPE_CHECKING:
     from orchestrator.cluster.objects import ContainerStatus, Node, Pod
@@ -78,7 +79,7 @@ def _warned(node: Node, status: ContainerStatus | None, warnings: tuple[str, ...
         return with_message(NOT_STARTED, others[-1])
     # Never made, though all before it went well: no image, or what it should mount or be given is not there.
     gone = status.state.terminated if status is not None else None
-    if status is not None and gone is not None and gone.reason == GONE and status.name not in ARGO:
+    if status is not None and gone is not None and gone.reason == GONE and status.name not in ARGO_CONTAINERS:
         return f"{NOT_STARTED}; see whether the image {status.image} can be pulled"
     return ""
 

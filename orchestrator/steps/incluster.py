@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from orchestrator.argo.items import REPOSITORIES, fit_for_cluster, make_items, without_scans
+from orchestrator.argo.commands import Only
+from orchestrator.argo.items import fit_for_cluster, make_items, without_scans
+from orchestrator.argo.names import CONFIG_MAP, shard_number
+from orchestrator.argo.packed import unpack
+from orchestrator.argo.parameters import SHARD_KEY, Output, Parameter, between_commas, items_output
 from orchestrator.catalog.lock_file import LOCK
 from orchestrator.errors import UsageError
 from orchestrator.model import Decision
@@ -23,7 +27,7 @@ from orchestrator.model.plan import pending
 from orchestrator.planning.parts import parts
 from orchestrator.scanners.distrust import check_plan
 from orchestrator.upkeep.left import failed_cells
-from orchestrator.upkeep.plans import read_plan, unpack, write_plan
+from orchestrator.upkeep.plans import read_plan, write_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,9 +36,6 @@ if TYPE_CHECKING:
     from orchestrator.model import Plan
     from orchestrator.model.plan import Pending
     from orchestrator.volume.layout import Volume
-
-FAILED = "failed"
-"""Value of the parameter `only` that leaves it at the cells that failed."""
 
 
 class ConfigSource(NamedTuple):
@@ -88,8 +89,8 @@ def write_run(packed: str, source: ConfigSource | None, run: str, volume: Volume
         return _trusted(read_plan(run, volume))
     if source is None or not (source.git or Path(source.path).exists()):
         raise UsageError(
-            f"run {run!r} has no plan on the volume, and there is no configuration: submit with the parameter `plan`"
-            " or `config-git`, or put a configuration into the ConfigMap scanmatrix-config"
+            f"run {run!r} has no plan on the volume, and there is no configuration: submit with the parameter"
+            f" `{Parameter.PLAN}` or `{Parameter.CONFIG_GIT}`, or put a configuration into the ConfigMap {CONFIG_MAP}"
         )
     plan = _make(source, run, volume)
     write_plan(plan, volume)
@@ -144,7 +145,7 @@ def divide(plan: Plan, volume: Volume, *, shard: str = "", only: str = "") -> Wo
         UsageError: there is no such shard.
     """
     every = pending(plan)
-    wanted = pending(plan, only=failed_cells(plan, volume)) if only == FAILED else every
+    wanted = pending(plan, only=failed_cells(plan, volume)) if only == Only.FAILED else every
     shards = parts(plan, every)
     if shard:
         if not (shard.isdecimal() and 0 < int(shard) <= len(shards)):
@@ -153,7 +154,9 @@ def divide(plan: Plan, volume: Volume, *, shard: str = "", only: str = "") -> Wo
     names = {scan for scans in wanted.values() for scan in scans}
     databases = tuple(scan.name for scan in plan.scans if scan.database and scan.name in names)
     if len(parts(plan, wanted)) > 1:
-        numbers = (f"{number:03}" for number, part in enumerate(shards, start=1) if not wanted.keys().isdisjoint(part))
+        numbers = (
+            shard_number(number) for number, part in enumerate(shards, start=1) if not wanted.keys().isdisjoint(part)
+        )
         return Work((), wanted, tuple(numbers), databases)
     return Work(tuple(wanted), wanted, databases=databases)
 
@@ -173,20 +176,19 @@ def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, froze
     """
     folder.mkdir(parents=True, exist_ok=True)
     by_scans = {scans: name for name, scans in (sets or {}).items()}
-    several = [f"images-{name}" for name in by_scans.values()]
-    groups: dict[str, list[str]] = {name: [] for name in ("images", *several, REPOSITORIES)}
+    several = [items_output(name) for name in by_scans.values()]
+    groups: dict[str, list[str]] = {name: [] for name in (items_output(), *several, Output.REPOSITORIES)}
     for id_ in work.images:
         if plan.targets_by_id[id_].is_repository:
-            groups[REPOSITORIES].append(id_)
+            groups[Output.REPOSITORIES].append(id_)
             continue
-        name = by_scans.get(frozenset(work.scans[id_]))
-        groups[f"images-{name}" if name else "images"].append(id_)
+        groups[items_output(by_scans.get(frozenset(work.scans[id_]), ""))].append(id_)
     for name, targets in groups.items():
         items = make_items(plan, work.scans, targets)
         chosen = [without_scans(item) for item in items] if name in several else items
         (folder / name).write_bytes(msgspec.json.encode(chosen))
-    (folder / "shards").write_bytes(msgspec.json.encode([{"shard": shard} for shard in work.shards]))
-    (folder / "scans").write_text(f",{','.join(work.databases)},", encoding="ascii")
+    (folder / Output.SHARDS).write_bytes(msgspec.json.encode([{SHARD_KEY: shard} for shard in work.shards]))
+    (folder / Output.SCANS).write_text(between_commas(work.databases), encoding="ascii")
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator.argo.commands import COMPLAINT
 from orchestrator.argo.fates import Fate, Fates, Surroundings
-from orchestrator.argo.names import ARGO_NODE_ID, ARGO_WORKFLOW, of_run
+from orchestrator.argo.names import ARGO_NODE_ID, ARGO_WORKFLOW, of_run, shard_number
 from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError, UnreachableError
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import InternalError, guarded
@@ -44,7 +45,7 @@ _LINE_LENGTH = 300
 _EXECUTOR = re.compile(r"time=\S+ level=\w+ msg=.* argo=true|Error: exit status \d+")
 _EXECUTOR_LINES = 4
 # Why a step of ours failed, as it says itself.
-_OURS = re.compile(r"^scanmatrix-step: (.*)$", re.MULTILINE)
+_OURS = re.compile(rf"^{re.escape(COMPLAINT)}(.*)$", re.MULTILINE)
 #: Logs read of one run; whoever has more failures than that has one cause for most of them.
 MOST_LOGS = 200
 # Records written and logs read at the same time: both mostly wait, for a disk or for the API server.
@@ -71,7 +72,7 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> t
     fates, notes = _ask(plan.run, cluster, also)
     scans = {scan.name: scan for scan in plan.scans}
     several = parts(plan, pending(plan))
-    shards = {target: f"{number:03}" for number, part in enumerate(several, start=1) for target in part}
+    shards = {target: shard_number(number) for number, part in enumerate(several, start=1) for target in part}
     logs = _Logs(cluster)
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="settle") as pool:
         work = [

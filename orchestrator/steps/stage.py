@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator.argo.names import TemplateName
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.images.manifests import compressions
 from orchestrator.images.registry.client import RegistryClient
@@ -174,7 +175,7 @@ def _find_blob(target: Target, volume: Volume) -> Path:
         raise PermanentError(
             f"{target.reference}: its tarball is no longer on the volume, or damaged, and a scanner's pod may not pull;"
             " run it again by `scanmatrix retry`, or by `argo retry --restart-successful --node-field-selector"
-            f" templateName={'fetch' if target.is_repository else 'pull'}`"
+            f" templateName={TemplateName.FETCH if target.is_repository else TemplateName.PULL}`"
         )
     return blob
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from workflows.schedule import RUN
+from orchestrator.argo.parameters import RUN_ID as RUN
 
 _RUN = RUN.removeprefix("{{").removesuffix("}}")
 _REFERENCE = re.compile(rf"\{{\{{({re.escape(_RUN)}|[a-zA-Z0-9._-]+)\}}\}}")

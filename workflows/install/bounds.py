@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.argo.names import LIMITS
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.model import TargetKind
 from workflows.cell import template_name
 from workflows.install.objects import Manifest, manifest
-from workflows.settings import LIMITS
 
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config

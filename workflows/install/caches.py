@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.config.sections import Cache
 
-COMPONENT = "cache"
+COMPONENT = str(names.Component.CACHE)
 #: Label of a cache's objects: which one it is.
 NAME = "scanmatrix/cache"
 IMAGE = "docker.io/library/registry:3"

@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from orchestrator.argo import names
-from orchestrator.argo.names import DATABASE_COMMAND, LOAD_COMPONENT, ONLINE_COMPONENT
+from orchestrator.argo.names import Component
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.argo import NEVER, PRIVATE, excepted, is_never
 from orchestrator.config.notify import PORTS, variable_of
 from orchestrator.config.sections import CACHE_PORT
 from workflows.cell import fill
-from workflows.install.caches import COMPONENT as CACHE
 from workflows.install.caches import installed
 from workflows.install.objects import Manifest, manifest
-from workflows.install.scheduler import COMPONENT as SCHEDULER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,9 +33,18 @@ _API = 6443
 #: Of PostgreSQL, and of MariaDB and MySQL.
 _DATABASES = (5432, 3306)
 #: Components of pods that read images.
-READERS = ("plan", "pull", "image", "database", SCHEDULER)
+READERS = (Component.PLAN, Component.PULL, Component.IMAGE, Component.DATABASE, Component.SCHEDULER)
 #: Components of pods that speak to nobody but the Kubernetes API.
-ALONE = ("install", "scan", LOAD_COMPONENT, "shard", "left", "evict", "aggregate", "results")
+ALONE = (
+    Component.INSTALL,
+    Component.SCAN,
+    Component.LOAD,
+    Component.SHARD,
+    Component.LEFT,
+    Component.EVICT,
+    Component.AGGREGATE,
+    Component.RESULTS,
+)
 
 _MIRROR = re.compile(
     r"(?P<scheme>https?://)(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?(?=[/?#\s]|$)"
@@ -55,19 +62,20 @@ def policies(config: Config) -> list[Manifest]:
         _policy(config, "default-deny", {}),
         # Argo's executor beside a scanner reports to the API; the scanner has no token for it.
         _policy(config, "alone", _components(*ALONE), egress=[api]),
-        _policy(config, "pull", _components("pull", "image"), egress=[api, dns, *cached]),
-        _policy(config, "plan", _components("plan"), egress=[api, dns, *cached, *git]),
-        _policy(config, "fetch", _components("fetch"), egress=[api, dns, *git]),
-        _policy(config, SCHEDULER, _components(SCHEDULER), egress=[api, dns, *cached, *_of_scheduler(config)]),
+        _policy(config, Component.PULL, _components(Component.PULL, Component.IMAGE), egress=[api, dns, *cached]),
+        _policy(config, Component.PLAN, _components(Component.PLAN), egress=[api, dns, *cached, *git]),
+        _policy(config, Component.FETCH, _components(Component.FETCH), egress=[api, dns, *git]),
+        _policy(config, Component.SCHEDULER, _components(Component.SCHEDULER),
+                egress=[api, dns, *cached, *_of_scheduler(config)]),
         # The one kind of cell that may go out: it asks the API of a git host.
-        _policy(config, ONLINE_COMPONENT, _components(ONLINE_COMPONENT),
+        _policy(config, Component.ONLINE, _components(Component.ONLINE),
                 egress=[api, dns, *_outside(config, {_HTTPS})]),
-        _policy(config, "database", _components("database"),
+        _policy(config, Component.DATABASE, _components(Component.DATABASE),
                 egress=[api, dns, *cached, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config, commands=False))]),
         # The one kind of pod with a scanner's image that may go out for its database; it never reads a cache.
-        _policy(config, DATABASE_COMMAND, _components(DATABASE_COMMAND),
+        _policy(config, Component.DATABASE_COMMAND, _components(Component.DATABASE_COMMAND),
                 egress=[api, dns, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config, commands=True))]),
-        _policy(config, CACHE, _components(CACHE),
+        _policy(config, Component.CACHE, _components(Component.CACHE),
                 ingress=[{"from": [{"podSelector": _components(*READERS)}], "ports": _ports([CACHE_PORT])}],
                 egress=[dns, *_outside(config, {_HTTP, _HTTPS}, upstreams)]),
     ]  # fmt: skip
@@ -80,15 +88,15 @@ def _policy(
     # Without a rule all is denied; Kubernetes does not keep an empty list.
     spec |= {"ingress": list(ingress)} if ingress else {}
     spec |= {"egress": list(egress)} if egress else {}
-    return manifest("NetworkPolicy", name, config.argo.namespace, api="networking.k8s.io/v1", spec=spec)
+    return manifest("NetworkPolicy", str(name), config.argo.namespace, api="networking.k8s.io/v1", spec=spec)
 
 
-def _components(*components: str) -> Manifest:
+def _components(*components: Component) -> Manifest:
     """A selector of pods."""
     labels = {names.PART_OF: names.SCANMATRIX}
     if len(components) == 1:
-        return {"matchLabels": labels | {names.COMPONENT: components[0]}}
-    several = {"key": names.COMPONENT, "operator": "In", "values": list(components)}
+        return {"matchLabels": labels | {names.COMPONENT: str(components[0])}}
+    several = {"key": names.COMPONENT, "operator": "In", "values": [str(each) for each in components]}
     return {"matchLabels": labels, "matchExpressions": [several]}
 
 
@@ -115,7 +123,7 @@ def _caches(config: Config) -> list[Manifest]:
     """Our own caches; and others, of which a policy cannot name the hosts."""
     found = []
     if installed(config):
-        found.append({"to": [{"podSelector": _components(CACHE)}], "ports": _ports([CACHE_PORT])})
+        found.append({"to": [{"podSelector": _components(Component.CACHE)}], "ports": _ports([CACHE_PORT])})
     if elsewhere := [cache.url for cache in config.cache if not cache.installed]:
         found += _outside(config, (), elsewhere)
     return found

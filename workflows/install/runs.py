@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.argo import names
+from orchestrator.argo.command_line import render
+from orchestrator.argo.commands import PROGRAM, InstallStep
+from orchestrator.argo.names import CONFIG_MAP, Component
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.errors import ScanmatrixError
 from orchestrator.inventory import collect
@@ -17,7 +21,7 @@ from workflows.install.accounts import installer, installer_name
 from workflows.install.objects import container_security, manifest, pod_security
 from workflows.manifests import plain, to_yaml
 from workflows.secrets import refuse_in_contents
-from workflows.settings import CONFIG_MAP, RenderError, settings_of
+from workflows.settings import RenderError, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_INSTALL = "install"
+_INSTALL = str(Component.INSTALL)
 _OBJECTS = "scanmatrix-workflows"
 _FOLDER = "/objects"
 _MOST = 900 * 1024  # an object may have 1 MiB, and more than its data is in it
@@ -87,7 +91,7 @@ def delivered(objects: Sequence[Manifest], config: Config) -> list[Manifest]:
         "name": _INSTALL,
         "image": config.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["scanmatrix-step", "install", _FOLDER, "--namespace", namespace],
+        "command": [PROGRAM, *render(InstallStep(folder=Path(_FOLDER), namespace=namespace))],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": container_security(),
         "volumeMounts": [{"name": "objects", "mountPath": _FOLDER, "readOnly": True}],

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from orchestrator.argo import names
 from workflows.install.objects import Manifest, container_security, manifest, pod_security
 from workflows.pods import CONFIG_FOLDER
-from workflows.settings import CONFIG_MAP, DOCKER_CONFIG, GIT_CREDENTIALS, SCRATCH, VOLUME
+from workflows.settings import DOCKER_CONFIG, GIT_CREDENTIALS, SCRATCH, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.config.loading import Config
 
-COMPONENT = "scheduler"
+COMPONENT = str(names.Component.SCHEDULER)
 _KUBECONFIG = "/kubeconfig"
 #: Seconds until it is killed: what it has begun goes on in the cluster, so there is little to wind down.
 _GRACE = 30
@@ -50,7 +50,7 @@ def _pod(config: Config) -> Manifest:
     mounts: dict[str, Manifest] = {
         VOLUME: {"persistentVolumeClaim": {"claimName": config.volume.claim}},
         SCRATCH: {"emptyDir": {}},
-        CONFIG_FOLDER: {"configMap": {"name": CONFIG_MAP}},
+        CONFIG_FOLDER: {"configMap": {"name": names.CONFIG_MAP}},
     }
     variables: list[Manifest] = [{"name": name, "value": SCRATCH} for name in ("HOME", "TMPDIR")]
     secrets = {

@@ -9,9 +9,22 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.argo.commands import COMPLAINT
 from orchestrator.argo.log_archive import unpack
-from orchestrator.argo.names import ARGO_WORKFLOW, RUN, SCAN, SHARD, TARGET, of_run
-from orchestrator.argo.status import RunStatus, is_work, status_of
+from orchestrator.argo.names import (
+    ARGO_WORKFLOW,
+    MAIN,
+    RUN,
+    SCAN,
+    SCANS_ANNOTATION,
+    SHARD,
+    STAGE,
+    TARGET,
+    WORKFLOW_TEMPLATE,
+    of_run,
+)
+from orchestrator.argo.nodes import is_work
+from orchestrator.argo.status import RunStatus, status_of
 from orchestrator.catalog.loading import scan_digests
 from orchestrator.cluster.errors import ExpiredError, ObjectExistsError, ObjectNotFoundError, UnreachableError
 from orchestrator.engines.interface import EngineError
@@ -177,7 +190,7 @@ class ArgoEngine:
             RunUnknownError: no pod of that cell is left; pods of cells that ended well go at once.
         """
         pods = list(self._cluster.pods(f"{of_run(run)},{TARGET}={target},{SCAN}={scan}"))
-        container = "main"
+        container = MAIN
         if not pods:
             pods = list(self._cluster.pods(f"{of_run(run)},{TARGET}={target},!{SCAN}"))
             pods = [pod for pod in pods if any(each.name == scan for each in pod.status.container_statuses)]
@@ -188,9 +201,9 @@ class ArgoEngine:
                 " the ledger keeps the last lines of cells that failed"
             )
         last = max(pods, key=lambda pod: pod.metadata.creation_timestamp)
-        stage = next((each for each in last.status.init_container_statuses if each.name == "stage"), None)
+        stage = next((each for each in last.status.init_container_statuses if each.name == STAGE), None)
         if stage is not None and stage.state.terminated is not None and stage.state.terminated.exit_code:
-            container = "stage"
+            container = STAGE
         return self._cluster.follow_log(last.metadata.name, container=container)
 
     def retry(self, run: str) -> str:
@@ -268,11 +281,11 @@ class ArgoEngine:
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             for pod in self._cluster.pods(f"{ARGO_WORKFLOW}={name}"):
-                state = next((each.state for each in pod.status.container_statuses if each.name == "main"), None)
+                state = next((each.state for each in pod.status.container_statuses if each.name == MAIN), None)
                 ended = state.terminated if state is not None else None
                 if ended is not None and ended.exit_code:
                     said = self._cluster.log(pod.metadata.name, lines=20)
-                    reason = next((line for line in said.splitlines() if line.startswith("scanmatrix-step:")), said)
+                    reason = next((line for line in said.splitlines() if line.startswith(COMPLAINT)), said)
                     raise EngineError(f"the results cannot be read: {reason}")
                 if ended is not None or pod.status.phase == "Running":
                     return pod
@@ -296,15 +309,13 @@ class ArgoEngine:
             run: its id; what others submitted without an id has that of its Workflow.
             found: the Workflows with the label.
         """
-        from workflows.settings import TEMPLATE  # noqa: PLC0415 - imports hera
-
         if any(SHARD not in each.metadata.labels for each in found):
             return False
         try:
             first = self._cluster.workflow(run)
         except ObjectNotFoundError:
             return False
-        if RUN in first.metadata.labels or first.spec.workflow_template_ref.name != TEMPLATE:
+        if RUN in first.metadata.labels or first.spec.workflow_template_ref.name != WORKFLOW_TEMPLATE:
             return False
         self._cluster.patch_workflow(run, {"metadata": {"labels": {RUN: run}}})
         return True
@@ -317,14 +328,12 @@ class ArgoEngine:
 
     def _check_template(self, plan: Plan) -> None:
         """Whether the cluster's WorkflowTemplate runs just the scans that the plan means."""
-        from workflows.settings import SCANS_ANNOTATION, TEMPLATE  # noqa: PLC0415 - imports hera
-
         try:
-            template: dict[str, Any] = self._cluster.workflow_template(TEMPLATE)
+            template: dict[str, Any] = self._cluster.workflow_template(WORKFLOW_TEMPLATE)
         except ObjectNotFoundError:
             raise TemplateMissingError(
-                f"there is no WorkflowTemplate {TEMPLATE} in the namespace {self._cluster.namespace}: install it by"
-                " `kubectl apply -k argo-install/overlays/single-node`, or `scanmatrix install --render`"
+                f"there is no WorkflowTemplate {WORKFLOW_TEMPLATE} in the namespace {self._cluster.namespace}: install"
+                " it by `kubectl apply -k argo-install/overlays/single-node`, or `scanmatrix install --render`"
             ) from None
         annotations = template.get("metadata", {}).get("annotations") or {}
         try:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.argo.commands import PROGRAM
 from orchestrator.engines.local.confine import Confinement, bound_of
 from orchestrator.engines.local.containers import (
     CHECKOUT,
@@ -38,8 +39,6 @@ from orchestrator.volume.layout import MAX_AGE
 
 Preference = Literal["auto", "process", "container"]
 
-#: The command that pods call for the scans we implement ourselves; here it is always our own, of the same version.
-OWN_COMMAND = "scanmatrix-step"
 #: What of our environment those get too who may use the network: the refresh of a database, and online cells.
 _NETWORK_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 #: Those of them that name a file.
@@ -325,7 +324,7 @@ class Scanners:
     def _allowance(scan: Scan, places: Sequence[Place]) -> list[Path]:
         """The file beside the tarball that says how old an image may be; our own checks alone read it."""
         found = [place.path.with_name(MAX_AGE) for place in places if place.name == "tarball"]
-        return [path for path in found if scan.program == OWN_COMMAND and path.is_file()]
+        return [path for path in found if scan.program == PROGRAM and path.is_file()]
 
     def _pull_image(self, runtime: Runtime, scan: Scan, folder: Path, stopped: Callable[[], str]) -> None:
         """Make sure of the scanner's image; where a process would have done as well, trouble tells of that way too."""
@@ -342,7 +341,7 @@ class Scanners:
         The scan's own program decides for its database, too, whatever the refresh command begins with (`sh -c …`):
         scanner and database shall be of the same version.
         """
-        if scan.program == OWN_COMMAND:
+        if scan.program == PROGRAM:
             return True
         return self._preference != "container" and find_program(scan.program) is not None
 
@@ -361,7 +360,7 @@ def find_program(name: str) -> str | None:
 def _local_command(command: Sequence[str]) -> tuple[str, ...]:
     """The command line with the program as it is to be started here."""
     program, *arguments = command
-    if program == OWN_COMMAND:
+    if program == PROGRAM:
         return (sys.executable, "-I", "-m", "orchestrator.steps", *arguments)
     return (find_program(program) or program, *arguments)
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from orchestrator.argo.packed import pack
 from orchestrator.findings import scanmatrix
 from orchestrator.model import CellRecord, Ledger, Outcome, Policy
 from orchestrator.model.documents import encode, read
 from orchestrator.steps.__main__ import main
 from orchestrator.upkeep.databases import current
-from orchestrator.upkeep.plans import pack, read_plan, write_plan
+from orchestrator.upkeep.plans import read_plan, write_plan
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.tools.images import Image, layer
 from tests.unit.steps.plans import plan, skip, target

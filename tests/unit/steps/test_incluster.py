@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.argo.packed import pack
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import default_config
 from orchestrator.errors import UsageError
@@ -17,7 +18,7 @@ from orchestrator.model import Decision, Ledger, LedgerRow, Limits, Outcome, Pla
 from orchestrator.model.documents import encode
 from orchestrator.model.plan import pending
 from orchestrator.steps.incluster import ConfigSource, Work, check_images, divide, write_outputs, write_run
-from orchestrator.upkeep.plans import PlanExists, pack, read_plan, write_plan
+from orchestrator.upkeep.plans import PlanExists, read_plan, write_plan
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.unit.steps.plans import plan, skip
 from workflows.manifests import plain, to_yaml

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.argo import packed
+from orchestrator.argo.packed import pack, unpack
 from orchestrator.model import Cell, Name, Plan, Scan, Target
 from orchestrator.model.documents import DocumentError
-from orchestrator.upkeep import plans as plan_step
-from orchestrator.upkeep.plans import PlanExists, pack, read_plan, unpack, write_plan
+from orchestrator.upkeep.plans import PlanExists, read_plan, write_plan
 from orchestrator.volume.layout import Volume
 
 PLAN = Plan(
@@ -65,7 +66,7 @@ def test_a_cut_off_text_is_refused(length: int) -> None:
 
 
 def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_step, "UNPACK_LIMIT", 1 << 20)
+    monkeypatch.setattr(packed, "UNPACK_LIMIT", 1 << 20)
     bomb = base64.b64encode(zlib.compress(b" " * (8 << 20), 9)).decode()
     with pytest.raises(DocumentError, match="more than"):
         unpack(bomb)

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.argo.packed import unpack
 from orchestrator.errors import ScanmatrixError
-from orchestrator.upkeep.plans import unpack
 from tests.golden import check_golden
 from tests.unit.workflows.examples import EXAMPLES, example
 from workflows import Kind, render

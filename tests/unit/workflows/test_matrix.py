@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from orchestrator.argo.items import fit_for_cluster
+from orchestrator.argo.packed import unpack
 from orchestrator.config.loading import default_config
 from orchestrator.model import Cell, Database, Fetch, Limits, Plan, Resources, Scan
 from orchestrator.planning.parts import MOST_SETS
-from orchestrator.upkeep.plans import unpack
 from tests.unit.steps.plans import plan, target
 from tests.unit.workflows.examples import rendered, variants
 from workflows import Kind, spec_bytes

@@ -6,9 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.argo.items import fit_for_cluster, make_waves
+from orchestrator.argo.items import fit_for_cluster, image_of, make_waves
 from orchestrator.argo.names import scan_of
-from orchestrator.argo.status import _REFERENCE
 from orchestrator.config.loading import default_config, load_config
 from orchestrator.model import Cell, Name, Online, OnRepository, Plan, Platform, Scan, TargetKind
 from orchestrator.model.plan import pending
@@ -216,7 +215,7 @@ def test_the_plan_step_writes_their_items_apart(tmp_path):
 def test_people_see_the_url_in_the_name_of_the_node():
     ((_, item),) = make_waves(mixed())
     shown = f"repositories(0:{','.join(f'{key}:{item[key]}' for key in sorted(item))})"
-    assert _REFERENCE.search(shown)["image"] == f"{URL}#main"
+    assert image_of(shown) == f"{URL}#main"
 
 
 def test_a_repository_of_this_machine_fails_in_the_cluster_and_one_on_the_volume_does_not():

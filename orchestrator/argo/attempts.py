@@ -1,0 +1,94 @@
+"""What each node of a Workflow is an attempt of: the one reader of nodes' templates and parameters."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.argo.names import TemplateName, database_of, is_image_template, scan_of
+from orchestrator.argo.parameters import Input
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.cluster.objects import Node
+
+
+class Kind(StrEnum):
+    """What an attempt is about.
+
+    Attributes:
+        CELL: a cell, in a pod of its own.
+        CONTAINER: a cell, in a container of the pod of its image.
+        PULL: the tarball of a target.
+        IMAGE: the pod of an image: its tarball, and all its cells as containers.
+        TARGET: no attempt: the DAG of a target.
+        DATABASE: a scanner's database, fetched or loaded.
+        SHARD: the Workflow of a shard.
+        PLAN: the plan.
+        OTHER: nothing of the above.
+    """
+
+    CELL = "cell"
+    CONTAINER = "container"
+    PULL = "pull"
+    IMAGE = "image"
+    TARGET = "target"
+    DATABASE = "database"
+    SHARD = "shard"
+    PLAN = "plan"
+    OTHER = "other"
+
+
+_OF_TEMPLATES = {
+    TemplateName.PULL: Kind.PULL,
+    TemplateName.FETCH: Kind.PULL,
+    TemplateName.SHARD: Kind.SHARD,
+    TemplateName.PLAN: Kind.PLAN,
+}
+
+
+class Attempt(NamedTuple):
+    """What a node is about.
+
+    Attributes:
+        kind: of what it is about.
+        target: id of the target; empty for what has none.
+        scan: name of the scan, of a cell or a database.
+        shard: number of the shard that it starts.
+        parent: of a container, the node of its pod.
+    """
+
+    kind: Kind
+    target: str = ""
+    scan: str = ""
+    shard: str = ""
+    parent: Node | None = None
+
+
+def attempt_of(node: Node, found: Mapping[str, Node]) -> Attempt:
+    """What a node is an attempt of.
+
+    Args:
+        node: the node.
+        found: all nodes of its Workflow, by id.
+    """
+    target = node.parameter(Input.TARGET)
+    if node.type == "Container" and (parent := found.get(node.boundary_id)) is not None:
+        return Attempt(Kind.CONTAINER, parent.parameter(Input.TARGET), node.display_name, parent=parent)
+    if node.type == "DAG" and target:
+        return Attempt(Kind.TARGET, target)
+    if node.type != "Pod":
+        return Attempt(Kind.OTHER)
+    if scan := scan_of(node.template_name):
+        return Attempt(Kind.CELL, target, scan)
+    if scan := database_of(node.template_name):
+        return Attempt(Kind.DATABASE, scan=scan)
+    return Attempt(_kind(node.template_name), target, shard=node.parameter(Input.SHARD))
+
+
+def _kind(template: str) -> Kind:
+    """Of a pod whose template belongs to no scan."""
+    if is_image_template(template):
+        return Kind.IMAGE
+    return next((kind for name, kind in _OF_TEMPLATES.items() if name == template), Kind.OTHER)

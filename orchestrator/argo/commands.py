@@ -1,0 +1,288 @@
+"""The steps that pods run: one type for each, of which both the rendered command line and its parser are made.
+
+`workflows` writes them into manifests (`orchestrator.argo.command_line.render`), `scanmatrix-step` reads them again
+(`orchestrator.argo.command_line.parse`). When they are written, a text may hold expressions that Argo fills in. A field
+becomes the option of its name, in the order of the fields; what equals its default is not written.
+
+A pod imports this before it does anything, so it imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROGRAM = "scanmatrix-step"
+#: How the lines on stderr begin in which a step says why it failed.
+COMPLAINT = f"{PROGRAM}: "
+#: Where the volume is mounted in our own containers.
+MOUNT = Path("/volume")
+
+
+class Exit(IntEnum):
+    """Exit statuses of a step.
+
+    Attributes:
+        DONE: it did what it should.
+        FAILED: and trying again cannot help.
+        USAGE: it was called wrongly.
+        BROKEN: by an error that nobody foresaw; of `aggregate`, so did a cell.
+        TEMPORARY: it failed, and trying again may help (EX_TEMPFAIL of sysexits.h); the retry strategy of the
+            Workflow's templates goes by it.
+    """
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    BROKEN = 3
+    TEMPORARY = os.EX_TEMPFAIL
+
+
+class Only(StrEnum):
+    """To what a Workflow of a run is limited.
+
+    Attributes:
+        ALL: to nothing: it runs every cell that the plan runs.
+        FAILED: to the cells that did not end ok.
+        RESULTS: to printing the results; it scans nothing.
+    """
+
+    ALL = ""
+    FAILED = "failed"
+    RESULTS = "results"
+
+
+class Phase(StrEnum):
+    """Part of the refresh of a scanner's database: our own code's `fetch`, or what surrounds the scanner's command."""
+
+    FETCH = "fetch"
+    PREPARE = "prepare"
+    FINISH = "finish"
+    COMMIT = "commit"
+
+
+class Form(StrEnum):
+    """How a value stands in a command line.
+
+    Attributes:
+        TEXT: as it is.
+        PATH: as it is; read as a path.
+        NUMBER: in decimal digits.
+        FLAG: the option alone, when it is true.
+        NAMES: several names in one text, between commas.
+        PAIRS: `name=value`, the option once for each.
+        SETS: `name=a,b`, the option once for each.
+        EACH: the option once for each text.
+    """
+
+    TEXT = "text"
+    PATH = "path"
+    NUMBER = "number"
+    FLAG = "flag"
+    NAMES = "names"
+    PAIRS = "pairs"
+    SETS = "sets"
+    EACH = "each"
+
+
+class Argument(NamedTuple):
+    """How a field of a step is written in its command line.
+
+    Attributes:
+        help: what it means, for people.
+        form: how its value is written.
+        option: without the dashes, where it is not called as the field.
+        joined: written `--option=value`, because the value may be empty or begin with a dash.
+        positional: written without an option.
+        choices: all that it may be; empty for anything.
+        always: written even when it equals its default, after all others.
+    """
+
+    help: str
+    form: Form = Form.TEXT
+    option: str = ""
+    joined: bool = False
+    positional: bool = False
+    choices: tuple[str, ...] = ()
+    always: bool = False
+
+
+def _about(text: str, form: Form = Form.TEXT, **more: Any) -> dict[str, Argument]:
+    return {"argument": Argument(text, form, **more)}
+
+
+_RUN = _about("id of the run")
+_TARGET = _about("id of the target")
+_SCAN = _about("name of the scan")
+_OUTPUTS = _about("folder for the Workflow's output parameters", Form.PATH)
+_VOLUME = _about("where the volume is mounted", Form.PATH, always=True)
+_NAMESPACE = _about("where the Workflows of the run are")
+_WORKFLOW = _about("name of this Workflow", joined=True)
+_SHARD = _about("number of the shard that this Workflow is", joined=True)
+_ONLY = _about("to what this Workflow is limited", joined=True, choices=tuple(Only))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A command of `scanmatrix-step`; the first line of a command's docstring is its help."""
+
+    command: ClassVar[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanStep(Step):
+    """Put the plan on the volume, and say what this Workflow does of it."""
+
+    command = "plan"
+    run: str = field(default="", metadata=_about("id of the run, instead of the plan's own"))
+    shard: str = field(default="", metadata=_SHARD)
+    only: str = field(default=Only.ALL, metadata=_ONLY)
+    config_git: str = field(default="", metadata=_about("repository that holds the configuration", joined=True))
+    config_ref: str = field(default="HEAD", metadata=_about("branch, tag or commit of it", joined=True))
+    config: Path | None = field(
+        default=None,
+        metadata=_about("configuration to plan from when there is no packed plan", Form.PATH, joined=True),
+    )
+    outputs: Path | None = field(default=None, metadata=_OUTPUTS)
+    sets: Mapping[str, frozenset[str]] = field(
+        default_factory=dict,
+        metadata=_about("scans that have a pod for an image: NAME=a,b", Form.SETS, option="set", joined=True),
+    )
+    images: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=_about("locked image that the Workflow starts: SCAN=IMAGE", Form.PAIRS, option="image", joined=True),
+    )
+    #: Argo adds it: the source of a script; it makes no file of one without a source.
+    packed: Path | None = field(
+        default=None,
+        metadata=_about("file with the packed plan; may be missing or empty", Form.PATH, positional=True),
+    )
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullStep(Step):
+    """Make sure of a target's tarball on the volume."""
+
+    command = "pull"
+    run: str = field(metadata=_RUN)
+    target: str = field(metadata=_TARGET)
+    stage: tuple[str, ...] = field(
+        default=(), metadata=_about("names of the scans whose cells to make ready too", Form.NAMES)
+    )
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageStep(Step):
+    """Make a cell's folder ready for its scanner."""
+
+    command = "stage"
+    no_pull: bool = field(default=False, metadata=_about("read no registry when the tarball is not there", Form.FLAG))
+    run: str = field(metadata=_RUN)
+    target: str = field(metadata=_TARGET)
+    scan: str = field(metadata=_SCAN)
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseStep(Step):
+    """Fetch a scanner's database, or surround a command that does."""
+
+    command = "database"
+    phase: str = field(metadata=_about("which part of the refresh", positional=True, choices=tuple(Phase)))
+    scan: str = field(metadata=_SCAN)
+    key: str = field(metadata=_about("distinguishes refreshes at the same time"))
+    run: str = field(default="", metadata=_about("id of the run, for fetch"))
+    longest: int = field(default=86400, metadata=_about("seconds one cell of the scan may take", Form.NUMBER))
+    outputs: Path | None = field(default=None, metadata=_OUTPUTS)
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckStep(Step):
+    """Run one built-in scan."""
+
+    command = "check"
+    name: str = field(metadata=_about("image-lifetime, root-user or distroless", positional=True))
+    tarball: Path = field(metadata=_about("the image", Form.PATH))
+    report: Path = field(metadata=_about("where the report goes", Form.PATH))
+    max_age: str | None = field(default=None, metadata=_about("for image-lifetime: allowed age, such as 180d"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftStep(Step):
+    """Say which cells of this Workflow failed, to run them once more."""
+
+    command = "left"
+    run: str = field(metadata=_RUN)
+    wave: str = field(default="", metadata=_about("number of the wave, from 1, when there are several", joined=True))
+    shard: str = field(default="", metadata=_SHARD)
+    only: str = field(default=Only.ALL, metadata=_ONLY)
+    namespace: str = field(default="", metadata=_NAMESPACE)
+    workflow: str = field(default="", metadata=_WORKFLOW)
+    outputs: Path = field(metadata=_OUTPUTS)
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvictStep(Step):
+    """Remove the tarballs that nobody needs any more."""
+
+    command = "evict"
+    run: str = field(metadata=_RUN)
+    wave: str = field(default="", metadata=_about("number of the wave that has ended, from 1", joined=True))
+    shard: str = field(default="", metadata=_about("number of the shard that has ended", joined=True))
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AggregateStep(Step):
+    """End the run: ledger, findings, merged BOM, summary."""
+
+    command = "aggregate"
+    run: str = field(metadata=_RUN)
+    namespace: str = field(default="", metadata=_NAMESPACE)
+    workflow: str = field(default="", metadata=_WORKFLOW)
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultsStep(Step):
+    """Print the results of a run as text."""
+
+    command = "results"
+    run: str = field(metadata=_RUN)
+    files: tuple[str, ...] = field(
+        default=(), metadata=_about("only this file; may be given several times", Form.EACH, option="file")
+    )
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallStep(Step):
+    """Put the WorkflowTemplate and the schedule into the cluster."""
+
+    command = "install"
+    folder: Path = field(metadata=_about("of their files", Form.PATH, positional=True))
+    namespace: str = field(metadata=_about("where they go"))
+
+
+STEPS: tuple[type[Step], ...] = (
+    PlanStep,
+    PullStep,
+    StageStep,
+    DatabaseStep,
+    CheckStep,
+    LeftStep,
+    EvictStep,
+    AggregateStep,
+    ResultsStep,
+    InstallStep,
+)

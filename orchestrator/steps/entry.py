@@ -1,0 +1,255 @@
+"""What each command of `scanmatrix-step` does, by the type of its step.
+
+Each imports what it needs when it runs: a pod that links one file does not wait for pandas.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from functools import singledispatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.argo.commands import (
+    COMPLAINT,
+    AggregateStep,
+    CheckStep,
+    DatabaseStep,
+    EvictStep,
+    Exit,
+    InstallStep,
+    LeftStep,
+    Phase,
+    PlanStep,
+    PullStep,
+    ResultsStep,
+    StageStep,
+    Step,
+)
+from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.guarding import guarded
+from orchestrator.kit.text import visible_message
+from orchestrator.volume.layout import MAX_AGE, Volume
+
+if TYPE_CHECKING:
+    from orchestrator.model import Plan
+
+# ruff: noqa: PLC0415 - see above
+
+#: Where Kubernetes puts the token of a pod that has one.
+TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+@singledispatch
+def run(step: Step) -> int:
+    """Run a step to its end; its exit status is returned.
+
+    Raises:
+        ScanmatrixError: it failed; whether trying again may help, the error's type says.
+        OSError: the volume did.
+    """
+    raise NotImplementedError(step.command)
+
+
+@run.register
+def _(step: PlanStep) -> int:
+    from orchestrator.steps.incluster import ConfigSource, check_images, divide, write_outputs, write_run
+    from orchestrator.upkeep.room import make_room
+
+    volume = Volume(step.volume)
+    packed = step.packed.read_text(encoding="ascii", errors="replace").strip() if step.packed else ""
+    config = step.config
+    if config is not None and step.config_git:
+        config = config.relative_to(config.parents[-2])  # of the repository, not of this pod's folder
+    source = ConfigSource(str(config), step.config_git, step.config_ref) if config is not None else None
+    plan = write_run(packed, source, step.run, volume)
+    for scan in plan.scans:  # those that refresh it may write this folder of the volume, and no other
+        if scan.database:
+            volume.databases(scan.name).mkdir(parents=True, exist_ok=True)
+    if step.outputs:
+        check_images(plan, step.images)
+        work = divide(plan, volume, shard=step.shard, only=step.only)
+        write_outputs(plan, work, step.outputs, step.sets)
+        say(f"{make_room(plan, work.images, volume)} bytes of cached images removed")
+        say(f"to run: {len(work.images)} images, {len(work.shards)} shards")
+    say(f"plan {plan.run}: {len(plan.targets)} targets, {len(plan.cells)} cells")
+    return Exit.DONE
+
+
+@run.register
+def _(step: PullStep) -> int:
+    """The tarball; without it the target's cells never start, so why it failed is put into their records."""
+    from orchestrator.steps.pull import pull_held
+    from orchestrator.steps.stage import stage
+    from orchestrator.upkeep.unpulled import record_failure
+
+    volume = Volume(step.volume)
+    plan = _read_plan(step.run, volume)
+    try:
+        with guarded(f"pulling {step.target}"):
+            say(str(pull_held(plan, step.target, volume)))
+    except ScanmatrixError as error:
+        record_failure(plan, step.target, f"pull: {error}", volume)
+        raise
+    for scan in step.stage:
+        stage(plan, step.target, scan, volume, in_image=True)
+    return Exit.DONE
+
+
+@run.register
+def _(step: StageStep) -> int:
+    """The cell's tarball and, where its scan has one, its database."""
+    from orchestrator.steps.stage import stage
+
+    volume = Volume(step.volume)
+    plan = _read_plan(step.run, volume)
+    record = stage(plan, step.target, step.scan, volume, may_pull=not step.no_pull, in_image=True)
+    say(f"attempt {record.attempts}")
+    return Exit.DONE
+
+
+@run.register
+def _(step: DatabaseStep) -> int:
+    """One phase of a refresh; `fetch` also says whether the scanner has to load what was fetched."""
+    from orchestrator.argo.parameters import Output
+    from orchestrator.steps import refresh
+    from orchestrator.upkeep import databases
+
+    volume, longest = Volume(step.volume), timedelta(seconds=step.longest)
+    if step.phase == Phase.PREPARE:
+        say(str(databases.prepare(volume, step.scan, step.key)))
+    elif step.phase == Phase.FETCH:
+        plan = _read_plan(step.run, volume)
+        scan = refresh.scan_of(plan, step.scan)
+        version = refresh.fetch(scan, volume, step.key, reach=refresh.reach_of(plan), longest=longest)
+        if step.outputs:
+            step.outputs.mkdir(parents=True, exist_ok=True)
+            (step.outputs / Output.LOAD).write_text("false" if version else "true", encoding="ascii")
+        say(version or "fetched")
+    else:
+        end = refresh.finish if step.phase == Phase.FINISH else databases.commit
+        say(end(volume, step.scan, step.key, longest=longest))
+    return Exit.DONE
+
+
+@run.register
+def _(step: CheckStep) -> int:
+    from orchestrator.steps.check import check
+
+    own = step.tarball.parent / MAX_AGE
+    parameters = {"maxAge": own.read_text() if own.is_file() else step.max_age} if step.max_age is not None else {}
+    count = check(step.name, step.tarball, step.report, parameters=parameters)
+    say(f"{step.name}: {count} findings")
+    return Exit.DONE
+
+
+@run.register
+def _(step: LeftStep) -> int:
+    """The cells of this Workflow that have failed, as items to run once more."""
+    from orchestrator.model.plan import pending
+    from orchestrator.steps.incluster import Work, divide, write_outputs
+    from orchestrator.upkeep.left import unsound_cells
+
+    volume = Volume(step.volume)
+    plan = _read_plan(step.run, volume)
+    _settle(plan, volume, step)
+    if step.wave:
+        images: tuple[str, ...] = plan.waves[int(step.wave) - 1]
+    else:
+        images = divide(plan, volume, shard=step.shard, only=step.only).images
+    # Repositories never run in such pods.
+    together = {id_ for id_ in images if not plan.targets_by_id[id_].is_repository}
+    left = pending(plan, only=unsound_cells(plan, volume, together))
+    write_outputs(plan, Work(tuple(left), left), step.outputs)
+    say(f"{sum(map(len, left.values()))} cells of {len(left)} images run again")
+    return Exit.DONE
+
+
+@run.register
+def _(step: EvictStep) -> int:
+    from orchestrator.steps.incluster import divide
+    from orchestrator.upkeep.links import evict
+
+    volume = Volume(step.volume)
+    plan = _read_plan(step.run, volume)
+    if step.shard:
+        targets = set(divide(plan, volume, shard=step.shard).images)
+    else:
+        targets = {target for wave in plan.waves[: int(step.wave)] for target in wave}
+    say(f"{evict(plan, targets, volume)} bytes freed")
+    return Exit.DONE
+
+
+@run.register
+def _(step: AggregateStep) -> int:
+    """The ledger and all other results; fails when the run's policy is broken."""
+    from orchestrator.analysis.policy import told
+    from orchestrator.model import Outcome
+    from orchestrator.results.ledger import broke
+    from orchestrator.steps.aggregate import aggregate
+    from orchestrator.upkeep.links import release
+    from orchestrator.upkeep.room import spend
+
+    volume = Volume(step.volume)
+    plan = _read_plan(step.run, volume)
+    spend(plan.run, volume)  # records take room as well
+    notes = _settle(plan, volume, step)
+    release(plan, plan.targets_by_id.keys(), volume)
+    ledger = aggregate(plan, volume, notes=notes)
+    say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))
+    for line in told(ledger.verdict, cells=ledger.rows):
+        complain(f"policy: {line}")
+    if broke(ledger):
+        return Exit.BROKEN
+    return Exit.DONE if ledger.verdict.passed else Exit.FAILED
+
+
+@run.register
+def _(step: ResultsStep) -> int:
+    from orchestrator.argo.log_archive import FILES, pack
+
+    for line in pack(Volume(step.volume).results(step.run), step.files or FILES):
+        say(line)
+    return Exit.DONE
+
+
+@run.register
+def _(step: InstallStep) -> int:
+    from orchestrator.cluster.client import Cluster
+    from orchestrator.steps.install import install
+
+    with Cluster(step.namespace) as cluster:
+        for name in install(step.folder, cluster):
+            say(f"installed {name}")
+    return Exit.DONE
+
+
+def _settle(plan: Plan, volume: Volume, step: LeftStep | AggregateStep) -> tuple[str, ...]:
+    """What the cluster knows of the cells, where this is a pod that may ask."""
+    if not step.namespace or not TOKEN.exists():
+        return ()
+    from orchestrator.cluster.client import Cluster
+    from orchestrator.steps.settle import settle
+
+    with Cluster(step.namespace) as cluster:
+        notes = settle(plan, volume, cluster, also=step.workflow)
+    for note in notes:
+        complain(note)
+    return notes
+
+
+def _read_plan(run_id: str, volume: Volume) -> Plan:
+    from orchestrator.upkeep.plans import read_plan
+
+    return read_plan(run_id, volume)
+
+
+def say(line: str) -> None:
+    """A line on stdout."""
+    sys.stdout.write(f"{visible_message(line)}\n")
+
+
+def complain(line: str) -> None:
+    """A line on stderr, by which `orchestrator.steps.settle` finds why a step failed."""
+    sys.stderr.write(f"{COMPLAINT}{visible_message(line)}\n")
