@@ -1,0 +1,299 @@
+"""What manifests say is what the other side reads: step commands, parameters, outputs, templates, labels, paths."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from orchestrator.argo import names, parameters
+from orchestrator.argo.attempts import Kind as AttemptKind
+from orchestrator.argo.attempts import attempt_of
+from orchestrator.argo.command_line import parse, render
+from orchestrator.argo.commands import PROGRAM, STEPS, CheckStep, DatabaseStep, InstallStep, Phase, PlanStep, Step
+from orchestrator.argo.items import Item, make_items
+from orchestrator.argo.parameters import Input, Output, Parameter
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.cluster.objects import Node
+from orchestrator.config.loading import Config, default_config, load_config
+from orchestrator.model import Cell, Database, Fetch, Plan
+from orchestrator.model.plan import pending
+from orchestrator.steps.incluster import divide, write_outputs
+from orchestrator.upkeep.databases import fetched_folder, incoming_folder, pinned
+from orchestrator.volume.layout import Volume
+from tests.unit.steps.plans import plan
+from tests.unit.workflows.examples import example, variants
+from tests.unit.workflows.test_install import SHIPPED, objects
+from tests.unit.workflows.test_repositories import CARD, TOKENS, mixed
+from workflows import Kind, manifests
+from workflows.install import Overlay
+
+RUN, WORKFLOW, TARGET = "run-1", "wf-1", "a"
+INPUTS = {Input.TARGET: TARGET, Input.RUN: RUN, Input.SHARD: "002", Input.WAVE: "1", Input.SCANS: ",virus,",
+          Input.SHARDS: "[]", Input.SERVER: "github.com", Input.REPOSITORY: "github.com/a/b", Input.COMMIT: "0" * 40,
+          }  # fmt: skip
+FILLED = {parameters.RUN_ID: RUN, parameters.WORKFLOW_NAME: WORKFLOW}
+FILLED |= {parameters.workflow(name): value for name, value in parameters.DEFAULTS.items()}
+FILLED |= {parameters.given(name): value for name, value in INPUTS.items()}
+PLACEHOLDER = re.compile(r"\{\{.*?\}\}")
+#: Argo adds the path of a script's source.
+SCRIPT = "/argo/staging/script"
+
+
+def databases() -> Plan:
+    """A scan for each way in which a database is refreshed, beside one without any."""
+    made = plan(("a",))
+    kinds = {
+        "command": Database(refresh=("freshclam", "--datadir={database}")),
+        "fetched": Database(fetch=Fetch("grype", {"url": "https://mirror.example/v6"})),
+        "loaded": Database(fetch=Fetch("trivy", {"repository": "mirror.example/db"}), load=("load", "{fetched}")),
+    }
+    scans = [msgspec.structs.replace(made.scans[1], name=name, database=each) for name, each in kinds.items()]
+    cells = tuple(Cell(target="a", scan=scan.name) for scan in scans)
+    return msgspec.structs.replace(made, scans=(made.scans[0], *scans), cells=(*made.cells[:1], *cells))
+
+
+def map_commands(plans: dict[str, Plan]) -> dict[str, Plan]:
+    """The same plans, whose built-in scan has the command of the catalog's."""
+    command = load_catalog(default_config(environment={}))["root-user"].command
+    return {
+        name: msgspec.structs.replace(
+            made,
+            scans=tuple(
+                msgspec.structs.replace(scan, command=command) if scan.builtin else scan for scan in made.scans
+            ),
+        )
+        for name, made in plans.items()
+    }
+
+
+def configurations() -> dict[str, Config]:
+    """Both layouts, with the Secrets that repositories need."""
+    return {layout: default_config(environment={}, layout=layout, **TOKENS) for layout in ("cell", "image")}
+
+
+PLANS = {
+    **map_commands(variants()),
+    "repositories": mixed(),
+    "only repositories": mixed(images=False),
+    **map_commands({"databases": databases()}),
+}
+CONFIGURATIONS = configurations()
+
+
+def in_layout(layout: str) -> tuple[Plan, Config]:
+    """The example, whose scans are those of the catalog, in a layout."""
+    made, config = example("argo")
+    secrets = CONFIGURATIONS[layout].argo
+    argo = config.argo.model_copy(update={"token_secrets": secrets.token_secrets, "git_secret": secrets.git_secret})
+    return made, config.model_copy(update={"layout": layout, "argo": argo})
+
+
+#: All that is ever rendered, by what it is.
+RENDERED: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    f"{name}, layout {layout}": partial(manifests.manifests, made, config)
+    for layout, config in CONFIGURATIONS.items()
+    for name, made in PLANS.items()
+}
+RENDERED |= {
+    f"the example as {kind}, layout {layout}": partial(manifests.manifests, *in_layout(layout), kind=kind)
+    for layout in CONFIGURATIONS
+    for kind in Kind
+}
+RENDERED |= {
+    f"install, {overlay}": partial(objects, load_config(SHIPPED, environment={}), overlay) for overlay in Overlay
+}
+RENDERED["retry"] = lambda: [manifests.retry(RUN, CONFIGURATIONS["cell"], "again")]
+RENDERED["results"] = lambda: [manifests.results(RUN, CONFIGURATIONS["cell"], "printed")]
+
+
+@cache
+def rendered(name: str) -> list[dict[str, Any]]:
+    return RENDERED[name]()
+
+
+def walk(value: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping within; what a ConfigMap or a Resource holds as YAML too."""
+    if isinstance(value, dict):
+        yield value
+        for key, each in value.items():
+            yield from walk(_loaded(key, each))
+    elif isinstance(value, list):
+        for each in value:
+            yield from walk(each)
+
+
+def _loaded(key: str, value: Any) -> Any:
+    if isinstance(value, str) and ((key.endswith(".yaml") and value.startswith("apiVersion:")) or key == "manifest"):
+        return yaml.load(value, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return value
+
+
+def fill(text: str) -> str:
+    """A text as Argo hands it to a pod; a KeyError for what nobody knows."""
+    return PLACEHOLDER.sub(lambda match: FILLED[match[0]], text)
+
+
+def command_lines(found: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """The arguments of every container that starts a step."""
+    for each in walk(found):
+        if isinstance(each.get("command"), list) and each["command"][0] == PROGRAM:
+            words = [*each["command"][1:], *each.get("args", ())]
+            yield [fill(word) for word in words] + ([SCRIPT] if "source" in each else [])
+
+
+@cache
+def steps(name: str) -> tuple[Step, ...]:
+    return tuple(parse(words) for words in command_lines(rendered(name)))
+
+
+def workflows(found: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
+    """Templates by name, of every Workflow or WorkflowTemplate."""
+    for each in walk(found):
+        if each.get("templates"):
+            yield {one["name"]: one for one in each["templates"]}
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_every_rendered_command_is_parsed_by_the_steps_own_parser(name: str) -> None:
+    for step in steps(name):
+        assert parse(render(step)) == step
+
+
+def test_every_step_is_rendered_somewhere() -> None:
+    found = [step for name in RENDERED for step in steps(name)]
+    assert {type(step) for step in found} == set(STEPS)
+    assert {step.phase for step in found if isinstance(step, DatabaseStep)} == set(Phase)
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_what_a_template_asks_for_is_given_to_it_and_what_it_uses_it_asks_for(name: str) -> None:
+    for templates in workflows(rendered(name)):
+        for template in templates.values():
+            asked = {one["name"] for one in template.get("inputs", {}).get("parameters", ())}
+            assert set(re.findall(r"\{\{inputs\.parameters\.([^}]+)\}\}", str(template))) <= asked
+            assert asked <= set(Input)
+            for task in _tasks(template):
+                called = templates[task["template"]]
+                wanted = {one["name"] for one in called.get("inputs", {}).get("parameters", ())}
+                assert {one["name"] for one in task.get("arguments", {}).get("parameters", ())} == wanted
+                for source, output in re.findall(r"\{\{tasks\.([^}]+)\.outputs\.parameters\.([^}]+)\}\}", str(task)):
+                    made_by = templates[next(one["template"] for one in _tasks(template) if one["name"] == source)]
+                    assert output in {one["name"] for one in made_by["outputs"]["parameters"]}
+                for key in re.findall(r"\{\{item\.([^}]+)\}\}", str(task)):
+                    assert key in {*Item.__annotations__, parameters.SHARD_KEY}
+
+
+def _tasks(template: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*template.get("dag", {}).get("tasks", ()), *(one for step in template.get("steps", ()) for one in step)]
+
+
+def test_only_parameters_of_the_workflow_template_are_used_and_given() -> None:
+    used, given = set(), set()
+    for found in map(rendered, RENDERED):
+        used |= set(re.findall(r"\{\{workflow\.parameters\.([^}]+)\}\}", str(found)))
+        for each in walk(found):
+            if "workflowTemplateRef" in each or "entrypoint" in each:
+                given |= {one["name"] for one in each.get("arguments", {}).get("parameters", ())}
+    assert used <= set(Parameter)
+    assert given == set(Parameter)
+
+
+@pytest.mark.parametrize("layout", ["cell", "image"])
+def test_the_outputs_of_the_plan_step_are_the_files_it_writes(layout: str, tmp_path: Path) -> None:
+    made, volume = plan(("a",)), Volume(tmp_path / "volume")
+    name = f"the example as template, layout {layout}"
+    (step,) = (each for each in steps(name) if isinstance(each, PlanStep))
+    (template,) = (
+        each for templates in workflows(rendered(name)) for each in templates.values() if each["name"] == "plan"
+    )
+    assert step.outputs is not None
+    write_outputs(made, divide(made, volume), tmp_path / "outputs", step.sets)
+    assert {one["valueFrom"]["path"] for one in template["outputs"]["parameters"]} == {
+        str(step.outputs / path.name) for path in (tmp_path / "outputs").iterdir()
+    }
+
+
+def test_a_fetched_database_says_in_its_output_whether_it_is_to_be_loaded() -> None:
+    (templates,) = workflows(rendered("databases, layout cell"))
+    declared = templates[names.database_template("loaded")]["outputs"]["parameters"]
+    assert [one["name"] for one in declared] == [Output.LOAD]
+    assert "outputs" not in templates[names.database_template("fetched")]
+
+
+QUIET = {"left", "evict", "aggregate", "results"}
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_the_node_of_every_pod_is_recognised_and_labelled_as_what_it_is(name: str) -> None:
+    for templates in workflows(rendered(name)):
+        for template in templates.values():
+            if "dag" in template or "steps" in template:
+                continue
+            found = attempt_of(Node(id="x", type="Pod", template_name=template["name"]), {})
+            assert (found.kind is AttemptKind.OTHER) == (template["name"] in QUIET)
+            labels = template["metadata"]["labels"]
+            assert labels[names.COMPONENT] in set(names.Component)
+            assert labels.get(names.SCAN, "") == found.scan
+            asked = {one["name"] for one in template.get("inputs", {}).get("parameters", ())}
+            assert (names.TARGET in labels) == (Input.TARGET in asked)
+
+
+def test_every_kind_of_pod_has_a_policy_that_lets_it_out() -> None:
+    found = objects(load_config(SHIPPED, environment={}))
+    selected = set()
+    for policy in (each for each in found if each["kind"] == "NetworkPolicy"):
+        selector = policy["spec"]["podSelector"]
+        selected |= {selector.get("matchLabels", {}).get(names.COMPONENT)}
+        selected |= {value for one in selector.get("matchExpressions", ()) for value in one["values"]}
+    assert selected - {None} == set(names.Component)
+
+
+def test_items_say_what_their_tasks_and_the_readers_of_nodes_ask_for() -> None:
+    made = mixed()
+    image, repository = make_items(made, pending(made), [target.id for target in made.targets])
+    assert set(image) | set(repository) == set(Item.__annotations__)
+
+
+def test_paths_in_the_pods_of_cells_and_databases_are_those_of_the_volume(tmp_path: Path) -> None:
+    volume = Volume(tmp_path)
+    for layout in ("cell", "image"):
+        for made in (databases(), mixed()):
+            name = "databases" if made.scans[0] is not CARD and len(made.scans) == 4 else "repositories"
+            allowed = {path.relative_to(volume.root).as_posix() for scan in made.scans for path in _paths(volume, scan)}
+            found = {fill(each["subPath"]) for each in walk(rendered(f"{name}, layout {layout}")) if "subPath" in each}
+            assert found
+            assert found <= allowed
+
+
+def _paths(volume: Volume, scan: Any) -> Iterator[Path]:
+    cell = (RUN, TARGET, scan.name)
+    yield from (volume.cell(*cell), volume.tarball(*cell), volume.checkout(*cell), pinned(volume, *cell))
+    yield volume.databases(scan.name)
+    yield from (incoming_folder(volume, scan.name, WORKFLOW), fetched_folder(volume, scan.name, WORKFLOW))
+
+
+def test_the_built_in_scans_of_the_catalog_call_the_steps_parser() -> None:
+    built_in = [scan for scan in load_catalog(default_config(environment={})).values() if scan.builtin]
+    assert built_in
+    for scan in built_in:
+        program, *words = scan.command
+        assert program == PROGRAM
+        assert isinstance(parse(words), CheckStep)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        InstallStep(folder=Path("/objects"), namespace="scans"),
+        PlanStep(run="r", sets={"set-1": frozenset({"a", "b"})}, images={"a": "x@sha256:0"}, config=Path("/c/a.yaml")),
+        DatabaseStep(phase="fetch", scan="virus", key="k", longest=7),
+        PlanStep(only="failed", config_git="--upload-pack=x", shard="003", packed=Path("x")),
+    ],
+)
+def test_what_is_rendered_is_parsed_to_the_same(step: Step) -> None:
+    assert parse(render(step)) == step
