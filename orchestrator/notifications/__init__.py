@@ -163,7 +163,7 @@ def _count(told: Digest, run: str) -> None:
         (told.untold_rules, "broken rules"),
     )
     if missed := ", ".join(f"{number} {what}" for number, what in counts if number):
-        _log.warning("run %s: nobody is told of %s; add a route for `*` to `notify.routes`", run, missed)
+        _log.warning("run %s: nobody is notified about %s; add a route for `*` to `notify.routes`", run, missed)
     if told.unasked_findings:
         _log.info("run %s: no route asks for %d of the changed findings", run, told.unasked_findings)
 

@@ -236,7 +236,7 @@ def test_a_route_that_is_gone_is_told(results):
 def test_who_is_told_nothing_is_counted_in_the_log(results, caplog):
     with webhook() as hook:
         notify(configured(slack(hook, owners=[SHOP])), results, table(*ROWS), pace=QUICK)
-    assert "nobody is told of 1 changed findings" in caplog.text
+    assert "nobody is notified about 1 changed findings" in caplog.text
 
 
 def test_mail_with_starttls_and_login_goes_to_each_contact(volume, tmp_path, monkeypatch):
