@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import orchestrator
+
 ROOT = Path(__file__).parents[2]
 TOP = [ROOT / f"{name}.md" for name in ("README", "SECURITY", "CONTRIBUTING", "CHANGELOG")]
 PAGES = [*TOP, *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,3 +21,15 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_every_page_is_reached_from_the_readme() -> None:
     assert {str(page.relative_to(ROOT)) for page in PAGES[1:]} <= set(LINK.findall(PAGES[0].read_text()))
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    named = [
+        page for page in [*PAGES, ROOT / "argo-install" / "Dockerfile"] if "localhost/scanmatrix:" in page.read_text()
+    ]
+    assert named
+    for page in named:
+        assert set(re.findall(r"localhost/scanmatrix:(\S+)", page.read_text())) == {orchestrator.__version__}
+    newest = re.search(r"^## \[(\d\S*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == orchestrator.__version__
