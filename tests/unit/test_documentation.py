@@ -29,7 +29,7 @@ def test_the_version_is_that_of_the_package() -> None:
     ]
     assert named
     for page in named:
-        assert set(re.findall(r"localhost/scanmatrix:(\S+)", page.read_text())) == {orchestrator.__version__}
+        assert set(re.findall(r"localhost/scanmatrix:([\w.]+\w)", page.read_text())) == {orchestrator.__version__}
     newest = re.search(r"^## \[(\d\S*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None
     assert newest[1] == orchestrator.__version__
