@@ -1,7 +1,7 @@
 """scanmatrix: a matrix of images × scans, planned, run and accounted for.
 
-The public surface; everything else may change between versions. Names are loaded when first used, so that importing the
-package costs nothing.
+The public surface, which people import as `scanmatrix`; everything else may change between versions. Names are loaded
+when first used, so that importing the package costs nothing.
 """
 
 from importlib import import_module
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
+    from orchestrator.analysis.suppression import Suppressor
+    from orchestrator.api import aio as aio
     from orchestrator.api.plan import (
         ledger_frame,
         lint,
@@ -24,15 +26,21 @@ if TYPE_CHECKING:
     from orchestrator.api.run import cancel, delete, fetch, follow, list_runs, logs, retry, run, status, submit
     from orchestrator.config.loading import Config
     from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
-    from orchestrator.model import Ledger, Outcome, Plan
+    from orchestrator.model import IgnoreRule, Ledger, MergedFinding, Outcome, Plan, Suppression
+    from orchestrator.store import Store
 
 __all__ = [
     "Config",
+    "IgnoreRule",
     "Ledger",
+    "MergedFinding",
     "Outcome",
     "PermanentError",
     "Plan",
     "ScanmatrixError",
+    "Store",
+    "Suppression",
+    "Suppressor",
     "TemporaryError",
     "UsageError",
     "__version__",
@@ -64,32 +72,49 @@ __all__ = [
     "who_has",
 ]
 
-_OPERATIONS = ("cancel", "delete", "fetch", "follow", "list_runs", "logs", "retry", "run", "status", "submit")
-_FOLLOW_UP = ("differences", "export", "list_results", "notify", "open_results", "read_merged", "who_has")
 _HOMES = (
-    dict.fromkeys(_OPERATIONS, "api.run")
-    | dict.fromkeys(_FOLLOW_UP, "api.results")
-    | {
-        "Config": "config.loading",
-        "Ledger": "model",
-        "Outcome": "model",
-        "Plan": "model",
-        "PermanentError": "errors",
-        "ScanmatrixError": "errors",
-        "TemporaryError": "errors",
-        "UsageError": "errors",
-    }
+    dict.fromkeys(
+        ("cancel", "delete", "fetch", "follow", "list_runs", "logs", "retry", "run", "status", "submit"), "api.run"
+    )
+    | dict.fromkeys(
+        ("differences", "export", "list_results", "notify", "open_results", "read_merged", "who_has"), "api.results"
+    )
+    | dict.fromkeys(("IgnoreRule", "Ledger", "MergedFinding", "Outcome", "Plan", "Suppression"), "model")
+    | dict.fromkeys(("PermanentError", "ScanmatrixError", "TemporaryError", "UsageError"), "errors")
+    | {"Config": "config.loading", "Store": "store", "Suppressor": "analysis.suppression"}
 )
+#: Names of the version before, and where each is now: they work for one version more, with a warning.
+RENAMED = {
+    "follow_up": "orchestrator.api.results",
+    "operations": "orchestrator.api.run",
+    "sdk": "orchestrator.api.plan",
+    "trust": "orchestrator.api.trust",
+}
 
 
-def __getattr__(name: str) -> Any:
+def public(name: str, *, module: str = __name__) -> Any:
+    """What a public name stands for.
+
+    Args:
+        name: one of `__all__`, `aio`, or one of `RENAMED`.
+        module: that is asked, for messages.
+
+    Raises:
+        AttributeError: there is no such name.
+    """
     if name == "__version__":
         return _version()
     if name == "aio":
         return import_module(f"{__name__}.api.aio")
+    if name in RENAMED:
+        return _renamed(name, module)
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'api.plan')}"), name)
+
+
+def __getattr__(name: str) -> Any:
+    return public(name)
 
 
 def _version() -> str:
@@ -100,6 +125,16 @@ def _version() -> str:
         return version("scanmatrix")
     except PackageNotFoundError:  # a source tree that was never installed
         return "0"
+
+
+def _renamed(name: str, module: str) -> Any:
+    """What an old name stands for; whoever asked for it, above `public` and `__getattr__`, is warned."""
+    import warnings  # noqa: PLC0415
+    from pkgutil import resolve_name  # noqa: PLC0415
+
+    message = f"{module}.{name} is now {RENAMED[name]}; the old name will be removed in the next version"
+    warnings.warn(message, DeprecationWarning, stacklevel=4)
+    return resolve_name(RENAMED[name])
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workflows.kinds import Kind
+from orchestrator.workflows.kinds import Kind
 
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config
@@ -19,14 +19,14 @@ __all__ = ["Kind", "render", "spec_bytes"]
 
 
 def render(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> str:
-    """A plan as YAML, one document for each manifest; see `workflows.manifests.manifests`."""
-    from workflows import manifests  # noqa: PLC0415 - imports hera
+    """A plan as YAML, one document for each manifest; see `orchestrator.workflows.manifests.manifests`."""
+    from orchestrator.workflows import manifests  # noqa: PLC0415 - imports hera
 
     return manifests.render(plan, config, kind=kind)
 
 
 def spec_bytes(plan: Plan, config: Config) -> int:
     """Bytes of the plan's largest Workflow as the API server holds it before it has a status."""
-    from workflows import manifests  # noqa: PLC0415 - imports hera
+    from orchestrator.workflows import manifests  # noqa: PLC0415 - imports hera
 
     return manifests.spec_bytes(plan, config)

@@ -15,8 +15,8 @@ from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, given
 from orchestrator.kit.quantities import parse_size
 from orchestrator.model import TargetKind
-from workflows import pods
-from workflows.settings import (
+from orchestrator.workflows import pods
+from orchestrator.workflows.settings import (
     ALLOWANCE,
     CELL,
     CHECKOUT,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.model import Scan
-    from workflows.settings import Settings
+    from orchestrator.workflows.settings import Settings
 
 _TARGET = given(Input.TARGET)
 _PLACEHOLDER = re.compile(r"\{([a-z]+(?:\.[A-Za-z0-9_-]+)?)\}")

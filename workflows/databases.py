@@ -16,14 +16,14 @@ from hera.workflows import models as m
 from orchestrator.argo.commands import DatabaseStep, Phase
 from orchestrator.argo.names import Component, TemplateName, database_template, load_template
 from orchestrator.argo.parameters import WORKFLOW_NAME, Output, contains, output
-from workflows import pods
-from workflows.cell import fill, retry, scanner_environment
-from workflows.settings import ALLOWANCE, literal
+from orchestrator.workflows import pods
+from orchestrator.workflows.cell import fill, retry, scanner_environment
+from orchestrator.workflows.settings import ALLOWANCE, literal
 
 if TYPE_CHECKING:
     from orchestrator.model import Database, Fetch, Scan
-    from workflows.matrix import Shape
-    from workflows.settings import Settings
+    from orchestrator.workflows.matrix import Shape
+    from orchestrator.workflows.settings import Settings
 
 _KEY = WORKFLOW_NAME
 _ENDS = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted")

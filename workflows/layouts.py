@@ -17,16 +17,16 @@ from orchestrator.argo.commands import PullStep
 from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, contains, given, set_name
 from orchestrator.model import TargetKind
-from workflows import pods
-from workflows.cell import cell_template, retry, scanner_container, template_name
-from workflows.settings import ALLOWANCE, RenderError
+from orchestrator.workflows import pods
+from orchestrator.workflows.cell import cell_template, retry, scanner_container, template_name
+from orchestrator.workflows.settings import ALLOWANCE, RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.model import Scan
-    from workflows.matrix import Shape
-    from workflows.settings import Settings
+    from orchestrator.workflows.matrix import Shape
+    from orchestrator.workflows.settings import Settings
 
 Template: TypeAlias = Container | ContainerSet | Script | DAG | Steps | Resource
 

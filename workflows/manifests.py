@@ -17,11 +17,11 @@ from orchestrator.argo.parameters import Parameter
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.planning.parts import common_sets, wanted_by_images
 from orchestrator.scanners.pinning import require_digests
-from workflows import schedule
-from workflows.kinds import Kind
-from workflows.secrets import refuse_in_scans
-from workflows.settings import RenderError, settings_of
-from workflows.shards import items_by_task, shards_of
+from orchestrator.workflows import schedule
+from orchestrator.workflows.kinds import Kind
+from orchestrator.workflows.secrets import refuse_in_scans
+from orchestrator.workflows.settings import RenderError, settings_of
+from orchestrator.workflows.shards import items_by_task, shards_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.loading import Config
     from orchestrator.model import Plan
-    from workflows.shards import Shard
+    from orchestrator.workflows.shards import Shard
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The design's DAG: plan, databases, images, shards, aggregate; what one image is made of is in `workflows.layouts`.
+"""The design's DAG: plan, databases, images, shards, aggregate; what one image is made of is in `layouts`.
 
 Templates are per kind of pod and per scan, never per cell: the spec grows with images only by one small item each.
 """
@@ -29,19 +29,19 @@ from orchestrator.argo.parameters import (
     output,
     workflow,
 )
-from workflows import pods
-from workflows.cell import retry
-from workflows.databases import database_tasks, database_templates
-from workflows.layouts import Template, image_templates, set_names
-from workflows.repositories import repository_templates
-from workflows.secrets import refuse_in_scans
-from workflows.settings import ALLOWANCE, SCRATCH, literal
+from orchestrator.workflows import pods
+from orchestrator.workflows.cell import retry
+from orchestrator.workflows.databases import database_tasks, database_templates
+from orchestrator.workflows.layouts import Template, image_templates, set_names
+from orchestrator.workflows.repositories import repository_templates
+from orchestrator.workflows.secrets import refuse_in_scans
+from orchestrator.workflows.settings import ALLOWANCE, SCRATCH, literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.model import Limits, Scan
-    from workflows.settings import Settings
+    from orchestrator.workflows.settings import Settings
 
 #: Stands in the DAG where a Workflow's own items come; Hera would take seconds for thousands of them.
 ITEMS = "items"

@@ -11,7 +11,7 @@ from orchestrator.argo import names
 from orchestrator.argo.command_line import render
 from orchestrator.argo.commands import PROGRAM
 from orchestrator.argo.parameters import given
-from workflows.settings import (
+from orchestrator.workflows.settings import (
     CELL,
     CHECKOUT,
     DATABASE,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.argo.commands import Step
     from orchestrator.argo.parameters import Input
     from orchestrator.model import Online, Resources
-    from workflows.settings import Settings
+    from orchestrator.workflows.settings import Settings
 
 #: One user for all containers, so that a scanner can write the folder which the container before it made.
 USER = 65532

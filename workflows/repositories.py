@@ -15,17 +15,17 @@ from orchestrator.argo.items import ONLINE_SUFFIX
 from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, contains, given
 from orchestrator.model import TargetKind
-from workflows import pods
-from workflows.cell import cell_template, retry, template_name
-from workflows.settings import ALLOWANCE, RenderError
+from orchestrator.workflows import pods
+from orchestrator.workflows.cell import cell_template, retry, template_name
+from orchestrator.workflows.settings import ALLOWANCE, RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.model import Scan
-    from workflows.layouts import Template
-    from workflows.matrix import Shape
-    from workflows.settings import Settings
+    from orchestrator.workflows.layouts import Template
+    from orchestrator.workflows.matrix import Shape
+    from orchestrator.workflows.settings import Settings
 
 _INPUTS = (Input.TARGET, Input.SCANS, Input.REPOSITORY, Input.COMMIT, Input.SERVER)
 _PULL = str(TemplateName.PULL)

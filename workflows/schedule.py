@@ -15,16 +15,16 @@ from orchestrator.argo.parameters import DEFAULTS, RUN_ID, RUN_OF_WORKFLOW, Para
 from orchestrator.catalog.loading import scan_digests
 from orchestrator.model import Decision
 from orchestrator.planning.parts import wanted_by_images
-from workflows import matrix, pods
-from workflows.shards import items_by_task
+from orchestrator.workflows import matrix, pods
+from orchestrator.workflows.shards import items_by_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config.sections import Argo
     from orchestrator.model import Limits, Scan
-    from workflows.settings import Settings
-    from workflows.shards import Shard
+    from orchestrator.workflows.settings import Settings
+    from orchestrator.workflows.shards import Shard
 
 _DAY = 86400
 
@@ -55,7 +55,7 @@ def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) 
 
 
 def workflow(shard: Shard, sets: Sequence[frozenset[str]], settings: Settings) -> Workflow:
-    """One self-contained Workflow that `argo submit` takes; its items are filled in by `workflows.render`."""
+    """One self-contained Workflow that `argo submit` takes; its items are filled in by `manifests.render`."""
     plan = shard.plan
     items = items_by_task(shard.waves, sets)
     wanted = set(wanted_by_images(plan))

@@ -18,7 +18,7 @@ from orchestrator.config.notify import variable_of
 from orchestrator.config.section import alternatives, section_at, type_at
 from orchestrator.kit.masking import find, is_secret
 from orchestrator.kit.yaml_source import Problem, parse_yaml
-from workflows.settings import RenderError
+from orchestrator.workflows.settings import RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

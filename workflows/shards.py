@@ -9,7 +9,7 @@ from orchestrator.argo.items import Item, fit_for_cluster, is_repository, make_w
 from orchestrator.argo.packed import pack
 from orchestrator.argo.parameters import set_name
 from orchestrator.planning.shards import split
-from workflows.matrix import items_task, repositories_task
+from orchestrator.workflows.matrix import items_task, repositories_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

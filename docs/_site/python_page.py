@@ -9,7 +9,7 @@ import orchestrator
 
 INTRODUCTION = """# Python API
 
-Everything that `import orchestrator` promises, and nothing else: other modules may change between versions
+Everything that `import scanmatrix` promises, and nothing else: other modules may change between versions
 ([deprecation.md](deprecation.md)). Names are loaded when first used, so the import itself is fast.
 """
 

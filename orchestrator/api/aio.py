@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from orchestrator.engines.interface import Observer
     from orchestrator.model import Ledger, Plan
 
+__all__ = ["cancel", "delete", "fetch", "follow", "list_runs", "logs", "retry", "run", "status", "submit"]
+
 _Item = TypeVar("_Item")
 _END = object()
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from orchestrator.model import Ledger, Plan, Scan
     from orchestrator.planning import Past
     from orchestrator.volume.layout import Volume
-    from workflows import Kind
-    from workflows.install import Overlay
+    from orchestrator.workflows import Kind
+    from orchestrator.workflows.install import Overlay
 
 _log = logging.getLogger(__name__)
 
@@ -170,13 +170,13 @@ def read_plan(config: Config, run: str) -> Plan:
 
 def render(plan: Plan, config: Config, *, kind: Kind | str = "workflow") -> str:
     """The plan as Argo manifests, one YAML document for each object."""
-    import workflows
+    from orchestrator import workflows
 
     return workflows.render(plan, config, kind=workflows.Kind(kind))
 
 
 def install(config: Config, overlay: Overlay | str = "single-node", *, strict: bool = False) -> str:
-    """What a cluster needs beside Argo, as one YAML stream; see `workflows.install`.
+    """What a cluster needs beside Argo, as one YAML stream; see `orchestrator.workflows.install`.
 
     Args:
         config: what the objects follow from.
@@ -186,7 +186,7 @@ def install(config: Config, overlay: Overlay | str = "single-node", *, strict: b
     Raises:
         UsageError: it cannot be written, has a secret in it, or is too open.
     """
-    from workflows import install
+    from orchestrator.workflows import install
 
     _judge_install(config, install.Overlay(overlay), whole=False, strict=strict)
     return install.render(config, install.Overlay(overlay), contents=_contents(config))
@@ -216,7 +216,7 @@ def update_images(config: Config, file: Path | str) -> list[Path]:
 def _judge_install(config: Config, overlay: Overlay, *, whole: bool, strict: bool) -> None:
     from orchestrator.catalog.loading import load_catalog
     from orchestrator.scanners.pinning import UnpinnedError, require_digests
-    from workflows.install.warnings import warnings
+    from orchestrator.workflows.install.warnings import warnings
 
     found = list(warnings(config, overlay, whole=whole))
     if found and strict:
@@ -235,7 +235,7 @@ def write_install(
 ) -> list[Path]:
     """The same and Argo itself as a folder for `kubectl apply -k`; returns its files."""
     from orchestrator.volume.layout import PUBLIC, write_atomic
-    from workflows import install
+    from orchestrator.workflows import install
 
     _judge_install(config, install.Overlay(overlay), whole=True, strict=strict)
     written = []
@@ -282,7 +282,7 @@ def _suppression_files(config: Config) -> list[str]:
 
 def with_spec_size(plan: Plan, config: Config) -> Plan:
     """The plan with the size of its largest Workflow in the budget; costs about as much as rendering."""
-    import workflows
+    from orchestrator import workflows
 
     spec_bytes = workflows.spec_bytes(plan, config)
     return msgspec.structs.replace(plan, budget=msgspec.structs.replace(plan.budget, spec_bytes=spec_bytes))

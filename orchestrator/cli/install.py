@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile
-from workflows.overlays import Overlay
+from orchestrator.workflows.overlays import Overlay
 
 
 def install(

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile, Offline, References, RunId, Scans, Strict
-from workflows import Kind
+from orchestrator.workflows import Kind
 
 
 def render(

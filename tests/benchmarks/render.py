@@ -49,8 +49,8 @@ def measure(images: int) -> dict[str, float]:
     from orchestrator.config.loading import default_config  # noqa: PLC0415
     from orchestrator.inventory import Entry  # noqa: PLC0415
     from orchestrator.planning import make_plan  # noqa: PLC0415
+    from orchestrator.workflows import manifests  # noqa: PLC0415
     from tests.unit.planning.samples import NOW, Table  # noqa: PLC0415
-    from workflows import manifests  # noqa: PLC0415
 
     names = [f"registry.example/team{i % 50}/app{i}:1.{i}" for i in range(images)]
     entries = [Entry(reference=name, scans=SCANS, owner="team", origin="x:1") for name in names]

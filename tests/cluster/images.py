@@ -31,6 +31,7 @@ ORCHESTRATOR = f"localhost/scanmatrix:{__version__}"
 REGISTRY = "docker.io/library/registry:3"
 TRIVY = "docker.io/aquasec/trivy:0.57.0"  # what the module mirror has; the template pins a newer one
 USER = "65532:65532"
+_IMPORT_NAME = Path("orchestrator/_import_name")
 _SITE = "usr/local/lib/python3.11/dist-packages"
 _PYTHON_ENV = ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"]
 _SCRIPTS = {
@@ -121,7 +122,7 @@ def _dependencies() -> Layer:
             command = ["uv", "pip", "install", "--quiet", "--target", site, "--python", sys.executable]
             _run(*command, "--no-deps", "--require-hashes", "--requirement", LOCK)
             _run(*command, "--no-deps", ROOT)
-            for own in ("orchestrator", "workflows", "bin"):
+            for own in ("orchestrator", "scanmatrix", "bin"):
                 shutil.rmtree(site / own, ignore_errors=True)
             _compile(site)
             if not (site / "msgspec").is_dir():
@@ -136,8 +137,7 @@ def _project() -> Layer:
         root = Path(folder) / "root"
         site = root / _SITE
         for path in _sources():
-            inside = path.relative_to(ROOT)
-            target = site / ("orchestrator" if inside.parts[0] == "templates" else "") / inside
+            target = site / _installed(path.relative_to(ROOT))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
         _compile(site)
@@ -147,6 +147,13 @@ def _project() -> Layer:
             script.write_text(f"#!/usr/bin/python3\nimport sys\n\nfrom {module} import main\n\nsys.exit(main())\n")
             script.chmod(0o755)
         return layer_of_tar(_tar(root, Path(folder) / "layer.tar").read_bytes(), "none")
+
+
+def _installed(path: Path) -> Path:
+    """Where the wheel has a file of the checkout."""
+    if path.is_relative_to(_IMPORT_NAME):
+        return path.relative_to(_IMPORT_NAME)
+    return path if path.parts[0] == "orchestrator" else "orchestrator" / path
 
 
 def _compile(site: Path) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from orchestrator.model import LedgerRow, Outcome
+from orchestrator.workflows.pods import USER
 from tests.cluster.images import ORCHESTRATOR
 from tests.e2e import quick
 from tests.e2e.site import Site, make_site
 from tests.tools.upstream import Upstream
-from workflows.pods import USER
 
 ABSENT = "docker.io/library/no-such-scanner:1"
 AGED = "20250101T000000Z"

@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from orchestrator.config.loading import default_config
+from orchestrator.workflows import Kind, render
+from orchestrator.workflows.manifests import results, retry
 from tests.tools import require
 from tests.unit.workflows.examples import EXAMPLES, example, names, variants
 from tests.unit.workflows.test_repositories import TOKENS, mixed
-from workflows import Kind, render
-from workflows.manifests import results, retry
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config.loading import load_config
-from workflows.install.network import policies
+from orchestrator.workflows.install.network import policies
 
 POD = "10.244.0.9"
 METADATA, PUBLIC, NAMED, PRIVATE = "169.254.169.254", "140.82.121.4", "10.9.0.1", "10.8.0.1"

@@ -14,12 +14,12 @@ from orchestrator.model.documents import read
 from orchestrator.planning import make_plan
 from orchestrator.results import read_findings
 from orchestrator.volume.layout import Volume
+from orchestrator.workflows import Kind, render
 from tests.integration.manifest_runner import Run
 from tests.tools import require
 from tests.tools.git_servers import GitHttp
 from tests.tools.repositories import make, shop
 from tests.unit.workflows.examples import NOW
-from workflows import Kind, render
 
 # What it was given becomes its findings; no braces with a name in them, which would be a placeholder.
 _TELLS = """

@@ -18,6 +18,7 @@ from orchestrator.model.documents import read
 from orchestrator.planning import make_plan
 from orchestrator.upkeep.databases import current
 from orchestrator.volume.layout import Volume
+from orchestrator.workflows import Kind, render
 from tests.integration.manifest_runner import Run
 from tests.tools import require
 from tests.tools.images import File, Image, layer
@@ -26,7 +27,6 @@ from tests.tools.push import push
 from tests.tools.samples import EICAR
 from tests.tools.servers import Registry
 from tests.unit.workflows.examples import NOW
-from workflows import Kind, render
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workflows.install.objects import Manifest, manifest
-from workflows.settings import discovers
+from orchestrator.workflows.install.objects import Manifest, manifest
+from orchestrator.workflows.settings import discovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

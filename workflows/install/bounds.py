@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from orchestrator.argo.names import LIMITS
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.model import TargetKind
-from workflows.cell import template_name
-from workflows.install.objects import Manifest, manifest
+from orchestrator.workflows.cell import template_name
+from orchestrator.workflows.install.objects import Manifest, manifest
 
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config

@@ -14,9 +14,9 @@ import yaml
 
 from orchestrator.argo import names
 from orchestrator.config.sections import CACHE_PORT, service_name
-from workflows.install.images import own_images
-from workflows.install.objects import Manifest, container_security, manifest, pod_security
-from workflows.settings import RenderError
+from orchestrator.workflows.install.images import own_images
+from orchestrator.workflows.install.objects import Manifest, container_security, manifest, pod_security
+from orchestrator.workflows.settings import RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orchestrator
 from orchestrator.images.registry.own import FILE, OwnImages
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def static_folder() -> Path:
     """Where the parts lie that no configuration changes."""
     inside = Path(__file__).parent / "static"  # of an installed wheel
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "argo-install"
+    return inside if inside.is_dir() else Path(orchestrator.__file__).parents[1] / "argo-install"
 
 
 def own_images(config: Config) -> OwnImages:

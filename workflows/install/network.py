@@ -18,9 +18,9 @@ from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.argo import NEVER, PRIVATE, excepted, is_never
 from orchestrator.config.notify import PORTS, variable_of
 from orchestrator.config.sections import CACHE_PORT
-from workflows.cell import fill
-from workflows.install.caches import installed
-from workflows.install.objects import Manifest, manifest
+from orchestrator.workflows.cell import fill
+from orchestrator.workflows.install.caches import installed
+from orchestrator.workflows.install.objects import Manifest, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

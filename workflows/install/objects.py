@@ -8,7 +8,7 @@ from orchestrator.argo import names
 
 Manifest: TypeAlias = dict[str, Any]
 
-#: The user of all our containers, as `workflows.pods` has it.
+#: The user of all our containers, as `orchestrator.workflows.pods` has it.
 USER = 65532
 
 

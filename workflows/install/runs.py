@@ -16,12 +16,12 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.inventory import collect
 from orchestrator.planning.matrix import wanted_sets
 from orchestrator.scanners.pinning import require_digests
-from workflows import schedule
-from workflows.install.accounts import installer, installer_name
-from workflows.install.objects import container_security, manifest, pod_security
-from workflows.manifests import plain, to_yaml
-from workflows.secrets import refuse_in_contents
-from workflows.settings import RenderError, settings_of
+from orchestrator.workflows import schedule
+from orchestrator.workflows.install.accounts import installer, installer_name
+from orchestrator.workflows.install.objects import container_security, manifest, pod_security
+from orchestrator.workflows.manifests import plain, to_yaml
+from orchestrator.workflows.secrets import refuse_in_contents
+from orchestrator.workflows.settings import RenderError, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.inventory import Entry
     from orchestrator.model import Scan
-    from workflows.install.objects import Manifest
+    from orchestrator.workflows.install.objects import Manifest
 
 _log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from orchestrator.argo import names
-from workflows.install.objects import Manifest, container_security, manifest, pod_security
-from workflows.pods import CONFIG_FOLDER
-from workflows.settings import DOCKER_CONFIG, GIT_CREDENTIALS, SCRATCH, VOLUME
+from orchestrator.workflows.install.objects import Manifest, container_security, manifest, pod_security
+from orchestrator.workflows.pods import CONFIG_FOLDER
+from orchestrator.workflows.settings import DOCKER_CONFIG, GIT_CREDENTIALS, SCRATCH, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

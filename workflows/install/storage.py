@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workflows.install.objects import USER, Manifest, manifest
-from workflows.overlays import Overlay
+from orchestrator.workflows.install.objects import USER, Manifest, manifest
+from orchestrator.workflows.overlays import Overlay
 
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config

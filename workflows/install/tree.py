@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from workflows.install import runs
-from workflows.install.accounts import accounts
-from workflows.install.bounds import bounds
-from workflows.install.caches import caches
-from workflows.install.images import own_images, static_folder
-from workflows.install.network import policies
-from workflows.install.scheduler import scheduler
-from workflows.install.storage import kind_of, volumes
-from workflows.manifests import to_yaml
+from orchestrator.workflows.install import runs
+from orchestrator.workflows.install.accounts import accounts
+from orchestrator.workflows.install.bounds import bounds
+from orchestrator.workflows.install.caches import caches
+from orchestrator.workflows.install.images import own_images, static_folder
+from orchestrator.workflows.install.network import policies
+from orchestrator.workflows.install.scheduler import scheduler
+from orchestrator.workflows.install.storage import kind_of, volumes
+from orchestrator.workflows.manifests import to_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config.loading import Config
-    from workflows.install.objects import Manifest
-    from workflows.overlays import Overlay
+    from orchestrator.workflows.install.objects import Manifest
+    from orchestrator.workflows.overlays import Overlay
 
 INSTALL = "argo-install"
 VOLUMES = "pv"

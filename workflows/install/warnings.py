@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from workflows.install.images import own_images
-from workflows.overlays import Overlay
+from orchestrator.workflows.install.images import own_images
+from orchestrator.workflows.overlays import Overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -110,7 +110,7 @@ class ArgoEngine:
             DistrustedError: a scanner of the plan is not trusted any more.
             UsageError: a Workflow of that name belongs to something else.
         """
-        from workflows import Kind, manifests  # noqa: PLC0415 - imports hera
+        from orchestrator.workflows import Kind, manifests  # noqa: PLC0415 - imports hera
 
         check_plan(plan, rules_of(self._config), spell_time(datetime.now(UTC)))
         self._check_template(plan)
@@ -215,7 +215,7 @@ class ArgoEngine:
         Raises:
             UsageError: the run has not ended yet.
         """
-        from workflows import manifests  # noqa: PLC0415 - imports hera
+        from orchestrator.workflows import manifests  # noqa: PLC0415 - imports hera
 
         if any(not each.ended for each in self._cluster.workflows(of_run(run)) if is_work(each)):
             raise UsageError(f"run {run} has not ended yet: wait for its end, or cancel it, before it is tried again")
@@ -254,7 +254,7 @@ class ArgoEngine:
             EngineError: there are none.
             ResultsCutOffError: they did not arrive whole.
         """
-        from workflows import manifests  # noqa: PLC0415 - imports hera
+        from orchestrator.workflows import manifests  # noqa: PLC0415 - imports hera
 
         name = f"{run}-o{secrets.token_hex(2)}"
         self._create(manifests.results(run, self._config, name))

@@ -9,9 +9,9 @@ from orchestrator.config.loading import load_config
 from orchestrator.model import Decision, Distrust
 from orchestrator.planning import make_plan
 from orchestrator.scanners.pinning import UnpinnedError
+from orchestrator.workflows import render
+from orchestrator.workflows.kinds import Kind
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located
-from workflows import render
-from workflows.kinds import Kind
 
 UBUNTU = "docker.io/library/ubuntu:20.04"
 TABLE = Table({UBUNTU: (located(image(UBUNTU)),)})

@@ -20,10 +20,10 @@ from orchestrator.model.plan import pending
 from orchestrator.steps.incluster import ConfigSource, Work, check_images, divide, write_outputs, write_run
 from orchestrator.upkeep.plans import PlanExists, read_plan, write_plan
 from orchestrator.volume.layout import Volume, write_atomic
+from orchestrator.workflows.manifests import plain, to_yaml
+from orchestrator.workflows.schedule import template
+from orchestrator.workflows.settings import settings_of
 from tests.unit.steps.plans import plan, skip
-from workflows.manifests import plain, to_yaml
-from workflows.schedule import template
-from workflows.settings import settings_of
 
 NAMES = ("a", "b", "c", "d", "e")
 

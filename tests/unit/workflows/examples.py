@@ -13,8 +13,8 @@ from orchestrator.config.loading import Config, load_config
 from orchestrator.inventory import collect
 from orchestrator.model import Blob, Image, Limits, Plan, Platform
 from orchestrator.planning import Located, make_plan
+from orchestrator.workflows import Kind, render
 from tests.unit.steps.plans import plan as small_plan
-from workflows import Kind, render
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 NOW = datetime(2025, 6, 1, 3, tzinfo=UTC)

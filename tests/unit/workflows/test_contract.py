@@ -25,12 +25,12 @@ from orchestrator.model.plan import pending
 from orchestrator.steps.incluster import divide, write_outputs
 from orchestrator.upkeep.databases import fetched_folder, incoming_folder, pinned
 from orchestrator.volume.layout import Volume
+from orchestrator.workflows import Kind, manifests
+from orchestrator.workflows.install import Overlay
 from tests.unit.steps.plans import plan
 from tests.unit.workflows.examples import example, variants
 from tests.unit.workflows.test_install import SHIPPED, objects
 from tests.unit.workflows.test_repositories import CARD, TOKENS, mixed
-from workflows import Kind, manifests
-from workflows.install import Overlay
 
 RUN, WORKFLOW, TARGET = "run-1", "wf-1", "a"
 INPUTS = {Input.TARGET: TARGET, Input.RUN: RUN, Input.SHARD: "002", Input.WAVE: "1", Input.SCANS: ",virus,",

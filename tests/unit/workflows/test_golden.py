@@ -5,9 +5,9 @@ import pytest
 
 from orchestrator.argo.packed import unpack
 from orchestrator.errors import ScanmatrixError
+from orchestrator.workflows import Kind, render
 from tests.golden import check_golden
 from tests.unit.workflows.examples import EXAMPLES, example
-from workflows import Kind, render
 
 _HEADER = (
     "# Rendered with made-up digests, to be looked at. Render your own: scanmatrix render --config scanmatrix.yaml{}\n"

@@ -12,9 +12,9 @@ from orchestrator.config.argo import ApiServer
 from orchestrator.config.loading import Config, ConfigError, load_config
 from orchestrator.config.sections import service_name
 from orchestrator.errors import UsageError
+from orchestrator.workflows.install import Overlay, files
+from orchestrator.workflows.settings import RenderError
 from tests.golden import check_golden
-from workflows.install import Overlay, files
-from workflows.settings import RenderError
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "argo-install" / "scanmatrix.yaml"

@@ -14,11 +14,11 @@ from orchestrator.argo.packed import unpack
 from orchestrator.config.loading import default_config
 from orchestrator.model import Cell, Database, Fetch, Limits, Plan, Resources, Scan
 from orchestrator.planning.parts import MOST_SETS
+from orchestrator.workflows import Kind, spec_bytes
+from orchestrator.workflows.cell import fill, scanner_command
+from orchestrator.workflows.settings import RenderError
 from tests.unit.steps.plans import plan, target
 from tests.unit.workflows.examples import rendered, variants
-from workflows import Kind, spec_bytes
-from workflows.cell import fill, scanner_command
-from workflows.settings import RenderError
 
 CONFIG = default_config(environment={})
 

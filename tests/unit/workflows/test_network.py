@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from orchestrator.config.loading import Config, ConfigError
+from orchestrator.workflows.install.network import policies
 from tests.cluster.policy_rules import Pod, Rules, work_out
 from tests.unit.workflows.test_install import configured
-from workflows.install.network import policies
 
 METADATA = ["169.254.169.254", "169.254.170.2", "168.63.129.16", "100.100.100.200", "192.0.0.192", "127.0.0.1"]
 METADATA_6 = ["fd00:ec2::254", "fe80::a9fe:a9fe", "::1", "64:ff9b::a9fe:a9fe", "64:ff9b::a00:1", "2002:a9fe:a9fe::1"]

@@ -12,12 +12,12 @@ from orchestrator.config.loading import default_config, load_config
 from orchestrator.model import Cell, Name, Online, OnRepository, Plan, Platform, Scan, TargetKind
 from orchestrator.model.plan import pending
 from orchestrator.steps.incluster import Work, write_outputs
+from orchestrator.workflows import Kind
+from orchestrator.workflows.settings import RenderError
 from tests.unit.steps.plans import plan, target
 from tests.unit.workflows.examples import rendered
 from tests.unit.workflows.test_install import of_kind, reached
 from tests.unit.workflows.test_matrix import containers, tasks, template
-from workflows import Kind
-from workflows.settings import RenderError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 URL = "https://github.com/example/shop.git"

@@ -9,8 +9,8 @@ from orchestrator.api import plan as sdk
 from orchestrator.config.loading import load_config
 from orchestrator.errors import UsageError
 from orchestrator.model import Cell
+from orchestrator.workflows import Kind, render
 from tests.unit.steps.plans import plan
-from workflows import Kind, render
 
 SECRET = "hunter2-s3cret-value"
 SMTP = "host: mail.example.com, from: a@example.com"

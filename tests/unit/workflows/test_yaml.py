@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from workflows.manifests import to_yaml
+from orchestrator.workflows.manifests import to_yaml
 
 _NUMBERS_TO_GO = [
     "6386090646374e04",

@@ -1,0 +1,29 @@
+"""scanmatrix: a matrix of images × scans, planned, run and accounted for.
+
+    import scanmatrix
+
+    config = scanmatrix.load_config("scanmatrix.yaml")
+    plan = scanmatrix.make_plan(config)
+    ledger = scanmatrix.run(plan, config)
+
+The name under which the project is imported. Everything here is the public surface of `orchestrator`, the package that
+holds the code: the very same objects, loaded when first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import orchestrator
+from orchestrator import __all__
+
+if TYPE_CHECKING:  # what type checkers and editors see; at run time `__getattr__` loads each name on its own
+    from orchestrator import *  # noqa: F403
+    from orchestrator import __version__ as __version__
+    from orchestrator import aio as aio
+else:
+
+    def __getattr__(name: str) -> Any:
+        return orchestrator.public(name, module=__name__)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
