@@ -10,6 +10,8 @@
 A message says what happened to which thing, and what to do next. It never holds a secret.
 """
 
+from typing import ClassVar
+
 
 class ScanmatrixError(Exception):
     """Base of every error this project raises on purpose."""
@@ -24,15 +26,30 @@ class UsageError(PermanentError):
 
 
 class TemporaryError(ScanmatrixError):
-    """Trying again may help.
+    """Trying again may help; `orchestrator.kit.retrying` does, as often as is configured.
 
     Attributes:
+        most_retries: further attempts that a failure of this kind is worth, however many are configured; None for all.
         retry_after: seconds the other side asked to wait before the next attempt, or None.
+        given_up: whether its attempts are used up: nothing that catches it may start them again.
     """
+
+    most_retries: ClassVar[int | None] = None
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.given_up = False
+
+    @property
+    def is_worth_retrying(self) -> bool:
+        """Whether attempts are left: neither for it nor for what caused it were they used up already."""
+        cause: BaseException | None = self
+        while cause is not None:
+            if isinstance(cause, TemporaryError) and cause.given_up:
+                return False
+            cause = cause.__cause__
+        return True
 
 
 class Cancelled(TemporaryError):  # noqa: N818 - the name says what happened; that it is an error, its base says

@@ -67,7 +67,7 @@ def _fetch(scan: Scan, database: Database, fetch: Fetch, shape: Shape, settings:
         outputs=outputs,
         labels=pods.labels(Component.DATABASE, run=shape.run, scan=scan.name),
         active_deadline_seconds=database.timeout + ALLOWANCE,
-        retry_strategy=retry(shape.limits.retries, always=True),
+        retry_strategy=retry(shape.limits.retries),
         **_step(settings, _step_of(scan, Phase.FETCH, run=shape.run, outputs=Path(pods.OUTPUTS) if outputs else None),
                 registry=fetch.reads_registry, memory="1Gi"),
     )  # fmt: skip

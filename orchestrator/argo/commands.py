@@ -30,7 +30,7 @@ class Exit(IntEnum):
 
     Attributes:
         DONE: it did what it should.
-        FAILED: and trying again cannot help.
+        FAILED: and trying again cannot help, or was done as often as `limits.retries` allows.
         USAGE: it was called wrongly.
         BROKEN: by an error that nobody foresaw; of `aggregate`, so did a cell.
         TEMPORARY: it failed, and trying again may help (EX_TEMPFAIL of sysexits.h); the retry strategy of the

@@ -5,9 +5,7 @@ Configuration, authentication and transport are the `kubernetes` package's.
 
 from __future__ import annotations
 
-import logging
 import os
-import random
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -27,11 +25,10 @@ from orchestrator.cluster.errors import (
     RejectedError,
     UnreachableError,
 )
+from orchestrator.kit.retrying import Backoff, Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-_log = logging.getLogger(__name__)
 
 _Answer = TypeVar("_Answer")
 
@@ -116,16 +113,14 @@ class Connection:
     def patiently(self, ask: Callable[[], _Answer]) -> _Answer:
         """Ask again, ever more seldom, while the API server is away or busy, or somebody else changes the object."""
         deadline = time.monotonic() + self._patience
-        wait = 0.5
-        while True:
-            try:
-                return ask()
-            except (UnreachableError, ConflictError) as error:
-                if time.monotonic() + wait > deadline:
-                    raise
-                _log.warning("%s; trying again in %.1f s", error, wait)
-                time.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - so that not all come at once
-                wait = min(wait * 2, 15.0)
+        patience = Patience(
+            None,
+            backoff=Backoff(0.5, 15.0),
+            left=lambda: deadline - time.monotonic(),
+            kinds=(UnreachableError, ConflictError),
+            loud=True,
+        )
+        return patience.retry(ask)
 
     def _once(self, ask: _Ask) -> Any:
         what = f"{ask.method} {ask.path}"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from orchestrator.databases.interface import DatabaseRefused
-from orchestrator.errors import TemporaryError
 from orchestrator.kit.http_headers import range_start, whole_number
 from orchestrator.kit.retrying import Patience
 from orchestrator.model import ReadBudget
@@ -131,16 +130,11 @@ class Web:
             answer.close()
 
     def _retry(self, attempt: Callable[[], T]) -> T:
-        patience = Patience(self._order.retries, left=self._allowance.seconds_left)
-        while True:
-            self._order.watch.check()
-            try:
-                return attempt()
-            except TemporaryError as error:
-                patience.pause(error)
-            except OverBudget:
-                self._order.watch.check()  # time says better what is over
-                raise
+        try:
+            return Patience(self._order.retries, left=self._allowance.seconds_left).retry(attempt)
+        except OverBudget:
+            self._order.watch.check()  # time says better what is over
+            raise
 
 
 class _Resumed:

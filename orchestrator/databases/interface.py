@@ -35,6 +35,8 @@ class DatabaseRefused(PermanentError):  # noqa: N818 - the name says what happen
 class OutOfTime(TemporaryError):  # noqa: N818 - the name says what happened
     """Fetching it took longer than the template allows."""
 
+    most_retries = 0
+
 
 class Part(Document, frozen=True):
     """One file, or one archive, of which a database is made.

@@ -12,9 +12,10 @@ from urllib3.filepost import encode_multipart_formdata
 from urllib3.util import Timeout
 
 from orchestrator.exports.interface import ExportRefusedError, ExportUnavailableError
+from orchestrator.kit.http_headers import asked_wait
 from orchestrator.kit.masking import mask
 from orchestrator.kit.retrying import Patience
-from orchestrator.net.answers import is_untrusted, reason, retry_after
+from orchestrator.net.answers import is_untrusted, reason
 from orchestrator.net.errors import ImageError
 from orchestrator.net.transport import pool_for
 
@@ -131,11 +132,7 @@ class Client:
 
     def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         patience = Patience(self._attempts - 1, backoff=self._backoff)
-        while True:
-            try:
-                return self._attempt(method, path, body, headers)
-            except ExportUnavailableError as error:
-                patience.pause(error)
+        return patience.retry(lambda: self._attempt(method, path, body, headers))
 
     def _attempt(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """One request and its answer."""
@@ -165,7 +162,7 @@ class Client:
         status = answer.status
         if status in _AGAIN or status >= _SERVER_ERROR:
             message = f"{self._base}: cannot take it now ({status}){self._words(answer)}; try later"
-            raise ExportUnavailableError(message, retry_after=retry_after(response))
+            raise ExportUnavailableError(message, retry_after=asked_wait(response.headers))
         if status < _REFUSED:
             return
         if status in {401, 403}:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import UsageError
 from orchestrator.git.command import Git
-from orchestrator.git.errors import SourceBrokenError, SourceUnavailableError
+from orchestrator.git.errors import SourceUnavailableError
 from orchestrator.git.url import judge_ref, judge_url
+from orchestrator.kit.retrying import Patience
 from orchestrator.kit.yaml_source import MAX_BYTES
+from orchestrator.model import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _Found = TypeVar("_Found")
 
+#: Seconds before the second attempt; doubled before each further one. A host that lets nobody in needs some.
+BACKOFF = 1.0
 #: YAML files of a repository that a configuration is read from, and bytes that the names of all its files may take.
 _MOST_FILES = 1000
 _MOST_NAMES = 16 * 1024 * 1024
@@ -46,8 +49,8 @@ def read_file(
     *,
     environment: Mapping[str, str] | None = None,
     timeout: float = 120.0,
-    attempts: int = 3,
-    sleep: Callable[[float], None] = time.sleep,
+    retries: int = Limits().retries,
+    backoff: float = BACKOFF,
 ) -> GitFile:
     """One file of a repository, as a ref has it now.
 
@@ -57,8 +60,8 @@ def read_file(
         path: of the file, relative to the repository's root.
         environment: instead of the process's own; holds the credentials, see `orchestrator.git.command`.
         timeout: seconds each call of git may take.
-        attempts: how often to try while the failure is a temporary one.
-        sleep: waits between attempts.
+        retries: further attempts after a temporary failure.
+        backoff: seconds before the first of them.
 
     Raises:
         UsageError: URL, ref or path is none that git may be given.
@@ -68,7 +71,7 @@ def read_file(
     _judge_path(path)
     return in_repository(
         lambda git: _file(git, str(PurePosixPath(path))),
-        url, ref, environment=environment, timeout=timeout, attempts=attempts, sleep=sleep,
+        url, ref, environment=environment, timeout=timeout, retries=retries, backoff=backoff,
     )  # fmt: skip
 
 
@@ -80,6 +83,7 @@ def check_out_yaml(
     suffixes: tuple[str, ...] = (".yaml", ".yml"),
     environment: Mapping[str, str] | None = None,
     timeout: float = 120.0,
+    retries: int = Limits().retries,
 ) -> str:
     """All YAML files of a repository, as a ref has them now: a configuration with the templates that it names.
 
@@ -92,6 +96,7 @@ def check_out_yaml(
         suffixes: of the files, where others than YAML are wanted.
         environment: as `read_file` takes it.
         timeout: seconds each call of git may take.
+        retries: further attempts after a temporary failure.
 
     Returns:
         Full hash of the commit.
@@ -99,7 +104,9 @@ def check_out_yaml(
     Raises:
         UsageError, SourceUnavailableError, SourceBrokenError: as `read_file`.
     """
-    return in_repository(lambda git: _files(git, folder, suffixes), url, ref, environment=environment, timeout=timeout)
+    return in_repository(
+        lambda git: _files(git, folder, suffixes), url, ref, environment=environment, timeout=timeout, retries=retries
+    )
 
 
 def in_repository(
@@ -109,8 +116,8 @@ def in_repository(
     *,
     environment: Mapping[str, str] | None,
     timeout: float,
-    attempts: int = 3,
-    sleep: Callable[[float], None] = time.sleep,
+    retries: int,
+    backoff: float = BACKOFF,
 ) -> _Found:
     """Do something with one repository, again when its host did not answer properly.
 
@@ -120,25 +127,21 @@ def in_repository(
         ref: branch, tag or full commit.
         environment: as `read_file` takes it.
         timeout: seconds each call of git may take.
-        attempts: how often to try while the failure is a temporary one.
-        sleep: waits between attempts.
+        retries: further attempts after a temporary failure.
+        backoff: seconds before the first of them.
 
     Raises:
         UsageError, SourceUnavailableError, SourceBrokenError: as `read_file`.
     """
     host = judge_url(url)
     judge_ref(ref)
-    environment = os.environ if environment is None else environment
-    attempt = 1
-    while True:
-        try:
-            with tempfile.TemporaryDirectory(prefix="scanmatrix-git-") as folder:
-                return use(Git(url, ref, Path(folder), environment, host=host, timeout=timeout))
-        except SourceBrokenError:
-            if attempt >= attempts:
-                raise
-        sleep(2.0**attempt)
-        attempt += 1
+    given = os.environ if environment is None else environment
+
+    def attempt() -> _Found:
+        with tempfile.TemporaryDirectory(prefix="scanmatrix-git-") as folder:
+            return use(Git(url, ref, Path(folder), given, host=host, timeout=timeout))
+
+    return Patience(retries, backoff=backoff).retry(attempt)
 
 
 def _fetch(git: Git) -> str:

@@ -68,7 +68,7 @@ def read_csv(source: TargetSource, context: Context) -> list[Entry]:
             name = written
             text = read_text(path, name=str(path) if context.base != Path.cwd() else written, marked=True)
         else:
-            file = read_file(source.csv.git.url, source.csv.git.ref, written)
+            file = read_file(source.csv.git.url, source.csv.git.ref, written, retries=context.retries)
             name = f"{source.csv.git.url}@{file.commit}:{written}"
             text = decode_text(file.data, name, marked=True)
     except InventoryError:

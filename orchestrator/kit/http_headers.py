@@ -4,14 +4,24 @@ Each function looks at every character once and backtracks nowhere, so that a fi
 costs. What is too long to be honest is refused before it is looked at.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 #: Longest field, in characters, that is read at all. Challenges and links of registries have some hundred.
 FIELD_LIMIT: Final = 8 * 1024
 #: Most digits of a number: every size and every wait that means anything has fewer, and `int` takes no more than 4300.
 _DIGITS: Final = 18
+_LONGEST_DATE: Final = 64
+#: A number from here on is a moment in seconds since 1970 (this one was in 2001), not a time of 31 years.
+_EPOCH: Final = 1_000_000_000
+_RETRIES: Final = ("retry-after", "x-retry-after")
+_RESETS: Final = ("x-ratelimit-reset", "ratelimit-reset")
+_REMAINING: Final = ("x-ratelimit-remaining", "ratelimit-remaining")
+_LIMITS: Final = frozenset(_RETRIES + _RESETS + _REMAINING)
 _TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _TOKEN68: Final = frozenset("-._~+/0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _UNQUOTED: Final = _TOKEN | frozenset(":/?=&%@()[]{}")
@@ -80,6 +90,58 @@ def whole_number(text: str | None) -> int | None:
     """The value of a field that is a number, such as Content-Length; None for anything else, and for absurd ones."""
     text = (text or "").strip(" \t")
     return int(text) if text and len(text) <= _DIGITS and _DIGIT.issuperset(text) else None
+
+
+def asked_wait(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
+    """Seconds that an answer asks us to wait before we ask again; None if it does not, or not in a way that is known.
+
+    `Retry-After` counts, as seconds or a date (RFC 9110, 10.2.3), or as the moment that Docker Hub writes there, in
+    seconds since 1970. Without it, and where no request is left in this period, the moment at which the next one begins
+    does, as seconds from now or since 1970: `X-RateLimit-Reset` (GitHub, GitLab, Gitea), `RateLimit-Reset`
+    (draft-ietf-httpapi-ratelimit-headers).
+
+    Args:
+        headers: of the answer, names in any case.
+        now: seconds since 1970; by default those of this machine's clock.
+    """
+    fields = _fields(headers)
+    now = time.time() if now is None else now
+    names = _RETRIES if _remaining(fields) else _RETRIES + _RESETS
+    waits = (_wait(fields.get(name, ""), now) for name in names)
+    return next((wait for wait in waits if wait is not None), None)
+
+
+def is_throttled(headers: Mapping[str, str]) -> bool:
+    """Whether an answer refuses no more than this very moment, as GitHub's do that have status 403."""
+    fields = _fields(headers)
+    return _remaining(fields) == 0 or any(name in fields for name in _RETRIES)
+
+
+def _fields(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value.strip(" \t") for name, value in headers.items() if name.lower() in _LIMITS}
+
+
+def _remaining(fields: Mapping[str, str]) -> int | None:
+    """Requests that are left in this period; Docker Hub writes it with the period, as `0;w=21600`."""
+    found = (whole_number(fields.get(name, "").partition(";")[0]) for name in _REMAINING)
+    return next((number for number in found if number is not None), None)
+
+
+def _wait(text: str, now: float) -> float | None:
+    if (number := whole_number(text.partition(";")[0])) is None:
+        return max(0.0, moment - now) if (moment := _moment(text)) is not None else None
+    if number < _EPOCH:
+        return float(number)
+    return max(0.0, (number / 1000 if number >= 1000 * _EPOCH else number) - now)
+
+
+def _moment(text: str) -> float | None:
+    """A date as HTTP has them (RFC 9110, 5.6.7), in seconds since 1970."""
+    try:
+        moment = parsedate_to_datetime(text) if 0 < len(text) <= _LONGEST_DATE else None
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() if moment else None
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
 
 
 def range_start(text: str | None) -> int | None:

@@ -1,65 +1,157 @@
-"""How long to keep trying: retries with backoff, and the other side's wishes honoured."""
+"""The one policy for what fails for now (`TemporaryError`): how often it is attempted again, and after which pauses.
 
+Whatever reaches over a network goes through `Patience`. Its attempts are counted once: an error that used them up says
+so (`TemporaryError.is_worth_retrying`), wherever it is caught, and is retried neither by an outer `Patience`, nor by a
+cell's own retries, nor by Argo (`orchestrator.steps` ends with another exit status).
+
+tenacity runs the loop. stamina, which stands on it, has no way to end a pause early, as a run that is stopped must.
+"""
+
+import logging
 import math
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable
+from typing import Final, TypeVar
+
+import tenacity
 
 from orchestrator.errors import Cancelled, TemporaryError
 
-#: Longest wait a registry may ask of us, seconds. Asked for more, we give up at once and pass its wish on, because
+#: Longest pause the other side may ask of us, in seconds. If it asks for more, its answer is passed on at once, because
 #: coming back earlier would only be refused again.
-WAIT_LIMIT = 120.0
-_BACKOFF_LIMIT = 30.0
+WAIT_LIMIT: Final = 120.0
+_LONGEST: Final = 30.0
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Backoff:
+    """Pauses that double from the first to the longest.
+
+    Each is up to a fifth shorter than that, at random, so that several that fail together do not come back together.
+
+    Args:
+        first: seconds.
+        longest: seconds.
+    """
+
+    def __init__(self, first: float, longest: float = _LONGEST) -> None:
+        self._first = self._next = first
+        self._longest = longest
+
+    def reset(self) -> None:
+        """It went well: begin with the first pause again."""
+        self._next = self._first
+
+    def pause(self) -> float:
+        """Seconds to wait now; the next time it is twice as long."""
+        now = min(self._next, self._longest)
+        self._next = 2 * now
+        return now * random.uniform(0.8, 1)  # noqa: S311 - nothing secret
 
 
 class Patience:
-    """Counts the failures of one thing that is being tried.
+    """How often and how long one thing is attempted; for use in one thread.
 
     Args:
-        retries: further attempts after the first.
-        backoff: seconds before the second attempt; doubled each time, up to 30 s, with a random fifth taken off.
-        cancelled: ends any wait at once.
+        retries: further attempts after the first, of all calls together; None for any number within the time, which
+            leaves it to the caller whether there is more.
+        backoff: pauses between them; a number of seconds is the first one, of pauses that double up to 30 s.
+        cancelled: ends any pause at once.
         left: seconds that may still be waited; None for any number.
+        kinds: failures that are worth another attempt.
+        loud: whether each failure is logged as a warning.
     """
 
     def __init__(
         self,
-        retries: int,
+        retries: int | None,
         *,
-        backoff: float = 0.5,
+        backoff: float | Backoff = 0.5,
         cancelled: threading.Event | None = None,
         left: Callable[[], float] | None = None,
+        kinds: tuple[type[TemporaryError], ...] = (TemporaryError,),
+        loud: bool = False,
     ) -> None:
-        self._retries, self._backoff = retries, backoff
+        self._retries = math.inf if retries is None else retries
+        self._backoff = backoff if isinstance(backoff, Backoff) else Backoff(backoff)
         self._cancelled = cancelled or threading.Event()
-        self._failures = 0
         self._left = left or (lambda: math.inf)
-
-    def progressed(self) -> None:
-        """It went on: failures so far do not count any more."""
+        self._kinds, self._loud = kinds, loud
         self._failures = 0
+        self._seen: Counter[type[TemporaryError]] = Counter()
 
-    def check(self) -> None:
-        """Stop here if we were told to.
+    def retry(self, attempt: Callable[[], T]) -> T:
+        """Attempt something until it succeeds, fails for good, or no attempts or time are left.
+
+        Args:
+            attempt: one attempt; it raises a `TemporaryError` where another may help.
+
+        Returns:
+            What the attempt returns.
 
         Raises:
-            Cancelled: we were.
+            TemporaryError: of the last attempt; no longer worth retrying.
+            Cancelled: stopped on request.
+        """
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(self._may_help),
+            wait=self._wait,
+            stop=self._is_over,
+            sleep=self._sleep,
+            reraise=True,
+        )(lambda: self._attempt(attempt))
+
+    def progressed(self) -> None:
+        """It got on: failures so far do not count any more."""
+        self._failures = 0
+        self._backoff.reset()
+
+    def check(self) -> None:
+        """Stop here if that was requested.
+
+        Raises:
+            Cancelled: it was.
         """
         if self._cancelled.is_set():
             raise Cancelled("stopped on request")
 
-    def pause(self, error: TemporaryError) -> None:
-        """Wait before the next attempt, as long as the other side asked or the backoff says.
-
-        Raises:
-            TemporaryError: `error` itself, when this was the last attempt or the wait would be too long.
-            Cancelled: we were told to stop.
-        """
-        self._failures += 1
-        backoff = min(_BACKOFF_LIMIT, self._backoff * 2 ** (self._failures - 1)) * random.uniform(0.8, 1)  # noqa: S311
-        wait = backoff if error.retry_after is None else error.retry_after
-        if self._failures > self._retries or wait > min(WAIT_LIMIT, self._left()):
-            raise error
-        self._cancelled.wait(wait)
+    def _attempt(self, attempt: Callable[[], T]) -> T:
         self.check()
+        try:
+            return attempt()
+        except TemporaryError as error:
+            self.check()  # whatever was cut off by the request looks broken
+            self._failures += 1
+            self._seen[type(error)] += 1
+            raise
+
+    def _may_help(self, error: BaseException) -> bool:
+        return isinstance(error, self._kinds) and not isinstance(error, Cancelled) and error.is_worth_retrying
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        asked = _error(state).retry_after
+        return self._backoff.pause() if asked is None else asked
+
+    def _is_over(self, state: tenacity.RetryCallState) -> bool:
+        error, pause = _error(state), state.upcoming_sleep
+        most = math.inf if error.most_retries is None else error.most_retries
+        over = self._failures > self._retries or self._seen[type(error)] > most or pause > min(WAIT_LIMIT, self._left())
+        if not over and self._loud:
+            _log.warning("%s; trying again in %.1f s", error, pause)
+        if over and self._retries < math.inf:
+            error.given_up = True
+        return over
+
+    def _sleep(self, seconds: float) -> None:
+        self._cancelled.wait(seconds)
+
+
+def _error(state: tenacity.RetryCallState) -> TemporaryError:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, TemporaryError)  # noqa: S101 - nothing else is retried
+    return error

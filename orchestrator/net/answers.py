@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
 import urllib3
-from urllib3.util import Retry
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.foreign_json import decode
-from orchestrator.kit.http_headers import whole_number
+from orchestrator.kit.http_headers import asked_wait, is_throttled, whole_number
 from orchestrator.kit.signatures import is_page
 from orchestrator.net.errors import Broken, Busy, Denied, ImageError, NotFound, Untrusted, WrongBytes
 from orchestrator.net.pages import spell_page
 from orchestrator.net.schemas import Errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from orchestrator.kit.addresses import Zone
     from orchestrator.net.meter import Meter
@@ -146,15 +145,15 @@ def raise_for_status(answer: Answer, what: str, *, partial: bool = False, login:
     if status == _NOT_FOUND:
         hidden = f"; some registries say so of what a login would show: {login}" if login else ""
         raise NotFound(f"{what}: not found{said}; check its name, and that it was pushed{hidden}")
-    if status in {_UNAUTHORIZED, _FORBIDDEN}:
+    if status in {_UNAUTHORIZED, _FORBIDDEN} and not (status == _FORBIDDEN and is_throttled(answer.headers)):
         mend = login or f"check the login for {host} in Docker's config.json"
         raise Denied(f"{what}: access denied ({status}){said}; {mend}")
-    if status in {_TOO_MANY, _UNAVAILABLE}:
-        raise Busy(f"{what}: {host} is busy ({status}){said}; try later", retry_after=retry_after(answer))
+    if status in {_TOO_MANY, _UNAVAILABLE, _FORBIDDEN}:
+        raise Busy(f"{what}: {host} is busy ({status}){said}; try later", retry_after=asked_wait(answer.headers))
     if status == _NO_SUCH_RANGE:
         raise RangeRefused(f"{what}: {host} has nothing from there on{said}")
     if status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT:
-        raise Broken(f"{what}: {host} fails ({status}){said}; try later", retry_after=retry_after(answer))
+        raise Broken(f"{what}: {host} fails ({status}){said}; try later", retry_after=asked_wait(answer.headers))
     raise Denied(f"{what}: {host} refuses the request ({status}){said}")
 
 
@@ -169,23 +168,6 @@ def _raise_of_storage(answer: Answer, what: str, said: str) -> NoReturn:
         f"{what}: {answer.host}, where it redirects to, refuses access ({answer.status}){said}, twice; the login is "
         "not the reason: check that storage, the clock of who signs its URLs, and what proxies are between"
     )
-
-
-class _Headed(Protocol):
-    """Anything with the header of an answer."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Its fields."""
-        ...
-
-
-def retry_after(response: _Headed) -> float | None:
-    """Seconds the other side asks us to wait, said in seconds or as a date (RFC 9110, 10.2.3); None if it does not."""
-    try:
-        return Retry().parse_retry_after(response.headers["Retry-After"].strip())
-    except (KeyError, urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
-        return None
 
 
 def connection_error(host: str, error: Exception) -> ImageError:

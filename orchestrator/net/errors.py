@@ -13,7 +13,8 @@ ImageError
 ├── ArchiveError       (PermanentError)  a local archive or a tarball that is truncated, damaged or unsafe
 ├── Busy               (TemporaryError)  429 or 503, longer than we wait
 └── Broken             (TemporaryError)  5xx, resets and time-outs that outlasted the retries
-    └── TooSlow                          answers, but so slowly that it would never end
+    ├── TooSlow                          answers, but so slowly that it would never end
+    └── Damaged                          other bytes than their digest promises, once
 """
 
 from typing import NamedTuple
@@ -74,7 +75,18 @@ class Broken(ImageError, TemporaryError):
 
 
 class TooSlow(Broken):
-    """An answer comes in, but more slowly than any connection worth waiting for."""
+    """An answer comes in, but more slowly than any connection worth waiting for.
+
+    Two such have cost as much time as several that fail.
+    """
+
+    most_retries = 1
+
+
+class Damaged(Broken):
+    """Bytes came that are not those their digest promises; twice in a row they are `WrongBytes`."""
+
+    most_retries = 1
 
 
 class ManifestBytes(NamedTuple):

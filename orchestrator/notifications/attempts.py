@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import Cancelled, ScanmatrixError, TemporaryError
 from orchestrator.kit.retrying import Patience
-from orchestrator.notifications.interface import DeliveryRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -95,32 +94,32 @@ class _Job:
         return Result(f"was not taken within {self.until - self._begun:.3g} s{last}", self.attempts)
 
     def _run(self) -> Result:
-        patience = Patience(self._pace.retries, backoff=self._pace.backoff, cancelled=self.line.cut_off)
+        patience = Patience(
+            self._pace.retries, backoff=self._pace.backoff, cancelled=self.line.cut_off, left=self._left
+        )
         try:
-            while True:
-                self.attempts += 1
-                try:
-                    self._send(self.line)
-                except TemporaryError as error:
-                    self._pause(patience, error)
-                else:
-                    return Result(attempts=self.attempts)
+            patience.retry(self._once)
         except Cancelled:
             return self.late()
         except ScanmatrixError as error:
-            return Result(str(error), self.attempts)
+            asked = getattr(error, "retry_after", None) or 0.0
+            more = f"; it asks to wait {asked:g} s, which is too long for us" if asked > self._left() else ""
+            return Result(f"{error}{more}", self.attempts)
         except Exception as error:  # noqa: BLE001 - a mistake of ours may cost this message, not the run
             _log.debug("a notification failed", exc_info=True)
             return Result(f"could not be sent: {type(error).__name__}", self.attempts)
+        return Result(attempts=self.attempts)
 
-    def _pause(self, patience: Patience, error: TemporaryError) -> None:
-        """Wait before the next attempt, if there is time for it."""
-        if self.line.cut_off.is_set():
-            raise Cancelled(str(error))
-        self._last = str(error)
-        if (error.retry_after or 0.0) > self.until - time.monotonic():
-            raise DeliveryRefusedError(f"{error}; it asks to wait {error.retry_after:g} s, which is too long for us")
-        patience.pause(error)
+    def _once(self) -> None:
+        self.attempts += 1
+        try:
+            self._send(self.line)
+        except TemporaryError as error:
+            self._last = str(error)
+            raise
+
+    def _left(self) -> float:
+        return self.until - time.monotonic()
 
 
 def run_all(sends: Sequence[Callable[[Line], None]], pace: Pace) -> Iterator[tuple[int, Result]]:

@@ -13,8 +13,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Timeout
 
+from orchestrator.kit.http_headers import asked_wait
 from orchestrator.kit.masking import mask
-from orchestrator.net.answers import causes, retry_after
+from orchestrator.net.answers import causes
 from orchestrator.net.transport import make_pool, proxy_for, tls_context
 from orchestrator.notifications.interface import (
     DeliveryRefusedError,
@@ -85,7 +86,7 @@ def _judge(response: urllib3.BaseHTTPResponse, host: str, secrets: tuple[str, ..
         raise DeliveryRefusedError(f"{host} redirects ({status}), which is not followed; write the URL it leads to")
     said = _said(response, secrets)
     if status >= _SERVER_ERROR or status in _LATER:
-        raise DeliveryUnavailableError(f"{host} answers {status}{said}", retry_after=retry_after(response))
+        raise DeliveryUnavailableError(f"{host} answers {status}{said}", retry_after=asked_wait(response.headers))
     raise DeliveryRefusedError(f"{host} refuses the message ({status}{said}); check the URL and its rights")
 
 

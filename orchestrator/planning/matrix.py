@@ -78,7 +78,9 @@ def make_plan(
     chosen = [choose_scans(entry, config.scans, catalog) for entry in entries]
     suppression = load_suppression(config, tuple(catalog), now=now)
     repositories = repositories or GitResolver(
-        offline=offline, allowance=Allowance(config.limits.planning.budget, "limits.planning")
+        offline=offline,
+        allowance=Allowance(config.limits.planning.budget, "limits.planning"),
+        retries=config.limits.retries,
     )
     if resolver is None:
         from orchestrator.planning.resolver import open_resolver  # noqa: PLC0415  (brings the HTTP client with it)

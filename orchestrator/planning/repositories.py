@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.git.url import PLAIN_PROJECT, is_commit, judge_ref, judge_url, project
-from orchestrator.model import COMMIT, Platform, TargetKind
+from orchestrator.model import COMMIT, Limits, Platform, TargetKind
 from orchestrator.planning.interface import Located
 from orchestrator.repositories.resolve import resolve
 
@@ -32,11 +32,13 @@ class GitResolver:
         offline: ask nobody; only full commits are then known.
         environment: with git's credentials, instead of the process's own.
         allowance: the time that planning may take; None for any.
+        retries: further attempts when a host did not answer properly.
     """
 
     offline: bool = False
     environment: Mapping[str, str] | None = None
     allowance: Allowance | None = None
+    retries: int = Limits().retries
 
     def __call__(self, url: str, ref: str) -> Located:
         """The commit of a ref; trouble is an answer with `error`."""
@@ -46,7 +48,7 @@ class GitResolver:
             if not self.offline:
                 if self.allowance is not None:
                     self.allowance.check()
-                found = resolve(url, ref, environment=self.environment)
+                found = resolve(url, ref, environment=self.environment, retries=self.retries)
                 labels = {REDIRECTED: found.redirected} if found.redirected else {}
                 return _located(url, found.commit, labels)
         except ScanmatrixError as error:

@@ -9,10 +9,13 @@ import secrets
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.errors import Cancelled, TemporaryError, VolumeFullError
+from orchestrator.errors import Cancelled
+from orchestrator.git.checkout import BACKOFF
 from orchestrator.git.command import Git
+from orchestrator.git.errors import SourceBrokenError
 from orchestrator.git.url import judge_ref, judge_url
 from orchestrator.kit.removal import remove_quietly
+from orchestrator.kit.retrying import Patience
 from orchestrator.repositories.interface import RepositoryError
 from orchestrator.repositories.tarball import layout, write
 from orchestrator.repositories.tree import list_files, read_links
@@ -29,7 +32,6 @@ _log = logging.getLogger(__name__)
 
 _SUFFIX = ".clone"
 _STOPPED = "stopped on request"
-_ATTEMPTS = 3
 _PROGRESS = 8 * 1024 * 1024
 
 
@@ -41,12 +43,14 @@ class Wanted(NamedTuple):
         commit: full hash.
         bounds: what its files may take; so may what git sends.
         timeout: seconds that git may take.
+        retries: further attempts when its host did not answer properly.
     """
 
     url: str
     commit: str
     bounds: Bounds
     timeout: float
+    retries: int
 
 
 def fetch(
@@ -83,18 +87,13 @@ def fetch(
     folder = partial.path.with_suffix(f".{secrets.token_hex(4)}{_SUFFIX}")
     for left in partial.path.parent.glob(f"{glob.escape(partial.path.stem)}.*{_SUFFIX}"):
         remove_quietly(left)
-    environment = os.environ if environment is None else environment
-    for attempt in range(_ATTEMPTS):
-        try:
-            with _clone(wanted, folder, environment, host, cancelled) as git:
-                _write(git, wanted, partial, final, told=_Told(cancelled, progress))
-        except (VolumeFullError, Cancelled):
-            raise
-        except TemporaryError:
-            if attempt == _ATTEMPTS - 1 or cancelled.wait(2.0**attempt):
-                raise
-        else:
-            return
+    variables = os.environ if environment is None else environment
+
+    def attempt() -> None:
+        with _clone(wanted, folder, variables, host, cancelled) as git:
+            _write(git, wanted, partial, final, told=_Told(cancelled, progress))
+
+    Patience(wanted.retries, backoff=BACKOFF, cancelled=cancelled, kinds=(SourceBrokenError,)).retry(attempt)
 
 
 def sweep(folder: Path) -> int:

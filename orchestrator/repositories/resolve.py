@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.git.checkout import in_repository
 from orchestrator.git.errors import SourceUnavailableError
 from orchestrator.git.url import is_commit
+from orchestrator.model import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 #: Seconds that a host may take to say which commit a ref is.
 TIMEOUT = 60.0
-_ATTEMPTS = 2
 # As git itself looks a short name up (gitrevisions(7)); an annotated tag stands for the commit behind it.
 _PLACES = ("{}", "refs/{}", "refs/tags/{}", "refs/heads/{}")
 
@@ -32,7 +32,9 @@ class Resolved(NamedTuple):
     redirected: str = ""
 
 
-def resolve(url: str, ref: str, *, environment: Mapping[str, str] | None = None) -> Resolved:
+def resolve(
+    url: str, ref: str, *, environment: Mapping[str, str] | None = None, retries: int = Limits().retries
+) -> Resolved:
     """Ask the host for the commit of a ref.
 
     A full commit stands for itself, once the repository is known to be there: whether it has it shows when it is
@@ -42,13 +44,14 @@ def resolve(url: str, ref: str, *, environment: Mapping[str, str] | None = None)
         url: https, ssh or file URL, or `user@host:path`; http for loopback hosts only.
         ref: branch, tag or full commit.
         environment: instead of the process's own; holds the credentials, see `orchestrator.git.command`.
+        retries: further attempts when the host did not answer properly.
 
     Raises:
         UsageError: git may not be given this URL or ref.
         SourceUnavailableError: no such repository or ref, no access, or no commit in it.
         SourceBrokenError: the host did not answer properly.
     """
-    return in_repository(_resolve, url, ref, environment=environment, timeout=TIMEOUT, attempts=_ATTEMPTS)
+    return in_repository(_resolve, url, ref, environment=environment, timeout=TIMEOUT, retries=retries)
 
 
 def _resolve(git: Git) -> Resolved:

@@ -19,9 +19,9 @@ from orchestrator.argo.items import fit_for_cluster
 from orchestrator.engines.interface import EngineError, Silent
 from orchestrator.engines.local.engine import Interrupted
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError
+from orchestrator.kit.retrying import Backoff
 from orchestrator.model import Outcome
 from orchestrator.results.ledger import LEDGER, read_ledger
-from orchestrator.service.pace import Pace
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.store.backlog.interface import COLLECTING, PLANNING, RUNNING
 from orchestrator.upkeep.plans import read_plan, write_plan
@@ -94,7 +94,7 @@ class Carrier:
 
     def carry(self, submission: Submission, progress: Progress) -> None:
         """Carry a run to its end, however often something on the way is away; returns early when told to stop."""
-        pace, attempts, trouble = Pace(1, 120), submission.attempts, ""
+        pace, attempts, trouble = Backoff(1, 120), submission.attempts, ""
         while not self._stop.is_set():
             try:
                 self._carry(submission, progress, partial(self._note, submission, attempts, trouble))
@@ -156,7 +156,7 @@ class Carrier:
     def _refuse(self, submission: Submission, reason: str) -> None:
         self._notes.tell(f"run {submission.run}: {reason}")
         self._notes.mend(submission.run)
-        pace = Pace(1, 60)
+        pace = Backoff(1, 60)
         while not self._stop.is_set():
             try:
                 self._store.refuse(submission, reason, self._rules)

@@ -12,8 +12,8 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.inventory import collect
 from orchestrator.inventory.patterns import scopes
 from orchestrator.kit.guarding import guarded
+from orchestrator.kit.retrying import Backoff
 from orchestrator.scanners.rules import volume_of
-from orchestrator.service.pace import Pace
 from orchestrator.service.planner import workloads
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Lookout:
 
     def look_for_ever(self) -> None:
         """Look, wait, look again."""
-        pace = Pace(1, min(300, self._config.schedule.inventory))
+        pace = Backoff(1, min(300, self._config.schedule.inventory))
         while not self._stop.is_set():
             try:
                 looked = self.look() is not None
@@ -125,7 +125,7 @@ class Lookout:
         from orchestrator.inventory.cluster import as_entries  # noqa: PLC0415 - kubernetes takes long to import
         from orchestrator.inventory.landscape import Landscape  # noqa: PLC0415
 
-        pace, name = Pace(1, 300), f"cluster {context or '(current)'}{scope and f', namespace {scope}'}"
+        pace, name = Backoff(1, 300), f"cluster {context or '(current)'}{scope and f', namespace {scope}'}"
         while not self._stop.is_set():
             try:
                 with (
@@ -142,7 +142,7 @@ class Lookout:
 
     def _want_started(self) -> None:
         """Have wanted what has started, as soon as it has."""
-        pace = Pace(1, 60)
+        pace = Backoff(1, 60)
         waiting: dict[_Key, Entry] = {}
         while not self._stop.is_set():
             waiting |= {_key(entry): entry for entry in self._gather() if _key(entry) not in self._known}

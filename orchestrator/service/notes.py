@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.service.pace import Pace
+    from orchestrator.kit.retrying import Backoff
 
 _LINES = 200
 
@@ -61,7 +61,7 @@ class Notes:
         if known is None or known.why != why:
             self.tell(f"{what}: {why}")
 
-    def wait_out(self, what: str, error: Exception, pace: Pace, stop: threading.Event) -> None:
+    def wait_out(self, what: str, error: Exception, pace: Backoff, stop: threading.Event) -> None:
         """Something is wrong: tell it, and wait as long as is its turn, or until told to stop."""
         pause = pace.pause()
         self.trouble(what, str(error), pause)

@@ -70,7 +70,8 @@ class Planner:
         """
         chosen = [choose_scans(entry, self._config.scans, self.catalog) for entry in entries]
         with open_resolver(self._config, offline=False) as resolver:
-            drafts = gather(entries, chosen, resolver, GitResolver(allowance=resolver.allowance))
+            git = GitResolver(allowance=resolver.allowance, retries=self._config.limits.retries)
+            drafts = gather(entries, chosen, resolver, git)
         known = [msgspec.structs.replace(entry, scans=scans) for entry, scans in zip(entries, chosen, strict=True)]
         found = []
         for id_, draft in drafts.items():

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.api.plan import new_run_id
 from orchestrator.config.schedule import RESCAN_AFTER
 from orchestrator.errors import ScanmatrixError, TemporaryError
+from orchestrator.kit.retrying import Backoff
 from orchestrator.scanners.rules import volume_of
 from orchestrator.service.carrier import Carrier, Progress
 from orchestrator.service.lookout import LOOK, Lookout
 from orchestrator.service.notes import Notes
-from orchestrator.service.pace import Pace
 from orchestrator.service.planner import Planner
 from orchestrator.store.backlog.interface import Rules
 
@@ -140,7 +140,7 @@ class Scheduler:
         return {run: each.progress.ended for run, each in tuple(self._carried.items())}
 
     def _loop(self, *, once: bool) -> None:
-        pace, away = Pace(0.5, 30), Pace(1, 60)
+        pace, away = Backoff(0.5, 30), Backoff(1, 60)
         while not self._stop.is_set():
             try:
                 begun = self._begin()

@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PermanentError as error:
         return _fail(error, Exit.FAILED)
     except TemporaryError as error:
-        return _fail(error, Exit.TEMPORARY)
+        # What was attempted as often as `limits.retries` allows is not for Argo to multiply.
+        return _fail(error, Exit.TEMPORARY if error.is_worth_retrying else Exit.FAILED)
     except OSError as error:  # the volume or the network: a full volume or a lost mount may be better next time
         return _fail(error, Exit.TEMPORARY)
 

@@ -7,12 +7,14 @@ come in a ConfigMap, and a Job of ours creates them once Argo's kinds are there.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from orchestrator.cluster.errors import ObjectNotFoundError
 from orchestrator.errors import TemporaryError
+from orchestrator.kit.retrying import Backoff, Patience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,14 +48,14 @@ def install(folder: Path, cluster: Cluster, *, patience: float = 300.0, pause: f
     for path in sorted(folder.glob("*.yaml")):
         manifest = yaml.safe_load(path.read_bytes())
         name = f"{manifest['kind']}/{manifest['metadata']['name']}"
-        while True:
-            try:
-                cluster.put(_KINDS[manifest["kind"]], manifest)
-            except ObjectNotFoundError as error:
-                if time.monotonic() > deadline:
-                    raise NotReadyError(f"{name}: {error}; install Argo Workflows (argo-install/argo)") from error
-                time.sleep(pause)
-            else:
-                break
+        waiting = Patience(None, backoff=Backoff(pause, pause), left=lambda: deadline - time.monotonic())
+        waiting.retry(partial(_put, cluster, manifest, name))
         done.append(name)
     return done
+
+
+def _put(cluster: Cluster, manifest: dict[str, Any], name: str) -> None:
+    try:
+        cluster.put(_KINDS[manifest["kind"]], manifest)
+    except ObjectNotFoundError as error:
+        raise NotReadyError(f"{name}: {error}; install Argo Workflows (argo-install/argo)") from error

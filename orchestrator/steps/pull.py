@@ -108,7 +108,7 @@ def _pull(
             return  # somebody else pulled it while we waited
         if target.is_repository:
             limits = plan.limits
-            wanted = Wanted(target.pull, target.commit, Bounds.of(limits), limits.repository_time)
+            wanted = Wanted(target.pull, target.commit, Bounds.of(limits), limits.repository_time, limits.retries)
             fetch(wanted, partial, final, cancelled=cancelled, progress=progress)
         else:
             with _open_source(plan, target, client, cancelled) as source:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.kit.retrying import Backoff, Patience
 from orchestrator.results.ledger import finished_runs
 from orchestrator.store import migration, names, one_target, queries, retention, search, suspects, writing
 from orchestrator.store.connection import make_engine, mask, parse_url, told, writing_alone
@@ -223,17 +224,19 @@ class Store:
 
     def _write(self, action: Callable[[Connection], T]) -> T:
         """Do it as the only writer; again, with growing pauses, while the database is away."""
-        deadline, pause = time.monotonic() + self._patience, _FIRST_WAIT
-        while True:
-            try:
-                with told(self._url), writing_alone(self._engine, patience=self._patience) as connection:
-                    if not migration.revision(connection):
-                        migration.migrate(connection)
-                    migration.check(connection)
-                    connection.rollback()
-                    return action(connection)
-            except StoreGoneError:
-                if time.monotonic() + pause > deadline:
-                    raise
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_WAIT)
+        deadline = time.monotonic() + self._patience
+
+        def attempt() -> T:
+            with told(self._url), writing_alone(self._engine, patience=self._patience) as connection:
+                if not migration.revision(connection):
+                    migration.migrate(connection)
+                migration.check(connection)
+                connection.rollback()
+                return action(connection)
+
+        return Patience(
+            None,
+            backoff=Backoff(_FIRST_WAIT, _LONGEST_WAIT),
+            left=lambda: deadline - time.monotonic(),
+            kinds=(StoreGoneError,),
+        ).retry(attempt)

@@ -187,7 +187,7 @@ def test_no_such_repository(root, environment):
 )
 def test_nothing_that_git_could_take_for_something_else(url, ref, path, environment):
     with pytest.raises(UsageError) as caught:
-        read_file(url, ref, path, environment=environment, attempts=1)
+        read_file(url, ref, path, environment=environment, retries=0)
     assert "hunter2" not in str(caught.value)
 
 
@@ -310,7 +310,7 @@ def test_the_password_of_a_proxy_is_not_shown(environment, scheme):
     """Of a scheme that it does not know, curl quotes the whole URL."""
     given = environment | {"https_proxy": f"{scheme}://me:hunter2-s3cret@127.0.0.1:9"}
     with pytest.raises((SourceBrokenError, SourceUnavailableError)) as caught:
-        read_file("https://git.example/x.git", "main", "a", environment=given, attempts=1)
+        read_file("https://git.example/x.git", "main", "a", environment=given, retries=0)
     assert "hunter2" not in str(caught.value)
 
 
@@ -323,24 +323,22 @@ def test_a_trace_of_git_shows_no_token(http, environment, capfd):
     assert not any(secret in text for secret in (TOKEN, basic) for text in (str(caught.value), *capfd.readouterr()))
 
 
-def test_a_busy_host_is_asked_again(http, environment):
-    waits = []
-
-    def recover(seconds: float) -> None:
-        waits.append(seconds)
-        http.fail = None
-
+@pytest.mark.parametrize("retries", [0, 4])
+def test_a_host_that_stays_busy_is_asked_as_often_as_configured(http, environment, retries):
     http.fail = 503
+    before = len(http.seen)
+    url = f"http://127.0.0.1:{http.port}/x.git"
+    with pytest.raises(SourceBrokenError, match="again") as caught:
+        read_file(url, "main", "a", environment=environment, retries=retries, backoff=0.01)
+    assert len(http.seen) - before == retries + 1
+    assert not caught.value.is_worth_retrying
+
+
+def test_a_busy_host_that_recovers_is_read(http, environment):
+    http.fail, http.failures = 503, 2
     given = environment | login(http)
     url = f"http://127.0.0.1:{http.port}/team/targets.git"
-    assert read_file(url, "main", "lists/targets.csv", environment=given, sleep=recover).data
-    assert len(waits) == 1
-
-
-def test_a_host_that_stays_busy_is_a_temporary_failure(http, environment):
-    http.fail = 503
-    with pytest.raises(SourceBrokenError, match="again"):
-        read_file(f"http://127.0.0.1:{http.port}/x.git", "main", "a", environment=environment, sleep=lambda _: None)
+    assert read_file(url, "main", "lists/targets.csv", environment=given, retries=2, backoff=0.01).data
 
 
 def test_a_host_that_is_not_there_is_a_temporary_failure(environment):
@@ -348,7 +346,7 @@ def test_a_host_that_is_not_there_is_a_temporary_failure(environment):
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/x.git"
         with pytest.raises(SourceBrokenError):
-            read_file(url, "main", "a", environment=environment, attempts=1)
+            read_file(url, "main", "a", environment=environment, retries=0)
 
 
 def test_a_host_that_never_answers_is_given_up_with_all_its_processes(environment):
@@ -356,7 +354,7 @@ def test_a_host_that_never_answers_is_given_up_with_all_its_processes(environmen
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/x.git"
         begin = time.monotonic()
         with pytest.raises(SourceBrokenError, match="no answer"):
-            read_file(url, "main", "a", environment=environment, timeout=1, attempts=1)
+            read_file(url, "main", "a", environment=environment, timeout=1, retries=0)
         assert time.monotonic() - begin < 10
         assert (
             url not in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout

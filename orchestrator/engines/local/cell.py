@@ -93,7 +93,7 @@ class CellRunner:
             with guarded(f"scanning {self._plan.targets_by_id[cell.target].reference} with {scan.name}"):
                 return self._scan(cell, scan)
         except ScanmatrixError as error:
-            return Ended(error=self._stop.reason() or str(error), temporary=isinstance(error, TemporaryError))
+            return Ended(error=self._stop.reason() or str(error), temporary=_may_help(error))
         except OSError as error:
             return Ended(error=f"the volume failed: {error}")
 
@@ -148,6 +148,11 @@ class CellRunner:
 
 def _now() -> str:
     return spell_time(datetime.now(UTC))
+
+
+def _may_help(error: ScanmatrixError) -> bool:
+    """Whether another attempt of the cell may succeed where this one failed; `limits.retries` are used up by then."""
+    return isinstance(error, TemporaryError) and error.is_worth_retrying
 
 
 def _fresh_folder(folder: Path, attempt: int) -> Path:

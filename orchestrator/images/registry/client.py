@@ -8,7 +8,6 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from orchestrator.errors import TemporaryError
 from orchestrator.images.digests import DIGEST, check_digest, digest_of
 from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES
 from orchestrator.images.registry.credentials import Authenticator
@@ -19,7 +18,7 @@ from orchestrator.kit.retrying import Patience
 from orchestrator.model import LISTING_BUDGET, Blob
 from orchestrator.net.allowance import Allowance
 from orchestrator.net.answers import Answer, RangeRefused
-from orchestrator.net.errors import ManifestBytes, TooSlow, WrongBytes
+from orchestrator.net.errors import Damaged, ManifestBytes, WrongBytes
 from orchestrator.net.pages import refuse_page
 from orchestrator.net.transport import Asking, Transport
 
@@ -74,7 +73,8 @@ class RegistryClient:
         insecure: hosts (`host[:port]`) whose certificates are not verified, and with whom plain HTTP is tried where
             they do not speak TLS; those are then shown no credentials. HTTP is otherwise used for `http://` locations
             only.
-        retries: further attempts after a 429, a 5xx or a broken connection.
+        retries: further attempts of each request after a 429, a 5xx, a broken connection or damaged bytes, those at
+            its token server included.
         backoff: seconds before the first of them, doubled each time.
         timeout: seconds to wait for a connection, and for any next byte.
     """
@@ -90,7 +90,7 @@ class RegistryClient:
         self.retries, self.backoff = retries, backoff
         self._transport = Transport(insecure, timeout)
         self._authenticator = Authenticator()
-        self._session = Session(self._transport, self._authenticator, self.retry)
+        self._session = Session(self._transport, self._authenticator)
 
     def __repr__(self) -> str:
         return f"RegistryClient(insecure={sorted(self._transport.insecure)}, retries={self.retries})"
@@ -140,7 +140,7 @@ class RegistryClient:
                 kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()[:255]
             return ManifestBytes(data, kind, promised)
 
-        return self._twice(read, f"{location}: {reference}", cancelled, allowance)
+        return self._read(read, f"{location}: {reference}", cancelled, allowance)
 
     def blob(
         self,
@@ -164,7 +164,7 @@ class RegistryClient:
                     refuse_page(data, origin)
                 return ManifestBytes(data, "", blob.digest)
 
-        return self._twice(read, origin, cancelled, allowance).data
+        return self._read(read, origin, cancelled, allowance).data
 
     def tags(self, location: str, *, allowance: Allowance | None = None) -> list[str]:
         """Every tag of a repository, in the registry's order.
@@ -201,7 +201,7 @@ class RegistryClient:
                     refuse_page(data, f"{location}: {path}")
                     return data, answer.fields("Link")
 
-            return self.retry(attempt, allowance=allowance)
+            return self.patience(allowance=allowance).retry(attempt)
 
         return read
 
@@ -228,7 +228,7 @@ class RegistryClient:
         left = None if allowance is None else allowance.seconds_left
         return Patience(self.retries, backoff=self.backoff, cancelled=cancelled, left=left)
 
-    def _twice(
+    def _read(
         self,
         read: Callable[[], ManifestBytes],
         origin: str,
@@ -236,36 +236,17 @@ class RegistryClient:
         allowance: Allowance | None,
     ) -> ManifestBytes:
         """Read something small; once more if it is not what it should be (a flipped bit on the way is no verdict)."""
-        for _ in range(2):
-            found = self.retry(read, cancelled, allowance=allowance)
-            if digest_of(found.data, like=found.digest) == found.digest:
-                return found
-        raise WrongBytes(f"{origin}: the registry serves {digest_of(found.data)} where {found.digest} was promised")
 
-    def retry(
-        self,
-        attempt: Callable[[], T],
-        cancelled: threading.Event | None = None,
-        *,
-        allowance: Allowance | None = None,
-    ) -> T:
-        """Attempt something until it succeeds, fails for good, or patience ends.
+        def attempt() -> ManifestBytes:
+            found = read()
+            if (served := digest_of(found.data, like=found.digest)) != found.digest:
+                raise Damaged(f"{origin}: the registry serves {served} where {found.digest} was promised")
+            return found
 
-        An answer that never ends is asked for twice only: it has cost as much time as several that fail.
-        """
-        patience = self.patience(cancelled, allowance=allowance)
-        slow = False
-        while True:
-            patience.check()
-            try:
-                return attempt()
-            except TooSlow as error:
-                if slow:
-                    raise
-                slow = True
-                patience.pause(error)
-            except TemporaryError as error:
-                patience.pause(error)
+        try:
+            return self.patience(cancelled, allowance=allowance).retry(attempt)
+        except Damaged as error:
+            raise WrongBytes(str(error)) from error
 
 
 def _listing_allowance() -> Allowance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from orchestrator.images.registry.credentials import Authenticator, Refusal
@@ -13,27 +13,16 @@ from orchestrator.net.answers import Answer, raise_for_status
 from orchestrator.net.errors import Broken, Denied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from orchestrator.images.registry.logins import Login
     from orchestrator.kit.http_headers import Challenge
-    from orchestrator.net.allowance import Allowance
     from orchestrator.net.transport import Asking, Transport
 
 _UNAUTHORIZED: Final = 401
 #: How a registry answers the anonymous about what it would show to others.
 _HIDING: Final = {401, 403, 404}
 _ANSWER_LIMIT: Final = 3  # a token may be used up or expire between being given and being shown
-
-T = TypeVar("T")
-
-
-class Retry(Protocol):
-    """Attempts something until it succeeds or patience ends."""
-
-    def __call__(self, attempt: Callable[[], T], /, *, allowance: Allowance | None) -> T:
-        """What the attempt gives."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -61,17 +50,16 @@ class Session:
     Args:
         transport: sends the requests.
         authenticator: knows what to show.
-        retry: attempts to ask token servers.
     """
 
-    def __init__(self, transport: Transport, authenticator: Authenticator, retry: Retry) -> None:
-        self._transport, self._authenticator, self._retry = transport, authenticator, retry
+    def __init__(self, transport: Transport, authenticator: Authenticator) -> None:
+        self._transport, self._authenticator = transport, authenticator
         self._token_servers = TokenServers(transport)
         self._pings: dict[str, Answer] = {}
 
     @contextmanager
     def get(self, location: str, path: str, headers: dict[str, str], asking: Asking) -> Iterator[Answer]:
-        """One GET, authenticated where the registry wants it; the answer is a good one.
+        """One GET, authenticated where the registry wants it; the answer is a good one. The caller retries.
 
         Args:
             location: `http(s)://host[:port]/repository`.
@@ -169,9 +157,6 @@ class Session:
         """What to show to a registry that refused."""
         allowance = request.asking.allowance
 
-        def retry(attempt: Callable[[], T]) -> T:
-            return self._retry(attempt, allowance=allowance)
-
         def ask(challenge: Challenge, login: Login | None) -> str:
             return self._token_servers.ask(
                 challenge,
@@ -180,7 +165,6 @@ class Session:
                 repository=request.repository,
                 zone=refusal.zone,
                 allowance=allowance,
-                retry=retry,
             )
 
         patience = None if allowance is None else allowance.seconds_left()

@@ -7,7 +7,7 @@ Specification: the token authentication of Docker's registry (distribution, "Tok
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
@@ -18,23 +18,10 @@ from orchestrator.net.schemas import Token
 from orchestrator.net.transport import Asking, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from orchestrator.images.registry.logins import Login
     from orchestrator.kit.addresses import Zone
     from orchestrator.kit.http_headers import Challenge
     from orchestrator.net.allowance import Allowance
-
-T = TypeVar("T")
-
-
-class Retry(Protocol):
-    """Attempts something until it succeeds or patience ends."""
-
-    def __call__(self, attempt: Callable[[], T], /) -> T:
-        """What the attempt gives."""
-        ...
-
 
 _ANSWER_LIMIT: Final = 256 * 1024
 #: What may stand in a header without ending it (RFC 6750, 2.1, and whatever else can be seen); tokens of clouds have
@@ -73,9 +60,8 @@ class TokenServers:
         repository: str,
         zone: Zone,
         allowance: Allowance | None,
-        retry: Retry,
     ) -> str:
-        """A token for what a challenge is about.
+        """A token for what a challenge is about; asked for once.
 
         An identity token is exchanged by POST, as OAuth has it; a server without that gets a GET, with the login's
         password if it has one, else with the identity token for one, as containerd does.
@@ -87,7 +73,6 @@ class TokenServers:
             repository: to read, where the challenge names no scope; empty for the registry's catalogue.
             zone: of the address at which it answered with the challenge.
             allowance: counts the requests.
-            retry: attempts them.
 
         Returns:
             The token; empty when there is none for this login.
@@ -101,15 +86,13 @@ class TokenServers:
         asking = Asking(allowance, zone)
 
         def get(basic: str) -> _Given:
-            return retry(
-                lambda: _take(self._transport.get(url, {}, f"Basic {basic}" if basic else None, asking=asking))
-            )
+            return _take(self._transport.get(url, {}, f"Basic {basic}" if basic else None, asking=asking))
 
         if login is None or not login.identity:
             return _read(get(login.basic if login else ""), origin)
         form = asked | {"grant_type": "refresh_token", "refresh_token": login.identity, "client_id": _CLIENT}
         realm = token_url(challenge, origin, {})
-        given = retry(lambda: _take(self._transport.post(realm, form, asking=asking), posted=True))
+        given = _take(self._transport.post(realm, form, asking=asking), posted=True)
         if token := _read(given, origin):
             return token
         if token := _read(get(login.basic if login.has_password else login.identity_as_password), origin):

@@ -12,7 +12,7 @@ from orchestrator.images.registry.resolve import resolve_manifests
 from orchestrator.kit.retrying import Patience
 from orchestrator.kit.signatures import HEAD
 from orchestrator.model import Blob, Image, Platform
-from orchestrator.net.errors import Broken, NotFound, Unsupported, WrongBytes
+from orchestrator.net.errors import Broken, Damaged, NotFound, Unsupported, WrongBytes
 from orchestrator.net.pages import refuse_page
 
 CHUNK = 1024 * 1024
@@ -93,17 +93,22 @@ class RegistrySource:
     def fetch(self, blob: Blob, sink: Sink) -> None:
         """Read a blob, resuming by Range; wrong bytes are read a second time, from the start.
 
+        An attempt that brought a megabyte more than any before does not count against the retries.
+
         Raises:
             WrongBytes: wrong twice.
             Unsupported: a foreign layer that this registry does not have.
             ImageError: as `RegistryClient.open_blob` does, when the retries are used up.
         """
+        patience = self._client.patience(self._stopped)
+        received = _Received(blob, sink, patience)
         try:
-            if not any(self._receive(blob, sink) for _ in range(2)):
-                raise WrongBytes(
-                    f"{self._location}: serves other bytes than {blob.digest} stands for, twice; "
-                    "remove that blob from the cache, or push the image again"
-                )
+            patience.retry(lambda: self._receive(blob, received))
+        except Damaged as error:
+            raise WrongBytes(
+                f"{self._location}: serves other bytes than {blob.digest} stands for; "
+                "remove that blob from the cache, or push the image again"
+            ) from error
         except NotFound as error:
             if not is_foreign(blob):
                 raise
@@ -119,29 +124,23 @@ class RegistrySource:
             for stream in self._streams:
                 stream.abort()
 
-    def _receive(self, blob: Blob, sink: Sink) -> bool:
-        """One clean read of a whole blob, however often it is cut; False when its bytes are wrong."""
-        patience = self._client.patience(self._stopped)
-        received = _Received(blob, sink, patience)
-        while not received.complete:
-            patience.check()
+    def _receive(self, blob: Blob, received: "_Received") -> None:
+        """One attempt to read what is missing of a blob.
+
+        Raises:
+            Damaged: its bytes are wrong; the next attempt begins at its start.
+        """
+        with self._client.open_blob(self._location, blob.digest, received.at) as stream:
+            self._track(stream)
             try:
-                with self._client.open_blob(self._location, blob.digest, received.at) as stream:
-                    self._track(stream)
-                    try:
-                        if not received.take(stream):
-                            refuse_page(received.head, f"{self._location}: {blob.digest}")
-                            return False
-                    finally:
-                        with self._lock:
-                            self._streams.discard(stream)
-            except TemporaryError as error:
-                patience.check()  # an aborted read looks like a broken one
-                patience.pause(error)
-        if right := received.is_right():
-            return right
+                if received.take(stream):
+                    return
+            finally:
+                with self._lock:
+                    self._streams.discard(stream)
+        received.restart()
         refuse_page(received.head, f"{self._location}: {blob.digest}")
-        return False
+        raise Damaged(f"{self._location}: other bytes than {blob.digest} stands for")
 
     def _track(self, stream: BlobStream) -> None:
         with self._lock:
@@ -158,7 +157,6 @@ class _Received:
 
     Attributes:
         at: bytes of it that have come.
-        complete: whether they are all.
         head: its first bytes, to see what came in its place.
     """
 
@@ -168,11 +166,14 @@ class _Received:
         self._furthest = self._counted = 0
         self._left = _REPEATS * blob.size + CHUNK
         self.at = 0
-        self.complete = False
         self.head = b""
 
+    def restart(self) -> None:
+        """Read it from its start the next time."""
+        self._hash, self.at = new_hash(self._blob.digest), 0
+
     def take(self, stream: BlobStream) -> bool:
-        """Take in what a stream brings; False when it cannot be this blob.
+        """Use what a stream brings; False when it is not this blob.
 
         Raises:
             Broken: it ended early.
@@ -180,7 +181,7 @@ class _Received:
         """
         size = self._blob.size
         if stream.start != self.at:  # Range was ignored
-            self._hash, self.at = new_hash(self._blob.digest), 0
+            self.restart()
         if stream.promised is not None and stream.start + stream.promised != size:
             with suppress(TemporaryError):  # its length is verdict enough
                 self.head = stream.read(HEAD)
@@ -205,9 +206,4 @@ class _Received:
                 self._patience.progressed()
         if self.at < size:
             raise Broken(f"{self._blob.digest} ended after {self.at} of {size} bytes")
-        self.complete = True
-        return True
-
-    def is_right(self) -> bool:
-        """Whether the whole is what the digest stands for."""
         return self._hash.hexdigest() == self._blob.digest.partition(":")[2]

@@ -11,7 +11,9 @@ from orchestrator.kit.http_headers import (
     FIELD_LIMIT,
     Challenge,
     HeaderError,
+    asked_wait,
     challenges,
+    is_throttled,
     next_link,
     range_start,
     whole_number,
@@ -151,3 +153,56 @@ def test_numbers(text, value):
 )  # fmt: skip
 def test_ranges(text, start):
     assert range_start(text) == start
+
+
+NOW = 1_750_000_000.0  # Sun, 15 Jun 2025 15:06:40 GMT
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({}, None),
+        ({"Retry-After": "30"}, 30),
+        ({"retry-after": " 0 "}, 0),
+        ({"Retry-After": "Sun, 15 Jun 2025 15:07:10 GMT"}, 30),
+        ({"Retry-After": "Sunday, 15-Jun-25 15:07:10 GMT"}, 30),  # RFC 850
+        ({"Retry-After": "Sun Jun 15 15:07:10 2025"}, 30),  # asctime, in UTC
+        ({"Retry-After": "Sun, 15 Jun 2025 15:00:00 GMT"}, 0),
+        ({"Retry-After": "1750000030"}, 30),  # Docker Hub
+        ({"Retry-After": "1750000030000"}, 30),
+        ({"Retry-After": "1749999999"}, 0),
+        ({"X-Retry-After": "1750000030"}, 30),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1750000600"}, 600),  # GitHub
+        ({"X-RateLimit-Remaining": "17", "X-RateLimit-Reset": "1750000600"}, None),
+        ({"X-RateLimit-Reset": "1750000600"}, 600),
+        ({"RateLimit-Remaining": "0;w=21600", "RateLimit-Reset": "60"}, 60),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1750000600", "Retry-After": "5"}, 5),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "9" * 4000}, None),
+        ({"Retry-After": "Sun, 99 Jun 2025 15:07:10 GMT"}, None),
+        ({"Retry-After": "Sun, " * 10_000}, None),
+        ({"Retry-After": "Sun, 15 Jun 999999999 15:07:10 GMT"}, None),
+    ],
+)
+def test_how_long_an_answer_asks_us_to_wait(headers: dict[str, str], wait: float | None) -> None:
+    assert asked_wait(headers, now=NOW) == wait
+
+
+@pytest.mark.parametrize(
+    ("headers", "throttled"),
+    [
+        ({}, False),
+        ({"X-RateLimit-Remaining": "0"}, True),
+        ({"X-RateLimit-Remaining": "4999", "X-RateLimit-Reset": "1750000600"}, False),
+        ({"Retry-After": "60"}, True),
+    ],
+)
+def test_a_refusal_of_the_moment(headers: dict[str, str], *, throttled: bool) -> None:
+    assert is_throttled(headers) is throttled
+
+
+@given(st.dictionaries(st.sampled_from(["Retry-After", "X-RateLimit-Reset", "X-RateLimit-Remaining"]), st.text()))
+def test_whatever_is_written_there_is_a_wait_or_none(headers: dict[str, str]) -> None:
+    wait = asked_wait(headers, now=NOW)
+    assert wait is None or wait >= 0

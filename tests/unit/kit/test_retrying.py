@@ -1,41 +1,105 @@
-"""How long something is tried."""
+"""How often and how long something is attempted."""
 
 import threading
 import time
 
 import pytest
 
-from orchestrator.errors import Cancelled
-from orchestrator.kit.retrying import WAIT_LIMIT, Patience
-from orchestrator.net.errors import Broken, Busy
+from orchestrator.errors import Cancelled, PermanentError, TemporaryError
+from orchestrator.kit.retrying import WAIT_LIMIT, Backoff, Patience
+from orchestrator.net.errors import Broken, Busy, TooSlow
 
 
-def test_so_many_retries_and_no_more() -> None:
+class Failing:
+    """Raises these errors in turn, the last one for ever."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.attempts = 0
+
+    def __call__(self) -> str:
+        self.attempts += 1
+        error = self._errors.pop(0) if len(self._errors) > 1 else self._errors[0]
+        raise error
+
+
+@pytest.mark.parametrize("retries", [0, 1, 4])
+def test_so_many_retries_and_no_more(retries: int) -> None:
+    failing = Failing(Broken("x"))
+    with pytest.raises(Broken) as caught:
+        Patience(retries, backoff=0).retry(failing)
+    assert failing.attempts == retries + 1
+    assert not caught.value.is_worth_retrying
+
+
+def test_what_succeeds_is_returned_and_what_cannot_be_mended_is_not_repeated() -> None:
+    assert Patience(4).retry(lambda: "found") == "found"
+    failing = Failing(PermanentError("x"))
+    with pytest.raises(PermanentError):
+        Patience(4, backoff=0).retry(failing)
+    assert failing.attempts == 1
+
+
+def test_attempts_are_not_multiplied_by_those_around_them() -> None:
+    failing = Failing(Broken("x"))
+
+    def inner() -> None:
+        try:
+            Patience(2, backoff=0).retry(failing)
+        except Broken as error:
+            raise TemporaryError("spoken of otherwise") from error
+
+    with pytest.raises(TemporaryError, match="otherwise"):
+        Patience(4, backoff=0).retry(inner)
+    assert failing.attempts == 3
+
+
+def test_several_calls_have_the_same_retries() -> None:
     patience = Patience(3, backoff=0)
-    for _ in range(3):
-        patience.pause(Broken("x"))
+    with pytest.raises(PermanentError):
+        patience.retry(Failing(Broken("x"), Broken("x"), PermanentError("y")))
+    failing = Failing(Broken("x"))
     with pytest.raises(Broken):
-        patience.pause(Broken("x"))
+        patience.retry(failing)
+    assert failing.attempts == 2
+
+
+def test_a_failure_may_be_worth_fewer() -> None:
+    failing = Failing(Broken("x"), TooSlow("x"), TooSlow("x"), Broken("x"))
+    with pytest.raises(TooSlow):
+        Patience(9, backoff=0).retry(failing)
+    assert failing.attempts == 3
 
 
 def test_progress_starts_the_count_again() -> None:
     patience = Patience(1, backoff=0)
-    for _ in range(5):
-        patience.pause(Broken("x"))
-        patience.progressed()
+    attempts = []
+
+    def attempt() -> None:
+        attempts.append(1)
+        if len(attempts) < 6:
+            patience.progressed()
+        raise Broken("x")
+
+    with pytest.raises(Broken):
+        patience.retry(attempt)
+    assert len(attempts) == 6
 
 
 def test_the_other_side_s_wish_is_honoured() -> None:
     began = time.monotonic()
-    Patience(1, backoff=60).pause(Busy("x", retry_after=0.2))
+    with pytest.raises(PermanentError):
+        Patience(1, backoff=60).retry(Failing(Busy("x", retry_after=0.2), PermanentError("y")))
     assert 0.2 <= time.monotonic() - began < 10
 
 
 def test_too_long_a_wish_is_passed_on_at_once() -> None:
     began = time.monotonic()
-    with pytest.raises(Busy) as error:
-        Patience(5).pause(Busy("x", retry_after=WAIT_LIMIT + 1))
-    assert error.value.retry_after == WAIT_LIMIT + 1
+    for patience, wish in ((Patience(5), WAIT_LIMIT + 1), (Patience(5, left=lambda: 3), 5.0)):
+        with pytest.raises(Busy) as error:
+            patience.retry(Failing(Busy("x", retry_after=wish)))
+        assert error.value.retry_after == wish
+        assert not error.value.is_worth_retrying
     assert time.monotonic() - began < 1
 
 
@@ -43,6 +107,17 @@ def test_a_wait_is_cut_short() -> None:
     stop = threading.Event()
     threading.Timer(0.1, stop.set).start()
     began = time.monotonic()
+    failing = Failing(Busy("x", retry_after=60))
     with pytest.raises(Cancelled):
-        Patience(1, cancelled=stop).pause(Busy("x", retry_after=60))
+        Patience(1, cancelled=stop).retry(failing)
     assert time.monotonic() - began < 10
+    assert failing.attempts == 1
+
+
+def test_without_a_number_the_time_decides_and_the_caller_may_go_on() -> None:
+    end = time.monotonic() + 0.2
+    failing = Failing(Broken("x"))
+    with pytest.raises(Broken) as caught:
+        Patience(None, backoff=Backoff(0.01, 0.02), left=lambda: end - time.monotonic()).retry(failing)
+    assert failing.attempts > 5
+    assert caught.value.is_worth_retrying

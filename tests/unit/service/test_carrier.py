@@ -67,7 +67,7 @@ class Rig:
 
 @pytest.fixture
 def rig(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "Pace", lambda *_: type("Hasty", (), {"pause": lambda self: 0.0})())
+    monkeypatch.setattr(module, "Backoff", lambda *_: type("Hasty", (), {"pause": lambda self: 0.0})())
     archive = layouts.write_archive(tmp_path / "a.tar", Image.build([layer({"a": "b"})]))
     config = default_config(
         environment={},

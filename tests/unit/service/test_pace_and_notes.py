@@ -1,11 +1,11 @@
 """How long a loop waits, and what it has to say."""
 
+from orchestrator.kit.retrying import Backoff
 from orchestrator.service.notes import Notes
-from orchestrator.service.pace import Pace
 
 
 def test_pauses_grow_to_the_longest_and_begin_anew():
-    pace = Pace(1, 8)
+    pace = Backoff(1, 8)
     pauses = [pace.pause() for _ in range(6)]
     for pause, whole in zip(pauses, (1, 2, 4, 8, 8, 8), strict=True):
         assert 0.8 * whole <= pause <= whole
