@@ -6,6 +6,7 @@ This module imports pyarrow: import it where it is used.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -160,7 +161,7 @@ def mark(table: Any, suspects: Mapping[tuple[str, str], str]) -> Any:
     place = table.column_names.index("suspect")
     found = pa.nulls(len(table), pa.string()).fill_null("")
     if suspects:
-        pairs = zip(values_of(table["target"]), table["found_by"].to_pylist(), strict=True)
+        pairs = zip(table["target"].to_pylist(), table["found_by"].to_pylist(), strict=True)
         found = pa.array([_doubt(suspects, target, scans) for target, scans in pairs], pa.string())
     return table.set_column(place, table.schema.field(place), found)
 
@@ -210,37 +211,28 @@ def build(row: type[D], table: Any) -> list[D]:
 
 def _convert(column: Column, chunks: Any) -> Sequence[Any]:
     """A column as the type of its field has it."""
+    values = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
     if column.kind is Kind.SEVERITY:
-        return values_of(chunks, Severity)
+        return _each(values, Severity)
+    if not column.kind.is_list:
+        return list(values.to_pylist())
+    offsets, flat = values.offsets.to_numpy().tolist(), values.flatten()
     if column.kind is Kind.PAIRS:
-        return [dict(each) for each in values_of(chunks, _pair(column.item))]
-    if column.kind.is_list:
-        return [tuple(each) for each in values_of(chunks)]
-    return values_of(chunks)
+        pairs = _each(flat, partial(_pair, column.item))
+        return [dict(pairs[begin - offsets[0] : end - offsets[0]]) for begin, end in pairwise(offsets)]
+    if not len(flat):
+        return [()] * len(values)
+    texts = tuple(flat.to_pylist())
+    return [texts[begin - offsets[0] : end - offsets[0]] for begin, end in pairwise(offsets)]
 
 
-def _pair(item: type) -> Callable[[str], tuple[str, Any]]:
-    def pair(text: str) -> tuple[str, Any]:
-        key, _, value = text.rpartition("=")
-        return key, item(value)
+def _each(texts: Any, make: Callable[[str], Any]) -> list[Any]:
+    """What is made of each text of an array; of equal ones once, for most of these are on many rows."""
+    coded = texts.dictionary_encode()
+    made = [make(text) for text in coded.dictionary.to_pylist()]
+    return [made[code] for code in coded.indices.to_numpy().tolist()]
 
-    return pair
 
-
-def values_of(chunks: Any, make: Callable[[str], Any] | None = None) -> list[Any]:
-    """A column as Python has it; equal texts are made once, because most of them are on many rows.
-
-    Args:
-        chunks: a `pyarrow.ChunkedArray`, or an array.
-        make: made of each distinct text; texts themselves without it.
-    """
-    column = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
-    if pa.types.is_list(column.type):
-        flat, offsets = values_of(column.flatten(), make), column.offsets.to_numpy().tolist()
-        return [flat[begin - offsets[0] : end - offsets[0]] for begin, end in pairwise(offsets)]
-    if not pa.types.is_string(column.type):
-        return list(column.to_pylist())
-    coded = column.dictionary_encode()
-    texts = coded.dictionary.to_pylist()
-    made = [*(map(make, texts) if make else texts), None]
-    return [made[code] for code in coded.indices.fill_null(len(texts)).to_numpy().tolist()]
+def _pair(item: type, text: str) -> tuple[str, Any]:
+    key, _, value = text.rpartition("=")
+    return key, item(value)
