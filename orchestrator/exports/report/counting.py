@@ -130,7 +130,7 @@ def count(file: MergedFile, *, worst: int, packages: int = 20, rules: int = 20) 
     )
 
 
-def _keys(table: Any, begin: int) -> Any:
+def _keys(table: pa.Table, begin: int) -> Any:
     """For each row a number that is smaller the worse it is: suppressed, severity, exploited, EPSS, then place.
 
     From left to right in decimal digits of a 64-bit integer: 1, 1, 1, 4, and 11 for the row's number.
@@ -157,14 +157,14 @@ def _first(keys: Sequence[Any], most: int) -> list[int]:
     return chosen
 
 
-def _by_scan(table: Any) -> Any:
+def _by_scan(table: pa.Table) -> pa.Table:
     """A row for each scan that found each finding."""
     table = table.combine_chunks()
     parents = pc.list_parent_indices(table["found_by"])
     return table.select(["target", *NAMES]).take(parents).append_column("scan", pc.list_flatten(table["found_by"]))
 
 
-def _rules(table: Any) -> Any:
+def _rules(table: pa.Table) -> pa.Table:
     keys = ["suppressed_by", "suppressed", "suppressed_reason", "suppressed_until"]
     return table.group_by(keys, use_threads=False).aggregate([([], "count_all")])
 

@@ -44,7 +44,7 @@ class PackageTally:
         self._target = ""
         self._seen: Any = pa.array([], pa.string())
 
-    def add(self, table: Any) -> None:
+    def add(self, table: pa.Table) -> None:
         """Add the unsuppressed rows of a row group, with the columns of `with_severities` and `fixable`."""
         table = table.filter(pc.not_equal(table["package"], ""))
         if not len(table):

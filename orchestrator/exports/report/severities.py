@@ -35,7 +35,7 @@ def total(counts: Iterable[Counts]) -> Counts:
     return tuple(map(sum, zip(NOTHING, *counts, strict=True)))
 
 
-def with_severities(table: Any) -> Any:
+def with_severities(table: pa.Table) -> pa.Table:
     """The table, with a column for each severity that is 1 where the finding has it; and its place as `rank`."""
     rank = pc.fill_null(pc.index_in(table["severity"], value_set=_WORDS), len(NAMES) - 1)
     for number, name in enumerate(NAMES):
@@ -43,7 +43,7 @@ def with_severities(table: Any) -> Any:
     return table.append_column("rank", rank)
 
 
-def tally(table: Any, keys: Sequence[str], *more: str) -> Any:
+def tally(table: pa.Table, keys: Sequence[str], *more: str) -> pa.Table:
     """Findings by severity, and the sums of more columns, for each key; the columns keep their names."""
     sums = [(name, "sum") for name in (*NAMES, *more)]
     summed = table.group_by(list(keys), use_threads=False).aggregate(sums)
@@ -59,7 +59,7 @@ def read_tally(parts: Sequence[Any], keys: Sequence[str]) -> dict[tuple[str, ...
     return dict(zip(names, zip(*(table[name].to_pylist() for name in NAMES), strict=True), strict=True))
 
 
-def count_rows(table: Any) -> Counts:
+def count_rows(table: pa.Table) -> Counts:
     """The rows of a table that `with_severities` made, by severity."""
     return tuple(pc.sum(table[name]).as_py() or 0 for name in NAMES)
 

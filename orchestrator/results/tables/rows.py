@@ -55,8 +55,8 @@ class MergedFile:
             yield range(begin, begin + size)
             begin += size
 
-    def read(self, group: int, columns: Sequence[str] = names_of(MergedRow)) -> Any:
-        """Some columns of one row group, a `pyarrow.Table` as `schema_of(MergedRow)` says.
+    def read(self, group: int, columns: Sequence[str] = names_of(MergedRow)) -> pa.Table:
+        """Some columns of one row group, as `schema_of(MergedRow)` says.
 
         Raises:
             NoResultsError: the file is damaged.
@@ -70,8 +70,8 @@ class MergedFile:
             raise damaged(self._path, error) from error
         return (mark(table, self._suspects) if "suspect" in columns else table).select(list(columns))
 
-    def tables(self, columns: Sequence[str] = names_of(MergedRow)) -> Iterator[Any]:
-        """Some columns of every row group, one `pyarrow.Table` after the other.
+    def tables(self, columns: Sequence[str] = names_of(MergedRow)) -> Iterator[pa.Table]:
+        """Some columns of every row group, one after the other.
 
         Raises:
             NoResultsError: the file is damaged.
@@ -123,7 +123,7 @@ class MergedFile:
 
         return rows
 
-    def _build(self, table: Any) -> list[MergedRow]:
+    def _build(self, table: pa.Table) -> list[MergedRow]:
         try:
             return build(MergedRow, table)
         except ValueError as error:  # a severity or count that is none
@@ -156,7 +156,7 @@ def damaged(path: Path, error: Exception) -> NoResultsError:
     return NoResultsError(f"{path}: damaged: {error}; aggregate the run again")
 
 
-def mark(table: Any, suspects: Mapping[tuple[str, str], str]) -> Any:
+def mark(table: pa.Table, suspects: Mapping[tuple[str, str], str]) -> pa.Table:
     """A table of merged findings whose `suspect` says why none of the scans that found something is believed."""
     place = table.column_names.index("suspect")
     found = pa.nulls(len(table), pa.string()).fill_null("")
@@ -171,7 +171,7 @@ def _doubt(suspects: Mapping[tuple[str, str], str], target: str, scans: Sequence
     return "; ".join(f"{scan}: {why}" for scan, why in found) if found and all(why for _, why in found) else ""
 
 
-def build(row: type[D], table: Any) -> list[D]:
+def build(row: type[D], table: pa.Table) -> list[D]:
     """The rows of a table as values of their type, built column by column.
 
     Args:

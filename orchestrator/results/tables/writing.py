@@ -127,7 +127,7 @@ def csv_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([(each.name, pa.string() if pa.types.is_list(each.type) else each.type) for each in schema])
 
 
-def for_csv(table: Any) -> Any:
+def for_csv(table: pa.Table) -> pa.Table:
     """An Arrow table as a CSV has it: lists joined, and its cells as `orchestrator.kit.text.csv_cell` makes them."""
     columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
