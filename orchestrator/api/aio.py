@@ -1,85 +1,61 @@
-"""The calls of `orchestrator.api.run` for asyncio: each runs in a thread, so that an event loop goes on meanwhile.
+"""The calls of `orchestrator.api.run` for asyncio, each in a thread, so that the event loop stays free meanwhile.
 
     async for status in aio.follow(config, run):
         print(status.counts())
     ledger = await aio.fetch(config, run)
 
-A task that is cancelled stops waiting at once; what it asked for in the cluster goes on.
+Nothing is written twice: each call is derived from the one of the same name. A task that is cancelled stops waiting at
+once; what it asked for continues. An observer is called from other threads.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from orchestrator.api import run as operations
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-
-    from orchestrator.argo.status import RunStatus
-    from orchestrator.config.loading import Config
-    from orchestrator.engines.interface import Observer
-    from orchestrator.model import Ledger, Plan
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from typing import Any
 
 __all__ = ["cancel", "delete", "fetch", "follow", "list_runs", "logs", "retry", "run", "status", "submit"]
 
-_Item = TypeVar("_Item")
+_Given = ParamSpec("_Given")
+_Found = TypeVar("_Found")
 _END = object()
 
 
-async def run(plan: Plan, config: Config, *, observer: Observer | None = None) -> Ledger:
-    """Run a plan to its end; see `orchestrator.api.run.run`. The observer is told in another thread."""
-    return await asyncio.to_thread(operations.run, plan, config, observer=observer)
+def _awaited(call: Callable[_Given, _Found]) -> Callable[_Given, Coroutine[Any, Any, _Found]]:
+    """The call as a coroutine function."""
+
+    @wraps(call)
+    async def derived(*args: _Given.args, **kwargs: _Given.kwargs) -> _Found:
+        return await asyncio.to_thread(call, *args, **kwargs)
+
+    return derived
 
 
-async def submit(plan: Plan, config: Config) -> str:
-    """Start a run in the cluster; see `orchestrator.api.run.submit`."""
-    return await asyncio.to_thread(operations.submit, plan, config)
+def _streamed(call: Callable[_Given, Iterator[_Found]]) -> Callable[_Given, AsyncIterator[_Found]]:
+    """The call as an asynchronous generator: each item is waited for in a thread."""
+
+    @wraps(call)
+    async def derived(*args: _Given.args, **kwargs: _Given.kwargs) -> AsyncIterator[_Found]:
+        items = await asyncio.to_thread(call, *args, **kwargs)
+        while (item := await asyncio.to_thread(next, items, _END)) is not _END:
+            yield item  # type: ignore[misc]
+
+    return derived
 
 
-def follow(config: Config, run_id: str) -> AsyncIterator[RunStatus]:
-    """The status of a run now, and after every change; see `orchestrator.api.run.follow`."""
-    return _in_thread(lambda: operations.follow(config, run_id))
-
-
-async def status(config: Config, run_id: str) -> RunStatus:
-    """How a run stands; see `orchestrator.api.run.status`."""
-    return await asyncio.to_thread(operations.status, config, run_id)
-
-
-async def list_runs(config: Config) -> tuple[RunStatus, ...]:
-    """How every run stands; see `orchestrator.api.run.list_runs`."""
-    return await asyncio.to_thread(operations.list_runs, config)
-
-
-def logs(config: Config, run_id: str, target: str, scan: str) -> AsyncIterator[str]:
-    """What the scanner of a cell wrote; see `orchestrator.api.run.logs`."""
-    return _in_thread(lambda: operations.logs(config, run_id, target, scan))
-
-
-async def retry(config: Config, run_id: str, *, observer: Observer | None = None) -> str:
-    """Run again what failed; see `orchestrator.api.run.retry`."""
-    return await asyncio.to_thread(operations.retry, config, run_id, observer=observer)
-
-
-async def cancel(config: Config, run_id: str) -> tuple[str, ...]:
-    """End a run now; see `orchestrator.api.run.cancel`."""
-    return await asyncio.to_thread(operations.cancel, config, run_id)
-
-
-async def delete(config: Config, run_id: str) -> tuple[str, ...]:
-    """Take a run out of the cluster; see `orchestrator.api.run.delete`."""
-    return await asyncio.to_thread(operations.delete, config, run_id)
-
-
-async def fetch(config: Config, run_id: str) -> Ledger:
-    """Bring the results of a run here; see `orchestrator.api.run.fetch`."""
-    return await asyncio.to_thread(operations.fetch, config, run_id)
-
-
-async def _in_thread(make: Callable[[], Iterator[_Item]]) -> AsyncIterator[_Item]:
-    """The items of an iterator that waits for each, taken one by one in a thread."""
-    items = await asyncio.to_thread(make)
-    while (item := await asyncio.to_thread(next, items, _END)) is not _END:
-        yield item  # type: ignore[misc]
+cancel = _awaited(operations.cancel)
+delete = _awaited(operations.delete)
+fetch = _awaited(operations.fetch)
+follow = _streamed(operations.follow)
+list_runs = _awaited(operations.list_runs)
+logs = _streamed(operations.logs)
+retry = _awaited(operations.retry)
+run = _awaited(operations.run)
+status = _awaited(operations.status)
+submit = _awaited(operations.submit)

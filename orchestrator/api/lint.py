@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator import engines
 from orchestrator.analysis.suppression import vex
 from orchestrator.analysis.suppression.rules import KEY as RULES_KEY
 from orchestrator.analysis.suppression.rules import parse_rules
@@ -82,6 +83,8 @@ def _lint_config(path: Path) -> Iterator[Problem]:
     """Its own mistakes, scans that do not exist, malformed references and URLs, and files that are not there."""
     config = load_config(path, environment={})
     load_catalog(config)
+    if wrong := engines.unknown(config.engine):
+        yield config.problem(("engine",), f"engine: {wrong}")
     yield from vex.paths(config)[1]
     rules = config.suppression.rules
     if rules is not None and not (config.base / Path(rules).expanduser()).is_file():

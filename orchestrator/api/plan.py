@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator import engines
 from orchestrator.catalog.lock_file import LOCK
 from orchestrator.config import loading as _config
 from orchestrator.config.scanners import DISTRUSTED
@@ -70,6 +71,8 @@ def load_config(
     if path is None and not references and CONFIG_FILE.exists():
         path = CONFIG_FILE
     config = _config.load_config(path) if path is not None else _config.default_config()
+    if wrong := engines.unknown(config.engine):
+        raise _config.ConfigError([config.problem(("engine",), f"engine: {wrong}")])
     changes: dict[str, object] = {}
     if references:
         changes["targets"] = tuple(_source(reference) for reference in references)

@@ -1,20 +1,18 @@
-"""What is done with a run, by the engine that the configuration names.
+"""What is done with a run, by the engine that the configuration names; every engine has the same calls.
 
-    name = submit(plan, config)            # starts it and returns at once (argo)
+    name = submit(plan, config)            # starts it and returns at once
     for status in follow(config, run):     # until it ended
         print(status.counts())
     ledger = fetch(config, run)            # brings the results here
 
-`orchestrator.api.aio` has the same calls for asyncio.
+`scanmatrix.aio` has the same calls for asyncio.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import signal
 from typing import TYPE_CHECKING
 
+from orchestrator import engines
 from orchestrator.engines.interface import Silent
 from orchestrator.errors import UsageError
 from orchestrator.scanners.rules import volume_of
@@ -22,39 +20,20 @@ from orchestrator.scanners.rules import volume_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.argo.status import RunStatus
     from orchestrator.config.loading import Config
-    from orchestrator.engines.argo.engine import ArgoEngine
-    from orchestrator.engines.interface import Engine, Observer
-    from orchestrator.model import Ledger, Plan
-    from orchestrator.volume.layout import Volume
-
-_HOLDER = re.compile(r"process (\d+) on (\S+)")
+    from orchestrator.engines.interface import Observer
+    from orchestrator.model import Ledger, Plan, RunStatus
 
 
 def run(plan: Plan, config: Config, *, observer: Observer | None = None) -> Ledger:
-    """Run a plan to its end and return its ledger; goes on with a run that was cut off.
+    """Run a plan to its end and return its ledger; resumes a run that was cut off.
 
     Raises:
-        EngineError: the run itself broke; what was done is kept, the same call goes on with it.
+        EngineError: the run itself broke; what was done is kept, the same call resumes it.
         UnpinnedError: the configuration is strict, and the plan names images of scanners by tags.
     """
     _check_strict(plan, config)
-    return make_engine(config).run(plan, volume_of(config), observer or Silent())
-
-
-def make_engine(config: Config, *, mounted: bool = False) -> Engine:
-    """The engine that the configuration names.
-
-    Args:
-        config: names it.
-        mounted: whether `volume.path` is the cluster's own volume, so that results need not be fetched from there.
-    """
-    if config.engine == "argo":
-        return _argo(config, mounted=mounted)
-    from orchestrator.engines.local.engine import LocalEngine
-
-    return LocalEngine(runner=config.local.runner, sandbox=config.local.sandbox)
+    return engines.make(config).run(plan, observer or Silent())
 
 
 def submit(plan: Plan, config: Config) -> str:
@@ -64,20 +43,16 @@ def submit(plan: Plan, config: Config) -> str:
         Name of its Workflow, which is the run's id.
 
     Raises:
-        UsageError: the engine is not `argo`, the cluster is not ready for this plan, or the configuration is strict and
-            the plan names images of scanners by tags.
+        UsageError: the engine runs nothing in the background, the cluster is not ready for this plan, or the
+            configuration is strict and the plan names images of scanners by tags.
     """
     _check_strict(plan, config)
-    return _cluster_engine(config, "submit").submit(plan)
+    return engines.make(config).submit(plan)
 
 
 def follow(config: Config, run_id: str) -> Iterator[RunStatus]:
     """The status of a run now, and after every change, to its end."""
-    if config.engine == "argo":
-        return _argo(config).follow(run_id)
-    from orchestrator.engines.local.status import follow_local
-
-    return follow_local(run_id, volume_of(config))
+    return engines.make(config).follow(run_id)
 
 
 def status(config: Config, run_id: str) -> RunStatus:
@@ -86,20 +61,12 @@ def status(config: Config, run_id: str) -> RunStatus:
     Raises:
         UsageError: there is no such run.
     """
-    if config.engine == "argo":
-        return _argo(config).status(run_id)
-    from orchestrator.engines.local.status import local_status
-
-    return local_status(run_id, volume_of(config))
+    return engines.make(config).status(run_id)
 
 
 def list_runs(config: Config) -> tuple[RunStatus, ...]:
     """How every run stands that the engine knows, the newest first."""
-    if config.engine == "argo":
-        return _argo(config).runs()
-    from orchestrator.engines.local.status import local_runs
-
-    return local_runs(volume_of(config))
+    return engines.make(config).runs()
 
 
 def logs(config: Config, run_id: str, target: str, scan: str) -> Iterator[str]:
@@ -114,12 +81,8 @@ def logs(config: Config, run_id: str, target: str, scan: str) -> Iterator[str]:
     Raises:
         UsageError: there is no such cell, or nothing is left of it.
     """
-    found = _find_cell(status(config, run_id), target, scan)
-    if config.engine == "argo":
-        return _argo(config).logs(run_id, found, scan)
-    from orchestrator.engines.local.status import local_log
-
-    return local_log(run_id, found, scan, volume_of(config))
+    engine = engines.make(config)
+    return engine.logs(run_id, _find_cell(engine.status(run_id), target, scan), scan)
 
 
 def retry(config: Config, run_id: str, *, observer: Observer | None = None) -> str:
@@ -127,41 +90,42 @@ def retry(config: Config, run_id: str, *, observer: Observer | None = None) -> s
 
     Returns:
         Name of the Workflow that does it, or the run's id.
-    """
-    if config.engine == "argo":
-        return _argo(config).retry(run_id)
-    from orchestrator.upkeep.plans import read_plan
 
-    run(read_plan(run_id, volume_of(config)), config, observer=observer)
-    return run_id
+    Raises:
+        UsageError: there is no such run, it has not ended yet, or the configuration is strict and its plan names images
+            of scanners by tags.
+    """
+    if config.scanners.strict and (volume := volume_of(config)).plan(run_id).exists():
+        from orchestrator.upkeep.plans import read_plan
+
+        _check_strict(read_plan(run_id, volume), config)
+    return engines.make(config).retry(run_id, observer or Silent())
 
 
 def cancel(config: Config, run_id: str) -> tuple[str, ...]:
     """End a run now; what was done is kept, and its ledger says which cells were cancelled.
 
     Returns:
-        Names of what was told to end: Workflows, or the process of a local engine.
+        Names of what was stopped: Workflows, or the process of a local engine.
 
     Raises:
-        UsageError: a local run that does not go on, or not on this machine.
+        UsageError: a local run that is not running, or not on this machine.
     """
-    if config.engine == "argo":
-        return _argo(config).cancel(run_id)
-    return (_interrupt(run_id, volume_of(config)),)
+    return engines.make(config).cancel(run_id)
 
 
 def delete(config: Config, run_id: str) -> tuple[str, ...]:
-    """Take what belongs to a run out of the cluster; its plan, reports and results stay on the volume.
+    """Remove what belongs to a run from the cluster; its plan, reports and results stay on the volume.
 
     Returns:
         Names of the Workflows.
     """
-    return _cluster_engine(config, "delete").delete(run_id)
+    return engines.make(config).delete(run_id)
 
 
 def fetch(config: Config, run_id: str) -> Ledger:
     """Bring the results of a run from the cluster's volume to `volume.path` here, and return its ledger."""
-    return _cluster_engine(config, "fetch").fetch(run_id, volume_of(config))
+    return engines.make(config).fetch(run_id)
 
 
 def _check_strict(plan: Plan, config: Config) -> None:
@@ -170,18 +134,6 @@ def _check_strict(plan: Plan, config: Config) -> None:
         from orchestrator.scanners.pinning import require_digests_of
 
         require_digests_of(plan)
-
-
-def _argo(config: Config, *, mounted: bool = False) -> ArgoEngine:
-    from orchestrator.engines.argo.engine import ArgoEngine
-
-    return ArgoEngine(config, mounted=mounted)
-
-
-def _cluster_engine(config: Config, what: str) -> ArgoEngine:
-    if config.engine != "argo":
-        raise UsageError(f"only runs in a cluster can be used with `{what}`; set `engine: argo`, or give --engine argo")
-    return _argo(config)
 
 
 def _find_cell(found: RunStatus, target: str, scan: str) -> str:
@@ -199,23 +151,3 @@ def _find_cell(found: RunStatus, target: str, scan: str) -> str:
         several = "several" if meant else "no"
         raise UsageError(f"run {found.run}: {several} cells of {scan!r} match {target!r}; there are: {some}")
     return meant.pop()
-
-
-def _interrupt(run_id: str, volume: Volume) -> str:
-    """Send SIGTERM to the process that holds the lock of a run."""
-    import fcntl
-    import socket
-
-    path = volume.run(run_id) / ".lock"
-    try:
-        with path.open("rb") as lock:
-            holder = _HOLDER.search(lock.read(200).decode(errors="replace"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        if holder is None or holder[2] != socket.gethostname():
-            raise UsageError(f"run {run_id} goes on elsewhere: {holder[0] if holder else 'unknown process'}") from None
-        os.kill(int(holder[1]), signal.SIGTERM)
-        return holder[0]
-    except FileNotFoundError:
-        pass
-    raise UsageError(f"run {run_id} does not go on: nobody holds {path}")

@@ -63,6 +63,7 @@ def run(
 
     Example: scanmatrix run registry.example/app:1.2 --scan sbom
     """
+    from orchestrator import engines
     from orchestrator.api import plan as sdk
     from orchestrator.api import results as follow_up
     from orchestrator.api import run as operations
@@ -80,7 +81,7 @@ def run(
     if detach:
         say(operations.submit(planned, settings))
         return
-    with detached(settings, planned.run), progress(quiet=quiet, lines=settings.engine == "argo") as observer:
+    with detached(settings, planned.run), progress(quiet=quiet, lines=engines.is_remote(settings)) as observer:
         ledger = operations.run(planned, settings, observer=observer)
     troubles = follow_up.deliver(settings, ledger.run)
     for trouble in troubles:

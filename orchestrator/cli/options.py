@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.output import Output
+from orchestrator.engines import names
 
 References = Annotated[
     list[str] | None,
@@ -48,6 +49,6 @@ Strict = Annotated[
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Output format.")]
 Engine = Annotated[
     str | None,
-    typer.Option(metavar="local|argo", help="The engine, instead of the configured `engine`.", show_default=False),
+    typer.Option(metavar="|".join(names()), help="The engine, instead of the configured `engine`.", show_default=False),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run.", show_default=False)]

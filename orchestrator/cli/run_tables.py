@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.status import CellState
 from orchestrator.cli.output import complain, print_table, say
+from orchestrator.model import CellState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from orchestrator.argo.status import CellStatus, RunStatus
+    from orchestrator.model import CellStatus, RunStatus
 
 
 def print_runs(runs: Iterable[RunStatus]) -> None:

@@ -128,11 +128,9 @@ def choose_engine(settings: "Config", engine: str | None) -> "Config":
     Raises:
         UsageError: there is no such engine.
     """
-    from orchestrator.errors import UsageError
+    from orchestrator import engines
 
-    if engine not in {None, "local", "argo"}:
-        raise UsageError(f"there is no engine {engine!r}; choose local or argo")
-    return settings if engine is None else settings.model_copy(update={"engine": engine})
+    return settings if engine is None else settings.model_copy(update={"engine": engines.check(engine)})
 
 
 def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
@@ -159,13 +157,14 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
 
 @contextmanager
 def detached(settings: "Config", run: str) -> Iterator[None]:
-    """Let Ctrl-C leave a run in the cluster alone, and say how to come back to it."""
+    """Let Ctrl-C leave alone a run that continues elsewhere, and say how to come back to it."""
+    from orchestrator import engines
     from orchestrator.cli.output import complain
 
     try:
         yield
     except KeyboardInterrupt:
-        if settings.engine != "argo":
+        if not engines.is_remote(settings):
             raise
         complain("")
         complain(

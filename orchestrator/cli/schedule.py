@@ -39,8 +39,8 @@ def schedule(
 
     Example: scanmatrix schedule --config scanmatrix.yaml
     """
+    from orchestrator import engines
     from orchestrator.api import plan as sdk
-    from orchestrator.api import run as operations
     from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.runs import choose_engine
     from orchestrator.service.notes import Notes
@@ -60,9 +60,7 @@ def schedule(
             return
         live = sys.stderr.isatty()
         notes = Notes() if live else Notes(complain)
-        scheduler = Scheduler(
-            settings, store, operations.make_engine(settings, mounted=mounted is not None), notes=notes
-        )
+        scheduler = Scheduler(settings, store, engines.make(settings, mounted=mounted is not None), notes=notes)
         _run(scheduler, store, once=once, live=live)
 
 

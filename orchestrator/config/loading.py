@@ -88,7 +88,7 @@ class Config(Section):
     notify: NotifySection = NotifySection()
     store: Store = Store()
     schedule: ScheduleSection = ScheduleSection()
-    engine: Literal["local", "argo"] = "local"
+    engine: Text = "local"
     layout: Literal["cell", "image"] = "cell"
     image: Text = Field(default_factory=default_image)
     local: Local = Local()

@@ -1,1 +1,69 @@
-"""What runs a plan: the local engine now, Argo beside it."""
+"""What runs a plan: one folder an engine.
+
+To add one: a folder here whose package has `make`, as `orchestrator.engines.interface.EngineFolder` says. Its name is
+that of the folder; no list has to be changed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.config.loading import Config
+    from orchestrator.engines.interface import Engine, EngineFolder
+
+
+def names() -> tuple[str, ...]:
+    """Names of every engine, sorted."""
+    return tuple(sorted(file.parent.name for folder in __path__ for file in Path(folder).glob("*/__init__.py")))
+
+
+def unknown(name: str) -> str:
+    """Why there is no engine of that name; empty when there is one."""
+    if name in names():
+        return ""
+    from orchestrator.kit.yaml_source import suggest  # noqa: PLC0415 - imports yaml, and the command line imports us
+
+    return f"there is no engine {name!r}{suggest(name, names())}; there are {', '.join(names())}"
+
+
+def check(name: str) -> str:
+    """The name again.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    if wrong := unknown(name):
+        raise UsageError(wrong)
+    return name
+
+
+def make(config: Config, *, mounted: bool = False) -> Engine:
+    """The engine that the configuration names; what it needs is imported only here.
+
+    Args:
+        config: names it.
+        mounted: whether `volume.path` is the cluster's own volume, so that results need not be fetched from there.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    return _folder(config).make(config, mounted=mounted)
+
+
+def is_remote(config: Config) -> bool:
+    """Whether a run of the configured engine continues when the process that started or follows it ends.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    return _folder(config).remote
+
+
+def _folder(config: Config) -> EngineFolder:
+    found: EngineFolder = import_module(f"{__name__}.{check(config.engine)}")
+    return found

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.status import CellState
-from orchestrator.model import CellRecord
+from orchestrator.model import CellRecord, CellState
 
 if TYPE_CHECKING:
-    from orchestrator.argo.status import CellStatus, RunStatus
     from orchestrator.engines.interface import Observer
-    from orchestrator.model import Plan
+    from orchestrator.model import CellStatus, Plan, RunStatus
 
 _ENDED = {CellState.OK, CellState.FAILED}
 

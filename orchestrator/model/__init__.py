@@ -24,6 +24,7 @@ from orchestrator.model.plan import (
 from orchestrator.model.policy import Broken, Policy, PolicyRule
 from orchestrator.model.rows import FindingRow, MergedRow
 from orchestrator.model.scan import Database, Fetch, Online, OnRepository, Resources, Scan
+from orchestrator.model.status import CellState, CellStatus, PullStatus, RunStatus
 from orchestrator.model.suppression import (
     JUSTIFICATIONS,
     IgnoreRule,
@@ -48,6 +49,8 @@ __all__ = [
     "Cache",
     "Cell",
     "CellRecord",
+    "CellState",
+    "CellStatus",
     "Cvss",
     "Database",
     "Decision",
@@ -72,8 +75,10 @@ __all__ = [
     "Platform",
     "Policy",
     "PolicyRule",
+    "PullStatus",
     "ReadBudget",
     "Resources",
+    "RunStatus",
     "Scan",
     "Severity",
     "Suppressed",

@@ -15,9 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.api.results import deliver
-from orchestrator.argo.items import fit_for_cluster
-from orchestrator.engines.interface import EngineError, Silent
-from orchestrator.engines.local.engine import Interrupted
+from orchestrator.engines.interface import EngineError, Interrupted, Silent
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError
 from orchestrator.kit.retrying import Backoff
 from orchestrator.model import Outcome
@@ -83,7 +81,6 @@ class Carrier:
         stop: threading.Event,
     ) -> None:
         self._config = config
-        self._in_cluster = config.engine == "argo"
         self._planner = planner
         self._store = store
         self._engine = engine
@@ -128,7 +125,7 @@ class Carrier:
             note(RUNNING)
             # Where there is nothing to run, as when a registry is away, no engine is needed to say so.
             runs = plan.budget.cells
-            ledger = self._engine.run(plan, self._volume, progress) if runs else aggregate(plan, self._volume)
+            ledger = self._engine.run(plan, progress) if runs else aggregate(plan, self._volume)
         note(COLLECTING)
         self._store.take_in(self._volume, run)
         self._store.settle(submission, self._rules)
@@ -147,7 +144,7 @@ class Carrier:
         if self._volume.plan(submission.run).exists():
             return read_plan(submission.run, self._volume)
         plan = self._planner.plan(submission, datetime.now(UTC))
-        plan = fit_for_cluster(plan) if self._in_cluster else plan
+        plan = self._engine.fit(plan)
         write_plan(plan, self._volume)
         budget = plan.budget
         self._notes.tell(f"run {plan.run}: {budget.cells} of {len(plan.cells)} cells to run on {budget.images} targets")

@@ -1,7 +1,7 @@
 """The loop that keeps results fresh: take what is due, run it, take in its results; at most so many runs at a time.
 
     with BacklogStore.of(config) as store:
-        Scheduler(config, store, make_engine(config)).run()
+        Scheduler(config, store, engines.make(config)).run()
 
 Any number of replicas may run on one store and one volume. Whatever kills one of them, at any point, its runs are gone
 on with by another, or by itself when it is back.

@@ -136,7 +136,7 @@ def main() -> int:
     """Run a plan; errors as the command line tells them."""
     plan, volume = read(Path(sys.argv[1]), Plan), Volume(Path(sys.argv[2]))
     try:
-        LocalEngine(runner=sys.argv[3], sandbox=sys.argv[4]).run(plan, volume, Watch())
+        LocalEngine(volume, runner=sys.argv[3], sandbox=sys.argv[4]).run(plan, Watch())
     except EngineError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 3

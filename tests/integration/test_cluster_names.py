@@ -66,7 +66,7 @@ def push(registry: Registry, repository: str, index: Index) -> str:
 
 
 def run(made: Plan, volume: Volume) -> Ledger:
-    LocalEngine(runner="process").run(made, volume, Watch())
+    LocalEngine(volume, runner="process").run(made, Watch())
     return read_ledger(volume, made.run)
 
 

@@ -74,7 +74,7 @@ GOOD = f"echo '{REPORT.decode().strip()}' > \"$2\"\n"
 
 
 def run(plan: Plan, volume: Volume, watch: Watch | None = None) -> Ledger:
-    return LocalEngine(runner="container").run(plan, volume, watch or Watch())
+    return LocalEngine(volume, runner="container").run(plan, watch or Watch())
 
 
 def only(plan: Plan, volume: Volume) -> LedgerRow:

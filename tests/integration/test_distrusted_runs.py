@@ -13,7 +13,7 @@ from tests.tools import samples
 
 
 def run(plan: Plan, volume: Volume) -> LedgerRow:
-    (row,) = LocalEngine(runner="process").run(plan, volume, Watch()).rows
+    (row,) = LocalEngine(volume, runner="process").run(plan, Watch()).rows
     return row
 
 

@@ -57,7 +57,7 @@ def plan(tmp_path: Path) -> Plan:
 
 
 def run(plan: Plan, volume: Volume) -> Ledger:
-    ledger = LocalEngine(runner="process").run(plan, volume, Watch())
+    ledger = LocalEngine(volume, runner="process").run(plan, Watch())
     assert read_ledger(volume, plan.run) == ledger
     assert len(ledger.rows) == len(plan.cells)
     return ledger
@@ -130,7 +130,7 @@ def test_an_observer(plan: Plan, volume: Volume) -> None:
             if cell.id in cells(plan, "fake"):
                 raise UnicodeEncodeError("ascii", "é", 0, 1, "ordinal not in range")
 
-    ledger = LocalEngine(runner="process").run(plan, volume, Odd())
+    ledger = LocalEngine(volume, runner="process").run(plan, Odd())
     assert cells(plan, "fake") <= {row.cell for row in ledger.rows if is_internal(row.reason)}
     assert all(row.outcome is Outcome.OK for row in ledger.rows if row.target != plan.targets[0].id)
 
@@ -146,7 +146,7 @@ def test_an_observer_that_always_fails_keeps_no_target_from_being_run(plan: Plan
         def cell_finished(self, cell: object, record: object) -> None:
             raise KeyError(cell.id)
 
-    ledger = LocalEngine(runner="process").run(plan, volume, Odd())
+    ledger = LocalEngine(volume, runner="process").run(plan, Odd())
     assert {row.target for row in ledger.rows if row.attempts} == {target.id for target in plan.targets}
 
 

@@ -64,7 +64,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Plan]:
     gone = Entry(reference=f"registry.example/{EVIL}", owner=f"-{EVIL}", scans=("fake",))
     catalog = {each.name: each for each in scans}
     plan = make_plan(config, [entry, gone], catalog, run="r1", now=datetime.now(UTC), offline=True)
-    LocalEngine(runner="process").run(plan, Volume(folder / "data"), Lines())
+    LocalEngine(Volume(folder / "data"), runner="process").run(plan, Lines())
     return folder, plan
 
 

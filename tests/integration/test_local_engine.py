@@ -21,7 +21,7 @@ from tests.tools import samples
 
 
 def run(plan: Plan, volume: Volume, watch: Watch | None = None, **options) -> Ledger:
-    return LocalEngine(**{"runner": "process", **options}).run(plan, volume, watch or Watch())
+    return LocalEngine(volume, **{"runner": "process", **options}).run(plan, watch or Watch())
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def assert_resumed(plan: Plan, volume: Volume, folder: Path) -> None:
     """The same run ends whole; what was done before is not done again."""
     done = {path: path.stat().st_mtime_ns for path in (volume.root / "runs").glob("*/*/*/report.json")}
     (folder / "go").touch()
-    ledger = LocalEngine(runner="process", sandbox="off").run(plan, volume, Watch())
+    ledger = LocalEngine(volume, runner="process", sandbox="off").run(plan, Watch())
     assert [row.cell for row in ledger.rows] == [cell.id for cell in plan.cells]
     assert ledger.count(Outcome.OK) == len(plan.cells)
     for path, changed in done.items():
@@ -107,7 +107,7 @@ def test_one_engine_at_a_time_on_a_run(tmp_path: Path, volume: Volume) -> None:
     engine = start_engine(plan, volume.root)
     wait_for(lambda: pids(tmp_path), engine)
     with pytest.raises(RunBusy, match=rf"{plan.run}.*{engine.pid}"):
-        LocalEngine(runner="process", sandbox="off").run(plan, volume, Watch())
+        LocalEngine(volume, runner="process", sandbox="off").run(plan, Watch())
     kill(engine, signal.SIGTERM)
     engine.communicate(timeout=30)
     assert_resumed(plan, volume, tmp_path)
@@ -133,6 +133,6 @@ def test_two_runs_at_once_read_each_blob_once(tmp_path: Path, volume: Volume, pr
 
 def test_the_lock_ends_with_its_process(tmp_path: Path, volume: Volume) -> None:
     plan = plan_of(tmp_path, [samples.small()], [scan("good", GOOD)])
-    LocalEngine(runner="process", sandbox="off").run(plan, volume, Watch())
+    LocalEngine(volume, runner="process", sandbox="off").run(plan, Watch())
     with (volume.run(plan.run) / ".lock").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -115,7 +115,7 @@ def test_archives_of_every_kind_are_planned_and_run(tmp_path: Path) -> None:
     assert first.digest == image.digest
     assert second.compressions == ("none",)
     assert made.budget.pull_bytes == 0
-    ledger = LocalEngine(runner="process").run(made, Volume(tmp_path / "volume"), Watch())
+    ledger = LocalEngine(Volume(tmp_path / "volume"), runner="process").run(made, Watch())
     assert ledger.count(Outcome.OK) == 2
 
 
@@ -153,5 +153,5 @@ def test_a_pinned_index_planned_offline_gives_the_platform_s_image(
     entry = Entry(reference=f"{registry.host}/{repository}@{index.digest}", scans=("good",), origin="test")
     config = default_config(environment={}, platforms=["linux/arm64"])
     made = make_plan(config, [entry], catalog, run="r1", now=datetime.now(UTC), offline=True)
-    ledger = LocalEngine(runner="process").run(made, Volume(tmp_path / "volume"), Watch())
+    ledger = LocalEngine(Volume(tmp_path / "volume"), runner="process").run(made, Watch())
     assert [(row.outcome, row.reason) for row in ledger.rows] == [(Outcome.OK, "")]

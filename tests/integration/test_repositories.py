@@ -100,7 +100,7 @@ def plan_of(urls, *scans: Scan, run: str = "r1", **config: object) -> Plan:
 
 
 def run(plan: Plan, volume: Volume) -> Ledger:
-    return LocalEngine(runner="process").run(plan, volume, Silent())
+    return LocalEngine(volume, runner="process").run(plan, Silent())
 
 
 def row_of(plan: Plan, volume: Volume) -> LedgerRow:

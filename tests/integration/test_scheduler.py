@@ -13,7 +13,7 @@ import pytest
 import yaml
 from sqlalchemy import func, select
 
-from orchestrator.api.run import make_engine
+from orchestrator import engines
 from orchestrator.config.loading import load_config
 from orchestrator.model import Outcome
 from orchestrator.service.scheduler import Scheduler
@@ -254,7 +254,7 @@ def test_the_database_goes_away_and_returns(server, tmp_path):
     place = Place(tmp_path, images=4, cellsPerRun=2, seconds=1.0, url=server.create("away"))
     config = load_config(tmp_path / "scanmatrix.yaml")
     with BacklogStore(place.url, patience=0) as store:
-        scheduler = Scheduler(config, store, make_engine(config))
+        scheduler = Scheduler(config, store, engines.make(config))
         thread = threading.Thread(target=scheduler.run)
         thread.start()
         try:

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from orchestrator.catalog.loading import load_catalog
-from orchestrator.engines.local.scanners import fill
+from orchestrator.engines.local.placeholders import fill
 from orchestrator.findings import formats
 from orchestrator.model import TargetKind
 from orchestrator.steps.refresh import Reach, refresh

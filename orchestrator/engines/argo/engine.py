@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.argo.commands import COMPLAINT
+from orchestrator.argo.items import fit_for_cluster
 from orchestrator.argo.log_archive import unpack
 from orchestrator.argo.names import (
     ARGO_WORKFLOW,
@@ -24,7 +25,7 @@ from orchestrator.argo.names import (
     of_run,
 )
 from orchestrator.argo.nodes import is_work
-from orchestrator.argo.status import RunStatus, status_of
+from orchestrator.argo.status import status_of
 from orchestrator.catalog.loading import scan_digests
 from orchestrator.cluster.errors import ExpiredError, ObjectExistsError, ObjectNotFoundError, UnreachableError
 from orchestrator.engines.interface import EngineError
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from orchestrator.cluster.objects import Pod, Workflow
     from orchestrator.config.loading import Config
     from orchestrator.engines.interface import Observer
-    from orchestrator.model import Ledger, Plan
+    from orchestrator.model import Ledger, Plan, RunStatus
     from orchestrator.volume.layout import Volume
 
 _log = logging.getLogger(__name__)
@@ -64,20 +65,28 @@ class ArgoEngine:
 
     Args:
         config: names the namespace, and what manifests need.
+        volume: where results are brought to.
         cluster: to use instead of the one that the kubeconfig names.
-        mounted: whether the volume that `run` is given is the cluster's own.
+        mounted: whether the volume is the cluster's own.
     """
 
-    def __init__(self, config: Config, cluster: Cluster | None = None, *, mounted: bool = False) -> None:
+    def __init__(
+        self, config: Config, volume: Volume, cluster: Cluster | None = None, *, mounted: bool = False
+    ) -> None:
         if cluster is None:
             from orchestrator.cluster.client import Cluster  # noqa: PLC0415 - imports kubernetes
 
             cluster = Cluster(config.argo.namespace)
         self._config = config
+        self._volume = volume
         self._cluster = cluster
         self._mounted = mounted
 
-    def run(self, plan: Plan, volume: Volume, observer: Observer) -> Ledger:
+    def fit(self, plan: Plan) -> Plan:
+        """See `Engine`: files of this machine cannot be read in the cluster."""
+        return fit_for_cluster(plan)
+
+    def run(self, plan: Plan, observer: Observer) -> Ledger:
         """Submit the plan, follow it to its end, and bring its results to a local folder.
 
         A run that was submitted before is followed from where it is.
@@ -91,10 +100,10 @@ class ArgoEngine:
         for status in self.follow(plan.run):
             narrator.tell(status)
         if not self._mounted:
-            return self.fetch(plan.run, volume)
-        if not (volume.results(plan.run) / LEDGER).exists():
+            return self.fetch(plan.run)
+        if not (self._volume.results(plan.run) / LEDGER).exists():
             raise EngineError(f"run {plan.run} ended without a ledger: see why its aggregate step failed")
-        return read_ledger(volume, plan.run)
+        return read_ledger(self._volume, plan.run)
 
     def interrupt(self) -> None:
         """See `Engine`: nothing of a run is in this process but who follows it."""
@@ -206,7 +215,7 @@ class ArgoEngine:
             container = STAGE
         return self._cluster.follow_log(last.metadata.name, container=container)
 
-    def retry(self, run: str) -> str:
+    def retry(self, run: str, observer: Observer) -> str:  # noqa: ARG002 - as `Engine` has it
         """Run again the cells that did not end ok; the run's ledger is then made anew.
 
         Returns:
@@ -247,7 +256,7 @@ class ArgoEngine:
             self._cluster.delete_workflow(name)
         return tuple(names)
 
-    def fetch(self, run: str, volume: Volume) -> Ledger:
+    def fetch(self, run: str) -> Ledger:
         """Bring the results of a run from the cluster's volume into a local one, and read its ledger.
 
         Raises:
@@ -260,10 +269,10 @@ class ArgoEngine:
         self._create(manifests.results(run, self._config, name))
         try:
             pod = self._await_output(name)
-            unpack(self._cluster.follow_log(pod.metadata.name), volume.results(run))
+            unpack(self._cluster.follow_log(pod.metadata.name), self._volume.results(run))
         finally:
             self._cluster.delete_workflow(name)
-        return read_ledger(volume, run)
+        return read_ledger(self._volume, run)
 
     def _create(self, manifest: dict[str, Any]) -> Workflow:
         """Submit a Workflow whose name nobody else can have: one that is there is ours, its answer was lost."""

@@ -1,1 +1,19 @@
 """The local engine: a run on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.config.loading import Config
+    from orchestrator.engines.interface import Engine
+
+remote = False
+
+
+def make(config: Config, *, mounted: bool) -> Engine:  # noqa: ARG001 - as `EngineFolder` has it
+    """See `EngineFolder`; the volume is always that of the configuration."""
+    from orchestrator.engines.local.engine import LocalEngine  # noqa: PLC0415 - only for those who run something
+    from orchestrator.scanners.rules import volume_of  # noqa: PLC0415
+
+    return LocalEngine(volume_of(config), runner=config.local.runner, sandbox=config.local.sandbox)

@@ -2,22 +2,24 @@
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 
-from orchestrator.engines.interface import EngineError, Observer
+from orchestrator.engines.interface import EngineError, Interrupted, NotOfferedError, Observer
 from orchestrator.engines.local.cell import CellRunner
 from orchestrator.engines.local.crew import each
-from orchestrator.engines.local.lock import locked
+from orchestrator.engines.local.launch import Preference
+from orchestrator.engines.local.lock import interrupt_holder, locked
 from orchestrator.engines.local.sandbox import Sandboxing
-from orchestrator.engines.local.scanners import Preference, Scanners
+from orchestrator.engines.local.scanners import Scanners
+from orchestrator.engines.local.status import follow, log_of, status_of, statuses_of
 from orchestrator.engines.signals import interruptible
 from orchestrator.engines.stop import INTERRUPTED, Stop
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.kit.guarding import InternalError, guarded
-from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, Scan, Target
+from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, RunStatus, Scan, Target
 from orchestrator.model.documents import DocumentError, read, spell_time
 from orchestrator.scanners.distrust import refused_scans
 from orchestrator.steps.aggregate import aggregate
@@ -25,32 +27,34 @@ from orchestrator.steps.pull import pull
 from orchestrator.steps.refresh import reach_of, refresh
 from orchestrator.upkeep.databases import current
 from orchestrator.upkeep.links import evict
-from orchestrator.upkeep.plans import write_plan
+from orchestrator.upkeep.plans import read_plan, write_plan
 from orchestrator.volume.layout import Volume, write_atomic
 
 _log = logging.getLogger(__name__)
-
-
-class Interrupted(EngineError):  # noqa: N818 - the name says what happened
-    """The run was told to end; what was done is kept, and the same run can be resumed."""
 
 
 class LocalEngine:
     """Runs plans on this machine.
 
     Args:
+        volume: where plans, reports and results lie.
         runner: `auto` starts scanners found on PATH as processes and others in containers; `process` and `container`
             do only the one.
         sandbox: `auto` keeps processes in bubblewrap where it works, `required` starts none without, `off` all.
     """
 
-    def __init__(self, *, runner: Preference = "auto", sandbox: Sandboxing = "auto") -> None:
+    def __init__(self, volume: Volume, *, runner: Preference = "auto", sandbox: Sandboxing = "auto") -> None:
+        self._volume = volume
         self._runner = runner
         self._sandbox: Sandboxing = sandbox
         self._stops: set[Stop] = set()
         self._interrupted = False
 
-    def run(self, plan: Plan, volume: Volume, observer: Observer) -> Ledger:
+    def fit(self, plan: Plan) -> Plan:
+        """See `Engine`: every plan that is made here can run here."""
+        return plan
+
+    def run(self, plan: Plan, observer: Observer) -> Ledger:
         """Run every pending cell, aggregate, and return the ledger.
 
         Cells that ended well in an earlier call of the same run are not run again; failed ones are.
@@ -62,16 +66,17 @@ class LocalEngine:
             PlanExists: the run already has another plan.
         """
         with (
-            locked(volume.run(plan.run), plan.run),
+            locked(self._volume.run(plan.run), plan.run),
             Stop(plan.limits.deadline) as stop,
             RegistryClient(insecure=plan.insecure, retries=plan.limits.retries) as client,
         ):
-            write_plan(plan, volume)
+            write_plan(plan, self._volume)
             self._stops.add(stop)
             if self._interrupted:
                 stop.interrupt()
-            scanners = Scanners(self._runner, f"{plan.run}@{volume.root}", sandbox=self._sandbox, hidden=[volume.root])
-            execution = _Execution(plan, volume, observer, stop=stop, client=client, scanners=scanners)
+            root = self._volume.root
+            scanners = Scanners(self._runner, f"{plan.run}@{root}", sandbox=self._sandbox, hidden=[root])
+            execution = _Execution(plan, self._volume, observer, stop=stop, client=client, scanners=scanners)
             try:
                 with interruptible(stop.interrupt):
                     return execution.run()
@@ -90,6 +95,49 @@ class LocalEngine:
         self._interrupted = True
         for stop in tuple(self._stops):
             stop.interrupt()
+
+    def submit(self, plan: Plan) -> str:  # noqa: ARG002 - as `Engine` has it
+        """See `Engine`: nothing runs here once this process has ended."""
+        raise _not_offered("submit")
+
+    def status(self, run: str) -> RunStatus:
+        """See `Engine`."""
+        return status_of(run, self._volume)
+
+    def runs(self) -> tuple[RunStatus, ...]:
+        """See `Engine`."""
+        return statuses_of(self._volume)
+
+    def follow(self, run: str) -> Iterator[RunStatus]:
+        """See `Engine`."""
+        return follow(run, self._volume)
+
+    def logs(self, run: str, target: str, scan: str) -> Iterator[str]:
+        """See `Engine`: its last lines."""
+        return log_of(run, target, scan, self._volume)
+
+    def retry(self, run: str, observer: Observer) -> str:
+        """See `Engine`; returns when the cells have ended."""
+        self.run(read_plan(run, self._volume), observer)
+        return run
+
+    def cancel(self, run: str) -> tuple[str, ...]:
+        """See `Engine`: the process that is at work on it is interrupted."""
+        return (interrupt_holder(self._volume.run(run), run),)
+
+    def fetch(self, run: str) -> Ledger:  # noqa: ARG002 - as `Engine` has it
+        """See `Engine`: results are on this volume as soon as the run has ended."""
+        raise _not_offered("fetch")
+
+    def delete(self, run: str) -> tuple[str, ...]:  # noqa: ARG002 - as `Engine` has it
+        """See `Engine`: nothing is held but what lies on the volume."""
+        raise _not_offered("delete")
+
+
+def _not_offered(call: str) -> NotOfferedError:
+    return NotOfferedError(
+        f"only runs in a cluster can be used with `{call}`; set `engine: argo`, or give --engine argo"
+    )
 
 
 class _Execution:

@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import re
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -9,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.engines.interface import EngineError
-from orchestrator.errors import TemporaryError
+from orchestrator.errors import TemporaryError, UsageError
 
 #: Seconds that a lock may be held by what a killed engine left, and between two looks.
 _MOMENT, _POLL = 0.5, 0.02
+_HOLDER = re.compile(r"process (\d+) on (\S+)")
 
 
 class RunBusy(EngineError, TemporaryError):  # noqa: N818 - the name says what happened
@@ -59,3 +62,31 @@ def _take(descriptor: int) -> None:
             if time.monotonic() > end:
                 raise
         time.sleep(_POLL)
+
+
+def interrupt_holder(folder: Path, run: str) -> str:
+    """Send SIGTERM to the process that holds the lock of a run.
+
+    Args:
+        folder: of the run, on the volume.
+        run: its id, for the message.
+
+    Returns:
+        The process, in words.
+
+    Raises:
+        UsageError: nobody holds it, or a process on another machine does.
+    """
+    path = folder / ".lock"
+    try:
+        with path.open("rb") as lock:
+            holder = _HOLDER.search(lock.read(200).decode(errors="replace"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if holder is None or holder[2] != socket.gethostname():
+            raise UsageError(f"run {run} is running elsewhere: {holder[0] if holder else 'unknown process'}") from None
+        os.kill(int(holder[1]), signal.SIGTERM)
+        return holder[0]
+    except FileNotFoundError:
+        pass
+    raise UsageError(f"run {run} is not running: nobody holds {path}")

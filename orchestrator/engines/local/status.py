@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.status import CellState, CellStatus, RunStatus
 from orchestrator.engines.local.lock import RunBusy, locked
 from orchestrator.errors import UsageError
-from orchestrator.model import CellRecord, Decision, Outcome
+from orchestrator.model import CellRecord, CellState, CellStatus, Decision, Outcome, RunStatus
 from orchestrator.model.documents import DocumentError, read
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.ledger import read_ledger
@@ -24,7 +23,7 @@ _OUTCOMES = {Outcome.OK: CellState.OK, Outcome.FAILED: CellState.FAILED, Outcome
 _INTERVAL = 1.0
 
 
-def local_status(run: str, volume: Volume) -> RunStatus:
+def status_of(run: str, volume: Volume) -> RunStatus:
     """How one run stands: by its ledger when it has ended, by the records of its cells before.
 
     Raises:
@@ -41,17 +40,17 @@ def local_status(run: str, volume: Volume) -> RunStatus:
         return _by_records(plan, volume, "failed", "it was cut off; go on with `scanmatrix run --resume`")
 
 
-def local_runs(volume: Volume) -> tuple[RunStatus, ...]:
+def statuses_of(volume: Volume) -> tuple[RunStatus, ...]:
     """How every run on a volume stands, the newest first."""
     plans = sorted((volume.root / "plans").glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return tuple(local_status(path.stem, volume) for path in plans)
+    return tuple(status_of(path.stem, volume) for path in plans)
 
 
-def follow_local(run: str, volume: Volume) -> Iterator[RunStatus]:
+def follow(run: str, volume: Volume) -> Iterator[RunStatus]:
     """The status now, and whenever it has changed, until the run has ended."""
     last: RunStatus | None = None
     while last is None or not last.ended:
-        found = local_status(run, volume)
+        found = status_of(run, volume)
         if found != last:
             yield found
         last = found
@@ -59,7 +58,7 @@ def follow_local(run: str, volume: Volume) -> Iterator[RunStatus]:
             time.sleep(_INTERVAL)
 
 
-def local_log(run: str, target: str, scan: str, volume: Volume) -> Iterator[str]:
+def log_of(run: str, target: str, scan: str, volume: Volume) -> Iterator[str]:
     """The last lines that the scanner of a cell wrote to stderr.
 
     Raises:

@@ -30,6 +30,8 @@ def test_a_configuration(tmp_path):
     assert [line.split(": ")[0] for line in found] == ["any.yml:2", "any.yml:3"]
     [unknown] = lint(tmp_path, "any.yml", "scans: {default: [nope]}\n")
     assert unknown.startswith("any.yml:1: unknown scan")
+    [unknown] = lint(tmp_path, "any.yml", "engine: lokal\n")
+    assert unknown.startswith("any.yml:1: engine: there is no engine 'lokal', did you mean 'local'")
 
 
 def test_a_csv_and_its_references(tmp_path):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.api import run as operations
-from orchestrator.argo.status import CellStatus, RunStatus
 from orchestrator.config.loading import Config, load_config
 from orchestrator.errors import UsageError
+from orchestrator.model import CellStatus, RunStatus
 
 STATUS = RunStatus(
     run="r",
@@ -49,5 +49,5 @@ def test_what_only_a_cluster_can_do_is_refused_for_local_runs(config: Config, ca
 
 
 def test_a_run_that_nobody_works_on_cannot_be_cancelled(config: Config) -> None:
-    with pytest.raises(UsageError, match="does not go on"):
+    with pytest.raises(UsageError, match="not running"):
         operations.cancel(config, "r")

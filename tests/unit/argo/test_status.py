@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from orchestrator.argo.names import SHARD
-from orchestrator.argo.status import CellState, CellStatus, PullStatus, RunStatus, status_of
+from orchestrator.argo.status import status_of
 from orchestrator.cluster.objects import Workflow
 from orchestrator.engines.interface import Silent
 from orchestrator.engines.narrator import Narrator
-from orchestrator.model import Cell, CellRecord, Target
+from orchestrator.model import Cell, CellRecord, CellState, CellStatus, PullStatus, RunStatus, Target
 from tests.unit.argo.runs import made, node, recorded
 from tests.unit.steps.plans import plan
 

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.engines.local.containers import Mount, Runtime
-from orchestrator.engines.local.scanners import Scanners, fill, find_program, search_path
+from orchestrator.engines.local.placeholders import fill
+from orchestrator.engines.local.programs import find_program, search_path
+from orchestrator.engines.local.scanners import Scanners
 from orchestrator.model import Resources, Scan
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from orchestrator.config.loading import default_config
-from orchestrator.engines.interface import EngineError, Silent
-from orchestrator.engines.local.engine import Interrupted
+from orchestrator.engines.interface import EngineError, Interrupted, Silent
 from orchestrator.errors import TemporaryError, UsageError
 from orchestrator.inventory import collect
 from orchestrator.service import carrier as module
@@ -31,8 +30,13 @@ class Engine(Silent):
 
     errors: list[BaseException] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+    volume: Volume | None = None
 
-    def run(self, plan, volume, observer):
+    def fit(self, plan):
+        return plan
+
+    def run(self, plan, observer):
+        volume = self.volume
         self.runs.append(plan.run)
         if self.errors:
             raise self.errors.pop(0)
@@ -57,6 +61,7 @@ class Rig:
     def carry(self, engine: Engine, notes: Notes | None = None, *, stop: threading.Event | None = None):
         """Take what is due, and carry it; the states of the store afterwards."""
         submission = self.store.take("run-1", "me", most=1, most_cells=10, lease=60)
+        engine.volume = self.volume
         made = Carrier(
             self.config, self.planner, self.store, engine, self.rules,
             volume=self.volume, notes=notes or Notes(), stop=stop or threading.Event(),
