@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from tests.tools import _catalog, _debian, _golang, artifacts, find
 
@@ -15,8 +16,7 @@ from tests.tools import _catalog, _debian, _golang, artifacts, find
 def main() -> int:
     """Bring what is missing, one line per step; the exit status is 1 when CI requires a tool that cannot be had."""
     options = _options()
-    with _alone():
-        lacking = [*_debian_packages(options), *_go_tools(options), *_artefacts(options)]
+    lacking = [*_debian_packages(options), *_go_tools(options), *_artefacts(options)]
     if lacking:
         say("note", "tests are skipped that need", ", ".join(lacking))
     return 1 if lacking and os.environ.get("SCANMATRIX_REQUIRE_TOOLS", "") not in {"", "0"} else 0
@@ -52,7 +52,7 @@ def _debian_packages(options: argparse.Namespace) -> list[str]:
         for package in missing:
             say("missing", package, "(needs root and apt-get)")
         return [command for of in missing.values() for command in of]
-    done = _attempt(f"install {' '.join(missing)}", lambda: _debian.install(list(missing)))
+    done = _attempt("debian", f"install {' '.join(missing)}", lambda: _debian.install(list(missing)))
     return [] if done else [command for of in missing.values() for command in of]
 
 
@@ -67,7 +67,7 @@ def _go_tools(options: argparse.Namespace) -> list[str]:
         elif shutil.which("go") is None:
             say("missing", label, "(go is not on PATH)")
             lacking += [name for name in tool.packages if find(name) is None]
-        elif not _attempt(f"build {label}", lambda tool=tool: _golang.build(tool)):  # type: ignore[misc]
+        elif not _attempt(tool.name, f"build {label}", partial(_build, tool)):
             lacking.append(tool.name)
     return lacking
 
@@ -82,17 +82,28 @@ def _artefacts(options: argparse.Namespace) -> list[str]:
         elif why := artifacts.obstacle(artefact):
             say("missing", artefact.name, f"({why})")
             lacking.append(artefact.name)
-        elif not _attempt(f"make {artefact.name}", lambda artefact=artefact: artifacts.make(artefact)):  # type: ignore[misc]
+        elif not _attempt(artefact.name, f"make {artefact.name}", partial(_make, artefact)):
             lacking.append(artefact.name)
     return lacking
 
 
-def _attempt(what: str, action: Callable[[], object]) -> bool:
+def _build(tool: _catalog.GoTool) -> None:
+    if not tool.built:
+        _golang.build(tool)
+
+
+def _make(artefact: _catalog.Artefact) -> None:
+    if not artefact.file.exists():
+        artifacts.make(artefact)
+
+
+def _attempt(name: str, what: str, action: Callable[[], object]) -> bool:
     """Do it, and say how long it took or why it failed; the other tools are tried all the same."""
     say("…", what)
     started = time.monotonic()
     try:
-        action()
+        with _alone(name):
+            action()
     except (OSError, RuntimeError, LookupError, StopIteration) as error:
         say("failed", what, f"- {error}")
         return False
@@ -101,12 +112,12 @@ def _attempt(what: str, action: Callable[[], object]) -> bool:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """One installer at a time on a machine: a second one waits, and then finds everything there."""
+def _alone(name: str) -> Iterator[None]:
+    """One installer at a time for each thing on a machine: a second one waits, and then finds it there."""
     _catalog.cache().mkdir(parents=True, exist_ok=True)
-    with (_catalog.cache() / ".lock").open("w") as lock:
+    with (_catalog.cache() / f".lock-{name}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for leftover in _catalog.cache().glob("**/.unfinished-*"):
+        for leftover in _catalog.cache().glob(f"**/.unfinished-{name}=*"):
             shutil.rmtree(leftover, ignore_errors=True)  # of an installer that was killed
         yield
 

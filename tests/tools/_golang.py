@@ -14,7 +14,7 @@ from tests.tools._catalog import GoTool
 def build(tool: GoTool) -> None:
     """Build in a folder of its own and move the finished tool into place; a killed build leaves nothing there."""
     tool.folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=tool.folder.parent, prefix=".unfinished-") as temporary:
+    with tempfile.TemporaryDirectory(dir=tool.folder.parent, prefix=f".unfinished-{tool.name}=") as temporary:
         work = Path(temporary) / "source"
         work.mkdir()
         for name in ("go.mod", "go.sum"):

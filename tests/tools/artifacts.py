@@ -49,7 +49,7 @@ def debian_root() -> bytes:
 def make(artefact: Artefact) -> None:
     """Fetch or build an artefact into the cache; it appears there whole or not at all."""
     artefact.file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=artefact.file.parent, prefix=".unfinished-") as folder:
+    with tempfile.TemporaryDirectory(dir=artefact.file.parent, prefix=f".unfinished-{artefact.name}=") as folder:
         _MAKERS[artefact.name](Path(folder)).rename(artefact.file)
 
 
