@@ -7,7 +7,7 @@ BIN := $(abspath $(VENV))/bin
 INSTALLED := $(VENV)/.installed
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help demo test lint unit integration tools cluster cluster-down e2e bench docs coverage golden lock images clean
+.PHONY: help demo test lint unit integration tools cluster cluster-down e2e campaign bench docs coverage golden lock images clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -37,7 +37,7 @@ tools: $(INSTALLED) ## the real tools of the integration tests: registry, skopeo
 	python -m tests.tools
 
 integration: tools ## tests against real servers and scanners on loopback
-	python -m pytest tests/integration -n auto --maxprocesses 4 --dist loadfile
+	python -m pytest tests/integration -n 6 --dist loadgroup --no-loadscope-reorder
 
 cluster: $(INSTALLED) ## a real one-node Kubernetes with Argo on this machine, without Docker (root, Debian, Go)
 	@python -m tests.tools --cluster
@@ -49,6 +49,11 @@ cluster-down: $(INSTALLED) ## end it, and leave nothing behind
 e2e: $(INSTALLED) ## end-to-end tests on KUBECONFIG's cluster, or on one that is brought up and down for them
 	@python -m tests.tools --cluster --images
 	@python -m tests.e2e
+
+campaign: tools ## every test, also the long ones that CI leaves out
+	python -m pytest tests/unit tests/integration --campaign -n auto --dist loadfile
+	@python -m tests.tools --cluster --images
+	@python -m tests.e2e --campaign
 
 bench: $(INSTALLED) tools ## the benchmarks' table: ratios measured in one run
 	@python -m tests.tools kwok

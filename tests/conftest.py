@@ -6,7 +6,8 @@ import signal
 import pytest
 from hypothesis import settings
 
-from tests.golden import pytest_addoption, pytest_configure  # noqa: F401 - hooks, which pytest finds here
+from tests import golden
+from tests.golden import pytest_configure  # noqa: F401 - a hook, which pytest finds here
 
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("scanmatrix", deadline=None)
@@ -20,6 +21,20 @@ for _number, _usual in {
         signal.signal(_number, _usual)
 
 _FOREIGN = {"http_proxy", "https_proxy", "all_proxy", "registry_auth_file"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    golden.pytest_addoption(parser)
+    parser.addoption("--campaign", action="store_true", help="run also the long tests that CI leaves out")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked `campaign`, unless it was asked for."""
+    if config.getoption("--campaign"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("campaign")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("campaign")]
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,7 @@
 
     UPDATE_GOLDEN=1 pytest tests/unit
 
-`pytest --update-golden` is the same wherever a conftest takes the two hooks below:
-`from tests.golden import pytest_addoption, pytest_configure`.
+`pytest --update-golden` is the same; `tests/conftest.py` calls the two hooks below.
 
 A test fails when its golden file is absent, so a forgotten one is never silently accepted.
 """

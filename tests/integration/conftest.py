@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,3 +132,24 @@ def pytest_runtest_makereport(
             text = server.log.read_text(errors="replace")
             report.sections.append((f"log of {server.name} (its end)", text[-4000:]))
     return report
+
+
+#: Single tests of these files take minutes: they start first, so that no worker is left alone with one at the end.
+_LONGEST = {"test_nine_cells.py", "test_readme.py", "test_store.py"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a module's fixture (a server, a run) stays on one worker; the rest goes to whichever is free."""
+    for item in items:
+        if shared := _shared(item):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.name}:{shared}"))
+    items.sort(key=lambda item: (item.path.name not in _LONGEST, item.get_closest_marker("xdist_group") is None))
+
+
+def _shared(item: pytest.Item) -> str:
+    """The module fixtures that a test uses, with their parameters; empty where there are none."""
+    fixtures: dict[str, Any] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 - pytest has no public name for it
+    parameters = getattr(item, "callspec").params if hasattr(item, "callspec") else {}  # noqa: B009
+    module = sorted(name for name, found in fixtures.items() if found and found[-1].scope in {"module", "package"})
+    return ",".join(f"{name}={parameters.get(name, '')}"[:80] for name in module)

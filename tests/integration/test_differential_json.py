@@ -290,7 +290,11 @@ def _load(podman: dict[str, str], path: Path) -> dict[str, Any] | None:
     return found
 
 
-@pytest.mark.parametrize(("name", "image", "readable"), [IMAGES[n] for n in (0, 1, 5, 9, 13)], ids=str)
+@pytest.mark.parametrize(
+    ("name", "image", "readable"),
+    [IMAGES[n] for n in (0, 1, 5, 9, 13)],
+    ids=[IMAGES[n][0] for n in (0, 1, 5, 9, 13)],
+)
 def test_podman_loads_the_same_image_or_we_none(
     podman: dict[str, str], tmp_path: Path, name: str, image: Image, readable: bool
 ) -> None:

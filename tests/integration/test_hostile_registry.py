@@ -365,7 +365,7 @@ def test_odd_tokens_are_shown_to_nobody(token: object) -> None:
     assert not any("authorization" in each.headers for each in stranger.asked)
 
 
-@pytest.mark.parametrize("life", [-1, 0, 1e300, "long", None, [], 10**400])
+@pytest.mark.parametrize("life", [-1, 0, 1e300, "long", None, [], pytest.param(10**400, id="400 digits")])
 def test_how_long_a_token_says_it_lives_changes_nothing(life: object) -> None:
     stranger: Stranger
 
