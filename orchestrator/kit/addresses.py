@@ -69,7 +69,9 @@ def _meant(address: _Address) -> list[_Address]:
     if isinstance(address, IPv6Address) and address != IPv6Address("::1"):
         if any(address in network for network in _TRANSLATED):
             found = [IPv4Address(int(address) & 0xFFFFFFFF)]
-        found += [each for each in (address.sixtofour, *(address.teredo or ())) if each is not None]
+        if address.sixtofour is not None:  # versions of Python differ on whether 2002::/16 itself is global
+            found = [address.sixtofour]
+        found += address.teredo or ()
     return found
 
 

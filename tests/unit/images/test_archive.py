@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import tarfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -74,8 +75,8 @@ def _overwrite(what: bytes) -> Callable[[Path], None]:
 def _rebuild(path: Path) -> None:
     """The same members by another writer, in another order."""
     folder = path.with_suffix(".d")
-    with tarfile.open(path) as tar:
-        tar.extractall(folder, filter="data")
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", path, "-C", folder], check=True)  # tarfile differs by version
     with tarfile.open(path, "w") as tar:
         for each in sorted(folder.iterdir(), reverse=True):
             tar.add(each, each.name)
