@@ -14,7 +14,7 @@ from tests.e2e.site import Site, await_, make_site
 from tests.tools.postgres import Postgres, start_postgres
 from tests.tools.upstream import Upstream
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.campaign]
 PRODUCTION = Path(__file__).parents[2] / "argo-install" / "overlays" / "production"
 
 

@@ -52,6 +52,7 @@ def test_the_workflow_controller_is_killed(site: Site, state: State):
     check_all_ok(site, run)
 
 
+@pytest.mark.campaign  # test_inventory has it away as well
 def test_the_api_server_is_away_for_a_while(site: Site, state: State):
     run = quick.start(site, "api-server", IMAGES, SCANS)
     quick.await_pod(site, run, "scan")
@@ -72,6 +73,7 @@ def test_a_pull_is_killed(site: Site, state: State, upstream: Upstream):
     assert attempts(site, run, "pull") == 2
 
 
+@pytest.mark.campaign
 def test_a_pull_s_pod_is_deleted(site: Site, state: State, upstream: Upstream):
     quick.push(upstream, "bulky", size=3_000_000)
     upstream.faults.add(slow(rate=200_000))
@@ -84,6 +86,7 @@ def test_a_pull_s_pod_is_deleted(site: Site, state: State, upstream: Upstream):
     check_all_ok(site, run, cells=2)
 
 
+@pytest.mark.campaign
 def test_the_cache_is_away_for_a_while(site: Site, state: State):
     plan = quick.plan(site, "cache", IMAGES, SCANS)
     shutil.rmtree(site.storage / "blobs", ignore_errors=True)
@@ -106,6 +109,7 @@ def test_a_cancelled_run_has_a_ledger(site: Site):
     assert others == []
 
 
+@pytest.mark.campaign  # test_command retries as well
 def test_a_retry_runs_only_what_failed(site: Site, upstream: Upstream):
     quick.push(upstream, "good", "bad")
     plan = quick.plan(site, "again", ["good", "bad"], SCANS)
