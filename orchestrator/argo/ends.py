@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.argo.names import ARGO_CONTAINERS, MAIN
+from orchestrator.argo import names
+from orchestrator.argo.names import ARGO_CONTAINERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,8 @@ def failed_before(node: Node, pod: Pod | None, container: str) -> End | None:
         ended = status.state.terminated
         if ended is not None and ended.exit_code and status.name not in {*ARGO_CONTAINERS, container}:
             return _of_terminated(status.name, ended)
-    if pod is None and (said := _said_by_argo(node)) and said.container not in {"", MAIN, container, *ARGO_CONTAINERS}:
+    others = {"", names.MAIN, container, *ARGO_CONTAINERS}
+    if pod is None and (said := _said_by_argo(node)) and said.container not in others:
         return said
     return None
 

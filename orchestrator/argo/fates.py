@@ -14,6 +14,7 @@ from orchestrator.argo.attempts import Kind, attempt_of
 from orchestrator.argo.names import MAIN, SHARD, STAGE
 from orchestrator.argo.nodes import is_work, nodes
 from orchestrator.argo.reasons import CANCELLED, RUN_DEADLINE, explain
+from orchestrator.model.endings import NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -47,6 +48,7 @@ class Fate(NamedTuple):
         pod: name of the last attempt's pod, when that is still there.
         container: in that pod, whose log tells more.
         own: True when a container of ours failed, before the scanner; it wrote its reason down itself.
+        waiting: whether its pod has not started.
     """
 
     reason: str = ""
@@ -59,6 +61,20 @@ class Fate(NamedTuple):
     pod: str = ""
     container: str = MAIN
     own: bool = False
+    waiting: bool = False
+
+    @property
+    def state(self) -> NodeState:
+        """In the words of the decision how a cell ended."""
+        if not self.ended:
+            if not self.attempts:
+                return NodeState.UNKNOWN
+            return NodeState.WAITING if self.waiting else NodeState.RUNNING
+        if not self.reason:
+            return NodeState.SUCCEEDED
+        if not self.begun:
+            return NodeState.UNSTARTED
+        return NodeState.FAILED_BEFORE if self.own else NodeState.FAILED
 
 
 class Surroundings(NamedTuple):
@@ -90,21 +106,22 @@ class Fates:
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str], Fate] = {}
         self._pulls: dict[str, Fate] = {}
+        self._staged: set[str] = set()
         self._homes: dict[str, str] = {}
         self._there: set[str] = set()
         self._unmade: dict[str, str] = {}
         self.databases: dict[str, Fate] = {}
         self.runs: dict[str, str] = {}
 
-    def add(self, workflow: Workflow, around: Surroundings | None = None) -> None:
-        """Take in one Workflow of the run.
+    def add(self, workflow: Workflow, around: Surroundings | None = None) -> Mapping[str, Node]:
+        """Count one Workflow of the run; its nodes are returned.
 
         Raises:
-            NodesUnreadableError: its nodes are not in it; nothing was taken in.
+            NodesUnreadableError: its nodes are not in it; nothing was counted.
         """
         around = around or Surroundings()
         if not is_work(workflow):
-            return
+            return {}
         found = nodes(workflow)
         name = workflow.metadata.name
         self._there.add(workflow.metadata.labels.get(SHARD, ""))
@@ -116,6 +133,7 @@ class Fates:
             if attempt.kind in {Kind.TARGET, Kind.CONTAINER}:
                 self._homes[attempt.target] = name
             self._count(node, attempt, around)
+        return found
 
     def cell(self, target: str, scan: str, *, shard: str = "") -> Fate:
         """What became of a cell; always something.
@@ -137,6 +155,14 @@ class Fates:
         stopped = self._stopped(target, shard)
         return Fate(reason=f"{NEVER_STARTED}: {stopped}" if stopped else "", ended=bool(stopped))
 
+    def attempted(self) -> list[tuple[str, str]]:
+        """Target id and scan of every cell that has an attempt, the first one first."""
+        return sorted(self._cells, key=lambda cell: self._cells[cell].started or _LAST)
+
+    def pulls(self) -> dict[str, Fate]:
+        """How the last pull of each target went, by its id; a scanner that ran tells that it went well."""
+        return {target: Fate() if target in self._staged else pull for target, pull in self._pulls.items()}
+
     @property
     def shards(self) -> dict[str, str]:
         """Why each shard that has no Workflow has none, by its number."""
@@ -156,6 +182,8 @@ class Fates:
             case Kind.CONTAINER:
                 fate = _fate(node, around, container=attempt.scan, parent=attempt.parent)
                 _put(self._cells, (attempt.target, attempt.scan), fate)
+                if fate.state is NodeState.SUCCEEDED or node.message.startswith(f"{attempt.scan}:"):
+                    self._staged.add(attempt.target)
             case Kind.PULL:
                 _put(self._pulls, attempt.target, _fate(node, around)._replace(own=True))
             case Kind.IMAGE:
@@ -204,6 +232,7 @@ def _fate(node: Node, around: Surroundings, *, container: str = MAIN, parent: No
     pod = around.pods.get((parent or node).id)
     fate = Fate(
         ended=node.phase in _ENDED,
+        waiting=node.phase == "Pending",
         attempts=1,
         started=node.started_at or "",
         begun=node.started_at or "",

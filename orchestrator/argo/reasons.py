@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.argo import names
 from orchestrator.argo.ends import (
     EXECUTOR_TOLD_TO_END,
     GONE,
@@ -21,7 +22,6 @@ from orchestrator.argo.ends import (
     stopped_by_sibling,
     with_message,
 )
-from orchestrator.argo.names import MAIN
 from orchestrator.argo.waits import NOT_STARTED, UNPULLABLE, UNSCHEDULED, what_kept
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def explain(
     node: Node,
     pod: Pod | None,
     *,
-    container: str = MAIN,
+    container: str = names.MAIN,
     warnings: tuple[str, ...] = (),
     late: bool = False,
     stopped: bool = False,

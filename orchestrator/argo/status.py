@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.attempts import Kind, attempt_of
-from orchestrator.argo.fates import why_ended
+from orchestrator.argo.fates import Fates
 from orchestrator.argo.items import image_of
-from orchestrator.argo.names import SHARD
-from orchestrator.argo.nodes import is_work, nodes
+from orchestrator.argo.names import SHARD, STAGE
+from orchestrator.argo.nodes import is_work
 from orchestrator.argo.parameters import Input
+from orchestrator.argo.reasons import UNENDED
 from orchestrator.model import CellState, CellStatus, PullStatus, RunStatus
+from orchestrator.model.endings import Evidence, decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from orchestrator.cluster.objects import Node, Workflow
-
-
-_STATES = {
-    "Pending": CellState.WAITING,
-    "Running": CellState.RUNNING,
-    "Succeeded": CellState.OK,
-    "Failed": CellState.FAILED,
-    "Error": CellState.FAILED,
-}
+    from orchestrator.argo.fates import Fate
+    from orchestrator.cluster.objects import Workflow
 
 
 def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
@@ -34,21 +27,17 @@ def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
         NodesUnreadableError: the nodes of one are not in it.
     """
     every = sorted(filter(is_work, workflows), key=lambda each: each.metadata.creation_timestamp)
-    cells: dict[tuple[str, str], CellStatus] = {}
-    pulls: dict[str, PullStatus] = {}
+    fates, references = Fates(), {}
     for workflow in every:
-        found = nodes(workflow)
-        references = {
-            node.parameter(Input.TARGET): shown for node in found.values() if (shown := image_of(node.display_name))
-        }
-        for node in sorted(found.values(), key=lambda each: each.started_at or "9999"):
-            _add(node, found, references, cells, pulls)
+        for node in fates.add(workflow).values():
+            if shown := image_of(node.display_name):
+                references[node.parameter(Input.TARGET)] = shown
     whole = [each for each in every if SHARD not in each.metadata.labels]
     last = whole[-1] if whole else None
     if last is None:
         return RunStatus(run=run, state="pending", message="no Workflow of it yet")
     phase = last.status.phase.lower() or "pending"
-    why = why_ended(last, nodes(last))
+    why = fates.runs.get(last.metadata.name, "")
     return RunStatus(
         run=run,
         state="cancelled" if last.spec.shutdown and last.ended else {"error": "failed"}.get(phase, phase),
@@ -57,42 +46,38 @@ def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
         finished=(last.status.finished_at or "") if last.ended else "",
         progress=last.status.progress,
         workflows=tuple(each.metadata.name for each in every),
-        cells=tuple(cells.values()),
-        pulls=tuple(pulls.values()),
+        cells=tuple(_cell(cell, fates.cell(*cell), references) for cell in fates.attempted()),
+        pulls=tuple(
+            PullStatus(target=target, reference=references.get(target, ""), state=_state(pull), message=_of_pull(pull))
+            for target, pull in fates.pulls().items()
+        ),
     )
 
 
-def _add(
-    node: Node,
-    found: Mapping[str, Node],
-    references: Mapping[str, str],
-    cells: dict[tuple[str, str], CellStatus],
-    pulls: dict[str, PullStatus],
-) -> None:
-    """What one node says of a cell or an image; later attempts come later, and count more."""
-    state = _STATES.get(node.phase)
-    if state is None:
-        return
-    kind, target, scan, _, _ = attempt_of(node, found)
-    if kind is Kind.CONTAINER:
-        if state is CellState.OK or node.message.startswith(f"{scan}:"):
-            # Its scanner ran, so the image was there, however the pod they share ended.
-            pulls[target] = PullStatus(target=target, reference=references.get(target, ""), state=CellState.OK)
-    elif kind in {Kind.PULL, Kind.IMAGE}:
-        if target not in pulls or kind is Kind.PULL or state is not CellState.FAILED:
-            reference = references.get(target, "")
-            pulls[target] = PullStatus(target=target, reference=reference, state=state, message=node.message)
-        return
-    elif kind is not Kind.CELL:
-        return
-    before = cells.get((target, scan))
-    cells[target, scan] = CellStatus(
+def _cell(cell: tuple[str, str], fate: Fate, references: Mapping[str, str]) -> CellStatus:
+    target, scan = cell
+    return CellStatus(
         target=target,
         scan=scan,
-        reference=references.get(target, "") or (before.reference if before else ""),
-        state=state,
-        message="" if state is CellState.OK else node.message,
-        attempts=(before.attempts if before else 0) + 1,
-        started=(before.started if before else "") or node.started_at or "",
-        finished=node.finished_at or "" if state in {CellState.OK, CellState.FAILED} else "",
+        reference=references.get(target, ""),
+        state=_state(fate),
+        message=_message(fate),
+        attempts=fate.attempts,
+        started=fate.started,
+        finished=fate.finished,
     )
+
+
+def _of_pull(fate: Fate) -> str:
+    """The same of a pull, which may be but a container of its image's pod."""
+    message = _message(fate)
+    return f"its {STAGE} container {message}" if message and fate.container == STAGE else message
+
+
+def _state(fate: Fate) -> CellState:
+    return decide(Evidence(node=fate.state)).state
+
+
+def _message(fate: Fate) -> str:
+    """Why it failed, or what keeps it from starting."""
+    return fate.reason.removeprefix(UNENDED).removeprefix(": ")

@@ -13,11 +13,16 @@ from orchestrator.model.trust import Distrust
 
 
 class Decision(StrEnum):
-    """What a plan says of a cell before anything runs."""
+    """What a plan says of a cell before anything runs.
+
+    Attributes:
+        AWAIT: nothing runs; somebody puts the report of an external scan on the volume.
+    """
 
     RUN = "run"
     SKIP = "skip"
     FAIL = "fail"
+    AWAIT = "await"
 
 
 class Cell(Document, frozen=True):

@@ -1,42 +1,29 @@
-"""How one cell of a plan ended: decided from the plan, its record and its report, in this order of trust.
-
-| what there is | outcome |
-|---|---|
-| the plan skipped or failed it, or its target could not be resolved | as planned |
-| a record that cannot be read | failed |
-| a record of an error, or of an exit code that is no success code | failed, whatever report lies there |
-| a report that is not older than the record's begin, and whole | ok |
-| a scanner that is denied or distrusted, by its image or by what its report says | failed, whatever it found |
-| no report, and no record | failed: never ran |
-| no report, and a record without an end | failed: was cut off |
-| any other report | failed, as its format says |
+"""The ledger's rows: how each cell of a plan ended, by `orchestrator.model.endings` and what lies on the volume.
 
 In a cluster the end of an attempt is written into the record when the run ends, from what the API server knows
 (`orchestrator.steps.settle`). Where nobody could ask it, records have no end, and the report alone tells.
 """
 
 import hashlib
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError, ReportMissingError
-from orchestrator.findings.reading import ReportFile, read_report, read_report_file
+from orchestrator.findings.reading import ReportFile, read_report_file
 from orchestrator.kit.guarding import InternalError, guarded
-from orchestrator.model import Cell, CellRecord, Decision, Distrust, LedgerRow, Outcome, Plan, Scan, Target
-from orchestrator.model.documents import DocumentError, read, spell_time
-from orchestrator.results.cell_paths import within_cell
+from orchestrator.model import Cell, CellRecord, CellState, Decision, LedgerRow, Outcome, Plan, Scan, Target
+from orchestrator.model.documents import spell_time
+from orchestrator.model.endings import Evidence, RecordState, ReportState, decide, decision_of
+from orchestrator.results.reports import parse_report, read_within
 from orchestrator.scanners.distrust import Made, of_row, why
 from orchestrator.volume.layout import Volume, version_time
+from orchestrator.volume.records import Recorded, Records
 
 # Clocks of a node and of a file server may differ by a little, and some filesystems keep whole seconds only.
 _CLOCK_SLACK = 2.0
 _REASON_LENGTH = 500
-#: Most findings accepted of one report; far above any real image's, and what memory is reckoned for.
-MOST_FINDINGS = 200_000
 _NAME_LENGTH = 100
 #: How the note of a row begins whose database is older than its run's plan.
 STALE = "database stale since"
@@ -53,6 +40,16 @@ class Examined(NamedTuple):
     size: int = 0
 
 
+class _Seen(NamedTuple):
+    """What there is to say of a report; when it was read, the row of a cell that ended ok with it, and the report."""
+
+    state: ReportState
+    reason: str = ""
+    row: LedgerRow | None = None
+    report: Report | None = None
+    size: int = 0
+
+
 def examine(plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume) -> Examined:
     """Decide how a cell ended; trouble of any kind is its outcome, never an exception.
 
@@ -63,81 +60,54 @@ def examine(plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume) 
         scan: its scan.
         volume: where the run lies; knows who is not trusted, as the plan does.
     """
-    row = _planned(cell, target)
-    if row.outcome is Outcome.SKIPPED or row.reason:
-        return Examined(row)
+    row, decision = _planned(cell, target), decision_of(cell, target)
+    rule = decide(Evidence(decision, report=ReportState.SOUND))
+    if rule.state is not CellState.OK:  # whatever lies on the volume
+        return Examined(_ended(row, rule.state, cell.reason or target.error or "the plan gives no reason"))
     try:
         with guarded(f"examining {target.reference} × {scan.name}"):
-            return _examine(plan, cell, scan, volume, row)
+            return _examine(plan, cell, scan, volume, decision=decision, row=row)
     except InternalError as error:
         return Examined(failed(row, str(error)))
     except OSError as error:
         return Examined(failed(row, f"what it left on the volume cannot be read: {error}"))
 
 
-def _examine(plan: Plan, cell: Cell, scan: Scan, volume: Volume, row: LedgerRow) -> Examined:
-    try:
-        record = _read_record(plan.run, cell, volume)
-    except DocumentError as error:
-        return Examined(failed(row, f"its record cannot be read: {error}"))
-    if record is not None:
-        row = _with_record(row, record, plan)
+def _examine(plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, decision: Decision, row: LedgerRow) -> Examined:
+    """Look at the record, and at the report where the best one could make the cell ok."""
+    found = Records(volume, plan.run).look(cell.target, cell.scan, scan.success_codes)
+    if found.state not in {RecordState.NONE, RecordState.DAMAGED}:
+        row = _with_record(row, found.record, plan)
+    seen = _Seen(ReportState.SOUND)
+    rule = decide(Evidence(decision, found.state, report=seen.state))
+    if rule.state is CellState.OK:
+        seen = _see(plan, cell, scan, volume, found=found, row=row)
+        rule = decide(Evidence(decision, found.state, report=seen.state))
+    if rule.state is CellState.OK and seen.row is not None:
+        return Examined(seen.row, seen.report, seen.size)
+    reason = rule.reason(record=found.reason, report=seen.reason)
+    return Examined(failed(seen.row or row, reason, log=found.record.log))
+
+
+def _see(plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, found: Recorded, row: LedgerRow) -> _Seen:
+    """Read a cell's report, unless its scanner is not trusted; the row is then that of a cell that ended ok."""
     distrusted = (*plan.distrusted, *volume.distrusted)
+    if reason := why(_planned_scanner(scan, found, plan), distrusted):
+        return _Seen(ReportState.DISTRUSTED, reason)
+    folder = volume.cell(plan.run, cell.target, cell.scan)
     try:
-        _check_record(record, scan)
-        _check_scanner(_planned_scanner(scan, record, plan), distrusted)
-        file = _read_file(plan.run, cell, scan, volume, record)
-        report = _read_within(volume, plan.run, cell, parse_report(scan.format, file.data))
-        row = _ok(row, file, report)
-        _check_scanner(of_row(row), distrusted)
+        file = read_report_file(folder / scan.report, scan.report_limit, root=folder)
+        if found.record.started and file.modified < _seconds(found.record.started) - _CLOCK_SLACK:
+            return _Seen(ReportState.OLD, "the report is older than the attempt: the scanner wrote none")
+        report = read_within(volume, plan.run, cell, parse_report(scan.format, file.data))
+    except ReportMissingError as error:
+        return _Seen(ReportState.MISSING, str(error))
     except ReportError as error:
-        return Examined(failed(row, str(error), log=record.log if record else ""))
-    return Examined(row, report, len(file.data))
-
-
-def standing(cell: Cell, scan: Scan, volume: Volume) -> Report | None:
-    """What an earlier run found in a cell that this plan skipped because that result is still fresh.
-
-    Args:
-        cell: the cell; its `standing` names the run.
-        scan: its scan.
-        volume: where the earlier run lies.
-
-    Returns:
-        The report; None when it is not there any more, or cannot be read as the scan's format is now.
-    """
-    folder = volume.cell(cell.standing, cell.target, cell.scan)
-    try:
-        report = parse_report(scan.format, read_report(folder / scan.report, scan.report_limit, root=folder))
-    except ReportError:
-        return None
-    return _read_within(volume, cell.standing, cell, report)
-
-
-def _read_within(volume: Volume, run: str, cell: Cell, report: Report) -> Report:
-    """The report, its paths as they are within the cell."""
-    folder = volume.cell(run, cell.target, cell.scan).relative_to(volume.root).as_posix()
-    return msgspec.structs.replace(report, findings=tuple(within_cell(report.findings, folder)))
-
-
-def parse_report(format_name: str, data: bytes) -> Report:
-    """Read a report by the name of its format.
-
-    Raises:
-        ReportError: there is no such format, or the report cannot be believed; also where the parser itself fails on
-            it, so that a report made to break it costs its own cell and no other.
-    """
-    parser = formats().get(format_name)
-    if parser is None:
-        raise ReportError(f"its scan has the report format {format_name!r}; known are {', '.join(sorted(formats()))}")
-    try:
-        with guarded(f"parsing a {format_name} report"):
-            report = parser.parse(data)
-    except InternalError as error:
-        raise ReportError(str(error)) from error
-    if len(report.findings) > MOST_FINDINGS:
-        raise ReportError(f"the report has {len(report.findings):,} findings; at most {MOST_FINDINGS:,} are accepted")
-    return report
+        return _Seen(ReportState.UNSOUND, str(error))
+    row = _ok(row, file, report)
+    if reason := why(of_row(row), distrusted):
+        return _Seen(ReportState.DISTRUSTED, reason, row)
+    return _Seen(ReportState.SOUND, row=row, report=report, size=len(file.data))
 
 
 def clean(text: str, limit: int) -> str:
@@ -147,8 +117,8 @@ def clean(text: str, limit: int) -> str:
 
 
 def _planned(cell: Cell, target: Target) -> LedgerRow:
-    """The row as far as the plan knows it; with a reason when the plan already decided."""
-    row = LedgerRow(
+    """The row as far as the plan knows it."""
+    return LedgerRow(
         cell=cell.id,
         target=target.id,
         scan=cell.scan,
@@ -161,17 +131,6 @@ def _planned(cell: Cell, target: Target) -> LedgerRow:
         standing=cell.standing,
         outcome=Outcome.FAILED,
     )
-    if cell.decision is Decision.SKIP:
-        return msgspec.structs.replace(row, outcome=Outcome.SKIPPED, reason=cell.reason or "the plan gives no reason")
-    if cell.decision is Decision.FAIL or target.error:
-        reason = cell.reason or target.error or "the plan gives no reason"
-        return failed(row, reason)
-    return row
-
-
-def _read_record(run: str, cell: Cell, volume: Volume) -> CellRecord | None:
-    path = volume.record(run, cell.target, cell.scan)
-    return read(path, CellRecord) if path.exists() else None
 
 
 def _with_record(row: LedgerRow, record: CellRecord, plan: Plan) -> LedgerRow:
@@ -197,46 +156,15 @@ def _age(version: str, at: float) -> int | None:
     return max(0, int(at - refreshed.timestamp())) if refreshed is not None and at else None
 
 
-def _check_record(record: CellRecord | None, scan: Scan) -> None:
-    """Refuse a report of a scanner that is known to have failed."""
-    if record is None:
-        return
-    if record.error:
-        raise ReportError(record.error)
-    if record.exit_code is not None and record.exit_code not in scan.success_codes:
-        raise ReportError(f"the scanner ended with exit code {record.exit_code}")
-
-
-def _planned_scanner(scan: Scan, record: CellRecord | None, plan: Plan) -> Made:
+def _planned_scanner(scan: Scan, found: Recorded, plan: Plan) -> Made:
     """What is known of a cell's scanner without its report: where no attempt began, what the plan was to run."""
+    record = found.record
     if scan.builtin:
         return Made(scan.name)
-    if record is None:
+    if found.state is RecordState.NONE:
         return Made(scan.name, scan.image, scan.digests, started=plan.created, finished=plan.created)
     digests = scan.digests if record.image == scan.image else ()
     return Made(scan.name, record.image, digests, started=record.started, finished=record.finished)
-
-
-def _check_scanner(made: Made, distrusted: Sequence[Distrust]) -> None:
-    """Refuse the report of a scanner that is not trusted."""
-    if reason := why(made, distrusted):
-        raise ReportError(reason)
-
-
-def _read_file(run: str, cell: Cell, scan: Scan, volume: Volume, record: CellRecord | None) -> ReportFile:
-    """The report's bytes, when they are of this run's attempts."""
-    folder = volume.cell(run, cell.target, cell.scan)
-    try:
-        file = read_report_file(folder / scan.report, scan.report_limit, root=folder)
-    except ReportMissingError as error:
-        if record is None:
-            raise ReportError("never ran") from error
-        if not record.finished:
-            raise ReportError("was cut off: an attempt began, and neither its end nor a report was written") from error
-        raise
-    if record is not None and record.started and file.modified < _seconds(record.started) - _CLOCK_SLACK:
-        raise ReportError("the report is older than the attempt: the scanner wrote none")
-    return file
 
 
 def _seconds(moment: str) -> float:
@@ -261,6 +189,13 @@ def _ok(row: LedgerRow, file: ReportFile, report: Report) -> LedgerRow:
         database_age=_age(row.database_version, file.modified),
         report_digest=f"sha256:{hashlib.sha256(file.data).hexdigest()}",
     )
+
+
+def _ended(row: LedgerRow, state: CellState, reason: str) -> LedgerRow:
+    """The row of a cell that the plan has ended."""
+    if state is CellState.SKIPPED:
+        return msgspec.structs.replace(row, outcome=Outcome.SKIPPED, reason=reason)
+    return failed(row, reason)
 
 
 def failed(row: LedgerRow, reason: str, *, log: str = "") -> LedgerRow:

@@ -20,9 +20,10 @@ from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.text import markdown
 from orchestrator.model import Ledger, LedgerRow, Outcome, Severity, Verdict
 from orchestrator.model.documents import encode, spell_time
-from orchestrator.results.cells import examine, failed, standing
+from orchestrator.results.cells import examine, failed
 from orchestrator.results.ledger import LEDGER, moment
 from orchestrator.results.naming import remarks
+from orchestrator.results.reports import standing
 from orchestrator.results.run import RunResults
 from orchestrator.upkeep.room import FULL, clear, spend
 from orchestrator.volume.layout import atomic_file, write_atomic

@@ -19,21 +19,21 @@ from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError, Unr
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.masking import mask
-from orchestrator.model import CellRecord, Decision
-from orchestrator.model.documents import DocumentError, encode, read
+from orchestrator.model import CellState, Decision
+from orchestrator.model.endings import Evidence, NodeState, Source, decide
 from orchestrator.model.plan import pending
 from orchestrator.planning.parts import parts
 from orchestrator.results.ledger import moment
-from orchestrator.volume.layout import write_atomic
+from orchestrator.volume.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from orchestrator.cluster.client import Cluster
     from orchestrator.cluster.objects import Workflow
-    from orchestrator.model import Plan, Scan
+    from orchestrator.model import Cell, CellRecord, Plan, Scan
     from orchestrator.volume.layout import Volume
+    from orchestrator.volume.records import Recorded
 
 _log = logging.getLogger(__name__)
 
@@ -73,12 +73,13 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> t
     scans = {scan.name: scan for scan in plan.scans}
     several = parts(plan, pending(plan))
     shards = {target: shard_number(number) for number, part in enumerate(several, start=1) for target in part}
-    logs = _Logs(cluster)
+    logs, records = _Logs(cluster), Records(volume, plan.run)
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="settle") as pool:
         work = [
             pool.submit(
                 _write,
-                volume.record(plan.run, cell.target, cell.scan),
+                records,
+                cell,
                 fates.cell(cell.target, cell.scan, shard=shards[cell.target] if len(several) > 1 else ""),
                 scans[cell.scan],
                 logs,
@@ -137,62 +138,57 @@ def _warnings(cluster: Cluster) -> dict[str, tuple[str, ...]]:
     return {suffix: tuple(messages) for suffix, messages in found.items()}
 
 
-def _write(path: Path, fate: Fate, scan: Scan, logs: _Logs) -> str:
+def _write(records: Records, cell: Cell, fate: Fate, scan: Scan, logs: _Logs) -> str:
     """Bring a cell's record up to what the cluster knows of it; what nobody foresaw then, for the summary."""
     try:
-        with guarded(f"writing down how {path.parent.name} × {scan.name} went in the cluster"):
-            before = _read(path)
-            record = _told(before, fate, scan, logs)
-            if record != before:
-                write_atomic(path, encode(record))
+        with guarded(f"writing down how {cell.target} × {scan.name} went in the cluster"):
+            # One that is damaged counts for none: what the cluster says is better than nothing.
+            found = records.look(cell.target, cell.scan, scan.success_codes)
+            record = _settled(found, fate, scan, logs)
+            if record != found.record:
+                records.write(cell.target, cell.scan, record)
     except InternalError as error:
         return str(error)
     return ""
 
 
-def _told(before: CellRecord, fate: Fate, scan: Scan, logs: _Logs) -> CellRecord:
-    """The record of a cell with what its fate adds to it."""
-    if not fate.ended:
-        return before  # its containers may be writing it; or nobody knows anything, and the report alone will tell
-    record = msgspec.structs.replace(
+def _settled(found: Recorded, fate: Fate, scan: Scan, logs: _Logs) -> CellRecord:
+    """The record of a cell with what its fate adds to it, by the decision how the cell ended."""
+    before, node = found.record, fate.state
+    if node is NodeState.FAILED_BEFORE and not _is_of(before, fate):
+        node = NodeState.FAILED  # what the record says is of an attempt before
+    rule = decide(Evidence(record=found.state, node=node))
+    counted = msgspec.structs.replace(
         before,
         attempts=max(before.attempts, fate.attempts),
         started=before.started or fate.started,
         finished=fate.finished or before.finished,
     )
-    if not fate.reason:
+    if rule.source is Source.NODE and rule.state is CellState.FAILED:
+        return _failed(counted, fate, logs, before=before)
+    if node is NodeState.SUCCEEDED:
         # Whichever of a scan's success codes it was, its container ended with 0.
         code = 0 if 0 in scan.success_codes else None
-        return msgspec.structs.replace(record, error="", exit_code=code, log="")
-    if fate.own and _knows_better(before, fate):
-        return msgspec.structs.replace(record, finished=before.finished)
-    if not fate.begun and (before.error or before.attempts):
-        return before  # attempts whose Workflow is gone, or a reason of our own
+        return msgspec.structs.replace(counted, error="", exit_code=code, log="")
+    # Otherwise its containers may be writing the record, or it says more than the cluster does.
+    return msgspec.structs.replace(counted, finished=before.finished) if node is NodeState.FAILED_BEFORE else before
+
+
+def _failed(counted: CellRecord, fate: Fate, logs: _Logs, *, before: CellRecord) -> CellRecord:
+    """The record of a cell that failed as its node says."""
     log = logs.read(fate) or (before.log if _is_of(before, fate) else "")
     reason = fate.reason
     if fate.own and (said := _OURS.findall(log)):
         reason += f": {said[-1]}"  # it could not write that down itself: the volume was full, say
     if fate.attempts > 1:
         reason += f", after {fate.attempts} attempts"
-    return msgspec.structs.replace(record, error=reason, exit_code=fate.exit_code, log=log)
-
-
-def _knows_better(before: CellRecord, fate: Fate) -> bool:
-    """Whether our own container wrote down why it failed, in this very attempt."""
-    return bool(before.error) and _is_of(before, fate)
+    return msgspec.structs.replace(counted, error=reason, exit_code=fate.exit_code, log=log)
 
 
 def _is_of(record: CellRecord, fate: Fate) -> bool:
     """Whether a record was finished during the last attempt, not in one before."""
     written, begun = moment(record.finished), moment(fate.begun)
     return written is not None and (begun is None or written >= begun - _SLACK)
-
-
-def _read(path: Path) -> CellRecord:
-    try:
-        return read(path, CellRecord)
-    except DocumentError:
-        return CellRecord()  # none yet, or damaged: what the cluster tells is better than nothing
 
 
 def _run_notes(fates: Fates, logs: _Logs) -> list[str]:

@@ -11,7 +11,6 @@ import secrets
 import shutil
 import threading
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -26,7 +25,6 @@ from orchestrator.kit.guarding import guarded
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.removal import remove
 from orchestrator.model import CellRecord, Plan, Scan, Target
-from orchestrator.model.documents import DocumentError, encode, read, spell_time
 from orchestrator.repositories.interface import Bounds
 from orchestrator.repositories.unpack import unpack
 from orchestrator.scanners.distrust import why_refused
@@ -35,6 +33,7 @@ from orchestrator.upkeep.databases import pin
 from orchestrator.upkeep.links import LINK_REFUSED
 from orchestrator.volume.layout import MAX_AGE, Volume, VolumeError, atomic_file, write_atomic
 from orchestrator.volume.partial import full_volume
+from orchestrator.volume.records import Records, now
 
 _log = logging.getLogger(__name__)
 
@@ -82,10 +81,11 @@ def stage(
     found = next((each for each in plan.scans if each.name == scan), None)
     if found is None:
         raise PermanentError(f"the plan {plan.run} has no scan {scan!r}")
-    record = _begin(volume.record(plan.run, target_id, scan), found.image if in_image else "")
+    records = Records(volume, plan.run)
+    record = records.attempt(target_id, scan, image=found.image if in_image else "")
     try:
         with guarded(f"staging {target_id} for {scan}"):
-            if reason := why_refused(found, (*plan.distrusted, *volume.distrusted), _now()):
+            if reason := why_refused(found, (*plan.distrusted, *volume.distrusted), now()):
                 raise PermanentError(reason)
             target = find_target(plan, target_id)
             if not target.is_repository:
@@ -113,10 +113,10 @@ def stage(
             if target.is_repository and (target_id, scan) not in plan.online_cells:
                 _check_out(plan, target, tarball, volume.checkout(plan.run, target_id, scan))
     except ScanmatrixError as error:
-        record = msgspec.structs.replace(record, error=str(error), finished=_now())
+        record = msgspec.structs.replace(record, error=str(error), finished=now())
         raise
     finally:
-        write_atomic(volume.record(plan.run, target_id, scan), encode(record))
+        records.write(target_id, scan, record)
     return record
 
 
@@ -180,15 +180,6 @@ def _find_blob(target: Target, volume: Volume) -> Path:
     return blob
 
 
-def _begin(path: Path, image: str) -> CellRecord:
-    """The record of the attempt that begins, and what is worth keeping of those before."""
-    try:
-        before = read(path, CellRecord)
-    except DocumentError:
-        before = CellRecord()  # none yet, or damaged: the attempt matters more than the count
-    return CellRecord(attempts=before.attempts + 1, started=before.started or _now(), image=image)
-
-
 def _check_compressions(scan: Scan, target: Target, used: tuple[str, ...]) -> None:
     unreadable = sorted(set(used) - set(scan.compressions))
     if unreadable:
@@ -239,7 +230,3 @@ def _is_same(blob: Path, tarball: Path) -> bool:
     with suppress(FileNotFoundError):
         return os.path.samestat(blob.stat(), tarball.stat(follow_symlinks=False))
     return False
-
-
-def _now() -> str:
-    return spell_time(datetime.now(UTC))

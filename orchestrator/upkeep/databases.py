@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import PermanentError
 from orchestrator.kit.removal import remove
-from orchestrator.model import CellRecord, Document
-from orchestrator.model.documents import DocumentError, read
+from orchestrator.model import Document
+from orchestrator.model.endings import RecordState
 from orchestrator.volume.layout import VERSION_FORMAT, Volume, version_time
+from orchestrator.volume.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,12 +232,9 @@ def _held(volume: Volume, scan: str) -> set[str]:
 def _is_pending(volume: Volume, link: Path) -> bool:
     """Whether the cell of a link may still be reading its database: its run has no ledger that is newer."""
     target, scan, run = link.parent.name, link.stem, link.parent.parent.name
-    try:
-        record = read(volume.record(run, target, scan), CellRecord)
-    except DocumentError:
-        return True
-    if record.finished:
-        return False
+    state = Records(volume, run).look(target, scan).state
+    if state is not RecordState.BEGUN:
+        return state in {RecordState.NONE, RecordState.DAMAGED}
     ledger = volume.results(run) / "ledger.json"
     return not ledger.exists() or ledger.stat().st_mtime < link.lstat().st_mtime
 

@@ -34,6 +34,7 @@ from orchestrator.steps import aggregate, refresh, settle
 from orchestrator.steps import stage as stage_module
 from orchestrator.upkeep.plans import write_plan
 from orchestrator.volume.layout import Volume
+from orchestrator.volume.records import Records
 from tests.integration.command import COMMAND, scanmatrix
 from tests.integration.engine import GOOD, Watch, plan_of, scan
 from tests.tools import layouts, samples
@@ -344,9 +345,9 @@ def test_the_aggregate_step_ends_with_3(tmp_path: Path, plan: Plan, volume: Volu
 
 
 def test_settling_a_cell(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settle, "_told", failing(lambda: None, lambda *_: True, ValueError()))
-    path = volume.record(plan.run, plan.targets[0].id, "fake")
-    assert is_internal(settle._write(path, Fate(), plan.scans[0], settle._Logs(None)))
+    monkeypatch.setattr(settle, "_settled", failing(lambda: None, lambda *_: True, ValueError()))
+    records = Records(volume, plan.run)
+    assert is_internal(settle._write(records, plan.cells[0], Fate(), plan.scans[0], settle._Logs(None)))
 
 
 def test_an_export_and_notifications(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:

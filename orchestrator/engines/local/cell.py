@@ -3,11 +3,7 @@
 import os
 import stat
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from orchestrator.engines.local.process import Ended
 from orchestrator.engines.local.scanners import Attempt, Scanners
@@ -17,11 +13,12 @@ from orchestrator.images.registry.client import RegistryClient
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.umask import umask
-from orchestrator.model import Cell, CellRecord, Plan, Scan
-from orchestrator.model.documents import DocumentError, encode, read, spell_time
+from orchestrator.model import Cell, CellRecord, CellState, Plan, Scan
+from orchestrator.model.endings import Evidence, ReportState, decide
 from orchestrator.steps.stage import stage
 from orchestrator.upkeep.databases import pinned
-from orchestrator.volume.layout import PRIVATE, Volume, write_atomic
+from orchestrator.volume.layout import PRIVATE, Volume
+from orchestrator.volume.records import Records, now
 
 #: Seconds before the second attempt; doubled before each further one.
 BACKOFF = 1.0
@@ -40,25 +37,23 @@ class CellRunner:
         self._scanners = scanners
         self._stop = stop
         self._scans = {scan.name: scan for scan in plan.scans}
+        self._records = Records(volume, plan.run)
 
     def is_done(self, cell: Cell) -> bool:
         """Whether it ended well in an earlier call, and its report is still there."""
-        record = self.record(cell)
-        if not record.finished or record.error:
-            return False
-        report = self._volume.cell(self._plan.run, cell.target, cell.scan) / self._scans[cell.scan].report
-        return _is_regular(report)
+        scan = self._scans[cell.scan]
+        report = self._volume.cell(self._plan.run, cell.target, cell.scan) / scan.report
+        found = self._records.look(cell.target, cell.scan, scan.success_codes).state
+        there = ReportState.UNREAD if _is_regular(report) else ReportState.MISSING
+        return decide(Evidence(cell.decision, found, report=there)).state is CellState.OK
 
     def record(self, cell: Cell) -> CellRecord:
         """What is known of the cell; an empty record when nothing is."""
-        try:
-            return read(self._volume.record(self._plan.run, cell.target, cell.scan), CellRecord)
-        except DocumentError:
-            return CellRecord()
+        return self._records.look(cell.target, cell.scan).record
 
     def fail(self, cell: Cell, error: str) -> CellRecord:
         """Record that the cell's scanner could not be started, and why."""
-        return self._write(cell, self.record(cell), finished=_now(), error=error, exit_code=None, log="")
+        return self._records.fail(cell.target, cell.scan, error)
 
     def run(self, cell: Cell) -> CellRecord:
         """Run the cell to its end, successful or not.
@@ -74,10 +69,11 @@ class CellRunner:
             if reason := self._stop.reason():
                 return self.fail(cell, reason)
             ended = self._attempt(cell, scan)
-            record = self._write(
-                cell,
+            record = self._records.write(
+                cell.target,
+                cell.scan,
                 self.record(cell),
-                finished=_now(),
+                finished=now(),
                 error=ended.error,
                 exit_code=ended.exit_code,
                 log=ended.log,
@@ -139,15 +135,6 @@ class CellRunner:
     def _database(self, cell: Cell, scan: Scan) -> Path | None:
         """The very version the cell was given: a refresh meanwhile makes another one current."""
         return pinned(self._volume, self._plan.run, cell.target, cell.scan).resolve() if scan.database else None
-
-    def _write(self, cell: Cell, record: CellRecord, **changes: Any) -> CellRecord:
-        record = msgspec.structs.replace(record, **changes)
-        write_atomic(self._volume.record(self._plan.run, cell.target, cell.scan), encode(record))
-        return record
-
-
-def _now() -> str:
-    return spell_time(datetime.now(UTC))
 
 
 def _may_help(error: ScanmatrixError) -> bool:

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 from orchestrator.engines.local.lock import RunBusy, locked
 from orchestrator.errors import UsageError
-from orchestrator.model import CellRecord, CellState, CellStatus, Decision, Outcome, RunStatus
-from orchestrator.model.documents import DocumentError, read
+from orchestrator.model import CellState, CellStatus, Decision, RunStatus
+from orchestrator.model.documents import DocumentError
+from orchestrator.model.endings import Evidence, RecordState, decide, decision_of
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.ledger import read_ledger
 from orchestrator.upkeep.plans import read_plan
+from orchestrator.volume.records import NOTHING_RECORDED, Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.model import Cell, Ledger, Plan
+    from orchestrator.model import Cell, Ledger, Plan, Scan, Target
     from orchestrator.volume.layout import Volume
 
-_OUTCOMES = {Outcome.OK: CellState.OK, Outcome.FAILED: CellState.FAILED, Outcome.SKIPPED: CellState.SKIPPED}
 _INTERVAL = 1.0
 
 
@@ -64,14 +65,12 @@ def log_of(run: str, target: str, scan: str, volume: Volume) -> Iterator[str]:
     Raises:
         UsageError: it has not run.
     """
-    path = volume.record(run, target, scan)
-    try:
-        record = read(path, CellRecord)
-    except DocumentError as error:
-        raise UsageError(f"the cell {target}/{scan} of run {run} has not run: {error}") from error
-    yield from record.log.splitlines()
-    if record.error:
-        yield f"({record.error})"
+    found = Records(volume, run).look(target, scan)
+    if found.state in {RecordState.NONE, RecordState.DAMAGED}:
+        raise UsageError(f"the cell {target}/{scan} of run {run} has not run: {found.reason or 'it has no record'}")
+    yield from found.record.log.splitlines()
+    if found.reason:
+        yield f"({found.reason})"
 
 
 def goes_on(run: str, volume: Volume) -> bool:
@@ -92,7 +91,7 @@ def _by_ledger(plan: Plan, ledger: Ledger) -> RunStatus:
             target=row.target,
             scan=row.scan,
             reference=references.get(row.target, ""),
-            state=_OUTCOMES[row.outcome],
+            state=CellState(row.outcome),
             message=row.reason,
             attempts=row.attempts,
             started=row.started,
@@ -111,27 +110,22 @@ def _by_ledger(plan: Plan, ledger: Ledger) -> RunStatus:
 
 
 def _by_records(plan: Plan, volume: Volume, state: str, message: str = "") -> RunStatus:
-    cells = tuple(_cell(plan, cell, volume) for cell in plan.cells)
+    records, scans = Records(volume, plan.run), {scan.name: scan for scan in plan.scans}
+    cells = tuple(_cell(plan.targets_by_id[cell.target], cell, scans[cell.scan], records) for cell in plan.cells)
     return RunStatus(run=plan.run, state=state, message=message, started=plan.created, cells=cells)
 
 
-def _cell(plan: Plan, cell: Cell, volume: Volume) -> CellStatus:
-    reference = plan.targets_by_id[cell.target].reference
-    if cell.decision is not Decision.RUN:
-        state = CellState.SKIPPED if cell.decision is Decision.SKIP else CellState.FAILED
-        return CellStatus(target=cell.target, scan=cell.scan, reference=reference, state=state, message=cell.reason)
-    try:
-        record = read(volume.record(plan.run, cell.target, cell.scan), CellRecord)
-    except DocumentError:
-        return CellStatus(target=cell.target, scan=cell.scan, reference=reference)
-    ended = CellState.FAILED if record.error else CellState.OK
+def _cell(target: Target, cell: Cell, scan: Scan, records: Records) -> CellStatus:
+    decision = decision_of(cell, target)
+    found = records.look(cell.target, cell.scan, scan.success_codes) if decision is Decision.RUN else NOTHING_RECORDED
+    rule = decide(Evidence(decision, found.state))
     return CellStatus(
         target=cell.target,
         scan=cell.scan,
-        reference=reference,
-        state=ended if record.finished else CellState.RUNNING,
-        message=record.error,
-        attempts=record.attempts,
-        started=record.started,
-        finished=record.finished,
+        reference=target.reference,
+        state=rule.state,
+        message=rule.reason(plan=cell.reason or target.error, record=found.reason),
+        attempts=found.record.attempts,
+        started=found.record.started,
+        finished=found.record.finished,
     )

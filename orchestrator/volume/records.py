@@ -1,0 +1,105 @@
+"""The records of a run's cells: the one reader and the one writer.
+
+A record lies beside its cell's folder, out of reach of the cell's scanner. It is written when an attempt begins, when
+our own code ends or fails it, and when the cluster is asked how it ended (`orchestrator.steps.settle`). What a record
+means for its cell, `orchestrator.model.endings` decides.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from orchestrator.model import CellRecord
+from orchestrator.model.documents import DocumentError, encode, read, spell_time
+from orchestrator.model.endings import RecordState, failed_by_code, state_of_record
+from orchestrator.volume.layout import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from orchestrator.volume.layout import Volume
+
+
+class Recorded(NamedTuple):
+    """A record as it was found.
+
+    Attributes:
+        state: what it says.
+        record: what it holds; an empty one where there is none, or none that can be read.
+        reason: why the cell failed by it, or why it cannot be read.
+    """
+
+    state: RecordState
+    record: CellRecord
+    reason: str = ""
+
+
+#: Of a cell that has no record.
+NOTHING_RECORDED = Recorded(RecordState.NONE, CellRecord())
+
+
+class Records:
+    """The records of one run.
+
+    Args:
+        volume: where the run lies.
+        run: its id.
+    """
+
+    def __init__(self, volume: Volume, run: str) -> None:
+        self._volume = volume
+        self._run = run
+
+    def look(self, target: str, scan: str, success_codes: Collection[int] | None = None) -> Recorded:
+        """The record of a cell.
+
+        Args:
+            target: id of its target.
+            scan: name of its scan.
+            success_codes: of the scan; None to leave it at the record's error.
+
+        Raises:
+            OSError: the volume cannot be read.
+        """
+        path = self._volume.record(self._run, target, scan)
+        if not path.exists():
+            return NOTHING_RECORDED
+        try:
+            record = read(path, CellRecord)
+        except DocumentError as error:
+            return Recorded(RecordState.DAMAGED, CellRecord(), f"its record cannot be read: {error}")
+        reason = record.error
+        if not reason and failed_by_code(record, success_codes):
+            reason = f"the scanner ended with exit code {record.exit_code}"
+        return Recorded(state_of_record(record, success_codes), record, reason)
+
+    def attempt(self, target: str, scan: str, *, image: str = "") -> CellRecord:
+        """The record of an attempt that begins now, not written yet, with what is worth keeping of those before.
+
+        Args:
+            target: id of the cell's target.
+            scan: name of its scan.
+            image: in which the scanner will run; empty for a process.
+        """
+        # One that is damaged counts for none: the attempt matters more than the count.
+        before = self.look(target, scan).record
+        return CellRecord(attempts=before.attempts + 1, started=before.started or now(), image=image)
+
+    def write(self, target: str, scan: str, record: CellRecord, **changes: Any) -> CellRecord:
+        """Write the record of a cell, with changes; it is returned."""
+        record = msgspec.structs.replace(record, **changes)
+        write_atomic(self._volume.record(self._run, target, scan), encode(record))
+        return record
+
+    def fail(self, target: str, scan: str, error: str) -> CellRecord:
+        """Write down why a cell's scanner was not started; what is known of earlier attempts stays."""
+        before = self.look(target, scan).record
+        return self.write(target, scan, before, finished=now(), error=error, exit_code=None, log="")
+
+
+def now() -> str:
+    """The present as records have it."""
+    return spell_time(datetime.now(UTC))
