@@ -21,7 +21,7 @@ from orchestrator.workflows.shards import items_by_task
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.config.sections import Argo
+    from orchestrator.config.argo import Argo
     from orchestrator.model import Limits, Scan
     from orchestrator.workflows.settings import Settings
     from orchestrator.workflows.shards import Shard

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from orchestrator.config.environment import spell, variable_at
+from orchestrator.config.keys import alternatives, section_at, type_at
 from orchestrator.config.loading import Config
 from orchestrator.config.notify import variable_of
-from orchestrator.config.section import alternatives, section_at, type_at
 from orchestrator.kit.masking import find, is_secret
 from orchestrator.kit.yaml_source import Problem, parse_yaml
 from orchestrator.workflows.settings import RenderError

@@ -13,9 +13,9 @@ from orchestrator.analysis.suppression import vex
 from orchestrator.analysis.suppression.rules import KEY as RULES_KEY
 from orchestrator.analysis.suppression.rules import parse_rules
 from orchestrator.catalog.loading import load_catalog
-from orchestrator.catalog.template import Template, read_template
+from orchestrator.catalog.template import TEMPLATE, read_template
+from orchestrator.config.keys import fields
 from orchestrator.config.loading import Config, load_config
-from orchestrator.config.section import fields
 from orchestrator.errors import UsageError
 from orchestrator.git.url import judge_ref, judge_url
 from orchestrator.images.reference import InvalidReference, parse
@@ -75,7 +75,7 @@ def find_kind(text: str, path: Path) -> Kind:
         raise SourceError([source.problem((), "is a Kubernetes manifest, not a file of scanmatrix")])
     if RULES_KEY in keys:
         return "ignore"
-    ours, theirs = set(fields(Config)), set(fields(Template))
+    ours, theirs = set(fields(Config)), set(fields(TEMPLATE.section))
     return "template" if len(keys & (theirs - ours)) > len(keys & (ours - theirs)) else "config"
 
 
@@ -84,20 +84,20 @@ def _lint_config(path: Path) -> Iterator[Problem]:
     config = load_config(path, environment={})
     load_catalog(config)
     if wrong := engines.unknown(config.engine):
-        yield config.problem(("engine",), f"engine: {wrong}")
+        yield config.wrong(("engine",), wrong)
     yield from vex.paths(config)[1]
     rules = config.suppression.rules
     if rules is not None and not (config.base / Path(rules).expanduser()).is_file():
-        yield config.problem(("suppression", "rules"), f"there is no file {rules!r}")
+        yield config.wrong(("suppression", "rules"), f"there is no file {rules!r}")
     for index, target in enumerate(config.targets):
         location = ("targets", index)
         if target.image is not None and (wrong := _judge_reference(target.image)):
-            yield config.problem((*location, "image"), wrong)
+            yield config.wrong((*location, "image"), wrong)
         if target.repository is not None and (wrong := _judge_repository(target.repository.url, target.repository.ref)):
-            yield config.problem((*location, "repository"), wrong)
+            yield config.wrong((*location, "repository"), wrong)
         local = target.csv.path if target.csv and not target.csv.git else None
         if local is not None and not (config.base / Path(local).expanduser()).is_file():
-            yield config.problem((*location, "csv", "path"), f"there is no file {local!r}")
+            yield config.wrong((*location, "csv", "path"), f"there is no file {local!r}")
 
 
 def _lint_csv(path: Path, text: str) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ from orchestrator import engines
 from orchestrator.catalog.lock_file import LOCK
 from orchestrator.config import loading as _config
 from orchestrator.config.scanners import DISTRUSTED
-from orchestrator.config.sections import Git, TargetSource
+from orchestrator.config.targets import Git, TargetSource
 from orchestrator.errors import UsageError
 from orchestrator.git.url import NO_CREDENTIALS, holds_credentials
 from orchestrator.kit.yaml_source import SourceError, read_text

@@ -7,27 +7,23 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
-from orchestrator import model
 from orchestrator.catalog.lock_file import LOCK, LockFile, read_lock, stale
-from orchestrator.catalog.template import (
-    PLACEHOLDER,
-    CatalogError,
-    RepositorySection,
-    Template,
-    judge_value,
-    read_template,
-)
+from orchestrator.catalog.template import PLACEHOLDER, CatalogError, judge_value, read_template
 from orchestrator.config.loading import Config, default_image
 from orchestrator.kit.quantities import parse_duration
-from orchestrator.kit.yaml_source import Location, Problem, Source, suggest
+from orchestrator.kit.yaml_source import Problem, suggest
 from orchestrator.model.documents import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from orchestrator.config.databases import FetchSection
+    from orchestrator import model
+    from orchestrator.kit.yaml_source import Location, Source
+
+    Fill = Callable[[str], str]
+    FillAll = Callable[[dict[str, str]], dict[str, str]]
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +89,7 @@ def _lock(scan: model.Scan, lock: LockFile) -> model.Scan:
             "scan %r is not in %s, so it runs by the tag %s: run `scanmatrix lock`", scan.name, LOCK, scan.image
         )
         return scan
-    return msgspec.structs.replace(scan, image=entry.reference, named=entry.image, digests=entry.digests)
+    return replace(scan, image=entry.reference, named=entry.image, digests=entry.digests)
 
 
 def _added(config: Config, base: Path | None, problems: list[Problem]) -> list[Path]:
@@ -103,17 +99,17 @@ def _added(config: Config, base: Path | None, problems: list[Problem]) -> list[P
         path = (base or config.base) / Path(written).expanduser()
         found = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
         if not found:
-            problems.append(config.problem(("scans", "templates", index), f"no *.yaml file in the folder {written!r}"))
+            problems.append(config.wrong(("scans", "templates", index), f"no *.yaml file in the folder {written!r}"))
         elif not path.exists():
-            problems.append(config.problem(("scans", "templates", index), f"there is no file or folder {written!r}"))
+            problems.append(config.wrong(("scans", "templates", index), f"there is no file or folder {written!r}"))
         else:
             files += found
     return list(dict.fromkeys(files))
 
 
-def _read_all(paths: Iterable[Path], problems: list[Problem]) -> dict[str, tuple[Source, Template]]:
+def _read_all(paths: Iterable[Path], problems: list[Problem]) -> dict[str, tuple[Source, model.Scan]]:
     """Templates by name; what is wrong with any goes into `problems`."""
-    result: dict[str, tuple[Source, Template]] = {}
+    result: dict[str, tuple[Source, model.Scan]] = {}
     for path in paths:
         try:
             source, template = read_template(path)
@@ -122,20 +118,20 @@ def _read_all(paths: Iterable[Path], problems: list[Problem]) -> dict[str, tuple
             continue
         if template.name in result:
             other = result[template.name][0].file
-            problems.append(source.problem(("name",), f"a scan named {template.name!r} is also defined in {other}"))
+            problems.append(source.wrong(("name",), f"a scan named {template.name!r} is also defined in {other}"))
         result[template.name] = source, template
     return result
 
 
-def _judge_config(config: Config, templates: dict[str, Template]) -> Iterator[Problem]:
+def _judge_config(config: Config, templates: dict[str, model.Scan]) -> Iterator[Problem]:
     """What the configuration says of scans and parameters that do not exist."""
     for location, name in _named(config):
         if name not in templates:
-            yield config.problem(location, unknown_scan(name, templates))
+            yield config.wrong(location, unknown_scan(name, templates))
     for scan, values in config.scans.parameters.items():
         for parameter, value in values.items() if scan in templates else ():
             if wrong := _judge_parameter(templates[scan], parameter, value):
-                yield config.problem(("scans", "parameters", scan, parameter), wrong)
+                yield config.wrong(("scans", "parameters", scan, parameter), wrong)
 
 
 def _named(config: Config) -> Iterator[tuple[Location, str]]:
@@ -160,16 +156,15 @@ def unknown_scan(name: str, known: Iterable[str]) -> str:
     return f"unknown scan {name!r}{suggest(name, known)} (there are {', '.join(known)})"
 
 
-def _judge_parameter(template: Template, parameter: str, value: str) -> str:
+def _judge_parameter(template: model.Scan, parameter: str, value: str) -> str:
     """What is wrong with a parameter's value; empty when nothing is. It must be of the same kind as the default."""
     if parameter not in template.parameters:
         known = f"it has {', '.join(template.parameters)}" if template.parameters else "it has none"
         hint = suggest(parameter, template.parameters)
         return f"scan {template.name!r} has no parameter {parameter!r}{hint} ({known})"
     if _is_duration(template.parameters[parameter]) and not _is_duration(value):
-        return f"{parameter}: {value!r} is not a duration; write a whole number and a unit, such as 90d"
-    wrong = judge_value(value)
-    return f"{parameter}: {wrong}" if wrong else ""
+        return f"{value!r} is not a duration; write a whole number and a unit, such as 90d"
+    return judge_value(value)
 
 
 def _is_duration(text: str) -> bool:
@@ -180,7 +175,7 @@ def _is_duration(text: str) -> bool:
     return True
 
 
-def _scan(template: Template, parameters: dict[str, str], image: str) -> model.Scan:
+def _scan(template: model.Scan, parameters: dict[str, str], image: str) -> model.Scan:
     """A template with its parameters filled in."""
     values = template.parameters | parameters
 
@@ -190,41 +185,33 @@ def _scan(template: Template, parameters: dict[str, str], image: str) -> model.S
     def fill_all(words: dict[str, str]) -> dict[str, str]:
         return {key: fill(word) for key, word in words.items()}
 
-    database = template.database and model.Database(
-        refresh=tuple(map(fill, template.database.refresh)),
-        environment=fill_all(template.database.environment),
-        timeout=template.database.timeout,
-        fetch=_fetch(template.database.fetch, fill_all) if template.database.fetch else None,
-        load=tuple(map(fill, template.database.load)),
-    )
-    plain = {name: getattr(template, name) for name in Template.model_fields}
-    return model.Scan(
-        **plain
-        | {
-            "image": image if template.builtin else template.image,
-            "command": tuple(map(fill, template.command)),
-            "environment": fill_all(template.environment),
-            "database": database,
-            "repository": template.repository and _on_repository(template.repository, fill),
-            "resources": model.Resources(**template.resources.model_dump()),
-            "parameters": values,
-        }
+    return replace(
+        template,
+        image=image if template.builtin else template.image,
+        command=tuple(map(fill, template.command)),
+        environment=fill_all(template.environment),
+        database=template.database and _database(template.database, fill, fill_all),
+        repository=template.repository and _on_repository(template.repository, fill),
+        parameters=values,
     )
 
 
-def _fetch(section: FetchSection, fill_all: Callable[[dict[str, str]], dict[str, str]]) -> model.Fetch:
-    """How a database is fetched, its parameters filled in."""
-    fetch = section.document()
-    return model.Fetch(kind=fetch.kind, settings=fill_all(fetch.settings), limit=fetch.limit)
+def _database(database: model.Database, fill: Fill, fill_all: FillAll) -> model.Database:
+    """How a database is refreshed, parameters filled in."""
+    fetch = database.fetch
+    return replace(
+        database,
+        refresh=tuple(map(fill, database.refresh)),
+        environment=fill_all(database.environment),
+        fetch=fetch and replace(fetch, settings=fill_all(fetch.settings)),
+        load=tuple(map(fill, database.load)),
+    )
 
 
-def _on_repository(section: RepositorySection, fill: Callable[[str], str]) -> model.OnRepository:
-    """How a scan reads repositories, its parameters filled in."""
-    online = None
-    if section.online:
-        command = tuple(map(fill, section.online.command))
-        online = model.Online(command=command, tokens=section.online.tokens, at_once=section.online.at_once)
-    return model.OnRepository(command=tuple(map(fill, section.command)), online=online)
+def _on_repository(way: model.OnRepository, fill: Fill) -> model.OnRepository:
+    """How a scan reads repositories, parameters filled in."""
+    online = way.online and replace(way.online, command=tuple(map(fill, way.online.command)))
+    return replace(way, command=tuple(map(fill, way.command)), online=online)
 
 
 def scan_digests(scans: Iterable[model.Scan]) -> dict[str, str]:

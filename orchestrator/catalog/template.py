@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import BeforeValidator, Field, StringConstraints
+from typing import TYPE_CHECKING
 
 from orchestrator import model
-from orchestrator.config.databases import DatabaseSection, Variable, Variables, Words
-from orchestrator.config.section import Section, validate
+from orchestrator.config import databases
+from orchestrator.config.databases import DATABASE
+from orchestrator.config.section import Keys
+from orchestrator.config.validation import validate_keys
 from orchestrator.findings import formats
-from orchestrator.kit.quantities import Duration, Size
 from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, read_yaml, suggest
 
 if TYPE_CHECKING:
@@ -37,73 +36,23 @@ _OF_WORDS = {
 }
 
 _PINNED = re.compile(r"[^\s@]+(:(?!latest$)[\w][\w.-]*|(:[\w][\w.-]*)?@sha256:[0-9a-f]{64})")
-_HOST = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
-_QUANTITY = r"^\d+(\.\d+)?(m|[KMGTP]i?)?$"
-
-Quantity = Annotated[
-    str, StringConstraints(pattern=_QUANTITY), BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)
-]
 
 
 class CatalogError(SourceError):
     """A scan template, or what the configuration says of scans, has mistakes; one line for each, with file and line."""
 
 
-class ResourcesSection(Section):
-    """See `orchestrator.model.Resources`."""
-
-    cpu: Quantity = model.Resources().cpu
-    memory: Quantity = model.Resources().memory
-    memory_limit: Quantity = model.Resources().memory_limit
-    cpu_limit: Quantity | None = None
-    pids: Annotated[int, Field(ge=1, le=1_000_000)] = model.Resources().pids
-
-
-class OnlineSection(Section):
-    """See `orchestrator.model.Online`."""
-
-    command: Words
-    tokens: Annotated[dict[Annotated[str, StringConstraints(pattern=_HOST)], Variable], Field(min_length=1)]
-    at_once: Annotated[int, Field(ge=1, le=1000)] = model.Online(command=(), tokens={}).at_once
+TEMPLATE = Keys(
+    model.Scan,
+    without=("named", "digests"),
+    required=("description",),
+    optional={"image": "", "command": ()},
+    nested=(DATABASE,),
+)
+"""One scan template. Its image is as people write it, and placeholders stand in its commands as they are."""
 
 
-class RepositorySection(Section):
-    """See `orchestrator.model.OnRepository`."""
-
-    command: Words
-    online: OnlineSection | None = None
-
-
-class Template(Section):
-    """One scan template; see `orchestrator.model.Scan` for what the keys mean."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
-    description: Annotated[str, Field(min_length=1)]
-    image: str = ""
-    command: tuple[str, ...] = ()
-    repository: RepositorySection | None = None
-    format: str
-    kinds: tuple[Literal["vulnerability", "malware", "secret", "misconfiguration", "license", "check"], ...] | None = (
-        None
-    )
-    report: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "report.json"
-    report_from_stdout: bool = False
-    environment: Variables = Field(default_factory=dict)
-    database: DatabaseSection | None = None
-    resources: ResourcesSection = ResourcesSection()
-    success_codes: Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Field(min_length=1)] = (0,)
-    timeout: Annotated[Duration, Field(ge=1)] = 1800
-    retries: Annotated[int, Field(ge=0, le=10)] = 1
-    platforms: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(/[a-z0-9_]+)?$")], ...] = ()
-    compressions: Annotated[tuple[str, ...], Field(min_length=1)] = ("gzip", "zstd", "none")
-    report_limit: Annotated[Size, Field(ge=1)] = 100 * 1024 * 1024
-    scratch_limit: Annotated[Size, Field(ge=1)] = 20 * 1024**3
-    parameters: dict[str, str] = Field(default_factory=dict)
-    builtin: bool = False
-    install: str = ""
-
-
-def read_template(path: Path) -> tuple[Source, Template]:
+def read_template(path: Path) -> tuple[Source, model.Scan]:
     """One template file, checked by itself.
 
     Raises:
@@ -114,8 +63,8 @@ def read_template(path: Path) -> tuple[Source, Template]:
     except SourceError as error:
         raise CatalogError(error.problems) from error
     if not isinstance(source.data, dict):
-        raise CatalogError([source.problem((), "a scan template must be a mapping of keys")])
-    template, problems = validate(Template, source)
+        raise CatalogError([source.wrong((), "a scan template must be a mapping of keys")])
+    template, problems = validate_keys(TEMPLATE, source)
     problems += _judge(template, source, path) if template else ()
     if template is None or problems:
         raise CatalogError(problems)
@@ -130,45 +79,42 @@ def judge_value(value: str) -> str:
     return ""
 
 
-def _judge(template: Template, source: Source, path: Path) -> Iterator[Problem]:
+def _judge(template: model.Scan, source: Source, path: Path) -> Iterator[Problem]:
     """Mistakes that single keys do not show."""
     if template.name != path.stem:
-        yield source.problem(("name",), f"name {template.name!r} must be the file's own: {path.stem!r}")
+        yield source.wrong(("name",), f"name {template.name!r} must be the file's own: {path.stem!r}")
     if template.format not in (known := formats()):
-        yield source.problem(
+        yield source.wrong(
             ("format",),
             f"unknown format {template.format!r}{suggest(template.format, known)}"
             f" (there are {', '.join(sorted(known))})",
         )
     yield from _judge_ways(template, source)
     if template.builtin and template.image:
-        yield source.problem(("image",), "a built-in scan runs in the orchestrator's own image; leave 'image' out")
+        yield source.wrong(("image",), "a built-in scan runs in the orchestrator's own image; leave 'image' out")
     if not template.builtin and not template.image:
-        yield source.problem((), "key 'image' is missing")
+        yield source.wrong((), "key 'image' is missing")
     elif template.image and not _PINNED.fullmatch(template.image):
-        yield source.problem(("image",), f"{template.image!r} is not pinned; give it a version tag or a sha256 digest")
-    for index, compression in enumerate(template.compressions):
-        if compression not in (kinds := ("gzip", "zstd", "none")):
-            yield source.problem(("compressions", index), f"{compression!r} is none of {', '.join(kinds)}")
+        yield source.wrong(("image",), f"{template.image!r} is not pinned; give it a version tag or a sha256 digest")
     for parameter, value in template.parameters.items():
         if wrong := judge_value(value):
-            yield source.problem(("parameters", parameter), wrong)
+            yield source.wrong(("parameters", parameter), wrong)
     yield from _judge_placeholders(template, source)
 
 
-def _judge_ways(template: Template, source: Source) -> Iterator[Problem]:
+def _judge_ways(template: model.Scan, source: Source) -> Iterator[Problem]:
     """What it reads, and by which program."""
     if not template.command and template.repository is None:
         message = "key 'command' is missing, and 'repository' as well: one of them says what to run"
-        yield source.problem(("command",), message)
+        yield source.wrong(("command",), message)
     if template.builtin and template.repository:
-        yield source.problem(("repository",), "a built-in scan reads images only")
+        yield source.wrong(("repository",), "a built-in scan reads images only")
     commands = [template.command, *(way.command for way in _ways(template))]
     if len({command[0] for command in commands if command}) > 1:
-        yield source.problem(("repository", "command"), "all commands must begin with the same program")
+        yield source.wrong(("repository", "command"), "all commands must begin with the same program")
 
 
-def _judge_placeholders(template: Template, source: Source) -> Iterator[Problem]:
+def _judge_placeholders(template: model.Scan, source: Source) -> Iterator[Problem]:
     """Unknown placeholders, and missing ones."""
     parameters = {f"parameter.{name}" for name in template.parameters}
     used: dict[str, set[str]] = {}
@@ -179,21 +125,19 @@ def _judge_placeholders(template: Template, source: Source) -> Iterator[Problem]
         for placeholder in PLACEHOLDER.findall(word):
             used.setdefault(place, set()).add(placeholder)
             if placeholder == "database" and not template.database:
-                yield source.problem(
-                    location, "{database} is used, but there is no key 'database' to say how to get it"
-                )
+                yield source.wrong(location, "{database} is used, but there is no key 'database' to say how to get it")
             elif placeholder not in allowed:
-                yield source.problem(
+                yield source.wrong(
                     location,
                     f"unknown placeholder {{{placeholder}}}{suggest(placeholder, allowed)}"
                     f" (here there are {', '.join(f'{{{one}}}' for one in sorted(allowed))})",
                 )
     yield from _judge_commands(template, source, used)
-    for location, wrong in template.database.problems() if template.database else ():
-        yield source.problem(("database", *location), wrong)
+    for location, wrong in databases.problems(template.database) if template.database else ():
+        yield source.wrong(("database", *location), wrong)
 
 
-def _judge_commands(template: Template, source: Source, used: dict[str, set[str]]) -> Iterator[Problem]:
+def _judge_commands(template: model.Scan, source: Source, used: dict[str, set[str]]) -> Iterator[Problem]:
     """Commands that would scan nothing, or write no report."""
     wanted: list[tuple[Location, str]] = [(("command",), "tarball")] if template.command else []
     if template.repository:
@@ -204,14 +148,14 @@ def _judge_commands(template: Template, source: Source, used: dict[str, set[str]
     for location, placeholder in wanted:
         named = used.get(_place(template, location), set()) | shared
         if placeholder not in named:
-            yield source.problem(location, f"the command never names {{{placeholder}}}, so it would scan nothing")
+            yield source.wrong(location, f"the command never names {{{placeholder}}}, so it would scan nothing")
         if "report" not in named and not template.report_from_stdout:
-            yield source.problem(
+            yield source.wrong(
                 location, "the command never names {report}; if it prints its report, say 'reportFromStdout: true'"
             )
 
 
-def _ways(template: Template) -> Iterator[RepositorySection | OnlineSection]:
+def _ways(template: model.Scan) -> Iterator[model.OnRepository | model.Online]:
     """How a scan reads repositories."""
     if template.repository:
         yield template.repository
@@ -219,7 +163,7 @@ def _ways(template: Template) -> Iterator[RepositorySection | OnlineSection]:
             yield template.repository.online
 
 
-def _place(template: Template, location: Location) -> str:
+def _place(template: model.Scan, location: Location) -> str:
     """Which placeholders there are at a location, as `_OF_WORDS` names it."""
     if location[0] == "database":
         section = template.database
@@ -227,7 +171,7 @@ def _place(template: Template, location: Location) -> str:
     return "online" if "online" in location else str(location[0])
 
 
-def _words(template: Template) -> Iterator[tuple[Location, str]]:
+def _words(template: model.Scan) -> Iterator[tuple[Location, str]]:
     """Every text that may hold placeholders, with its place."""
     yield from ((("command", index), word) for index, word in enumerate(template.command))
     yield from ((("environment", key), word) for key, word in template.environment.items())
@@ -236,4 +180,4 @@ def _words(template: Template) -> Iterator[tuple[Location, str]]:
         if online := template.repository.online:
             yield from ((("repository", "online", "command", index), word) for index, word in enumerate(online.command))
     if template.database:
-        yield from ((("database", *location), word) for location, word in template.database.words())
+        yield from ((("database", *location), word) for location, word in databases.words(template.database))

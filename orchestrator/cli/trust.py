@@ -76,7 +76,7 @@ def distrust(
     from orchestrator.api import trust
     from orchestrator.cli.output import print_data, print_table, say
     from orchestrator.config.scanners import DistrustSection
-    from orchestrator.config.section import validate
+    from orchestrator.config.validation import validate
     from orchestrator.errors import UsageError
     from orchestrator.kit.yaml_source import Source, SourceError
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from orchestrator import model
-from orchestrator.config.section import Section
-from orchestrator.kit.quantities import Duration, Size
+from orchestrator.config.kinds import Kind, Reference
+from orchestrator.config.section import Keys, Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.kit.yaml_source import Location
 
-Words = Annotated[tuple[str, ...], Field(min_length=1)]
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Variables = dict[Variable, str]
-_Text = Annotated[str, Field(min_length=1)]
+# Written as it is used, for it may hold placeholders.
+MaxAge = Annotated[str, Kind("duration")]
 
 
 class TrivySection(Section):
@@ -30,9 +28,9 @@ class TrivySection(Section):
         max_age: a database built longer ago is refused; empty for any.
     """
 
-    repository: _Text
-    java_repository: str = ""
-    max_age: str = ""
+    repository: Reference
+    java_repository: Annotated[str, Kind("reference")] = ""
+    max_age: MaxAge = ""
 
 
 class GrypeSection(Section):
@@ -43,8 +41,8 @@ class GrypeSection(Section):
         max_age: a database built longer ago is refused; empty for any.
     """
 
-    url: _Text
-    max_age: str = ""
+    url: Annotated[str, Field(min_length=1), Kind("URL")]
+    max_age: MaxAge = ""
 
 
 class ClamavSection(Section):
@@ -56,62 +54,49 @@ class ClamavSection(Section):
         user_agent: as which the mirror is asked; ClamAV's own refuses most names but those of its tools.
     """
 
-    mirror: _Text
-    max_age: str = ""
+    mirror: Annotated[str, Field(min_length=1), Kind("host or URL")]
+    max_age: MaxAge = ""
     user_agent: str = ""
 
 
-class FetchSection(Section):
-    """One of the kinds that there are, and how large it may be; see `orchestrator.model.Fetch`."""
-
-    trivy: TrivySection | None = None
-    grype: GrypeSection | None = None
-    clamav: ClamavSection | None = None
-    limit: Annotated[Size, Field(ge=1)] = model.Fetch(kind="").limit
-
-    def kinds(self) -> dict[str, Section]:
-        """What is given, by the name of its kind."""
-        given = {name: getattr(self, name) for name in KINDS}
-        return {name: section for name, section in given.items() if section is not None}
-
-    def document(self) -> model.Fetch:
-        """What a plan holds of it, its placeholders not yet filled in; exactly one kind is given."""
-        ((kind, section),) = self.kinds().items()
-        return model.Fetch(kind=kind, settings=section.model_dump(), limit=self.limit)
+#: The kinds of databases, and their keys; each has its module in `orchestrator.databases`.
+KINDS: dict[str, type[Section]] = {"trivy": TrivySection, "grype": GrypeSection, "clamav": ClamavSection}
 
 
-#: The kinds of databases; each has its module in `orchestrator.databases`.
-KINDS = tuple(name for name in FetchSection.model_fields if name != "limit")
+def _build(values: dict[str, Any]) -> model.Fetch:
+    ((kind, section),) = ((kind, values[kind]) for kind in KINDS if values[kind] is not None)
+    return model.Fetch(kind=kind, settings=section.model_dump(), limit=values["limit"])
 
 
-class DatabaseSection(Section):
-    """See `orchestrator.model.Database`."""
+FETCH = Keys(
+    model.Fetch,
+    without=("kind", "settings"),
+    beside={kind: (section | None, None) for kind, section in KINDS.items()},
+    build=_build,
+    one_of=tuple(KINDS),
+)
+DATABASE = Keys(model.Database, nested=(FETCH,))
 
-    refresh: tuple[str, ...] = ()
-    fetch: FetchSection | None = None
-    load: tuple[str, ...] = ()
-    environment: Variables = Field(default_factory=dict)
-    timeout: Annotated[Duration, Field(ge=1)] = model.Database().timeout
 
-    def words(self) -> Iterator[tuple[Location, str]]:
-        """Every text that may hold placeholders, with its place below the key `database`."""
-        yield from ((("refresh", index), word) for index, word in enumerate(self.refresh))
-        yield from ((("load", index), word) for index, word in enumerate(self.load))
-        yield from ((("environment", key), word) for key, word in self.environment.items())
-        for kind, section in self.fetch.kinds().items() if self.fetch else ():
-            fields = type(section).model_fields
-            yield from ((("fetch", kind, fields[name].alias or name), str(value)) for name, value in section if value)
+def words(database: model.Database) -> Iterator[tuple[Location, str]]:
+    """Every text that may hold placeholders, with its place below the key `database`."""
+    yield from ((("refresh", index), word) for index, word in enumerate(database.refresh))
+    yield from ((("load", index), word) for index, word in enumerate(database.load))
+    yield from ((("environment", key), word) for key, word in database.environment.items())
+    if fetch := database.fetch:
+        known = KINDS[fetch.kind].model_fields
+        given = ((known[name].alias or name, value) for name, value in fetch.settings.items() if value)
+        yield from ((("fetch", fetch.kind, key), value) for key, value in given)
 
-    def problems(self) -> Iterator[tuple[Location, str]]:
-        """What single keys do not show, with its place below the key `database`."""
-        if bool(self.refresh) == (self.fetch is not None):
-            yield (), "give it either 'fetch', so that our own code gets it, or 'refresh', a command of the scanner's"
-        elif self.fetch and len(self.fetch.kinds()) != 1:
-            yield ("fetch",), f"give it one of {', '.join(KINDS)}"
-        elif self.load and not self.fetch:
-            yield ("load",), "there is nothing to load: 'refresh' fills {database} itself"
-        used = [(location, word) for location, word in self.words() if location[0] != "fetch"]
-        for placeholder, needed in (("{database}", self.refresh or self.load), ("{fetched}", self.load)):
-            if needed and not any(placeholder in word for _, word in used):
-                what = "refresh" if self.refresh else "command 'load'"
-                yield (), f"the {what} never names {placeholder}, so it would fill no folder of anything"
+
+def problems(database: model.Database) -> Iterator[tuple[Location, str]]:
+    """What single keys do not show, with its place below the key `database`."""
+    if bool(database.refresh) == (database.fetch is not None):
+        yield (), "give it either 'fetch', so that our own code gets it, or 'refresh', a command of the scanner's"
+    elif database.load and not database.fetch:
+        yield ("load",), "there is nothing to load: 'refresh' fills {database} itself"
+    used = [(location, word) for location, word in words(database) if location[0] != "fetch"]
+    for placeholder, needed in (("{database}", database.refresh or database.load), ("{fetched}", database.load)):
+        if needed and not any(placeholder in word for _, word in used):
+            what = "refresh" if database.refresh else "command 'load'"
+            yield (), f"the {what} never names {placeholder}, so it would fill no folder of anything"

@@ -9,15 +9,18 @@ from __future__ import annotations
 import copy
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestrator.config.section import Section, fields, section_at
+from orchestrator.config.keys import fields, section_at
 from orchestrator.kit.logs import DEBUG_VARIABLE
 from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, parse_yaml, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestrator.config.section import Section
+
+T = TypeVar("T")
 PREFIX = "SCANMATRIX_"
 GIT_VARIABLES = frozenset(
     {
@@ -52,6 +55,7 @@ def overlay(source: Source, kind: type[Section], environment: Mapping[str, str])
         return source, []
     data = copy.deepcopy(source.data)
     variables: dict[Location, str] = {}
+    unquoted = dict(source.unquoted)
     problems: list[Problem] = []
     # The shorter name first, so that `…STORE__URL` goes into what `…STORE` gave.
     for name in sorted(environment, key=lambda name: (name.count("__"), name)):
@@ -64,15 +68,19 @@ def overlay(source: Source, kind: type[Section], environment: Mapping[str, str])
         except SourceError as error:
             problems += error.problems
             continue
-        if _put(data, location, value):
+        if _put(data, location, value.data):
             variables[location] = name
-    # What a variable replaced is no longer the file's: its lines would point at the wrong place.
-    lines = {
-        location: line
-        for location, line in source.lines.items()
-        if not any(location[: len(replaced)] == replaced for replaced in variables)
-    }
-    return replace(source, data=data, lines=lines, variables=variables), problems
+            unquoted = _without(unquoted, location)
+            unquoted |= {(*location, *below): written for below, written in value.unquoted.items()}
+    lines = dict(source.lines)
+    for location in variables:  # what a variable replaced is no longer the file's
+        lines = _without(lines, location)
+    return replace(source, data=data, lines=lines, variables=variables, unquoted=unquoted), problems
+
+
+def _without(known: Mapping[Location, T], replaced: Location) -> dict[Location, T]:
+    """What is known of locations, without those at and below one."""
+    return {location: one for location, one in known.items() if location[: len(replaced)] != replaced}
 
 
 def _location(kind: type[Section], name: str) -> Location:
@@ -106,12 +114,12 @@ def spell(key: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).upper()
 
 
-def _value(text: str, name: str) -> Any:
+def _value(text: str, name: str) -> Source:
     """Lists and mappings are read as YAML; anything else stays the text it is, for the model to judge."""
     if not re.match(r"\s*([\[{]|- )", text) and not re.search(r"^[\w-]+:\s", text, re.MULTILINE):
-        return text
+        return Source(name, text)
     source = parse_yaml(text, name)
-    return source.data if isinstance(source.data, (dict, list)) else text
+    return source if isinstance(source.data, (dict, list)) else Source(name, text)
 
 
 def _put(data: dict[str, Any], location: Location, value: Any) -> bool:

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from orchestrator.config.section import Section
-from orchestrator.kit.quantities import Duration, Size
+from orchestrator.config.kinds import Duration, Kind, PathText, Size, Text
+from orchestrator.config.section import Section, WrongKey
 
 #: What may stand in braces in the names that an export gives to targets; see `docs/exports.md`.
 NAME_FIELDS = ("reference", "repository", "tag", "digest", "platform", "owner", "target", "run")
@@ -71,9 +71,11 @@ ExportName = Literal[
     "s3",
     "sarif",
 ]
-Text = Annotated[str, Field(min_length=1)]
-Template = Annotated[str, Field(min_length=1), AfterValidator(_template)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Template = Annotated[
+    str, Field(min_length=1), AfterValidator(_template), Kind("text with fields", plural="texts with fields")
+]
+BaseUrl = Annotated[str, AfterValidator(_base_url), Kind("URL")]
+Name = Annotated[str, Field(min_length=1), Kind("name")]
 Timeout = Annotated[Duration, Field(ge=1, le=3600)]
 Attempts = Annotated[int, Field(ge=1, le=20)]
 
@@ -92,7 +94,7 @@ class ServiceSection(Section):
     url: BaseUrl
     timeout: Timeout = 60
     attempts: Attempts = 5
-    ca_bundle: Text | None = None
+    ca_bundle: PathText | None = None
     insecure: bool = False
 
 
@@ -111,16 +113,16 @@ class S3Section(Section):
         deadline: seconds that the whole export may take.
     """
 
-    bucket: Text
+    bucket: Name
     prefix: str = "scanmatrix"
     endpoint: BaseUrl | None = None
-    region: Text | None = None
+    region: Name | None = None
     addressing: Literal["auto", "path", "virtual"] = "auto"
-    storage_class: Text | None = None
+    storage_class: Name | None = None
     encryption: Literal["AES256", "aws:kms"] | None = None
     kms_key: Text | None = None
-    profile: Text | None = None
-    ca_bundle: Text | None = None
+    profile: Name | None = None
+    ca_bundle: PathText | None = None
     insecure: bool = False
     part_size: Annotated[Size, Field(ge=_LEAST_PART, le=_MOST_PART)] = 16 * _MIB
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
@@ -131,7 +133,7 @@ class S3Section(Section):
     @model_validator(mode="after")
     def _key_needs_kms(self) -> S3Section:
         if self.kms_key and self.encryption != "aws:kms":
-            raise ValueError("kmsKey is for `encryption: aws:kms`; set that, or leave the key out")
+            raise WrongKey(("kmsKey",), "is for `encryption: aws:kms`; set that, or leave the key out")
         return self
 
 
@@ -154,7 +156,7 @@ class DefectDojoSection(ServiceSection):
     product: Template = "{repository}"
     engagement: Template = "scanmatrix"
     test: Template = "{reference}"
-    environment: Text = "Production"
+    environment: Name = "Production"
     minimum_severity: Literal["info", "low", "medium", "high", "critical"] = "info"
     suppressed: Literal["risk-accepted", "false-positive", "out-of-scope", "leave-out"] = "risk-accepted"
     close_old_findings: bool = True
@@ -212,5 +214,5 @@ class ExportsSection(Section):
         ):
             if name in self.always and section is None:
                 key = {"dependency-track": "dependencyTrack"}.get(name, name)
-                raise ValueError(f"always has {name}, but there is no exports.{key} that says where to")
+                raise WrongKey(("always",), f"has {name}, but there is no exports.{key} that says where to")
         return self

@@ -7,36 +7,35 @@ file and line or the name of the variable. `docs/configuration.md` explains each
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cache as _cached
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator
 
+from orchestrator import model
+from orchestrator.config.allow import Allow
+from orchestrator.config.argo import Argo
+from orchestrator.config.cache import CACHE, Cache
 from orchestrator.config.environment import overlay
 from orchestrator.config.exports import ExportsSection
+from orchestrator.config.kinds import Duration, Host, Kind, PlatformName, Reference, Word
+from orchestrator.config.limits import LIMITS, Limits
+from orchestrator.config.local import Local
 from orchestrator.config.notify import NotifySection
-from orchestrator.config.policy import PolicySection
+from orchestrator.config.policy import POLICY
 from orchestrator.config.scanners import ScannersSection
+from orchestrator.config.scans import Scans
 from orchestrator.config.schedule import ScheduleSection
-from orchestrator.config.section import Section, validate
-from orchestrator.config.sections import (
-    Allow,
-    Argo,
-    Cache,
-    Host,
-    LimitsSection,
-    Local,
-    PlatformName,
-    Scans,
-    Store,
-    TargetSource,
-    Text,
-    VolumeSection,
-)
+from orchestrator.config.section import Section
+from orchestrator.config.store import Store
 from orchestrator.config.suppression import SuppressionSection
-from orchestrator.kit.quantities import Duration
+from orchestrator.config.targets import TargetSource
+from orchestrator.config.validation import validate
+from orchestrator.config.volume import VolumeSection
+from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, read_yaml
 
 if TYPE_CHECKING:
@@ -58,6 +57,15 @@ def default_image() -> str:
         return "localhost/scanmatrix:0"
 
 
+def _one_for_all(value: object) -> object:
+    """One duration is for all scans."""
+    if isinstance(value, str):
+        parse_duration(value)  # so that what is wrong with it names the key that was written
+    elif isinstance(value, int):
+        raise ValueError(f"{value} has no unit; write {value}s for seconds")  # noqa: TRY004 - pydantic expects ValueError
+    return value if isinstance(value, dict) else {"default": value}
+
+
 class Config(Section):
     """The whole configuration. Immutable; `model_copy(update={…})` gives a changed one.
 
@@ -75,33 +83,32 @@ class Config(Section):
     targets: tuple[TargetSource, ...] = ()
     scans: Scans = Scans()
     platforms: Annotated[tuple[PlatformName, ...], Field(min_length=1)] = ("linux/amd64",)
-    cache: tuple[Cache, ...] = ()
+    cache: tuple[Annotated[Cache, CACHE], ...] = ()
     insecure: tuple[Host, ...] = ()
     volume: VolumeSection = VolumeSection()
-    limits: LimitsSection = LimitsSection()
-    rescan_after: dict[str, Duration] = Field(default_factory=dict)
+    limits: Annotated[Limits, LIMITS] = Limits()
+    rescan_after: Annotated[
+        dict[str, Duration],
+        BeforeValidator(_one_for_all),
+        Kind("duration, or mapping of durations"),
+    ] = Field(default_factory=dict)
     allow: Allow | None = None
     scanners: ScannersSection = ScannersSection()
-    policy: PolicySection = PolicySection()
+    policy: Annotated[model.Policy, POLICY] = model.Policy()
     suppression: SuppressionSection = SuppressionSection()
     exports: ExportsSection = ExportsSection()
     notify: NotifySection = NotifySection()
     store: Store = Store()
     schedule: ScheduleSection = ScheduleSection()
-    engine: Text = "local"
+    engine: Word = "local"
     layout: Literal["cell", "image"] = "cell"
-    image: Text = Field(default_factory=default_image)
+    image: Reference = Field(default_factory=default_image)
     local: Local = Local()
     argo: Argo = Argo()
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
     _path: Path | None = PrivateAttr(default=None)
     _source: Source = PrivateAttr(default_factory=lambda: Source("configuration", {}))
-
-    @field_validator("rescan_after", mode="before")
-    @classmethod
-    def _one_for_all(cls, value: object) -> object:
-        return value if isinstance(value, dict) else {"default": value}
 
     @field_validator("cache")
     @classmethod
@@ -129,6 +136,10 @@ class Config(Section):
     def problem(self, location: Location, message: str) -> Problem:
         """A mistake found later on (such as a scan that no template defines), at its place in the file."""
         return self._source.problem(location, message)
+
+    def wrong(self, location: Location, message: str) -> Problem:
+        """The same, with the whole name of its key before the message."""
+        return self._source.wrong(location, message)
 
     def fresh_for(self, scan: str) -> int | None:
         """Seconds a result of this scan stays fresh; None when it is always scanned anew."""
@@ -183,7 +194,7 @@ def _build(
     if overrides:
         names = {name: field.alias or name for name, field in Config.model_fields.items()}
         over = {names.get(name, name): value for name, value in overrides.items()}
-        source = Source(source.file, {**source.data, **over}, source.lines, source.variables)
+        source = replace(source, data={**source.data, **over})
     config, invalid = validate(Config, source)
     if config is None or problems or invalid:
         raise ConfigError([*problems, *invalid])

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from orchestrator import model
-from orchestrator.config.section import Section
-from orchestrator.kit.quantities import Duration
+from orchestrator.config.kinds import Duration, Glob, Kind, Text
+from orchestrator.config.section import OneOf, Section
 
 #: What there is to tell, in the order of messages; of `differences`, the status of the same name.
 About = Literal["new", "fixed", "no longer scanned", "failed", "policy"]
@@ -82,10 +82,9 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-SecretUrl = Annotated[SecretStr, AfterValidator(_url)]
-Address = Annotated[str, AfterValidator(_address)]
-Recipient = Annotated[str, AfterValidator(_recipient)]
-Text = Annotated[str, Field(min_length=1)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_url), Kind("URL, or `${NAME}`")]
+Address = Annotated[str, AfterValidator(_address), Kind("address")]
+Recipient = Annotated[str, AfterValidator(_recipient), Kind("address")]
 
 
 class SlackRoute(Section):
@@ -109,7 +108,7 @@ class WebhookRoute(Section):
     """
 
     url: SecretUrl
-    secret: Annotated[SecretStr, AfterValidator(_secret)]
+    secret: Annotated[SecretStr, AfterValidator(_secret), Kind("text, or `${NAME}`")]
 
 
 class EmailRoute(Section):
@@ -123,10 +122,10 @@ class EmailRoute(Section):
 
     to: Annotated[tuple[Recipient, ...], BeforeValidator(_listed), Field(min_length=1)]
     sender: Annotated[Address | None, Field(alias="from")] = None
-    domains: tuple[Text, ...] = ()
+    domains: tuple[Glob, ...] = ()
 
 
-class Route(Section):
+class Route(OneOf):
     """Who is told what: exactly one of `slack`, `webhook` and `email`.
 
     Attributes:
@@ -136,8 +135,10 @@ class Route(Section):
         about: what to tell.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
-    owners: Annotated[tuple[Text, ...], BeforeValidator(_listed), Field(min_length=1)] = ("*",)
+    choices = CHANNELS
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"), Kind("name")] | None = None
+    owners: Annotated[tuple[Glob, ...], BeforeValidator(_listed), Field(min_length=1)] = ("*",)
     severity: model.Severity | None = None
     about: Annotated[tuple[About, ...], BeforeValidator(_listed), Field(min_length=1)] = (
         "new",
@@ -149,14 +150,6 @@ class Route(Section):
     slack: SlackRoute | None = None
     webhook: WebhookRoute | None = None
     email: EmailRoute | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Route:
-        given = [kind for kind in CHANNELS if getattr(self, kind) is not None]
-        if len(given) != 1:
-            found = " and ".join(given) if given else "none of them"
-            raise ValueError(f"a route is exactly one of {', '.join(CHANNELS)}; this has {found}")
-        return self
 
     @property
     def channel(self) -> Literal["slack", "webhook", "email"]:
@@ -179,7 +172,7 @@ class Smtp(Section):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     tls: Literal["starttls", "tls", "none"] = "starttls"
     user: Text | None = None
-    password: SecretStr | None = None
+    password: Annotated[SecretStr, Kind("text, or `${NAME}`")] | None = None
     sender: Annotated[Address | None, Field(alias="from")] = None
 
     @model_validator(mode="after")

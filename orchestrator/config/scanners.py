@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from orchestrator import model
-from orchestrator.config.section import Section
-from orchestrator.kit.digests import DIGEST
+from orchestrator.config.kinds import Digest, Glob, Moment, PathText, Repository, Text, Version
+from orchestrator.config.section import Section, WrongKey
 
 #: What people write beside the configuration by `scanmatrix distrust`: a list of `DistrustSection`.
 DISTRUSTED = "scanmatrix.distrusted.yaml"
-
-
-def _digest(value: object) -> object:
-    if not isinstance(value, str) or not DIGEST.fullmatch(value):
-        raise ValueError(f"{value!r} is not a digest; write sha256: and 64 hexadecimal digits")
-    return value
-
-
-def _repository(value: object) -> object:
-    """A repository by its path, as all registries and mirrors have it."""
-    if not isinstance(value, str) or not value.strip("/") or set(value) & set("@ *?["):
-        raise ValueError(f"{value!r} is not the repository of an image; write it like aquasec/trivy, without a tag")
-    return value
-
-
-def _moment(value: object) -> object:
-    """A day or a moment as text; what has no time zone is UTC."""
-    text = value.isoformat() if isinstance(value, (date, datetime)) else str(value)
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is neither a day (2026-03-19) nor a moment (2026-03-19T18:22:00Z)") from None
-    return text
-
-
-def _text(value: object) -> object:
-    """A version that YAML took for a number: `1.4` is the text `1.4`."""
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-Digest = Annotated[str, BeforeValidator(_digest)]
-Moment = Annotated[str, BeforeValidator(_moment)]
-Repository = Annotated[str, BeforeValidator(_repository)]
-Text = Annotated[str, Field(min_length=1)]
-Versions = tuple[Annotated[str, Field(min_length=1), BeforeValidator(_text)], ...]
 
 
 class DenySection(Section):
@@ -62,7 +27,7 @@ class DenySection(Section):
     """
 
     image: Repository | None = None
-    versions: Versions = ()
+    versions: tuple[Version, ...] = ()
     digests: tuple[Digest, ...] = ()
     reason: Text
     source: str = ""
@@ -98,10 +63,10 @@ class DistrustSection(Section):
         reason: why, for people.
     """
 
-    scan: Text | None = None
+    scan: Glob | None = None
     image: Repository | None = None
     digest: Digest | None = None
-    version: Annotated[str, Field(min_length=1), BeforeValidator(_text)] | None = None
+    version: Version | None = None
     since: Annotated[Moment | None, Field(alias="from")] = None
     until: Annotated[Moment | None, Field(alias="to")] = None
     reason: Text
@@ -111,7 +76,7 @@ class DistrustSection(Section):
         if not (self.scan or self.image or self.digest):
             raise ValueError("it names no scanner: write 'scan', 'image' or 'digest'")
         if self.since and self.until and _begin(self.since) > _end(self.until):
-            raise ValueError("'from' is later than 'to'")
+            raise WrongKey(("from",), "is later than `to`")
         return self
 
     def document(self) -> model.Distrust:
@@ -139,7 +104,7 @@ class ScannersSection(Section):
 
     strict: bool = False
     deny: tuple[DenySection, ...] = ()
-    deny_file: Text | None = None
+    deny_file: PathText | None = None
     distrusted: tuple[DistrustSection, ...] = ()
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from orchestrator.config.section import Section
-from orchestrator.kit.quantities import Duration
+from orchestrator.config.kinds import Duration
+from orchestrator.config.section import Section, WrongKey
 
 Novelty: TypeAlias = Literal["scanner", "database"]
 
@@ -24,7 +24,7 @@ class Retry(Section):
     @model_validator(mode="after")
     def _in_order(self) -> Retry:
         if self.first > self.longest:
-            raise ValueError("first is longer than longest")
+            raise WrongKey(("first",), "is longer than schedule.retry.longest")
         return self
 
 

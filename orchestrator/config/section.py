@@ -1,113 +1,204 @@
-"""Human-written YAML against pydantic models: camelCase keys, unknown ones refused, every mistake at its line."""
+"""What a section is: a pydantic model of its own, or the keys of a frozen type that the program has.
+
+A key is declared once. What only the configuration knows is a `Section`. What a plan holds too is declared by the
+frozen type in `orchestrator.model`, with its bounds as `Written`; `Keys` derives from it the model that people's YAML
+is held to, and the configuration then has the frozen type itself.
+"""
 
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import msgspec
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, create_model, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import core_schema
 
-from orchestrator.kit.yaml_source import Location, Problem, Source, suggest
+from orchestrator.config.kinds import BY_NAME
+from orchestrator.model.written import Written
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from pydantic_core import ErrorDetails
+    from pydantic import GetCoreSchemaHandler
+    from pydantic.fields import FieldInfo
 
 
 class Section(BaseModel):
-    """Base of all that people write as YAML: frozen, camelCase keys, unknown keys refused, values masked in errors."""
+    """Base of all that people write as YAML: frozen, camelCase keys, unknown keys refused, values masked in errors.
+
+    Attributes:
+        declared: the frozen type that has its keys; None for a section that declares them itself.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, hide_input_in_errors=True
     )
 
+    declared: ClassVar[type[msgspec.Struct] | None] = None
 
-S = TypeVar("S", bound=Section)
+
+class OneOf(Section):
+    """A section of which exactly one of some keys is given.
+
+    Attributes:
+        choices: these keys, by the names of their fields.
+    """
+
+    choices: ClassVar[tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> OneOf:
+        given = [to_camel(name) for name in self.choices if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none of them"
+            raise ValueError(f"give it exactly one of {', '.join(map(to_camel, self.choices))}; this has {found}")
+        return self
 
 
-def validate(kind: type[S], source: Source) -> tuple[S | None, list[Problem]]:
-    """The source's data as this kind of section, or every mistake in it, in the order of the file."""
+class WrongKey(ValueError):  # noqa: N818 - pydantic wants a ValueError, and messages name the key
+    """What is wrong with a key below the section that is looked at.
+
+    Attributes:
+        below: the key, from the section on.
+    """
+
+    def __init__(self, below: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.below = below
+
+
+D = TypeVar("D", bound=msgspec.Struct)
+
+
+class Keys(Generic[D]):
+    """A frozen type as people write it; stands in `Annotated`, beside that type.
+
+    Attributes:
+        kind: the frozen type.
+        section: the model of its keys.
+    """
+
+    def __init__(
+        self,
+        kind: type[D],
+        *,
+        without: Iterable[str] = (),
+        required: Iterable[str] = (),
+        beside: Mapping[str, tuple[Any, Any]] | None = None,
+        nested: Iterable[Keys[Any]] = (),
+        checks: Mapping[str, Callable[[Any], Any]] | None = None,
+        check: Callable[[D], D] | None = None,
+        build: Callable[[dict[str, Any]], D] | None = None,
+        defaults: D | None = None,
+        optional: Mapping[str, Any] | None = None,
+        one_of: tuple[str, ...] = (),
+    ) -> None:
+        """Derive the model.
+
+        Args:
+            kind: the frozen type.
+            without: its fields that are no keys.
+            required: fields that have a default, for plans that were made before them, and must be given.
+            beside: further keys that `build` makes fields of: type and default.
+            nested: how types within it are written, where that is not as they are declared.
+            checks: what else a field's value must fulfil; raises `ValueError`.
+            check: the same of the whole; raises `ValueError`, or `WrongKey` for one key of it.
+            build: makes the type of the keys' values, where they are not just its fields.
+            defaults: has the defaults, where they are not the type's own.
+            optional: defaults of keys whose fields have none.
+            one_of: keys of which exactly one is given.
+        """
+        self.kind = kind
+        self._build: Callable[[dict[str, Any]], D] = build or (lambda values: kind(**values))
+        self._check = check
+        self._nested = {each.kind: each for each in nested}
+        self._optional = optional or {}
+        fields: dict[str, Any] = {}
+        for field in msgspec.structs.fields(kind):
+            if field.name not in without:
+                fields[field.name] = self._field(
+                    field, defaults, field.name in required, (checks or {}).get(field.name)
+                )
+        fields |= beside or {}
+        self.section: type[Section] = create_model(
+            kind.__name__,
+            __base__=OneOf if one_of else Section,
+            __module__=kind.__module__,
+            __doc__=kind.__doc__,
+            **fields,
+        )
+        self.section.declared = kind
+        if issubclass(self.section, OneOf):
+            self.section.choices = one_of
+
+    @cached_property
+    def read(self) -> Callable[..., D]:
+        """Makes the frozen type of plain data, as `model_validate` makes a section."""
+        adapter: TypeAdapter[D] = TypeAdapter(cast("Any", Annotated[self.kind, self]))
+        return adapter.validate_python
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            self._made, handler.generate_schema(self.section),
+            serialization=core_schema.plain_serializer_function_ser_schema(msgspec.to_builtins),
+        )  # fmt: skip
+
+    def _made(self, value: Any, handler: Callable[[Any], Section]) -> D:
+        if isinstance(value, self.kind):
+            return value
+        made = self._build(dict(handler(value)))
+        return self._check(made) if self._check else made
+
+    def _field(
+        self, field: msgspec.structs.FieldInfo, defaults: D | None, required: bool, check: Callable[[Any], Any] | None
+    ) -> tuple[Any, FieldInfo]:
+        """Type and default of one key."""
+        default = self._optional.get(field.name, field.default) if defaults is None else getattr(defaults, field.name)
+        kind = self._translated(field.type, default)
+        written = next((each for each in get_args(field.type)[1:] if isinstance(each, Written)), Written())
+        if check:
+            kind = Annotated[kind, AfterValidator(check)]
+        settings: dict[str, Any] = {"alias": written.key} if written.key else {}
+        if required or (default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT):
+            return kind, Field(**settings)
+        if default is msgspec.NODEFAULT:
+            return kind, Field(default_factory=field.default_factory, **settings)
+        return kind, Field(default=default, **settings)
+
+    def _translated(self, kind: Any, default: Any) -> Any:
+        """A type of `orchestrator.model` as pydantic is to read it."""
+        arguments = get_args(kind)
+        if get_origin(kind) is Annotated:
+            plain = self._translated(arguments[0], default)
+            for written in arguments[1:]:
+                plain = _bounded(plain, written) if isinstance(written, Written) else plain
+            return plain
+        if get_origin(kind) in {Union, types.UnionType}:
+            return Union[tuple(self._translated(each, default) for each in arguments)]  # noqa: UP007 - made here
+        if get_origin(kind) in {tuple, dict}:
+            inner = tuple(each if each is ... else self._translated(each, None) for each in arguments)
+            return get_origin(kind)[inner]
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            own = default if isinstance(default, kind) and default != _plain(kind) else None
+            return Annotated[kind, self._nested.get(kind) or Keys(kind, nested=self._nested.values(), defaults=own)]
+        return kind
+
+
+def _plain(kind: type[msgspec.Struct]) -> msgspec.Struct | None:
+    """The type with its own defaults; None where some fields have none."""
     try:
-        return kind.model_validate(source.data, by_alias=True, by_name=False), []
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        # A list whose items are wrong also counts as too short; the items say enough.
-        inner = {detail["loc"][:-1] for detail in details}
-        details = [one for one in details if one["type"] != "too_short" or one["loc"] not in inner]
-        # A default that is made from a key which is wrong itself.
-        details = [one for one in details if one["type"] != "default_factory_not_called"]
-        problems = [_problem(kind, source, detail) for detail in details]
-        return None, sorted(problems, key=lambda problem: (problem.file, problem.line))
+        return kind()
+    except TypeError:
+        return None
 
 
-def section_at(kind: Any, location: Location) -> type[Section] | None:
-    """The model that describes the mapping at a location; None where there is none (a free mapping, a scalar)."""
-    return _model(type_at(kind, location))
-
-
-def type_at(kind: Any, location: Location) -> Any:
-    """The type of the value at a location; None where that is unknown."""
-    for step in location:
-        kind = _below(kind, step)
-        if kind is None:
-            return None
-    return kind
-
-
-def fields(kind: type[Section]) -> Mapping[str, Any]:
-    """Types of a section's values by the key people write."""
-    return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
-
-
-def alternatives(kind: Any) -> tuple[Any, ...]:
-    """A type's alternatives, without `Annotated` and None."""
-    origin = get_origin(kind)
-    if origin is Annotated:
-        return alternatives(get_args(kind)[0])
-    if origin in {Union, types.UnionType}:
-        return tuple(plain for part in get_args(kind) for plain in alternatives(part) if plain is not type(None))
-    return (kind,)
-
-
-def _model(kind: Any) -> type[Section] | None:
-    return next((part for part in alternatives(kind) if isinstance(part, type) and issubclass(part, Section)), None)
-
-
-def _below(kind: Any, step: str | int) -> Any:
-    """The type of one item of a list, or of one key of a mapping or section; None when that is unknown."""
-    for part in alternatives(kind):
-        if isinstance(step, str) and isinstance(part, type) and issubclass(part, Section):
-            return fields(part).get(step)
-        arguments = get_args(part)
-        if get_origin(part) is dict and isinstance(step, str):
-            return arguments[1]
-        if get_origin(part) in {tuple, list} and isinstance(step, int):
-            return arguments[0]
-    return None
-
-
-def _problem(kind: type[Section], source: Source, detail: ErrorDetails) -> Problem:
-    """What pydantic complains of in our words, at its place."""
-    location: Location = tuple(step for step in detail["loc"] if step != "[key]")  # a mapping's key, not its value
-    key = next((step for step in reversed(location) if isinstance(step, str)), "")
-    match detail["type"]:
-        case "extra_forbidden":
-            parent = section_at(kind, location[:-1])
-            message = f"unknown key {key!r}{suggest(key, fields(parent)) if parent else ''}"
-        case "missing":
-            message = f"key {key!r} is missing"
-        case "value_error":
-            message = f"{key}: {detail['ctx']['error']}" if key else str(detail["ctx"]["error"])
-        case "string_type" if isinstance(detail["input"], (int, float)):
-            message = f"{key}: must be text; put it in quotes"
-        case "string_type" | "path_type":
-            message = f"{key}: must be text"
-        case "model_type" | "model_attributes_type" | "dict_type":
-            message = f"{key}: must be a mapping of keys"
-        case "tuple_type" | "list_type":
-            message = f"{key}: must be a list"
-        case _:
-            message = f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
-    return source.problem(location, message)
+def _bounded(plain: Any, written: Written) -> Any:
+    """A type with a kind and bounds."""
+    kind = BY_NAME[written.kind] if written.kind else plain
+    if written[1:-1] == Written()[1:-1]:
+        return kind
+    field = Field(ge=written.least, le=written.most, min_length=written.length, pattern=written.pattern)
+    return Annotated[kind, field]

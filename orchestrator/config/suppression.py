@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
+from orchestrator.config.kinds import PathText, Text
 from orchestrator.config.section import Section
-
-_Text = Annotated[str, Field(min_length=1)]
 
 
 class SuppressionSection(Section):
@@ -22,7 +17,7 @@ class SuppressionSection(Section):
             stays suppressed; otherwise it counts as what any other scanner finds.
     """
 
-    rules: _Text | None = None
-    vex: tuple[_Text, ...] = ()
-    author: _Text = "scanmatrix"
+    rules: PathText | None = None
+    vex: tuple[PathText, ...] = ()
+    author: Text = "scanmatrix"
     scanners: bool = True

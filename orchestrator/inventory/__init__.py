@@ -1,6 +1,6 @@
 """Where targets come from: one file per source.
 
-To add a source, give `orchestrator.config.sections.TargetSource` its key, write a function as `Reader` describes, and
+To add a source, give `orchestrator.config.targets.TargetSource` its key, write a function as `Reader` describes, and
 list it here.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.config.loading import Config
-    from orchestrator.config.sections import TargetSource
+    from orchestrator.config.targets import TargetSource
     from orchestrator.kit.yaml_source import Problem
     from orchestrator.model import Scan
 
@@ -82,7 +82,7 @@ def collect(
     scans = tuple(catalog)
     entries: list[Entry] = []
     problems: list[Problem] = []
-    allowance = Allowance(config.limits.planning.budget, "limits.planning")
+    allowance = Allowance(config.limits.planning, "limits.planning")
     for index, source in enumerate(config.targets):
         kind = next(key for key in READERS if getattr(source, key) is not None)
         where = config.problem(("targets", index), "")
@@ -94,7 +94,7 @@ def collect(
             config.cache,
             config.insecure,
             retries=config.limits.retries,
-            listing=config.limits.listing.budget,
+            listing=config.limits.listing,
             allowance=allowance,
         )
         try:

@@ -21,7 +21,7 @@ from orchestrator.inventory.interface import Context, Entry
 from orchestrator.inventory.landscape import Landscape
 
 if TYPE_CHECKING:
-    from orchestrator.config.sections import TargetSource
+    from orchestrator.config.targets import TargetSource
     from orchestrator.inventory.running import RunningImage
 
 

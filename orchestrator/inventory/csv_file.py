@@ -44,7 +44,7 @@ from orchestrator.model import TargetKind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.config.sections import TargetSource
+    from orchestrator.config.targets import TargetSource
 
 _log = logging.getLogger(__name__)
 

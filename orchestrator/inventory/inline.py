@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.inventory.interface import Context, Entry
 
 if TYPE_CHECKING:
-    from orchestrator.config.sections import TargetSource
+    from orchestrator.config.targets import TargetSource
 
 
 def read_image(source: TargetSource, context: Context) -> list[Entry]:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from pathlib import Path
 
-    from orchestrator.config.sections import Cache, TargetSource
+    from orchestrator.config.cache import Cache
+
+    #: The ref of a repository for which nobody names one.
+    from orchestrator.config.targets import TargetSource
 
 
 #: The ref of a repository for which nobody names one.

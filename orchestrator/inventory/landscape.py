@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from orchestrator.cluster.objects import Metadata, Pod
-    from orchestrator.config.sections import ClusterSource
+    from orchestrator.config.targets import ClusterSource
 
 _log = logging.getLogger(__name__)
 

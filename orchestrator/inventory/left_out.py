@@ -10,7 +10,7 @@ from orchestrator.inventory.running import waiting
 
 if TYPE_CHECKING:
     from orchestrator.cluster.objects import Pod
-    from orchestrator.config.sections import ClusterSource
+    from orchestrator.config.targets import ClusterSource
 
 _log = logging.getLogger(__name__)
 

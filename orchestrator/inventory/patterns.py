@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orchestrator.config.sections import ClusterSource
+    from orchestrator.config.targets import ClusterSource
 
 _GLOB = re.compile(r"[*?\[]")
 

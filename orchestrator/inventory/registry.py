@@ -22,7 +22,7 @@ from orchestrator.net.errors import Denied, NotFound, OverBudget, TooSlow, Wrong
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from orchestrator.config.sections import RegistrySource, TargetSource
+    from orchestrator.config.targets import RegistrySource, TargetSource
     from orchestrator.net.allowance import Allowance
 
 _log = logging.getLogger(__name__)

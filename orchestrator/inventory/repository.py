@@ -8,7 +8,7 @@ from orchestrator.inventory.interface import Context, Entry
 from orchestrator.model import TargetKind
 
 if TYPE_CHECKING:
-    from orchestrator.config.sections import TargetSource
+    from orchestrator.config.targets import TargetSource
 
 
 def read_repository(source: TargetSource, context: Context) -> list[Entry]:

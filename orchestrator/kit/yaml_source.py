@@ -26,6 +26,7 @@ Location: TypeAlias = tuple[str | int, ...]
 MAX_BYTES = 8 * 1024 * 1024
 _MAX_DEPTH = 40
 _MAX_NODES = 500_000
+_TEXT = "tag:yaml.org,2002:str"
 _COLLECTIONS = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 # The longer marks first: that of UTF-32 begins like that of UTF-16.
 _MARKS = (
@@ -40,6 +41,9 @@ _OTHER_FILES = (
     (b"\xd0\xcf\x11\xe0", "a file of Microsoft Office, such as a workbook of Excel (.xls)"),
     (b"\x1f\x8b", "compressed with gzip"),
 )
+_PLAIN_KEY = re.compile(r"[A-Za-z_][\w-]*")
+# The numbers of the core schema of YAML 1.2 (10.3.2), which is what editors and most other programs read.
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # libyaml's parser is ten times as fast; both give the same marks.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -83,13 +87,26 @@ class Source:
         file: as the user named it.
         data: dict, list, str, int, float, bool, date or None.
         lines: line (from 1) of each value by its location; for a key of a mapping, the line of the key.
-        variables: environment variable that gave the value at a location instead of the file.
+        variables: environment variable, or option, that gave the value at a location instead of the file.
+        unquoted: text of each scalar without quotes that YAML 1.1 or 1.2 takes for something else than text.
     """
 
     file: str
     data: Any
     lines: Mapping[Location, int] = field(default_factory=dict)
     variables: Mapping[Location, str] = field(default_factory=dict)
+    unquoted: Mapping[Location, str] = field(default_factory=dict)
+
+    def wrong(self, location: Location, message: str, *, name: Location | None = None) -> Problem:
+        """A mistake at a location, with the whole name of its key before the message.
+
+        Args:
+            location: of the value.
+            message: what is wrong with it.
+            name: location whose name it is, where that is another.
+        """
+        whole = spell_location(location if name is None else name)
+        return self.problem(location, f"{whole}: {message}" if whole else message)
 
     def problem(self, location: Location, message: str) -> Problem:
         """A mistake at a location, or at the nearest enclosing one that is known."""
@@ -99,6 +116,23 @@ class Source:
             if (line := self.lines.get(location[:length])) is not None:
                 return Problem(self.file, line, message)
         return Problem(self.file, 0, message)
+
+    def below(self, key: str) -> Source:
+        """The same as the value of a key, which is how a file that is a list has a model."""
+        lines: dict[Location, int] = {(key, *location): line for location, line in self.lines.items()}
+        unquoted: dict[Location, str] = {(key, *location): text for location, text in self.unquoted.items()}
+        return Source(self.file, {key: self.data}, lines, unquoted=unquoted)
+
+
+def spell_location(location: Location) -> str:
+    """A location as one name: `targets[1].csv.path`, `argo.tokenSecrets[github.com]`."""
+    spelt = ""
+    for step in location:
+        if isinstance(step, int) or not _PLAIN_KEY.fullmatch(step):
+            spelt += f"[{step}]"
+        else:
+            spelt += f".{step}" if spelt else step
+    return spelt
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -207,7 +241,7 @@ def parse_yaml(text: str, name: str) -> Source:
         raise SourceError([Problem(name, error.line, str(error))]) from error
     if walk.problems:
         raise SourceError(sorted(walk.problems, key=lambda problem: problem.line))
-    return Source(name, data, walk.lines)
+    return Source(name, data, walk.lines, unquoted=walk.unquoted)
 
 
 class _TooMuchError(Exception):
@@ -238,6 +272,7 @@ class _Walk:
         self.name = name
         self.loader = loader
         self.lines: dict[Location, int] = {}
+        self.unquoted: dict[Location, str] = {}
         self.problems: list[Problem] = []
         self.count = 0
 
@@ -254,11 +289,18 @@ class _Walk:
             return self.mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*location, index)) for index, item in enumerate(node.value)]
+        bare = isinstance(node, yaml.ScalarNode) and not node.style
+        if bare and (node.tag != _TEXT or self.is_number(node.value)):
+            self.unquoted[location] = node.value
         try:
             return self.loader.construct_object(node)
         except ValueError as error:  # such as a date that does not exist
             self.problems.append(Problem(self.name, line, f"{node.value[:40]!r}: {error}; put text in quotes"))
             return None
+
+    def is_number(self, text: str) -> bool:
+        """Whether a text without quotes is a number in YAML 1.2 only, so that no tag made it text."""
+        return bool(_NUMBER.fullmatch(text)) and self.loader.resolve(yaml.ScalarNode, text, (True, False)) == _TEXT
 
     def mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -267,7 +309,7 @@ class _Walk:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 self.problems.append(Problem(self.name, line, "merge keys ('<<') are not supported; repeat the keys"))
                 continue
-            if key_node.tag != "tag:yaml.org,2002:str":
+            if key_node.tag != _TEXT:
                 written = key_node.value if isinstance(key_node, yaml.ScalarNode) else "…"
                 self.problems.append(Problem(self.name, line, f"a key must be text; write {written!r} in quotes"))
                 continue

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from enum import StrEnum
 from functools import cached_property
+from typing import Annotated
 
 from orchestrator.model.base import Document
 from orchestrator.model.image import Target
@@ -10,6 +11,7 @@ from orchestrator.model.policy import Policy
 from orchestrator.model.scan import Scan
 from orchestrator.model.suppression import Suppression
 from orchestrator.model.trust import Distrust
+from orchestrator.model.written import Written
 
 
 class Decision(StrEnum):
@@ -87,16 +89,16 @@ class Limits(Document, frozen=True):
         repository_time: seconds that fetching one may take.
     """
 
-    images_in_flight: int = 4
-    cells_in_flight: int = 4
-    cells_per_shard: int = 1000
-    shards_in_flight: int = 2
+    images_in_flight: Annotated[int, Written(least=1, most=1000)] = 4
+    cells_in_flight: Annotated[int, Written(least=1, most=1000)] = 4
+    cells_per_shard: Annotated[int, Written(least=1, most=5000)] = 1000
+    shards_in_flight: Annotated[int, Written(least=1, most=50)] = 2
     volume_bytes: int = 0
-    deadline: int = 6 * 3600
-    retries: int = 4
-    repository_size: int = 2 * 1024**3
-    repository_files: int = 200_000
-    repository_time: int = 900
+    deadline: Annotated[int, Written("duration", least=1)] = 6 * 3600
+    retries: Annotated[int, Written(least=0, most=20)] = 4
+    repository_size: Annotated[int, Written("size", least=1)] = 2 * 1024**3
+    repository_files: Annotated[int, Written(least=1, most=10_000_000)] = 200_000
+    repository_time: Annotated[int, Written("duration", least=1, most=86400)] = 900
 
 
 class ReadBudget(Document, frozen=True):
@@ -109,10 +111,10 @@ class ReadBudget(Document, frozen=True):
         seconds: from the first request on, waits included.
     """
 
-    requests: int = 500
-    entries: int = 10_000
-    bytes: int = 64 * 1024**2
-    seconds: int = 300
+    requests: Annotated[int, Written(least=1)] = 500
+    entries: Annotated[int, Written(least=1)] = 10_000
+    bytes: Annotated[int, Written("size", least=1)] = 64 * 1024**2
+    seconds: Annotated[int, Written("duration", least=1, most=86400, key="time")] = 300
 
 
 #: For the tags of one repository, or the catalogue of one registry.
@@ -130,8 +132,8 @@ class Cache(Document, frozen=True):
         path: repository prefix within it; empty when it serves its upstream's own paths.
     """
 
-    upstream: str
-    url: str
+    upstream: Annotated[str, Written("host")]
+    url: Annotated[str, Written("URL")]
     path: str = ""
 
 

@@ -1,7 +1,10 @@
 """When a run is good enough."""
 
+from typing import Annotated
+
 from orchestrator.model.base import Document
 from orchestrator.model.finding import Severity
+from orchestrator.model.written import Written
 
 #: Names of the rules that every policy has; no other rule is called so.
 COVERAGE, SEVERITY, DATABASE_AGE = BUILT_IN = ("coverage", "severity", "database-age")
@@ -26,16 +29,16 @@ class PolicyRule(Document, frozen=True):
         kev: only what is in CISA's catalogue.
     """
 
-    name: str
-    at_most: int = 0
+    name: Annotated[str, Written("name")]
+    at_most: Annotated[int, Written(least=0)] = 0
     severity: Severity | None = None
-    kinds: tuple[str, ...] = ()
-    scans: tuple[str, ...] = ()
-    owners: tuple[str, ...] = ()
-    ecosystems: tuple[str, ...] = ()
+    kinds: tuple[Annotated[str, Written("kind of finding")], ...] = ()
+    scans: tuple[Annotated[str, Written("glob")], ...] = ()
+    owners: tuple[Annotated[str, Written("glob")], ...] = ()
+    ecosystems: tuple[Annotated[str, Written("text")], ...] = ()
     fixable: bool = False
-    older_than: int = 0
-    epss: float = 0.0
+    older_than: Annotated[int, Written("duration")] = 0
+    epss: Annotated[float, Written(least=0, most=1)] = 0.0
     kev: bool = False
 
 
@@ -52,9 +55,9 @@ class Policy(Document, frozen=True):
         warn_only: report a broken rule, but let the run pass.
     """
 
-    coverage: float = 100.0
+    coverage: Annotated[float, Written(least=0, most=100)] = 100.0
     severity: Severity | None = None
-    database_age: int = 0
+    database_age: Annotated[int, Written("duration")] = 0
     rules: tuple[PolicyRule, ...] = ()
     epss_feed: str = ""
     kev_feed: str = ""

@@ -1,9 +1,15 @@
 """Scans, as the catalog defines them."""
 
+from typing import Annotated
+
 import msgspec
 
 from orchestrator.model.base import Document
 from orchestrator.model.image import TargetKind
+from orchestrator.model.written import Written
+
+_Quantity = Annotated[str, Written("quantity")]
+_Variables = dict[Annotated[str, Written("variable")], str]
 
 
 class Resources(Document, frozen=True):
@@ -17,11 +23,11 @@ class Resources(Document, frozen=True):
         pids: most processes and threads at a time, on this machine; a cluster's nodes have their own limit.
     """
 
-    cpu: str = "500m"
-    memory: str = "512Mi"
-    memory_limit: str = "2Gi"
-    cpu_limit: str | None = None
-    pids: int = 1024
+    cpu: _Quantity = "500m"
+    memory: _Quantity = "512Mi"
+    memory_limit: _Quantity = "2Gi"
+    cpu_limit: _Quantity | None = None
+    pids: Annotated[int, Written(least=1, most=1_000_000)] = 1024
 
 
 #: Settings of all kinds of databases that say where something is read.
@@ -39,7 +45,7 @@ class Fetch(Document, frozen=True):
 
     kind: str
     settings: dict[str, str] = msgspec.field(default_factory=dict)
-    limit: int = 8 * 1024**3
+    limit: Annotated[int, Written("size", least=1)] = 8 * 1024**3
 
     @property
     def reads_registry(self) -> bool:
@@ -66,8 +72,8 @@ class Database(Document, frozen=True):
     """
 
     refresh: tuple[str, ...] = ()
-    environment: dict[str, str] = msgspec.field(default_factory=dict)
-    timeout: int = 1800
+    environment: _Variables = msgspec.field(default_factory=dict)
+    timeout: Annotated[int, Written("duration", least=1)] = 1800
     fetch: Fetch | None = None
     load: tuple[str, ...] = ()
 
@@ -82,9 +88,9 @@ class Online(Document, frozen=True):
         at_once: most such cells at the same time, of all runs in a cluster; of one run locally.
     """
 
-    command: tuple[str, ...]
-    tokens: dict[str, str]
-    at_once: int = 2
+    command: Annotated[tuple[str, ...], Written(length=1)]
+    tokens: Annotated[dict[Annotated[str, Written("DNS name")], Annotated[str, Written("variable")]], Written(length=1)]
+    at_once: Annotated[int, Written(least=1, most=1000)] = 2
 
 
 class OnRepository(Document, frozen=True):
@@ -95,7 +101,7 @@ class OnRepository(Document, frozen=True):
         online: how it asks the host instead, where there is a token for that.
     """
 
-    command: tuple[str, ...]
+    command: Annotated[tuple[str, ...], Written(length=1)]
     online: Online | None = None
 
 
@@ -128,25 +134,29 @@ class Scan(Document, frozen=True):
         repository: how it reads source repositories; None when it cannot.
     """
 
-    name: str
+    name: Annotated[str, Written(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
     image: str
     command: tuple[str, ...]
-    format: str
+    format: Annotated[str, Written("name")]
     named: str = ""
     digests: tuple[str, ...] = ()
-    kinds: tuple[str, ...] | None = None
-    description: str = ""
-    report: str = "report.json"
-    environment: dict[str, str] = msgspec.field(default_factory=dict)
+    kinds: tuple[Annotated[str, Written("kind of finding")], ...] | None = None
+    description: Annotated[str, Written("text")] = ""
+    report: Annotated[str, Written(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "report.json"
+    environment: _Variables = msgspec.field(default_factory=dict)
     database: Database | None = None
     resources: Resources = Resources()
-    success_codes: tuple[int, ...] = (0,)
-    timeout: int = 1800
-    retries: int = 1
-    platforms: tuple[str, ...] = ()
-    compressions: tuple[str, ...] = ("gzip", "zstd", "none")
-    report_limit: int = 100 * 1024 * 1024
-    scratch_limit: int = 20 * 1024**3
+    success_codes: Annotated[tuple[Annotated[int, Written(least=0, most=255)], ...], Written(length=1)] = (0,)
+    timeout: Annotated[int, Written("duration", least=1)] = 1800
+    retries: Annotated[int, Written(least=0, most=10)] = 1
+    platforms: tuple[Annotated[str, Written(pattern=r"^[a-z0-9]+(/[a-z0-9_]+)?$")], ...] = ()
+    compressions: Annotated[tuple[Annotated[str, Written("compression")], ...], Written(length=1)] = (
+        "gzip",
+        "zstd",
+        "none",
+    )
+    report_limit: Annotated[int, Written("size", least=1)] = 100 * 1024 * 1024
+    scratch_limit: Annotated[int, Written("size", least=1)] = 20 * 1024**3
     parameters: dict[str, str] = msgspec.field(default_factory=dict)
     builtin: bool = False
     install: str = ""

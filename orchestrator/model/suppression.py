@@ -1,8 +1,10 @@
 """What people know better than scanners: rules to ignore findings, and VEX statements; parsed when a run is planned."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from orchestrator.model.base import Document
+from orchestrator.model.written import Written
 
 #: Why something is not affected, in VEX's words (OpenVEX 0.2.0, "Status Justifications").
 JUSTIFICATIONS = (
@@ -46,14 +48,14 @@ class IgnoreRule(Document, frozen=True):
 
     name: str
     reason: str
-    id: str = ""
-    package: str = ""
-    target: str = ""
-    owner: str = ""
-    scan: str = ""
-    path: str = ""
-    expires: str = ""
-    justification: str = ""
+    id: Annotated[str, Written("glob")] = ""
+    package: Annotated[str, Written("glob")] = ""
+    target: Annotated[str, Written("glob")] = ""
+    owner: Annotated[str, Written("glob")] = ""
+    scan: Annotated[str, Written("glob")] = ""
+    path: Annotated[str, Written("glob")] = ""
+    expires: Annotated[str, Written("day or time")] = ""
+    justification: Annotated[str, Written("justification")] = ""
 
 
 class VexProduct(Document, frozen=True):

@@ -4,7 +4,7 @@ Scans that this project implements itself run in the orchestrator's own image, w
 are always allowed, a list that forgot them would only stop the checks that need to trust nobody else.
 """
 
-from orchestrator.config.sections import Allow
+from orchestrator.config.allow import Allow
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.model import Scan
 from orchestrator.planning.patterns import matches_strictly

@@ -11,12 +11,12 @@ import msgspec
 from orchestrator.analysis.suppression.loading import load as load_suppression
 from orchestrator.catalog.loading import unknown_scan
 from orchestrator.config.loading import Config
-from orchestrator.config.sections import Scans
+from orchestrator.config.scans import Scans
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry, scans_for
 from orchestrator.kit.guarding import guarded
-from orchestrator.model import Cache, Cell, Decision, Distrust, Name, Plan, Scan, Target, TargetKind
+from orchestrator.model import Cell, Decision, Distrust, Name, Plan, Scan, Target, TargetKind
 from orchestrator.model.documents import spell_time
 from orchestrator.model.plan import pending
 from orchestrator.net.allowance import Allowance
@@ -79,7 +79,7 @@ def make_plan(
     suppression = load_suppression(config, tuple(catalog), now=now)
     repositories = repositories or GitResolver(
         offline=offline,
-        allowance=Allowance(config.limits.planning.budget, "limits.planning"),
+        allowance=Allowance(config.limits.planning, "limits.planning"),
         retries=config.limits.retries,
     )
     if resolver is None:
@@ -117,11 +117,11 @@ def make_plan(
         cells=cells,
         waves=waves,
         limits=config.limits.document(config.volume.budget),
-        policy=config.policy.document(),
+        policy=config.policy,
         suppression=suppression,
         insecure=tuple(config.insecure),
         partial=partial or only is not None,
-        caches=tuple(Cache(upstream=one.upstream, url=one.url, path=one.path) for one in config.cache),
+        caches=tuple(one.document() for one in config.cache),
         distrusted=distrusted,
     )
     if config.scanners.strict:

@@ -220,8 +220,8 @@ def open_resolver(config: Config, *, offline: bool) -> Iterator[RegistryResolver
             platforms,
             config.cache,
             config.insecure,
-            budget=limits.lookup.budget,
-            allowance=Allowance(limits.planning.budget, "limits.planning"),
+            budget=limits.lookup,
+            allowance=Allowance(limits.planning, "limits.planning"),
         )
         try:
             yield resolver

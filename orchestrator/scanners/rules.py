@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.config.scanners import DISTRUSTED, DenyFile, DenySection, DistrustFile
-from orchestrator.config.section import Section, validate
-from orchestrator.kit.yaml_source import Location, Source, SourceError, read_yaml
+from orchestrator.config.section import Section
+from orchestrator.config.validation import validate
+from orchestrator.kit.yaml_source import SourceError, read_yaml
 from orchestrator.volume.layout import Volume
 
 if TYPE_CHECKING:
@@ -80,11 +81,7 @@ def _read_list(path: Path, kind: type[_ListFile]) -> _ListFile:
     """A file that is a list, read as the one key of a section, so that each mistake has its line."""
     source = read_yaml(path)
     key = next(iter(kind.model_fields))
-    lines: dict[Location, int] = {}
-    place: Location
-    for place, line in source.lines.items():
-        lines[(key, *place)] = line
-    found, problems = validate(kind, Source(source.file, {key: source.data}, lines))
+    found, problems = validate(kind, source.below(key))
     if found is None:
         raise SourceError(problems)
     return found

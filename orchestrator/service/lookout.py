@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from orchestrator.config.loading import Config
-    from orchestrator.config.sections import ClusterSource, TargetSource
+    from orchestrator.config.targets import ClusterSource, TargetSource
     from orchestrator.inventory import Entry
     from orchestrator.service.notes import Notes
     from orchestrator.service.planner import Planner

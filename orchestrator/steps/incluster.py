@@ -202,7 +202,7 @@ def _configuration(source: ConfigSource) -> Iterator[Config]:
     if not source.git:
         yield load_config(source.path)
         return
-    from orchestrator.config.sections import Git  # noqa: PLC0415
+    from orchestrator.config.targets import Git  # noqa: PLC0415
     from orchestrator.git.checkout import check_out_yaml  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:

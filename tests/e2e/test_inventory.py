@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.config.sections import ClusterSource
+from orchestrator.config.targets import ClusterSource
 from orchestrator.inventory import collect
 from orchestrator.inventory.annotations import MAX_LIFETIME, OWNER, SCANS, SKIP
 from orchestrator.inventory.landscape import Landscape

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config.loading import default_config
-from orchestrator.config.sections import ClusterSource
+from orchestrator.config.targets import ClusterSource
 from orchestrator.inventory import SourceUnavailableError, collect
 from orchestrator.inventory.annotations import MAX_LIFETIME, OWNER, SCANS, SKIP
 from orchestrator.inventory.landscape import Landscape

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from orchestrator.argo import names
-from orchestrator.config.sections import CACHE_PORT, service_name
+from orchestrator.config.cache import CACHE_PORT, service_name
 from orchestrator.workflows.install.images import own_images
 from orchestrator.workflows.install.objects import Manifest, container_security, manifest, pod_security
 from orchestrator.workflows.settings import RenderError
@@ -21,8 +21,8 @@ from orchestrator.workflows.settings import RenderError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchestrator.config.cache import Cache
     from orchestrator.config.loading import Config
-    from orchestrator.config.sections import Cache
 
 COMPONENT = str(names.Component.CACHE)
 #: Label of a cache's objects: which one it is.

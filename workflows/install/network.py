@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from orchestrator.argo import names
 from orchestrator.argo.names import Component
 from orchestrator.catalog.loading import load_catalog
-from orchestrator.config.argo import NEVER, PRIVATE, excepted, is_never
+from orchestrator.config.cache import CACHE_PORT
+from orchestrator.config.networks import NEVER, PRIVATE, excepted, is_never
 from orchestrator.config.notify import PORTS, variable_of
-from orchestrator.config.sections import CACHE_PORT
 from orchestrator.workflows.cell import fill
 from orchestrator.workflows.install.caches import installed
 from orchestrator.workflows.install.objects import Manifest, manifest

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from msgspec.structs import replace
+from pydantic import ValidationError
 
 from orchestrator.analysis.suppression.globs import is_glob, matcher, narrows_ids, narrows_packages, says_something
 from orchestrator.analysis.suppression.interface import judge_justification, one_line
 from orchestrator.catalog.loading import unknown_scan
-from orchestrator.config.section import Section, validate
+from orchestrator.config.section import Keys, Section
+from orchestrator.config.validation import validate
 from orchestrator.kit.yaml_source import Problem, SourceError, parse_yaml, read_text
 from orchestrator.model import IgnoreRule
-from orchestrator.model.documents import spell_time
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -44,59 +45,37 @@ def _justification(value: str) -> str:
     return value
 
 
-def _expires(value: object) -> object:
-    """The moment from when on the rule no longer holds; a day counts to its end, in UTC."""
-    if isinstance(value, str):
-        try:
-            value = (
-                date.fromisoformat(value) if len(value.strip()) <= len("2026-12-31") else datetime.fromisoformat(value)
-            )
-        except ValueError:
-            raise ValueError(f"{value!r} is neither a date (2026-12-31) nor a time (2026-12-31T12:00:00Z)") from None
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError("the time has no zone; write it as 2026-12-31T12:00:00Z")
-        return value
-    if isinstance(value, date):
-        return datetime.combine(value + timedelta(days=1), time(), UTC)
-    raise ValueError("write a date (2026-12-31) or a time (2026-12-31T12:00:00Z)")
-
-
-Pattern = Annotated[str, Field(min_length=1)]
-
-
-class _Rule(Section):
-    """One rule as people write it; see `orchestrator.model.IgnoreRule`."""
-
-    id: Pattern | None = None
-    package: Pattern | None = None
-    target: Pattern | None = None
-    owner: Pattern | None = None
-    scan: Pattern | None = None
-    path: Pattern | None = None
-    reason: Annotated[str, AfterValidator(_reason)]
-    expires: Annotated[datetime, BeforeValidator(_expires)] | None = None
-    justification: Annotated[str, AfterValidator(_justification)] = ""
-
-    @model_validator(mode="after")
-    def _not_too_broad(self) -> _Rule:
-        narrow = (
-            (self.id and narrows_ids(self.id))
-            or (self.package and narrows_packages(self.package))
-            or (self.path and says_something(self.path))
+def _not_too_broad(rule: IgnoreRule) -> IgnoreRule:
+    narrow = (
+        (rule.id and narrows_ids(rule.id))
+        or (rule.package and narrows_packages(rule.package))
+        or (rule.path and says_something(rule.path))
+    )
+    if not narrow:
+        raise ValueError(
+            "this rule would hide everything of a kind: it needs an id, a package or a path that says more than"
+            " `*` (target, owner and scan only narrow these)"
         )
-        if not narrow:
-            raise ValueError(
-                "this rule would hide everything of a kind: it needs an id, a package or a path that says more than"
-                " `*` (target, owner and scan only narrow these)"
-            )
-        return self
+    return rule
 
 
-class _File(Section):
-    """A whole ignore file."""
+RULE = Keys(
+    IgnoreRule,
+    without=("name",),
+    checks={"reason": _reason, "justification": _justification},
+    check=_not_too_broad,
+    build=lambda values: IgnoreRule(name="", **values),
+)
 
-    ignore: tuple[_Rule, ...] | None = None
+
+class IgnoreFile(Section):
+    """A whole ignore file.
+
+    Attributes:
+        ignore: the rules.
+    """
+
+    ignore: tuple[Annotated[IgnoreRule, RULE], ...] | None = None
 
 
 def read_rules(
@@ -123,46 +102,40 @@ def parse_rules(
     """The rules of an ignore file's text; see `read_rules`."""
     source = parse_yaml(text, name)
     if not isinstance(source.data, dict) or KEY not in source.data:
-        raise SourceError([source.problem((), f"an ignore file has the key `{KEY}` with a list of rules")])
-    file, problems = validate(_File, source)
+        raise SourceError([source.wrong((), f"an ignore file has the key `{KEY}` with a list of rules")])
+    file, problems = validate(IgnoreFile, source)
     rules = dict(enumerate(file.ignore or ())) if file else _sound(source.data[KEY])
     problems += _judge(rules, source, scans, now or datetime.now(UTC))
     if problems:
         raise SourceError(sorted(problems, key=lambda problem: problem.line))
-    return tuple(_document(rule, f"{name}:{source.lines[KEY, index]}") for index, rule in rules.items())
+    return tuple(replace(rule, name=f"{name}:{source.lines[KEY, index]}") for index, rule in rules.items())
 
 
-def _sound(data: object) -> dict[int, _Rule]:
+def _sound(data: object) -> dict[int, IgnoreRule]:
     """The rules that are right by themselves, by their place, so that what else is wrong with them is told at once."""
     found = {}
     for index, item in enumerate(data if isinstance(data, list) else ()):
         with suppress(ValidationError):
-            found[index] = _Rule.model_validate(item, by_alias=True, by_name=False)
+            found[index] = RULE.read(item, by_alias=True, by_name=False)
     return found
 
 
-def _judge(rules: Mapping[int, _Rule], source: Source, scans: Collection[str], now: datetime) -> Iterator[Problem]:
+def _judge(rules: Mapping[int, IgnoreRule], source: Source, scans: Collection[str], now: datetime) -> Iterator[Problem]:
     """What is wrong with rules beyond their own keys."""
-    seen: dict[tuple[str | None, ...], int] = {}
+    seen: dict[tuple[str, ...], int] = {}
     for index, rule in rules.items():
         place = (KEY, index)
         if scans and rule.scan and not any(map(matcher(rule.scan), scans)):
             wrong = f"{rule.scan!r} matches no scan" if is_glob(rule.scan) else unknown_scan(rule.scan, scans)
-            yield source.problem((*place, "scan"), f"scan: {wrong}")
-        if rule.expires and rule.expires > now + LONGEST + timedelta(days=1):
+            yield source.wrong((*place, "scan"), wrong)
+        if rule.expires and datetime.fromisoformat(rule.expires) > now + LONGEST + timedelta(days=1):
             latest = (now + LONGEST).date()
-            yield source.problem(
+            yield source.wrong(
                 (*place, "expires"),
-                f"expires: more than {LONGEST.days} days ahead; take {latest} at most, and look at the rule again then",
+                f"more than {LONGEST.days} days ahead; take {latest} at most, and look at the rule again then",
             )
         key = tuple(getattr(rule, name) for name in PATTERNS)
         if key in seen:
             line = source.lines[KEY, seen[key]]
-            yield source.problem(place, f"this rule is the same as the one in line {line}; remove one of them")
+            yield source.wrong(place, f"this rule is the same as the one in line {line}; remove one of them")
         seen.setdefault(key, index)
-
-
-def _document(rule: _Rule, name: str) -> IgnoreRule:
-    patterns = {each: getattr(rule, each) or "" for each in PATTERNS}
-    expires = spell_time(rule.expires) if rule.expires else ""
-    return IgnoreRule(name=name, reason=rule.reason, expires=expires, justification=rule.justification, **patterns)

@@ -86,7 +86,7 @@ def paths(config: Config) -> tuple[list[tuple[str, Path]], list[Problem]]:
         else:
             files = [path] if (config.base / path).is_file() else []
         if not files:
-            problems.append(config.problem(("suppression", "vex", index), f"there is no file {written!r}"))
+            problems.append(config.wrong(("suppression", "vex", index), f"there is no file {written!r}"))
         found |= {str(each): config.base / each for each in files}
     return list(found.items()), problems
 

@@ -29,7 +29,7 @@ def test_a_configuration(tmp_path):
     found = lint(tmp_path, "any.yml", text)
     assert [line.split(": ")[0] for line in found] == ["any.yml:2", "any.yml:3"]
     [unknown] = lint(tmp_path, "any.yml", "scans: {default: [nope]}\n")
-    assert unknown.startswith("any.yml:1: unknown scan")
+    assert unknown.startswith("any.yml:1: scans.default[0]: unknown scan")
     [unknown] = lint(tmp_path, "any.yml", "engine: lokal\n")
     assert unknown.startswith("any.yml:1: engine: there is no engine 'lokal', did you mean 'local'")
 

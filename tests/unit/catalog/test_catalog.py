@@ -113,7 +113,7 @@ def test_a_parameters_value_is_never_read_as_a_placeholder(config, template, val
     """The paths are filled in later on, by the engine, which could not tell it from the command's own."""
     file = template(command=["mine", "{tarball}", "{report}", "{parameter.a}"], parameters={"a": "x", "b": "y"})
     text = f"scans: {{templates: [templates], parameters: {{mine: {{a: '{value}'}}}}}}\n"
-    with pytest.raises(CatalogError, match=r"scanmatrix\.yaml:1: a: .*placeholder"):
+    with pytest.raises(CatalogError, match=r"scanmatrix\.yaml:1: scans\.parameters\.mine\.a: .*placeholder"):
         load_catalog(config(text))
     template(command=["mine", "{tarball}", "{report}", "{parameter.a}"], parameters={"a": value})
     [(line, message)] = told(file)

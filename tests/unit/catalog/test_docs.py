@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import pytest
 import yaml
@@ -10,11 +10,12 @@ from pydantic import TypeAdapter
 
 from orchestrator.api.lint import lint_file
 from orchestrator.catalog.loading import load_catalog
-from orchestrator.catalog.template import Template
+from orchestrator.catalog.template import TEMPLATE
+from orchestrator.config.keys import fields, sections_in
 from orchestrator.config.loading import default_config
-from orchestrator.config.section import Section
 from orchestrator.findings import formats
 from orchestrator.kit.quantities import parse_duration
+from orchestrator.model import Document
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scans.md").read_text()
 CATALOG = load_catalog()
@@ -32,12 +33,11 @@ def _fields(kind, path=()):
     for name, field in kind.model_fields.items():
         key = (*path, field.alias or name)
         yield ".".join(key), field
-        for part in (field.annotation, *get_args(field.annotation)):
-            if isinstance(part, type) and issubclass(part, Section):
-                yield from _fields(part, key)
+        for section in sections_in(fields(kind)[key[-1]]):
+            yield from _fields(section, key)
 
 
-FIELDS = dict(_fields(Template))
+FIELDS = dict(_fields(TEMPLATE.section))
 KEYS = {row[0].strip("`"): row[2] for row in _table("Every key")}
 
 
@@ -73,7 +73,7 @@ def test_defaults(key):
     elif documented == "none":
         assert field.default is None
     elif documented == "as below":
-        assert isinstance(field.default, Section)
+        assert isinstance(field.default, Document)
     else:
         kind = TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
         assert kind.validate_python(yaml.safe_load(documented.strip("`"))) == field.get_default(
@@ -105,4 +105,4 @@ def test_the_fragment_of_a_database():
         "format": "grype",
         **yaml.safe_load(text),
     }
-    assert Template.model_validate(whole, by_alias=True).database.timeout == 1800
+    assert TEMPLATE.read(whole, by_alias=True).database.timeout == 1800

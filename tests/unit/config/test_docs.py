@@ -3,7 +3,7 @@
 import re
 import shlex
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import pytest
 import yaml
@@ -12,19 +12,14 @@ from pydantic_core import PydanticUndefined
 
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.environment import GIT_VARIABLES
+from orchestrator.config.keys import fields, sections_in
 from orchestrator.config.loading import Config, load_config
 from orchestrator.config.section import Section
 from orchestrator.inventory.csv_file import parse_csv
+from orchestrator.model import Document
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "configuration.md").read_text()
 ROW = re.compile(r"^\| `([\w.]+)` \| ([^|]+) \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)
-
-
-def _sections(kind):
-    """The models anywhere within a type."""
-    if isinstance(kind, type) and issubclass(kind, Section):
-        return [kind]
-    return [section for part in get_args(kind) for section in _sections(part)]
 
 
 def _fields(kind, path=()):
@@ -32,7 +27,7 @@ def _fields(kind, path=()):
     for name, field in kind.model_fields.items():
         key = (*path, field.alias or name)
         yield ".".join(key), field
-        for section in _sections(field.annotation):
+        for section in sections_in(fields(kind)[key[-1]]):
             yield from _fields(section, key)
 
 
@@ -56,11 +51,13 @@ def test_defaults(key):
         assert field.is_required()
     elif documented == "none":
         assert field.default is None
+    elif documented == '`""`':
+        assert field.default == ""
     elif match := re.fullmatch("`(.*)`", documented):
         kind = TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
         assert kind.validate_python(yaml.safe_load(match[1])) == field.get_default(call_default_factory=True)
     else:
-        assert field.default is PydanticUndefined or isinstance(field.default, Section)
+        assert field.default is PydanticUndefined or isinstance(field.default, (Section, Document))
         assert not field.is_required()
 
 

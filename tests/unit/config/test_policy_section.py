@@ -1,13 +1,10 @@
 """The section `policy`: what it becomes in the plan, and which mistakes it tells."""
 
-from typing import get_args
-
 import pytest
 
 from orchestrator.catalog.loading import CatalogError, load_catalog
 from orchestrator.config.loading import ConfigError, load_config
-from orchestrator.config.policy import Kind
-from orchestrator.model import KINDS, Policy, PolicyRule, Severity
+from orchestrator.model import Policy, PolicyRule, Severity
 from orchestrator.model.documents import decode, encode
 
 
@@ -42,7 +39,7 @@ policy:
       kev: true
 """,
     )
-    policy = config.policy.document()
+    policy = config.policy
     assert policy == Policy(
         coverage=98.0,
         severity=Severity.CRITICAL,
@@ -72,11 +69,7 @@ policy:
 
 
 def test_nothing_is_the_default(tmp_path):
-    assert _load(tmp_path, "policy: {}").policy.document() == Policy()
-
-
-def test_the_kinds_are_those_of_findings():
-    assert get_args(Kind) == KINDS
+    assert _load(tmp_path, "policy: {}").policy == Policy()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from orchestrator.config.sections import RegistrySource
+from orchestrator.config.targets import RegistrySource
 from orchestrator.inventory.registry import choose
 
 TAGS = ["latest", "1.9", "1.10.0", "v1.10.2", "2.0.0-rc.1", "2.0.0", "1.10.2-alpine", "build-9", "build-10"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import inventory
-from orchestrator.config.sections import RegistrySource
+from orchestrator.config.targets import RegistrySource
 from orchestrator.inventory import Entry, collect, landscape, registry
 from orchestrator.inventory.annotations import Wishes
 from orchestrator.inventory.registry import choose

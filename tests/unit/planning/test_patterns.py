@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.config.sections import Allow
+from orchestrator.config.allow import Allow
 from orchestrator.images.reference import parse
 from orchestrator.model import Scan
 from orchestrator.planning.allow import refusal

@@ -8,8 +8,8 @@ import pytest
 from orchestrator.api.trust import lock
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.catalog.lock_file import LOCK, Locked, LockFile, LockFileError, read_lock, spell_lock
+from orchestrator.config.allow import Allow
 from orchestrator.config.loading import default_config, load_config
-from orchestrator.config.sections import Allow
 from orchestrator.images.registry.pin import Pinned
 from orchestrator.kit.yaml_source import SourceError
 from orchestrator.net.errors import NotFound

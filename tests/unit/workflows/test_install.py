@@ -9,8 +9,8 @@ import yaml
 
 from orchestrator.api import plan as sdk
 from orchestrator.config.argo import ApiServer
+from orchestrator.config.cache import service_name
 from orchestrator.config.loading import Config, ConfigError, load_config
-from orchestrator.config.sections import service_name
 from orchestrator.errors import UsageError
 from orchestrator.workflows.install import Overlay, files
 from orchestrator.workflows.settings import RenderError

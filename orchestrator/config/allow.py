@@ -1,0 +1,21 @@
+"""The section `allow`: which scanner images may run."""
+
+from __future__ import annotations
+
+from pydantic import model_validator
+
+from orchestrator.config.kinds import Digest, Glob
+from orchestrator.config.section import Section
+
+
+class Allow(Section):
+    """Scanner images that may run: `registry/repository[:tag]` globs, or digests; at least one of either."""
+
+    images: tuple[Glob, ...] = ()
+    digests: tuple[Digest, ...] = ()
+
+    @model_validator(mode="after")
+    def _something(self) -> Allow:
+        if not self.images and not self.digests:
+            raise ValueError("it allows nothing; list images or digests, or leave the section out to allow all")
+        return self

@@ -1,0 +1,269 @@
+"""The kinds of values that people write: how each is read, what it is called, and its JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from orchestrator.config.times import check_cron, check_timezone
+from orchestrator.git.url import without_credentials
+from orchestrator.kit.digests import DIGEST
+from orchestrator.kit.quantities import DURATION, SIZE, parse_duration, parse_size, write_duration, write_size
+from orchestrator.model import JUSTIFICATIONS, KINDS
+from orchestrator.model.documents import spell_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
+_HOST = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?")
+_COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)v?\d{1,9}(\.\d{1,9}){0,2}(-[0-9A-Za-z.-]+)?")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a value is to those who write it; stands in `Annotated`.
+
+    Attributes:
+        name: in the reference tables; a list has its plural.
+        schema: JSON Schema, where that of the type is of what the program has instead.
+        spell: makes of the program's value what is written, for defaults and bounds.
+        unquoted: what YAML may have made of it; it is taken where its text is the one that was written.
+        plural: where that is not the name with an `s`.
+    """
+
+    name: str
+    schema: Mapping[str, Any] | None = None
+    spell: Callable[[Any], object] | None = None
+    unquoted: tuple[type, ...] = ()
+    plural: str = ""
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(core) if self.schema is None else dict(self.schema)
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(f"{value} has no unit; write {value}s for seconds")  # noqa: TRY004 - pydantic expects ValueError
+    return value
+
+
+def _size(value: object) -> object:
+    return parse_size(value) if isinstance(value, str) else value
+
+
+def _text(value: object) -> object:
+    """Text, or a number or truth value that YAML or Python made of it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _names(value: object) -> object:
+    """A list of names may be written as in the CSV: `general;virus`."""
+    return [name.strip() for name in value.split(";") if name.strip()] if isinstance(value, str) else value
+
+
+def _host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise ValueError(f"{value!r} is not a registry host; write host or host:port, without https://")
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("write it as http://host:port or https://host:port")
+    if parts.username or parts.password:
+        raise ValueError("it must not hold a password; registry credentials come from docker's config.json")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("only scheme, host and port belong here; a repository prefix goes into the key 'path'")
+    return value.rstrip("/")
+
+
+def _digest(value: object) -> object:
+    if not isinstance(value, str) or not DIGEST.fullmatch(value):
+        raise ValueError(f"{value!r} is not a digest; write sha256: and 64 hexadecimal digits")
+    return value
+
+
+def _platform(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", value):
+        raise ValueError(f"{value!r} is not a platform; write os/architecture, such as linux/amd64")
+    return value
+
+
+def _pattern(value: str) -> str:
+    """A name, a glob, or a regular expression between slashes."""
+    if len(value) > 1 and value.startswith("/") and value.endswith("/"):
+        try:
+            re.compile(value[1:-1])
+        except re.error as error:
+            raise ValueError(f"{value} is not a regular expression: {error}") from error
+    return value
+
+
+def _comparisons(value: str) -> str:
+    """One or more of `>=1.2`, `<2`, `!=1.4.1`, … with spaces or commas between them."""
+    wrong = [part for part in re.split(r"[\s,]+", value.strip()) if not _COMPARISON.fullmatch(part)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not a comparison of versions; write it like '>=1.20 <2'")
+    return value
+
+
+def _moment(value: object) -> object:
+    """A day or a moment as text; what has no time zone is UTC."""
+    text = value.isoformat() if isinstance(value, (date, datetime)) else str(value)
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither a day (2026-03-19) nor a moment (2026-03-19T18:22:00Z)") from None
+    return text
+
+
+def _expiry(value: object) -> str:
+    """The moment from when on something no longer holds, RFC 3339; a day counts to its end, in UTC."""
+    if isinstance(value, str):
+        try:
+            value = (
+                date.fromisoformat(value) if len(value.strip()) <= len("2026-12-31") else datetime.fromisoformat(value)
+            )
+        except ValueError:
+            raise ValueError(f"{value!r} is neither a date (2026-12-31) nor a time (2026-12-31T12:00:00Z)") from None
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("the time has no zone; write it as 2026-12-31T12:00:00Z")
+        return spell_time(value)
+    if isinstance(value, date):
+        return spell_time(datetime.combine(value + timedelta(days=1), time(), UTC))
+    raise ValueError("write a date (2026-12-31) or a time (2026-12-31T12:00:00Z)")
+
+
+def _repository(value: object) -> object:
+    """A repository by its path, as all registries and mirrors have it."""
+    if not isinstance(value, str) or not value.strip("/") or set(value) & set("@ *?["):
+        raise ValueError(f"{value!r} is not the repository of an image; write it like aquasec/trivy, without a tag")
+    return value
+
+
+def _folder(value: str) -> str:
+    """A folder of a node by its one spelling (POSIX, 4.13), so that what it lies in is what it says."""
+    if not re.fullmatch(r"(/[^/\s]+)+", value) or {".", ".."} & set(value.split("/")):
+        raise ValueError(f"{value!r} must be an absolute path without blanks, empty parts, '.' and '..'")
+    return value
+
+
+_UNQUOTED = (bool, int, float)
+_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_DNS_NAME = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
+_NOT_EMPTY = Field(min_length=1)
+
+Duration = Annotated[
+    int,
+    BeforeValidator(_duration),
+    Field(ge=0),
+    Kind("duration", {"type": "string", "pattern": rf"^\s*{DURATION}\s*$"}, spell=write_duration),
+]
+"""Seconds, written with a unit."""
+
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(ge=0),
+    Kind("size", {"type": ["integer", "string"], "minimum": 0, "pattern": rf"^\s*{SIZE}\s*$"}, spell=write_size),
+]
+"""Bytes, written plainly or with a unit."""
+
+Quantity = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,3})?(m|[kKMGTP]i?)?$"),
+    BeforeValidator(_text),
+    Kind(
+        "quantity",
+        {"type": ["string", "number"], "pattern": r"^[0-9]{1,9}(\.[0-9]{1,3})?(m|[kKMGTP]i?)?$"},
+        unquoted=(int, float),
+    ),
+]
+"""CPUs or memory, as Kubernetes has them."""
+
+Text = Annotated[str, _NOT_EMPTY, Kind("text")]
+Glob = Annotated[str, _NOT_EMPTY, Kind("glob")]
+PathText = Annotated[str, _NOT_EMPTY, Kind("path")]
+Reference = Annotated[str, _NOT_EMPTY, Kind("reference")]
+Word = Annotated[str, _NOT_EMPTY, Kind("name")]
+Value = Annotated[
+    str, BeforeValidator(_text), Kind("text", {"type": ["string", "number", "boolean"]}, unquoted=_UNQUOTED)
+]
+"""Text that people name themselves; a number or truth value is its text."""
+Version = Annotated[
+    str,
+    _NOT_EMPTY,
+    BeforeValidator(_text),
+    Kind("glob", {"type": ["string", "number"], "minLength": 1}, unquoted=(int, float)),
+]
+"""Of software, or a glob of such; YAML takes `1.4` for a number."""
+Name = Annotated[str, StringConstraints(pattern=_NAME), Kind("name")]
+"""Of an object of Kubernetes: a DNS label (RFC 1123)."""
+DnsName = Annotated[str, StringConstraints(pattern=_DNS_NAME), Kind("name")]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), Kind("variable")]
+Host = Annotated[str, AfterValidator(_host), Kind("host", {"type": "string", "pattern": f"^({_HOST.pattern})$"})]
+HttpUrl = Annotated[str, AfterValidator(_http_url), Kind("URL", {"type": "string", "pattern": "^https?://[^/?#@]+/*$"})]
+PlatformName = Annotated[
+    str,
+    AfterValidator(_platform),
+    Kind("platform", {"type": "string", "pattern": r"^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?$"}),
+]
+Digest = Annotated[
+    str, BeforeValidator(_digest), Kind("digest", {"type": "string", "pattern": f"^({DIGEST.pattern})$"})
+]
+Pattern = Annotated[str, _NOT_EMPTY, AfterValidator(_pattern), Kind("pattern")]
+Comparisons = Annotated[str, AfterValidator(_comparisons), Kind("comparisons")]
+Moment = Annotated[str, BeforeValidator(_moment), Kind("day or moment", {"type": "string"}, unquoted=(date,))]
+Expiry = Annotated[str, BeforeValidator(_expiry), Kind("day or time", {"type": "string"}, unquoted=(date,))]
+"""Until when something holds, as RFC 3339 in UTC."""
+Repository = Annotated[
+    str,
+    BeforeValidator(_repository),
+    Kind("repository", {"type": "string", "pattern": r"^[^@ *?\[]*[^@ *?\[/][^@ *?\[]*$"}),
+]
+Folder = Annotated[str, AfterValidator(_folder), Kind("path", {"type": "string", "pattern": r"^(/[^/\s]+)+$"})]
+GitUrl = Annotated[str, _NOT_EMPTY, AfterValidator(without_credentials), Kind("URL")]
+Cron = Annotated[str, AfterValidator(check_cron), Kind("cron")]
+TimeZone = Annotated[str, AfterValidator(check_timezone), Kind("IANA name")]
+ScanNames = Annotated[
+    tuple[Word, ...],
+    BeforeValidator(_names),
+    Kind("names", {"type": ["array", "string"], "items": {"type": "string", "minLength": 1}}),
+]
+"""Names of scans; `*` for all."""
+
+#: What the frozen types of `orchestrator.model` may name in `Written`.
+BY_NAME: Mapping[str, Any] = {
+    "text": Text,
+    "name": Word,
+    "glob": Glob,
+    "DNS name": DnsName,
+    "kind of finding": Literal[KINDS],
+    "compression": Literal["gzip", "zstd", "none"],
+    "justification": Annotated[str, Kind("justification", {"enum": list(JUSTIFICATIONS)})],
+    "day or time": Expiry,
+    "duration": Duration,
+    "size": Size,
+    "quantity": Quantity,
+    "variable": Variable,
+    "host": Host,
+    "URL": HttpUrl,
+}

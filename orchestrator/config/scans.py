@@ -1,0 +1,31 @@
+"""The section `scans`: which scans there are, and their parameters."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from orchestrator.config.kinds import Glob, PathText, ScanNames, Text, Value
+from orchestrator.config.section import Section
+from orchestrator.model import TargetKind
+
+
+class Exclusion(Section):
+    """Cells that do not run: images and URLs of repositories by glob, scans by name, and why."""
+
+    image: Glob
+    scans: ScanNames = ("*",)
+    reason: Text
+
+
+class Scans(Section):
+    """Which scans there are, and their parameters."""
+
+    default: ScanNames = ("sbom", "image-lifetime", "root-user")
+    repository_default: ScanNames = ("scorecard", "dependency", "secrets")
+    templates: tuple[PathText, ...] = ()
+    parameters: dict[str, dict[str, Value]] = Field(default_factory=dict)
+    exclude: tuple[Exclusion, ...] = ()
+
+    def default_for(self, kind: TargetKind) -> tuple[str, ...]:
+        """The scans of a target of this kind that names none."""
+        return self.repository_default if kind is TargetKind.REPOSITORY else self.default

@@ -1,0 +1,45 @@
+"""The section `volume`: the shared volume."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from orchestrator.config.kinds import DnsName, Folder, Kind, Name, Size
+from orchestrator.config.section import Section, WrongKey
+
+
+class Nfs(Section):
+    """An export for the volume."""
+
+    server: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$"), Kind("host")]
+    path: Annotated[str, StringConstraints(pattern=r"^(/[^/\s]+)+$"), Kind("path")]
+
+
+class VolumeSection(Section):
+    """The shared volume."""
+
+    path: Annotated[Path, Kind("path", {"type": "string"}, spell=str)] = Path("scanmatrix-data")
+    claim: Name = "scanmatrix"
+    budget: Size = 100 * 1024**3
+    over_budget: Literal["split", "refuse"] = "split"
+    host_path: Folder = "/var/lib/scanmatrix"
+    # Those of the Filesystem Hierarchy Standard 3.0 (3.12, 3.17) for what an administrator puts there.
+    host_path_prefixes: Annotated[tuple[Folder, ...], Field(min_length=1)] = ("/var/lib/scanmatrix", "/srv", "/mnt")
+    storage_class: DnsName | None = None
+    nfs: Nfs | None = None
+
+    @model_validator(mode="after")
+    def _within_a_prefix(self) -> VolumeSection:
+        path = PurePosixPath(self.host_path)
+        if not any(path.is_relative_to(prefix) for prefix in self.host_path_prefixes):
+            raise WrongKey(
+                ("hostPath",),
+                f"{self.host_path} lies in none of volume.hostPathPrefixes ({', '.join(self.host_path_prefixes)}):"
+                " pods would own a folder of the node's own system; choose another, or name its prefix",
+            )
+        if self.host_path in {"/srv", "/mnt"}:
+            raise WrongKey(("hostPath",), f"{self.host_path} is not the scans' alone; take a folder in it")
+        return self
