@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from orchestrator.cluster.objects import ContainerStatus, Node, Pod, Terminated
 
-OUT_OF_MEMORY = "was killed for want of memory (OOMKilled, exit code 137)"
+OUT_OF_MEMORY = "ran out of memory (OOMKilled, exit code 137)"
 SIBLING = "was stopped, because another scan of the same pod failed"
 
 GONE = "ContainerStatusUnknown"

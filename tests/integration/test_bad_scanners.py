@@ -98,7 +98,7 @@ def test_every_cell_says_what_its_scanner_did(folder: Path) -> None:
     assert f"timed out after {SECONDS} s" in reason["hangs"]
     assert "no report" in reason["writes-nothing"]
     assert f"limit of {100 << 20} bytes" in reason["writes-too-much"]
-    assert "scanner-absent not found; install it by asking your security team" in reason["absent"]
+    assert "scanner-absent not found; install it with asking your security team" in reason["absent"]
     for name in ("writes-garbage", "writes-a-page", "writes-json", "writes-half"):
         assert "report" in reason[name]
 
@@ -124,7 +124,7 @@ def test_an_image_that_the_container_runtime_cannot_pull_is_told_beside_the_othe
     done = scanmatrix("run", "--scan", "absent", "--output", "json", cwd=folder, environment=environment(folder))
     assert done.returncode == 1, done.stderr
     (row,) = json.loads(done.stdout)["rows"]
-    assert "scanner-absent not found; install it by asking your security team" in row["reason"]
+    assert "scanner-absent not found; install it with asking your security team" in row["reason"]
     assert "no route to registry.example" in row["reason"]
 
 

@@ -116,7 +116,7 @@ def test_a_scanner_that_is_not_here_fails_its_cells_before_anything_is_pulled(tm
     watch = Watch()
     row = rows(run(plan_of(tmp_path, [samples.small()], [absent]), volume, watch))["dependency"]
     assert row.outcome is Outcome.FAILED
-    assert "grype-of-nowhere not found; install it by pip" in row.reason
+    assert "grype-of-nowhere not found; install it with pip" in row.reason
     assert watch.pulled == []
     assert not (volume.root / "blobs").exists()
     assert row.attempts == 0

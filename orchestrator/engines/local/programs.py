@@ -35,5 +35,5 @@ def local_command(command: Sequence[str]) -> tuple[str, ...]:
 
 def not_found(scan: Scan) -> str:
     """That the scan's program is not on PATH, and how to get it there."""
-    how = f"install it by {scan.install}" if scan.install else f"put it onto PATH, it comes with {scan.image}"
+    how = f"install it with {scan.install}" if scan.install else f"put it onto PATH, it comes with {scan.image}"
     return f"{Path(scan.program).name} not found; {how}"

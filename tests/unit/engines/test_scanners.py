@@ -45,7 +45,7 @@ def test_what_is_installed_beside_us_is_found_last(tmp_path: Path, monkeypatch: 
 def test_a_missing_scanner_is_named_with_the_way_to_get_it() -> None:
     scanners = Scanners("process", "label")
     assert scanners.missing(scan("scanmatrix-step")) == ""
-    assert "grype-of-nowhere not found; install it by brew" in scanners.missing(
+    assert "grype-of-nowhere not found; install it with brew" in scanners.missing(
         scan("/grype-of-nowhere", install="brew")
     )
     assert "anchore/grype:v1" in scanners.missing(scan("/grype-of-nowhere"))
