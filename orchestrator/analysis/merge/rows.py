@@ -4,9 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from heapq import nsmallest
+from typing import Any
+
+import msgspec
 
 from orchestrator.analysis.merge.names import Member, other_names
-from orchestrator.model import BY_SCANNER, Cvss, MergedFinding, Severity, Suppressed
+from orchestrator.model import BY_SCANNER, Cvss, Finding, MergedFinding, Severity, Suppressed
 from orchestrator.model.merged import MOST_PLACES
 from orchestrator.model.places import in_order
 from orchestrator.packages.fixes import best_fix, is_plain
@@ -17,6 +20,15 @@ Spot = tuple[str, str]
 """A finding's location, and its place within."""
 
 _RANKS = {severity: severity.rank for severity in Severity}
+# Fields of findings that have a rule of their own here; of any other that rows have, too, the first scan's word holds.
+_MERGED = frozenset(
+    {"kind", "id", "aliases", "severity", "cvss", "title", "package", "version", "purl", "fixed_version", "suppressed"}
+)
+_CARRIED = {
+    field.name: field.default
+    for field in msgspec.structs.fields(Finding)
+    if field.name in MergedFinding.__struct_fields__ and field.name not in _MERGED
+}
 # A check is what its own scan means by it: no other looks for the same.
 _OWN = "check"
 # Suppressions that are named of one row, when each of its findings has one of its own.
@@ -115,6 +127,7 @@ class Rows:
             not_scanned_by=not_scanned_by,
             suppressed_in=self._scans_of(hidden) if hidden else (),
             suppressed=suppressed,
+            **(_carried(members) if _CARRIED else {}),
         )
 
     def _heard(self, members: Sequence[Member]) -> tuple[Sequence[Member], int, Suppressed | None]:
@@ -156,6 +169,15 @@ class Rows:
         )
         self._told[kind, found, hidden] = told
         return told
+
+
+def _carried(members: Sequence[Member]) -> dict[str, Any]:
+    """Fields without a rule of their own, as the first finding has them that says something."""
+    said: dict[str, Any] = {}
+    for name, default in _CARRIED.items():
+        values = (getattr(finding, name) for _, finding, _ in members)
+        said[name] = next((value for value in values if value != default), default)
+    return said
 
 
 def _counts(spots: Mapping[str, set[Spot]]) -> tuple[dict[str, int], str]:

@@ -194,7 +194,8 @@
   }
 
   function open(row) {
-    const of = (name) => value(name, row);
+    const asked = new Set();
+    const of = (name) => { asked.add(name); return value(name, row); };
     byId("detail-title").textContent = seen(of("id"));
     byId("facts").replaceChildren();
     fact("Title", [of("title")]);
@@ -219,6 +220,10 @@
     fact("VEX", [of("vex").replace("_", " ")]);
     fact("Suppressed", [of("suppressed").replace("_", " "), of("suppressed_reason"), of("justification").replaceAll("_", " "), of("suppressed_by"), of("suppressed_until") && `until ${of("suppressed_until").slice(0, 10)}`]);
     fact("Policy rules", of("rules"));
+    // What a finding has that has no line of its own here.
+    for (const name of Object.keys(columns).filter((each) => !asked.has(each))) {
+      fact(`${name[0].toUpperCase()}${name.slice(1).replaceAll("_", " ")}`, [of(name)].flat().filter(Boolean).map(String));
+    }
     byId("detail").showModal();
   }
 
