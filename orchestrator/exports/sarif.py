@@ -87,8 +87,7 @@ def _first_of_each(rows: Iterable[MergedRow], left: dict[tuple[bool, int], int])
 def _run(ledger: Ledger, rows: Iterable[MergedRow], number: int, cut: int) -> dict[str, Any]:
     """One run (3.14)."""
     results = Results()
-    for row in rows:
-        results.add(row)
+    results.add(list(rows))
     category = "scanmatrix" if number == 1 else f"scanmatrix-{number}"
     return {
         "tool": {

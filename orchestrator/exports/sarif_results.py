@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,8 +13,9 @@ from orchestrator.model.places import line_of
 from orchestrator.results.tables.columns import columns_of, values_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from orchestrator.model import MergedFinding, Suppressed
-    from orchestrator.results.tables.columns import Column
 
 _LOCATIONS = 1000
 _PLACEHOLDER = re.compile(r"\{(\d+)\}")
@@ -37,14 +37,16 @@ _BANDS = {
     Severity.MEDIUM: (4.0, 6.9, 5.5),
     Severity.LOW: (0.1, 3.9, 2.0),
 }
-# Columns that other parts of a result, or of its run, have; and those that are there even without a value.
+# Columns of a finding that other parts of a result have; and those that are in its properties even without a value.
 _ELSEWHERE = frozenset(
-    {"run", "target", "references", "key", "id", "title", "locations", "places"}
+    {"key", "id", "title", "locations", "places", "counts"}
     | {"suppressed", "suppressed_by", "suppressed_reason", "suppressed_until", "justification"}
 )
 _ALWAYS = frozenset(
     {"package", "version", "purl", "fixed_version", "aliases", "count", "found_by", "not_found_by", "kev"}
 )
+
+_NEVER: tuple[()] = ()
 
 
 class Results:
@@ -60,8 +62,12 @@ class Results:
         self.bases: dict[str, Any] = {}
         self._rules: dict[str, tuple[int, dict[str, Any], float]] = {}
 
-    def add(self, row: MergedRow) -> None:
-        """Take a merged finding."""
+    def add(self, rows: Sequence[MergedRow]) -> None:
+        """Take merged findings."""
+        for row, properties in zip(rows, _properties(rows), strict=True):
+            self._add(row, properties)
+
+    def _add(self, row: MergedRow, properties: Mapping[str, Any]) -> None:
         finding = row.finding
         reference = row.references[0] if row.references else row.target
         self.bases[row.target] = {"description": {"text": f"the files of {reference}"}}
@@ -79,7 +85,7 @@ class Results:
                 "suppressions": _suppressions(finding.suppressed),
                 "properties": {
                     **({"security-severity": f"{score:.1f}"} if score else {}),
-                    **_properties(row),
+                    **properties,
                     "target": reference,
                 },
             }
@@ -99,24 +105,16 @@ class Results:
         return index
 
 
-def _properties(row: MergedRow) -> dict[str, Any]:
-    """The property bag (3.8): every column that is in no other part of the result, those without a value left out."""
-    found = {}
-    for column, key in _bag():
-        [value] = values_at((row,), column)
-        if column.name in _ALWAYS or value not in (column.default, [], ()):
-            found[key] = value
-    return found
-
-
-@cache
-def _bag() -> tuple[tuple[Column, str], ...]:
-    """The columns of the property bag, each with its key."""
-    return tuple(
-        (column, re.sub(r"_(\w)", lambda found: found[1].upper(), column.name))
-        for column in columns_of(MergedRow)
-        if column.name not in _ELSEWHERE
-    )
+def _properties(rows: Sequence[MergedRow]) -> Iterator[dict[str, Any]]:
+    """The property bag (3.8) of each row: what a finding says that no other part of the result does, if anything."""
+    found = [column for column in columns_of(MergedRow) if column.path[0] in {"finding", "suspect"}]
+    columns = [column for column in found if column.name not in _ELSEWHERE]
+    keys = [re.sub(r"_(\w)", lambda found: found[1].upper(), column.name) for column in columns]
+    empty: list[tuple[Any, ...]] = [
+        _NEVER if column.name in _ALWAYS else (column.default, [], ()) for column in columns
+    ]
+    for values in zip(*(values_at(rows, column) for column in columns), strict=True):
+        yield {key: value for key, value, without in zip(keys, values, empty, strict=True) if value not in without}
 
 
 def _new_rule(finding: MergedFinding) -> dict[str, Any]:
