@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from orchestrator.errors import UsageError
-from orchestrator.kit.yaml_source import SourceError, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -125,6 +124,8 @@ def as_variable(values: Iterable[tuple[str, str]]) -> dict[str, dict[str, str]]:
 def _several(text: str) -> Iterable[tuple[str, Login]]:
     if not text.strip():
         return
+    from orchestrator.kit.yaml_source import SourceError, parse_yaml  # noqa: PLC0415 - most pods have no tokens
+
     try:
         data = parse_yaml(text, TOKENS).data
     except SourceError:  # its message may quote a token

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
-import secrets
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +14,7 @@ from orchestrator.git.errors import SourceBrokenError
 from orchestrator.git.url import judge_ref, judge_url
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.retrying import Patience
+from orchestrator.repositories.clones import new_clone
 from orchestrator.repositories.interface import RepositoryError
 from orchestrator.repositories.tarball import layout, write
 from orchestrator.repositories.tree import list_files, read_links
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_SUFFIX = ".clone"
 _STOPPED = "stopped on request"
 _PROGRESS = 8 * 1024 * 1024
 
@@ -83,10 +81,7 @@ def fetch(
     """
     judge_ref(wanted.commit)
     host = judge_url(wanted.url)
-    # Of its own each time: git may outlive us when we are killed, and go on writing where it was.
-    folder = partial.path.with_suffix(f".{secrets.token_hex(4)}{_SUFFIX}")
-    for left in partial.path.parent.glob(f"{glob.escape(partial.path.stem)}.*{_SUFFIX}"):
-        remove_quietly(left)
+    folder = new_clone(partial.path)
     variables = os.environ if environment is None else environment
 
     def attempt() -> None:
@@ -94,19 +89,6 @@ def fetch(
             _write(git, wanted, partial, final, told=_Told(cancelled, progress))
 
     Patience(wanted.retries, backoff=BACKOFF, cancelled=cancelled, kinds=(SourceBrokenError,)).retry(attempt)
-
-
-def sweep(folder: Path) -> int:
-    """Remove what fetches that were killed left beside tarballs; returns how many.
-
-    Whoever fetches has a partial file there, by whose name the clone is called.
-    """
-    removed = 0
-    for path in folder.glob(f".*{_SUFFIX}"):
-        if not path.with_suffix("").with_suffix(".partial").exists():
-            remove_quietly(path)
-            removed += 1
-    return removed
 
 
 @contextmanager

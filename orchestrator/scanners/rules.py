@@ -4,44 +4,38 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestrator.config.scanners import DISTRUSTED, DenyFile, DenySection, DistrustFile
-from orchestrator.config.section import Section
-from orchestrator.config.validation import validate
-from orchestrator.kit.yaml_source import SourceError, read_yaml
 from orchestrator.volume.layout import Volume
 
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config
+    from orchestrator.config.scanners import DenyFile, DistrustFile
     from orchestrator.model import Distrust
 
-_ListFile = TypeVar("_ListFile", DenyFile, DistrustFile)
-
-
-class _Denied(Section):
-    """The file of this package."""
-
-    aliases: tuple[tuple[str, ...], ...]
-    deny: tuple[DenySection, ...]
+_ListFile = TypeVar("_ListFile", "DenyFile", "DistrustFile")
 
 
 @cache
-def _packaged() -> _Denied:
-    source = read_yaml(Path(__file__).with_name("denied.yaml"))
-    return _Denied.model_validate(source.data, by_alias=True)
+def _packaged() -> dict[str, Any]:
+    """The file of this package, read without pydantic: each cell's pod asks it for names."""
+    from orchestrator.kit.yaml_source import read_yaml  # noqa: PLC0415 - only where a rule names an image
+
+    return dict(read_yaml(Path(__file__).with_name("denied.yaml")).data)
 
 
 @cache
 def builtin_rules() -> tuple[Distrust, ...]:
     """What this version of scanmatrix knows of compromised scanners."""
-    return tuple(section.document() for section in _packaged().deny)
+    from orchestrator.config.scanners import DenySection  # noqa: PLC0415 - pydantic takes long to import
+
+    return tuple(DenySection.model_validate(each, by_alias=True).document() for each in _packaged()["deny"])
 
 
 @cache
 def aliases_of(repository: str) -> frozenset[str]:
     """All names of an image's repository in well-known registries, its own among them."""
-    return frozenset({repository}.union(*(names for names in _packaged().aliases if repository in names)))
+    return frozenset({repository}.union(*(names for names in _packaged()["aliases"] if repository in names)))
 
 
 def rules_of(config: Config) -> tuple[Distrust, ...]:
@@ -50,6 +44,8 @@ def rules_of(config: Config) -> tuple[Distrust, ...]:
     Raises:
         SourceError: `scanners.denyFile`, or the file of `scanmatrix distrust`, is missing or has mistakes.
     """
+    from orchestrator.config.scanners import DenyFile  # noqa: PLC0415 - as above
+
     section = config.scanners
     denied = list(section.deny)
     if section.deny_file is not None:
@@ -64,6 +60,8 @@ def read_distrusted(folder: Path) -> DistrustFile:
     Raises:
         SourceError: the file has mistakes.
     """
+    from orchestrator.config.scanners import DISTRUSTED, DistrustFile  # noqa: PLC0415 - as above
+
     path = folder / DISTRUSTED
     return _read_list(path, DistrustFile) if path.exists() else DistrustFile()
 
@@ -79,6 +77,9 @@ def volume_of(config: Config) -> Volume:
 
 def _read_list(path: Path, kind: type[_ListFile]) -> _ListFile:
     """A file that is a list, read as the one key of a section, so that each mistake has its line."""
+    from orchestrator.config.validation import validate  # noqa: PLC0415 - as above
+    from orchestrator.kit.yaml_source import SourceError, read_yaml  # noqa: PLC0415 - as above
+
     source = read_yaml(path)
     key = next(iter(kind.model_fields))
     found, problems = validate(kind, source.below(key))

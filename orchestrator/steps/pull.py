@@ -8,23 +8,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from orchestrator.errors import PermanentError, TemporaryError, VolumeFullError
-from orchestrator.images.platforms import completed
+from orchestrator.errors import TemporaryError, VolumeFullError
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.images.tarball.fill import Progress, fill
 from orchestrator.images.tarball.shared import SharedBlobs
 from orchestrator.images.tarball.sources import RegistrySource, Source
 from orchestrator.model import Plan, Target
-from orchestrator.net.errors import ArchiveError
-from orchestrator.repositories.fetch import Wanted, fetch
-from orchestrator.repositories.fetch import sweep as sweep_clones
-from orchestrator.repositories.interface import Bounds
-from orchestrator.repositories.tarball import is_whole
+from orchestrator.repositories import clones
+from orchestrator.steps.tarballs import find_target, is_sound
 from orchestrator.upkeep.links import hold
 from orchestrator.upkeep.room import reclaim
 from orchestrator.volume.layout import Volume
-from orchestrator.volume.partial import STAMP, claim, sweep
+from orchestrator.volume.partial import claim, sweep
 
 _LOCAL = "file:"
 #: Times a blob is pulled that another run on the same volume removes before it is linked.
@@ -67,7 +63,7 @@ def pull(
     if is_sound(final, target):
         return final
     sweep(final.parent)
-    sweep_clones(final.parent)
+    clones.sweep(final.parent)
     try:
         _pull(plan, target, volume, client=client, progress=progress, cancelled=cancelled)
     except VolumeFullError:
@@ -107,6 +103,9 @@ def _pull(
         if is_sound(final, target):
             return  # somebody else pulled it while we waited
         if target.is_repository:
+            from orchestrator.repositories.fetch import Wanted, fetch  # noqa: PLC0415 - git is for repositories only
+            from orchestrator.repositories.interface import Bounds  # noqa: PLC0415
+
             limits = plan.limits
             wanted = Wanted(target.pull, target.commit, Bounds.of(limits), limits.repository_time, limits.retries)
             fetch(wanted, partial, final, cancelled=cancelled, progress=progress)
@@ -119,47 +118,6 @@ def _pull(
             # the tarball stays, so that it is not pulled again for every cell.
             with open_tarball(final):
                 pass
-
-
-def find_target(plan: Plan, target_id: str) -> Target:
-    """A target of a plan that can be pulled.
-
-    Raises:
-        PermanentError: there is none of this id, or it could not be resolved when the plan was made.
-    """
-    target = plan.targets_by_id.get(target_id)
-    if target is None:
-        raise PermanentError(f"the plan {plan.run} has no target {target_id!r}")
-    if target.error or not target.digest:
-        raise PermanentError(f"{target.reference}: {target.error or 'was not resolved when the plan was made'}")
-    return target
-
-
-def is_sound(path: Path, target: Target) -> bool:
-    """Whether a tarball is there and undamaged, as far as a few reads can tell.
-
-    Checked: that nobody wrote to it since it was finished (its modification time is always `STAMP`); the size the plan
-    gives; the place and size of every member; manifest and config against their digests. Not checked: the content of
-    layers, which was proven when they were pulled (`Tarball.verify` reads it all). Of a repository: its commit and its
-    length, as its first header has them.
-    """
-    try:
-        status = path.stat(follow_symlinks=False)
-        if status.st_mtime_ns != STAMP or target.size not in {None, status.st_size}:
-            return False
-        sound = is_whole(path, target.commit) if target.is_repository else _is_image(path, target)
-    except (ArchiveError, OSError):
-        return False
-    if sound and status.st_mode & 0o222:
-        path.chmod(0o444)  # cut off between rename and chmod
-    return sound
-
-
-def _is_image(path: Path, target: Target) -> bool:
-    # Planned offline, a digest may be that of an index; the tarball then holds its image for the platform.
-    with open_tarball(path, digest=target.digest if target.size is not None else "") as tarball:
-        held = tarball.image
-        return target.digest == held.manifest.digest or target.platform == completed(held.platform, [target.platform])
 
 
 @contextmanager

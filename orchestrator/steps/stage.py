@@ -4,36 +4,42 @@ It works the same on the first attempt, on a retry days later, and after the tar
 have put into the folder meanwhile is not trusted: nothing is read out of it, and no link in it is followed.
 """
 
+from __future__ import annotations
+
 import fcntl
 import logging
 import os
 import secrets
 import shutil
-import threading
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from orchestrator.argo.names import TemplateName
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.images.manifests import compressions
-from orchestrator.images.registry.client import RegistryClient
 from orchestrator.images.tarball.archive import open_tarball
-from orchestrator.inventory.labels import MAX_LIFETIME
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.removal import remove
-from orchestrator.model import CellRecord, Plan, Scan, Target
+from orchestrator.model.labels import MAX_LIFETIME
 from orchestrator.repositories.interface import Bounds
 from orchestrator.repositories.unpack import unpack
 from orchestrator.scanners.distrust import why_refused
-from orchestrator.steps.pull import find_target, is_sound, pull
+from orchestrator.steps.tarballs import find_target, is_sound
 from orchestrator.upkeep.databases import pin
 from orchestrator.upkeep.links import LINK_REFUSED
 from orchestrator.volume.layout import MAX_AGE, Volume, VolumeError, atomic_file, write_atomic
 from orchestrator.volume.partial import full_volume
 from orchestrator.volume.records import Records, now
+
+if TYPE_CHECKING:
+    import threading
+    from pathlib import Path
+
+    from orchestrator.images.registry.client import RegistryClient
+    from orchestrator.model import CellRecord, Plan, Scan, Target
 
 _log = logging.getLogger(__name__)
 
@@ -57,8 +63,8 @@ def stage(
     """Begin an attempt of a cell: its tarball and, if its scan has one, its database are there afterwards.
 
     The tarball is a hard link to the blob; where the filesystem refuses links, a reflink, or else a copy. A blob that
-    is gone or damaged (see `pull.is_sound`) is pulled again first. A repository's files are unpacked beside it, in a
-    folder of the cell's own. A report of an earlier attempt is removed.
+    is gone or damaged (see `orchestrator.steps.tarballs.is_sound`) is pulled again first. A repository's files are
+    unpacked beside it, in a folder of the cell's own. A report of an earlier attempt is removed.
 
     Args:
         plan: the run's plan.
@@ -97,6 +103,8 @@ def stage(
             tarball = volume.tarball(plan.run, target_id, scan)
             for _ in range(_ATTEMPTS):
                 if may_pull:
+                    from orchestrator.steps.pull import pull  # noqa: PLC0415 - a scanner's pod reads no registry
+
                     blob = pull(plan, target_id, volume, client=client, cancelled=cancelled)
                 else:
                     blob = _find_blob(target, volume)

@@ -25,7 +25,8 @@ from orchestrator.images.tarball.layout import layout as lay_out
 from orchestrator.model import Cell, Plan, Platform, Scan
 from orchestrator.model.documents import encode
 from orchestrator.net.errors import ArchiveError, Broken, Busy, Denied, NotFound, Unsupported, WrongBytes
-from orchestrator.steps.pull import is_sound, pull, pull_held
+from orchestrator.steps.pull import pull, pull_held
+from orchestrator.steps.tarballs import is_sound
 from orchestrator.upkeep import room
 from orchestrator.upkeep.links import hold
 from orchestrator.volume.layout import Volume, VolumeError, write_atomic

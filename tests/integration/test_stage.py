@@ -14,7 +14,6 @@ from orchestrator.inventory.labels import MAX_LIFETIME
 from orchestrator.model import CellRecord, Name, Plan
 from orchestrator.model.documents import read
 from orchestrator.net.errors import Broken
-from orchestrator.steps import stage as stage_module
 from orchestrator.steps.stage import stage
 from orchestrator.upkeep.databases import DatabaseError, commit, pinned, prepare
 from orchestrator.volume.layout import MAX_AGE, Volume, VolumeError
@@ -96,7 +95,7 @@ def test_a_blob_that_is_evicted_before_it_is_linked(
             target.unlink()
         link(self, target)
 
-    monkeypatch.setattr(stage_module.Path, "hardlink_to", evict_first)
+    monkeypatch.setattr(Path, "hardlink_to", evict_first)
     _stage(plan, volume)
     assert _tarball(plan, volume).samefile(volume.blob(IMAGE.digest))
     _tarball(plan, volume).unlink()
@@ -149,7 +148,7 @@ def test_where_links_are_refused_the_cell_gets_a_copy(
     def refuse(link: Path, target: Path) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(stage_module.Path, "hardlink_to", refuse)
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
     for _ in range(2):
         _stage(plan, volume)
         tarball = _tarball(plan, volume)

@@ -18,7 +18,7 @@ from orchestrator.images.local.documents import Documents
 from orchestrator.images.local.files import Files, LocalImage, open_files
 from orchestrator.images.local.oci_layout import Found, read_layout
 from orchestrator.images.platforms import choose, completed
-from orchestrator.images.tarball.sources import Sink, copy
+from orchestrator.images.tarball.sink import Sink, copy
 from orchestrator.model import Blob, Image, Platform
 from orchestrator.net.errors import ArchiveError
 

@@ -10,7 +10,6 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.images.registry.credential_helpers import HelperAnswer, ask_helper
 from orchestrator.images.registry.login_files import LoginFile, login_files, login_places, read_key, server_name
 from orchestrator.images.registry.logins import Login, read_entry
 from orchestrator.net.errors import Denied
@@ -18,6 +17,8 @@ from orchestrator.net.errors import Denied
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from orchestrator.images.registry.credential_helpers import HelperAnswer
 
 #: Seconds for which a helper is not asked the same again.
 _FRESH: Final = 300.0
@@ -52,7 +53,7 @@ class Keychain:
         silences = [
             answer.silence
             for (_, asked), (_, answer) in list(self._asked.items())
-            if asked == server_name(whole.name) and isinstance(answer, HelperAnswer)
+            if asked == server_name(whole.name) and not isinstance(answer, Denied)
         ]
         with suppress(Denied):
             others = sorted(
@@ -91,6 +92,8 @@ class Keychain:
         key = (helper, server)
         since, answer = self._asked.get(key, (0.0, None))
         if answer is None or time.monotonic() - since > _FRESH:
+            from orchestrator.images.registry.credential_helpers import ask_helper  # noqa: PLC0415 - few have one
+
             try:
                 answer = ask_helper(helper, server, str(path))
             except Denied as error:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.images.members import section
-from orchestrator.images.tarball.sources import Sink, copy
+from orchestrator.images.tarball.sink import Sink, copy
 from orchestrator.model import Blob, Document
 from orchestrator.model.documents import DocumentError, decode, encode
 from orchestrator.volume.partial import partial_path, wait_for_lock

@@ -2,29 +2,21 @@
 
 import threading
 from contextlib import suppress
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from orchestrator.errors import Cancelled, TemporaryError
 from orchestrator.images.digests import Hash, new_hash
 from orchestrator.images.manifests import is_foreign, read_image, read_manifest
 from orchestrator.images.registry.client import BlobStream, RegistryClient
-from orchestrator.images.registry.resolve import resolve_manifests
+from orchestrator.images.tarball.sink import CHUNK, Sink
 from orchestrator.kit.retrying import Patience
 from orchestrator.kit.signatures import HEAD
 from orchestrator.model import Blob, Image, Platform
 from orchestrator.net.errors import Broken, Damaged, NotFound, Unsupported, WrongBytes
 from orchestrator.net.pages import refuse_page
 
-CHUNK = 1024 * 1024
 #: How many times the size of a blob is read for it at most, counting what a server without Range makes us read again.
 _REPEATS = 4
-
-
-class Sink(Protocol):
-    """Where the content of a blob goes."""
-
-    def write(self, offset: int, data: bytes) -> None:
-        """Put bytes at an offset of the blob; what was there before is void."""
 
 
 class Source(Protocol):
@@ -39,22 +31,6 @@ class Source(Protocol):
 
     def abort(self) -> None:
         """Make all `fetch` in other threads end soon, with `Cancelled`."""
-
-
-def copy(stream: BinaryIO, blob: Blob, sink: Sink, stopped: threading.Event) -> bool:
-    """Hand a blob's bytes from a file to a sink; False when they are not what its digest stands for.
-
-    Raises:
-        Cancelled: told to stop meanwhile.
-    """
-    state, at = new_hash(blob.digest), 0
-    while data := stream.read(CHUNK):
-        if stopped.is_set():
-            raise Cancelled("stopped on request")
-        state.update(data)
-        sink.write(at, data)
-        at += len(data)
-    return at == blob.size and state.hexdigest() == blob.digest.partition(":")[2]
 
 
 class RegistrySource:
@@ -80,6 +56,8 @@ class RegistrySource:
         """
         data = self._client.manifest(self._location, digest, cancelled=self._cancelled).data
         if read_manifest(data, origin=self._location).is_index:
+            from orchestrator.images.registry.resolve import resolve_manifests  # noqa: PLC0415 - planned offline only
+
             found = resolve_manifests(self._location, digest, [platform], self._client, cancelled=self._cancelled)
             if len(found.images) > 1:
                 raise Unsupported(

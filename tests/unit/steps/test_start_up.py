@@ -1,0 +1,58 @@
+"""A pod's step imports what it needs: each pod of a run starts it, and there are thousands."""
+
+import subprocess
+import sys
+
+import pytest
+
+#: What takes long to import, and what only the plan and the people's commands need.
+HEAVY = {
+    "alembic", "asyncio", "boto3", "botocore", "cyclonedx", "hera", "jinja2", "jsonschema_rs", "kubernetes",
+    "multiprocessing", "numpy", "packageurl", "pandas", "pyarrow", "pydantic", "rich", "sqlalchemy", "typer",
+    "univers", "xml",
+    "orchestrator.api", "orchestrator.catalog.loading", "orchestrator.config.loading", "orchestrator.engines",
+    "orchestrator.inventory", "orchestrator.planning.matrix", "orchestrator.store", "orchestrator.workflows",
+}  # fmt: skip
+#: What only those need that read registries or git hosts.
+NETWORK = {
+    "email",
+    "ssl",
+    "subprocess",
+    "tenacity",
+    "urllib3",
+    "orchestrator.git.command",
+    "orchestrator.net.transport",
+}
+YAML = {"yaml"}
+STEPS = {
+    "orchestrator.steps.__main__": HEAVY | NETWORK | YAML,
+    "orchestrator.steps.pull": (HEAVY | NETWORK | YAML)
+    - {"email", "ssl", "tenacity", "urllib3"}
+    - {"orchestrator.net.transport"},
+    "orchestrator.steps.stage": HEAVY | NETWORK | YAML,
+    "orchestrator.steps.aggregate": HEAVY | NETWORK | YAML,
+    "orchestrator.steps.check": (HEAVY | NETWORK | YAML) - {"email"},  # its own version, by importlib.metadata
+    "orchestrator.steps.refresh": HEAVY | NETWORK | YAML,
+    "orchestrator.steps.install": (HEAVY | NETWORK | YAML) - {"tenacity", "yaml"},
+    "orchestrator.upkeep.databases": HEAVY | NETWORK | YAML,
+    "orchestrator.upkeep.left": HEAVY | NETWORK | YAML,
+    "orchestrator.upkeep.links": HEAVY | NETWORK | YAML,
+    "orchestrator.upkeep.plans": HEAVY | NETWORK | YAML,
+    "orchestrator.upkeep.unpulled": HEAVY | NETWORK | YAML,
+    "orchestrator.argo.log_archive": HEAVY | NETWORK | YAML,
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_imports_only_what_it_needs(step: str) -> None:
+    code = f"import {step}, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert step in loaded
+    assert STEPS[step].isdisjoint(loaded), STEPS[step] & set(loaded)
+
+
+def test_what_is_heavy_is_called_as_it_is_imported() -> None:
+    """A name that nobody could import would forbid nothing."""
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    assert [name for name in HEAVY | NETWORK | YAML if find_spec(name) is None] == []
