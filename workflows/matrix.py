@@ -246,7 +246,7 @@ def _planned(shape: Shape, sets: Mapping[str, frozenset[str]]) -> PlanStep:
 
 
 def _shards(shape: Shape) -> DAG:
-    """All shards of a run, so many at a time."""
+    """All shards of a run, a limited number at a time."""
     with DAG(
         name=str(TemplateName.SHARDS),
         inputs=pods.parameters(Input.RUN, Input.SHARDS),
@@ -348,7 +348,7 @@ def _aggregate(shape: Shape, settings: Settings) -> Container:
 
 
 def _results(shape: Shape, settings: Settings) -> Container:
-    """Print the results of a run, for whoever cannot reach the volume: an entry point of its own."""
+    """Print the results of a run, for people who cannot reach the volume: an entry point of its own."""
     return Container(
         name=str(TemplateName.RESULTS),
         labels=pods.labels(Component.RESULTS, run=shape.run),

@@ -34,8 +34,8 @@ _SHOWN = re.compile(
 class Item(TypedDict):
     """One image or repository of a run, as Argo's `withItems` takes it.
 
-    Argo names a node after its item, keys in alphabetical order, so `image` comes first for whoever watches. All nodes
-    below have that name in theirs: what need not be in an item, shall not.
+    Argo names a node after its item, keys in alphabetical order, so `image` comes first for people who watch. All
+    nodes below have that name in theirs, so an item holds nothing that it need not.
 
     Attributes:
         image: its first name; for people only.

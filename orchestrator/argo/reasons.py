@@ -118,7 +118,7 @@ class _Around(NamedTuple):
 
 
 def _from_outside(around: _Around) -> Reason | None:
-    """What ended an attempt, or goes on with it, whatever its containers did."""
+    """What ended an attempt, or has not ended it, regardless of what its containers did."""
     node, pod = around.node, around.pod
     if node.phase in {"Pending", "Running", ""}:
         return Reason(with_message(UNENDED, around.kept()))

@@ -51,6 +51,7 @@ class NodeState(StrEnum):
         FAILED: it failed.
         FAILED_BEFORE: a container of ours failed before the scanner, and the record is of that attempt.
         UNSTARTED: no attempt was made, because of something that happened to its run.
+        CUT_OFF: of the local engine: nobody works on its run any more, which has not ended.
     """
 
     UNKNOWN = "unknown"
@@ -60,13 +61,14 @@ class NodeState(StrEnum):
     FAILED = "failed"
     FAILED_BEFORE = "failed before its scanner"
     UNSTARTED = "never started"
+    CUT_OFF = "cut off"
 
 
 class ReportState(StrEnum):
     """What the report of a cell is.
 
     Attributes:
-        UNREAD: nobody looked: the run goes on, or nothing is asked but what is known without it.
+        UNREAD: nobody looked: the run has not ended, or the question is what is known without it.
         MISSING: there is none.
         OLD: it is older than the attempt, so this attempt wrote none.
         UNSOUND: it cannot be believed: not whole, not of its format, too large.
@@ -138,13 +140,14 @@ class Rule(NamedTuple):
 
 NEVER_RAN = "never ran"
 CUT_OFF = "was cut off: an attempt began, and neither its end nor a report was written"
+RESUMABLE = "was cut off: it runs again when its run is resumed"
 NOT_PUT = "missing: nobody has put the report of this external scan on the volume"
 AWAITED = "waits for the report of an external scan, which somebody has to put on the volume"
 
 _RUN, _SKIP, _FAIL, _AWAIT = (Decision.RUN,), (Decision.SKIP,), (Decision.FAIL,), (Decision.AWAIT,)
 _ANY = ()
 _R, _N, _P, _S, _BY = RecordState, NodeState, ReportState, CellState, Source
-_SILENT = (_N.UNKNOWN, _N.UNSTARTED)
+_SILENT = (_N.UNKNOWN, _N.UNSTARTED, _N.CUT_OFF)
 _NO_WORD = (_R.NONE, _R.DAMAGED)
 
 #: The first that matches decides.
@@ -163,6 +166,7 @@ RULES = (
     Rule(_RUN,   (_R.FAILED,),  _SILENT,                        _ANY,               _S.FAILED,  _BY.RECORD),
     Rule(_RUN,   (_R.ENDED,),   _ANY,                           (_P.UNREAD,),       _S.OK,      _BY.RULE),
     Rule(_RUN,   _ANY,          (_N.SUCCEEDED,),                (_P.UNREAD,),       _S.OK,      _BY.RULE),
+    Rule(_RUN,   (_R.BEGUN,),   (_N.CUT_OFF,),                  (_P.UNREAD,),       _S.WAITING, _BY.RULE, RESUMABLE),
     Rule(_RUN,   (_R.BEGUN,),   _ANY,                           (_P.UNREAD,),       _S.RUNNING, _BY.RULE),
     Rule(_RUN,   _ANY,          _ANY,                           (_P.UNREAD,),       _S.WAITING, _BY.RULE),
     Rule(_RUN,   (_R.DAMAGED,), (_N.UNKNOWN,),                  _ANY,               _S.FAILED,  _BY.RECORD),

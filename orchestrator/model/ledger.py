@@ -38,6 +38,7 @@ class CellRecord(Document, frozen=True):
         isolation: what its scanner was kept in, on this machine; empty in a cluster, whose pods the plan describes.
         image: image in which its scanner was started, by digest where that is known; empty for a process.
         source: the stored bill of materials that was matched in place of the image; None when it was scanned itself.
+        put_by: who put the report of an external scan into the cell's folder; empty where our own scanner wrote it.
     """
 
     attempts: int = 0
@@ -50,6 +51,7 @@ class CellRecord(Document, frozen=True):
     isolation: str = ""
     image: str = ""
     source: BomSource | None = None
+    put_by: str = ""
 
 
 class Outcome(StrEnum):
@@ -99,6 +101,7 @@ class LedgerRow(Document, frozen=True):
         workloads: what runs it in clusters, `<cluster>/<namespace>/<kind>/<name>`; `names` of `ledger.json` has owner
             and labels of each.
         source: the stored bill of materials that it was matched from; None when it was scanned from the image.
+        put_by: who put the report of an external scan on the volume; empty for a scan that ran here.
     """
 
     cell: str
@@ -129,6 +132,7 @@ class LedgerRow(Document, frozen=True):
     suspect: str = ""
     workloads: tuple[str, ...] = ()
     source: BomSource | None = None
+    put_by: str = ""
 
     @property
     def holds(self) -> bool:

@@ -145,6 +145,7 @@ def _with_record(row: LedgerRow, record: CellRecord, plan: Plan) -> LedgerRow:
         isolation=record.isolation,
         scanner_image=record.image,
         source=record.source,
+        put_by=record.put_by,
         database_age=_age(record.database_version, _seconds(record.finished or record.started)),
         note=f"{STALE} {spell_time(refreshed)}: its refresh failed in this run" if refreshed and stale else "",
     )

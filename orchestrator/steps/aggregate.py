@@ -94,7 +94,7 @@ def _with_room(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
 
 def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
     """One try, from the plan to the ledger."""
-    # Here, because they take half a second to import, for which nobody who only names this function shall wait.
+    # Here, because they take half a second to import, which those that only name this function need not wait for.
     from orchestrator.analysis.pipeline import Pipeline, seldom_collected  # noqa: PLC0415
     from orchestrator.results.bom.whole import BomWriter  # noqa: PLC0415
     from orchestrator.results.tables.writing import FindingsWriter, MergedWriter  # noqa: PLC0415
@@ -164,7 +164,7 @@ def _summary(ledger: Ledger, severities: Severities, notes: Sequence[str]) -> st
 
 
 def _write_report(results: RunResults, path: Path) -> list[str]:
-    """Write the HTML report; a page that cannot be made costs nobody the ledger, but a full volume is told as such."""
+    """Write the HTML report; one that cannot be made does not cost the ledger, but a full volume is said to be that."""
     from orchestrator.exports.html import write_report  # noqa: PLC0415 - as above
 
     try:

@@ -46,7 +46,7 @@ _EXECUTOR = re.compile(r"time=\S+ level=\w+ msg=.* argo=true|Error: exit status 
 _EXECUTOR_LINES = 4
 # Why a step of ours failed, as it says itself.
 _OURS = re.compile(rf"^{re.escape(COMPLAINT)}(.*)$", re.MULTILINE)
-#: Logs read of one run; whoever has more failures than that has one cause for most of them.
+#: Logs read of one run; a run with more failures than that has one cause for most of them.
 MOST_LOGS = 200
 # Records written and logs read at the same time: both mostly wait, for a disk or for the API server.
 _WORKERS = 8

@@ -198,7 +198,7 @@ def _check_compressions(scan: Scan, target: Target, used: tuple[str, ...]) -> No
 
 
 def _check_tarball(scan: Scan, target: Target, tarball: Path) -> None:
-    """The same by the tarball itself; what its scan cannot read shall not keep the blob on the volume."""
+    """The same by the tarball itself; a tarball that its scan cannot read does not keep the blob on the volume."""
     try:
         with open_tarball(tarball) as opened:
             _check_compressions(scan, target, compressions(opened.image))

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 #: Seconds that a blob without links is left alone: it may have just been pulled, and its cells start any moment.
 IDLE = 3600.0
-#: The same when the volume is full: whoever pulled it has had the time to link it.
+#: The same when the volume is full: the run that pulled it has had the time to link it.
 _URGENT = 60.0
 _BLOCK = 512
-#: Bytes kept for a run's results: so many a cell, within bounds.
+#: Bytes kept for a run's results: in proportion to its cells, within bounds.
 _OF_CELL = 64 * 1024
 _LONGEST_RUN = 3 * 86400
 _LEAST, _MOST = 8 * 1024 * 1024, 64 * 1024 * 1024
@@ -148,7 +148,7 @@ def _blobs(volume: Volume) -> Iterator[os.DirEntry[str]]:
 
 
 def _remove(volume: Volume, cached: Iterable[_Cached], needed: int, *, before: float) -> int:
-    """Remove blobs not used since a moment, until so many bytes are free."""
+    """Remove blobs not used since a moment, until as many bytes are free as are needed."""
     freed = 0
     for each in cached:
         if freed >= needed:

@@ -143,7 +143,7 @@ def _may_help(error: ScanmatrixError) -> bool:
 
 
 def _fresh_folder(folder: Path, attempt: int) -> Path:
-    """An empty folder for one attempt; those of attempts that were cut off go, whoever may still write to them."""
+    """An empty folder for one attempt; those of attempts that were cut off go, even if something still writes there."""
     for left in folder.glob(f"{_WORK}*"):
         remove_quietly(left)
     work = folder / f"{_WORK}{attempt}"

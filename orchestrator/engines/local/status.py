@@ -9,7 +9,7 @@ from orchestrator.engines.local.lock import RunBusy, locked
 from orchestrator.errors import UsageError
 from orchestrator.model import CellState, CellStatus, Decision, RunStatus
 from orchestrator.model.documents import DocumentError
-from orchestrator.model.endings import Evidence, RecordState, decide, decision_of
+from orchestrator.model.endings import Evidence, NodeState, RecordState, decide, decision_of
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.ledger import read_ledger
 from orchestrator.upkeep.plans import read_plan
@@ -34,11 +34,12 @@ def status_of(run: str, volume: Volume) -> RunStatus:
         raise UsageError(f"no run {run!r} on {volume.root}: there is no {volume.plan(run)}")
     plan = read_plan(run, volume)
     if goes_on(run, volume):
-        return _by_records(plan, volume, "running")
+        return _by_records(plan, volume, NodeState.UNKNOWN, "running")
     try:
         return _by_ledger(plan, read_ledger(volume, run))
     except (NoResultsError, DocumentError):
-        return _by_records(plan, volume, "failed", "it was cut off; go on with `scanmatrix run --resume`")
+        message = "it was cut off; resume it with `scanmatrix run --resume`"
+        return _by_records(plan, volume, NodeState.CUT_OFF, "failed", message)
 
 
 def statuses_of(volume: Volume) -> tuple[RunStatus, ...]:
@@ -109,16 +110,17 @@ def _by_ledger(plan: Plan, ledger: Ledger) -> RunStatus:
     )
 
 
-def _by_records(plan: Plan, volume: Volume, state: str, message: str = "") -> RunStatus:
+def _by_records(plan: Plan, volume: Volume, node: NodeState, state: str, message: str = "") -> RunStatus:
     records, scans = Records(volume, plan.run), {scan.name: scan for scan in plan.scans}
-    cells = tuple(_cell(plan.targets_by_id[cell.target], cell, scans[cell.scan], records) for cell in plan.cells)
+    targets = plan.targets_by_id
+    cells = tuple(_cell(targets[cell.target], cell, scans[cell.scan], records, node=node) for cell in plan.cells)
     return RunStatus(run=plan.run, state=state, message=message, started=plan.created, cells=cells)
 
 
-def _cell(target: Target, cell: Cell, scan: Scan, records: Records) -> CellStatus:
+def _cell(target: Target, cell: Cell, scan: Scan, records: Records, *, node: NodeState) -> CellStatus:
     decision = decision_of(cell, target)
     found = records.look(cell.target, cell.scan, scan.success_codes) if decision is Decision.RUN else NOTHING_RECORDED
-    rule = decide(Evidence(decision, found.state))
+    rule = decide(Evidence(decision, found.state, node))
     return CellStatus(
         target=cell.target,
         scan=cell.scan,

@@ -54,6 +54,9 @@ TABLE = (
     (RUN,   R.ENDED,   N.UNKNOWN,       P.UNREAD,     S.OK,      ""),
     (RUN,   R.NONE,    N.SUCCEEDED,     P.UNREAD,     S.OK,      ""),
     (RUN,   R.BEGUN,   N.UNKNOWN,       P.UNREAD,     S.RUNNING, ""),
+    (RUN,   R.BEGUN,   N.CUT_OFF,       P.UNREAD,     S.WAITING, "cut off"),
+    (RUN,   R.ENDED,   N.CUT_OFF,       P.UNREAD,     S.OK,      ""),
+    (RUN,   R.FAILED,  N.CUT_OFF,       P.UNREAD,     S.FAILED,  "RECORD"),
     (RUN,   R.NONE,    N.UNKNOWN,       P.UNREAD,     S.WAITING, ""),
     (RUN,   R.DAMAGED, N.UNKNOWN,       P.UNREAD,     S.WAITING, ""),
     (RUN,   R.DAMAGED, N.UNKNOWN,       P.SOUND,      S.FAILED,  "RECORD"),
@@ -99,7 +102,7 @@ def test_whatever_is_known_of_a_cell_it_has_one_answer_and_a_failed_one_has_a_re
 def test_the_ledger_of_a_settled_record_says_what_the_cluster_and_the_report_said_together() -> None:
     settled = {Source.NODE: Source.RECORD}
     for evidence in EVERY:
-        if evidence.node in {N.WAITING, N.RUNNING}:
+        if evidence.node in {N.WAITING, N.RUNNING, N.CUT_OFF}:
             continue
         at_once, settling = decide(evidence), decide(evidence._replace(report=P.UNREAD))
         record = evidence.record
