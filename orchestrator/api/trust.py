@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
     from orchestrator.config.loading import Config
     from orchestrator.config.scanners import DistrustSection
-    from orchestrator.scanners.locking import Change
+    from orchestrator.scanners.locking import LockChange
 
 
-def lock(config: Config, *, only: Sequence[str] = (), offline: bool = False, check: bool = False) -> tuple[Change, ...]:
+def lock(
+    config: Config, *, only: Sequence[str] = (), offline: bool = False, check: bool = False
+) -> tuple[LockChange, ...]:
     """Look up the digest of every scan's image, and write them into `scanmatrix.lock` beside the configuration.
 
     Nothing is written where nothing changed, or when any image cannot be looked up.

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import PermanentError, TemporaryError, UsageError
 from orchestrator.kit.compression import decompressed
-from orchestrator.kit.tar import Kind, TarError, TarReader
+from orchestrator.kit.tar import EntryKind, TarError, TarReader
 from orchestrator.volume.layout import write_atomic
 
 if TYPE_CHECKING:
@@ -97,7 +97,12 @@ def unpack(lines: Iterable[str], folder: Path) -> tuple[str, ...]:
     try:
         reader = TarReader(decompressed(io.BytesIO(data)))
         for entry in reader:
-            if entry.name not in FILES or entry.kind != Kind.FILE or entry.parts is not None or entry.size > _LIMIT:
+            if (
+                entry.name not in FILES
+                or entry.kind != EntryKind.FILE
+                or entry.parts is not None
+                or entry.size > _LIMIT
+            ):
                 raise ResultsBadError(f"the results hold {entry.name[:200]!r}, which is no result of a run")
             write_atomic(folder / entry.name, reader.read(entry))
             written.append(entry.name)

@@ -46,7 +46,7 @@ class Described(_Object, frozen=True):
     metadata: Metadata
 
 
-class Parameter(_Object, frozen=True):
+class ParameterValue(_Object, frozen=True):
     """A parameter of a Workflow or a node."""
 
     name: str
@@ -56,7 +56,7 @@ class Parameter(_Object, frozen=True):
 class Parameters(_Object, frozen=True):
     """Inputs, outputs or arguments."""
 
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[ParameterValue, ...] = ()
     exit_code: str | None = None
 
 
@@ -92,7 +92,7 @@ class Node(_Object, frozen=True):
         return next((each.value or "" for each in found if each.name == name), "")
 
 
-class Reference(_Object, frozen=True):
+class ObjectReference(_Object, frozen=True):
     """The name of another object."""
 
     name: str = ""
@@ -101,7 +101,7 @@ class Reference(_Object, frozen=True):
 class WorkflowSpec(_Object, frozen=True):
     """`spec` of a Workflow, as far as it changes while it runs."""
 
-    workflow_template_ref: Reference = Reference()
+    workflow_template_ref: ObjectReference = ObjectReference()
     arguments: Parameters = Parameters()
     shutdown: str = ""
     suspend: bool = False

@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.databases import clamav, grype, trivy
-from orchestrator.databases.interface import DatabaseRefused, Facts, Kind, Order, Part
+from orchestrator.databases.interface import DatabaseFacts, DatabaseKind, DatabasePart, DatabaseRefused, Order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (trivy, grype, clamav)}
+KINDS: dict[str, DatabaseKind] = {kind.name: kind for kind in (trivy, grype, clamav)}
 
 
-def fetch(kind: str, order: Order, *, whole: bool = False) -> Facts | None:
+def fetch(kind: str, order: Order, *, whole: bool = False) -> DatabaseFacts | None:
     """Fill a folder with a database: what is unchanged out of the version from before, all else from its mirror.
 
     Args:
@@ -43,15 +43,15 @@ def fetch(kind: str, order: Order, *, whole: bool = False) -> Facts | None:
         return None
     parts = tuple(order.reuse(part) or found.fetch(order, part) for part in offered)
     _judge_all(parts, order)
-    return Facts(kind=kind, parts=parts)
+    return DatabaseFacts(kind=kind, parts=parts)
 
 
-def _is_known(part: Part, order: Order) -> bool:
+def _is_known(part: DatabasePart, order: Order) -> bool:
     known = order.before.get(part.name)
     return known is not None and (known.origin, known.digest) == (part.origin, part.digest)
 
 
-def _judge_all(parts: Iterable[Part], order: Order) -> None:
+def _judge_all(parts: Iterable[DatabasePart], order: Order) -> None:
     """Once more, now that is known what the offers did not tell."""
     for part in parts:
         order.judge(part)

@@ -13,7 +13,7 @@ import msgspec
 
 from orchestrator.databases import cvd
 from orchestrator.databases.download import Web, check_url, shown
-from orchestrator.databases.interface import Part, spell
+from orchestrator.databases.interface import DatabasePart, spell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ _FRESH = "daily"
 _KEYS = cvd.CLAMAV_KEYS
 
 
-def offers(order: Order) -> Sequence[Part]:
+def offers(order: Order) -> Sequence[DatabasePart]:
     """What the headers on the mirror say; they are proven only with the files.
 
     Raises:
@@ -39,7 +39,7 @@ def offers(order: Order) -> Sequence[Part]:
         return [_offer(order, each, web) for each in DATABASES]
 
 
-def fetch(order: Order, part: Part) -> Part:
+def fetch(order: Order, part: DatabasePart) -> DatabasePart:
     """One file, its signature verified.
 
     Raises:
@@ -59,15 +59,15 @@ def _web(order: Order) -> Web:
     return Web(order, {"User-Agent": agent} if agent else None)
 
 
-def _offer(order: Order, database: str, web: Web) -> Part:
+def _offer(order: Order, database: str, web: Web) -> DatabasePart:
     url = _url(order, database)
     return _part(database, shown(url), cvd.read_header(web.small(url, cvd.HEADER, first=cvd.HEADER), origin=shown(url)))
 
 
-def _part(database: str, origin: str, header: cvd.Header) -> Part:
+def _part(database: str, origin: str, header: cvd.CvdHeader) -> DatabasePart:
     built = spell(header.seconds) if database == _FRESH else ""
     digest = f"md5:{header.md5}"
-    return Part(database, origin, digest, built=built, version=str(header.version), number=header.version)
+    return DatabasePart(database, origin, digest, built=built, version=str(header.version), number=header.version)
 
 
 def _url(order: Order, database: str) -> str:

@@ -20,7 +20,7 @@ from orchestrator.databases.unpack import read_member
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestrator.databases.interface import Watch
+    from orchestrator.databases.interface import FetchLimit
 
 HEADER = 512
 _MAGIC = "ClamAV-VDB"
@@ -35,7 +35,7 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 _INFO_LIMIT = 1024 * 1024
 
 
-class Key(NamedTuple):
+class SigningKey(NamedTuple):
     """The public half of a key that databases are signed with."""
 
     modulus: int
@@ -50,13 +50,13 @@ class Keys(NamedTuple):
         facts: of the SHA-256 of the `.info` in it, which names the SHA-256 of every file.
     """
 
-    content: Key
-    facts: Key
+    content: SigningKey
+    facts: SigningKey
 
 
 #: Of ClamAV, as every libclamav has them built in (dsig.c, CLI_NSTR; readdb.c, INFO_NSTR).
 CLAMAV_KEYS = Keys(
-    content=Key(
+    content=SigningKey(
         int(
             "1186409955516453426030700016584531897515277744120277437465994057432431426074641447673610606406558447"
             "4976078889002228342492276248891756555100246777110966959818941043469903453223222862159108950817859142"
@@ -65,7 +65,7 @@ CLAMAV_KEYS = Keys(
         ),
         100001027,
     ),
-    facts=Key(
+    facts=SigningKey(
         int(
             "1108889498304854547365955610662719492392894179179504762059165869741358104332271591217249680652538105"
             "5880964520618400224333320534660299233983755341740679502866829909679955734391392668378361221524205396"
@@ -80,7 +80,7 @@ CLAMAV_KEYS = Keys(
 )
 
 
-class Header(NamedTuple):
+class CvdHeader(NamedTuple):
     """What stands at the start of a container.
 
     Attributes:
@@ -100,7 +100,7 @@ class Header(NamedTuple):
     seconds: int
 
 
-def read_header(data: bytes, *, origin: str) -> Header:
+def read_header(data: bytes, *, origin: str) -> CvdHeader:
     """The header, of the first 512 bytes; nothing of it is proven yet.
 
     Raises:
@@ -114,10 +114,10 @@ def read_header(data: bytes, *, origin: str) -> Header:
         raise DatabaseRefused(f"{origin}: its header has something else where numbers belong")
     if not _MD5.fullmatch(md5) or not _SIGNATURE.fullmatch(signature):
         raise DatabaseRefused(f"{origin}: is not signed")
-    return Header(int(version), int(signatures), int(level), md5, signature, int(seconds))
+    return CvdHeader(int(version), int(signatures), int(level), md5, signature, int(seconds))
 
 
-def verify(path: Path, name: str, *, keys: Keys, origin: str, limit: int, watch: Watch) -> Header:
+def verify(path: Path, name: str, *, keys: Keys, origin: str, limit: int, watch: FetchLimit) -> CvdHeader:
     """Make sure that a container is what its maker signed, and is the database of this name.
 
     Args:
@@ -150,13 +150,13 @@ def verify(path: Path, name: str, *, keys: Keys, origin: str, limit: int, watch:
     return header
 
 
-def _decrypt(signature: str, key: Key) -> int:
+def _decrypt(signature: str, key: SigningKey) -> int:
     """What somebody who has the private half has signed."""
     number = sum(_DIGITS[digit] << (6 * place) for place, digit in enumerate(signature))
     return pow(number, key.exponent, key.modulus)
 
 
-def _is_signed(info: bytes, key: Key) -> bool:
+def _is_signed(info: bytes, key: SigningKey) -> bool:
     """Whether an `.info` ends with the signature of all before it: EMSA-PSS-VERIFY of RFC 8017 with SHA-256."""
     facts, mark, rest = info.rpartition(b"\nDSIG:")
     signature = rest.partition(b"\n")[0].strip().decode("ascii", "replace")

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import msgspec
 
 from orchestrator.databases.download import Web, check_url, shown
-from orchestrator.databases.interface import DatabaseRefused, Part, parse_moment
+from orchestrator.databases.interface import DatabasePart, DatabaseRefused, parse_moment
 from orchestrator.databases.unpack import unpack
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
 
@@ -52,7 +52,7 @@ class _Latest(msgspec.Struct, rename="camel"):
     checksum: str = ""
 
 
-def offers(order: Order) -> Sequence[Part]:
+def offers(order: Order) -> Sequence[DatabasePart]:
     """The database that the listing names.
 
     Raises:
@@ -64,7 +64,7 @@ def offers(order: Order) -> Sequence[Part]:
     return [part]
 
 
-def fetch(order: Order, part: Part) -> Part:
+def fetch(order: Order, part: DatabasePart) -> DatabasePart:
     """The archive that was offered, verified and unpacked.
 
     Raises:
@@ -94,7 +94,7 @@ def _listing(order: Order) -> str:
     return url if url.endswith(".json") else f"{url.rstrip('/')}/v{_MODEL}/latest.json"
 
 
-def _read_listing(order: Order, web: Web) -> tuple[Part, str]:
+def _read_listing(order: Order, web: Web) -> tuple[DatabasePart, str]:
     """The database on offer, and the path of its archive."""
     url = _listing(order)
     origin = shown(url)
@@ -110,7 +110,7 @@ def _read_listing(order: Order, web: Web) -> tuple[Part, str]:
     if latest.status not in {"", "active"}:
         _log.warning("%s: is %s: %s", origin, latest.status[:40], _ENDING)
     built = parse_moment(latest.built, origin=origin)
-    return Part(
+    return DatabasePart(
         name="db", origin=origin, digest=latest.checksum, built=built, version=latest.schema_version
     ), latest.path
 

@@ -38,7 +38,7 @@ class OutOfTime(TemporaryError):  # noqa: N818 - the name says what happened
     most_retries = 0
 
 
-class Part(Document, frozen=True):
+class DatabasePart(Document, frozen=True):
     """One file, or one archive, of which a database is made.
 
     Attributes:
@@ -60,7 +60,7 @@ class Part(Document, frozen=True):
     files: tuple[str, ...] = ()
 
 
-class Facts(Document, frozen=True):
+class DatabaseFacts(Document, frozen=True):
     """What is known of one version of a database that our own code fetched.
 
     Attributes:
@@ -72,12 +72,12 @@ class Facts(Document, frozen=True):
 
     kind: str
     recipe: str = ""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[DatabasePart, ...] = ()
     sums: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Watch:
+class FetchLimit:
     """When to stop.
 
     Attributes:
@@ -126,8 +126,8 @@ class Order:
     settings: Mapping[str, str]
     folder: Path
     limit: int
-    watch: Watch
-    before: Mapping[str, Part] = field(default_factory=dict)
+    watch: FetchLimit
+    before: Mapping[str, DatabasePart] = field(default_factory=dict)
     previous: Path | None = None
     sums: Mapping[str, str] = field(default_factory=dict)
     caches: Sequence[Cache] = ()
@@ -135,7 +135,7 @@ class Order:
     retries: int = 4
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def reuse(self, part: Part) -> Part | None:
+    def reuse(self, part: DatabasePart) -> DatabasePart | None:
         """Take over a part that is still the same, by hard links where there are any; None if it has to be fetched."""
         known = self.before.get(part.name)
         if known is None or self.previous is None or not known.files:
@@ -148,7 +148,7 @@ class Order:
             link_or_copy(self.previous / name, self.folder / name)
         return known
 
-    def judge(self, part: Part) -> None:
+    def judge(self, part: DatabasePart) -> None:
         """Refuse what is older than what there is, or than the template allows.
 
         Only parts of one origin are compared: another mirror may be behind, and was configured on purpose.
@@ -176,12 +176,12 @@ class Order:
             )
 
 
-class Kind(Protocol):
+class DatabaseKind(Protocol):
     """One kind of database; `name` is that of its key in templates."""
 
     name: str
 
-    def offers(self, order: Order) -> Sequence[Part]:
+    def offers(self, order: Order) -> Sequence[DatabasePart]:
         """What there is at the moment, found out at little cost; `files` are still empty, `built` may be.
 
         Raises:
@@ -189,7 +189,7 @@ class Kind(Protocol):
         """
         ...
 
-    def fetch(self, order: Order, part: Part) -> Part:
+    def fetch(self, order: Order, part: DatabasePart) -> DatabasePart:
         """Fetch and verify a part that was offered, into the order's folder.
 
         Raises:
@@ -209,12 +209,12 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def spell(moment: float | datetime) -> str:
-    """A moment, or seconds since 1970, as `Part.built` has it."""
+    """A moment, or seconds since 1970, as `DatabasePart.built` has it."""
     return spell_time(moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC))
 
 
 def parse_moment(text: str, *, origin: str) -> str:
-    """A moment in a mirror's words (RFC 3339, any fraction of a second) as `Part.built` has it.
+    """A moment in a mirror's words (RFC 3339, any fraction of a second) as `DatabasePart.built` has it.
 
     Raises:
         DatabaseRefused: it is none.
@@ -229,11 +229,11 @@ def parse_moment(text: str, *, origin: str) -> str:
     raise DatabaseRefused(f"{origin}: {text[:40]!r} has no time zone")
 
 
-def _time(part: Part) -> datetime:
+def _time(part: DatabasePart) -> datetime:
     return datetime.fromisoformat(part.built)
 
 
-def _spell(part: Part) -> str:
+def _spell(part: DatabasePart) -> str:
     said = " ".join(word for word in (part.version, f"of {part.built}" if part.built else "") if word)
     return f"{part.name} {said}".strip()
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import msgspec
 
 from orchestrator.databases.download import allowance
-from orchestrator.databases.interface import DatabaseRefused, Part, parse_moment, spell
+from orchestrator.databases.interface import DatabasePart, DatabaseRefused, parse_moment, spell
 from orchestrator.databases.unpack import unpack
 from orchestrator.images.manifests import read_manifest
 from orchestrator.images.reference import parse
 from orchestrator.images.registry.cache import pull_location
 from orchestrator.images.registry.client import RegistryClient
-from orchestrator.images.tarball.sources import RegistrySource
+from orchestrator.images.tarball.sources import RegistryBlobs
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
 from orchestrator.volume.layout import write_atomic
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from orchestrator.databases.interface import Order, Watch
+    from orchestrator.databases.interface import FetchLimit, Order
     from orchestrator.model import Blob
 
 name = "trivy"
@@ -66,7 +66,7 @@ class _Metadata(msgspec.Struct, rename="pascal"):
     downloaded_at: str = ""
 
 
-def offers(order: Order) -> Sequence[Part]:
+def offers(order: Order) -> Sequence[DatabasePart]:
     """The artifacts as their tags stand now.
 
     Raises:
@@ -77,7 +77,7 @@ def offers(order: Order) -> Sequence[Part]:
         return [_offer(order, artifact, client) for artifact in _ARTIFACTS if order.settings.get(artifact.setting)]
 
 
-def fetch(order: Order, part: Part) -> Part:
+def fetch(order: Order, part: DatabasePart) -> DatabasePart:
     """One artifact's files where Trivy looks for them.
 
     Raises:
@@ -91,7 +91,7 @@ def fetch(order: Order, part: Part) -> Part:
         manifest = client.manifest(location, part.digest, allowance=allowance(order)).data
         layer = _layer(manifest, artifact, part.origin, order.limit)
         with archive.open("xb") as file:
-            RegistrySource(client, location).fetch(layer, _Sink(file, order.watch))
+            RegistryBlobs(client, location).fetch(layer, _Sink(file, order.watch))
     folder = order.folder / artifact.folder
     wanted = {artifact.file: folder / artifact.file, _METADATA: folder / _METADATA}
     # Writable by its owner: Trivy before 0.68 opens it for writing. In the cluster cells mount it read-only.
@@ -113,13 +113,13 @@ def _location(order: Order, artifact: _Artifact) -> tuple[str, str]:
     return pull_location(reference, order.caches, order.insecure), reference.digest or reference.tag
 
 
-def _offer(order: Order, artifact: _Artifact, client: RegistryClient) -> Part:
+def _offer(order: Order, artifact: _Artifact, client: RegistryClient) -> DatabasePart:
     location, wanted = _location(order, artifact)
     origin = str(parse(order.settings[artifact.setting]))
     order.watch.check()
     manifest = client.manifest(location, wanted, allowance=allowance(order))
     _layer(manifest.data, artifact, origin, order.limit)
-    return Part(name=artifact.folder, origin=origin, digest=manifest.digest)
+    return DatabasePart(name=artifact.folder, origin=origin, digest=manifest.digest)
 
 
 def _layer(manifest: bytes, artifact: _Artifact, origin: str, limit: int) -> Blob:
@@ -150,7 +150,7 @@ def _stamp(path: Path, order: Order, origin: str) -> _Metadata:
 class _Sink:
     """Where a layer's bytes go; ends the transfer when time is up."""
 
-    def __init__(self, file: BinaryIO, watch: Watch) -> None:
+    def __init__(self, file: BinaryIO, watch: FetchLimit) -> None:
         self._file, self._watch = file, watch
 
     def write(self, offset: int, data: bytes) -> None:

@@ -13,7 +13,7 @@ import zstandard
 
 from orchestrator.databases.interface import DatabaseRefused
 from orchestrator.kit.compression import decompressed
-from orchestrator.kit.tar import Kind, TarError, TarReader
+from orchestrator.kit.tar import EntryKind, TarError, TarReader
 from orchestrator.volume.layout import atomic_file
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from orchestrator.databases.interface import Watch
+    from orchestrator.databases.interface import FetchLimit
 
 _CHUNK = 1024 * 1024
 #: Databases have a handful of files; more are an attempt to keep us busy.
@@ -30,7 +30,7 @@ _DAMAGED = (TarError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, EOFErro
 
 
 def unpack(
-    archive: Path, wanted: Mapping[str, Path], *, limit: int, origin: str, watch: Watch, mode: int = 0o644
+    archive: Path, wanted: Mapping[str, Path], *, limit: int, origin: str, watch: FetchLimit, mode: int = 0o644
 ) -> None:
     """Write the wanted members of a tar archive, compressed or not; what else is in it is passed over.
 
@@ -61,7 +61,9 @@ def unpack(
         raise DatabaseRefused(f"{origin}: the archive lacks {', '.join(sorted(missing))}")
 
 
-def read_member(archive: Path, name: str, *, limit: int, most: int, origin: str, watch: Watch, skip: int = 0) -> bytes:
+def read_member(
+    archive: Path, name: str, *, limit: int, most: int, origin: str, watch: FetchLimit, skip: int = 0
+) -> bytes:
     """One small member; what follows it is not read.
 
     Args:
@@ -119,7 +121,7 @@ def _files(stream: _Bounded) -> Iterator[tuple[str, Iterator[bytes]]]:
         name = entry.name.removeprefix("./")
         if entry.is_file and entry.parts is None:
             yield name, reader.pieces(_CHUNK)
-        elif entry.kind not in {Kind.FOLDER, Kind.GLOBAL}:
+        elif entry.kind not in {EntryKind.FOLDER, EntryKind.GLOBAL}:
             raise _TooMuch(f"{name[:80]!r} is neither a plain file nor a folder, which no database has")
 
 
@@ -151,7 +153,7 @@ class _After(io.RawIOBase):
 class _Bounded(io.RawIOBase):
     """A stream that ends in an error once it has given more than it may, or when time is up."""
 
-    def __init__(self, stream: BinaryIO, limit: int, watch: Watch) -> None:
+    def __init__(self, stream: BinaryIO, limit: int, watch: FetchLimit) -> None:
         super().__init__()
         self._stream, self._left, self._limit, self._watch = stream, limit, limit, watch
 

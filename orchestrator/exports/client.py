@@ -36,7 +36,7 @@ _WHOLE = 900.0
 """Seconds for one attempt, however steadily its bytes come or go."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ServiceAnswer(msgspec.Struct, frozen=True):
     """What a service answered to a request it took.
 
     Attributes:
@@ -116,7 +116,7 @@ class Client:
         except ImageError as error:
             raise ExportRefusedError(str(error)) from error
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> ServiceAnswer:
         """Ask for what lies at a path below the base URL.
 
         Raises:
@@ -125,16 +125,16 @@ class Client:
         """
         return self._send("GET", path, b"", {})
 
-    def post_multipart(self, path: str, fields: Sequence[Field]) -> Answer:
+    def post_multipart(self, path: str, fields: Sequence[Field]) -> ServiceAnswer:
         """Send a form with files (RFC 7578), a name maybe several times; errors as for `get`."""
         body, media_type = encode_multipart_formdata(list(fields))
         return self._send("POST", path, body, {"Content-Type": media_type})
 
-    def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> ServiceAnswer:
         patience = Patience(self._attempts - 1, backoff=self._backoff)
         return patience.retry(lambda: self._attempt(method, path, body, headers))
 
-    def _attempt(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _attempt(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> ServiceAnswer:
         """One request and its answer."""
         end = time.monotonic() + _WHOLE
         own = {"User-Agent": "scanmatrix", "Accept": "application/json"}
@@ -152,13 +152,13 @@ class Client:
                 redirect=False,
                 retries=False,
             )
-            answer = Answer(response.status, _read(response, end))
+            answer = ServiceAnswer(response.status, _read(response, end))
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise self._failure(error) from error
         self._judge(response, answer)
         return answer
 
-    def _judge(self, response: urllib3.BaseHTTPResponse, answer: Answer) -> None:
+    def _judge(self, response: urllib3.BaseHTTPResponse, answer: ServiceAnswer) -> None:
         status = answer.status
         if status in _AGAIN or status >= _SERVER_ERROR:
             message = f"{self._base}: cannot take it now ({status}){self._words(answer)}; try later"
@@ -184,7 +184,7 @@ class Client:
             )
         return ExportUnavailableError(f"{self._base}: {reason(error)}; is it up and reachable?")
 
-    def _words(self, answer: Answer) -> str:
+    def _words(self, answer: ServiceAnswer) -> str:
         """What the service says, cut to one harmless line without secrets."""
         text = answer.body[: 4 * _WORDS_LIMIT].decode(errors="replace")
         line = " ".join("".join(c if c.isprintable() else " " for c in text).split())

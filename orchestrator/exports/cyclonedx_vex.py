@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.config.loading import Config
-    from orchestrator.exports.vex_rows import Known, Package, Product
+    from orchestrator.exports.vex_rows import KnownStatement, Product, VexPackage
     from orchestrator.results.run import RunResults
 
 name = "cyclonedx-vex"
@@ -74,16 +74,16 @@ def export(results: RunResults, config: Config, to: str = "") -> str:
     return str(path)
 
 
-def _components(known: Sequence[Known]) -> list[dict[str, Any]]:
+def _components(known: Sequence[KnownStatement]) -> list[dict[str, Any]]:
     """Every target that anything is said of, with the packages in it."""
-    packages: dict[Product, set[Package]] = {}
+    packages: dict[Product, set[VexPackage]] = {}
     for each in known:
         for product, found in each.places.items():
             packages.setdefault(product, set()).update(found)
     return [_target(product, sorted(packages[product])) for product in sorted(packages)]
 
 
-def _target(product: Product, packages: Sequence[Package]) -> dict[str, Any]:
+def _target(product: Product, packages: Sequence[VexPackage]) -> dict[str, Any]:
     component: dict[str, Any] = {
         "type": "application" if product.digest.startswith(COMMIT) else "container",
         "bom-ref": product.id,
@@ -96,16 +96,16 @@ def _target(product: Product, packages: Sequence[Package]) -> dict[str, Any]:
     return component | ({"components": [_package(product, each) for each in packages]} if packages else {})
 
 
-def _package(product: Product, package: Package) -> dict[str, Any]:
+def _package(product: Product, package: VexPackage) -> dict[str, Any]:
     component = {"type": "library", "bom-ref": _ref(product, package), "name": package.name, "purl": package.purl}
     return component | ({"version": package.version} if package.version else {})
 
 
-def _ref(product: Product, package: Package) -> str:
+def _ref(product: Product, package: VexPackage) -> str:
     return f"{product.id}/{package.purl}"
 
 
-def _vulnerability(known: Known) -> dict[str, Any]:
+def _vulnerability(known: KnownStatement) -> dict[str, Any]:
     document: dict[str, Any] = {"id": known.said.ids[0]}
     if aliases := sorted(set(known.said.ids[1:])):
         # CycloneDX wants a source of each; that of an id is in its name.

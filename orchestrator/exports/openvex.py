@@ -16,7 +16,7 @@ from orchestrator.exports.vex_rows import document_id, gather
 
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config
-    from orchestrator.exports.vex_rows import Known, Product
+    from orchestrator.exports.vex_rows import KnownStatement, Product
     from orchestrator.results.run import RunResults
 
 name = "openvex"
@@ -57,7 +57,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:
     return str(path)
 
 
-def _statement(known: Known, moment: str) -> dict[str, Any]:
+def _statement(known: KnownStatement, moment: str) -> dict[str, Any]:
     vulnerability: dict[str, Any] = {"name": known.said.ids[0]}
     if aliases := sorted(set(known.said.ids[1:])):
         vulnerability["aliases"] = aliases

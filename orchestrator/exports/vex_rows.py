@@ -47,7 +47,7 @@ class Product(NamedTuple):
     others: tuple[str, ...] = ()
 
 
-class Package(NamedTuple):
+class VexPackage(NamedTuple):
     """A package in a target, by a package URL that a reader of VEX can find it by."""
 
     purl: str
@@ -55,7 +55,7 @@ class Package(NamedTuple):
     version: str
 
 
-class Said(NamedTuple):
+class VexStatementText(NamedTuple):
     """What is said of one vulnerability.
 
     Attributes:
@@ -73,21 +73,21 @@ class Said(NamedTuple):
     notes: str
 
 
-class Known(NamedTuple):
+class KnownStatement(NamedTuple):
     """What is said in the same words for all these packages.
 
     Attributes:
         places: packages by target; none in a target means all of it.
     """
 
-    said: Said
-    places: dict[Product, list[Package]]
+    said: VexStatementText
+    places: dict[Product, list[VexPackage]]
 
 
-def gather(results: RunResults) -> list[Known]:
+def gather(results: RunResults) -> list[KnownStatement]:
     """Everything that a run knows, in an order that depends on nothing else."""
     products: dict[str, Product] = {}
-    gathered: dict[Said, dict[Product, list[Package]]] = {}
+    gathered: dict[VexStatementText, dict[Product, list[VexPackage]]] = {}
     with results.open_merged() as merged:
         often = _often(merged)
         for row in merged.where(_known()):
@@ -98,7 +98,7 @@ def gather(results: RunResults) -> list[Known]:
             packages = gathered.setdefault(_said(row.finding), {}).setdefault(product, [])
             packages += [package] if package else []
     return [
-        Known(said, {product: sorted(set(places[product])) for product in sorted(places)})
+        KnownStatement(said, {product: sorted(set(places[product])) for product in sorted(places)})
         for said, places in sorted(gathered.items())
     ]
 
@@ -125,7 +125,7 @@ def document_id(results: RunResults, kind: str) -> str:
     return f"urn:uuid:{uuid.uuid5(_NAMESPACE, f'{kind} {results.run}')}"
 
 
-def _said(finding: MergedFinding) -> Said:
+def _said(finding: MergedFinding) -> VexStatementText:
     """The words of a row."""
     known = finding.suppressed
     status = VexStatus.NOT_AFFECTED if known else VexStatus(finding.vex)
@@ -135,7 +135,7 @@ def _said(finding: MergedFinding) -> Said:
         action = f"Update to {finding.fixed_version}." if finding.fixed_version else "No action is known yet."
     ids = (finding.id, *finding.aliases)
     justification, reason = (known.justification, known.reason) if known else ("", "")
-    return Said(ids, status, justification, reason, action, "; ".join(_notes(finding.vex, known)))
+    return VexStatementText(ids, status, justification, reason, action, "; ".join(_notes(finding.vex, known)))
 
 
 def _notes(vex: str, known: Suppressed | None) -> Iterator[str]:
@@ -167,10 +167,10 @@ def _product(row: MergedRow) -> Product:
     return Product(row.target, name, purl, row.digest, tuple(each for each in by_index if each))
 
 
-def _package(finding: MergedFinding) -> Package | None:
+def _package(finding: MergedFinding) -> VexPackage | None:
     """The package of a row; one without a package URL is of the type `generic`. None where there is no package."""
     if finding.purl:
-        return Package(finding.purl, finding.package or finding.purl, finding.version)
+        return VexPackage(finding.purl, finding.package or finding.purl, finding.version)
     if not finding.package:
         return None
-    return Package(generic_purl(finding.package, finding.version), finding.package, finding.version)
+    return VexPackage(generic_purl(finding.package, finding.version), finding.package, finding.version)

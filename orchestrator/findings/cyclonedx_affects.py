@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from packageurl import PackageURL
 
-    from orchestrator.findings.cyclonedx_analysis import Affect, Version
+    from orchestrator.findings.cyclonedx_analysis import Affect, AffectedVersion
 
 _BOM_LINK = "urn:cdx:"
 
@@ -134,7 +134,7 @@ def judge(affect: Affect, installed: Installed, state: VexStatus | None, *, mixe
     return None if all(listed is False for _, listed in among) else VexStatus.AFFECTED
 
 
-def is_listed(listed: Version, version: str, ecosystem: str) -> bool | None:
+def is_listed(listed: AffectedVersion, version: str, ecosystem: str) -> bool | None:
     """Whether a version is the one that is listed, or in the range; None when it cannot be said."""
     if listed.range:
         return in_range(listed.range, version, ecosystem)

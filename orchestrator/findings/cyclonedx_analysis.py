@@ -62,7 +62,7 @@ class _Part(msgspec.Struct, gc=False, rename="camel"):
     """A partial structure of the document; what it does not name is skipped unread."""
 
 
-class Version(_Part):
+class AffectedVersion(_Part):
     """A version, or a range of versions."""
 
     version: str | None = None
@@ -74,7 +74,7 @@ class Affect(_Part):
     """One thing that a vulnerability is about, by its reference."""
 
     ref: str
-    versions: list[Version] | None = None
+    versions: list[AffectedVersion] | None = None
 
 
 def word_of(text: str | None) -> str:

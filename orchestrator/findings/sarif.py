@@ -14,9 +14,18 @@ import msgspec
 
 from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, severity, severity_of, title
 from orchestrator.findings.interface import Report, ReportError
-from orchestrator.findings.sarif_document import Document, Location, Region, Result, Rule, Run, Suppression, Version
-from orchestrator.findings.sarif_references import Rules, path_of
-from orchestrator.findings.sarif_said import Said
+from orchestrator.findings.sarif_document import (
+    Location,
+    Region,
+    Rule,
+    Run,
+    SarifLog,
+    SarifResult,
+    SarifSuppression,
+    SarifVersion,
+)
+from orchestrator.findings.sarif_references import SarifRules, path_of
+from orchestrator.findings.sarif_said import ToolWords
 from orchestrator.findings.sarif_tools import understand
 from orchestrator.findings.scores import score_of
 from orchestrator.kit.steady import steady
@@ -50,13 +59,13 @@ def parse(data: bytes) -> Report:
         ReportError: it is not a whole SARIF 2.1.0 file, or proves no scan.
     """
     # A file of an earlier version differs in its shape, so its version is looked at first.
-    version = decode_json(data, Version, what="a SARIF file").version
+    version = decode_json(data, SarifVersion, what="a SARIF file").version
     if version != "2.1" and not version.startswith("2.1."):
         raise ReportError(
             f"the report is SARIF {version[:20]!r}; only 2.1 is read: make the tool write 2.1.0, or convert the"
             " file with `sarif transform` of Microsoft's SARIF Multitool"
         )
-    document = decode_json(data, Document, what="a SARIF file")
+    document = decode_json(data, SarifLog, what="a SARIF file")
     runs = document.runs or []
     if all(run.results is None for run in runs):
         raise ReportError("the report proves no scan: none of its runs has `results`")
@@ -73,7 +82,7 @@ def parse(data: bytes) -> Report:
 
 
 def _findings(run: Run) -> Iterator[Finding]:
-    tool, rules = run.tool.driver.name.lower(), Rules(run)
+    tool, rules = run.tool.driver.name.lower(), SarifRules(run)
     seen: dict[tuple[str, ...], dict[str, int]] = {}
     for result in run.results or ():
         if (result.kind or "fail") == "fail" and result.baseline_state != "absent":
@@ -91,7 +100,7 @@ def _apart(finding: Finding, message: str, seen: dict[tuple[str, ...], dict[str,
     return msgspec.structs.replace(finding, place=f"{finding.place} ({number})".strip()) if number > 1 else finding
 
 
-def _of_result(run: Run, tool: str, rules: Rules, result: Result) -> Iterator[Finding]:
+def _of_result(run: Run, tool: str, rules: SarifRules, result: SarifResult) -> Iterator[Finding]:
     """A result that names several places says that something is to be done in each of them (3.27.12)."""
     rule = rules.of(result)
     message = rules.text(result.message, rule)
@@ -121,7 +130,7 @@ def _of_result(run: Run, tool: str, rules: Rules, result: Result) -> Iterator[Fi
         yield msgspec.structs.replace(finding, location=location, place=place, title=titled)
 
 
-def _spot(run: Run, tool: str, said: Said, text: str, location: Location) -> tuple[str, str, str]:
+def _spot(run: Run, tool: str, said: ToolWords, text: str, location: Location) -> tuple[str, str, str]:
     """Path, place within it, and title; the line is in these, so that a finding stays the same one when lines move."""
     path = path_of(run, location) if said.location is None else said.location
     if said.kind in _OF_PACKAGES or location.physical_location is None:
@@ -142,7 +151,7 @@ def _place(tool: str, location: Location, region: Region) -> str:
     return spell_place(next(filter(None, named), ""), region.start_line, end=region.end_line, column=column)
 
 
-def _suppressed(suppressions: Sequence[Suppression]) -> Suppressed | None:
+def _suppressed(suppressions: Sequence[SarifSuppression]) -> Suppressed | None:
     """Who suppressed a result, and why (3.27.23): it is where nobody rejected that, and nobody still has to decide."""
     if any((each.status or each.state or "accepted").lower() != "accepted" for each in suppressions):
         return None
@@ -151,14 +160,14 @@ def _suppressed(suppressions: Sequence[Suppression]) -> Suppressed | None:
     return None
 
 
-def _short(rules: Rules, rule: Rule | None) -> str:
+def _short(rules: SarifRules, rule: Rule | None) -> str:
     """What a rule says of itself."""
     if rule is None:
         return ""
     return rules.text(rule.short_description, rule) or rules.text(rule.full_description, rule) or rule.name or ""
 
 
-def _score(result: Result, rule: Rule | None) -> object:
+def _score(result: SarifResult, rule: Rule | None) -> object:
     """GitHub's `security-severity`: a base score as text; some tools write a word. Without it the rule's CVSS score."""
     own = result.properties.security_severity if result.properties else None
     if own is not None or rule is None or rule.properties is None:
@@ -166,7 +175,7 @@ def _score(result: Result, rule: Rule | None) -> object:
     return rule.properties.security_severity if rule.properties.security_severity is not None else rule.properties.cvss
 
 
-def _severity(tool: str, rules: Rules, result: Result, rule: Rule | None, score: object) -> Severity:
+def _severity(tool: str, rules: SarifRules, result: SarifResult, rule: Rule | None, score: object) -> Severity:
     number = score_of(score)
     if number:
         return severity_of(Cvss(score=number))
@@ -179,7 +188,7 @@ def _severity(tool: str, rules: Rules, result: Result, rule: Rule | None, score:
     return _LEVELS.get(level.lower()) or severity(level)
 
 
-def _cvss(tool: str, said: Said, rule: Rule | None, score: object) -> Cvss | None:
+def _cvss(tool: str, said: ToolWords, rule: Rule | None, score: object) -> Cvss | None:
     """The score of a known vulnerability, where it is a rating and not made up from the severity."""
     if said.kind != "vulnerability":
         return None

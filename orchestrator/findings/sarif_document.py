@@ -12,7 +12,7 @@ class _Part(msgspec.Struct, gc=False, rename="camel"):
     """A partial structure of the document; what it does not name is skipped unread."""
 
 
-class Message(_Part):
+class SarifMessage(_Part):
     """Text (3.11), or the id of a text among the rule's, with what goes into its placeholders."""
 
     text: str | None = None
@@ -46,29 +46,29 @@ class Rule(_Part):
 
     id: str = ""
     name: str | None = None
-    short_description: Message | None = None
-    full_description: Message | None = None
-    help: Message | None = None
+    short_description: SarifMessage | None = None
+    full_description: SarifMessage | None = None
+    help: SarifMessage | None = None
     default_configuration: Configuration | None = None
-    message_strings: dict[str, Message] | None = None
+    message_strings: dict[str, SarifMessage] | None = None
     properties: RuleProperties | None = None
 
 
-class Component(_Part):
+class ToolComponent(_Part):
     """The tool's driver, or an extension of it (3.19)."""
 
     name: str = ""
     version: str | None = None
     semantic_version: str | None = None
     rules: list[Rule] | None = None
-    global_message_strings: dict[str, Message] | None = None
+    global_message_strings: dict[str, SarifMessage] | None = None
 
 
 class Tool(_Part):
     """Who wrote a run (3.18)."""
 
-    driver: Component
-    extensions: list[Component] | None = None
+    driver: ToolComponent
+    extensions: list[ToolComponent] | None = None
 
 
 class _ComponentReference(_Part):
@@ -132,7 +132,7 @@ class Location(_Part):
 
     physical_location: _PhysicalLocation | None = None
     logical_locations: list[_LogicalLocation] | None = None
-    message: Message | None = None
+    message: SarifMessage | None = None
 
 
 class ResultProperties(_Part):
@@ -155,10 +155,10 @@ class ResultProperties(_Part):
 class _Fix(_Part):
     """What a tool proposes (3.55)."""
 
-    description: Message | None = None
+    description: SarifMessage | None = None
 
 
-class Suppression(_Part):
+class SarifSuppression(_Part):
     """A decision, in the source or elsewhere, that a result is not to be acted on (3.35)."""
 
     kind: str | None = None
@@ -168,7 +168,7 @@ class Suppression(_Part):
     justification: str | None = None
 
 
-class Result(_Part):
+class SarifResult(_Part):
     """One thing that the tool says (3.27)."""
 
     rule_id: str | None = None
@@ -176,10 +176,10 @@ class Result(_Part):
     rule: RuleReference | None = None
     kind: str | None = None
     level: str | None = None
-    message: Message | None = None
+    message: SarifMessage | None = None
     locations: list[Location] | None = None
     baseline_state: str | None = None
-    suppressions: list[Suppression] | None = None
+    suppressions: list[SarifSuppression] | None = None
     fixes: list[_Fix] | None = None
     properties: ResultProperties | None = None
 
@@ -188,19 +188,19 @@ class Run(_Part):
     """What one tool did (3.14). Without `results` it found nothing because it did not look (3.14.23)."""
 
     tool: Tool
-    results: list[Result] | None = None
+    results: list[SarifResult] | None = None
     artifacts: list[_Artifact] | None = None
     original_uri_base_ids: dict[str, ArtifactLocation] | None = None
     invocations: list[Invocation] | None = None
 
 
-class Version(_Part):
+class SarifVersion(_Part):
     """What says which version of SARIF a file is."""
 
     version: str
 
 
-class Document(Version):
+class SarifLog(SarifVersion):
     """The whole log file (3.13)."""
 
     runs: list[Run] | None

@@ -7,20 +7,20 @@ the versions with the fix are a property of the result, before that the last cel
 
 import re
 
-from orchestrator.findings.sarif_document import Result, Rule
-from orchestrator.findings.sarif_said import CVE, MOST_OF_HELP, Said, any_tool, start
+from orchestrator.findings.sarif_document import Rule, SarifResult
+from orchestrator.findings.sarif_said import CVE, MOST_OF_HELP, ToolWords, any_tool, start
 
 _HEADLINE = re.compile(r"\[([^\]]{1,300})\] (in )?(\S{1,300}) (\S{1,100})")
 _VERSION = re.compile(r"[\w.:~+^-]{1,100}")
 
 
-def jfrog(rule_id: str, rule: Rule, _message: str, result: Result) -> Said:
+def jfrog(rule_id: str, rule: Rule, _message: str, result: SarifResult) -> ToolWords:
     """Read a result of Xray about a package: a vulnerability, or a licence."""
     match = _HEADLINE.search(start(rule.short_description))
     if match is None:
         return any_tool(rule_id)
     ids = CVE.findall(match[1]) or [match[1]]
-    return Said(
+    return ToolWords(
         id=ids[0],
         kind="license" if match[2] else "vulnerability",
         aliases=tuple(CVE.findall(match[1])),
@@ -31,7 +31,7 @@ def jfrog(rule_id: str, rule: Rule, _message: str, result: Result) -> Said:
     )
 
 
-def _fixed(rule: Rule, result: Result) -> str:
+def _fixed(rule: Rule, result: SarifResult) -> str:
     """`[3.0.1], [4.1.1]`; empty for `No fix available`."""
     said = result.properties.fixed_version if result.properties else None
     if not isinstance(said, str):

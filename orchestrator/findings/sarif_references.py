@@ -6,7 +6,7 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; the numbers be
 import re
 from urllib.parse import unquote
 
-from orchestrator.findings.sarif_document import Location, Message, Result, Rule, RuleReference, Run
+from orchestrator.findings.sarif_document import Location, Rule, RuleReference, Run, SarifMessage, SarifResult
 from orchestrator.kit.steady import is_temporary
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([0-9]{1,3})\}")
@@ -18,7 +18,7 @@ _LONGEST_TEXT, _LONGEST_ARGUMENT, _MOST_PLACEHOLDERS = 2_000, 500, 20
 _MOST_BASES = 8
 
 
-class Rules:
+class SarifRules:
     """The rules of a run, found by index or id as a result names them (3.27.5 to 3.27.7)."""
 
     def __init__(self, run: Run) -> None:
@@ -37,7 +37,7 @@ class Rules:
             if each.descriptor and each.descriptor.id and each.configuration
         }
 
-    def of(self, result: Result) -> Rule | None:
+    def of(self, result: SarifResult) -> Rule | None:
         """The rule of a result; None when the run does not describe it."""
         reference = result.rule or RuleReference()
         rules = self._of_component(reference)
@@ -59,7 +59,7 @@ class Rules:
             return self._extensions[component.index]
         return self._named.get(component.name or "", self._driver)
 
-    def text(self, message: Message | None, rule: Rule | None) -> str:
+    def text(self, message: SarifMessage | None, rule: Rule | None) -> str:
         """The text of a message, its placeholders filled (3.11.5); empty when there is none."""
         if message is None:
             return ""

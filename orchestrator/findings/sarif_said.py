@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from orchestrator.findings.decoding import severity
-from orchestrator.findings.sarif_document import Message, ResultProperties, RuleProperties
+from orchestrator.findings.sarif_document import ResultProperties, RuleProperties, SarifMessage
 from orchestrator.model import Severity
 
 #: CVE and GHSA ids within a text.
@@ -26,7 +26,7 @@ _CELLS = 5
 _CERTAIN = frozenset({"critical", "high", "important", "medium", "moderate", "low", "negligible"})
 
 
-class Said(msgspec.Struct, frozen=True):
+class ToolWords(msgspec.Struct, frozen=True):
     """What a result says in its tool's own words.
 
     Attributes:
@@ -47,11 +47,11 @@ class Said(msgspec.Struct, frozen=True):
     location: str | None = None
 
 
-def any_tool(rule_id: str) -> Said:
+def any_tool(rule_id: str) -> ToolWords:
     """CVE and GHSA ids are found in `CVE-2021-1-zlib` and in `BDSA-2020-1 (CVE-2020-11022)`."""
     found = CVE.findall(rule_id)
     own = found[0] if found and rule_id.startswith(found[0]) else rule_id
-    return Said(id=own, kind="", aliases=tuple(found))
+    return ToolWords(id=own, kind="", aliases=tuple(found))
 
 
 def of_purl(purl: str) -> tuple[str, str]:
@@ -94,7 +94,7 @@ def _of_tags(tags: object) -> Severity | None:
     return found.pop() if len(found) == 1 else None
 
 
-def start(message: Message | None, most: int = _MOST) -> str:
+def start(message: SarifMessage | None, most: int = _MOST) -> str:
     """The beginning of one of a rule's texts."""
     return ((message.text or message.markdown or "") if message else "")[:most]
 

@@ -8,12 +8,12 @@ import re
 from html import unescape
 
 from orchestrator.findings.decoding import severity, severity_of
-from orchestrator.findings.sarif_document import Result, Rule
+from orchestrator.findings.sarif_document import Rule, SarifResult
 from orchestrator.findings.sarif_jfrog import jfrog
 from orchestrator.findings.sarif_said import (
     CVE,
     MOST_OF_HELP,
-    Said,
+    ToolWords,
     any_tool,
     first,
     judged,
@@ -44,7 +44,7 @@ _LONGEST_PURL = 2_000
 _NO_FIX = frozenset({"none", "n/a", "null", "undefined", "unknown", "not fixed", "-"})
 
 
-def _trivy(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
+def _trivy(rule_id: str, rule: Rule, message: str, _result: SarifResult) -> ToolWords:
     """`Package: zlib1g`, `Installed Version: …`, `Fixed Version: …`, `Severity: …`, each on a line of the message.
 
     What the message lacks stands in the help of the rule.
@@ -58,7 +58,7 @@ def _trivy(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
     if kind == "license":
         package, _, own = rule_id.rpartition(":")
     titled = first(message) if kind == "secret" else unescape(start(rule.short_description))
-    return Said(
+    return ToolWords(
         id=own,
         kind=kind,
         severity=severity(word) if word else None,
@@ -70,7 +70,7 @@ def _trivy(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
     )
 
 
-def _grype(rule_id: str, rule: Rule, message: str, result: Result) -> Said:
+def _grype(rule_id: str, rule: Rule, message: str, result: SarifResult) -> ToolWords:
     """The rule's help has `Package: …`, `Version: …`, `Fix Version: …`; the message says where this one was found.
 
     `A high vulnerability in deb package: zlib1g, version 1.2 was found in image x at: /var/lib/dpkg/status`, or, before
@@ -100,7 +100,7 @@ def _grype(rule_id: str, rule: Rule, message: str, result: Result) -> Said:
         _word_before(start(rule.short_description), " vulnerability for "),
         _GRYPE_LEVELS.get(result.level or ""),
     )
-    return Said(
+    return ToolWords(
         id=own,
         kind="vulnerability",
         severity=next((word for each in words if (word := judged(each))), None),
@@ -119,7 +119,7 @@ def _word_before(text: str, mark: str) -> str:
     return before.rpartition(" ")[2] if found else ""
 
 
-def _osv_scanner(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
+def _osv_scanner(rule_id: str, rule: Rule, message: str, _result: SarifResult) -> ToolWords:
     """`Package 'a@1' is vulnerable to 'CVE-…' (also known as 'GHSA-…').`; the rule's help has a table of the fixes."""
     package, found, rest = message.removeprefix("Package '").partition("' is vulnerable to ")
     ids = _QUOTED.findall(rest)
@@ -127,7 +127,7 @@ def _osv_scanner(rule_id: str, rule: Rule, message: str, _result: Result) -> Sai
         return any_tool(rule_id)
     name, _, version = package.rpartition("@")
     fixes = table((rule.help.markdown or rule.help.text or "")[:MOST_OF_HELP] if rule.help else "")
-    return Said(
+    return ToolWords(
         id=ids[0],
         kind="malware" if ids[0].startswith("MAL-") else "vulnerability",
         aliases=tuple(ids),
@@ -138,7 +138,7 @@ def _osv_scanner(rule_id: str, rule: Rule, message: str, _result: Result) -> Sai
     )
 
 
-def _docker_scout(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
+def _docker_scout(rule_id: str, rule: Rule, message: str, _result: SarifResult) -> ToolWords:
     """`Severity : HIGH`, `Package : pkg:deb/…`, `Fixed version : not fixed`, each on a line of the message."""
     said, general = lines(message), any_tool(rule_id)
     purl = said.get("Package", "")[:_LONGEST_PURL]
@@ -146,7 +146,7 @@ def _docker_scout(rule_id: str, rule: Rule, message: str, _result: Result) -> Sa
         return general
     package, version = of_purl(purl)
     fix = said.get("Fixed version", "")
-    return Said(
+    return ToolWords(
         id=general.id,
         kind="vulnerability",
         severity=named(said.get("Severity")),
@@ -159,13 +159,13 @@ def _docker_scout(rule_id: str, rule: Rule, message: str, _result: Result) -> Sa
     )
 
 
-def _clair(rule_id: str, _rule: Rule, message: str, _result: Result) -> Said:
+def _clair(rule_id: str, _rule: Rule, message: str, _result: SarifResult) -> ToolWords:
     """`[zlib1g - 1:1.2.11 - High] Description`; the level is always `error`."""
     inner, found, rest = message.partition("] ")
     parts = inner.removeprefix("[").split(" - ")
     if not found or not inner.startswith("[") or len(parts) < 3:  # noqa: PLR2004 - name, version, severity
         return any_tool(rule_id)
-    return Said(
+    return ToolWords(
         id=rule_id,
         kind="vulnerability",
         severity=severity(parts[-1]),
@@ -176,7 +176,7 @@ def _clair(rule_id: str, _rule: Rule, message: str, _result: Result) -> Said:
     )
 
 
-def _checkov(rule_id: str, rule: Rule, _message: str, result: Result) -> Said:
+def _checkov(rule_id: str, rule: Rule, _message: str, result: SarifResult) -> ToolWords:
     """Packages are in the id of the rule, `CVE-2021-1_flask@0.12` and `GPL-3.0_flask@0.12`; the fix in its help.
 
     Format: `checkov/common/output/sarif.py`. The score of a vulnerability is its CVSS, the level Checkov's own severity
@@ -192,7 +192,7 @@ def _checkov(rule_id: str, rule: Rule, _message: str, result: Result) -> Said:
     severe = _CHECKOV_LEVELS.get(result.level or "") if known else None
     score = score_of(rule.properties.security_severity if rule.properties else None)
     critical = severe is Severity.HIGH and score is not None and severity_of(Cvss(score=score)) is Severity.CRITICAL
-    return Said(
+    return ToolWords(
         id=own,
         kind="vulnerability" if known else "license",
         severity=Severity.CRITICAL if critical else severe,
@@ -204,7 +204,7 @@ def _checkov(rule_id: str, rule: Rule, _message: str, result: Result) -> Said:
     )
 
 
-def described(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
+def described(rule_id: str, rule: Rule, message: str, _result: SarifResult) -> ToolWords:
     """`Vulnerability CVE-…`, `Severity: …`, `Package: …`, `Version: …`, `Fix Version: …` in the help of a rule.
 
     Others took Grype's form over: the scan action of Anchore, whose rules are named `ANCHOREVULN_CVE-…_deb_apt_1.4`,
@@ -216,7 +216,7 @@ def described(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
     if not own or not package or " " in own:
         return general
     fix = said.get("Fix Version") or said.get("Fixed Version") or ""
-    return Said(
+    return ToolWords(
         id=own,
         kind="vulnerability",
         severity=judged(said.get("Severity", "").partition("_")[0]),
@@ -228,11 +228,11 @@ def described(rule_id: str, rule: Rule, message: str, _result: Result) -> Said:
     )
 
 
-def _govulncheck(rule_id: str, rule: Rule, _message: str, _result: Result) -> Said:
+def _govulncheck(rule_id: str, rule: Rule, _message: str, _result: SarifResult) -> ToolWords:
     """The other names of a vulnerability are the tags of its rule."""
     tags = rule.properties.tags if rule.properties and isinstance(rule.properties.tags, list) else []
     aliases = [each for each in tags if isinstance(each, str) and CVE.fullmatch(each)]
-    return Said(id=rule_id, kind="vulnerability", aliases=tuple(aliases))
+    return ToolWords(id=rule_id, kind="vulnerability", aliases=tuple(aliases))
 
 
 #: By the name of the driver, lower-case.

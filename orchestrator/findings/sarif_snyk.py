@@ -9,8 +9,8 @@ is the CVSS score, from which Snyk's own severity may differ.
 import re
 from functools import lru_cache
 
-from orchestrator.findings.sarif_document import Result, Rule
-from orchestrator.findings.sarif_said import CVE, MOST_OF_HELP, Said, named, start
+from orchestrator.findings.sarif_document import Rule, SarifResult
+from orchestrator.findings.sarif_said import CVE, MOST_OF_HELP, ToolWords, named, start
 from orchestrator.model import Severity
 
 _SEVERITY = re.compile(r"(\w{1,12}) severity\b")
@@ -24,13 +24,13 @@ _LANGUAGES = frozenset(
 _LICENSE = "snyk:lic:"
 
 
-def snyk(rule_id: str, rule: Rule, message: str, result: Result) -> Said:
+def snyk(rule_id: str, rule: Rule, message: str, result: SarifResult) -> ToolWords:
     """Read a result of Snyk about a package: a vulnerability, or a licence."""
     short = start(rule.short_description)
     name, version = _package(start(rule.full_description).strip(), result)
     if _of_system(rule_id, rule):
         name = name.rpartition("/")[2]
-    return Said(
+    return ToolWords(
         id=rule_id,
         kind="license" if rule_id.startswith(_LICENSE) else "vulnerability" if name else "",
         severity=severity_of_texts(message, short),
@@ -60,7 +60,7 @@ def _of_system(rule_id: str, rule: Rule) -> bool:
     return parts[0] == "SNYK" and len(parts) > 1 and parts[1] not in _LANGUAGES
 
 
-def _package(described: str, result: Result) -> tuple[str, str]:
+def _package(described: str, result: SarifResult) -> tuple[str, str]:
     """Name and version: `(CVE-2020-8203) lodash@4.17.4`, else the logical location of the result."""
     if described.startswith("("):
         described = described.partition(") ")[2].strip()
@@ -85,7 +85,7 @@ def _remediation(text: str) -> str:
     return _versions(advice.partition(" to version ")[2].partition(" or higher")[0])
 
 
-def _upgrade(result: Result, package: str) -> str:
+def _upgrade(result: SarifResult, package: str) -> str:
     """The version of `Upgrade to lodash@4.17.12`, where what has to be upgraded is the package itself."""
     for fix in result.fixes or ():
         wanted = start(fix.description).removeprefix("Upgrade to ").strip()

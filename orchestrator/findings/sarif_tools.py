@@ -9,8 +9,8 @@ import re
 import msgspec
 
 from orchestrator.findings.decoding import severity
-from orchestrator.findings.sarif_document import Result, ResultProperties, Rule
-from orchestrator.findings.sarif_said import CVE, Said, of_properties, of_purl, start
+from orchestrator.findings.sarif_document import ResultProperties, Rule, SarifResult
+from orchestrator.findings.sarif_said import CVE, ToolWords, of_properties, of_purl, start
 from orchestrator.findings.sarif_scanners import READERS, described
 from orchestrator.findings.sarif_snyk import severity_of_texts
 from orchestrator.model import KINDS
@@ -36,7 +36,7 @@ _LONGEST_PURL = 2_000
 _KIND_OF_TOOL = {tool: kind for kind, tools in _KINDS_OF_TOOLS.items() for tool in tools}
 
 
-def understand(tool: str, rule_id: str, rule: Rule | None, message: str, result: Result) -> Said:
+def understand(tool: str, rule_id: str, rule: Rule | None, message: str, result: SarifResult) -> ToolWords:
     """Read a result as the tool means it.
 
     Args:
@@ -69,7 +69,7 @@ def _rated(tool: str, rule: Rule) -> str:
     return start(rule.full_description) if tool == "prisma cloud (twistcli)" else ""
 
 
-def _purl(result: Result) -> str:
+def _purl(result: SarifResult) -> str:
     """The one package URL among the logical locations, as Dependency-Check writes it; empty where there are several."""
     places = [each for location in result.locations or () for each in location.logical_locations or ()]
     names = [name for each in places for name in (each.fully_qualified_name, each.name) if name]
@@ -84,12 +84,12 @@ def _kind(tool: str, rule_id: str, own: str) -> str:
     return "vulnerability" if known else _KIND_OF_TOOL.get(tool, "check")
 
 
-def _our_own(rule_id: str, rule: Rule, properties: ResultProperties) -> Said:
+def _our_own(rule_id: str, rule: Rule, properties: ResultProperties) -> ToolWords:
     """What the export `sarif` writes of a merged finding."""
     texts = [properties.package, properties.version, properties.purl, properties.fixed_version]
     package, version, purl, fixed_version = (text if isinstance(text, str) else "" for text in texts)
     aliases = properties.aliases if isinstance(properties.aliases, list) else []
-    return Said(
+    return ToolWords(
         id=rule_id,
         kind=str(properties.kind),
         severity=severity(properties.severity),

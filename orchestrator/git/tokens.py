@@ -37,7 +37,7 @@ _DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 NO_KEY = "none"
 
 
-class Login(NamedTuple):
+class GitLogin(NamedTuple):
     """What one host gets.
 
     Attributes:
@@ -58,7 +58,7 @@ class Login(NamedTuple):
         return (pair, self.token, quote(self.token, safe=""))
 
 
-def login_for(url: str, environment: Mapping[str, str]) -> Login | None:
+def login_for(url: str, environment: Mapping[str, str]) -> GitLogin | None:
     """What the host of a URL gets; None when there is nothing for it.
 
     Args:
@@ -72,13 +72,13 @@ def login_for(url: str, environment: Mapping[str, str]) -> Login | None:
     return logins(environment).get(authority(url))
 
 
-def logins(environment: Mapping[str, str]) -> dict[str, Login]:
+def logins(environment: Mapping[str, str]) -> dict[str, GitLogin]:
     """All pairs by `authority`.
 
     Raises:
         UsageError: as `login_for`.
     """
-    found: dict[str, Login] = {}
+    found: dict[str, GitLogin] = {}
     token, host = environment.get(TOKEN, ""), environment.get(HOST, "")
     if token:
         if not host:
@@ -86,7 +86,7 @@ def logins(environment: Mapping[str, str]) -> dict[str, Login]:
                 f"{TOKEN} is set without the host that it is for, so any host that a list of targets names would get"
                 f" it: set {HOST} beside it (such as github.com, or git.example:8443), or {TOKENS} for several"
             )
-        _add(found, host, Login(environment.get(USERNAME) or _ANY_USER, token), HOST)
+        _add(found, host, GitLogin(environment.get(USERNAME) or _ANY_USER, token), HOST)
     for name, login in _several(environment.get(TOKENS, "")):
         _add(found, name, login, TOKENS)
     return found
@@ -121,7 +121,7 @@ def as_variable(values: Iterable[tuple[str, str]]) -> dict[str, dict[str, str]]:
     return {host: login for host, login in found.items() if "token" in login}
 
 
-def _several(text: str) -> Iterable[tuple[str, Login]]:
+def _several(text: str) -> Iterable[tuple[str, GitLogin]]:
     if not text.strip():
         return
     from orchestrator.kit.yaml_source import SourceError, parse_yaml  # noqa: PLC0415 - most pods have no tokens
@@ -140,10 +140,10 @@ def _several(text: str) -> Iterable[tuple[str, Login]]:
                 f"{TOKENS}: what stands beside {host!r} is neither a token nor {{username: …, token: …}};"
                 " a token of digits alone wants quotes"
             )
-        yield str(host), Login(username, token)
+        yield str(host), GitLogin(username, token)
 
 
-def _add(found: dict[str, Login], host: str, login: Login, variable: str) -> None:
+def _add(found: dict[str, GitLogin], host: str, login: GitLogin, variable: str) -> None:
     name = _judge(host, variable)
     if not login.token or any(re.search(r"[\x00-\x1f\x7f]", part) for part in login):
         # A line break would be a second answer to git (gitcredentials(7)).

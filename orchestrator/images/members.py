@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from orchestrator.kit.signatures import HEAD, is_page, kind_of
-from orchestrator.kit.tar import Entry, Kind, TarError, TarReader
+from orchestrator.kit.tar import EntryKind, TarEntry, TarError, TarReader
 from orchestrator.kit.tar.header import has_checksum
 from orchestrator.net.errors import ArchiveError
 
@@ -62,7 +62,7 @@ class Window(io.RawIOBase):
         return self._at
 
 
-class Section(Window):
+class FileSection(Window):
     """A part of an open file; several may be read at once."""
 
     def __init__(self, descriptor: int, offset: int, size: int) -> None:
@@ -79,7 +79,7 @@ class Section(Window):
 
 def section(descriptor: int, offset: int, size: int) -> BinaryIO:
     """A buffered, read-only view of a part of an open file, which must stay open as long as it is used."""
-    return io.BufferedReader(Section(descriptor, offset, size), 1 << 18)
+    return io.BufferedReader(FileSection(descriptor, offset, size), 1 << 18)
 
 
 def refuse_others(stream: BinaryIO, path: Path | str, *, packed: str = "") -> None:
@@ -121,7 +121,9 @@ def read_members(file: BinaryIO, path: Path) -> dict[str, Member]:
     return list_members(TarReader(file, length=length), path, lambda member: section(file.fileno(), *member))
 
 
-def list_members(entries: Iterable[Entry], path: Path, open_member: Callable[[Member], BinaryIO]) -> dict[str, Member]:
+def list_members(
+    entries: Iterable[TarEntry], path: Path, open_member: Callable[[Member], BinaryIO]
+) -> dict[str, Member]:
     """The regular members of an archive by their normalised names.
 
     Folders are left out. A symbolic or hard link that names another regular member of the archive counts as that
@@ -156,17 +158,17 @@ class _Table:
         self._links: dict[str, str] = {}
         self._folders: set[str] = set()
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: TarEntry) -> None:
         """Take in one more entry."""
-        if entry.kind == Kind.GLOBAL:
+        if entry.kind == EntryKind.GLOBAL:
             return
         name = self._safe_name(entry.name)
         self._check_mode(entry)
-        if entry.kind == Kind.FOLDER:
+        if entry.kind == EntryKind.FOLDER:
             self._folders.add(name)
         elif entry.is_file and entry.parts is None:
             self._put_member(name, Member(entry.offset, entry.size))
-        elif entry.kind in {Kind.SYMBOLIC_LINK, Kind.HARD_LINK}:
+        elif entry.kind in {EntryKind.SYMBOLIC_LINK, EntryKind.HARD_LINK}:
             self._put_link(name, self._link_target(name, entry))
         else:
             raise ArchiveError(
@@ -220,8 +222,8 @@ class _Table:
             )
         return posixpath.normpath(name)
 
-    def _link_target(self, name: str, entry: Entry) -> str:
-        base = posixpath.dirname(name) if entry.kind == Kind.SYMBOLIC_LINK else ""
+    def _link_target(self, name: str, entry: TarEntry) -> str:
+        base = posixpath.dirname(name) if entry.kind == EntryKind.SYMBOLIC_LINK else ""
         if len(entry.link) > _NAME_LIMIT:
             raise ArchiveError(f"{self._path}: the link {_short(name)} leads to a name that is too long; refused")
         target = posixpath.normpath(posixpath.join(base, entry.link))
@@ -232,10 +234,10 @@ class _Table:
             )
         return target
 
-    def _check_mode(self, entry: Entry) -> None:
+    def _check_mode(self, entry: TarEntry) -> None:
         """Skopeo asks the mode, too, what a member is: a file that it takes for a link would be another file there."""
-        expected = _FOLDER_TYPE if entry.kind == Kind.FOLDER else _FILE_TYPE
-        if entry.kind != Kind.SYMBOLIC_LINK and (entry.mode & ~0o7777) in _TYPES - {expected}:
+        expected = _FOLDER_TYPE if entry.kind == EntryKind.FOLDER else _FILE_TYPE
+        if entry.kind != EntryKind.SYMBOLIC_LINK and (entry.mode & ~0o7777) in _TYPES - {expected}:
             raise ArchiveError(
                 f"{self._path}: type and mode of {_short(entry.name)} say different things; nothing of it was read"
             )

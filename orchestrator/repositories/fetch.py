@@ -33,7 +33,7 @@ _STOPPED = "stopped on request"
 _PROGRESS = 8 * 1024 * 1024
 
 
-class Wanted(NamedTuple):
+class WantedCommit(NamedTuple):
     """What to fetch.
 
     Attributes:
@@ -52,7 +52,7 @@ class Wanted(NamedTuple):
 
 
 def fetch(
-    wanted: Wanted,
+    wanted: WantedCommit,
     partial: Partial,
     final: Path,
     *,
@@ -93,7 +93,7 @@ def fetch(
 
 @contextmanager
 def _clone(
-    wanted: Wanted, folder: Path, environment: Mapping[str, str], host: str, cancelled: threading.Event
+    wanted: WantedCommit, folder: Path, environment: Mapping[str, str], host: str, cancelled: threading.Event
 ) -> Iterator[Git]:
     """Git with the commit fetched, in a folder that goes away with the block."""
     url, commit = wanted.url, wanted.commit
@@ -133,7 +133,7 @@ class _Told:
             self._progress(done, total)
 
 
-def _write(git: Git, wanted: Wanted, partial: Partial, final: Path, *, told: _Told) -> None:
+def _write(git: Git, wanted: WantedCommit, partial: Partial, final: Path, *, told: _Told) -> None:
     """Write what was fetched as the tarball."""
     listing = list_files(git, wanted.commit, wanted.bounds)
     if listing.submodules:

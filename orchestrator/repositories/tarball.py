@@ -28,7 +28,7 @@ _END = bytes(2 * _BLOCK)
 _FIRST = 2 * _BLOCK
 
 
-class Layout(NamedTuple):
+class RepositoryLayout(NamedTuple):
     """What a tarball is made of.
 
     Attributes:
@@ -42,7 +42,7 @@ class Layout(NamedTuple):
     members: tuple[tuple[File, bytes], ...]
 
 
-def layout(commit: str, files: Iterable[File], links: Mapping[str, str]) -> Layout:
+def layout(commit: str, files: Iterable[File], links: Mapping[str, str]) -> RepositoryLayout:
     """Plan the tarball of a commit.
 
     Args:
@@ -53,10 +53,10 @@ def layout(commit: str, files: Iterable[File], links: Mapping[str, str]) -> Layo
     members = tuple((file, _header(file, links.get(file.path, ""))) for file in files)
     body = sum(len(header) + _padded(_length(file)) for file, header in members)
     size = _FIRST + body + len(_END)
-    return Layout(size, _first(commit, size), members)
+    return RepositoryLayout(size, _first(commit, size), members)
 
 
-def write(git: Git, plan: Layout, put: Callable[[int, bytes], None]) -> None:
+def write(git: Git, plan: RepositoryLayout, put: Callable[[int, bytes], None]) -> None:
     """Write the tarball.
 
     Args:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.kit.tar import Entry, Kind, TarError, TarReader
+from orchestrator.kit.tar import EntryKind, TarEntry, TarError, TarReader
 from orchestrator.repositories.interface import Bounds, RepositoryError, judge_path
 from orchestrator.repositories.tree import MOST_LINK
 
@@ -56,7 +56,7 @@ def unpack(tarball: Path, folder: Path, bounds: Bounds) -> Unpacked:
         with tarball.open("rb") as stream:
             reader = TarReader(stream, length=os.fstat(stream.fileno()).st_size)
             for entry in reader:
-                if entry.kind == Kind.GLOBAL:
+                if entry.kind == EntryKind.GLOBAL:
                     continue  # what the tarball is of
                 judge_path(entry.name)
                 size += entry.size
@@ -64,10 +64,10 @@ def unpack(tarball: Path, folder: Path, bounds: Bounds) -> Unpacked:
                     raise bounds.too_large()
                 if len(files) + len(links) >= bounds.files:
                     raise bounds.too_many()
-                if entry.kind == Kind.SYMBOLIC_LINK and entry.name not in links and len(entry.link) < MOST_LINK:
+                if entry.kind == EntryKind.SYMBOLIC_LINK and entry.name not in links and len(entry.link) < MOST_LINK:
                     links[entry.name] = entry.link
                     _make_folder(folder, entry.name, folders)
-                elif entry.kind == Kind.FILE and entry.parts is None:
+                elif entry.kind == EntryKind.FILE and entry.parts is None:
                     _make_folder(folder, entry.name, folders)
                     _write(reader, entry, folder)
                     files.add(entry.name)
@@ -132,7 +132,7 @@ def _make_folder(root: Path, path: str, folders: set[str]) -> None:
         folders.add(name)
 
 
-def _write(reader: TarReader, entry: Entry, folder: Path) -> None:
+def _write(reader: TarReader, entry: TarEntry, folder: Path) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(folder / entry.name, flags, 0o755 if entry.mode & 0o100 else 0o644), "wb") as file:
         for data in reader.pieces(_CHUNK):

@@ -49,7 +49,7 @@ class Lookup(Protocol):
         ...
 
 
-class Change(Document, frozen=True):
+class LockChange(Document, frozen=True):
     """What became of one scan in the lock file.
 
     Attributes:
@@ -106,7 +106,7 @@ def make_lock(
     return LockFile(schema=SCHEMA, scans=dict(sorted((kept | made).items())))
 
 
-def changes(before: LockFile | None, after: LockFile) -> tuple[Change, ...]:
+def changes(before: LockFile | None, after: LockFile) -> tuple[LockChange, ...]:
     """What is otherwise in the one lock file than in the other, every scan of either, by name."""
     old, new = (before.scans if before else {}), after.scans
     return tuple(_change(name, old.get(name), new.get(name)) for name in sorted(old.keys() | new.keys()))
@@ -179,10 +179,10 @@ def _refuse(scans: Mapping[str, Scan], made: Mapping[str, Locked], rules: Collec
         raise LockRefusedError("; ".join(refused))
 
 
-def _change(name: str, old: Locked | None, new: Locked | None) -> Change:
+def _change(name: str, old: Locked | None, new: Locked | None) -> LockChange:
     if new is None:
-        return Change(scan=name, what="gone", image=old.image if old else "", before=old.digest if old else "")
+        return LockChange(scan=name, what="gone", image=old.image if old else "", before=old.digest if old else "")
     if old is None:
-        return Change(scan=name, what="new", image=new.image, now=new.digest)
+        return LockChange(scan=name, what="new", image=new.image, now=new.digest)
     what = "renamed" if old.image != new.image else "moved" if old.digest != new.digest else "same"
-    return Change(scan=name, what=what, image=new.image, before=old.digest, now=new.digest)
+    return LockChange(scan=name, what=what, image=new.image, before=old.digest, now=new.digest)

@@ -15,7 +15,7 @@ import msgspec
 
 from orchestrator.errors import UsageError
 from orchestrator.findings.scanmatrix import encode_report
-from orchestrator.images.content.filesystem import Kind, merge
+from orchestrator.images.content.filesystem import FileKind, merge
 from orchestrator.images.content.users import Runs, judge_user
 from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.kit.quantities import parse_duration
@@ -103,7 +103,7 @@ def _distroless(image: Tarball, config: ConfigFields, _: Mapping[str, str], __: 
             if name not in SHELLS | PACKAGE_MANAGERS:
                 continue
             node = filesystem.lookup(f"{folder}/{name}")
-            if node is None or node.kind is not Kind.FILE or not node.executable:
+            if node is None or node.kind is not FileKind.FILE or not node.executable:
                 continue
             kind = "shell" if name in SHELLS else "package-manager"
             title = f"{'Shell' if name in SHELLS else 'Package manager'} {name} in the image"

@@ -13,7 +13,7 @@ from orchestrator.images.registry.client import RegistryClient
 from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.images.tarball.fill import Progress, fill
 from orchestrator.images.tarball.shared import SharedBlobs
-from orchestrator.images.tarball.sources import RegistrySource, Source
+from orchestrator.images.tarball.sources import BlobSource, RegistryBlobs
 from orchestrator.model import Plan, Target
 from orchestrator.repositories import clones
 from orchestrator.steps.tarballs import find_target, is_sound
@@ -103,11 +103,11 @@ def _pull(
         if is_sound(final, target):
             return  # somebody else pulled it while we waited
         if target.is_repository:
-            from orchestrator.repositories.fetch import Wanted, fetch  # noqa: PLC0415 - git is for repositories only
+            from orchestrator.repositories.fetch import WantedCommit, fetch  # noqa: PLC0415 - git is for repositories only
             from orchestrator.repositories.interface import Bounds  # noqa: PLC0415
 
             limits = plan.limits
-            wanted = Wanted(target.pull, target.commit, Bounds.of(limits), limits.repository_time, limits.retries)
+            wanted = WantedCommit(target.pull, target.commit, Bounds.of(limits), limits.repository_time, limits.retries)
             fetch(wanted, partial, final, cancelled=cancelled, progress=progress)
         else:
             with _open_source(plan, target, client, cancelled) as source:
@@ -123,7 +123,7 @@ def _pull(
 @contextmanager
 def _open_source(
     plan: Plan, target: Target, client: RegistryClient | None, cancelled: threading.Event
-) -> Iterator[Source]:
+) -> Iterator[BlobSource]:
     if target.pull.startswith(_LOCAL):
         from orchestrator.images.local.archives import LocalSource  # noqa: PLC0415 - most pulls read a registry
 
@@ -133,4 +133,4 @@ def _open_source(
     with ExitStack() as stack:
         if client is None:
             client = stack.enter_context(RegistryClient(insecure=plan.insecure, retries=plan.limits.retries))
-        yield RegistrySource(client, target.pull, cancelled)
+        yield RegistryBlobs(client, target.pull, cancelled)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from orchestrator.databases.interface import Facts, Part
+    from orchestrator.databases.interface import DatabaseFacts, DatabasePart
     from orchestrator.model import Cache, Plan, Scan
     from orchestrator.volume.layout import Volume
 
@@ -127,7 +127,7 @@ def fetch(
         ScanmatrixError: it could not be fetched, or is refused.
     """
     from orchestrator import databases  # noqa: PLC0415 - brings the HTTP client with it
-    from orchestrator.databases.interface import Order, Watch  # noqa: PLC0415
+    from orchestrator.databases.interface import FetchLimit, Order  # noqa: PLC0415
 
     database = scan.database
     if database is None or database.fetch is None:
@@ -137,7 +137,7 @@ def fetch(
     version, recipe = current(volume, scan.name), recipe_of(scan)
     known = read_facts(volume.databases(scan.name) / version) if version else None
     same_kind = known is not None and known.kind == database.fetch.kind
-    before: dict[str, Part] = {part.name: part for part in known.parts} if known and same_kind else {}
+    before: dict[str, DatabasePart] = {part.name: part for part in known.parts} if known and same_kind else {}
     loads = bool(database.load)
     folder = _empty(fetched_folder(volume, scan.name, key)) if loads else prepare(volume, scan.name, key)
     previous = volume.databases(scan.name) / version if version else None
@@ -145,7 +145,7 @@ def fetch(
         settings=database.fetch.settings,
         folder=folder,
         limit=database.fetch.limit,
-        watch=Watch(time.monotonic() + database.timeout, reach.stopped),
+        watch=FetchLimit(time.monotonic() + database.timeout, reach.stopped),
         before=before,
         previous=None if loads else previous,
         sums=known.sums if known else {},
@@ -218,12 +218,12 @@ def recipe_of(scan: Scan) -> str:
     return hashlib.sha256(scan.image.encode() + (encode(database) if database else b"")).hexdigest()[:32]
 
 
-def read_facts(folder: Path) -> Facts | None:
+def read_facts(folder: Path) -> DatabaseFacts | None:
     """What is known of a version; None where it was not fetched by our own code."""
-    from orchestrator.databases.interface import Facts  # noqa: PLC0415 - see `fetch`
+    from orchestrator.databases.interface import DatabaseFacts  # noqa: PLC0415 - see `fetch`
 
     try:
-        return read(folder / FACTS, Facts)
+        return read(folder / FACTS, DatabaseFacts)
     except (DocumentError, OSError):
         return None
 

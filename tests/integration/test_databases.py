@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator import databases
 from orchestrator.databases import clamav
-from orchestrator.databases.interface import DatabaseRefused, Order, OutOfTime, Watch, sum_of
+from orchestrator.databases.interface import DatabaseRefused, FetchLimit, Order, OutOfTime, sum_of
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.findings import formats
@@ -50,7 +50,7 @@ def order(tmp_path: Path) -> Callable[..., Order]:
     def make(seconds: float = 30, limit: int = LIMIT, retries: int = 2, **settings: str) -> Order:
         folder = tmp_path / f"order-{next(count)}"
         folder.mkdir()
-        return Order(settings, folder, limit, Watch(time.monotonic() + seconds), retries=retries, now=NOW)
+        return Order(settings, folder, limit, FetchLimit(time.monotonic() + seconds), retries=retries, now=NOW)
 
     return make
 

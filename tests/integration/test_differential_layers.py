@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.images.content.filesystem import Filesystem, Kind, merge
+from orchestrator.images.content.filesystem import FileKind, Filesystem, merge
 from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.net.errors import ArchiveError
 from tests.odd_layers import curated, stack
@@ -37,13 +37,13 @@ def view(found: Filesystem) -> Listing:
         for name in found.names(folder):
             path = f"{folder.rstrip('/')}/{name}"
             node = found.lookup(folder).children[name]  # type: ignore[union-attr] # it has names
-            if node.kind is Kind.LINK:
+            if node.kind is FileKind.LINK:
                 result[path] = f"→{node.target}"
-            elif node.kind is Kind.FILE:
+            elif node.kind is FileKind.FILE:
                 result[path] = "program" if node.executable else "file"
             else:
                 result[path] = node.kind.value
-            if node.kind is Kind.FOLDER:
+            if node.kind is FileKind.FOLDER:
                 pending.append(path)
     return result
 

@@ -15,7 +15,7 @@ from orchestrator.config.loading import default_config
 from orchestrator.errors import PermanentError
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.images.registry.resolve import resolve
-from orchestrator.images.tarball.sources import RegistrySource
+from orchestrator.images.tarball.sources import RegistryBlobs
 from orchestrator.inventory import Entry, collect
 from orchestrator.model import Blob, Decision, Plan, Platform, ReadBudget
 from orchestrator.net.allowance import Allowance
@@ -152,7 +152,7 @@ def test_a_layer_that_comes_byte_by_byte_ends() -> None:
     blob = Blob(digest=IMAGE.digest, size=100000, media_type="")
     with Stranger(drip(lambda: stranger.closing, head)) as stranger, quick(retries=1) as client:
         with pytest.raises(TooSlow):
-            RegistrySource(client, f"{stranger.url}/app").fetch(blob, Nowhere())
+            RegistryBlobs(client, f"{stranger.url}/app").fetch(blob, Nowhere())
         assert len(stranger.asked) <= 2
 
 
@@ -203,7 +203,7 @@ def test_a_layer_cut_again_and_again_by_a_server_without_range_costs_a_few_copie
 
     sink = Nowhere()
     with Stranger(serve) as stranger, quick(retries=4) as client, pytest.raises((Broken, WrongBytes)):
-        RegistrySource(client, f"{stranger.url}/app").fetch(Blob(digest=IMAGE.digest, size=size, media_type=""), sink)
+        RegistryBlobs(client, f"{stranger.url}/app").fetch(Blob(digest=IMAGE.digest, size=size, media_type=""), sink)
     assert sink.taken <= 5 * size
     assert len(stranger.asked) <= 12
 
@@ -231,7 +231,7 @@ def test_an_answer_without_end_costs_what_its_kind_may_cost(endless: tuple[bytes
         blob = Blob(digest=IMAGE.digest, size=5 * MEGABYTE, media_type="")
         read = {
             "manifest": lambda: client.manifest(location, "1"),
-            "layer": lambda: RegistrySource(client, location).fetch(blob, Nowhere()),
+            "layer": lambda: RegistryBlobs(client, location).fetch(blob, Nowhere()),
         }
         with pytest.raises(ImageError):
             read[what]()

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.errors import PermanentError
 from orchestrator.images.registry.resolve import resolve
-from orchestrator.images.tarball.sources import RegistrySource
+from orchestrator.images.tarball.sources import RegistryBlobs
 from orchestrator.model import Platform
 from orchestrator.net.errors import Unsupported
 from orchestrator.steps.stage import stage
@@ -41,8 +41,8 @@ def test_both_images_of_one_platform_are_found(registry: Registry, repository: s
         found = resolve(location, "1", [Platform()], client)
         assert [each.manifest.digest for each in found] == [GOOD.digest, EVIL.digest]
         with pytest.raises(Unsupported, match="online"):
-            RegistrySource(client, location).image(index.digest, Platform())
-        assert RegistrySource(client, location).image(EVIL.digest, Platform())[1] == EVIL.manifest
+            RegistryBlobs(client, location).image(index.digest, Platform())
+        assert RegistryBlobs(client, location).image(EVIL.digest, Platform())[1] == EVIL.manifest
 
 
 @pytest.mark.parametrize("image", [HIDDEN, DEEP], ids=["hidden", "deep"])

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.registry.resolve import resolve
-from orchestrator.images.tarball.sources import RegistrySource
+from orchestrator.images.tarball.sources import RegistryBlobs
 from orchestrator.model import Blob, Platform
 from orchestrator.net.errors import Denied, WrongBytes
 from tests.integration.pulls import fast_client
@@ -39,7 +39,7 @@ def _fetch(client, url: str) -> None:
         def write(self, offset: int, data: bytes) -> None:
             pass
 
-    RegistrySource(client, f"{url}/app").fetch(BLOB, Nowhere())
+    RegistryBlobs(client, f"{url}/app").fetch(BLOB, Nowhere())
 
 
 @pytest.mark.parametrize(

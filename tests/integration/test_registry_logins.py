@@ -15,7 +15,7 @@ import pytest
 
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.images.registry.resolve import resolve
-from orchestrator.images.tarball.sources import RegistrySource
+from orchestrator.images.tarball.sources import RegistryBlobs
 from orchestrator.model import Blob, Platform, ReadBudget
 from orchestrator.net.allowance import Allowance
 from orchestrator.net.errors import Denied, ImageError, NotFound, OverBudget, WrongBytes
@@ -525,7 +525,7 @@ def fetch(registry: Stranger, *, retries: int = 0) -> bytes:
     sink = _Sink()
     blob = Blob(digest=LAYER.digest, size=len(LAYER.blob), media_type="")
     with client(retries=retries) as reader:
-        RegistrySource(reader, f"{registry.url}/lab/app").fetch(blob, sink)
+        RegistryBlobs(reader, f"{registry.url}/lab/app").fetch(blob, sink)
     return bytes(sink.data)
 
 

@@ -9,10 +9,10 @@ import pytest
 from orchestrator.argo.commands import Exit
 from orchestrator.config.loading import default_config
 from orchestrator.databases.download import Web
-from orchestrator.databases.interface import Order, Watch
+from orchestrator.databases.interface import FetchLimit, Order
 from orchestrator.engines.local.engine import LocalEngine
 from orchestrator.images.registry.client import RegistryClient
-from orchestrator.images.tarball.sources import RegistrySource
+from orchestrator.images.tarball.sources import RegistryBlobs
 from orchestrator.inventory import SourceBrokenError, collect
 from orchestrator.model import Blob, Cell, Limits, Name, Outcome, Plan, Scan, Target
 from orchestrator.net.errors import Broken, Busy
@@ -108,13 +108,13 @@ def test_a_blob(busy: Service, retries: int) -> None:
             raise AssertionError
 
     with RegistryClient(retries=retries) as client, pytest.raises(Busy):
-        RegistrySource(client, f"{busy.url}/app").fetch(Blob(digest=DIGEST, size=10, media_type=""), Sink())
+        RegistryBlobs(client, f"{busy.url}/app").fetch(Blob(digest=DIGEST, size=10, media_type=""), Sink())
     assert len(busy.requests) == retries + 1
 
 
 @pytest.mark.parametrize("retries", RETRIES)
 def test_a_download_of_a_database(tmp_path: Path, busy: Service, retries: int) -> None:
-    order = Order({}, tmp_path, 1000, Watch(time.monotonic() + 60), retries=retries)
+    order = Order({}, tmp_path, 1000, FetchLimit(time.monotonic() + 60), retries=retries)
     web = Web(order)
     with pytest.raises(Busy):
         web.small(f"{busy.url}/latest.json", 100)
@@ -128,7 +128,7 @@ def test_a_download_of_a_database(tmp_path: Path, busy: Service, retries: int) -
 def test_a_download_that_is_cut_and_cannot_be_resumed(tmp_path: Path, retries: int) -> None:
     cut = Reply(200, b"half", {"Content-Length": "8", "Connection": "close", "Retry-After": "0"})
     with Service(lambda _: cut) as service:
-        web = Web(Order({}, tmp_path, 1000, Watch(time.monotonic() + 60), retries=retries))
+        web = Web(Order({}, tmp_path, 1000, FetchLimit(time.monotonic() + 60), retries=retries))
         with pytest.raises(Broken):
             web.file(f"{service.url}/db.tar.gz", tmp_path / "db", 100)
         assert len(service.requests) == retries + 1

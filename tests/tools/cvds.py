@@ -11,14 +11,14 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator.databases.cvd import CLAMAV_KEYS, Key, Keys
+from orchestrator.databases.cvd import CLAMAV_KEYS, Keys, SigningKey
 from tests.tools import require
 from tests.tools.samples import EICAR
 
 _DIGITS = string.ascii_letters + string.digits + "+/"
 #: Of as many decimal digits as ClamAV's own, so that they can stand in their place in a library.
 KEYS = Keys(
-    content=Key(
+    content=SigningKey(
         int(
             "1473480944348167199712662147217384092428782000104359066416147152585360291458925020121902505863307167"
             "4390324529396473680302092387700452024133661263670221434843260708694839128141237867826091844222121951"
@@ -27,7 +27,7 @@ KEYS = Keys(
         ),
         CLAMAV_KEYS.content.exponent,
     ),
-    facts=Key(
+    facts=SigningKey(
         int(
             "3198323957083140748068853495959058212088562240574686646569182572159669310354487366202634312625827476"
             "0368832794084027106073329464104690911811061385039648045452601968983164964766421500503865949805136591"
@@ -41,7 +41,7 @@ KEYS = Keys(
     ),
 )
 _PRIVATE = Keys(
-    content=Key(
+    content=SigningKey(
         KEYS.content.modulus,
         int(
             "1281211175409686678053121764038181133478073351086546862009478893645634324343083031311708558960774985"
@@ -50,7 +50,7 @@ _PRIVATE = Keys(
             "618188395"
         ),
     ),
-    facts=Key(
+    facts=SigningKey(
         KEYS.facts.modulus,
         int(
             "7423685196700812286533414448400410034555118329912738560501987322468504219150592236288079511253511986"
@@ -123,7 +123,7 @@ def _encoded(info: bytes, number: int) -> bytes:
     return bytes([masked[0] & 0x7F]) + masked[1:] + digest + b"\xbc"
 
 
-def _spell(number: int, key: Key) -> str:
+def _spell(number: int, key: SigningKey) -> str:
     """A signature in the digits of libclamav, the lowest first."""
     number, text = pow(number, key.exponent, key.modulus), ""
     while number:

@@ -6,7 +6,7 @@ import msgspec
 
 from orchestrator.analysis.suppression.interface import VexDocument, unknown
 from orchestrator.analysis.suppression.targets import bom_link, is_target, unmatchable
-from orchestrator.findings.cyclonedx_analysis import STATUSES, Affect, Version, status_of, word_of
+from orchestrator.findings.cyclonedx_analysis import STATUSES, Affect, AffectedVersion, status_of, word_of
 from orchestrator.kit.version_ranges import constraints_of
 from orchestrator.model import VexProduct, VexStatus
 from orchestrator.packages.ecosystems import grouped
@@ -19,7 +19,7 @@ class _Part(msgspec.Struct, rename="camel"):
     """A partial structure of the document; what it does not name is skipped unread."""
 
 
-class Component(_Part):
+class BomComponent(_Part):
     """A package, or a target (`container`, or an `application` that is a repository)."""
 
     name: str = ""
@@ -28,14 +28,14 @@ class Component(_Part):
     version: str | None = None
     purl: str | None = None
     bom_ref: str | None = msgspec.field(name="bom-ref", default=None)
-    components: list[Component] | None = None
+    components: list[BomComponent] | None = None
 
 
-class Metadata(_Part):
+class BomMetadata(_Part):
     """What the document is about."""
 
     timestamp: str | None = None
-    component: Component | None = None
+    component: BomComponent | None = None
 
 
 class Analysis(_Part):
@@ -48,7 +48,7 @@ class Analysis(_Part):
     last_updated: str | None = None
 
 
-class Reference(_Part):
+class ExternalReference(_Part):
     """Another id of the vulnerability."""
 
     id: str | None = None
@@ -58,7 +58,7 @@ class Vulnerability(_Part):
     """One vulnerability, a statement when it has an analysis."""
 
     id: str | None = None
-    references: list[Reference] | None = None
+    references: list[ExternalReference] | None = None
     analysis: Analysis | None = None
     affects: list[Affect] | None = None
 
@@ -75,7 +75,7 @@ class Products:
         whole: the subject itself; nothing without one.
     """
 
-    def __init__(self, serial: str, subject: Component | None, components: list[Component]) -> None:
+    def __init__(self, serial: str, subject: BomComponent | None, components: list[BomComponent]) -> None:
         self._serial = serial.removeprefix("urn:uuid:").casefold()
         self._by_ref: dict[str, tuple[VexProduct, ...]] = {}
         self.whole: tuple[VexProduct, ...] = ()
@@ -126,7 +126,7 @@ class Products:
         # Of another document, which is not here: at best the name of a target.
         return (VexProduct(target=ref),)
 
-    def _add(self, component: Component, enclosing: str) -> None:
+    def _add(self, component: BomComponent, enclosing: str) -> None:
         """Know a component and those in it; an image or a repository is a target, whatever it is in."""
         is_repository = component.type == "application" and component.purl and is_target(component.purl)
         if component.type == "container" or is_repository:
@@ -139,19 +139,19 @@ class Products:
         for inner in component.components or ():
             self._add(inner, enclosing)
 
-    def _know(self, component: Component, products: tuple[VexProduct, ...]) -> None:
+    def _know(self, component: BomComponent, products: tuple[VexProduct, ...]) -> None:
         for ref in filter(None, (component.bom_ref, component.purl)):
             self._by_ref.setdefault(ref, products)
 
 
-def _whole(subject: Component) -> tuple[VexProduct, ...]:
+def _whole(subject: BomComponent) -> tuple[VexProduct, ...]:
     """The subject itself: a target, or a package in any target."""
     product = VexProduct(target=_target(subject))
     package = VexProduct(package=subject.purl) if subject.purl and not is_target(subject.purl) else None
     return (product, package) if package else (product,)
 
 
-def _target(subject: Component) -> str:
+def _target(subject: BomComponent) -> str:
     """The subject as a target: its package URL, or its name and version as an image has them."""
     if subject.purl:
         return subject.purl
@@ -161,7 +161,9 @@ def _target(subject: Component) -> str:
     return f"{name}@{subject.version}" if subject.version.startswith(_DIGESTS) else f"{name}:{subject.version}"
 
 
-def _listed(products: tuple[VexProduct, ...], listed: Version, place: str, result: VexDocument) -> list[VexProduct]:
+def _listed(
+    products: tuple[VexProduct, ...], listed: AffectedVersion, place: str, result: VexDocument
+) -> list[VexProduct]:
     """The products in the version, or the range, that is listed; none, and a mistake, where it cannot be read."""
     if listed.status and word_of(listed.status) not in STATUSES:
         result.mistake(place, f"{unknown('status', listed.status, STATUSES)}; it is taken for unknown")

@@ -13,7 +13,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from orchestrator.analysis.suppression.cyclonedx_products import Analysis, Component, Metadata, Products, Vulnerability
+from orchestrator.analysis.suppression.cyclonedx_products import (
+    Analysis,
+    BomComponent,
+    BomMetadata,
+    Products,
+    Vulnerability,
+)
 from orchestrator.analysis.suppression.interface import VexDocument, one_line, spell_first, unknown, without_nulls
 from orchestrator.findings.cyclonedx_analysis import JUSTIFICATIONS, STATES, is_mixed, word_of
 from orchestrator.kit.yaml_source import Problem
@@ -58,9 +64,11 @@ def read(data: dict[str, Any], file: str) -> VexDocument:
         result.problems.append(Problem(file, 0, "is not a VEX document: it has no list of `vulnerabilities`"))
     if result.problems or not isinstance(vulnerabilities, list):
         return result
-    metadata = _convert(data.get("metadata"), Metadata, "metadata", result)
+    metadata = _convert(data.get("metadata"), BomMetadata, "metadata", result)
     listed = _convert(data.get("components"), list[Any], "components", result) or []
-    components = [_convert(each, Component, f"component {place}", result) for place, each in enumerate(listed, start=1)]
+    components = [
+        _convert(each, BomComponent, f"component {place}", result) for place, each in enumerate(listed, start=1)
+    ]
     products = Products(
         result.id, metadata.component if metadata else None, [each for each in components if each is not None]
     )

@@ -15,7 +15,7 @@ _MOST_AFTER_EXIT = 1 << 20
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
-class Output:
+class ProcessOutput:
     """Reads all that a process prints as it comes, and keeps the end of it; the pipes end with the block."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.engines.local.guard import Guard, Guarded, Popen
-from orchestrator.engines.local.output import Output
+from orchestrator.engines.local.output import ProcessOutput
 from orchestrator.engines.local.scratch import Bound, Scratch
 
 #: Seconds between SIGTERM and SIGKILL.
@@ -93,7 +93,7 @@ def run_job(job: Job, stopped: Callable[[], str]) -> Ended:
     process = started.process
     folders = (*(job.folders or (job.folder,)), *(job.guard.folders if job.guard else ()))
     scratch = Scratch(folders, job.bound, process.pid) if job.bound else None
-    with Output(process) as output:
+    with ProcessOutput(process) as output:
         try:
             reason = _watch(process, job, output, scratch, stopped)
             if reason:
@@ -141,7 +141,11 @@ class _Client:
 
 
 def _watch(
-    process: subprocess.Popen[bytes], job: Job, output: Output, scratch: Scratch | None, stopped: Callable[[], str]
+    process: subprocess.Popen[bytes],
+    job: Job,
+    output: ProcessOutput,
+    scratch: Scratch | None,
+    stopped: Callable[[], str],
 ) -> str:
     """Wait until it ends by itself, or until there is a reason to end it, which is returned."""
     end = time.monotonic() + job.timeout
@@ -162,7 +166,7 @@ def _watch(
     return ""
 
 
-def _pass_time(process: subprocess.Popen[bytes], output: Output) -> None:
+def _pass_time(process: subprocess.Popen[bytes], output: ProcessOutput) -> None:
     """Wait for its output or its end, but not for long."""
     if not output.closed:
         output.read(POLL)
@@ -211,7 +215,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _terminate(started: "Guarded | _Client", output: Output) -> None:
+def _terminate(started: "Guarded | _Client", output: ProcessOutput) -> None:
     """Ask all of it to end, and read on meanwhile so that it can; not for longer than the grace."""
     started.ask()
     end = time.monotonic() + GRACE

@@ -41,7 +41,7 @@ class CellView(NamedTuple):
     level: str = ""
 
 
-class TargetView(NamedTuple):
+class HeatMapLine(NamedTuple):
     """One line of the heat map; `counts` is of the whole target, a finding of two scans counted once."""
 
     target: str
@@ -73,7 +73,7 @@ class Matrix(NamedTuple):
         scans: sums of every scan over all targets, the ones not shown too.
     """
 
-    targets: tuple[TargetView, ...]
+    targets: tuple[HeatMapLine, ...]
     left_out: int
     left_counts: Counts
     left_failed: int
@@ -122,9 +122,9 @@ def _failed(line: Mapping[str, LedgerRow]) -> int:
     return sum(row.outcome is Outcome.FAILED or bool(row.suspect) for row in line.values())
 
 
-def _line(target: str, line: Mapping[str, LedgerRow], scans: Sequence[str], numbers: Numbers) -> TargetView:
+def _line(target: str, line: Mapping[str, LedgerRow], scans: Sequence[str], numbers: Numbers) -> HeatMapLine:
     first = next(iter(line.values()))
-    return TargetView(
+    return HeatMapLine(
         target=target,
         label=label(first),
         owners=", ".join(first.owners),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.exports.report.counting import Numbers
-    from orchestrator.exports.report.rows import Rows
+    from orchestrator.exports.report.rows import ReportRows
     from orchestrator.model import Ledger
     from orchestrator.results.run import RunResults
 
@@ -90,7 +90,7 @@ def _sections(ledger: Ledger, numbers: Numbers) -> dict[str, Any]:
     }
 
 
-def _table(ledger: Ledger, numbers: Numbers, chosen: Rows) -> dict[str, Any]:
+def _table(ledger: Ledger, numbers: Numbers, chosen: ReportRows) -> dict[str, Any]:
     rows_of = {row.target: row for row in reversed(ledger.rows)}
     named = [rows_of.get(target) for target in chosen.values("target")]
     labels = [matrix.label(row) if row else target for row, target in zip(named, chosen.values("target"), strict=True)]

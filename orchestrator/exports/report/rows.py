@@ -35,7 +35,7 @@ _ESCAPES = str.maketrans(
 )
 
 
-class Rows:
+class ReportRows:
     """Chosen rows of the merged findings, column by column."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class Rows:
             yield name, {"values": values, "codes": codes.tolist() if len(values) > 1 else []}
 
 
-def read_rows(file: MergedFile, chosen: Sequence[int]) -> Rows:
+def read_rows(file: MergedFile, chosen: Sequence[int]) -> ReportRows:
     """Read chosen rows.
 
     Args:
@@ -89,7 +89,7 @@ def read_rows(file: MergedFile, chosen: Sequence[int]) -> Rows:
     Raises:
         NoResultsError: the file is damaged.
     """
-    rows, places = Rows(), sorted(chosen)
+    rows, places = ReportRows(), sorted(chosen)
     begin = 0
     for number, group in enumerate(file.groups()):
         end = begin
@@ -105,7 +105,7 @@ def read_rows(file: MergedFile, chosen: Sequence[int]) -> Rows:
     return rows
 
 
-def spell(head: Mapping[str, Any], rows: Rows) -> Iterator[str]:
+def spell(head: Mapping[str, Any], rows: ReportRows) -> Iterator[str]:
     """The JSON of the table, safe inside of a script element, piece by piece.
 
     Args:

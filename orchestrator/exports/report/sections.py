@@ -46,7 +46,7 @@ class OwnerCount(NamedTuple):
     failed: int
 
 
-class Unscanned(NamedTuple):
+class UnscannedCells(NamedTuple):
     """Cells of one scan that ended the same way for the same reason.
 
     Attributes:
@@ -101,7 +101,7 @@ def top_owners(ledger: Ledger, numbers: Numbers, most: int = 20) -> tuple[list[O
     return order[:most], len(order[most:])
 
 
-def unscanned(rows: Sequence[LedgerRow], most: int = 200) -> tuple[list[Unscanned], int]:
+def unscanned(rows: Sequence[LedgerRow], most: int = 200) -> tuple[list[UnscannedCells], int]:
     """Every cell without a result that is believed, by scan and reason, failed and suspect ones first.
 
     Returns:
@@ -114,7 +114,7 @@ def unscanned(rows: Sequence[LedgerRow], most: int = 200) -> tuple[list[Unscanne
             groups.setdefault((late, row.scan, row.suspect or row.reason), []).append(row)
     order = sorted(groups.items(), key=lambda pair: (pair[0][0], -len(pair[1]), pair[0]))
     shown = [
-        Unscanned(
+        UnscannedCells(
             "suspect" if of[0].suspect else of[0].outcome.value,
             scan,
             reason,

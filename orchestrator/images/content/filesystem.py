@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import zstandard
 
-from orchestrator.images.content.layers import Budget, read_layer
-from orchestrator.images.content.nodes import Kind, Node, ambiguous, clear
+from orchestrator.images.content.layers import UnfoldBudget, read_layer
+from orchestrator.images.content.nodes import FileKind, FileNode, ambiguous, clear
 from orchestrator.images.members import refuse_others
 from orchestrator.kit import tar
 from orchestrator.kit.compression import compression_of
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from orchestrator.images.tarball.archive import Tarball
-    from orchestrator.kit.tar import Entry, TarReader
+    from orchestrator.kit.tar import TarEntry, TarReader
 
-__all__ = ["MAX_CONTENT", "MAX_NAMES", "Filesystem", "Kind", "Node", "merge"]
+__all__ = ["MAX_CONTENT", "MAX_NAMES", "FileKind", "FileNode", "Filesystem", "merge"]
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -46,7 +46,7 @@ class Filesystem:
     """The merged view; built by `merge`."""
 
     def __init__(self) -> None:
-        self._root = Node(Kind.FOLDER, -1)
+        self._root = FileNode(FileKind.FOLDER, -1)
         self._names = self._text = self._steps = 0
         self._last: tuple[int, list[str], _Way] | None = None  # most entries lie where the one before them lies
 
@@ -55,7 +55,7 @@ class Filesystem:
         """Whether a layer wrote through a symbolic link of a lower one, which overlayfs replaces instead."""
         return self._root.through
 
-    def lookup(self, path: str) -> Node | None:
+    def lookup(self, path: str) -> FileNode | None:
         """What a path leads to, symbolic links followed; None when there is nothing, or links run in circles."""
         way = self._walk(_parts_with_dots(path))
         return way.node if way else None
@@ -79,7 +79,7 @@ class Filesystem:
         """Whether there is something of this name, a folder above all others left out."""
         return bool(parts) and self._walk(parts, follow_last=False) is not None
 
-    def add(self, layer: int, parts: list[str], node: Node) -> None:
+    def add(self, layer: int, parts: list[str], node: FileNode) -> None:
         """Put one entry of a layer into place, over whatever lower layers have there."""
         if not parts:
             return
@@ -87,12 +87,12 @@ class Filesystem:
         way = self._way(folders, layer)
         parent = way.node
         before = parent.children.get(last)
-        if before and before.kind is Kind.FOLDER and node.kind is Kind.FOLDER:
+        if before and before.kind is FileKind.FOLDER and node.kind is FileKind.FOLDER:
             before.layer = before.touched = layer
             return
         if before and before.through and not way.through:
             raise ambiguous(last)
-        if before or node.kind is Kind.LINK:
+        if before or node.kind is FileKind.LINK:
             self._last = None
         node.through = way.through
         self._count(len(last) + len(node.target))
@@ -120,13 +120,13 @@ class Filesystem:
                 raise ambiguous(_OPAQUE)
             clear(way.node, layer)
 
-    def linked(self, layer: int, target: list[str]) -> Node | None:
+    def linked(self, layer: int, target: list[str]) -> FileNode | None:
         """A node for a hard link to a path; None when nothing is there that one could link to."""
         way = self._walk(target, follow_last=False)
-        if way is None or way.node.kind is Kind.FOLDER:
+        if way is None or way.node.kind is FileKind.FOLDER:
             return None
         before = way.node
-        node = Node(before.kind, layer, executable=before.executable, target=before.target)
+        node = FileNode(before.kind, layer, executable=before.executable, target=before.target)
         node.content = before.content
         return node
 
@@ -172,7 +172,7 @@ class Filesystem:
                 continue
             parent = trail[-1][1]
             child = parent.children.get(part)
-            if child and child.kind is Kind.LINK and (pending or follow_last):
+            if child and child.kind is FileKind.LINK and (pending or follow_last):
                 links += 1
                 if links > _MAX_LINKS:
                     return None
@@ -181,16 +181,16 @@ class Filesystem:
                     trail = trail[:1]
                 pending += self._target(child)
                 continue
-            if make and (child is None or child.kind is not Kind.FOLDER):
+            if make and (child is None or child.kind is not FileKind.FOLDER):
                 child = self._make_folder(parent, part, layer)
             if child is None:
                 return None
-            if layer >= 0 and child.kind is not Kind.FOLDER:
+            if layer >= 0 and child.kind is not FileKind.FOLDER:
                 raise TarError(f"an entry lies below {part[:200]!r}, which is no folder")
             trail.append((part, child))
         return _Way(trail, through)
 
-    def _make_folder(self, parent: Node, name: str, layer: int) -> Node:
+    def _make_folder(self, parent: FileNode, name: str, layer: int) -> FileNode:
         """A folder that an entry lies in, though nothing says so; over a file only if a lower layer has it."""
         before = parent.children.get(name)
         if before and before.through:
@@ -198,10 +198,10 @@ class Filesystem:
         if before and before.layer == layer:
             raise TarError(f"an entry lies below {name[:200]!r}, which is no folder")
         self._count(len(name))
-        folder = parent.children[name] = Node(Kind.FOLDER, layer)
+        folder = parent.children[name] = FileNode(FileKind.FOLDER, layer)
         return folder
 
-    def _target(self, link: Node) -> list[str]:
+    def _target(self, link: FileNode) -> list[str]:
         """Parts of where a link leads, the last first."""
         parts = _parts_with_dots(link.target)
         self._steps += len(parts)
@@ -218,11 +218,11 @@ class _Way(NamedTuple):
         through: a symbolic link of a lower layer was followed.
     """
 
-    trail: list[tuple[str, Node]]
+    trail: list[tuple[str, FileNode]]
     through: bool
 
     @property
-    def node(self) -> Node:
+    def node(self) -> FileNode:
         """Where it leads."""
         return self.trail[-1][1]
 
@@ -240,7 +240,7 @@ def merge(tarball: Tarball, *, contents: Iterable[str] = ()) -> Filesystem:
     """
     keep = {tuple(_parts(path)) for path in contents}
     filesystem = Filesystem()
-    budget = Budget(tarball.image)
+    budget = UnfoldBudget(tarball.image)
     rootfs = tarball.settings.rootfs
     diff_ids = (rootfs.diff_ids if rootfs else None) or ("",) * len(tarball.image.layers)
     for number, (layer, diff_id) in enumerate(zip(tarball.image.layers, diff_ids, strict=True)):
@@ -262,7 +262,7 @@ def _refuse_others(tarball: Tarball, digest: str) -> None:
 
 
 def _apply(
-    filesystem: Filesystem, number: int, entries: Iterable[tuple[TarReader, Entry]], keep: set[tuple[str, ...]]
+    filesystem: Filesystem, number: int, entries: Iterable[tuple[TarReader, TarEntry]], keep: set[tuple[str, ...]]
 ) -> None:
     """Put every entry of one layer into place."""
     for reader, entry in entries:
@@ -270,18 +270,18 @@ def _apply(
         last = parts[-1] if parts else ""
         if last.startswith(_WHITEOUT):
             _whiteout(filesystem, number, parts[:-1], last)
-        elif entry.kind == tar.Kind.GLOBAL:
+        elif entry.kind == tar.EntryKind.GLOBAL:
             if filesystem.holds(parts):
                 raise TarError(
                     f"a global header has the name of {entry.name[:200]!r}, which some runtimes remove for it"
                 )
-        elif entry.kind == tar.Kind.HARD_LINK:
+        elif entry.kind == tar.EntryKind.HARD_LINK:
             node = filesystem.linked(number, _parts(entry.link))
             if node is None:
                 raise TarError(f"the hard link {entry.name[:200]!r} leads to nothing that came before it")
             filesystem.add(number, parts, node)
         else:
-            node = Node(_kind(entry), number, executable=bool(entry.mode & 0o111), target=entry.link)
+            node = FileNode(_kind(entry), number, executable=bool(entry.mode & 0o111), target=entry.link)
             if tuple(parts) in keep and entry.is_file and entry.size <= MAX_CONTENT:
                 node.content = reader.read(entry)
             filesystem.add(number, parts, node)
@@ -304,12 +304,12 @@ def _whiteout(filesystem: Filesystem, number: int, folders: list[str], name: str
         filesystem.whiteout(number, folders, hidden)
 
 
-def _kind(entry: Entry) -> Kind:
-    if entry.kind == tar.Kind.FOLDER:
-        return Kind.FOLDER
-    if entry.kind == tar.Kind.SYMBOLIC_LINK:
-        return Kind.LINK
-    return Kind.FILE if entry.is_file else Kind.OTHER
+def _kind(entry: TarEntry) -> FileKind:
+    if entry.kind == tar.EntryKind.FOLDER:
+        return FileKind.FOLDER
+    if entry.kind == tar.EntryKind.SYMBOLIC_LINK:
+        return FileKind.LINK
+    return FileKind.FILE if entry.is_file else FileKind.OTHER
 
 
 def _parts_with_dots(path: str) -> list[str]:

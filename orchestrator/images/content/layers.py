@@ -10,7 +10,7 @@ import io
 from typing import TYPE_CHECKING, BinaryIO
 
 from orchestrator.images.digests import new_hash
-from orchestrator.kit.tar import KNOWN, Entry, TarError, TarReader
+from orchestrator.kit.tar import KNOWN, TarEntry, TarError, TarReader
 from orchestrator.net.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ MOST_UNFOLDED = 4 * 1024**3
 _FOLDED = 100
 
 
-class Budget:
+class UnfoldBudget:
     """Bytes that an image may still unfold to; a layer that is in it several times counts each time."""
 
     def __init__(self, image: Image) -> None:
@@ -51,7 +51,7 @@ class Budget:
             raise ArchiveError(f"the image unfolds to more than {self._allowed:,} bytes; exclude it from this scan")
 
 
-def read_layer(stream: BinaryIO, budget: Budget, diff_id: str = "") -> Iterator[tuple[TarReader, Entry]]:
+def read_layer(stream: BinaryIO, budget: UnfoldBudget, diff_id: str = "") -> Iterator[tuple[TarReader, TarEntry]]:
     """The entries of a layer in order, each with the reader that can read its content before the next is asked for.
 
     Args:
@@ -79,7 +79,7 @@ def read_layer(stream: BinaryIO, budget: Budget, diff_id: str = "") -> Iterator[
         raise TarError(f"unfolded, it is not what the image's config lists ({diff_id[:80]}), as runtimes demand")
 
 
-def _judge(entry: Entry) -> None:
+def _judge(entry: TarEntry) -> None:
     """Refuse what container runtimes refuse, and what they differ over.
 
     Raises:
@@ -97,7 +97,7 @@ def _judge(entry: Entry) -> None:
 class _Counted(io.RawIOBase):
     """A stream that can be buffered, and that knows how many bytes were read of it, and their digest if asked to."""
 
-    def __init__(self, stream: BinaryIO, budget: Budget, state: Hash | None) -> None:
+    def __init__(self, stream: BinaryIO, budget: UnfoldBudget, state: Hash | None) -> None:
         super().__init__()
         self._stream, self._budget = stream, budget
         self.hash = state

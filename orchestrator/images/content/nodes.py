@@ -5,7 +5,7 @@ from enum import Enum
 from orchestrator.net.errors import ArchiveError
 
 
-class Kind(Enum):
+class FileKind(Enum):
     """What a name stands for."""
 
     FOLDER = "folder"
@@ -14,7 +14,7 @@ class Kind(Enum):
     OTHER = "other"
 
 
-class Node:
+class FileNode:
     """One name in the merged filesystem.
 
     Attributes:
@@ -31,22 +31,22 @@ class Node:
 
     __slots__ = ("children", "cleared", "content", "executable", "kind", "layer", "target", "through", "touched")
 
-    def __init__(self, kind: Kind, layer: int, *, executable: bool = False, target: str = "") -> None:
+    def __init__(self, kind: FileKind, layer: int, *, executable: bool = False, target: str = "") -> None:
         self.kind = kind
         self.layer = self.touched = layer
         self.cleared = -1
         self.through = False
         self.executable = executable
         self.target = target
-        self.children: dict[str, Node] = {} if kind is Kind.FOLDER else _NOTHING
+        self.children: dict[str, FileNode] = {} if kind is FileKind.FOLDER else _NOTHING
         self.content: bytes | None = None
 
 
 #: Of what is no folder; never written to.
-_NOTHING: dict[str, Node] = {}
+_NOTHING: dict[str, FileNode] = {}
 
 
-def clear(node: Node, layer: int) -> None:
+def clear(node: FileNode, layer: int) -> None:
     """Drop from a node everything that was not written by this layer.
 
     Works with a stack of its own: a hostile layer may nest deeper than Python recurses. Each folder is looked through
@@ -55,7 +55,7 @@ def clear(node: Node, layer: int) -> None:
     pending = [node]
     while pending:
         one = pending.pop()
-        if one.cleared == layer or one.kind is not Kind.FOLDER:
+        if one.cleared == layer or one.kind is not FileKind.FOLDER:
             continue
         one.cleared = layer
         if gone := next((name for name, child in one.children.items() if child.through and child.touched != layer), ""):

@@ -16,7 +16,7 @@ import msgspec
 from orchestrator.images.local.docker_save import read_docker_save, read_other_images
 from orchestrator.images.local.documents import Documents
 from orchestrator.images.local.files import Files, LocalImage, open_files
-from orchestrator.images.local.oci_layout import Found, read_layout
+from orchestrator.images.local.oci_layout import ArchiveContent, read_layout
 from orchestrator.images.platforms import choose, completed
 from orchestrator.images.tarball.sink import Sink, copy
 from orchestrator.model import Blob, Image, Platform
@@ -32,7 +32,7 @@ class LocalArchive:
         passed_over: what it holds beside them that is no image, a sentence each.
     """
 
-    def __init__(self, files: Files, found: Found) -> None:
+    def __init__(self, files: Files, found: ArchiveContent) -> None:
         self.path, self.found, self.passed_over = files.path, tuple(found.images), found.passed_over
         self._files, self._blobs = files, found.blobs
 
@@ -106,20 +106,20 @@ def open_local(path: Path) -> Iterator[LocalArchive]:
         if files.size("index.json") is not None:
             yield LocalArchive(files, _read_every_way(Documents(files)))
         elif files.size("manifest.json") is not None:
-            yield LocalArchive(files, Found(*read_docker_save(Documents(files))))
+            yield LocalArchive(files, ArchiveContent(*read_docker_save(Documents(files))))
         elif files.size("repositories") is not None:
             raise ArchiveError(f"{path}: written by a Docker older than 1.10; save the image again with a current one")
         else:
             raise ArchiveError(f"{path}: neither an OCI layout (no index.json) nor of `docker save` (no manifest.json)")
 
 
-def _read_every_way(documents: Documents) -> Found:
+def _read_every_way(documents: Documents) -> ArchiveContent:
     """The images of an OCI layout, and those for readers that look into `docker save`'s files instead."""
     files = documents.files
     layout = read_layout(documents)
     if files.size("manifest.json") is not None:
         others, more = read_other_images(documents, layout.images)
-        return Found([*layout.images, *others], more | layout.blobs, layout.passed_over)
+        return ArchiveContent([*layout.images, *others], more | layout.blobs, layout.passed_over)
     if files.size("repositories") is not None:
         raise ArchiveError(f"{files.path}: an OCI layout and an archive of Docker before 1.10 at once; save it again")
     return layout

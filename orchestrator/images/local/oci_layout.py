@@ -31,7 +31,7 @@ _MOST_NAMED = 20
 _VERSION = "1.0.0"
 
 
-class Found(NamedTuple):
+class ArchiveContent(NamedTuple):
     """What an archive holds.
 
     Attributes:
@@ -45,7 +45,7 @@ class Found(NamedTuple):
     passed_over: tuple[str, ...] = ()
 
 
-def read_layout(documents: Documents) -> Found:
+def read_layout(documents: Documents) -> ArchiveContent:
     """What an OCI layout holds.
 
     Raises:
@@ -64,7 +64,7 @@ def read_layout(documents: Documents) -> Found:
         raise NotAnImage(f"{path}: holds no container image: {passed_over[0]}")
     if not reader.found:
         raise ArchiveError(f"{path}: its index.json names no image")
-    return Found([*reader.found, *_misdeclared(reader)], reader.blobs, passed_over[:_MOST_NAMED])
+    return ArchiveContent([*reader.found, *_misdeclared(reader)], reader.blobs, passed_over[:_MOST_NAMED])
 
 
 def _check_version(documents: Documents) -> None:

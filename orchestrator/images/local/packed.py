@@ -16,7 +16,7 @@ import zstandard
 
 from orchestrator.images.members import Member, Window, list_members, refuse_others, section
 from orchestrator.kit.compression import Gzip, GzipState, compression_of, decompressed
-from orchestrator.kit.tar import Entry, TarReader
+from orchestrator.kit.tar import TarEntry, TarReader
 from orchestrator.net.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class PackedFiles:
             return io.BytesIO(self._kept[member.offset])
         return io.BufferedReader(_Content(self, member), _PIECE)
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[TarEntry]:
         """One pass over the whole archive, to the end of its compression, which proves itself there."""
         first = _FirstPass(self._section(0), gzip=self._gzip, allowed=self._allowed, path=self.path)
         stream = io.BufferedReader(first, _PIECE)

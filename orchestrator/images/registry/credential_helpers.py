@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from orchestrator.images.registry.logins import Login, make_login
+from orchestrator.images.registry.logins import RegistryLogin, make_login
 from orchestrator.net.errors import Denied
 
 #: Seconds a helper may take: some ask a cloud, or a person.
@@ -34,7 +34,7 @@ class HelperAnswer(NamedTuple):
         silence: why there is none; empty when there is one.
     """
 
-    login: Login | None
+    login: RegistryLogin | None
     silence: str = ""
 
 
@@ -66,7 +66,7 @@ def ask_helper(name: str, server: str, named_in: str, *, seconds: float = _TIME)
     return HelperAnswer(login, "" if login else f"{program}, named in {named_in}, knows none")
 
 
-def _login(data: bytes, origin: str) -> Login | None:
+def _login(data: bytes, origin: str) -> RegistryLogin | None:
     """The login in a helper's answer.
 
     Raises:

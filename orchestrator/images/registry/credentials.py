@@ -18,11 +18,11 @@ from orchestrator.net.errors import Broken, Denied
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.images.registry.logins import Login
+    from orchestrator.images.registry.logins import RegistryLogin
     from orchestrator.kit.addresses import Zone
 
     #: Asks a token server: the challenge, and the login (None to ask as nobody).
-    Ask = Callable[[Challenge, Login | None], str]
+    Ask = Callable[[Challenge, RegistryLogin | None], str]
 
 Key = tuple[str, str]
 
@@ -60,7 +60,7 @@ class Authenticator:
 
     def __init__(self) -> None:
         self._headers: dict[Key, str] = {}
-        self._logins: dict[Key, Login | None] = {}
+        self._logins: dict[Key, RegistryLogin | None] = {}
         self._locks: defaultdict[Key, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
         self._keychain = Keychain()
@@ -72,7 +72,7 @@ class Authenticator:
         """The header to show at once, when an earlier challenge was answered; None otherwise."""
         return self._headers.get((origin, repository))
 
-    def login(self, origin: str, repository: str) -> Login | None:
+    def login(self, origin: str, repository: str) -> RegistryLogin | None:
         """The user's login for a repository.
 
         Raises:
@@ -151,7 +151,7 @@ class Authenticator:
             return _unless_refused(f"Basic {basic}", refusal, f"{failure}, and refuses {login.described}")
         raise Denied(f"{failure}{self._lacking(login, host, tokens='bearer' in offered)}")
 
-    def _lacking(self, login: Login | None, host: str, *, tokens: bool) -> str:
+    def _lacking(self, login: RegistryLogin | None, host: str, *, tokens: bool) -> str:
         """The end of a message: why what there is was not enough."""
         if login is None:
             return f"; does the image exist? {self._keychain.missing(host)}"
@@ -163,7 +163,7 @@ class Authenticator:
         )
 
 
-def _password(login: Login | None) -> str:
+def _password(login: RegistryLogin | None) -> str:
     """User name and password of a login; not the mere user name that stands beside an identity token."""
     return login.basic if login and (login.has_password or not login.identity) else ""
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.images.registry.login_files import LoginFile, login_files, login_places, read_key, server_name
-from orchestrator.images.registry.logins import Login, read_entry
+from orchestrator.images.registry.logins import RegistryLogin, read_entry
 from orchestrator.net.errors import Denied
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Keychain:
     def __init__(self) -> None:
         self._asked: dict[tuple[str, str], tuple[float, HelperAnswer | Denied]] = {}
 
-    def find(self, host: str, repository: str) -> Login | None:
+    def find(self, host: str, repository: str) -> RegistryLogin | None:
         """The login for a repository, out of the first file that has one.
 
         Of a file the entry with the longest path counts that the repository lies in; of one path, what a credential
@@ -63,7 +63,7 @@ class Keychain:
         places = " or ".join(str(path) for path in login_places()[:2]) or "any file, for there is no home folder"
         return "; ".join([f"there is no login for it in {places}", *silences])
 
-    def _look(self, file: LoginFile, host: str, repository: str) -> Login | None:
+    def _look(self, file: LoginFile, host: str, repository: str) -> RegistryLogin | None:
         whole = read_key(host).name
         parts = repository.split("/") if repository else []
         for length in range(len(parts), -1, -1):
@@ -73,7 +73,7 @@ class Keychain:
                 return login
         return next(_logins(file, file.alone(whole)), None)
 
-    def _at(self, file: LoginFile, name: str, helpers: list[str]) -> Login | None:
+    def _at(self, file: LoginFile, name: str, helpers: list[str]) -> RegistryLogin | None:
         """What is known under exactly this name. A helper that fails is no matter where the file has a login."""
         failure: Denied | None = None
         for helper in helpers:
@@ -104,7 +104,7 @@ class Keychain:
         return answer
 
 
-def _logins(file: LoginFile, entries: Iterator[tuple[str, Any]]) -> Iterator[Login]:
+def _logins(file: LoginFile, entries: Iterator[tuple[str, Any]]) -> Iterator[RegistryLogin]:
     for key, entry in entries:
         if login := read_entry(entry, f'the entry "{key.rpartition("@")[2][:200]}" of `auths` in {file.path}'):
             yield login

@@ -26,7 +26,7 @@ _SPOKEN: Final = {"\n": "a line break", "\r": "a line break", " ": "a space", "\
 
 
 @dataclass(frozen=True)
-class Login:
+class RegistryLogin:
     """What may be shown to one registry.
 
     Attributes:
@@ -60,7 +60,7 @@ class Login:
         return f"{self.origin} ({self.remark})" if self.remark else self.origin
 
 
-def read_entry(entry: object, origin: str) -> Login | None:
+def read_entry(entry: object, origin: str) -> RegistryLogin | None:
     """A member of `auths`; None for one without a login, as docker writes it for those that a helper knows.
 
     `auth` counts before `username` and `password`, as for docker; a user name of `<token>` has an identity token for
@@ -100,7 +100,7 @@ def read_entry(entry: object, origin: str) -> Login | None:
 
 def make_login(
     user: bytes, password: bytes, origin: str, remark: str = "", *, identity: str = "", token: str = ""
-) -> Login | None:
+) -> RegistryLogin | None:
     """A login of its parts; None when all of them are empty.
 
     Raises:
@@ -120,7 +120,7 @@ def make_login(
         return None
     if not remark and not (identity or token) and not (user and password):
         remark = f"its {'password' if user else 'user name'} is empty"
-    return Login(origin, _encode(user, password) if user or password else "", identity, token, remark)
+    return RegistryLogin(origin, _encode(user, password) if user or password else "", identity, token, remark)
 
 
 def _encode(user: bytes, password: bytes) -> str:

@@ -15,7 +15,7 @@ from orchestrator.net.errors import Broken, Denied
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.images.registry.logins import Login
+    from orchestrator.images.registry.logins import RegistryLogin
     from orchestrator.kit.http_headers import Challenge
     from orchestrator.net.transport import Asking, Transport
 
@@ -157,7 +157,7 @@ class Session:
         """What to show to a registry that refused."""
         allowance = request.asking.allowance
 
-        def ask(challenge: Challenge, login: Login | None) -> str:
+        def ask(challenge: Challenge, login: RegistryLogin | None) -> str:
             return self._token_servers.ask(
                 challenge,
                 login,

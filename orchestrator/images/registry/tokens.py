@@ -18,7 +18,7 @@ from orchestrator.net.schemas import Token
 from orchestrator.net.transport import Asking, Transport
 
 if TYPE_CHECKING:
-    from orchestrator.images.registry.logins import Login
+    from orchestrator.images.registry.logins import RegistryLogin
     from orchestrator.kit.addresses import Zone
     from orchestrator.kit.http_headers import Challenge
     from orchestrator.net.allowance import Allowance
@@ -54,7 +54,7 @@ class TokenServers:
     def ask(
         self,
         challenge: Challenge,
-        login: Login | None,
+        login: RegistryLogin | None,
         *,
         origin: str,
         repository: str,

@@ -21,7 +21,7 @@ from orchestrator.images.digests import digest_of, new_hash
 from orchestrator.images.manifests import Manifest, check_layers, platform_of, read_config, read_image
 from orchestrator.images.members import Member, read_members, section
 from orchestrator.images.schemas import ConfigFields
-from orchestrator.images.tarball.layout import Layout, layout, tarball_size
+from orchestrator.images.tarball.layout import TarballLayout, layout, tarball_size
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
 from orchestrator.model import Image
 from orchestrator.net.errors import ArchiveError, Unsupported
@@ -32,7 +32,7 @@ JSON_LIMIT = 16 * 1024 * 1024
 _ZSTD_INPUT = 1 << 11  # bytes decompressed at a time: unfolds to 64 MiB at the very most
 
 
-def write_frame(descriptor: int, plan: Layout) -> None:
+def write_frame(descriptor: int, plan: TarballLayout) -> None:
     """Write everything of a tarball but the content of its blobs."""
     for entry in plan.entries:
         os.pwrite(descriptor, entry.header + (entry.content or b""), entry.start)
@@ -170,7 +170,7 @@ def _proven(path: Path, descriptor: int, members: dict[str, Member], digest: str
     return data
 
 
-def _compare(path: Path, plan: Layout, members: dict[str, Member], size: int) -> None:
+def _compare(path: Path, plan: TarballLayout, members: dict[str, Member], size: int) -> None:
     expected = {entry.name: Member(entry.offset, entry.size) for entry in plan.entries if not entry.name.endswith("/")}
     if members != expected or size != plan.size:
         raise ArchiveError(f"{path}: is not laid out as its manifest asks; truncated, or not a tarball of ours")

@@ -8,9 +8,9 @@ from pathlib import Path
 from orchestrator.errors import Cancelled, TemporaryError
 from orchestrator.images.members import section
 from orchestrator.images.tarball.archive import holds, write_frame
-from orchestrator.images.tarball.layout import Entry, layout, unique_blobs
+from orchestrator.images.tarball.layout import LayoutEntry, layout, unique_blobs
 from orchestrator.images.tarball.shared import SharedBlobs
-from orchestrator.images.tarball.sources import Source
+from orchestrator.images.tarball.sources import BlobSource
 from orchestrator.model import Blob, Image
 from orchestrator.volume.partial import Partial, full_volume
 
@@ -27,7 +27,7 @@ def fill(
     final: Path,
     image: Image,
     manifest: bytes,
-    source: Source,
+    source: BlobSource,
     *,
     shared: SharedBlobs,
     progress: Progress | None = None,
@@ -71,7 +71,7 @@ def fill(
 
 def _fetch_all(
     places: dict[Blob, "_Place"],
-    source: Source,
+    source: BlobSource,
     shared: SharedBlobs,
     partial: Partial,
     *,
@@ -100,7 +100,7 @@ def _fetch_all(
         pool.shutdown(cancel_futures=True)
 
 
-def _fetch(blob: Blob, place: "_Place", source: Source, shared: SharedBlobs) -> None:
+def _fetch(blob: Blob, place: "_Place", source: BlobSource, shared: SharedBlobs) -> None:
     with shared.claim(blob) as claim:
         if place.already_holds(blob.digest):
             place.done = blob.size
@@ -120,7 +120,7 @@ def _settle(finished: set[Future[None]], partial: Partial) -> None:
 class _Place:
     """The place of one blob in the partial file."""
 
-    def __init__(self, partial: Partial, entry: Entry) -> None:
+    def __init__(self, partial: Partial, entry: LayoutEntry) -> None:
         self._partial, self._entry = partial, entry
         self.done = 0
 

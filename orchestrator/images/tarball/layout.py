@@ -17,7 +17,7 @@ _BLOCK = 512
 _END = 2 * _BLOCK  # a tar file ends with two blocks of zeros
 
 
-class Entry(NamedTuple):
+class LayoutEntry(NamedTuple):
     """One member of the tarball.
 
     Attributes:
@@ -40,11 +40,11 @@ class Entry(NamedTuple):
         return self.offset - len(self.header)
 
 
-class Layout(NamedTuple):
+class TarballLayout(NamedTuple):
     """All members in order, the place of each blob, and the size of the whole."""
 
-    entries: tuple[Entry, ...]
-    blobs: dict[str, Entry]
+    entries: tuple[LayoutEntry, ...]
+    blobs: dict[str, LayoutEntry]
     size: int
 
 
@@ -61,16 +61,16 @@ def unique_blobs(image: Image) -> dict[str, Blob]:
     return blobs
 
 
-def layout(image: Image) -> Layout:
+def layout(image: Image) -> TarballLayout:
     """Lay an image out as a tarball."""
     blobs = unique_blobs(image)
-    entries: list[Entry] = []
+    entries: list[LayoutEntry] = []
     end = 0
 
-    def add(name: str, size: int, content: bytes | None = None) -> Entry:
+    def add(name: str, size: int, content: bytes | None = None) -> LayoutEntry:
         nonlocal end
         header = _header(name, size)
-        entry = Entry(name, header, end + len(header), size, content)
+        entry = LayoutEntry(name, header, end + len(header), size, content)
         entries.append(entry)
         end = entry.offset + -(-size // _BLOCK) * _BLOCK
         return entry
@@ -82,7 +82,7 @@ def layout(image: Image) -> Layout:
     for name, content in _descriptions(image).items():
         add(name, len(content), content)
     places = {digest: add(blob_name(digest), blob.size) for digest, blob in blobs.items()}
-    return Layout(tuple(entries), places, end + _END)
+    return TarballLayout(tuple(entries), places, end + _END)
 
 
 def tarball_size(image: Image) -> int:

@@ -44,7 +44,7 @@ class SharedBlobs:
         folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
-    def claim(self, blob: Blob) -> Iterator["Claim"]:
+    def claim(self, blob: Blob) -> Iterator["BlobClaim"]:
         """Become the one who reads a blob from upstream, once whoever is reading it now has ended.
 
         Raises:
@@ -54,7 +54,7 @@ class SharedBlobs:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
             wait_for_lock(descriptor, self._stopped)  # where there are no locks, two may read the same
-            yield Claim(self._tarball, blob, descriptor, self._stopped)
+            yield BlobClaim(self._tarball, blob, descriptor, self._stopped)
         finally:
             os.close(descriptor)
 
@@ -63,7 +63,7 @@ class SharedBlobs:
         self._stopped.set()
 
 
-class Claim:
+class BlobClaim:
     """The right to read one blob, and what is known of where it lies already."""
 
     def __init__(self, tarball: Path, blob: Blob, descriptor: int, stopped: threading.Event) -> None:

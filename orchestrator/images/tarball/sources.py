@@ -19,7 +19,7 @@ from orchestrator.net.pages import refuse_page
 _REPEATS = 4
 
 
-class Source(Protocol):
+class BlobSource(Protocol):
     """Something that holds images."""
 
     def image(self, digest: str, platform: Platform) -> tuple[Image, bytes]:
@@ -33,7 +33,7 @@ class Source(Protocol):
         """Make all `fetch` in other threads end soon, with `Cancelled`."""
 
 
-class RegistrySource:
+class RegistryBlobs:
     """A repository of a registry; cut blobs go on where they were cut.
 
     Args:

@@ -5,8 +5,8 @@ other files than they run, so this package takes numbers, types, names and the e
 (https://pkg.go.dev/archive/tar), and what Go refuses is a `TarError` here, wherever it stands.
 """
 
-from orchestrator.kit.tar.entry import KNOWN, Entry, Kind
+from orchestrator.kit.tar.entry import KNOWN, EntryKind, TarEntry
 from orchestrator.kit.tar.numbers import TarError
 from orchestrator.kit.tar.reader import SPECIAL_LIMIT, TarReader
 
-__all__ = ["KNOWN", "SPECIAL_LIMIT", "Entry", "Kind", "TarError", "TarReader"]
+__all__ = ["KNOWN", "SPECIAL_LIMIT", "EntryKind", "TarEntry", "TarError", "TarReader"]

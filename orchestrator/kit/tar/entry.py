@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 
-class Kind:
+class EntryKind:
     """Type flags (POSIX.1-2001 pax, GNU tar), as text."""
 
     FILE = "0"
@@ -22,23 +22,23 @@ class Kind:
 #: Kinds that have no content, whatever size their header claims.
 HEADER_ONLY = frozenset("123456")
 #: Kinds that are files with content.
-FILES = frozenset({Kind.FILE, Kind.CONTIGUOUS, Kind.SPARSE})
+FILES = frozenset({EntryKind.FILE, EntryKind.CONTIGUOUS, EntryKind.SPARSE})
 #: All kinds that mean something.
-KNOWN = HEADER_ONLY | FILES | {Kind.GLOBAL}
+KNOWN = HEADER_ONLY | FILES | {EntryKind.GLOBAL}
 
 
-class Part(NamedTuple):
+class SparsePart(NamedTuple):
     """A part of a sparse file that is stored; all else of it is zeros."""
 
     offset: int
     length: int
 
 
-class Entry(NamedTuple):
+class TarEntry(NamedTuple):
     """One file, folder, link or device.
 
     Attributes:
-        kind: one character; see `Kind`. Others than those have come up, and mean nothing to Go.
+        kind: one character; see `EntryKind`. Others than those have come up, and mean nothing to Go.
         name: as written; bytes that are no UTF-8 as `surrogateescape` has them.
         link: where a link leads, as written.
         size: bytes of the file once it is unpacked.
@@ -56,7 +56,7 @@ class Entry(NamedTuple):
     mode: int
     offset: int
     stored: int
-    parts: tuple[Part, ...] | None
+    parts: tuple[SparsePart, ...] | None
     records: Mapping[bytes, bytes]
 
     @property

@@ -14,7 +14,7 @@ _NUMBERS = (slice(108, 116), slice(116, 124), slice(136, 148))
 _DEVICE = (slice(329, 337), slice(337, 345))
 
 
-class Header(NamedTuple):
+class TarHeader(NamedTuple):
     """What a block says, before extended headers change it.
 
     Attributes:
@@ -34,7 +34,7 @@ class Header(NamedTuple):
     gnu: bool
 
 
-def read_header(block: bytes) -> Header:
+def read_header(block: bytes) -> TarHeader:
     """Read a block that is not all zeros.
 
     Raises:
@@ -58,7 +58,7 @@ def read_header(block: bytes) -> Header:
             numeric(block[place])
         if prefix := _mistaken_prefix(block):
             name = prefix + b"/" + name
-    return Header(
+    return TarHeader(
         kind=block[156:157],
         name=name,
         link=block[157:257].partition(b"\0")[0],

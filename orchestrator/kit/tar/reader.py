@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from orchestrator.kit.tar import sparse
-from orchestrator.kit.tar.entry import HEADER_ONLY, Entry, Kind, Part
-from orchestrator.kit.tar.header import BLOCK, Header, read_header
+from orchestrator.kit.tar.entry import HEADER_ONLY, EntryKind, SparsePart, TarEntry
+from orchestrator.kit.tar.header import BLOCK, TarHeader, read_header
 from orchestrator.kit.tar.numbers import TarError, decimal
 from orchestrator.kit.tar.pax import judge_numbers, read_records
 
@@ -39,7 +39,7 @@ class TarReader:
         self._name = "its first header"
         self._allowance = _SPECIAL_TOTAL  # bytes of extended headers
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[TarEntry]:
         """All entries.
 
         Raises:
@@ -65,7 +65,7 @@ class TarReader:
                 records, name, link = _NONE, b"", b""
                 self._allowance += _SPECIAL_EACH
 
-    def read(self, entry: Entry) -> bytes:
+    def read(self, entry: TarEntry) -> bytes:
         """Content of the entry that came last, sparse parts filled with zeros. Ask for its size before.
 
         Raises:
@@ -92,7 +92,9 @@ class TarReader:
             self._left -= len(data)
             yield data
 
-    def _entry(self, header: Header, block: bytes, records: Mapping[bytes, bytes], name: bytes, link: bytes) -> Entry:
+    def _entry(
+        self, header: TarHeader, block: bytes, records: Mapping[bytes, bytes], name: bytes, link: bytes
+    ) -> TarEntry:
         """The entry that a header stands for, once extended headers have had their say."""
         name = name or records.get(b"path") or header.name
         link = link or records.get(b"linkpath") or header.link
@@ -105,7 +107,7 @@ class TarReader:
         if kind == b"\0":
             kind = b"5" if name.endswith(b"/") else b"0"
         self._expect(_stored(kind, size))
-        parts: list[Part] | None = None
+        parts: list[SparsePart] | None = None
         if kind == b"S":
             if not header.gnu:
                 raise TarError("a sparse file in a format that is not GNU's")
@@ -120,7 +122,7 @@ class TarReader:
             sparse.judge(parts, size, self._left)
         called = name.decode("utf-8", "surrogateescape")
         self._name = repr(called[:200])
-        return Entry(
+        return TarEntry(
             kind.decode("latin-1"),
             called,
             link.decode("utf-8", "surrogateescape"),
@@ -132,9 +134,9 @@ class TarReader:
             records,
         )
 
-    def _global(self, header: Header, records: Mapping[bytes, bytes]) -> Entry:
+    def _global(self, header: TarHeader, records: Mapping[bytes, bytes]) -> TarEntry:
         name = records.get(b"path") or header.name
-        return Entry(Kind.GLOBAL, name.decode("utf-8", "surrogateescape"), "", 0, 0, self._at, 0, None, records)
+        return TarEntry(EntryKind.GLOBAL, name.decode("utf-8", "surrogateescape"), "", 0, 0, self._at, 0, None, records)
 
     def _expect(self, stored: int) -> None:
         """Prepare to skip the content that follows here."""

@@ -6,7 +6,7 @@ the file, and together as long as what the archive stores of it.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from orchestrator.kit.tar.entry import Part
+from orchestrator.kit.tar.entry import SparsePart
 from orchestrator.kit.tar.header import BLOCK
 from orchestrator.kit.tar.numbers import TarError, decimal, numeric
 from orchestrator.kit.tar.pax import MAP
@@ -42,7 +42,7 @@ def real_size(records: Mapping[bytes, bytes], size: int) -> int:
     return decimal(text) if text else size
 
 
-def map_of_records(records: Mapping[bytes, bytes]) -> list[Part]:
+def map_of_records(records: Mapping[bytes, bytes]) -> list[SparsePart]:
     """The map of formats 0.0 and 0.1, which stands in the records."""
     count = _count(records.get(_COUNT, b""))
     text = records.get(MAP, b"")
@@ -52,7 +52,7 @@ def map_of_records(records: Mapping[bytes, bytes]) -> list[Part]:
     return _pairs(numbers)
 
 
-def map_of_content(take: Callable[[], bytes]) -> list[Part]:
+def map_of_content(take: Callable[[], bytes]) -> list[SparsePart]:
     """The map of format 1.0, lines at the start of the content, filled up to a block.
 
     Args:
@@ -75,7 +75,7 @@ def map_of_content(take: Callable[[], bytes]) -> list[Part]:
     return _pairs(b"".join(blocks).split(b"\n", 2 * count)[: 2 * count])
 
 
-def map_of_header(block: bytes, take: Callable[[], bytes]) -> tuple[int, list[Part]]:
+def map_of_header(block: bytes, take: Callable[[], bytes]) -> tuple[int, list[SparsePart]]:
     """The old format: a file's real size, and its map in the header and in blocks that follow it.
 
     Args:
@@ -83,7 +83,7 @@ def map_of_header(block: bytes, take: Callable[[], bytes]) -> tuple[int, list[Pa
         take: gives the next block of the archive.
     """
     size = numeric(block[483:495])
-    parts: list[Part] = []
+    parts: list[SparsePart] = []
     area, pairs, total = block[386:483], _FIRST_PAIRS, 0
     while True:
         total += len(area)
@@ -92,13 +92,13 @@ def map_of_header(block: bytes, take: Callable[[], bytes]) -> tuple[int, list[Pa
         for start in range(0, pairs * _PAIR, _PAIR):
             if not area[start]:
                 break
-            parts.append(Part(numeric(area[start : start + 12]), numeric(area[start + 12 : start + 24])))
+            parts.append(SparsePart(numeric(area[start : start + 12]), numeric(area[start + 12 : start + 24])))
         if not area[pairs * _PAIR]:
             return size, parts
         area, pairs = take(), _MORE_PAIRS
 
 
-def judge(parts: Sequence[Part], size: int, stored: int) -> None:
+def judge(parts: Sequence[SparsePart], size: int, stored: int) -> None:
     """Make sure that a map describes a file of this size, and all that is stored of it.
 
     Raises:
@@ -127,8 +127,8 @@ def _count(text: bytes) -> int:
     return count
 
 
-def _pairs(numbers: Sequence[bytes]) -> list[Part]:
+def _pairs(numbers: Sequence[bytes]) -> list[SparsePart]:
     # Maps of a hundred thousand parts are real, so the usual ones take the short way.
     plain = all(map(bytes.isdigit, numbers)) and max(map(len, numbers), default=0) <= _PLAIN_DIGITS
     values = list(map(int if plain else decimal, numbers))
-    return [Part(*pair) for pair in zip(values[::2], values[1::2], strict=True)]
+    return [SparsePart(*pair) for pair in zip(values[::2], values[1::2], strict=True)]

@@ -7,7 +7,7 @@ import msgspec
 
 from orchestrator.argo.fates import Fates, Surroundings
 from orchestrator.argo.names import ARGO_NODE_ID
-from orchestrator.cluster.objects import Node, Parameter, Parameters, Pod, PodEvent, Workflow
+from orchestrator.cluster.objects import Node, Parameters, ParameterValue, Pod, PodEvent, Workflow
 
 FOLDER = Path(__file__).parent / "recorded"
 
@@ -52,5 +52,5 @@ def node(template: str, phase: str, message: str = "", *, begun: str = "2025-03-
         message=message,
         started_at=begun,
         finished_at=begun.replace(":00Z", ":30Z"),
-        inputs=Parameters(parameters=tuple(Parameter(name=name, value=value) for name, value in inputs.items())),
+        inputs=Parameters(parameters=tuple(ParameterValue(name=name, value=value) for name, value in inputs.items())),
     )

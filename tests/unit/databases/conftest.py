@@ -2,9 +2,9 @@ import time
 
 import pytest
 
-from orchestrator.databases.interface import Watch
+from orchestrator.databases.interface import FetchLimit
 
 
 @pytest.fixture
-def watch() -> Watch:
-    return Watch(time.monotonic() + 60)
+def watch() -> FetchLimit:
+    return FetchLimit(time.monotonic() + 60)

@@ -4,10 +4,12 @@ import msgspec
 import pytest
 
 from orchestrator.databases.download import check_url, shown
-from orchestrator.databases.interface import DatabaseRefused, Order, Part, parse_moment, spell, sum_of
+from orchestrator.databases.interface import DatabasePart, DatabaseRefused, Order, parse_moment, spell, sum_of
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-PART = Part("db", "https://mirror.example/db", "sha256:aa", built=spell(NOW), version="v6", number=7, files=("db/a",))
+PART = DatabasePart(
+    "db", "https://mirror.example/db", "sha256:aa", built=spell(NOW), version="v6", number=7, files=("db/a",)
+)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import time
 import pytest
 import zstandard
 
-from orchestrator.databases.interface import DatabaseRefused, OutOfTime, Watch
+from orchestrator.databases.interface import DatabaseRefused, FetchLimit, OutOfTime
 from orchestrator.databases.unpack import unpack
 
 LIMIT = 1024 * 1024
@@ -123,4 +123,4 @@ def test_a_damaged_archive(read, compress, damage):
 
 def test_it_ends_when_time_is_up(read):
     with pytest.raises(OutOfTime):
-        read(tar(*GOOD), watch=Watch(time.monotonic() - 1))
+        read(tar(*GOOD), watch=FetchLimit(time.monotonic() - 1))

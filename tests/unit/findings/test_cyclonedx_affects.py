@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from orchestrator.findings import cyclonedx
-from orchestrator.findings.cyclonedx_analysis import STATES, Affect, Version, is_mixed, status_of
+from orchestrator.findings.cyclonedx_analysis import STATES, Affect, AffectedVersion, is_mixed, status_of
 from orchestrator.model import VexStatus
 
 PURL = "pkg:maven/org.apache/log4j-core"
@@ -270,9 +270,12 @@ def test_the_table(state):
 
 
 def test_which_versions_are_mixed():
-    affected, spared = Version(version="1", status="affected"), Version(version="2", status="unaffected")
+    affected, spared = (
+        AffectedVersion(version="1", status="affected"),
+        AffectedVersion(version="2", status="unaffected"),
+    )
     assert is_mixed([Affect(ref="a", versions=[affected]), Affect(ref="b", versions=[spared])])
-    assert not is_mixed([Affect(ref="a", versions=[spared, Version(version="1")]), Affect(ref="b")])
+    assert not is_mixed([Affect(ref="a", versions=[spared, AffectedVersion(version="1")]), Affect(ref="b")])
 
 
 def test_the_document_for_merging_leads_to_its_components_only():

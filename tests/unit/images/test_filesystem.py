@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.images.content import filesystem
-from orchestrator.images.content.filesystem import Filesystem, Kind, merge
+from orchestrator.images.content.filesystem import FileKind, Filesystem, merge
 from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.kit.compression import decompressed
 from orchestrator.net.errors import ArchiveError
@@ -59,7 +59,7 @@ def paths(found: Filesystem, folder: str = "/") -> set[str]:
         path = f"{folder.rstrip('/')}/{name}"
         result.add(path)
         node = found.lookup(path)
-        if node and node.kind is Kind.FOLDER and found.real(path) == path:
+        if node and node.kind is FileKind.FOLDER and found.real(path) == path:
             result |= paths(found, path)
     return result
 

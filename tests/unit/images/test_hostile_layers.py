@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from orchestrator.images.content import filesystem, layers
-from orchestrator.images.content.filesystem import Kind, merge
+from orchestrator.images.content.filesystem import FileKind, merge
 from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.kit.compression import decompressed
 from orchestrator.net.errors import ArchiveError
@@ -84,7 +84,7 @@ def test_what_runtimes_refuse_or_differ_over_is_refused(view, bad):
 
 def test_a_hard_link_to_a_symbolic_link_is_one(view):
     found = view(file(b"busybox", mode=b"0000755\0") + link(b"one", b"busybox") + link(b"bin/sh", b"one", hard=True))
-    assert found.lookup("/one").kind is Kind.FILE
+    assert found.lookup("/one").kind is FileKind.FILE
     assert found.real("/bin/sh") is None  # it leads to bin/busybox
     assert found.linked(9, ["bin", "sh"]).target == "busybox"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.images.registry.logins import Login, read_entry
+from orchestrator.images.registry.logins import RegistryLogin, read_entry
 from orchestrator.net.errors import Denied
 
 SECRET = "correct-horse-battery"
@@ -17,7 +17,7 @@ def packed(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def shown(login: Login | None) -> str:
+def shown(login: RegistryLogin | None) -> str:
     assert login is not None
     return base64.b64decode(login.basic).decode()
 

@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 import zstandard
 
-from orchestrator.images.content.filesystem import Filesystem, Kind, merge
+from orchestrator.images.content.filesystem import FileKind, Filesystem, merge
 from orchestrator.images.tarball.archive import open_tarball
 from tests.odd_tars import sparse_old, sparse_pax
 from tests.tools.images import Compression, Image, Layer, layer_of_tar
@@ -168,10 +168,10 @@ def view(found: Filesystem) -> dict[str, str]:
         for name in found.names(folder):
             path = f"{folder.rstrip('/')}/{name}"
             node = found.lookup(folder).children[name]
-            result[path] = f"→{node.target}" if node.kind is Kind.LINK else node.kind.value
-            if node.kind is Kind.FILE:
+            result[path] = f"→{node.target}" if node.kind is FileKind.LINK else node.kind.value
+            if node.kind is FileKind.FILE:
                 result[path] = "program" if node.executable else "file"
-            elif node.kind is Kind.FOLDER:
+            elif node.kind is FileKind.FOLDER:
                 pending.append(path)
     return result
 

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.git.tokens import Login, as_variable, authority, login_for, logins, secret_key
+from orchestrator.git.tokens import GitLogin, as_variable, authority, login_for, logins, secret_key
 
 SECRET = "s3cr3t-t0ken"
 MINE = {"SCANMATRIX_GIT_HOST": "github.com", "SCANMATRIX_GIT_TOKEN": SECRET}
@@ -21,7 +21,7 @@ MINE = {"SCANMATRIX_GIT_HOST": "github.com", "SCANMATRIX_GIT_TOKEN": SECRET}
 )
 @pytest.mark.parametrize("host", ["github.com", " GITHUB.COM ", "github.com.", "github.com:443"])
 def test_a_host_in_any_of_its_spellings_gets_its_token(url, host):
-    assert login_for(url, MINE | {"SCANMATRIX_GIT_HOST": host}) == Login("x-access-token", SECRET)
+    assert login_for(url, MINE | {"SCANMATRIX_GIT_HOST": host}) == GitLogin("x-access-token", SECRET)
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_several_hosts_as_yaml_or_json():
     text = f'{{github.com: {SECRET}, "git.example:8443": {{username: bot, token: other}}, "[::1]:9": third}}'
     found = logins({"SCANMATRIX_GIT_TOKENS": text})
     assert found == {
-        "github.com": Login("x-access-token", SECRET),
-        "git.example:8443": Login("bot", "other"),
-        "[::1]:9": Login("x-access-token", "third"),
+        "github.com": GitLogin("x-access-token", SECRET),
+        "git.example:8443": GitLogin("bot", "other"),
+        "[::1]:9": GitLogin("x-access-token", "third"),
     }
     assert logins(MINE | {"SCANMATRIX_GIT_TOKENS": f'{{"github.com": "{SECRET}"}}'}).keys() == {"github.com"}
 
@@ -124,4 +124,4 @@ def test_files_of_a_secret_are_pairs_too():
 
 
 def test_a_login_shows_its_token_to_nobody():
-    assert SECRET not in repr(Login("bot", SECRET))
+    assert SECRET not in repr(GitLogin("bot", SECRET))

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from orchestrator.kit.tar import Entry, TarError, TarReader
+from orchestrator.kit.tar import TarEntry, TarError, TarReader
 from tests.odd_tars import BLOCK, END, base256, file, header, long, padded, pax, raw_pax, sparse_old, sparse_pax
 
 
-def entries(data: bytes) -> list[Entry]:
+def entries(data: bytes) -> list[TarEntry]:
     """As a stream, and as a file that can be sought in: both must say the same."""
     streamed = list(TarReader(io.BufferedReader(io.BytesIO(data))))
     assert list(TarReader(io.BytesIO(data), length=len(data))) == streamed
