@@ -10,27 +10,28 @@ import msgspec
 import yaml
 
 from orchestrator.argo.commands import Only
-from orchestrator.argo.items import fit_for_cluster
+from orchestrator.argo.items import by_task, fit_for_cluster, make_items
 from orchestrator.argo.names import TemplateName
 from orchestrator.argo.packed import pack
-from orchestrator.argo.parameters import Parameter
+from orchestrator.argo.parameters import Parameter, set_name
 from orchestrator.catalog.loading import load_catalog
-from orchestrator.planning.parts import common_sets, wanted_by_images
+from orchestrator.model.plan import pending
+from orchestrator.planning.batches import at_once, batches, common_sets, split, wanted_by_images
 from orchestrator.scanners.pinning import require_digests
 from orchestrator.workflows import schedule
 from orchestrator.workflows.kinds import Kind
 from orchestrator.workflows.secrets import refuse_in_scans
 from orchestrator.workflows.settings import RenderError, settings_of
-from orchestrator.workflows.shards import items_by_task, shards_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hera.workflows import Workflow
 
+    from orchestrator.argo.items import Item
     from orchestrator.config.loading import Config
     from orchestrator.model import Plan
-    from orchestrator.workflows.shards import Shard
+    from orchestrator.workflows.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
     """A plan as Argo manifests.
 
     Args:
-        plan: cut into shards here, one Workflow each, for the kinds that hold a plan.
+        plan: of the run; of `Kind.WORKFLOW` there is one for each of its batches.
         config: names the images, the volume's claim, the namespace and the layout.
         kind: which manifests.
 
@@ -64,18 +65,23 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
     if kind is Kind.SUBMISSION:
         packed = {Parameter.PLAN: pack(fit_for_cluster(plan))}
         return [plain(schedule.submission(plan.run, settings, packed, name=plan.run))]
-    shards = shards_of(plan)
-    if len(shards) > 1 and len(plan.waves) > 1:
+    fitted = fit_for_cluster(plan)
+    parts, most = split(fitted), at_once(fitted, batches(fitted))
+    if len(parts) > most:
         _log.warning(
-            "the plan has %d waves to fit the volume, and %d Workflows: submit these one by one (argo submit --wait)",
-            len(plan.waves),
-            len(shards),
+            "the plan has %d batches, each a Workflow: submit them %s, or they do not fit the volume and the cluster",
+            len(parts),
+            "one by one (argo submit --wait)" if most == 1 else f"at most {most} at a time",
         )
-    found = []
-    for shard in shards:
-        sets = _sets(shard.plan)
-        found.append(plain(schedule.workflow(shard, sets, settings), shard, sets))
-    return found
+    return [_workflow(part, settings) for part in parts]
+
+
+def _workflow(part: Plan, settings: Settings) -> Manifest:
+    """One self-contained Workflow."""
+    sets, scans = _sets(part), pending(part)
+    named = {set_name(number): members for number, members in enumerate(sets, start=1)}
+    items = by_task(make_items(part, scans, scans), named)
+    return plain(schedule.workflow(part, items, sets, settings), items)
 
 
 def retry(run: str, config: Config, name: str) -> Manifest:
@@ -103,8 +109,12 @@ def render(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> str:
 
 
 def spec_bytes(plan: Plan, config: Config) -> int:
-    """Bytes of the plan's largest Workflow as the API server holds it before it has a status."""
-    return object_bytes(manifests(plan, config))
+    """Bytes of the largest Workflow that brings a plan, as the API server holds it before it has a status.
+
+    That is the submission where the configuration's engine is Argo, and otherwise the largest of those rendered.
+    """
+    kind = Kind.SUBMISSION if config.engine == "argo" else Kind.WORKFLOW
+    return object_bytes(manifests(plan, config, kind=kind))
 
 
 def object_bytes(found: Iterable[Manifest]) -> int:
@@ -117,10 +127,15 @@ def to_yaml(found: Sequence[Manifest]) -> str:
     return "".join(f"---\n{_dump(manifest)}" for manifest in found) if len(found) > 1 else _dump(*found)
 
 
-def plain(built: Workflow, shard: Shard | None = None, sets: Sequence[frozenset[str]] = ()) -> Manifest:
-    """What Hera built as plain data, names of templates and tasks first, and a shard's items for their stand-in."""
+def plain(built: Workflow, items: Mapping[str, Sequence[Item]] | None = None) -> Manifest:
+    """What Hera built as plain data, names of templates and tasks first, and items for their stand-in.
+
+    Args:
+        built: the object.
+        items: by name of their task; None for an object without any of its own.
+    """
     manifest: Manifest = built.to_dict()
-    items = items_by_task(shard.waves, sets) if shard else {}
+    items = items or {}
     spec = manifest["spec"]
     if "templates" in spec:
         spec["templates"] = [_name_first(one) for one in spec["templates"]]

@@ -55,6 +55,9 @@ _WRITABLE_TMP = {
 _SHARD = workflow(Parameter.SHARD)
 _WHOLE_RUN = f"'{_SHARD}' == ''"
 _ONE_SHARD = f"'{_SHARD}' != ''"
+#: What starts the shards of a run, in order, and the output with those to start.
+SHARDS = {TemplateName.SHARDS: Output.SHARDS, TemplateName.SHARDS_IN_TURN: Output.SHARDS_IN_TURN}
+_AGAIN = "again"
 _IMAGE, _REPOSITORY = str(TemplateName.IMAGE), str(TemplateName.REPOSITORY)
 
 
@@ -64,13 +67,13 @@ class Shape:
 
     Attributes:
         run: id of the run, or the Argo expression for it.
-        scans: those that occur.
-        waves: groups of targets that run one after the other; 0 when there is nothing to run.
+        scans: those that are to run, or may be.
         sets: of names of scans, each of which has a template for the images that want just these.
         others: False when every image wants one of the sets.
         idle: names of tasks left out because they have no image to run.
         again: True when what failed runs once more, in `layout: cell`.
         in_cluster: True when the plan step, and not the Workflow, says which images, scans and shards there are.
+        part: number of the part of its run that the Workflow is, such as `001`; empty for a whole run.
         repositories: True when there are source repositories, or may be.
         images: the same of images.
     """
@@ -78,12 +81,12 @@ class Shape:
     run: str
     scans: tuple[Scan, ...]
     limits: Limits
-    waves: int = 1
     sets: tuple[frozenset[str], ...] = ()
     others: bool = True
     idle: frozenset[str] = frozenset()
     again: bool = False
     in_cluster: bool = False
+    part: str = ""
     repositories: bool = False
     images: bool = True
 
@@ -94,9 +97,9 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
     Raises:
         RenderError: a scan cannot be written as a Workflow, or has a secret in it.
     """
-    scans = shape.scans if shape.waves else ()
+    scans = shape.scans
     refuse_in_scans(scans)
-    found: list[Template] = [_matrix(shape, scans)]
+    found: list[Template] = [_matrix(shape)]
     if scans and shape.images:
         found += image_templates(shape, settings)
     if scans and shape.repositories:
@@ -104,43 +107,31 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
     found.append(_plan(shape, settings))
     refreshed = [(scan, scan.database) for scan in scans if scan.database]
     found += [each for scan, database in refreshed for each in database_templates(scan, database, shape, settings)]
-    found += [_shards(shape), _shard(shape, settings), _results(shape, settings)] if shape.in_cluster else []
+    if shape.in_cluster:
+        several = shape.limits.shards_in_flight
+        found += [_shards(TemplateName.SHARDS, several), _shards(TemplateName.SHARDS_IN_TURN, 1)]
+        found += [_shard(shape, settings), _results(shape, settings)]
     found += [_left(shape, settings)] if shape.again and scans else []
-    found += [_evict(shape, settings)] if shape.waves > 1 or shape.in_cluster else []
+    found += [_evict(shape, settings)] if shape.in_cluster else []
     found += [_aggregate(shape, settings), _end(shape)]
     return found
 
 
-def items_task(wave: int, waves: int, name: str = "") -> str:
-    """Name of the task that runs the images of a wave (from 1), or those of them with a set of scans."""
-    task = _numbered(Output.IMAGES, wave, waves)
-    return f"{task}-{name}" if name else task
-
-
-def repositories_task(wave: int, waves: int) -> str:
-    """Name of the task that runs the repositories of a wave (from 1)."""
-    return _numbered(Output.REPOSITORIES, wave, waves)
-
-
-def _numbered(task: str, wave: int, waves: int) -> str:
-    return str(task) if waves == 1 else f"{task}-{wave}"
-
-
-def _matrix(shape: Shape, scans: Sequence[Scan]) -> DAG:
+def _matrix(shape: Shape) -> DAG:
     """The whole run; `parallelism` bounds the images in flight."""
     with DAG(name=str(TemplateName.MATRIX), fail_fast=False, parallelism=shape.limits.images_in_flight) as dag:
         _task(TemplateName.PLAN)
         before = [str(TemplateName.PLAN)]
-        before += [database_tasks(scan, in_cluster=shape.in_cluster) for scan in scans if scan.database]
-        for wave in range(1, shape.waves + 1):
-            before = _wave(shape, wave, before)
+        before += [database_tasks(scan, in_cluster=shape.in_cluster) for scan in shape.scans if scan.database]
+        before = _targets(shape, before) if shape.scans else before
         if shape.in_cluster:
-            shards = output(TemplateName.PLAN, Output.SHARDS)
-            # Not `when` there are any: Argo takes the quotes within the JSON for the end of the text.
-            _task(TemplateName.SHARDS, before, arguments=pods.arguments(run=shape.run, shards=shards))
+            for name, which in SHARDS.items():
+                # Not `when` there are any: Argo takes the quotes within the JSON for the end of the text.
+                shards = output(TemplateName.PLAN, which)
+                _task(name, before, arguments=pods.arguments(run=shape.run, shards=shards))
+                before = [_ended(name)]
             # Never both run, yet one after the other: a skipped last task is as failed as what was before it.
-            number = pods.arguments(wave="", shard=_SHARD)
-            _task(TemplateName.EVICT, [_ended(TemplateName.SHARDS)], when=_ONE_SHARD, arguments=number)
+            _task(TemplateName.EVICT, before, when=_ONE_SHARD, arguments=pods.arguments(shard=_SHARD))
             before = [_ended(TemplateName.EVICT)]
         when = _WHOLE_RUN if shape.in_cluster else None
         _task(TemplateName.AGGREGATE, before, when=when)
@@ -152,15 +143,15 @@ def _task(name: TemplateName, before: Sequence[str] = (), **more: Any) -> None:
     Task(name=str(name), template=str(name), depends=" && ".join(before) or None, **more)
 
 
-def _wave(shape: Shape, wave: int, before: list[str]) -> list[str]:
-    """The images and repositories of one wave, what failed in a pod for several scans once more, and room for the next.
+def _targets(shape: Shape, before: list[str]) -> list[str]:
+    """All images and repositories, and once more what failed in a pod for several scans.
 
     Returns:
         What the task after it depends on.
     """
-    tasks = {items_task(wave, shape.waves): _IMAGE} if shape.others and shape.images else {}
-    tasks |= {items_task(wave, shape.waves, name): image_template(name) for name in set_names(shape)}
-    tasks |= {repositories_task(wave, shape.waves): _REPOSITORY} if shape.repositories else {}
+    tasks = {items_output(): _IMAGE} if shape.others and shape.images else {}
+    tasks |= {items_output(name): image_template(name) for name in set_names(shape)}
+    tasks |= {str(Output.REPOSITORIES): _REPOSITORY} if shape.repositories else {}
     tasks = {task: template for task, template in tasks.items() if task not in shape.idle}
     for task, template in tasks.items():
         source = output(TemplateName.PLAN, task) if shape.in_cluster else None
@@ -168,27 +159,20 @@ def _wave(shape: Shape, wave: int, before: list[str]) -> list[str]:
     before = [_ended(task) for task in tasks]
     together = [task for task, template in tasks.items() if template not in {_IMAGE, _REPOSITORY}]
     if shape.again and together:
-        before.append(_again(shape, wave, before, together))
-    if wave < shape.waves:
-        evict = f"{TemplateName.EVICT}-{wave}"
-        number = pods.arguments(wave=str(wave), shard="")
-        Task(name=evict, template=str(TemplateName.EVICT), depends=" && ".join(before), arguments=number)
-        before = [_ended(evict)]
+        before.append(_again(before, together))
     return before
 
 
-def _again(shape: Shape, wave: int, before: Sequence[str], together: Sequence[str]) -> str:
+def _again(before: Sequence[str], together: Sequence[str]) -> str:
     """Cells that failed in a pod for several scans, each in a pod of its own: nothing, and no pod, where none has.
 
     Returns:
         What the task after it depends on.
     """
-    left, again = (_numbered(name, wave, shape.waves) for name in (TemplateName.LEFT, "again"))
     failed = " || ".join(f"{task}.{way}" for task in together for way in ("Failed", "Errored"))
-    number = pods.arguments(wave=str(wave) if shape.waves > 1 else "")
-    Task(name=left, template=str(TemplateName.LEFT), depends=" && ".join([*before, f"({failed})"]), arguments=number)
-    _images(again, _IMAGE, [_ended(left)], output(left, Output.IMAGES))
-    return f"({again}.Omitted || {_ended(again)})"
+    _task(TemplateName.LEFT, [*before, f"({failed})"])
+    _images(_AGAIN, _IMAGE, [_ended(TemplateName.LEFT)], output(TemplateName.LEFT, Output.IMAGES))
+    return f"({_AGAIN}.Omitted || {_ended(_AGAIN)})"
 
 
 def _images(name: str, template: str, before: Sequence[str], source: str | None) -> None:
@@ -213,7 +197,7 @@ def _plan(shape: Shape, settings: Settings) -> Script:
     parameter is, nor bounded by the length of one argument.
     """
     plans, sets = shape.in_cluster, set_names(shape)
-    several = (items_output(), *map(items_output, sets), Output.REPOSITORIES, Output.SHARDS, Output.SCANS)
+    several = (items_output(), *map(items_output, sets), Output.REPOSITORIES, *SHARDS.values(), Output.SCANS)
     planned = _planned(shape, sets) if plans else PlanStep()
     step = pods.step(settings, planned, registry=plans, config_map=plans, git=plans)
     return Script(
@@ -245,14 +229,10 @@ def _planned(shape: Shape, sets: Mapping[str, frozenset[str]]) -> PlanStep:
     )
 
 
-def _shards(shape: Shape) -> DAG:
-    """All shards of a run, a limited number at a time."""
-    with DAG(
-        name=str(TemplateName.SHARDS),
-        inputs=pods.parameters(Input.RUN, Input.SHARDS),
-        fail_fast=False,
-        parallelism=shape.limits.shards_in_flight,
-    ) as dag:
+def _shards(name: TemplateName, at_once: int) -> DAG:
+    """Shards of a run, a limited number at a time; Argo has no parameter for that."""
+    inputs = pods.parameters(Input.RUN, Input.SHARDS)
+    with DAG(name=str(name), inputs=inputs, fail_fast=False, parallelism=at_once) as dag:
         arguments = pods.arguments(run=given(Input.RUN), shard=item(SHARD_KEY))
         _task(TemplateName.SHARD, with_param=given(Input.SHARDS), arguments=arguments)
     return dag
@@ -302,7 +282,7 @@ def _left(shape: Shape, settings: Settings) -> Container:
     """Which cells failed in a pod for several scans."""
     left = LeftStep(
         run=shape.run,
-        wave=given(Input.WAVE),
+        part=shape.part,
         shard=_SHARD if shape.in_cluster else "",
         only=workflow(Parameter.ONLY) if shape.in_cluster else Only.ALL,
         namespace=settings.namespace,
@@ -311,7 +291,6 @@ def _left(shape: Shape, settings: Settings) -> Container:
     )
     return Container(
         name=str(TemplateName.LEFT),
-        inputs=pods.parameters(Input.WAVE),
         outputs=pods.outputs(Output.IMAGES),
         labels=pods.labels(Component.LEFT, run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT,
@@ -322,11 +301,11 @@ def _left(shape: Shape, settings: Settings) -> Container:
 
 
 def _evict(shape: Shape, settings: Settings) -> Container:
-    """Make room on the volume between two waves, or when a shard has ended."""
-    evict = EvictStep(run=shape.run, wave=given(Input.WAVE), shard=given(Input.SHARD))
+    """Make room on the volume when a shard has ended."""
+    evict = EvictStep(run=shape.run, shard=given(Input.SHARD))
     return Container(
         name=str(TemplateName.EVICT),
-        inputs=pods.parameters(Input.WAVE, Input.SHARD),
+        inputs=pods.parameters(Input.SHARD),
         labels=pods.labels(Component.EVICT, run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT,
         retry_strategy=retry(shape.limits.retries),
@@ -336,7 +315,7 @@ def _evict(shape: Shape, settings: Settings) -> Container:
 
 def _aggregate(shape: Shape, settings: Settings) -> Container:
     """End the run; fails when its policy is broken."""
-    aggregate = AggregateStep(run=shape.run, namespace=settings.namespace, workflow=WORKFLOW_NAME)
+    aggregate = AggregateStep(run=shape.run, part=shape.part, namespace=settings.namespace, workflow=WORKFLOW_NAME)
     return Container(
         name=str(TemplateName.AGGREGATE),
         labels=pods.labels(Component.AGGREGATE, run=shape.run),

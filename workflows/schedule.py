@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING, Any
 from hera.workflows import CronWorkflow, Workflow, WorkflowTemplate
 from hera.workflows import models as m
 
-from orchestrator.argo.items import is_repository
 from orchestrator.argo.names import RUN as RUN_LABEL
-from orchestrator.argo.names import SCANS_ANNOTATION, WORKFLOW_TEMPLATE, TemplateName
-from orchestrator.argo.parameters import DEFAULTS, RUN_ID, RUN_OF_WORKFLOW, Parameter
+from orchestrator.argo.names import SCANS_ANNOTATION, SHARD, WORKFLOW_TEMPLATE, TemplateName, shard_number
+from orchestrator.argo.packed import pack
+from orchestrator.argo.parameters import DEFAULTS, RUN_ID, RUN_OF_WORKFLOW, Output, Parameter
 from orchestrator.catalog.loading import scan_digests
-from orchestrator.model import Decision
-from orchestrator.planning.parts import wanted_by_images
+from orchestrator.model.plan import pending
+from orchestrator.planning.batches import wanted_by_images
 from orchestrator.workflows import matrix, pods
-from orchestrator.workflows.shards import items_by_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from orchestrator.argo.items import Item
     from orchestrator.config.argo import Argo
-    from orchestrator.model import Limits, Scan
+    from orchestrator.model import Limits, Plan, Scan
     from orchestrator.workflows.settings import Settings
-    from orchestrator.workflows.shards import Shard
 
 _DAY = 86400
 
@@ -54,29 +53,37 @@ def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) 
     }
 
 
-def workflow(shard: Shard, sets: Sequence[frozenset[str]], settings: Settings) -> Workflow:
-    """One self-contained Workflow that `argo submit` takes; its items are filled in by `manifests.render`."""
-    plan = shard.plan
-    items = items_by_task(shard.waves, sets)
-    wanted = set(wanted_by_images(plan))
-    still = {cell.scan for cell in plan.cells} - {cell.scan for cell in plan.cells if cell.decision is Decision.RUN}
+def workflow(
+    part: Plan, items: Mapping[str, Sequence[Item]], sets: Sequence[frozenset[str]], settings: Settings
+) -> Workflow:
+    """One self-contained Workflow that `argo submit` takes; its items are filled in by `manifests.render`.
+
+    Args:
+        part: what it brings: a plan, or a part of one.
+        items: by name of their task.
+        sets: of scans that have a template of their own.
+        settings: of the manifests.
+    """
+    wanted = set(wanted_by_images(part))
+    # A scan none of whose cells runs, because its image is denied, say, has not even its database refreshed.
+    running = {scan for scans in pending(part).values() for scan in scans}
+    number = shard_number(part.part.number) if part.part else ""
     shape = matrix.Shape(
-        run=plan.run,
-        # A scan none of whose cells runs, because its image is denied, say, has not even its database refreshed.
-        scans=tuple(scan for scan in plan.scans if scan.name not in still),
-        limits=plan.limits,
-        waves=len(shard.waves),
+        run=part.run,
+        scans=tuple(scan for scan in part.scans if scan.name in running),
+        limits=part.limits,
         sets=tuple(sets),
         others=not wanted <= set(sets),
         idle=frozenset(task for task, found in items.items() if not found),
         again=settings.layout == "image" and bool(wanted),
+        part=number,
         images=bool(wanted),
-        repositories=any(is_repository(item) for wave in shard.waves for item in wave),
+        repositories=bool(items[Output.REPOSITORIES]),
     )
     return Workflow(
-        generate_name=_base(plan.run),
-        labels={RUN_LABEL: plan.run},
-        **specification(shape, settings, plan=shard.packed),
+        generate_name=_base(part.run, number),
+        labels={RUN_LABEL: part.run} | ({SHARD: number} if number else {}),
+        **specification(shape, settings, plan=pack(part)),
     )
 
 
@@ -153,6 +160,6 @@ def _parameters(values: Mapping[Parameter, str]) -> list[m.Parameter]:
     return [m.Parameter(name=str(name), value=value) for name, value in values.items()]
 
 
-def _base(run: str) -> str:
+def _base(run: str, part: str = "") -> str:
     """For `generateName`, within the length that Kubernetes keeps of it."""
-    return f"{run[:52].rstrip('-.')}-"
+    return "-".join(filter(None, (run[: 52 - len(part)].rstrip("-."), part))) + "-"

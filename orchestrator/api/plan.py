@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,15 +29,13 @@ from orchestrator.git.url import NO_CREDENTIALS, holds_credentials
 from orchestrator.kit.yaml_source import SourceError, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
     from orchestrator.config.loading import Config
-    from orchestrator.inventory import Entry
     from orchestrator.kit.yaml_source import Problem
     from orchestrator.model import Ledger, Plan, Scan
-    from orchestrator.planning import Past
     from orchestrator.volume.layout import Volume
     from orchestrator.workflows import Kind
     from orchestrator.workflows.install import Overlay
@@ -139,17 +137,20 @@ def make_plan(
     from orchestrator import planning
 
     now = datetime.now(UTC)
-    catalog = load_catalog(config)
-    return planning.make_plan(
+    plan = planning.plan_run(
         config,
-        _entries(config, catalog, tuple(scans)),
-        catalog,
         run=new_run_id(now) if run is None else _run_id(run),
         now=now,
+        scans=scans,
         offline=offline,
-        history=_history(config, now),
-        partial=partial or bool(scans),
+        partial=partial,
     )
+    if not plan.targets:
+        raise UsageError(
+            "nothing to scan: name an image, an archive or a repository, or configure targets"
+            " (the smallest configuration is `targets: [{csv: {path: targets.csv}}]`)"
+        )
+    return plan
 
 
 def new_run_id(now: datetime) -> str:
@@ -342,26 +343,3 @@ def _volume(config: Config) -> Volume:
     from orchestrator.scanners.rules import volume_of
 
     return volume_of(config)
-
-
-def _entries(config: Config, catalog: Mapping[str, Scan], scans: tuple[str, ...]) -> tuple[Entry, ...]:
-    """What shall be scanned, with the caller's scans where there are any."""
-    from orchestrator.inventory import collect
-
-    entries = collect(config, catalog=catalog)
-    if not entries:
-        raise UsageError(
-            "nothing to scan: name an image, an archive or a repository, or configure targets"
-            " (the smallest configuration is `targets: [{csv: {path: targets.csv}}]`)"
-        )
-    return tuple(msgspec.structs.replace(entry, scans=scans) for entry in entries) if scans else entries
-
-
-def _history(config: Config, now: datetime) -> Mapping[tuple[str, str], Past]:
-    """Earlier results young enough to spare a scan; nothing is read when every scan runs anew."""
-    if not config.rescan_after:
-        return {}
-    from orchestrator import results
-
-    oldest = now - timedelta(seconds=max(config.rescan_after.values()))
-    return results.history(_volume(config), oldest)

@@ -125,6 +125,7 @@ _VOLUME = _about("where the volume is mounted", Form.PATH, always=True)
 _NAMESPACE = _about("where the Workflows of the run are")
 _WORKFLOW = _about("name of this Workflow", joined=True)
 _SHARD = _about("number of the shard that this Workflow is", joined=True)
+_PART = _about("number of the part of the plan that this Workflow brought", joined=True)
 _ONLY = _about("to what this Workflow is limited", joined=True, choices=tuple(Only))
 
 
@@ -222,7 +223,7 @@ class LeftStep(Step):
 
     command = "left"
     run: str = field(metadata=_RUN)
-    wave: str = field(default="", metadata=_about("number of the wave, from 1, when there are several", joined=True))
+    part: str = field(default="", metadata=_PART)
     shard: str = field(default="", metadata=_SHARD)
     only: str = field(default=Only.ALL, metadata=_ONLY)
     namespace: str = field(default="", metadata=_NAMESPACE)
@@ -237,8 +238,7 @@ class EvictStep(Step):
 
     command = "evict"
     run: str = field(metadata=_RUN)
-    wave: str = field(default="", metadata=_about("number of the wave that has ended, from 1", joined=True))
-    shard: str = field(default="", metadata=_about("number of the shard that has ended", joined=True))
+    shard: str = field(metadata=_about("number of the shard that has ended", joined=True))
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
 
 
@@ -248,6 +248,7 @@ class AggregateStep(Step):
 
     command = "aggregate"
     run: str = field(metadata=_RUN)
+    part: str = field(default="", metadata=_PART)
     namespace: str = field(default="", metadata=_NAMESPACE)
     workflow: str = field(default="", metadata=_WORKFLOW)
     volume: Path = field(default=MOUNT, metadata=_VOLUME)

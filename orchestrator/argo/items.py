@@ -1,4 +1,4 @@
-"""What of a plan Argo runs: one small item per image, wave by wave."""
+"""What of a plan Argo runs: one small item per image."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 import msgspec
 
 from orchestrator.argo.commands import MOUNT
-from orchestrator.argo.parameters import between_commas
+from orchestrator.argo.parameters import Output, between_commas, items_output
 from orchestrator.git.tokens import secret_key
 from orchestrator.git.url import PLAIN_PROJECT, project
 from orchestrator.model import Decision, Plan
 from orchestrator.model.plan import Pending, pending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from orchestrator.model import Target
 
@@ -55,12 +55,6 @@ class Item(TypedDict):
     version: NotRequired[str]
 
 
-def make_waves(plan: Plan) -> tuple[tuple[Item, ...], ...]:
-    """Items of the targets that have a cell to run, in the plan's waves."""
-    scans = pending(plan)
-    return tuple(make_items(plan, scans, (id_ for id_ in wave if id_ in scans)) for wave in plan.waves)
-
-
 def make_items(plan: Plan, scans: Pending, targets: Iterable[str]) -> tuple[Item, ...]:
     """Items of some targets, with those of their scans that are to run."""
     return tuple(_item(plan, plan.targets_by_id[id_], scans[id_]) for id_ in targets)
@@ -71,20 +65,30 @@ def is_repository(item: Item) -> bool:
     return "url" in item
 
 
-def scans_of(item: Item) -> frozenset[str]:
-    """Names of an image's scans, those it has not said itself left out."""
-    return frozenset(filter(None, item.get("scans", "").split(",")))
-
-
 def image_of(node: str) -> str:
     """The name of the image whose item Argo put into the display name of a node; empty for another node."""
     found = _SHOWN.search(node)
     return found["image"] if found else ""
 
 
-def without_scans(item: Item) -> Item:
-    """An item for a template that has just its scans."""
-    return Item(image=item["image"], target=item["target"])
+def by_task(items: Iterable[Item], sets: Mapping[str, frozenset[str]]) -> dict[str, list[Item]]:
+    """Items by the name of the task that runs them; an empty list for a task that has nothing to do.
+
+    Args:
+        items: of one Workflow.
+        sets: of names of scans by name of the set, each of which has a template of its own.
+    """
+    names = {scans: name for name, scans in sets.items()}
+    found: dict[str, list[Item]] = {task: [] for task in (*map(items_output, ("", *sets)), Output.REPOSITORIES)}
+    for item in items:
+        scans = frozenset(filter(None, item.get("scans", "").split(",")))
+        if is_repository(item):
+            found[Output.REPOSITORIES].append(item)
+        elif scans in names:
+            found[items_output(names[scans])].append(Item(image=item["image"], target=item["target"]))
+        else:
+            found[items_output()].append(item)
+    return found
 
 
 def fit_for_cluster(plan: Plan) -> Plan:

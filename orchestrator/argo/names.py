@@ -82,7 +82,8 @@ class TemplateName(StrEnum):
         REPOSITORY: a repository, likewise.
         PULL: makes sure of an image's tarball.
         FETCH: makes sure of a repository's.
-        SHARDS: all shards of a run.
+        SHARDS: all shards of a run, several at a time.
+        SHARDS_IN_TURN: the same, one at a time.
         SHARD: one of them.
         LEFT: which cells of pods for whole images failed.
         RESULTS: prints the results of a run; an entry point of its own.
@@ -96,6 +97,7 @@ class TemplateName(StrEnum):
     PULL = "pull"
     FETCH = "fetch"
     SHARDS = "shards"
+    SHARDS_IN_TURN = "shards-in-turn"
     SHARD = "shard"
     LEFT = "left"
     EVICT = "evict"

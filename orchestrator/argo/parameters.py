@@ -43,8 +43,7 @@ class Input(StrEnum):
         SERVER: of a repository, under which key the Secret of git has what its host gets.
         REPOSITORY: of a repository, as its host's API knows it.
         COMMIT: of a repository.
-        WAVE: number of a wave, from 1; empty when there is one.
-        SHARD: number of a shard; empty for the whole run.
+        SHARD: number of a shard.
         SHARDS: the shards to start, as JSON.
         RUN: id of the run.
     """
@@ -54,7 +53,6 @@ class Input(StrEnum):
     SERVER = "server"
     REPOSITORY = "repository"
     COMMIT = "commit"
-    WAVE = "wave"
     SHARD = "shard"
     SHARDS = "shards"
     RUN = "run"
@@ -67,6 +65,7 @@ class Output(StrEnum):
         IMAGES: items of images, as JSON; see `items_output` for those of a set of scans.
         REPOSITORIES: items of repositories, as JSON.
         SHARDS: the shards that are Workflows of their own, as JSON: `[{"shard": "001"}]`.
+        SHARDS_IN_TURN: the same where they run one after the other.
         SCANS: names of the scans whose databases are to be refreshed, between commas.
         LOAD: `true` when the scanner has to load the database that was fetched, `false` when not.
     """
@@ -74,6 +73,7 @@ class Output(StrEnum):
     IMAGES = "images"
     REPOSITORIES = "repositories"
     SHARDS = "shards"
+    SHARDS_IN_TURN = "shards-in-turn"
     SCANS = "scans"
     LOAD = "load"
 

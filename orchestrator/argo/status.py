@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
     """Put together what all Workflows of a run say; the newest of them that is no shard is the run's own.
 
+    A run that was submitted in parts has shards alone: it runs as long as one of them does, and fails when one does.
+
     Raises:
         NodesUnreadableError: the nodes of one are not in it.
     """
@@ -32,17 +34,17 @@ def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
         for node in fates.add(workflow).values():
             if shown := image_of(node.display_name):
                 references[node.parameter(Input.TARGET)] = shown
-    whole = [each for each in every if SHARD not in each.metadata.labels]
-    last = whole[-1] if whole else None
-    if last is None:
+    if not every:
         return RunStatus(run=run, state="pending", message="no Workflow of it yet")
+    whole = [each for each in every if SHARD not in each.metadata.labels] or sorted(every, key=_order)
+    last = whole[-1]
     phase = last.status.phase.lower() or "pending"
     why = fates.runs.get(last.metadata.name, "")
     return RunStatus(
         run=run,
         state="cancelled" if last.spec.shutdown and last.ended else {"error": "failed"}.get(phase, phase),
         message=why or (last.status.message if last.ended else ""),
-        started=whole[0].status.started_at or "",
+        started=min((each.status.started_at for each in whole if each.status.started_at), default=""),
         finished=(last.status.finished_at or "") if last.ended else "",
         progress=last.status.progress,
         workflows=tuple(each.metadata.name for each in every),
@@ -52,6 +54,11 @@ def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
             for target, pull in fates.pulls().items()
         ),
     )
+
+
+def _order(part: Workflow) -> tuple[bool, bool]:
+    """Of the parts of a run the one that says how it stands comes last."""
+    return not part.ended, part.status.phase != "Succeeded"
 
 
 def _cell(cell: tuple[str, str], fate: Fate, references: Mapping[str, str]) -> CellStatus:

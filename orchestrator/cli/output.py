@@ -162,10 +162,10 @@ def budget_line(plan: Plan) -> str:
     """What the plan will cost, in one sentence."""
     budget = plan.budget
     asked = len(plan.cells)
-    waves = f" in {len(plan.waves)} waves" if len(plan.waves) > 1 else ""
+    batches = f" in {len(plan.waves)} batches" if len(plan.waves) > 1 else ""
     line = (
-        f"{budget.cells} of {asked} cells to run on {budget.images} targets{waves}: {size(budget.pull_bytes)} to pull,"
-        f" {size(budget.volume_bytes)} on the volume at most"
+        f"{budget.cells} of {asked} cells to run on {budget.images} targets{batches}:"
+        f" {size(budget.pull_bytes)} to pull, {size(budget.volume_bytes)} on the volume at most"
     )
     if budget.spec_bytes:
         line += f", {budget.pods} pods, largest Workflow {size(budget.spec_bytes)}"

@@ -58,9 +58,9 @@ class Budget(Document, frozen=True):
         images: images to pull (unique digests).
         cells: cells that will run.
         pull_bytes: bytes of unique blobs to read from upstream.
-        volume_bytes: peak bytes on the volume: the tarballs of the largest wave.
+        volume_bytes: peak bytes on the volume: the tarballs of the batches that run at the same time.
         spec_bytes: bytes of the largest Argo object of the plan; 0 until rendered.
-        pods: pods that Argo would start.
+        pods: pods that Argo starts of a submission when every first attempt succeeds.
         unknown: images whose size is unknown; the byte figures above leave them out.
     """
 
@@ -79,7 +79,7 @@ class Limits(Document, frozen=True):
     Attributes:
         images_in_flight: images pulled and scanned at the same time.
         cells_in_flight: scanner processes at the same time (local engine).
-        cells_per_shard: most cells in one Workflow.
+        cells_per_shard: most cells in one batch, and so in one Workflow.
         shards_in_flight: Workflows of one run at the same time.
         volume_bytes: most bytes that the run's tarballs may take at once; 0 for no limit.
         deadline: seconds a whole run may take.
@@ -137,6 +137,18 @@ class Cache(Document, frozen=True):
     path: str = ""
 
 
+class Part(Document, frozen=True):
+    """Which part of its run a plan is, where a Workflow brings only its own.
+
+    Attributes:
+        number: from 1.
+        of: how many there are.
+    """
+
+    number: int
+    of: int
+
+
 class Plan(Document, frozen=True, dict=True):
     """The cells of one run, the skipped ones with their reasons, and the budget; immutable once written.
 
@@ -147,12 +159,13 @@ class Plan(Document, frozen=True, dict=True):
         scans: the scans that occur in its cells, parameters filled in.
         targets: by id, resolved or not; ids are unique.
         cells: every cell asked for; runs, skips and failures alike, ordered by target then scan.
-        waves: ids of the targets to run, in groups that fit the volume one after the other.
+        waves: ids of the targets to run, batch by batch; read them by `orchestrator.planning.batches.batches`.
         insecure: registry hosts (`host[:port]`) spoken to without TLS verification.
         partial: whether these are only some of the cells that are wanted, as the scheduler takes them: what is not in
             such a plan is not gone.
         caches: what databases that are images are read through; the targets say themselves where they are read.
         distrusted: what its configuration says of scanners that must not run, or are not believed.
+        part: which part of the run's plan this is; None for the whole.
     """
 
     run: str
@@ -170,6 +183,7 @@ class Plan(Document, frozen=True, dict=True):
     partial: bool = False
     caches: tuple[Cache, ...] = ()
     distrusted: tuple[Distrust, ...] = ()
+    part: Part | None = None
 
     @cached_property
     def targets_by_id(self) -> dict[str, Target]:

@@ -1,36 +1,22 @@
-"""What a plan costs, and the waves in which its images fit the volume."""
+"""What a plan costs, run the way it will be run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from __future__ import annotations
 
-from orchestrator.model import Blob, Budget, Cell, Decision, Image, Scan, Target
+from typing import TYPE_CHECKING
 
-#: Pods of a run besides pulls, cells and database refreshes: one writes the plan to the volume, one aggregates.
-FIXED_PODS = 2
-#: Pods of each shard besides: one starts it, one reads the plan, one gives the volume its room back.
+from orchestrator.model import Blob, Budget, Image
+from orchestrator.model.plan import pending
+from orchestrator.planning.batches import batches, peak_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from orchestrator.model import Plan
+
+# Pods of a run besides pulls, cells and database refreshes: one writes the plan to the volume, one aggregates.
+_FIXED_PODS = 2
+# Pods of each shard besides: one starts it, one reads the plan, one gives the volume its room back.
 _SHARD_PODS = 3
-
-
-def running(targets: Iterable[Target], cells: Iterable[Cell]) -> list[Target]:
-    """The targets that have a cell to run, in their order."""
-    wanted = {cell.target for cell in cells if cell.decision is Decision.RUN}
-    return [target for target in targets if target.id in wanted]
-
-
-def make_waves(targets: Sequence[Target], limit: int) -> tuple[tuple[str, ...], ...]:
-    """Group targets, in their order, so that the tarballs of each group fit the limit.
-
-    An image of unknown size counts as nothing; one that is larger than the limit gets a wave of its own.
-    """
-    waves: list[list[str]] = []
-    free = 0
-    for target in targets:
-        size = target.size or 0
-        if not waves or size > free:
-            waves.append([])
-            free = limit
-        waves[-1].append(target.id)
-        free -= size
-    return tuple(tuple(wave) for wave in waves)
 
 
 def blobs_of(image: Image) -> tuple[Blob, ...]:
@@ -44,47 +30,36 @@ def unique_bytes(images: Iterable[Image]) -> int:
 
 
 def make_budget(
-    *,
-    targets: Sequence[Target],
-    cells: Sequence[Cell],
-    waves: Sequence[Sequence[str]],
-    scans: Mapping[str, Scan],
-    pull_bytes: int,
-    layout: str = "cell",
-    shards: int = 1,
+    plan: Plan, *, pull_bytes: int, in_cluster: bool, together: Collection[frozenset[str]] | None = None
 ) -> Budget:
-    """Add up what a plan costs.
+    """Add up what a plan costs; only what is to run costs anything.
 
     Args:
-        targets: those that have a cell to run.
-        cells: all cells; only those that will run cost anything.
-        waves: ids of the targets, group by group.
-        scans: by name; tells which have a database to refresh.
+        plan: all but its budget.
         pull_bytes: bytes of unique blobs to read from upstream.
-        layout: `cell`, or `image` where all cells of an image are in the pod that pulls it.
-        shards: Workflows that share the run.
+        in_cluster: whether Argo runs it, batches as shards; else the local engine, one batch after the other.
+        together: sets of scans for which an image has one pod (`layout: image`); None where each cell has its own.
     """
-    sizes = {target.id: target.size for target in targets}
-    run = [cell for cell in cells if cell.decision is Decision.RUN]
-    databases = [scans[name].database for name in {cell.scan for cell in run}]
-    refreshes = sum(1 + bool(database.load) for database in databases if database is not None)
-    return Budget(
-        images=len(targets),
-        cells=len(run),
-        pull_bytes=pull_bytes,
-        volume_bytes=max((sum(sizes[id_] or 0 for id_ in wave) for wave in waves), default=0),
-        pods=_pods(len(targets), len(run), layout, shards) + refreshes if run else 0,
-        unknown=sum(size is None for size in sizes.values()),
+    wanted, found = pending(plan), batches(plan)
+    if not wanted:
+        return Budget()
+    targets = plan.targets_by_id
+    alone = sum(
+        len(scans)
+        for id_, scans in wanted.items()
+        if together is None or targets[id_].is_repository or frozenset(scans) not in together
     )
-
-
-def _pods(images: int, cells: int, layout: str, shards: int) -> int:
-    """Pods that Argo starts when every first attempt succeeds, those of databases left out."""
-    several = shards if shards > 1 else 0
-    fixed = FIXED_PODS + several * _SHARD_PODS
-    if layout == "image":
-        return images + fixed + several + 1  # each Workflow looks once what has to run again
-    return images + cells + fixed
+    names = {scan for scans in wanted.values() for scan in scans}
+    refreshes = sum(1 + bool(scan.database.load) for scan in plan.scans if scan.database and scan.name in names)
+    shards = len(found) if len(found) > 1 else 0
+    return Budget(
+        images=len(wanted),
+        cells=sum(map(len, wanted.values())),
+        pull_bytes=pull_bytes,
+        volume_bytes=peak_bytes(plan, found, in_cluster=in_cluster),
+        pods=len(wanted) + alone + refreshes + _FIXED_PODS + shards * _SHARD_PODS,
+        unknown=sum(targets[id_].size is None for id_ in wanted),
+    )
 
 
 def spell_bytes(size: int) -> str:

@@ -1,4 +1,4 @@
-"""The matrix: every target × every scan asked for, each cell with its decision, the waves, and the budget."""
+"""The matrix: every target × every scan asked for, each cell with its decision, the batches, and the budget."""
 
 import logging
 from collections.abc import Container, Mapping, Sequence
@@ -9,6 +9,7 @@ from importlib.metadata import version
 import msgspec
 
 from orchestrator.analysis.suppression.loading import load as load_suppression
+from orchestrator.argo.items import fit_for_cluster
 from orchestrator.catalog.loading import unknown_scan
 from orchestrator.config.loading import Config
 from orchestrator.config.scans import Scans
@@ -21,9 +22,9 @@ from orchestrator.model.documents import spell_time
 from orchestrator.model.plan import pending
 from orchestrator.net.allowance import Allowance
 from orchestrator.planning.allow import refusal
-from orchestrator.planning.budget import make_budget, make_waves, running, spell_bytes, unique_bytes
+from orchestrator.planning.batches import batches, common_sets, fits, total_bytes, wanted_by_images
+from orchestrator.planning.budget import make_budget, spell_bytes, unique_bytes
 from orchestrator.planning.interface import Past, PlanError, RepositoryResolver, Resolver
-from orchestrator.planning.parts import common_sets, parts
 from orchestrator.planning.patterns import matches
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.staleness import freshness
@@ -77,18 +78,7 @@ def make_plan(
     """
     chosen = [choose_scans(entry, config.scans, catalog) for entry in entries]
     suppression = load_suppression(config, tuple(catalog), now=now)
-    repositories = repositories or GitResolver(
-        offline=offline,
-        allowance=Allowance(config.limits.planning, "limits.planning"),
-        retries=config.limits.retries,
-    )
-    if resolver is None:
-        from orchestrator.planning.resolver import open_resolver  # noqa: PLC0415  (brings the HTTP client with it)
-
-        with open_resolver(config, offline=offline) as opened:
-            drafts = gather(entries, chosen, opened, repositories)
-    else:
-        drafts = gather(entries, chosen, resolver, repositories)
+    drafts = find_targets(config, entries, chosen, offline=offline, resolver=resolver, repositories=repositories)
     targets = tuple(finish(id_, draft) for id_, draft in drafts.items())
     distrusted = rules_of(config)
     decide = _Decider(config, catalog, history or {}, now, distrusted)
@@ -103,11 +93,7 @@ def make_plan(
         targets = tuple(target for target in targets if target.id in left)
     _tell_refused(decide.refused, cells)
     cells = _refuse_oversized(config, targets, cells)
-    live = running(targets, cells)
-    waves = make_waves(live, config.volume.budget)
-    _check_budget(config, live, waves)
     scans = {name: catalog[name] for name in sorted({cell.scan for cell in cells})}
-    images = (image for target in live if (image := drafts[target.id].located.image) and not _is_local(target))
     plan = Plan(
         run=run,
         created=spell_time(now),
@@ -115,7 +101,6 @@ def make_plan(
         scans=tuple(scans.values()),
         targets=targets,
         cells=cells,
-        waves=waves,
         limits=config.limits.document(config.volume.budget),
         policy=config.policy,
         suppression=suppression,
@@ -126,16 +111,60 @@ def make_plan(
     )
     if config.scanners.strict:
         require_digests_of(plan)
+    in_cluster = config.engine == "argo"
+    plan = fit_for_cluster(plan) if in_cluster else plan
+    plan = msgspec.structs.replace(plan, waves=batches(plan))
+    _check_budget(config, plan)
+    images = (drafts[id_].located.image for id_ in pending(plan) if not _is_local(plan.targets_by_id[id_]))
     budget = make_budget(
-        targets=live,
-        cells=cells,
-        waves=waves,
-        scans=scans,
-        pull_bytes=unique_bytes(images),
-        layout=config.layout,
-        shards=len(parts(plan, pending(plan))),
+        plan,
+        pull_bytes=unique_bytes(filter(None, images)),
+        in_cluster=in_cluster,
+        together=_sets_in_one_pod(plan, config, entries, catalog) if config.layout == "image" else None,
     )
     return msgspec.structs.replace(plan, budget=budget)
+
+
+def _sets_in_one_pod(
+    plan: Plan, config: Config, entries: Sequence[Entry], catalog: Mapping[str, Scan]
+) -> tuple[frozenset[str], ...]:
+    """The sets of scans that have a template: those of the WorkflowTemplate, or of a Workflow rendered of the plan."""
+    return wanted_sets(entries, config, catalog) if config.engine == "argo" else common_sets(wanted_by_images(plan))
+
+
+def find_targets(
+    config: Config,
+    entries: Sequence[Entry],
+    scans: Sequence[Sequence[str]],
+    *,
+    offline: bool = False,
+    resolver: Resolver | None = None,
+    repositories: RepositoryResolver | None = None,
+) -> dict[str, Draft]:
+    """The targets behind entries; see `gather`.
+
+    Args:
+        config: names registries, caches, platforms, and what looking up may cost.
+        entries: in the order in which the targets are to come.
+        scans: for each entry, the names of its scans.
+        offline: ask no registry and no git host.
+        resolver: finds the images behind references; None for the registries and caches of the configuration.
+        repositories: finds the commits of repositories; None to ask their hosts.
+
+    Raises:
+        PlanError: two digests have the same beginning.
+    """
+    repositories = repositories or GitResolver(
+        offline=offline,
+        allowance=Allowance(config.limits.planning, "limits.planning"),
+        retries=config.limits.retries,
+    )
+    if resolver is not None:
+        return gather(entries, scans, resolver, repositories)
+    from orchestrator.planning.resolver import open_resolver  # noqa: PLC0415  (brings the HTTP client with it)
+
+    with open_resolver(config, offline=offline) as opened:
+        return gather(entries, scans, opened, repositories)
 
 
 def choose_scans(entry: Entry, configured: Scans, catalog: Mapping[str, Scan]) -> tuple[str, ...]:
@@ -271,8 +300,10 @@ def _is_local(target: Target) -> bool:
 
 
 def _refuse_oversized(config: Config, targets: Sequence[Target], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    """Fail the cells of images that no wave can hold; the others go on."""
+    """Fail the cells of images that the volume's budget cannot hold; the others run. A budget of 0 is no limit."""
     limit = config.volume.budget
+    if not limit:
+        return cells
     large = {target.id: target.size for target in targets if target.size is not None and target.size > limit}
     return tuple(
         msgspec.structs.replace(
@@ -287,12 +318,12 @@ def _refuse_oversized(config: Config, targets: Sequence[Target], cells: tuple[Ce
     )
 
 
-def _check_budget(config: Config, live: Sequence[Target], waves: Sequence[Sequence[str]]) -> None:
+def _check_budget(config: Config, plan: Plan) -> None:
     """Refuse a plan over budget where it may not be split."""
-    if len(waves) > 1 and config.volume.over_budget == "refuse":
-        needed = sum(target.size or 0 for target in live)
+    if config.volume.over_budget == "refuse" and not fits(plan):
+        live = pending(plan)
         raise PlanError(
-            f"the plan needs {spell_bytes(needed)} on the volume for {len(live)} images, its budget is "
-            f"{spell_bytes(config.volume.budget)}: raise volume.budget, or set volume.overBudget to split "
-            f"(it would run in {len(waves)} waves)"
+            f"the plan needs {spell_bytes(total_bytes(plan, live))} on the volume for {len(live)} images, its budget is"
+            f" {spell_bytes(config.volume.budget)}: raise volume.budget, or set volume.overBudget to split"
+            f" (it would run in {len(plan.waves)} batches)"
         )

@@ -1,9 +1,44 @@
-"""Whether a cell's last good result is still fresh enough to do without a new scan."""
+"""Whether a cell's last good result is still fresh enough to do without a new scan: `rescanAfter` against history.
+
+The scheduler decides in its store when a cell is due, by the same ages; it then names its cells, and none is spared.
+"""
+
+from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.kit.quantities import spell_duration
-from orchestrator.planning.interface import Past
+from orchestrator.results import history
+from orchestrator.scanners.rules import rules_of
+from orchestrator.volume.layout import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from orchestrator.config.loading import Config
+    from orchestrator.planning.interface import Past
+
+History: TypeAlias = "Mapping[tuple[str, str], Past]"
+"""The latest good result by target id and scan."""
+
+
+def earlier_results(config: Config, now: datetime, volume: Path | None = None) -> History:
+    """Results young enough to spare a scan; nothing is read where every scan runs anew.
+
+    Args:
+        config: says how long results stay fresh, and whose are not believed.
+        now: with a time zone.
+        volume: folder with the results, instead of the configuration's.
+
+    Raises:
+        SourceError: a list of denied or distrusted scanners is missing, or has mistakes.
+    """
+    if not config.rescan_after:
+        return {}
+    oldest = now - timedelta(seconds=max(config.rescan_after.values()))
+    return history(Volume(volume or config.volume.path, distrusted=rules_of(config)), oldest)
 
 
 def freshness(past: Past | None, limit: int | None, now: datetime) -> str:

@@ -13,10 +13,8 @@ from orchestrator.errors import PermanentError
 from orchestrator.inventory import Entry, labels
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.model.documents import spell_time
-from orchestrator.planning.matrix import choose_scans
-from orchestrator.planning.repositories import GitResolver
-from orchestrator.planning.resolver import open_resolver
-from orchestrator.planning.targets import called, finish, gather
+from orchestrator.planning.matrix import choose_scans, find_targets
+from orchestrator.planning.targets import called, finish
 from orchestrator.scanners.pinning import require_digests
 from orchestrator.store.backlog.interface import Wanted
 from orchestrator.store.interface import Container, Workload
@@ -69,9 +67,7 @@ class Planner:
             PlanError: an unknown scan is asked for.
         """
         chosen = [choose_scans(entry, self._config.scans, self.catalog) for entry in entries]
-        with open_resolver(self._config, offline=False) as resolver:
-            git = GitResolver(allowance=resolver.allowance, retries=self._config.limits.retries)
-            drafts = gather(entries, chosen, resolver, git)
+        drafts = find_targets(self._config, entries, chosen)
         known = [msgspec.structs.replace(entry, scans=scans) for entry, scans in zip(entries, chosen, strict=True)]
         found = []
         for id_, draft in drafts.items():
@@ -105,9 +101,9 @@ class Planner:
             names = ", ".join(sorted({scan for claim in submission.claims for scan in claim.scans}))
             raise NothingToPlanError(f"there is no scan {names} any more, or the store's entries are damaged")
         only = frozenset((claim.target, scan) for claim in submission.claims for scan in claim.scans)
-        plan = planning.make_plan(
-            self._config, entries, self.catalog, run=submission.run, now=now, only=only,
-        )  # fmt: skip
+        plan = planning.plan_run(
+            self._config, run=submission.run, now=now, entries=entries, catalog=self.catalog, only=only
+        )
         if not plan.cells:
             raise NothingToPlanError(
                 f"planned at {spell_time(now)}, none of its images is the one any more that was wanted; the next look"

@@ -150,14 +150,13 @@ def _(step: LeftStep) -> int:
     from orchestrator.model.plan import pending
     from orchestrator.steps.incluster import Work, divide, write_outputs
     from orchestrator.upkeep.left import unsound_cells
+    from orchestrator.upkeep.plans import read_part
 
     volume = Volume(step.volume)
     plan = _read_plan(step.run, volume)
     _settle(plan, volume, step)
-    if step.wave:
-        images: tuple[str, ...] = plan.waves[int(step.wave) - 1]
-    else:
-        images = divide(plan, volume, shard=step.shard, only=step.only).images
+    plan = read_part(step.run, step.part, volume) if step.part else plan
+    images = divide(plan, volume, shard=step.shard, only=step.only).images
     # Repositories never run in such pods.
     together = {id_ for id_ in images if not plan.targets_by_id[id_].is_repository}
     left = pending(plan, only=unsound_cells(plan, volume, together))
@@ -173,10 +172,7 @@ def _(step: EvictStep) -> int:
 
     volume = Volume(step.volume)
     plan = _read_plan(step.run, volume)
-    if step.shard:
-        targets = set(divide(plan, volume, shard=step.shard).images)
-    else:
-        targets = {target for wave in plan.waves[: int(step.wave)] for target in wave}
+    targets = divide(plan, volume, shard=step.shard).images
     say(f"{evict(plan, targets, volume)} bytes freed")
     return Exit.DONE
 
@@ -188,13 +184,22 @@ def _(step: AggregateStep) -> int:
     from orchestrator.model import Outcome
     from orchestrator.results.ledger import broke
     from orchestrator.steps.aggregate import aggregate
-    from orchestrator.upkeep.links import release
+    from orchestrator.upkeep.links import evict, release
+    from orchestrator.upkeep.plans import end_part, read_part
     from orchestrator.upkeep.room import spend
 
     volume = Volume(step.volume)
     plan = _read_plan(step.run, volume)
     spend(plan.run, volume)  # records take room as well
     notes = _settle(plan, volume, step)
+    if step.part:
+        part = read_part(step.run, step.part, volume)
+        say(f"{evict(plan, part.targets_by_id, volume)} bytes freed")
+        whole = end_part(part, volume)
+        if whole is None:
+            say(f"part {step.part} of run {plan.run} has ended; the ledger is made when all of them have")
+            return Exit.DONE
+        plan = whole
     release(plan, plan.targets_by_id.keys(), volume)
     ledger = aggregate(plan, volume, notes=notes)
     say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))

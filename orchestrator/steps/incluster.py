@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from orchestrator.argo.commands import Only
-from orchestrator.argo.items import fit_for_cluster, make_items, without_scans
+from orchestrator.argo.items import by_task, make_items
 from orchestrator.argo.names import CONFIG_MAP, shard_number
 from orchestrator.argo.packed import unpack
-from orchestrator.argo.parameters import SHARD_KEY, Output, Parameter, between_commas, items_output
+from orchestrator.argo.parameters import SHARD_KEY, Output, Parameter, between_commas
 from orchestrator.catalog.lock_file import LOCK
 from orchestrator.errors import UsageError
 from orchestrator.model import Decision
 from orchestrator.model.documents import spell_time
 from orchestrator.model.plan import pending
-from orchestrator.planning.parts import parts
+from orchestrator.planning.batches import at_once, batches, cut
 from orchestrator.scanners.distrust import check_plan
 from orchestrator.upkeep.left import failed_cells
 from orchestrator.upkeep.plans import read_plan, write_plan
@@ -60,12 +60,14 @@ class Work(NamedTuple):
         scans: names of scans to run, by target.
         shards: numbers of the shards that are Workflows of their own; none when it runs the images itself.
         databases: names of the scans whose databases it refreshes.
+        in_turn: whether its shards run one after the other, because the volume does not hold several.
     """
 
     images: tuple[str, ...]
     scans: Pending
     shards: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()
+    in_turn: bool = False
 
 
 def write_run(packed: str, source: ConfigSource | None, run: str, volume: Volume) -> Plan:
@@ -146,18 +148,18 @@ def divide(plan: Plan, volume: Volume, *, shard: str = "", only: str = "") -> Wo
     """
     every = pending(plan)
     wanted = pending(plan, only=failed_cells(plan, volume)) if only == Only.FAILED else every
-    shards = parts(plan, every)
+    shards = batches(plan)
     if shard:
         if not (shard.isdecimal() and 0 < int(shard) <= len(shards)):
             raise UsageError(f"run {plan.run} has no shard {shard!r}; it has {len(shards)}")
         return Work(tuple(id_ for id_ in shards[int(shard) - 1] if id_ in wanted), wanted)
     names = {scan for scans in wanted.values() for scan in scans}
     databases = tuple(scan.name for scan in plan.scans if scan.database and scan.name in names)
-    if len(parts(plan, wanted)) > 1:
-        numbers = (
-            shard_number(number) for number, part in enumerate(shards, start=1) if not wanted.keys().isdisjoint(part)
-        )
-        return Work((), wanted, tuple(numbers), databases)
+    if len(cut(plan, wanted)) > 1:
+        numbered = ((shard_number(number), shard) for number, shard in enumerate(shards, start=1))
+        left = {number: shard for number, shard in numbered if not wanted.keys().isdisjoint(shard)}
+        in_turn = at_once(plan, tuple(left.values())) == 1
+        return Work((), wanted, tuple(left), databases, in_turn=in_turn)
     return Work(tuple(wanted), wanted, databases=databases)
 
 
@@ -165,8 +167,8 @@ def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, froze
     """Write what the rest of the Workflow needs to know, as files for its output parameters.
 
     `images` holds the items as a JSON list, `images-<set>` those of the images with exactly the scans of a set,
-    `repositories` those of repositories, `shards` a JSON list of `{"shard": "001"}`, `scans` the scans whose databases
-    to refresh, between commas.
+    `repositories` those of repositories, `shards` a JSON list of `{"shard": "001"}`, `shards-in-turn` the same where
+    they run one after the other, `scans` the scans whose databases to refresh, between commas.
 
     Args:
         plan: of the run.
@@ -175,19 +177,11 @@ def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, froze
         sets: scans by name of the set.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    by_scans = {scans: name for name, scans in (sets or {}).items()}
-    several = [items_output(name) for name in by_scans.values()]
-    groups: dict[str, list[str]] = {name: [] for name in (items_output(), *several, Output.REPOSITORIES)}
-    for id_ in work.images:
-        if plan.targets_by_id[id_].is_repository:
-            groups[Output.REPOSITORIES].append(id_)
-            continue
-        groups[items_output(by_scans.get(frozenset(work.scans[id_]), ""))].append(id_)
-    for name, targets in groups.items():
-        items = make_items(plan, work.scans, targets)
-        chosen = [without_scans(item) for item in items] if name in several else items
-        (folder / name).write_bytes(msgspec.json.encode(chosen))
-    (folder / Output.SHARDS).write_bytes(msgspec.json.encode([{SHARD_KEY: shard} for shard in work.shards]))
+    for task, items in by_task(make_items(plan, work.scans, work.images), sets or {}).items():
+        (folder / task).write_bytes(msgspec.json.encode(items))
+    shards = [{SHARD_KEY: shard} for shard in work.shards]
+    (folder / Output.SHARDS).write_bytes(msgspec.json.encode([] if work.in_turn else shards))
+    (folder / Output.SHARDS_IN_TURN).write_bytes(msgspec.json.encode(shards if work.in_turn else []))
     (folder / Output.SCANS).write_text(between_commas(work.databases), encoding="ascii")
 
 
@@ -225,22 +219,8 @@ def _configuration(source: ConfigSource) -> Iterator[Config]:
 
 def _make(source: ConfigSource, run: str, volume: Volume) -> Plan:
     """Plan from a configuration, as pods can run it, whichever engine it names for those who read it elsewhere."""
+    from orchestrator.planning import plan_run  # noqa: PLC0415 - only where the plan is made in the cluster
+
     with _configuration(source) as config:
-        return _plan_from(config.model_copy(update={"engine": "argo"}), run, volume)
-
-
-def _plan_from(config: Config, run: str, volume: Volume) -> Plan:
-    from orchestrator.catalog.loading import load_catalog  # noqa: PLC0415 - as above
-    from orchestrator.inventory import collect  # noqa: PLC0415
-    from orchestrator.planning import make_plan  # noqa: PLC0415
-    from orchestrator.results import history  # noqa: PLC0415
-    from orchestrator.scanners.rules import rules_of  # noqa: PLC0415
-    from orchestrator.volume.layout import Volume  # noqa: PLC0415
-
-    now = datetime.now(UTC)
-    catalog = load_catalog(config)
-    entries = collect(config, catalog=catalog)
-    longest = max(config.rescan_after.values(), default=0)
-    known = Volume(volume.root, distrusted=rules_of(config))
-    past = history(known, now - timedelta(seconds=longest)) if longest else {}
-    return fit_for_cluster(make_plan(config, entries, catalog, run=run, now=now, history=past))
+        here = config.model_copy(update={"engine": "argo"})
+        return plan_run(here, run=run, now=datetime.now(UTC), volume=volume.root)

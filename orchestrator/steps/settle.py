@@ -21,8 +21,7 @@ from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.masking import mask
 from orchestrator.model import CellState, Decision
 from orchestrator.model.endings import Evidence, NodeState, Source, decide
-from orchestrator.model.plan import pending
-from orchestrator.planning.parts import parts
+from orchestrator.planning.batches import batches
 from orchestrator.results.ledger import moment
 from orchestrator.volume.records import Records
 
@@ -71,7 +70,7 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> t
     """
     fates, notes = _ask(plan.run, cluster, also)
     scans = {scan.name: scan for scan in plan.scans}
-    several = parts(plan, pending(plan))
+    several = batches(plan)
     shards = {target: shard_number(number) for number, part in enumerate(several, start=1) for target in part}
     logs, records = _Logs(cluster), Records(volume, plan.run)
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="settle") as pool:

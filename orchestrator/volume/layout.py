@@ -1,6 +1,7 @@
 """The shared volume: where everything lies, and how it is written so that a cut-off write leaves nothing behind.
 
 plans/<run>.json
+plans/<run>.parts/<number>.json              of a run that came in parts, until all of them have ended
 blobs/<algorithm>-<hex>.tar                  one per image digest, mode 0444; of a repository's commit `git-<hex>.tar`
 layers/<algorithm>-<hex>                     which tarball holds a blob, and where in it
 databases/<scan>/<version>/                  `databases/<scan>/current` is a symbolic link to the newest
@@ -83,6 +84,10 @@ class Volume:
     def plan(self, run: str) -> Path:
         """The plan's file of a run."""
         return self.root / "plans" / f"{_safe(run)}.json"
+
+    def plan_parts(self, run: str) -> Path:
+        """The folder with the parts of a plan, each brought by a Workflow of its own."""
+        return self.root / "plans" / f"{_safe(run)}.parts"
 
     def blob(self, digest: str) -> Path:
         """The tarball of an image digest, or of a repository's commit."""

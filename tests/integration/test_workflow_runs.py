@@ -17,6 +17,7 @@ from orchestrator.model import Ledger, Outcome, Plan
 from orchestrator.model.documents import read
 from orchestrator.planning import make_plan
 from orchestrator.upkeep.databases import current
+from orchestrator.upkeep.plans import read_plan
 from orchestrator.volume.layout import Volume
 from orchestrator.workflows import Kind, render
 from tests.integration.manifest_runner import Run
@@ -72,7 +73,7 @@ def start(tmp_path: Path):
     def run(text: str, **parameters: str) -> Run:
         manifest = yaml.safe_load(text)
         given = {one["name"]: one["value"] for one in manifest["spec"]["arguments"]["parameters"]}
-        (tmp_path / "volume").mkdir()
+        (tmp_path / "volume").mkdir(exist_ok=True)
         return Run(manifest, tmp_path / "volume", tmp_path / "scratch", given | parameters)
 
     return run
@@ -145,14 +146,17 @@ def test_a_database_that_cannot_be_fetched_or_loaded_fails_its_cells_and_nothing
         assert ledger(run, "run-1")["clean:1", "root-user"][0] is Outcome.OK
 
 
-def test_waves_run_one_after_the_other_and_leave_no_tarball_that_nobody_needs(prepare, start):
+def test_batches_are_workflows_and_the_last_to_end_makes_the_one_ledger(prepare, start, tmp_path):
     plan, config = prepare(volume={"budget": "12K"})
-    run = start(render(plan, config))
     assert len(plan.waves) == 3
-    assert run.start() == "Succeeded", run.output
-    assert {"evict-1", "evict-2"} < set(run.ended)
-    check(run)
-    assert len(list(run.volume.glob("blobs/*.tar"))) == 1
+    first, *others = (start(text) for text in render(plan, config).split("---\n")[1:])
+    for part in (first, others[1]):  # in whatever order they are submitted
+        assert part.start() == "Succeeded", part.output
+        assert list(part.volume.glob("results/*/ledger.json")) == list(part.volume.glob("blobs/*.tar")) == []
+    assert others[0].start() == "Succeeded", others[0].output
+    assert read_plan("run-1", Volume(first.volume)) == plan
+    assert list(first.volume.glob("blobs/*.tar")) == []
+    check(first)
 
 
 def test_a_template_takes_a_plan_that_was_made_elsewhere(prepare, start):

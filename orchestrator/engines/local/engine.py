@@ -21,6 +21,7 @@ from orchestrator.images.registry.client import RegistryClient
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, RunStatus, Scan, Target
 from orchestrator.model.documents import DocumentError, read, spell_time
+from orchestrator.planning.batches import batches, fits
 from orchestrator.scanners.distrust import refused_scans
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.pull import pull
@@ -182,11 +183,12 @@ class _Execution:
         self._fail_distrusted_scanners()
         self._fail_missing_scanners()
         self._refresh_databases()
-        for wave in self._plan.waves:
-            targets = [self._targets[id_] for id_ in wave if self._pending.get(id_)]
+        all_fit = fits(self._plan)
+        for batch in batches(self._plan):
+            targets = [self._targets[id_] for id_ in batch if self._pending.get(id_)]
             each(targets, self._run_target, limit=self._plan.limits.images_in_flight, interrupt=self._stop.interrupt)
-            if len(self._plan.waves) > 1:
-                evict(self._plan, wave, self._volume)
+            if not all_fit:
+                evict(self._plan, batch, self._volume)
 
     def interrupted(self) -> Interrupted:
         """What there is to say of an interrupt."""

@@ -2,25 +2,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.argo.items import fit_for_cluster, make_waves
-from orchestrator.model import Cell, Decision, Name, Target
+from orchestrator.argo.items import Item, by_task, fit_for_cluster, make_items
+from orchestrator.model import Cell, Decision, Name, Plan, Target
+from orchestrator.model.plan import pending
 from tests.unit.steps.plans import plan, skip, target
 
 
-def test_an_item_per_image_that_has_something_to_run_in_the_waves_of_the_plan():
+def items(made: Plan) -> tuple[Item, ...]:
+    """Items of all targets that have a cell to run."""
+    return make_items(made, pending(made), pending(made))
+
+
+def test_an_item_per_image_with_what_is_to_run_of_it():
     made = plan(("a",), ("b", "c"))
     made = plan(("a",), ("b", "c"), targets=made.targets, cells=(*map(skip, made.cells[:1]), *made.cells[1:]))
-    assert make_waves(made) == (
-        ({"image": "docker.io/library/a:1", "scans": ",virus,", "target": "a"},),
-        (
-            {"image": "docker.io/library/b:1", "scans": ",root-user,virus,", "target": "b"},
-            {"image": "docker.io/library/c:1", "scans": ",root-user,virus,", "target": "c"},
-        ),
+    assert items(made) == (
+        {"image": "docker.io/library/a:1", "scans": ",virus,", "target": "a"},
+        {"image": "docker.io/library/b:1", "scans": ",root-user,virus,", "target": "b"},
+        {"image": "docker.io/library/c:1", "scans": ",root-user,virus,", "target": "c"},
     )
 
 
+def test_each_item_is_run_by_one_task_and_names_its_scans_only_where_the_template_does_not():
+    made = plan(("a",), ("b", "c"))
+    made = plan(("a",), ("b", "c"), targets=made.targets, cells=(*map(skip, made.cells[:1]), *made.cells[1:]))
+    both = frozenset({"root-user", "virus"})
+    assert by_task(items(made), {"set-1": both, "set-2": frozenset({"root-user"})}) == {
+        "images": [{"image": "docker.io/library/a:1", "scans": ",virus,", "target": "a"}],
+        "images-set-1": [{"image": f"docker.io/library/{name}:1", "target": name} for name in ("b", "c")],
+        "images-set-2": [],
+        "repositories": [],
+    }
+
+
 def test_argo_names_nodes_after_the_image_because_its_key_comes_first():
-    ((item,),) = make_waves(plan(("a",)))
+    (item,) = items(plan(("a",)))
     assert min(item) == "image"
 
 
@@ -53,7 +69,7 @@ def test_a_cell_that_was_skipped_keeps_its_reason():
 
 @pytest.mark.parametrize("name", ["/tmp/{{workflow.parameters.plan}}.tar", "/tmp/{{=1+1}}", "/a\x1b[0m\n{{{x}}}.tar"])
 def test_a_name_cannot_make_argo_replace_anything(name):
-    ((item,),) = make_waves(plan(("a",), targets=(target("a", names=(Name(reference=name),)),)))
+    (item,) = items(plan(("a",), targets=(target("a", names=(Name(reference=name),)),)))
     assert "{{" not in item["image"]
     assert item["image"].isprintable()
 
@@ -61,6 +77,6 @@ def test_a_name_cannot_make_argo_replace_anything(name):
 @given(st.text())
 def test_whatever_the_name_the_item_is_plain_text(name):
     made = plan(("a",), targets=(Target(id="a", names=(Name(reference=name),)),))
-    ((item,),) = make_waves(made)
+    (item,) = items(made)
     assert "{{" not in item["image"]
     assert item["image"].isprintable()

@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from orchestrator.inventory import Entry
-from orchestrator.model import Decision, Online, OnRepository, Plan, ReadBudget, Scan, TargetKind
+from orchestrator.model import Decision, Limits, Online, OnRepository, Plan, ReadBudget, Scan, TargetKind
 from orchestrator.model.documents import decode, encode
 from orchestrator.net.allowance import Allowance
 from orchestrator.planning import Located, make_plan
+from orchestrator.planning.batches import split
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
-from orchestrator.planning.shards import split
 from orchestrator.planning.targets import make_id
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located
 
@@ -100,7 +100,7 @@ def test_a_malformed_url_fails_its_cells(url):
 def test_a_plan_is_read_back_as_it_was_and_cut_like_any_other():
     made = plan(entry("a:1"), repository(), repository("https://github.com/example/other"))
     assert decode(encode(made), Plan, origin="test") == made
-    parts = split(made, 1)
+    parts = split(msgspec.structs.replace(made, limits=Limits(cells_per_shard=1)))
     assert [len(part.targets) for part in parts] == [1, 1, 1]
     assert made.budget.unknown == 2
 

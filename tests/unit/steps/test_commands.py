@@ -125,7 +125,7 @@ def test_a_pull_that_fails_for_good_says_so_and_spares_cells_that_ended_well(ste
     [
         ("pull", "--run", "run-1", "--target", "a"),
         ("stage", "--run", "run-1", "--target", "a", "--scan", "virus"),
-        ("evict", "--run", "run-1", "--wave", "1"),
+        ("evict", "--run", "run-1", "--shard", "001"),
         ("aggregate", "--run", "run-1"),
         ("pull", "--run", "../x", "--target", "a"),
     ],
@@ -193,13 +193,13 @@ def test_a_run_whose_policy_only_warns_ends_well(step, volume):
     assert step("aggregate", "--run", "run-1")[0] == 0
 
 
-def test_evict_counts_waves_from_one(step, volume):
+def test_evict_takes_the_tarballs_of_one_shard(step, volume):
     made = plan(("a",), ("b",))
     write_plan(made, volume)
     volume.blob(made.targets[0].digest).parent.mkdir()
     for one in made.targets:
         volume.blob(one.digest).write_bytes(b"x" * 10)
-    status, out, _ = step("evict", "--run", "run-1", "--wave", "1")
+    status, out, _ = step("evict", "--run", "run-1", "--shard", "001")
     assert (status, out) == (0, "10 bytes freed\n")
     assert [volume.blob(one.digest).exists() for one in made.targets] == [False, True]
 

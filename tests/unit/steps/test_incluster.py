@@ -23,7 +23,7 @@ from orchestrator.volume.layout import Volume, write_atomic
 from orchestrator.workflows.manifests import plain, to_yaml
 from orchestrator.workflows.schedule import template
 from orchestrator.workflows.settings import settings_of
-from tests.unit.steps.plans import plan, skip
+from tests.unit.steps.plans import plan, skip, target
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -140,11 +140,12 @@ def test_images_go_to_the_template_of_just_their_scans_and_else_to_the_general_o
     sets = {"set-1": frozenset({"virus", "root-user"}), "set-2": frozenset({"virus"})}
     write_outputs(made, divide(made, volume), tmp_path / "out", sets)
     found = outputs(tmp_path / "out")
-    assert set(found) == {"images", "images-set-1", "images-set-2", "repositories", "shards", "scans"}
+    tasks = {"images", "images-set-1", "images-set-2", "repositories", "shards", "shards-in-turn"}
+    assert set(found) == {*tasks, "scans"}
     assert found["images-set-1"] == [{"image": f"docker.io/library/{name}:1", "target": name} for name in ("a", "c")]
     assert [item["target"] for item in found["images"]] == ["b"]
     assert found["images"][0]["scans"] == ",root-user,"
-    assert found["images-set-2"] == found["repositories"] == found["shards"] == []
+    assert found["images-set-2"] == found["repositories"] == found["shards"] == found["shards-in-turn"] == []
     assert found["scans"] == ",virus,"
 
 
@@ -152,7 +153,16 @@ def test_shards_are_items_for_argo(volume, tmp_path):
     write_outputs(sharded(), divide(sharded(), volume), tmp_path / "out")
     found = outputs(tmp_path / "out")
     assert found["shards"] == [{"shard": "001"}, {"shard": "002"}, {"shard": "003"}]
-    assert found["images"] == []
+    assert found["images"] == found["shards-in-turn"] == []
+
+
+def test_shards_that_do_not_fit_the_volume_together_run_in_turn(volume, tmp_path):
+    made = msgspec.structs.replace(plan(NAMES, targets=tuple(target(name, size=60) for name in NAMES)),
+                                   limits=Limits(volume_bytes=100))  # fmt: skip
+    write_outputs(made, divide(made, volume), tmp_path / "out")
+    found = outputs(tmp_path / "out")
+    assert [one["shard"] for one in found["shards-in-turn"]] == ["001", "002", "003", "004", "005"]
+    assert found["shards"] == []
 
 
 def test_a_plan_that_is_brought_along_takes_the_runs_id(volume):

@@ -69,8 +69,8 @@ def variants() -> dict[str, Plan]:
     return {
         "one image": one,
         "one scan": msgspec.structs.replace(one, cells=one.cells[:1], scans=one.scans[:1]),
-        "three waves": small_plan(("a", "b"), ("c",), ("d", "e")),
-        "waves of unlike images": _unlike(small_plan(("a",), ("b",))),
+        "three batches": small_plan(("a", "b"), ("c",), ("d", "e")),
+        "unlike images": _unlike(small_plan(("a", "b"))),
         "nothing to run": msgspec.structs.replace(small_plan(("a",)), cells=(), waves=()),
         "shards": msgspec.structs.replace(small_plan(("a", "b", "c", "d")), limits=Limits(cells_per_shard=4)),
         "no retries": msgspec.structs.replace(

@@ -33,7 +33,7 @@ from tests.unit.workflows.test_install import SHIPPED, objects
 from tests.unit.workflows.test_repositories import CARD, TOKENS, mixed
 
 RUN, WORKFLOW, TARGET = "run-1", "wf-1", "a"
-INPUTS = {Input.TARGET: TARGET, Input.RUN: RUN, Input.SHARD: "002", Input.WAVE: "1", Input.SCANS: ",virus,",
+INPUTS = {Input.TARGET: TARGET, Input.RUN: RUN, Input.SHARD: "002", Input.SCANS: ",virus,",
           Input.SHARDS: "[]", Input.SERVER: "github.com", Input.REPOSITORY: "github.com/a/b", Input.COMMIT: "0" * 40,
           }  # fmt: skip
 FILLED = {parameters.RUN_ID: RUN, parameters.WORKFLOW_NAME: WORKFLOW}

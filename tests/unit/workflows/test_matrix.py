@@ -13,7 +13,7 @@ from orchestrator.argo.items import fit_for_cluster
 from orchestrator.argo.packed import unpack
 from orchestrator.config.loading import default_config
 from orchestrator.model import Cell, Database, Fetch, Limits, Plan, Resources, Scan
-from orchestrator.planning.parts import MOST_SETS
+from orchestrator.planning.batches import MOST_SETS
 from orchestrator.workflows import Kind, spec_bytes
 from orchestrator.workflows.cell import fill, scanner_command
 from orchestrator.workflows.settings import RenderError
@@ -110,29 +110,39 @@ def test_there_is_a_bound_to_the_templates_of_sets_and_no_image_is_left_out():
     )
 
 
-def test_waves_run_one_after_the_other_with_room_made_between():
-    found = tasks(workflow(plan(("a",), ("b", "c"), ("d",))))
-    assert list(found) == [
-        "plan",
-        "database-virus",
-        "images-1-set-1",
-        "evict-1",
-        "images-2-set-1",
-        "evict-2",
-        "images-3-set-1",
-        "aggregate",
+@pytest.mark.parametrize("layout", ["cell", "image"])
+def test_each_batch_is_a_workflow_of_the_same_run_with_its_part_of_the_plan(layout):
+    made = plan(("a",), ("b", "c"), ("d",))
+    found = rendered(made, default_config(environment={}, layout=layout))
+    assert [next(iter(run_by(one).values())) for one in found] == [["a"], ["b", "c"], ["d"]]
+    assert [one["metadata"]["labels"] for one in found] == [
+        {"scanmatrix/run": "run-1", "scanmatrix/shard": number} for number in ("001", "002", "003")
     ]
-    assert found["evict-1"]["depends"] == ENDED.format("images-1-set-1")
-    assert {"name": "wave", "value": "2"} in found["evict-2"]["arguments"]["parameters"]
-    assert found["images-2-set-1"]["depends"] == ENDED.format("evict-1")
-    assert [item["target"] for item in found["images-2-set-1"]["withItems"]] == ["b", "c"]
-    assert found["aggregate"]["depends"] == ENDED.format("images-3-set-1")
+    for number, one in enumerate(found, start=1):
+        assert packed(one).run == made.run
+        assert (packed(one).part.number, packed(one).part.of) == (number, 3)
+        last = template(one, "aggregate")["container"]["args"]
+        assert f"--part=00{number}" in last
+        if layout == "image":
+            assert f"--part=00{number}" in template(one, "left")["container"]["args"]
+    assert not any("--part" in each for each in template(workflow(plan(("a",))), "aggregate")["container"]["args"])
 
 
-def test_a_wave_without_images_of_a_set_has_no_task_for_it():
-    manifest = workflow(variants()["waves of unlike images"], layout="image")
-    assert run_by(manifest) == {"images-1-set-1": ["a"], "images-2-set-2": ["b"]}
-    assert tasks(manifest)["left-1"]["depends"] == FAILED.format("images-1-set-1")
+def test_a_workflow_without_images_of_a_set_has_no_task_for_it():
+    manifest = workflow(variants()["unlike images"], layout="image")
+    assert run_by(manifest) == {"images-set-1": ["a"], "images-set-2": ["b"]}
+    first, _ = rendered(plan(("a",), ("b",)), default_config(environment={}, layout="image"))
+    assert run_by(first) == {"images-set-1": ["a"]}
+    assert tasks(first)["left"]["depends"] == FAILED.format("images-set-1")
+
+
+def test_who_renders_batches_hears_how_many_may_run_at_once(caplog):
+    made = plan(("a",), ("b",), targets=(target("a", size=60), target("b", size=60)))
+    rendered(msgspec.structs.replace(made, limits=Limits(volume_bytes=100)), CONFIG)
+    assert "one by one" in caplog.text
+    caplog.clear()
+    rendered(msgspec.structs.replace(made, limits=Limits(volume_bytes=120)), CONFIG)
+    assert not caplog.text
 
 
 @pytest.mark.parametrize("kind", [Kind.WORKFLOW, Kind.TEMPLATE])
@@ -204,7 +214,7 @@ def test_a_scanner_without_a_database_gets_none():
 
 
 def test_only_our_own_containers_see_the_whole_volume():
-    for name, role, container in containers(workflow(plan(("a",), ("b",)))):
+    for name, role, container in containers(workflow(plan(("a", "b")))):
         whole = any(mount["name"] == "volume" and "subPath" not in mount for mount in container["volumeMounts"])
         assert whole == (container["image"] == CONFIG.image and not (name == "scan-root-user" and role == "main"))
 
@@ -474,6 +484,7 @@ def test_shards_are_whole_workflows_and_leave_nothing_out():
     items = [[item["target"] for item in tasks(one)["images-set-1"]["withItems"]] for one in found]
     assert items == [["a", "b"], ["c", "d"]]
     assert [cell for one in found for cell in packed(one).cells] == list(made.cells)
+    assert {packed(one).run for one in found} == {made.run}
     assert len({one["metadata"]["generateName"] for one in found}) == 2
 
 
@@ -486,6 +497,9 @@ def test_the_size_of_the_spec_is_that_of_the_largest_workflow():
     made = variants()["shards"]
     sizes = [len(json.dumps(one, separators=(",", ":"), ensure_ascii=False).encode()) for one in rendered(made, CONFIG)]
     assert spec_bytes(made, CONFIG) == max(sizes)
+    (brought,) = rendered(made, CONFIG, Kind.SUBMISSION)
+    in_cluster = default_config(environment={}, engine="argo")
+    assert spec_bytes(made, in_cluster) == len(json.dumps(brought, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def test_the_template_is_of_constant_size_and_plans_in_the_cluster():
@@ -511,6 +525,7 @@ def test_a_shard_is_a_workflow_of_the_same_template():
     assert child["metadata"]["name"] == "{{workflow.name}}-{{inputs.parameters.shard}}"
     assert child["spec"]["workflowTemplateRef"] == {"name": "scanmatrix"}
     assert template(manifest, "shards")["parallelism"] == CONFIG.limits.shards_in_flight
+    assert template(manifest, "shards-in-turn")["parallelism"] == 1
 
 
 def test_a_submission_brings_its_plan_to_the_template():

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.argo.items import fit_for_cluster, image_of, make_waves
+from orchestrator.argo.items import fit_for_cluster, image_of, make_items
 from orchestrator.argo.names import scan_of
 from orchestrator.config.loading import default_config, load_config
 from orchestrator.model import Cell, Name, Online, OnRepository, Plan, Platform, Scan, TargetKind
@@ -176,7 +176,7 @@ def test_the_pod_that_fetches_has_the_token_of_its_host_and_no_other():
 )
 def test_the_item_of_a_repository_names_the_key_of_its_host(url, server):
     made = msgspec.structs.replace(mixed(images=False), targets=(repository(url=url),))
-    ((item,),) = make_waves(made)
+    (item,) = make_items(made, pending(made), pending(made))
     assert item["server"] == server
 
 
@@ -213,7 +213,8 @@ def test_the_plan_step_writes_their_items_apart(tmp_path):
 
 
 def test_people_see_the_url_in_the_name_of_the_node():
-    ((_, item),) = make_waves(mixed())
+    made = mixed()
+    _, item = make_items(made, pending(made), pending(made))
     shown = f"repositories(0:{','.join(f'{key}:{item[key]}' for key in sorted(item))})"
     assert image_of(shown) == f"{URL}#main"
 
@@ -229,8 +230,10 @@ def test_a_repository_of_this_machine_fails_in_the_cluster_and_one_on_the_volume
 def test_a_scan_named_like_the_online_task_of_another_is_refused():
     made = mixed()
     clash = msgspec.structs.replace(BOTH, name="card-online")
+    cells = (*made.cells, Cell(target="git-1", scan=clash.name))
+    made = msgspec.structs.replace(made, scans=(*made.scans, clash), cells=cells)
     with pytest.raises(RenderError, match="rename it"):
-        workflow(msgspec.structs.replace(made, scans=(*made.scans, clash)))
+        workflow(made)
 
 
 def test_ports_of_repositories_are_open_to_what_fetches(tmp_path):

@@ -1,0 +1,95 @@
+"""Placeholders: what a scan template writes in braces and we fill in; the one grammar of templates, processes and pods.
+
+    {tarball} {report} …      a word of `WORDS`: a path, or what a repository's host calls it
+    {parameter.<name>}        a parameter of the scan
+
+Whatever else stands in braces (JSON, a Go template, `${HOME}`) belongs to the command and stays as it is. A value is
+filled in once and never read again: one that would make a placeholder, alone or with the text around it, is refused
+where it is written.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from orchestrator.model import Scan
+
+#: The placeholders that are not parameters.
+WORDS = frozenset({"tarball", "report", "workdir", "database", "fetched", "checkout", "repository", "commit"})
+
+_PARAMETER = "parameter."
+# Anything behind `parameter.` is meant to be one, so that a misspelt name is an error and not a literal.
+_PLACEHOLDER = re.compile(r"\{(parameter\.[^{}]*|[A-Za-z][A-Za-z0-9_.-]*)\}")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+
+
+def placeholders(text: str) -> Iterator[str]:
+    """Everything in a text that has the form of a placeholder, without its braces, known or not."""
+    return (match[1] for match in _PLACEHOLDER.finditer(text))
+
+
+def of_parameters(values: Mapping[str, str]) -> dict[str, str]:
+    """Parameters by the placeholders that stand for them."""
+    return {f"{_PARAMETER}{name}": value for name, value in values.items()}
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """The text with values in place of its placeholders; those without a value stay.
+
+    Args:
+        text: of a template.
+        values: by placeholder, without braces.
+    """
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def fill_for(scan: Scan, text: str, values: Mapping[str, str]) -> str:
+    """A text of a scan, with its parameters and these values filled in; see `fill`.
+
+    The catalog has filled in the parameters already; plans of earlier versions may still hold some.
+    """
+    return fill(text, {**values, **of_parameters(scan.parameters)})
+
+
+def judge_name(name: str) -> str:
+    """Why a parameter may not have this name; empty when it may."""
+    if _NAME.fullmatch(name):
+        return ""
+    return (
+        f"{name!r} cannot be the name of a parameter: take a letter, then letters, digits, '-' or '_',"
+        " 63 characters at most"
+    )
+
+
+def judge_value(value: str) -> str:
+    """Why a parameter may not have this value; empty when it may."""
+    return next(
+        (f"{value!r} holds the placeholder {{{name}}}; write a plain value" for name in _known(value)),
+        "",
+    )
+
+
+def judge_filled(text: str, parameters: Mapping[str, str]) -> str:
+    """Why these values may not be filled into a text; empty when they may.
+
+    Args:
+        text: of a template.
+        parameters: values by name of the parameter.
+    """
+    values = of_parameters(parameters)
+    made = list(_known(fill(text, values)))
+    if made == [name for name in _known(text) if name not in values]:
+        return ""
+    new = next((name for name in made if name not in _known(text)), made[0] if made else "")
+    return (
+        f"{text!r}: the value of a parameter makes the placeholder {{{new}}} of the text around it; write another value"
+    )
+
+
+def _known(text: str) -> Iterator[str]:
+    """The placeholders of a text that we would fill in."""
+    return (name for name in placeholders(text) if name in WORDS or name.startswith(_PARAMETER))

@@ -1,0 +1,77 @@
+"""The one way from a configuration to the plan of a run: catalog → inventory → earlier results → plan.
+
+`orchestrator.api.plan`, the plan step of a pod, and the scheduler all plan by `plan_run`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestrator.catalog.loading import load_catalog
+from orchestrator.inventory import collect
+from orchestrator.planning.matrix import make_plan
+from orchestrator.planning.staleness import earlier_results
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from orchestrator.config.loading import Config
+    from orchestrator.inventory import Entry
+    from orchestrator.model import Plan, Scan
+
+
+def plan_run(
+    config: Config,
+    *,
+    run: str,
+    now: datetime,
+    volume: Path | None = None,
+    scans: Sequence[str] = (),
+    entries: Sequence[Entry] | None = None,
+    catalog: Mapping[str, Scan] | None = None,
+    only: Container[tuple[str, str]] | None = None,
+    offline: bool = False,
+    partial: bool = False,
+) -> Plan:
+    """Plan a run.
+
+    Args:
+        config: the configuration.
+        run: id of the run.
+        now: with a time zone; the plan's creation, and what the age of results is reckoned from.
+        volume: folder with the results of earlier runs, instead of the configuration's.
+        scans: scans to run instead of those the targets ask for; the plan is then partial.
+        entries: what to scan, instead of what the sources of the configuration name now.
+        catalog: the scans there are, where they are known already.
+        only: target ids and scans of the cells to plan; None for all of them. Whoever names cells has decided that
+            they are due, so that earlier results spare none.
+        offline: ask no registry and no git host.
+        partial: whether the entries are only some of what is wanted.
+
+    Returns:
+        The plan; without targets where the sources name none.
+
+    Raises:
+        UsageError: an unknown scan is asked for, the budget is exceeded, or the ignore file, a VEX document, a scan
+            template or a list of targets has mistakes.
+    """
+    catalog = load_catalog(config) if catalog is None else catalog
+    if entries is None:
+        entries = collect(config, catalog=catalog)
+    if scans:
+        entries = [msgspec.structs.replace(entry, scans=tuple(scans)) for entry in entries]
+    return make_plan(
+        config,
+        entries,
+        catalog,
+        run=run,
+        now=now,
+        offline=offline,
+        history=earlier_results(config, now, volume) if only is None else {},
+        only=only,
+        partial=partial or bool(scans),
+    )
