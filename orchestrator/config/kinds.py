@@ -13,7 +13,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from orchestrator.config.times import check_cron, check_timezone
 from orchestrator.git.url import without_credentials
 from orchestrator.kit.digests import DIGEST
+from orchestrator.kit.matching import check_pattern
 from orchestrator.kit.quantities import DURATION, SIZE, parse_duration, parse_size, write_duration, write_size
+from orchestrator.kit.version_order import semantic
 from orchestrator.model import JUSTIFICATIONS, KINDS
 from orchestrator.model.documents import spell_time
 
@@ -106,19 +108,13 @@ def _platform(value: str) -> str:
     return value
 
 
-def _pattern(value: str) -> str:
-    """A name, a glob, or a regular expression between slashes."""
-    if len(value) > 1 and value.startswith("/") and value.endswith("/"):
-        try:
-            re.compile(value[1:-1])
-        except re.error as error:
-            raise ValueError(f"{value} is not a regular expression: {error}") from error
-    return value
+def _is_comparison(text: str) -> bool:
+    return _COMPARISON.fullmatch(text) is not None and semantic(text.lstrip("<>=!")) is not None
 
 
 def _comparisons(value: str) -> str:
     """One or more of `>=1.2`, `<2`, `!=1.4.1`, … with spaces or commas between them."""
-    wrong = [part for part in re.split(r"[\s,]+", value.strip()) if not _COMPARISON.fullmatch(part)]
+    wrong = [part for part in re.split(r"[\s,]+", value.strip()) if not _is_comparison(part)]
     if wrong:
         raise ValueError(f"{wrong[0]!r} is not a comparison of versions; write it like '>=1.20 <2'")
     return value
@@ -229,7 +225,7 @@ PlatformName = Annotated[
 Digest = Annotated[
     str, BeforeValidator(_digest), Kind("digest", {"type": "string", "pattern": f"^({DIGEST.pattern})$"})
 ]
-Pattern = Annotated[str, _NOT_EMPTY, AfterValidator(_pattern), Kind("pattern")]
+Pattern = Annotated[str, _NOT_EMPTY, AfterValidator(check_pattern), Kind("pattern")]
 Comparisons = Annotated[str, AfterValidator(_comparisons), Kind("comparisons")]
 Moment = Annotated[str, BeforeValidator(_moment), Kind("day or moment", {"type": "string"}, unquoted=(date,))]
 Expiry = Annotated[str, BeforeValidator(_expiry), Kind("day or time", {"type": "string"}, unquoted=(date,))]

@@ -11,7 +11,7 @@ from orchestrator.cluster.survey import Survey
 from orchestrator.inventory.annotations import KEYS, LEVELS, SKIP, Wishes, is_denied, wishes
 from orchestrator.inventory.left_out import LeftOut
 from orchestrator.inventory.machines import Machines
-from orchestrator.inventory.patterns import is_meant, scopes
+from orchestrator.inventory.namespaces import is_meant, scopes
 from orchestrator.inventory.running import RunningImage, images, mounted
 from orchestrator.kit.guarding import InternalError, guarded
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from orchestrator.inventory.patterns import is_meant
+from orchestrator.inventory.namespaces import is_meant
 from orchestrator.inventory.running import waiting
 
 if TYPE_CHECKING:

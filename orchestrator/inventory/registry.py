@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING
-
-from semver import Version
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.git.errors import SourceBrokenError, SourceUnavailableError
@@ -14,9 +12,10 @@ from orchestrator.images.reference import Reference, is_repository, is_tag
 from orchestrator.images.registry.cache import pull_location
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.inventory.interface import Context, Entry
-from orchestrator.inventory.patterns import is_name, matches
 from orchestrator.kit.foreign_json import ForeignJsonError
 from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.kit.matching import any_pattern, is_name
+from orchestrator.kit.version_order import semantic
 from orchestrator.net.errors import Denied, NotFound, OverBudget, TooSlow, WrongBytes
 
 if TYPE_CHECKING:
@@ -71,15 +70,15 @@ def choose(tags: Iterable[str], section: RegistrySource) -> list[str]:
     comparisons = [_COMPARISON.fullmatch(part) for part in re.split(r"[\s,]+", (section.versions or "").strip())]
     found = []
     for tag in tags:
-        if not matches(_short(tag), section.tags) or matches(_short(tag), section.exclude_tags):
+        if not any_pattern(_short(tag), section.tags) or any_pattern(_short(tag), section.exclude_tags):
             continue
-        version = _version(tag)
+        version = semantic(tag) if is_tag(tag) else None
         if section.versions and (version is None or not all(_holds(version, each) for each in comparisons)):
             continue
-        if version is not None and version.prerelease and not section.prereleases:
+        if version is not None and version.value.prerelease and not section.prereleases:
             continue
         rank = 0 if _OF_DIGEST.fullmatch(_short(tag)) else 1 if version is None else 2
-        found.append((rank, version or Version(0), _natural(tag), tag))
+        found.append((rank, version or 0, _natural(tag), tag))
     return [tag for *_, tag in sorted(found, reverse=True)][: section.newest]
 
 
@@ -130,7 +129,7 @@ def _repositories(section: RegistrySource, context: Context, client: RegistryCli
             yield patterns[0], f"the catalogue of {section.host} cannot be read: {failure}"
             return
         for name in catalogue:
-            if name not in named and matches(_short(name), patterns):
+            if name not in named and any_pattern(_short(name), patterns):
                 wrong = f"its registry lists {_short(name)!r}, which is not the name of a repository"
                 yield _short(name), "" if is_repository(name) else wrong
 
@@ -148,21 +147,11 @@ def _location(section: RegistrySource, repository: str, context: Context) -> str
     return pull_location(Reference(registry=section.host, repository=repository), context.caches, context.insecure)
 
 
-def _version(tag: str) -> Version | None:
-    """A tag as a version, `v1.2` and `7` too."""
-    if not is_tag(tag):
-        return None
-    try:
-        return Version.parse(tag.removeprefix("v"), optional_minor_and_patch=True)
-    except ValueError:
-        return None
-
-
-def _holds(version: Version, comparison: re.Match[str] | None) -> bool:
+def _holds(version: Any, comparison: re.Match[str] | None) -> bool:
     if comparison is None:
         return True
-    other = Version.parse(comparison[2], optional_minor_and_patch=True)
-    return version.compare(other) in _SIGN[comparison[1]]
+    other = semantic(comparison[2])
+    return ((version > other) - (version < other)) in _SIGN[comparison[1]]
 
 
 def _natural(tag: str) -> tuple[tuple[int, str], ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from orchestrator.config.notify import CONTACT, UNOWNED, is_address
 from orchestrator.inventory.labels import CONTACT as CONTACT_LABEL
+from orchestrator.kit.matching import any_glob
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -36,7 +36,7 @@ def takes(route: Route, owners: Collection[str]) -> bool:
     """Whether a route takes what these people own; `*` takes all, `-` what nobody owns."""
     if "*" in route.owners or (UNOWNED in route.owners and not owners):
         return True
-    return any(fnmatchcase(owner, glob) for owner in owners for glob in route.owners)
+    return any_glob(owners, route.owners)
 
 
 def recipients(
@@ -78,4 +78,4 @@ def general_recipients(route: Route) -> tuple[str, ...]:
 
 
 def _mailable(text: str, domains: Collection[str]) -> bool:
-    return is_address(text) and any(fnmatchcase(text.rpartition("@")[2].lower(), domain.lower()) for domain in domains)
+    return is_address(text) and any_glob([text.rpartition("@")[2]], domains, fold=True)

@@ -8,11 +8,11 @@ package is taken from the target where that decides it, and else does not hold: 
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
+from orchestrator.kit import matching
 from orchestrator.packages.distributions import distribution
 from orchestrator.packages.ecosystems import type_of
 
@@ -120,7 +120,7 @@ def hold(
     known: dict[str, set[str]] = {}
     for key, value in found:
         known.setdefault(key, set()).add(value)
-    equal: Callable[[str, str], bool] = fnmatchcase if glob else str.__eq__
+    equal: Callable[[str, str], bool] = _matches if glob else str.__eq__
     return all(
         _holds(key, value, known.get(key, set()), (kind, around), equal)
         for key, value in demanded
@@ -198,3 +198,7 @@ def _release(text: str) -> tuple[str, str]:
         return "", number
     match = _RELEASE.fullmatch(lower)
     return (distribution(match[1] or ""), match[2]) if match else (distribution(lower), "")
+
+
+def _matches(text: str, pattern: str) -> bool:
+    return matching.glob(pattern)(text)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
-from fnmatch import fnmatchcase
 from importlib.metadata import version
 
 import msgspec
@@ -17,6 +16,7 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry, scans_for
 from orchestrator.kit.guarding import guarded
+from orchestrator.kit.matching import glob
 from orchestrator.model import Cell, Decision, Distrust, Name, Plan, Scan, Target, TargetKind
 from orchestrator.model.documents import spell_time
 from orchestrator.model.plan import pending
@@ -273,11 +273,11 @@ class _Decider:
 def _means(pattern: str, reference: str) -> bool:
     """Whether an exclusion's pattern matches a name; local archives match by their path, repositories by their URL."""
     if "://" in reference:
-        return fnmatchcase(reference, pattern)
+        return glob(pattern)(reference)
     try:
         return matches(pattern, parse(reference))
     except InvalidReference:
-        return fnmatchcase(reference, pattern)
+        return glob(pattern)(reference)
 
 
 def _unreadable(target: Target, scan: Scan) -> str:

@@ -1,20 +1,20 @@
 """Globs over image references: `ghcr.io/aquasecurity/*`, `docker.io/library/ubuntu:20.*`, `anchore/grype`.
 
 A pattern is matched against the normalised `registry/repository`, or `registry/repository:tag` when the pattern has a
-tag of its own. Images of Docker Hub also match by their short names. `*` matches across `/`, as in `fnmatch`.
+tag of its own. Images of Docker Hub also match by their short names. See `orchestrator.kit.matching`.
 """
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 
 from orchestrator.images.reference import Reference
+from orchestrator.kit.matching import any_glob
 
 _HUB = "docker.io"
 
 
 def matches(pattern: str, reference: Reference) -> bool:
     """Whether the reference is one the pattern means; its tag counts even when a digest stands beside it."""
-    return any(fnmatchcase(name, pattern) for name in _names(reference, reference.tag if _has_tag(pattern) else ""))
+    return any_glob(_names(reference, reference.tag if _has_tag(pattern) else ""), [pattern])
 
 
 def matches_strictly(pattern: str, reference: Reference) -> bool:

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from orchestrator.errors import UsageError
 from orchestrator.images.reference import InvalidReference, Reference, parse
+from orchestrator.kit.matching import any_glob, glob
 from orchestrator.model import Decision
 from orchestrator.scanners.rules import aliases_of, builtin_rules
 
@@ -154,7 +154,7 @@ def _is_about(rule: Distrust, made: Made) -> bool:
 @lru_cache(maxsize=4096)  # thousands of cells have the same scanner
 def _means(rule: Distrust, made: Made) -> bool:
     """The same, whenever it ran."""
-    if rule.scan and not fnmatchcase(made.scan, rule.scan):
+    if rule.scan and not glob(rule.scan)(made.scan):
         return False
     if not rule.digests:
         return _is_product(rule, made) and (not rule.versions or _has_version(rule, made))
@@ -188,7 +188,7 @@ def _is_product(rule: Distrust, made: Made) -> bool:
 
 def _has_version(rule: Distrust, made: Made) -> bool:
     found = {version for version in (_plain(made.version), *_of_tag(made.image)) if version}
-    return any(fnmatchcase(version, _plain(wanted)) for wanted in rule.versions for version in found)
+    return any_glob(found, map(_plain, rule.versions))
 
 
 def _plain(version: str) -> str:

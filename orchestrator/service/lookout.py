@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.inventory import collect
-from orchestrator.inventory.patterns import scopes
+from orchestrator.inventory.namespaces import scopes
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.retrying import Backoff
 from orchestrator.scanners.rules import volume_of

@@ -7,16 +7,15 @@ then the `and` of a few numbers.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
-from fnmatch import translate
 from typing import TYPE_CHECKING
 
+from orchestrator.kit.matching import any_glob
 from orchestrator.model.documents import spell_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import TypeVar
 
     from orchestrator.model import MergedFinding, PolicyRule
@@ -43,8 +42,6 @@ class RuleSet:
         self._kept: dict[tuple[str, str, tuple[str, ...], str, bool], int] = {}
         self._ages: dict[str, int] = {}
         self._names: dict[int, tuple[str, ...]] = {}
-        self._scans = [_globs(rule.scans) for rule in rules]
-        self._owners = [_globs(rule.owners) for rule in rules]
         self._cutoffs = [self._cutoff(rule.older_than) for rule in rules]
         self._thresholds = sorted({rule.epss for rule in rules})
         # By the number of thresholds that a score reaches.
@@ -54,7 +51,7 @@ class RuleSet:
 
     def owned(self, owners: Sequence[str]) -> int:
         """The rules that count findings of a target with these owners."""
-        return _bits(matches is None or any(map(matches, owners)) for matches in self._owners)
+        return _bits(not rule.owners or any_glob(owners, rule.owners) for rule in self._rules)
 
     def count(self, owned: int, finding: MergedFinding, epss: float | None, kev: bool) -> int:
         """The rules that count a finding, by their bits.
@@ -100,11 +97,10 @@ class RuleSet:
         rank = finding.severity.rank
         bits = 0
         for bit, rule in enumerate(self._rules):
-            scans = self._scans[bit]
             fulfilled = (
                 (rule.severity is None or rank >= rule.severity.rank)
                 and (not rule.kinds or finding.kind in rule.kinds)
-                and (scans is None or any(scans(scan) for scan in finding.found_by))
+                and (not rule.scans or any_glob(finding.found_by, rule.scans))
                 and (not rule.ecosystems or finding.ecosystem in rule.ecosystems)
                 and (not rule.fixable or finding.fixed_version != "")
             )
@@ -136,9 +132,3 @@ def _keep(kept: dict[K, V], key: K, value: V) -> V:
         kept.clear()
     kept[key] = value
     return value
-
-
-def _globs(patterns: Iterable[str]) -> Callable[[str], object] | None:
-    """Whether a word matches one of them; None where there are none."""
-    parts = [translate(pattern) for pattern in patterns]
-    return re.compile("|".join(parts)).match if parts else None

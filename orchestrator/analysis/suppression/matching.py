@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.analysis.suppression.globs import REMEMBERED, Globs, matcher
 from orchestrator.analysis.suppression.targets import names_of_target
+from orchestrator.kit.matching import REMEMBERED, Globs, glob
 from orchestrator.packages.qualifiers import hold, is_exact, qualifiers_of, without
 from orchestrator.packages.spellings import is_purl, names_in, names_meant, purls_in, purls_meant
 
@@ -55,13 +55,13 @@ class _Compiled:
         self.by_id = bool(rule.id)
         self.by_package = bool(rule.package)
         self._of_purl = is_purl(rule.package)
-        self._package = tuple(matcher(each) for each in _meant(rule.package)) if rule.package else None
+        self._package = tuple(glob(each) for each in _meant(rule.package)) if rule.package else None
         self._qualifiers = qualifiers_of(rule.package) if self._of_purl else ()
         self._exact = is_exact(rule.package)
-        self._path = matcher(_plain(rule.path)) if rule.path else None
-        self._scan = matcher(rule.scan) if rule.scan else None
-        self.target = matcher(rule.target) if rule.target else None
-        self.owner = matcher(rule.owner) if rule.owner else None
+        self._path = glob(_plain(rule.path)) if rule.path else None
+        self._scan = glob(rule.scan) if rule.scan else None
+        self.target = glob(rule.target) if rule.target else None
+        self.owner = glob(rule.owner) if rule.owner else None
         self._scans: _Check = {}
         self._packages: _Check = {}
 

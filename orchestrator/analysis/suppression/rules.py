@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from orchestrator.analysis.suppression.globs import is_glob, matcher, narrows_ids, narrows_packages, says_something
+from orchestrator.analysis.suppression.globs import narrows_ids, narrows_packages
 from orchestrator.analysis.suppression.interface import judge_justification, one_line
 from orchestrator.catalog.loading import unknown_scan
 from orchestrator.config.section import Keys, Section
 from orchestrator.config.validation import validate
+from orchestrator.kit.matching import glob, is_glob, says_something
 from orchestrator.kit.yaml_source import Problem, SourceError, parse_yaml, read_text
 from orchestrator.model import IgnoreRule
 
@@ -125,7 +126,7 @@ def _judge(rules: Mapping[int, IgnoreRule], source: Source, scans: Collection[st
     seen: dict[tuple[str, ...], int] = {}
     for index, rule in rules.items():
         place = (KEY, index)
-        if scans and rule.scan and not any(map(matcher(rule.scan), scans)):
+        if scans and rule.scan and not any(map(glob(rule.scan), scans)):
             wrong = f"{rule.scan!r} matches no scan" if is_glob(rule.scan) else unknown_scan(rule.scan, scans)
             yield source.wrong((*place, "scan"), wrong)
         if rule.expires and datetime.fromisoformat(rule.expires) > now + LONGEST + timedelta(days=1):

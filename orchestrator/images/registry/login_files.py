@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from orchestrator.kit.matching import glob
 from orchestrator.net.errors import Denied
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _fits(pattern: Key, name: str) -> bool:
     host, slash, path = name.partition("/")
     labels, wanted = pattern.host.split("."), host.split(".")
     same = pattern.name == f"{pattern.host}{slash}{path}" and len(labels) == len(wanted)
-    return same and all(fnmatchcase(label, each) for label, each in zip(wanted, labels, strict=True))
+    return same and all(glob(each)(label) for label, each in zip(wanted, labels, strict=True))
 
 
 def read_key(key: str) -> Key:
