@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
     from orchestrator.model import IgnoreRule, Ledger, MergedFinding, Outcome, Plan, Suppression
-    from orchestrator.store import Store
+    from orchestrator.queries import Store
 
 __all__ = [
     "Config",
@@ -81,7 +81,7 @@ _HOMES = (
     )
     | dict.fromkeys(("IgnoreRule", "Ledger", "MergedFinding", "Outcome", "Plan", "Suppression"), "model")
     | dict.fromkeys(("PermanentError", "ScanmatrixError", "TemporaryError", "UsageError"), "errors")
-    | {"Config": "config.loading", "Store": "store", "Suppressor": "analysis.suppression"}
+    | {"Config": "config.loading", "Store": "queries", "Suppressor": "analysis.suppression"}
 )
 #: Names of the version before, and where each is now: they work for one version more, with a warning.
 RENAMED = {

@@ -11,7 +11,7 @@ from orchestrator.model import Distrust, Name
 from orchestrator.store.backlog.interface import Rules, Submission, Wanted
 from orchestrator.store.backlog.store import BacklogStore
 from orchestrator.volume.layout import Volume
-from tests.stored_runs import DAY, day, finding, write_run
+from tests.stored_runs import DAY, AskedStore, day, finding, write_run
 
 SECOND, HOUR, WEEK = 1, 3600, 7 * 86400
 RULES = Rules(
@@ -24,7 +24,7 @@ RULES = Rules(
 )
 
 
-class TimedStore(BacklogStore):
+class TimedStore(AskedStore):
     """A store whose clock a test sets."""
 
     now = DAY

@@ -1,11 +1,15 @@
 """Runs on a volume as `orchestrator.queries.difference` reads them: a ledger, and merged findings beside it."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
+import pandas as pd
 
 from orchestrator.model import Ledger, LedgerRow, MergedFinding, Outcome
 from orchestrator.model.documents import encode
+from orchestrator.queries import asking
+from orchestrator.queries.frames import differences_frame
 from orchestrator.results.ledger import LEDGER
 from orchestrator.results.tables.writing import MergedWriter
 from orchestrator.volume.layout import Volume, atomic_file, write_atomic
@@ -72,3 +76,21 @@ class Run:
         )
         write_atomic(folder / LEDGER, encode(ledger))
         return self
+
+
+def since_last(volume: Volume, run: str) -> pd.DataFrame:
+    """What a run changed, asked of the volume's store."""
+    with asking(volume) as store:
+        return differences_frame(store.differences(run))
+
+
+def since(volume: Volume, moment: datetime, **options) -> pd.DataFrame:
+    """What changed since a moment, asked of the volume's store."""
+    with asking(volume) as store:
+        return differences_frame(store.differences(since=moment, **options))
+
+
+def between(volume: Volume, *references: str) -> pd.DataFrame:
+    """What is different between two names, asked of the volume's store."""
+    with asking(volume) as store:
+        return differences_frame(store.differences(between=references))

@@ -1,13 +1,17 @@
 """Runs as the store takes them in: results on a volume, written as the aggregate step does, and their rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from sqlalchemy import select
 
-from orchestrator.model import Finding, Ledger, LedgerRow, Name, Outcome, Plan, Severity, Target
+from orchestrator.analysis.merge import CellFindings, merge
+from orchestrator.model import KINDS, Finding, Ledger, LedgerRow, Name, Outcome, Plan, Severity, Suppressed, Target
 from orchestrator.model.documents import encode, spell_time
-from orchestrator.results.tables.writing import FindingsWriter
+from orchestrator.queries import Store
+from orchestrator.results.tables.writing import FindingsWriter, MergedWriter
+from orchestrator.store.backlog.store import BacklogStore
 from orchestrator.store.columns import metadata
 from orchestrator.store.connection import make_engine, parse_url
 from orchestrator.volume.layout import Volume, atomic_file, write_atomic
@@ -23,6 +27,10 @@ LOG4J = Finding(
     version="2.14.1",
     fixed_version="2.15.0",
 )
+
+
+class AskedStore(BacklogStore, Store):
+    """The scheduler's store, with its answers."""
 
 
 def finding(number: int, **changes) -> Finding:
@@ -44,6 +52,8 @@ def write_run(
     digests: Mapping[str, str] | None = None,
     names: Mapping[str, Sequence[Name]] | None = None,
     components: int | None = None,
+    merged: bool = True,
+    ignored: Collection[str] = (),
 ) -> None:
     """Results of a run.
 
@@ -56,6 +66,8 @@ def write_run(
         digests: of reports, by cell; otherwise made of what was found.
         names: of targets; with them the run has a plan.
         components: of every ok cell.
+        merged: whether there are merged findings, which runs of early versions have not.
+        ignored: ids that a rule ignores.
     """
     folder = volume.results(run)
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,9 +79,22 @@ def write_run(
     ):
         for cell, found in cells.items():
             row = _row(cell, when, found, versions=versions, digest=(digests or {}).get(cell), components=components)
+            if of_target := (names or {}).get(row.target):
+                row = msgspec.structs.replace(
+                    row, references=tuple(dict.fromkeys(each.reference for each in of_target))
+                )
             rows.append(row)
             if not isinstance(found, str):
                 writer.add(row, found, 100)
+    if merged:
+        with (
+            atomic_file(folder / "merged.parquet") as parquet,
+            atomic_file(folder / "merged.csv") as csv,
+            MergedWriter(run, parquet, csv) as writer,
+        ):
+            for target in dict.fromkeys(row.target for row in rows):
+                of_target = [row for row in rows if row.target == target]
+                writer.add(of_target[0], _merged(target, of_target, cells, ignored))
     created = spell_time(when - timedelta(hours=1))
     if names is not None:
         targets = tuple(Target(id=target, names=tuple(of)) for target, of in names.items())
@@ -77,6 +102,14 @@ def write_run(
         write_atomic(volume.plan(run), encode(plan))
     ledger = Ledger(run=run, created=created, finished=spell_time(when), rows=tuple(rows))
     write_atomic(folder / "ledger.json", encode(ledger))
+
+
+def _merged(target, rows, cells, ignored):
+    kinds = frozenset(KINDS)
+    given = [CellFindings(row.scan, row.outcome, kinds, () if row.reason else cells[row.cell]) for row in rows]
+    rule = Suppressed(by="ignore.yaml:1", reason="no", status="ignored")
+    found = merge(target, given)
+    return [msgspec.structs.replace(one, suppressed=rule) if one.id in ignored else one for one in found]
 
 
 def _row(cell, when, found, *, versions, digest, components) -> LedgerRow:
@@ -113,6 +146,7 @@ def rows_of(url: str) -> dict[str, list[tuple]]:
     names |= {("facts", row["id"]): row["digest"] for row in found["facts"]}
     names |= {("states", row["id"]): f"{names['targets', row['target_id']]}/{row['scan']}" for row in found["states"]}
     names |= {("workloads", row["id"]): row["name"] for row in found["workloads"]}
+    names |= {("tags", row["id"]): f"{row['reference']} {row['platform']}" for row in found["tags"]}
     return {
         name: sorted(
             (tuple(str(_named(key, value, names)) for key, value in row.items() if key not in {"id", "ledger_stamp"}))

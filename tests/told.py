@@ -1,10 +1,10 @@
-"""What there is to tell: ledgers, tables of differences and configurations, each in a line."""
+"""What there is to tell: ledgers, differences and configurations, each in a line."""
 
-import pandas as pd
+import msgspec
 
 from orchestrator.config.loading import default_config
 from orchestrator.model import Ledger, LedgerRow, Outcome, Verdict
-from orchestrator.notifications.changes import COLUMNS
+from orchestrator.queries.difference import Difference
 
 SHOP, PLATFORM = "shop@example.com", "platform@example.com"
 SMTP = {"host": "mail.example.com", "from": "scanmatrix@example.com"}
@@ -19,6 +19,7 @@ def section(*routes, **keys):
 def difference(status="new", number=1, **changes):
     row = {
         "status": status,
+        "key": f"vulnerability|CVE-2025-{number}|pkg:deb/openssl",
         "reference": "docker.io/library/shop:1",
         "platform": "linux/amd64",
         "kind": "vulnerability",
@@ -27,22 +28,23 @@ def difference(status="new", number=1, **changes):
         "package": "openssl",
         "version_before": "" if status == "new" else "3.0.1",
         "version_after": "3.0.2" if status in {"new", "changed", "still there"} else "",
-        "count_before": pd.NA if status == "new" else 1,
-        "count_after": 1 if status in {"new", "changed", "still there"} else pd.NA,
+        "count_before": None if status == "new" else 1,
+        "count_after": 1 if status in {"new", "changed", "still there"} else None,
         "fixed_version": "3.0.9",
+        "found_by": ["general"],
         "owners": [SHOP],
-        "suppressed_before": False,
-        "suppressed_after": False,
+        "suppressed_before": "",
+        "suppressed_after": "",
         "run_before": "run-1",
+        "run_after": "run-2",
+        "why": "",
+        "target": "shop-1",
     }
-    assert set(changes) <= set(COLUMNS)
-    return row | changes
+    return msgspec.convert(row | changes, Difference)
 
 
 def table(*rows):
-    frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
-    order = ["unknown", "none", "info", "low", "medium", "high", "critical"]
-    return frame.assign(severity=frame["severity"].astype(pd.CategoricalDtype(order, ordered=True)))
+    return list(rows)
 
 
 def cell(scan="general", outcome=Outcome.OK, reference="docker.io/library/shop:1", **changes):

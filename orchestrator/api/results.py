@@ -9,19 +9,22 @@ export(config, results.run, "html", to="report.html")
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     import pandas as pd
 
     from orchestrator.config.loading import Config
     from orchestrator.notifications.interface import Delivery
-    from orchestrator.queries.overview import RunSummary
+    from orchestrator.queries.store import Store
+    from orchestrator.results.overview import RunSummary
     from orchestrator.results.run import RunResults
 
 
@@ -54,15 +57,11 @@ def list_results(config: Config, *, most: int | None = None) -> tuple[RunSummary
     """The runs that have finished, each in numbers, the latest first.
 
     Args:
-        config: names the volume.
+        config: names the volume and the store.
         most: of them; None for all.
     """
-    from orchestrator.queries.overview import summary_of
-    from orchestrator.results.ledger import finished_runs
-    from orchestrator.results.run import RunResults
-
-    volume = volume_of(config)
-    return tuple(summary_of(RunResults(volume, run)) for run in finished_runs(volume)[:most])
+    with _asking(config) as store:
+        return store.overview(most)
 
 
 def read_merged(config: Config, run: str | None = None) -> pd.DataFrame:
@@ -93,29 +92,38 @@ def differences(
     Raises:
         UsageError: there is no such run or image.
     """
-    from orchestrator.queries import difference
+    from orchestrator.queries.frames import differences_frame
 
-    volume = volume_of(config)
-    if between is not None:
-        return difference.between(volume, *between)
-    if since is not None:
-        return difference.since(volume, since)
-    return difference.since_last(volume, open_results(config, run).run)
+    with _asking(config) as store:
+        if since is None and between is None:
+            run = open_results(config, run).run
+        return differences_frame(store.differences(run, since=since, between=between))
 
 
-def who_has(config: Config, id_: str) -> pd.DataFrame:
-    """Every target that has this vulnerability as far as the runs on the volume know, suppressed or not.
+def who_has(config: Config, id_: str = "", *, package: str = "") -> pd.DataFrame:
+    """Every target that has this vulnerability, or any in this package, as far as runs know, suppressed or not.
 
     Args:
-        config: names the volume.
-        id_: its id, or any alias.
+        config: names the volume and the store.
+        id_: its id, or any alias, in any case, or a glob of such; empty for any.
+        package: glob for the package's name, as any scanner calls it, or for its package URL; empty for any.
 
     Returns:
-        Rows of merged findings, one per target and package, of the latest results of each target.
-    """
-    from orchestrator.queries.search import who_has
+        Rows of merged findings, one per target and package, the worst first, of the latest results of each target.
 
-    return who_has(volume_of(config), id_)
+    Raises:
+        UsageError: neither is given, or no run has finished.
+    """
+    from orchestrator.queries.frames import holders_frame
+
+    with _asking(config) as store:
+        return holders_frame(store.who_has(id_, sys.maxsize, package=package))
+
+
+def _asking(config: Config) -> AbstractContextManager[Store]:
+    from orchestrator.queries.opening import asking
+
+    return asking(volume_of(config), config)
 
 
 def export(config: Config, run: str | None, name: str, *, to: str = "") -> str:
@@ -147,12 +155,13 @@ def notify(config: Config, run: str | None = None) -> tuple[Delivery, ...]:
         UsageError: there is no such run.
     """
     from orchestrator.notifications import notify
-    from orchestrator.queries.difference import since_last
 
     results = open_results(config, run)
     if not config.notify.routes:
         return ()
-    return notify(config, results, since_last(results.volume, results.run))
+    with _asking(config) as store:
+        changed = store.differences(results.run, still=False)
+    return notify(config, results, changed)
 
 
 def deliver(config: Config, run: str) -> list[str]:

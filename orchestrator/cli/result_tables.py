@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from orchestrator.model import Ledger
     from orchestrator.notifications.interface import Delivery
-    from orchestrator.queries.overview import RunSummary
+    from orchestrator.results.overview import RunSummary
 
 _SHOWN_NAMES = 3
 _TITLE = 60

@@ -151,11 +151,16 @@ def diff(
 
 @app.command("who-has")
 def who_has(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="A CVE, GHSA or any other id.", show_default=False)],
+    id_: Annotated[
+        str, typer.Argument(metavar="ID", help="A CVE, GHSA or any other id, or a glob.", show_default=False)
+    ] = "",
+    package: Annotated[
+        str, typer.Option(metavar="GLOB", help="Only packages whose name or package URL matches.", show_default=False)
+    ] = "",
     config: ConfigFile = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show which targets currently have a vulnerability.
+    """Show which targets have a vulnerability, or a vulnerable package.
 
     Example: scanmatrix results who-has CVE-2021-44228
     """
@@ -163,9 +168,9 @@ def who_has(
     from orchestrator.api import results as follow_up
     from orchestrator.cli.result_tables import print_frame, print_merged
 
-    found = follow_up.who_has(sdk.load_config(config), id_)
+    found = follow_up.who_has(sdk.load_config(config), id_, package=package)
     if output is Output.TABLE:
-        print_merged(found, f"Targets with {id_}", most=len(found) or 1, suppressed=True)
+        print_merged(found, f"Targets with {id_ or package}", most=len(found) or 1, suppressed=True)
     else:
         print_frame(found, output)
 

@@ -28,9 +28,9 @@ def migrate(config: ConfigFile = None) -> None:
     """
     from orchestrator.api import plan as sdk
     from orchestrator.cli.output import say
-    from orchestrator.store import Store
+    from orchestrator.store import Database
 
-    with Store.of(sdk.load_config(config)) as store:
+    with Database.of(sdk.load_config(config)) as store:
         before, after = store.migrate()
         told = "is up to date" if before == after else f"brought from {before or 'nothing'} up to date"
         say(f"{store!r} {told}: revision {after}")
@@ -56,10 +56,10 @@ def import_(
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import complain, print_data, print_taken_in
     from orchestrator.scanners.rules import volume_of
-    from orchestrator.store import Store
+    from orchestrator.store import Database
 
     settings = sdk.load_config(config)
-    with Store.of(settings) as store:
+    with Database.of(settings) as store:
         found = store.take_in_all(volume_of(settings), runs)
     if output is Output.TABLE:
         print_taken_in(found)
@@ -93,10 +93,10 @@ def prune(
     """
     from orchestrator.api import plan as sdk
     from orchestrator.cli.output import print_data, print_pruned
-    from orchestrator.store import Store
+    from orchestrator.store import Database
 
     settings = sdk.load_config(config)
-    with Store.of(settings) as store:
+    with Database.of(settings) as store:
         pruned = store.prune(settings.store.keep if keep is None else keep)
     if output is Output.TABLE:
         print_pruned(pruned)

@@ -153,6 +153,18 @@ class Verdict(Document, frozen=True):
     broken: tuple[str, ...] = ()
     rules: tuple[Broken, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the rules it broke; of versions that wrote only words, what stands before their colon."""
+        return tuple(self.messages)
+
+    @property
+    def messages(self) -> dict[str, str]:
+        """What is wrong in words, by the name of the rule it broke."""
+        if self.rules:
+            return {rule.rule: rule.message for rule in self.rules}
+        return {message.partition(":")[0]: message for message in self.broken}
+
 
 class Ledger(Document, frozen=True):
     """The end of a run: every cell of its plan, exactly once, in the plan's order.

@@ -26,13 +26,12 @@ from orchestrator.notifications.owners import contacts_of
 from orchestrator.notifications.routing import Digest, digest, route_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    import pandas as pd
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from orchestrator.config.loading import Config
     from orchestrator.config.notify import NotifySection
     from orchestrator.notifications.attempts import Line, Result
+    from orchestrator.queries.difference import Difference
     from orchestrator.results.run import RunResults
 
 __all__ = ["OUTBOX", "Delivery", "Digest", "Message", "Pace", "State", "digest", "notify", "outbox", "resend"]
@@ -47,7 +46,7 @@ _MODULES = {"slack": "slack", "webhook": "webhook", "email": "mail"}
 def notify(
     config: Config,
     results: RunResults,
-    differences: pd.DataFrame,
+    differences: Sequence[Difference],
     *,
     pace: Pace | None = None,
     environment: Mapping[str, str] | None = None,
@@ -60,7 +59,7 @@ def notify(
     Args:
         config: whom to tell.
         results: of a run that has ended.
-        differences: since the last run, as `orchestrator.results` gives them.
+        differences: since the last run, as `Store.differences` gives them.
         pace: instead of the usual one with the configured deadline.
         environment: for secrets that name a variable; instead of the process's own.
 
@@ -168,12 +167,9 @@ def _count(told: Digest, run: str) -> None:
         _log.info("run %s: no route asks for %d of the changed findings", run, told.unasked_findings)
 
 
-def _plans(results: RunResults, differences: pd.DataFrame) -> Iterator[Plan]:
+def _plans(results: RunResults, differences: Sequence[Difference]) -> Iterator[Plan]:
     """The plan of the run, and those of the runs in which targets were last seen that are not in it any more."""
-    gone: set[str] = set()
-    if "run_before" in differences:
-        before = differences.loc[differences["status"].astype("str") == GONE, "run_before"]
-        gone = {str(run) for run in before.dropna().unique()} - {"", results.run}
+    gone = {each.run_before for each in differences if each.status == GONE} - {"", results.run}
     for run in (results.run, *sorted(gone, reverse=True)[:_PLANS]):
         try:
             yield read(results.volume.plan(run), Plan)

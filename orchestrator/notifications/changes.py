@@ -1,9 +1,9 @@
-"""Differences of two runs, a table row by row, made into what is worth telling: grouped, ordered, counted, cut."""
+"""Differences of two runs made into what is worth telling: grouped, ordered, counted, cut."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.model import Severity
 from orchestrator.notifications.interface import Change, Changes, FirstScan, FirstScans
@@ -11,27 +11,8 @@ from orchestrator.notifications.interface import Change, Changes, FirstScan, Fir
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import pandas as pd
+    from orchestrator.queries.difference import Difference
 
-#: Columns of the differences that are read; `docs/results.md` says what they hold.
-COLUMNS = (
-    "status",
-    "reference",
-    "platform",
-    "kind",
-    "id",
-    "severity",
-    "package",
-    "version_before",
-    "version_after",
-    "count_before",
-    "count_after",
-    "fixed_version",
-    "owners",
-    "suppressed_before",
-    "suppressed_after",
-    "run_before",
-)
 NEW, FIRST, FIXED, GONE = "new", "first", "fixed", "no longer scanned"
 
 _STILL, _CHANGED = "still there", "changed"
@@ -40,7 +21,6 @@ _UNSUPPRESSED = "it was ignored before, and no longer is"
 _LONGEST = 500
 _OWNERS_SHOWN = 5
 _BY_RANK = list(Severity)
-_RANKS = {severity.value: rank for rank, severity in enumerate(_BY_RANK)}
 
 
 class Same(NamedTuple):
@@ -71,62 +51,37 @@ class Row(NamedTuple):
     owners: tuple[str, ...]
 
 
-def worth_telling(differences: pd.DataFrame) -> list[Row]:
+def worth_telling(differences: Iterable[Difference]) -> list[Row]:
     """What came, went, or is no longer looked for, and what is no longer suppressed; nothing that is suppressed.
 
     Of a finding that is there more often than before some are new, of one that is there less often some are fixed.
 
     Args:
-        differences: a row for each finding and name of a target, with the columns of `COLUMNS`. Whether something is
-            suppressed may be told as truth values or as the status that suppresses it.
+        differences: one for each finding and name of a target.
     """
-    differences = differences.reindex(columns=list(COLUMNS))  # what earlier versions wrote has no counts
-    topics = list(map(_topic, *(_values(differences[name]) for name in _TELLING)))
-    told = differences.loc[[bool(topic) for topic in topics]]
-    columns = (_values(told[name]) for name in COLUMNS if name not in {"status", "suppressed_after", "run_before"})
-    return [_row(*values) for values in zip(filter(None, topics), _values(told["status"]), *columns, strict=True)]
+    return [_row(topic, each) for each in differences if (topic := _topic(each))]
 
 
-_TELLING = ("status", "suppressed_before", "suppressed_after", "run_before", "count_before", "count_after")
-
-
-def _topic(  # noqa: PLR0917 - called with what zip gives
-    status: str, before: object, after: object, run_before: str, count_before: Any, count_after: Any
-) -> str:
-    """What to tell a row as; empty for nothing."""
-    if status == _CHANGED and not before and not after:
-        return FIXED if count_after < count_before else NEW
-    if status in {FIXED, GONE}:
-        return "" if before else status
-    if after or (status in {_STILL, _CHANGED} and not before) or status not in {NEW, _STILL, _CHANGED}:
+def _topic(one: Difference) -> str:
+    """What to tell a difference as; empty for nothing."""
+    before, after = one.suppressed_before, one.suppressed_after
+    if one.status == _CHANGED and not before and not after:
+        return FIXED if (one.count_after or 0) < (one.count_before or 0) else NEW
+    if one.status in {FIXED, GONE}:
+        return "" if before else one.status
+    if after or (one.status != NEW and not before):
         return ""
-    return FIRST if status == NEW and not run_before else NEW
+    return FIRST if one.status == NEW and not one.run_before else NEW
 
 
-def _row(  # noqa: PLR0917 - called with what zip gives
-    topic: str,
-    status: str,
-    reference: str,
-    platform: str,
-    kind: str,
-    id: str,  # noqa: A002 - the column's name
-    severity: str,
-    package: str,
-    version_before: str,
-    version_after: str,
-    count_before: Any,
-    count_after: Any,
-    fixed_version: str,
-    owners: Any,
-    suppressed_before: object,
-) -> Row:
-    """A row of the table, its columns in the order of `COLUMNS`."""
-    version = version_before if status in {FIXED, GONE} else version_after
-    note = _UNSUPPRESSED if status in {_STILL, _CHANGED} else ""
-    if status == _CHANGED and not suppressed_before:
-        note = f"{count_before} before, {count_after} now" if count_before != count_after else "others than before"
-    what = Same(_RANKS.get(severity, 0), id, kind, package, version, fixed_version, note)
-    return Row(topic, what, reference, place_name(reference, platform), tuple(map(str, owners)))
+def _row(topic: str, one: Difference) -> Row:
+    version = one.version_before if one.status in {FIXED, GONE} else one.version_after
+    note = _UNSUPPRESSED if one.status in {_STILL, _CHANGED} else ""
+    if one.status == _CHANGED and not one.suppressed_before:
+        before, after = one.count_before, one.count_after
+        note = f"{before} before, {after} now" if before != after else "others than before"
+    what = Same(one.severity.rank, one.id, one.kind, one.package, version, one.fixed_version, note)
+    return Row(topic, what, one.reference, place_name(one.reference, one.platform), one.owners)
 
 
 def place_name(reference: str, platform: str) -> str:
@@ -211,9 +166,3 @@ def _owners(rows: Iterable[Row]) -> tuple[str, ...]:
 
 def _clip(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def _values(column: pd.Series[Any]) -> list[Any]:
-    """Values as Python has them, `""` for what is missing, whatever the dtype."""
-    plain = column.astype("object")
-    return plain.where(plain.notna(), "").tolist()

@@ -12,7 +12,7 @@ from orchestrator.results.ledger import read_ledger
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.model import Ledger, LedgerRow
+    from orchestrator.model import LedgerRow
     from orchestrator.results.run import RunResults
 
 _log = logging.getLogger(__name__)
@@ -41,13 +41,6 @@ def names(row: LedgerRow) -> Iterator[CellName]:
         yield reference, row.platform, row.scan
 
 
-def broken_rules(ledger: Ledger) -> dict[str, str]:
-    """Names of the rules that a run broke, with what is wrong in words."""
-    if ledger.verdict.rules:
-        return {rule.rule: rule.message for rule in ledger.verdict.rules}
-    return {message.partition(":")[0]: message for message in ledger.verdict.broken}
-
-
 def look_back(results: RunResults) -> Earlier:
     """Read as many earlier ledgers as it takes to know how each failed cell ended before, newest first.
 
@@ -69,5 +62,5 @@ def look_back(results: RunResults) -> Earlier:
         failed |= {name for name in wanted if known.get(name) is Outcome.FAILED}
         wanted -= known.keys()
         if broken is None and not own.isdisjoint(known):
-            broken = frozenset(broken_rules(ledger))
+            broken = frozenset(ledger.verdict.names)
     return Earlier(failed=frozenset(failed), broken=broken or frozenset())

@@ -19,7 +19,7 @@ from orchestrator.notifications.changes import (
     place_name,
     worth_telling,
 )
-from orchestrator.notifications.earlier import Earlier, broken_rules, names
+from orchestrator.notifications.earlier import Earlier, names
 from orchestrator.notifications.interface import BrokenRule, FailedCell, FailedCells, Message
 from orchestrator.notifications.mail import sender_of
 from orchestrator.notifications.owners import general_recipients, recipients, takes
@@ -27,10 +27,9 @@ from orchestrator.notifications.owners import general_recipients, recipients, ta
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import pandas as pd
-
     from orchestrator.config.notify import NotifySection, Route
     from orchestrator.model import Ledger, LedgerRow
+    from orchestrator.queries.difference import Difference
 
 #: Findings (or targets, or cells) of a kind that a message shows, by channel; and names of targets for each finding.
 _SHOWN = {"slack": (10, 1), "email": (50, 3), "webhook": (500, 20)}
@@ -70,7 +69,7 @@ class _Share:
 def digest(
     notify: NotifySection,
     ledger: Ledger,
-    differences: pd.DataFrame,
+    differences: Iterable[Difference],
     *,
     earlier: Earlier = _NONE,
     contacts: Mapping[str, tuple[str, ...]] | None = None,
@@ -80,7 +79,7 @@ def digest(
     Args:
         notify: the routes.
         ledger: of the run that has ended.
-        differences: since the last run, as `orchestrator.results` gives them.
+        differences: since the last run, as `Store.differences` gives them.
         earlier: what the last runs said of cells and rules.
         contacts: where owners are reached, by the name of a target.
     """
@@ -113,7 +112,7 @@ class _Routing:
         self,
         notify: NotifySection,
         ledger: Ledger,
-        differences: pd.DataFrame,
+        differences: Iterable[Difference],
         earlier: Earlier,
         contacts: Mapping[str, tuple[str, ...]],
     ) -> None:
@@ -128,7 +127,7 @@ class _Routing:
         failed = [row for row in ledger.rows if row.outcome is Outcome.FAILED]
         self._failed = [row for row in failed if earlier.failed.isdisjoint(names(row))]
         self._still = [row for row in failed if not earlier.failed.isdisjoint(names(row))]
-        rules = broken_rules(ledger)
+        rules = ledger.verdict.messages
         self._broken = tuple(BrokenRule(rule=rule, message=rules[rule]) for rule in rules if rule not in earlier.broken)
         self._still_broken = tuple(rule for rule in rules if rule in earlier.broken)
         self._mended = tuple(sorted(earlier.broken - rules.keys()))

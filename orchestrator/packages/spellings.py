@@ -5,6 +5,8 @@ What an author leaves out means any: a version, an epoch, and of deb, rpm, apk a
 """
 
 import re
+from collections.abc import Callable
+from fnmatch import translate
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -116,6 +118,22 @@ def names_meant(pattern: str) -> tuple[str, ...]:
     folded = pattern.casefold()
     plain = () if "[" in folded else (_PUNCTUATED + PUNCTUATION.sub("-", folded),)
     return (pattern, _FOLDED + folded, *plain)
+
+
+def means(pattern: str) -> Callable[[str, str, str], bool]:
+    """Whether a pattern, a glob for a package's name or for its package URL, means a package that was found.
+
+    Returns:
+        A function of its package URL, its name as the scanner spells it, and its version.
+    """
+    of_purl = is_purl(pattern)
+    globs = [re.compile(translate(each)).match for each in (purls_meant(pattern) if of_purl else names_meant(pattern))]
+
+    def answer(purl: str, name: str, version: str) -> bool:
+        texts = purls_in(purl, name, version) if of_purl else names_in(purl, name)
+        return any(matches(text) for text in texts for matches in globs)
+
+    return answer
 
 
 @lru_cache(maxsize=1 << 16)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.analysis.suppression.targets import names_of_target
 from orchestrator.errors import UsageError
 from orchestrator.model import KINDS, Document, Severity
-from orchestrator.packages.spellings import is_purl, names_in, names_meant, purls_in, purls_meant
+from orchestrator.packages.spellings import means
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,20 +70,14 @@ def _by_finding(wanted: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     if choice.fixable:
         wanted = wanted[wanted["fixed_version"] != ""]
     if choice.package:
-        wanted = wanted[_of_package(wanted, choice.package)]
+        columns = (wanted[name] for name in ("purl", "package", "version"))
+        matches = list(map(means(choice.package), *columns))
+        wanted = wanted.take([place for place, is_meant in enumerate(matches) if is_meant])
     if choice.id:
         wanted = wanted[
             wanted["id"].str.fullmatch(translate(choice.id)) | _any(wanted["aliases"], (choice.id,), wanted.index)
         ]
     return wanted
-
-
-def _of_package(wanted: pd.DataFrame, pattern: str) -> pd.Series[bool]:
-    """Whether each row is about a package that the pattern means."""
-    if is_purl(pattern):
-        texts: Iterable[Iterable[str]] = map(purls_in, wanted["purl"], wanted["package"], wanted["version"])
-        return _any(texts, purls_meant(pattern), wanted.index)
-    return _any(map(names_in, wanted["purl"], wanted["package"]), names_meant(pattern), wanted.index)
 
 
 def _by_target(wanted: pd.DataFrame, choice: Choice) -> pd.DataFrame:

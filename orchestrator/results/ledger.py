@@ -182,6 +182,12 @@ def moment(text: str) -> datetime | None:
     return parsed if parsed.tzinfo else None
 
 
+def seconds(text: str) -> int:
+    """A document's moment as seconds since 1970; 0 for none."""
+    found = moment(text)
+    return int(found.timestamp()) if found else 0
+
+
 def _ledgers(volume: Volume) -> list[tuple[str, os.DirEntry[str]]]:
     """Every run's id and ledger file, by id."""
     folder = volume.root / "results"

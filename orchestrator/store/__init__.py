@@ -1,11 +1,12 @@
 """Results of all runs in a database: SQLite by default, PostgreSQL and MariaDB or MySQL by URL.
 
-    with Store.of(config) as store:
-        store.take_in_all(volume)
-        store.who_has("CVE-2021-44228")
+    with Database.of(config) as database:
+        database.take_in_all(volume)
+
+What is asked of it stands in `orchestrator.queries`, whose `Store` is a database with answers.
 
 The volume stays what results rest on: whatever the store lacks is taken in from there, in any order, and any number of
-times. `Store` is loaded when it is first used, because SQLAlchemy takes a quarter of a second.
+times. `Database` is loaded when it is first used, because SQLAlchemy takes a quarter of a second.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,12 @@ from orchestrator.store.interface import (
 )
 
 if TYPE_CHECKING:
-    from orchestrator.store.database import Store
+    from orchestrator.store.database import Database
 
 __all__ = [
     "DamagedRunError",
+    "Database",
     "SchemaError",
-    "Store",
     "StoreError",
     "StoreGoneError",
     "StoreUrlError",
@@ -37,8 +38,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load what needs SQLAlchemy."""
-    if name == "Store":
-        from orchestrator.store.database import Store  # noqa: PLC0415
+    if name == "Database":
+        from orchestrator.store.database import Database  # noqa: PLC0415
 
-        return Store
+        return Database
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

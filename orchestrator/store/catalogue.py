@@ -8,17 +8,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, select
 
 from orchestrator.store.dialects import BATCH, among, insert_new, upsert
-from orchestrator.store.schema import LONGEST, LONGEST_ID, LONGEST_NAME, names, runs, states, targets
+from orchestrator.store.schema import (
+    LONGEST,
+    LONGEST_ID,
+    LONGEST_NAME,
+    names,
+    run_tags,
+    runs,
+    states,
+    tags,
+    target_digests,
+    targets,
+)
+from orchestrator.store.schema import scores as scores_
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Column, Connection
 
-    from orchestrator.model import Name
+    from orchestrator.model import LedgerRow, Name
 
 
 # MySQL's TEXT ends at 64 KiB.
@@ -108,6 +120,51 @@ def write_targets(
             _write_names(connection, {ids[target]: called[target] for target in wanted}, created, whole=whole)
         found |= ids
     return found
+
+
+def write_tags(connection: Connection, run: int, ids: Mapping[str, int], rows: Iterable[LedgerRow]) -> None:
+    """Write which names a run had for which target, in place of what was known of it, and the indexes of targets.
+
+    Args:
+        connection: outside of a transaction.
+        run: id of the run.
+        ids: of targets.
+        rows: of the run's ledger.
+    """
+    had: dict[tuple[str, str], set[int]] = {}
+    digests: dict[tuple[str, int], None] = {}
+    for row in rows:
+        target = ids[row.target]
+        for reference in row.references:
+            had.setdefault((clip(reference, LONGEST_NAME), clip(row.platform, 64)), set()).add(target)
+        digests |= {(clip(digest, 160), target): None for digest in row.indexes}
+    with connection.begin():
+        connection.execute(delete(run_tags).where(run_tags.c.run_id == run))
+    for some in batches(had):
+        with connection.begin():
+            insert_new(connection, tags, [{"reference": name, "platform": platform} for name, platform in some])
+            known = select(tags).where(among(connection, tags.c.reference, list({name for name, _ in some})))
+            numbers = {(row.reference, row.platform): row.id for row in connection.execute(known)}
+            pairs = [(numbers[name], target) for name in some for target in sorted(had[name])]
+            insert_new(connection, run_tags, [{"run_id": run, "tag_id": tag, "target_id": of} for tag, of in pairs])
+    for some in batches(digests):
+        with connection.begin():
+            insert_new(connection, target_digests, [{"digest": digest, "target_id": of} for digest, of in some])
+
+
+def write_scores(connection: Connection, scores: Mapping[str, float], at: int) -> None:
+    """Write the EPSS of ids, unless a later run has told another."""
+    spelt = {spell_id(name): value for name, value in scores.items()}
+    for some in batches(spelt):
+        with connection.begin():
+            rows = connection.execute(select(scores_).where(among(connection, scores_.c.name, some)))
+            known = {row.name: (row.at, row.epss) for row in rows}
+            new = [{"name": name, "epss": spelt[name], "at": at} for name in some if _is_news(known, name, spelt, at)]
+            upsert(connection, scores_, ("name",), new)
+
+
+def _is_news(known: Mapping[str, tuple[int, float]], name: str, scores: Mapping[str, float], at: int) -> bool:
+    return name not in known or (known[name][0] <= at and known[name][1] != scores[name])
 
 
 def _target(row: Described, given: Sequence[Name], known: Any, created: int) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from orchestrator.model import LedgerRow, Outcome
-from orchestrator.store.dialects import insert_new, upsert
+from orchestrator.store.dialects import upsert
 from orchestrator.store.history import History
 from orchestrator.store.schema import LONGEST_NAME, boms, cells, findings, states
 from orchestrator.store.spans import Position, unweave, weave
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from orchestrator.model import Distrust
 
 _OK = Outcome.OK.value
+#: In place of a digest of what a state's newest cell told, where that is not known any more; it equals none.
+UNKNOWN = "?"
+# In place of a cell where there is none.
+_NONE = {"run_id": None, "at": 0, "outcome": "", "reason": ""}
 #: What a state takes over from its last ok cell.
 _OF_OK = ("scanner", "scanner_version", "scanner_image", "database_version", "report_digest")
 
@@ -31,21 +35,21 @@ class Known(NamedTuple):
     Attributes:
         target: id of the target.
         last: place of its newest cell; None for none.
-        ok: place of its newest ok cell.
-        digest: of that cell's report.
-        failures: how many cells have failed since.
+        held: place of the newest cell that told what there is; None for none.
+        digest: of what that cell told; empty where an earlier version wrote it down.
+        failures: how many cells have failed since the newest ok one.
     """
 
     id: int
     target: int
     last: Position | None
-    ok: Position | None
+    held: Position | None
     digest: str
     failures: int
 
 
 class Cell(NamedTuple):
-    """A cell that the store lacks, or has with another end.
+    """A cell that the store lacks, or has otherwise.
 
     Attributes:
         row: of the ledger.
@@ -53,6 +57,8 @@ class Cell(NamedTuple):
         here: its place among the cells of its target and scan.
         state: how these stood before the run.
         present: what the store has of it; None when it lacks it.
+        digest: of what it told; empty where it told nothing.
+        anew: it is there as it should be, but what it told is what an earlier version kept of it.
     """
 
     row: LedgerRow
@@ -60,22 +66,31 @@ class Cell(NamedTuple):
     here: Position
     state: Known
     present: Mapping[str, Any] | None
+    digest: str
+    anew: bool = False
+
+    @property
+    def is_before(self) -> bool:
+        """Whether what is known was told by a later cell."""
+        return self.state.held is not None and self.here < self.state.held
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it told something else than what was told last, as far as anybody knows."""
+        return bool(self.digest) and (self.state.held is None or self.digest != self.state.digest or self.is_before)
 
     @property
     def is_late(self) -> bool:
-        """Whether it is not the newest of its target and scan, or is there already with another end."""
-        return self.present is not None or (self.state.last is not None and self.here < self.state.last)
-
-    @property
-    def is_ok(self) -> bool:
-        """Whether what it found is known."""
-        return self.row.outcome is Outcome.OK
+        """Whether it is not the newest of its target and scan, or is there already otherwise."""
+        if self.anew:
+            return self.is_news and self.is_before
+        is_old = self.state.last is not None and self.here < self.state.last
+        return self.present is not None or is_old or self.is_before
 
     @property
     def is_loud(self) -> bool:
-        """Whether findings may differ: not when its report is the very one that is known of its target and scan."""
-        known = self.state.digest if self.state.ok is not None and not self.is_late else ""
-        return self.is_ok and (not known or self.values["report_digest"] != known)
+        """Whether what it told is needed."""
+        return self.is_news or (bool(self.digest) and self.is_late)
 
 
 class CellWriter:
@@ -94,28 +109,29 @@ class CellWriter:
         self._run = run
         self._run_id = run_id
         self._reports = reports
-        self.history = History(connection)
+        with connection.begin():
+            self.history = History(connection)
 
     def known(self, row: Row[Any]) -> Known:
         """A row of `states`."""
         last = self.history.place(row.last_at, row.last_run_id) if row.last_run_id else None
-        ok = self.history.place(row.ok_at, row.ok_run_id) if row.ok_run_id else None
-        return Known(row.id, row.target_id, last, ok, row.report_digest, row.failures)
+        held = self.history.place(row.held_at, row.held_run_id) if row.held_run_id else None
+        return Known(row.id, row.target_id, last, held, row.rows_digest, row.failures)
 
     def look_ahead(self, some: Iterable[Cell]) -> None:
         """Read the findings that are open before these cells, all at once."""
-        self.history.look_ahead([cell.state.id for cell in some if cell.is_loud and cell.state.ok is not None])
+        self.history.look_ahead([cell.state.id for cell in some if cell.is_loud and (cell.state.held or cell.anew)])
 
-    def write(self, some: Sequence[tuple[Cell, set[int]]]) -> None:
+    def write(self, some: Sequence[tuple[Cell, Mapping[int, int]]]) -> None:
         """Write cells that are the newest of their targets and scans; reads nothing.
 
         Args:
-            some: cells, with what they found.
+            some: cells, with what they found and since when it is known.
         """
-        insert_new(self._connection, cells, [self._row(cell) for cell, _ in some])
+        upsert(self._connection, cells, ("state_id", "run_id"), [self._row(cell) for cell, _ in some])
         loud = [(cell, facts) for cell, facts in some if cell.is_loud]
         self.history.apply(
-            (cell.state.id, weave(self.history.open_spans(cell.state.id), facts, cell.here, cell.state.ok, None))
+            (cell.state.id, weave(self.history.open_spans(cell.state.id), facts, cell.here, cell.state.held, None))
             for cell, facts in loud
         )
         alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -129,46 +145,68 @@ class CellWriter:
     def _row(self, cell: Cell) -> dict[str, Any]:
         return {"state_id": cell.state.id, "run_id": self._run_id, **cell.values}
 
-    def _change(self, cell: Cell, facts: set[int]) -> dict[str, Any]:
+    def _change(self, cell: Cell, facts: Mapping[int, int]) -> dict[str, Any]:
         """Columns of a state that are otherwise with its newest cell."""
         values, state, at = cell.values, cell.state, cell.here.at
         change: dict[str, Any] = {"target_id": state.target, "scan": cell.row.scan}
+        if cell.digest:
+            change |= {"held_run_id": self._run_id, "held_at": at, "rows_digest": cell.digest}
+        if cell.is_loud:
+            change["findings"] = len(facts)
+        if cell.anew:
+            return change
         change |= {"last_run_id": self._run_id, "last_at": at}
         if cell.row.outcome is not Outcome.SKIPPED or state.last is None:
             change |= {"outcome": values["outcome"], "reason": values["reason"]}
         if cell.row.outcome is Outcome.FAILED:
             change["failures"] = state.failures + 1
-        if cell.is_ok:
+        if cell.row.outcome is Outcome.OK:
             change |= {"ok_run_id": self._run_id, "ok_at": at, "failures": 0}
             change |= {name: values[name] for name in _OF_OK}
             change |= suspicion(cell.row.scan, values, self._distrusted)
-            if cell.is_loud:
-                change["findings"] = len(facts)
         return change
 
-    def write_late(self, cell: Cell, facts: set[int]) -> None:
+    def write_late(self, cell: Cell, facts: Mapping[int, int]) -> None:
         """Write a cell that is not the newest of its target and scan, or was there before with another end."""
-        state, present, here = cell.state.id, cell.present, cell.here
-        every = select(cells).where(cells.c.state_id == state, cells.c.run_id != self._run_id)
-        others = [
-            (self.history.place(row["at"], row["run_id"]), row) for row in self._connection.execute(every).mappings()
-        ]
-        line = sorted(place for place, row in others if row["outcome"] == _OK)
-        if present is not None and present["outcome"] == _OK:
-            old = Position(present["at"], self._run)
-            self.history.apply([(state, unweave(self.history.all_spans(state), old, *_neighbours(line, old)))])
+        state, here = cell.state.id, cell.here
+        others = self._others(state)
+        line = sorted(place for place, row in others if row["held"])
+        self._take_back(state, cell.present, line)
         upsert(self._connection, cells, ("state_id", "run_id"), [self._row(cell)])
-        if cell.is_ok:
+        if cell.digest:
             self.history.apply([(state, weave(self.history.all_spans(state), facts, here, *_neighbours(line, here)))])
-        self._rebuild(state, cell.row.scan, [*others, (here, self._row(cell))])
+        told = {cell.state.held: cell.state.digest} if cell.state.held else {}
+        self._rebuild(state, cell.row.scan, [*others, (here, self._row(cell))], {**told, here: cell.digest})
         if _has_bom(cell) and not self._has_later_bom(cell):
             upsert(self._connection, boms, ("state_id", "digest"), [self._bom(cell)])
 
-    def _rebuild(self, state: int, scan: str, of_state: Sequence[tuple[Position, Any]]) -> None:
-        """Make a state anew out of all its cells."""
+    def remove(self, state: Known, scan: str, present: Mapping[str, Any]) -> None:
+        """Take out a cell that the run does not have any more since its results were made anew."""
+        others = self._others(state.id)
+        self._take_back(state.id, present, sorted(place for place, row in others if row["held"]))
+        same = (cells.c.state_id == state.id, cells.c.run_id == self._run_id)
+        self._connection.execute(delete(cells).where(*same))
+        self._rebuild(state.id, scan, others, {state.held: state.digest} if state.held else {})
+
+    def _others(self, state: int) -> list[tuple[Position, Any]]:
+        every = select(cells).where(cells.c.state_id == state, cells.c.run_id != self._run_id)
+        rows = self._connection.execute(every).mappings()
+        return [(self.history.place(row["at"], row["run_id"]), row) for row in rows]
+
+    def _take_back(self, state: int, present: Mapping[str, Any] | None, line: Sequence[Position]) -> None:
+        """Let what a cell told before be told no more."""
+        if present is not None and present["held"]:
+            old = Position(present["at"], self._run)
+            self.history.apply([(state, unweave(self.history.all_spans(state), old, *_neighbours(line, old)))])
+
+    def _rebuild(
+        self, state: int, scan: str, of_state: Sequence[tuple[Position, Any]], digests: Mapping[Position, str]
+    ) -> None:
+        """Make a state anew out of all its cells, and of what is known of what they told as a whole."""
         line = sorted(of_state, key=lambda each: each[0])
         tried = [row for _, row in line if row["outcome"] != Outcome.SKIPPED.value]
-        newest, ending = line[-1][1], (tried or [line[0][1]])[-1]
+        newest = line[-1][1] if line else _NONE
+        ending = tried[-1] if tried else line[0][1] if line else _NONE
         change = {"last_run_id": newest["run_id"], "last_at": newest["at"]}
         change |= {"outcome": ending["outcome"], "reason": ending["reason"]}
         good = [index for index, row in enumerate(tried) if row["outcome"] == _OK]
@@ -177,6 +215,10 @@ class CellWriter:
         change |= {"ok_run_id": ok["run_id"] if ok else None, "ok_at": ok["at"] if ok else 0}
         change |= {name: ok[name] if ok else "" for name in _OF_OK}
         change |= suspicion(scan, ok, self._distrusted) if ok else {"suspect": "", "suspect_at": 0}
+        told = [(place, row) for place, row in line if row["held"]]
+        held, row = told[-1] if told else (None, _NONE)
+        change |= {"held_run_id": row["run_id"], "held_at": row["at"]}
+        change["rows_digest"] = digests.get(held, UNKNOWN) if held else ""
         still = select(func.count()).select_from(findings).where(findings.c.state_id == state, findings.c.gone_at == 0)
         change["findings"] = self._connection.scalar(still)
         self._connection.execute(update(states).where(states.c.id == state).values(change))
@@ -201,7 +243,7 @@ class CellWriter:
 
 
 def _has_bom(cell: Cell) -> bool:
-    return cell.is_ok and cell.values["components"] is not None
+    return cell.row.outcome is Outcome.OK and cell.values["components"] is not None
 
 
 def _neighbours(line: Sequence[Position], here: Position) -> tuple[Position | None, Position | None]:

@@ -11,29 +11,17 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.retrying import Backoff, Patience
 from orchestrator.results.ledger import finished_runs
-from orchestrator.store import migration, names, one_target, queries, retention, search, suspects, writing
+from orchestrator.store import migration, names, retention, suspects, writing
 from orchestrator.store.connection import make_engine, mask, parse_url, told, writing_alone
-from orchestrator.store.interface import (
-    Changes,
-    DamagedRunError,
-    Holders,
-    Pruned,
-    Stale,
-    StateCount,
-    StoreGoneError,
-    TakenIn,
-    TakenInAll,
-    TargetView,
-    Version,
-    Workload,
-)
+from orchestrator.store.interface import DamagedRunError, Pruned, StoreGoneError, TakenIn, TakenInAll, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Connection
 
     from orchestrator.config.loading import Config
+    from orchestrator.model import Distrust
     from orchestrator.volume.layout import Volume
 
 T = TypeVar("T")
@@ -43,8 +31,10 @@ FILE = "store.sqlite3"
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 
 
-class Store:
+class Database:
     """Results of all runs in a database; a context manager, which ends its connections.
+
+    What is asked of them stands in `orchestrator.queries.Store`, which builds on this.
 
     Every method raises `StoreGoneError` when the database does not answer, and `SchemaError` when its tables are of
     another version.
@@ -64,6 +54,7 @@ class Store:
         self._url = parse_url(url)
         self._engine = make_engine(self._url)
         self._patience = patience
+        self._distrusted: Sequence[Distrust] = ()
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -84,7 +75,7 @@ class Store:
         self._engine.dispose()
 
     def __repr__(self) -> str:
-        return f"Store({mask(self._url)!r})"
+        return f"{type(self).__name__}({mask(self._url)!r})"
 
     def migrate(self) -> tuple[str, str]:
         """Bring the tables up to date; several processes may do it at once.
@@ -105,6 +96,7 @@ class Store:
             DamagedRunError: its files there cannot be believed; cells already taken in are whole.
             StoreGoneError: the database stays away; take the run in again later.
         """
+        self._distrusted = volume.distrusted
 
         def take(connection: Connection) -> TakenIn:
             suspects.remark(connection, volume.distrusted)
@@ -124,6 +116,7 @@ class Store:
         Raises:
             StoreGoneError: the database stays away; call it again later.
         """
+        self._distrusted = volume.distrusted
         self._write(lambda connection: suspects.remark(connection, volume.distrusted))
         asked = tuple(runs or reversed(finished_runs(volume)))
         taken, damaged = [], {}
@@ -156,62 +149,6 @@ class Store:
         """
         at = int((now or datetime.now(UTC)).timestamp())
         return self._write(lambda connection: names.write_workloads(connection, workloads, at))
-
-    def stale(
-        self,
-        ages: Mapping[str, int],
-        now: datetime,
-        limit: int = 1000,
-        *,
-        versions: Mapping[str, Version] | None = None,
-        asked_since: datetime | None = None,
-    ) -> tuple[Stale, ...]:
-        """What should be scanned again: first what never ended ok, then the oldest.
-
-        Args:
-            ages: seconds a result stays fresh, by scan, `default` for the others; one without is always stale.
-            now: with a time zone.
-            limit: most of them.
-            versions: of the scans now: a fresh result of others is stale, too. `Store.versions` has the newest seen.
-            asked_since: leave out what no plan has had since then.
-        """
-        with self._reading() as connection:
-            return queries.stale(connection, ages, now, limit=limit, versions=versions or {}, asked_since=asked_since)
-
-    def versions(self) -> dict[str, Version]:
-        """Of each scan, the versions that made its newest result."""
-        with self._reading() as connection:
-            return queries.versions(connection)
-
-    def who_has(self, name: str, limit: int = 1000) -> Holders:
-        """Targets that have a finding now, by its id or any alias, in any case.
-
-        Args:
-            name: such as `CVE-2021-44228`.
-            limit: most rows; `Holders.total` counts all.
-        """
-        with self._reading() as connection:
-            return search.who_has(connection, name, limit)
-
-    def target(self, target: str, *, gone: bool = False) -> TargetView | None:
-        """One target with its findings; with `gone`, those too that it no longer has. None for an unknown one."""
-        with self._reading() as connection:
-            return one_target.target_view(connection, target, gone=gone)
-
-    def states(self, ages: Mapping[str, int], now: datetime) -> tuple[StateCount, ...]:
-        """The whole matrix in numbers: targets by scan, outcome of the last attempt, and freshness.
-
-        Args:
-            ages: as for `stale`.
-            now: with a time zone.
-        """
-        with self._reading() as connection:
-            return queries.count_states(connection, ages, now)
-
-    def changes(self, since: datetime) -> Changes:
-        """What is otherwise than it was at a moment."""
-        with self._reading() as connection:
-            return search.changes(connection, since)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import select
 
-from orchestrator.model import Severity
+from orchestrator.model import MergedFinding, Severity
+from orchestrator.results.ledger import seconds
+from orchestrator.store.answers import SEVERITIES
 from orchestrator.store.catalogue import batches, clip, spell_id
 from orchestrator.store.dialects import among, insert_new
+from orchestrator.store.merged import alone
 from orchestrator.store.schema import LONGEST_ID, LONGEST_NAME, fact_ids, facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
-    from orchestrator.store.reading import Fact
-
-_RANKS = {severity.value: severity.rank for severity in Severity}
-# Ids remembered of facts; beyond it they are looked up again.
-_REMEMBERED = 500_000
-_IDENTITY = ("kind", "id", "package", "version", "purl", "location")
+_RANKS = {severity: severity.rank for severity in Severity}
+# Ids remembered of facts, and facts read back; beyond it they are looked up again.
+_REMEMBERED, _READ = 500_000, 100_000
+# Bytes of one fact, and values of a list in one that is longer.
+_LONGEST_DOCUMENT, _MOST = 400_000, 500
+_DECODER = msgspec.json.Decoder(MergedFinding)
 
 
 class Facts:
@@ -36,23 +39,25 @@ class Facts:
         self._connection = connection
         self._known: dict[bytes, int] = {}
 
-    def ids(self, found: Sequence[Sequence[Fact]]) -> list[set[int]]:
-        """For each cell, the ids of what it found."""
+    def ids(self, found: Sequence[Sequence[MergedFinding]]) -> list[dict[int, int]]:
+        """For each cell, the ids of what it found, and since when each is known (seconds since 1970, 0 for nobody)."""
         if len(self._known) > _REMEMBERED:
             self._known.clear()
-        digests = [list(map(_digest, of_cell)) for of_cell in found]
-        unknown = {
-            digest: fact
-            for keys, of_cell in zip(digests, found, strict=True)
-            for digest, fact in zip(keys, of_cell, strict=True)
-            if digest not in self._known
-        }
+        keys: dict[int, bytes] = {}  # of one row, which several cells have
+        unknown: dict[bytes, tuple[MergedFinding, bytes]] = {}
+        for of_cell in found:
+            for finding in of_cell:
+                if id(finding) not in keys:
+                    document = _document(finding)
+                    digest = keys[id(finding)] = hashlib.blake2b(document, digest_size=16).digest()
+                    if digest not in self._known:
+                        unknown[digest] = finding, document
         for some in batches(unknown):
             self._look_up(some)
             new = {digest: unknown[digest] for digest in some if digest not in self._known}
             if new:
                 self._write(new)
-        return [{self._known[digest] for digest in keys} for keys in digests]
+        return [{self._known[keys[id(one)]]: seconds(one.first_seen) for one in of_cell} for of_cell in found]
 
     def _look_up(self, digests: Iterable[bytes]) -> None:
         wanted = [digest.hex() for digest in digests]
@@ -65,14 +70,14 @@ class Facts:
         )
         return {bytes.fromhex(row.digest): row.id for row in rows}
 
-    def _write(self, new: dict[bytes, Fact]) -> None:
+    def _write(self, new: dict[bytes, tuple[MergedFinding, bytes]]) -> None:
         """Facts and all their ids in one transaction: a fact without them would never be found."""
         with self._connection.begin():
-            insert_new(self._connection, facts, [_row(digest, fact) for digest, fact in new.items()])
+            insert_new(self._connection, facts, [_row(digest, *fact) for digest, fact in new.items()])
             made = self._find([digest.hex() for digest in new])
             ids = {
                 (spell_id(name), made[digest]): name == fact.id
-                for digest, fact in new.items()
+                for digest, (fact, _) in new.items()
                 for name in (*fact.aliases, fact.id)
             }
             rows = [{"name": name, "fact_id": fact, "own": own} for (name, fact), own in ids.items()]
@@ -80,28 +85,73 @@ class Facts:
         self._known |= made
 
 
-def _digest(fact: Fact) -> bytes:
-    # Without a place it is that of earlier versions, so that what they wrote is the same fact.
-    whole = tuple(fact) if fact.place else tuple(fact)[:-1]
-    return hashlib.blake2b(msgspec.json.encode(whole), digest_size=16).digest()
+def _document(finding: MergedFinding) -> bytes:
+    """What is the same of it in every target that has it, as JSON; equal ones are equal bytes."""
+    said = msgspec.structs.replace(finding, target="", first_seen="", epss=None, qualifiers=())
+    document = msgspec.json.encode(said, order="sorted")
+    if len(document) <= _LONGEST_DOCUMENT:
+        return document
+    cut = {name: getattr(said, name)[:_MOST] for name in ("aliases", "locations", "places")}
+    cut |= {name: clip(getattr(said, name)) for name in ("title", "package", "version", "purl", "fixed_version", "key")}
+    return msgspec.json.encode(msgspec.structs.replace(said, id=clip(said.id, LONGEST_ID), **cut), order="sorted")
 
 
-def _row(digest: bytes, fact: Fact) -> dict[str, Any]:
-    identity = msgspec.json.encode([getattr(fact, name) for name in _IDENTITY])
+def _row(digest: bytes, finding: MergedFinding, document: bytes) -> dict[str, Any]:
+    cvss = finding.cvss
     return {
         "digest": digest.hex(),
-        "identity": hashlib.blake2b(identity, digest_size=16).hexdigest(),
-        "kind": clip(fact.kind, 32),
-        "name": clip(fact.id, LONGEST_ID),
-        "severity": _RANKS.get(fact.severity, 0),
-        "title": clip(fact.title),
-        "package": clip(fact.package),
-        "version": clip(fact.version),
-        "purl": clip(fact.purl),
-        "location": clip(fact.location),
-        "fixed_version": clip(fact.fixed_version),
-        "cvss_score": fact.cvss_score,
-        "cvss_version": clip(fact.cvss_version, 16),
-        "cvss_vector": clip(fact.cvss_vector),
-        "place": clip(fact.place, LONGEST_NAME),
+        "identity": hashlib.blake2b(finding.key.encode(), digest_size=16).hexdigest(),
+        "kind": clip(finding.kind, 32),
+        "name": clip(finding.id, LONGEST_ID),
+        "severity": _RANKS[finding.severity],
+        "title": clip(finding.title),
+        "package": clip(finding.package),
+        "version": clip(finding.version),
+        "purl": clip(finding.purl),
+        "location": clip(finding.locations[0]) if finding.locations else "",
+        "fixed_version": clip(finding.fixed_version),
+        "cvss_score": cvss.score if cvss else None,
+        "cvss_version": clip(cvss.version, 16) if cvss else "",
+        "cvss_vector": clip(cvss.vector) if cvss else "",
+        "place": clip(finding.places[0], LONGEST_NAME) if finding.places else "",
+        "document": document.decode(),
     }
+
+
+class Said:
+    """Facts read back as merged findings, without what differs from target to target; each is read once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[int, MergedFinding] = {}
+
+    def __getitem__(self, fact: int) -> MergedFinding:
+        return self._known[fact]
+
+    def read(self, wanted: Iterable[int]) -> None:
+        """Read these, as far as they are not known; what was known before may be forgotten for them."""
+        lacking = set(wanted) - self._known.keys()
+        if len(self._known) + len(lacking) > _READ:
+            self._known.clear()
+            lacking = set(wanted)
+        for some in batches(sorted(lacking)):
+            rows = self._connection.execute(select(facts).where(among(self._connection, facts.c.id, some))).all()
+            bare = [row.id for row in rows if row.document is None]
+            aliases = self._aliases(bare) if bare else {}
+            for row in rows:
+                self._known[row.id] = _finding(row, aliases.get(row.id, ()))
+
+    def _aliases(self, ids: Sequence[int]) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        names = select(fact_ids).where(among(self._connection, fact_ids.c.fact_id, ids), fact_ids.c.own.is_(False))
+        for row in self._connection.execute(names):
+            found.setdefault(row.fact_id, []).append(row.name)
+        return found
+
+
+def _finding(row: Row[Any], aliases: Sequence[str]) -> MergedFinding:
+    if row.document is not None:
+        return _DECODER.decode(row.document)
+    severity = SEVERITIES[row.severity].value
+    said = {**row._mapping, "id": row.name, "severity": severity, "aliases": aliases}  # noqa: SLF001 - its public name
+    return msgspec.structs.replace(alone("", "", said), found_by=(), severities={})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 
 from orchestrator.store.dialects import among, insert_numbers, upsert
 from orchestrator.store.schema import findings, runs
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 _COLUMNS = tuple(findings.columns.keys())
 _KEY = tuple(findings.primary_key.columns.keys())
+_OF_STATE = findings.c.state_id == bindparam("of_state")
+_FORGET = delete(findings).where(_OF_STATE, findings.c.first_at >= bindparam("at"))
+_REOPEN = (
+    update(findings)
+    .where(_OF_STATE, findings.c.gone_at > bindparam("at"))
+    .values(last_run_id=None, last_at=0, gone_run_id=None, gone_at=0)
+)
 _DELETE = delete(findings).where(*(findings.c[name] == bindparam(f"of_{name}") for name in _KEY))
 
 
@@ -30,8 +37,7 @@ class History:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        with connection.begin():
-            self._runs = {row.id: row.run for row in connection.execute(select(runs.c.id, runs.c.run))}
+        self._runs = {row.id: row.run for row in connection.execute(select(runs.c.id, runs.c.run))}
         self._ids = {name: id_ for id_, name in self._runs.items()}
         self._open: dict[int, list[Span]] = {}
         self.opened = self.closed = 0
@@ -57,6 +63,10 @@ class History:
         """Every span of a state."""
         return [span for _, span in self._spans(findings.c.state_id == state)]
 
+    def spans(self, wanted: Sequence[int]) -> list[tuple[int, Span]]:
+        """Every span of these states."""
+        return self._spans(among(self._connection, findings.c.state_id, wanted))
+
     def _spans(self, *conditions: Any) -> list[tuple[int, Span]]:
         return [
             (row.state_id, self._span(row)) for row in self._connection.execute(select(findings).where(*conditions))
@@ -65,9 +75,16 @@ class History:
     def _span(self, row: Row[Any]) -> Span:
         first = Position(row.first_at, self._runs[row.first_run_id])
         if not row.gone_run_id:
-            return Span(row.fact_id, first)
+            return Span(row.fact_id, first, seen=row.seen_at)
         last = Position(row.last_at, self._runs[row.last_run_id])
-        return Span(row.fact_id, first, last, Position(row.gone_at, self._runs[row.gone_run_id]))
+        return Span(row.fact_id, first, last, Position(row.gone_at, self._runs[row.gone_run_id]), row.seen_at)
+
+    def forget_after(self, ends: Iterable[tuple[int, Position]]) -> None:
+        """Let what is known of states end before a place of each, within a transaction: what follows is told anew."""
+        rows = [{"of_state": state, "at": here.at} for state, here in ends]
+        if rows:
+            self._connection.execute(_FORGET, rows)
+            self._connection.execute(_REOPEN, rows)
 
     def apply(self, changes: Iterable[tuple[int, Reweaving]]) -> None:
         """Write what changed of states, within a transaction."""
@@ -90,7 +107,7 @@ class History:
 
     def _row(self, state: int, span: Span) -> tuple[int | None, ...]:
         """As `_COLUMNS` has them."""
-        _, (first_at, first), last, gone = span
+        _, (first_at, first), last, gone, seen = span
         return (
             state,
             span.fact,
@@ -100,4 +117,5 @@ class History:
             last.at if last else 0,
             self._ids[gone.run] if gone else None,
             gone.at if gone else 0,
+            seen,
         )

@@ -6,7 +6,7 @@ from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
 from typing import NamedTuple
 
 from orchestrator.errors import PermanentError, TemporaryError, UsageError
-from orchestrator.model import Document, Name, Outcome, Severity
+from orchestrator.model import Document, MergedFinding, Name, Outcome
 
 
 class StoreError(PermanentError):
@@ -114,59 +114,47 @@ class Use(Document, frozen=True):
     contact: str = ""
 
 
-class Holder(Document, frozen=True):
-    """A target that has the finding now.
+class Holder(Document, frozen=True, gc=False):
+    """A merged finding that a target has now.
 
     Attributes:
-        id: as the scanner that found it names it; the one asked for may be an alias of it.
-        references: every name of the target.
-        owners: who answers for these names.
+        target: its id.
+        references: the names that mean it, in alphabetical order.
+        owners: who answers for these.
+        digest: of its manifest; `indexes` those of the indexes that led to it.
+        run: the run that says so.
+        finding: what it has, suppressed or not, as that run merged and judged it.
+        since: since when it is known under a name of the target.
         uses: workloads that ran the target when the cluster was last looked at.
-        since: when it was first seen there.
-        suspect: why the newest result of that scan is not believed; empty when it is.
-        place: where within its location; see `orchestrator.model.Finding`.
+        suspect: where none of the scans that found it is believed any more: each with the reason.
     """
 
     target: str
     references: tuple[str, ...]
     owners: tuple[str, ...]
-    scan: str
-    id: str
-    severity: Severity
-    package: str
-    version: str
-    location: str
-    fixed_version: str
+    digest: str
+    platform: str
+    run: str
+    finding: MergedFinding
     since: datetime
+    indexes: tuple[str, ...] = ()
     uses: tuple[Use, ...] = ()
     suspect: str = ""
-    place: str = ""
 
 
 class Holders(Document, frozen=True):
-    """Who has a finding: how many pairs of finding and target there are, and the first of them."""
+    """Who has something: how many pairs of finding and target there are, and the first of them, the worst first."""
 
     total: int
     rows: tuple[Holder, ...]
 
 
-class FoundNow(Document, frozen=True):
-    """A finding of one target; `gone` says when a scan first missed it, None while it is there."""
+class FoundNow(Document, frozen=True, gc=False):
+    """A merged finding of one target; `gone` says when a scan first missed it, None while it is there."""
 
-    scan: str
-    kind: str
-    id: str
-    severity: Severity
-    title: str
-    package: str
-    version: str
-    purl: str
-    location: str
-    fixed_version: str
-    cvss_score: float | None
+    finding: MergedFinding
     since: datetime
     gone: datetime | None = None
-    place: str = ""
 
 
 class State(Document, frozen=True):
@@ -229,21 +217,6 @@ class StateCount(Document, frozen=True):
     targets: int
 
 
-class Change(Document, frozen=True):
-    """A finding that came, went or changed (its severity, its fix, its place) on one target."""
-
-    target: str
-    reference: str
-    scan: str
-    id: str
-    severity: Severity
-    package: str
-    version: str
-    location: str
-    at: datetime
-    place: str = ""
-
-
 class Unscanned(Document, frozen=True):
     """A target and scan that no run has had since; what it last found may still be there."""
 
@@ -252,25 +225,6 @@ class Unscanned(Document, frozen=True):
     scan: str
     last: datetime
     findings: int
-
-
-class Changes(Document, frozen=True):
-    """What is otherwise than it was then.
-
-    Attributes:
-        new: findings there now, and not then.
-        fixed: findings there then, and not now.
-        changed: there then and now, but not with the same severity, fix, title, aliases or place. Of several places of
-            one finding as many are changed as were there before; one that is more is new, one that is less is fixed.
-        still: number of findings there then and now, the changed ones too.
-        unscanned: what has not been scanned since.
-    """
-
-    new: tuple[Change, ...]
-    fixed: tuple[Change, ...]
-    changed: tuple[Change, ...]
-    still: int
-    unscanned: tuple[Unscanned, ...]
 
 
 class Container(Document, frozen=True):

@@ -5,18 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+import msgspec
+from sqlalchemy import or_, select
 
-from orchestrator.store.answers import SEVERITIES, answer, outcome, when
+from orchestrator.model.documents import spell_time
+from orchestrator.store.answers import answer, outcome, when
 from orchestrator.store.catalogue import clip
+from orchestrator.store.facts import Said
 from orchestrator.store.interface import FoundNow, State, TargetView, Version
 from orchestrator.store.names import names_of, said_of, uses_of
-from orchestrator.store.schema import facts, findings, runs, states, targets
+from orchestrator.store.schema import findings, runs, states, target_digests, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Row
+
+    from orchestrator.model import MergedFinding
 
 
 def target_view(connection: Connection, target: str, *, gone: bool) -> TargetView | None:
@@ -39,6 +44,13 @@ def target_view(connection: Connection, target: str, *, gone: bool) -> TargetVie
     )
 
 
+def targets_of(connection: Connection, digest: str) -> tuple[str, ...]:
+    """See `Store.targets`."""
+    under = select(target_digests.c.target_id).where(target_digests.c.digest == clip(digest, 160))
+    query = select(targets.c.target).where(or_(targets.c.digest == clip(digest, 160), targets.c.id.in_(under)))
+    return tuple(connection.scalars(query.order_by(targets.c.target)))
+
+
 def _state(row: Row[Any]) -> State:
     return answer(
         State,
@@ -52,19 +64,36 @@ def _state(row: Row[Any]) -> State:
 
 
 def _findings(connection: Connection, scans: Mapping[int, str], *, gone: bool) -> tuple[FoundNow, ...]:
-    query = select(findings, facts).join(facts, facts.c.id == findings.c.fact_id).where(findings.c.state_id.in_(scans))
-    if not gone:
-        query = query.where(findings.c.gone_at == 0)
-    rows = connection.execute(query.order_by(facts.c.severity.desc(), facts.c.name, facts.c.id, findings.c.first_at))
+    """What scans found, whichever of them: one row for each stretch of time in which the target has it."""
+    query = select(findings).where(findings.c.state_id.in_(scans))
+    rows = connection.execute(query if gone else query.where(findings.c.gone_at == 0)).all()
+    said = Said(connection)
+    said.read(row.fact_id for row in rows)
+    found: dict[tuple[str, str, int], list[Row[Any]]] = {}
+    for row in rows:
+        finding = said[row.fact_id]
+        found.setdefault((finding.key, finding.version, row.gone_at), []).append(row)
+    views = [_found([(said[row.fact_id], scans[row.state_id], row) for row in some]) for some in found.values()]
     return tuple(
-        answer(
-            FoundNow,
-            row,
-            scan=scans[row.state_id],
-            id=row.name,
-            severity=SEVERITIES[row.severity],
-            since=datetime.fromtimestamp(row.first_at, UTC),
-            gone=when(row.gone_at),
-        )
-        for row in rows
+        sorted(views, key=lambda one: (-one.finding.severity.rank, one.finding.id, one.finding.key, one.since))
+    )
+
+
+def _order(one: FoundNow) -> tuple[Any, ...]:
+    return -one.finding.severity.rank, one.finding.id, one.finding.key, one.since
+
+
+def _found(told: Sequence[tuple[MergedFinding, str, Row[Any]]]) -> FoundNow:
+    finding, _, newest = max(told, key=lambda each: each[2].first_at)
+    scans = dict.fromkeys((*finding.found_by, *sorted(scan for _, scan, _ in told)))
+    since = min(row.seen_at or row.first_at for _, _, row in told)
+    return FoundNow(
+        finding=msgspec.structs.replace(
+            finding,
+            found_by=tuple(scans),
+            not_found_by=tuple(scan for scan in finding.not_found_by if scan not in scans),
+            first_seen=spell_time(datetime.fromtimestamp(since, UTC)),
+        ),
+        since=datetime.fromtimestamp(since, UTC),
+        gone=when(newest.gone_at),
     )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import groupby, pairwise
+from collections import Counter
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -11,43 +14,75 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestrator.model import Ledger, Name, Outcome
+from orchestrator.model import Ledger, MergedFinding, MergedRow, Name, Outcome, Severity
 from orchestrator.model.documents import DocumentError, decode
 from orchestrator.results.interface import NoResultsError
-from orchestrator.results.ledger import LEDGER, moment
+from orchestrator.results.ledger import LEDGER
+from orchestrator.results.tables.columns import names_of
+from orchestrator.results.tables.rows import build, open_merged
+from orchestrator.results.tables.schema import completed
 from orchestrator.store.interface import DamagedRunError
+from orchestrator.store.merged import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from orchestrator.volume.layout import Volume
 
 _ROWS = 16_384
 
 
-class Fact(NamedTuple):
-    """What one finding says; the fields in the order in which they are read out of `findings.parquet`."""
+class TargetRows(NamedTuple):
+    """What a run says of one target, or, of a run of an earlier version, of one scan of it.
 
-    kind: str
-    id: str
-    aliases: list[str]
-    severity: str
-    title: str
-    package: str
-    version: str
-    purl: str
-    location: str
-    fixed_version: str
-    cvss_score: float | None
-    cvss_version: str
-    cvss_vector: str
-    place: str = ""
+    Attributes:
+        target: its id.
+        scans: those that found something.
+        digest: the same as long as all that is said stays the same, but for EPSS; never empty.
+        read: gives the rows.
+    """
+
+    target: str
+    scans: frozenset[str]
+    digest: str
+    read: Callable[[], list[MergedFinding]]
 
 
-_COLUMNS = ("cell", *Fact._fields)
+class Numbers:
+    """What is counted while a run is read.
+
+    Attributes:
+        scores: EPSS by the id that has it.
+        unsuppressed: merged findings by severity.
+        suppressed: number of those that are.
+    """
+
+    def __init__(self) -> None:
+        self.scores: dict[str, float] = {}
+        self.unsuppressed = Counter[Severity]()
+        self.suppressed = 0
+
+    def add(self, table: Any) -> None:
+        """Count the rows of a `pyarrow.Table`."""
+        open_ = (
+            table.filter(pc.equal(pc.fill_null(table["suppressed"], ""), ""))
+            if _SUPPRESSED in table.column_names
+            else table
+        )
+        self.suppressed += len(table) - len(open_)
+        for each in pc.value_counts(open_["severity"]).to_pylist():
+            self.unsuppressed[Severity(each["values"])] += each["counts"]
+        if "epss" in table.column_names:
+            known = table.select(["id", "epss"]).filter(pc.is_valid(table["epss"]))
+            self.scores |= zip(known["id"].to_pylist(), known["epss"].to_pylist(), strict=True)
+
+
+#: The digest of no row at all.
+NOTHING = "-"
 _SUPPRESSED = "suppressed"
-# What runs of earlier versions do not have.
-_LATER = frozenset({"place"})
+# Columns that say what was found; what they were found in is in the ledger.
+_COLUMNS = ("run", *names_of(MergedFinding))
 
 
 class RunFiles(NamedTuple):
@@ -120,7 +155,8 @@ def read_run(volume: Volume, run: str) -> RunFiles:
     names = ledger.names | {target.id: target.names for target in plan.targets}
     for row in ledger.rows:
         if row.target not in names:
-            names[row.target] = tuple(Name(reference=reference) for reference in row.references)
+            owners = row.owners or ("",)
+            names[row.target] = tuple(Name(reference=each, owner=owner) for each in row.references for owner in owners)
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     return RunFiles(ledger, digest, names, {scan.name: scan.report for scan in plan.scans})
 
@@ -135,89 +171,97 @@ def _read_plan(volume: Volume, run: str) -> _Plan:
         raise _damaged(run, f"{path}: not a valid plan: {error}") from error
 
 
-def read_facts(volume: Volume, files: RunFiles, wanted: Container[str]) -> Iterator[tuple[str, list[Fact]]]:
-    """What the cells found, cell by cell in the order of the file; memory holds one cell and a few thousand rows.
+def read_rows(volume: Volume, files: RunFiles, numbers: Numbers) -> Iterator[TargetRows]:
+    """What a run found, merged, target by target; memory holds one row group, and one target.
 
-    What a scanner itself suppressed is left out, as the ledger's numbers leave it out: the store knows no suppression.
+    Of a run of a version that did not merge, what each scan reported, as a row of its own.
 
     Args:
         volume: where the run lies.
         files: of the run.
-        wanted: cells to read; the others are only counted.
+        numbers: what is counted on the way.
 
     Raises:
-        DamagedRunError: the findings are damaged, or not those of the ledger; cells given before it were whole.
+        DamagedRunError: the findings are damaged, or not those of the ledger; what was given before them is whole.
     """
     run = files.ledger.run
-    due = {row.cell: row.findings for row in files.ledger.rows if row.outcome is Outcome.OK and row.findings}
-    path = volume.results(run) / "findings.parquet"
+    told = {(row.target, row.scan) for row in files.ledger.rows if row.outcome is Outcome.OK or row.standing}
+    due = {(row.target, row.scan) for row in files.ledger.rows if row.outcome is Outcome.OK and row.findings}
+    path = volume.results(run) / "merged.parquet"
+    if path.exists():
+        given = _merged(path, run, numbers)
+    else:
+        path = path.with_name("findings.parquet")
+        given = _reported(path, numbers)
+        if not path.exists() and any(row.outcome is Outcome.OK and row.findings != 0 for row in files.ledger.rows):
+            raise _damaged(run, f"{path.with_name('merged.parquet')}: it is not there")
     try:
-        for cell, count, facts in _by_cell(_rows(str(path), wanted)):
-            if due.pop(cell, None) != count:
-                raise _damaged(run, f"{path}: cell {cell} has {count} findings in it, and another number in the ledger")
-            if facts:
-                yield cell, facts
-    except FileNotFoundError as error:
-        if due:
-            raise _damaged(run, f"{path}: it is not there") from error
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        for each in given:
+            found = {(each.target, scan) for scan in each.scans}
+            if strange := found - told:
+                raise _damaged(
+                    run, f"{path}: cell {'/'.join(min(strange))} is in it twice, or has no result in the ledger"
+                )
+            told -= found
+            due -= found
+            yield each
+    except FileNotFoundError:
+        return  # nothing was found
+    except (pa.ArrowException, OSError, ValueError, LookupError, NoResultsError) as error:
         raise _damaged(run, f"{path}: {error}") from error
     if due:
-        raise _damaged(run, f"{path}: it lacks the findings of {len(due)} cells, such as {next(iter(due))}")
+        raise _damaged(run, f"{path}: it lacks the findings of {len(due)} cells, such as {'/'.join(min(due))}")
 
 
-def _rows(path: str, wanted: Container[str]) -> Iterator[tuple[str, list[Fact]]]:
-    """Neighbouring rows of one cell; the facts of unwanted cells are None, but as many."""
-    metadata = pq.read_metadata(path, memory_map=False)
-    present = set(metadata.schema.to_arrow_schema().names)
-    if missing := set(_COLUMNS) - _LATER - present:
-        raise pa.ArrowInvalid(f"it has no column {', '.join(sorted(missing))}")
-    known = [name for name in _COLUMNS if name in present]
-    texts = [name for name in known if name != "aliases"]  # Arrow makes no dictionaries within lists
-    # Runs of earlier versions have no such column, and no such findings.
-    by_scanners = _SUPPRESSED in present
-    columns = [*known, *([_SUPPRESSED] if by_scanners else ())]
-    with pq.ParquetFile(path, metadata=metadata, memory_map=False, read_dictionary=texts) as file:
-        for read in file.iter_batches(_ROWS, columns=columns):
-            batch = read.filter(pc.equal(read.column(_SUPPRESSED), "")) if by_scanners else read
-            groups = [(cell, sum(1 for _ in rows)) for cell, rows in groupby(_values(batch.column("cell")))]
-            facts: list[Fact] | None = None
-            if any(cell in wanted for cell, _ in groups):
-                values = (
-                    _values(batch.column(name)) if name in present else [""] * len(batch) for name in Fact._fields
-                )
-                facts = list(map(Fact._make, zip(*values, strict=True)))
-            start = 0
-            for cell, count in groups:
-                yield cell, facts[start : start + count] if facts and cell in wanted else [_UNREAD] * count
-                start += count
+def _merged(path: Path, run: str, numbers: Numbers) -> Iterator[TargetRows]:
+    """Neighbouring rows of one target, which may lie in two row groups."""
+    waiting: list[Any] = []
+    with open_merged(path) as file:
+        for table in file.tables(_COLUMNS):
+            if len(table) and table["run"][0].as_py() != run:
+                raise pa.ArrowInvalid(f"it is of run {table['run'][0]}")
+            numbers.add(table)
+            ends = pc.run_end_encode(table["target"].combine_chunks())
+            begin = 0
+            for target, end in zip(ends.values.to_pylist(), ends.run_ends.to_pylist(), strict=True):
+                if waiting and waiting[0]["target"][0].as_py() != target:
+                    yield _of_target(waiting)
+                    waiting = []
+                waiting.append(table.slice(begin, end - begin))
+                begin = end
+    if waiting:
+        yield _of_target(waiting)
 
 
-def _values(column: pa.Array) -> list[Any]:
-    """A column as Python has it; equal texts are made once, because most of them are on many rows."""
-    if pa.types.is_dictionary(column.type):
-        texts = [*column.dictionary.to_pylist(), None]
-        return [texts[code] for code in column.indices.fill_null(len(texts) - 1).to_numpy().tolist()]
-    if pa.types.is_list(column.type):
-        flat, offsets = _values(column.flatten().dictionary_encode()), column.offsets.to_numpy().tolist()
-        return [flat[begin - offsets[0] : end - offsets[0]] for begin, end in pairwise(offsets)]
-    return list(column.to_pylist())
+def _of_target(parts: Sequence[Any]) -> TargetRows:
+    table = pa.concat_tables(parts).combine_chunks()
+    # As bytes of Arrow's own format: equal bytes are equal rows, and nothing is made of them that nobody needs.
+    said = table.drop_columns(["run", "epss"]).to_batches()
+    digest = hashlib.blake2b(b"".join(memoryview(batch.serialize()) for batch in said), digest_size=16)
+    scans = frozenset(pc.list_flatten(table["found_by"]).unique().to_pylist())
+    return TargetRows(table["target"][0].as_py(), scans, digest.hexdigest(), partial(_findings, table))
 
 
-_UNREAD = Fact("", "", [], "", "", "", "", "", "", "", None, "", "")
+def _findings(table: Any) -> list[MergedFinding]:
+    return [row.finding for row in build(MergedRow, completed(table, MergedRow, columns=names_of(MergedRow)))]
 
 
-def _by_cell(rows: Iterator[tuple[str, list[Fact]]]) -> Iterator[tuple[str, int, list[Fact]]]:
-    """Each cell once, with the number of its findings; unwanted ones without these."""
-    for cell, parts in groupby(rows, key=lambda part: part[0]):
-        facts = [fact for _, part in parts for fact in part]
-        yield cell, len(facts), [] if facts[0] is _UNREAD else facts
+def _reported(path: Path, numbers: Numbers) -> Iterator[TargetRows]:
+    """What each scan reported, cell by cell; only of versions that did not merge, nor mark what is suppressed."""
+    with pq.ParquetFile(path, memory_map=False) as file:
+        if _SUPPRESSED in file.schema_arrow.names:
+            raise LookupError(f"{path.with_name('merged.parquet').name} is not there, although this version merged")
+        for cell, some in groupby(_rows_of(file, numbers), key=itemgetter("cell")):
+            target, _, scan = cell.rpartition("/")
+            found = [alone(target, scan, row) for row in some]
+            digest = hashlib.blake2b(msgspec.json.encode(found), digest_size=16).hexdigest()
+            yield TargetRows(target, frozenset({scan}), digest, partial(list, found))
 
 
-def seconds(text: str) -> int:
-    """A document's moment as seconds since 1970; 0 for none."""
-    found = moment(text)
-    return int(found.timestamp()) if found else 0
+def _rows_of(file: pq.ParquetFile, numbers: Numbers) -> Iterator[dict[str, Any]]:
+    for batch in file.iter_batches(_ROWS):
+        numbers.add(pa.Table.from_batches([batch]))
+        yield from batch.to_pylist()
 
 
 def _damaged(run: str, why: str) -> DamagedRunError:

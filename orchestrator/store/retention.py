@@ -15,8 +15,12 @@ from orchestrator.store.schema import (
     facts,
     findings,
     names,
+    run_tags,
     runs,
+    scores,
     states,
+    tags,
+    target_digests,
     targets,
     workload_targets,
     workloads,
@@ -51,13 +55,21 @@ def prune(connection: Connection, before: int) -> Pruned:
     used = exists().where(workload_targets.c.workload_id == workloads.c.id)
     _delete(connection, workloads, and_(workloads.c.last_at < before, ~used))
     old_states = _prune_states(connection, before)
+    # Names of runs, where no cell of theirs is left that says how a target stands.
+    told = exists().where(
+        cells.c.run_id == run_tags.c.run_id, cells.c.state_id == states.c.id, states.c.target_id == run_tags.c.target_id
+    )
+    ended = exists().where(runs.c.id == run_tags.c.run_id, runs.c.finished_at < before)
+    _delete(connection, run_tags, and_(ended, ~told))
+    _delete(connection, tags, ~exists().where(run_tags.c.tag_id == tags.c.id))
     _delete(connection, names, names.c.last_at < before)
     users = (states.c.target_id, workload_targets.c.target_id, wanted_targets.c.target_id)
     idle = and_(*(~exists().where(user == targets.c.id) for user in users))
     old_targets = 0
     while some := _ids(connection, targets, and_(targets.c.last_at < before, idle)):
         with connection.begin():
-            connection.execute(delete(names).where(names.c.target_id.in_(some)))
+            for table in (names, run_tags, target_digests):
+                connection.execute(delete(table).where(table.c.target_id.in_(some)))
             old_targets += connection.execute(delete(targets).where(targets.c.id.in_(some))).rowcount
     return Pruned(
         findings=gone,
@@ -91,6 +103,7 @@ def _prune_facts(connection: Connection) -> int:
         with connection.begin():
             connection.execute(delete(fact_ids).where(fact_ids.c.fact_id.in_(some)))
             count += connection.execute(delete(facts).where(facts.c.id.in_(some))).rowcount
+    _delete(connection, scores, ~exists().where(fact_ids.c.name == scores.c.name))
     return count
 
 

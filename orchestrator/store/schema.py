@@ -1,14 +1,16 @@
 """The tables. Moments are whole seconds since 1970, and 0 where there is none, so that every index holds them in order.
 
     targets ─┬─ names                        every name under which it was asked for
+             ├─ run_tags ── tags, runs       under which names a run had it
+             ├─ target_digests               of the indexes that led to it
              ├─ workload_targets ── workloads
              └─ states ─┬─ cells ── runs     a state: how a target and scan stands; a cell: how it went in a run
                         ├─ findings ── facts ── fact_ids
                         └─ boms
 
-A fact is what a finding says, wherever it is found: thousands of images have the same one, so it is kept once, and a
-finding is a row of numbers: which target and scan has which fact, from which run on, and since which run no more.
-`fact_ids` has each fact's own id and its aliases.
+A fact is a merged finding, suppression included, without what differs from target to target: thousands of images have
+the same one, so it is kept once, and a finding is a row of numbers: which target has which fact by which scan, from
+which run on, and since which run no more. `fact_ids` has each fact's own id and its aliases.
 """
 
 from sqlalchemy import (
@@ -21,9 +23,11 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
 from orchestrator.store.columns import (
     ID,
@@ -47,6 +51,9 @@ LONGEST_ID = 255
 LONGEST_NAME = 512
 #: Of why a result is not believed.
 LONGEST_REASON = 500
+
+#: `runs.form` of a run whose rows are merged ones.
+MERGED = 1
 
 _GONE = text("gone_at > 0")
 
@@ -118,6 +125,11 @@ runs = Table(
     words("ledger_stamp", 64),
     Column("passed", Boolean, nullable=False, default=True),
     Column("pruned", Boolean, nullable=False, default=False),
+    later_number("partial"),
+    # `MERGED` for merged rows; 0 for those of a version that kept what each scanner reported, until it is read again.
+    later_number("form"),
+    # A `RunSummary` as JSON; none of such a version.
+    Column("summary", Text),
     Index("ix_runs_finished_at", "finished_at"),
     **OPTIONS,
 )
@@ -143,6 +155,10 @@ states = Table(
     later_words("scanner_image", LONGEST_NAME),
     later_number("suspect_at"),
     later_words("suspect", LONGEST_REASON),
+    # The newest cell that told what there is (ok, or its standing result read again), and a digest of all it told.
+    run_column("held_run_id"),
+    later_number("held_at"),
+    later_words("rows_digest", 32),
     UniqueConstraint("target_id", "scan"),
     # What is stale by age, and the counts of the whole matrix, out of the index alone; what is stale by versions.
     Index("ix_states_scan_ok_at", "scan", "ok_at", "outcome", "scanner_version", "database_version"),
@@ -173,6 +189,9 @@ cells = Table(
     words("note"),
     words("log"),
     later_words("scanner_image", LONGEST_NAME),
+    later_words("standing", 128),
+    # 1 where it told what there is: see `states.held_at`.
+    later_number("held"),
     **KEYLESS,
 )
 
@@ -195,6 +214,8 @@ facts = Table(
     words("cvss_version", 16),
     words("cvss_vector"),
     later_words("place", LONGEST_NAME),
+    # The merged finding as JSON; none of a fact that an earlier version wrote.
+    Column("document", Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")),
     **OPTIONS,
 )
 
@@ -220,6 +241,8 @@ findings = Table(
     number("last_at"),
     run_column("gone_run_id"),
     number("gone_at"),
+    # Since when it is known under a name of the target; 0 in rows of an earlier version.
+    later_number("seen_at"),
     # Who has this; what came since; what went since.
     Index("ix_findings_fact_id_gone_at", "fact_id", "gone_at"),
     Index("ix_findings_first_at", "first_at"),
@@ -236,6 +259,43 @@ boms = Table(
     Column("components", Integer, nullable=False),
     words("path", LONGEST_NAME),
     run_column("run_id"),
+    number("at"),
+    **KEYLESS,
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    id_column(),
+    Column("reference", String(LONGEST_NAME), nullable=False),
+    Column("platform", String(64), nullable=False),
+    UniqueConstraint("reference", "platform"),
+    **OPTIONS,
+)
+
+run_tags = Table(
+    "run_tags",
+    metadata,
+    # No foreign keys: one row for each name of each run. The only writer makes what they refer to before them.
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tag_id", BigInteger, primary_key=True, autoincrement=False, index=True),
+    Column("target_id", BigInteger, primary_key=True, autoincrement=False, index=True),
+    **KEYLESS,
+)
+
+target_digests = Table(
+    "target_digests",
+    metadata,
+    Column("digest", String(160), primary_key=True),
+    Column("target_id", BigInteger, primary_key=True, autoincrement=False),
+    **KEYLESS,
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("name", String(LONGEST_ID), primary_key=True),
+    Column("epss", Float, nullable=False),
     number("at"),
     **KEYLESS,
 )

@@ -1,187 +1,93 @@
-"""Who has a finding, and what changed since a moment."""
+"""Which facts are meant, and who may have them: what the indexes can say before anything is read of the past."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, literal_column, or_, select
+from sqlalchemy import and_, or_, select
 
-from orchestrator.model.places import in_order
-from orchestrator.packages.identity import canonical
-from orchestrator.store.answers import SEVERITIES, answer
+from orchestrator.packages.spellings import means
 from orchestrator.store.catalogue import batches, spell_id
 from orchestrator.store.dialects import among
-from orchestrator.store.interface import Change, Changes, Holder, Holders, Unscanned
-from orchestrator.store.names import names_of, uses_of
-from orchestrator.store.schema import fact_ids, facts, findings, states, targets
+from orchestrator.store.schema import fact_ids, facts, findings, scores, states, target_digests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection
 
-_OF_FACT = ("id", "package", "version", "location", "fixed_version", "place")
-_MOMENTS = (findings.c.state_id, findings.c.first_at, findings.c.gone_at)
-_SHOWN = (
-    facts.c.name.label("id"),
-    facts.c.severity,
-    facts.c.package,
-    facts.c.version,
-    facts.c.location,
-    facts.c.fixed_version,
-    facts.c.place,
-)
+_WILDCARDS = frozenset("*?[")
+_CVE = "CVE-"
 
 
-def who_has(connection: Connection, name: str, limit: int) -> Holders:
-    """See `Store.who_has`."""
-    wanted = select(fact_ids.c.fact_id).where(_called(connection, spell_id(name))).distinct().subquery()
-    there = and_(findings.c.fact_id == wanted.c.fact_id, findings.c.gone_at == 0)
-    total = connection.scalar(select(func.count()).select_from(findings).join(wanted, there)) or 0
-    # The page first, and only then what is said of it: a CVE may be in every target there is.
-    page = (
-        select(findings.c.state_id, findings.c.fact_id, findings.c.first_at)
-        .join(wanted, there)
-        .order_by(findings.c.state_id, findings.c.fact_id)
-        .limit(limit)
-        .subquery()
-    )
-    query = (
-        select(page, states.c.scan, states.c.suspect, states.c.target_id, targets.c.target)
-        .join(states, states.c.id == page.c.state_id)
-        .join(targets, targets.c.id == states.c.target_id)
-        .order_by(states.c.target_id, page.c.state_id, page.c.fact_id)
-    )
-    rows = connection.execute(query).all()
-    ids = {row.target_id for row in rows}
-    known, uses = names_of(connection, ids), uses_of(connection, ids)
-    said = _said_of(connection, {row.fact_id for row in rows})
-    nameless: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-    return Holders(
-        total=total,
-        rows=tuple(
-            answer(
-                Holder,
-                row,
-                references=known.get(row.target_id, nameless)[0],
-                owners=known.get(row.target_id, nameless)[1],
-                since=datetime.fromtimestamp(row.first_at, UTC),
-                uses=uses.get(row.target_id, ()),
-                **said[row.fact_id],
-            )
-            for row in rows
-        ),
-    )
-
-
-def _said_of(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """The fields of `Holder` that facts give, by the facts' ids."""
-    found: dict[int, dict[str, Any]] = {}
-    for some in batches(ids):
-        said = select(facts.c.id.label("fact_id"), *_SHOWN).where(among(connection, facts.c.id, some))
-        for row in connection.execute(said):
-            fields = {name: getattr(row, name) for name in _OF_FACT}
-            found[row.fact_id] = {**fields, "severity": SEVERITIES[row.severity]}
-    return found
+def facts_named(connection: Connection, name: str) -> set[int]:
+    """Facts with an id or alias, in any case; by a glob, with any that matches."""
+    wanted = select(fact_ids.c.fact_id).where(_called(connection, spell_id(name))).distinct()
+    return set(connection.scalars(wanted))
 
 
 def _called(connection: Connection, name: str) -> ColumnElement[bool]:
     """Which ids are of that name, or of what other scanners call the same thing.
 
-    What one fact says of its aliases helps to find the facts that do not mention this one. It goes one step only: an
-    advisory of a distribution has many CVEs as aliases, and these are not each other's.
+    What one fact says of its aliases helps to find the facts that do not mention this one. It goes one step only, and
+    never from one CVE to another: an advisory of a distribution has many as aliases, and these are not each other's.
     """
+    if _WILDCARDS.intersection(name):
+        alike = select(fact_ids.c.name).where(fact_ids.c.name.like(_like(name), escape="!")).distinct()
+        matching = [each for each in connection.scalars(alike) if fnmatchcase(each, name)]
+        return among(connection, fact_ids.c.name, matching)
     named = select(fact_ids.c.fact_id).where(fact_ids.c.name == name)
     of_own = select(fact_ids.c.name).where(fact_ids.c.fact_id.in_(named.where(fact_ids.c.own.is_(True))))
     others = named.where(fact_ids.c.own.is_(False))
     owners = select(fact_ids.c.name).where(fact_ids.c.fact_id.in_(others), fact_ids.c.own.is_(True))
-    aliases = {name, *connection.scalars(of_own.distinct())}
-    known_as = set(connection.scalars(owners.distinct()))
+    aliases, known_as = set(connection.scalars(of_own.distinct())), set(connection.scalars(owners.distinct()))
+    if name.startswith(_CVE):
+        aliases, known_as = ({each for each in some if not each.startswith(_CVE)} for some in (aliases, known_as))
+    aliases.add(name)
     return or_(fact_ids.c.name.in_(aliases), and_(fact_ids.c.name.in_(known_as), fact_ids.c.own.is_(True)))
 
 
-def changes(connection: Connection, since: datetime) -> Changes:
-    """See `Store.changes`."""
-    begin = int(since.timestamp())
-    base = (
-        select(*_MOMENTS, states.c.scan, targets.c.target, targets.c.reference, facts.c.kind, facts.c.purl, *_SHOWN)
-        .join(facts, facts.c.id == findings.c.fact_id)
-        .join(states, states.c.id == findings.c.state_id)
-        .join(targets, targets.c.id == states.c.target_id)
-    )
-    came = _by_thing(connection, base.where(findings.c.first_at >= begin, findings.c.gone_at == 0))
-    is_gone = findings.c.gone_at > literal_column("0")  # spelt out, as in the condition of its index
-    went = _by_thing(connection, base.where(is_gone, findings.c.gone_at >= begin, findings.c.first_at < begin))
-    total = int(connection.scalar(select(func.sum(states.c.findings))) or 0)
-    new, fixed, changed = _compared(came, went)
-    return Changes(
-        new=_changes(new, "first_at"),
-        fixed=_changes(fixed, "gone_at"),
-        changed=_changes(changed, "first_at"),
-        still=total - len(new),
-        unscanned=_unscanned(connection, begin),
-    )
+def _like(pattern: str) -> str:
+    """A pattern for LIKE that lets pass at least what a glob does."""
+    begin = pattern[: min(place for place in map(pattern.find, _WILDCARDS) if place >= 0)]
+    return "".join(f"!{each}" if each in "!%_" else each for each in begin) + "%"
 
 
-def _by_thing(connection: Connection, query: Select[Any]) -> dict[tuple[Any, ...], list[Row[Any]]]:
-    """Rows by target and scan, and by what the finding is, whatever is said of it and however its package is spelt."""
-    found: dict[tuple[Any, ...], list[Row[Any]]] = {}
-    for row in connection.execute(query):
-        package = canonical(row.purl, row.package, row.version)
-        thing = (row.state_id, row.kind, row.id, package.key, package.version, row.location)
-        found.setdefault(thing, []).append(row)
+def facts_of_package(connection: Connection, pattern: str) -> set[int]:
+    """Facts about a package: by a glob for its name, as any scanner calls it, or for its package URL."""
+    columns = (facts.c.id, facts.c.purl, facts.c.package, facts.c.version)
+    about: dict[tuple[str, str, str], list[int]] = {}
+    for id_, *package in connection.execute(select(*columns).where(facts.c.package != "")):
+        about.setdefault((package[0], package[1], package[2]), []).append(id_)
+    matches = means(pattern)
+    return {id_ for package, ids in about.items() if matches(*package) for id_ in ids}
+
+
+def states_with(connection: Connection, wanted: Iterable[int]) -> dict[int, int]:
+    """The targets and scans that have, or had, any of these facts: by their number, that of the target."""
+    found: dict[int, int] = {}
+    query = select(states.c.id, states.c.target_id).join(findings, findings.c.state_id == states.c.id).distinct()
+    for some in batches(sorted(wanted)):
+        rows = connection.execute(query.where(among(connection, findings.c.fact_id, some)))
+        found |= {row.id: row.target_id for row in rows}
     return found
 
 
-def _compared(
-    came: Mapping[tuple[Any, ...], Sequence[Row[Any]]], went: Mapping[tuple[Any, ...], Sequence[Row[Any]]]
-) -> tuple[list[Row[Any]], list[Row[Any]], list[Row[Any]]]:
-    """What is new, fixed and changed: of a finding of several places that many as there are more, less, and both."""
-    new: list[Row[Any]] = []
-    fixed: list[Row[Any]] = []
-    changed: list[Row[Any]] = []
-    for thing in {**came, **went}:
-        now, then = (sorted(side.get(thing, ()), key=lambda row: in_order(row.place)) for side in (came, went))
-        if not now or not then:
-            new += now
-            fixed += then
-        elif not any(row.place for row in (*now, *then)):
-            changed += now
-        elif not any(row.place for row in then):
-            # An earlier version did not tell places, so nobody knows how many there were.
-            told = {(row.severity, row.fixed_version) for row in then}
-            changed += [row for row in now if (row.severity, row.fixed_version) not in told]
-        else:
-            both = min(len(now), len(then))
-            changed += now[:both]
-            new += now[both:]
-            fixed += then[both:]
-    return new, fixed, changed
+def indexes_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Digests of the indexes that led to targets, by the targets' numbers."""
+    found: dict[int, tuple[str, ...]] = {}
+    for some in batches(ids):
+        query = select(target_digests).where(among(connection, target_digests.c.target_id, some))
+        for row in connection.execute(query.order_by(target_digests.c.digest)):
+            found[row.target_id] = (*found.get(row.target_id, ()), row.digest)
+    return found
 
 
-def _changes(rows: Iterable[Row[Any]], moment: str) -> tuple[Change, ...]:
-    found = [
-        answer(
-            Change,
-            row,
-            severity=SEVERITIES[row.severity],
-            at=datetime.fromtimestamp(getattr(row, moment), UTC),
-        )
-        for row in rows
-    ]
-    return tuple(
-        sorted(found, key=lambda each: (each.at, each.target, each.scan, each.id, each.package, each.location))
-    )
-
-
-def _unscanned(connection: Connection, begin: int) -> tuple[Unscanned, ...]:
-    query = (
-        select(states.c.scan, states.c.last_at, states.c.findings, targets.c.target, targets.c.reference)
-        .join(targets, targets.c.id == states.c.target_id)
-        .where(states.c.last_at < begin, states.c.last_at > 0)
-        .order_by(targets.c.target, states.c.scan)
-    )
-    return tuple(
-        answer(Unscanned, row, last=datetime.fromtimestamp(row.last_at, UTC)) for row in connection.execute(query)
-    )
+def scores_of(connection: Connection, names: Iterable[str]) -> dict[str, float]:
+    """EPSS as the newest run that told it has it, by `spell_id` of each id."""
+    found: dict[str, float] = {}
+    for some in batches({spell_id(name) for name in names}):
+        rows: Any = connection.execute(select(scores).where(among(connection, scores.c.name, some)))
+        found |= {row.name: row.epss for row in rows}
+    return found

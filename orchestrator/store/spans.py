@@ -5,8 +5,7 @@ with the first of these cells, and is gone with the next cell after them. So not
 still there, and a cell that comes late, or one that is taken back, changes only the spans around its place.
 """
 
-from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
@@ -25,12 +24,14 @@ class Span(NamedTuple):
         first: the first cell that has it.
         last: the last cell that has it.
         gone: the cell after that, which lacks it.
+        seen: since when it is known under a name of the target, seconds since 1970; 0 where nobody said.
     """
 
     fact: int
     first: Position
     last: Position | None = None
     gone: Position | None = None
+    seen: int = 0
 
 
 class Reweaving(NamedTuple):
@@ -41,13 +42,13 @@ class Reweaving(NamedTuple):
 
 
 def weave(
-    spans: Iterable[Span], facts: AbstractSet[int], here: Position, before: Position | None, after: Position | None
+    spans: Iterable[Span], facts: Mapping[int, int], here: Position, before: Position | None, after: Position | None
 ) -> Reweaving:
     """Put a cell into the line.
 
     Args:
         spans: known ones of this target and scan; closed ones are needed only when there is a cell after it.
-        facts: what the cell found.
+        facts: what the cell found, and since when each is known (`Span.seen`).
         here: its place.
         before: place of the ok cell before it, None for none.
         after: place of the ok cell after it, None for none.
@@ -69,9 +70,10 @@ def weave(
         elif span.first == after and span.fact in facts:
             settled.add(span.fact)
             out.append(span)
-            into.append(span._replace(first=here))
+            known = [seen for seen in (span.seen, facts[span.fact]) if seen]
+            into.append(span._replace(first=here, seen=min(known, default=0)))
     last = None if after is None else here
-    into += [Span(fact, here, last, after) for fact in sorted(facts - settled)]
+    into += [Span(fact, here, last, after, facts[fact]) for fact in sorted(facts.keys() - settled)]
     return Reweaving(out, into)
 
 

@@ -47,6 +47,11 @@ def suspicion(scan: str, values: Mapping[str, Any], rules: Iterable[Distrust]) -
     return {"suspect": clip(reason, LONGEST_REASON), "suspect_at": values["at"] if reason else 0}
 
 
+def doubtful(scan: str, image: str, scanner: str, version: str, rules: Iterable[Distrust]) -> bool:
+    """Whether a result of such a scanner may be suspect: without a time, a rule about any time is about it."""
+    return bool(why(Made(scan, image, (), scanner, version), rules))
+
+
 def remark(connection: Connection, rules: Sequence[Distrust]) -> None:
     """Work out all marks anew, if the rules are others than the last time.
 
@@ -64,8 +69,7 @@ def remark(connection: Connection, rules: Sequence[Distrust]) -> None:
             connection.execute(clear.values(suspect="", suspect_at=0))
         groups = connection.execute(select(*_MADE_BY).where(states.c.ok_at > 0).distinct()).all()
         for scan, image, scanner, version in groups:
-            # Without a time, a rule about any time is about it.
-            if why(Made(scan, image, (), scanner, version), rules):
+            if doubtful(scan, image, scanner, version, rules):
                 _mark(connection, (scan, image, scanner, version), rules)
         upsert(connection, scanner_rules, ("name",), [{"name": _RULES, "digest": digest}])
 
@@ -97,11 +101,11 @@ def unbelieved_versions(connection: Connection, scan: str | None = None) -> set[
         scan: only of this one.
     """
     columns = (states.c.scan, states.c.scanner_version, states.c.database_version)
-    doubtful = select(*columns).where(states.c.suspect_at > 0).distinct()
+    suspects = select(*columns).where(states.c.suspect_at > 0).distinct()
     if scan is not None:
-        doubtful = doubtful.where(states.c.scan == scan)
+        suspects = suspects.where(states.c.scan == scan)
     found = set()
-    for row in connection.execute(doubtful).all():
+    for row in connection.execute(suspects).all():
         same = (column == value for column, value in zip(columns, row, strict=True))
         believed = exists().where(*same, states.c.suspect_at == 0, states.c.ok_at > 0)
         if not connection.scalar(select(believed)):

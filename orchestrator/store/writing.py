@@ -8,24 +8,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy import select, update
 
-from orchestrator.store.catalogue import batches, clip, run_id, write_states, write_targets
+from orchestrator.model import Outcome
+from orchestrator.results.ledger import LEDGER, seconds
+from orchestrator.results.overview import RunSummary, summary_of
+from orchestrator.store.catalogue import (
+    batches,
+    clip,
+    run_id,
+    write_scores,
+    write_states,
+    write_tags,
+    write_targets,
+)
 from orchestrator.store.cells import Cell, CellWriter, Known
 from orchestrator.store.dialects import among
 from orchestrator.store.facts import Facts
 from orchestrator.store.interface import TakenIn
-from orchestrator.store.reading import read_facts, read_run, seconds, stamp
-from orchestrator.store.schema import LONGEST_NAME, cells, runs, states
+from orchestrator.store.reading import NOTHING, Numbers, read_rows, read_run, stamp
+from orchestrator.store.schema import LONGEST_NAME, MERGED, cells, runs, states
 from orchestrator.store.spans import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
-    from orchestrator.model import LedgerRow
-    from orchestrator.store.reading import Fact, RunFiles
+    from orchestrator.model import LedgerRow, MergedFinding
+    from orchestrator.store.reading import RunFiles, TargetRows
     from orchestrator.volume.layout import Volume
 
 #: Cells of one transaction, or the number of findings they have together.
@@ -47,43 +59,65 @@ def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
     mark = stamp(volume, run)
     with connection.begin():
         known = connection.execute(select(runs).where(runs.c.run == run)).one_or_none()
-    if known is not None and (known.pruned or known.ledger_stamp == mark):
+    if known is not None and _has(known, mark):
         return TakenIn(run=run, known=True)
     files = read_run(volume, run)
-    taken = TakenIn(run=run, known=True)
-    if known is None or known.ledger_digest != files.digest:
-        taken = _Run(connection, volume, files).take_in(again=known is not None)
+    taken, told = TakenIn(run=run, known=True), {}
+    if known is None or known.ledger_digest != files.digest or known.form != MERGED:
+        # What an earlier version kept of a run is compared with nothing: it is another form of the same.
+        anew = known is not None and known.ledger_digest == files.digest and known.form != MERGED
+        reader = _Run(connection, volume, files, anew=anew)
+        taken = reader.take_in(again=known is not None)
+        told = {"form": MERGED, "summary": msgspec.json.encode(reader.summary).decode()}
     whole = {
         "ledger_digest": files.digest,
         "ledger_stamp": mark,
         "created_at": seconds(files.ledger.created),
         "finished_at": seconds(files.ledger.finished),
         "passed": files.ledger.verdict.passed,
+        "partial": int(files.ledger.partial),
+        **told,
     }
     with connection.begin():
         connection.execute(update(runs).where(runs.c.run == run).values(whole))
     return taken
 
 
+def _has(known: Row[*tuple[Any, ...]], mark: str) -> bool:
+    return bool(known.pruned or (known.ledger_stamp == mark and known.form == MERGED))
+
+
 def lacking(connection: Connection, volume: Volume, names: Sequence[str]) -> list[str]:
     """Those of a volume's runs that the store does not have as their ledgers are now."""
     with connection.begin():
-        rows = connection.execute(select(runs.c.run, runs.c.ledger_stamp, runs.c.pruned))
-        known = {row.run: None if row.pruned else row.ledger_stamp for row in rows}
-    return [run for run in names if run not in known or known[run] not in {None, stamp(volume, run)}]
+        rows = connection.execute(select(runs.c.run, runs.c.ledger_stamp, runs.c.pruned, runs.c.form))
+        known = {row.run: row for row in rows}
+    return [run for run in names if run not in known or not _has(known[run], stamp(volume, run))]
 
 
 class _Run:
-    """One run on its way into the store."""
+    """One run on its way into the store.
 
-    def __init__(self, connection: Connection, volume: Volume, files: RunFiles) -> None:
+    Attributes:
+        summary: the run in numbers, once it is in.
+    """
+
+    def __init__(self, connection: Connection, volume: Volume, files: RunFiles, *, anew: bool) -> None:
         self._connection = connection
         self._volume = volume
         self._files = files
+        self._anew = anew
         self._facts = Facts(connection)
-        self._waiting: list[tuple[Cell, list[Fact]]] = []
+        self._waiting: list[tuple[Cell, list[MergedFinding]]] = []
         self._waiting_facts = 0
         self._read = self._found = 0
+        self._numbers = Numbers()
+        self._gone: dict[str, bool] = {}
+
+    @property
+    def summary(self) -> RunSummary:
+        """The run in numbers."""
+        return summary_of(self._files.ledger, self._numbers.unsuppressed, self._numbers.suppressed)
 
     def take_in(self, *, again: bool) -> TakenIn:
         """Write every cell that the store lacks, or has otherwise."""
@@ -92,23 +126,28 @@ class _Run:
         run = run_id(self._connection, ledger.run, created)
         described = {row.target: row for row in ledger.rows}
         targets = write_targets(self._connection, described, self._files.names, created)
+        write_tags(self._connection, run, targets, ledger.rows)
         pairs = {row.cell: (targets[row.target], row.scan) for row in ledger.rows}
         write_states(self._connection, pairs.values())
         self._writer = CellWriter(self._connection, ledger.run, run, self._files.reports, self._volume.distrusted)
         known = self._known_states(list(targets.values()))
         present = self._present(run) if again else {}
-        todo: dict[str, Cell] = {}
+        waiting: dict[tuple[str, str], Cell] = {}
         for row in ledger.rows:
-            state, values = known[pairs[row.cell]], _values(row, created)
-            if present.get(state.id) != values:
-                here = Position(values["at"], ledger.run)
-                todo[row.cell] = Cell(row, values, here, state, present.get(state.id))
-        loud = {name for name, cell in todo.items() if cell.is_loud}
-        for name, found in read_facts(self._volume, self._files, loud):
-            self._add(todo.pop(name), found)
-        for cell in todo.values():
+            state = known[pairs[row.cell]]
+            values = _values(row, created)
+            here = Position(values["at"], ledger.run)
+            digest = NOTHING if row.outcome is Outcome.OK else ""
+            waiting[row.target, row.scan] = Cell(row, values, here, state, present.get(state.id), digest)
+        for told in read_rows(self._volume, self._files, self._numbers):
+            self._take(told, [waiting.pop((told.target, scan)) for scan in sorted(told.scans)])
+        for cell in waiting.values():
             self._add(cell, [])
         self._flush()
+        for pair in pairs.values():
+            present.pop(known[pair].id, None)
+        self._remove(present)
+        write_scores(self._connection, self._numbers.scores, created)
         return TakenIn(
             run=ledger.run,
             cells=self._read,
@@ -116,6 +155,13 @@ class _Run:
             opened=self._writer.history.opened,
             closed=self._writer.history.closed,
         )
+
+    def _take(self, told: TargetRows, of_target: Sequence[Cell]) -> None:
+        """Add the cells of one target that found something; its rows are read only where they may be news."""
+        given = [cell._replace(digest=told.digest) for cell in of_target]
+        rows = told.read() if any(cell.is_loud for cell in given) else []
+        for cell in given:
+            self._add(cell, [row for row in rows if cell.row.scan in row.found_by])
 
     def _known_states(self, targets: list[int]) -> dict[tuple[int, str], Known]:
         found = {}
@@ -127,13 +173,26 @@ class _Run:
                     found[row.target_id, row.scan] = self._writer.known(row)
         return found
 
+    def _remove(self, gone: Mapping[int, Mapping[str, Any]]) -> None:
+        """Take out cells that the run had, and has no more, by state."""
+        for some in batches(gone):
+            with self._connection.begin():
+                rows = self._connection.execute(select(states).where(among(self._connection, states.c.id, some))).all()
+                for row in rows:
+                    self._writer.remove(self._writer.known(row), row.scan, gone[row.id])
+
     def _present(self, run: int) -> dict[int, dict[str, Any]]:
         """The run's cells as the store has them, by state."""
         with self._connection.begin():
             rows = self._connection.execute(select(cells).where(cells.c.run_id == run)).mappings()
             return {row["state_id"]: {k: row[k] for k in row if k not in {"state_id", "run_id"}} for row in rows}
 
-    def _add(self, cell: Cell, facts: list[Fact]) -> None:
+    def _add(self, cell: Cell, facts: list[MergedFinding]) -> None:
+        cell = cell._replace(values={**cell.values, "held": int(bool(cell.digest))})
+        if self._anew and cell.present is not None and _alike(cell.present, cell.values):
+            cell = self._again(cell)
+        elif cell.present == cell.values and not cell.is_news:
+            return
         self._waiting.append((cell, facts))
         self._waiting_facts += len(facts)
         self._read += 1
@@ -141,11 +200,31 @@ class _Run:
         if len(self._waiting) >= CELLS_AT_ONCE or self._waiting_facts >= FINDINGS_AT_ONCE:
             self._flush()
 
+    def _again(self, cell: Cell) -> Cell:
+        """A cell that an earlier version wrote: what it told is written over what that version kept.
+
+        Where that was last told by a run that is gone from the volume, it stays: nobody could tell it again.
+        """
+        state = cell.state
+        if state.held is None or state.digest or cell.here > state.held or not cell.digest:
+            return cell._replace(anew=True)
+        if self._is_gone(state.held.run):
+            return cell._replace(anew=True, digest="")
+        return cell._replace(anew=True, state=state._replace(held=None))
+
+    def _is_gone(self, run: str) -> bool:
+        if run not in self._gone:
+            self._gone[run] = not (self._volume.results(run) / LEDGER).exists()
+        return self._gone[run]
+
     def _flush(self) -> None:
         """Write what waits: the newest cells together, each late one by itself, because it reads what is there."""
         ids = self._facts.ids([facts for _, facts in self._waiting])
         cells_found = [(cell, found) for (cell, _), found in zip(self._waiting, ids, strict=True)]
         newest = [(cell, found) for cell, found in cells_found if not cell.is_late]
+        with self._connection.begin():
+            told_anew = [(cell.state.id, cell.here) for cell, _ in newest if cell.anew and cell.state.held is None]
+            self._writer.history.forget_after(told_anew)
         self._writer.look_ahead(cell for cell, _ in newest)
         with self._connection.begin():
             self._writer.write(newest)
@@ -175,4 +254,11 @@ def _values(row: LedgerRow, created: int) -> dict[str, Any]:
         "note": clip(row.note, LONGEST_NAME),
         "log": clip(row.log),
         "scanner_image": clip(row.scanner_image, LONGEST_NAME),
+        "standing": clip(row.standing, 128),
+        "held": 0,
     }
+
+
+def _alike(present: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether a cell is as an earlier version wrote it down, which knew less of it."""
+    return all(present[name] == value for name, value in values.items() if name not in {"standing", "held"})

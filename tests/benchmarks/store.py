@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from orchestrator.model import Finding
-from orchestrator.store import Store
+from orchestrator.queries import Store
 from orchestrator.store.connection import make_engine, parse_url
 from orchestrator.volume.layout import Volume
 from tests.stored_runs import day, finding, write_run

@@ -17,11 +17,11 @@ from orchestrator.service.lookout import Lookout
 from orchestrator.service.notes import Notes
 from orchestrator.service.planner import Planner
 from orchestrator.store.backlog.interface import Claim, Rules, Submission
-from orchestrator.store.backlog.store import BacklogStore
 from orchestrator.volume.layout import Volume
 from tests.integration import kube_api
 from tests.integration.engine import GOOD, Watch, scan, wait_for
 from tests.integration.kube_api import KubeApi
+from tests.stored_runs import AskedStore
 from tests.tools import samples
 from tests.tools.images import Image, Index, layer
 from tests.tools.servers import Registry
@@ -167,7 +167,7 @@ def test_the_same_image_that_starts_in_another_namespace_is_news(
     )
     rules = Rules(ages={}, default_age=1, versions=frozenset(), version_age=1, first_retry=1, longest_retry=1)
     stop, planner = threading.Event(), Planner(config)
-    with BacklogStore(f"sqlite:///{tmp_path / 'store.sqlite3'}") as store:
+    with AskedStore(f"sqlite:///{tmp_path / 'store.sqlite3'}") as store:
         store.migrate()
         lookout = Lookout(config, planner, store, rules, holder="me", notes=Notes(), changed=bool, stop=stop)
         lookout.look()

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from orchestrator import engines
 from orchestrator.config.loading import load_config
 from orchestrator.model import Outcome
+from orchestrator.queries import Store
 from orchestrator.service.scheduler import Scheduler
 from orchestrator.store.backlog.store import BacklogStore
 from orchestrator.store.backlog.tables import submissions, wanted
@@ -365,7 +366,7 @@ def test_what_starts_in_a_cluster_is_scanned_at_once_and_only_once(tmp_path, mon
             said = process.communicate(timeout=30)[1]
     assert set(place.begun.values()) == {1}
     assert place.results() == everything_ok(place)
-    with BacklogStore(place.url) as store:
+    with Store(place.url) as store:
         uses = [use for each in made for use in store.target(f"sha256-{each.digest[7:39]}").uses]
     assert [(use.namespace, use.kind, use.name, use.container, use.owner) for use in uses] == [
         ("shop", "Pod", "pod-0", "main", "platform"),

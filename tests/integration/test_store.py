@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.store import Store, StoreGoneError, writing
+from orchestrator.queries import Store
+from orchestrator.store import StoreGoneError, writing
 from orchestrator.store import cells as cells_module
 from orchestrator.store.migration import newest_revision
 from tests.store_suite import *  # noqa: F403

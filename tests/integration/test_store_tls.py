@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from orchestrator.store import Store, StoreGoneError
+from orchestrator.queries import Store
+from orchestrator.store import StoreGoneError
 from tests.tools.certificates import Authority
 from tests.tools.mariadb import start_mariadb
 from tests.tools.postgres import start_postgres

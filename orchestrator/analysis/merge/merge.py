@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from orchestrator.analysis.merge.names import Pair, by_alias, by_vulnerability
 from orchestrator.analysis.merge.resolve import Place, resolve
-from orchestrator.analysis.merge.rows import Rows, rootless
+from orchestrator.analysis.merge.rows import Rows
 from orchestrator.model import KINDS, Finding, MergedFinding, Outcome
 from orchestrator.packages.identity import NOTHING, Package, canonical
+from orchestrator.packages.keys import rootless
 
 _VULNERABILITY = "vulnerability"
 _LONGEST_CACHED = 1000

@@ -14,6 +14,7 @@ from orchestrator.model.merged import MOST_PLACES
 from orchestrator.model.places import in_order
 from orchestrator.packages.fixes import best_fix, is_plain
 from orchestrator.packages.identity import Package
+from orchestrator.packages.keys import finding_key, rootless
 from orchestrator.packages.qualifiers import qualifiers_of
 
 Spot = tuple[str, str]
@@ -33,8 +34,6 @@ _CARRIED = {
 _OWN = "check"
 # Suppressions that are named of one row, when each of its findings has one of its own.
 _MOST_NAMED = 5
-_ROOT = re.compile(r"(?:\.?/)+")
-_SPECIAL = re.compile(r"[%|\x00-\x1f]")
 # What parsers put behind a title; it is no longer true of a row of several places.
 _LINE = re.compile(r" \(line \d+\)\Z")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -104,7 +103,7 @@ class Rows:
         )
         return MergedFinding(
             target=self._target,
-            key=_key(kind, name, package, location),
+            key=finding_key(kind, name, package, location),
             kind=kind,
             id=name,
             severity=severity,
@@ -201,24 +200,6 @@ def _places(spots: set[Spot]) -> tuple[str, ...]:
     several = len({rootless(location) for location, _ in spots}) > 1
     found = {f"{location}: {place}" if several and location else place for location, place in spots if place}
     return tuple(nsmallest(MOST_PLACES, found, key=in_order))
-
-
-def rootless(location: str) -> str:
-    """A path without its root: some scanners write `/etc/passwd`, some `etc/passwd` or `./etc/passwd`."""
-    found = _ROOT.match(location)
-    return location[found.end() :] if found else location
-
-
-def _key(kind: str, name: str, package: Package, location: str) -> str:
-    """Kind, id, and package or location, joined by `|`, which is `%7C` within them; a package URL holds none."""
-    where = package.key if package.purl else _escaped(package.key or location)
-    return f"{kind}|{_escaped(name)}|{where}"
-
-
-def _escaped(text: str) -> str:
-    if text.isprintable() and "|" not in text and "%" not in text:
-        return text
-    return _SPECIAL.sub(lambda found: f"%{ord(found[0]):02X}", text)
 
 
 def _best_rating(ratings: Sequence[tuple[int, Cvss]]) -> Cvss:

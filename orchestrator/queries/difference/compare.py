@@ -1,144 +1,131 @@
-"""Two states side by side, as a frame.
-
-This module imports pandas: import it where it is used.
-"""
+"""Two states side by side, name by name."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-
-from orchestrator.queries.difference.counts import tell
-from orchestrator.queries.difference.explain import CHANGED, STATUSES, STILL, Explained, Told
-from orchestrator.queries.difference.rows import Source, read_sources
+from orchestrator.queries.difference.counts import compare_counts, tell
+from orchestrator.queries.difference.explain import CHANGED, STATUSES, STILL, Explained
+from orchestrator.queries.difference.rows import Difference
+from orchestrator.queries.difference.things import gather, rows_by_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
-    from orchestrator.queries.difference.explain import Pair
+    from orchestrator.queries.difference.explain import Pair, Told
     from orchestrator.queries.difference.states import State
-    from orchestrator.volume.layout import Volume
+    from orchestrator.queries.difference.things import Row, Thing
+    from orchestrator.store.past import Past, TagCell
 
-    Numbers: TypeAlias = NDArray[Any]
-
-#: Columns of a difference in order.
-DIFFERENCE_COLUMNS = (
-    "status",
-    "reference",
-    "platform",
-    "key",
-    "kind",
-    "id",
-    "severity",
-    "package",
-    "version_before",
-    "version_after",
-    "count_before",
-    "count_after",
-    "fixed_version",
-    "found_by",
-    "owners",
-    "suppressed_before",
-    "suppressed_after",
-    "run_before",
-    "run_after",
-    "why",
-)
-_COUNTS = ("count_before", "count_after")
-_ORDER = ["reference", "platform", "status", "severity", "id", "key"]
-_UPWARDS = [True, True, True, False, True, True]
+# Pairs of names that are read at once.
+_PAIRS = 200
+_RANKS = {status: rank for rank, status in enumerate(STATUSES)}
 
 
-def compare(volume: Volume, older: State, newer: State, pairs: Sequence[Pair]) -> pd.DataFrame:
-    """The differences between two states.
+class _Sides:
+    """A pair with the cells that count on both of its sides."""
+
+    def __init__(self, pair: Pair, older: State, newer: State) -> None:
+        self.pair = pair
+        self.explained = Explained(older, newer, pair)
+        self.before = _cells(older, pair.older, self.explained.before)
+        self.after = _cells(newer, pair.newer, self.explained.after)
+
+
+def _cells(state: State, name: int | None, scans: Mapping[str, TagCell]) -> list[TagCell]:
+    return [] if name is None else [cell for scan in scans for cell in state.sources(name, scan)]
+
+
+def compare(past: Past, older: State, newer: State, pairs: Sequence[Pair]) -> Iterator[Difference]:
+    """The differences between two states, ordered as `orchestrator.queries.difference` says.
 
     Args:
-        volume: where the runs lie.
+        past: all runs.
         older: a state.
         newer: a later one, or the same where two names are compared.
         pairs: the names to compare.
-
-    Returns:
-        The columns of `DIFFERENCE_COLUMNS`, as `orchestrator.queries.difference` says.
-
-    Raises:
-        NoResultsError: a run that is needed has a ledger but no merged findings, or damaged ones.
     """
-    explained = [Explained(older, newer, pair) for pair in pairs]
-    before, after, counts, keys = read_sources(volume, _sources(older, newer, pairs, explained))
-    things = before.index.union(after.index, sort=False)
-    was, is_ = things.isin(before.index), things.isin(after.index)
-    before, after = before.reindex(things), after.reindex(things)
-    frame = pd.DataFrame(
-        {
-            name: after[name].where(is_, before[name])
-            for name in ("kind", "id", "severity", "package", "fixed_version", "found_by", "owners")
-        }
+    pairs = sorted(pairs, key=lambda pair: (pair.reference, pair.platform))
+    ends = {run.order[1]: run.order[0] for run in past.runs}
+    for start in range(0, len(pairs), _PAIRS):
+        some = [_Sides(pair, older, newer) for pair in pairs[start : start + _PAIRS]]
+        cells = [cell for sides in some for cell in (*sides.before, *sides.after)]
+        found = past.found((cell.state, cell.place) for cell in cells)
+        past.said.read(fact for facts in found.values() for fact in facts)
+        targets = past.targets(cell.target for cell in cells)
+        owners = past.owners(targets)
+        for sides in some:
+            before = rows_by_key(sides.before, found, past.said)
+            after = rows_by_key(sides.after, found, past.said)
+            told = [_compare(sides, before.get(key, ()), after.get(key, ())) for key in {**before, **after}]
+            rows = [
+                _row(sides.pair, each, targets[each.main.cell.target], owners.get(each.main.cell.target, ()), ends)
+                for each in told
+            ]
+            yield from sorted(rows, key=_order)
+
+
+def _order(row: Difference) -> tuple[object, ...]:
+    return _RANKS[row.status], -row.severity.rank, row.id, row.key
+
+
+class _Compared:
+    """What became of one thing; `main` is the side that says what it is."""
+
+    def __init__(self, main: Thing, before: Thing | None, after: Thing | None, told: Told) -> None:
+        self.before, self.after = before, after
+        self.main = main
+        self.status, self.why = told.status, told.why
+        self.run_before = told.run_before or (before.cell.run if before else "")
+        self.run_after = told.run_after or (after.cell.run if after else "")
+        self.counts = compare_counts(before.counts if before else {}, after.counts if after else {})
+
+
+def _compare(sides: _Sides, before_rows: Sequence[Row], after_rows: Sequence[Row]) -> _Compared:
+    before, after = (gather(rows) if rows else None for rows in (before_rows, after_rows))
+    main = after or gather(before_rows)
+    told = sides.explained.tell(main.found_by, before=before is not None, after=after is not None)
+    found = _Compared(main, before, after, told)
+    if before is not None and after is not None and _is_changed(found, before, after):
+        counted = tell(found.counts.before or 0, found.counts.after or 0, before.names, after.names)
+        found.status, found.why = CHANGED, f"{counted}; {sides.explained.image(before.found_by)}"
+    return found
+
+
+def _is_changed(found: _Compared, before: Thing, after: Thing) -> bool:
+    """Whether there are not as many of it as before, or by their names not the same."""
+    if found.counts.changed:
+        return True
+    others = before.names and after.names and before.names != after.names and before.found_by == after.found_by
+    return bool(others) and None not in {found.counts.before, found.counts.after}
+
+
+def _row(pair: Pair, found: _Compared, target: str, owners: tuple[str, ...], ends: Mapping[str, int]) -> Difference:
+    before, after, main = found.before, found.after, found.main
+    ended = ends.get(found.run_after)
+    return Difference(
+        status=found.status,
+        reference=pair.reference,
+        platform=pair.platform,
+        key=main.first.key,
+        kind=main.first.kind,
+        id=main.first.id,
+        severity=main.severity,
+        package=main.first.package,
+        version_before=before.version if before else "",
+        version_after=after.version if after else "",
+        count_before=found.counts.before,
+        count_after=found.counts.after,
+        fixed_version=main.fixed_version,
+        found_by=main.found_by,
+        owners=owners,
+        suppressed_before=before.suppressed if before else "",
+        suppressed_after=after.suppressed if after else "",
+        run_before=found.run_before,
+        run_after=found.run_after,
+        why=found.why,
+        target=target,
+        at=datetime.fromtimestamp(ended, UTC) if ended else None,
+        altered=before is not None and after is not None and (found.status != STILL or before.said != after.said),
     )
-    for name in ("version", "suppressed", "run"):
-        frame[f"{name}_before"] = before[name].where(was, "")
-        frame[f"{name}_after"] = after[name].where(is_, "")
-    pair, key = np.divmod(things.to_numpy(), max(len(keys), 1))
-    frame["key"] = keys.take(key)
-    for name in ("reference", "platform"):
-        frame[name] = np.array([getattr(one, name) for one in pairs] or [""], dtype=object)[pair]
-    _explain(frame, explained, pair, was, is_)
-    _count(frame, counts.reindex(things), before, after, [explained[number] for number in pair])
-    return _typed(frame)
-
-
-def _explain(frame: pd.DataFrame, explained: Sequence[Explained], pair: Numbers, was: Numbers, is_: Numbers) -> None:
-    """Set `status` and `why`, the runs where a side has none, and `found_by` as lists; like rows are told once."""
-    scans, found_by = pd.factorize(frame["found_by"])
-    asked, places = np.unique(((pair * len(found_by) + scans) * 2 + was) * 2 + is_, return_inverse=True)
-    told = []
-    for each in asked.tolist():
-        number, found = divmod(each // 4, len(found_by))
-        told.append(explained[number].tell(found_by[found], before=bool(each & 2), after=bool(each & 1)))
-    answers = pd.DataFrame(told, columns=list(Told._fields), dtype="str").take(places).set_index(frame.index)
-    frame["status"], frame["why"] = answers["status"], answers["why"]
-    for name in ("run_before", "run_after"):
-        frame[name] = frame[name].where(answers[name] == "", answers[name])
-    lists = pd.Series([text.split(";") for text in found_by], dtype=pd.ArrowDtype(pa.list_(pa.string())))
-    frame["found_by"] = lists.take(scans).set_axis(frame.index)
-
-
-def _count(
-    frame: pd.DataFrame, counts: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame, explained: Sequence[Explained]
-) -> None:
-    """Set how many there were and are, and `changed` with its reason where these are not as many, or not the same."""
-    for side in ("before", "after"):
-        frame[f"count_{side}"] = counts[side].astype("Int64")
-    still = (frame["status"] == STILL).to_numpy()
-    named = (before["names"] != after["names"]) & (before["names"] != "") & (after["names"] != "")
-    others = named & (before["found_by"] == after["found_by"]) & counts[["before", "after"]].notna().all(axis=1)
-    places = np.flatnonzero(still & (counts["changed"].eq(True) | others).to_numpy())
-    status, why = frame["status"].to_numpy(dtype=object), frame["why"].to_numpy(dtype=object)
-    for place in places.tolist():
-        numbers = counts["before"].iloc[place], counts["after"].iloc[place]
-        told = tell(*numbers, before["names"].iloc[place], after["names"].iloc[place])
-        status[place] = CHANGED
-        why[place] = f"{told}; {explained[place].image(before['found_by'].iloc[place].split(';'))}"
-    frame["status"], frame["why"] = status, why
-
-
-def _sources(older: State, newer: State, pairs: Sequence[Pair], explained: Sequence[Explained]) -> Iterator[Source]:
-    for number, (pair, known) in enumerate(zip(pairs, explained, strict=True)):
-        sides = ((False, older, pair.older, known.before), (True, newer, pair.newer, known.after))
-        for is_newer, state, name, scans in sides:
-            if name is not None:
-                for scan in scans:
-                    yield from (Source(*place, scan, number, is_newer) for place in state.sources(name, scan))
-
-
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The documented columns and dtypes, the rows in order."""
-    frame["status"] = pd.Categorical(frame["status"], list(STATUSES))
-    text = set(DIFFERENCE_COLUMNS) - {"status", "severity", "found_by", "owners", *_COUNTS}
-    frame = frame.astype(dict.fromkeys(text, "str") | dict.fromkeys(_COUNTS, "Int64"))
-    return frame.sort_values(_ORDER, ascending=_UPWARDS, ignore_index=True)[list(DIFFERENCE_COLUMNS)]

@@ -9,7 +9,8 @@ from orchestrator.queries.difference.states import NEVER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from orchestrator.queries.difference.states import Cell, Name, State
+    from orchestrator.queries.difference.states import State
+    from orchestrator.store.past import TagCell
 
 #: What a row can be, in the order of the rows.
 STATUSES = ("new", "changed", "fixed", "no longer scanned", "still there")
@@ -20,14 +21,14 @@ class Pair(NamedTuple):
     """Two names that are compared: mostly the same one, at two moments.
 
     Attributes:
-        older: None where there is nothing to compare with.
-        newer: None where there is nothing left.
+        older: its number; None where there is nothing to compare with.
+        newer: its number; None where there is nothing left.
         reference: that the rows shall have.
         gone: the run that was to hold the newer name and did not; empty where it is not gone.
     """
 
-    older: Name | None
-    newer: Name | None
+    older: int | None
+    newer: int | None
     reference: str
     platform: str
     gone: str = ""
@@ -54,17 +55,19 @@ class Explained:
         self._pair = pair
         self._newer = newer
         self._first = not older.runs
-        self.before: dict[str, Cell] = older.results(pair.older) if pair.older else {}
-        held = newer.results(pair.newer) if pair.newer and not pair.gone else {}
+        self.before: dict[str, TagCell] = older.results(pair.older) if pair.older is not None else {}
         name = pair.newer
-        self.after = {scan: cell for scan, cell in held.items() if name and not newer.trouble(name, scan)[0]}
-        self._told: dict[tuple[str, bool], Told] = {}
+        held = newer.results(name) if name is not None and not pair.gone else {}
+        self.after = {
+            scan: cell for scan, cell in held.items() if name is not None and not newer.trouble(name, scan)[0]
+        }
+        self._told: dict[tuple[tuple[str, ...], bool], Told] = {}
 
-    def tell(self, found_by: str, *, before: bool, after: bool) -> Told:
+    def tell(self, found_by: tuple[str, ...], *, before: bool, after: bool) -> Told:
         """What a row is.
 
         Args:
-            found_by: the scans that found it on the newer side, or else on the older, joined by `;`.
+            found_by: the scans that found it on the newer side, or else on the older.
             before: whether it is on the older side.
             after: whether it is on the newer side.
         """
@@ -72,8 +75,7 @@ class Explained:
             return Told(STILL)
         told = self._told.get((found_by, after))
         if told is None:
-            scans = found_by.split(";")
-            told = self._told[found_by, after] = self._new(scans) if after else self._past(scans)
+            told = self._told[found_by, after] = self._new(found_by) if after else self._past(found_by)
         return told
 
     def image(self, scans: Sequence[str]) -> str:
@@ -107,11 +109,11 @@ class Explained:
         )
 
 
-def _image(before: Iterable[Cell], after: Iterable[Cell]) -> str:
+def _image(before: Iterable[TagCell], after: Iterable[TagCell]) -> str:
     """Whether it is the image that is another, or what is known of it."""
     same = {cell.target for cell in after} <= {cell.target for cell in before}
     return "the image is the same" if same else "the image changed"
 
 
-def _latest(cells: Iterable[Cell]) -> str:
+def _latest(cells: Iterable[TagCell]) -> str:
     return max((cell.order for cell in cells), default=NEVER)[1]

@@ -1,171 +1,62 @@
-"""The merged findings of names at a moment, as frames: one row for each name and thing found.
-
-This module imports pandas and pyarrow: import it where it is used.
-"""
+"""A row of a difference: one name of a target and one key of a merged finding."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
+from typing import Annotated
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
+import msgspec
 
-from orchestrator.model import Severity
-from orchestrator.queries.difference.counts import compare_counts, counts_of, names_in
-from orchestrator.results.tables.reading import read_merged
+from orchestrator.model import Document, Severity
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from orchestrator.queries.difference.states import Order
-    from orchestrator.volume.layout import Volume
-
-_COLUMNS = (
-    "target",
-    "key",
-    "kind",
-    "id",
-    "severity",
-    "package",
-    "version",
-    "fixed_version",
-    "found_by",
-    "owners",
-    "suppressed",
-    "counts",
-    "places",
-)
-_GATHERED = (
-    "kind",
-    "id",
-    "package",
-    "owners",
-    "severity",
-    "version",
-    "fixed_version",
-    "suppressed",
-    "found_by",
-    "run",
-    "names",
-)
-_LISTS = pd.ArrowDtype(pa.list_(pa.string()))
+NO_COLUMN = msgspec.Meta(extra={"column": ""})
+"""Of a field that is no column of a DataFrame."""
 
 
-class Source(NamedTuple):
-    """Where a result lies that is part of what is compared.
+class Difference(Document, frozen=True, gc=False):
+    """What was, and what is, of one finding of one name.
+
+    The fields up to `why` are the columns of a difference in a DataFrame.
 
     Attributes:
-        pair: number of the two names that are compared.
-        newer: which of the two it belongs to.
+        status: one of `STATUSES`.
+        reference: the name, as `platform`; the newer one where two are compared.
+        key: as in `merged.parquet`, `kind` and `id` likewise.
+        severity: as the newer side has it, or else the older, as `package`, `fixed_version`, `found_by` and `owners`.
+        version_before: versions of the package joined by `, `; empty where it is not there, as `version_after`.
+        count_before: how many of it there were (`MergedFinding.count`); None where nobody counted.
+        count_after: how many there are; of `changed`, as counted by scans that counted on both sides.
+        suppressed_before: `ignored`, `not_affected`, `fixed` or `scanner` when it was suppressed, else empty.
+        suppressed_after: likewise.
+        run_before: the run that says what was; empty when nobody does.
+        run_after: the run that says what is.
+        why: in words; empty for what is still there.
+        target: id of the target that the newer side has it in, or else the older.
+        at: when the run ended that says what is; None when nobody does.
+        altered: whether it is on both sides, and anything else is said of it than before: how many, its severity, its
+            fix, its title, its aliases, or whether it is suppressed.
     """
 
-    order: Order
-    target: str
-    scan: str
-    pair: int
-    newer: bool
-
-
-class Rows(NamedTuple):
-    """What both sides found.
-
-    Attributes:
-        before: the older side, indexed by thing, one row each, in no order: `kind`, `id`, `severity`, `package`,
-            `version`, `fixed_version`, `owners` and `suppressed` as the latest run has them, the versions of several
-            packages joined by `, `; `found_by`, the scans joined by `;`; `run`; `names`, of its places, a line each.
-        after: the newer side likewise.
-        counts: of both, as `compare_counts` gives them.
-        keys: every key there is; a thing is the number of its pair times the number of keys, and the place of its key.
-    """
-
-    before: pd.DataFrame
-    after: pd.DataFrame
-    counts: pd.DataFrame
-    keys: pd.Index[str]
-
-
-def read_sources(volume: Volume, sources: Iterable[Source]) -> Rows:
-    """What was found by these results; each run's file is read once, for both sides, and of it only these targets.
-
-    Raises:
-        NoResultsError: a run has a ledger but no merged findings, or damaged ones.
-    """
-    by_run: dict[Order, list[Source]] = {}
-    for source in sources:
-        by_run.setdefault(source.order, []).append(source)
-    orders = sorted(by_run)
-    frames = [_read(volume, order[1], by_run[order], rank) for rank, order in enumerate(orders)]
-    frames = [frame for frame in frames if len(frame)]
-    if not frames:
-        none = pd.DataFrame({"before": [], "after": [], "changed": pd.Series([], dtype="bool")}, dtype="float64")
-        return Rows(_nothing(), _nothing(), none, pd.Index([], dtype="str"))
-    found = pd.concat(frames, ignore_index=True)
-    del frames
-    codes, keys = pd.factorize(found.pop("key"))
-    found["thing"] = found.pop("pair") * len(keys) + codes
-    counts = compare_counts(found[["thing", "scan", "rank", "newer", "row", "count"]])
-    newer, runs = found.pop("newer"), [order[1] for order in orders]
-    return Rows(_gather(found[~newer], runs), _gather(found[newer], runs), counts, keys)
-
-
-def _read(volume: Volume, run: str, sources: Sequence[Source], rank: int) -> pd.DataFrame:
-    """The rows of one run, one for each name and scan that they are found by."""
-    targets = {source.target for source in sources}
-    merged = read_merged(volume, run, targets=targets, columns=_COLUMNS)
-    found_by = pa.array(merged.pop("found_by"))
-    rows = pd.DataFrame(
-        {
-            "row": np.asarray(pc.list_parent_indices(found_by), dtype="int64"),
-            "scan": pd.Series(pc.list_flatten(found_by).to_pylist(), dtype="str"),
-        }
-    )
-    rows["count"] = counts_of(rows, pa.array(merged.pop("counts")))
-    merged["names"] = pd.Series(names_in(merged.pop("places")), dtype="str", index=merged.index)
-    rows["target"] = merged["target"].to_numpy()[rows["row"]]
-    wanted = pd.DataFrame(sources, columns=list(Source._fields)).drop(columns="order")
-    wanted = wanted.astype({"target": "str", "scan": "str"})
-    rows = rows.merge(wanted, on=["target", "scan"]).drop(columns="target")
-    found = pd.concat([rows, merged.iloc[rows["row"]].drop(columns="target").reset_index(drop=True)], axis=1)
-    return found.assign(rank=rank)
-
-
-def _gather(found: pd.DataFrame, runs: Sequence[str]) -> pd.DataFrame:
-    """One row for each thing."""
-    if found.empty:
-        return _nothing()
-    group, things = pd.factorize(found["thing"])
-    found = found.assign(group=group)
-    found_by = _joined(found, "scan", ";", len(things))
-    # Of a thing that several runs know, the latest says what it is; its rows are there once for each scan.
-    latest = found["rank"] == found.groupby("group")["rank"].transform("max")
-    found = found[latest].drop_duplicates(["group", "row"])
-    first = found.sort_values(["group", "row"], kind="stable").drop_duplicates("group").set_index("group")
-    gathered = first[["kind", "id", "package", "owners"]].copy()
-    gathered["severity"] = found.groupby("group")["severity"].max()
-    gathered["version"] = _joined(found, "version", ", ", len(things))
-    gathered["fixed_version"] = _joined(found, "fixed_version", ", ", len(things))
-    open_ = found.loc[found["suppressed"] == "", "group"].unique()
-    gathered["names"] = _joined(found, "names", "\n", len(things))
-    gathered["suppressed"] = first["suppressed"].where(~first.index.isin(open_), "")
-    gathered["found_by"] = found_by
-    gathered["run"] = pd.Series(runs, dtype="str").to_numpy()[first["rank"]]
-    gathered.index = pd.Index(things)
-    return gathered.astype(dict.fromkeys(("run", "version", "fixed_version", "found_by", "names"), "str"))
-
-
-def _joined(found: pd.DataFrame, column: str, separator: str, groups: int) -> list[str]:
-    """The distinct words of each group in order, joined; `""` for a group without any."""
-    words = found.loc[found[column] != "", ["group", column]].drop_duplicates().sort_values(["group", column])
-    offsets = np.searchsorted(words["group"].to_numpy(), np.arange(groups + 1))
-    lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(words[column], pa.string()))
-    joined: list[str] = pc.binary_join(lists, separator).to_pylist()
-    return joined
-
-
-def _nothing() -> pd.DataFrame:
-    """No row, with the dtypes that others have."""
-    special = {"owners": _LISTS, "severity": pd.CategoricalDtype([word.value for word in Severity], ordered=True)}
-    columns = {name: pd.Series([], dtype=special.get(name, "str")) for name in _GATHERED}
-    return pd.DataFrame(columns, index=pd.Index([], dtype="int64"))
+    status: str
+    reference: str
+    platform: str
+    key: str
+    kind: str
+    id: str
+    severity: Severity
+    package: str
+    version_before: str
+    version_after: str
+    count_before: int | None
+    count_after: int | None
+    fixed_version: str
+    found_by: tuple[str, ...]
+    owners: tuple[str, ...]
+    suppressed_before: str
+    suppressed_after: str
+    run_before: str
+    run_after: str
+    why: str
+    target: Annotated[str, NO_COLUMN]
+    at: Annotated[datetime | None, NO_COLUMN] = None
+    altered: Annotated[bool, NO_COLUMN] = False

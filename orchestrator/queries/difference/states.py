@@ -1,83 +1,23 @@
-"""What the ledgers on a volume say of each name of a target at a moment: which scan last ended well, and how it is now.
+"""What the runs say of each name of a target at a moment: which scan last ended well, and how it is now.
 
-A run holds only some targets and scans, so that the state of a name is gathered from all runs up to a moment. Each
-ledger is read once; memory grows with names and scans, and by four bytes for each name of a run.
+A run holds only some targets and scans, so that the state of a name is gathered from all runs up to a moment: of the
+newest ones first, and of others only where these leave something open. Memory grows with names and scans.
 """
 
 from __future__ import annotations
 
-from array import array
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from orchestrator.model import Outcome
-from orchestrator.results.ledger import each_ledger, moment
-from orchestrator.scanners.distrust import of_row, why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from orchestrator.model import Distrust
-    from orchestrator.volume.layout import Volume
+    from orchestrator.store.past import Order, Past, RunPlace, TagCell
 
-#: A target's reference and its platform (empty for a repository).
-Name: TypeAlias = tuple[str, str]
-#: When a run ended, and its id: runs in the order in which they ended.
-Order: TypeAlias = tuple[datetime, str]
-
-NEVER: Order = (datetime.min.replace(tzinfo=UTC), "")
-
-
-class Row(msgspec.Struct, gc=False):
-    """As much of a ledger row as a state needs; the rest is skipped unread."""
-
-    target: str
-    scan: str
-    references: tuple[str, ...]
-    outcome: str
-    reason: str = ""
-    standing: str = ""
-    platform: str = ""
-    started: str = ""
-    finished: str = ""
-    scanner: str = ""
-    scanner_version: str = ""
-    scanner_image: str = ""
-
-
-class RunLedger(msgspec.Struct):
-    """As much of a ledger as a state needs."""
-
-    rows: list[Row]
-    finished: str = ""
-    partial: bool = False
-
-    def order(self, run: str) -> Order:
-        """The place of the run among all."""
-        return moment(self.finished) or NEVER[0], run
-
-
-class Cell(NamedTuple):
-    """How a cell of a name ended in one run.
-
-    Attributes:
-        holds: whether there is a result of it: it ended ok, or was skipped because an earlier one still stands.
-        suspect: why that result is not believed.
-    """
-
-    order: Order
-    target: str
-    outcome: str
-    reason: str
-    holds: bool
-    suspect: str = ""
-
-    @property
-    def run(self) -> str:
-        """Id of the run."""
-        return self.order[1]
+NEVER: Order = (-1, "")
+# Runs that are read first; most often they say all there is to say.
+_NEWEST = 2
 
 
 class _Seen:
@@ -86,11 +26,11 @@ class _Seen:
     __slots__ = ("doubtful", "last", "ok")
 
     def __init__(self) -> None:
-        self.last: Cell | None = None
-        self.ok: Cell | None = None
-        self.doubtful: Cell | None = None
+        self.last: TagCell | None = None
+        self.ok: TagCell | None = None
+        self.doubtful: TagCell | None = None
 
-    def see(self, cell: Cell) -> None:
+    def see(self, cell: TagCell) -> None:
         if self.last is None or cell.order > self.last.order:
             self.last = cell
         if cell.suspect:
@@ -100,67 +40,56 @@ class _Seen:
             self.ok = cell
 
 
-def state_now(volume: Volume) -> State:
-    """What all runs on a volume say, without one whose ledger is damaged."""
-    state = State(volume.distrusted)
-    for run, ledger in each_ledger(volume, RunLedger):
-        state.add(ledger, ledger.order(run))
-    return state
-
-
 class State:
-    """What is known of every name at a moment; runs may be added in any order.
+    """What is known of names at a moment.
 
     Attributes:
-        runs: how many are in it.
+        runs: those that count, in the order in which they ended.
 
     Args:
-        distrusted: rules about scanners whose results are not believed.
+        past: all runs.
+        runs: those that count.
+        names: numbers of the names; None for all.
     """
 
-    def __init__(self, distrusted: Sequence[Distrust] = ()) -> None:
-        self._distrusted = distrusted
-        self.runs = 0
-        self._seen: dict[Name, dict[str, _Seen]] = {}
-        self._numbers: dict[Name, int] = {}
-        self._whole: list[tuple[Order, array[int]]] = []  # names of each run that is not partial
-        self._left: tuple[dict[int, Order], dict[Order, Order]] | None = None
+    def __init__(self, past: Past, runs: Sequence[RunPlace], names: Collection[int] | None = None) -> None:
+        self.runs = runs
+        self._past = past
+        self._seen: dict[int, dict[str, _Seen]] = {}
+        self._whole: tuple[dict[int, Order], dict[Order, Order]] | None = None
+        wanted: Collection[int] | None = names
+        waiting, count = list(runs), _NEWEST
+        while waiting and (wanted is None or wanted):
+            for cell in past.cells(waiting[-count:], wanted):
+                self._seen.setdefault(cell.tag, {}).setdefault(cell.scan, _Seen()).see(cell)
+            del waiting[-count:]
+            count *= 2
+            if waiting:
+                wanted = {name for name, scan in past.scans_of(wanted) if not self._is_settled(name, scan)}
 
-    def add(self, ledger: RunLedger, order: Order) -> None:
-        """Take in what one run says."""
-        self.runs += 1
-        self._left = None
-        names = set()
-        for row in ledger.rows:
-            holds = row.outcome == Outcome.OK or bool(row.standing)
-            suspect = why(of_row(row), self._distrusted) if row.outcome == Outcome.OK else ""
-            cell = Cell(order, row.target, row.outcome, row.reason, holds, suspect)
-            for reference in row.references:
-                name = (reference, row.platform)
-                names.add(self._numbers.setdefault(name, len(self._numbers)))
-                self._seen.setdefault(name, {}).setdefault(row.scan, _Seen()).see(cell)
-        if not ledger.partial:
-            self._whole.append((order, array("I", sorted(names))))
+    def _is_settled(self, name: int, scan: str) -> bool:
+        seen = self._seen.get(name, {}).get(scan)
+        return seen is not None and seen.ok is not None
 
     @property
-    def names(self) -> Iterable[Name]:
-        """Every name there is in any run."""
+    def names(self) -> Collection[int]:
+        """Every name of these that any run had."""
         return self._seen.keys()
 
-    def scans(self, name: Name) -> Iterable[str]:
+    def scans(self, name: int) -> Iterable[str]:
         """The scans that any run had of a name."""
         return self._seen.get(name, {}).keys()
 
-    def results(self, name: Name) -> dict[str, Cell]:
+    def results(self, name: int) -> dict[str, TagCell]:
         """The latest result of each scan that has one: by scan, the cell that holds it."""
         found = {scan: self._result(seen) for scan, seen in self._seen.get(name, {}).items()}
         return {scan: cell for scan, cell in found.items() if cell is not None}
 
-    def sources(self, name: Name, scan: str) -> Iterator[tuple[Order, str]]:
-        """Runs and targets in whose merged findings the latest result of a scan is.
+    def sources(self, name: int, scan: str) -> Iterator[TagCell]:
+        """The cells that told the latest result of a scan.
 
-        A run that skipped the cell because the result still stands has it as well, suppressed by its own rules, but
-        only while the report is there; so the run that made the result is asked, too. What a later result found that is
+        A run that skipped the cell because the result still stands told it as well, suppressed by its own rules, but
+        only while the report was there; so the run that made the result counts, too. What a later result found that is
         suspect is not lost either.
         """
         seen = self._seen.get(name, {}).get(scan)
@@ -168,28 +97,28 @@ class State:
             return
         result = self._result(seen)
         if seen.doubtful is not None and (result is None or seen.doubtful.order > result.order):
-            yield seen.doubtful.order, seen.doubtful.target
+            yield seen.doubtful
         if result is None:
             return
-        yield result.order, result.target
+        yield result
         last = seen.last
         stands = last is not None and last.holds and not last.suspect
         if last is not None and stands and last.target == result.target and last.run != result.run:
-            yield last.order, last.target
+            yield last
 
-    def _result(self, seen: _Seen) -> Cell | None:
-        """The latest ok cell, or what stands for it when its own run has been removed from the volume."""
+    def _result(self, seen: _Seen) -> TagCell | None:
+        """The latest ok cell, or what stands for it when its own run was never in the store."""
         last, ok = seen.last, seen.ok
         if last is not None and last.holds and not last.suspect and (ok is None or ok.target != last.target):
             return last
         return ok
 
-    def current(self, name: Name) -> Cell | None:
+    def current(self, name: int) -> TagCell | None:
         """The latest cell of a name, whichever scan it is of: its target is what the name means now."""
         cells = [seen.last for seen in self._seen.get(name, {}).values() if seen.last is not None]
         return max(cells, key=lambda cell: cell.order, default=None)
 
-    def trouble(self, name: Name, scan: str) -> tuple[str, str]:
+    def trouble(self, name: int, scan: str) -> tuple[str, str]:
         """Why the latest result of a scan says nothing of a name as it is now, and the run that tells so.
 
         Returns:
@@ -199,7 +128,7 @@ class State:
         last = seen.last if seen else None
         if current is None:
             return "never scanned", ""
-        whole = self._whole_runs()[0].get(self._numbers[name], NEVER)
+        whole = self._whole_runs()[0].get(name, NEVER)
         if last is None or last.order < whole:
             return f"{scan} is no longer planned", max(whole, current.order)[1]
         if not last.holds:
@@ -210,27 +139,38 @@ class State:
             return f"{scan} has not run since the image changed", current.run
         return "", ""
 
-    def gone(self, name: Name) -> str:
+    def gone(self, name: int) -> str:
         """The run that was to hold a name and no longer did; empty where the name is not gone.
 
         It is gone when the last run that had it and was not partial has a successor without it: a later such run that
         has any name of that one.
         """
         last_whole, successors = self._whole_runs()
-        order = last_whole.get(self._numbers.get(name, -1))
+        order = last_whole.get(name)
         successor = successors.get(order) if order else None
         current = self.current(name)
         return successor[1] if successor and current and successor > current.order else ""
 
     def _whole_runs(self) -> tuple[Mapping[int, Order], Mapping[Order, Order]]:
         """Of each name the last run that is not partial, and of each such run the latest that shares a name with it."""
-        if self._left is None:
+        if self._whole is None:
+            whole = [run for run in self.runs if not run.partial]
             last: dict[int, Order] = {}
+            waiting = set(self._seen)
+            first = len(whole)
+            for run, names in self._past.names_in(whole[::-1]):
+                if not waiting:
+                    break
+                first -= 1
+                found = waiting.intersection(names)
+                last |= dict.fromkeys(found, run.order)
+                waiting -= found
+            newest: dict[int, Order] = {}
             successors: dict[Order, Order] = {}
-            for order, names in sorted(self._whole, key=lambda whole: whole[0]):
-                for number in names:
-                    if number in last:
-                        successors[last[number]] = order
-                    last[number] = order
-            self._left = last, successors
-        return self._left
+            for run, names in self._past.names_in(whole[first:]):
+                for name in names:
+                    if name in newest:
+                        successors[newest[name]] = run.order
+                    newest[name] = run.order
+            self._whole = last, successors
+        return self._whole

@@ -164,10 +164,19 @@ def ledger_frame(ledger: Ledger) -> pd.DataFrame:
     Returns:
         The columns of `LedgerRow`, with the dtypes of `docs/results.md`: moments NaT, numbers NA where there is none.
     """
+    return frame_of(ledger.rows, LedgerRow)
+
+
+def frame_of(rows: Sequence[Document], row: type[Document]) -> pd.DataFrame:
+    """Typed rows as a DataFrame, with the columns and dtypes of their type.
+
+    Args:
+        rows: all of that type.
+        row: their type.
+    """
     columns = {}
-    for column in columns_of(LedgerRow):
-        values = values_at(ledger.rows, column)
-        columns[column.name] = _typed(pd.Series(list(values), dtype="object"), column.kind)
+    for column in columns_of(row):
+        columns[column.name] = _typed(pd.Series(list(values_at(rows, column)), dtype="object"), column.kind)
     return pd.DataFrame(columns)
 
 

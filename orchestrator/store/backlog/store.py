@@ -16,7 +16,7 @@ from orchestrator.store.backlog.interface import PLANNING, Backlog, Change, Subm
 from orchestrator.store.backlog.tables import chores, submissions, wanted
 from orchestrator.store.catalogue import batches, clip
 from orchestrator.store.connection import told
-from orchestrator.store.database import Store
+from orchestrator.store.database import Database
 from orchestrator.store.dialects import among, insert_new
 from orchestrator.store.schema import cells, runs, targets
 
@@ -37,7 +37,7 @@ _OTHER_CLOCK = "SELECT UNIX_TIMESTAMP()"
 _NOT_PLANNED = "it was no longer part of the plan; the next look at the sources tells what became of it"
 
 
-class BacklogStore(Store):
+class BacklogStore(Database):
     """A store with the scheduler's tables.
 
     Every method raises `StoreGoneError` when the database does not answer; whatever it was about to do is then done

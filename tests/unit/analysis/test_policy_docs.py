@@ -13,11 +13,11 @@ from orchestrator.config.loading import load_config
 from orchestrator.model import Ledger, PolicyRule, Severity
 from orchestrator.model.documents import encode, spell_time
 from orchestrator.model.policy import BUILT_IN
-from orchestrator.queries.difference import STATUSES, since_last
-from orchestrator.queries.difference.compare import DIFFERENCE_COLUMNS
+from orchestrator.queries.difference import STATUSES, Difference
 from orchestrator.results.ledger import LEDGER, read_ledger
+from orchestrator.results.tables.columns import names_of
 from orchestrator.volume.layout import Volume
-from tests.differences import Run
+from tests.differences import Run, since_last
 from tests.unit.results.test_docs import DTYPES
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -89,7 +89,7 @@ def test_columns_of_a_difference(volume):
         if dtype.strip() in DTYPES:
             documented |= dict.fromkeys(re.findall(r"`(\w+)`", names), DTYPES[dtype.strip()])
     frame = since_last(volume, "r1")
-    assert list(documented) == list(DIFFERENCE_COLUMNS)
+    assert list(documented) == list(names_of(Difference))
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == documented
     assert all(f"`{status}`" in DIFFERENCES for status in STATUSES)
 

@@ -13,13 +13,13 @@ from orchestrator.config.loading import default_config
 from orchestrator.exports import csv, cyclonedx, html, parquet, sarif
 from orchestrator.exports.targets import run_targets
 from orchestrator.model import Cell, Decision, Distrust
-from orchestrator.queries.difference import since_last
-from orchestrator.queries.overview import summary_of
-from orchestrator.queries.search import who_has
+from orchestrator.queries import asking
+from orchestrator.queries.frames import holders_frame
 from orchestrator.results.run import RunResults
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume.layout import Volume
 from tests.aggregation import CLEAN, ENDED, SCANS, make_plan, put_record, put_report
+from tests.differences import since_last
 
 CONFIG = default_config(environment={})
 GRYPE = {
@@ -104,7 +104,8 @@ def test_html(results, tmp_path):
 
 def test_it_does_not_count_as_covered_or_whole(results, trusting):
     assert coverage(results.ledger.rows) == 50
-    assert summary_of(results).suspect == 1
+    with asking(results.volume) as store:
+        assert store.overview()[0].suspect == 1
     (target,) = run_targets(results)
     assert not target.whole
     assert run_targets(RunResults(trusting, "run-1"))[0].whole
@@ -117,10 +118,15 @@ def test_nothing_is_fixed_because_a_suspect_scan_did_not_see_it(trusting):
     assert since_last(Volume(trusting.root, distrusted=(rule,)), "run-2")["status"].tolist() != ["fixed"]
 
 
+def _who_has(volume):
+    with asking(volume) as store:
+        return holders_frame(store.who_has("CVE-2025-1"))
+
+
 def test_what_it_found_stays_in_sight(trusting):
     doubting = Volume(trusting.root, distrusted=(RULE,))
-    assert who_has(trusting, "CVE-2025-1")["suspect"].tolist() == [""]
-    assert who_has(doubting, "CVE-2025-1")["suspect"].tolist() == ["dependency: scanner distrusted: odd"]
+    assert _who_has(trusting)["suspect"].tolist() == [""]
+    assert _who_has(doubting)["suspect"].tolist() == ["dependency: scanner distrusted: odd"]
 
 
 def test_a_cell_skipped_because_its_scanner_is_distrusted_says_so(trusting):

@@ -72,10 +72,10 @@ def test_nothing_changed_nothing_told():
 
 def test_what_is_suppressed_is_not_told_until_it_no_longer_is():
     rows = [
-        difference("new", 1, suppressed_after=True),
+        difference("new", 1, suppressed_after="ignored"),
         difference("fixed", 2, suppressed_before="ignored"),
-        difference("no longer scanned", 3, suppressed_before=True),
-        difference("still there", 4, suppressed_before=True, suppressed_after=True),
+        difference("no longer scanned", 3, suppressed_before="ignored"),
+        difference("still there", 4, suppressed_before="ignored", suppressed_after="ignored"),
         difference("still there", 5, suppressed_before="not_affected", suppressed_after=""),
     ]
     [message] = told([SLACK], rows).messages
@@ -86,7 +86,7 @@ def test_what_is_suppressed_is_not_told_until_it_no_longer_is():
 
 def test_the_first_run_of_all_is_a_summary():
     rows = [
-        difference("new", n, reference=f"docker.io/library/t{n % 40}:1", run_before=None, severity=severity)
+        difference("new", n, reference=f"docker.io/library/t{n % 40}:1", run_before="", severity=severity)
         for n, severity in enumerate(["low", "critical"] * 500)
     ]
     [message] = told([SLACK], rows).messages

@@ -4,11 +4,11 @@ import pandas as pd
 import pytest
 
 from orchestrator.model import Policy, PolicyRule
-from orchestrator.queries.difference import since_last
 from orchestrator.results.tables.reading import read_findings_csv, read_merged
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume.layout import Volume
 from tests.aggregation import make_plan, make_target, put_clean_run, put_report
+from tests.differences import since_last
 
 POLICY = Policy(rules=(PolicyRule(name="secrets", kinds=("secret", "malware"), at_most=1),))
 ID = "sha256-" + "0" * 32

@@ -16,10 +16,10 @@ from orchestrator.service.planner import Planner
 from orchestrator.service.scheduler import rules_of
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.store import StoreGoneError
-from orchestrator.store.backlog.store import BacklogStore
 from orchestrator.volume.layout import Volume
 from tests.aggregation import put_record, put_report
 from tests.integration.engine import REPORT
+from tests.stored_runs import AskedStore
 from tests.tools import layouts
 from tests.tools.images import Image, layer
 
@@ -51,7 +51,7 @@ class Engine(Silent):
 
 @dataclass
 class Rig:
-    store: BacklogStore
+    store: AskedStore
     volume: Volume
     planner: Planner
     rules: object
@@ -82,7 +82,7 @@ def rig(tmp_path, monkeypatch):
     )
     planner, rules = Planner(config), rules_of(config)
     entries = collect(config)
-    with BacklogStore(f"sqlite:///{tmp_path / 'store.sqlite3'}", patience=0) as store:
+    with AskedStore(f"sqlite:///{tmp_path / 'store.sqlite3'}", patience=0) as store:
         store.migrate()
         store.want([each.wanted for each in planner.look_up(entries)], rules, look=1, whole=True)
         yield Rig(store, Volume(config.volume.path), planner, rules, config, list(entries))

@@ -11,8 +11,8 @@ import pytest
 from orchestrator.kit.umask import umask
 from orchestrator.model import Ledger
 from orchestrator.model.documents import encode
+from orchestrator.queries import Store
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.store.database import Store
 from orchestrator.volume.layout import PUBLIC, Volume, atomic_file, write_atomic
 from tests.aggregation import make_plan
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from orchestrator.store import Store
+from orchestrator.queries import Store
 from orchestrator.store.columns import metadata
 from orchestrator.store.connection import make_engine, parse_url
 

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from orchestrator.store.spans import Position, Span, unweave, weave
 
-FACTS = st.sets(st.integers(1, 4))
+FACTS = st.sets(st.integers(1, 4)).map(lambda found: dict.fromkeys(found, 0))
 CELLS = st.dictionaries(st.builds(Position, st.integers(1, 6), st.sampled_from("ab")), FACTS, min_size=1, max_size=8)
 
 
-def _expected(line: dict[Position, set[int]]) -> set[Span]:
+def _expected(line: dict[Position, dict[int, int]]) -> set[Span]:
     """The spans of a whole line, by walking it for each finding."""
     spans = set()
     for fact in {fact for facts in line.values() for fact in facts}:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config.loading import default_config
-from orchestrator.store import Store, StoreGoneError, StoreUrlError
+from orchestrator.queries import Store
+from orchestrator.store import StoreGoneError, StoreUrlError
 from orchestrator.volume.layout import Volume
 from tests.store_suite import *  # noqa: F403
 from tests.stored_runs import day, finding, rows_of, write_run

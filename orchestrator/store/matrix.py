@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, exists, func, literal, or_, select, union_all
 
+from orchestrator.model import Outcome
 from orchestrator.store.answers import answer, outcome, when
+from orchestrator.store.catalogue import batches
+from orchestrator.store.dialects import among
 from orchestrator.store.interface import Stale, StateCount, Version
-from orchestrator.store.schema import states, targets
+from orchestrator.store.schema import cells, states, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
@@ -108,6 +111,29 @@ def _is_other(connection: Connection, scan: str, version: Version, before: int) 
     )
     younger = and_(states.c.scan == scan, states.c.ok_at > before)
     return bool(connection.scalar(select(or_(*(exists().where(younger, within) for within in ranges)))))
+
+
+def lacks(connection: Connection, results: Iterable[tuple[str, str, int]], until: int) -> bool:
+    """Whether the newest result of any target and scan at a moment is not in the store.
+
+    Args:
+        connection: to read by.
+        results: that there are: target, scan, and when each ended, seconds since 1970.
+        until: the moment, likewise.
+    """
+    wanted = {(target, scan): at for target, scan, at in results if at <= until}
+    query = (
+        select(targets.c.target, states.c.scan, func.max(cells.c.at).label("ok_at"))
+        .join(states, states.c.target_id == targets.c.id)
+        .join(cells, cells.c.state_id == states.c.id)
+        .where(cells.c.outcome == Outcome.OK, cells.c.at <= until)
+        .group_by(targets.c.target, states.c.scan)
+    )
+    for some in batches({target for target, _ in wanted}):
+        for row in connection.execute(query.where(among(connection, targets.c.target, some))):
+            if row.ok_at >= wanted.get((row.target, row.scan), row.ok_at + 1):
+                del wanted[row.target, row.scan]
+    return bool(wanted)
 
 
 def versions(connection: Connection) -> dict[str, Version]:

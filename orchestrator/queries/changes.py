@@ -1,0 +1,49 @@
+"""What is otherwise than it was at a moment: the same differences, by what became of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.model import Document
+from orchestrator.queries.difference import Difference, since
+from orchestrator.queries.difference.explain import FIXED, NEW, UNSCANNED
+from orchestrator.store.interface import Unscanned  # noqa: TC001 - msgspec reads the annotations
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from orchestrator.store.past import Past
+
+
+class Changes(Document, frozen=True):
+    """What is otherwise than it was then.
+
+    Attributes:
+        new: findings there now, and not then.
+        fixed: findings there then, and not now.
+        changed: there then and now, but otherwise; see `Difference.altered`.
+        still: number of findings there then and now, the changed ones too.
+        unscanned: targets and scans that no run has had since; what they last found may still be there.
+    """
+
+    new: tuple[Difference, ...]
+    fixed: tuple[Difference, ...]
+    changed: tuple[Difference, ...]
+    still: int
+    unscanned: tuple[Unscanned, ...]
+
+
+def changes(past: Past, moment: datetime) -> Changes:
+    """What is otherwise than at a moment, with a time zone."""
+    new, fixed, changed, still = [], [], [], 0
+    for row in since(past, moment) if past.runs else ():
+        if row.status == NEW:
+            new.append(row)
+        elif row.status == FIXED:
+            fixed.append(row)
+        elif row.status != UNSCANNED:
+            still += 1
+            if row.altered:
+                changed.append(row)
+    unscanned = past.unscanned(int(moment.timestamp()))
+    return Changes(new=tuple(new), fixed=tuple(fixed), changed=tuple(changed), still=still, unscanned=unscanned)

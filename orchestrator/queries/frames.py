@@ -1,0 +1,44 @@
+"""Answers as pandas DataFrames, which is what people get them as; `docs/results.md` lists columns and dtypes.
+
+This module imports pandas: import it where it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from orchestrator.model import MergedRow
+from orchestrator.queries.difference import STATUSES, Difference
+from orchestrator.results.tables.reading import frame_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.store.interface import Holders
+
+
+def holders_frame(found: Holders) -> pd.DataFrame:
+    """Who has something: a row for each target and finding, with the columns of merged findings."""
+    rows = [
+        MergedRow(
+            run=each.run,
+            target=each.target,
+            references=each.references,
+            owners=each.owners,
+            digest=each.digest,
+            indexes=each.indexes,
+            platform=each.platform,
+            finding=each.finding,
+            suspect=each.suspect,
+        )
+        for each in found.rows
+    ]
+    return frame_of(rows, MergedRow)
+
+
+def differences_frame(found: Sequence[Difference]) -> pd.DataFrame:
+    """Differences, with `status` as a category in the order of `STATUSES`."""
+    frame = frame_of(found, Difference)
+    return frame.assign(status=pd.Categorical(frame["status"], list(STATUSES)))

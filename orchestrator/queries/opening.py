@@ -1,0 +1,103 @@
+"""The store of a configuration, ready to be asked: whoever asks first imports what the volume has and it lacks."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestrator.model import Outcome
+from orchestrator.queries.store import Store
+from orchestrator.results.ledger import LEDGER, seconds
+from orchestrator.store.database import FILE
+from orchestrator.store.interface import SchemaError, StoreError, StoreGoneError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from orchestrator.config.loading import Config
+    from orchestrator.volume.layout import Volume
+
+
+class _Row(msgspec.Struct):
+    target: str
+    scan: str
+    outcome: str
+    finished: str = ""
+
+
+class _Ledger(msgspec.Struct):
+    """As much of a damaged run as is needed to know what is missing."""
+
+    rows: list[_Row]
+
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def asking(volume: Volume, config: Config | None = None) -> Iterator[Store]:
+    """A store with every finished run of a volume in it.
+
+    Args:
+        volume: where the runs lie; they are the truth.
+        config: names the store; without one, or where it names none, it is a file on the volume, whose tables are
+            brought up to date. Where that file cannot be written, because the volume is read-only or has no locks, it
+            is made anew for this question in a temporary folder.
+
+    Yields:
+        The store. A run that is damaged is not in it, which is logged; where it has the latest result of something,
+        that is never taken for clean: the store then refuses to answer.
+
+    Raises:
+        StoreGoneError: a configured database does not answer.
+        SchemaError: its tables are of another version.
+    """
+    if config is not None and config.store.url is not None:
+        with Store.of(config) as store:
+            _fill(store, volume)
+            yield store
+        return
+    if _is_writable(volume.root):
+        with Store(f"sqlite:///{volume.root / FILE}") as store:
+            try:
+                store.migrate()
+                _fill(store, volume)
+            except SchemaError:
+                raise
+            except (StoreError, StoreGoneError, OSError) as error:
+                _log.warning("%s; the store is made anew for this question alone: remove that file to mend it", error)
+            else:
+                yield store
+                return
+    with tempfile.TemporaryDirectory(prefix="scanmatrix-") as folder, Store(f"sqlite:///{folder}/{FILE}") as store:
+        _fill(store, volume)
+        yield store
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether we may keep a store in a folder, and use what is there of one."""
+    present = [path for end in ("", ".lock", "-wal", "-shm") if (path := folder / f"{FILE}{end}").exists()]
+    return os.access(folder, os.W_OK) and all(os.access(path, os.R_OK | os.W_OK) for path in present)
+
+
+def _fill(store: Store, volume: Volume) -> None:
+    found = store.take_in_all(volume)
+    for run, why in found.damaged.items():
+        _log.warning("%s", why)
+        results = _results_of(volume, run)
+        store.miss(run, why, results)
+
+
+def _results_of(volume: Volume, run: str) -> list[tuple[str, str, int]]:
+    """The results that a run should have, as far as its ledger can be read: target, scan, and when it ended."""
+    try:
+        rows = msgspec.json.decode((volume.results(run) / LEDGER).read_bytes(), type=_Ledger).rows
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+    return [(row.target, row.scan, seconds(row.finished)) for row in rows if row.outcome == Outcome.OK]

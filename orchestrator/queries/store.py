@@ -1,0 +1,175 @@
+"""The store with its answers: every question across runs, whoever asks it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import UsageError
+from orchestrator.queries import difference
+from orchestrator.queries.changes import Changes, changes
+from orchestrator.queries.holders import holders
+from orchestrator.queries.overview import overview
+from orchestrator.results.interface import NoResultsError
+from orchestrator.store import matrix, one_target
+from orchestrator.store.database import Database
+from orchestrator.store.past import Past
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from orchestrator.queries.difference import Difference
+    from orchestrator.results.overview import RunSummary
+    from orchestrator.store.interface import Holders, Stale, StateCount, TargetView, Version
+
+_ALWAYS = sys.maxsize
+
+
+class Store(Database):
+    """Results of all runs in a database, and what can be asked of them.
+
+    It answers out of what has been imported; `orchestrator.queries.asking` imports what a volume has first.
+    """
+
+    def __init__(self, url: str, *, patience: float = 30.0) -> None:
+        super().__init__(url, patience=patience)
+        self._missing: dict[str, tuple[str, Sequence[tuple[str, str, int]]]] = {}
+
+    def miss(self, run: str, why: str, results: Sequence[tuple[str, str, int]]) -> None:
+        """Know of a run that could not be imported: what it found is never taken for gone.
+
+        Args:
+            run: its id.
+            why: it could not.
+            results: that it should have: target, scan, and when each ended, seconds since 1970. Where a question needs
+                one of them, because there is none that is newer, it is refused.
+        """
+        self._missing[run] = (why, results)
+
+    def who_has(self, name: str = "", limit: int = 1000, *, package: str = "") -> Holders:
+        """Targets that have a finding now, suppressed or not, by its id or any alias, or by its package.
+
+        Args:
+            name: such as `CVE-2021-44228`, in any case, or a glob of such; empty for any.
+            limit: most rows; `Holders.total` counts all.
+            package: glob for the package's name, as any scanner calls it, or for its package URL; empty for any.
+
+        Raises:
+            UsageError: neither is given.
+        """
+        if not name and not package:
+            raise UsageError("who has what? Give an id, a package, or both")
+        with self._past() as past:
+            return holders(past, past.facts(name, package), limit)
+
+    def differences(
+        self,
+        run: str | None = None,
+        *,
+        since: datetime | None = None,
+        between: tuple[str, str] | None = None,
+        references: Sequence[str] | None = None,
+        still: bool = True,
+    ) -> list[Difference]:
+        """What is new, changed, fixed, no longer scanned and still there: see `orchestrator.queries.difference`.
+
+        Args:
+            run: against what its targets were before it; the latest run where nothing else is given.
+            since: instead: all targets now against all then; with a time zone.
+            between: instead: two names of images, the older first.
+            references: with `since`: only these names.
+            still: also what is still there and has not been altered.
+
+        Raises:
+            UsageError: there is no such run or name.
+            NoResultsError: there is no run at all.
+        """
+        if run in self._missing:
+            raise NoResultsError(self._missing[run][0])
+        with self._past(since) as past:
+            if between is not None:
+                found = difference.between(past, *between)
+            elif since is not None:
+                found = difference.since(past, since, references=references)
+            else:
+                run = past.latest() if run is None else run
+                self._refuse(past.connection, past.before(run))
+                found = difference.since_last(past, run)
+            return [row for row in found if still or row.altered or row.status != difference.STILL]
+
+    def changes(self, since: datetime) -> Changes:
+        """What is otherwise than it was at a moment, with a time zone."""
+        with self._past(since) as past:
+            return changes(past, since)
+
+    def overview(self, most: int | None = None) -> tuple[RunSummary, ...]:
+        """The runs in numbers, the latest first.
+
+        Args:
+            most: of them; None for all.
+        """
+        with self._past() as past:
+            return overview(past, most)
+
+    def targets(self, digest: str) -> tuple[str, ...]:
+        """Ids of the targets with this digest, or under the index with it, which is what `docker pull` prints."""
+        with self._reading() as connection:
+            return one_target.targets_of(connection, digest)
+
+    def target(self, target: str, *, gone: bool = False) -> TargetView | None:
+        """One target with its findings; with `gone`, those too that it no longer has. None for an unknown one."""
+        with self._reading() as connection:
+            return one_target.target_view(connection, target, gone=gone)
+
+    def stale(
+        self,
+        ages: Mapping[str, int],
+        now: datetime,
+        limit: int = 1000,
+        *,
+        versions: Mapping[str, Version] | None = None,
+        asked_since: datetime | None = None,
+    ) -> tuple[Stale, ...]:
+        """What should be scanned again: first what never ended ok, then the oldest.
+
+        Args:
+            ages: seconds a result stays fresh, by scan, `default` for the others; one without is always stale.
+            now: with a time zone.
+            limit: most of them.
+            versions: of the scans now: a fresh result of others is stale, too. `Store.versions` has the newest seen.
+            asked_since: leave out what no plan has had since then.
+        """
+        with self._reading() as connection:
+            return matrix.stale(connection, ages, now, limit=limit, versions=versions or {}, asked_since=asked_since)
+
+    def versions(self) -> dict[str, Version]:
+        """Of each scan, the versions that made its newest result."""
+        with self._reading() as connection:
+            return matrix.versions(connection)
+
+    def states(self, ages: Mapping[str, int], now: datetime) -> tuple[StateCount, ...]:
+        """The whole matrix in numbers: targets by scan, outcome of the last attempt, and freshness.
+
+        Args:
+            ages: as for `stale`.
+            now: with a time zone.
+        """
+        with self._reading() as connection:
+            return matrix.count_states(connection, ages, now)
+
+    @contextmanager
+    def _past(self, since: datetime | None = None) -> Iterator[Past]:
+        """All runs; refused where one is missing that says how something stands, or stood at a moment."""
+        with self._reading() as connection:
+            for moment in (_ALWAYS, *([] if since is None else [int(since.timestamp())])):
+                self._refuse(connection, moment)
+            yield Past(connection, self._distrusted)
+
+    def _refuse(self, connection: Connection, moment: int) -> None:
+        for why, results in self._missing.values():
+            if results and matrix.lacks(connection, results, moment):
+                raise NoResultsError(why)

@@ -1,0 +1,340 @@
+"""What all runs say, as questions across them need it: who had which name, how cells ended, and what was found.
+
+A name is a reference and its platform, known here by the number of its tag. Runs are in the order in which they ended.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import msgspec
+from sqlalchemy import and_, func, select
+
+from orchestrator.model import Outcome
+from orchestrator.model.documents import spell_time
+from orchestrator.results.interface import NoResultsError
+from orchestrator.results.overview import RunSummary
+from orchestrator.store.answers import answer
+from orchestrator.store.catalogue import batches, spell_id
+from orchestrator.store.dialects import BATCH, among
+from orchestrator.store.facts import Said
+from orchestrator.store.history import History
+from orchestrator.store.interface import Unscanned
+from orchestrator.store.names import uses_of
+from orchestrator.store.schema import cells, names, run_tags, runs, states, tags, targets
+from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
+from orchestrator.store.spans import Position
+from orchestrator.store.suspects import doubtful, suspicion
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from sqlalchemy import Column, Connection, Row
+
+    from orchestrator.model import Distrust
+    from orchestrator.store.interface import Use
+
+#: A target's reference and its platform (empty for a repository).
+TagName: TypeAlias = tuple[str, str]
+#: When a run ended (seconds since 1970), and its id: runs in the order in which they ended.
+Order: TypeAlias = tuple[int, str]
+
+#: Runs whose names are read at once.
+_RUNS_AT_ONCE = 50
+
+
+class RunPlace(NamedTuple):
+    """A run among all: its number, when it ended and its id, and whether it held only some targets and scans."""
+
+    id: int
+    order: Order
+    partial: bool
+
+
+class TagCell(NamedTuple):
+    """How a cell of a name ended in one run.
+
+    Attributes:
+        tag: number of the name.
+        target: number of the target that the name meant.
+        state: number of the target and scan.
+        holds: whether there is a result of it: it ended ok, or was skipped because an earlier one still stands.
+        suspect: why that result is not believed.
+        place: where what it told is found.
+    """
+
+    tag: int
+    target: int
+    state: int
+    scan: str
+    order: Order
+    outcome: str
+    reason: str
+    holds: bool
+    suspect: str
+    place: Position
+
+    @property
+    def run(self) -> str:
+        """Id of the run."""
+        return self.order[1]
+
+
+class TargetPlace(NamedTuple):
+    """What a target is, who answers for it, the indexes that led to it, and the workloads that run it."""
+
+    target: str
+    digest: str
+    platform: str
+    owners: tuple[str, ...]
+    indexes: tuple[str, ...]
+    uses: tuple[Use, ...]
+
+
+class Past:
+    """Reads of one store, within one transaction.
+
+    Attributes:
+        connection: which it reads by.
+        runs: every run that is in the store, in the order in which they ended.
+        said: what facts say.
+    """
+
+    def __init__(self, connection: Connection, distrusted: Sequence[Distrust] = ()) -> None:
+        self.connection = connection
+        self._distrusted = distrusted
+        self.said = Said(connection)
+        found = connection.execute(select(runs).where(runs.c.ledger_digest != "")).all()
+        places = [RunPlace(row.id, (row.finished_at, row.run), bool(row.partial)) for row in found]
+        self.runs = tuple(sorted(places, key=lambda place: place.order))
+        self._orders = {place.id: place.order for place in self.runs}
+        self._history: History | None = None
+        self._tags: dict[int, array[int]] = {}
+        self._suspicions: dict[tuple[str, ...], bool] = {}
+
+    def names(self, wanted: Iterable[int] | None = None) -> dict[int, TagName]:
+        """Names by their numbers; all of them for None."""
+        if wanted is None:
+            return {row.id: (row.reference, row.platform) for row in self.connection.execute(select(tags))}
+        rows = self._by(tags.c.id, wanted, select(tags))
+        return {row.id: (row.reference, row.platform) for row in rows}
+
+    def names_of_targets(self, wanted: Iterable[int]) -> set[int]:
+        """Numbers of the names that targets ever had."""
+        query = select(run_tags.c.tag_id).distinct()
+        return {row.tag_id for row in self._by(run_tags.c.target_id, wanted, query)}
+
+    def names_in(self, places: Sequence[RunPlace]) -> Iterator[tuple[RunPlace, array[int]]]:
+        """Runs with the numbers of their names, in the order given."""
+        for start in range(0, len(places), _RUNS_AT_ONCE):
+            some = places[start : start + _RUNS_AT_ONCE]
+            lacking = [place.id for place in some if place.id not in self._tags]
+            for run in lacking:
+                self._tags[run] = array("q")
+            query = select(run_tags.c.run_id, run_tags.c.tag_id).distinct()
+            for row in self._by(run_tags.c.run_id, lacking, query):
+                self._tags[row.run_id].append(row.tag_id)
+            yield from ((place, self._tags[place.id]) for place in some)
+
+    def scans_of(self, wanted: Collection[int] | None) -> set[tuple[int, str]]:
+        """Names by number, with each scan that any target had that they ever meant."""
+        query = (
+            select(tags.c.id, states.c.scan)
+            .join(names, names.c.reference == tags.c.reference)
+            .join(targets, and_(targets.c.id == names.c.target_id, targets.c.platform == tags.c.platform))
+            .join(states, states.c.target_id == targets.c.id)
+            .where(states.c.last_at > 0)
+            .distinct()
+        )
+        rows = self.connection.execute(query) if wanted is None else self._by(tags.c.id, wanted, query)
+        return {(row.id, row.scan) for row in rows}
+
+    def cells(self, places: Collection[RunPlace], wanted: Collection[int] | None) -> Iterator[TagCell]:
+        """The cells of runs, once for each name of their targets.
+
+        Args:
+            places: of these runs.
+            wanted: only of these names; None for all.
+        """
+        query = (
+            select(
+                run_tags.c.tag_id,
+                run_tags.c.target_id,
+                run_tags.c.run_id,
+                states.c.scan,
+                cells.c.state_id,
+                cells.c.at,
+                cells.c.outcome,
+                cells.c.reason,
+                cells.c.standing,
+                cells.c.scanner,
+                cells.c.scanner_version,
+                cells.c.scanner_image,
+                states.c.ok_run_id,
+                states.c.suspect,
+            )
+            .join(states, states.c.target_id == run_tags.c.target_id)
+            .join(cells, and_(cells.c.state_id == states.c.id, cells.c.run_id == run_tags.c.run_id))
+        )
+        if wanted is not None and len(wanted) <= BATCH:
+            query = query.where(among(self.connection, run_tags.c.tag_id, list(wanted)))
+        only = None if wanted is None or len(wanted) <= BATCH else frozenset(wanted)
+        for row in self._by(run_tags.c.run_id, [place.id for place in places], query):
+            if only is None or row.tag_id in only:
+                yield self._cell(row)
+
+    def _cell(self, row: Row[Any]) -> TagCell:
+        order = self._orders[row.run_id]
+        ok = row.outcome == Outcome.OK
+        suspect = self._suspect(row) if ok else ""
+        place = Position(row.at, order[1])
+        return TagCell(
+            row.tag_id, row.target_id, row.state_id, row.scan, order, row.outcome, row.reason,
+            ok or bool(row.standing), suspect, place,
+        )  # fmt: skip
+
+    def _suspect(self, row: Row[Any]) -> str:
+        """Why a result is not believed: as the newest of its target and scan was marked, or else by the rules."""
+        if row.suspect and row.run_id == row.ok_run_id:
+            return str(row.suspect)
+        made_by = (row.scan, row.scanner_image, row.scanner, row.scanner_version)
+        if made_by not in self._suspicions:
+            self._suspicions[made_by] = doubtful(*made_by, self._distrusted)
+        if not self._suspicions[made_by]:
+            return ""
+        values = {"at": row.at, "scanner": row.scanner, "scanner_version": row.scanner_version}
+        values["scanner_image"] = row.scanner_image
+        return str(suspicion(row.scan, values, self._distrusted)["suspect"])
+
+    def found(self, wanted: Iterable[tuple[int, Position]]) -> dict[tuple[int, Position], dict[int, int]]:
+        """What was found by targets and scans at places of theirs: facts, and since when each is known.
+
+        Args:
+            wanted: numbers of targets and scans, each with a place of a cell that has a result.
+        """
+        places: dict[int, set[Position]] = {}
+        for state, place in wanted:
+            places.setdefault(state, set()).add(place)
+        if self._history is None:
+            self._history = History(self.connection)
+        found: dict[tuple[int, Position], dict[int, int]] = {(of, at): {} for of, each in places.items() for at in each}
+        for some in batches(places):
+            for state, span in self._history.spans(some):
+                for place in places[state]:
+                    if span.first <= place and (span.gone is None or place < span.gone):
+                        found[state, place][span.fact] = span.seen or span.first.at
+        return found
+
+    def targets(self, wanted: Iterable[int]) -> dict[int, str]:
+        """Ids of targets by their numbers."""
+        query = select(targets.c.id, targets.c.target)
+        return {row.id: row.target for row in self._by(targets.c.id, set(wanted), query)}
+
+    def owners(self, wanted: Iterable[int]) -> dict[int, tuple[str, ...]]:
+        """Owners of targets, in the order in which they became known."""
+        found: dict[int, dict[str, None]] = {}
+        query = select(names.c.target_id, names.c.owner).where(names.c.owner != "").order_by(names.c.id)
+        for row in self._by(names.c.target_id, wanted, query):
+            found.setdefault(row.target_id, {})[row.owner] = None
+        return {target: tuple(owners) for target, owners in found.items()}
+
+    def described(self, wanted: Collection[int]) -> dict[int, TargetPlace]:
+        """What targets are, who answers for them, and what runs them, by their numbers."""
+        owners, uses = self.owners(wanted), uses_of(self.connection, wanted)
+        indexes = indexes_of(self.connection, wanted)
+        return {
+            row.id: TargetPlace(
+                row.target, row.digest, row.platform,
+                owners.get(row.id, ()), indexes.get(row.id, ()), uses.get(row.id, ()),
+            )
+            for row in self._by(targets.c.id, wanted, select(targets))
+        }  # fmt: skip
+
+    def facts(self, name: str, package: str) -> set[int]:
+        """Numbers of the facts with an id and about a package; an empty one means any."""
+        if name and package:
+            return facts_named(self.connection, name) & facts_of_package(self.connection, package)
+        return facts_named(self.connection, name) if name else facts_of_package(self.connection, package)
+
+    def states_with(self, facts: Iterable[int]) -> dict[int, int]:
+        """The targets and scans that have, or had, any of these facts: by their number, that of the target."""
+        return states_with(self.connection, facts)
+
+    def scores(self, ids: Iterable[str]) -> dict[str, float]:
+        """EPSS by id, as far as a run told it."""
+        spelt = {each: spell_id(each) for each in ids}
+        known = scores_of(self.connection, spelt.values())
+        return {each: known[key] for each, key in spelt.items() if key in known}
+
+    def latest(self) -> str:
+        """Id of the run that ended last.
+
+        Raises:
+            NoResultsError: there is none.
+        """
+        if not self.runs:
+            raise NoResultsError("no run has ended here")
+        return self.runs[-1].order[1]
+
+    def before(self, run: str) -> int:
+        """A moment at which all runs that ended before a run had ended, and it had not; 0 for an unknown one."""
+        return next((place.order[0] - 1 for place in self.runs if place.order[1] == run), 0)
+
+    def unscanned(self, since: int) -> tuple[Unscanned, ...]:
+        """Targets and scans that no run has had since a moment."""
+        query = (
+            select(states.c.scan, states.c.last_at, states.c.findings, targets.c.target, targets.c.reference)
+            .join(targets, targets.c.id == states.c.target_id)
+            .where(states.c.last_at < since, states.c.last_at > 0)
+            .order_by(targets.c.target, states.c.scan)
+        )
+        rows = self.connection.execute(query)
+        return tuple(answer(Unscanned, row, last=datetime.fromtimestamp(row.last_at, UTC)) for row in rows)
+
+    def summaries(self, places: Sequence[RunPlace]) -> dict[int, RunSummary]:
+        """Runs in numbers; of what an earlier version wrote down of one that is gone, its cells alone."""
+        found = {}
+        for row in self._by(runs.c.id, [place.id for place in places], select(runs)):
+            if row.summary:
+                found[row.id] = msgspec.json.decode(row.summary, type=RunSummary)
+                continue
+            finished = spell_time(datetime.fromtimestamp(row.finished_at, UTC)) if row.finished_at else ""
+            found[row.id] = RunSummary(run=row.run, finished=finished, passed=row.passed, **self._counts(row.id))
+        return found
+
+    def _counts(self, run: int) -> dict[str, Any]:
+        counted = select(cells.c.outcome, func.count().label("cells")).where(cells.c.run_id == run)
+        counts = {row.outcome: row.cells for row in self.connection.execute(counted.group_by(cells.c.outcome))}
+        of_run = select(func.count(states.c.target_id.distinct())).join(cells, cells.c.state_id == states.c.id)
+        return {
+            "cells": {outcome: counts.get(outcome.value, 0) for outcome in Outcome},
+            "targets": self.connection.scalar(of_run.where(cells.c.run_id == run)) or 0,
+        }
+
+    def suspects(self, places: Sequence[RunPlace]) -> Counter[int]:
+        """How many results of each run are not believed, its own and those that still stood, by the runs' numbers."""
+        found = Counter[int]()
+        made, at = cells.alias(), runs.alias()
+        columns = (made.c.run_id, states.c.scan, states.c.suspect, states.c.ok_run_id, made.c.at)
+        makers = (made.c.scanner, made.c.scanner_version, made.c.scanner_image)
+        own = select(made.c.run_id.label("of"), *columns, *makers).where(made.c.outcome == Outcome.OK)
+        own = own.join(states, states.c.id == made.c.state_id)
+        stood = (
+            select(cells.c.run_id.label("of"), *columns, *makers)
+            .join(at, at.c.run == cells.c.standing)
+            .join(made, and_(made.c.state_id == cells.c.state_id, made.c.run_id == at.c.id))
+            .join(states, states.c.id == made.c.state_id)
+        )
+        ids = [place.id for place in places]
+        for column, query in ((made.c.run_id, own), (cells.c.run_id, stood)):
+            found.update(row.of for row in self._by(column, ids, query) if self._suspect(row))
+        return found
+
+    def _by(self, column: Column[Any], wanted: Iterable[Any], query: Any) -> Iterator[Row[Any]]:
+        """The rows of a query for many values of a column."""
+        some = (self.connection.execute(query.where(among(self.connection, column, each))) for each in batches(wanted))
+        return chain.from_iterable(some)
