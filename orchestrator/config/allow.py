@@ -9,7 +9,13 @@ from orchestrator.config.section import Section
 
 
 class Allow(Section):
-    """Scanner images that may run: `registry/repository[:tag]` globs, or digests; at least one of either."""
+    """Scanner images that may run: `registry/repository[:tag]` globs, or digests; at least one of either.
+
+    Attributes:
+        images: by `registry/repository[:tag]`; a glob with a tag does not allow an image whose template names tag and
+            digest; an image that `scanmatrix.lock` pins is judged by its tag
+        digests: by `sha256:…`
+    """
 
     images: tuple[Glob, ...] = ()
     digests: tuple[Digest, ...] = ()

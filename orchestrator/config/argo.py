@@ -49,28 +49,49 @@ Concurrency: TypeAlias = Literal["Forbid", "Replace", "Allow"]
 
 
 class ApiServer(Section):
-    """Where pods reach the Kubernetes API; no scan pod reaches anything else."""
+    """Where pods reach the Kubernetes API; no scan pod reaches anything else.
+
+    Attributes:
+        cidrs: its addresses
+        ports: its ports
+    """
 
     cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)] = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
     ports: Annotated[tuple[Port, ...], Field(min_length=1)] = (443, 6443)
 
 
 class Network(Section):
-    """What pods may reach beside the public internet; the metadata services of clouds are never among it."""
+    """What pods may reach beside the public internet; the metadata services of clouds are never among it.
+
+    Attributes:
+        private: private networks of your mirrors, registries, git hosts, database or receivers
+        ports: further ports of the scheduler, for receivers whose URLs are kept in a Secret
+    """
 
     private: tuple[Annotated[Cidr, AfterValidator(_within)], ...] = ()
     ports: tuple[Port, ...] = ()
 
 
 class History(Section):
-    """Ended Workflows of the schedule that stay in the cluster."""
+    """Ended Workflows of the schedule that stay in the cluster.
+
+    Attributes:
+        succeeded: of those that succeeded
+        failed: of those that failed
+    """
 
     succeeded: Annotated[int, Field(ge=0, le=100)] = 3
     failed: Annotated[int, Field(ge=0, le=100)] = 3
 
 
 class Operator(OneOf):
-    """Somebody who may start, watch and end runs: exactly one of a group, a user and a service account."""
+    """Somebody who may start, watch and end runs: exactly one of a group, a user and a service account.
+
+    Attributes:
+        group: a group, as the cluster's authentication calls it
+        user: a user
+        service_account: a service account
+    """
 
     choices = ("group", "user", "service_account")
 
@@ -80,7 +101,14 @@ class Operator(OneOf):
 
 
 class Quota(Section):
-    """Most that the pods of the namespace may take together; what is over waits."""
+    """Most that the pods of the namespace may take together; what is over waits.
+
+    Attributes:
+        pods: pods at the same time
+        cpu: CPUs requested
+        memory: memory requested
+        memory_limit: sum of the limits of memory
+    """
 
     pods: Annotated[int, Field(ge=10, le=100_000)] = 250
     cpu: Quantity = "64"
@@ -89,7 +117,15 @@ class Quota(Section):
 
 
 class SchedulerPods(Section):
-    """The Deployment of `scanmatrix schedule`."""
+    """The Deployment of `scanmatrix schedule`.
+
+    Attributes:
+        replicas: how many pods; several need a `storeSecret`
+        store_secret: Secret whose key `url` is the URL of the store; without one, a file on the volume
+        kubeconfig_secret: Secret whose key `kubeconfig` has the contexts of other clusters
+        environment_secret: Secret whose keys become environment variables: credentials of [exports](exports.md) and
+            [notifications](notifications.md)
+    """
 
     replicas: Annotated[int, Field(ge=0, le=20)] = 0
     store_secret: Name | None = None
@@ -105,7 +141,34 @@ class SchedulerPods(Section):
 
 
 class Argo(Section):
-    """What Argo needs to know."""
+    """What Argo needs to know.
+
+    Attributes:
+        namespace: where workflows run
+        service_account: of their pods; needs what Argo's executor needs, nothing more
+        schedule: of the CronWorkflow that `scanmatrix render` writes
+        timezone: of the schedule
+        registry_secret: Secret of type `kubernetes.io/dockerconfigjson` for the pods that read registries; scanners
+            never see it
+        git_secret: Secret with what private git repositories need: `<host>.password` and, if the host needs a
+            particular one, `<host>.username` for each host (a port as `_8443`); `ssh-privatekey` and `known_hosts` for
+            SSH; `ca.crt` for your own certificate authority. Pods that plan get all of it; a pod that fetches a
+            repository gets only the password of its host ([repositories.md](repositories.md#a-token-for-each-host))
+        token_secrets: Secrets whose key `token` holds a token for the API of a git host, by host (`github.com:
+            github-token`); only cells that ask it get theirs ([repositories.md](repositories.md))
+        concurrency: when a scheduled run is due while the last one is active: skip it, stop the last one, or run both
+        start_within: how late a missed scheduled run may start
+        history: number of ended Workflows of the schedule that are kept
+        api_server: where pods reach the Kubernetes API: narrow it to the output of `kubectl get endpoints kubernetes`,
+            because it is all that a scan pod can reach
+        network: what pods with a network may reach in addition to the public internet
+            ([install.md](install.md#network-access))
+        images: file with the digests of the manifests' images, instead of the shipped one
+            ([install.md](install.md#images-by-digest))
+        operators: who may start, watch and end runs; each has exactly one of the keys below
+        quota: maximum that the namespace's pods may use together; pods above it wait
+        scheduler: the Deployment of `scanmatrix schedule` ([scheduler.md](scheduler.md))
+    """
 
     namespace: Name = "scanmatrix"
     service_account: Name = "scanmatrix"

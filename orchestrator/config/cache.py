@@ -28,7 +28,15 @@ def _service_url(upstream: str) -> str:
 
 
 class Cache(model.Cache, frozen=True):
-    """A pull-through cache, and what the install needs to know of one that it makes."""
+    """A pull-through cache, and what the install needs to know of one that it makes.
+
+    Attributes:
+        remote: where an installed cache reads; of `docker.io`, `https://registry-1.docker.io`
+        secret: Secret of type `kubernetes.io/basic-auth` with an installed cache's credentials there; only its own pod
+            gets it
+        size: maximum size of an installed cache; beyond it, the cache restarts empty
+        keep: an installed cache drops content after this time
+    """
 
     remote: Annotated[str, Written("URL")] = ""
     secret: Annotated[str | None, Written(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = None

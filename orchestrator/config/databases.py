@@ -20,12 +20,12 @@ MaxAge = Annotated[str, Kind("duration")]
 
 
 class TrivySection(Section):
-    """Trivy's databases, OCI artifacts; see `orchestrator.databases.trivy`.
+    """Trivy's databases, OCI artifacts.
 
     Attributes:
-        repository: of the database, `registry/repository:tag` or with a digest.
-        java_repository: of the index of Java libraries; without it Trivy refuses every image that holds a jar.
-        max_age: a database built longer ago is refused; empty for any.
+        repository: of the database
+        java_repository: of the index of Java libraries; without it Trivy refuses images that contain a jar
+        max_age: one built longer ago is refused; empty for any
     """
 
     repository: Reference
@@ -34,11 +34,11 @@ class TrivySection(Section):
 
 
 class GrypeSection(Section):
-    """Grype's database as its listing names it; see `orchestrator.databases.grype`.
+    """Grype's database, by its listing.
 
     Attributes:
-        url: below which `v6/latest.json` lies, or of that file itself.
-        max_age: a database built longer ago is refused; empty for any.
+        url: of the folder that contains `v6/latest.json`, or of that file itself
+        max_age: one built longer ago is refused; empty for any
     """
 
     url: Annotated[str, Field(min_length=1), Kind("URL")]
@@ -46,12 +46,12 @@ class GrypeSection(Section):
 
 
 class ClamavSection(Section):
-    """ClamAV's signed databases; see `orchestrator.databases.clamav`.
+    """ClamAV's `main.cvd`, `daily.cvd` and `bytecode.cvd`, signed by its makers.
 
     Attributes:
-        mirror: host, or URL of the folder, that serves `main.cvd`, `daily.cvd` and `bytecode.cvd`.
-        max_age: a `daily.cvd` built longer ago is refused; empty for any.
-        user_agent: as which the mirror is asked; ClamAV's own refuses most names but those of its tools.
+        mirror: of the folder that serves them; a plain host is used with HTTPS
+        max_age: a `daily.cvd` built longer ago is refused; empty for any
+        user_agent: sent to the mirror; ClamAV's own mirror only answers its own tools
     """
 
     mirror: Annotated[str, Field(min_length=1), Kind("host or URL")]

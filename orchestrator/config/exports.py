@@ -84,11 +84,11 @@ class ServiceSection(Section):
     """What every HTTP service that results are sent to has.
 
     Attributes:
-        url: where it answers.
-        timeout: seconds to wait for a connection, and for any next byte.
-        attempts: of each request, the first one included.
-        ca_bundle: file with the certificates to trust instead of the system's; None for these.
-        insecure: do not verify its certificate.
+        url: without `/api/…`
+        timeout: maximum wait for a connection, and for each next byte
+        attempts: of each request, the first one included
+        ca_bundle: certificates to trust instead of the system's
+        insecure: do not verify its certificate
     """
 
     url: BaseUrl
@@ -102,15 +102,23 @@ class S3Section(Section):
     """A bucket of an S3-speaking server; credentials come from boto3's usual places, never from here.
 
     Attributes:
-        prefix: before `<run>/<file>`; empty for none.
-        endpoint: where it answers; None for Amazon's own of the region.
-        addressing: `path` for most servers that are not Amazon's.
-        encryption: on the server's side; None for the bucket's default.
-        kms_key: id of the key, with `aws:kms`; None for the account's default.
-        profile: of the credentials' file.
-        part_size: bytes; a file of at least so many is sent in parts.
-        concurrency: requests at the same time.
-        deadline: seconds that the whole export may take.
+        bucket: it must exist
+        prefix: files are `<prefix>/<run>/…`; `""` for none
+        endpoint: of a server that is not Amazon's
+        region: without it what `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile say
+        addressing: whether the bucket is in the URL's path or in its host; most servers that are not Amazon's want
+            `path`
+        storage_class: such as `STANDARD_IA`; without it the server's default
+        encryption: on the server's side; without it the bucket's default
+        kms_key: id or ARN of the key, with `aws:kms`
+        profile: of the credentials in `~/.aws`
+        ca_bundle: certificates to trust instead of the system's
+        insecure: do not verify the server's certificate
+        part_size: a file of at least so much is sent in parts; `5Mi` to `5Gi`
+        concurrency: requests at the same time
+        timeout: maximum wait for a connection, and for each next byte
+        attempts: of each request, the first one included
+        deadline: for the whole export
     """
 
     bucket: Name
@@ -141,14 +149,17 @@ class DefectDojoSection(ServiceSection):
     """A DefectDojo; targets whose four names are the same share a test there.
 
     Attributes:
-        token: API v2 key of a user who may import; masked wherever it is shown.
-        product_type, product, engagement, test: templates of names; what is not there is made.
-        environment: one of DefectDojo's environments.
-        minimum_severity: what is below is not sent.
-        suppressed: as what suppressed findings are sent, or whether they are left out.
-        close_old_findings: close what is no longer found, where every scan of the target ended ok.
-        verified: mark findings as verified.
-        tags: of the import.
+        token: API v2 key; better in `SCANMATRIX_EXPORTS__DEFECTDOJO__TOKEN`, masked wherever it is shown
+        product_type: it and the next three are made where they are not there
+        product: the product
+        engagement: the engagement
+        test: targets whose four names are the same share a test
+        environment: one of DefectDojo's environments
+        minimum_severity: what is below is not sent
+        suppressed: as what suppressed findings are sent
+        close_old_findings: close what is no longer found, where all scans of the target ended ok
+        verified: mark findings as verified
+        tags: of the import
     """
 
     token: SecretStr | None = None
@@ -168,12 +179,15 @@ class DependencyTrackSection(ServiceSection):
     """A Dependency-Track (its API server); each target is a project there.
 
     Attributes:
-        api_key: of a team with BOM_UPLOAD, and PROJECT_CREATION_UPLOAD where projects are to be made; masked.
-        project, version: templates of the project's name and version.
-        parent, parent_version: of a project that is there and shall be the parent; None for none.
-        auto_create: make a project that is not there.
-        tags: of a project that is made.
-        wait: seconds to wait until it has processed a BOM; 0 for not at all.
+        api_key: of a team with `BOM_UPLOAD`, and `PROJECT_CREATION_UPLOAD` to make projects; better in
+            `SCANMATRIX_EXPORTS__DEPENDENCY_TRACK__API_KEY`, masked
+        project: the project's name
+        version: its version
+        parent: name of its parent, which must be there; with `parentVersion`
+        parent_version: version of its parent
+        auto_create: create missing projects
+        tags: of created projects; from version 4.12 on
+        wait: maximum wait until all BOMs are processed; `0s` for none
     """
 
     api_key: SecretStr | None = None
@@ -196,8 +210,10 @@ class ExportsSection(Section):
     """Destinations of results.
 
     Attributes:
-        always: names of the exports that are made by themselves at the end of every run.
-        s3, defectdojo, dependency_track: what these exports need; None where they are not used.
+        always: exports that are made by themselves at the end of every run
+        s3: a bucket of an S3-speaking server; credentials come from boto3's usual places, never from here
+        defectdojo: a DefectDojo 2
+        dependency_track: a Dependency-Track 4
     """
 
     always: tuple[ExportName, ...] = ()

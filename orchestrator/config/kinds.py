@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic_core.core_schema import no_info_before_validator_function
 
 from orchestrator.config.times import check_cron, check_timezone
 from orchestrator.git.url import without_credentials
@@ -22,7 +23,7 @@ from orchestrator.model.documents import spell_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pydantic import GetJsonSchemaHandler
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
@@ -53,6 +54,24 @@ class Kind:
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return handler(core) if self.schema is None else dict(self.schema)
+
+
+@dataclass(frozen=True)
+class OrOne:
+    """A list that may be written as its one item; stands in `Annotated`, beside the list's type."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(
+            lambda value: [value] if isinstance(value, str) else value, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        found = handler(core)
+        return {"anyOf": [found["items"], found]}
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
 def _duration(value: object) -> object:
@@ -162,16 +181,17 @@ def _folder(value: str) -> str:
     return value
 
 
-_UNQUOTED = (bool, int, float)
 _NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _DNS_NAME = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 _NOT_EMPTY = Field(min_length=1)
 
+#: Of a duration, as JSON Schema.
+DURATION_SCHEMA = {"type": "string", "pattern": rf"^\s*{DURATION}\s*$"}
 Duration = Annotated[
     int,
     BeforeValidator(_duration),
     Field(ge=0),
-    Kind("duration", {"type": "string", "pattern": rf"^\s*{DURATION}\s*$"}, spell=write_duration),
+    Kind("duration", DURATION_SCHEMA, spell=write_duration),
 ]
 """Seconds, written with a unit."""
 
@@ -195,13 +215,15 @@ Quantity = Annotated[
 ]
 """CPUs or memory, as Kubernetes has them."""
 
-Text = Annotated[str, _NOT_EMPTY, Kind("text")]
+Text = Annotated[str, _NOT_EMPTY, Kind("text", plural="text")]
 Glob = Annotated[str, _NOT_EMPTY, Kind("glob")]
 PathText = Annotated[str, _NOT_EMPTY, Kind("path")]
 Reference = Annotated[str, _NOT_EMPTY, Kind("reference")]
 Word = Annotated[str, _NOT_EMPTY, Kind("name")]
 Value = Annotated[
-    str, BeforeValidator(_text), Kind("text", {"type": ["string", "number", "boolean"]}, unquoted=_UNQUOTED)
+    str,
+    BeforeValidator(_text),
+    Kind("text", {"type": ["string", "number", "boolean"]}, unquoted=(bool, int, float), plural="text"),
 ]
 """Text that people name themselves; a number or truth value is its text."""
 Version = Annotated[
@@ -237,7 +259,7 @@ Repository = Annotated[
 ]
 Folder = Annotated[str, AfterValidator(_folder), Kind("path", {"type": "string", "pattern": r"^(/[^/\s]+)+$"})]
 GitUrl = Annotated[str, _NOT_EMPTY, AfterValidator(without_credentials), Kind("URL")]
-Cron = Annotated[str, AfterValidator(check_cron), Kind("cron")]
+Cron = Annotated[str, AfterValidator(check_cron), Kind("cron expression")]
 TimeZone = Annotated[str, AfterValidator(check_timezone), Kind("IANA name")]
 ScanNames = Annotated[
     tuple[Word, ...],

@@ -7,7 +7,16 @@ from orchestrator.config.section import Keys
 
 
 class Limits(model.Limits, frozen=True):
-    """Bounds of a run, and what registries may cost while its plan is made."""
+    """Bounds of a run, and what registries may cost while its plan is made.
+
+    Attributes:
+        lookup: what finding the images behind one reference may cost; one that costs more is a failed target, the
+            others go through
+        listing: what listing the tags of one repository, or a registry's catalogue, may cost
+        planning: what all look-ups of one plan may cost together, and likewise all its lists; what is left when it is
+            used up fails with that reason. Its `time` is the deadline of planning, repositories included: the look-ups,
+            and before them the lists, may each take this long; in a cluster both have to fit the hour that the pod has
+    """
 
     lookup: model.ReadBudget = model.ReadBudget()
     listing: model.ReadBudget = model.LISTING_BUDGET

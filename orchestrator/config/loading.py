@@ -1,7 +1,7 @@
 """The general configuration: one YAML file, every key optional, any value overridable from the environment.
 
-`load_config` reads the file, lays the environment over it and validates the whole; every mistake is told at once, with
-file and line or the name of the variable. `docs/configuration.md` explains each key to its users.
+`load_config` reads the file, lays the environment over it and validates the whole; every mistake is reported at
+once, with file and line or the name of the variable. `docs/configuration.md` explains each key to its users.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from orchestrator.config.argo import Argo
 from orchestrator.config.cache import CACHE, Cache
 from orchestrator.config.environment import overlay
 from orchestrator.config.exports import ExportsSection
-from orchestrator.config.kinds import Duration, Host, Kind, PlatformName, Reference, Word
+from orchestrator.config.kinds import DURATION_SCHEMA, Duration, Host, Kind, PlatformName, Reference, Word
 from orchestrator.config.limits import LIMITS, Limits
 from orchestrator.config.local import Local
 from orchestrator.config.notify import NotifySection
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SMALLEST = "the smallest configuration is `targets: [{csv: {path: targets.csv}}]`"
+
+
+_DURATIONS = {"type": "object", "additionalProperties": DURATION_SCHEMA}
 
 
 class ConfigError(SourceError):
@@ -67,17 +70,38 @@ def _one_for_all(value: object) -> object:
 
 
 class Config(Section):
-    """The whole configuration. Immutable; `model_copy(update={…})` gives a changed one.
+    """The whole configuration.
+
+    Immutable; `model_copy(update={…})` gives a changed one.
 
     Attributes:
-        targets: sources of targets, in order.
-        platforms: platforms wanted of a multi-platform image.
-        cache: pull-through caches, at most one per upstream.
-        insecure: registries spoken to without TLS verification.
-        rescan_after: seconds a result stays fresh, by scan; `default` for the others; empty means always scan.
-        allow: scanner images that may run; None allows all.
-        scanners: which scanners are trusted, and whether their images must be named by digest.
-        image: the orchestrator's own image, for pull, built-in scans and aggregation in the cluster.
+        targets: the sources of targets
+        scans: the available scans and their parameters
+        platforms: platforms wanted of a multi-platform image, `os/architecture[/variant]`; each found one is a target
+            of its own
+        cache: pull-through caches, at most one per upstream; registries without one are read directly
+        insecure: registries (`host[:port]`) accessed without verifying TLS, or over plain HTTP if they do not support
+            TLS, then without any credentials. Loopback hosts need no entry; they are read by plain HTTP
+        volume: the shared volume
+        limits: bounds of a run
+        rescan_after: a scan with a good result younger than this is not repeated: its cell is `skipped` as fresh. One
+            duration applies to all scans; a mapping has one per scan, with `default` for the others. Without it
+            everything is scanned always
+        allow: scanner images that may run; without it all. Cells of others are `skipped` with the reason. At least one
+            of the keys below
+        scanners: which scanners are trusted
+        policy: when a run is good enough; otherwise its exit status is 1
+        suppression: ignore rules and VEX documents ([suppression.md](suppression.md))
+        exports: destinations of results
+        notify: who is notified about changes ([notifications.md](notifications.md))
+        store: the database of all results ([store.md](store.md))
+        schedule: how `scanmatrix schedule` keeps results fresh ([scheduler.md](scheduler.md))
+        engine: what `scanmatrix run`, `status` and the other commands use: this machine, or Argo Workflows in a cluster
+        layout: shape of the Workflow: a pod for each cell, or one for each image ([scale.md](scale.md))
+        image: the orchestrator's image, for pull, built-in scans and aggregation in the cluster:
+            `localhost/scanmatrix:<version>`
+        local: settings of the local engine
+        argo: settings of Argo
     """
 
     targets: tuple[TargetSource, ...] = ()
@@ -90,7 +114,7 @@ class Config(Section):
     rescan_after: Annotated[
         dict[str, Duration],
         BeforeValidator(_one_for_all),
-        Kind("duration, or mapping of durations"),
+        Kind("duration, or mapping of durations", {"anyOf": [DURATION_SCHEMA, _DURATIONS]}),
     ] = Field(default_factory=dict)
     allow: Allow | None = None
     scanners: ScannersSection = ScannersSection()

@@ -16,7 +16,14 @@ def _word(value: object) -> object:
 
 
 class Local(Section):
-    """What the local engine needs to know."""
+    """What the local engine needs to know.
+
+    Attributes:
+        runner: how the local engine starts scanners: those found on `PATH` as processes and others in containers, or
+            only the one way; the built-in scans are always processes
+        sandbox: whether processes are kept in a sandbox (bubblewrap): where one works, and otherwise with a warning
+            (`auto`), or they do not run without one (`required`), or never ([local-engine.md](local-engine.md))
+    """
 
     runner: Literal["auto", "process", "container"] = "auto"
     sandbox: Annotated[

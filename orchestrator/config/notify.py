@@ -1,4 +1,4 @@
-"""The section `notify` of the configuration: who is told what."""
+"""The section `notify` of the configuration: who is notified of what."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from orchestrator import model
-from orchestrator.config.kinds import Duration, Glob, Kind, Text
+from orchestrator.config.kinds import Duration, Glob, Kind, OrOne, Text
 from orchestrator.config.section import OneOf, Section
 
 #: What there is to tell, in the order of messages; of `differences`, the status of the same name.
@@ -78,21 +78,17 @@ def _recipient(value: str) -> str:
     return value if value == CONTACT else _address(value)
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 SecretUrl = Annotated[SecretStr, AfterValidator(_url), Kind("URL, or `${NAME}`")]
-Address = Annotated[str, AfterValidator(_address), Kind("address")]
-Recipient = Annotated[str, AfterValidator(_recipient), Kind("address")]
+Address = Annotated[str, AfterValidator(_address), Kind("address", plural="addresses")]
+Recipient = Annotated[str, AfterValidator(_recipient), Kind("address", plural="addresses")]
 
 
 class SlackRoute(Section):
     """An incoming webhook as Slack has them.
 
     Attributes:
-        url: of the webhook; who knows it may post, so it is masked wherever it is shown. `${NAME}` for a variable's.
-        channel: to post to instead of the webhook's own, or `{contact}`; Mattermost and the like heed it.
+        url: of the webhook; who knows it may post, so it is masked wherever it is shown
+        channel: instead of the webhook's own, or `{contact}`; Mattermost supports it, Slack's own webhooks do not
     """
 
     url: SecretUrl
@@ -103,8 +99,8 @@ class WebhookRoute(Section):
     """Any other receiver of JSON.
 
     Attributes:
-        url: where it is posted to, masked likewise.
-        secret: key of the HMAC by which the receiver knows the sender.
+        url: where it is posted to; masked likewise
+        secret: key of the signature, 16 characters or more; masked likewise
     """
 
     url: SecretUrl
@@ -115,32 +111,36 @@ class EmailRoute(Section):
     """E-mail.
 
     Attributes:
-        to: addresses, and `{contact}` for whoever owns what changed.
-        sender: instead of `smtp.from`.
-        domains: globs for the domains that `{contact}` may lead to; none for that of the sender.
+        to: e-mail addresses; `{contact}` for the owner of what changed
+        sender: instead of `notify.smtp.from`
+        domains: domains that `{contact}` may lead to; none for that of the sender
     """
 
-    to: Annotated[tuple[Recipient, ...], BeforeValidator(_listed), Field(min_length=1)]
+    to: Annotated[tuple[Recipient, ...], OrOne(), Field(min_length=1)]
     sender: Annotated[Address | None, Field(alias="from")] = None
     domains: tuple[Glob, ...] = ()
 
 
 class Route(OneOf):
-    """Who is told what: exactly one of `slack`, `webhook` and `email`.
+    """Who is notified of what: exactly one of `slack`, `webhook` and `email`.
 
     Attributes:
-        name: for logs, and to know the route again when its destination changes.
-        owners: globs, one of which an owner must match; `*` for everything, `-` for what nobody owns.
-        severity: of findings, this one or above; None for all.
-        about: what to tell.
+        name: for logs, and to know the route again when its destination changes
+        owners: of which an owner must match one; `*` for everything, `-` for what nobody owns
+        severity: only findings of this severity or above
+        about: what to tell: `new`, `fixed` and `no longer scanned` findings, cells that fail now (`failed`), rules that
+            are broken now or met again (`policy`)
+        slack: an incoming webhook as Slack has them
+        webhook: any other receiver of JSON
+        email: e-mail; needs `notify.smtp`
     """
 
     choices = CHANNELS
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"), Kind("name")] | None = None
-    owners: Annotated[tuple[Glob, ...], BeforeValidator(_listed), Field(min_length=1)] = ("*",)
+    owners: Annotated[tuple[Glob, ...], OrOne(), Field(min_length=1)] = ("*",)
     severity: model.Severity | None = None
-    about: Annotated[tuple[About, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+    about: Annotated[tuple[About, ...], OrOne(), Field(min_length=1)] = (
         "new",
         "fixed",
         "no longer scanned",
@@ -161,11 +161,12 @@ class Smtp(Section):
     """The server that takes e-mail.
 
     Attributes:
-        port: by default 587 for `starttls`, 465 for `tls`, 25 for `none`.
-        tls: `starttls` to begin in the clear and insist on TLS before anything is said, `tls` from the first byte on.
-        user: to log in with; None for no login.
-        password: beside it, masked wherever it is shown. `${NAME}` for that of a variable.
-        sender: address that messages are from.
+        host: its name
+        port: without it 587 for `starttls`, 465 for `tls`, 25 for `none`
+        tls: insist on STARTTLS, speak TLS from the first byte on, or do without; certificates are always verified
+        user: to log in with, with `password`; not without TLS
+        password: beside it, masked wherever it is shown
+        sender: that messages are from
     """
 
     host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
@@ -188,9 +189,10 @@ class NotifySection(Section):
     """Whom to tell of what changed.
 
     Attributes:
-        routes: each takes what it asks for, whether others take it too or not; none for telling nobody.
-        smtp: the server for e-mail.
-        deadline: seconds that all messages of a run may take together, retries included.
+        routes: who is notified; each route gets everything that it matches, whether others match it too or not, and is
+            exactly one of `slack`, `webhook` and `email`
+        smtp: the server that takes e-mail
+        deadline: all messages of a run may take this long together, retries included
     """
 
     routes: tuple[Route, ...] = ()

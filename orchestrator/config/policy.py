@@ -37,7 +37,12 @@ FeedName = Annotated[str, AfterValidator(_feed_name), Kind("file name")]
 
 
 class Feeds(Section):
-    """Files in the volume's folder `feeds/`."""
+    """Files in the volume's folder `feeds/`, plain or gzip; nothing fetches them for you.
+
+    Attributes:
+        epss: FIRST's CSV of all EPSS scores
+        kev: CISA's catalogue of known exploited vulnerabilities, as JSON
+    """
 
     epss: FeedName | None = None
     kev: FeedName | None = None

@@ -19,11 +19,11 @@ class DenySection(Section):
     """Versions of a scanner that must never run; see `orchestrator.model.Distrust`.
 
     Attributes:
-        image: repository of its image, whatever registry or mirror it comes from.
-        versions: of the scanner; globs. Without versions and digests, every one of this image.
-        digests: of its images.
-        reason: why, for people.
-        source: where that is documented.
+        image: of the scanner's image, without tag; the same repository is meant on every registry and mirror
+        versions: of its versions, as tags or reports have them; none for all
+        digests: of its images
+        reason: why
+        source: where that is documented
     """
 
     image: Repository | None = None
@@ -54,13 +54,13 @@ class DistrustSection(Section):
     """A scanner that is not trusted any more, or was not in a period; see `orchestrator.model.Distrust`.
 
     Attributes:
-        scan: name of the scan, or a glob.
-        image: repository of its image.
-        digest: of its image.
-        version: of the scanner, or a glob.
-        since: first day or moment (`from` in the file).
-        until: last day or moment (`to` in the file); a day is meant to its end.
-        reason: why, for people.
+        scan: of the scan
+        image: of the scanner's image
+        digest: of the scanner's image
+        version: of the scanner
+        since: only what ran since then; UTC where no time zone is given
+        until: only what ran until then; a day is meant to its end
+        reason: why
     """
 
     scan: Glob | None = None
@@ -96,10 +96,11 @@ class ScannersSection(Section):
     """Which scanners are trusted.
 
     Attributes:
-        strict: whether every scanner's image must be named by digest, in its template or in `scanmatrix.lock`.
-        deny: versions that must never run, beside those that scanmatrix itself knows.
-        deny_file: further ones, a YAML file that is a list of such entries.
-        distrusted: scanners that are dropped, and whose results are suspect.
+        strict: refuse (exit status 2) scanner images that neither their template nor `scanmatrix.lock` names by digest
+        deny: versions of scanners that must never run, beside those that scanmatrix itself knows; their cells are
+            `skipped` with the reason
+        deny_file: a YAML file that is a list of further such entries
+        distrusted: scanners that are not trusted: their cells are `skipped`, and their results are suspect
     """
 
     strict: bool = False

@@ -10,7 +10,13 @@ from orchestrator.model import TargetKind
 
 
 class Exclusion(Section):
-    """Cells that do not run: images and URLs of repositories by glob, scans by name, and why."""
+    """Cells that do not run: images and URLs of repositories by glob, scans by name, and why.
+
+    Attributes:
+        image: images meant; a local archive matches by its path, a repository by its URL
+        scans: scans meant
+        reason: why; stands in the ledger
+    """
 
     image: Glob
     scans: ScanNames = ("*",)
@@ -18,7 +24,16 @@ class Exclusion(Section):
 
 
 class Scans(Section):
-    """Which scans there are, and their parameters."""
+    """Which scans there are, and their parameters.
+
+    Attributes:
+        default: scans of an image that names none
+        repository_default: scans of a source repository that names none
+        templates: further scan templates: files, or folders of `*.yaml` ([scans.md](scans.md)); one named as a shipped
+            scan replaces it, with a warning
+        parameters: values of the scans' parameters, by scan and parameter
+        exclude: cells that must not run; they are `skipped` with the reason
+    """
 
     default: ScanNames = ("sbom", "image-lifetime", "root-user")
     repository_default: ScanNames = ("scorecard", "dependency", "secrets")

@@ -16,7 +16,12 @@ RESCAN_AFTER = 14 * 86400
 
 
 class Retry(Section):
-    """When what failed is tried again: after `first`, then each time after twice as long, up to `longest`."""
+    """When what failed is tried again: after `first`, then each time after twice as long, up to `longest`.
+
+    Attributes:
+        first: after the first failure; twice as long after each further one
+        longest: longest of these pauses
+    """
 
     first: Annotated[Duration, Field(ge=1)] = 300
     longest: Annotated[Duration, Field(ge=1)] = 86400
@@ -32,13 +37,13 @@ class ScheduleSection(Section):
     """How `scanmatrix schedule` keeps results fresh.
 
     Attributes:
-        runs_in_flight: runs at the same time, of all replicas together.
-        cells_per_run: most cells of one run; a target with more has a run to itself.
-        inventory: seconds between two looks at all sources of targets.
-        new_versions: whose new version makes older results stale.
-        new_version_after: a result is at least so many seconds old before a new version makes it stale.
-        retry: of targets and scans that failed.
-        lease: seconds after which the runs of a replica that says nothing are taken over by another.
+        runs_in_flight: runs at the same time, of all replicas together
+        cells_per_run: maximum number of cells in one run; an image with more has a run of its own
+        inventory: interval between two reads of all sources of targets; what starts in clusters is known at once
+        new_versions: whose new version makes older results stale; `[]` for neither
+        new_version_after: minimum age of a result before a new version makes it stale
+        retry: of targets and scans that failed
+        lease: the runs of a replica that is silent for this long are taken over
     """
 
     runs_in_flight: Annotated[int, Field(ge=1, le=100)] = 2

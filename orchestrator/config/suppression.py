@@ -10,11 +10,12 @@ class SuppressionSection(Section):
     """What people know better than scanners; `docs/suppression.md` explains the files to their authors.
 
     Attributes:
-        rules: the ignore file; None for none.
-        vex: VEX documents: paths, or globs of paths.
-        author: who answers for the VEX documents that are exported.
-        scanners: whether what a scanner itself suppressed (by its own configuration, or a comment in what it scanned)
-            stays suppressed; otherwise it counts as what any other scanner finds.
+        rules: the ignore file
+        vex: VEX documents (OpenVEX, CycloneDX VEX); a path may be a glob, `vex/*.json`. In a ConfigMap only files
+            beside the configuration
+        author: author of exported VEX documents
+        scanners: whether findings that a scanner [itself suppressed](suppression.md#what-scanners-suppress-themselves)
+            stay suppressed; `false` counts them like any other finding
     """
 
     rules: PathText | None = None

@@ -22,21 +22,43 @@ from orchestrator.config.section import OneOf, Section
 
 
 class Git(Section):
-    """A git repository: one that holds a file, or one to scan."""
+    """A git repository: one that holds a file, or one to scan.
+
+    Attributes:
+        url: `https://…`, `ssh://…`, `user@host:path` or `file:///…` (`http://` for loopback hosts only); a password in
+            it is refused
+        ref: branch, tag or full commit
+    """
 
     url: GitUrl
     ref: Text = "HEAD"
 
 
 class Csv(Section):
-    """A CSV of targets: a local file, or one in a git repository."""
+    """A CSV of targets: a local file, or one in a git repository.
+
+    Attributes:
+        path: the file; within the repository when `git` is given
+        git: read the file out of a git repository, see [below](#git)
+    """
 
     path: PathText
     git: Git | None = None
 
 
 class ClusterSource(Section):
-    """Images that run in Kubernetes clusters."""
+    """Images that run in Kubernetes clusters.
+
+    Attributes:
+        contexts: contexts of the kubeconfig; none for the cluster we are in, or else the kubeconfig's current context
+        namespaces: names, globs, or `/regular expressions/`, one of which must match the whole name
+        exclude: namespaces to exclude, written the same way
+        skip_label: pods, workloads and namespaces with this label are skipped (with a key alone: unless its value is
+            `false`, `no` or `0`): their cells are `skipped`, and say who asked
+        allow_skip: whether that label, and the annotation `scanmatrix/skip`, are respected; with `false` everything is
+            scanned, each such request is noted, and the annotation `scanmatrix/scans` can only add scans to the usual
+            ones
+    """
 
     contexts: tuple[Text, ...] = ()
     namespaces: Annotated[tuple[Pattern, ...], Field(min_length=1)] = ("*",)
@@ -50,7 +72,17 @@ class ClusterSource(Section):
 
 
 class RegistrySource(Section):
-    """Images of a registry, by repository and tag."""
+    """Images of a registry, by repository and tag.
+
+    Attributes:
+        host: `registry.example.com:5000`, `docker.io`
+        repositories: names, globs, or `/regular expressions/`; all but plain names need the registry's catalog
+        tags: of which one must match the whole tag
+        exclude_tags: tags to exclude, written the same way: `["*-debug", "sha256-*"]`
+        versions: `>=1.20 <2`: only tags that are such a version (`1.27`, `v1.27.3`)
+        prereleases: whether versions with a suffix count: `2.0.0-rc.1`, but also `1.27-alpine`
+        newest: maximum number of tags of a repository: the highest versions, then tags that are not versions, by name
+    """
 
     host: Host
     repositories: Annotated[tuple[Pattern, ...], Field(min_length=1)]
@@ -66,7 +98,21 @@ SOURCES = ("csv", "image", "archive", "repository", "cluster", "registry")
 
 
 class TargetSource(OneOf):
-    """One source of targets: exactly one of `csv`, `image`, `archive`, `repository`, `cluster` and `registry`."""
+    """One source of targets: exactly one of `csv`, `image`, `archive`, `repository`, `cluster` and `registry`.
+
+    Attributes:
+        csv: a CSV of targets, see [below](#the-csv-of-targets)
+        image: one image of a registry, as `docker pull` takes it: `ubuntu:20.04`, `ghcr.io/org/app@sha256:…`
+        archive: an OCI archive, an OCI layout folder or a `docker save` tar on this machine (local engine only), also
+            compressed by gzip or zstd: it is read in place, up to 2 GiB beside a hundred times its size; symbolic links
+            within a folder are not followed
+        repository: a source repository, see [repositories.md](repositories.md)
+        cluster: the images that run in Kubernetes clusters, see [inventory.md](inventory.md)
+        registry: the images of a registry, see [inventory.md](inventory.md#images-in-a-registry)
+        scans: scans of this target; empty for `scans.default`, of a repository `scans.repositoryDefault`
+        owner: its owner, shown in the ledger
+        labels: further information about it
+    """
 
     choices = SOURCES
 

@@ -12,14 +12,33 @@ from orchestrator.config.section import Section, WrongKey
 
 
 class Nfs(Section):
-    """An export for the volume."""
+    """An export for the volume.
+
+    Attributes:
+        server: its server
+        path: its path there
+    """
 
     server: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$"), Kind("host")]
     path: Annotated[str, StringConstraints(pattern=r"^(/[^/\s]+)+$"), Kind("path")]
 
 
 class VolumeSection(Section):
-    """The shared volume."""
+    """The shared volume.
+
+    Attributes:
+        path: its folder, for the local engine
+        claim: its PersistentVolumeClaim, for Argo
+        budget: maximum size of all tarballs together
+        over_budget: what happens to a plan over the budget: waves that fit one after the other, or an error with the
+            figures
+        host_path: folder of the node, for the overlay `single-node` ([install.md](install.md)); in one of
+            `hostPathPrefixes`
+        host_path_prefixes: folders that `hostPath` may be in; another one is refused, because the installation gives it
+            to pods. Links on the node are not checked
+        storage_class: of the claim, for the overlay `production`; none for the cluster's default class
+        nfs: an NFS export, for the overlay `production`, instead of a class
+    """
 
     path: Annotated[Path, Kind("path", {"type": "string"}, spell=str)] = Path("scanmatrix-data")
     claim: Name = "scanmatrix"

@@ -77,16 +77,18 @@ class Limits(Document, frozen=True):
     """Bounds of a run.
 
     Attributes:
-        images_in_flight: images pulled and scanned at the same time.
-        cells_in_flight: scanner processes at the same time (local engine).
-        cells_per_shard: most cells in one batch, and so in one Workflow.
-        shards_in_flight: Workflows of one run at the same time.
+        images_in_flight: images pulled and scanned at the same time
+        cells_in_flight: scanner processes at the same time (local engine)
+        cells_per_shard: maximum number of cells in one batch, and so in one Workflow
+        shards_in_flight: Workflows of one run at the same time, if it needs several (Argo)
         volume_bytes: most bytes that the run's tarballs may take at once; 0 for no limit.
-        deadline: seconds a whole run may take.
-        retries: further attempts of a pull after the first.
-        repository_size: most bytes that the files of a repository's commit may have together.
-        repository_files: most of them.
-        repository_time: seconds that fetching one may take.
+        deadline: maximum duration of a run
+        retries: further attempts in all when a registry, token server, git host or database mirror fails for now; 0 is
+            one attempt. In a cluster also further attempts of a pod of ours that Kubernetes or the node ended, see
+            [Attempts and deadlines](workflows.md#attempts-and-deadlines). A scan has its own in its template
+        repository_size: most bytes that the files of a source repository may have; a larger one fails
+        repository_files: most files of one
+        repository_time: git may take this long to fetch one
     """
 
     images_in_flight: Annotated[int, Written(least=1, most=1000)] = 4
@@ -105,10 +107,10 @@ class ReadBudget(Document, frozen=True):
     """Most that registries may cost us for one thing; defaults are those of looking one image up.
 
     Attributes:
-        requests: requests that are answered, tokens and redirects included.
-        entries: members of indexes, or names in lists.
-        bytes: of answers, as they come over the wire.
-        seconds: from the first request on, waits included.
+        requests: to registries, tokens and redirects included
+        entries: members of indexes, or names in lists
+        bytes: of answers
+        seconds: waits for a busy registry included
     """
 
     requests: Annotated[int, Written(least=1)] = 500
@@ -127,9 +129,10 @@ class Cache(Document, frozen=True):
     """A pull-through cache that stands for a registry.
 
     Attributes:
-        upstream: the registry, `host[:port]`.
-        url: where it answers, `http(s)://host[:port]`.
-        path: repository prefix within it; empty when it serves its upstream's own paths.
+        upstream: the registry that it mirrors: `docker.io`, `ghcr.io`, `registry.example:5000`
+        url: `http://host:port` or `https://host:port`, without path and without password. Without it, `scanmatrix
+            install` creates the cache, and this is its Service: `http://cache-docker-io:5000`
+        path: repository prefix within the cache, for one that serves several upstreams
     """
 
     upstream: Annotated[str, Written("host")]

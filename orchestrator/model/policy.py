@@ -16,17 +16,17 @@ class PolicyRule(Document, frozen=True):
     Suppressed findings never count. A rule that gives nothing counts every other finding.
 
     Attributes:
-        name: unique in the policy, and none of `BUILT_IN`.
-        at_most: more than so many findings break the rule.
-        severity: this one or above.
-        kinds: one of these (`vulnerability`, `secret`, …); none for all.
-        scans: found by one of these (globs).
-        owners: an owner of the target is one of these (globs).
-        ecosystems: type of the package URL is one of these (`deb`, `maven`, …).
-        fixable: only what has a fixed version.
-        older_than: first seen more than so many seconds ago, or nobody knows when; 0 for any age.
-        epss: at least this probability; 0 for any.
-        kev: only what is in CISA's catalogue.
+        name: lower-case letters, digits and `-`; unique, and not `coverage`, `severity` or `database-age`
+        at_most: more findings than this break the rule
+        severity: of this severity or above
+        kinds: of one of these kinds: `vulnerability`, `malware`, `secret`, `misconfiguration`, `license`, `check`
+        scans: found by one of these scans
+        owners: in a target that one of these owners answers for
+        ecosystems: in a package of one of these types of package URLs: `deb`, `rpm`, `maven`, `npm`, …
+        fixable: only what has a version that fixes it
+        older_than: first seen longer ago than this
+        epss: at least so likely to be exploited in the next 30 days; needs `policy.feeds.epss`
+        kev: only what is known to be exploited; needs `policy.feeds.kev`
     """
 
     name: Annotated[str, Written("name")]
@@ -46,13 +46,15 @@ class Policy(Document, frozen=True):
     """When a run is good enough.
 
     Attributes:
-        coverage: least percentage of planned cells that end `ok` or `skipped`.
-        severity: a finding of this severity or above breaks the policy; None for no such rule.
-        database_age: most seconds between the refresh of a scanner's database and its report; 0 for any age.
-        rules: further rules.
+        coverage: least percentage of the planned cells that end `ok` or `skipped`
+        severity: a finding of this severity or above breaks the policy, whatever its kind, unless it is suppressed:
+            `unknown`, `none`, `info`, `low`, `medium`, `high`, `critical`
+        database_age: a scanner's database may be so old when its report is written; one of unknown age breaks the
+            policy too. `0s` for any age
+        rules: further rules ([policy.md](policy.md)); each counts the findings that fulfil all that it says
         epss_feed: name of FIRST's CSV (or `.csv.gz`) in the volume's folder `feeds/`; empty for none.
         kev_feed: name of CISA's JSON there; empty for none.
-        warn_only: report a broken rule, but let the run pass.
+        warn_only: say that a rule is broken, but let the run pass
     """
 
     coverage: Annotated[float, Written(least=0, most=100)] = 100.0

@@ -16,11 +16,11 @@ class Resources(Document, frozen=True):
     """CPU and memory of a scanner, as Kubernetes quantities.
 
     Attributes:
-        cpu: requested; its share where there are not enough for all.
-        memory: requested.
-        memory_limit: most it may take.
-        cpu_limit: most it may use at a time; None for all there are.
-        pids: most processes and threads at a time, on this machine; a cluster's nodes have their own limit.
+        cpu: requested
+        memory: requested
+        memory_limit: limit; on a cluster every retry adds the same amount again
+        cpu_limit: limit; default: all CPUs
+        pids: local engine: maximum number of processes and threads
     """
 
     cpu: _Quantity = "500m"
@@ -40,7 +40,7 @@ class Fetch(Document, frozen=True):
     Attributes:
         kind: name of a module in `orchestrator.databases`.
         settings: of that kind, as `orchestrator.config.databases` names them.
-        limit: most bytes that it may unpack to.
+        limit: maximum unpacked size
     """
 
     kind: str
@@ -62,13 +62,13 @@ class Database(Document, frozen=True):
     """A scanner's database, refreshed once per run into a new versioned folder on the volume.
 
     Attributes:
-        refresh: command that fills the folder `{database}`; runs in the scan's own image, which therefore has a
-            network. Empty where our own code fetches the database.
-        environment: variables for `refresh` or `load`; may hold placeholders.
-        timeout: seconds.
-        fetch: how our own code fetches it; None where `refresh` does.
-        load: command that makes the folder `{database}` of the fetched files in `{fetched}`; runs in the scan's own
-            image, without a network. Empty where the fetched files are the database.
+        refresh: instead of `fetch`: command that fills the empty folder `{database}`, in the scan's own image [with a
+            network](#a-command-of-the-scanners-own)
+        environment: variables of `load` or `refresh`, with placeholders
+        timeout: maximum duration
+        fetch: how our own code fetches it: one of the three kinds below
+        load: command that builds `{database}` from the fetched files in `{fetched}`, in the scan's own image and
+            without a network; without it the fetched files are the database
     """
 
     refresh: tuple[str, ...] = ()
@@ -82,10 +82,9 @@ class Online(Document, frozen=True):
     """How a scan asks the API of the host of a repository; the one kind of cell that may use the network.
 
     Attributes:
-        command: instead of the scan's own, with the placeholders `{repository}` (`github.com/ossf/scorecard`),
-            `{commit}`, `{report}`, `{workdir}` and the scan's parameters.
-        tokens: the variable in which the scanner wants its token, by host; hosts that are not here have no API for it.
-        at_once: most such cells at the same time, of all runs in a cluster; of one run locally.
+        command: uses `{repository}`; the only command of a scan with a network
+        tokens: the variable in which the scanner expects its token, by host. Other hosts are not asked
+        at_once: maximum number of such cells at a time: in a cluster over all runs in the namespace, locally in one run
     """
 
     command: Annotated[tuple[str, ...], Written(length=1)]
@@ -97,8 +96,8 @@ class OnRepository(Document, frozen=True):
     """How a scan reads a source repository.
 
     Attributes:
-        command: instead of the scan's own; reads the folder `{checkout}`, which holds the files of the commit.
-        online: how it asks the host instead, where there is a token for that.
+        command: instead of `command`, with the same program; reads the folder `{checkout}`
+        online: how it asks the API of the repository's host instead, if there is a token for it
     """
 
     command: Annotated[tuple[str, ...], Written(length=1)]
@@ -109,29 +108,40 @@ class Scan(Document, frozen=True):
     """One kind of check, defined by one file in `templates/`.
 
     Attributes:
-        name: lower-case DNS label; names the cell, its folder and its task.
-        image: scanner image pinned by version or digest; by digest where `scanmatrix.lock` has it.
+        name: the file's own name without `.yaml`: lower-case letters, digits and `-`, 40 at most. For Argo it must not
+            start with a digit or be `pull`
+        image: the scanner's image, with a version tag (not `latest`) or a digest; required unless `builtin`
+        command: program and arguments for images, with placeholders; required unless there is `repository`. The program
+            is a name on the image's PATH or an absolute path; outside a container its last part is searched on `PATH`.
+            There is no shell unless you call one
+        format: of the report: `clamav`, `cyclonedx`, `dockle`, `grype`, `osv`, `sarif`, `scanmatrix`, `scorecard` or
+            `trivy` ([report-formats.md](report-formats.md))
         named: the image as its template names it, where it is locked; that is what stood for the digest then.
         digests: every digest by which that image is known (its index, its platforms), where it is locked.
-        command: arguments with the placeholders `{tarball}`, `{report}`, `{database}`, `{workdir}`, and
-            `{parameter.<name>}` for the scan's parameters (the catalog fills those in). The first is the program: a
-            name on PATH, or an absolute path within the image, whose last part is then the name to look for on PATH.
-            Empty for a scan that reads no images.
-        format: name of a report format in `orchestrator.findings`.
-        kinds: the kinds of findings that it looks for; None for all that its format can hold.
-        report: file name of the report in the cell's folder.
-        success_codes: exit codes that mean "the scan ran", findings or not.
-        timeout: seconds one attempt may take.
-        retries: further attempts after the first.
-        platforms: platforms of images it can read (`os` or `os/architecture`); empty means all.
-        compressions: layer compressions it can read.
-        report_limit: largest report accepted, bytes.
-        scratch_limit: most bytes that one attempt may keep in its working folder, on this machine.
-        parameters: defaults of its parameters, overridden in the configuration.
-        builtin: True for scans that this project itself implements and that need only the tarball.
-        install: how a person gets the scanner onto PATH for the local engine.
-        report_from_stdout: True when the scanner prints its report instead of writing the file.
-        repository: how it reads source repositories; None when it cannot.
+        kinds: what it looks for; default: everything that its format can contain: `vulnerability`, `malware`, `secret`,
+            `misconfiguration`, `license`, `check`; used to decide which scans could have found a finding and did not
+        description: one line for people
+        report: of the report in the cell's folder
+        environment: variables, with placeholders; otherwise the scanner only gets `PATH`, and `HOME` and `TMPDIR` in a
+            folder it may write to
+        database: the scanner's database, see [below](#databases)
+        resources: of the scanner's pod, as Kubernetes quantities
+        success_codes: exit codes that mean "the scan ran", with or without findings. With any other code the cell
+            fails, even if there is a report
+        timeout: maximum duration of one attempt
+        retries: retries after the first attempt
+        platforms: platforms of images that it can read, `os` or `os/architecture`; empty for all. Others are skipped
+        compressions: layer compressions that it can read. Images with others are skipped, because many scanners
+            silently find nothing in such a layer
+        report_limit: a larger report fails its cell
+        scratch_limit: local engine: a scanner that keeps more in its working folder is ended; removed files that it
+            still holds open count
+        parameters: names and defaults of values that the configuration may set. If the default is a duration, the value
+            must be one
+        builtin: runs in the orchestrator's own image, by `scanmatrix-step check`; `image` is then not allowed
+        install: how to install the scanner; shown in the reason of cells without it: `install it with …`
+        report_from_stdout: the scanner prints its report instead of writing `{report}`
+        repository: how it reads [source repositories](#repositories); without it, their cells are skipped
     """
 
     name: Annotated[str, Written(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]

@@ -98,7 +98,7 @@ class VexStatement(Document, frozen=True):
 
 
 class Suppression(Document, frozen=True):
-    """Everything that a run is told to suppress.
+    """Everything that a run suppresses.
 
     Attributes:
         notes: what the reading left out, a sentence each.

@@ -113,7 +113,7 @@ def parse_rules(
 
 
 def _sound(data: object) -> dict[int, IgnoreRule]:
-    """The rules that are right by themselves, by their place, so that what else is wrong with them is told at once."""
+    """The rules that are right by themselves, by their place, so that what else is wrong with them is reported too."""
     found = {}
     for index, item in enumerate(data if isinstance(data, list) else ()):
         with suppress(ValidationError):

@@ -2,20 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
 
-import pytest
 import yaml
-from pydantic import TypeAdapter
 
 from orchestrator.api.lint import lint_file
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.catalog.template import TEMPLATE
-from orchestrator.config.keys import fields, sections_in
 from orchestrator.config.loading import default_config
 from orchestrator.findings import formats
 from orchestrator.kit.quantities import parse_duration
-from orchestrator.model import Document
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scans.md").read_text()
 CATALOG = load_catalog()
@@ -27,18 +22,6 @@ def _table(heading):
     return [
         [cell.strip() for cell in row.strip("|").split("|")] for row in re.findall(r"^\| `.*\|$", section, re.MULTILINE)
     ]
-
-
-def _fields(kind, path=()):
-    for name, field in kind.model_fields.items():
-        key = (*path, field.alias or name)
-        yield ".".join(key), field
-        for section in sections_in(fields(kind)[key[-1]]):
-            yield from _fields(section, key)
-
-
-FIELDS = dict(_fields(TEMPLATE.section))
-KEYS = {row[0].strip("`"): row[2] for row in _table("Every key")}
 
 
 def test_each_shipped_scan():
@@ -59,26 +42,6 @@ def test_each_parameter():
     assert documented == {
         (scan.name, name): value for scan in CATALOG.values() for name, value in scan.parameters.items()
     }
-
-
-def test_every_key_and_no_other():
-    assert set(KEYS) == set(FIELDS)
-
-
-@pytest.mark.parametrize("key", FIELDS)
-def test_defaults(key):
-    field, documented = FIELDS[key], KEYS[key]
-    if documented == "required":
-        assert field.is_required()
-    elif documented == "none":
-        assert field.default is None
-    elif documented == "as below":
-        assert isinstance(field.default, Document)
-    else:
-        kind = TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
-        assert kind.validate_python(yaml.safe_load(documented.strip("`"))) == field.get_default(
-            call_default_factory=True
-        )
 
 
 def test_every_format():

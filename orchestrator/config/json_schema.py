@@ -1,0 +1,90 @@
+"""JSON Schemas (draft 2020-12) of what people write, for editors; made of the models, which alone decide.
+
+A schema cannot tell `1.20` from `1.2`, nor whether a scan exists: `scanmatrix lint` says more.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import GenerateJsonSchema
+
+from orchestrator.config.keys import fields
+from orchestrator.config.reference import meanings_of, written_default
+from orchestrator.config.section import OneOf, Section
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import core_schema
+_LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
+
+
+def schema_of(section: type[Section], title: str, *, key: str = "") -> dict[str, Any]:
+    """The JSON Schema of a file.
+
+    Args:
+        section: the model of the whole file.
+        title: what the file is.
+        key: for a file that is the value of this key, such as a list.
+    """
+    found = section.model_json_schema(by_alias=True, schema_generator=_Generator)
+    definitions = found.pop("$defs", {})
+    if key:
+        found = found["properties"][key]
+        found.pop("default", None)
+    head = {"$schema": _Generator.schema_dialect, "title": title}
+    return head | found | ({"$defs": dict(sorted(definitions.items()))} if definitions else {})
+
+
+def schema_of_document(kind: type[msgspec.Struct], title: str) -> dict[str, Any]:
+    """The JSON Schema of a file that is a frozen type of ours, as `scanmatrix` writes it."""
+    found = msgspec.json.schema(kind)
+    for definition in found["$defs"].values():
+        definition["description"] = _plain(definition["description"].partition("\n\n")[0])
+    return {"$schema": _Generator.schema_dialect, "title": title} | found
+
+
+class _Generator(GenerateJsonSchema):
+    """Pydantic's, with the meanings of the reference, and defaults as they are written."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the key says as much
+        """No titles: the keys are."""
+        return False
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Without the default, which is the program's value; `model_schema` has what would be written."""
+        return self.generate_inner(schema["schema"])
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """A free mapping whose names must match, rather than one in which others are not looked at."""
+        found = super().dict_schema(schema)
+        for pattern, value in found.pop("patternProperties", {}).items():
+            found |= {"propertyNames": {"pattern": pattern}, "additionalProperties": value}
+        return found
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """The keys of a section, each with its meaning."""
+        found = super().model_schema(schema)
+        section: type[Section] = schema["cls"]
+        types, meanings = fields(section), meanings_of(section)
+        found["description"] = _plain((section.__doc__ or "").partition("\n\n")[0])
+        for name, field in section.model_fields.items():
+            key = field.alias or name
+            prop = found["properties"][key]
+            if meanings[name]:
+                prop["description"] = _plain(meanings[name])
+            default = written_default(types[key], field)
+            if default not in (None, ""):
+                prop["default"] = default
+        found.pop("title", None)
+        if issubclass(section, OneOf):
+            found["oneOf"] = [{"required": [to_camel(name)]} for name in section.choices]
+        return found
+
+
+def _plain(text: str) -> str:
+    """Markdown without links, on one line."""
+    return " ".join(_LINK.sub(r"\1", text).split())

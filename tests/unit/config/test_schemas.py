@@ -1,0 +1,169 @@
+"""JSON Schemas of what people write: current, true of every example we ship, and refusing what `lint` refuses."""
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from orchestrator.analysis.suppression.rules import IgnoreFile
+from orchestrator.api.lint import lint_file
+from orchestrator.catalog.lock_file import Locked, LockFile, spell_lock
+from orchestrator.catalog.template import TEMPLATE
+from orchestrator.config.json_schema import schema_of, schema_of_document
+from orchestrator.config.loading import Config
+from orchestrator.config.scanners import DenyFile, DistrustFile
+from orchestrator.inventory.csv_row import Row
+from tests.golden import check_golden
+from tests.unit.config.test_config import EVERYTHING
+
+ROOT = Path(__file__).resolve().parents[3]
+SCHEMAS = {
+    "configuration": schema_of(Config, "scanmatrix.yaml: the configuration"),
+    "template": schema_of(TEMPLATE.section, "templates/<scan>.yaml: a scan template"),
+    "targets-row": schema_of(Row, "A row of a CSV of targets, by the names of its columns"),
+    "ignore": schema_of(IgnoreFile, "An ignore file"),
+    "lock": schema_of_document(LockFile, "scanmatrix.lock"),
+    "deny": schema_of(DenyFile, "The file of scanners.denyFile", key="deny"),
+    "distrusted": schema_of(DistrustFile, "scanmatrix.distrusted.yaml", key="distrusted"),
+}
+CONFIGURATIONS = [*ROOT.glob("docs/examples/*/scanmatrix.yaml"), ROOT / "argo-install/scanmatrix.yaml"]
+HINT = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILINE)
+
+
+def _mistakes(name, data):
+    # As JSON, which has no dates: editors read them as text.
+    data = json.loads(json.dumps(data, default=str))
+    return [error.message for error in jsonschema_rs.Draft202012Validator(SCHEMAS[name]).iter_errors(data)]
+
+
+def _blocks(page):
+    return re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_current_and_valid_themselves(name):
+    assert jsonschema_rs.meta.is_valid(SCHEMAS[name])
+    check_golden(
+        ROOT / f"docs/schemas/{name}.schema.json", json.dumps(SCHEMAS[name], indent=2, ensure_ascii=False) + "\n"
+    )
+
+
+def test_no_other_files():
+    assert {path.name for path in (ROOT / "docs/schemas").iterdir()} == {f"{name}.schema.json" for name in SCHEMAS}
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.parent.name)
+def test_the_shipped_configurations(path):
+    assert _mistakes("configuration", yaml.safe_load(path.read_text())) == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("templates/*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_templates(path):
+    assert _mistakes("template", yaml.safe_load(path.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    "path", [*CONFIGURATIONS[:-1], *ROOT.glob("templates/*.yaml")], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_editors_find_the_schema(path):
+    [hint] = HINT.findall(path.read_text())
+    name = "template" if path.parent.name == "templates" else "configuration"
+    assert (path.parent / hint).resolve() == ROOT / f"docs/schemas/{name}.schema.json"
+
+
+@pytest.mark.parametrize("text", [EVERYTHING, *_blocks("configuration.md"), *_blocks("policy.md")])
+def test_examples_of_configurations(text):
+    assert _mistakes("configuration", yaml.safe_load(text)) == []
+
+
+def test_examples_of_other_files():
+    [template] = [text for text in _blocks("scans.md") if text.startswith("name:")]
+    assert _mistakes("template", yaml.safe_load(template)) == []
+    ignores = [text for text in _blocks("suppression.md") if "ignore:" in text]
+    assert ignores
+    assert [_mistakes("ignore", yaml.safe_load(text)) for text in ignores] == [[]] * len(ignores)
+    assert (
+        _mistakes("targets-row", {"image": "ubuntu:20.04", "scans": "general;virus", "owner": "me", "site": "b"}) == []
+    )
+    locked = Locked(image="a/b:1", digest=f"sha256:{'0' * 64}", resolved="2026-03-19T00:00:00Z")
+    lock = LockFile(schema=1, scans={"general": locked})
+    assert _mistakes("lock", json.loads(spell_lock(lock))) == []
+    assert _mistakes("deny", [{"image": "anchore/grype", "versions": [1.4, "0.111.*"], "reason": "x"}]) == []
+    assert _mistakes("distrusted", [{"scan": "general", "from": "2026-03-19", "reason": "x"}]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "limts: {}",
+        "limits: {imagesInFlight: 0}",
+        "limits: {retries: many}",
+        "limits: {deadline: 3600}",
+        "limits: {deadline: soon}",
+        "limits: {lookup: {time: 5}}",
+        "volume: {budget: 10 cows}",
+        "volume: {overBudget: maybe}",
+        "volume: {claim: A_B}",
+        "rescanAfter: 14",
+        "rescanAfter: {virus: x}",
+        "policy: {severity: hgh}",
+        "policy: {coverage: 101}",
+        "policy: {rules: [{atMost: 1}]}",
+        "targets: targets.csv",
+        "targets: [{owner: me}]",
+        "targets: [{image: a, archive: b}]",
+        "targets: [{csv: {}}]",
+        "targets: [{image: a, labels: {zone: ~}}]",
+        "cache: [{upstream: docker.io, url: 'http://cache/prefix'}]",
+        "insecure: ['https://a.io']",
+        "allow: {digests: ['sha256:abc']}",
+        "platforms: [amd64]",
+        "platforms: []",
+        "image: 1.0",
+        "argo: {quota: {cpu: many}}",
+        "argo: {operators: [{group: a, user: b}]}",
+        "argo: {schedule: 5}",
+        "notify: {routes: [{name: a}]}",
+        "exports: {always: [excel]}",
+    ],
+)
+def test_what_lint_refuses_the_schema_refuses(text, tmp_path):
+    file = tmp_path / "scanmatrix.yaml"
+    file.write_text(text)
+    assert lint_file(file)
+    assert _mistakes("configuration", yaml.safe_load(text))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"timeout": 30},
+        {"description": None},
+        {"retries": 11},
+        {"kinds": ["bug"]},
+        {"compressions": ["bzip2"]},
+        {"resources": {"memory": "lots"}},
+        {"resources": {"cpus": 1}},
+        {"environment": {"A-B": "x"}},
+        {"database": {"fetch": {"limit": "1Gi"}}},
+        {"database": {"fetch": {"grype": {"url": "u"}, "clamav": {"mirror": "m"}}}},
+    ],
+)
+def test_templates_that_both_refuse(changes, tmp_path):
+    whole = {
+        "name": "mine",
+        "description": "x",
+        "image": "x:1",
+        "command": ["x", "{tarball}", "{report}"],
+        "format": "sarif",
+    }
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(whole))
+    assert (lint_file(file), _mistakes("template", whole)) == ([], [])
+    data = {key: value for key, value in (whole | changes).items() if value is not None}
+    file.write_text(yaml.safe_dump(data))
+    assert lint_file(file)
+    assert _mistakes("template", data)
