@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from hera.workflows import Container, RetryStrategy
@@ -13,6 +12,8 @@ from orchestrator.argo import names
 from orchestrator.argo.commands import Exit, StageStep
 from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, given
+from orchestrator.catalog import placeholders
+from orchestrator.catalog.placeholders import fill_words
 from orchestrator.kit.quantities import parse_size
 from orchestrator.model import TargetKind
 from orchestrator.workflows import pods
@@ -35,10 +36,9 @@ if TYPE_CHECKING:
     from orchestrator.workflows.settings import Settings
 
 _TARGET = given(Input.TARGET)
-_PLACEHOLDER = re.compile(r"\{([a-z]+(?:\.[A-Za-z0-9_-]+)?)\}")
 _MEBIBYTE = 1024**2
 #: Parameters of online cells, which Argo fills in, as the template of their scan names them.
-ONLINE = {"{repository}": given(Input.REPOSITORY), "{commit}": given(Input.COMMIT)}
+ONLINE = {"repository": given(Input.REPOSITORY), "commit": given(Input.COMMIT)}
 
 #: Another attempt helps when the node or Argo failed, when the kernel killed the container (128 + signal; 137 is the
 #: out-of-memory killer's), or when one of our own steps says so. Any other exit status is the scanner's own word,
@@ -122,8 +122,7 @@ def scanner_command(scan: Scan, kind: TargetKind = TargetKind.IMAGE, *, online: 
     """
     where = f"scan {scan.name}: command"
     command = [fill(part, scan, where=where) for part in scan.command_for(kind, online=online)]
-    for placeholder, parameter in ONLINE.items() if online else ():
-        command = [part.replace(placeholder, parameter) for part in command]
+    command = [placeholders.fill(part, ONLINE) for part in command] if online else command
     if scan.success_codes == (0,) and not scan.report_from_stdout:
         return command
     redirect = ' > "$report"' if scan.report_from_stdout else ""
@@ -155,8 +154,8 @@ def fill(text: str, scan: Scan, *, where: str) -> str:
         "database": DATABASE,
         "fetched": FETCHED,
         "workdir": SCRATCH,
-    } | {f"parameter.{name}": value for name, value in scan.parameters.items()}
-    return literal(_PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text), where=where)
+    }
+    return literal(fill_words([text], scan, values)[0], where=where)
 
 
 def retry(limit: int, *, always: bool = False) -> RetryStrategy | None:

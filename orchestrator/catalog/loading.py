@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from orchestrator.catalog import placeholders
 from orchestrator.catalog.lock_file import LOCK, LockFile, read_lock, stale
-from orchestrator.catalog.template import PLACEHOLDER, CatalogError, judge_value, read_template
+from orchestrator.catalog.placeholders import judge_filled, judge_name, judge_value
+from orchestrator.catalog.template import CatalogError, read_template, words
 from orchestrator.config.loading import Config, default_image
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.yaml_source import Problem, suggest
@@ -132,6 +134,9 @@ def _judge_config(config: Config, templates: dict[str, model.Scan]) -> Iterator[
         for parameter, value in values.items() if scan in templates else ():
             if wrong := _judge_parameter(templates[scan], parameter, value):
                 yield config.wrong(("scans", "parameters", scan, parameter), wrong)
+        for _, word in words(templates[scan]) if scan in templates else ():
+            if wrong := judge_filled(word, templates[scan].parameters | values):
+                yield config.wrong(("scans", "parameters", scan), wrong)
 
 
 def _named(config: Config) -> Iterator[tuple[Location, str]]:
@@ -159,6 +164,8 @@ def unknown_scan(name: str, known: Iterable[str]) -> str:
 def _judge_parameter(template: model.Scan, parameter: str, value: str) -> str:
     """What is wrong with a parameter's value; empty when nothing is. It must be of the same kind as the default."""
     if parameter not in template.parameters:
+        if wrong := judge_name(parameter):
+            return wrong
         known = f"it has {', '.join(template.parameters)}" if template.parameters else "it has none"
         hint = suggest(parameter, template.parameters)
         return f"scan {template.name!r} has no parameter {parameter!r}{hint} ({known})"
@@ -178,9 +185,10 @@ def _is_duration(text: str) -> bool:
 def _scan(template: model.Scan, parameters: dict[str, str], image: str) -> model.Scan:
     """A template with its parameters filled in."""
     values = template.parameters | parameters
+    known = placeholders.of_parameters(values)
 
     def fill(word: str) -> str:
-        return PLACEHOLDER.sub(lambda match: values.get(match[1].partition("parameter.")[2], match[0]), word)
+        return placeholders.fill(word, known)
 
     def fill_all(words: dict[str, str]) -> dict[str, str]:
         return {key: fill(word) for key, word in words.items()}

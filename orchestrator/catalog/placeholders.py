@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from orchestrator.model import Scan
 
@@ -47,12 +47,13 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
 
 
-def fill_for(scan: Scan, text: str, values: Mapping[str, str]) -> str:
-    """A text of a scan, with its parameters and these values filled in; see `fill`.
+def fill_words(words: Iterable[str], scan: Scan, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Texts of a scan with these values filled in, and its parameters; see `fill`.
 
     The catalog has filled in the parameters already; plans of earlier versions may still hold some.
     """
-    return fill(text, {**values, **of_parameters(scan.parameters)})
+    known = {**values, **of_parameters(scan.parameters)}
+    return tuple(fill(word, known) for word in words)
 
 
 def judge_name(name: str) -> str:
@@ -67,10 +68,8 @@ def judge_name(name: str) -> str:
 
 def judge_value(value: str) -> str:
     """Why a parameter may not have this value; empty when it may."""
-    return next(
-        (f"{value!r} holds the placeholder {{{name}}}; write a plain value" for name in _known(value)),
-        "",
-    )
+    name = next(_known(value), "")
+    return f"{value!r} holds the placeholder {{{name}}}; write a plain value" if name else ""
 
 
 def judge_filled(text: str, parameters: Mapping[str, str]) -> str:
@@ -78,16 +77,13 @@ def judge_filled(text: str, parameters: Mapping[str, str]) -> str:
 
     Args:
         text: of a template.
-        parameters: values by name of the parameter.
+        parameters: values by name of the parameter; those that `judge_value` refuses are left out.
     """
-    values = of_parameters(parameters)
+    values = of_parameters({name: value for name, value in parameters.items() if not judge_value(value)})
     made = list(_known(fill(text, values)))
     if made == [name for name in _known(text) if name not in values]:
         return ""
-    new = next((name for name in made if name not in _known(text)), made[0] if made else "")
-    return (
-        f"{text!r}: the value of a parameter makes the placeholder {{{new}}} of the text around it; write another value"
-    )
+    return f"{text!r}: with its parameters filled in it holds the placeholder {{{made[0]}}}; write other values"
 
 
 def _known(text: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from orchestrator import model
+from orchestrator.catalog.placeholders import judge_filled, judge_name, judge_value, of_parameters, placeholders
 from orchestrator.config import databases
 from orchestrator.config.databases import DATABASE
 from orchestrator.config.section import Keys
@@ -17,13 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PLACEHOLDER = re.compile(r"\{([A-Za-z]\w*(?:\.[\w-]+)?)\}")
-"""What is filled in; whatever else stands in braces (JSON, a Go template) is the command's own."""
-
-PATHS = frozenset({"tarball", "report", "workdir", "database", "fetched", "checkout", "repository", "commit"})
-"""The placeholders that are not parameters."""
-
-# Which of them stand where: of the image itself, of a repository's files, of a repository as its host knows it.
+# Which placeholders stand where: of the image itself, of a repository's files, of a repository as its host knows it.
 _EVERYWHERE = frozenset({"report", "workdir"})
 _OF_WORDS = {
     "command": _EVERYWHERE | {"tarball"},
@@ -71,14 +66,6 @@ def read_template(path: Path) -> tuple[Source, model.Scan]:
     return source, template
 
 
-def judge_value(value: str) -> str:
-    """Why a parameter may not have this value; empty when it may. It is filled in before the paths are known."""
-    for name in PLACEHOLDER.findall(value):
-        if name in PATHS or name.startswith("parameter."):
-            return f"{value!r} holds the placeholder {{{name}}}; write a plain value"
-    return ""
-
-
 def _judge(template: model.Scan, source: Source, path: Path) -> Iterator[Problem]:
     """Mistakes that single keys do not show."""
     if template.name != path.stem:
@@ -96,8 +83,10 @@ def _judge(template: model.Scan, source: Source, path: Path) -> Iterator[Problem
         yield source.wrong((), "key 'image' is missing")
     elif template.image and not _PINNED.fullmatch(template.image):
         yield source.wrong(("image",), f"{template.image!r} is not pinned; give it a version tag or a sha256 digest")
+    for placeholder in placeholders(template.image):
+        yield source.wrong(("image",), f"{{{placeholder}}} is not filled in here; name the image itself")
     for parameter, value in template.parameters.items():
-        if wrong := judge_value(value):
+        if wrong := judge_name(parameter) or judge_value(value):
             yield source.wrong(("parameters", parameter), wrong)
     yield from _judge_placeholders(template, source)
 
@@ -116,13 +105,15 @@ def _judge_ways(template: model.Scan, source: Source) -> Iterator[Problem]:
 
 def _judge_placeholders(template: model.Scan, source: Source) -> Iterator[Problem]:
     """Unknown placeholders, and missing ones."""
-    parameters = {f"parameter.{name}" for name in template.parameters}
+    parameters = of_parameters(template.parameters).keys()
     used: dict[str, set[str]] = {}
-    for location, word in _words(template):
+    for location, word in words(template):
         place = _place(template, location)
         allowed = _OF_WORDS[place] | parameters
         allowed |= {"database"} if template.database and place != "fetch" else set()
-        for placeholder in PLACEHOLDER.findall(word):
+        if wrong := judge_filled(word, template.parameters):
+            yield source.wrong(location, wrong)
+        for placeholder in placeholders(word):
             used.setdefault(place, set()).add(placeholder)
             if placeholder == "database" and not template.database:
                 yield source.wrong(location, "{database} is used, but there is no key 'database' to say how to get it")
@@ -171,7 +162,7 @@ def _place(template: model.Scan, location: Location) -> str:
     return "online" if "online" in location else str(location[0])
 
 
-def _words(template: model.Scan) -> Iterator[tuple[Location, str]]:
+def words(template: model.Scan) -> Iterator[tuple[Location, str]]:
     """Every text that may hold placeholders, with its place."""
     yield from ((("command", index), word) for index, word in enumerate(template.command))
     yield from ((("environment", key), word) for key, word in template.environment.items())

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from orchestrator.catalog.loading import load_catalog
-from orchestrator.engines.local.placeholders import fill
+from orchestrator.catalog.placeholders import fill_words
 from orchestrator.findings import formats
 from orchestrator.model import TargetKind
 from orchestrator.steps.refresh import Reach, refresh
@@ -52,10 +52,10 @@ def run(tmp_path):
         where = {place: str(path) for place, path in places.items()}
         kind = TargetKind.IMAGE if checkout is None else TargetKind.REPOSITORY
         given = scan.environment
-        first, *rest = (_nowhere(word) for word in fill(scan.command_for(kind), scan, where))
+        first, *rest = (_nowhere(word) for word in fill_words(scan.command_for(kind), scan, where))
         environment = {
             "PATH": f"{path.parent}:{os.environ['PATH']}:/usr/sbin",
-            **dict(zip(given, map(_nowhere, fill(tuple(given.values()), scan, where)), strict=True)),
+            **dict(zip(given, map(_nowhere, fill_words(tuple(given.values()), scan, where)), strict=True)),
         }
         started = [first if first == "sh" else str(path), *rest]
         done = subprocess.run(

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.argo.commands import PROGRAM
+from orchestrator.catalog.placeholders import fill_words
 from orchestrator.engines.local.confine import Confinement
 from orchestrator.engines.local.containers import ImageUnavailable, Mount, Runtime, find_runtime, give_away, new_name
-from orchestrator.engines.local.placeholders import fill
 from orchestrator.engines.local.process import Ended, Job, run_job
 from orchestrator.engines.local.programs import ScannerMissing, find_program, local_command, not_found, search_path
 from orchestrator.engines.local.sandbox import Sandboxing
@@ -120,11 +120,11 @@ class Launcher:
         process = self.is_process(scan)
         where = {place.name: str(place.path) if process else place.inside for place in places}
         where |= {"report": f"{where['workdir']}/{scan.report}", **(values or {})}
-        argv = fill(job.argv, scan, where)
+        argv = fill_words(job.argv, scan, where)
         environment = {"HOME": where["workdir"], "TMPDIR": where["workdir"], "LANG": "C.UTF-8"}
         if network:
             environment |= {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
-        environment |= dict(zip(job.environment, fill(tuple(job.environment.values()), scan, where), strict=True))
+        environment |= dict(zip(job.environment, fill_words(tuple(job.environment.values()), scan, where), strict=True))
         if process:
             environment = {"PATH": search_path(), **environment, **(secrets or {})}
             files = (environment[name] for name in _NETWORK_FILES & environment.keys())

@@ -5,11 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from orchestrator.engines.local.containers import Mount, Runtime
-from orchestrator.engines.local.placeholders import fill
 from orchestrator.engines.local.programs import find_program, search_path
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.model import Resources, Scan
@@ -49,24 +46,6 @@ def test_a_missing_scanner_is_named_with_the_way_to_get_it() -> None:
         scan("/grype-of-nowhere", install="brew")
     )
     assert "anchore/grype:v1" in scanners.missing(scan("/grype-of-nowhere"))
-
-
-def test_placeholders_are_filled_once() -> None:
-    places = {"tarball": "/t {report}", "report": "/r"}
-    found = fill(
-        ("{tarball}", "--out={report}", "{parameter.age}{report}"), scan("x", parameters={"age": "{tarball}"}), places
-    )
-    assert found == ("/t {report}", "--out=/r", "{tarball}/r")
-
-
-def test_braces_that_are_no_placeholder_stay() -> None:
-    texts = ('{"json": {}}', "{{.Template}}", "{unknown}", "{", "}", "a{tarball")
-    assert fill(texts, scan("x"), {"tarball": "/t"}) == texts
-
-
-@given(st.text(alphabet="{}abtarll.", max_size=40))
-def test_text_without_a_placeholder_is_left_alone(text: str) -> None:
-    assert fill((text,), scan("x"), {"nothing-of-this": "value"}) == (text,)
 
 
 def test_a_container_s_command_line() -> None:
