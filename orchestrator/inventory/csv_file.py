@@ -186,21 +186,21 @@ def _judge_row(columns: list[str], cells: list[str], scans: tuple[str, ...]) -> 
         yield f"{row['']!r} stands in a column without a name"
     for scan in _split(row.get("scans", "")):
         if scan != "*" and scan not in scans:
-            yield unknown_scan(scan, scans)
+            yield f"scans: {unknown_scan(scan, scans)}"
 
 
 def _judge_target(row: dict[str, str]) -> Iterator[str]:
     """What is wrong with what a row names."""
     image, repository = row.get("image", ""), row.get("repository", "")
     if image and repository:
-        yield "names an image and a repository; give each a row of its own"
+        yield "image: stands beside a repository; give each a row of its own"
     elif not image and not repository:
         known = [column for column in ("image", "repository") if column in row]
-        yield f"the {' or the '.join(known)} is missing"
+        yield f"{known[0]}: the {' or the '.join(known)} is missing"
     if row.get("ref") and not repository:
-        yield "a ref belongs to a repository; an image has its tag in its name"
+        yield "ref: a ref belongs to a repository; an image has its tag in its name"
     if repository and holds_credentials(repository):
-        yield f"the URL of the repository: {NO_CREDENTIALS}"
+        yield f"repository: the URL of the repository: {NO_CREDENTIALS}"
     if not (image and repository):
         yield from misplaced(row)
 

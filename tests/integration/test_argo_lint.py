@@ -10,6 +10,7 @@ from orchestrator.config.loading import default_config
 from orchestrator.workflows import Kind, render
 from orchestrator.workflows.manifests import results, retry
 from tests.tools import require
+from tests.unit.config.test_times import BAD, GOOD, STRICTER
 from tests.unit.workflows.examples import EXAMPLES, example, names, variants
 from tests.unit.workflows.test_repositories import TOKENS, mixed
 
@@ -84,3 +85,17 @@ def test_the_judge_does_judge(lint):
         ("failFast", "failfast"),
     ):
         assert lint(text.replace(right, wrong)).returncode != 0, wrong
+
+
+def test_schedules_are_judged_as_argo_judges_them(lint):
+    """What we refuse Argo refuses too, but for the few that mean nothing to it."""
+
+    def manifest(number: int, schedule: str) -> str:
+        workflow = {"entrypoint": "a", "templates": [{"name": "a", "suspend": {}}]}
+        spec = {"schedules": [schedule], "timezone": "Etc/UTC", "workflowSpec": workflow}
+        kind = {"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow"}
+        return yaml.safe_dump(kind | {"metadata": {"name": f"cron-{number}"}, "spec": spec})
+
+    assert_clean(lint(*(manifest(number, each) for number, each in enumerate([*GOOD, *STRICTER]))))
+    found = lint(*(manifest(number, each) for number, each in enumerate(BAD))).stdout
+    assert [each for number, each in enumerate(BAD) if f'"cron-{number}"' not in found] == []
