@@ -29,9 +29,9 @@ class VolumeSection(Section):
     Attributes:
         path: its folder, for the local engine
         claim: its PersistentVolumeClaim, for Argo
-        budget: maximum size of all tarballs together
-        over_budget: what happens to a plan over the budget: waves that fit one after the other, or an error with the
-            figures
+        budget: maximum size of all tarballs together; 0 for no limit
+        over_budget: what happens to a plan over the budget: [batches](planning.md#batches) that fit, or an error with
+            the figures
         host_path: folder of the node, for the overlay `single-node` ([install.md](install.md)); in one of
             `hostPathPrefixes`
         host_path_prefixes: folders that `hostPath` may be in; another one is refused, because the installation gives it

@@ -79,6 +79,11 @@ class Name(Document, frozen=True):
     note: str = ""
 
     @property
+    def key(self) -> tuple[str, str, tuple[tuple[str, str], ...], str]:
+        """What makes it another name than the others of its target: reference, owner, labels in order, workload."""
+        return self.reference, self.owner, tuple(sorted(self.labels.items())), self.workload
+
+    @property
     def workload(self) -> str:
         """What runs it, `<cluster>/<namespace>/<kind>/<name>`; empty where no cluster does."""
         parts = [self.labels.get(key, "") for key in (CLUSTER, NAMESPACE, WORKLOAD)]

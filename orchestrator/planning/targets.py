@@ -47,8 +47,7 @@ class Draft:
 
     def add(self, name: Name, scans: Iterable[str]) -> None:
         """Take up a name, and the scans that are asked for under it."""
-        key = (name.reference, name.owner, tuple(sorted(name.labels.items())), name.skip, name.note)
-        known = self.names.setdefault(key, name)
+        known = self.names.setdefault((*name.key, name.skip, name.note), name)
         for scan in scans:
             self.scans.setdefault(scan, []).append(known)
 

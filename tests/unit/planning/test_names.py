@@ -6,7 +6,8 @@ import pytest
 
 from orchestrator.inventory import Entry
 from orchestrator.inventory.csv_file import parse_csv
-from orchestrator.model import Decision, Plan, Platform, TargetKind
+from orchestrator.model import Decision, Ledger, Plan, Platform, TargetKind
+from orchestrator.model.documents import decode, encode
 from orchestrator.planning import Located, make_plan
 from orchestrator.planning.resolver import RegistryResolver
 from orchestrator.results.naming import remarks
@@ -134,3 +135,14 @@ def test_a_target_that_no_scan_can_read_has_rows_nevertheless():
     made = plan([entry], repositories=lambda url, ref: found)
     assert {cell.decision for cell in made.cells} == {Decision.SKIP}
     assert {cell.scan for cell in made.cells} == set(CATALOG)
+
+
+def test_two_owners_and_two_workloads_of_one_reference_are_names_of_their_own():
+    entries = [running("shop"), running("shop", owner="others"), running("blog"), running("shop")]
+    (target,) = plan(entries, Index()).targets
+    assert {(name.owner, name.labels["namespace"]) for name in target.names} == {
+        ("team", "shop"), ("others", "shop"), ("team", "blog"),
+    }  # fmt: skip
+    assert len({name.key for name in target.names}) == len(target.names) == 3
+    ledger = Ledger(run="r", created="", finished="", rows=(), names={target.id: target.names})
+    assert decode(encode(ledger), Ledger, origin="test").names[target.id] == target.names
