@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import urllib3
 from urllib3.filepost import encode_multipart_formdata
-from urllib3.util import Timeout
 
+from orchestrator.errors import TemporaryError
 from orchestrator.exports.interface import ExportRefusedError, ExportUnavailableError
 from orchestrator.kit.http_headers import asked_wait
 from orchestrator.kit.masking import mask
 from orchestrator.kit.retrying import Patience
-from orchestrator.net.answers import is_untrusted, reason
-from orchestrator.net.errors import ImageError
-from orchestrator.net.transport import pool_for
+from orchestrator.net.errors import ImageError, Unverified
+from orchestrator.net.transport import Asking, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.config.exports import ServiceSection
+    from orchestrator.net.answers import Answer
 
 Field = tuple[str, str | tuple[str, bytes, str]]
 """A field of a form: its name, and its text or a file (name, content, media type)."""
@@ -61,9 +60,6 @@ def client_of(section: ServiceSection, headers: dict[str, str], base: Path) -> C
         section: where it answers.
         headers: with the credentials.
         base: folder of the configuration, from which a relative path starts.
-
-    Raises:
-        ExportRefusedError: the file of certificates cannot be read.
     """
     file = section.ca_bundle
     return Client(
@@ -87,9 +83,6 @@ class Client:
         verify: whether to verify its certificate.
         ca_file: certificates to trust instead of the system's.
         backoff: seconds before the second attempt; doubled each time.
-
-    Raises:
-        ExportRefusedError: the file of certificates cannot be read.
     """
 
     def __init__(
@@ -105,16 +98,10 @@ class Client:
     ) -> None:
         self._base = base_url
         self._headers = dict(headers)
-        self._timeout = Timeout(connect=timeout, read=timeout)
         self._attempts, self._backoff = attempts, backoff
         # A header such as `Token …` is a scheme and a secret; the service may say the secret alone.
         self._secrets = [part for value in headers.values() for part in (value, value.rpartition(" ")[2])]
-        if not verify:
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it was asked for, by name
-        try:
-            self._pool = pool_for(base_url, verify=verify, ca_file=ca_file)
-        except ImageError as error:
-            raise ExportRefusedError(str(error)) from error
+        self._transport = Transport((), (timeout, timeout), verify=verify, ca_file=ca_file)
 
     def get(self, path: str) -> ServiceAnswer:
         """Ask for what lies at a path below the base URL.
@@ -136,85 +123,42 @@ class Client:
 
     def _attempt(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> ServiceAnswer:
         """One request and its answer."""
-        end = time.monotonic() + _WHOLE
-        own = {"User-Agent": "scanmatrix", "Accept": "application/json"}
-        if body:
-            # As a file it is sent piece by piece, each with its own time; as bytes the whole would have that of one.
-            own["Content-Length"] = str(len(body))
+        asking = Asking(large=True, until=time.monotonic() + _WHOLE)
+        own = {"Accept": "application/json"} | self._headers | dict(headers)
         try:
-            response = self._pool.request(
-                method,
-                self._base + path,
-                body=_Upload(body, end) if body else None,
-                headers=own | self._headers | dict(headers),
-                timeout=self._timeout,
-                preload_content=False,
-                redirect=False,
-                retries=False,
-            )
-            answer = ServiceAnswer(response.status, _read(response, end))
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise self._failure(error) from error
-        self._judge(response, answer)
+            with closing(self._transport.send(method, self._base + path, own, body or None, asking=asking)) as sent:
+                answer = ServiceAnswer(sent.status, sent.read_most(_BODY_LIMIT))
+                self._judge(sent, answer)
+                sent.finish()
+        except Unverified as error:
+            raise ExportRefusedError(
+                f"{self._base}: its TLS certificate cannot be verified; name its authority's file (caBundle)"
+            ) from error
+        except ImageError as error:
+            kind = ExportUnavailableError if isinstance(error, TemporaryError) else ExportRefusedError
+            raise kind(f"{self._base}: {error}") from error
         return answer
 
-    def _judge(self, response: urllib3.BaseHTTPResponse, answer: ServiceAnswer) -> None:
+    def _judge(self, sent: Answer, answer: ServiceAnswer) -> None:
         status = answer.status
         if status in _AGAIN or status >= _SERVER_ERROR:
             message = f"{self._base}: cannot take it now ({status}){self._words(answer)}; try later"
-            raise ExportUnavailableError(message, retry_after=asked_wait(response.headers))
+            raise ExportUnavailableError(message, retry_after=asked_wait(sent.headers))
         if status < _REFUSED:
             return
         if status in {401, 403}:
             raise ExportRefusedError(
                 f"{self._base}: access denied ({status}){self._words(answer)}; check its credentials"
             )
-        if "Location" in response.headers:
+        if "Location" in sent.headers:
             raise ExportRefusedError(
                 f"{self._base}: redirects ({status}), and credentials go nowhere else; "
                 "set the URL to where it really answers"
             )
         raise ExportRefusedError(f"{self._base}: refuses the request ({status}){self._words(answer)}")
 
-    def _failure(self, error: Exception) -> ExportRefusedError | ExportUnavailableError:
-        """What a failed connection means; the error itself may hold a URL, so nothing of its text is used."""
-        if is_untrusted(error):
-            return ExportRefusedError(
-                f"{self._base}: its TLS certificate cannot be verified; name its authority's file (caBundle)"
-            )
-        return ExportUnavailableError(f"{self._base}: {reason(error)}; is it up and reachable?")
-
     def _words(self, answer: ServiceAnswer) -> str:
         """What the service says, cut to one harmless line without secrets."""
         text = answer.body[: 4 * _WORDS_LIMIT].decode(errors="replace")
         line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return f", says: {mask(line, *self._secrets)[:_WORDS_LIMIT]}" if line else ""
-
-
-class _Upload(io.BytesIO):
-    """A body that stops being sent when its time is over."""
-
-    def __init__(self, data: bytes, end: float) -> None:
-        super().__init__(data)
-        self._end = end
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        _check(self._end)
-        return super().read(size)
-
-
-def _read(response: urllib3.BaseHTTPResponse, end: float) -> bytes:
-    """The body of an answer, as much as is wanted of it, piece by piece as it comes."""
-    parts: list[bytes] = []
-    size = 0
-    while size <= _BODY_LIMIT and (part := response.read1(64 * 1024, decode_content=True)):
-        _check(end)
-        parts.append(part)
-        size += len(part)
-    response.release_conn() if size <= _BODY_LIMIT else response.close()
-    return b"".join(parts)[:_BODY_LIMIT]
-
-
-def _check(end: float) -> None:
-    if time.monotonic() > end:
-        raise TimeoutError

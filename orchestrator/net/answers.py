@@ -13,7 +13,16 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.foreign_json import decode
 from orchestrator.kit.http_headers import asked_wait, is_throttled, whole_number
 from orchestrator.kit.signatures import is_page
-from orchestrator.net.errors import Broken, Busy, Denied, ImageError, NotFound, Untrusted, WrongBytes
+from orchestrator.net.errors import (
+    Broken,
+    Busy,
+    Denied,
+    ImageError,
+    NotFound,
+    NoTls,
+    Unverified,
+    WrongBytes,
+)
 from orchestrator.net.pages import spell_page
 from orchestrator.net.schemas import Errors
 
@@ -30,6 +39,7 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACK
 STALE = frozenset({400, 403, 410})
 _BODY_LIMIT = 64 * 1024
 _DRAIN_LIMIT = 64 * 1024
+_PIECE = 64 * 1024
 
 
 class RangeRefused(Broken):
@@ -104,6 +114,18 @@ class Answer:
         self._delivered += len(data)
         return data
 
+    def read_most(self, limit: int) -> bytes:
+        """The body, or its first bytes if it has more than the limit.
+
+        Raises:
+            Broken: the connection failed.
+        """
+        parts, size = [], 0
+        while size < limit and (part := self.read_some(min(limit - size, _PIECE))):
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts)
+
     def abort(self) -> None:
         """Make a read in another thread end at once."""
         with suppress(OSError, RuntimeError, ValueError):  # already closed, or never connected
@@ -173,13 +195,18 @@ def _raise_of_storage(answer: Answer, what: str, said: str) -> NoReturn:
 def connection_error(host: str, error: Exception) -> ImageError:
     """What a failed connection means; the error itself may hold a URL, so nothing of its text is used."""
     if is_untrusted(error):
-        return Untrusted(
+        return Unverified(
             f"{host}: its TLS certificate cannot be verified; name a CA file in REQUESTS_CA_BUNDLE, "
             "or add the host to `insecure`"
         )
     if any(sign in str(error) for sign in _NO_TLS):
-        return Untrusted(f"{host}: does not speak TLS; if that is meant, add the host to `insecure`")
+        return NoTls(f"{host}: does not speak TLS; if that is meant, add the host to `insecure`")
     return Broken(f"{host}: {reason(error)}; is it up and reachable?")
+
+
+def is_late(error: BaseException) -> bool:
+    """Whether a connection failed because its time was over."""
+    return any(isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) for cause in causes(error))
 
 
 def reason(error: BaseException) -> str:

@@ -14,6 +14,7 @@ ImageError
 ├── Busy               (TemporaryError)  429 or 503, longer than we wait
 └── Broken             (TemporaryError)  5xx, resets and time-outs that outlasted the retries
     ├── TooSlow                          answers, but so slowly that it would never end
+    ├── NoAnswer                         the whole request was sent, and no answer came in time
     └── Damaged                          other bytes than their digest promises, once
 """
 
@@ -40,6 +41,14 @@ class Denied(ImageError, PermanentError):
 
 class Untrusted(ImageError, PermanentError):
     """The registry cannot prove that it is the one we meant to speak to."""
+
+
+class Unverified(Untrusted):
+    """Its TLS certificate cannot be verified."""
+
+
+class NoTls(Untrusted):
+    """It does not speak TLS where that is meant."""
 
 
 class Unsupported(ImageError, PermanentError):
@@ -81,6 +90,10 @@ class TooSlow(Broken):
     """
 
     most_retries = 1
+
+
+class NoAnswer(Broken):
+    """A request with a body was sent whole, and no answer came in time: whether it was taken, nobody knows."""
 
 
 class Damaged(Broken):

@@ -42,12 +42,14 @@ class Exchange:
         check: raises where an address of this zone must not be reached.
         zone: where the connection leads; of a proxied one the zone that its URL shows.
         connection: on which the answer is waited for.
+        sent: whether all of the request was sent.
     """
 
     meter: Meter
     check: Callable[[Zone], None]
     zone: Zone = Zone.PUBLIC
     connection: HTTPConnection | None = None
+    sent: bool = False
 
     def abort(self) -> None:
         """Make a wait for the answer's header in another thread end at once."""
@@ -117,6 +119,7 @@ class _Guarded(HTTPConnection):
         if self.zone is not None:  # kept from an earlier request
             exchange.reach(self.zone)
         super().request(*args, **options)
+        exchange.sent = True
 
     def _addresses(self) -> list[str]:
         """The name resolved, once."""

@@ -8,6 +8,7 @@ an answer passes here, framing and header included, which is where servers can s
 from __future__ import annotations
 
 import io
+import math
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +39,7 @@ class Meter:
         first: seconds until something comes.
         pause: seconds in which nothing comes, after that.
         allowance: that bytes and time are counted against.
+        until: moment on the clock at which all of it must be over.
         clock: seconds that only grow.
     """
 
@@ -48,10 +50,11 @@ class Meter:
         first: float,
         pause: float,
         allowance: Allowance | None = None,
+        until: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._host, self._pause, self._allowance, self._clock = host, pause, allowance, clock
-        self._credit = first
+        self._credit, self._until = first, until
         self._left, self._granted, self._what = HEAD_LIMIT, 0, "a header"
 
     def begin(self) -> None:
@@ -85,9 +88,9 @@ class Meter:
         return count
 
     def _patience(self, one_read: float | None) -> float:
-        if self._credit <= 0:
+        left = min(self._credit, self._until - self._clock())
+        if left <= 0:
             raise TooSlow(f"{self._host}: no answer in time: what comes of it comes too slowly; is it overloaded?")
-        left = self._credit
         if self._allowance is not None:
             self._allowance.check()
             left = min(left, self._allowance.seconds_left())

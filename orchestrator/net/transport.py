@@ -1,17 +1,22 @@
-"""One GET, or a POST to a token server: pooled connections, TLS settled by the host, proxies of the environment.
+"""The HTTP client of everything here: pooled connections, TLS settled by the host, proxies of the environment.
 
-Redirects are followed without credentials.
+A GET follows redirects, without credentials. What sends something, or is asked of a service with credentials, follows
+none. Nothing is attempted twice for a failure: that is `orchestrator.kit.retrying`'s.
 
 urllib3 alone: requests, which is built on it, adds credentials of `~/.netrc` and would double what a pull pod needs to
 start.
 """
 
+import io
+import math
 import os
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlencode, urljoin, urlsplit
 
 import urllib3
@@ -21,8 +26,8 @@ from orchestrator.kit.addresses import Zone, literal_zone, may_lead
 from orchestrator.kit.http_headers import FIELD_LIMIT
 from orchestrator.net import guarded
 from orchestrator.net.allowance import Allowance
-from orchestrator.net.answers import STALE, Answer, connection_error
-from orchestrator.net.errors import Broken, Denied, Untrusted
+from orchestrator.net.answers import STALE, Answer, connection_error, is_late
+from orchestrator.net.errors import Broken, Denied, NoAnswer, TooSlow, Untrusted
 from orchestrator.net.hosts import is_loopback
 from orchestrator.net.meter import Meter
 
@@ -44,11 +49,21 @@ class Asking:
         allowance: that it is counted against; None for none.
         source: zone of whoever named its URL, where that is a stranger: it then leads to no address that is nearer.
         large: whether a blob is asked for: it may pause longer than a document that fits one packet.
+        until: moment of `time.monotonic` at which it must be over, the sending included.
     """
 
     allowance: Allowance | None = None
     source: Zone | None = None
     large: bool = False
+    until: float = math.inf
+
+
+class _Request(NamedTuple):
+    """What is sent."""
+
+    method: str
+    headers: dict[str, str]
+    body: bytes | None = None
 
 
 class Transport:
@@ -58,17 +73,22 @@ class Transport:
         insecure: hosts (`host[:port]`) whose certificates are not verified, and with whom plain HTTP is tried where
             they do not speak TLS; they are then never shown credentials.
         timeout: seconds to wait for a connection, and for any next byte.
+        verify: whether to verify the certificates of the other hosts.
+        ca_file: certificates to trust instead of the system's.
     """
 
-    def __init__(self, insecure: Iterable[str], timeout: tuple[float, float]) -> None:
+    def __init__(
+        self, insecure: Iterable[str], timeout: tuple[float, float], *, verify: bool = True, ca_file: str | None = None
+    ) -> None:
+        self._verify, self._ca_file = verify, ca_file
         self.insecure = frozenset(host.lower() for host in insecure)
-        self._timeout = Timeout(connect=timeout[0], read=timeout[1])
+        self._timeout = timeout
         self._first, self._pause = timeout[1], min(timeout[1], _SMALL_PAUSE)
         self._plain: set[str] = set()  # insecure hosts that turned out not to speak TLS
         self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
         self._open: set[Answer | guarded.Exchange] = set()
         self._lock = threading.Lock()
-        if self.insecure:
+        if self.insecure or not verify:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it was asked for, by name
 
     def close(self) -> None:
@@ -102,14 +122,14 @@ class Transport:
         meter = Meter(
             _host(here),
             first=self._first,
-            pause=self._timeout.read_timeout or self._first if asking.large else self._pause,
+            pause=self._first if asking.large else self._pause,
             allowance=asking.allowance,
+            until=asking.until,
         )
         for hop in range(_REDIRECT_LIMIT):
             mine = {"Authorization": authorization} if authorization else {}
-            answer = self._send(
-                here, _HEADERS | headers | mine, meter, _Rule(asking, source, self._proves if hop else None)
-            )
+            request = _Request("GET", _HEADERS | headers | mine)
+            answer = self._send(here, request, meter, _Rule(asking, source, self._proves if hop else None))
             location = answer.headers.get("Location", "")
             if answer.status not in _REDIRECTS or not location:
                 if answer.status == _UNAUTHORIZED and here[:2] != origin:
@@ -128,11 +148,29 @@ class Transport:
         """Send a form, which holds a secret and so follows no redirect.
 
         Raises:
-            As `get` does.
+            As `send` does.
+        """
+        return self.send("POST", url, _FORM, urlencode(form).encode(), asking=asking)
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None, *, asking: Asking
+    ) -> Answer:
+        """Send a request as it is; an answer that redirects is the answer.
+
+        Raises:
+            NoAnswer: a body was sent whole, and no answer came in time.
+            Broken, Untrusted, Denied, OverBudget: as `get` does.
         """
         here = urlsplit(url)
-        meter = Meter(_host(here), first=self._first, pause=self._pause, allowance=asking.allowance)
-        return self._send(here, _HEADERS | _FORM, meter, _Rule(asking, asking.source, None), urlencode(form).encode())
+        meter = Meter(
+            _host(here),
+            first=self._first,
+            pause=self._first if asking.large else self._pause,
+            allowance=asking.allowance,
+            until=asking.until,
+        )
+        request = _Request(method, _HEADERS | dict(headers), body)
+        return self._send(here, request, meter, _Rule(asking, asking.source, None))
 
     def _follow(self, here: SplitResult, location: str) -> SplitResult:
         """Where a redirect leads."""
@@ -151,11 +189,10 @@ class Transport:
             )
         return there
 
-    def _send(
-        self, url: SplitResult, headers: dict[str, str], meter: Meter, rule: "_Rule", body: bytes | None = None
-    ) -> Answer:
+    def _send(self, url: SplitResult, request: "_Request", meter: Meter, rule: "_Rule") -> Answer:
+        headers, body = request.headers, request.body
         host = url.netloc.lower()
-        verify = host not in self.insecure
+        verify = self._verify and host not in self.insecure
         plain = url.scheme == "https" and host in self._plain
         if plain and ("Authorization" in headers or body is not None):
             raise Denied(
@@ -170,11 +207,12 @@ class Transport:
         try:
             with guarded.exchanging(exchange):
                 response = self._pool(actual, verify=verify).request(
-                    "GET" if body is None else "POST",
+                    request.method,
                     actual,
-                    body=body,
-                    headers=headers,
-                    timeout=self._timeout,
+                    body=None if body is None else _Upload(body, rule.until),
+                    # As a file it is sent piece by piece, each in its own time, and needs its length said.
+                    headers=headers if body is None else headers | {"Content-Length": str(len(body))},
+                    timeout=rule.bound(*self._timeout),
                     preload_content=False,
                     decode_content=False,
                     redirect=False,
@@ -182,10 +220,16 @@ class Transport:
                 )
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             failure = connection_error(_host(url), error)
-            if isinstance(failure, Untrusted) and not verify and url.scheme == "https" and not plain:
+            if isinstance(failure, Untrusted) and host in self.insecure and url.scheme == "https" and not plain:
                 self._plain.add(host)
-                return self._send(url, headers, meter, rule, body)
+                return self._send(url, request, meter, rule)
+            if body is not None and exchange.sent and is_late(error):
+                raise NoAnswer(f"{_host(url)}: did not answer in time; it may have taken what was sent") from error
             raise failure from error
+        except TooSlow as error:
+            if body is None or not exchange.sent:
+                raise
+            raise NoAnswer(f"{_host(url)}: did not answer in time; it may have taken what was sent") from error
         finally:
             self._closed(exchange)
         answer = Answer(response, meter, _host(url), zone=exchange.zone, plain=plain, closed=self._closed)
@@ -210,7 +254,7 @@ class Transport:
         proxy = proxy_for(url)
         with self._lock:
             if (kind, proxy) not in self._pools:
-                context = None if kind == "plain" else tls_context(verify=verify)
+                context = None if kind == "plain" else tls_context(verify=verify, file=self._ca_file)
                 pool = make_pool(context, proxy)
                 pool.pool_classes_by_scheme = guarded.POOLS
                 self._pools[kind, proxy] = pool
@@ -226,6 +270,7 @@ class _Rule:
 
     def __init__(self, asking: Asking, source: Zone | None, proves: Callable[[SplitResult], bool] | None) -> None:
         self._allowance, self._source, self._proves = asking.allowance, source, proves
+        self.until = asking.until
         self._host, self._proven = "", False
         self.literal = Zone.PUBLIC
 
@@ -237,10 +282,17 @@ class _Rule:
             self._allowance.spend(requests=1)
         self.check(self.literal)
 
+    def bound(self, connect: float, read: float) -> Timeout:
+        """The time-outs of one connection, within what time is left."""
+        left = max(0.001, self.until - time.monotonic())
+        return Timeout(connect=min(left, connect), read=min(left, read))
+
     def check(self, zone: Zone) -> None:
         """Raise where an address of this zone must not be reached."""
         if self._allowance is not None:
             self._allowance.check()
+        if time.monotonic() > self.until:
+            raise TooSlow(f"{self._host}: no connection in time")
         if self._source is None or may_lead(self._source, zone) or (self._proven and zone is Zone.PRIVATE):
             return
         raise Denied(
@@ -249,23 +301,22 @@ class _Rule:
         )
 
 
+class _Upload(io.BytesIO):
+    """A body that stops being sent when its time is over."""
+
+    def __init__(self, data: bytes, until: float) -> None:
+        super().__init__(data)
+        self._until = until
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if time.monotonic() > self._until:
+            raise TimeoutError
+        return super().read(size)
+
+
 def _host(url: SplitResult) -> str:
     """Host and port of a URL for messages, without what else may stand there."""
     return url.netloc.rpartition("@")[2][:260]
-
-
-def pool_for(url: str, *, verify: bool = True, ca_file: str | None = None) -> urllib3.PoolManager:
-    """Connections as this module makes them, for those who send more than GETs.
-
-    Args:
-        url: what will be asked; its proxy is the environment's.
-        verify: whether to verify certificates.
-        ca_file: certificates to trust instead of the system's.
-
-    Raises:
-        Untrusted: the file cannot be read.
-    """
-    return make_pool(tls_context(verify=verify, file=ca_file) if url.startswith("https:") else None, proxy_for(url))
 
 
 def make_pool(context: ssl.SSLContext | None, proxy: str) -> urllib3.PoolManager:

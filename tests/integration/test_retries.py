@@ -65,8 +65,8 @@ def test_a_pods_step_which_argo_does_not_repeat(tmp_path: Path, busy: Service, r
 
 @pytest.mark.parametrize("retries", RETRIES)
 def test_a_run_on_this_machine(tmp_path: Path, busy: Service, retries: int) -> None:
-    engine = LocalEngine(runner="process")
-    (row,) = engine.run(plan_of(f"{busy.url}/app", retries), Volume(tmp_path), Observer()).rows
+    engine = LocalEngine(Volume(tmp_path), runner="process")
+    (row,) = engine.run(plan_of(f"{busy.url}/app", retries), Observer()).rows
     assert row.outcome is Outcome.FAILED
     assert "503" in row.reason
     assert len(busy.requests) == retries + 1
