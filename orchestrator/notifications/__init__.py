@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.loading import Config
     from orchestrator.config.notify import NotifySection
-    from orchestrator.notifications.attempts import Line, Result
+    from orchestrator.notifications.attempts import Result
     from orchestrator.queries.difference import Difference
     from orchestrator.results.run import RunResults
 
@@ -132,9 +132,9 @@ def _send(
         yield ended
 
 
-def _attempt(parcel: Parcel) -> Callable[[Line], None]:
+def _attempt(parcel: Parcel) -> Callable[[float], None]:
     channel = import_module(f"{__name__}.{_MODULES[parcel.route.channel]}")
-    return lambda line: channel.send(parcel, line)
+    return lambda until: channel.send(parcel, until)
 
 
 def _ended(delivery: Delivery, result: Result) -> Delivery:

@@ -1,24 +1,21 @@
 """Sending many messages at once, each for a bounded time, whatever the other side does.
 
-Time-outs of sockets bound the wait for a next byte only, and nothing bounds the resolver. So every message is sent in a
-thread of its own, and whoever waits for it holds a line to its socket: when the time is up, the line is cut, which ends
-any read or write. A thread that does not even end then (it waits for the resolver) is left behind; it does not keep the
-process from ending.
+Each attempt is told when it has to be over, and ends itself then: every connection, read and write of it has no more
+time than that. Nothing bounds the resolver, so each message is sent in a thread of its own; one that has not ended a
+moment after its time is left behind, and does not keep the process from ending.
 """
 
 from __future__ import annotations
 
 import logging
 import queue
-import socket
 import threading
 import time
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import Cancelled, ScanmatrixError, TemporaryError
+from orchestrator.errors import ScanmatrixError, TemporaryError
 from orchestrator.kit.retrying import Patience
 
 if TYPE_CHECKING:
@@ -29,35 +26,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _GRACE = 1.0
-
-
-class Line:
-    """What an attempt is held by: cut it, and the attempt ends.
-
-    Attributes:
-        cut_off: set when it was cut.
-    """
-
-    def __init__(self) -> None:
-        self.cut_off = threading.Event()
-        self._socket: Callable[[], object] = lambda: None
-
-    def hold(self, current: Callable[[], object]) -> None:
-        """Say how to get at the socket that is used now; an object without `shutdown` counts as none."""
-        self._socket = current
-        if self.cut_off.is_set():
-            self._shut()
-
-    def cut(self) -> None:
-        """End the attempt, and any that would follow."""
-        self.cut_off.set()
-        self._shut()
-
-    def _shut(self) -> None:
-        found = self._socket()
-        if isinstance(found, socket.socket):
-            with suppress(OSError, ValueError):
-                found.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True)
@@ -76,9 +44,8 @@ class Result:
 class _Job:
     """One message on its way."""
 
-    def __init__(self, index: int, send: Callable[[Line], None], pace: Pace, until: float) -> None:
+    def __init__(self, index: int, send: Callable[[float], None], pace: Pace, until: float) -> None:
         self.index = index
-        self.line = Line()
         self.until = until
         self.attempts = 0
         self._begun = time.monotonic()
@@ -94,17 +61,16 @@ class _Job:
         return Result(f"was not taken within {self.until - self._begun:.3g} s{last}", self.attempts)
 
     def _run(self) -> Result:
-        patience = Patience(
-            self._pace.retries, backoff=self._pace.backoff, cancelled=self.line.cut_off, left=self._left
-        )
         try:
-            patience.retry(self._once)
-        except Cancelled:
-            return self.late()
-        except ScanmatrixError as error:
-            asked = getattr(error, "retry_after", None) or 0.0
+            Patience(self._pace.retries, backoff=self._pace.backoff, left=self._left).retry(self._once)
+        except TemporaryError as error:
+            if self._left() <= 0:
+                return self.late()
+            asked = error.retry_after or 0.0
             more = f"; it asks to wait {asked:g} s, which is too long for us" if asked > self._left() else ""
             return Result(f"{error}{more}", self.attempts)
+        except ScanmatrixError as error:
+            return Result(str(error), self.attempts)
         except Exception as error:  # noqa: BLE001 - a mistake of ours may cost this message, not the run
             _log.debug("a notification failed", exc_info=True)
             return Result(f"could not be sent: {type(error).__name__}", self.attempts)
@@ -113,7 +79,7 @@ class _Job:
     def _once(self) -> None:
         self.attempts += 1
         try:
-            self._send(self.line)
+            self._send(self.until)
         except TemporaryError as error:
             self._last = str(error)
             raise
@@ -122,11 +88,11 @@ class _Job:
         return self.until - time.monotonic()
 
 
-def run_all(sends: Sequence[Callable[[Line], None]], pace: Pace) -> Iterator[tuple[int, Result]]:
+def run_all(sends: Sequence[Callable[[float], None]], pace: Pace) -> Iterator[tuple[int, Result]]:
     """Run jobs side by side; ends within `pace.all` and a moment.
 
     Args:
-        sends: one attempt each; a `TemporaryError` of one is tried again.
+        sends: one attempt each, given the moment at which it has to be over; a `TemporaryError` of one is tried again.
         pace: how long, how often, how many.
 
     Yields:
@@ -144,30 +110,22 @@ def run_all(sends: Sequence[Callable[[Line], None]], pace: Pace) -> Iterator[tup
             running[index].start(done)
         if not running:
             break
-        for job in _overdue(running, now):
-            if not job.line.cut_off.is_set():
-                job.line.cut()
-            elif now >= job.until + _GRACE:
-                del running[job.index]
-                yield job.index, job.late()
+        for job in [each for each in running.values() if now >= each.until + _GRACE]:
+            del running[job.index]
+            yield job.index, job.late()
         yield from _ended(running, done, now)
     for index, _ in waiting:
         yield index, Result(f"was not begun: the messages of a run may take {pace.all:g} s together")
 
 
-def _overdue(running: dict[int, _Job], now: float) -> list[_Job]:
-    return [job for job in running.values() if now >= job.until]
-
-
 def _ended(
     running: dict[int, _Job], done: queue.SimpleQueue[tuple[_Job, Result]], now: float
 ) -> Iterator[tuple[int, Result]]:
-    """Wait for a job to end, or for the next that is overdue."""
+    """Wait for a job to end, or for the next to be left behind."""
     if not running:
         return
-    cut = [job.until + _GRACE if job.line.cut_off.is_set() else job.until for job in running.values()]
     try:
-        job, result = done.get(timeout=max(0.001, min(cut) - now))
+        job, result = done.get(timeout=max(0.001, min(job.until for job in running.values()) + _GRACE - now))
     except queue.Empty:
         return
     if running.pop(job.index, None) is job:

@@ -13,7 +13,6 @@ from orchestrator.model import Document, Severity
 
 if TYPE_CHECKING:
     from orchestrator.config.notify import NotifySection, Route
-    from orchestrator.notifications.attempts import Line
 
 
 class DeliveryRefusedError(PermanentError):
@@ -246,12 +245,12 @@ class Parcel:
 class Channel(Protocol):
     """One way to tell people; an implementation is a module with this function."""
 
-    def send(self, parcel: Parcel, line: Line) -> None:
+    def send(self, parcel: Parcel, until: float) -> None:
         """Try once.
 
         Args:
             parcel: what to send where.
-            line: of this attempt; cutting it ends the attempt at once.
+            until: moment of `time.monotonic` at which it has to be over.
 
         Raises:
             DeliveryRefusedError: it will never be taken so.

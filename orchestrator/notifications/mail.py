@@ -7,8 +7,10 @@ known.
 
 from __future__ import annotations
 
+import io
 import smtplib
 import ssl
+import time
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -30,11 +32,13 @@ from orchestrator.notifications.paragraphs import opening, paragraphs
 from orchestrator.notifications.text import headline, line, severities
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
     from jinja2 import Template
 
     from orchestrator.config.notify import NotifySection, Route, Smtp
     from orchestrator.errors import ScanmatrixError
-    from orchestrator.notifications.attempts import Line
     from orchestrator.notifications.interface import Message, Parcel
 
 _SUBJECT_LIMIT = 150
@@ -54,25 +58,24 @@ class _Plain:
         return text
 
 
-def send(parcel: Parcel, held: Line) -> None:
+def send(parcel: Parcel, until: float) -> None:
     """Send once; see `Channel`."""
     smtp = parcel.notify.smtp
     assert smtp is not None  # noqa: S101 - the configuration is refused without it
     email = compose(parcel.id, parcel.message, sender_of(parcel.route, parcel.notify), datetime.now(UTC))
     password = reveal(smtp.password, parcel.environment, "smtp.password") if smtp.password else ""
     where = f"{smtp.host}:{smtp.port or PORTS[smtp.tls]}"
-    client: smtplib.SMTP | None = None
+    client: _Clear | None = None
     handing_over = False
     try:
-        client = _connected(smtp, parcel, held)
+        client = _connected(smtp, until, min(parcel.pace.answer, parcel.pace.each))
         _begin(client, smtp, password)
         _expect(client.mail(email["From"].addresses[0].addr_spec), f"{where} refuses the sender", password)
         _expect(client.rcpt(parcel.message.recipient), f"{where} refuses {parcel.message.recipient}", password)
         handing_over = True
-        client.sock.settimeout(parcel.pace.each)  # type: ignore[union-attr] # servers may take long to judge a message
+        client.step = parcel.pace.each  # servers may take long to judge a message
         _expect(client.data(email.as_bytes()), f"{where} refuses the message", password)
-    except (smtplib.SMTPException, OSError, ValueError, AttributeError) as error:
-        # AttributeError and ValueError: how smtplib and ssl say that another thread cut the line.
+    except (smtplib.SMTPException, OSError, ValueError) as error:
         raise _failure(error, where, password, uncertain=handing_over) from error
     finally:
         if client is not None:
@@ -149,25 +152,72 @@ def _template() -> Template:
     return environment.from_string(Path(__file__).with_name("mail.html.j2").read_text(encoding="utf-8"))
 
 
-def _connected(smtp: Smtp, parcel: Parcel, held: Line) -> smtplib.SMTP:
-    """A client that has been greeted; while it waits for that, too, the line holds its socket."""
-
-    class Clear(smtplib.SMTP):
-        def connect(self, *args: Any, **keys: Any) -> tuple[int, bytes]:
-            held.hold(lambda: self.sock)
-            return super().connect(*args, **keys)
-
-    class Tls(smtplib.SMTP_SSL):
-        def connect(self, *args: Any, **keys: Any) -> tuple[int, bytes]:
-            held.hold(lambda: self.sock)
-            return super().connect(*args, **keys)
-
-    # Our own name is not asked of the resolver, which could take for ever.
-    name, timeout = "[127.0.0.1]", min(parcel.pace.answer, parcel.pace.each)
+def _connected(smtp: Smtp, until: float, step: float) -> _Clear:
+    """A client that has been greeted."""
     port = smtp.port or PORTS[smtp.tls]
     if smtp.tls == "tls":
-        return Tls(smtp.host, port, name, timeout=timeout, context=tls_context(verify=True))
-    return Clear(smtp.host, port, name, timeout=timeout)
+        return _OverTls(smtp.host, port, until, step, context=tls_context(verify=True))
+    return _Clear(smtp.host, port, until, step)
+
+
+class _Clear(smtplib.SMTP):
+    """A client whose every read and write has no more time than what is left.
+
+    Time-outs of sockets are for one read each: a server that sends a byte every second would never meet them.
+
+    Args:
+        host: of the server.
+        port: of the server.
+        until: moment of `time.monotonic` at which all of it has to be over.
+        step: seconds that one read or write may take.
+        options: of smtplib's own.
+    """
+
+    def __init__(self, host: str, port: int, until: float, step: float, **options: Any) -> None:
+        self.until, self.step = until, step
+        # Our own name is not asked of the resolver, which could take for ever.
+        super().__init__(host, port, "[127.0.0.1]", timeout=self._left(), **options)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read an answer, piece by piece, each within what time is left."""
+        if self.file is None and self.sock is not None:
+            self.file = io.BufferedReader(_Timely(self.sock, self._left))
+        return super().getreply()
+
+    def send(self, s: Any) -> None:
+        """Write within what time is left."""
+        if self.sock is not None:
+            self.sock.settimeout(self._left())
+        super().send(s)
+
+    def _left(self) -> float:
+        if (left := self.until - time.monotonic()) <= 0:
+            raise TimeoutError
+        return min(left, self.step)
+
+
+class _OverTls(_Clear, smtplib.SMTP_SSL):
+    """The same over TLS from the beginning."""
+
+
+class _Timely(io.RawIOBase):
+    """What comes out of a socket, each read within what time is left."""
+
+    def __init__(self, source: socket.socket, left: Callable[[], float]) -> None:
+        self._source, self._left = source, left
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """One read.
+
+        Raises:
+            TimeoutError: nothing came in time.
+        """
+        self._source.settimeout(self._left())
+        return self._source.recv_into(buffer)
 
 
 def _failure(error: Exception, where: str, password: str, *, uncertain: bool) -> ScanmatrixError:

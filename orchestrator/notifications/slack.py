@@ -18,7 +18,6 @@ from orchestrator.notifications.paragraphs import opening, paragraphs
 from orchestrator.notifications.text import calm, headline, line
 
 if TYPE_CHECKING:
-    from orchestrator.notifications.attempts import Line
     from orchestrator.notifications.interface import Message, Parcel
     from orchestrator.notifications.paragraphs import Paragraph
 
@@ -42,13 +41,13 @@ class _Mrkdwn:
         return f"*{text}*"
 
 
-def send(parcel: Parcel, held: Line) -> None:
+def send(parcel: Parcel, until: float) -> None:
     """Post once; see `Channel`."""
     slack = parcel.route.slack
     assert slack is not None  # noqa: S101 - the channel is chosen by this key
     url = reveal_url(slack.url, parcel.environment, "slack.url")
     body = msgspec.json.encode(payload(parcel.message))
-    post(url, body, {}, pace=parcel.pace, line=held)
+    post(url, body, {}, pace=parcel.pace, until=until)
 
 
 def payload(message: Message) -> dict[str, Any]:

@@ -19,14 +19,13 @@ from orchestrator.notifications.http import post
 from orchestrator.notifications.interface import DeliveryUnavailableError, DeliveryUncertainError
 
 if TYPE_CHECKING:
-    from orchestrator.notifications.attempts import Line
     from orchestrator.notifications.interface import Message, Parcel
 
 #: Name and version of the body's format; the version grows when a key changes its meaning or goes.
 FORMAT = "scanmatrix-notification/1"
 
 
-def send(parcel: Parcel, held: Line) -> None:
+def send(parcel: Parcel, until: float) -> None:
     """Post once; see `Channel`."""
     webhook = parcel.route.webhook
     assert webhook is not None  # noqa: S101 - the channel is chosen by this key
@@ -35,7 +34,7 @@ def send(parcel: Parcel, held: Line) -> None:
     data = msgspec.json.encode(body(parcel.id, parcel.message))
     headers = signed(parcel.id, data, secret, int(time.time()))
     try:
-        post(url, data, headers, pace=parcel.pace, line=held, secrets=(secret,))
+        post(url, data, headers, pace=parcel.pace, until=until, secrets=(secret,))
     except DeliveryUncertainError as error:
         # The receiver knows the delivery again by its id.
         raise DeliveryUnavailableError(str(error)) from error

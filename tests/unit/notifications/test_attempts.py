@@ -1,6 +1,5 @@
 """Attempts: repeated, side by side, and over when the time is."""
 
-import socket
 import threading
 import time
 
@@ -20,7 +19,7 @@ def results(*sends, pace=FAST):
 def failing(*errors):
     left = list(errors)
 
-    def send(line):
+    def send(until):
         if left:
             raise left.pop(0)
 
@@ -50,27 +49,24 @@ def test_the_wish_to_wait_is_heeded_if_there_is_time():
     assert found[1].attempts == 1
 
 
-def test_one_that_hangs_in_a_socket_is_cut_and_keeps_nobody_waiting():
-    ours, theirs = socket.socketpair()
-
-    def hang(line):
-        line.hold(lambda: ours)
-        if not ours.recv(1):
-            raise TemporaryError("cut off")
+def test_one_that_hangs_until_its_time_is_over_keeps_nobody_waiting():
+    def hang(until):
+        time.sleep(max(0, until - time.monotonic()))
+        raise TemporaryError("no answer")
 
     begun = time.monotonic()
     found = results(hang, *[failing()] * 20, pace=Pace(all=5, each=0.3, retries=9, width=2))
     assert time.monotonic() - begun < 2
     assert "0.3 s" in found[0].error
+    assert "no answer" in found[0].error
+    assert found[0].attempts == 1
     assert [found[n].error for n in range(1, 21)] == [""] * 20
-    ours.close()
-    theirs.close()
 
 
-def test_one_that_cannot_even_be_cut_is_left_behind():
+def test_one_that_does_not_end_is_left_behind():
     release = threading.Event()
     begun = time.monotonic()
-    found = results(lambda line: release.wait(30), failing(), pace=Pace(all=5, each=0.1, width=1))
+    found = results(lambda until: release.wait(30), failing(), pace=Pace(all=5, each=0.1, width=1))
     assert time.monotonic() - begun < 4
     assert found[0].error
     assert found[1].error == ""
@@ -78,9 +74,9 @@ def test_one_that_cannot_even_be_cut_is_left_behind():
 
 
 def test_all_together_have_an_end():
-    def slow(line):
-        line.cut_off.wait(30)
-        raise TemporaryError("cut off")
+    def slow(until):
+        time.sleep(max(0, until - time.monotonic()))
+        raise TemporaryError("no answer")
 
     begun = time.monotonic()
     found = results(*[slow] * 50, pace=Pace(all=0.4, each=0.3, width=4))
