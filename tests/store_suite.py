@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
+from orchestrator.errors import UsageError
 from orchestrator.model import Distrust, Ledger, Name, Outcome, Severity
 from orchestrator.model.documents import encode, read, spell_time
 from orchestrator.queries import Store
@@ -19,6 +20,7 @@ from orchestrator.store import cells as cells_module
 from orchestrator.store.connection import make_engine, parse_url
 from orchestrator.store.interface import Container, Workload
 from orchestrator.volume.layout import Volume, write_atomic
+from tests.raw_store import write_raw_store
 from tests.stored_runs import LOG4J, day, finding, rows_of, write_run
 
 HOUR, WEEK = 3600, 7 * 86400
@@ -528,3 +530,92 @@ def test_the_versions_that_are_denied_by_this_program_are_suspect_without_any_ru
     store.take_in_all(volume)
     assert [each.why for each in store.stale({"default": WEEK}, day(2))] == ["suspect"]
     assert "CVE-2026-33634" in store.target("a").states[0].suspect
+
+
+def test_one_image_two_reports_one_ignore_rule(volume, store):
+    both = [finding(1, version="1"), finding(2, version="1")]
+    write_run(volume, "run-1", day(1), {"a/dependency": both, "a/general": both}, ignored=["CVE-2025-1"])
+    store.take_in_all(volume)
+    [holder] = store.who_has("cve-2025-1").rows
+    assert holder.finding.suppressed.status == "ignored"
+    assert holder.finding.found_by == ("dependency", "general")
+    found = store.changes(day(0))
+    assert [(each.id, each.suppressed_after) for each in found.new] == [("CVE-2025-1", "ignored"), ("CVE-2025-2", "")]
+    assert store.changes(day(1)).still == 2
+    [summary] = store.overview()
+    assert (summary.open, summary.suppressed) == ({Severity.HIGH: 1}, 1)
+
+
+def test_what_is_ignored_since_is_no_other_finding_and_no_older(volume, store):
+    cells = {"a/dependency": [finding(1)]}
+    write_run(volume, "run-1", day(1), cells)
+    write_run(volume, "run-2", day(2), cells, ignored=["CVE-2025-1"])
+    store.take_in_all(volume)
+    found = store.changes(day(1.5))
+    assert [(each.suppressed_before, each.suppressed_after) for each in found.changed] == [("", "ignored")]
+    assert (found.new, found.fixed, found.still) == ((), (), 1)
+
+
+def test_a_name_counts_by_what_it_means_now(volume, store):
+    names = {target: [Name(reference="app:latest")] for target in "ab"}
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)], "a/virus": [finding(2)]}, names=names)
+    write_run(volume, "run-2", day(2), {"b/dependency": [finding(3)]}, names=names)
+    store.take_in_all(volume)
+    assert store.who_has("CVE-2025-1").rows == ()
+    assert [each.target for each in store.who_has("CVE-2025-2").rows] == ["a"]  # virus has not seen the new image
+    assert [each.target for each in store.who_has("CVE-2025-3").rows] == ["b"]
+
+
+def test_who_has_a_package_however_a_scanner_spells_it(volume, store):
+    log4j = finding(1, purl="pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1", package="log4j-core")
+    write_run(volume, "run-1", day(1), {"a/dependency": [log4j, finding(2)], "b/dependency": [finding(2)]})
+    store.take_in_all(volume)
+    for pattern in ("log4j-core", "org.apache.logging.log4j:log4j-core", "pkg:maven/org.apache.logging.log4j/*"):
+        assert [each.target for each in store.who_has(package=pattern).rows] == ["a"]
+    assert [each.target for each in store.who_has("CVE-2025-2", package="p2").rows] == ["a", "b"]
+    assert store.who_has("CVE-2025-2", package="log4j-core").total == 0
+    with pytest.raises(UsageError):
+        store.who_has()
+
+
+def test_a_target_by_the_digest_of_its_index(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)], "b/dependency": []})
+    path = volume.results("run-1") / "ledger.json"
+    ledger = read(path, Ledger)
+    rows = tuple(msgspec.structs.replace(row, indexes=("sha256:index",)) for row in ledger.rows)
+    write_atomic(path, encode(msgspec.structs.replace(ledger, rows=rows)))
+    store.take_in_all(volume)
+    assert store.targets("sha256:index") == ("a", "b")
+    assert store.targets("sha256:a") == ("a",)
+    assert store.who_has("CVE-2025-1").rows[0].indexes == ("sha256:index",)
+
+
+def test_the_store_of_the_version_before_is_read_anew_from_the_volume(url, volume, store):
+    both = {"a/dependency": [finding(1)], "a/general": [finding(1)]}
+    for number in (1, 2):
+        write_run(volume, f"run-{number}", day(number), both, ignored=["CVE-2025-1"])
+    write_raw_store(url, volume, {"run-1": day(1), "run-2": day(2)}, "a/dependency", ["CVE-2025-1", "CVE-2025-7"])
+    store.migrate()
+    assert store.who_has("CVE-2025-7").total == 1
+    assert [each.run for each in store.take_in_all(volume).runs] == ["run-1", "run-2"]
+    [holder] = store.who_has("CVE-2025-1").rows
+    assert (holder.finding.suppressed.status, holder.finding.found_by) == ("ignored", ("dependency", "general"))
+    assert store.who_has("CVE-2025-7").total == 0  # a row of a report that the volume has not
+    assert store.target("a").states[0].scanned == day(2)
+    rows = rows_of(url)
+    assert store.take_in_all(volume).known == 2
+    assert rows_of(url) == rows
+
+
+def test_rows_of_a_run_that_is_gone_from_the_volume_stay(url, volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    write_raw_store(url, volume, {"run-1": day(1), "run-2": day(2)}, "a/dependency", ["CVE-2025-7"])
+    store.migrate()
+    store.take_in_all(volume)
+    [holder] = store.who_has("CVE-2025-7").rows
+    assert (holder.run, holder.references, holder.owners) == ("run-2", ("registry.example/a:1",), ("team",))
+    assert [one.run for one in store.overview()] == ["run-2", "run-1"]
+    write_run(volume, "run-3", day(3), {"a/dependency": [finding(1)]})
+    store.take_in_all(volume)
+    assert store.who_has("CVE-2025-7").total == 0
+    assert [each.id for each in store.changes(day(2.5)).fixed] == ["CVE-2025-7"]

@@ -160,8 +160,8 @@ def notify(config: Config, run: str | None = None) -> tuple[Delivery, ...]:
     if not config.notify.routes:
         return ()
     with _asking(config) as store:
-        changed = store.differences(results.run, still=False)
-    return notify(config, results, changed)
+        changed, earlier = store.differences(results.run, still=False), store.earlier(results.run)
+    return notify(config, results, changed, earlier)
 
 
 def deliver(config: Config, run: str) -> list[str]:

@@ -19,11 +19,11 @@ from orchestrator.model import Plan
 from orchestrator.model.documents import read, spell_time
 from orchestrator.notifications.attempts import run_all
 from orchestrator.notifications.changes import GONE
-from orchestrator.notifications.earlier import look_back
 from orchestrator.notifications.interface import Delivery, Message, Pace, Parcel, State
 from orchestrator.notifications.outbox import OUTBOX, Outbox
 from orchestrator.notifications.owners import contacts_of
 from orchestrator.notifications.routing import Digest, digest, route_names
+from orchestrator.queries.earlier import Earlier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,6 +38,7 @@ __all__ = ["OUTBOX", "Delivery", "Digest", "Message", "Pace", "State", "digest",
 
 _log = logging.getLogger(__name__)
 
+_NONE = Earlier()
 #: Plans of earlier runs that are read for the contacts of targets that are gone.
 _PLANS = 20
 _MODULES = {"slack": "slack", "webhook": "webhook", "email": "mail"}
@@ -47,6 +48,7 @@ def notify(
     config: Config,
     results: RunResults,
     differences: Sequence[Difference],
+    earlier: Earlier = _NONE,
     *,
     pace: Pace | None = None,
     environment: Mapping[str, str] | None = None,
@@ -60,6 +62,7 @@ def notify(
         config: whom to tell.
         results: of a run that has ended.
         differences: since the last run, as `Store.differences` gives them.
+        earlier: what earlier runs said, as `Store.earlier` gives it.
         pace: instead of the usual one with the configured deadline.
         environment: for secrets that name a variable; instead of the process's own.
 
@@ -75,7 +78,7 @@ def notify(
         config.notify,
         results.ledger,
         differences,
-        earlier=look_back(results),
+        earlier=earlier,
         contacts=contacts_of(_plans(results, differences)),
     )
     _count(told, results.run)

@@ -19,10 +19,10 @@ from orchestrator.notifications.changes import (
     place_name,
     worth_telling,
 )
-from orchestrator.notifications.earlier import Earlier, names
 from orchestrator.notifications.interface import BrokenRule, FailedCell, FailedCells, Message
 from orchestrator.notifications.mail import sender_of
 from orchestrator.notifications.owners import general_recipients, recipients, takes
+from orchestrator.queries.earlier import Earlier, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -125,8 +125,8 @@ class _Routing:
         for place, row in enumerate(self._rows):
             self._places[row.reference, row.owners].append(place)
         failed = [row for row in ledger.rows if row.outcome is Outcome.FAILED]
-        self._failed = [row for row in failed if earlier.failed.isdisjoint(names(row))]
-        self._still = [row for row in failed if not earlier.failed.isdisjoint(names(row))]
+        self._failed = [row for row in failed if earlier.failed.isdisjoint(names_of(row))]
+        self._still = [row for row in failed if not earlier.failed.isdisjoint(names_of(row))]
         rules = ledger.verdict.messages
         self._broken = tuple(BrokenRule(rule=rule, message=rules[rule]) for rule in rules if rule not in earlier.broken)
         self._still_broken = tuple(rule for rule in rules if rule in earlier.broken)

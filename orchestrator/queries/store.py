@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import UsageError
 from orchestrator.queries import difference
 from orchestrator.queries.changes import Changes, changes
+from orchestrator.queries.earlier import Earlier, earlier
 from orchestrator.queries.holders import holders
 from orchestrator.queries.overview import overview
 from orchestrator.results.interface import NoResultsError
@@ -106,14 +107,23 @@ class Store(Database):
         with self._past(since) as past:
             return changes(past, since)
 
+    def earlier(self, run: str) -> Earlier:
+        """Which cells of a run had failed before, and which rules the run before it broke.
+
+        Raises:
+            NoResultsError: there is no such run.
+        """
+        with self._reading() as connection:
+            return earlier(Past(connection, self._distrusted), run)
+
     def overview(self, most: int | None = None) -> tuple[RunSummary, ...]:
         """The runs in numbers, the latest first.
 
         Args:
             most: of them; None for all.
         """
-        with self._past() as past:
-            return overview(past, most)
+        with self._reading() as connection:
+            return overview(Past(connection, self._distrusted), most)
 
     def targets(self, digest: str) -> tuple[str, ...]:
         """Ids of the targets with this digest, or under the index with it, which is what `docker pull` prints."""

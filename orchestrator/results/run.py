@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from orchestrator.results.ledger import finished_runs, read_ledger, suspects
+from orchestrator.results.ledger import read_ledger, suspects
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -96,8 +96,3 @@ class RunResults:
     def bom(self) -> Path:
         """The merged CycloneDX BOM."""
         return self.folder / "bom.cdx.json"
-
-    def earlier(self) -> tuple[str, ...]:
-        """Ids of the runs that finished before this one, latest first; of all others when this one is just ending."""
-        runs = finished_runs(self.volume)
-        return runs[runs.index(self.run) + 1 :] if self.run in runs else runs

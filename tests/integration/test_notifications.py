@@ -14,6 +14,7 @@ from orchestrator.config.loading import default_config
 from orchestrator.model import Name, Outcome, Plan, Target
 from orchestrator.model.documents import encode
 from orchestrator.notifications import OUTBOX, Pace, State, notify, outbox, resend
+from orchestrator.queries import asking
 from orchestrator.results.run import RunResults
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.told import PLATFORM, SHOP, cell, difference, ledger, table
@@ -208,8 +209,8 @@ def test_only_what_changed_since_earlier_runs(volume):
     write_atomic(volume.results("run-4") / "ledger.json", b"damaged")
     now = write(volume, ledger(cell(), failed, cell("sbom", Outcome.FAILED), run="run-5"))
     os.utime(volume.results("run-4") / "ledger.json", (1_740_000_004, 1_740_000_004))
-    with webhook() as hook:
-        [delivery] = notify(configured(signed(hook)), now, table(), pace=QUICK)
+    with webhook() as hook, asking(volume) as store:
+        [delivery] = notify(configured(signed(hook)), now, table(), store.earlier("run-5"), pace=QUICK)
     assert delivery.state is State.SENT
     told = json.loads(hook.got[0][1])
     assert [each["scan"] for each in told["failed"]["shown"]] == ["sbom"]

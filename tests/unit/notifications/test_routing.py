@@ -3,9 +3,9 @@
 import pytest
 
 from orchestrator.model import Broken, Name, Outcome, Plan, Severity, Target, Verdict
-from orchestrator.notifications.earlier import Earlier
 from orchestrator.notifications.owners import contacts_of
 from orchestrator.notifications.routing import digest, route_names
+from orchestrator.queries.earlier import Earlier
 from tests.told import PLATFORM, SHOP, SLACK, SMTP, WEBHOOK, cell, difference, ledger, section, table
 
 MAIL = {"email": {"to": "{contact}"}}
