@@ -151,6 +151,8 @@ def _kind(hint: Any, said: Mapping[str, Any]) -> tuple[Kind, type, Any]:
         float: (Kind.NUMBER, str, None),
         float | None: (Kind.NUMBER, str, None),
     }
+    if hint not in kinds:
+        raise TypeError(f"no column is made of {hint}; name its kind in {__name__}, or give the field no column")
     return kinds[hint]
 
 
