@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from orchestrator.model import Distrust, Name
-from orchestrator.store.backlog.interface import Rules, Submission, Wanted
+from orchestrator.store.backlog.interface import StaleRules, Submission, Wanted
 from orchestrator.store.backlog.store import BacklogStore
 from orchestrator.volume.layout import Volume
 from tests.stored_runs import DAY, AskedStore, day, finding, write_run
 
 SECOND, HOUR, WEEK = 1, 3600, 7 * 86400
-RULES = Rules(
+RULES = StaleRules(
     ages={"virus": 86400},
     default_age=WEEK,
     versions=frozenset({"scanner", "database"}),
@@ -58,7 +58,7 @@ def wanted(target: str, *scans: str, owner: str = "team") -> Wanted:
     )
 
 
-def want(store: BacklogStore, *rows: Wanted, look: int = 1, rules: Rules = RULES):
+def want(store: BacklogStore, *rows: Wanted, look: int = 1, rules: StaleRules = RULES):
     return store.want(rows, rules, look=look, whole=True)
 
 
@@ -71,7 +71,9 @@ def cells_of(submission: Submission | None) -> set[str]:
     return {f"{claim.target}/{scan}" for claim in submission.claims for scan in claim.scans}
 
 
-def finish(store: BacklogStore, volume: Volume, submission, when: datetime, *, rules: Rules = RULES, **ends) -> None:
+def finish(
+    store: BacklogStore, volume: Volume, submission, when: datetime, *, rules: StaleRules = RULES, **ends
+) -> None:
     """Have a run end: every cell ok with nothing found, but those that are given."""
     ended = dict.fromkeys(cells_of(submission), ()) | {name.replace("__", "/"): how for name, how in ends.items()}
     versions = ended.pop("versions", ("1", "db"))
@@ -273,7 +275,7 @@ def test_results_of_an_old_version_that_come_late_make_nothing_stale(store, volu
 
 
 def test_without_them_in_the_rules_versions_do_not_count(store, volume):
-    rules = Rules(ages={}, default_age=WEEK)
+    rules = StaleRules(ages={}, default_age=WEEK)
     want(store, wanted("a"), rules=rules)
     finish(store, volume, take(store, "run-1"), day(0), rules=rules)
     write_run(volume, "cron", day(1), {"other/sbom": []}, versions=("2", "new"))
@@ -289,7 +291,7 @@ def test_other_rules_count_from_the_next_look_on(store, volume):
     want(store, wanted("a"))
     finish(store, volume, take(store, "run-1"), day(0))
     store.now = day(2)
-    want(store, wanted("a"), look=2, rules=Rules(ages={"sbom": 86400}, default_age=WEEK))
+    want(store, wanted("a"), look=2, rules=StaleRules(ages={"sbom": 86400}, default_age=WEEK))
     assert counts(store) == {"due": 1}
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.model import (
-    Broken,
     Cvss,
     Ledger,
     LedgerRow,
@@ -14,6 +13,7 @@ from orchestrator.model import (
     Severity,
     Suppressed,
     Verdict,
+    Violation,
 )
 from orchestrator.model.documents import encode, spell_time
 from orchestrator.results.run import RunResults
@@ -320,13 +320,13 @@ def _demo_verdict(rows: Sequence[LedgerRow], found: Mapping[str, Sequence[Merged
     if failed:
         reached = 100 * (len(rows) - len(failed)) / len(rows)
         message = f"{reached:.1f} % of the cells ended ok or skipped, 100 % are asked for; {len(failed)} failed"
-        broken.append(Broken(rule="coverage", message=message, count=len(failed), rows=tuple(failed[:5])))
+        broken.append(Violation(rule="coverage", message=message, count=len(failed), rows=tuple(failed[:5])))
     if counted:
         message = (
             f"{len(counted)} critical findings have a fix and were first seen more than 14 days ago, 0 are allowed"
         )
         shown = tuple(f"{target} {key}" for target, key in counted[:5])
-        broken.append(Broken(rule="no-old-criticals", message=message, count=len(counted), rows=shown))
+        broken.append(Violation(rule="no-old-criticals", message=message, count=len(counted), rows=shown))
     return Verdict(
         passed=not broken, broken=tuple(f"{each.rule}: {each.message}" for each in broken), rules=tuple(broken)
     )

@@ -18,7 +18,7 @@ from orchestrator.results import NoResultsError
 from orchestrator.store import DamagedRunError, SchemaError, Version, writing
 from orchestrator.store import cells as cells_module
 from orchestrator.store.connection import make_engine, parse_url
-from orchestrator.store.interface import Container, Workload
+from orchestrator.store.interface import Container, StoredWorkload
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.raw_store import write_raw_store
 from tests.stored_runs import LOG4J, day, finding, rows_of, write_run
@@ -243,7 +243,7 @@ def test_who_has_it_by_any_name(volume, store):
 def test_workloads(volume, store):
     write_run(volume, "run-1", day(1), {"a/dependency": [LOG4J]})
     store.take_in_all(volume)
-    web = Workload(
+    web = StoredWorkload(
         cluster="c", namespace="n", kind="Deployment", name="web", owner="ann", contact="ann@example", max_lifetime=HOUR
     )
     web = msgspec.structs.replace(web, containers=(Container(name="main", target="a"), Container(name="x", target="?")))

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.workflows.kinds import Kind
+from orchestrator.workflows.kinds import ManifestKind
 
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.model import Plan
 
-__all__ = ["Kind", "render", "spec_bytes"]
+__all__ = ["ManifestKind", "render", "spec_bytes"]
 
 
-def render(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> str:
+def render(plan: Plan, config: Config, *, kind: ManifestKind = ManifestKind.WORKFLOW) -> str:
     """A plan as YAML, one document for each manifest; see `orchestrator.workflows.manifests.manifests`."""
     from orchestrator.workflows import manifests  # noqa: PLC0415 - imports hera
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class ManifestKind(StrEnum):
     """What `scanmatrix render` writes.
 
     Attributes:

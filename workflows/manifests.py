@@ -19,7 +19,7 @@ from orchestrator.model.plan import pending
 from orchestrator.planning.batches import at_once, batches, common_sets, split, wanted_by_images
 from orchestrator.scanners.pinning import require_digests
 from orchestrator.workflows import schedule
-from orchestrator.workflows.kinds import Kind
+from orchestrator.workflows.kinds import ManifestKind
 from orchestrator.workflows.secrets import refuse_in_scans
 from orchestrator.workflows.settings import RenderError, settings_of
 
@@ -38,11 +38,11 @@ _log = logging.getLogger(__name__)
 Manifest: TypeAlias = dict[str, Any]
 
 
-def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list[Manifest]:
+def manifests(plan: Plan, config: Config, *, kind: ManifestKind = ManifestKind.WORKFLOW) -> list[Manifest]:
     """A plan as Argo manifests.
 
     Args:
-        plan: of the run; of `Kind.WORKFLOW` there is one for each of its batches.
+        plan: of the run; of `ManifestKind.WORKFLOW` there is one for each of its batches.
         config: names the images, the volume's claim, the namespace and the layout.
         kind: which manifests.
 
@@ -52,17 +52,17 @@ def manifests(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> list
     settings = settings_of(config)
     # The packed plan has them all, those without a template too.
     refuse_in_scans(plan.scans)
-    if kind is Kind.TEMPLATE:
+    if kind is ManifestKind.TEMPLATE:
         limits = config.limits.document(config.volume.budget)
         scans = tuple(load_catalog(config).values())
         if config.scanners.strict:
             require_digests(scans)
         return [plain(schedule.template(scans, limits, _sets(plan), settings))]
-    if kind is Kind.SCHEDULE:
+    if kind is ManifestKind.SCHEDULE:
         if config.argo.schedule is None:
             raise RenderError("argo.schedule is not set; give it five cron fields, such as '0 3 * * *'")
         return [plain(schedule.schedule(config.argo.schedule, config.argo, settings))]
-    if kind is Kind.SUBMISSION:
+    if kind is ManifestKind.SUBMISSION:
         packed = {Parameter.PLAN: pack(fit_for_cluster(plan))}
         return [plain(schedule.submission(plan.run, settings, packed, name=plan.run))]
     fitted = fit_for_cluster(plan)
@@ -103,7 +103,7 @@ def _sets(plan: Plan) -> tuple[frozenset[str], ...]:
     return common_sets(wanted_by_images(plan))
 
 
-def render(plan: Plan, config: Config, *, kind: Kind = Kind.WORKFLOW) -> str:
+def render(plan: Plan, config: Config, *, kind: ManifestKind = ManifestKind.WORKFLOW) -> str:
     """A plan as YAML, one document for each manifest; see `manifests`."""
     return to_yaml(manifests(plan, config, kind=kind))
 
@@ -113,7 +113,7 @@ def spec_bytes(plan: Plan, config: Config) -> int:
 
     That is the submission where the configuration's engine is Argo, and otherwise the largest of those rendered.
     """
-    kind = Kind.SUBMISSION if config.engine == "argo" else Kind.WORKFLOW
+    kind = ManifestKind.SUBMISSION if config.engine == "argo" else ManifestKind.WORKFLOW
     return object_bytes(manifests(plan, config, kind=kind))
 
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from orchestrator.analysis.policy import coverage
 from orchestrator.analysis.policy.words import SHOWN, clip, named
 from orchestrator.kit.text import markdown
-from orchestrator.model import Broken, Ledger, LedgerRow, Name, Outcome, Severity
+from orchestrator.model import Ledger, LedgerRow, Name, Outcome, Severity, Violation
 from orchestrator.model.policy import COVERAGE
 
 _MATRIX_TARGETS, _MATRIX_SCANS = 50, 12
@@ -65,7 +65,7 @@ def _policy(ledger: Ledger) -> str:
     return "\n".join(lines)
 
 
-def _rows(rule: Broken | None, cells: Sequence[LedgerRow]) -> list[str]:
+def _rows(rule: Violation | None, cells: Sequence[LedgerRow]) -> list[str]:
     """The first rows that broke a rule, a list within the list."""
     if rule is None or not rule.rows:
         return []

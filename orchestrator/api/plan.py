@@ -23,7 +23,7 @@ from orchestrator import engines
 from orchestrator.catalog.lock_file import LOCK
 from orchestrator.config import loading as _config
 from orchestrator.config.scanners import DISTRUSTED
-from orchestrator.config.targets import Git, TargetSource
+from orchestrator.config.targets import GitSection, TargetSource
 from orchestrator.errors import UsageError
 from orchestrator.git.url import NO_CREDENTIALS, holds_credentials
 from orchestrator.kit.yaml_source import SourceError, read_text
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from orchestrator.kit.yaml_source import Problem
     from orchestrator.model import Ledger, Plan, Scan
     from orchestrator.volume.layout import Volume
-    from orchestrator.workflows import Kind
+    from orchestrator.workflows import ManifestKind
     from orchestrator.workflows.install import Overlay
 
 _log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def _source(reference: str) -> TargetSource:
         url, _, ref = reference.partition("#")
         if holds_credentials(url):
             raise UsageError(f"the URL of a repository: {NO_CREDENTIALS}")
-        return TargetSource(repository=Git(url=url, ref=ref or "HEAD"))
+        return TargetSource(repository=GitSection(url=url, ref=ref or "HEAD"))
     path = Path(reference)
     is_path = path.is_file() or (path / "oci-layout").is_file() or path.suffix in {".tar", ".tgz"} or path.is_absolute()
     return TargetSource(archive=str(path.absolute())) if is_path else TargetSource(image=reference)
@@ -172,11 +172,11 @@ def read_plan(config: Config, run: str) -> Plan:
     return read_plan(run, volume)
 
 
-def render(plan: Plan, config: Config, *, kind: Kind | str = "workflow") -> str:
+def render(plan: Plan, config: Config, *, kind: ManifestKind | str = "workflow") -> str:
     """The plan as Argo manifests, one YAML document for each object."""
     from orchestrator import workflows
 
-    return workflows.render(plan, config, kind=workflows.Kind(kind))
+    return workflows.render(plan, config, kind=workflows.ManifestKind(kind))
 
 
 def install(config: Config, overlay: Overlay | str = "single-node", *, strict: bool = False) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.cluster.objects import Node
 
 
-class Kind(StrEnum):
+class AttemptKind(StrEnum):
     """What an attempt is about.
 
     Attributes:
@@ -41,10 +41,10 @@ class Kind(StrEnum):
 
 
 _OF_TEMPLATES = {
-    TemplateName.PULL: Kind.PULL,
-    TemplateName.FETCH: Kind.PULL,
-    TemplateName.SHARD: Kind.SHARD,
-    TemplateName.PLAN: Kind.PLAN,
+    TemplateName.PULL: AttemptKind.PULL,
+    TemplateName.FETCH: AttemptKind.PULL,
+    TemplateName.SHARD: AttemptKind.SHARD,
+    TemplateName.PLAN: AttemptKind.PLAN,
 }
 
 
@@ -59,7 +59,7 @@ class Attempt(NamedTuple):
         parent: of a container, the node of its pod.
     """
 
-    kind: Kind
+    kind: AttemptKind
     target: str = ""
     scan: str = ""
     shard: str = ""
@@ -75,20 +75,20 @@ def attempt_of(node: Node, found: Mapping[str, Node]) -> Attempt:
     """
     target = node.parameter(Input.TARGET)
     if node.type == "Container" and (parent := found.get(node.boundary_id)) is not None:
-        return Attempt(Kind.CONTAINER, parent.parameter(Input.TARGET), node.display_name, parent=parent)
+        return Attempt(AttemptKind.CONTAINER, parent.parameter(Input.TARGET), node.display_name, parent=parent)
     if node.type == "DAG" and target:
-        return Attempt(Kind.TARGET, target)
+        return Attempt(AttemptKind.TARGET, target)
     if node.type != "Pod":
-        return Attempt(Kind.OTHER)
+        return Attempt(AttemptKind.OTHER)
     if scan := scan_of(node.template_name):
-        return Attempt(Kind.CELL, target, scan)
+        return Attempt(AttemptKind.CELL, target, scan)
     if scan := database_of(node.template_name):
-        return Attempt(Kind.DATABASE, scan=scan)
+        return Attempt(AttemptKind.DATABASE, scan=scan)
     return Attempt(_kind(node.template_name), target, shard=node.parameter(Input.SHARD))
 
 
-def _kind(template: str) -> Kind:
+def _kind(template: str) -> AttemptKind:
     """Of a pod whose template belongs to no scan."""
     if is_image_template(template):
-        return Kind.IMAGE
-    return next((kind for name, kind in _OF_TEMPLATES.items() if name == template), Kind.OTHER)
+        return AttemptKind.IMAGE
+    return next((kind for name, kind in _OF_TEMPLATES.items() if name == template), AttemptKind.OTHER)

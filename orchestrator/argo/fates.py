@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from orchestrator.argo.attempts import Kind, attempt_of
+from orchestrator.argo.attempts import AttemptKind, attempt_of
 from orchestrator.argo.names import MAIN, SHARD, STAGE
 from orchestrator.argo.nodes import is_work, nodes
 from orchestrator.argo.reasons import CANCELLED, RUN_DEADLINE, explain
@@ -130,7 +130,7 @@ class Fates:
         around = around._replace(deadline=_deadline(workflow), stopped=bool(workflow.spec.shutdown))
         for node in found.values():
             attempt = attempt_of(node, found)
-            if attempt.kind in {Kind.TARGET, Kind.CONTAINER}:
+            if attempt.kind in {AttemptKind.TARGET, AttemptKind.CONTAINER}:
                 self._homes[attempt.target] = name
             self._count(node, attempt, around)
         return found
@@ -177,20 +177,20 @@ class Fates:
     def _count(self, node: Node, attempt: Attempt, around: Surroundings) -> None:
         """One attempt of a cell, a pull, a database, a shard."""
         match attempt.kind:
-            case Kind.CELL:
+            case AttemptKind.CELL:
                 _put(self._cells, (attempt.target, attempt.scan), _fate(node, around))
-            case Kind.CONTAINER:
+            case AttemptKind.CONTAINER:
                 fate = _fate(node, around, container=attempt.scan, parent=attempt.parent)
                 _put(self._cells, (attempt.target, attempt.scan), fate)
                 if fate.state is NodeState.SUCCEEDED or node.message.startswith(f"{attempt.scan}:"):
                     self._staged.add(attempt.target)
-            case Kind.PULL:
+            case AttemptKind.PULL:
                 _put(self._pulls, attempt.target, _fate(node, around)._replace(own=True))
-            case Kind.IMAGE:
+            case AttemptKind.IMAGE:
                 _put(self._pulls, attempt.target, _staging(node, around))
-            case Kind.DATABASE:
+            case AttemptKind.DATABASE:
                 _put(self.databases, attempt.scan, _fate(node, around))
-            case Kind.SHARD if reason := _fate(node, around).reason:
+            case AttemptKind.SHARD if reason := _fate(node, around).reason:
                 self._unmade[attempt.shard] = f"shard {attempt.shard} was not started: {reason}"
 
 
@@ -209,7 +209,7 @@ def why_ended(workflow: Workflow, found: Mapping[str, Node] | None = None) -> st
     if any("exceeded workflow deadline" in text or "Step exceeded its deadline" in text for text in said):
         return RUN_DEADLINE
     for node in several:
-        if node.phase in {"Failed", "Error"} and attempt_of(node, found or {}).kind is Kind.PLAN:
+        if node.phase in {"Failed", "Error"} and attempt_of(node, found or {}).kind is AttemptKind.PLAN:
             return f"its plan step failed: {explain(node, None).text}"
     if workflow.status.phase == "Error":
         return f"Argo gave up the Workflow: {workflow.status.message or 'it does not say why'}"

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile, OutputOption
-from orchestrator.cli.output import Output
+from orchestrator.cli.output import OutputFormat
 
 
-def templates(config: ConfigFile = None, output: OutputOption = Output.TABLE) -> None:
+def templates(config: ConfigFile = None, output: OutputOption = OutputFormat.TABLE) -> None:
     """List the available scans.
 
     The shipped scans, and those that the configuration adds.
@@ -20,7 +20,7 @@ def templates(config: ConfigFile = None, output: OutputOption = Output.TABLE) ->
     from orchestrator.cli.output import print_data, print_scans
 
     scans = list(sdk.load_catalog(sdk.load_config(config)).values())
-    if output is Output.TABLE:
+    if output is OutputFormat.TABLE:
         print_scans(scans)
     else:
         print_data(scans, output)
@@ -30,7 +30,7 @@ def lint(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE…", help="Configurations, target CSVs, templates, ignore files, VEX.")
     ],
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Check configurations, CSVs, templates, ignore files and VEX.
 
@@ -43,7 +43,7 @@ def lint(
     from orchestrator.cli.output import print_data, say
 
     problems = [problem for file in files for problem in sdk.lint(file)]
-    if output is Output.TABLE:
+    if output is OutputFormat.TABLE:
         for problem in problems:
             say(str(problem))
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile, Engine, Offline, OutputOption, References, RunId, Scans, Strict
-from orchestrator.cli.output import Output
+from orchestrator.cli.output import OutputFormat
 
 
 def plan(
@@ -16,7 +16,7 @@ def plan(
     run_id: RunId = None,
     offline: Offline = False,
     strict: Strict = False,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show what would run, what is skipped and why, and the cost.
 
@@ -30,7 +30,7 @@ def plan(
     settings = sdk.load_config(config, references=references or (), strict=strict)
     planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
     planned = sdk.with_spec_size(planned, settings)
-    if output is Output.TABLE:
+    if output is OutputFormat.TABLE:
         print_plan(planned)
     else:
         print_data(planned, output)
@@ -54,7 +54,7 @@ def run(
     engine: Engine = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start the run on the cluster and do not wait.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")] = False,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Run the matrix locally or on a cluster, and print its ledger.
 
@@ -86,8 +86,8 @@ def run(
     troubles = follow_up.deliver(settings, ledger.run)
     for trouble in troubles:
         complain(f"scanmatrix: {trouble}")
-    if output is not Output.TABLE:
+    if output is not OutputFormat.TABLE:
         print_data(ledger, output)
-    show_ledger(ledger, settings, table=output is Output.TABLE)
+    show_ledger(ledger, settings, table=output is OutputFormat.TABLE)
     if any(map(is_internal, troubles)):
         raise typer.Exit(BROKEN)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.output import Output
+from orchestrator.cli.output import OutputFormat
 from orchestrator.engines import names
 
 References = Annotated[
@@ -46,7 +46,7 @@ Strict = Annotated[
     bool,
     typer.Option("--strict", help="Refuse scanner images given by tag, like scanners.strict."),
 ]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Output format.")]
+OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="Output format.")]
 Engine = Annotated[
     str | None,
     typer.Option(metavar="|".join(names()), help="The engine, instead of the configured `engine`.", show_default=False),

@@ -28,7 +28,7 @@ Cell: TypeAlias = "str | Sequence[str]"
 """What stands in a cell of a table: a line, or several."""
 
 
-class Output(StrEnum):
+class OutputFormat(StrEnum):
     """How a command prints its data."""
 
     TABLE = "table"
@@ -48,12 +48,12 @@ def complain(line: str) -> None:
     sys.stderr.flush()
 
 
-def print_data(data: object, output: Output) -> None:
+def print_data(data: object, output: OutputFormat) -> None:
     """Print documents as JSON or YAML, with every field, defaults too."""
     import msgspec
 
     plain = _plain(data)
-    if output is Output.JSON:
+    if output is OutputFormat.JSON:
         text = msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
         sys.stdout.buffer.write(escape_json(text).encode() + b"\n")
     else:

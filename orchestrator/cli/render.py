@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile, Offline, References, RunId, Scans, Strict
-from orchestrator.workflows import Kind
+from orchestrator.workflows import ManifestKind
 
 
 def render(
@@ -15,7 +15,7 @@ def render(
     run_id: RunId = None,
     offline: Offline = False,
     strict: Strict = False,
-    kind: Annotated[Kind, typer.Option(help="Which manifest to write.")] = Kind.WORKFLOW,
+    kind: Annotated[ManifestKind, typer.Option(help="Which manifest to write.")] = ManifestKind.WORKFLOW,
 ) -> None:
     """Write the matrix as Argo manifests.
 

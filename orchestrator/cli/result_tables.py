@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.output import Output, names_of, print_data, print_table, say
+from orchestrator.cli.output import OutputFormat, names_of, print_data, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _SHOWN_NAMES = 3
 _TITLE = 60
 
 
-def print_frame(frame: pd.DataFrame, output: Output) -> None:
+def print_frame(frame: pd.DataFrame, output: OutputFormat) -> None:
     """A DataFrame as a list of mappings, moments as RFC 3339 and what is missing as null."""
     plain = frame.astype({column: "str" for column, kind in frame.dtypes.items() if str(kind) == "category"})
     rows = [{name: _plain(value) for name, value in row.items()} for row in plain.to_dict("records")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile, OutputOption
-from orchestrator.cli.output import Output
+from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from orchestrator.model import Severity
@@ -39,7 +39,7 @@ def _moment(text: str) -> datetime:
 def list_(
     config: ConfigFile = None,
     most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most this many.")] = 20,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """List finished runs with their cells, findings and verdict.
 
@@ -51,7 +51,7 @@ def list_(
     from orchestrator.cli.result_tables import print_runs
 
     found = follow_up.list_results(sdk.load_config(config), most=most)
-    if output is Output.TABLE:
+    if output is OutputFormat.TABLE:
         print_runs(found)
     else:
         print_data(found, output)
@@ -88,7 +88,7 @@ def show(
         bool, typer.Option("--suppressed", help="Include suppressed findings, with the reason.")
     ] = False,
     most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most this many rows in the table.")] = 50,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show the merged findings of a run, most severe first.
 
@@ -105,7 +105,7 @@ def show(
         severity=_severity(severity), fixable=fixable, suppressed=suppressed,
     )  # fmt: skip
     found = choose(results.merged, wanted)
-    if output is Output.TABLE:
+    if output is OutputFormat.TABLE:
         print_merged(found, f"Findings of {results.run}", most=most, suppressed=suppressed)
         print_suspects(results.ledger)
     else:
@@ -126,7 +126,7 @@ def diff(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Include findings that did not change.")] = False,
     most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most this many rows in the table.")] = 50,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Compare two states: new, fixed, remaining, no longer scanned.
 
@@ -143,7 +143,7 @@ def diff(
         raise UsageError("give only one of RUN, --since and --between")
     moment = _moment(since) if since is not None else None
     found = follow_up.differences(sdk.load_config(config), run, since=moment, between=between)
-    if output is Output.TABLE:
+    if output is OutputFormat.TABLE:
         print_differences(found, every=every, most=most)
     else:
         print_frame(found, output)
@@ -158,7 +158,7 @@ def who_has(
         str, typer.Option(metavar="GLOB", help="Only packages whose name or package URL matches.", show_default=False)
     ] = "",
     config: ConfigFile = None,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show which targets have a vulnerability, or a vulnerable package.
 
@@ -169,7 +169,7 @@ def who_has(
     from orchestrator.cli.result_tables import print_frame, print_merged
 
     found = follow_up.who_has(sdk.load_config(config), id_, package=package)
-    if output is Output.TABLE:
+    if output is OutputFormat.TABLE:
         print_merged(found, f"Targets with {id_ or package}", most=len(found) or 1, suppressed=True)
     else:
         print_frame(found, output)
@@ -205,7 +205,7 @@ def export(
 
 
 @app.command()
-def notify(run: MaybeRun = None, config: ConfigFile = None, output: OutputOption = Output.TABLE) -> None:
+def notify(run: MaybeRun = None, config: ConfigFile = None, output: OutputOption = OutputFormat.TABLE) -> None:
     """Notify the configured recipients about what changed.
 
     Nobody is notified twice about the same thing.
@@ -219,7 +219,7 @@ def notify(run: MaybeRun = None, config: ConfigFile = None, output: OutputOption
     from orchestrator.cli.result_tables import print_deliveries
 
     found = follow_up.notify(sdk.load_config(config), run)
-    if output is Output.TABLE:
+    if output is OutputFormat.TABLE:
         print_deliveries(found)
     else:
         print_data(found, output)

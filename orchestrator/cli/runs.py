@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile, Engine, OutputOption, Run
-from orchestrator.cli.output import Output
+from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config
@@ -21,7 +21,7 @@ def status(
     config: ConfigFile = None,
     engine: Engine = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Watch until the run has ended.")] = False,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show the cells of one run, or a list of all runs.
 
@@ -34,7 +34,7 @@ def status(
     settings = _settings(config, engine)
     if run is None:
         found = operations.list_runs(settings)
-        if output is Output.TABLE:
+        if output is OutputFormat.TABLE:
             print_runs(found)
         else:
             print_data(found, output)
@@ -44,7 +44,7 @@ def status(
             last = watching(operations.follow(settings, run))
     else:
         last = operations.status(settings, run)
-    if output is Output.TABLE:
+    if output is OutputFormat.TABLE:
         print_status(last)
     else:
         print_data(last, output)
@@ -95,7 +95,9 @@ def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
         say(line)
 
 
-def fetch(run: Run, config: ConfigFile = None, engine: Engine = None, output: OutputOption = Output.TABLE) -> None:
+def fetch(
+    run: Run, config: ConfigFile = None, engine: Engine = None, output: OutputOption = OutputFormat.TABLE
+) -> None:
     """Copy the results of a run from the cluster to volume.path.
 
     Example: scanmatrix fetch 20261121-030000-0a1b2c
@@ -105,9 +107,9 @@ def fetch(run: Run, config: ConfigFile = None, engine: Engine = None, output: Ou
 
     settings = _settings(config, engine)
     ledger = operations.fetch(settings, run)
-    if output is not Output.TABLE:
+    if output is not OutputFormat.TABLE:
         print_data(ledger, output)
-    show_ledger(ledger, settings, table=output is Output.TABLE)
+    show_ledger(ledger, settings, table=output is OutputFormat.TABLE)
 
 
 def delete(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:

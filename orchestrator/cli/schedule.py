@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile, Engine, OutputOption, Strict
-from orchestrator.cli.output import Output
+from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from orchestrator.service.scheduler import Scheduler
@@ -30,7 +30,7 @@ def schedule(
         ),
     ] = None,
     strict: Strict = False,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Keep results fresh: scan new targets first, then stale ones.
 
@@ -51,7 +51,7 @@ def schedule(
     with BacklogStore.of(settings) as store:
         if show:
             found = store.backlog()
-            if output is Output.TABLE:
+            if output is OutputFormat.TABLE:
                 from orchestrator.cli.backlog import print_backlog
 
                 print_backlog(found)

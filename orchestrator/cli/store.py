@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile, OutputOption
-from orchestrator.cli.output import Output
+from orchestrator.cli.output import OutputFormat
 
 app = typer.Typer(name="store", help="Manage the database of all results.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -28,9 +28,9 @@ def migrate(config: ConfigFile = None) -> None:
     """
     from orchestrator.api import plan as sdk
     from orchestrator.cli.output import say
-    from orchestrator.store import Database
+    from orchestrator.store import StoreDatabase
 
-    with Database.of(sdk.load_config(config)) as store:
+    with StoreDatabase.of(sdk.load_config(config)) as store:
         before, after = store.migrate()
         told = "is up to date" if before == after else f"brought from {before or 'nothing'} up to date"
         say(f"{store!r} {told}: revision {after}")
@@ -43,7 +43,7 @@ def import_(
         typer.Argument(metavar="RUN…", help="Ids of runs; without any, all that the store lacks.", show_default=False),
     ] = None,
     config: ConfigFile = None,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Import finished runs from the volume.
 
@@ -56,12 +56,12 @@ def import_(
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import complain, print_data, print_taken_in
     from orchestrator.scanners.rules import volume_of
-    from orchestrator.store import Database
+    from orchestrator.store import StoreDatabase
 
     settings = sdk.load_config(config)
-    with Database.of(settings) as store:
+    with StoreDatabase.of(settings) as store:
         found = store.take_in_all(volume_of(settings), runs)
-    if output is Output.TABLE:
+    if output is OutputFormat.TABLE:
         print_taken_in(found)
     else:
         print_data(found, output)
@@ -83,7 +83,7 @@ def prune(
             parser=_duration,
         ),
     ] = None,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Delete old findings, cells and targets; current state is kept.
 
@@ -93,12 +93,12 @@ def prune(
     """
     from orchestrator.api import plan as sdk
     from orchestrator.cli.output import print_data, print_pruned
-    from orchestrator.store import Database
+    from orchestrator.store import StoreDatabase
 
     settings = sdk.load_config(config)
-    with Database.of(settings) as store:
+    with StoreDatabase.of(settings) as store:
         pruned = store.prune(settings.store.keep if keep is None else keep)
-    if output is Output.TABLE:
+    if output is OutputFormat.TABLE:
         print_pruned(pruned)
     else:
         print_data(pruned, output)

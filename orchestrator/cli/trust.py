@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile, OutputOption
-from orchestrator.cli.output import Output
+from orchestrator.cli.output import OutputFormat
 
 
 def lock(
@@ -20,7 +20,7 @@ def lock(
     offline: Annotated[
         bool, typer.Option("--offline", help="Contact no registry: locked images stay, new ones need a digest.")
     ] = False,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Pin every scanner image to a digest in scanmatrix.lock.
 
@@ -34,7 +34,7 @@ def lock(
     from orchestrator.cli.output import print_data, print_table
 
     found = trust.lock(sdk.load_config(config), only=update or (), offline=offline, check=check)
-    if output is not Output.TABLE:
+    if output is not OutputFormat.TABLE:
         print_data(found, output)
         return
     rows = [[one.scan, one.what, one.image, one.now or one.before] for one in found]
@@ -64,7 +64,7 @@ def distrust(
     ] = None,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why (required).", show_default=False)] = None,
     lift: Annotated[bool, typer.Option("--lift", help="Trust it again.")] = False,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Stop running a scanner and mark its results as suspect.
 
@@ -87,7 +87,7 @@ def distrust(
     data = {key: value for key, value in given.items() if value is not None}
     if not data:
         entries = [one.model_dump(by_alias=True, exclude_none=True) for one in trust.distrusted(settings)]
-        if output is Output.TABLE:
+        if output is OutputFormat.TABLE:
             print_table("", [key.capitalize() for key in given], [[e.get(key, "") for key in given] for e in entries])
         else:
             print_data(entries, output)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from orchestrator.config.kinds import Cron, DnsName, Duration, Kind, Name, PathText, Quantity, TimeZone
+from orchestrator.config.kinds import Cron, DnsName, Duration, Name, PathText, Quantity, TimeZone, ValueKind
 from orchestrator.config.networks import is_never
 from orchestrator.config.section import OneOf, Section, WrongKey
 
@@ -37,13 +37,13 @@ def _account(value: str) -> str:
     return value
 
 
-Cidr = Annotated[str, AfterValidator(_cidr), Kind("network")]
-Port = Annotated[int, Field(ge=1, le=65535), Kind("number")]
-Subject = Annotated[str, StringConstraints(pattern=_SUBJECT), Kind("name")]
+Cidr = Annotated[str, AfterValidator(_cidr), ValueKind("network")]
+Port = Annotated[int, Field(ge=1, le=65535), ValueKind("number")]
+Subject = Annotated[str, StringConstraints(pattern=_SUBJECT), ValueKind("name")]
 Account = Annotated[
     str,
     AfterValidator(_account),
-    Kind("namespace/name", {"type": "string", "pattern": r"^[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}$"}),
+    ValueKind("namespace/name", {"type": "string", "pattern": r"^[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}$"}),
 ]
 Concurrency: TypeAlias = Literal["Forbid", "Replace", "Allow"]
 
@@ -72,7 +72,7 @@ class Network(Section):
     ports: tuple[Port, ...] = ()
 
 
-class History(Section):
+class HistorySection(Section):
     """Ended Workflows of the schedule that stay in the cluster.
 
     Attributes:
@@ -179,7 +179,7 @@ class Argo(Section):
     token_secrets: dict[DnsName, Name] = Field(default_factory=dict)
     concurrency: Concurrency = "Forbid"
     start_within: Annotated[Duration, Field(ge=60)] = 3600
-    history: History = History()
+    history: HistorySection = HistorySection()
     api_server: ApiServer = ApiServer()
     network: Network = Network()
     images: PathText | None = None

@@ -27,7 +27,7 @@ def _service_url(upstream: str) -> str:
     return f"http://{service_name(upstream)}:{CACHE_PORT}"
 
 
-class Cache(model.Cache, frozen=True):
+class CacheSection(model.Cache, frozen=True):
     """A pull-through cache, and what the install needs to know of one that it makes.
 
     Attributes:
@@ -53,11 +53,11 @@ class Cache(model.Cache, frozen=True):
         return model.Cache(**{name: getattr(self, name) for name in model.Cache.__struct_fields__})
 
 
-def _build(values: dict[str, Any]) -> Cache:
+def _build(values: dict[str, Any]) -> CacheSection:
     """With the URLs that an upstream has by itself."""
-    cache = Cache(**values)
+    cache = CacheSection(**values)
     remote = f"https://{_HUB.get(cache.upstream.lower(), cache.upstream)}"
     return msgspec.structs.replace(cache, url=cache.url or _service_url(cache.upstream), remote=cache.remote or remote)
 
 
-CACHE = Keys(Cache, build=_build, optional={"url": ""})
+CACHE = Keys(CacheSection, build=_build, optional={"url": ""})

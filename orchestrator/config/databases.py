@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from orchestrator import model
-from orchestrator.config.kinds import Kind, Reference
+from orchestrator.config.kinds import Reference, ValueKind
 from orchestrator.config.section import Keys, Section
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.kit.yaml_source import Location
 
 # Written as it is used, for it may hold placeholders.
-MaxAge = Annotated[str, Kind("duration")]
+MaxAge = Annotated[str, ValueKind("duration")]
 
 
 class TrivySection(Section):
@@ -29,7 +29,7 @@ class TrivySection(Section):
     """
 
     repository: Reference
-    java_repository: Annotated[str, Kind("reference")] = ""
+    java_repository: Annotated[str, ValueKind("reference")] = ""
     max_age: MaxAge = ""
 
 
@@ -41,7 +41,7 @@ class GrypeSection(Section):
         max_age: one built longer ago is refused; empty for any
     """
 
-    url: Annotated[str, Field(min_length=1), Kind("URL")]
+    url: Annotated[str, Field(min_length=1), ValueKind("URL")]
     max_age: MaxAge = ""
 
 
@@ -54,7 +54,7 @@ class ClamavSection(Section):
         user_agent: sent to the mirror; ClamAV's own mirror only answers its own tools
     """
 
-    mirror: Annotated[str, Field(min_length=1), Kind("host or URL")]
+    mirror: Annotated[str, Field(min_length=1), ValueKind("host or URL")]
     max_age: MaxAge = ""
     user_agent: str = ""
 

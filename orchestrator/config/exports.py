@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from orchestrator.config.kinds import Duration, Kind, PathText, Size, Text
+from orchestrator.config.kinds import Duration, PathText, Size, Text, ValueKind
 from orchestrator.config.section import Section, WrongKey
 
 #: What may stand in braces in the names that an export gives to targets; see `docs/exports.md`.
@@ -72,10 +72,10 @@ ExportName = Literal[
     "sarif",
 ]
 Template = Annotated[
-    str, Field(min_length=1), AfterValidator(_template), Kind("text with fields", plural="texts with fields")
+    str, Field(min_length=1), AfterValidator(_template), ValueKind("text with fields", plural="texts with fields")
 ]
-BaseUrl = Annotated[str, AfterValidator(_base_url), Kind("URL")]
-Name = Annotated[str, Field(min_length=1), Kind("name")]
+BaseUrl = Annotated[str, AfterValidator(_base_url), ValueKind("URL")]
+Name = Annotated[str, Field(min_length=1), ValueKind("name")]
 Timeout = Annotated[Duration, Field(ge=1, le=3600)]
 Attempts = Annotated[int, Field(ge=1, le=20)]
 

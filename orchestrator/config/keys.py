@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import SecretStr
 
-from orchestrator.config.kinds import Kind
+from orchestrator.config.kinds import ValueKind
 from orchestrator.config.section import Keys, Section
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ def alternatives(kind: Any) -> tuple[Any, ...]:
     return (kind,)
 
 
-def kind_of(kind: Any) -> Kind | None:
+def kind_of(kind: Any) -> ValueKind | None:
     """What a type is called where people write it; the outermost word counts."""
     if get_origin(kind) is Annotated:
         plain, *others = get_args(kind)
-        return next((each for each in reversed(others) if isinstance(each, Kind)), None) or kind_of(plain)
+        return next((each for each in reversed(others) if isinstance(each, ValueKind)), None) or kind_of(plain)
     if get_origin(kind) in {Union, types.UnionType}:
         return next((found for each in get_args(kind) if (found := kind_of(each))), None)
     return None

@@ -32,7 +32,7 @@ _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)v?\d{1,9}(\.\d{1,9}){0,2}(-[0-9A-Za-
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """What a value is to those who write it; stands in `Annotated`.
 
     Attributes:
@@ -191,7 +191,7 @@ Duration = Annotated[
     int,
     BeforeValidator(_duration),
     Field(ge=0),
-    Kind("duration", DURATION_SCHEMA, spell=write_duration),
+    ValueKind("duration", DURATION_SCHEMA, spell=write_duration),
 ]
 """Seconds, written with a unit."""
 
@@ -199,7 +199,7 @@ Size = Annotated[
     int,
     BeforeValidator(_size),
     Field(ge=0),
-    Kind("size", {"type": ["integer", "string"], "minimum": 0, "pattern": rf"^\s*{SIZE}\s*$"}, spell=write_size),
+    ValueKind("size", {"type": ["integer", "string"], "minimum": 0, "pattern": rf"^\s*{SIZE}\s*$"}, spell=write_size),
 ]
 """Bytes, written plainly or with a unit."""
 
@@ -207,7 +207,7 @@ Quantity = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,3})?(m|[kKMGTP]i?)?$"),
     BeforeValidator(_text),
-    Kind(
+    ValueKind(
         "quantity",
         {"type": ["string", "number"], "pattern": r"^[0-9]{1,9}(\.[0-9]{1,3})?(m|[kKMGTP]i?)?$"},
         unquoted=(int, float),
@@ -215,56 +215,58 @@ Quantity = Annotated[
 ]
 """CPUs or memory, as Kubernetes has them."""
 
-Text = Annotated[str, _NOT_EMPTY, Kind("text", plural="text")]
-Glob = Annotated[str, _NOT_EMPTY, Kind("glob")]
-PathText = Annotated[str, _NOT_EMPTY, Kind("path")]
-Reference = Annotated[str, _NOT_EMPTY, Kind("reference")]
-Word = Annotated[str, _NOT_EMPTY, Kind("name")]
+Text = Annotated[str, _NOT_EMPTY, ValueKind("text", plural="text")]
+Glob = Annotated[str, _NOT_EMPTY, ValueKind("glob")]
+PathText = Annotated[str, _NOT_EMPTY, ValueKind("path")]
+Reference = Annotated[str, _NOT_EMPTY, ValueKind("reference")]
+Word = Annotated[str, _NOT_EMPTY, ValueKind("name")]
 Value = Annotated[
     str,
     BeforeValidator(_text),
-    Kind("text", {"type": ["string", "number", "boolean"]}, unquoted=(bool, int, float), plural="text"),
+    ValueKind("text", {"type": ["string", "number", "boolean"]}, unquoted=(bool, int, float), plural="text"),
 ]
 """Text that people name themselves; a number or truth value is its text."""
 Version = Annotated[
     str,
     _NOT_EMPTY,
     BeforeValidator(_text),
-    Kind("glob", {"type": ["string", "number"], "minLength": 1}, unquoted=(int, float)),
+    ValueKind("glob", {"type": ["string", "number"], "minLength": 1}, unquoted=(int, float)),
 ]
 """Of software, or a glob of such; YAML takes `1.4` for a number."""
-Name = Annotated[str, StringConstraints(pattern=_NAME), Kind("name")]
+Name = Annotated[str, StringConstraints(pattern=_NAME), ValueKind("name")]
 """Of an object of Kubernetes: a DNS label (RFC 1123)."""
-DnsName = Annotated[str, StringConstraints(pattern=_DNS_NAME), Kind("name")]
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), Kind("variable")]
-Host = Annotated[str, AfterValidator(_host), Kind("host", {"type": "string", "pattern": f"^({_HOST.pattern})$"})]
-HttpUrl = Annotated[str, AfterValidator(_http_url), Kind("URL", {"type": "string", "pattern": "^https?://[^/?#@]+/*$"})]
+DnsName = Annotated[str, StringConstraints(pattern=_DNS_NAME), ValueKind("name")]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), ValueKind("variable")]
+Host = Annotated[str, AfterValidator(_host), ValueKind("host", {"type": "string", "pattern": f"^({_HOST.pattern})$"})]
+HttpUrl = Annotated[
+    str, AfterValidator(_http_url), ValueKind("URL", {"type": "string", "pattern": "^https?://[^/?#@]+/*$"})
+]
 PlatformName = Annotated[
     str,
     AfterValidator(_platform),
-    Kind("platform", {"type": "string", "pattern": r"^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?$"}),
+    ValueKind("platform", {"type": "string", "pattern": r"^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?$"}),
 ]
 Digest = Annotated[
-    str, BeforeValidator(_digest), Kind("digest", {"type": "string", "pattern": f"^({DIGEST.pattern})$"})
+    str, BeforeValidator(_digest), ValueKind("digest", {"type": "string", "pattern": f"^({DIGEST.pattern})$"})
 ]
-Pattern = Annotated[str, _NOT_EMPTY, AfterValidator(check_pattern), Kind("pattern")]
-Comparisons = Annotated[str, AfterValidator(_comparisons), Kind("comparisons")]
-Moment = Annotated[str, BeforeValidator(_moment), Kind("day or moment", {"type": "string"}, unquoted=(date,))]
-Expiry = Annotated[str, BeforeValidator(_expiry), Kind("day or time", {"type": "string"}, unquoted=(date,))]
+Pattern = Annotated[str, _NOT_EMPTY, AfterValidator(check_pattern), ValueKind("pattern")]
+Comparisons = Annotated[str, AfterValidator(_comparisons), ValueKind("comparisons")]
+Moment = Annotated[str, BeforeValidator(_moment), ValueKind("day or moment", {"type": "string"}, unquoted=(date,))]
+Expiry = Annotated[str, BeforeValidator(_expiry), ValueKind("day or time", {"type": "string"}, unquoted=(date,))]
 """Until when something holds, as RFC 3339 in UTC."""
 Repository = Annotated[
     str,
     BeforeValidator(_repository),
-    Kind("repository", {"type": "string", "pattern": r"^[^@ *?\[]*[^@ *?\[/][^@ *?\[]*$"}),
+    ValueKind("repository", {"type": "string", "pattern": r"^[^@ *?\[]*[^@ *?\[/][^@ *?\[]*$"}),
 ]
-Folder = Annotated[str, AfterValidator(_folder), Kind("path", {"type": "string", "pattern": r"^(/[^/\s]+)+$"})]
-GitUrl = Annotated[str, _NOT_EMPTY, AfterValidator(without_credentials), Kind("URL")]
-Cron = Annotated[str, AfterValidator(check_cron), Kind("cron expression")]
-TimeZone = Annotated[str, AfterValidator(check_timezone), Kind("IANA name")]
+Folder = Annotated[str, AfterValidator(_folder), ValueKind("path", {"type": "string", "pattern": r"^(/[^/\s]+)+$"})]
+GitUrl = Annotated[str, _NOT_EMPTY, AfterValidator(without_credentials), ValueKind("URL")]
+Cron = Annotated[str, AfterValidator(check_cron), ValueKind("cron expression")]
+TimeZone = Annotated[str, AfterValidator(check_timezone), ValueKind("IANA name")]
 ScanNames = Annotated[
     tuple[Word, ...],
     BeforeValidator(_names),
-    Kind("names", {"type": ["array", "string"], "items": {"type": "string", "minLength": 1}}),
+    ValueKind("names", {"type": ["array", "string"], "items": {"type": "string", "minLength": 1}}),
 ]
 """Names of scans; `*` for all."""
 
@@ -276,7 +278,7 @@ BY_NAME: Mapping[str, Any] = {
     "DNS name": DnsName,
     "kind of finding": Literal[KINDS],
     "compression": Literal["gzip", "zstd", "none"],
-    "justification": Annotated[str, Kind("justification", {"enum": list(JUSTIFICATIONS)})],
+    "justification": Annotated[str, ValueKind("justification", {"enum": list(JUSTIFICATIONS)})],
     "day or time": Expiry,
     "duration": Duration,
     "size": Size,

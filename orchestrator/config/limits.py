@@ -6,7 +6,7 @@ from orchestrator import model
 from orchestrator.config.section import Keys
 
 
-class Limits(model.Limits, frozen=True):
+class ConfiguredLimits(model.Limits, frozen=True):
     """Bounds of a run, and what registries may cost while its plan is made.
 
     Attributes:
@@ -28,4 +28,4 @@ class Limits(model.Limits, frozen=True):
         return model.Limits(**bounds | {"volume_bytes": volume_bytes})
 
 
-LIMITS = Keys(Limits, without=("volume_bytes",))
+LIMITS = Keys(ConfiguredLimits, without=("volume_bytes",))

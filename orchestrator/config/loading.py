@@ -18,11 +18,11 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_validator
 from orchestrator import model
 from orchestrator.config.allow import Allow
 from orchestrator.config.argo import Argo
-from orchestrator.config.cache import CACHE, Cache
+from orchestrator.config.cache import CACHE, CacheSection
 from orchestrator.config.environment import overlay
 from orchestrator.config.exports import ExportsSection
-from orchestrator.config.kinds import DURATION_SCHEMA, Duration, Host, Kind, PlatformName, Reference, Word
-from orchestrator.config.limits import LIMITS, Limits
+from orchestrator.config.kinds import DURATION_SCHEMA, Duration, Host, PlatformName, Reference, ValueKind, Word
+from orchestrator.config.limits import LIMITS, ConfiguredLimits
 from orchestrator.config.local import Local
 from orchestrator.config.notify import NotifySection
 from orchestrator.config.policy import POLICY
@@ -30,7 +30,7 @@ from orchestrator.config.scanners import ScannersSection
 from orchestrator.config.scans import Scans
 from orchestrator.config.schedule import ScheduleSection
 from orchestrator.config.section import Section
-from orchestrator.config.store import Store
+from orchestrator.config.store import StoreSection
 from orchestrator.config.suppression import SuppressionSection
 from orchestrator.config.targets import TargetSource
 from orchestrator.config.validation import validate
@@ -107,14 +107,14 @@ class Config(Section):
     targets: tuple[TargetSource, ...] = ()
     scans: Scans = Scans()
     platforms: Annotated[tuple[PlatformName, ...], Field(min_length=1)] = ("linux/amd64",)
-    cache: tuple[Annotated[Cache, CACHE], ...] = ()
+    cache: tuple[Annotated[CacheSection, CACHE], ...] = ()
     insecure: tuple[Host, ...] = ()
     volume: VolumeSection = VolumeSection()
-    limits: Annotated[Limits, LIMITS] = Limits()
+    limits: Annotated[ConfiguredLimits, LIMITS] = ConfiguredLimits()
     rescan_after: Annotated[
         dict[str, Duration],
         BeforeValidator(_one_for_all),
-        Kind("duration, or mapping of durations", {"anyOf": [DURATION_SCHEMA, _DURATIONS]}),
+        ValueKind("duration, or mapping of durations", {"anyOf": [DURATION_SCHEMA, _DURATIONS]}),
     ] = Field(default_factory=dict)
     allow: Allow | None = None
     scanners: ScannersSection = ScannersSection()
@@ -122,7 +122,7 @@ class Config(Section):
     suppression: SuppressionSection = SuppressionSection()
     exports: ExportsSection = ExportsSection()
     notify: NotifySection = NotifySection()
-    store: Store = Store()
+    store: StoreSection = StoreSection()
     schedule: ScheduleSection = ScheduleSection()
     engine: Word = "local"
     layout: Literal["cell", "image"] = "cell"
@@ -136,7 +136,7 @@ class Config(Section):
 
     @field_validator("cache")
     @classmethod
-    def _one_per_upstream(cls, value: tuple[Cache, ...]) -> tuple[Cache, ...]:
+    def _one_per_upstream(cls, value: tuple[CacheSection, ...]) -> tuple[CacheSection, ...]:
         upstreams = [cache.upstream for cache in value]
         if twice := sorted({upstream for upstream in upstreams if upstreams.count(upstream) > 1}):
             raise ValueError(f"more than one cache for {', '.join(twice)}")

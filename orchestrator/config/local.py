@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from orchestrator.config.kinds import Kind
+from orchestrator.config.kinds import ValueKind
 from orchestrator.config.section import Section
 
 
@@ -29,5 +29,5 @@ class Local(Section):
     sandbox: Annotated[
         Literal["auto", "required", "off"],
         BeforeValidator(_word),
-        Kind("`auto`, `required` or `off`", {"enum": ["auto", "required", "off", False]}),
+        ValueKind("`auto`, `required` or `off`", {"enum": ["auto", "required", "off", False]}),
     ] = "auto"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from orchestrator import model
-from orchestrator.config.kinds import Duration, Glob, Kind, OrOne, Text
+from orchestrator.config.kinds import Duration, Glob, OrOne, Text, ValueKind
 from orchestrator.config.section import OneOf, Section
 
 #: What there is to tell, in the order of messages; of `differences`, the status of the same name.
@@ -78,9 +78,9 @@ def _recipient(value: str) -> str:
     return value if value == CONTACT else _address(value)
 
 
-SecretUrl = Annotated[SecretStr, AfterValidator(_url), Kind("URL, or `${NAME}`")]
-Address = Annotated[str, AfterValidator(_address), Kind("address", plural="addresses")]
-Recipient = Annotated[str, AfterValidator(_recipient), Kind("address", plural="addresses")]
+SecretUrl = Annotated[SecretStr, AfterValidator(_url), ValueKind("URL, or `${NAME}`")]
+Address = Annotated[str, AfterValidator(_address), ValueKind("address", plural="addresses")]
+Recipient = Annotated[str, AfterValidator(_recipient), ValueKind("address", plural="addresses")]
 
 
 class SlackRoute(Section):
@@ -104,7 +104,7 @@ class WebhookRoute(Section):
     """
 
     url: SecretUrl
-    secret: Annotated[SecretStr, AfterValidator(_secret), Kind("text, or `${NAME}`")]
+    secret: Annotated[SecretStr, AfterValidator(_secret), ValueKind("text, or `${NAME}`")]
 
 
 class EmailRoute(Section):
@@ -137,7 +137,7 @@ class Route(OneOf):
 
     choices = CHANNELS
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"), Kind("name")] | None = None
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"), ValueKind("name")] | None = None
     owners: Annotated[tuple[Glob, ...], OrOne(), Field(min_length=1)] = ("*",)
     severity: model.Severity | None = None
     about: Annotated[tuple[About, ...], OrOne(), Field(min_length=1)] = (
@@ -173,7 +173,7 @@ class Smtp(Section):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     tls: Literal["starttls", "tls", "none"] = "starttls"
     user: Text | None = None
-    password: Annotated[SecretStr, Kind("text, or `${NAME}`")] | None = None
+    password: Annotated[SecretStr, ValueKind("text, or `${NAME}`")] | None = None
     sender: Annotated[Address | None, Field(alias="from")] = None
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator
 
 from orchestrator import model
-from orchestrator.config.kinds import Kind
+from orchestrator.config.kinds import ValueKind
 from orchestrator.config.section import Keys, Section, WrongKey
 from orchestrator.model.policy import BUILT_IN
 
@@ -33,10 +33,10 @@ def _feed_name(value: str) -> str:
     return value
 
 
-FeedName = Annotated[str, AfterValidator(_feed_name), Kind("file name")]
+FeedName = Annotated[str, AfterValidator(_feed_name), ValueKind("file name")]
 
 
-class Feeds(Section):
+class FeedsSection(Section):
     """Files in the volume's folder `feeds/`, plain or gzip; nothing fetches them for you.
 
     Attributes:
@@ -72,7 +72,7 @@ def _build(values: dict[str, Any]) -> model.Policy:
 POLICY = Keys(
     model.Policy,
     without=("epss_feed", "kev_feed"),
-    beside={"feeds": (Feeds, Feeds())},
+    beside={"feeds": (FeedsSection, FeedsSection())},
     nested=(Keys(model.PolicyRule, checks={"name": _rule_name}),),
     checks={"rules": _each_name_once},
     check=_feeds_for_the_rules,

@@ -19,7 +19,7 @@ from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from orchestrator.config.keys import fields, kind_of, sections_in
-from orchestrator.config.kinds import Kind
+from orchestrator.config.kinds import ValueKind
 from orchestrator.config.section import Keys, Section
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ENTRY = re.compile(r"    (\w[\w, ]*): (.*)")
 
 
-class Key(NamedTuple):
+class KeyRow(NamedTuple):
     """One key.
 
     Attributes:
@@ -44,12 +44,12 @@ class Key(NamedTuple):
     meaning: str
 
 
-def keys_of(section: type[Section], path: tuple[str, ...] = ()) -> Iterator[Key]:
+def keys_of(section: type[Section], path: tuple[str, ...] = ()) -> Iterator[KeyRow]:
     """Every key below a section, in the order of their declarations."""
     types, meanings = fields(section), meanings_of(section)
     for name, field in section.model_fields.items():
         key = field.alias or name
-        yield Key(".".join((*path, key)), spell_kind(types[key]), _spell_default(types[key], field), meanings[name])
+        yield KeyRow(".".join((*path, key)), spell_kind(types[key]), _spell_default(types[key], field), meanings[name])
         for below in sections_in(types[key]):
             yield from keys_of(below, (*path, key))
 
@@ -96,7 +96,7 @@ def spell_kind(kind: Any) -> str:
 def _spell_annotated(plain: Any, *others: Any) -> str:
     if any(isinstance(each, Keys) for each in others):
         return "mapping"
-    known = next((each for each in reversed(others) if isinstance(each, Kind)), None)
+    known = next((each for each in reversed(others) if isinstance(each, ValueKind)), None)
     if plain in {int, float} and (known is None or known.spell):
         return _spell_range(known, *_bounds(others))
     return known.name if known else spell_kind(plain)
@@ -118,7 +118,7 @@ def _bounds(others: tuple[Any, ...]) -> tuple[Any, Any]:
     return max(least, default=None), min(most, default=None)
 
 
-def _spell_range(known: Kind | None, least: Any, most: Any) -> str:
+def _spell_range(known: ValueKind | None, least: Any, most: Any) -> str:
     if known is None:
         return "number" if most is None else f"{least} to {most}"
     words = [known.name]

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from orchestrator.config.kinds import Duration, Kind
+from orchestrator.config.kinds import Duration, ValueKind
 from orchestrator.config.section import Section
 
 
-class Store(Section):
+class StoreSection(Section):
     """Where results are kept beyond the volume.
 
     Attributes:
@@ -20,5 +20,5 @@ class Store(Section):
             `1d`
     """
 
-    url: Annotated[SecretStr, Kind("URL")] | None = None
+    url: Annotated[SecretStr, ValueKind("URL")] | None = None
     keep: Annotated[Duration, Field(ge=86400)] = 180 * 86400

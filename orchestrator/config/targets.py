@@ -10,18 +10,18 @@ from orchestrator.config.kinds import (
     Comparisons,
     GitUrl,
     Host,
-    Kind,
     PathText,
     Pattern,
     Reference,
     ScanNames,
     Text,
     Value,
+    ValueKind,
 )
 from orchestrator.config.section import OneOf, Section
 
 
-class Git(Section):
+class GitSection(Section):
     """A git repository: one that holds a file, or one to scan.
 
     Attributes:
@@ -43,7 +43,7 @@ class Csv(Section):
     """
 
     path: PathText
-    git: Git | None = None
+    git: GitSection | None = None
 
 
 class ClusterSource(Section):
@@ -66,7 +66,7 @@ class ClusterSource(Section):
     skip_label: Annotated[
         str,
         StringConstraints(pattern=r"^[A-Za-z0-9./_-]+(=[A-Za-z0-9._-]*)?$"),
-        Kind("`key` or `key=value`"),
+        ValueKind("`key` or `key=value`"),
     ] = "scanmatrix/skip"
     allow_skip: bool = True
 
@@ -119,7 +119,7 @@ class TargetSource(OneOf):
     csv: Csv | None = None
     image: Reference | None = None
     archive: PathText | None = None
-    repository: Git | None = None
+    repository: GitSection | None = None
     cluster: ClusterSource | None = None
     registry: RegistrySource | None = None
     scans: ScanNames = ()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from orchestrator.config.kinds import DnsName, Folder, Kind, Name, Size
+from orchestrator.config.kinds import DnsName, Folder, Name, Size, ValueKind
 from orchestrator.config.section import Section, WrongKey
 
 
@@ -19,8 +19,8 @@ class Nfs(Section):
         path: its path there
     """
 
-    server: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$"), Kind("host")]
-    path: Annotated[str, StringConstraints(pattern=r"^(/[^/\s]+)+$"), Kind("path")]
+    server: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$"), ValueKind("host")]
+    path: Annotated[str, StringConstraints(pattern=r"^(/[^/\s]+)+$"), ValueKind("path")]
 
 
 class VolumeSection(Section):
@@ -40,7 +40,7 @@ class VolumeSection(Section):
         nfs: an NFS export, for the overlay `production`, instead of a class
     """
 
-    path: Annotated[Path, Kind("path", {"type": "string"}, spell=str)] = Path("scanmatrix-data")
+    path: Annotated[Path, ValueKind("path", {"type": "string"}, spell=str)] = Path("scanmatrix-data")
     claim: Name = "scanmatrix"
     budget: Size = 100 * 1024**3
     over_budget: Literal["split", "refuse"] = "split"

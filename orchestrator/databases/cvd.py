@@ -42,7 +42,7 @@ class SigningKey(NamedTuple):
     exponent: int
 
 
-class Keys(NamedTuple):
+class SigningKeys(NamedTuple):
     """What a maker signs with.
 
     Attributes:
@@ -55,7 +55,7 @@ class Keys(NamedTuple):
 
 
 #: Of ClamAV, as every libclamav has them built in (dsig.c, CLI_NSTR; readdb.c, INFO_NSTR).
-CLAMAV_KEYS = Keys(
+CLAMAV_KEYS = SigningKeys(
     content=SigningKey(
         int(
             "1186409955516453426030700016584531897515277744120277437465994057432431426074641447673610606406558447"
@@ -117,7 +117,7 @@ def read_header(data: bytes, *, origin: str) -> CvdHeader:
     return CvdHeader(int(version), int(signatures), int(level), md5, signature, int(seconds))
 
 
-def verify(path: Path, name: str, *, keys: Keys, origin: str, limit: int, watch: FetchLimit) -> CvdHeader:
+def verify(path: Path, name: str, *, keys: SigningKeys, origin: str, limit: int, watch: FetchLimit) -> CvdHeader:
     """Make sure that a container is what its maker signed, and is the database of this name.
 
     Args:

@@ -17,10 +17,10 @@ from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.sarif_document import (
     Location,
     Region,
-    Rule,
     Run,
     SarifLog,
     SarifResult,
+    SarifRule,
     SarifSuppression,
     SarifVersion,
 )
@@ -160,14 +160,14 @@ def _suppressed(suppressions: Sequence[SarifSuppression]) -> Suppressed | None:
     return None
 
 
-def _short(rules: SarifRules, rule: Rule | None) -> str:
+def _short(rules: SarifRules, rule: SarifRule | None) -> str:
     """What a rule says of itself."""
     if rule is None:
         return ""
     return rules.text(rule.short_description, rule) or rules.text(rule.full_description, rule) or rule.name or ""
 
 
-def _score(result: SarifResult, rule: Rule | None) -> object:
+def _score(result: SarifResult, rule: SarifRule | None) -> object:
     """GitHub's `security-severity`: a base score as text; some tools write a word. Without it the rule's CVSS score."""
     own = result.properties.security_severity if result.properties else None
     if own is not None or rule is None or rule.properties is None:
@@ -175,7 +175,7 @@ def _score(result: SarifResult, rule: Rule | None) -> object:
     return rule.properties.security_severity if rule.properties.security_severity is not None else rule.properties.cvss
 
 
-def _severity(tool: str, rules: SarifRules, result: SarifResult, rule: Rule | None, score: object) -> Severity:
+def _severity(tool: str, rules: SarifRules, result: SarifResult, rule: SarifRule | None, score: object) -> Severity:
     number = score_of(score)
     if number:
         return severity_of(Cvss(score=number))
@@ -188,7 +188,7 @@ def _severity(tool: str, rules: SarifRules, result: SarifResult, rule: Rule | No
     return _LEVELS.get(level.lower()) or severity(level)
 
 
-def _cvss(tool: str, said: ToolWords, rule: Rule | None, score: object) -> Cvss | None:
+def _cvss(tool: str, said: ToolWords, rule: SarifRule | None, score: object) -> Cvss | None:
     """The score of a known vulnerability, where it is a rating and not made up from the severity."""
     if said.kind != "vulnerability":
         return None

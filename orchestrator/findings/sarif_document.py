@@ -41,7 +41,7 @@ class RuleProperties(_Part):
     cvss2_word: Any = msgspec.field(name="cvssv2_severity", default=None)
 
 
-class Rule(_Part):
+class SarifRule(_Part):
     """A `reportingDescriptor` (3.49)."""
 
     id: str = ""
@@ -60,7 +60,7 @@ class ToolComponent(_Part):
     name: str = ""
     version: str | None = None
     semantic_version: str | None = None
-    rules: list[Rule] | None = None
+    rules: list[SarifRule] | None = None
     global_message_strings: dict[str, SarifMessage] | None = None
 
 

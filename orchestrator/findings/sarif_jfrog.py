@@ -7,14 +7,14 @@ the versions with the fix are a property of the result, before that the last cel
 
 import re
 
-from orchestrator.findings.sarif_document import Rule, SarifResult
+from orchestrator.findings.sarif_document import SarifResult, SarifRule
 from orchestrator.findings.sarif_said import CVE, MOST_OF_HELP, ToolWords, any_tool, start
 
 _HEADLINE = re.compile(r"\[([^\]]{1,300})\] (in )?(\S{1,300}) (\S{1,100})")
 _VERSION = re.compile(r"[\w.:~+^-]{1,100}")
 
 
-def jfrog(rule_id: str, rule: Rule, _message: str, result: SarifResult) -> ToolWords:
+def jfrog(rule_id: str, rule: SarifRule, _message: str, result: SarifResult) -> ToolWords:
     """Read a result of Xray about a package: a vulnerability, or a licence."""
     match = _HEADLINE.search(start(rule.short_description))
     if match is None:
@@ -31,7 +31,7 @@ def jfrog(rule_id: str, rule: Rule, _message: str, result: SarifResult) -> ToolW
     )
 
 
-def _fixed(rule: Rule, result: SarifResult) -> str:
+def _fixed(rule: SarifRule, result: SarifResult) -> str:
     """`[3.0.1], [4.1.1]`; empty for `No fix available`."""
     said = result.properties.fixed_version if result.properties else None
     if not isinstance(said, str):

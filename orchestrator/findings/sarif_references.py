@@ -6,7 +6,7 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; the numbers be
 import re
 from urllib.parse import unquote
 
-from orchestrator.findings.sarif_document import Location, Rule, RuleReference, Run, SarifMessage, SarifResult
+from orchestrator.findings.sarif_document import Location, RuleReference, Run, SarifMessage, SarifResult, SarifRule
 from orchestrator.kit.steady import is_temporary
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([0-9]{1,3})\}")
@@ -25,7 +25,7 @@ class SarifRules:
         self._driver = run.tool.driver.rules or []
         self._extensions = [each.rules or [] for each in run.tool.extensions or ()]
         self._named = {each.name: each.rules or [] for each in run.tool.extensions or ()}
-        self._by_id: dict[str, Rule] = {}
+        self._by_id: dict[str, SarifRule] = {}
         for rules in (self._driver, *self._extensions):
             for rule in rules:
                 self._by_id.setdefault(rule.id, rule)
@@ -37,7 +37,7 @@ class SarifRules:
             if each.descriptor and each.descriptor.id and each.configuration
         }
 
-    def of(self, result: SarifResult) -> Rule | None:
+    def of(self, result: SarifResult) -> SarifRule | None:
         """The rule of a result; None when the run does not describe it."""
         reference = result.rule or RuleReference()
         rules = self._of_component(reference)
@@ -50,7 +50,7 @@ class SarifRules:
         # `CA1000/1` is a sub-rule of `CA1000` (3.27.5).
         return self._by_id.get(wanted) or self._by_id.get(wanted.rpartition("/")[0])
 
-    def _of_component(self, reference: RuleReference) -> list[Rule]:
+    def _of_component(self, reference: RuleReference) -> list[SarifRule]:
         """The rules of the extension that a reference names, by index or by name (3.54); else those of the driver."""
         component = reference.tool_component
         if component is None:
@@ -59,7 +59,7 @@ class SarifRules:
             return self._extensions[component.index]
         return self._named.get(component.name or "", self._driver)
 
-    def text(self, message: SarifMessage | None, rule: Rule | None) -> str:
+    def text(self, message: SarifMessage | None, rule: SarifRule | None) -> str:
         """The text of a message, its placeholders filled (3.11.5); empty when there is none."""
         if message is None:
             return ""

@@ -8,7 +8,7 @@ import re
 from html import unescape
 
 from orchestrator.findings.decoding import severity, severity_of
-from orchestrator.findings.sarif_document import Rule, SarifResult
+from orchestrator.findings.sarif_document import SarifResult, SarifRule
 from orchestrator.findings.sarif_jfrog import jfrog
 from orchestrator.findings.sarif_said import (
     CVE,
@@ -44,7 +44,7 @@ _LONGEST_PURL = 2_000
 _NO_FIX = frozenset({"none", "n/a", "null", "undefined", "unknown", "not fixed", "-"})
 
 
-def _trivy(rule_id: str, rule: Rule, message: str, _result: SarifResult) -> ToolWords:
+def _trivy(rule_id: str, rule: SarifRule, message: str, _result: SarifResult) -> ToolWords:
     """`Package: zlib1g`, `Installed Version: …`, `Fixed Version: …`, `Severity: …`, each on a line of the message.
 
     What the message lacks stands in the help of the rule.
@@ -70,7 +70,7 @@ def _trivy(rule_id: str, rule: Rule, message: str, _result: SarifResult) -> Tool
     )
 
 
-def _grype(rule_id: str, rule: Rule, message: str, result: SarifResult) -> ToolWords:
+def _grype(rule_id: str, rule: SarifRule, message: str, result: SarifResult) -> ToolWords:
     """The rule's help has `Package: …`, `Version: …`, `Fix Version: …`; the message says where this one was found.
 
     `A high vulnerability in deb package: zlib1g, version 1.2 was found in image x at: /var/lib/dpkg/status`, or, before
@@ -119,7 +119,7 @@ def _word_before(text: str, mark: str) -> str:
     return before.rpartition(" ")[2] if found else ""
 
 
-def _osv_scanner(rule_id: str, rule: Rule, message: str, _result: SarifResult) -> ToolWords:
+def _osv_scanner(rule_id: str, rule: SarifRule, message: str, _result: SarifResult) -> ToolWords:
     """`Package 'a@1' is vulnerable to 'CVE-…' (also known as 'GHSA-…').`; the rule's help has a table of the fixes."""
     package, found, rest = message.removeprefix("Package '").partition("' is vulnerable to ")
     ids = _QUOTED.findall(rest)
@@ -138,7 +138,7 @@ def _osv_scanner(rule_id: str, rule: Rule, message: str, _result: SarifResult) -
     )
 
 
-def _docker_scout(rule_id: str, rule: Rule, message: str, _result: SarifResult) -> ToolWords:
+def _docker_scout(rule_id: str, rule: SarifRule, message: str, _result: SarifResult) -> ToolWords:
     """`Severity : HIGH`, `Package : pkg:deb/…`, `Fixed version : not fixed`, each on a line of the message."""
     said, general = lines(message), any_tool(rule_id)
     purl = said.get("Package", "")[:_LONGEST_PURL]
@@ -159,7 +159,7 @@ def _docker_scout(rule_id: str, rule: Rule, message: str, _result: SarifResult) 
     )
 
 
-def _clair(rule_id: str, _rule: Rule, message: str, _result: SarifResult) -> ToolWords:
+def _clair(rule_id: str, _rule: SarifRule, message: str, _result: SarifResult) -> ToolWords:
     """`[zlib1g - 1:1.2.11 - High] Description`; the level is always `error`."""
     inner, found, rest = message.partition("] ")
     parts = inner.removeprefix("[").split(" - ")
@@ -176,7 +176,7 @@ def _clair(rule_id: str, _rule: Rule, message: str, _result: SarifResult) -> Too
     )
 
 
-def _checkov(rule_id: str, rule: Rule, _message: str, result: SarifResult) -> ToolWords:
+def _checkov(rule_id: str, rule: SarifRule, _message: str, result: SarifResult) -> ToolWords:
     """Packages are in the id of the rule, `CVE-2021-1_flask@0.12` and `GPL-3.0_flask@0.12`; the fix in its help.
 
     Format: `checkov/common/output/sarif.py`. The score of a vulnerability is its CVSS, the level Checkov's own severity
@@ -204,7 +204,7 @@ def _checkov(rule_id: str, rule: Rule, _message: str, result: SarifResult) -> To
     )
 
 
-def described(rule_id: str, rule: Rule, message: str, _result: SarifResult) -> ToolWords:
+def described(rule_id: str, rule: SarifRule, message: str, _result: SarifResult) -> ToolWords:
     """`Vulnerability CVE-…`, `Severity: …`, `Package: …`, `Version: …`, `Fix Version: …` in the help of a rule.
 
     Others took Grype's form over: the scan action of Anchore, whose rules are named `ANCHOREVULN_CVE-…_deb_apt_1.4`,
@@ -228,7 +228,7 @@ def described(rule_id: str, rule: Rule, message: str, _result: SarifResult) -> T
     )
 
 
-def _govulncheck(rule_id: str, rule: Rule, _message: str, _result: SarifResult) -> ToolWords:
+def _govulncheck(rule_id: str, rule: SarifRule, _message: str, _result: SarifResult) -> ToolWords:
     """The other names of a vulnerability are the tags of its rule."""
     tags = rule.properties.tags if rule.properties and isinstance(rule.properties.tags, list) else []
     aliases = [each for each in tags if isinstance(each, str) and CVE.fullmatch(each)]

@@ -9,7 +9,7 @@ is the CVSS score, from which Snyk's own severity may differ.
 import re
 from functools import lru_cache
 
-from orchestrator.findings.sarif_document import Rule, SarifResult
+from orchestrator.findings.sarif_document import SarifResult, SarifRule
 from orchestrator.findings.sarif_said import CVE, MOST_OF_HELP, ToolWords, named, start
 from orchestrator.model import Severity
 
@@ -24,7 +24,7 @@ _LANGUAGES = frozenset(
 _LICENSE = "snyk:lic:"
 
 
-def snyk(rule_id: str, rule: Rule, message: str, result: SarifResult) -> ToolWords:
+def snyk(rule_id: str, rule: SarifRule, message: str, result: SarifResult) -> ToolWords:
     """Read a result of Snyk about a package: a vulnerability, or a licence."""
     short = start(rule.short_description)
     name, version = _package(start(rule.full_description).strip(), result)
@@ -51,7 +51,7 @@ def severity_of_texts(*texts: str) -> Severity | None:
     return None
 
 
-def _of_system(rule_id: str, rule: Rule) -> bool:
+def _of_system(rule_id: str, rule: SarifRule) -> bool:
     """Whether the rule is about packages of an operating system."""
     tags = rule.properties.tags if rule.properties and isinstance(rule.properties.tags, list) else []
     if _SYSTEM.intersection(each for each in tags if isinstance(each, str)):
@@ -72,7 +72,7 @@ def _package(described: str, result: SarifResult) -> tuple[str, str]:
     return "", ""
 
 
-def _help(rule: Rule) -> str:
+def _help(rule: SarifRule) -> str:
     return ((rule.help.markdown or rule.help.text or "") if rule.help else "")[:MOST_OF_HELP]
 
 

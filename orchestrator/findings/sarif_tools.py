@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from orchestrator.findings.decoding import severity
-from orchestrator.findings.sarif_document import ResultProperties, Rule, SarifResult
+from orchestrator.findings.sarif_document import ResultProperties, SarifResult, SarifRule
 from orchestrator.findings.sarif_said import CVE, ToolWords, of_properties, of_purl, start
 from orchestrator.findings.sarif_scanners import READERS, described
 from orchestrator.findings.sarif_snyk import severity_of_texts
@@ -36,7 +36,7 @@ _LONGEST_PURL = 2_000
 _KIND_OF_TOOL = {tool: kind for kind, tools in _KINDS_OF_TOOLS.items() for tool in tools}
 
 
-def understand(tool: str, rule_id: str, rule: Rule | None, message: str, result: SarifResult) -> ToolWords:
+def understand(tool: str, rule_id: str, rule: SarifRule | None, message: str, result: SarifResult) -> ToolWords:
     """Read a result as the tool means it.
 
     Args:
@@ -46,7 +46,7 @@ def understand(tool: str, rule_id: str, rule: Rule | None, message: str, result:
         message: the result's text.
         result: all of it.
     """
-    rule, properties = rule or Rule(), result.properties
+    rule, properties = rule or SarifRule(), result.properties
     if tool == "scanmatrix" and properties is not None and properties.kind in KINDS:
         return _our_own(rule_id, rule, properties)
     said = READERS.get(tool, described)(rule_id, rule, message, result)
@@ -62,7 +62,7 @@ def understand(tool: str, rule_id: str, rule: Rule | None, message: str, result:
     return said if said.kind else msgspec.structs.replace(said, kind=kind)
 
 
-def _rated(tool: str, rule: Rule) -> str:
+def _rated(tool: str, rule: SarifRule) -> str:
     """The text of a rule in which some tools say `High severity`: Snyk, and the scan action of Prisma Cloud."""
     if tool.startswith("snyk"):
         return start(rule.short_description)
@@ -84,7 +84,7 @@ def _kind(tool: str, rule_id: str, own: str) -> str:
     return "vulnerability" if known else _KIND_OF_TOOL.get(tool, "check")
 
 
-def _our_own(rule_id: str, rule: Rule, properties: ResultProperties) -> ToolWords:
+def _our_own(rule_id: str, rule: SarifRule, properties: ResultProperties) -> ToolWords:
     """What the export `sarif` writes of a merged finding."""
     texts = [properties.package, properties.version, properties.purl, properties.fixed_version]
     package, version, purl, fixed_version = (text if isinstance(text, str) else "" for text in texts)

@@ -36,7 +36,7 @@ from orchestrator.inventory.csv_layout import (
     seems_separated_by,
 )
 from orchestrator.inventory.csv_references import joined, misplaced, plain
-from orchestrator.inventory.csv_row import Row
+from orchestrator.inventory.csv_row import CsvRow
 from orchestrator.inventory.interface import HEAD, Context, Entry, InventoryError
 from orchestrator.inventory.labels import MAX_LIFETIME
 from orchestrator.kit.yaml_source import Problem, SourceError, decode_text, read_text, suggest
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_OWN = tuple(Row.model_fields)
-_NAMING = frozenset(Row.choices)
+_OWN = tuple(CsvRow.model_fields)
+_NAMING = frozenset(CsvRow.choices)
 #: Labels that mean something to scans, by the names that spreadsheets and people make of theirs.
 _LABELS = {MAX_LIFETIME.lower(): MAX_LIFETIME}
 _AMBIGUOUS = (

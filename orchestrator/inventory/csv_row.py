@@ -8,7 +8,7 @@ from orchestrator.config.kinds import GitUrl, Reference, Text
 from orchestrator.config.section import OneOf
 
 
-class Row(OneOf):
+class CsvRow(OneOf):
     """A row as an object: exactly one of `image` and `repository`; every column that is not here is a label.
 
     Attributes:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from pathlib import Path
 
-    from orchestrator.config.cache import Cache
+    from orchestrator.config.cache import CacheSection
 
     #: The ref of a repository for which nobody names one.
     from orchestrator.config.targets import TargetSource
@@ -95,7 +95,7 @@ class Context:
     base: Path
     scans: tuple[str, ...]
     origin: str = ""
-    caches: tuple[Cache, ...] = ()
+    caches: tuple[CacheSection, ...] = ()
     insecure: tuple[str, ...] = ()
     retries: int = Limits().retries
     listing: ReadBudget = LISTING_BUDGET

@@ -21,7 +21,7 @@ from orchestrator.model.plan import (
     Plan,
     ReadBudget,
 )
-from orchestrator.model.policy import Broken, Policy, PolicyRule
+from orchestrator.model.policy import Policy, PolicyRule, Violation
 from orchestrator.model.rows import FindingRow, MergedRow
 from orchestrator.model.scan import Database, Fetch, Online, OnRepository, Resources, Scan
 from orchestrator.model.status import CellState, CellStatus, PullStatus, RunStatus
@@ -44,7 +44,6 @@ __all__ = [
     "PLANNING_BUDGET",
     "Blob",
     "BomSource",
-    "Broken",
     "Budget",
     "Cache",
     "Cell",
@@ -89,4 +88,5 @@ __all__ = [
     "VexProduct",
     "VexStatement",
     "VexStatus",
+    "Violation",
 ]

@@ -84,7 +84,7 @@ class ReportState(StrEnum):
     SOUND = "sound"
 
 
-class Source(StrEnum):
+class ReasonSource(StrEnum):
     """Whose words the reason is.
 
     Attributes:
@@ -126,7 +126,7 @@ class Rule(NamedTuple):
     node: tuple[NodeState, ...]
     report: tuple[ReportState, ...]
     state: CellState
-    source: Source
+    source: ReasonSource
     words: str = ""
 
     def matches(self, evidence: Evidence) -> bool:
@@ -146,7 +146,7 @@ AWAITED = "waits for the report of an external scan, which somebody has to put o
 
 _RUN, _SKIP, _FAIL, _AWAIT = (Decision.RUN,), (Decision.SKIP,), (Decision.FAIL,), (Decision.AWAIT,)
 _ANY = ()
-_R, _N, _P, _S, _BY = RecordState, NodeState, ReportState, CellState, Source
+_R, _N, _P, _S, _BY = RecordState, NodeState, ReportState, CellState, ReasonSource
 _SILENT = (_N.UNKNOWN, _N.UNSTARTED, _N.CUT_OFF)
 _NO_WORD = (_R.NONE, _R.DAMAGED)
 

@@ -6,7 +6,7 @@ import msgspec
 
 from orchestrator.model.base import Document, Moment
 from orchestrator.model.image import Name
-from orchestrator.model.policy import Broken
+from orchestrator.model.policy import Violation
 
 
 class BomSource(Document, frozen=True):
@@ -151,7 +151,7 @@ class Verdict(Document, frozen=True):
 
     passed: bool = True
     broken: tuple[str, ...] = ()
-    rules: tuple[Broken, ...] = ()
+    rules: tuple[Violation, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ class Policy(Document, frozen=True):
     warn_only: bool = False
 
 
-class Broken(Document, frozen=True):
+class Violation(Document, frozen=True):
     """One rule of the policy that a run broke.
 
     Attributes:

@@ -19,7 +19,7 @@ from orchestrator.model import Plan
 from orchestrator.model.documents import read, spell_time
 from orchestrator.notifications.attempts import run_all
 from orchestrator.notifications.changes import GONE
-from orchestrator.notifications.interface import Delivery, Message, Pace, Parcel, State
+from orchestrator.notifications.interface import Delivery, DeliveryState, Message, Pace, Parcel
 from orchestrator.notifications.outbox import OUTBOX, Outbox
 from orchestrator.notifications.owners import contacts_of
 from orchestrator.notifications.routing import Digest, digest, route_names
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.queries.difference import Difference
     from orchestrator.results.run import RunResults
 
-__all__ = ["OUTBOX", "Delivery", "Digest", "Message", "Pace", "State", "digest", "notify", "outbox", "resend"]
+__all__ = ["OUTBOX", "Delivery", "DeliveryState", "Digest", "Message", "Pace", "digest", "notify", "outbox", "resend"]
 
 _log = logging.getLogger(__name__)
 
@@ -119,11 +119,11 @@ def _send(
     parcels: list[Parcel] = []
     waiting: list[Delivery] = []
     for delivery in deliveries:
-        if delivery.state is State.SENT or delivery.message is None:
+        if delivery.state is DeliveryState.SENT or delivery.message is None:
             continue
         route = routes.get(delivery.route)
         if route is None or route.channel != delivery.channel or (route.email and section.smtp is None):
-            gone = replace(delivery, state=State.FAILED, reason="its route is no longer in the configuration")
+            gone = replace(delivery, state=DeliveryState.FAILED, reason="its route is no longer in the configuration")
             box.put(gone)
             yield gone
             continue
@@ -149,7 +149,7 @@ def _ended(delivery: Delivery, result: Result) -> Delivery:
         _log.info("notification by route %s%s was sent", delivery.route, to)
     return replace(
         delivery,
-        state=State.FAILED if result.error else State.SENT,
+        state=DeliveryState.FAILED if result.error else DeliveryState.SENT,
         reason=result.error,
         attempts=delivery.attempts + result.attempts,
         when=spell_time(datetime.now(UTC)) if result.attempts else delivery.when,

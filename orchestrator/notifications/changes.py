@@ -35,7 +35,7 @@ class Same(NamedTuple):
     note: str
 
 
-class Row(NamedTuple):
+class ChangedFinding(NamedTuple):
     """A finding of one target that is worth telling.
 
     Attributes:
@@ -51,7 +51,7 @@ class Row(NamedTuple):
     owners: tuple[str, ...]
 
 
-def worth_telling(differences: Iterable[Difference]) -> list[Row]:
+def worth_telling(differences: Iterable[Difference]) -> list[ChangedFinding]:
     """What came, went, or is no longer looked for, and what is no longer suppressed; nothing that is suppressed.
 
     Of a finding that is there more often than before some are new, of one that is there less often some are fixed.
@@ -74,14 +74,14 @@ def _topic(one: Difference) -> str:
     return FIRST if one.status == NEW and not one.run_before else NEW
 
 
-def _row(topic: str, one: Difference) -> Row:
+def _row(topic: str, one: Difference) -> ChangedFinding:
     version = one.version_before if one.status in {FIXED, GONE} else one.version_after
     note = _UNSUPPRESSED if one.status in {_STILL, _CHANGED} else ""
     if one.status == _CHANGED and not one.suppressed_before:
         before, after = one.count_before, one.count_after
         note = f"{before} before, {after} now" if before != after else "others than before"
     what = Same(one.severity.rank, one.id, one.kind, one.package, version, one.fixed_version, note)
-    return Row(topic, what, one.reference, place_name(one.reference, one.platform), one.owners)
+    return ChangedFinding(topic, what, one.reference, place_name(one.reference, one.platform), one.owners)
 
 
 def place_name(reference: str, platform: str) -> str:
@@ -89,7 +89,7 @@ def place_name(reference: str, platform: str) -> str:
     return reference if platform in {"", _USUAL_PLATFORM} else f"{reference} ({platform})"
 
 
-def changes(rows: Sequence[Row], most: int, targets: int) -> Changes:
+def changes(rows: Sequence[ChangedFinding], most: int, targets: int) -> Changes:
     """Rows of one topic, the same finding in several targets told once, the most severe and most frequent first.
 
     Args:
@@ -97,7 +97,7 @@ def changes(rows: Sequence[Row], most: int, targets: int) -> Changes:
         most: findings shown.
         targets: names of targets shown for each.
     """
-    groups: dict[Same, list[Row]] = defaultdict(list)
+    groups: dict[Same, list[ChangedFinding]] = defaultdict(list)
     for row in rows:
         groups[row.what].append(row)
     order = sorted(groups, key=lambda what: (-what.rank, -len(groups[what]), what))
@@ -108,14 +108,14 @@ def changes(rows: Sequence[Row], most: int, targets: int) -> Changes:
     )
 
 
-def first_scans(rows: Sequence[Row], most: int) -> FirstScans:
+def first_scans(rows: Sequence[ChangedFinding], most: int) -> FirstScans:
     """Targets that were never scanned before, the worst first.
 
     Args:
         rows: of the topic `first`.
         most: targets shown.
     """
-    found: dict[str, list[Row]] = defaultdict(list)
+    found: dict[str, list[ChangedFinding]] = defaultdict(list)
     for row in rows:
         found[row.target].append(row)
     counts = {target: Counter(row.what.rank for row in several) for target, several in found.items()}
@@ -137,7 +137,7 @@ def first_scans(rows: Sequence[Row], most: int) -> FirstScans:
     )
 
 
-def _change(what: Same, rows: Sequence[Row], targets: int) -> Change:
+def _change(what: Same, rows: Sequence[ChangedFinding], targets: int) -> Change:
     names = list(dict.fromkeys(row.target for row in rows))
     return Change(
         severity=_BY_RANK[what.rank],
@@ -154,12 +154,12 @@ def _change(what: Same, rows: Sequence[Row], targets: int) -> Change:
     )
 
 
-def _severities(rows: Iterable[Row]) -> dict[str, int]:
+def _severities(rows: Iterable[ChangedFinding]) -> dict[str, int]:
     counts = Counter(row.what.rank for row in rows)
     return {_BY_RANK[rank].value: counts[rank] for rank in sorted(counts, reverse=True)}
 
 
-def _owners(rows: Iterable[Row]) -> tuple[str, ...]:
+def _owners(rows: Iterable[ChangedFinding]) -> tuple[str, ...]:
     owners = {one for several in {row.owners for row in rows} for one in several}
     return tuple(_clip(one) for one in sorted(owners)[:_OWNERS_SHOWN])
 

@@ -165,7 +165,7 @@ class Message(Document, frozen=True):
         return not any((*parts, self.broken, self.mended))
 
 
-class State(StrEnum):
+class DeliveryState(StrEnum):
     """How a delivery went."""
 
     SENT = "sent"
@@ -191,7 +191,7 @@ class Delivery(Document, frozen=True):
     route: str
     channel: str
     recipient: str = ""
-    state: State = State.WAITING
+    state: DeliveryState = DeliveryState.WAITING
     reason: str = ""
     attempts: int = 0
     when: str = ""

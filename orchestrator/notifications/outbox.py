@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from orchestrator.model.documents import DocumentError, encode, read
-from orchestrator.notifications.interface import Delivery, State
+from orchestrator.notifications.interface import Delivery, DeliveryState
 from orchestrator.volume.layout import write_atomic
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Outbox:
 
     def _new(self, message: Message, earlier: list[Delivery]) -> Delivery:
         for each in earlier:
-            if each.state is not State.SENT:
+            if each.state is not DeliveryState.SENT:
                 del self._deliveries[each.id]
                 with suppress(OSError):
                     self._path(each).unlink(missing_ok=True)
@@ -89,7 +89,7 @@ class Outbox:
             route=message.route,
             channel=message.channel,
             recipient=message.recipient,
-            message=replace(message, correction=any(each.state is State.SENT for each in earlier)),
+            message=replace(message, correction=any(each.state is DeliveryState.SENT for each in earlier)),
         )
         self.put(delivery)
         return delivery

@@ -13,7 +13,7 @@ from orchestrator.notifications.changes import (
     FIXED,
     GONE,
     NEW,
-    Row,
+    ChangedFinding,
     changes,
     first_scans,
     place_name,
@@ -193,7 +193,7 @@ class _Routing:
 
     def _message(self, name: str, route: Route, recipient: str, share: _Share, places: list[int]) -> Message:
         most, targets = _SHOWN[route.channel]
-        by_topic: dict[str, list[Row]] = {topic: [] for topic in (NEW, FIRST, FIXED, GONE)}
+        by_topic: dict[str, list[ChangedFinding]] = {topic: [] for topic in (NEW, FIRST, FIXED, GONE)}
         for place in places:
             by_topic[self._rows[place].topic].append(self._rows[place])
         return Message(

@@ -52,7 +52,7 @@ _OF_BUILDS = frozenset({"platform", _MODULE})
 _DEFAULTS = {("maven", "type"): "jar", ("golang", "type"): "module"}
 
 
-class Surroundings(NamedTuple):
+class TargetSurroundings(NamedTuple):
     """What is known of a target, for qualifiers that scanners left out.
 
     Attributes:
@@ -100,7 +100,7 @@ def hold(
     demanded: Iterable[tuple[str, str]],
     kind: str,
     found: Iterable[tuple[str, str]],
-    around: Surroundings,
+    around: TargetSurroundings,
     *,
     exact: bool,
     glob: bool = False,
@@ -134,7 +134,7 @@ def is_exact(purl: str) -> bool:
 
 
 def _holds(
-    key: str, demanded: str, found: set[str], where: tuple[str, Surroundings], equal: Callable[[str, str], bool]
+    key: str, demanded: str, found: set[str], where: tuple[str, TargetSurroundings], equal: Callable[[str, str], bool]
 ) -> bool:
     """One qualifier; without any value that was found what the target, or the type, says."""
     kind, around = where

@@ -12,10 +12,10 @@ from orchestrator.store.interface import Unscanned  # noqa: TC001 - msgspec read
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from orchestrator.store.past import Past
+    from orchestrator.store.past import StoreReader
 
 
-class Changes(Document, frozen=True):
+class StoreChanges(Document, frozen=True):
     """What is otherwise than it was then.
 
     Attributes:
@@ -33,7 +33,7 @@ class Changes(Document, frozen=True):
     unscanned: tuple[Unscanned, ...]
 
 
-def changes(past: Past, moment: datetime) -> Changes:
+def changes(past: StoreReader, moment: datetime) -> StoreChanges:
     """What is otherwise than at a moment, with a time zone."""
     new, fixed, changed, still = [], [], [], 0
     for row in since(past, moment) if past.runs else ():
@@ -46,4 +46,4 @@ def changes(past: Past, moment: datetime) -> Changes:
             if row.altered:
                 changed.append(row)
     unscanned = past.unscanned(int(moment.timestamp()))
-    return Changes(new=tuple(new), fixed=tuple(fixed), changed=tuple(changed), still=still, unscanned=unscanned)
+    return StoreChanges(new=tuple(new), fixed=tuple(fixed), changed=tuple(changed), still=still, unscanned=unscanned)

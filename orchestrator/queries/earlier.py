@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.model import LedgerRow
-    from orchestrator.store.past import Past, RunPlace
+    from orchestrator.store.past import RunPlace, StoreReader
 
 #: Reference, platform and scan: a cell that is the same when its image has a new digest.
 CellName: TypeAlias = tuple[str, str, str]
@@ -36,7 +36,7 @@ def names_of(row: LedgerRow) -> tuple[CellName, ...]:
     return tuple((reference, row.platform, row.scan) for reference in row.references or (row.target,))
 
 
-def earlier(past: Past, run: str) -> Earlier:
+def earlier(past: StoreReader, run: str) -> Earlier:
     """How the cells of a run that failed ended before, and which rules the run before it broke.
 
     Args:

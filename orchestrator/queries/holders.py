@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from orchestrator.model.documents import spell_time
-from orchestrator.queries.difference.states import State
+from orchestrator.queries.difference.states import NamesAt
 from orchestrator.store.interface import Holder, Holders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from orchestrator.model import MergedFinding
-    from orchestrator.store.past import Past, TagCell
+    from orchestrator.store.past import StoreReader, TagCell
 
 # Targets up to which their own names are asked for, rather than all names.
 _FEW = 5_000
@@ -29,7 +29,7 @@ class _Told(NamedTuple):
     since: int
 
 
-def holders(past: Past, facts: Collection[int], limit: int) -> Holders:
+def holders(past: StoreReader, facts: Collection[int], limit: int) -> Holders:
     """Who has any of these facts now.
 
     A name that later runs no longer have does not count, and of every other only its latest result of each scan.
@@ -55,10 +55,10 @@ def holders(past: Past, facts: Collection[int], limit: int) -> Holders:
     return Holders(total=len(rows), rows=tuple(_holders(past, [rows[row] for row in order[:limit]], current.values())))
 
 
-def _current(past: Past, states: Mapping[int, int]) -> dict[tuple[int, str], tuple[TagCell, set[int]]]:
+def _current(past: StoreReader, states: Mapping[int, int]) -> dict[tuple[int, str], tuple[TagCell, set[int]]]:
     """The cells of these targets and scans that tell what a name means now, with the names."""
     targets = set(states.values())
-    state = State(past, past.runs, past.names_of_targets(targets) if len(targets) <= _FEW else None)
+    state = NamesAt(past, past.runs, past.names_of_targets(targets) if len(targets) <= _FEW else None)
     found: dict[tuple[int, str], tuple[TagCell, set[int]]] = {}
     for name in state.names:
         if state.gone(name):
@@ -71,7 +71,7 @@ def _current(past: Past, states: Mapping[int, int]) -> dict[tuple[int, str], tup
 
 
 def _holders(
-    past: Past, rows: Sequence[Sequence[_Told]], current: Iterable[tuple[TagCell, set[int]]]
+    past: StoreReader, rows: Sequence[Sequence[_Told]], current: Iterable[tuple[TagCell, set[int]]]
 ) -> Iterable[Holder]:
     names: dict[int, set[int]] = {}
     for cell, tags in current:

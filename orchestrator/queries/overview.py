@@ -8,10 +8,10 @@ import msgspec
 
 if TYPE_CHECKING:
     from orchestrator.results.overview import RunSummary
-    from orchestrator.store.past import Past
+    from orchestrator.store.past import StoreReader
 
 
-def overview(past: Past, most: int | None) -> tuple[RunSummary, ...]:
+def overview(past: StoreReader, most: int | None) -> tuple[RunSummary, ...]:
     """The runs in numbers, the latest first, with as many suspect cells as there are by now.
 
     Args:

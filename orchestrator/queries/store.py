@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 from orchestrator.queries import difference
-from orchestrator.queries.changes import Changes, changes
+from orchestrator.queries.changes import StoreChanges, changes
 from orchestrator.queries.earlier import Earlier, earlier
 from orchestrator.queries.holders import holders
 from orchestrator.queries.overview import overview
 from orchestrator.results.interface import NoResultsError
 from orchestrator.store import matrix, one_target
-from orchestrator.store.database import Database
-from orchestrator.store.past import Past
+from orchestrator.store.database import StoreDatabase
+from orchestrator.store.past import StoreReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _ALWAYS = sys.maxsize
 
 
-class Store(Database):
+class Store(StoreDatabase):
     """Results of all runs in a database, and what can be asked of them.
 
     It answers out of what has been imported; `orchestrator.queries.asking` imports what a volume has first.
@@ -102,7 +102,7 @@ class Store(Database):
                 found = difference.since_last(past, run)
             return [row for row in found if still or row.altered or row.status != difference.STILL]
 
-    def changes(self, since: datetime) -> Changes:
+    def changes(self, since: datetime) -> StoreChanges:
         """What is otherwise than it was at a moment, with a time zone."""
         with self._past(since) as past:
             return changes(past, since)
@@ -114,7 +114,7 @@ class Store(Database):
             NoResultsError: there is no such run.
         """
         with self._reading() as connection:
-            return earlier(Past(connection, self._distrusted), run)
+            return earlier(StoreReader(connection, self._distrusted), run)
 
     def overview(self, most: int | None = None) -> tuple[RunSummary, ...]:
         """The runs in numbers, the latest first.
@@ -123,7 +123,7 @@ class Store(Database):
             most: of them; None for all.
         """
         with self._reading() as connection:
-            return overview(Past(connection, self._distrusted), most)
+            return overview(StoreReader(connection, self._distrusted), most)
 
     def targets(self, digest: str) -> tuple[str, ...]:
         """Ids of the targets with this digest, or under the index with it, which is what `docker pull` prints."""
@@ -172,12 +172,12 @@ class Store(Database):
             return matrix.count_states(connection, ages, now)
 
     @contextmanager
-    def _past(self, since: datetime | None = None) -> Iterator[Past]:
+    def _past(self, since: datetime | None = None) -> Iterator[StoreReader]:
         """All runs; refused where one is missing that says how something stands, or stood at a moment."""
         with self._reading() as connection:
             for moment in (_ALWAYS, *([] if since is None else [int(since.timestamp())])):
                 self._refuse(connection, moment)
-            yield Past(connection, self._distrusted)
+            yield StoreReader(connection, self._distrusted)
 
     def _refuse(self, connection: Connection, moment: int) -> None:
         for why, results in self._missing.values():

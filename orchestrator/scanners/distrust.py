@@ -56,7 +56,7 @@ class Made(NamedTuple):
     finished: str = ""
 
 
-class Row(Protocol):
+class ScannedCell(Protocol):
     """A cell in a ledger, as far as its scanner goes."""
 
     @property
@@ -90,7 +90,7 @@ class Row(Protocol):
         ...
 
 
-def of_row(row: Row) -> Made:
+def of_row(row: ScannedCell) -> Made:
     """What a ledger knows of the scanner of a cell."""
     return Made(
         row.scan, row.scanner_image, (), row.scanner, row.scanner_version, row.started or row.finished, row.finished

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.model import Cell, CellRecord, Plan
     from orchestrator.service.notes import Notes
     from orchestrator.service.planner import Planner
-    from orchestrator.store.backlog.interface import Rules, Submission
+    from orchestrator.store.backlog.interface import StaleRules, Submission
     from orchestrator.store.backlog.store import BacklogStore
     from orchestrator.volume.layout import Volume
 
@@ -74,7 +74,7 @@ class Carrier:
         planner: Planner,
         store: BacklogStore,
         engine: Engine,
-        rules: Rules,
+        rules: StaleRules,
         *,
         volume: Volume,
         notes: Notes,

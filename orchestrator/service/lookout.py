@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.inventory import Entry
     from orchestrator.service.notes import Notes
     from orchestrator.service.planner import Planner
-    from orchestrator.store.backlog.interface import Change, Rules
+    from orchestrator.store.backlog.interface import BacklogChange, StaleRules
     from orchestrator.store.backlog.store import BacklogStore
 
 #: The chore of looking at all sources, which one replica does for all.
@@ -54,7 +54,7 @@ class Lookout:
         config: Config,
         planner: Planner,
         store: BacklogStore,
-        rules: Rules,
+        rules: StaleRules,
         *,
         holder: str,
         notes: Notes,
@@ -72,7 +72,7 @@ class Lookout:
         self._started: queue.SimpleQueue[Entry] = queue.SimpleQueue()
         self._known: frozenset[_Key] = frozenset()
 
-    def look(self) -> Change | None:
+    def look(self) -> BacklogChange | None:
         """One look at all sources, unless another replica does that; takes in what other runs left on the volume.
 
         Raises:

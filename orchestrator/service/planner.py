@@ -17,7 +17,7 @@ from orchestrator.planning.matrix import choose_scans, find_targets
 from orchestrator.planning.targets import called, finish
 from orchestrator.scanners.pinning import require_digests
 from orchestrator.store.backlog.interface import Wanted
-from orchestrator.store.interface import Container, Workload
+from orchestrator.store.interface import Container, StoredWorkload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -123,7 +123,7 @@ class Planner:
                 yield msgspec.structs.replace(entry, scans=scans)
 
 
-def workloads(found: Iterable[Found]) -> list[Workload]:
+def workloads(found: Iterable[Found]) -> list[StoredWorkload]:
     """What runs these targets in clusters, as far as their entries tell."""
     uses: dict[tuple[str, ...], tuple[list[Entry], list[Container]]] = {}
     for each in found:
@@ -136,7 +136,7 @@ def workloads(found: Iterable[Found]) -> list[Workload]:
                 of_workload.append(entry)
                 containers.append(Container(name=_container(said), target=each.wanted.target))
     return [
-        Workload(
+        StoredWorkload(
             cluster=cluster,
             namespace=namespace,
             kind=kind,

@@ -26,7 +26,7 @@ from orchestrator.service.carrier import Carrier, Progress
 from orchestrator.service.lookout import LOOK, Lookout
 from orchestrator.service.notes import Notes
 from orchestrator.service.planner import Planner
-from orchestrator.store.backlog.interface import Rules
+from orchestrator.store.backlog.interface import StaleRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -231,10 +231,10 @@ class Scheduler:
             self.notes.trouble("store", str(error), 0)
 
 
-def rules_of(config: Config) -> Rules:
+def rules_of(config: Config) -> StaleRules:
     """What makes a result stale, by the configuration."""
     schedule = config.schedule
-    return Rules(
+    return StaleRules(
         ages={scan: age for scan, age in config.rescan_after.items() if scan != "default"},
         default_age=config.rescan_after.get("default", RESCAN_AFTER),
         versions=frozenset(schedule.new_versions),

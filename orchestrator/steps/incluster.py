@@ -196,7 +196,7 @@ def _configuration(source: ConfigSource) -> Iterator[Config]:
     if not source.git:
         yield load_config(source.path)
         return
-    from orchestrator.config.targets import Git  # noqa: PLC0415
+    from orchestrator.config.targets import GitSection  # noqa: PLC0415
     from orchestrator.git.checkout import check_out_yaml  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
@@ -207,7 +207,7 @@ def _configuration(source: ConfigSource) -> Iterator[Config]:
         config = load_config(path)
         if config.suppression.vex:
             check_out_yaml(source.git, commit, Path(folder), suffixes=(".json",))
-        here = Git(url=source.git, ref=commit)
+        here = GitSection(url=source.git, ref=commit)
         targets = [
             target.model_copy(update={"csv": target.csv.model_copy(update={"git": here})})
             if target.csv and target.csv.git is None

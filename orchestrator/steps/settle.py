@@ -20,7 +20,7 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.masking import mask
 from orchestrator.model import CellState, Decision
-from orchestrator.model.endings import Evidence, NodeState, Source, decide
+from orchestrator.model.endings import Evidence, NodeState, ReasonSource, decide
 from orchestrator.planning.batches import batches
 from orchestrator.results.ledger import moment
 from orchestrator.volume.records import Records
@@ -163,7 +163,7 @@ def _settled(found: Recorded, fate: Fate, scan: Scan, logs: _Logs) -> CellRecord
         started=before.started or fate.started,
         finished=fate.finished or before.finished,
     )
-    if rule.source is Source.NODE and rule.state is CellState.FAILED:
+    if rule.source is ReasonSource.NODE and rule.state is CellState.FAILED:
         return _failed(counted, fate, logs, before=before)
     if node is NodeState.SUCCEEDED:
         # Whichever of a scan's success codes it was, its container ended with 0.

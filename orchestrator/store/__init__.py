@@ -6,7 +6,7 @@
 What is asked of it stands in `orchestrator.queries`, whose `Store` is a database with answers.
 
 The volume stays what results rest on: whatever the store lacks is taken in from there, in any order, and any number of
-times. `Database` is loaded when it is first used, because SQLAlchemy takes a quarter of a second.
+times. `StoreDatabase` is loaded when it is first used, because SQLAlchemy takes a quarter of a second.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,32 +14,32 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.store.interface import (
     DamagedRunError,
     SchemaError,
+    StoredWorkload,
     StoreError,
     StoreGoneError,
     StoreUrlError,
     Version,
-    Workload,
 )
 
 if TYPE_CHECKING:
-    from orchestrator.store.database import Database
+    from orchestrator.store.database import StoreDatabase
 
 __all__ = [
     "DamagedRunError",
-    "Database",
     "SchemaError",
+    "StoreDatabase",
     "StoreError",
     "StoreGoneError",
     "StoreUrlError",
+    "StoredWorkload",
     "Version",
-    "Workload",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Load what needs SQLAlchemy."""
-    if name == "Database":
-        from orchestrator.store.database import Database  # noqa: PLC0415
+    if name == "StoreDatabase":
+        from orchestrator.store.database import StoreDatabase  # noqa: PLC0415
 
-        return Database
+        return StoreDatabase
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

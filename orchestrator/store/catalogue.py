@@ -62,7 +62,7 @@ def run_id(connection: Connection, run: str, created: int) -> int:
         return int(connection.scalar(select(runs.c.id).where(runs.c.run == run)) or 0)
 
 
-class Described(Protocol):
+class TargetFacts(Protocol):
     """What a target is, beside its names."""
 
     @property
@@ -83,7 +83,7 @@ class Described(Protocol):
 
 def write_targets(
     connection: Connection,
-    rows: Mapping[str, Described],
+    rows: Mapping[str, TargetFacts],
     called: Mapping[str, tuple[Name, ...]],
     created: int,
     *,
@@ -167,7 +167,7 @@ def _is_news(known: Mapping[str, tuple[int, float]], name: str, scores: Mapping[
     return name not in known or (known[name][0] <= at and known[name][1] != scores[name])
 
 
-def _target(row: Described, given: Sequence[Name], known: Any, created: int) -> dict[str, Any]:
+def _target(row: TargetFacts, given: Sequence[Name], known: Any, created: int) -> dict[str, Any]:
     references = [clip(name.reference, LONGEST_NAME) for name in given]
     references += [known.reference] if known else []
     return {

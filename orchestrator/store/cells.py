@@ -48,7 +48,7 @@ class Known(NamedTuple):
     failures: int
 
 
-class Cell(NamedTuple):
+class NewCell(NamedTuple):
     """A cell that the store lacks, or has otherwise.
 
     Attributes:
@@ -118,11 +118,11 @@ class CellWriter:
         held = self.history.place(row.held_at, row.held_run_id) if row.held_run_id else None
         return Known(row.id, row.target_id, last, held, row.rows_digest, row.failures)
 
-    def look_ahead(self, some: Iterable[Cell]) -> None:
+    def look_ahead(self, some: Iterable[NewCell]) -> None:
         """Read the findings that are open before these cells, all at once."""
         self.history.look_ahead([cell.state.id for cell in some if cell.is_loud and (cell.state.held or cell.anew)])
 
-    def write(self, some: Sequence[tuple[Cell, Mapping[int, int]]]) -> None:
+    def write(self, some: Sequence[tuple[NewCell, Mapping[int, int]]]) -> None:
         """Write cells that are the newest of their targets and scans; reads nothing.
 
         Args:
@@ -142,10 +142,10 @@ class CellWriter:
             upsert(self._connection, states, ("target_id", "scan"), changes)
         upsert(self._connection, boms, ("state_id", "digest"), [self._bom(cell) for cell, _ in some if _has_bom(cell)])
 
-    def _row(self, cell: Cell) -> dict[str, Any]:
+    def _row(self, cell: NewCell) -> dict[str, Any]:
         return {"state_id": cell.state.id, "run_id": self._run_id, **cell.values}
 
-    def _change(self, cell: Cell, facts: Mapping[int, int]) -> dict[str, Any]:
+    def _change(self, cell: NewCell, facts: Mapping[int, int]) -> dict[str, Any]:
         """Columns of a state that are otherwise with its newest cell."""
         values, state, at = cell.values, cell.state, cell.here.at
         change: dict[str, Any] = {"target_id": state.target, "scan": cell.row.scan}
@@ -166,7 +166,7 @@ class CellWriter:
             change |= suspicion(cell.row.scan, values, self._distrusted)
         return change
 
-    def write_late(self, cell: Cell, facts: Mapping[int, int]) -> None:
+    def write_late(self, cell: NewCell, facts: Mapping[int, int]) -> None:
         """Write a cell that is not the newest of its target and scan, or was there before with another end."""
         state, here = cell.state.id, cell.here
         others = self._others(state)
@@ -223,13 +223,13 @@ class CellWriter:
         change["findings"] = self._connection.scalar(still)
         self._connection.execute(update(states).where(states.c.id == state).values(change))
 
-    def _has_later_bom(self, cell: Cell) -> bool:
+    def _has_later_bom(self, cell: NewCell) -> bool:
         """Whether the very same report is known from a later cell."""
         same = boms.c.state_id == cell.state.id, boms.c.digest == cell.values["report_digest"]
         known = self._connection.execute(select(boms.c.at, boms.c.run_id).where(*same)).one_or_none()
         return known is not None and self.history.place(known.at, known.run_id) > cell.here
 
-    def _bom(self, cell: Cell) -> dict[str, Any]:
+    def _bom(self, cell: NewCell) -> dict[str, Any]:
         row = cell.row
         path = f"runs/{self._run}/{row.target}/{row.scan}/{self._reports.get(row.scan, 'report.json')}"
         return {
@@ -242,7 +242,7 @@ class CellWriter:
         }
 
 
-def _has_bom(cell: Cell) -> bool:
+def _has_bom(cell: NewCell) -> bool:
     return cell.row.outcome is Outcome.OK and cell.values["components"] is not None
 
 

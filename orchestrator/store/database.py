@@ -13,7 +13,7 @@ from orchestrator.kit.retrying import Backoff, Patience
 from orchestrator.results.ledger import finished_runs
 from orchestrator.store import migration, names, retention, suspects, writing
 from orchestrator.store.connection import make_engine, mask, parse_url, told, writing_alone
-from orchestrator.store.interface import DamagedRunError, Pruned, StoreGoneError, TakenIn, TakenInAll, Workload
+from orchestrator.store.interface import DamagedRunError, Pruned, StoredWorkload, StoreGoneError, TakenIn, TakenInAll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +31,7 @@ FILE = "store.sqlite3"
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 
 
-class Database:
+class StoreDatabase:
     """Results of all runs in a database; a context manager, which ends its connections.
 
     What is asked of them stands in `orchestrator.queries.Store`, which builds on this.
@@ -141,7 +141,7 @@ class Database:
         before = (now or datetime.now(UTC)) - timedelta(seconds=keep)
         return self._write(lambda connection: retention.prune(connection, int(before.timestamp())))
 
-    def write_workloads(self, workloads: Sequence[Workload], now: datetime | None = None) -> int:
+    def write_workloads(self, workloads: Sequence[StoredWorkload], now: datetime | None = None) -> int:
         """Write what runs in clusters: each listed cluster whole, because what is not listed counts as gone.
 
         Returns:

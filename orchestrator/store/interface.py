@@ -157,7 +157,7 @@ class FoundNow(Document, frozen=True, gc=False):
     gone: datetime | None = None
 
 
-class State(Document, frozen=True):
+class ScanState(Document, frozen=True):
     """How one scan of a target stands.
 
     Attributes:
@@ -197,7 +197,7 @@ class TargetView(Document, frozen=True):
     platform: str
     references: tuple[str, ...]
     owners: tuple[str, ...]
-    states: tuple[State, ...]
+    states: tuple[ScanState, ...]
     findings: tuple[FoundNow, ...]
     uses: tuple[Use, ...] = ()
     names: tuple[Name, ...] = ()
@@ -234,7 +234,7 @@ class Container(Document, frozen=True):
     target: str
 
 
-class Workload(Document, frozen=True):
+class StoredWorkload(Document, frozen=True):
     """A workload as an inventory of a cluster finds it.
 
     Attributes:

@@ -10,7 +10,7 @@ from orchestrator.model import Name
 from orchestrator.store.answers import answer
 from orchestrator.store.catalogue import batches, clip, read_labels
 from orchestrator.store.dialects import among, insert_new, upsert
-from orchestrator.store.interface import Use, Workload
+from orchestrator.store.interface import StoredWorkload, Use
 from orchestrator.store.schema import names, targets, workload_targets, workloads
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def uses_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[Use, 
     return {target: tuple(uses) for target, uses in found.items()}
 
 
-def write_workloads(connection: Connection, found: Sequence[Workload], at: int) -> int:
+def write_workloads(connection: Connection, found: Sequence[StoredWorkload], at: int) -> int:
     """See `Store.write_workloads`; within no transaction.
 
     Returns:
@@ -103,11 +103,11 @@ def write_workloads(connection: Connection, found: Sequence[Workload], at: int) 
     return unknown
 
 
-def _place(each: Workload) -> tuple[Any, ...]:
+def _place(each: StoredWorkload) -> tuple[Any, ...]:
     return each.cluster, each.namespace, each.kind, each.name
 
 
-def _workload(each: Workload) -> dict[str, Any]:
+def _workload(each: StoredWorkload) -> dict[str, Any]:
     return {
         **dict(zip(_KEY, _place(each), strict=True)),
         "owner": clip(each.owner, 200),

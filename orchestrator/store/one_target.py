@@ -12,7 +12,7 @@ from orchestrator.model.documents import spell_time
 from orchestrator.store.answers import answer, outcome, when
 from orchestrator.store.catalogue import clip
 from orchestrator.store.facts import Said
-from orchestrator.store.interface import FoundNow, State, TargetView, Version
+from orchestrator.store.interface import FoundNow, ScanState, TargetView, Version
 from orchestrator.store.names import names_of, said_of, uses_of
 from orchestrator.store.schema import findings, runs, states, target_digests, targets
 
@@ -51,9 +51,9 @@ def targets_of(connection: Connection, digest: str) -> tuple[str, ...]:
     return tuple(connection.scalars(query.order_by(targets.c.target)))
 
 
-def _state(row: Row[Any]) -> State:
+def _state(row: Row[Any]) -> ScanState:
     return answer(
-        State,
+        ScanState,
         row,
         run=row.run or "",
         at=when(row.last_at),

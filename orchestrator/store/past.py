@@ -95,7 +95,7 @@ class TargetPlace(NamedTuple):
     uses: tuple[Use, ...]
 
 
-class Past:
+class StoreReader:
     """Reads of one store, within one transaction.
 
     Attributes:

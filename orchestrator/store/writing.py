@@ -23,7 +23,7 @@ from orchestrator.store.catalogue import (
     write_tags,
     write_targets,
 )
-from orchestrator.store.cells import Cell, CellWriter, Known
+from orchestrator.store.cells import CellWriter, Known, NewCell
 from orchestrator.store.dialects import among
 from orchestrator.store.facts import Facts
 from orchestrator.store.interface import TakenIn
@@ -108,7 +108,7 @@ class _Run:
         self._files = files
         self._anew = anew
         self._facts = Facts(connection)
-        self._waiting: list[tuple[Cell, list[MergedFinding]]] = []
+        self._waiting: list[tuple[NewCell, list[MergedFinding]]] = []
         self._waiting_facts = 0
         self._read = self._found = 0
         self._numbers = Numbers()
@@ -132,13 +132,13 @@ class _Run:
         self._writer = CellWriter(self._connection, ledger.run, run, self._files.reports, self._volume.distrusted)
         known = self._known_states(list(targets.values()))
         present = self._present(run) if again else {}
-        waiting: dict[tuple[str, str], Cell] = {}
+        waiting: dict[tuple[str, str], NewCell] = {}
         for row in ledger.rows:
             state = known[pairs[row.cell]]
             values = _values(row, created)
             here = Position(values["at"], ledger.run)
             digest = NOTHING if row.outcome is Outcome.OK else ""
-            waiting[row.target, row.scan] = Cell(row, values, here, state, present.get(state.id), digest)
+            waiting[row.target, row.scan] = NewCell(row, values, here, state, present.get(state.id), digest)
         for told in read_rows(self._volume, self._files, self._numbers):
             self._take(told, [waiting.pop((told.target, scan)) for scan in sorted(told.scans)])
         for cell in waiting.values():
@@ -156,7 +156,7 @@ class _Run:
             closed=self._writer.history.closed,
         )
 
-    def _take(self, told: TargetRows, of_target: Sequence[Cell]) -> None:
+    def _take(self, told: TargetRows, of_target: Sequence[NewCell]) -> None:
         """Add the cells of one target that found something; its rows are read only where they may be news."""
         given = [cell._replace(digest=told.digest) for cell in of_target]
         rows = told.read() if any(cell.is_loud for cell in given) else []
@@ -187,7 +187,7 @@ class _Run:
             rows = self._connection.execute(select(cells).where(cells.c.run_id == run)).mappings()
             return {row["state_id"]: {k: row[k] for k in row if k not in {"state_id", "run_id"}} for row in rows}
 
-    def _add(self, cell: Cell, facts: list[MergedFinding]) -> None:
+    def _add(self, cell: NewCell, facts: list[MergedFinding]) -> None:
         cell = cell._replace(values={**cell.values, "held": int(bool(cell.digest))})
         if self._anew and cell.present is not None and _alike(cell.present, cell.values):
             cell = self._again(cell)
@@ -200,7 +200,7 @@ class _Run:
         if len(self._waiting) >= CELLS_AT_ONCE or self._waiting_facts >= FINDINGS_AT_ONCE:
             self._flush()
 
-    def _again(self, cell: Cell) -> Cell:
+    def _again(self, cell: NewCell) -> NewCell:
         """A cell that an earlier version wrote: what it told is written over what that version kept.
 
         Where that was last told by a run that is gone from the volume, it stays: nobody could tell it again.

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from orchestrator.config.loading import default_config
-from orchestrator.workflows import Kind, render
+from orchestrator.workflows import ManifestKind, render
 from orchestrator.workflows.manifests import results, retry
 from tests.tools import require
 from tests.unit.config.test_times import BAD, GOOD, STRICTER
@@ -40,11 +40,11 @@ def assert_clean(result: subprocess.CompletedProcess[str]) -> None:
 @pytest.mark.parametrize("name", names())
 def test_every_example(lint, name):
     plan, config = example(name)
-    template = render(plan, config, kind=Kind.TEMPLATE)
+    template = render(plan, config, kind=ManifestKind.TEMPLATE)
     assert_clean(lint(render(plan, config)))
-    assert_clean(lint(template, render(plan, config, kind=Kind.SUBMISSION)))
+    assert_clean(lint(template, render(plan, config, kind=ManifestKind.SUBMISSION)))
     if config.argo.schedule:
-        assert_clean(lint(template, render(plan, config, kind=Kind.SCHEDULE)))
+        assert_clean(lint(template, render(plan, config, kind=ManifestKind.SCHEDULE)))
 
 
 @pytest.mark.parametrize("name", variants())
@@ -53,7 +53,10 @@ def test_every_example(lint, name):
 def test_every_shape_of_a_workflow(lint, name, secret, layout):
     plan = variants()[name]
     config = default_config(environment={}, layout=layout, argo={"registrySecret": secret, "schedule": "*/5 * * * *"})
-    texts = [render(plan, config, kind=kind) for kind in (Kind.TEMPLATE, Kind.SUBMISSION, Kind.SCHEDULE)]
+    texts = [
+        render(plan, config, kind=kind)
+        for kind in (ManifestKind.TEMPLATE, ManifestKind.SUBMISSION, ManifestKind.SCHEDULE)
+    ]
     more = [yaml.safe_dump(made) for made in (retry("run-1", config, "run-1-r"), results("run-1", config, "run-1-o"))]
     assert_clean(lint(render(plan, config), *texts, *more))
 
@@ -63,9 +66,9 @@ def test_every_shape_of_a_workflow(lint, name, secret, layout):
 def test_repositories_some_of_which_ask_an_api(lint, layout, images):
     plan = mixed(images=images)
     config = default_config(environment={}, layout=layout, **TOKENS)
-    template = render(mixed(images=False), config, kind=Kind.TEMPLATE)
+    template = render(mixed(images=False), config, kind=ManifestKind.TEMPLATE)
     assert "semaphores" in template
-    assert_clean(lint(render(plan, config), template, render(plan, config, kind=Kind.SUBMISSION)))
+    assert_clean(lint(render(plan, config), template, render(plan, config, kind=ManifestKind.SUBMISSION)))
 
 
 def test_every_rendered_file_of_the_examples(lint):

@@ -16,7 +16,7 @@ from orchestrator.results.ledger import read_ledger
 from orchestrator.service.lookout import Lookout
 from orchestrator.service.notes import Notes
 from orchestrator.service.planner import Planner
-from orchestrator.store.backlog.interface import Claim, Rules, Submission
+from orchestrator.store.backlog.interface import Claim, StaleRules, Submission
 from orchestrator.volume.layout import Volume
 from tests.integration import kube_api
 from tests.integration.engine import GOOD, Watch, scan, wait_for
@@ -165,7 +165,7 @@ def test_the_same_image_that_starts_in_another_namespace_is_news(
     config = default_config(
         environment={}, targets=[{"cluster": {}, "scans": ["root-user"]}], volume={"path": str(tmp_path / "volume")}
     )
-    rules = Rules(ages={}, default_age=1, versions=frozenset(), version_age=1, first_retry=1, longest_retry=1)
+    rules = StaleRules(ages={}, default_age=1, versions=frozenset(), version_age=1, first_retry=1, longest_retry=1)
     stop, planner = threading.Event(), Planner(config)
     with AskedStore(f"sqlite:///{tmp_path / 'store.sqlite3'}") as store:
         store.migrate()

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.config.loading import default_config
 from orchestrator.model import Name, Outcome, Plan, Target
 from orchestrator.model.documents import encode
-from orchestrator.notifications import OUTBOX, Pace, State, notify, outbox, resend
+from orchestrator.notifications import OUTBOX, DeliveryState, Pace, notify, outbox, resend
 from orchestrator.queries import asking
 from orchestrator.results.run import RunResults
 from orchestrator.volume.layout import Volume, write_atomic
@@ -74,7 +74,7 @@ def on_volume(results):
 def test_a_webhook_is_told_once_and_can_verify_it(results):
     with webhook() as hook:
         [delivery] = notify(configured(signed(hook)), results, table(*ROWS), pace=QUICK)
-        assert (delivery.state, delivery.attempts, delivery.reason) == (State.SENT, 1, "")
+        assert (delivery.state, delivery.attempts, delivery.reason) == (DeliveryState.SENT, 1, "")
         [again] = notify(configured(signed(hook)), results, table(*ROWS), pace=QUICK)
         assert again == delivery
         assert resend(configured(signed(hook)), results, pace=QUICK) == ()
@@ -98,7 +98,7 @@ def test_busy_ones_are_tried_again_with_the_same_delivery(results):
         begun = time.monotonic()
         found = notify(configured(signed(hook), slack(limited)), results, table(*ROWS), pace=QUICK)
         assert time.monotonic() - begun >= 1
-    assert [(each.state, each.attempts) for each in found] == [(State.SENT, 3), (State.SENT, 2)]
+    assert [(each.state, each.attempts) for each in found] == [(DeliveryState.SENT, 3), (DeliveryState.SENT, 2)]
     assert len({headers["X-Scanmatrix-Delivery"] for headers, _ in hook.got}) == 1
     assert json.loads(limited.got[0][1])["blocks"][0]["type"] == "header"
 
@@ -116,14 +116,19 @@ def test_what_is_refused_stays_in_the_outbox_and_is_sent_later(results, caplog, 
     with webhook(answer) as hook:
         config = configured(signed(hook))
         [delivery] = notify(config, results, table(*ROWS), pace=QUICK)
-        assert (delivery.state, delivery.attempts) == (State.FAILED, attempts)
+        assert (delivery.state, delivery.attempts) == (DeliveryState.FAILED, attempts)
         assert told in delivery.reason
         for text in (delivery.reason, caplog.text, on_volume(results)):
             assert "very-secret-token" not in text
             assert SECRET not in text
         hook.answers = [(204, {}, "")]
         [later] = resend(config, RunResults(results.volume, results.run), pace=QUICK)
-    assert (later.state, later.id, later.attempts, later.message) == (State.SENT, delivery.id, attempts + 1, None)
+    assert (later.state, later.id, later.attempts, later.message) == (
+        DeliveryState.SENT,
+        delivery.id,
+        attempts + 1,
+        None,
+    )
     assert hook.got[0][1] == hook.got[-1][1]
     assert outbox(results) == (later,)
 
@@ -139,7 +144,7 @@ def test_a_webhook_that_hangs_ends_in_time_and_keeps_nobody_waiting(results, spe
         begun = time.monotonic()
         first, second = notify(configured(hanging, signed(good)), results, table(*ROWS), pace=SHORT)
         assert time.monotonic() - begun < 5
-    assert (first.state, second.state) == (State.FAILED, State.SENT)
+    assert (first.state, second.state) == (DeliveryState.FAILED, DeliveryState.SENT)
     assert first.reason
     assert "very-secret-token" not in first.reason
 
@@ -148,7 +153,7 @@ def test_a_chat_that_took_all_and_said_nothing_is_not_told_again_at_once(results
     with misbehaving(silent) as port:
         pace = Pace(all=10, each=10, connect=1, answer=0.5, retries=5, backoff=0.01)
         [delivery] = notify(configured(slack(f"http://127.0.0.1:{port}/x")), results, table(*ROWS), pace=pace)
-    assert (delivery.state, delivery.attempts) == (State.FAILED, 1)
+    assert (delivery.state, delivery.attempts) == (DeliveryState.FAILED, 1)
     assert "may have taken" in delivery.reason
 
 
@@ -159,7 +164,7 @@ def test_many_that_hang_take_no_longer_than_the_deadline(results):
         found = notify(configured(*routes), results, table(*ROWS), pace=Pace(all=2, each=1, width=4))
         assert time.monotonic() - begun < 6
     assert len(found) == 30
-    assert {each.state for each in found} == {State.FAILED}
+    assert {each.state for each in found} == {DeliveryState.FAILED}
     assert len(outbox(results)) == 30
 
 
@@ -167,7 +172,7 @@ def test_nobody_there(results):
     with misbehaving(silent) as port:
         pass
     [delivery] = notify(configured(slack(f"http://127.0.0.1:{port}/x")), results, table(*ROWS), pace=QUICK)
-    assert (delivery.state, delivery.attempts) == (State.FAILED, 4)
+    assert (delivery.state, delivery.attempts) == (DeliveryState.FAILED, 4)
 
 
 def test_tls_is_verified(results, tmp_path, monkeypatch):
@@ -175,11 +180,11 @@ def test_tls_is_verified(results, tmp_path, monkeypatch):
     with webhook(certificate=certificate) as hook:
         config = configured(signed(hook))
         [untrusted] = notify(config, results, table(*ROWS), pace=QUICK)
-        assert (untrusted.state, untrusted.attempts) == (State.FAILED, 1)
+        assert (untrusted.state, untrusted.attempts) == (DeliveryState.FAILED, 1)
         assert "certificate" in untrusted.reason
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         [trusted] = resend(config, results, pace=QUICK)
-        assert trusted.state is State.SENT
+        assert trusted.state is DeliveryState.SENT
     with webhook() as plain:
         wrong = configured(signed(plain.url.replace("http:", "https:")))
         [delivery] = notify(wrong, results, table(difference("new", 9)), pace=QUICK)
@@ -195,7 +200,7 @@ def test_secrets_out_of_the_environment(results):
         )
         environment = {"HOOK": hook.url, "KEY": SECRET, "BAD": "very-secret-token"}
         found = notify(config, results, table(*ROWS), pace=QUICK, environment=environment)
-    assert [each.state for each in found] == [State.SENT, State.FAILED, State.FAILED]
+    assert [each.state for each in found] == [DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.FAILED]
     assert "UNSET" in found[1].reason
     assert "BAD" in found[2].reason
     assert "very-secret-token" not in found[2].reason
@@ -211,7 +216,7 @@ def test_only_what_changed_since_earlier_runs(volume):
     os.utime(volume.results("run-4") / "ledger.json", (1_740_000_004, 1_740_000_004))
     with webhook() as hook, asking(volume) as store:
         [delivery] = notify(configured(signed(hook)), now, table(), store.earlier("run-5"), pace=QUICK)
-    assert delivery.state is State.SENT
+    assert delivery.state is DeliveryState.SENT
     told = json.loads(hook.got[0][1])
     assert [each["scan"] for each in told["failed"]["shown"]] == ["sbom"]
     assert told["failed"]["still"] == 1
@@ -229,7 +234,7 @@ def test_a_route_that_is_gone_is_told(results):
     with webhook((404, {}, "")) as hook:
         notify(configured(signed(hook)), results, table(*ROWS), pace=QUICK)
         [delivery] = resend(configured(slack(hook)), results, pace=QUICK)
-    assert delivery.state is State.FAILED
+    assert delivery.state is DeliveryState.FAILED
     assert "no longer" in delivery.reason
     assert len(hook.got) == 1
 
@@ -248,7 +253,7 @@ def test_mail_with_starttls_and_login_goes_to_each_contact(volume, tmp_path, mon
     with mail_server(certificate=certificate, password="geheim") as box:
         config = mail(box, user="scanmatrix", password="geheim")
         found = notify(config, results, table(*ROWS), pace=QUICK)
-        assert [(each.state, each.reason) for each in found] == [(State.SENT, "")] * 2
+        assert [(each.state, each.reason) for each in found] == [(DeliveryState.SENT, "")] * 2
         notify(config, results, table(*ROWS), pace=QUICK)
     assert box.encrypted == [True, True]
     assert box.logins == [(b"scanmatrix", b"geheim")] * 2
@@ -277,11 +282,11 @@ def test_mail_with_tls_from_the_first_byte_on(results, tmp_path, monkeypatch):
     with mail_server(certificate=certificate, implicit=True) as box:
         config = mail(box, "security@example.com", tls="tls")
         [untrusted] = notify(config, results, table(*ROWS), pace=QUICK)
-        assert (untrusted.state, untrusted.attempts) == (State.FAILED, 1)
+        assert (untrusted.state, untrusted.attempts) == (DeliveryState.FAILED, 1)
         assert "certificate" in untrusted.reason
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         [trusted] = resend(config, results, pace=QUICK)
-        assert trusted.state is State.SENT
+        assert trusted.state is DeliveryState.SENT
     [(_, to, _)] = box.got
     assert to == ["security@example.com"]
 
@@ -289,10 +294,10 @@ def test_mail_with_tls_from_the_first_byte_on(results, tmp_path, monkeypatch):
 def test_mail_is_not_sent_in_the_clear_by_a_server_without_starttls(results):
     with mail_server() as box:
         [delivery] = notify(mail(box, "security@example.com"), results, table(*ROWS), pace=QUICK)
-        assert (delivery.state, delivery.attempts) == (State.FAILED, 1)
+        assert (delivery.state, delivery.attempts) == (DeliveryState.FAILED, 1)
         assert box.got == []
         [plain] = notify(mail(box, "other@example.com", tls="none"), results, table(*ROWS), pace=QUICK)
-        assert plain.state is State.SENT
+        assert plain.state is DeliveryState.SENT
 
 
 def test_a_wrong_password_is_no_secret_of_the_log(results, tmp_path, monkeypatch, caplog):
@@ -301,7 +306,7 @@ def test_a_wrong_password_is_no_secret_of_the_log(results, tmp_path, monkeypatch
     with mail_server(certificate=certificate, password="geheim") as box:
         config = mail(box, "security@example.com", user="scanmatrix", password="wrong-password")
         [delivery] = notify(config, results, table(*ROWS), pace=QUICK)
-    assert delivery.state is State.FAILED
+    assert delivery.state is DeliveryState.FAILED
     assert "login" in delivery.reason
     assert "wrong-password" not in delivery.reason + caplog.text + on_volume(results)
 
@@ -310,7 +315,7 @@ def test_a_recipient_who_is_refused_costs_nobody_else_the_message(results):
     with mail_server() as box:
         config = mail(box, ["nobody@example.com", "security@example.com"], tls="none")
         refused, taken = notify(config, results, table(*ROWS), pace=QUICK)
-        assert (refused.state, refused.attempts, taken.state) == (State.FAILED, 1, State.SENT)
+        assert (refused.state, refused.attempts, taken.state) == (DeliveryState.FAILED, 1, DeliveryState.SENT)
         assert "nobody@example.com" in refused.reason
         assert [each.recipient for each in resend(config, results, pace=QUICK)] == ["nobody@example.com"]
     assert [to for _, to, _ in box.got] == [["security@example.com"]]
@@ -320,7 +325,7 @@ def test_a_mail_server_that_is_busy_is_tried_again_with_the_same_message(results
     with mail_server() as box:
         box.busy = 2
         [delivery] = notify(mail(box, "security@example.com", tls="none"), results, table(*ROWS), pace=QUICK)
-    assert (delivery.state, delivery.attempts) == (State.SENT, 3)
+    assert (delivery.state, delivery.attempts) == (DeliveryState.SENT, 3)
     [(_, _, content)] = box.got
     read = email.message_from_bytes(content, policy=POLICY)
     assert read["Message-ID"] == f"<{delivery.id}@example.com>"
@@ -335,7 +340,7 @@ def test_a_mail_server_that_hangs_ends_in_time(results, speak, tls):
         begun = time.monotonic()
         [delivery] = notify(mail(port, "security@example.com", tls=tls), results, table(*ROWS), pace=SHORT)
         assert time.monotonic() - begun < 5
-    assert delivery.state is State.FAILED
+    assert delivery.state is DeliveryState.FAILED
     assert delivery.reason
 
 
@@ -343,5 +348,5 @@ def test_a_full_volume_keeps_nobody_from_being_told(results, caplog):
     (results.folder / OUTBOX).write_text("no folder")
     with webhook() as hook:
         [delivery] = notify(configured(signed(hook)), results, table(*ROWS), pace=QUICK)
-    assert delivery.state is State.SENT
+    assert delivery.state is DeliveryState.SENT
     assert "told again" in caplog.text

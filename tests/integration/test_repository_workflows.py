@@ -14,7 +14,7 @@ from orchestrator.model.documents import read
 from orchestrator.planning import make_plan
 from orchestrator.results import read_findings
 from orchestrator.volume.layout import Volume
-from orchestrator.workflows import Kind, render
+from orchestrator.workflows import ManifestKind, render
 from tests.integration.manifest_runner import Run
 from tests.tools import require
 from tests.tools.git_servers import GitHttp
@@ -78,10 +78,10 @@ def start(text: str, tmp_path: Path, **parameters: str) -> Run:
 def test_a_repository_is_fetched_once_and_each_cell_gets_what_is_its_own(prepared, tmp_path, http, kind, layout):
     plan, config, commit = prepared
     config = config.model_copy(update={"layout": layout})
-    text = render(plan, config, kind=Kind(kind))
+    text = render(plan, config, kind=ManifestKind(kind))
     more = {}
     if kind == "template":
-        brought = yaml.safe_load(render(plan, config, kind=Kind.SUBMISSION))["spec"]["arguments"]["parameters"]
+        brought = yaml.safe_load(render(plan, config, kind=ManifestKind.SUBMISSION))["spec"]["arguments"]["parameters"]
         more = {one["name"]: one["value"] for one in brought}
     run = start(text, tmp_path, **more)
     http.paths.clear()

@@ -19,7 +19,7 @@ from orchestrator.planning import make_plan
 from orchestrator.upkeep.databases import current
 from orchestrator.upkeep.plans import read_plan
 from orchestrator.volume.layout import Volume
-from orchestrator.workflows import Kind, render
+from orchestrator.workflows import ManifestKind, render
 from tests.integration.manifest_runner import Run
 from tests.tools import require
 from tests.tools.images import File, Image, layer
@@ -104,7 +104,7 @@ def check(run: Run, name: str = "run-1") -> None:
 
 def brought(plan: Plan, config: Config) -> dict[str, str]:
     """The parameters that a submission brings."""
-    manifest = yaml.safe_load(render(plan, config, kind=Kind.SUBMISSION))
+    manifest = yaml.safe_load(render(plan, config, kind=ManifestKind.SUBMISSION))
     return {one["name"]: one["value"] for one in manifest["spec"]["arguments"]["parameters"]}
 
 
@@ -161,7 +161,7 @@ def test_batches_are_workflows_and_the_last_to_end_makes_the_one_ledger(prepare,
 
 def test_a_template_takes_a_plan_that_was_made_elsewhere(prepare, start):
     plan, config = prepare()
-    run = start(render(plan, config, kind=Kind.TEMPLATE), **brought(plan, config))
+    run = start(render(plan, config, kind=ManifestKind.TEMPLATE), **brought(plan, config))
     assert run.start() == "Succeeded", run.output
     assert run.ended["database-dependency"] == run.ended["evict"] == run.ended["aggregate-on-exit"] == "Skipped"
     check(run)
@@ -169,7 +169,7 @@ def test_a_template_takes_a_plan_that_was_made_elsewhere(prepare, start):
 
 def test_a_template_plans_from_the_configuration_beside_it(prepare, start, tmp_path):
     plan, config = prepare()
-    run = start(render(plan, config, kind=Kind.TEMPLATE))
+    run = start(render(plan, config, kind=ManifestKind.TEMPLATE))
     for file in ("scanmatrix.yaml", "virus.yaml"):
         (tmp_path / "scratch" / "config").mkdir(exist_ok=True)
         shutil.copyfile(tmp_path / file, tmp_path / "scratch" / "config" / file)
@@ -179,7 +179,7 @@ def test_a_template_plans_from_the_configuration_beside_it(prepare, start, tmp_p
 
 def test_shards_are_workflows_of_their_own_on_one_plan_and_the_parent_has_the_ledger(prepare, start):
     plan, config = prepare(limits={"cellsPerShard": 3})
-    run = start(render(plan, config, kind=Kind.TEMPLATE), **brought(plan, config))
+    run = start(render(plan, config, kind=ManifestKind.TEMPLATE), **brought(plan, config))
     assert run.start() == "Succeeded", run.output
     assert list(run.children) == ["wf-x1-001", "wf-x1-002", "wf-x1-003"]
     for child in run.children.values():
@@ -194,7 +194,7 @@ def test_shards_are_workflows_of_their_own_on_one_plan_and_the_parent_has_the_le
 
 def test_the_phase_of_a_shard_and_of_the_whole_does_not_depend_on_failed_cells(prepare, start):
     plan, config = prepare(refresh=("false", "{database}"), limits={"cellsPerShard": 3})
-    run = start(render(plan, config, kind=Kind.TEMPLATE), **brought(plan, config))
+    run = start(render(plan, config, kind=ManifestKind.TEMPLATE), **brought(plan, config))
     assert run.start() == "Succeeded"
     rows = ledger(run, "run-1")
     assert {scan for (_, scan), row in rows.items() if row[0] is Outcome.FAILED} == {"virus"}
@@ -211,7 +211,7 @@ def test_a_retry_runs_only_what_failed(prepare, start, most):
             msgspec.structs.replace(one, pull=f"{one.pull}-gone") if one.id == wrong else one for one in plan.targets
         ),
     )
-    template = render(plan, config, kind=Kind.TEMPLATE)
+    template = render(plan, config, kind=ManifestKind.TEMPLATE)
     first = start(template, **brought(broken, config))
     first.start()
     before = {path: path.stat().st_mtime_ns for path in first.volume.glob("runs/*/*/*.record.json")}
@@ -231,10 +231,10 @@ def test_a_retry_runs_only_what_failed(prepare, start, most):
     check(again)
 
 
-@pytest.mark.parametrize("kind", [Kind.WORKFLOW, Kind.TEMPLATE])
+@pytest.mark.parametrize("kind", [ManifestKind.WORKFLOW, ManifestKind.TEMPLATE])
 def test_in_the_layout_image_one_pod_has_all_cells_of_an_image(prepare, start, kind):
     plan, config = prepare(layout="image")
-    given = brought(plan, config) if kind is Kind.TEMPLATE else {}
+    given = brought(plan, config) if kind is ManifestKind.TEMPLATE else {}
     run = start(render(plan, config, kind=kind), **given)
     assert run.start() == "Succeeded", run.output
     pods = [name for name in run.ended if name.startswith("images-set-1[") and not name.endswith("]")]
@@ -266,7 +266,7 @@ def test_what_fails_in_the_layout_image_runs_again_cell_by_cell(prepare, start):
 
 def test_a_template_without_a_plan_says_what_is_missing(prepare, start):
     plan, config = prepare()
-    run = start(render(plan, config, kind=Kind.TEMPLATE))
+    run = start(render(plan, config, kind=ManifestKind.TEMPLATE))
     assert run.start() == "Failed"
     assert "ConfigMap" in run.output["plan"]
     assert run.ended["aggregate"] == "Omitted"

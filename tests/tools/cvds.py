@@ -11,13 +11,13 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator.databases.cvd import CLAMAV_KEYS, Keys, SigningKey
+from orchestrator.databases.cvd import CLAMAV_KEYS, SigningKey, SigningKeys
 from tests.tools import require
 from tests.tools.samples import EICAR
 
 _DIGITS = string.ascii_letters + string.digits + "+/"
 #: Of as many decimal digits as ClamAV's own, so that they can stand in their place in a library.
-KEYS = Keys(
+KEYS = SigningKeys(
     content=SigningKey(
         int(
             "1473480944348167199712662147217384092428782000104359066416147152585360291458925020121902505863307167"
@@ -40,7 +40,7 @@ KEYS = Keys(
         CLAMAV_KEYS.facts.exponent,
     ),
 )
-_PRIVATE = Keys(
+_PRIVATE = SigningKeys(
     content=SigningKey(
         KEYS.content.modulus,
         int(

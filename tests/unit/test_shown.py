@@ -13,7 +13,7 @@ from orchestrator.analysis.summary import summarise
 from orchestrator.cli import output
 from orchestrator.exports.sarif_results import _cut
 from orchestrator.kit.text import csv_cell
-from orchestrator.model import Broken, Ledger, LedgerRow, Outcome, Severity, Verdict
+from orchestrator.model import Ledger, LedgerRow, Outcome, Severity, Verdict, Violation
 from orchestrator.notifications.text import line
 from orchestrator.results.tables.writing import for_csv
 
@@ -47,7 +47,7 @@ def message(text: str) -> str:
 
 
 def summary(text: str) -> str:
-    broken = Broken(rule=text, message=text, count=1, rows=(text,))
+    broken = Violation(rule=text, message=text, count=1, rows=(text,))
     verdict = Verdict(passed=False, broken=(text,), rules=(broken,))
     ledger = Ledger(run="r", created="", finished="", rows=(row(text),), verdict=verdict)
     return summarise(ledger, {"t": {Severity.HIGH: 1}}, [text])

@@ -21,7 +21,7 @@ from orchestrator.workflows.settings import RenderError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.config.cache import Cache
+    from orchestrator.config.cache import CacheSection
     from orchestrator.config.loading import Config
 
 COMPONENT = str(names.Component.CACHE)
@@ -32,7 +32,7 @@ _FOLDER = "/var/lib/registry"
 _SETTINGS = "/etc/distribution"
 
 
-def installed(config: Config) -> tuple[Cache, ...]:
+def installed(config: Config) -> tuple[CacheSection, ...]:
     """The caches that are ours to make.
 
     Raises:
@@ -51,7 +51,7 @@ def caches(config: Config) -> list[Manifest]:
     return [one for cache in installed(config) for one in _cache(cache, image, config.argo.namespace)]
 
 
-def _cache(cache: Cache, image: str, namespace: str) -> Sequence[Manifest]:
+def _cache(cache: CacheSection, image: str, namespace: str) -> Sequence[Manifest]:
     name = service_name(cache.upstream)
     text = yaml.safe_dump(_settings(cache), sort_keys=False)
     selector = {NAME: name}
@@ -86,7 +86,7 @@ def _cache(cache: Cache, image: str, namespace: str) -> Sequence[Manifest]:
     return found
 
 
-def _settings(cache: Cache) -> Manifest:
+def _settings(cache: CacheSection) -> Manifest:
     """Of the registry: it reads one upstream, and lets go of what is old."""
     return {
         "version": "0.1",
@@ -102,7 +102,7 @@ def _settings(cache: Cache) -> Manifest:
     }
 
 
-def _pod(cache: Cache, image: str, name: str) -> Manifest:
+def _pod(cache: CacheSection, image: str, name: str) -> Manifest:
     container: dict[str, Any] = {
         "name": "registry",
         "image": image,
@@ -138,7 +138,7 @@ def _pod(cache: Cache, image: str, name: str) -> Manifest:
     }
 
 
-def _credentials(cache: Cache) -> list[Manifest]:
+def _credentials(cache: CacheSection) -> list[Manifest]:
     """Of the upstream, out of the Secret that no other pod gets."""
     if cache.secret is None:
         return []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.analysis.policy.words import name, number, percent, some
 from orchestrator.kit.quantities import spell_duration
-from orchestrator.model import Broken, Outcome
+from orchestrator.model import Outcome, Violation
 from orchestrator.model.policy import COVERAGE, DATABASE_AGE
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def coverage(rows: Sequence[LedgerRow]) -> float:
     return 100.0 * (len(rows) - failed) / len(rows) if rows else 100.0
 
 
-def judge_coverage(policy: Policy, rows: Sequence[LedgerRow]) -> Broken | None:
+def judge_coverage(policy: Policy, rows: Sequence[LedgerRow]) -> Violation | None:
     """Whether enough of the planned cells ended ok or skipped."""
     reached = coverage(rows)
     if reached >= policy.coverage:
@@ -34,7 +34,7 @@ def judge_coverage(policy: Policy, rows: Sequence[LedgerRow]) -> Broken | None:
         f"{COVERAGE}: {percent(reached)} of the cells ended ok or skipped, {percent(policy.coverage)} are asked for; "
         f"{len(failed)} of {len(rows)} failed: {some([name(row) for row in failed])}"
     )
-    return Broken(rule=COVERAGE, message=message, count=len(failed), rows=_ids(failed))
+    return Violation(rule=COVERAGE, message=message, count=len(failed), rows=_ids(failed))
 
 
 def _uncovered(row: LedgerRow) -> bool:
@@ -42,7 +42,7 @@ def _uncovered(row: LedgerRow) -> bool:
     return row.outcome is Outcome.FAILED or bool(row.suspect)
 
 
-def judge_databases(policy: Policy, rows: Sequence[LedgerRow], databases: Collection[str]) -> Broken | None:
+def judge_databases(policy: Policy, rows: Sequence[LedgerRow], databases: Collection[str]) -> Violation | None:
     """Whether the database of each scan was young enough when its report was written.
 
     Only cells that ended ok count: what failed is covered by `coverage`, and a result that was still fresh was judged
@@ -65,7 +65,7 @@ def judge_databases(policy: Policy, rows: Sequence[LedgerRow], databases: Collec
         f"{DATABASE_AGE}: {number(len(old), 'cell')} of {len(used)} had a database older than {spell_duration(limit)}, "
         f"or of unknown age: {some([f'{name(row)}: {_age(row)}' for row in old])}"
     )
-    return Broken(rule=DATABASE_AGE, message=message, count=len(old), rows=_ids(old))
+    return Violation(rule=DATABASE_AGE, message=message, count=len(old), rows=_ids(old))
 
 
 def _age(row: LedgerRow) -> str:

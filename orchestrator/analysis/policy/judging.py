@@ -10,7 +10,7 @@ from orchestrator.analysis.feeds import Feeds
 from orchestrator.analysis.policy.cells import ROWS, judge_coverage, judge_databases
 from orchestrator.analysis.policy.rules import RuleSet
 from orchestrator.analysis.policy.words import name_target, number, some, spell_rule
-from orchestrator.model import Broken, PolicyRule, Verdict
+from orchestrator.model import PolicyRule, Verdict, Violation
 from orchestrator.model.policy import SEVERITY
 
 if TYPE_CHECKING:
@@ -122,10 +122,12 @@ class Judge:
                 if len(rows) == ROWS:
                     self._open &= ~(1 << bit)
 
-    def _judge(self, rule: PolicyRule, labels: Mapping[str, str]) -> Broken | None:
+    def _judge(self, rule: PolicyRule, labels: Mapping[str, str]) -> Violation | None:
         """Whether more findings count against a rule than it allows."""
         if rule.name in self._missing:
-            return Broken(rule=rule.name, message=f"{rule.name}: cannot be judged: {self._missing[rule.name]}", count=0)
+            return Violation(
+                rule=rule.name, message=f"{rule.name}: cannot be judged: {self._missing[rule.name]}", count=0
+            )
         bit = self._places[rule.name]
         counts = {
             target: count
@@ -141,7 +143,7 @@ class Judge:
             f"in {number(len(worst), 'target')}: {some([f'{labels.get(one, one)}: {counts[one]}' for one in worst])}"
         )
         repeated = sum(count for bits, count in self._repeated.items() if bits >> bit & 1)
-        return Broken(
+        return Violation(
             rule=rule.name,
             message=message,
             count=total,

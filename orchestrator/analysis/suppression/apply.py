@@ -20,11 +20,11 @@ import msgspec
 
 from orchestrator.analysis.suppression import told
 from orchestrator.analysis.suppression.first_use import DEFAULT, key_of
-from orchestrator.analysis.suppression.matching import Rules, Target
+from orchestrator.analysis.suppression.matching import IgnoreRules, JudgedTarget
 from orchestrator.analysis.suppression.statements import OfId, Statements, TargetKeys
 from orchestrator.model import Suppressed
 from orchestrator.model.documents import spell_time
-from orchestrator.packages.qualifiers import Surroundings
+from orchestrator.packages.qualifiers import TargetSurroundings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ _REMEMBERED = 500_000
 class _Target(NamedTuple):
     """A target as rules and as statements name it."""
 
-    names: Target
+    names: JudgedTarget
     keys: TargetKeys
 
 
@@ -60,7 +60,7 @@ class Suppressor:
         self._ends = [_end(rule, now, first_used) for rule in suppression.rules]
         self._until = [spell_time(end) for end in self._ends]
         self._holds = [now < end for end in self._ends]
-        self._rules = Rules(suppression.rules)
+        self._rules = IgnoreRules(suppression.rules)
         self._statements = Statements(suppression.statements)
         self._known: dict[str, tuple[tuple[int, ...], OfId | None]] = {}
         self._matched: Counter[int] = Counter()
@@ -96,7 +96,7 @@ class Suppressor:
             return list(findings)
         around = _surroundings(platform, findings)
         keys = self._statements.target(references, digest, around, indexes)
-        target = _Target(Target(references, owners, digest, around, indexes), keys)
+        target = _Target(JudgedTarget(references, owners, digest, around, indexes), keys)
         known, look_up = self._known, self._look_up
         beyond = self._rules.beyond if self._rules.beyond_ids else None
         result = []
@@ -181,11 +181,11 @@ class Suppressor:
         )
 
 
-def _surroundings(platform: str, findings: Sequence[MergedFinding]) -> Surroundings:
+def _surroundings(platform: str, findings: Sequence[MergedFinding]) -> TargetSurroundings:
     """What is known of a target for qualifiers of packages; its distribution is what any package found in it says."""
     system, _, rest = platform.partition("/")
     distributions = {value for each in findings for key, value in each.qualifiers if key == "distro" and value}
-    return Surroundings(system, rest.partition("/")[0], frozenset(distributions))
+    return TargetSurroundings(system, rest.partition("/")[0], frozenset(distributions))
 
 
 def _by_statement(statement: VexStatement) -> Suppressed | None:

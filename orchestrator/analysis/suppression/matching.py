@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from orchestrator.model import IgnoreRule, MergedFinding
-    from orchestrator.packages.qualifiers import Surroundings
+    from orchestrator.packages.qualifiers import TargetSurroundings
 
 _Check = dict[object, bool]
 
 
-class Target:
+class JudgedTarget:
     """A target while its findings are looked at: which rules are about it, each found out when it is first needed."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Target:
         references: Sequence[str],
         owners: Sequence[str],
         digest: str,
-        around: Surroundings,
+        around: TargetSurroundings,
         indexes: Sequence[str] = (),
     ) -> None:
         self.around = around
@@ -65,7 +65,7 @@ class _Compiled:
         self._scans: _Check = {}
         self._packages: _Check = {}
 
-    def matches(self, finding: MergedFinding, around: Surroundings) -> bool:
+    def matches(self, finding: MergedFinding, around: TargetSurroundings) -> bool:
         """Whether everything but its id and its target is as the rule says."""
         return (
             (self._package is None or self._has_package(finding))
@@ -86,7 +86,7 @@ class _Compiled:
             known = self._packages[place] = any(matches(text) for matches in self._package for text in texts)
         return known
 
-    def _is_qualified(self, finding: MergedFinding, around: Surroundings) -> bool:
+    def _is_qualified(self, finding: MergedFinding, around: TargetSurroundings) -> bool:
         demanded, found = self._qualifiers, finding.qualifiers
         return hold(demanded, finding.ecosystem, found, around, exact=self._exact, glob=True)
 
@@ -98,7 +98,7 @@ class _Compiled:
         return known
 
 
-class Rules:
+class IgnoreRules:
     """All rules of a run.
 
     Attributes:
@@ -132,7 +132,7 @@ class Rules:
             found += self._paths(_plain(finding.locations[0]))
         return found
 
-    def matching(self, finding: MergedFinding, candidates: Iterable[int], target: Target) -> list[int]:
+    def matching(self, finding: MergedFinding, candidates: Iterable[int], target: JudgedTarget) -> list[int]:
         """Numbers of the rules that match, in the order of the file.
 
         Args:

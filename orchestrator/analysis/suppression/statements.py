@@ -14,7 +14,7 @@ from orchestrator.analysis.suppression.packages import ANY, package_in, package_
 from orchestrator.analysis.suppression.targets import keys_of_target, tags_of_target, target_of
 from orchestrator.findings.cyclonedx_analysis import CAUTION
 from orchestrator.kit.version_ranges import in_range
-from orchestrator.packages.qualifiers import Surroundings, hold, is_exact, qualifiers_of
+from orchestrator.packages.qualifiers import TargetSurroundings, hold, is_exact, qualifiers_of
 from orchestrator.packages.spellings import is_purl
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class TargetKeys(NamedTuple):
 
     keys: frozenset[str]
     tags: dict[str, frozenset[str]]
-    around: Surroundings
+    around: TargetSurroundings
 
 
 class Holding(NamedTuple):
@@ -109,7 +109,7 @@ class Statements:
                     entries.append(_Entry(versions, condition, number))
 
     def target(
-        self, references: Sequence[str], digest: str, around: Surroundings, indexes: Sequence[str] = ()
+        self, references: Sequence[str], digest: str, around: TargetSurroundings, indexes: Sequence[str] = ()
     ) -> TargetKeys:
         """Every key of a target; where its architecture is not known, those of all architectures."""
         keys = keys_of_target(references, digest, indexes)
@@ -202,7 +202,7 @@ def _in_range(condition: _Condition, finding: MergedFinding, installed: str | It
     return any(in_range(condition.range, tag) for tag in installed)
 
 
-def _as_qualified(condition: _Condition, finding: MergedFinding, around: Surroundings) -> bool:
+def _as_qualified(condition: _Condition, finding: MergedFinding, around: TargetSurroundings) -> bool:
     """Whether the package, and the target, are what qualifiers say."""
     if condition.os and around.os and condition.os != around.os:
         return False

@@ -119,11 +119,11 @@ class ArgoEngine:
             DistrustedError: a scanner of the plan is not trusted any more.
             UsageError: a Workflow of that name belongs to something else.
         """
-        from orchestrator.workflows import Kind, manifests  # noqa: PLC0415 - imports hera
+        from orchestrator.workflows import ManifestKind, manifests  # noqa: PLC0415 - imports hera
 
         check_plan(plan, rules_of(self._config), spell_time(datetime.now(UTC)))
         self._check_template(plan)
-        (manifest,) = manifests.manifests(plan, self._config, kind=Kind.SUBMISSION)
+        (manifest,) = manifests.manifests(plan, self._config, kind=ManifestKind.SUBMISSION)
         try:
             return self._cluster.create_workflow(manifest).metadata.name
         except ObjectExistsError:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.engines.local.process import Ended
-from orchestrator.engines.local.scanners import Attempt, Scanners
+from orchestrator.engines.local.scanners import CellInputs, Scanners
 from orchestrator.engines.stop import Stop
 from orchestrator.errors import ScanmatrixError, TemporaryError
 from orchestrator.images.registry.client import RegistryClient
@@ -115,7 +115,7 @@ class CellRunner:
         work = _fresh_folder(folder, record.attempts)
         try:
             target = self._plan.targets_by_id[cell.target]
-            attempt = Attempt(
+            attempt = CellInputs(
                 work,
                 target,
                 tarball,

@@ -25,7 +25,7 @@ class RefreshFailed(PermanentError):  # noqa: N818 - the name says what happened
 
 
 @dataclass(frozen=True)
-class Attempt:
+class CellInputs:
     """What one attempt at a cell works with.
 
     Attributes:
@@ -74,7 +74,7 @@ class Scanners:
         """See `Launcher.is_process`."""
         return self._launcher.is_process(scan)
 
-    def run(self, scan: Scan, attempt: Attempt, stopped: Callable[[], str]) -> Ended:
+    def run(self, scan: Scan, attempt: CellInputs, stopped: Callable[[], str]) -> Ended:
         """Run a scan once; it writes its report into the attempt's folder, as `scan.report`.
 
         Raises:

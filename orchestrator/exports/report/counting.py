@@ -57,7 +57,7 @@ class SuppressedCount(NamedTuple):
     findings: int
 
 
-class Numbers(NamedTuple):
+class ReportNumbers(NamedTuple):
     """The numbers of one run; suppressed findings are in none but their own.
 
     Attributes:
@@ -85,7 +85,7 @@ class Numbers(NamedTuple):
     worst: list[int]
 
 
-def count(file: MergedFile, *, worst: int, packages: int = 20, rules: int = 20) -> Numbers:
+def count(file: MergedFile, *, worst: int, packages: int = 20, rules: int = 20) -> ReportNumbers:
     """Read the merged findings once and count them.
 
     Args:
@@ -115,7 +115,7 @@ def count(file: MergedFile, *, worst: int, packages: int = 20, rules: int = 20) 
         parts["cells"].append(tally(_by_scan(table), ["target", "scan"]))
         by_package.add(table)
     targets = read_tally(parts["targets"], ["target"])
-    return Numbers(
+    return ReportNumbers(
         total=file.rows,
         severities=total(targets.values()),
         suppressed=suppressed,

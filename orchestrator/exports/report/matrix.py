@@ -11,7 +11,7 @@ from orchestrator.results.naming import first as some
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.exports.report.counting import Numbers
+    from orchestrator.exports.report.counting import ReportNumbers
     from orchestrator.model import Ledger, LedgerRow
 
 _USUAL_PLATFORM = "linux/amd64"
@@ -94,7 +94,7 @@ def words(counts: Counts) -> str:
     return ", ".join(f"{count:,} {severity}" for count, severity in named if count) or "no findings"
 
 
-def lay_out(ledger: Ledger, numbers: Numbers, most: int = 100) -> Matrix:
+def lay_out(ledger: Ledger, numbers: ReportNumbers, most: int = 100) -> Matrix:
     """The heat map of so many of the worst targets."""
     scans = tuple(dict.fromkeys(row.scan for row in ledger.rows))
     lines: dict[str, dict[str, LedgerRow]] = {}
@@ -113,7 +113,7 @@ def lay_out(ledger: Ledger, numbers: Numbers, most: int = 100) -> Matrix:
     )
 
 
-def _badness(target: str, line: Mapping[str, LedgerRow], numbers: Numbers) -> tuple[Sequence[int], int, str]:
+def _badness(target: str, line: Mapping[str, LedgerRow], numbers: ReportNumbers) -> tuple[Sequence[int], int, str]:
     counts = numbers.targets.get(target, NOTHING)
     return [-count for count in counts], -_failed(line), label(next(iter(line.values())))
 
@@ -122,7 +122,7 @@ def _failed(line: Mapping[str, LedgerRow]) -> int:
     return sum(row.outcome is Outcome.FAILED or bool(row.suspect) for row in line.values())
 
 
-def _line(target: str, line: Mapping[str, LedgerRow], scans: Sequence[str], numbers: Numbers) -> HeatMapLine:
+def _line(target: str, line: Mapping[str, LedgerRow], scans: Sequence[str], numbers: ReportNumbers) -> HeatMapLine:
     first = next(iter(line.values()))
     return HeatMapLine(
         target=target,
@@ -157,7 +157,7 @@ def _cell(row: LedgerRow | None, scan: str, counts: Counts) -> CellView:
     )
 
 
-def _sums(scan: str, rows: Sequence[LedgerRow], numbers: Numbers) -> ScanView:
+def _sums(scan: str, rows: Sequence[LedgerRow], numbers: ReportNumbers) -> ScanView:
     ended = {outcome: sum(row.outcome is outcome for row in rows) for outcome in Outcome}
     counts = total(numbers.cells.get((row.target, scan), NOTHING) for row in rows)
     return ScanView(scan, ended[Outcome.OK], ended[Outcome.FAILED], ended[Outcome.SKIPPED], counts)

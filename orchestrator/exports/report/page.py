@@ -23,7 +23,7 @@ from orchestrator.results.naming import first, remarks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.exports.report.counting import Numbers
+    from orchestrator.exports.report.counting import ReportNumbers
     from orchestrator.exports.report.rows import ReportRows
     from orchestrator.model import Ledger
     from orchestrator.results.run import RunResults
@@ -62,7 +62,7 @@ def assemble(results: RunResults, most: int) -> Iterator[str]:
     )
 
 
-def _figures(ledger: Ledger, numbers: Numbers) -> dict[str, Any]:
+def _figures(ledger: Ledger, numbers: ReportNumbers) -> dict[str, Any]:
     return {
         "ledger": ledger,
         "numbers": numbers,
@@ -76,7 +76,7 @@ def _figures(ledger: Ledger, numbers: Numbers) -> dict[str, Any]:
     }
 
 
-def _sections(ledger: Ledger, numbers: Numbers) -> dict[str, Any]:
+def _sections(ledger: Ledger, numbers: ReportNumbers) -> dict[str, Any]:
     owners, more_owners = sections.top_owners(ledger, numbers)
     lost, more_lost = sections.unscanned(ledger.rows)
     return {
@@ -90,7 +90,7 @@ def _sections(ledger: Ledger, numbers: Numbers) -> dict[str, Any]:
     }
 
 
-def _table(ledger: Ledger, numbers: Numbers, chosen: ReportRows) -> dict[str, Any]:
+def _table(ledger: Ledger, numbers: ReportNumbers, chosen: ReportRows) -> dict[str, Any]:
     rows_of = {row.target: row for row in reversed(ledger.rows)}
     named = [rows_of.get(target) for target in chosen.values("target")]
     labels = [matrix.label(row) if row else target for row, target in zip(named, chosen.values("target"), strict=True)]

@@ -11,7 +11,7 @@ from orchestrator.model import Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.exports.report.counting import Numbers
+    from orchestrator.exports.report.counting import ReportNumbers
     from orchestrator.exports.report.trend import Point
     from orchestrator.model import Ledger, LedgerRow
 
@@ -62,7 +62,7 @@ class UnscannedCells(NamedTuple):
     named: tuple[str, ...]
 
 
-def figures(numbers: Numbers, before: Point | None) -> list[Tile]:
+def figures(numbers: ReportNumbers, before: Point | None) -> list[Tile]:
     """Findings by severity and what changed since the run before; severities from `info` down are one figure."""
     old = before.counts if before is not None else None
     now = [*numbers.severities[:4], sum(numbers.severities[4:])]
@@ -82,7 +82,7 @@ def _tile(kind: str, value: int, was: int | None) -> Tile:
     return Tile(kind, value, f"{abs(value - was):,} {'fewer' if value < was else 'more'}", value < was)
 
 
-def top_owners(ledger: Ledger, numbers: Numbers, most: int = 20) -> tuple[list[OwnerCount], int]:
+def top_owners(ledger: Ledger, numbers: ReportNumbers, most: int = 20) -> tuple[list[OwnerCount], int]:
     """The owners with the worst findings, and how many there are beside them."""
     found: dict[str, OwnerCount] = {}
     failed: dict[str, int] = {}

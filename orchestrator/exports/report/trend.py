@@ -18,7 +18,7 @@ from orchestrator.results.tables.reading import count_merged
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.exports.report.counting import Numbers
+    from orchestrator.exports.report.counting import ReportNumbers
     from orchestrator.model import Ledger
     from orchestrator.results.run import RunResults
     from orchestrator.volume.layout import Volume
@@ -88,7 +88,7 @@ class _Ledger(msgspec.Struct):
     rows: list[_Row]
 
 
-def gather(results: RunResults, numbers: Numbers, most: int = 30) -> list[Point]:
+def gather(results: RunResults, numbers: ReportNumbers, most: int = 30) -> list[Point]:
     """This run, and before it up to so many that ended earlier, in the order of time.
 
     A run whose ledger cannot be read is left out with a warning.
@@ -104,7 +104,7 @@ def gather(results: RunResults, numbers: Numbers, most: int = 30) -> list[Point]
     return [*sorted(earlier, key=lambda point: (point.ended, point.run)), _of_this_run(ledger, numbers)]
 
 
-def _of_this_run(ledger: Ledger, numbers: Numbers) -> Point:
+def _of_this_run(ledger: Ledger, numbers: ReportNumbers) -> Point:
     rows = ledger.rows
     targets, failed = len({row.target for row in rows}), sum(row.outcome == "failed" for row in rows)
     return Point(ledger.run, ledger.finished, targets, failed, numbers.severities, sum(numbers.suppressed))

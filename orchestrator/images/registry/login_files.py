@@ -19,7 +19,7 @@ _HUB_SERVER: Final = "https://index.docker.io/v1/"
 _HUB_HOSTS: Final = {_HUB, "index.docker.io", "registry-1.docker.io"}
 
 
-class Key(NamedTuple):
+class LoginKey(NamedTuple):
     """A key of `auths` or `credHelpers`, read.
 
     Attributes:
@@ -45,7 +45,7 @@ class LoginFile:
     """
 
     path: Path
-    auths: tuple[tuple[Key, str, Any], ...]
+    auths: tuple[tuple[LoginKey, str, Any], ...]
     helpers: dict[str, str]
     store: str
 
@@ -67,7 +67,7 @@ def server_name(name: str) -> str:
     return _HUB_SERVER if name == _HUB else name
 
 
-def _fits(pattern: Key, name: str) -> bool:
+def _fits(pattern: LoginKey, name: str) -> bool:
     """Whether a key with `*` in its host is for a name; one stands within one label of it, as for the kubelet."""
     if "*" not in pattern.host:
         return False
@@ -77,7 +77,7 @@ def _fits(pattern: Key, name: str) -> bool:
     return same and all(glob(each)(label) for label, each in zip(wanted, labels, strict=True))
 
 
-def read_key(key: str) -> Key:
+def read_key(key: str) -> LoginKey:
     """`https://host/v1/` and `host` are the same; any other path limits the key to what lies in it."""
     before, scheme, after = key.strip().partition("://")
     host, _, path = (after if scheme else before).rpartition("@")[2].partition("/")
@@ -87,7 +87,7 @@ def read_key(key: str) -> Key:
         path = more
     host = host.lower()
     host = _HUB if host in _HUB_HOSTS else host
-    return Key(f"{host}/{path}" if path else host, host, bool(scheme))
+    return LoginKey(f"{host}/{path}" if path else host, host, bool(scheme))
 
 
 def login_places() -> list[Path]:

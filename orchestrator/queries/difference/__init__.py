@@ -18,21 +18,21 @@ from orchestrator.kit.yaml_source import suggest
 from orchestrator.queries.difference.compare import compare
 from orchestrator.queries.difference.explain import STATUSES, STILL, Pair
 from orchestrator.queries.difference.rows import Difference
-from orchestrator.queries.difference.states import State
+from orchestrator.queries.difference.states import NamesAt
 from orchestrator.results.interface import NoResultsError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from orchestrator.store.past import Past, TagName
+    from orchestrator.store.past import StoreReader, TagName
 
 __all__ = ["STATUSES", "STILL", "Difference", "between", "since", "since_last"]
 
 _HUB = ("docker.io/library/", "docker.io/")
 
 
-def since_last(past: Past, run: str) -> Iterator[Difference]:
+def since_last(past: StoreReader, run: str) -> Iterator[Difference]:
     """What a run changed: its names against what all runs before it say of them.
 
     A run that is not partial also tells what it no longer holds: names that the last such run had, if the two have any
@@ -55,8 +55,8 @@ def since_last(past: Past, run: str) -> Iterator[Difference]:
     mine = frozenset(names)
     # What others had matters only to what the run no longer holds; a partial run is asked for nothing but its own.
     asked = mine if past.runs[number].partial else mine | _before(past, number, mine)
-    older = State(past, past.runs[:number], asked)
-    newer = State(past, past.runs[: number + 1], asked)
+    older = NamesAt(past, past.runs[:number], asked)
+    newer = NamesAt(past, past.runs[: number + 1], asked)
     gone = {
         name: successor
         for name in older.names
@@ -65,7 +65,7 @@ def since_last(past: Past, run: str) -> Iterator[Difference]:
     return compare(past, older, newer, _pairs(past.names(mine | gone.keys()), gone))
 
 
-def _before(past: Past, number: int, mine: Collection[int]) -> set[int]:
+def _before(past: StoreReader, number: int, mine: Collection[int]) -> set[int]:
     """Names of the whole runs that are the last one, before a run, to have a name that it has as well."""
     waiting, found = set(mine), set[int]()
     earlier = [place for place in past.runs[:number] if not place.partial]
@@ -78,7 +78,7 @@ def _before(past: Past, number: int, mine: Collection[int]) -> set[int]:
     return found
 
 
-def since(past: Past, moment: datetime, *, references: Sequence[str] | None = None) -> Iterator[Difference]:
+def since(past: StoreReader, moment: datetime, *, references: Sequence[str] | None = None) -> Iterator[Difference]:
     """What all runs that ended after a moment changed.
 
     Args:
@@ -98,14 +98,14 @@ def since(past: Past, moment: datetime, *, references: Sequence[str] | None = No
     known = _known(past)
     chosen = known if references is None else _chosen(known, references)
     asked = None if references is None else chosen.keys()
-    newer = State(past, past.runs, asked)
-    older = State(past, [place for place in past.runs if place.order[0] <= moment.timestamp()], asked)
+    newer = NamesAt(past, past.runs, asked)
+    older = NamesAt(past, [place for place in past.runs if place.order[0] <= moment.timestamp()], asked)
     gone = {name: newer.gone(name) for name in newer.names}
     names = {name: chosen[name] for name in newer.names if not (gone[name] and older.gone(name))}
     return compare(past, older, newer, _pairs(names, gone))
 
 
-def between(past: Past, older_reference: str, newer_reference: str) -> Iterator[Difference]:
+def between(past: StoreReader, older_reference: str, newer_reference: str) -> Iterator[Difference]:
     """What is different between two tags of an image, or any two names, as they were last scanned.
 
     Args:
@@ -124,7 +124,7 @@ def between(past: Past, older_reference: str, newer_reference: str) -> Iterator[
     older, newer = ({platform: name for name, (_, platform) in side.items()} for side in sides)
     reference = next(iter(sides[1].values()))[0]
     pairs = [Pair(older.get(each), newer.get(each), reference, each) for each in {**older, **newer}]
-    state = State(past, past.runs, [name for side in sides for name in side])
+    state = NamesAt(past, past.runs, [name for side in sides for name in side])
     return compare(past, state, state, pairs)
 
 
@@ -132,7 +132,7 @@ def _pairs(names: Mapping[int, TagName], gone: Mapping[int, str]) -> list[Pair]:
     return [Pair(name, name, *spelt, gone=gone.get(name, "")) for name, spelt in names.items()]
 
 
-def _known(past: Past) -> dict[int, TagName]:
+def _known(past: StoreReader) -> dict[int, TagName]:
     if not past.runs:
         raise NoResultsError("no run has ended here; there is nothing to compare")
     return past.names()

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.queries.difference.explain import Pair, Told
-    from orchestrator.queries.difference.states import State
-    from orchestrator.queries.difference.things import Row, Thing
-    from orchestrator.store.past import Past, TagCell
+    from orchestrator.queries.difference.states import NamesAt
+    from orchestrator.queries.difference.things import CellFinding, Thing
+    from orchestrator.store.past import StoreReader, TagCell
 
 # Pairs of names that are read at once.
 _PAIRS = 200
@@ -26,18 +26,18 @@ _RANKS = {status: rank for rank, status in enumerate(STATUSES)}
 class _Sides:
     """A pair with the cells that count on both of its sides."""
 
-    def __init__(self, pair: Pair, older: State, newer: State) -> None:
+    def __init__(self, pair: Pair, older: NamesAt, newer: NamesAt) -> None:
         self.pair = pair
         self.explained = Explained(older, newer, pair)
         self.before = _cells(older, pair.older, self.explained.before)
         self.after = _cells(newer, pair.newer, self.explained.after)
 
 
-def _cells(state: State, name: int | None, scans: Mapping[str, TagCell]) -> list[TagCell]:
+def _cells(state: NamesAt, name: int | None, scans: Mapping[str, TagCell]) -> list[TagCell]:
     return [] if name is None else [cell for scan in scans for cell in state.sources(name, scan)]
 
 
-def compare(past: Past, older: State, newer: State, pairs: Sequence[Pair]) -> Iterator[Difference]:
+def compare(past: StoreReader, older: NamesAt, newer: NamesAt, pairs: Sequence[Pair]) -> Iterator[Difference]:
     """The differences between two states, ordered as `orchestrator.queries.difference` says.
 
     Args:
@@ -82,7 +82,7 @@ class _Compared:
         self.counts = compare_counts(before.counts if before else {}, after.counts if after else {})
 
 
-def _compare(sides: _Sides, before_rows: Sequence[Row], after_rows: Sequence[Row]) -> _Compared:
+def _compare(sides: _Sides, before_rows: Sequence[CellFinding], after_rows: Sequence[CellFinding]) -> _Compared:
     before, after = (gather(rows) if rows else None for rows in (before_rows, after_rows))
     main = after or gather(before_rows)
     told = sides.explained.tell(main.found_by, before=before is not None, after=after is not None)

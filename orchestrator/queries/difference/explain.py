@@ -9,7 +9,7 @@ from orchestrator.queries.difference.states import NEVER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from orchestrator.queries.difference.states import State
+    from orchestrator.queries.difference.states import NamesAt
     from orchestrator.store.past import TagCell
 
 #: What a row can be, in the order of the rows.
@@ -51,7 +51,7 @@ class Explained:
         after: the same of the newer side, as far as it still says something.
     """
 
-    def __init__(self, older: State, newer: State, pair: Pair) -> None:
+    def __init__(self, older: NamesAt, newer: NamesAt, pair: Pair) -> None:
         self._pair = pair
         self._newer = newer
         self._first = not older.runs

@@ -13,7 +13,7 @@ from orchestrator.model import Outcome
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from orchestrator.store.past import Order, Past, RunPlace, TagCell
+    from orchestrator.store.past import Order, RunPlace, StoreReader, TagCell
 
 NEVER: Order = (-1, "")
 # Runs that are read first; most often they say all there is to say.
@@ -40,7 +40,7 @@ class _Seen:
             self.ok = cell
 
 
-class State:
+class NamesAt:
     """What is known of names at a moment.
 
     Attributes:
@@ -52,7 +52,7 @@ class State:
         names: numbers of the names; None for all.
     """
 
-    def __init__(self, past: Past, runs: Sequence[RunPlace], names: Collection[int] | None = None) -> None:
+    def __init__(self, past: StoreReader, runs: Sequence[RunPlace], names: Collection[int] | None = None) -> None:
         self.runs = runs
         self._past = past
         self._seen: dict[int, dict[str, _Seen]] = {}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _VERSION = attrgetter("version")
 
 
-class Row(NamedTuple):
+class CellFinding(NamedTuple):
     """A merged finding as one scan has it, and the cell that told it."""
 
     cell: TagCell
@@ -61,17 +61,17 @@ def rows_by_key(
     cells: Iterable[TagCell],
     found: Mapping[tuple[int, Position], Mapping[int, int]],
     said: Said,
-) -> dict[str, list[Row]]:
+) -> dict[str, list[CellFinding]]:
     """What cells told, by the key of each finding."""
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[CellFinding]] = {}
     for cell in cells:
         for fact in found[cell.state, cell.place]:
             finding = said[fact]
-            rows.setdefault(finding.key, []).append(Row(cell, fact, finding))
+            rows.setdefault(finding.key, []).append(CellFinding(cell, fact, finding))
     return rows
 
 
-def gather(rows: Sequence[Row]) -> Thing:
+def gather(rows: Sequence[CellFinding]) -> Thing:
     """Rows of one key, at least one, as one thing."""
     latest = max((row.cell for row in rows), key=attrgetter("order"))
     # Of a thing that several runs know, the latest says what it is; its rows are there once for each scan.
@@ -91,7 +91,7 @@ def gather(rows: Sequence[Row]) -> Thing:
     )
 
 
-def _counts(rows: Sequence[Row]) -> dict[str, int]:
+def _counts(rows: Sequence[CellFinding]) -> dict[str, int]:
     """What each scan counted of the latest run that has a result of it; scans that did not count all of it left out."""
     counts: dict[str, int] = {}
     for scan in {row.cell.scan for row in rows}:

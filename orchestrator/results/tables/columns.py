@@ -29,7 +29,7 @@ SEPARATOR = ";"
 """Between the values of a list in a CSV cell."""
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """What a column holds."""
 
     TEXT = auto()
@@ -46,7 +46,7 @@ class Kind(Enum):
     @property
     def is_list(self) -> bool:
         """Whether it holds several texts: those of a tuple, or `key=value` of each pair of a mapping."""
-        return self in {Kind.WORDS, Kind.PAIRS}
+        return self in {ColumnKind.WORDS, ColumnKind.PAIRS}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     doc: str
     default: Any
     path: tuple[str, ...]
@@ -88,7 +88,7 @@ def values_at(rows: Sequence[Document], column: Column) -> list[Any]:
     get = attrgetter(name)
     # Only a part may be missing: a field that is None is so itself.
     values = [column.default if value is None else get(value) for value in values] if parts else list(map(get, values))
-    if column.kind is Kind.PAIRS:
+    if column.kind is ColumnKind.PAIRS:
         return [[f"{key}={item}" for key, item in value.items()] for value in values]
     return values
 
@@ -133,23 +133,23 @@ def _walk(
         yield Column(name, kind, docs.get(field.name, ""), default, (*path, field.name), item)
 
 
-def _kind(hint: Any, said: Mapping[str, Any]) -> tuple[Kind, type, Any]:
+def _kind(hint: Any, said: Mapping[str, Any]) -> tuple[ColumnKind, type, Any]:
     """What a field of this type is as a column, its items' type, and what it is where nothing is known."""
     if said.get("moment"):
-        return Kind.MOMENT, str, ""
+        return ColumnKind.MOMENT, str, ""
     if get_origin(hint) is tuple:
-        return Kind.WORDS, str, ()
+        return ColumnKind.WORDS, str, ()
     if get_origin(hint) is dict:
-        return Kind.PAIRS, get_args(hint)[1], ()
-    kinds: dict[Any, tuple[Kind, type, Any]] = {
-        str: (Kind.TEXT, str, ""),
-        Severity: (Kind.SEVERITY, str, Severity.UNKNOWN),
-        int: (Kind.COUNT, str, 0),
-        bool: (Kind.TRUTH, str, False),
-        int | None: (Kind.MAYBE, str, None),
-        Outcome: (Kind.OUTCOME, str, ""),
-        float: (Kind.NUMBER, str, None),
-        float | None: (Kind.NUMBER, str, None),
+        return ColumnKind.PAIRS, get_args(hint)[1], ()
+    kinds: dict[Any, tuple[ColumnKind, type, Any]] = {
+        str: (ColumnKind.TEXT, str, ""),
+        Severity: (ColumnKind.SEVERITY, str, Severity.UNKNOWN),
+        int: (ColumnKind.COUNT, str, 0),
+        bool: (ColumnKind.TRUTH, str, False),
+        int | None: (ColumnKind.MAYBE, str, None),
+        Outcome: (ColumnKind.OUTCOME, str, ""),
+        float: (ColumnKind.NUMBER, str, None),
+        float | None: (ColumnKind.NUMBER, str, None),
     }
     if hint not in kinds:
         raise TypeError(f"no column is made of {hint}; name its kind in {__name__}, or give the field no column")

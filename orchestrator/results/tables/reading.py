@@ -16,7 +16,7 @@ from orchestrator.kit.text import read_csv_cell
 from orchestrator.model import FindingRow, LedgerRow, MergedRow, Outcome, Severity
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.ledger import suspects
-from orchestrator.results.tables.columns import SEPARATOR, Kind, columns_of, values_at
+from orchestrator.results.tables.columns import SEPARATOR, ColumnKind, columns_of, values_at
 from orchestrator.results.tables.rows import mark
 from orchestrator.results.tables.schema import completed, schema_of
 
@@ -112,20 +112,20 @@ def _frame(table: pa.Table, row: type[Document]) -> pd.DataFrame:
     return frame.assign(**{column.name: _typed(frame[column.name], column.kind) for column in known})
 
 
-def _typed(values: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
+def _typed(values: pd.Series[Any], kind: ColumnKind) -> pd.Series[Any]:
     """A column with the dtype of its kind, where Arrow gives it another."""
-    if kind is Kind.MOMENT:
+    if kind is ColumnKind.MOMENT:
         moments = pd.to_datetime(values, utc=True, format="ISO8601", errors="coerce")
         return moments.astype("datetime64[us, UTC]")
-    dtypes: dict[Kind, Any] = {
-        Kind.SEVERITY: pd.CategoricalDtype([severity.value for severity in Severity], ordered=True),
-        Kind.OUTCOME: pd.CategoricalDtype([outcome.value for outcome in Outcome]),
-        Kind.MAYBE: "Int64",
-        Kind.NUMBER: "float64",
-        Kind.WORDS: _LISTS,
-        Kind.PAIRS: _LISTS,
-        Kind.COUNT: "int64",
-        Kind.TRUTH: "bool",
+    dtypes: dict[ColumnKind, Any] = {
+        ColumnKind.SEVERITY: pd.CategoricalDtype([severity.value for severity in Severity], ordered=True),
+        ColumnKind.OUTCOME: pd.CategoricalDtype([outcome.value for outcome in Outcome]),
+        ColumnKind.MAYBE: "Int64",
+        ColumnKind.NUMBER: "float64",
+        ColumnKind.WORDS: _LISTS,
+        ColumnKind.PAIRS: _LISTS,
+        ColumnKind.COUNT: "int64",
+        ColumnKind.TRUTH: "bool",
     }
     return values.astype(dtypes.get(kind, "str"))
 
@@ -140,7 +140,7 @@ def read_findings_csv(path: Path) -> pd.DataFrame:
     for column in columns:
         if column.name not in frame:  # of a version that did not have it yet
             frame[column.name] = ""
-        if column.kind is Kind.NUMBER:
+        if column.kind is ColumnKind.NUMBER:
             frame[column.name] = pd.to_numeric(frame[column.name])
             continue
         frame[column.name] = frame[column.name].map(read_csv_cell)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from orchestrator.model import MergedRow, Severity
 from orchestrator.results.interface import NoResultsError
-from orchestrator.results.tables.columns import Kind, bare, columns_of, names_of, nested
+from orchestrator.results.tables.columns import ColumnKind, bare, columns_of, names_of, nested
 from orchestrator.results.tables.schema import completed
 
 if TYPE_CHECKING:
@@ -212,12 +212,12 @@ def build(row: type[D], table: pa.Table) -> list[D]:
 def _convert(column: Column, chunks: Any) -> Sequence[Any]:
     """A column as the type of its field has it."""
     values = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
-    if column.kind is Kind.SEVERITY:
+    if column.kind is ColumnKind.SEVERITY:
         return _each(values, Severity)
     if not column.kind.is_list:
         return list(values.to_pylist())
     offsets, flat = values.offsets.to_numpy().tolist(), values.flatten()
-    if column.kind is Kind.PAIRS:
+    if column.kind is ColumnKind.PAIRS:
         pairs = _each(flat, partial(_pair, column.item))
         return [dict(pairs[begin - offsets[0] : end - offsets[0]]) for begin, end in pairwise(offsets)]
     if not len(flat):

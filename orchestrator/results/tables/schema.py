@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestrator.results.tables.columns import Kind, columns_of
+from orchestrator.results.tables.columns import ColumnKind, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from orchestrator.model import Document
 
 _TYPES = {
-    Kind.NUMBER: pa.float64(),
-    Kind.COUNT: pa.int64(),
-    Kind.TRUTH: pa.bool_(),
-    Kind.WORDS: pa.list_(pa.string()),
-    Kind.PAIRS: pa.list_(pa.string()),
+    ColumnKind.NUMBER: pa.float64(),
+    ColumnKind.COUNT: pa.int64(),
+    ColumnKind.TRUTH: pa.bool_(),
+    ColumnKind.WORDS: pa.list_(pa.string()),
+    ColumnKind.PAIRS: pa.list_(pa.string()),
 }
 
 

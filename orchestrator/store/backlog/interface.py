@@ -25,7 +25,7 @@ class Wanted(Document, frozen=True):
     entries: str
 
 
-class Rules(Document, frozen=True):
+class StaleRules(Document, frozen=True):
     """What makes a result stale, and how long what failed waits.
 
     Attributes:
@@ -45,7 +45,7 @@ class Rules(Document, frozen=True):
     longest_retry: int = 86400
 
 
-class Change(Document, frozen=True):
+class BacklogChange(Document, frozen=True):
     """What a look at the sources changed: cells that are wanted since, and those that are no longer."""
 
     new: int = 0

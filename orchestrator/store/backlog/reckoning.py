@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from orchestrator.store.backlog.interface import Rules
+    from orchestrator.store.backlog.interface import StaleRules
 
 #: Seconds by which clocks may differ.
 SKEW = 3600
 
 
-def reckon(connection: Connection, rules: Rules, now: int, *conditions: ColumnElement[bool]) -> None:
+def reckon(connection: Connection, rules: StaleRules, now: int, *conditions: ColumnElement[bool]) -> None:
     """Write down when wanted cells are due; those in a run are left alone.
 
     Args:
@@ -80,7 +80,7 @@ def newest_versions(connection: Connection) -> dict[str, tuple[str, str]]:
     return {row.scan: (row.scanner_version, row.database_version) for row in rows}
 
 
-def _due(rules: Rules, now: int, newest: Mapping[str, tuple[str, str]]) -> ColumnElement[int]:
+def _due(rules: StaleRules, now: int, newest: Mapping[str, tuple[str, str]]) -> ColumnElement[int]:
     tried: ColumnElement[int] = case((wanted.c.tried_at <= now + SKEW, wanted.c.tried_at), else_=0)
     ok_at, last_at = _later(states.c.ok_at, tried, now), _later(states.c.last_at, tried, now)
     age = _by_scan(rules.ages, rules.default_age)
@@ -107,7 +107,7 @@ def _by_scan(values: Mapping[str, int], default: int) -> ColumnElement[int]:
     return case(dict(values), value=states.c.scan, else_=default) if values else literal(default)
 
 
-def _pause(count: Any, rules: Rules) -> ColumnElement[int]:
+def _pause(count: Any, rules: StaleRules) -> ColumnElement[int]:
     """How long the nth failure in a row waits."""
     pauses: dict[int, int] = {}
     pause = rules.first_retry
@@ -117,7 +117,7 @@ def _pause(count: Any, rules: Rules) -> ColumnElement[int]:
     return case(pauses, value=count, else_=rules.longest_retry) if pauses else literal(rules.longest_retry)
 
 
-def _outdated(rules: Rules, newest: Mapping[str, tuple[str, str]]) -> ColumnElement[bool]:
+def _outdated(rules: StaleRules, newest: Mapping[str, tuple[str, str]]) -> ColumnElement[bool]:
     columns = {"scanner": states.c.scanner_version, "database": states.c.database_version}
     found = []
     for scan, versions in newest.items():

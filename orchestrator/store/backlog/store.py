@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import delete, func, or_, select, text, update
 
 from orchestrator.store.backlog import picking, reckoning, view, wanting
-from orchestrator.store.backlog.interface import PLANNING, Backlog, Change, Submission
+from orchestrator.store.backlog.interface import PLANNING, Backlog, BacklogChange, Submission
 from orchestrator.store.backlog.tables import chores, submissions, wanted
 from orchestrator.store.catalogue import batches, clip
 from orchestrator.store.connection import told
-from orchestrator.store.database import Database
+from orchestrator.store.database import StoreDatabase
 from orchestrator.store.dialects import among, insert_new
 from orchestrator.store.schema import cells, runs, targets
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from orchestrator.store.backlog.interface import Rules, Wanted
+    from orchestrator.store.backlog.interface import StaleRules, Wanted
 
 T = TypeVar("T")
 
@@ -37,14 +37,14 @@ _OTHER_CLOCK = "SELECT UNIX_TIMESTAMP()"
 _NOT_PLANNED = "it was no longer part of the plan; the next look at the sources tells what became of it"
 
 
-class BacklogStore(Database):
+class BacklogStore(StoreDatabase):
     """A store with the scheduler's tables.
 
     Every method raises `StoreGoneError` when the database does not answer; whatever it was about to do is then done
     whole or not at all, and can be done again.
     """
 
-    def want(self, rows: Sequence[Wanted], rules: Rules, *, look: int, whole: bool = False) -> Change:
+    def want(self, rows: Sequence[Wanted], rules: StaleRules, *, look: int, whole: bool = False) -> BacklogChange:
         """Have targets kept fresh.
 
         Args:
@@ -54,7 +54,7 @@ class BacklogStore(Database):
             whole: whether these are all there are; what else is wanted from an earlier look is then forgotten.
         """
 
-        def write(connection: Connection) -> Change:
+        def write(connection: Connection) -> BacklogChange:
             with connection.begin():
                 now = self._clock(connection)
             new = wanting.want(connection, rows, look, now, whole=whole)
@@ -66,7 +66,7 @@ class BacklogStore(Database):
                 for some in [] if whole else batches([row.target for row in rows]):
                     ids = select(targets.c.id).where(among(connection, targets.c.target, some))
                     reckoning.reckon(connection, rules, now, wanted.c.target_id.in_(ids))
-            return Change(new=new, gone=gone)
+            return BacklogChange(new=new, gone=gone)
 
         return self._write(write)
 
@@ -143,7 +143,7 @@ class BacklogStore(Database):
             )
         )
 
-    def settle(self, submission: Submission, rules: Rules) -> None:
+    def settle(self, submission: Submission, rules: StaleRules) -> None:
         """End a run whose results are in the store; once more does nothing."""
 
         def end(connection: Connection) -> None:
@@ -161,7 +161,7 @@ class BacklogStore(Database):
 
         self._transact(end)
 
-    def refuse(self, submission: Submission, reason: str, rules: Rules) -> None:
+    def refuse(self, submission: Submission, reason: str, rules: StaleRules) -> None:
         """End a run that could not be run; each of its targets is tried again after a while, by itself."""
 
         def end(connection: Connection) -> None:

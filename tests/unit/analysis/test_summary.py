@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from orchestrator.analysis.summary import summarise
-from orchestrator.model import Broken, Ledger, LedgerRow, Outcome, Severity, Verdict
+from orchestrator.model import Ledger, LedgerRow, Outcome, Severity, Verdict, Violation
 from tests.golden import check_golden
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -53,8 +53,8 @@ def test_a_run_on_one_page():
         rows[2].target: {Severity.CRITICAL: 1, None: 3},
     }
     broken = (
-        Broken(rule="coverage", message="coverage: 83.33 % of the cells …", count=1, rows=(rows[4].cell,)),
-        Broken(
+        Violation(rule="coverage", message="coverage: 83.33 % of the cells …", count=1, rows=(rows[4].cell,)),
+        Violation(
             rule="severity",
             message="severity: 7 findings are critical …",
             count=7,

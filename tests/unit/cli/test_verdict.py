@@ -6,9 +6,11 @@ import typer
 from orchestrator.cli import POLICY
 from orchestrator.cli.runs import show_ledger
 from orchestrator.config.loading import default_config
-from orchestrator.model import Broken, Ledger, Verdict
+from orchestrator.model import Ledger, Verdict, Violation
 
-BROKEN = Broken(rule="exploited", message="exploited: 7 findings …", count=7, rows=tuple(f"app k{n}" for n in range(7)))
+BROKEN = Violation(
+    rule="exploited", message="exploited: 7 findings …", count=7, rows=tuple(f"app k{n}" for n in range(7))
+)
 
 
 def _ledger(**verdict):

@@ -15,7 +15,7 @@ from orchestrator.catalog.template import TEMPLATE
 from orchestrator.config.json_schema import schema_of, schema_of_document
 from orchestrator.config.loading import Config
 from orchestrator.config.scanners import DenyFile, DistrustFile
-from orchestrator.inventory.csv_row import Row
+from orchestrator.inventory.csv_row import CsvRow
 from tests.golden import check_golden
 from tests.unit.config.test_config import EVERYTHING
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SCHEMAS = {
     "configuration": schema_of(Config, "scanmatrix.yaml: the configuration"),
     "template": schema_of(TEMPLATE.section, "templates/<scan>.yaml: a scan template"),
-    "targets-row": schema_of(Row, "A row of a CSV of targets, by the names of its columns"),
+    "targets-row": schema_of(CsvRow, "A row of a CSV of targets, by the names of its columns"),
     "ignore": schema_of(IgnoreFile, "An ignore file"),
     "lock": schema_of_document(LockFile, "scanmatrix.lock"),
     "deny": schema_of(DenyFile, "The file of scanners.denyFile", key="deny"),

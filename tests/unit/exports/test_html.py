@@ -20,7 +20,7 @@ from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.exports.report.counting import count
 from orchestrator.exports.report.severities import WORST_FIRST
 from orchestrator.exports.report.trend import gather
-from orchestrator.model import Broken, Outcome, Severity, Suppressed, Verdict
+from orchestrator.model import Outcome, Severity, Suppressed, Verdict, Violation
 from orchestrator.results.interface import NoResultsError
 from orchestrator.results.run import RunResults
 from orchestrator.results.tables.rows import open_merged
@@ -234,7 +234,7 @@ class TestPage:
 
     @pytest.mark.parametrize(("passed", "word"), [(False, "broken"), (True, "only warned")])
     def test_every_broken_rule_is_named_with_its_rows(self, volume, passed, word) -> None:
-        broken = Broken(rule="no-secrets", message="2 secrets, 0 allowed", count=2, rows=("app-1 secret x",))
+        broken = Violation(rule="no-secrets", message="2 secrets, 0 allowed", count=2, rows=("app-1 secret x",))
         verdict = Verdict(passed=passed, broken=("no-secrets: 2 secrets, 0 allowed",), rules=(broken,))
         row = make_row()
         page = report(put_results(volume, make_ledger([row], verdict=verdict), {"app-1": []})).page
@@ -367,7 +367,7 @@ class TestHostile:
             ),
             make_found(2, suppressed=Suppressed(by=text, reason=text, status=text, until=text, justification=text)),
         ]
-        broken = Broken(rule=text, message=text, count=1, rows=(text,))
+        broken = Violation(rule=text, message=text, count=1, rows=(text,))
         verdict = Verdict(passed=False, broken=(text,), rules=(broken,))
         return report(put_results(volume, make_ledger([row, lost], verdict=verdict), {"app-1": found}))
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from orchestrator.config.loading import Cache
+from orchestrator.config.loading import CacheSection
 from orchestrator.images.reference import parse
 from orchestrator.images.registry.cache import pull_location
 from orchestrator.net.hosts import is_loopback
@@ -25,7 +25,7 @@ def test_a_cache_stands_in_front_of_its_upstream_and_of_no_other() -> None:
 
 
 def test_the_configuration_s_own_type_is_a_rule() -> None:
-    cache = Cache(upstream="registry-1.docker.io", url="http://cache:5000")
+    cache = CacheSection(upstream="registry-1.docker.io", url="http://cache:5000")
     assert pull_location(parse("a/b"), [cache], ()) == "http://cache:5000/a/b"
 
 

@@ -10,10 +10,10 @@ from orchestrator.model.endings import (
     RULES,
     Evidence,
     NodeState,
+    ReasonSource,
     RecordState,
     ReportState,
     Rule,
-    Source,
     decide,
 )
 
@@ -100,13 +100,13 @@ def test_whatever_is_known_of_a_cell_it_has_one_answer_and_a_failed_one_has_a_re
 
 
 def test_the_ledger_of_a_settled_record_says_what_the_cluster_and_the_report_said_together() -> None:
-    settled = {Source.NODE: Source.RECORD}
+    settled = {ReasonSource.NODE: ReasonSource.RECORD}
     for evidence in EVERY:
         if evidence.node in {N.WAITING, N.RUNNING, N.CUT_OFF}:
             continue
         at_once, settling = decide(evidence), decide(evidence._replace(report=P.UNREAD))
         record = evidence.record
-        if evidence.plan is RUN and settling.source is Source.NODE:
+        if evidence.plan is RUN and settling.source is ReasonSource.NODE:
             record = R.FAILED
         elif evidence.plan is RUN and evidence.node is N.SUCCEEDED:
             record = R.ENDED
@@ -126,6 +126,6 @@ def test_the_page_shows_the_table() -> None:
 
 
 def _shown(rule: Rule) -> str:
-    words = {Source.RULE: f"`{rule.words.partition(':')[0]}`" if rule.words else ""}
+    words = {ReasonSource.RULE: f"`{rule.words.partition(':')[0]}`" if rule.words else ""}
     columns = [", ".join(map(str, wanted)) or "any" for wanted in rule[:4]]
     return f"| {' | '.join([*columns, f'**{rule.state}**', words.get(rule.source, f'the {rule.source}')])} |"

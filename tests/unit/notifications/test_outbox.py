@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.notifications.interface import Changes, Message, State
+from orchestrator.notifications.interface import Changes, DeliveryState, Message
 from orchestrator.notifications.outbox import OUTBOX, Outbox, delivery_id
 
 
@@ -13,7 +13,7 @@ def message(total=1, **changes):
 
 
 def sent(delivery):
-    return replace(delivery, state=State.SENT, message=None, attempts=1)
+    return replace(delivery, state=DeliveryState.SENT, message=None, attempts=1)
 
 
 def test_the_id_is_that_of_run_receiver_and_content():
@@ -26,7 +26,7 @@ def test_what_was_sent_is_known_again(tmp_path):
     first, second = Outbox(tmp_path).add([message(), message(recipient="#a")])
     Outbox(tmp_path).put(sent(first))
     again = Outbox(tmp_path).add([message(), message(recipient="#a"), message(recipient="#b")])
-    assert [each.state for each in again] == [State.SENT, State.WAITING, State.WAITING]
+    assert [each.state for each in again] == [DeliveryState.SENT, DeliveryState.WAITING, DeliveryState.WAITING]
     assert again[1] == second
 
 
@@ -43,7 +43,7 @@ def test_another_content_after_one_that_was_sent_is_a_correction(tmp_path):
     [now] = Outbox(tmp_path).add([message(2)])
     assert now.message.correction
     Outbox(tmp_path).put(sent(now))
-    assert [each.state for each in Outbox(tmp_path).add([message(2)])] == [State.SENT]
+    assert [each.state for each in Outbox(tmp_path).add([message(2)])] == [DeliveryState.SENT]
 
 
 def test_a_damaged_file_costs_one_delivery_only(tmp_path, caplog):
@@ -56,7 +56,7 @@ def test_a_damaged_file_costs_one_delivery_only(tmp_path, caplog):
 def test_a_folder_that_cannot_be_written_is_only_logged(tmp_path, caplog):
     (tmp_path / OUTBOX).write_text("not a folder")
     [delivery] = Outbox(tmp_path).add([message()])
-    assert delivery.state is State.WAITING
+    assert delivery.state is DeliveryState.WAITING
     assert "told again" in caplog.text
 
 

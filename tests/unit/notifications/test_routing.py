@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.model import Broken, Name, Outcome, Plan, Severity, Target, Verdict
+from orchestrator.model import Name, Outcome, Plan, Severity, Target, Verdict, Violation
 from orchestrator.notifications.owners import contacts_of
 from orchestrator.notifications.routing import digest, route_names
 from orchestrator.queries.earlier import Earlier
@@ -202,7 +202,10 @@ def test_only_cells_that_did_not_fail_before():
 
 
 def test_rules_are_told_when_they_break_and_when_they_are_met_again():
-    rules = (Broken(rule="coverage", message="coverage: 90 %", count=3), Broken(rule="kev", message="kev: 1", count=1))
+    rules = (
+        Violation(rule="coverage", message="coverage: 90 %", count=3),
+        Violation(rule="kev", message="kev: 1", count=1),
+    )
     verdict = Verdict(passed=False, broken=tuple(rule.message for rule in rules), rules=rules)
     earlier = Earlier(broken=frozenset({"coverage", "severity"}))
     [message] = told([SLACK], verdict=verdict, earlier=earlier).messages

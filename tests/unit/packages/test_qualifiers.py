@@ -2,10 +2,10 @@
 
 import pytest
 
-from orchestrator.packages.qualifiers import Surroundings, hold, is_exact, qualifiers_of, without
+from orchestrator.packages.qualifiers import TargetSurroundings, hold, is_exact, qualifiers_of, without
 
-AMD64 = Surroundings("linux", "amd64")
-DEBIAN = Surroundings("linux", "amd64", frozenset({"debian-12"}))
+AMD64 = TargetSurroundings("linux", "amd64")
+DEBIAN = TargetSurroundings("linux", "amd64", frozenset({"debian-12"}))
 
 
 def holds(demanded, found="", around=AMD64, *, glob=False):
@@ -102,7 +102,7 @@ def test_a_release_that_only_other_packages_say():
 
 def test_an_image_of_arm_and_one_of_nobody_knows_what():
     for architecture, expected in (("arm", True), ("arm64", False), ("", False)):
-        assert holds("pkg:deb/debian/x?arch=armhf", around=Surroundings("linux", architecture)) is expected
+        assert holds("pkg:deb/debian/x?arch=armhf", around=TargetSurroundings("linux", architecture)) is expected
 
 
 def test_patterns_of_rules():

@@ -10,7 +10,7 @@ from orchestrator.model import Decision, Distrust
 from orchestrator.planning import make_plan
 from orchestrator.scanners.pinning import UnpinnedError
 from orchestrator.workflows import render
-from orchestrator.workflows.kinds import Kind
+from orchestrator.workflows.kinds import ManifestKind
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located
 
 UBUNTU = "docker.io/library/ubuntu:20.04"
@@ -69,7 +69,7 @@ def test_the_template_of_a_strict_configuration_has_no_tags(tmp_path):
     (tmp_path / "scanmatrix.yaml").write_text("scanners: {strict: true}\n")
     loaded = load_config(tmp_path / "scanmatrix.yaml", environment={})
     with pytest.raises(UnpinnedError, match="general"):
-        render(plan("image-lifetime"), loaded, kind=Kind.TEMPLATE)
+        render(plan("image-lifetime"), loaded, kind=ManifestKind.TEMPLATE)
 
 
 def test_the_database_of_a_denied_scanner_is_not_refreshed():

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.findings import formats, scanmatrix
 from orchestrator.model import BomSource, FindingRow, Ledger, LedgerRow, MergedRow, Outcome
 from orchestrator.model.documents import decode, encode
-from orchestrator.results.tables.columns import Kind, columns_of
+from orchestrator.results.tables.columns import ColumnKind, columns_of
 from orchestrator.results.tables.reading import ledger_frame, read_findings, read_merged
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume.layout import Volume
@@ -37,16 +37,16 @@ HEADINGS = {
     "Ledger: columns": LedgerRow,
 }
 KINDS = {
-    Kind.TEXT: "`str`",
-    Kind.MOMENT: "`datetime64[us, UTC]`",
-    Kind.SEVERITY: "ordered category",
-    Kind.OUTCOME: "category",
-    Kind.NUMBER: "`float64`",
-    Kind.COUNT: "`int64`",
-    Kind.MAYBE: "`Int64`",
-    Kind.TRUTH: "`bool`",
-    Kind.WORDS: "list of strings (Arrow)",
-    Kind.PAIRS: "list of strings (Arrow)",
+    ColumnKind.TEXT: "`str`",
+    ColumnKind.MOMENT: "`datetime64[us, UTC]`",
+    ColumnKind.SEVERITY: "ordered category",
+    ColumnKind.OUTCOME: "category",
+    ColumnKind.NUMBER: "`float64`",
+    ColumnKind.COUNT: "`int64`",
+    ColumnKind.MAYBE: "`Int64`",
+    ColumnKind.TRUTH: "`bool`",
+    ColumnKind.WORDS: "list of strings (Arrow)",
+    ColumnKind.PAIRS: "list of strings (Arrow)",
 }
 TABLE = re.compile(r"^\| column \|.*\n(?:\|.*\n)*", re.MULTILINE)
 

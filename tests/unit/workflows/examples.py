@@ -13,7 +13,7 @@ from orchestrator.config.loading import Config, load_config
 from orchestrator.inventory import collect
 from orchestrator.model import Blob, Image, Limits, Plan, Platform
 from orchestrator.planning import Located, make_plan
-from orchestrator.workflows import Kind, render
+from orchestrator.workflows import ManifestKind, render
 from tests.unit.steps.plans import plan as small_plan
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
@@ -53,7 +53,7 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in EXAMPLES.glob("*/scanmatrix.yaml"))
 
 
-def rendered(plan: Plan, config: Config, kind: Kind = Kind.WORKFLOW) -> list[dict[str, Any]]:
+def rendered(plan: Plan, config: Config, kind: ManifestKind = ManifestKind.WORKFLOW) -> list[dict[str, Any]]:
     """Manifests, read back out of the YAML."""
     return list(yaml.safe_load_all(render(plan, config, kind=kind)))
 

@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 from orchestrator.argo import names, parameters
-from orchestrator.argo.attempts import Kind as AttemptKind
-from orchestrator.argo.attempts import attempt_of
+from orchestrator.argo.attempts import AttemptKind, attempt_of
 from orchestrator.argo.command_line import parse, render
 from orchestrator.argo.commands import PROGRAM, STEPS, CheckStep, DatabaseStep, InstallStep, Phase, PlanStep, Step
 from orchestrator.argo.items import Item, make_items
@@ -25,7 +24,7 @@ from orchestrator.model.plan import pending
 from orchestrator.steps.incluster import divide, write_outputs
 from orchestrator.upkeep.databases import fetched_folder, incoming_folder, pinned
 from orchestrator.volume.layout import Volume
-from orchestrator.workflows import Kind, manifests
+from orchestrator.workflows import ManifestKind, manifests
 from orchestrator.workflows.install import Overlay
 from tests.unit.steps.plans import plan
 from tests.unit.workflows.examples import example, variants
@@ -102,7 +101,7 @@ RENDERED: dict[str, Callable[[], list[dict[str, Any]]]] = {
 RENDERED |= {
     f"the example as {kind}, layout {layout}": partial(manifests.manifests, *in_layout(layout), kind=kind)
     for layout in CONFIGURATIONS
-    for kind in Kind
+    for kind in ManifestKind
 }
 RENDERED |= {
     f"install, {overlay}": partial(objects, load_config(SHIPPED, environment={}), overlay) for overlay in Overlay

@@ -5,7 +5,7 @@ import pytest
 
 from orchestrator.argo.packed import unpack
 from orchestrator.errors import ScanmatrixError
-from orchestrator.workflows import Kind, render
+from orchestrator.workflows import ManifestKind, render
 from tests.golden import check_golden
 from tests.unit.workflows.examples import EXAMPLES, example
 
@@ -32,16 +32,16 @@ def settle(text: str, path: Path) -> str:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("minimal", Kind.WORKFLOW),
-        ("seed", Kind.WORKFLOW),
-        ("argo", Kind.WORKFLOW),
-        ("argo", Kind.TEMPLATE),
-        ("argo", Kind.SUBMISSION),
-        ("argo", Kind.SCHEDULE),
+        ("minimal", ManifestKind.WORKFLOW),
+        ("seed", ManifestKind.WORKFLOW),
+        ("argo", ManifestKind.WORKFLOW),
+        ("argo", ManifestKind.TEMPLATE),
+        ("argo", ManifestKind.SUBMISSION),
+        ("argo", ManifestKind.SCHEDULE),
     ],
 )
 def test_what_is_rendered_of_the_examples(name, kind):
     plan, config = example(name)
     path = EXAMPLES / name / f"{kind}.yaml"
-    option = "" if kind is Kind.WORKFLOW else f" --kind {kind}"
+    option = "" if kind is ManifestKind.WORKFLOW else f" --kind {kind}"
     check_golden(path, _HEADER.format(option) + settle(render(plan, config, kind=kind), path))

@@ -14,7 +14,7 @@ from orchestrator.argo.packed import unpack
 from orchestrator.config.loading import default_config
 from orchestrator.model import Cell, Database, Fetch, Limits, Plan, Resources, Scan
 from orchestrator.planning.batches import MOST_SETS
-from orchestrator.workflows import Kind, spec_bytes
+from orchestrator.workflows import ManifestKind, spec_bytes
 from orchestrator.workflows.cell import fill, scanner_command
 from orchestrator.workflows.settings import RenderError
 from tests.unit.steps.plans import plan, target
@@ -70,7 +70,7 @@ def test_the_shape_of_an_image_of_a_known_set():
 
 
 def test_the_shape_of_an_image_of_any_set():
-    (manifest,) = rendered(plan(("a",)), CONFIG, Kind.TEMPLATE)
+    (manifest,) = rendered(plan(("a",)), CONFIG, ManifestKind.TEMPLATE)
     found = tasks(manifest, "image")
     assert "when" not in found["pull"]
     assert found["virus"]["when"] == "'{{inputs.parameters.scans}}' =~ ',virus,'"
@@ -145,7 +145,7 @@ def test_who_renders_batches_hears_how_many_may_run_at_once(caplog):
     assert not caplog.text
 
 
-@pytest.mark.parametrize("kind", [Kind.WORKFLOW, Kind.TEMPLATE])
+@pytest.mark.parametrize("kind", [ManifestKind.WORKFLOW, ManifestKind.TEMPLATE])
 @pytest.mark.parametrize("layout", ["cell", "image"])
 def test_the_phase_of_a_workflow_is_that_of_its_aggregate(kind, layout):
     # Argo takes a task that was skipped for failed when one before it has failed, unless something depends on it.
@@ -293,7 +293,9 @@ def test_registry_credentials_go_to_what_pulls_and_to_nothing_else():
 
 
 def test_git_credentials_go_to_what_plans_in_the_cluster_or_fetches_repositories_and_to_nothing_else():
-    (manifest,) = rendered(plan(("a",)), default_config(environment={}, argo={"gitSecret": "login"}), Kind.TEMPLATE)
+    (manifest,) = rendered(
+        plan(("a",)), default_config(environment={}, argo={"gitSecret": "login"}), ManifestKind.TEMPLATE
+    )
     holders = {
         (name, role)
         for name, role, container in containers(manifest)
@@ -304,7 +306,7 @@ def test_git_credentials_go_to_what_plans_in_the_cluster_or_fetches_repositories
 
 
 def test_every_mounted_volume_is_declared_by_its_name():
-    for kind in (Kind.WORKFLOW, Kind.TEMPLATE):
+    for kind in (ManifestKind.WORKFLOW, ManifestKind.TEMPLATE):
         (manifest,) = rendered(
             plan(("a",)), default_config(environment={}, argo={"registrySecret": "x", "gitSecret": "y"}), kind
         )
@@ -437,7 +439,7 @@ def test_a_scan_with_the_name_of_one_of_argos_containers_cannot_have_the_layout_
 
 
 def test_only_who_reads_or_starts_workflows_gets_a_token():
-    (manifest,) = rendered(plan(("a",)), default_config(environment={}, layout="image"), Kind.TEMPLATE)
+    (manifest,) = rendered(plan(("a",)), default_config(environment={}, layout="image"), ManifestKind.TEMPLATE)
     assert manifest["spec"]["automountServiceAccountToken"] is False
     holders = {one["name"]: one["serviceAccountName"] for one in manifest["spec"]["templates"]
                if one.get("automountServiceAccountToken")}  # fmt: skip
@@ -454,14 +456,14 @@ def test_what_plans_may_look_at_the_cluster_only_where_targets_run_there():
         ([{"cluster": {"contexts": ["elsewhere"]}}], None),
         ([], None),
     ):
-        (manifest,) = rendered(plan(("a",)), default_config(environment={}, targets=targets), Kind.TEMPLATE)
+        (manifest,) = rendered(plan(("a",)), default_config(environment={}, targets=targets), ManifestKind.TEMPLATE)
         (planner,) = (one for one in manifest["spec"]["templates"] if one["name"] == "plan")
         assert planner.get("serviceAccountName") == account
         assert planner.get("automountServiceAccountToken", False) is (account is not None)
 
 
 def test_scanners_pods_never_pull():
-    (manifest,) = rendered(plan(("a",)), CONFIG, Kind.TEMPLATE)
+    (manifest,) = rendered(plan(("a",)), CONFIG, ManifestKind.TEMPLATE)
     stages = [container for name, role, container in containers(manifest) if role == "stage"]
     assert stages
     assert all("--no-pull" in stage["args"] for stage in stages)
@@ -497,13 +499,15 @@ def test_the_size_of_the_spec_is_that_of_the_largest_workflow():
     made = variants()["shards"]
     sizes = [len(json.dumps(one, separators=(",", ":"), ensure_ascii=False).encode()) for one in rendered(made, CONFIG)]
     assert spec_bytes(made, CONFIG) == max(sizes)
-    (brought,) = rendered(made, CONFIG, Kind.SUBMISSION)
+    (brought,) = rendered(made, CONFIG, ManifestKind.SUBMISSION)
     in_cluster = default_config(environment={}, engine="argo")
     assert spec_bytes(made, in_cluster) == len(json.dumps(brought, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def test_the_template_is_of_constant_size_and_plans_in_the_cluster():
-    few, many = (rendered(plan(tuple(f"t{n}" for n in range(count))), CONFIG, Kind.TEMPLATE) for count in (1, 50))
+    few, many = (
+        rendered(plan(tuple(f"t{n}" for n in range(count))), CONFIG, ManifestKind.TEMPLATE) for count in (1, 50)
+    )
     assert few == many
     (manifest,) = few
     found = tasks(manifest)
@@ -517,7 +521,7 @@ def test_the_template_is_of_constant_size_and_plans_in_the_cluster():
 
 
 def test_a_shard_is_a_workflow_of_the_same_template():
-    (manifest,) = rendered(plan(("a",)), CONFIG, Kind.TEMPLATE)
+    (manifest,) = rendered(plan(("a",)), CONFIG, ManifestKind.TEMPLATE)
     resource = template(manifest, "shard")["resource"]
     child = yaml.safe_load(resource["manifest"])
     assert resource["action"] == "apply"
@@ -530,14 +534,14 @@ def test_a_shard_is_a_workflow_of_the_same_template():
 
 def test_a_submission_brings_its_plan_to_the_template():
     made = plan(("a",))
-    (manifest,) = rendered(made, CONFIG, Kind.SUBMISSION)
+    (manifest,) = rendered(made, CONFIG, ManifestKind.SUBMISSION)
     assert packed(manifest) == made
     assert manifest["spec"]["workflowTemplateRef"] == {"name": "scanmatrix"}
 
 
 def test_a_schedule_runs_one_at_a_time():
     config = default_config(environment={}, argo={"schedule": "0 3 * * *", "timezone": "Europe/Zurich"})
-    (manifest,) = rendered(plan(("a",)), config, Kind.SCHEDULE)
+    (manifest,) = rendered(plan(("a",)), config, ManifestKind.SCHEDULE)
     spec = manifest["spec"]
     assert spec["schedules"] == ["0 3 * * *"]
     assert "schedule" not in spec  # gone in Argo 4
@@ -550,7 +554,7 @@ def test_a_schedule_runs_one_at_a_time():
 
 def test_a_schedule_needs_one():
     with pytest.raises(RenderError, match=r"argo\.schedule"):
-        rendered(plan(("a",)), CONFIG, Kind.SCHEDULE)
+        rendered(plan(("a",)), CONFIG, ManifestKind.SCHEDULE)
 
 
 def test_a_long_run_id_stays_within_what_kubernetes_keeps_of_a_name():

@@ -12,7 +12,7 @@ from orchestrator.config.loading import default_config, load_config
 from orchestrator.model import Cell, Name, Online, OnRepository, Plan, Platform, Scan, TargetKind
 from orchestrator.model.plan import pending
 from orchestrator.steps.incluster import Work, write_outputs
-from orchestrator.workflows import Kind
+from orchestrator.workflows import ManifestKind
 from orchestrator.workflows.settings import RenderError
 from tests.unit.steps.plans import plan, target
 from tests.unit.workflows.examples import rendered
@@ -149,7 +149,7 @@ def test_only_the_pod_that_fetches_has_the_credentials_of_git():
 
 
 def test_the_pod_that_fetches_has_the_token_of_its_host_and_no_other():
-    for kind in (Kind.WORKFLOW, Kind.TEMPLATE):
+    for kind in (ManifestKind.WORKFLOW, ManifestKind.TEMPLATE):
         (manifest,) = rendered(mixed(images=False), default_config(environment={}, **TOKENS), kind)
         assert not any(volume["name"] == "git" for volume in manifest["spec"]["volumes"])
         fetch = template(manifest, "fetch")
@@ -194,7 +194,7 @@ def test_in_layout_image_repositories_still_have_a_pod_for_each_cell():
 
 
 def test_the_template_of_the_cluster_has_repositories_too():
-    (manifest,) = rendered(mixed(images=False), default_config(environment={}, **TOKENS), Kind.TEMPLATE)
+    (manifest,) = rendered(mixed(images=False), default_config(environment={}, **TOKENS), ManifestKind.TEMPLATE)
     found = tasks(manifest)["repositories"]
     assert found["withParam"] == "{{tasks.plan.outputs.parameters.repositories}}"
     names = {one["name"] for one in manifest["spec"]["templates"]}

@@ -9,7 +9,7 @@ from orchestrator.api import plan as sdk
 from orchestrator.config.loading import load_config
 from orchestrator.errors import UsageError
 from orchestrator.model import Cell
-from orchestrator.workflows import Kind, render
+from orchestrator.workflows import ManifestKind, render
 from tests.unit.steps.plans import plan
 
 SECRET = "hunter2-s3cret-value"
@@ -123,8 +123,8 @@ def test_a_scan_with_a_secret_is_not_written_into_a_workflow(
     write = {
         "install": lambda: sdk.install(config),
         "render": lambda: render(made, config),
-        "template": lambda: render(made, config, kind=Kind.TEMPLATE),
-        "submission": lambda: render(made, config, kind=Kind.SUBMISSION),
+        "template": lambda: render(made, config, kind=ManifestKind.TEMPLATE),
+        "submission": lambda: render(made, config, kind=ManifestKind.SUBMISSION),
     }
     with pytest.raises(UsageError, match="secret") as caught:
         write[kind]()
