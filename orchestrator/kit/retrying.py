@@ -7,17 +7,21 @@ cell's own retries, nor by Argo (`orchestrator.steps` ends with another exit sta
 tenacity runs the loop. stamina, which stands on it, has no way to end a pause early, as a run that is stopped must.
 """
 
+from __future__ import annotations
+
 import logging
 import math
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
-from typing import Final, TypeVar
-
-import tenacity
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from orchestrator.errors import Cancelled, TemporaryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenacity import RetryCallState
 
 #: Longest pause the other side may ask of us, in seconds. If it asks for more, its answer is passed on at once, because
 #: coming back earlier would only be refused again.
@@ -98,13 +102,24 @@ class Patience:
             TemporaryError: of the last attempt; no longer worth retrying.
             Cancelled: stopped on request.
         """
+        try:
+            return self._attempt(attempt)
+        except TemporaryError as error:
+            failed = [error]
+        import tenacity  # noqa: PLC0415 - most pods meet no failure, and need not load it
+
+        def again() -> T:
+            if failed:
+                raise failed.pop()
+            return self._attempt(attempt)
+
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._may_help),
             wait=self._wait,
             stop=self._is_over,
             sleep=self._sleep,
             reraise=True,
-        )(lambda: self._attempt(attempt))
+        )(again)
 
     def progressed(self) -> None:
         """It got on: failures so far do not count any more."""
@@ -133,11 +148,11 @@ class Patience:
     def _may_help(self, error: BaseException) -> bool:
         return isinstance(error, self._kinds) and not isinstance(error, Cancelled) and error.is_worth_retrying
 
-    def _wait(self, state: tenacity.RetryCallState) -> float:
+    def _wait(self, state: RetryCallState) -> float:
         asked = _error(state).retry_after
         return self._backoff.pause() if asked is None else asked
 
-    def _is_over(self, state: tenacity.RetryCallState) -> bool:
+    def _is_over(self, state: RetryCallState) -> bool:
         error, pause = _error(state), state.upcoming_sleep
         most = math.inf if error.most_retries is None else error.most_retries
         over = self._failures > self._retries or self._seen[type(error)] > most or pause > min(WAIT_LIMIT, self._left())
@@ -151,7 +166,7 @@ class Patience:
         self._cancelled.wait(seconds)
 
 
-def _error(state: tenacity.RetryCallState) -> TemporaryError:
+def _error(state: RetryCallState) -> TemporaryError:
     error = state.outcome.exception() if state.outcome else None
     assert isinstance(error, TemporaryError)  # noqa: S101 - nothing else is retried
     return error

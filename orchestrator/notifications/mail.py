@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.notify import PORTS
 from orchestrator.kit.masking import mask
-from orchestrator.net.transport import tls_context
+from orchestrator.net.pools import tls_context
 from orchestrator.notifications.credentials import reveal
 from orchestrator.notifications.interface import (
     DeliveryRefusedError,

@@ -7,7 +7,6 @@ no repository tag (as `docker save` writes an image that has none).
 """
 
 import json
-import tarfile
 from typing import NamedTuple
 
 from orchestrator.model import Blob, Image
@@ -91,6 +90,8 @@ def tarball_size(image: Image) -> int:
 
 
 def _header(name: str, size: int) -> bytes:
+    import tarfile  # noqa: PLC0415 - only where a tarball is written
+
     member = tarfile.TarInfo(name)
     member.size = size
     member.mode = 0o444

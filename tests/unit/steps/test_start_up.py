@@ -33,7 +33,7 @@ STEPS = {
     "orchestrator.steps.aggregate": HEAVY | NETWORK | YAML,
     "orchestrator.steps.check": (HEAVY | NETWORK | YAML) - {"email"},  # its own version, by importlib.metadata
     "orchestrator.steps.refresh": HEAVY | NETWORK | YAML,
-    "orchestrator.steps.install": (HEAVY | NETWORK | YAML) - {"tenacity", "yaml"},
+    "orchestrator.steps.install": (HEAVY | NETWORK | YAML) - {"yaml"},
     "orchestrator.upkeep.databases": HEAVY | NETWORK | YAML,
     "orchestrator.upkeep.left": HEAVY | NETWORK | YAML,
     "orchestrator.upkeep.links": HEAVY | NETWORK | YAML,
