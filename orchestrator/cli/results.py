@@ -97,14 +97,17 @@ def show(
     from orchestrator.api import plan as sdk
     from orchestrator.api import results as follow_up
     from orchestrator.cli.result_tables import print_frame, print_merged, print_suspects
+    from orchestrator.model import MergedRow
     from orchestrator.queries.choice import Choice, choose
+    from orchestrator.results.tables.reading import frame_of
 
     results = follow_up.open_results(sdk.load_config(config), run)
     wanted = Choice(
         target=target, owner=owner, scan=scan, id=id_, package=package, kinds=tuple(kind or ()),
         severity=_severity(severity), fixable=fixable, suppressed=suppressed,
     )  # fmt: skip
-    found = choose(results.merged, wanted)
+    with results.open_merged() as merged:
+        found = frame_of(choose(merged, wanted), MergedRow)
     if output is OutputFormat.TABLE:
         print_merged(found, f"Findings of {results.run}", most=most, suppressed=suppressed)
         print_suspects(results.ledger)

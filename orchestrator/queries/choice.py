@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from fnmatch import translate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.analysis.suppression.targets import names_of_target
 from orchestrator.errors import UsageError
+from orchestrator.kit.matching import glob
 from orchestrator.model import KINDS, Document, Severity
 from orchestrator.packages.spellings import means
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    import pandas as pd
+    from orchestrator.model import MergedRow
 
 
 class Choice(Document, frozen=True):
@@ -43,11 +42,11 @@ class Choice(Document, frozen=True):
     suppressed: bool = False
 
 
-def choose(merged: pd.DataFrame, choice: Choice) -> pd.DataFrame:
-    """The rows of a frame of merged findings that are wanted, the worst first; the columns stay as they are.
+def choose(merged: Iterable[MergedRow], choice: Choice) -> list[MergedRow]:
+    """The merged findings that are wanted, the worst first, those of one severity in the order given.
 
     Args:
-        merged: as `orchestrator.results.read_merged` gives it.
+        merged: of a run, as `orchestrator.results.run.RunResults.open_merged` gives them.
         choice: what is wanted.
 
     Raises:
@@ -55,57 +54,45 @@ def choose(merged: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     """
     if unknown := sorted(set(choice.kinds) - set(KINDS)):
         raise UsageError(f"there is no kind of finding {', '.join(unknown)}; there are {', '.join(KINDS)}")
-    chosen = _by_target(_by_finding(merged, choice), choice)
-    return chosen.sort_values("severity", ascending=False, kind="stable")
+    conditions = [*_of_finding(choice), *_of_target(choice)]
+    chosen = [row for row in merged if all(holds(row) for holds in conditions)]
+    return sorted(chosen, key=lambda row: row.finding.severity.rank, reverse=True)
 
 
-def _by_finding(wanted: pd.DataFrame, choice: Choice) -> pd.DataFrame:
-    """What fulfils the conditions on the finding itself."""
+def _of_finding(choice: Choice) -> Iterator[Callable[[MergedRow], bool]]:
+    """The conditions on the finding itself, the cheapest first."""
     if not choice.suppressed:
-        wanted = wanted[wanted["suppressed"] == ""]
+        yield lambda row: row.finding.suppressed is None
     if choice.kinds:
-        wanted = wanted[wanted["kind"].isin(choice.kinds)]
+        yield lambda row: row.finding.kind in choice.kinds
     if choice.severity is not None:
-        wanted = wanted[wanted["severity"] >= choice.severity.value]
+        least = choice.severity.rank
+        yield lambda row: row.finding.severity.rank >= least
     if choice.fixable:
-        wanted = wanted[wanted["fixed_version"] != ""]
-    if choice.package:
-        columns = (wanted[name] for name in ("purl", "package", "version"))
-        matches = list(map(means(choice.package), *columns))
-        wanted = wanted.take([place for place, is_meant in enumerate(matches) if is_meant])
+        yield lambda row: row.finding.fixed_version != ""
     if choice.id:
-        wanted = wanted[
-            wanted["id"].str.fullmatch(translate(choice.id)) | _any(wanted["aliases"], (choice.id,), wanted.index)
-        ]
-    return wanted
+        is_id = glob(choice.id)
+        yield lambda row: is_id(row.finding.id) or any(map(is_id, row.finding.aliases))
+    if choice.package:
+        is_package = means(choice.package)
+        yield lambda row: is_package(row.finding.purl, row.finding.package, row.finding.version)
 
 
-def _by_target(wanted: pd.DataFrame, choice: Choice) -> pd.DataFrame:
-    """What fulfils the conditions on where it was found, and by whom."""
-    for pattern, column in ((choice.owner, "owners"), (choice.scan, "found_by")):
-        if pattern:
-            wanted = wanted[_any(wanted[column], (pattern,), wanted.index)]
+def _of_target(choice: Choice) -> Iterator[Callable[[MergedRow], bool]]:
+    """The conditions on where it was found, and by whom."""
+    if choice.owner:
+        is_owner = glob(choice.owner)
+        yield lambda row: any(map(is_owner, row.owners))
+    if choice.scan:
+        is_scan = glob(choice.scan)
+        yield lambda row: any(map(is_scan, row.finding.found_by))
     if choice.target:
-        meant = {target: _is_meant(choice.target, names) for target, names in _names(wanted).items()}
-        wanted = wanted[wanted["target"].map(meant).astype("bool")]
-    return wanted
+        is_name = glob(choice.target)
+        known: dict[str, bool] = {}
 
+        def is_meant(row: MergedRow) -> bool:
+            if row.target not in known:  # every name of it, Docker Hub's short ones too, as ignore rules know them
+                known[row.target] = any(map(is_name, names_of_target(row.references, row.digest, row.indexes)))
+            return known[row.target]
 
-def _names(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Every name of each target, Docker Hub's short ones too, as ignore rules know them."""
-    targets = frame.drop_duplicates("target")
-    columns = zip(targets["target"], targets["references"], targets["digest"], targets["indexes"], strict=True)
-    return {target: names_of_target(tuple(names), digest, tuple(indexes)) for target, names, digest, indexes in columns}
-
-
-def _is_meant(pattern: str, names: tuple[str, ...]) -> bool:
-    return any(map(re.compile(translate(pattern)).match, names))
-
-
-def _any(lists: Iterable[Iterable[str]], patterns: Iterable[str], index: pd.Index[Any]) -> pd.Series[bool]:
-    """For each list, whether one of its values matches one of these globs."""
-    import pandas as pd  # noqa: PLC0415 - whoever has a frame has it already
-
-    compiled = [re.compile(translate(pattern)).match for pattern in patterns]
-    found = [any(matches(value) for value in values for matches in compiled) for values in lists]
-    return pd.Series(found, index=index, dtype="bool")
+        yield is_meant

@@ -37,6 +37,7 @@ from orchestrator.config.loading import default_config
 from orchestrator.exports import load
 from orchestrator.findings import scanmatrix
 from orchestrator.model import Finding, MergedRow, Outcome
+from orchestrator.queries.store import Store
 from orchestrator.results.tables.columns import columns_of
 from orchestrator.results.tables.writing import FindingsWriter
 from tests.exports import make_row, put_run
@@ -52,7 +53,7 @@ with open(root / "raw.parquet", "wb") as parquet, open(root / "raw.csv", "wb") a
 quiet = Finding(id="CVE-2025-1", kind="vulnerability", package="p")
 cells = [CellFindings(name, Outcome.OK, frozenset({"vulnerability"}), each)
          for name, each in (("general", [quiet]), ("dependency", found))]
-results = put_run(root / "volume", findings=merge("app-1", cells))
+results = put_run(root / "volume", [make_row(), make_row(scan="dependency")], merge("app-1", cells))
 exported = {name: Path(load(name).export(results, config, str(root / name))).read_text()
             for name in ("csv", "html", "sarif")}
 printed = io.TextIOWrapper(io.BytesIO())
@@ -61,7 +62,12 @@ with redirect_stdout(printed):
 with results.open_merged() as rows:
     typed = [row.finding.reach for row in rows]
 page = exported["html"].split('id="data"', 1)[1].split(">", 1)[1].split("</script>", 1)[0]
+with Store(f"sqlite:///{root}/store.sqlite") as store:
+    store.migrate()
+    store.take_in_all(results.volume)
+    held = store.who_has("CVE-2025-1", 10).rows
 print(json.dumps({
+    "store": [row.finding.reach for row in held],
     "raw table": pq.read_table(root / "raw.parquet")["reach"].to_pylist(),
     "raw csv": ["by main"] * (root / "raw.csv").read_text().count("by main"),
     "table": pq.read_table(results.folder / "merged.parquet")["reach"].to_pylist(),
@@ -101,7 +107,7 @@ def found(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "where", ["raw table", "raw csv", "table", "typed rows", "frame", "csv", "html", "sarif", "json"]
+    "where", ["raw table", "raw csv", "table", "typed rows", "frame", "csv", "html", "sarif", "json", "store"]
 )
 def test_a_new_field_is_there(found, where):
     assert found[where] == ["by main"]
