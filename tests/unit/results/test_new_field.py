@@ -31,7 +31,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from orchestrator.analysis.merge import CellFindings, merge
-from orchestrator.cli.output import Output
+from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.result_tables import print_frame
 from orchestrator.config.loading import default_config
 from orchestrator.exports import load
@@ -58,7 +58,7 @@ exported = {name: Path(load(name).export(results, config, str(root / name))).rea
             for name in ("csv", "html", "sarif")}
 printed = io.TextIOWrapper(io.BytesIO())
 with redirect_stdout(printed):
-    print_frame(results.merged, Output.JSON)
+    print_frame(results.merged, OutputFormat.JSON)
 with results.open_merged() as rows:
     typed = [row.finding.reach for row in rows]
 page = exported["html"].split('id="data"', 1)[1].split(">", 1)[1].split("</script>", 1)[0]
