@@ -14,7 +14,7 @@ import asyncio
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from orchestrator.api import run as operations
+from orchestrator.api import run as run_api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -49,13 +49,13 @@ def _streamed(call: Callable[_Given, Iterator[_Found]]) -> Callable[_Given, Asyn
     return derived
 
 
-cancel = _awaited(operations.cancel)
-delete = _awaited(operations.delete)
-fetch = _awaited(operations.fetch)
-follow = _streamed(operations.follow)
-list_runs = _awaited(operations.list_runs)
-logs = _streamed(operations.logs)
-retry = _awaited(operations.retry)
-run = _awaited(operations.run)
-status = _awaited(operations.status)
-submit = _awaited(operations.submit)
+cancel = _awaited(run_api.cancel)
+delete = _awaited(run_api.delete)
+fetch = _awaited(run_api.fetch)
+follow = _streamed(run_api.follow)
+list_runs = _awaited(run_api.list_runs)
+logs = _streamed(run_api.logs)
+retry = _awaited(run_api.retry)
+run = _awaited(run_api.run)
+status = _awaited(run_api.status)
+submit = _awaited(run_api.submit)

@@ -16,10 +16,10 @@ def templates(config: ConfigFile = None, output: OutputOption = OutputFormat.TAB
 
     Example: scanmatrix templates --output json
     """
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import print_data, print_scans
 
-    scans = list(sdk.load_catalog(sdk.load_config(config)).values())
+    scans = list(plan_api.load_catalog(plan_api.load_config(config)).values())
     if output is OutputFormat.TABLE:
         print_scans(scans)
     else:
@@ -38,11 +38,11 @@ def lint(
 
     Example: scanmatrix lint scanmatrix.yaml targets.csv templates/*.yaml
     """
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
     from orchestrator.cli import USAGE
     from orchestrator.cli.output import print_data, say
 
-    problems = [problem for file in files for problem in sdk.lint(file)]
+    problems = [problem for file in files for problem in plan_api.lint(file)]
     if output is OutputFormat.TABLE:
         for problem in problems:
             say(str(problem))

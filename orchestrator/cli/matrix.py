@@ -24,12 +24,12 @@ def plan(
 
     Example: scanmatrix plan --config scanmatrix.yaml
     """
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import print_data, print_plan
 
-    settings = sdk.load_config(config, references=references or (), strict=strict)
-    planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
-    planned = sdk.with_spec_size(planned, settings)
+    settings = plan_api.load_config(config, references=references or (), strict=strict)
+    planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
+    planned = plan_api.with_spec_size(planned, settings)
     if output is OutputFormat.TABLE:
         print_plan(planned)
     else:
@@ -64,26 +64,28 @@ def run(
     Example: scanmatrix run registry.example/app:1.2 --scan sbom
     """
     from orchestrator import engines
-    from orchestrator.api import plan as sdk
-    from orchestrator.api import results as follow_up
-    from orchestrator.api import run as operations
+    from orchestrator.api import plan as plan_api
+    from orchestrator.api import results as results_api
+    from orchestrator.api import run as run_api
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import complain, print_data, say
     from orchestrator.cli.progress import progress
     from orchestrator.cli.runs import choose_engine, detached, show_ledger
     from orchestrator.kit.guarding import is_internal
 
-    settings = choose_engine(sdk.load_config(config, references=references or (), volume=volume, strict=strict), engine)
+    settings = choose_engine(
+        plan_api.load_config(config, references=references or (), volume=volume, strict=strict), engine
+    )
     if resume is not None:
-        planned = sdk.read_plan(settings, resume)
+        planned = plan_api.read_plan(settings, resume)
     else:
-        planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
+        planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
     if detach:
-        say(operations.submit(planned, settings))
+        say(run_api.submit(planned, settings))
         return
     with detached(settings, planned.run), progress(quiet=quiet, lines=engines.is_remote(settings)) as observer:
-        ledger = operations.run(planned, settings, observer=observer)
-    troubles = follow_up.deliver(settings, ledger.run)
+        ledger = run_api.run(planned, settings, observer=observer)
+    troubles = results_api.deliver(settings, ledger.run)
     for trouble in troubles:
         complain(f"scanmatrix: {trouble}")
     if output is not OutputFormat.TABLE:

@@ -23,10 +23,10 @@ def render(
 
     Example: scanmatrix render --config scanmatrix.yaml > wf.yaml && argo submit wf.yaml
     """
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
 
     # Whoever runs it here, manifests are for Argo, and its cells use the tokens that there are in the cluster.
-    settings = sdk.load_config(config, references=references or (), strict=strict)
+    settings = plan_api.load_config(config, references=references or (), strict=strict)
     settings = settings.model_copy(update={"engine": "argo"})
-    planned = sdk.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
-    typer.echo(sdk.render(planned, settings, kind=kind), nl=False)
+    planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
+    typer.echo(plan_api.render(planned, settings, kind=kind), nl=False)

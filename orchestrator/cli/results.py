@@ -45,12 +45,12 @@ def list_(
 
     Example: scanmatrix results list
     """
-    from orchestrator.api import plan as sdk
-    from orchestrator.api import results as follow_up
+    from orchestrator.api import plan as plan_api
+    from orchestrator.api import results as results_api
     from orchestrator.cli.output import print_data
     from orchestrator.cli.result_tables import print_runs
 
-    found = follow_up.list_results(sdk.load_config(config), most=most)
+    found = results_api.list_results(plan_api.load_config(config), most=most)
     if output is OutputFormat.TABLE:
         print_runs(found)
     else:
@@ -94,14 +94,14 @@ def show(
 
     Example: scanmatrix results show --severity high --fixable
     """
-    from orchestrator.api import plan as sdk
-    from orchestrator.api import results as follow_up
+    from orchestrator.api import plan as plan_api
+    from orchestrator.api import results as results_api
     from orchestrator.cli.result_tables import print_frame, print_merged, print_suspects
     from orchestrator.model import MergedRow
     from orchestrator.queries.choice import Choice, choose
     from orchestrator.results.tables.reading import frame_of
 
-    results = follow_up.open_results(sdk.load_config(config), run)
+    results = results_api.open_results(plan_api.load_config(config), run)
     wanted = Choice(
         target=target, owner=owner, scan=scan, id=id_, package=package, kinds=tuple(kind or ()),
         severity=_severity(severity), fixable=fixable, suppressed=suppressed,
@@ -137,15 +137,15 @@ def diff(
 
     Example: scanmatrix results diff --between registry.example/app:1.2 registry.example/app:1.3
     """
-    from orchestrator.api import plan as sdk
-    from orchestrator.api import results as follow_up
+    from orchestrator.api import plan as plan_api
+    from orchestrator.api import results as results_api
     from orchestrator.cli.result_tables import print_differences, print_frame
     from orchestrator.errors import UsageError
 
     if sum(each is not None for each in (run, since, between)) > 1:
         raise UsageError("give only one of RUN, --since and --between")
     moment = _moment(since) if since is not None else None
-    found = follow_up.differences(sdk.load_config(config), run, since=moment, between=between)
+    found = results_api.differences(plan_api.load_config(config), run, since=moment, between=between)
     if output is OutputFormat.TABLE:
         print_differences(found, every=every, most=most)
     else:
@@ -167,11 +167,11 @@ def who_has(
 
     Example: scanmatrix results who-has CVE-2021-44228
     """
-    from orchestrator.api import plan as sdk
-    from orchestrator.api import results as follow_up
+    from orchestrator.api import plan as plan_api
+    from orchestrator.api import results as results_api
     from orchestrator.cli.result_tables import print_frame, print_merged
 
-    found = follow_up.who_has(sdk.load_config(config), id_, package=package)
+    found = results_api.who_has(plan_api.load_config(config), id_, package=package)
     if output is OutputFormat.TABLE:
         print_merged(found, f"Targets with {id_ or package}", most=len(found) or 1, suppressed=True)
     else:
@@ -196,15 +196,15 @@ def export(
 
     Example: scanmatrix results export html --to report.html
     """
-    from orchestrator.api import plan as sdk
-    from orchestrator.api import results as follow_up
+    from orchestrator.api import plan as plan_api
+    from orchestrator.api import results as results_api
     from orchestrator.cli.output import say
     from orchestrator.cli.result_tables import print_exports
 
     if name is None:
         print_exports()
         return
-    say(follow_up.export(sdk.load_config(config), run, name, to=to))
+    say(results_api.export(plan_api.load_config(config), run, name, to=to))
 
 
 @app.command()
@@ -215,13 +215,13 @@ def notify(run: MaybeRun = None, config: ConfigFile = None, output: OutputOption
 
     Example: scanmatrix results notify
     """
-    from orchestrator.api import plan as sdk
-    from orchestrator.api import results as follow_up
+    from orchestrator.api import plan as plan_api
+    from orchestrator.api import results as results_api
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import print_data
     from orchestrator.cli.result_tables import print_deliveries
 
-    found = follow_up.notify(sdk.load_config(config), run)
+    found = results_api.notify(plan_api.load_config(config), run)
     if output is OutputFormat.TABLE:
         print_deliveries(found)
     else:

@@ -27,13 +27,13 @@ def status(
 
     Example: scanmatrix status 20261121-030000-0a1b2c --watch
     """
-    from orchestrator.api import run as operations
+    from orchestrator.api import run as run_api
     from orchestrator.cli.output import print_data
     from orchestrator.cli.run_tables import print_runs, print_status, watching
 
     settings = _settings(config, engine)
     if run is None:
-        found = operations.list_runs(settings)
+        found = run_api.list_runs(settings)
         if output is OutputFormat.TABLE:
             print_runs(found)
         else:
@@ -41,9 +41,9 @@ def status(
         return
     if watch:
         with detached(settings, run):
-            last = watching(operations.follow(settings, run))
+            last = watching(run_api.follow(settings, run))
     else:
-        last = operations.status(settings, run)
+        last = run_api.status(settings, run)
     if output is OutputFormat.TABLE:
         print_status(last)
     else:
@@ -63,10 +63,10 @@ def logs(
 
     Example: scanmatrix logs 20261121-030000-0a1b2c ubuntu:20.04 virus
     """
-    from orchestrator.api import run as operations
+    from orchestrator.api import run as run_api
     from orchestrator.cli.output import say
 
-    for line in operations.logs(_settings(config, engine), run, image, scan):
+    for line in run_api.logs(_settings(config, engine), run, image, scan):
         say(line)
 
 
@@ -75,10 +75,10 @@ def retry(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
 
     Example: scanmatrix retry 20261121-030000-0a1b2c
     """
-    from orchestrator.api import run as operations
+    from orchestrator.api import run as run_api
     from orchestrator.cli.output import say
 
-    name = operations.retry(_settings(config, engine), run)
+    name = run_api.retry(_settings(config, engine), run)
     say(f"{name}; watch it with `scanmatrix status {run} --watch`")
 
 
@@ -87,10 +87,10 @@ def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
 
     Example: scanmatrix cancel 20261121-030000-0a1b2c
     """
-    from orchestrator.api import run as operations
+    from orchestrator.api import run as run_api
     from orchestrator.cli.output import say
 
-    names = operations.cancel(_settings(config, engine), run)
+    names = run_api.cancel(_settings(config, engine), run)
     for line in [f"stopping: {name}" for name in names] or [f"run {run} has ended already"]:
         say(line)
 
@@ -102,11 +102,11 @@ def fetch(
 
     Example: scanmatrix fetch 20261121-030000-0a1b2c
     """
-    from orchestrator.api import run as operations
+    from orchestrator.api import run as run_api
     from orchestrator.cli.output import print_data
 
     settings = _settings(config, engine)
-    ledger = operations.fetch(settings, run)
+    ledger = run_api.fetch(settings, run)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
     show_ledger(ledger, settings, table=output is OutputFormat.TABLE)
@@ -117,10 +117,10 @@ def delete(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
 
     Example: scanmatrix delete 20261121-030000-0a1b2c
     """
-    from orchestrator.api import run as operations
+    from orchestrator.api import run as run_api
     from orchestrator.cli.output import say
 
-    for name in operations.delete(_settings(config, engine), run):
+    for name in run_api.delete(_settings(config, engine), run):
         say(f"deleted: {name}")
 
 
@@ -141,14 +141,14 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
     A run in which something failed that nobody foresaw broke, whatever its policy says of the rest.
     """
     from orchestrator.analysis.policy import told
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
     from orchestrator.cli import BROKEN, POLICY
     from orchestrator.cli.output import complain, print_ledger, say
     from orchestrator.results.ledger import broke
 
     if table:
         print_ledger(ledger)
-        say(f"Results: {sdk.results_folder(settings, ledger.run)}")
+        say(f"Results: {plan_api.results_folder(settings, ledger.run)}")
     for line in told(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")
     if broke(ledger):
@@ -177,6 +177,6 @@ def detached(settings: "Config", run: str) -> Iterator[None]:
 
 
 def _settings(config: ConfigFile, engine: Engine) -> "Config":
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
 
-    return choose_engine(sdk.load_config(config), engine)
+    return choose_engine(plan_api.load_config(config), engine)

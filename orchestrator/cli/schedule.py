@@ -40,14 +40,14 @@ def schedule(
     Example: scanmatrix schedule --config scanmatrix.yaml
     """
     from orchestrator import engines
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.runs import choose_engine
     from orchestrator.service.notes import Notes
     from orchestrator.service.scheduler import Scheduler
     from orchestrator.store.backlog.store import BacklogStore
 
-    settings = choose_engine(sdk.load_config(config, volume=mounted, strict=strict), engine)
+    settings = choose_engine(plan_api.load_config(config, volume=mounted, strict=strict), engine)
     with BacklogStore.of(settings) as store:
         if show:
             found = store.backlog()

@@ -26,11 +26,11 @@ def migrate(config: ConfigFile = None) -> None:
 
     Example: scanmatrix store migrate --config scanmatrix.yaml
     """
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import say
     from orchestrator.store import StoreDatabase
 
-    with StoreDatabase.of(sdk.load_config(config)) as store:
+    with StoreDatabase.of(plan_api.load_config(config)) as store:
         before, after = store.migrate()
         told = "is up to date" if before == after else f"brought from {before or 'nothing'} up to date"
         say(f"{store!r} {told}: revision {after}")
@@ -52,13 +52,13 @@ def import_(
 
     Example: scanmatrix store import
     """
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import complain, print_data, print_taken_in
     from orchestrator.scanners.rules import volume_of
     from orchestrator.store import StoreDatabase
 
-    settings = sdk.load_config(config)
+    settings = plan_api.load_config(config)
     with StoreDatabase.of(settings) as store:
         found = store.take_in_all(volume_of(settings), runs)
     if output is OutputFormat.TABLE:
@@ -91,11 +91,11 @@ def prune(
 
     Example: scanmatrix store prune --keep 90d
     """
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import print_data, print_pruned
     from orchestrator.store import StoreDatabase
 
-    settings = sdk.load_config(config)
+    settings = plan_api.load_config(config)
     with StoreDatabase.of(settings) as store:
         pruned = store.prune(settings.store.keep if keep is None else keep)
     if output is OutputFormat.TABLE:

@@ -29,11 +29,11 @@ def lock(
 
     Example: scanmatrix lock --check
     """
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
     from orchestrator.api import trust
     from orchestrator.cli.output import print_data, print_table
 
-    found = trust.lock(sdk.load_config(config), only=update or (), offline=offline, check=check)
+    found = trust.lock(plan_api.load_config(config), only=update or (), offline=offline, check=check)
     if output is not OutputFormat.TABLE:
         print_data(found, output)
         return
@@ -72,7 +72,7 @@ def distrust(
 
     Example: scanmatrix distrust general --from 2026-03-19 --to 2026-03-24 --reason CVE-2026-33634
     """
-    from orchestrator.api import plan as sdk
+    from orchestrator.api import plan as plan_api
     from orchestrator.api import trust
     from orchestrator.cli.output import print_data, print_table, say
     from orchestrator.config.scanners import DistrustSection
@@ -80,7 +80,7 @@ def distrust(
     from orchestrator.errors import UsageError
     from orchestrator.kit.yaml_source import Source, SourceError
 
-    settings = sdk.load_config(config)
+    settings = plan_api.load_config(config)
     given = {
         "scan": scan, "image": image, "digest": digest, "version": version, "from": since, "to": until, "reason": reason
     }  # fmt: skip

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import yaml
 
-from orchestrator.api import plan as sdk
+from orchestrator.api import plan as plan_api
 from orchestrator.cluster.client import Cluster
 from orchestrator.results import read_findings, read_ledger
 from orchestrator.volume.layout import Volume
@@ -53,7 +53,7 @@ class Site:
     @property
     def config(self) -> Config:
         """For use on this machine, where the cache's Service is reached by its address only."""
-        found = sdk.load_config(self.folder / "scanmatrix.yaml", volume=self.folder / "fetched")
+        found = plan_api.load_config(self.folder / "scanmatrix.yaml", volume=self.folder / "fetched")
         cache = found.cache[0].model_copy(update={"url": self.cache_url})
         return found.model_copy(update={"cache": (cache,)})
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from orchestrator.analysis import pipeline
-from orchestrator.api import results as follow_up
+from orchestrator.api import results as results_api
 from orchestrator.argo.fates import Fate
 from orchestrator.config.loading import default_config
 from orchestrator.engines.local import engine as local
@@ -364,9 +364,9 @@ def test_an_export_and_notifications(plan: Plan, volume: Volume, monkeypatch: py
         tried.append(name)
         raise RecursionError
 
-    monkeypatch.setattr(follow_up, "export", export)
-    monkeypatch.setattr(follow_up, "notify", failing(lambda: None, lambda *_: True, KeyError("x")))
-    troubles = follow_up.deliver(config, plan.run)
+    monkeypatch.setattr(results_api, "export", export)
+    monkeypatch.setattr(results_api, "notify", failing(lambda: None, lambda *_: True, KeyError("x")))
+    troubles = results_api.deliver(config, plan.run)
     assert tried == ["csv", "html"]
     assert len(troubles) == 3
     assert all(map(is_internal, troubles))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.api import run as operations
+from orchestrator.api import run as run_api
 from orchestrator.config.loading import Config, load_config
 from orchestrator.errors import UsageError
 from orchestrator.model import CellStatus, RunStatus
@@ -23,7 +23,7 @@ STATUS = RunStatus(
 
 @pytest.mark.parametrize("typed", ["abc1", "docker.io/library/ubuntu:20.04", "ubuntu:20.04"])
 def test_a_cell_is_found_by_its_target_or_a_name_of_its_image(typed: str) -> None:
-    assert operations._find_cell(STATUS, typed, "virus") == "abc1"
+    assert run_api._find_cell(STATUS, typed, "virus") == "abc1"
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_cell_is_found_by_its_target_or_a_name_of_its_image(typed: str) -> Non
 )
 def test_what_means_several_cells_or_none_is_refused(typed: str, scan: str) -> None:
     with pytest.raises(UsageError):
-        operations._find_cell(STATUS, typed, scan)
+        run_api._find_cell(STATUS, typed, scan)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def config(tmp_path: Path) -> Config:
     return load_config(path, environment={})
 
 
-@pytest.mark.parametrize("call", [operations.delete, operations.fetch])
+@pytest.mark.parametrize("call", [run_api.delete, run_api.fetch])
 def test_what_only_a_cluster_can_do_is_refused_for_local_runs(config: Config, call: Callable) -> None:
     assert config.engine == "local"
     with pytest.raises(UsageError, match="engine"):
@@ -50,4 +50,4 @@ def test_what_only_a_cluster_can_do_is_refused_for_local_runs(config: Config, ca
 
 def test_a_run_that_nobody_works_on_cannot_be_cancelled(config: Config) -> None:
     with pytest.raises(UsageError, match="not running"):
-        operations.cancel(config, "r")
+        run_api.cancel(config, "r")

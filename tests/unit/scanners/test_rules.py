@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from orchestrator.api import plan as sdk
+from orchestrator.api import plan as plan_api
 from orchestrator.api.trust import distrust, distrusted, trust
 from orchestrator.config.loading import ConfigError, load_config
 from orchestrator.config.scanners import DISTRUSTED, DistrustSection
@@ -106,11 +106,13 @@ def test_lock_and_switch_travel_into_the_cluster(tmp_path):
     (tmp_path / "denied.yaml").write_text("- {image: corp/b, reason: in a file}\n")
     loaded = config(tmp_path, denyFile="denied.yaml")
     entries = {
-        name: {"image": one.image, "digest": A} for name, one in sdk.load_catalog(loaded).items() if not one.builtin
+        name: {"image": one.image, "digest": A}
+        for name, one in plan_api.load_catalog(loaded).items()
+        if not one.builtin
     }
     (tmp_path / "scanmatrix.lock").write_text(json.dumps({"schema": 1, "scans": entries}))
     distrust(loaded, DistrustSection(scan="virus", reason="r"))
-    objects = list(yaml.safe_load_all(sdk.install(loaded)))
+    objects = list(yaml.safe_load_all(plan_api.install(loaded)))
     [data] = [one["data"] for one in objects if one["kind"] == "ConfigMap" and "scanmatrix.yaml" in one["data"]]
     assert {"scanmatrix.lock", DISTRUSTED, "denied.yaml"} <= set(data)
     for name, text in data.items():
@@ -118,7 +120,7 @@ def test_lock_and_switch_travel_into_the_cluster(tmp_path):
         folder.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     there = load_config(tmp_path / "pod" / "scanmatrix.yaml", environment={})
-    assert sdk.load_catalog(there) == sdk.load_catalog(loaded)
+    assert plan_api.load_catalog(there) == plan_api.load_catalog(loaded)
     assert rules_of(there) == rules_of(loaded)
     [template] = [one for one in objects if one["kind"] == "WorkflowTemplate"]
     images = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.api import plan as sdk
+from orchestrator.api import plan as plan_api
 from orchestrator.config.loading import load_config
 from orchestrator.errors import UsageError
 from orchestrator.model import Cell
@@ -26,7 +26,7 @@ environment: ENVIRONMENT
 
 def install(folder: Path, text: str, **environment: str) -> str:
     (folder / "scanmatrix.yaml").write_text(text)
-    return sdk.install(load_config(folder / "scanmatrix.yaml", environment=environment))
+    return plan_api.install(load_config(folder / "scanmatrix.yaml", environment=environment))
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_a_scan_with_a_secret_is_not_written_into_a_workflow(
     (tmp_path / "scanmatrix.yaml").write_text("scans: {default: [own], templates: [own.yaml]}")
     config = load_config(tmp_path / "scanmatrix.yaml", environment={})
     made = msgspec.structs.replace(
-        plan(("a",), cells=(Cell(target="a", scan="own"),)), scans=(sdk.load_catalog(config)["own"],)
+        plan(("a",), cells=(Cell(target="a", scan="own"),)), scans=(plan_api.load_catalog(config)["own"],)
     )
     write = {
-        "install": lambda: sdk.install(config),
+        "install": lambda: plan_api.install(config),
         "render": lambda: render(made, config),
         "template": lambda: render(made, config, kind=ManifestKind.TEMPLATE),
         "submission": lambda: render(made, config, kind=ManifestKind.SUBMISSION),

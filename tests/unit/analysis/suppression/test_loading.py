@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator.analysis.suppression import load
-from orchestrator.api import plan as sdk
+from orchestrator.api import plan as plan_api
 from orchestrator.api.lint import lint_file
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import load_config
@@ -89,7 +89,7 @@ def test_mistakes_of_single_statements_are_notes_and_the_run_starts(tmp_path, ca
     config = configure(
         tmp_path, "{vex: [bad.json, good.json]}", bad_json=openvex("bad", status="nope"), good_json=openvex("good")
     )
-    plan = sdk.make_plan(config, scans=("root-user",), offline=True)
+    plan = plan_api.make_plan(config, scans=("root-user",), offline=True)
     assert [each.source for each in plan.suppression.statements] == ["good.json (good)"]
     [note] = plan.suppression.notes
     assert note.startswith("bad.json (bad): statement 1 (CVE-2020-1)")
@@ -111,7 +111,7 @@ def test_a_missing_ignore_file(tmp_path):
 
 def test_it_is_in_the_plan(tmp_path):
     config = configure(tmp_path, "{rules: ignore.yaml, vex: [one.json]}", ignore_yaml=RULES, one_json=openvex())
-    plan = sdk.make_plan(config, scans=("root-user",), offline=True)
+    plan = plan_api.make_plan(config, scans=("root-user",), offline=True)
     assert plan.suppression == load(config)
     assert len(plan.suppression.rules) == len(plan.suppression.statements) == 1
 
@@ -125,10 +125,10 @@ def test_a_misspelt_scan_is_told_when_planning(tmp_path):
 
 def test_the_files_go_into_the_cluster(tmp_path):
     config = configure(tmp_path, "{rules: ignore.yaml, vex: ['*.vex.json']}", ignore_yaml=RULES, a_vex_json=openvex())
-    assert {"ignore.yaml", "a.vex.json"} <= sdk._contents(config).keys()
+    assert {"ignore.yaml", "a.vex.json"} <= plan_api._contents(config).keys()
     below = configure(tmp_path, "{vex: ['vex/*.json']}", vex__a_json=openvex())
     with pytest.raises(UsageError, match="ConfigMap"):
-        sdk._contents(below)
+        plan_api._contents(below)
 
 
 def test_lint_knows_them(tmp_path):
