@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from orchestrator.model import Distrust, Name
-from orchestrator.store.backlog.interface import StaleRules, Submission, Wanted
+from orchestrator.store.backlog.messages import StaleRules, Submission, Wanted
 from orchestrator.store.backlog.store import BacklogStore
 from orchestrator.volume.layout import Volume
 from tests.stored_runs import DAY, AskedStore, day, finding, write_run

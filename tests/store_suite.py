@@ -18,7 +18,7 @@ from orchestrator.results import NoResultsError
 from orchestrator.store import DamagedRunError, SchemaError, Version, writing
 from orchestrator.store import cells as cells_module
 from orchestrator.store.connection import make_engine, parse_url
-from orchestrator.store.interface import Container, StoredWorkload
+from orchestrator.store.documents import Container, StoredWorkload
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.raw_store import write_raw_store
 from tests.stored_runs import LOG4J, day, finding, rows_of, write_run

@@ -21,7 +21,7 @@ from orchestrator.workflows.cell import fill, retry, scanner_environment
 from orchestrator.workflows.settings import ALLOWANCE, literal
 
 if TYPE_CHECKING:
-    from orchestrator.model import Database, Fetch, Scan
+    from orchestrator.model import Database, DatabaseFetch, Scan
     from orchestrator.workflows.matrix import Shape
     from orchestrator.workflows.settings import Settings
 
@@ -59,7 +59,7 @@ def _ended(task: str, ways: tuple[str, ...]) -> str:
     return "(" + " || ".join(f"{task}.{way}" for way in ways) + ")"
 
 
-def _fetch(scan: Scan, database: Database, fetch: Fetch, shape: Shape, settings: Settings) -> Container:
+def _fetch(scan: Scan, database: Database, fetch: DatabaseFetch, shape: Shape, settings: Settings) -> Container:
     """Our own code, which verifies what mirrors serve."""
     outputs = pods.outputs(Output.LOAD) if database.load else None
     return Container(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from orchestrator.service.notes import Trouble
     from orchestrator.service.scheduler import Scheduler
-    from orchestrator.store.backlog.interface import Backlog, Flight, Held, Tally
+    from orchestrator.store.backlog.messages import Backlog, Flight, Held, Tally
     from orchestrator.store.backlog.store import BacklogStore
 
 _TALLIES = ("Scan", "Fresh", "Due", "In flight", "Failed, waiting")

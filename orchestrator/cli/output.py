@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from orchestrator.model import Ledger, LedgerRow, Plan, Scan
-    from orchestrator.store.interface import Pruned, TakenInAll
+    from orchestrator.store.documents import Pruned, TakenInAll
 
 
 Cell: TypeAlias = "str | Sequence[str]"

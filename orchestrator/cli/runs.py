@@ -140,7 +140,7 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
 
     A run in which something failed that nobody foresaw broke, whatever its policy says of the rest.
     """
-    from orchestrator.analysis.policy import told
+    from orchestrator.analysis.policy import verdict_lines
     from orchestrator.api import plan as plan_api
     from orchestrator.cli import BROKEN, POLICY
     from orchestrator.cli.output import complain, print_ledger, say
@@ -149,7 +149,7 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
     if table:
         print_ledger(ledger)
         say(f"Results: {plan_api.results_folder(settings, ledger.run)}")
-    for line in told(ledger.verdict, cells=ledger.rows):
+    for line in verdict_lines(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")
     if broke(ledger):
         raise typer.Exit(BROKEN)

@@ -63,13 +63,13 @@ class ClamavSection(Section):
 KINDS: dict[str, type[Section]] = {"trivy": TrivySection, "grype": GrypeSection, "clamav": ClamavSection}
 
 
-def _build(values: dict[str, Any]) -> model.Fetch:
+def _build(values: dict[str, Any]) -> model.DatabaseFetch:
     ((kind, section),) = ((kind, values[kind]) for kind in KINDS if values[kind] is not None)
-    return model.Fetch(kind=kind, settings=section.model_dump(), limit=values["limit"])
+    return model.DatabaseFetch(kind=kind, settings=section.model_dump(), limit=values["limit"])
 
 
 FETCH = Keys(
-    model.Fetch,
+    model.DatabaseFetch,
     without=("kind", "settings"),
     beside={kind: (section | None, None) for kind, section in KINDS.items()},
     build=_build,

@@ -16,7 +16,7 @@ import msgspec
 
 from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.results.bom.split import target_boms
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import suspects
 from orchestrator.volume.layout import atomic_file, write_atomic
 

@@ -23,7 +23,7 @@ from orchestrator.model.plan import (
 )
 from orchestrator.model.policy import Policy, PolicyRule, Violation
 from orchestrator.model.rows import FindingRow, MergedRow
-from orchestrator.model.scan import Database, Fetch, Online, OnRepository, Resources, Scan
+from orchestrator.model.scan import Database, DatabaseFetch, Online, OnRepository, Resources, Scan
 from orchestrator.model.status import CellState, CellStatus, PullStatus, RunStatus
 from orchestrator.model.suppression import (
     JUSTIFICATIONS,
@@ -52,10 +52,10 @@ __all__ = [
     "CellStatus",
     "Cvss",
     "Database",
+    "DatabaseFetch",
     "Decision",
     "Distrust",
     "Document",
-    "Fetch",
     "Finding",
     "FindingRow",
     "IgnoreRule",

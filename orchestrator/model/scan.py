@@ -34,7 +34,7 @@ class Resources(Document, frozen=True):
 _PLACES = ("repository", "java_repository", "url", "mirror")
 
 
-class Fetch(Document, frozen=True):
+class DatabaseFetch(Document, frozen=True):
     """How our own code fetches a scanner's database; see `orchestrator.databases`.
 
     Attributes:
@@ -74,7 +74,7 @@ class Database(Document, frozen=True):
     refresh: tuple[str, ...] = ()
     environment: _Variables = msgspec.field(default_factory=dict)
     timeout: Annotated[int, Written("duration", least=1)] = 1800
-    fetch: Fetch | None = None
+    fetch: DatabaseFetch | None = None
     load: tuple[str, ...] = ()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.planning.composition import plan_run
-    from orchestrator.planning.interface import Located, Past, PlanError, Resolver
+    from orchestrator.planning.inputs import Located, Past, PlanError, Resolver
     from orchestrator.planning.matrix import make_plan
 
 _HOMES = {"plan_run": "composition", "make_plan": "matrix"}

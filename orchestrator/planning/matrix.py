@@ -24,7 +24,7 @@ from orchestrator.net.allowance import Allowance
 from orchestrator.planning.allow import refusal
 from orchestrator.planning.batches import batches, common_sets, fits, total_bytes, wanted_by_images
 from orchestrator.planning.budget import make_budget, spell_bytes, unique_bytes
-from orchestrator.planning.interface import Past, PlanError, RepositoryResolver, Resolver
+from orchestrator.planning.inputs import Past, PlanError, RepositoryResolver, Resolver
 from orchestrator.planning.patterns import matches
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.staleness import freshness

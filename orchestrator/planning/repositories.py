@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import ScanmatrixError
 from orchestrator.git.url import PLAIN_PROJECT, is_commit, judge_ref, judge_url, project
 from orchestrator.model import COMMIT, Limits, Platform, TargetKind
-from orchestrator.planning.interface import Located
+from orchestrator.planning.inputs import Located
 from orchestrator.repositories.resolve import resolve
 
 if TYPE_CHECKING:

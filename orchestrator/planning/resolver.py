@@ -22,7 +22,7 @@ from orchestrator.images.tarball.archive import tarball_size
 from orchestrator.model import PLANNING_BUDGET, Image, Platform, ReadBudget
 from orchestrator.net.allowance import Allowance
 from orchestrator.net.errors import NoPlatform, NotAnImage, OverBudget
-from orchestrator.planning.interface import Located
+from orchestrator.planning.inputs import Located
 from orchestrator.planning.targets import NO_PLATFORM, unresolved
 
 # Platforms that a message names.

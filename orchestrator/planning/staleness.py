@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.config.loading import Config
-    from orchestrator.planning.interface import Past
+    from orchestrator.planning.inputs import Past
 
 History: TypeAlias = "Mapping[tuple[str, str], Past]"
 """The latest good result by target id and scan."""

@@ -14,7 +14,7 @@ from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import HEAD, Entry
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import Name, Platform, Target, TargetKind
-from orchestrator.planning.interface import Located, PlanError, RepositoryResolver, Resolver
+from orchestrator.planning.inputs import Located, PlanError, RepositoryResolver, Resolver
 from orchestrator.planning.repositories import GitResolver
 from orchestrator.planning.repositories import unresolved as unresolved_repository
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.model import Document
 from orchestrator.queries.difference import Difference, since
 from orchestrator.queries.difference.explain import FIXED, NEW, UNSCANNED
-from orchestrator.store.interface import Unscanned  # noqa: TC001 - msgspec reads the annotations
+from orchestrator.store.documents import Unscanned  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from datetime import datetime

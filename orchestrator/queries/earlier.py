@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.model import Document, Outcome
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from orchestrator.results.tables.reading import frame_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.store.interface import Holders
+    from orchestrator.store.documents import Holders
 
 
 def holders_frame(found: Holders) -> pd.DataFrame:

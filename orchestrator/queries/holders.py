@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.model.documents import spell_time
 from orchestrator.queries.difference.states import NamesAt
-from orchestrator.store.interface import Holder, Holders
+from orchestrator.store.documents import Holder, Holders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -14,7 +14,7 @@ from orchestrator.model import Outcome
 from orchestrator.queries.store import Store
 from orchestrator.results.ledger import LEDGER, seconds
 from orchestrator.store.database import FILE
-from orchestrator.store.interface import SchemaError, StoreError, StoreGoneError
+from orchestrator.store.documents import SchemaError, StoreError, StoreGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

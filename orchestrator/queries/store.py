@@ -12,7 +12,7 @@ from orchestrator.queries.changes import StoreChanges, changes
 from orchestrator.queries.earlier import Earlier, earlier
 from orchestrator.queries.holders import holders
 from orchestrator.queries.overview import overview
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.store import matrix, one_target
 from orchestrator.store.database import StoreDatabase
 from orchestrator.store.past import StoreReader
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from orchestrator.queries.difference import Difference
     from orchestrator.results.overview import RunSummary
-    from orchestrator.store.interface import Holders, Stale, StateCount, TargetView, Version
+    from orchestrator.store.documents import Holders, Stale, StateCount, TargetView, Version
 
 _ALWAYS = sys.maxsize
 

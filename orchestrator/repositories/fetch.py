@@ -14,8 +14,8 @@ from orchestrator.git.errors import SourceBrokenError
 from orchestrator.git.url import judge_ref, judge_url
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.retrying import Patience
+from orchestrator.repositories.bounds import RepositoryError
 from orchestrator.repositories.clones import new_clone
-from orchestrator.repositories.interface import RepositoryError
 from orchestrator.repositories.tarball import layout, write
 from orchestrator.repositories.tree import list_files, read_links
 from orchestrator.volume.partial import Partial, full_volume
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from orchestrator.repositories.interface import Bounds
+    from orchestrator.repositories.bounds import Bounds
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class WantedCommit(NamedTuple):
     retries: int
 
 
-def fetch(
+def fetch_commit(
     wanted: WantedCommit,
     partial: Partial,
     final: Path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from orchestrator.repositories.interface import Bounds, RepositoryError, judge_path
+from orchestrator.repositories.bounds import Bounds, RepositoryError, judge_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.kit.tar import EntryKind, TarEntry, TarError, TarReader
-from orchestrator.repositories.interface import Bounds, RepositoryError, judge_path
+from orchestrator.repositories.bounds import Bounds, RepositoryError, judge_path
 from orchestrator.repositories.tree import MOST_LINK
 
 if TYPE_CHECKING:

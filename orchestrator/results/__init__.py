@@ -6,7 +6,7 @@ The functions that make DataFrames are loaded when they are first used, because 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import Success, finished_runs, history, read_ledger
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from orchestrator.errors import PermanentError
 from orchestrator.kit.guarding import is_internal
 from orchestrator.model import Document, Ledger, LedgerRow, Outcome
 from orchestrator.model.documents import read
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.scanners.distrust import Made, of_row, why
 from orchestrator.volume.layout import Volume
 

@@ -21,7 +21,7 @@ from orchestrator.kit.retrying import Backoff
 from orchestrator.model import Outcome
 from orchestrator.results.ledger import LEDGER, read_ledger
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.store.backlog.interface import COLLECTING, PLANNING, RUNNING
+from orchestrator.store.backlog.messages import COLLECTING, PLANNING, RUNNING
 from orchestrator.upkeep.plans import read_plan, write_plan
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.model import Cell, CellRecord, Plan
     from orchestrator.service.notes import Notes
     from orchestrator.service.planner import Planner
-    from orchestrator.store.backlog.interface import StaleRules, Submission
+    from orchestrator.store.backlog.messages import StaleRules, Submission
     from orchestrator.store.backlog.store import BacklogStore
     from orchestrator.volume.layout import Volume
 

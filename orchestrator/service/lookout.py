@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.inventory import Entry
     from orchestrator.service.notes import Notes
     from orchestrator.service.planner import Planner
-    from orchestrator.store.backlog.interface import BacklogChange, StaleRules
+    from orchestrator.store.backlog.messages import BacklogChange, StaleRules
     from orchestrator.store.backlog.store import BacklogStore
 
 #: The chore of looking at all sources, which one replica does for all.

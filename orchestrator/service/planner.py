@@ -16,8 +16,8 @@ from orchestrator.model.documents import spell_time
 from orchestrator.planning.matrix import choose_scans, find_targets
 from orchestrator.planning.targets import called, finish
 from orchestrator.scanners.pinning import require_digests
-from orchestrator.store.backlog.interface import Wanted
-from orchestrator.store.interface import Container, StoredWorkload
+from orchestrator.store.backlog.messages import Wanted
+from orchestrator.store.documents import Container, StoredWorkload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.loading import Config
     from orchestrator.model import Plan
-    from orchestrator.store.backlog.interface import Claim, Submission
+    from orchestrator.store.backlog.messages import Claim, Submission
 
 _log = logging.getLogger(__name__)
 

@@ -26,14 +26,14 @@ from orchestrator.service.carrier import Carrier, Progress
 from orchestrator.service.lookout import LOOK, Lookout
 from orchestrator.service.notes import Notes
 from orchestrator.service.planner import Planner
-from orchestrator.store.backlog.interface import StaleRules
+from orchestrator.store.backlog.messages import StaleRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orchestrator.config.loading import Config
     from orchestrator.engines.interface import Engine
-    from orchestrator.store.backlog.interface import Submission
+    from orchestrator.store.backlog.messages import Submission
     from orchestrator.store.backlog.store import BacklogStore
 
 _PRUNE = "prune"

@@ -180,7 +180,7 @@ def _(step: EvictStep) -> int:
 @run.register
 def _(step: AggregateStep) -> int:
     """The ledger and all other results; fails when the run's policy is broken."""
-    from orchestrator.analysis.policy import told
+    from orchestrator.analysis.policy import verdict_lines
     from orchestrator.model import Outcome
     from orchestrator.results.ledger import broke
     from orchestrator.steps.aggregate import aggregate
@@ -203,7 +203,7 @@ def _(step: AggregateStep) -> int:
     release(plan, plan.targets_by_id.keys(), volume)
     ledger = aggregate(plan, volume, notes=notes)
     say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))
-    for line in told(ledger.verdict, cells=ledger.rows):
+    for line in verdict_lines(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")
     if broke(ledger):
         return Exit.BROKEN

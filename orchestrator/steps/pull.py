@@ -103,12 +103,12 @@ def _pull(
         if is_sound(final, target):
             return  # somebody else pulled it while we waited
         if target.is_repository:
-            from orchestrator.repositories.fetch import WantedCommit, fetch  # noqa: PLC0415 - git is for repositories only
-            from orchestrator.repositories.interface import Bounds  # noqa: PLC0415
+            from orchestrator.repositories.bounds import Bounds  # noqa: PLC0415
+            from orchestrator.repositories.fetch import WantedCommit, fetch_commit  # noqa: PLC0415 - git is for repositories only
 
             limits = plan.limits
             wanted = WantedCommit(target.pull, target.commit, Bounds.of(limits), limits.repository_time, limits.retries)
-            fetch(wanted, partial, final, cancelled=cancelled, progress=progress)
+            fetch_commit(wanted, partial, final, cancelled=cancelled, progress=progress)
         else:
             with _open_source(plan, target, client, cancelled) as source:
                 image, manifest = source.image(target.digest, target.platform)

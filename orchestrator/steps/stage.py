@@ -24,7 +24,7 @@ from orchestrator.kit.guarding import guarded
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.removal import remove
 from orchestrator.model.labels import MAX_LIFETIME
-from orchestrator.repositories.interface import Bounds
+from orchestrator.repositories.bounds import Bounds
 from orchestrator.repositories.unpack import unpack
 from orchestrator.scanners.distrust import why_refused
 from orchestrator.steps.tarballs import find_target, is_sound

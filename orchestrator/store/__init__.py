@@ -11,7 +11,7 @@ times. `StoreDatabase` is loaded when it is first used, because SQLAlchemy takes
 
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.store.interface import (
+from orchestrator.store.documents import (
     DamagedRunError,
     SchemaError,
     StoredWorkload,

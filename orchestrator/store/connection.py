@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from orchestrator.errors import TemporaryError
 from orchestrator.kit import masking
-from orchestrator.store.interface import StoreError, StoreGoneError, StoreUrlError
+from orchestrator.store.documents import StoreError, StoreGoneError, StoreUrlError
 from orchestrator.volume.layout import PRIVATE
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 
 
 @contextmanager
-def told(url: URL) -> Iterator[None]:
+def translated(url: URL) -> Iterator[None]:
     """Whatever the database or its driver raises, as one of our errors, without its password.
 
     Raises:

@@ -12,8 +12,8 @@ from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.retrying import Backoff, Patience
 from orchestrator.results.ledger import finished_runs
 from orchestrator.store import migration, names, retention, suspects, writing
-from orchestrator.store.connection import make_engine, mask, parse_url, told, writing_alone
-from orchestrator.store.interface import DamagedRunError, Pruned, StoredWorkload, StoreGoneError, TakenIn, TakenInAll
+from orchestrator.store.connection import make_engine, mask, parse_url, translated, writing_alone
+from orchestrator.store.documents import DamagedRunError, Pruned, StoredWorkload, StoreGoneError, TakenIn, TakenInAll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +83,7 @@ class StoreDatabase:
         Returns:
             The revision before (empty for none) and the one after.
         """
-        with told(self._url), writing_alone(self._engine, patience=self._patience) as connection:
+        with translated(self._url), writing_alone(self._engine, patience=self._patience) as connection:
             return migration.migrate(connection)
 
     def take_in(self, volume: Volume, run: str) -> TakenIn:
@@ -152,7 +152,7 @@ class StoreDatabase:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with told(self._url), self._engine.connect() as connection:
+        with translated(self._url), self._engine.connect() as connection:
             self._check(connection)
             yield connection
 
@@ -164,7 +164,7 @@ class StoreDatabase:
         deadline = time.monotonic() + self._patience
 
         def attempt() -> T:
-            with told(self._url), writing_alone(self._engine, patience=self._patience) as connection:
+            with translated(self._url), writing_alone(self._engine, patience=self._patience) as connection:
                 if not migration.revision(connection):
                     migration.migrate(connection)
                 migration.check(connection)

@@ -11,7 +11,7 @@ from orchestrator.model import Outcome
 from orchestrator.store.answers import answer, outcome, when
 from orchestrator.store.catalogue import batches
 from orchestrator.store.dialects import among
-from orchestrator.store.interface import Stale, StateCount, Version
+from orchestrator.store.documents import Stale, StateCount, Version
 from orchestrator.store.schema import cells, states, targets
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from orchestrator.store.columns import metadata
 from orchestrator.store.connection import mask
-from orchestrator.store.interface import SchemaError
+from orchestrator.store.documents import SchemaError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -10,7 +10,7 @@ from orchestrator.model import Name
 from orchestrator.store.answers import answer
 from orchestrator.store.catalogue import batches, clip, read_labels
 from orchestrator.store.dialects import among, insert_new, upsert
-from orchestrator.store.interface import StoredWorkload, Use
+from orchestrator.store.documents import StoredWorkload, Use
 from orchestrator.store.schema import names, targets, workload_targets, workloads
 
 if TYPE_CHECKING:

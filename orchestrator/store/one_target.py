@@ -11,8 +11,8 @@ from sqlalchemy import or_, select
 from orchestrator.model.documents import spell_time
 from orchestrator.store.answers import answer, outcome, when
 from orchestrator.store.catalogue import clip
+from orchestrator.store.documents import FoundNow, ScanState, TargetView, Version
 from orchestrator.store.facts import Said
-from orchestrator.store.interface import FoundNow, ScanState, TargetView, Version
 from orchestrator.store.names import names_of, said_of, uses_of
 from orchestrator.store.schema import findings, runs, states, target_digests, targets
 

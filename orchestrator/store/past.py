@@ -16,14 +16,14 @@ from sqlalchemy import and_, func, select
 
 from orchestrator.model import Outcome
 from orchestrator.model.documents import spell_time
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.overview import RunSummary
 from orchestrator.store.answers import answer
 from orchestrator.store.catalogue import batches, spell_id
 from orchestrator.store.dialects import BATCH, among
+from orchestrator.store.documents import Unscanned
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History
-from orchestrator.store.interface import Unscanned
 from orchestrator.store.names import uses_of
 from orchestrator.store.schema import cells, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, Connection, Row
 
     from orchestrator.model import Distrust
-    from orchestrator.store.interface import Use
+    from orchestrator.store.documents import Use
 
 #: A target's reference and its platform (empty for a repository).
 TagName: TypeAlias = tuple[str, str]

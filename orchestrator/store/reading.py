@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 
 from orchestrator.model import Ledger, MergedFinding, MergedRow, Name, Outcome, Severity
 from orchestrator.model.documents import DocumentError, decode
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import LEDGER
 from orchestrator.results.tables.columns import names_of
 from orchestrator.results.tables.rows import build, open_merged
 from orchestrator.results.tables.schema import completed
-from orchestrator.store.interface import DamagedRunError
+from orchestrator.store.documents import DamagedRunError
 from orchestrator.store.merged import alone
 
 if TYPE_CHECKING:

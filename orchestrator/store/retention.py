@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, delete, exists, literal_column, or_, select, tuple_, update
 
 from orchestrator.store.backlog.tables import wanted, wanted_targets
-from orchestrator.store.interface import Pruned
+from orchestrator.store.documents import Pruned
 from orchestrator.store.schema import (
     boms,
     cells,

@@ -25,8 +25,8 @@ from orchestrator.store.catalogue import (
 )
 from orchestrator.store.cells import CellWriter, Known, NewCell
 from orchestrator.store.dialects import among
+from orchestrator.store.documents import TakenIn
 from orchestrator.store.facts import Facts
-from orchestrator.store.interface import TakenIn
 from orchestrator.store.reading import NOTHING, Numbers, read_rows, read_run, stamp
 from orchestrator.store.schema import LONGEST_NAME, MERGED, cells, runs, states
 from orchestrator.store.spans import Position

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.model import Decision, Outcome
 from orchestrator.model.documents import DocumentError
 from orchestrator.results.cells import examine
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import read_ledger
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from orchestrator.results.ledger import read_ledger
 from orchestrator.service.lookout import Lookout
 from orchestrator.service.notes import Notes
 from orchestrator.service.planner import Planner
-from orchestrator.store.backlog.interface import Claim, StaleRules, Submission
+from orchestrator.store.backlog.messages import Claim, StaleRules, Submission
 from orchestrator.volume.layout import Volume
 from tests.integration import kube_api
 from tests.integration.engine import GOOD, Watch, scan, wait_for

@@ -18,7 +18,7 @@ from orchestrator.engines.local.scanners import Scanners
 from orchestrator.inventory import Entry
 from orchestrator.model import (
     Database,
-    Fetch,
+    DatabaseFetch,
     Ledger,
     LedgerRow,
     Online,
@@ -186,7 +186,7 @@ def test_a_fetched_database_is_loaded_in_the_scan_s_own_image_without_a_network(
     )
     with mirror() as served:
         served.files = grype_files(b"data\n", datetime.now(UTC))
-        fetch = Fetch("grype", {"url": f"{served.url}/databases"})
+        fetch = DatabaseFetch("grype", {"url": f"{served.url}/databases"})
         database = Database(fetch=fetch, load=("/bin/sh", "-c", load, "{fetched}", "{database}"))
         reads = 'read -r data < "$3/db"; [ "$data" = data ] || exit 5; (echo x > "$3/db") 2>/dev/null && exit 6\n'
         plan = plan_of(tmp_path, [samples.small()], [shell("knows", reads + GOOD, database=database)])

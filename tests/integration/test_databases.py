@@ -18,7 +18,7 @@ from orchestrator.databases.interface import DatabaseRefused, FetchLimit, Order,
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.findings import formats
-from orchestrator.model import Cache, Database, Fetch, Scan
+from orchestrator.model import Cache, Database, DatabaseFetch, Scan
 from orchestrator.net.errors import Broken, NotFound, Untrusted
 from orchestrator.steps.refresh import read_facts, refresh
 from orchestrator.upkeep.databases import current
@@ -211,7 +211,7 @@ def test_no_listing_at_all(served: Mirror, order: Callable[..., Order]) -> None:
 
 
 def grype(served: Mirror, load: tuple[str, ...] = ("cp", "{fetched}/vulnerability.db", "{database}/loaded")) -> Scan:
-    fetch = Fetch("grype", {"url": f"{served.url}/databases", "max_age": "5d"}, LIMIT)
+    fetch = DatabaseFetch("grype", {"url": f"{served.url}/databases", "max_age": "5d"}, LIMIT)
     return Scan("dependency", "anchore/grype:1", ("sh",), "grype", database=Database(fetch=fetch, load=load))
 
 
@@ -506,7 +506,7 @@ def test_signed_databases_are_found_by_clamav(tmp_path: Path, served: Mirror, or
 @pytest.mark.usefixtures("trusting")
 def test_scanners_of_other_users_read_it_whatever_our_umask(tmp_path: Path, served: Mirror) -> None:
     put_clamav(served)
-    fetch = Fetch("clamav", {"mirror": served.url, "user_agent": "ClamAV/1 (tests)"}, LIMIT)
+    fetch = DatabaseFetch("clamav", {"mirror": served.url, "user_agent": "ClamAV/1 (tests)"}, LIMIT)
     scan = Scan("virus", "clamav/clamav:1", ("sh",), "clamav", database=Database(fetch=fetch))
     volume = Volume(tmp_path / "volume")
     before = os.umask(0o077)

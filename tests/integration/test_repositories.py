@@ -34,7 +34,7 @@ from orchestrator.model import (
 )
 from orchestrator.planning import make_plan
 from orchestrator.planning.repositories import GitResolver
-from orchestrator.repositories.interface import RepositoryError
+from orchestrator.repositories.bounds import RepositoryError
 from orchestrator.repositories.resolve import resolve
 from orchestrator.results import read_findings
 from orchestrator.steps.pull import pull, pull_held

@@ -2,6 +2,6 @@
 
 from orchestrator.analysis.policy.cells import coverage
 from orchestrator.analysis.policy.judging import Judge
-from orchestrator.analysis.policy.words import name, told
+from orchestrator.analysis.policy.words import name, verdict_lines
 
-__all__ = ["Judge", "coverage", "name", "told"]
+__all__ = ["Judge", "coverage", "name", "verdict_lines"]

@@ -81,7 +81,7 @@ def _any(words: Iterable[str]) -> str:
     return " or ".join(words)
 
 
-def told(verdict: Verdict, rows: int = SHOWN, *, cells: Sequence[LedgerRow] = ()) -> list[str]:
+def verdict_lines(verdict: Verdict, rows: int = SHOWN, *, cells: Sequence[LedgerRow] = ()) -> list[str]:
     """A verdict's broken rules for a terminal or a log: a line for each, and below it, indented, the first rows.
 
     Args:

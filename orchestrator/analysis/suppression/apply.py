@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from orchestrator.analysis.suppression import told
+from orchestrator.analysis.suppression import remarks
 from orchestrator.analysis.suppression.first_use import DEFAULT, key_of
 from orchestrator.analysis.suppression.matching import IgnoreRules, JudgedTarget
 from orchestrator.analysis.suppression.statements import OfId, Statements, TargetKeys
@@ -114,15 +114,15 @@ class Suppressor:
     def notes(self) -> list[str]:
         """What people should know of their rules and statements, once all targets were looked at; a sentence each."""
         states = [
-            told.RuleState(rule, end, self._matched[number], self._returned[number])
+            remarks.RuleState(rule, end, self._matched[number], self._returned[number])
             for number, (rule, end) in enumerate(zip(self._suppression.rules, self._ends, strict=True))
         ]
         statements = self._suppression.statements
         against = [(statements[one], statements[other], *told_of) for (one, other), told_of in self._against.items()]
         return [
-            *told.of_rules(states, self._now),
-            *told.of_contradictions(against),
-            *told.of_statements(statements, self._statements.matched),
+            *remarks.of_rules(states, self._now),
+            *remarks.of_contradictions(against),
+            *remarks.of_statements(statements, self._statements.matched),
             *self._suppression.notes,
         ]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from orchestrator.analysis.suppression.interface import VexDocument, unknown
 from orchestrator.analysis.suppression.targets import bom_link, is_target, unmatchable
+from orchestrator.analysis.suppression.vex_document import VexDocument, unknown
 from orchestrator.findings.cyclonedx_analysis import STATUSES, Affect, AffectedVersion, status_of, word_of
 from orchestrator.kit.version_ranges import constraints_of
 from orchestrator.model import VexProduct, VexStatus

@@ -20,7 +20,7 @@ from orchestrator.analysis.suppression.cyclonedx_products import (
     Products,
     Vulnerability,
 )
-from orchestrator.analysis.suppression.interface import VexDocument, one_line, spell_first, unknown, without_nulls
+from orchestrator.analysis.suppression.vex_document import VexDocument, one_line, spell_first, unknown, without_nulls
 from orchestrator.findings.cyclonedx_analysis import JUSTIFICATIONS, STATES, is_mixed, word_of
 from orchestrator.kit.yaml_source import Problem
 from orchestrator.model import VexProduct, VexStatement, VexStatus

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.analysis.suppression.interface import (
+from orchestrator.analysis.suppression.targets import is_cpe, is_target, unmatchable
+from orchestrator.analysis.suppression.vex_document import (
     VexDocument,
     judge_justification,
     one_line,
@@ -21,7 +22,6 @@ from orchestrator.analysis.suppression.interface import (
     unknown,
     without_nulls,
 )
-from orchestrator.analysis.suppression.targets import is_cpe, is_target, unmatchable
 from orchestrator.findings.cyclonedx_analysis import word_of
 from orchestrator.kit.yaml_source import Problem
 from orchestrator.model import VexProduct, VexStatement, VexStatus

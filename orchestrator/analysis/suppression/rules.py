@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from orchestrator.analysis.suppression.globs import narrows_ids, narrows_packages
-from orchestrator.analysis.suppression.interface import judge_justification, one_line
+from orchestrator.analysis.suppression.vex_document import judge_justification, one_line
 from orchestrator.catalog.loading import unknown_scan
 from orchestrator.config.section import Keys, Section
 from orchestrator.config.validation import validate

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.analysis.suppression import cyclonedx_vex, openvex
-from orchestrator.analysis.suppression.interface import VexDocument
+from orchestrator.analysis.suppression.vex_document import VexDocument
 from orchestrator.kit.yaml_source import Problem
 
 if TYPE_CHECKING:

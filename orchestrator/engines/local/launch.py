@@ -185,10 +185,10 @@ class Launcher:
                 if not guard.sandbox and place.name != "checkout"
             ]
 
-            def told() -> str:
+            def why_stop() -> str:
                 return stopped() or next(filter(None, (seal.touched() for seal in seals)), "")
 
-            ended = run_job(replace(job, guard=guard), told)
+            ended = run_job(replace(job, guard=guard), why_stop)
             if touched := next(filter(None, (seal.touched() for seal in seals)), ""):
                 ended = replace(
                     ended, error=touched, temporary=True

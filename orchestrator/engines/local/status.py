@@ -10,7 +10,7 @@ from orchestrator.errors import UsageError
 from orchestrator.model import CellState, CellStatus, Decision, RunStatus
 from orchestrator.model.documents import DocumentError
 from orchestrator.model.endings import Evidence, NodeState, RecordState, decide, decision_of
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import read_ledger
 from orchestrator.upkeep.plans import read_plan
 from orchestrator.volume.records import NOTHING_RECORDED, Records

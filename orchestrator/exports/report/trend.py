@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from orchestrator.exports.report.severities import NOTHING, WORST_FIRST, Counts
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import LEDGER, finished_runs, moment
 from orchestrator.results.tables.reading import count_merged
 

@@ -19,7 +19,7 @@ from orchestrator.queries.difference.compare import compare
 from orchestrator.queries.difference.explain import STATUSES, STILL, Pair
 from orchestrator.queries.difference.rows import Difference
 from orchestrator.queries.difference.states import NamesAt
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

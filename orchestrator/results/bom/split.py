@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 
 BOM = "bom.cdx.json"
 """Name of the merged BOM's file."""

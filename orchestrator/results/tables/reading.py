@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from orchestrator.kit.text import read_csv_cell
 from orchestrator.model import FindingRow, LedgerRow, MergedRow, Outcome, Severity
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import suspects
 from orchestrator.results.tables.columns import SEPARATOR, ColumnKind, columns_of, values_at
 from orchestrator.results.tables.rows import mark

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestrator.model import MergedRow, Severity
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.tables.columns import ColumnKind, bare, columns_of, names_of, nested
 from orchestrator.results.tables.schema import completed
 

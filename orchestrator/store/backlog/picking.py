@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
 
-from orchestrator.store.backlog.interface import Claim
+from orchestrator.store.backlog.messages import Claim
 from orchestrator.store.backlog.tables import wanted, wanted_targets
 from orchestrator.store.catalogue import batches
 from orchestrator.store.dialects import among

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from orchestrator.store.backlog.interface import StaleRules
+    from orchestrator.store.backlog.messages import StaleRules
 
 #: Seconds by which clocks may differ.
 SKEW = 3600

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import delete, func, or_, select, text, update
 
 from orchestrator.store.backlog import picking, reckoning, view, wanting
-from orchestrator.store.backlog.interface import PLANNING, Backlog, BacklogChange, Submission
+from orchestrator.store.backlog.messages import PLANNING, Backlog, BacklogChange, Submission
 from orchestrator.store.backlog.tables import chores, submissions, wanted
 from orchestrator.store.catalogue import batches, clip
-from orchestrator.store.connection import told
+from orchestrator.store.connection import translated
 from orchestrator.store.database import StoreDatabase
 from orchestrator.store.dialects import among, insert_new
 from orchestrator.store.schema import cells, runs, targets
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from orchestrator.store.backlog.interface import StaleRules, Wanted
+    from orchestrator.store.backlog.messages import StaleRules, Wanted
 
 T = TypeVar("T")
 
@@ -236,7 +236,7 @@ class BacklogStore(StoreDatabase):
 
     def _transact(self, action: Callable[[Connection], T]) -> T:
         """Do it in one short transaction, beside the one writer of results."""
-        with told(self._url), self._engine.connect() as connection, connection.begin():
+        with translated(self._url), self._engine.connect() as connection, connection.begin():
             if connection.dialect.name == "sqlite":
                 # Otherwise what is read first could be out of date when it comes to writing, which SQLite refuses.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")

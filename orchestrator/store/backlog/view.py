@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import case, func, or_, select
 
-from orchestrator.store.backlog.interface import Backlog, Flight, Held, Tally
+from orchestrator.store.backlog.messages import Backlog, Flight, Held, Tally
 from orchestrator.store.backlog.tables import NEVER, submissions, wanted
 from orchestrator.store.schema import states, targets
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from orchestrator.store.backlog.interface import Wanted
+    from orchestrator.store.backlog.messages import Wanted
 
 
 def want(connection: Connection, rows: Sequence[Wanted], look: int, now: int, *, whole: bool = True) -> int:

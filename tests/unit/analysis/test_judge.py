@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.analysis.feeds import Feeds
-from orchestrator.analysis.policy import Judge, told
+from orchestrator.analysis.policy import Judge, verdict_lines
 from orchestrator.analysis.policy.words import name_target, named
 from orchestrator.kit.text import visible_message
 from orchestrator.model import (
@@ -174,11 +174,11 @@ def test_targets_are_named_in_what_people_read():
     judge.look((), [finding(number, target=rows[0].target) for number in range(7)])
     judge.look((), [finding(1, target=rows[0].target, kind="secret", key="secret|key|a.py", count=3)])
     verdict = judge.verdict(rows)
-    lines = told(verdict, 8, cells=rows)
+    lines = verdict_lines(verdict, 8, cells=rows)
     assert sum(rows[0].references[0] in line for line in lines) == len(lines)
     assert not any(line.lstrip().startswith("sha256-") for line in lines)
     assert "(3 of it)" in lines[8]
-    assert "more" in told(verdict, 7, cells=rows)[8]
+    assert "more" in verdict_lines(verdict, 7, cells=rows)[8]
     assert any("× general" in line for line in lines)
 
 
@@ -266,12 +266,12 @@ def test_old_databases_are_told_the_unknown_and_the_oldest_first():
 def test_a_verdict_for_a_terminal_shows_a_few_rows_in_lines_of_bounded_length():
     judge = Judge(Policy(severity=Severity.LOW), now=NOW)
     judge.look((), [finding(number, key="k\n\x1b[31m" + "x" * 10_000) for number in range(7)])
-    lines = told(judge.verdict([cell()]))
+    lines = verdict_lines(judge.verdict([cell()]))
     assert len(lines) == 1 + 5 + 1
     assert "2 more" in lines[-1]
     assert all(len(line) < 250 for line in lines)
     assert all(visible_message(line).isprintable() for line in lines)  # as it is written
-    assert told(Verdict(passed=False, broken=("coverage: …",))) == ["coverage: …"]  # of an older ledger
+    assert verdict_lines(Verdict(passed=False, broken=("coverage: …",))) == ["coverage: …"]  # of an older ledger
 
 
 WORDS = st.sampled_from(["", "a", "b", "ab"])

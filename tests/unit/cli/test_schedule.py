@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.cli.backlog import _picture, spell, waits
 from orchestrator.service.notes import Notes
-from orchestrator.store.backlog.interface import Backlog, Flight, Held, Tally
+from orchestrator.store.backlog.messages import Backlog, Flight, Held, Tally
 from orchestrator.store.backlog.store import BacklogStore
 from tests.backlog_suite import RULES, wanted
 

@@ -16,7 +16,7 @@ from orchestrator.results.bom.split import target_bom, target_boms
 from orchestrator.results.bom.target import TargetBom
 from orchestrator.results.bom.validity import validator
 from orchestrator.results.bom.whole import BomWriter
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.run import RunResults
 from orchestrator.volume.layout import Volume
 from tests.aggregation import make_target

@@ -21,7 +21,7 @@ from orchestrator.exports.report.counting import count
 from orchestrator.exports.report.severities import WORST_FIRST
 from orchestrator.exports.report.trend import gather
 from orchestrator.model import Outcome, Severity, Suppressed, Verdict, Violation
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.run import RunResults
 from orchestrator.results.tables.rows import open_merged
 from orchestrator.volume.layout import Volume

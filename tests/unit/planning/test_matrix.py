@@ -8,7 +8,7 @@ import pytest
 from orchestrator.errors import UsageError
 from orchestrator.model import Decision, Plan
 from orchestrator.planning import Located, make_plan
-from orchestrator.planning.interface import PlanError, Resolver
+from orchestrator.planning.inputs import PlanError, Resolver
 from tests.unit.planning.samples import (
     AMD64,
     ARM64,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
 from orchestrator.queries.difference import STATUSES, Difference
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.tables.columns import names_of
 from orchestrator.volume.layout import Volume
 from tests.differences import FAILED, SKIPPED, Run, between, since, since_last

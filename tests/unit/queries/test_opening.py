@@ -10,7 +10,7 @@ from orchestrator import differences, list_results, load_config, who_has
 from orchestrator.cli.app import app
 from orchestrator.errors import UsageError
 from orchestrator.queries import Store, asking
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.store.database import FILE
 from orchestrator.volume.layout import Volume
 from tests.raw_store import write_raw_store

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.repositories.interface import Bounds, RepositoryError, judge_path
+from orchestrator.repositories.bounds import Bounds, RepositoryError, judge_path
 from orchestrator.repositories.tarball import is_whole, layout
 from orchestrator.repositories.tree import File
 from orchestrator.repositories.unpack import leads_to, unpack

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model import Cvss, FindingRow, LedgerRow, MergedFinding, MergedRow, Severity, Suppressed
-from orchestrator.results.interface import NoResultsError
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.tables import writing
 from orchestrator.results.tables.columns import columns_of, names_of
 from orchestrator.results.tables.rows import open_merged

@@ -10,7 +10,7 @@ from orchestrator.inventory import Entry
 from orchestrator.model import Decision
 from orchestrator.planning import PlanError
 from orchestrator.service.planner import NothingToPlanError, Planner, workloads
-from orchestrator.store.backlog.interface import Claim, Submission
+from orchestrator.store.backlog.messages import Claim, Submission
 from tests.tools import layouts
 from tests.tools.images import Image, layer
 

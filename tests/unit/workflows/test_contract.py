@@ -19,7 +19,7 @@ from orchestrator.argo.parameters import Input, Output, Parameter
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.cluster.objects import Node
 from orchestrator.config.loading import Config, default_config, load_config
-from orchestrator.model import Cell, Database, Fetch, Plan
+from orchestrator.model import Cell, Database, DatabaseFetch, Plan
 from orchestrator.model.plan import pending
 from orchestrator.steps.incluster import divide, write_outputs
 from orchestrator.upkeep.databases import fetched_folder, incoming_folder, pinned
@@ -48,8 +48,10 @@ def databases() -> Plan:
     made = plan(("a",))
     kinds = {
         "command": Database(refresh=("freshclam", "--datadir={database}")),
-        "fetched": Database(fetch=Fetch("grype", {"url": "https://mirror.example/v6"})),
-        "loaded": Database(fetch=Fetch("trivy", {"repository": "mirror.example/db"}), load=("load", "{fetched}")),
+        "fetched": Database(fetch=DatabaseFetch("grype", {"url": "https://mirror.example/v6"})),
+        "loaded": Database(
+            fetch=DatabaseFetch("trivy", {"repository": "mirror.example/db"}), load=("load", "{fetched}")
+        ),
     }
     scans = [msgspec.structs.replace(made.scans[1], name=name, database=each) for name, each in kinds.items()]
     cells = tuple(Cell(target="a", scan=scan.name) for scan in scans)

@@ -12,7 +12,7 @@ import yaml
 from orchestrator.argo.items import fit_for_cluster
 from orchestrator.argo.packed import unpack
 from orchestrator.config.loading import default_config
-from orchestrator.model import Cell, Database, Fetch, Limits, Plan, Resources, Scan
+from orchestrator.model import Cell, Database, DatabaseFetch, Limits, Plan, Resources, Scan
 from orchestrator.planning.batches import MOST_SETS
 from orchestrator.workflows import ManifestKind, spec_bytes
 from orchestrator.workflows.cell import fill, scanner_command
@@ -237,7 +237,7 @@ MIRROR = {"url": "https://mirror.example"}
 def fetched(settings: dict[str, str] = MIRROR, *, load: bool = False, **overrides: Any) -> dict[str, Any]:
     """A Workflow whose scan has a database that our own code fetches."""
     made = plan(("a",))
-    database = Database(fetch=Fetch("grype", settings),
+    database = Database(fetch=DatabaseFetch("grype", settings),
                         load=("/grype", "import", "{fetched}/db", "{database}") if load else ())  # fmt: skip
     scans = tuple(msgspec.structs.replace(scan, database=database) if scan.database else scan for scan in made.scans)
     return workflow(msgspec.structs.replace(made, scans=scans), **overrides)
