@@ -39,13 +39,19 @@ class CellRunner:
         self._scans = {scan.name: scan for scan in plan.scans}
         self._records = Records(volume, plan.run)
 
-    def is_done(self, cell: Cell) -> bool:
-        """Whether it ended well in an earlier call, and its report is still there."""
+    def is_done(self, cell: Cell, *, refused: bool = False) -> bool:
+        """Whether it ended well in an earlier call, and its report is still there.
+
+        Args:
+            cell: the cell.
+            refused: whether the ledger of that call did not believe its report.
+        """
         scan = self._scans[cell.scan]
         report = self._volume.cell(self._plan.run, cell.target, cell.scan) / scan.report
         found = self._records.look(cell.target, cell.scan, scan.success_codes).state
-        there = ReportState.UNREAD if _is_regular(report) else ReportState.MISSING
-        return decide(Evidence(cell.decision, found, report=there)).state is CellState.OK
+        seen = ReportState.UNREAD if _is_regular(report) else ReportState.MISSING
+        seen = ReportState.UNSOUND if refused else seen
+        return decide(Evidence(cell.decision, found, report=seen)).state is CellState.OK
 
     def record(self, cell: Cell) -> CellRecord:
         """What is known of the cell; an empty record when nothing is."""

@@ -22,6 +22,7 @@ from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, RunStatus, Scan, Target
 from orchestrator.model.documents import DocumentError, read, spell_time
 from orchestrator.planning.batches import batches, fits
+from orchestrator.results.ledger import LEDGER
 from orchestrator.scanners.distrust import refused_scans
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.pull import pull
@@ -209,7 +210,7 @@ class _Execution:
         for cell in self._plan.cells:
             if cell.decision is not Decision.RUN:
                 continue
-            if cell.id not in refused and self._cells.is_done(cell):
+            if self._cells.is_done(cell, refused=cell.id in refused):
                 self._end(cell, self._cells.record(cell))
             else:
                 self._pending.setdefault(cell.target, []).append(cell)
@@ -217,7 +218,7 @@ class _Execution:
     def _refused_reports(self) -> set[str]:
         """Ids of the cells that the ledger of an earlier call calls failed."""
         try:
-            ledger = read(self._volume.results(self._plan.run) / "ledger.json", Ledger)
+            ledger = read(self._volume.results(self._plan.run) / LEDGER, Ledger)
         except DocumentError:
             return set()
         return {row.cell for row in ledger.rows if row.outcome is Outcome.FAILED}

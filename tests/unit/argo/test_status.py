@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from orchestrator.argo.fates import Fates
 from orchestrator.argo.names import SHARD
 from orchestrator.argo.status import status_of
 from orchestrator.cluster.objects import Workflow
@@ -113,3 +114,28 @@ def test_cells_and_fetches_of_repositories_are_told_like_those_of_images() -> No
     found = status_of("r", [made("r", fetch, *cells)])
     assert {cell.id: cell.state for cell in found.cells} == {"git-1/both": CellState.OK, "git-1/card": CellState.FAILED}
     assert [(pull.target, pull.state) for pull in found.pulls] == [("git-1", CellState.OK)]
+
+
+def test_a_cell_that_waits_says_for_what_and_one_that_failed_what_its_ledger_will_say() -> None:
+    pods = [
+        node("scan-virus", "Pending", "Unschedulable: 0/3 nodes are available", target="a"),
+        node("scan-virus", "Running", target="b"),
+        node("scan-virus", "Failed", "main: OOMKilled (exit code 137)", target="c"),
+    ]
+    cells = {cell.target: cell for cell in status_of("r", [made("r", *pods, phase="Running")]).cells}
+    assert {target: cell.state for target, cell in cells.items()} == {
+        "a": CellState.WAITING, "b": CellState.RUNNING, "c": CellState.FAILED,
+    }  # fmt: skip
+    assert cells["a"].message == "was never scheduled: 0/3 nodes are available"
+    assert cells["b"].message == ""
+    fates = Fates()
+    fates.add(made("r", *pods))
+    assert cells["c"].message == fates.cell("c", "virus").reason
+
+
+def test_a_cell_whose_pull_failed_after_its_last_attempt_failed_by_that() -> None:
+    first = made("r", node("scan-virus", "Failed", "main: Error (exit code 3)", target="t"), phase="Failed")
+    again = node("pull", "Failed", "main: Error (exit code 75)", begun="2025-03-01T11:00:00Z", target="t")
+    (cell,) = status_of("r", [first, made("r-r1", again, phase="Failed")]).cells
+    assert cell.state is CellState.FAILED
+    assert cell.message.startswith("pull: ")

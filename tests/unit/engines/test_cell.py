@@ -35,7 +35,9 @@ def test_a_cell_is_done_when_it_ended_well_and_its_report_is_there(tmp_path, rec
     if record is not None:
         Records(volume, made.run).write(cell.target, cell.scan, record)
     with Stop(60) as stop:
-        assert CellRunner(made, volume, Scanners("auto", "x"), stop).is_done(cell) is done
+        runner = CellRunner(made, volume, Scanners("auto", "x"), stop)
+        assert runner.is_done(cell) is done
+        assert not runner.is_done(cell, refused=True)
 
 
 def test_a_link_in_place_of_a_report_is_none(tmp_path):

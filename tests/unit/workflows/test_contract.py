@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from typer.main import get_command
 
 from orchestrator.argo import names, parameters
 from orchestrator.argo.attempts import AttemptKind, attempt_of
@@ -17,6 +18,7 @@ from orchestrator.argo.commands import PROGRAM, STEPS, CheckStep, DatabaseStep, 
 from orchestrator.argo.items import Item, make_items
 from orchestrator.argo.parameters import Input, Output, Parameter
 from orchestrator.catalog.loading import load_catalog
+from orchestrator.cli.app import app
 from orchestrator.cluster.objects import Node
 from orchestrator.config.loading import Config, default_config, load_config
 from orchestrator.model import Cell, Database, DatabaseFetch, Plan
@@ -298,3 +300,13 @@ def test_the_built_in_scans_of_the_catalog_call_the_steps_parser() -> None:
 )
 def test_what_is_rendered_is_parsed_to_the_same(step: Step) -> None:
     assert parse(render(step)) == step
+
+
+def test_the_scheduler_is_started_by_a_command_of_the_command_line() -> None:
+    deployments = [each for each in rendered("install, production") if each["kind"] == "Deployment"]
+    commands = [each for each in walk(deployments) if each.get("command", [""])[0] == "scanmatrix"]
+    assert commands
+    for each in commands:
+        _, name, *words = [*each["command"], *each.get("args", ())]
+        command = get_command(app).commands[name]  # type: ignore[attr-defined]
+        assert command.make_context(name, words).params["config"] == Path("/config/scanmatrix.yaml")
