@@ -97,7 +97,9 @@ def distrust(
             raise UsageError("--lift: name the scan")
         say(f"{trust.trust(settings, scan)} entries about {scan} removed")
         return
-    section, problems = validate(DistrustSection, Source("distrust", data))
+    section, problems = validate(
+        DistrustSection, Source("distrust", data, variables={(key,): f"--{key}" for key in data})
+    )
     if section is None:
         raise SourceError(problems)
     new = trust.distrust(settings, section)

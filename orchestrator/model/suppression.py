@@ -34,16 +34,23 @@ class IgnoreRule(Document, frozen=True):
     """One rule of the ignore file; every pattern that is given must match, and at least one is.
 
     Attributes:
-        name: for people: the file and line where it stands (`ignore.yaml:12`).
-        reason: why it is right to ignore this.
-        id: glob for the id or any alias.
-        package: glob for the package's name, or for its package URL when it begins with `pkg:`.
-        target: glob for a name of the target.
-        owner: glob for an owner of the target.
-        scan: glob for a scan; the finding must have been found by no scan that does not match.
-        path: glob for a location; every location of the finding must match.
-        expires: RFC 3339 in UTC, from when on it no longer holds; empty for 90 days after the run that used it first.
-        justification: one of `JUSTIFICATIONS`, for the export; empty when there is none.
+        name: for people: the file and line where it stands (`ignore.yaml:12`)
+        reason: why this may be ignored
+        id: the id or any alias, whatever its case: `CVE-2021-44228`, `GHSA-…`, `root-user`
+        package: name of the package, as any scanner spells it (`log4j-core`, `org.apache.logging.log4j:log4j-core`; the
+            scope or vendor is part of it: `@babel/core`); or, if it starts with `pkg:`, its package URL, with or
+            without the version. Any scanner's spelling works: the rule applies whichever scanner found the row ([what
+            is one package](merging.md)), and without a distribution (`pkg:rpm/openssl`) it applies to all of them. Its
+            qualifiers must match, [below](#qualifiers); their values may be globs
+        target: a name of the target, with or without tag (Docker Hub's short names too), the URL of a repository, or a
+            digest (the image's own, or that of an index it was found by)
+        owner: an owner of the target
+        scan: every scan that found it must match: what another scanner also found is not hidden
+        path: every place where it was found must match; a leading `/` makes no difference
+        expires: a day (inclusive, in UTC), or a time: `2026-12-31T12:00:00Z`
+        justification: for exports, in VEX's vocabulary: `component_not_present`, `vulnerable_code_not_present`,
+            `vulnerable_code_not_in_execute_path`, `vulnerable_code_cannot_be_controlled_by_adversary`,
+            `inline_mitigations_already_exist`
     """
 
     name: str

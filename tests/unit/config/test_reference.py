@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.analysis.suppression.rules import IgnoreFile
+from orchestrator.analysis.suppression.rules import RULE
 from orchestrator.catalog.template import TEMPLATE
 from orchestrator.config.loading import Config
 from orchestrator.config.reference import keys_of
@@ -14,7 +14,7 @@ from tests.golden import check_golden
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 #: Between these a page has the keys of a file: those below the names that are given.
 MARKED = re.compile(r"(<!-- keys of (\w+)((?: \w+)*) -->\n).*?(<!-- end of keys -->)", re.DOTALL)
-FILES = {"configuration": Config, "template": TEMPLATE.section, "ignore": IgnoreFile}
+FILES = {"configuration": Config, "template": TEMPLATE.section, "ignore": RULE.section}
 PAGES = {"configuration": "configuration.md", "template": "scans.md", "ignore": "suppression.md"}
 
 
