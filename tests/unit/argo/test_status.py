@@ -57,6 +57,19 @@ def test_a_run_is_where_its_own_workflow_is_whatever_its_shards_did() -> None:
     assert [cell.id for cell in found.cells] == ["t/virus"]
 
 
+@pytest.mark.parametrize(
+    ("phases", "state"),
+    [
+        (("Succeeded", "Running", "Failed"), "running"),
+        (("Failed", "Succeeded"), "failed"),
+        (("Succeeded", "Succeeded"), "succeeded"),
+    ],
+)
+def test_a_run_submitted_in_parts_is_where_the_part_is_that_matters_most(phases: tuple[str, ...], state: str) -> None:
+    parts = [made(f"r-{n}", labels={SHARD: f"00{n}"}, phase=phase) for n, phase in enumerate(phases, start=1)]
+    assert status_of("r", parts).state == state
+
+
 class Listener(Silent):
     def __init__(self) -> None:
         self.heard: list[tuple[str, ...]] = []

@@ -16,6 +16,7 @@ from orchestrator.model import Cell, Decision, Limits, Plan, TargetKind
 from orchestrator.model.plan import pending
 from orchestrator.planning import make_plan
 from orchestrator.planning.batches import at_once, batches, cut, fits, peak_bytes, split
+from orchestrator.planning.budget import make_budget
 from orchestrator.steps.incluster import divide
 from orchestrator.upkeep.plans import end_part, read_plan, write_plan
 from orchestrator.volume.layout import Volume
@@ -212,3 +213,16 @@ def test_parts_are_the_plan_in_whatever_order_they_come(tmp_path_factory, wanted
     assert ended[-1] == made
     assert ended[:-1] == [None] * (len(parts) - 1)
     assert read_plan(made.run, volume) == made
+
+
+def test_only_images_whose_set_has_a_template_have_one_pod_for_all_their_scans():
+    made = plan([(1, 2), (1, 1), (None, 2)])
+    targets = (*made.targets[:2], target("t2", kind=TargetKind.REPOSITORY, size=None))
+    budget = make_budget(
+        msgspec.structs.replace(made, targets=targets),
+        pull_bytes=0,
+        in_cluster=True,
+        together=[frozenset({"root-user", "virus"})],
+    )
+    assert budget.pods == 1 + (1 + 1) + (1 + 2) + 1 + 2  # three targets, a database, plan and aggregate
+    assert budget.unknown == 1
