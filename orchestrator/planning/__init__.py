@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.planning.matrix import make_plan
 
 _HOMES = {"plan_run": "composition", "make_plan": "matrix"}
-_HOMES |= dict.fromkeys(("Located", "Past", "PlanError", "Resolver"), "interface")
+_HOMES |= dict.fromkeys(("Located", "Past", "PlanError", "Resolver"), "inputs")
 
 __all__ = ["Located", "Past", "PlanError", "Resolver", "make_plan", "plan_run"]
 

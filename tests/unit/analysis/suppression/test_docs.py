@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.analysis.suppression import first_use, rules, told, vex
+from orchestrator.analysis.suppression import first_use, remarks, rules, vex
 from orchestrator.analysis.suppression.cyclonedx_vex import STATES
 from orchestrator.config.loading import load_config
 from orchestrator.exports import names
@@ -59,7 +59,7 @@ def test_statuses_and_states():
 def test_numbers_and_names():
     assert f"{first_use.DEFAULT.days} days after the first run" in PAGE
     assert f"at most {rules.LONGEST.days} days ahead" in PAGE
-    assert f"within {told.SOON.days} days" in PAGE
+    assert f"within {remarks.SOON.days} days" in PAGE
     assert set(re.findall(r"export <run> ([\w-]+)", PAGE)) <= set(names())
 
 
