@@ -81,7 +81,7 @@ def _statement(known: KnownStatement, moment: str) -> dict[str, Any]:
 
 
 def _component(product: Product) -> dict[str, Any]:
-    """A target: by its package URL, or for want of one (a local archive) by its digest."""
+    """A target: by its package URL, or without one (a local archive) by its digest."""
     if product.purl:
         return _by_purl(product.purl)
     algorithm, _, value = product.digest.partition(":")

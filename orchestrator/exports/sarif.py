@@ -61,7 +61,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
 
 
 def _the_worst(merged: MergedFile, limit: int) -> tuple[Iterator[MergedRow], int]:
-    """At most so many rows, in their order, and how many are left out; those nobody needs to act on go first."""
+    """At most this many rows, in their order, and how many are left out; those nobody needs to act on go first."""
     if merged.rows <= limit:
         return iter(merged), 0
     counts: Counter[tuple[bool, int]] = Counter()

@@ -12,7 +12,7 @@ MOST_PLACES = 100
 
 
 class MergedFinding(Document, frozen=True, gc=False):
-    """One fact about one target, whoever found it: of vulnerabilities, one for each package and version.
+    """One fact about one target, whichever scans found it: of vulnerabilities, one for each package and version.
 
     Every field is a column of `merged.parquet`, `merged.csv`, the HTML report and a property of a SARIF result, and its
     text here is what `docs/results.md` says of it: `orchestrator.results.tables.columns` derives them.

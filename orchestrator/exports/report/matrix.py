@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.model import Ledger, LedgerRow
 
 _USUAL_PLATFORM = "linux/amd64"
-# From so many findings of the worst severity on, a cell's colour is stronger, and stronger still.
+# Findings of the worst severity from which a cell's colour is stronger, and stronger still.
 _SOME, _MANY = 5, 20
 # Workloads that are named of one target.
 _WORKLOADS = 10
@@ -95,7 +95,7 @@ def words(counts: Counts) -> str:
 
 
 def lay_out(ledger: Ledger, numbers: ReportNumbers, most: int = 100) -> Matrix:
-    """The heat map of so many of the worst targets."""
+    """The heat map of at most this many of the worst targets."""
     scans = tuple(dict.fromkeys(row.scan for row in ledger.rows))
     lines: dict[str, dict[str, LedgerRow]] = {}
     columns: dict[str, list[LedgerRow]] = {scan: [] for scan in scans}

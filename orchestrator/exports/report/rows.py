@@ -84,7 +84,7 @@ def read_rows(file: MergedFile, chosen: Sequence[int]) -> ReportRows:
 
     Args:
         file: the merged findings.
-        chosen: numbers of rows, in the order they shall have.
+        chosen: numbers of rows, in the order wanted.
 
     Raises:
         NoResultsError: the file is damaged.

@@ -89,7 +89,7 @@ class _Ledger(msgspec.Struct):
 
 
 def gather(results: RunResults, numbers: ReportNumbers, most: int = 30) -> list[Point]:
-    """This run, and before it up to so many that ended earlier, in the order of time.
+    """This run, and before it at most this many that ended earlier, in the order of time.
 
     A run whose ledger cannot be read is left out with a warning.
     """

@@ -37,7 +37,7 @@ def completed(table: pa.Table, row: type[Document], *, columns: Sequence[str] = 
     Args:
         table: as read.
         row: the type of its rows.
-        columns: those it shall have, in this order; by default those it has.
+        columns: those wanted, in this order; by default those it has.
         rows: how many it has, should it have no column at all.
     """
     schema, known = schema_of(row), {column.name: column for column in columns_of(row)}
