@@ -36,7 +36,7 @@ class PackageCount(NamedTuple):
 class PackageTally:
     """Sums for each package; of what was added, only these and the packages of the last target are kept.
 
-    A target's findings stand together in `merged.parquet`: one that continues in the next row group is not counted twice.
+    A target's findings stand together in `merged.parquet`: one that spans two row groups counts once.
     """
 
     def __init__(self) -> None:
