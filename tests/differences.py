@@ -9,6 +9,7 @@ import pandas as pd
 from orchestrator.model import Ledger, LedgerRow, MergedFinding, Outcome
 from orchestrator.model.documents import encode
 from orchestrator.queries import asking
+from orchestrator.queries.difference import STILL
 from orchestrator.queries.frames import differences_frame
 from orchestrator.results.ledger import LEDGER
 from orchestrator.results.tables.writing import MergedWriter
@@ -81,7 +82,9 @@ class Run:
 def since_last(volume: Volume, run: str) -> pd.DataFrame:
     """What a run changed, asked of the volume's store."""
     with asking(volume) as store:
-        return differences_frame(store.differences(run))
+        found = store.differences(run)
+        assert store.differences(run, still=False) == [row for row in found if row.altered or row.status != STILL]
+        return differences_frame(found)
 
 
 def since(volume: Volume, moment: datetime, **options) -> pd.DataFrame:

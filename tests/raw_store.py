@@ -38,6 +38,7 @@ def write_raw_store(url: str, volume: Volume, runs: dict[str, datetime], cell: s
 
 
 def _write(connection: Connection, volume: Volume, runs: dict[str, datetime], cell: str, ids: list[str]) -> None:
+    # The database numbers the rows of each table from 1, and continues from there.
     target, scan = cell.split("/")
     moments = {run: int(when.timestamp()) for run, when in runs.items()}
     first, last = min(moments.values()), max(moments.values())
@@ -45,22 +46,22 @@ def _write(connection: Connection, volume: Volume, runs: dict[str, datetime], ce
     reference = f"registry.example/{target}:1"
     times = {"first_at": first - 3600, "last_at": last}
     described = {"digest": f"sha256:{target}", "platform": "linux/amd64", "reference": reference}
-    _insert(connection, "targets", id=1, target=target, **described, **times)
-    _insert(connection, "names", id=1, target_id=1, reference=reference, owner="team", labels="{}", **times)
+    _insert(connection, "targets", target=target, **described, **times)
+    _insert(connection, "names", target_id=1, reference=reference, owner="team", labels="{}", **times)
     newest = numbers[list(runs)[-1]]
     state = {"last_run_id": newest, "last_at": last, "ok_run_id": newest, "ok_at": last, "findings": len(ids)}
-    _insert(connection, "states", id=1, target_id=1, scan=scan, suspect="", suspect_at=0, **state, **_STATE)
+    _insert(connection, "states", target_id=1, scan=scan, suspect="", suspect_at=0, **state, **_STATE)
     for run, at in moments.items():
         digest = read_run(volume, run).digest if (volume.results(run) / "ledger.json").exists() else "sha256:gone"
         row = {"ledger_digest": digest, "ledger_stamp": "0:0", "passed": True, "pruned": False}
-        _insert(connection, "runs", id=numbers[run], run=run, created_at=at - 3600, finished_at=at, **row)
+        _insert(connection, "runs", run=run, created_at=at - 3600, finished_at=at, **row)
         of_cell = {"attempts": 1, "started_at": at, "findings": len(ids), "note": "", "log": "", **_STATE}
         of_cell.pop("failures")
         _insert(connection, "cells", state_id=1, run_id=numbers[run], at=at, **of_cell)
     empty = dict.fromkeys(("title", "purl", "location", "fixed_version", "cvss_version", "cvss_vector", "place"), "")
     for number, id_ in enumerate(ids, 1):
         said = {"digest": f"{number:032}", "identity": f"{number:032}", "kind": "vulnerability", "severity": 5}
-        _insert(connection, "facts", id=number, name=id_, package=f"p{number}", version="1", **said, **empty)
+        _insert(connection, "facts", name=id_, package=f"p{number}", version="1", **said, **empty)
         _insert(connection, "fact_ids", name=id_, fact_id=number, own=True)
         span = {"first_run_id": numbers[next(iter(runs))], "first_at": first, "last_at": 0, "gone_at": 0}
         _insert(connection, "findings", state_id=1, fact_id=number, **span)

@@ -92,8 +92,10 @@ def write_run(
             atomic_file(folder / "merged.csv") as csv,
             MergedWriter(run, parquet, csv) as writer,
         ):
-            for target in dict.fromkeys(row.target for row in rows):
-                of_target = [row for row in rows if row.target == target]
+            by_target: dict[str, list[LedgerRow]] = {}
+            for row in rows:
+                by_target.setdefault(row.target, []).append(row)
+            for target, of_target in by_target.items():
                 writer.add(of_target[0], _merged(target, of_target, cells, ignored))
     created = spell_time(when - timedelta(hours=1))
     if names is not None:

@@ -99,7 +99,7 @@ class Store(StoreDatabase):
             else:
                 run = past.latest() if run is None else run
                 self._refuse(past.connection, past.before(run))
-                found = difference.since_last(past, run)
+                found = difference.since_last(past, run, still=still)
             return [row for row in found if still or row.altered or row.status != difference.STILL]
 
     def changes(self, since: datetime) -> StoreChanges:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from functools import partial
-from itertools import groupby
+from functools import cached_property, partial
+from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from orchestrator.volume.layout import Volume
 
 _ROWS = 16_384
+# Rows of which findings are made at once.
+_PIECE = 4096
 
 
 class TargetRows(NamedTuple):
@@ -214,36 +216,64 @@ def read_rows(volume: Volume, files: RunFiles, numbers: Numbers) -> Iterator[Tar
 
 
 def _merged(path: Path, run: str, numbers: Numbers) -> Iterator[TargetRows]:
-    """Neighbouring rows of one target, which may lie in two row groups."""
-    waiting: list[Any] = []
+    """Neighbouring rows of one target, which may lie in two pieces."""
+    waiting: list[tuple[_Piece, int, int]] = []
     with open_merged(path) as file:
         for table in file.tables(_COLUMNS):
             if len(table) and table["run"][0].as_py() != run:
                 raise pa.ArrowInvalid(f"it is of run {table['run'][0]}")
             numbers.add(table)
-            ends = pc.run_end_encode(table["target"].combine_chunks())
-            begin = 0
-            for target, end in zip(ends.values.to_pylist(), ends.run_ends.to_pylist(), strict=True):
-                if waiting and waiting[0]["target"][0].as_py() != target:
-                    yield _of_target(waiting)
-                    waiting = []
-                waiting.append(table.slice(begin, end - begin))
-                begin = end
+            for start in range(0, len(table), _PIECE):
+                piece = _Piece(table.slice(start, _PIECE).combine_chunks())
+                for begin, end in piece.targets():
+                    if waiting and waiting[0][0].target(waiting[0][1]) != piece.target(begin):
+                        yield _of_target(waiting)
+                        waiting = []
+                    waiting.append((piece, begin, end))
     if waiting:
         yield _of_target(waiting)
 
 
-def _of_target(parts: Sequence[Any]) -> TargetRows:
-    table = pa.concat_tables(parts).combine_chunks()
-    # As bytes of Arrow's own format: equal bytes are equal rows, and nothing is made of them that nobody needs.
-    said = table.drop_columns(["run", "epss"]).to_batches()
-    digest = hashlib.blake2b(b"".join(memoryview(batch.serialize()) for batch in said), digest_size=16)
-    scans = frozenset(pc.list_flatten(table["found_by"]).unique().to_pylist())
-    return TargetRows(table["target"][0].as_py(), scans, digest.hexdigest(), partial(_findings, table))
+class _Piece:
+    """Some rows of a file; findings are made of them when the first is asked for, all at once, which is far cheaper."""
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
+        # As bytes of Arrow's own format: equal bytes are equal rows, and nothing is made of them that nobody needs.
+        [self._said] = table.drop_columns(["run", "epss"]).to_batches()
+
+    @cached_property
+    def findings(self) -> list[MergedFinding]:
+        """Every finding."""
+        rows = build(MergedRow, completed(self.table, MergedRow, columns=names_of(MergedRow)))
+        return [row.finding for row in rows]
+
+    def targets(self) -> list[tuple[int, int]]:
+        """Where the rows of each target begin and end."""
+        ends = pc.run_end_encode(self.table["target"].combine_chunks()).run_ends.to_pylist()
+        return list(pairwise([0, *ends]))
+
+    def target(self, row: int) -> str:
+        """The target of a row."""
+        return str(self.table["target"][row].as_py())
+
+    def bytes_of(self, begin: int, end: int) -> memoryview:
+        """The same for equal rows."""
+        return memoryview(self._said.slice(begin, end - begin).serialize())
 
 
-def _findings(table: Any) -> list[MergedFinding]:
-    return [row.finding for row in build(MergedRow, completed(table, MergedRow, columns=names_of(MergedRow)))]
+def _of_target(parts: Sequence[tuple[_Piece, int, int]]) -> TargetRows:
+    digest = hashlib.blake2b(digest_size=16)
+    scans: set[str] = set()
+    for piece, begin, end in parts:
+        digest.update(piece.bytes_of(begin, end))
+        scans.update(pc.list_flatten(piece.table["found_by"].slice(begin, end - begin)).unique().to_pylist())
+    first, begin, _ = parts[0]
+
+    def read() -> list[MergedFinding]:
+        return [finding for piece, begin, end in parts for finding in piece.findings[begin:end]]
+
+    return TargetRows(first.target(begin), frozenset(scans), digest.hexdigest(), read)
 
 
 def _reported(path: Path, numbers: Numbers) -> Iterator[TargetRows]:

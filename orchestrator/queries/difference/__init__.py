@@ -32,7 +32,7 @@ __all__ = ["STATUSES", "STILL", "Difference", "between", "since", "since_last"]
 _HUB = ("docker.io/library/", "docker.io/")
 
 
-def since_last(past: StoreReader, run: str) -> Iterator[Difference]:
+def since_last(past: StoreReader, run: str, *, still: bool = True) -> Iterator[Difference]:
     """What a run changed: its names against what all runs before it say of them.
 
     A run that is not partial also tells what it no longer holds: names that the last such run had, if the two have any
@@ -41,6 +41,7 @@ def since_last(past: StoreReader, run: str) -> Iterator[Difference]:
     Args:
         past: all runs.
         run: id of one of them.
+        still: also what is still there and not altered.
 
     Returns:
         As the module says; with no run before it, everything is `new`, because of the `first run`.
@@ -62,7 +63,7 @@ def since_last(past: StoreReader, run: str) -> Iterator[Difference]:
         for name in older.names
         if name not in mine and (successor := newer.gone(name)) and not older.gone(name)
     }
-    return compare(past, older, newer, _pairs(past.names(mine | gone.keys()), gone))
+    return compare(past, older, newer, _pairs(past.names(mine | gone.keys()), gone), still=still)
 
 
 def _before(past: StoreReader, number: int, mine: Collection[int]) -> set[int]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.queries.difference.states import NamesAt
     from orchestrator.queries.difference.things import CellFinding, Thing
     from orchestrator.store.past import StoreReader, TagCell
+    from orchestrator.store.spans import Position
 
 # Pairs of names that are read at once.
 _PAIRS = 200
@@ -37,7 +38,9 @@ def _cells(state: NamesAt, name: int | None, scans: Mapping[str, TagCell]) -> li
     return [] if name is None else [cell for scan in scans for cell in state.sources(name, scan)]
 
 
-def compare(past: StoreReader, older: NamesAt, newer: NamesAt, pairs: Sequence[Pair]) -> Iterator[Difference]:
+def compare(
+    past: StoreReader, older: NamesAt, newer: NamesAt, pairs: Sequence[Pair], *, still: bool = True
+) -> Iterator[Difference]:
     """The differences between two states, ordered as `orchestrator.queries.difference` says.
 
     Args:
@@ -45,6 +48,7 @@ def compare(past: StoreReader, older: NamesAt, newer: NamesAt, pairs: Sequence[P
         older: a state.
         newer: a later one, or the same where two names are compared.
         pairs: the names to compare.
+        still: also what is still there and not altered.
     """
     pairs = sorted(pairs, key=lambda pair: (pair.reference, pair.platform))
     ends = {run.order[1]: run.order[0] for run in past.runs}
@@ -52,7 +56,11 @@ def compare(past: StoreReader, older: NamesAt, newer: NamesAt, pairs: Sequence[P
         some = [_Sides(pair, older, newer) for pair in pairs[start : start + _PAIRS]]
         cells = [cell for sides in some for cell in (*sides.before, *sides.after)]
         found = past.found((cell.state, cell.place) for cell in cells)
-        past.said.read(fact for facts in found.values() for fact in facts)
+        if not still:
+            # Of most names every scan told the very same as before, so that nothing needs to be read of it.
+            some = [sides for sides in some if _told(sides.before, found) != _told(sides.after, found)]
+            cells = [cell for sides in some for cell in (*sides.before, *sides.after)]
+        past.said.read(fact for cell in cells for fact in found[cell.state, cell.place])
         targets = past.targets(cell.target for cell in cells)
         owners = past.owners(targets)
         for sides in some:
@@ -63,7 +71,14 @@ def compare(past: StoreReader, older: NamesAt, newer: NamesAt, pairs: Sequence[P
                 _row(sides.pair, each, targets[each.main.cell.target], owners.get(each.main.cell.target, ()), ends)
                 for each in told
             ]
-            yield from sorted(rows, key=_order)
+            wanted = (row for row in rows if still or row.altered or row.status != STILL)
+            yield from sorted(wanted, key=_order)
+
+
+def _told(cells: Sequence[TagCell], found: Mapping[tuple[int, Position], Mapping[int, int]]) -> object:
+    """What the scans of a side told, if it can be compared as a whole: where each has one result."""
+    told = {cell.scan: found[cell.state, cell.place].keys() for cell in cells}
+    return told if len(told) == len(cells) else cells
 
 
 def _order(row: Difference) -> tuple[object, ...]:
