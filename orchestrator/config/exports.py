@@ -86,14 +86,14 @@ class ServiceSection(Section):
     Attributes:
         url: without `/api/…`
         timeout: maximum wait for a connection, and for each next byte
-        attempts: of each request, the first one included
+        attempts: of each request, the first one included; by default the first one and `limits.retries` further ones
         ca_bundle: certificates to trust instead of the system's
         insecure: do not verify its certificate
     """
 
     url: BaseUrl
     timeout: Timeout = 60
-    attempts: Attempts = 5
+    attempts: Attempts | None = None
     ca_bundle: PathText | None = None
     insecure: bool = False
 
@@ -117,7 +117,7 @@ class S3Section(Section):
         part_size: a file of at least so much is sent in parts; `5Mi` to `5Gi`
         concurrency: requests at the same time
         timeout: maximum wait for a connection, and for each next byte
-        attempts: of each request, the first one included
+        attempts: of each request, the first one included; by default the first one and `limits.retries` further ones
         deadline: for the whole export
     """
 
@@ -135,7 +135,7 @@ class S3Section(Section):
     part_size: Annotated[Size, Field(ge=_LEAST_PART, le=_MOST_PART)] = 16 * _MIB
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     timeout: Timeout = 60
-    attempts: Attempts = 5
+    attempts: Attempts | None = None
     deadline: Annotated[Duration, Field(ge=1)] = 3600
 
     @model_validator(mode="after")

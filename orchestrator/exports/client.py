@@ -19,9 +19,9 @@ from orchestrator.net.transport import Asking, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from orchestrator.config.exports import ServiceSection
+    from orchestrator.config.loading import Config
     from orchestrator.net.answers import Answer
 
 Field = tuple[str, str | tuple[str, bytes, str]]
@@ -53,22 +53,22 @@ class ServiceAnswer(msgspec.Struct, frozen=True):
             return None
 
 
-def client_of(section: ServiceSection, headers: dict[str, str], base: Path) -> Client:
+def client_of(section: ServiceSection, headers: dict[str, str], config: Config) -> Client:
     """A client for the service of a section.
 
     Args:
         section: where it answers.
         headers: with the credentials.
-        base: folder of the configuration, from which a relative path starts.
+        config: says how often is retried, and from which folder a relative path starts.
     """
     file = section.ca_bundle
     return Client(
         section.url,
         headers,
         timeout=section.timeout,
-        attempts=section.attempts,
+        retries=config.limits.retries if section.attempts is None else section.attempts - 1,
         verify=not section.insecure,
-        ca_file=str(base / file) if file else None,
+        ca_file=str(config.base / file) if file else None,
     )
 
 
@@ -79,7 +79,7 @@ class Client:
         base_url: of the service, without a slash at its end.
         headers: of every request; their values never appear in messages.
         timeout: seconds to wait for a connection, and for any next byte.
-        attempts: of each request, the first one included.
+        retries: further attempts of each request.
         verify: whether to verify its certificate.
         ca_file: certificates to trust instead of the system's.
         backoff: seconds before the second attempt; doubled each time.
@@ -91,14 +91,14 @@ class Client:
         headers: Mapping[str, str],
         *,
         timeout: float,
-        attempts: int,
+        retries: int,
         verify: bool = True,
         ca_file: str | None = None,
         backoff: float = 0.5,
     ) -> None:
         self._base = base_url
         self._headers = dict(headers)
-        self._attempts, self._backoff = attempts, backoff
+        self._retries, self._backoff = retries, backoff
         # A header such as `Token …` is a scheme and a secret; the service may say the secret alone.
         self._secrets = [part for value in headers.values() for part in (value, value.rpartition(" ")[2])]
         self._transport = Transport((), (timeout, timeout), verify=verify, ca_file=ca_file)
@@ -118,7 +118,7 @@ class Client:
         return self._send("POST", path, body, {"Content-Type": media_type})
 
     def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> ServiceAnswer:
-        patience = Patience(self._attempts - 1, backoff=self._backoff)
+        patience = Patience(self._retries, backoff=self._backoff)
         return patience.retry(lambda: self._attempt(method, path, body, headers))
 
     def _attempt(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> ServiceAnswer:

@@ -62,7 +62,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:
         raise UsageError(f"{key} is not set; the token may be given in SCANMATRIX_EXPORTS__DEFECTDOJO__TOKEN")
     if to:
         raise UsageError(f"{name} writes no file; leave {to!r} out")
-    service = client_of(section, {"Authorization": f"Token {section.token.get_secret_value()}"}, config.base)
+    service = client_of(section, {"Authorization": f"Token {section.token.get_secret_value()}"}, config)
     tests = _tests(section, run_targets(results))
     with results.open_merged() as merged:
         rows_of = merged.by_target()

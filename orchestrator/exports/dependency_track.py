@@ -48,7 +48,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:
         raise UsageError(f"{key} is not set; the key may be given in SCANMATRIX_EXPORTS__DEPENDENCY_TRACK__API_KEY")
     if to:
         raise UsageError(f"{name} writes no file; leave {to!r} out")
-    service = client_of(section, {"X-Api-Key": section.api_key.get_secret_value()}, config.base)
+    service = client_of(section, {"X-Api-Key": section.api_key.get_secret_value()}, config)
     targets = {target.id: target for target in run_targets(results)}
     tokens: list[str] = []
     sent = 0

@@ -54,6 +54,8 @@ def export(results: RunResults, config: Config, to: str = "") -> str:
         raise UsageError("exports.s3 is not set; name at least its `bucket`")
     results.ledger  # noqa: B018 - raises where the run has none
     prefix = "/".join(part for part in ((to or section.prefix).strip("/"), results.run) if part)
+    if section.attempts is None:
+        section = section.model_copy(update={"attempts": config.limits.retries + 1})
     upload = _Upload(section, str(config.base), prefix)
     files = sorted(path for path in results.folder.rglob("*") if _belongs(path, results.folder))
     ledger = results.folder / LEDGER

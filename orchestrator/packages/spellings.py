@@ -6,11 +6,11 @@ What an author leaves out means any: a version, an epoch, and of deb, rpm, apk a
 
 import re
 from collections.abc import Callable
-from fnmatch import translate
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from orchestrator.kit.matching import glob
 from orchestrator.packages.distributions import distribution, spellings
 from orchestrator.packages.ecosystems import (
     CALLED_BY_LAST,
@@ -127,7 +127,7 @@ def means(pattern: str) -> Callable[[str, str, str], bool]:
         A function of its package URL, its name as the scanner spells it, and its version.
     """
     of_purl = is_purl(pattern)
-    globs = [re.compile(translate(each)).match for each in (purls_meant(pattern) if of_purl else names_meant(pattern))]
+    globs = [glob(each) for each in (purls_meant(pattern) if of_purl else names_meant(pattern))]
 
     def answer(purl: str, name: str, version: str) -> bool:
         texts = purls_in(purl, name, version) if of_purl else names_in(purl, name)

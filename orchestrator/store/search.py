@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, or_, select
 
+from orchestrator.kit.matching import glob
 from orchestrator.packages.spellings import means
 from orchestrator.store.catalogue import batches, spell_id
 from orchestrator.store.dialects import among
@@ -35,7 +35,7 @@ def _called(connection: Connection, name: str) -> ColumnElement[bool]:
     """
     if _WILDCARDS.intersection(name):
         alike = select(fact_ids.c.name).where(fact_ids.c.name.like(_like(name), escape="!")).distinct()
-        matching = [each for each in connection.scalars(alike) if fnmatchcase(each, name)]
+        matching = [each for each in connection.scalars(alike) if glob(name)(each)]
         return among(connection, fact_ids.c.name, matching)
     named = select(fact_ids.c.fact_id).where(fact_ids.c.name == name)
     of_own = select(fact_ids.c.name).where(fact_ids.c.fact_id.in_(named.where(fact_ids.c.own.is_(True))))

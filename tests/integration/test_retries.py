@@ -11,6 +11,8 @@ from orchestrator.config.loading import default_config
 from orchestrator.databases.download import Web
 from orchestrator.databases.interface import FetchLimit, Order
 from orchestrator.engines.local.engine import LocalEngine
+from orchestrator.exports.client import client_of
+from orchestrator.exports.interface import ExportUnavailableError
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.images.tarball.sources import RegistryBlobs
 from orchestrator.inventory import SourceBrokenError, collect
@@ -138,4 +140,18 @@ def test_a_download_that_is_cut_and_cannot_be_resumed(tmp_path: Path, retries: i
 def test_a_git_host(busy: Service, retries: int) -> None:
     found = GitResolver(retries=retries)(f"{busy.url}/team/shop.git", "main")
     assert "503" in found.error or "again" in found.error
+    assert len(busy.requests) == retries + 1
+
+
+@pytest.mark.parametrize("retries", RETRIES)
+def test_an_export(busy: Service, retries: int) -> None:
+    config = default_config(
+        environment={},
+        limits={"retries": retries},
+        exports={"defectdojo": {"url": busy.url, "token": "secret"}},
+    )
+    section = config.exports.defectdojo
+    assert section is not None
+    with pytest.raises(ExportUnavailableError):
+        client_of(section, {}, config).get("/api/v2/tests/")
     assert len(busy.requests) == retries + 1
