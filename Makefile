@@ -66,11 +66,11 @@ docs: $(INSTALLED) ## the documentation site, into ./site; a link or anchor that
 coverage: $(INSTALLED) ## lines and branches that the unit tests run, printed; never a gate
 	python -m pytest tests/unit -n auto -q --cov --cov-report=term --cov-report=html:build/coverage
 
-golden: $(INSTALLED) ## write the golden files anew, then look at the difference
+golden: $(INSTALLED) ## rewrite the golden files, then review the diff
 	SCANMATRIX_REQUIRE_TOOLS=0 python -m pytest tests/unit -q --update-golden
 	git diff --stat
 
-lock: $(INSTALLED) ## resolve the dependencies anew into requirements.lock
+lock: $(INSTALLED) ## resolve the dependencies again into requirements.lock
 	uv pip compile -q pyproject.toml --all-extras --group dev --group docs --upgrade --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o requirements.lock
 	uv pip compile -q pyproject.toml --extra postgresql --extra mysql --constraint requirements.lock --generate-hashes --universal \

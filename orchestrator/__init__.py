@@ -128,7 +128,7 @@ def _version() -> str:
 
 
 def _renamed(name: str, module: str) -> Any:
-    """What an old name stands for; whoever asked for it, above `public` and `__getattr__`, is warned."""
+    """What an old name stands for; the caller, above `public` and `__getattr__`, is warned."""
     import warnings  # noqa: PLC0415
     from pkgutil import resolve_name  # noqa: PLC0415
 

@@ -324,7 +324,7 @@ def test_who_ends_a_run_twice_changes_nothing(store, volume):
     assert [flight.run for flight in store.backlog().flights] == [again.run]
 
 
-def test_a_clock_that_was_ahead_keeps_nothing_fresh_for_ever(store, volume):
+def test_a_clock_that_was_ahead_keeps_nothing_fresh_forever(store, volume):
     want(store, wanted("a"), wanted("b"))
     store.now = day(400)
     finish(store, volume, take(store, "run-1"), day(400), b__sbom="crashed")
@@ -337,7 +337,7 @@ def test_a_clock_that_was_ahead_keeps_nothing_fresh_for_ever(store, volume):
     assert store.backlog().held[0].due <= day(0.1)
 
 
-def test_a_clock_that_was_ahead_gives_no_lease_for_ever(store):
+def test_a_clock_that_was_ahead_gives_no_lease_forever(store):
     want(store, wanted("a"))
     store.now = day(400)
     take(store, "run-1", holder="first")
@@ -369,7 +369,7 @@ def test_a_chore_is_one_replicas(store):
     assert store.begin_chore("inventory", "second", lease=60, again=True) == 3
 
 
-def test_what_is_told_of_a_run(store):
+def test_what_is_reported_of_a_run(store):
     want(store, wanted("a", "sbom", "virus"))
     submission = take(store, "run-1", holder="me")
     store.note(submission, "running", trouble="the engine broke", attempts=2)
@@ -381,7 +381,7 @@ def test_what_is_told_of_a_run(store):
     assert store.adopt("other", lease=60).attempts == 2
 
 
-def test_what_shall_be_kept_fresh_is_not_pruned(store, volume):
+def test_what_must_be_kept_fresh_is_not_pruned(store, volume):
     want(store, wanted("a"))
     finish(store, volume, take(store, "run-1"), day(0))
     store.prune(86400, day(300))

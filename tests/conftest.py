@@ -13,7 +13,7 @@ from tests.golden import pytest_configure  # noqa: F401 - a hook, which pytest f
 settings.register_profile("scanmatrix", deadline=None)
 settings.load_profile("scanmatrix")
 
-# Started to ignore a signal (`nohup`, `&` in a script), we would hand that on to the engines under test, which heed it.
+# Started to ignore a signal (`nohup`, `&` in a script), we would hand that on to the engines under test, which obey.
 for _number, _usual in {
     signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL
 }.items():  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 
 @contextmanager
 def small_filesystem(folder: Path, size: str) -> Iterator[None]:
-    """A filesystem of so many bytes at a folder; skips the test where that may not be mounted."""
+    """A filesystem of this many bytes at a folder; skips the test where that may not be mounted."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:

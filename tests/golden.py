@@ -25,7 +25,7 @@ def check_golden(path: Path, actual: str) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="write the golden files anew instead of comparing")
+    parser.addoption("--update-golden", action="store_true", help="write the golden files again instead of comparing")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -175,7 +175,7 @@ def put_demo(volume: Volume, *, targets: int = 40, findings: int = 3000, runs: i
 
 
 def demo_rows(targets: int, *, bad: int = 3) -> list[LedgerRow]:
-    """Cells of so many targets with five scans each: most ok, some failed, some skipped."""
+    """Cells of this many targets with five scans each: most ok, some failed, some skipped."""
     rows = []
     for number in range(targets):
         name = _NAMES[number % len(_NAMES)] + (f"-{number // len(_NAMES)}" if number >= len(_NAMES) else "")
@@ -209,7 +209,7 @@ def _demo_end(number: int, scan: str, bad: int) -> dict:
 
 
 def demo_findings(rows: Sequence[LedgerRow], count: int, dice: random.Random) -> dict[str, list[MergedFinding]]:
-    """About so many merged findings, spread unevenly over the rows' targets, as scans that ended ok found them."""
+    """About this many merged findings, spread unevenly over the rows' targets, as scans that ended ok found them."""
     cells: dict[str, list[LedgerRow]] = {}
     for row in rows:
         cells.setdefault(row.target, []).append(row)

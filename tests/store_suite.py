@@ -173,7 +173,7 @@ def test_an_equal_report_that_comes_late(volume, store):
     assert (view.states[0].scanned, view.states[0].failures) == (day(2), 1)
 
 
-def test_a_run_whose_results_were_made_anew(volume, store):
+def test_a_run_whose_results_were_made_again(volume, store):
     write_run(volume, "run-1", day(1), {"a/dependency": [finding(1), finding(2)], "b/dependency": "broke"})
     write_run(volume, "run-2", day(2), {"a/dependency": [finding(2)]})
     store.take_in_all(volume)
@@ -188,7 +188,7 @@ def test_a_run_whose_results_were_made_anew(volume, store):
     assert (state.outcome, state.failures, state.findings) == (Outcome.OK, 0, 1)
 
 
-def test_cut_off_and_gone_on_with(url, volume, store, monkeypatch):
+def test_cut_off_and_resumed(url, volume, store, monkeypatch):
     cells = {f"t{number}/dependency": [finding(number)] for number in range(5)}
     write_run(volume, "run-1", day(1), cells)
     write = cells_module.CellWriter.write
@@ -346,7 +346,7 @@ def test_retention(url, volume, store):
     assert store.prune(5 * 86400, day(10)).cells == 0
 
 
-def test_how_a_target_stands_is_never_thrown_away(volume, store):
+def test_how_a_target_stands_is_never_deleted(volume, store):
     write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
     write_run(volume, "run-2", day(8), {"a/dependency": "broke"})
     store.take_in_all(volume)
@@ -428,7 +428,7 @@ def test_tables_of_somebody_else(url, store):
     engine.dispose()
 
 
-def test_an_empty_database_is_told_when_asked(store):
+def test_an_empty_database_is_reported_when_asked(store):
     with pytest.raises(SchemaError, match=r"no tables yet; run `scanmatrix store migrate`"):
         store.versions()
 
@@ -500,7 +500,7 @@ def test_results_of_a_scanner_that_is_not_trusted_any_more_are_suspect(url, volu
     assert after == before
 
 
-def test_a_period_marks_what_ran_in_it_whenever_it_is_taken_in(url, volume, store):
+def test_a_period_marks_what_ran_in_it_whenever_it_is_imported(url, volume, store):
     for number in (1, 2, 3):
         write_run(volume, f"run-{number}", day(number), {f"{'abc'[number - 1]}/dependency": []}, versions=("2", "db"))
     moments = {"since": spell_time(day(1.5)), "until": spell_time(day(2.5))}
@@ -590,7 +590,7 @@ def test_a_target_by_the_digest_of_its_index(volume, store):
     assert store.who_has("CVE-2025-1").rows[0].indexes == ("sha256:index",)
 
 
-def test_the_store_of_the_version_before_is_read_anew_from_the_volume(url, volume, store):
+def test_the_store_of_the_version_before_is_read_again_from_the_volume(url, volume, store):
     both = {"a/dependency": [finding(1)], "a/general": [finding(1)]}
     for number in (1, 2):
         write_run(volume, f"run-{number}", day(number), both, ignored=["CVE-2025-1"])

@@ -176,7 +176,7 @@ def retry(limit: int, *, always: bool = False) -> RetryStrategy | None:
 
 
 def _turns(scan: Scan) -> m.Synchronization:
-    """So many cells of a scan at a time, of all Workflows in the namespace; the install says how many."""
+    """This many cells of a scan at a time, of all Workflows in the namespace; the install says how many."""
     number = m.ConfigMapKeySelector(name=names.LIMITS, key=template_name(scan.name, TargetKind.REPOSITORY, online=True))
     return m.Synchronization(semaphores=[m.SemaphoreRef(config_map_key_ref=number)])
 

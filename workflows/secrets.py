@@ -1,4 +1,4 @@
-"""No secret is written into a ConfigMap or a Workflow: whoever may read the namespace reads those.
+"""No secret is written into a ConfigMap or a Workflow: everybody with access to the namespace can read those.
 
 Secrets are found as a kind, not by a list of keys: every value that the configuration's types call a secret, every
 value whose name says so by custom, and every text with a password or token in it (`orchestrator.kit.masking` has the
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CONFIGURATION = "scanmatrix.yaml"
 # Names of Secrets to make, where the configuration names none yet.
 _SECRET, _STORE = "scanmatrix-secrets", "scanmatrix-store"
-_WHY = "is a secret, and this goes into a ConfigMap or Workflow, which whoever may read the namespace reads"
+_WHY = "is a secret, and this goes into a ConfigMap or Workflow, which everybody with access to the namespace can read"
 _NOT_FOR_SCANNERS = (
     "take it out, for a scanner is given no secret: let it ask a mirror that wants none, such as a cache, whose"
     " `secret` only its own pod gets"

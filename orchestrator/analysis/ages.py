@@ -1,6 +1,6 @@
 """Since when each finding is known: the volume's memory, one small file for each name of a target and platform.
 
-It goes by the name and not by the target, because an image that is built anew has another digest. A file holds, for
+It goes by the name and not by the target, because an image that is built again has another digest. A file holds, for
 each key of a finding (`MergedFinding.key`), when the first run that found it was planned, and which scans found it. It
 forgets a finding when every scan that found it has ended ok since without finding it.
 
@@ -63,7 +63,7 @@ class Ages:
     ) -> list[MergedFinding]:
         """Set `first_seen`, and remember it.
 
-        Doing it again gives the same dates. A damaged file is begun anew, with a warning.
+        Doing it again gives the same dates. A damaged file is started again, with a warning.
 
         Args:
             references: the names of the target; of several the earliest date holds.
@@ -130,7 +130,7 @@ def _read(path: Path, reference: str, platform: str) -> tuple[_Entries, int]:
         return {}, _NOTHING
     # Among the ValueErrors are those of msgspec and of text that is not UTF-8.
     except (OSError, ValueError, LookupError, RecursionError) as error:
-        _log.warning("%s: since when findings of %s are known is lost, and begins anew: %s", path, reference, error)
+        _log.warning("%s: since when findings of %s are known is lost, and begins again: %s", path, reference, error)
         return {}, _DAMAGED
 
 

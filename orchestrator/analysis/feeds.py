@@ -1,6 +1,6 @@
 """What others know of vulnerabilities: how likely each is exploited (FIRST's EPSS), and which ones are (CISA's KEV).
 
-Both are files that whoever runs this puts into the volume's folder `feeds/`; nothing here asks the network. A file that
+Both are files that the operator puts into the volume's folder `feeds/`; nothing here asks the network. A file that
 is not whole is not believed at all: with half of it, a rule would pass what it should break.
 
 Formats: https://www.first.org/epss/data_stats (`#model_version:…,score_date:…`, then `cve,epss,percentile`) and
@@ -61,7 +61,7 @@ class Feeds:
 
 
 def read_feeds(volume: Volume, policy: Policy) -> Feeds:
-    """Read the feeds that a policy names; one that is missing or damaged is told in the result, never raised.
+    """Read the feeds that a policy names; one that is missing or damaged is reported in the result, never raised.
 
     Args:
         volume: has them in its folder `feeds/`.

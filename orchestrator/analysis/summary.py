@@ -128,7 +128,7 @@ def _counts(found: Mapping[Severity | None, int], order: Sequence[Severity | Non
 
 
 def _list(heading: str, lines: Sequence[str], *, head: Sequence[str] = ()) -> str:
-    """A section of at most so many lines; nothing when there are none."""
+    """A section of at most this many lines; nothing when there are none."""
     if not lines:
         return ""
     more = ["", f"… and {len(lines) - _ROWS} more; all of them are in ledger.json and merged.parquet."]

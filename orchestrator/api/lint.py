@@ -1,4 +1,4 @@
-"""Any file of ours, checked by itself, told apart by content.
+"""Any file of ours, checked by itself, distinguished by content.
 
 A configuration, a CSV of targets, a scan template, an ignore file or a VEX document.
 """

@@ -201,7 +201,7 @@ def update_images(config: Config, file: Path | str) -> list[Path]:
 
     Args:
         config: has the registries that are `insecure`.
-        file: that names the images; it and the manifests beside it are written anew.
+        file: that names the images; it and the manifests beside it are rewritten.
 
     Returns:
         The files that changed.

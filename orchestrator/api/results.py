@@ -149,7 +149,7 @@ def export(config: Config, run: str | None, name: str, *, to: str = "") -> str:
 
 
 def notify(config: Config, run: str | None = None) -> tuple[Delivery, ...]:
-    """Tell whom the configuration names what changed with a run; what was told before is not told again.
+    """Notify the configured recipients about what changed; nobody is notified twice about the same thing.
 
     Raises:
         UsageError: there is no such run.
@@ -172,8 +172,8 @@ def deliver(config: Config, run: str) -> list[str]:
         run: id of a run that has ended.
 
     Returns:
-        What went wrong, a sentence each; it is told, never raised, because the run itself is done. Doing it again sends
-        only what did not arrive.
+        What went wrong, a sentence each; it is reported, never raised, because the run itself is done. Doing it again
+        sends only what did not arrive.
     """
     from orchestrator.errors import ScanmatrixError
     from orchestrator.exports.interface import NothingToExportError

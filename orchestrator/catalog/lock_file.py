@@ -86,11 +86,11 @@ def read_lock(folder: Path) -> LockFile | None:
     except OSError as error:
         raise LockFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(data) > _MOST:
-        raise LockFileError(f"{path}: larger than {_MOST} bytes; make it anew with `scanmatrix lock`")
+        raise LockFileError(f"{path}: larger than {_MOST} bytes; make it again with `scanmatrix lock`")
     try:
         found = decode(data, LockFile, origin=str(path))
     except DocumentError as error:
-        raise LockFileError(f"{error}; make it anew with `scanmatrix lock`") from error
+        raise LockFileError(f"{error}; make it again with `scanmatrix lock`") from error
     if found.schema != SCHEMA:
         raise LockFileError(
             f"{path}: of version {found.schema}, this scanmatrix knows {SCHEMA}: use the one that made it"

@@ -100,7 +100,7 @@ def make_table(
         columns: their names.
         rows: of lines, or of several of them.
         right: columns with numbers.
-        fold: whether text that is too long goes on in a further line, or else is cut off.
+        fold: whether text that is too long continues in a further line, or else is cut off.
     """
     from rich import box
     from rich.table import Table
@@ -248,7 +248,7 @@ def print_taken_in(found: TakenInAll) -> None:
     if rows:
         print_table("", ["Run", *(name.capitalize() for name in _OF_RUN)], rows, right=_RIGHT)
     damaged = f", {len(found.damaged)} damaged" if found.damaged else ""
-    say(f"{len(rows)} runs taken in, {found.known} known already{damaged}")
+    say(f"{len(rows)} runs imported, {found.known} known already{damaged}")
 
 
 _OF_RUN = ("cells", "findings", "opened", "closed")
@@ -256,9 +256,9 @@ _RIGHT = frozenset(name.capitalize() for name in _OF_RUN)
 
 
 def print_pruned(pruned: Pruned) -> None:
-    """What was thrown away, in one line."""
+    """What was deleted, in one line."""
     counts = ", ".join(f"{getattr(pruned, name)} {name}" for name in pruned.__struct_fields__)
-    say(f"thrown away: {counts}")
+    say(f"deleted: {counts}")
 
 
 def size(count: int) -> str:

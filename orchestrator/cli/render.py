@@ -25,7 +25,7 @@ def render(
     """
     from orchestrator.api import plan as plan_api
 
-    # Whoever runs it here, manifests are for Argo, and its cells use the tokens that there are in the cluster.
+    # Manifests are always for Argo, and its cells use the tokens that there are in the cluster.
     settings = plan_api.load_config(config, references=references or (), strict=strict)
     settings = settings.model_copy(update={"engine": "argo"})
     planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)

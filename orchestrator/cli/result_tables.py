@@ -146,7 +146,7 @@ def print_deliveries(found: Iterable[Delivery]) -> None:
     if rows:
         print_table("", ["Route", "By", "To", "State", "Why"], rows)
     else:
-        say("nothing changed that anybody wants to be told of")
+        say("nothing changed that anybody wants to know about")
 
 
 def _some(values: Iterable[str]) -> str:

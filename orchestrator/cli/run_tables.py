@@ -1,4 +1,4 @@
-"""Runs and their cells as tables, and as lines while one goes on."""
+"""Runs and their cells as tables, and as lines while one is active."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Cluster:
     Args:
         namespace: where Workflows run.
         context: of the kubeconfig; by default its current one. Within a pod its service account is used instead.
-        patience: seconds to go on trying while the API server is away or busy.
+        patience: seconds to keep trying while the API server is away or busy.
 
     Raises:
         NoClusterError: there is neither a kubeconfig nor a service account.
@@ -134,7 +134,7 @@ class Cluster:
         Args:
             pod: its name.
             container: in it.
-            lines: only the last so many.
+            lines: only this many at the end.
             limit: most bytes.
         """
         query: dict[str, Any] = {"container": container}

@@ -34,4 +34,4 @@ class ConflictError(TemporaryError):
 
 
 class ExpiredError(TemporaryError):
-    """The API server no longer knows the resource version that was asked for (410 Gone); list anew."""
+    """The API server no longer knows the resource version that was asked for (410 Gone); list again."""

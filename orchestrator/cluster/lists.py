@@ -42,10 +42,10 @@ class Page(msgspec.Struct):
 def pages(
     connection: Connection, path: str, *, limit: int, query: Mapping[str, Any] | None = None, accept: str = JSON
 ) -> Iterator[Page]:
-    """A list in pieces of so many objects, so that memory holds a few of them at a time.
+    """A list in pieces of this many objects, so that memory holds a few of them at a time.
 
     Raises:
-        ExpiredError: it took so long that the rest is no longer to be had; list anew.
+        ExpiredError: it took so long that the rest is no longer available; list again.
     """
     asked: dict[str, Any] = {"limit": limit, **(query or {})}
     while True:
@@ -67,10 +67,10 @@ def watch(
 ) -> Iterator[tuple[str, _Object]]:
     """Changes of objects after a resource version: `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK`.
 
-    Ends when the API server ends it, or after some minutes; go on from the last resource version seen.
+    Ends when the API server ends it, or after some minutes; continue from the last resource version seen.
 
     Raises:
-        ExpiredError: that version is no longer known; list anew.
+        ExpiredError: that version is no longer known; list again.
         UnreachableError: it broke off.
     """
     asked = {

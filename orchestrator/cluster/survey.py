@@ -61,7 +61,7 @@ class Survey:
 
     Args:
         context: of the kubeconfig; by default the service account of this pod, or the kubeconfig's current context.
-        patience: seconds to go on trying while the API server is away or busy.
+        patience: seconds to keep trying while the API server is away or busy.
 
     Raises:
         NoClusterError: there is no such context, nor a service account.
@@ -102,7 +102,7 @@ class Survey:
 
         Raises:
             ForbiddenError: we may not list them.
-            ExpiredError: it took too long; list anew.
+            ExpiredError: it took too long; list again.
         """
         query = {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
         for page in pages(self._connection, _pods(namespace), limit=_PAGE, query=query):

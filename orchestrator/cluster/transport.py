@@ -54,7 +54,7 @@ class Connection:
 
     Args:
         context: of the kubeconfig; by default its current one. Within a pod its service account is used instead.
-        patience: seconds to go on trying while the API server is away or busy.
+        patience: seconds to keep trying while the API server is away or busy.
 
     Raises:
         NoClusterError: there is neither a kubeconfig nor a service account.

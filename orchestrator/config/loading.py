@@ -166,7 +166,7 @@ class Config(Section):
         return self._source.wrong(location, message)
 
     def fresh_for(self, scan: str) -> int | None:
-        """Seconds a result of this scan stays fresh; None when it is always scanned anew."""
+        """Seconds a result of this scan stays fresh; None when it is always scanned again."""
         return self.rescan_after.get(scan, self.rescan_after.get("default"))
 
 

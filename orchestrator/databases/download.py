@@ -174,7 +174,7 @@ class _Resumed:
         self.at += len(data)
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self._file.seek(0)
         self._file.truncate()
         self.at = self.promised = 0

@@ -72,7 +72,7 @@ class Silent:
 class Engine(Protocol):
     """Runs plans, and knows how every run it started stands: the whole of what commands and Python ask for.
 
-    Whoever makes one gives it the volume on which plans and results lie. An engine that does not offer a call raises
+    Its creator gives it the volume on which plans and results lie. An engine that does not offer a call raises
     `NotOfferedError` there.
     """
 
@@ -134,7 +134,7 @@ class Engine(Protocol):
         ...
 
     def retry(self, run: str, observer: Observer) -> str:
-        """Run again the cells of a run that failed, and make its ledger anew.
+        """Run again the cells of a run that failed, and update its ledger.
 
         Returns:
             Name of what does it.

@@ -18,7 +18,7 @@ class Narrator:
 
     Args:
         plan: of the run; what is not in it is passed over.
-        observer: is told.
+        observer: is notified.
     """
 
     def __init__(self, plan: Plan, observer: Observer) -> None:
@@ -30,7 +30,7 @@ class Narrator:
         observer.plan_started(plan)
 
     def tell(self, status: RunStatus) -> None:
-        """Tell what is new. A cell that is tried again is told of once, when it has ended for good with the run."""
+        """Tell what is new. A cell that is tried again is reported once, when it has ended for good with the run."""
         for pull in status.pulls:
             self._tell_pull(pull.target, pull.state, pull.message)
         for cell in status.cells:

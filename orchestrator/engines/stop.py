@@ -1,4 +1,4 @@
-"""Why a run shall end before its cells have: somebody asked for it, or its deadline is over."""
+"""Why a run should end before its cells have: somebody asked for it, or its deadline is over."""
 
 import threading
 from types import TracebackType

@@ -21,10 +21,10 @@ description = "the merged findings for spreadsheets"
 def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: ARG001 - needs no configuration
     """Write the merged findings; see `orchestrator.exports.interface.Export`.
 
-    The aggregate step wrote `merged.csv` already: without `to`, that is the export, written anew where results came to
+    The aggregate step wrote `merged.csv` already: without `to`, that is the export, rewritten where results came to
     be suspect.
     """
-    return export_table(results, place(results, to, "merged.csv"), _write, anew=bool(to))
+    return export_table(results, place(results, to, "merged.csv"), _write, again=bool(to))
 
 
 def _write(merged: MergedFile, path: Path) -> None:

@@ -106,7 +106,7 @@ def _finding(
 
 
 def _fixed(rows: Sequence[MergedFinding]) -> str:
-    """The version that mends all installed versions of the package."""
+    """The version that fixes all installed versions of the package."""
     fixes = tuple(dict.fromkeys(row.fixed_version for row in rows if row.fixed_version))
     return fixes[0] if len(fixes) == 1 else best_fix(rows[0].ecosystem, "", fixes)
 

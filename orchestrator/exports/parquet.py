@@ -21,10 +21,10 @@ description = "the merged findings for pandas, DuckDB and their like"
 def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: ARG001 - needs no configuration
     """Write the merged findings; see `orchestrator.exports.interface.Export`.
 
-    The aggregate step wrote `merged.parquet` already: without `to`, that is the export, written anew where results came
+    The aggregate step wrote `merged.parquet` already: without `to`, that is the export, rewritten where results came
     to be suspect.
     """
-    return export_table(results, place(results, to, "merged.parquet"), _write, anew=bool(to))
+    return export_table(results, place(results, to, "merged.parquet"), _write, again=bool(to))
 
 
 def _write(merged: MergedFile, path: Path) -> None:

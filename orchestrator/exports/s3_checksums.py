@@ -25,7 +25,7 @@ class Sum(Document, frozen=True):
     Attributes:
         whole: SHA-256 of its bytes, hexadecimal.
         checksum: as the server gives it, base64.
-        part_size: bytes of each part but the last; a file of at least so many is sent in parts.
+        part_size: bytes of each part but the last; a file of at least this many is sent in parts.
     """
 
     size: int

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from orchestrator.results.tables.rows import MergedFile
 
 
-def export_table(results: RunResults, path: Path, write: Callable[[MergedFile, Path], None], *, anew: bool) -> str:
+def export_table(results: RunResults, path: Path, write: Callable[[MergedFile, Path], None], *, again: bool) -> str:
     """Write the merged findings as a table, unless the file of the aggregate step is already what is asked for.
 
     Args:
         results: of the run.
         path: where to.
         write: writes all of them to a path.
-        anew: whether they are written in any case; else only where some are suspect by now, or no file is there.
+        again: whether they are written in any case; else only where some are suspect by now, or no file is there.
 
     Raises:
         NoResultsError: there are none, or they are damaged: then there is no export, whatever file is there.
     """
     with results.open_merged() as merged:
         suspect = [any(table["suspect"].to_pylist()) for table in merged.tables()]
-        if anew or any(suspect) or not path.exists():
+        if again or any(suspect) or not path.exists():
             write(merged, path)
     return str(path)

@@ -201,7 +201,7 @@ def _installed(component: _Component) -> Installed:
 
 
 def _reference(each: _Vulnerability) -> str | None:
-    """What names a vulnerability without an id: its `bom-ref`, unless that is made anew with each document."""
+    """What names a vulnerability without an id: its `bom-ref`, unless that is made again with each document."""
     if each.bom_ref is None or steady(each.bom_ref) == each.bom_ref:
         return each.bom_ref
     known = next((reference.id for reference in each.references or () if reference.id), "")

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 # Of git's own variables, those about certificates, proxies and tracing; not GIT_DIR and the like of a hook we run in.
 _KEPT = re.compile(r"GIT_(SSL_\w+|PROXY_\w+|CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|EXEC_PATH|CURL_VERBOSE|TRACE\w*)")
-#: Seconds between two looks of whoever watches a call.
+#: Seconds between two looks of the watcher of a call.
 _POLL = 0.1
 _REDIRECTED = re.compile(r"^warning: redirecting to (\S+)$", re.MULTILINE)
 # Whatever a repository or the user's configuration says: nothing of a repository is run, and nothing but it is fetched.
@@ -58,7 +58,7 @@ _SETTINGS = {
     "fetch.recurseSubmodules": "false",
     "submodule.recurse": "false",
     "transfer.bundleURI": "false",
-    # The folder is ours, whomever a file server says that it belongs to.
+    # The folder is ours, whatever owner a file server reports.
     "safe.directory": "*",
     # Few files and little memory, whatever a host sends.
     "fetch.unpackLimit": "1",
@@ -169,7 +169,7 @@ class Git:
         )
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        """Until it ends, or its time is over, or we are told to stop: then its helpers (ssh, curl) must go as well."""
+        """Until it ends, or its time is over, or we are asked to stop: then its helpers (ssh, curl) must go as well."""
         end = time.monotonic() + self._timeout
         try:
             while process.returncode is None:

@@ -4,7 +4,7 @@ from orchestrator.errors import PermanentError, TemporaryError
 
 
 class SourceUnavailableError(PermanentError):
-    """A source cannot be had as it is configured: no such repository, ref or file, or no access to it."""
+    """A source cannot be read as it is configured: no such repository, ref or file, or no access to it."""
 
 
 class SourceBrokenError(TemporaryError):

@@ -13,10 +13,10 @@ class Hash(Protocol):
     """What of a hashlib object is used here."""
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """Take in more bytes."""
+        """Add more bytes."""
 
     def hexdigest(self) -> str:
-        """Of all taken in so far."""
+        """Of all bytes so far."""
         ...
 
 

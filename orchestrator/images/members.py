@@ -159,7 +159,7 @@ class _Table:
         self._folders: set[str] = set()
 
     def add(self, entry: TarEntry) -> None:
-        """Take in one more entry."""
+        """Add one more entry."""
         if entry.kind == EntryKind.GLOBAL:
             return
         name = self._safe_name(entry.name)

@@ -74,8 +74,8 @@ def collect(
 
     Raises:
         CatalogError: the catalog had to be loaded and has mistakes.
-        InventoryError: files of targets have mistakes; those of all files are told at once.
-        SourceUnavailableError: a source cannot be had as configured.
+        InventoryError: files of targets have mistakes; those of all files are reported at once.
+        SourceUnavailableError: a source cannot be read as configured.
         SourceBrokenError: a source did not answer properly; trying again may help.
     """
     catalog = catalog if catalog is not None else load_catalog(config, base=base)

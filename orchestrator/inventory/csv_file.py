@@ -54,7 +54,7 @@ _NAMING = frozenset(CsvRow.choices)
 #: Labels that mean something to scans, by the names that spreadsheets and people make of theirs.
 _LABELS = {MAX_LIFETIME.lower(): MAX_LIFETIME}
 _AMBIGUOUS = (
-    "columns are separated by ';', which separates scans too, and line {line} cannot be told: {why}; save the file with"
+    "columns are separated by ';', which separates scans too, and line {line} is ambiguous: {why}; save the file with"
     " commas, or put the scans in quotes"
 )
 

@@ -80,7 +80,7 @@ def names_in(line: str, separator: str) -> list[str]:
 
 
 def means_two_things(columns: Sequence[str], cells: Sequence[str], scans: Collection[str]) -> str:
-    """Why a row of a file that is separated by `;` cannot be told from one whose scans are; empty when it can.
+    """Why a row of a file that is separated by `;` cannot be distinguished from one whose scans are; empty when it can.
 
     `a;general;virus` may be an image with two scans, or with one and an owner of that name.
     """

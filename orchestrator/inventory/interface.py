@@ -110,7 +110,7 @@ class Reader(Protocol):
 
         Raises:
             InventoryError: its file has mistakes.
-            SourceUnavailableError: it cannot be had as configured.
+            SourceUnavailableError: it cannot be read as configured.
             SourceBrokenError: it did not answer properly; trying again may help.
         """
         ...

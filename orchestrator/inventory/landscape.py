@@ -77,7 +77,7 @@ class Landscape:
         Raises:
             ForbiddenError: some namespaces, all of which are named, may not be read; the others were.
             ObjectNotFoundError: there is no namespace of a name.
-            ExpiredError: the list could not be had whole, several times.
+            ExpiredError: the list could not be read completely, several times.
         """
         refused, left_out = [], LeftOut(self._source)
         for scope in self._scopes:
@@ -103,7 +103,7 @@ class Landscape:
     def follow(self, scope: str, stop: Event) -> Iterator[RunningImage]:
         """Every image that runs, and then each that starts, until told to stop.
 
-        Goes on where it was when the API server ends the watch, and lists anew when that is no longer possible.
+        Continues where it was when the API server ends the watch, and lists again when that is no longer possible.
 
         Args:
             scope: one of `orchestrator.inventory.patterns.scopes`.
@@ -119,7 +119,7 @@ class Landscape:
                     # Whatever cuts every watch off at once (a proxy, say) is not to be asked as often as it can answer.
                     stop.wait(max(0.0, _SHORTEST_WATCH - (time.monotonic() - begun)))
             except (ExpiredError, UnreachableError) as error:
-                _log.warning("cluster %s: %s; listing its pods anew", self._survey.name, error)
+                _log.warning("cluster %s: %s; listing its pods again", self._survey.name, error)
                 stop.wait(1)
 
     def _list(self, scope: str, seen: _Seen, left_out: LeftOut | None = None) -> Generator[RunningImage, None, str]:
@@ -137,7 +137,7 @@ class Landscape:
         return version
 
     def _watch(self, scope: str, version: str, seen: _Seen, stop: Event) -> Generator[RunningImage, None, str]:
-        """What starts within a minute; returns the resource version to go on from."""
+        """What starts within a minute; returns the resource version to continue from."""
         try:
             for kind, pod in self._survey.watch_pods(version, scope, seconds=_WATCH):
                 version = pod.metadata.resource_version or version
@@ -146,7 +146,7 @@ class Landscape:
                 elif kind != "BOOKMARK":
                     yield from self._new(pod, seen)
         except UnreachableError as error:
-            _log.warning("cluster %s: %s; going on where it was", self._survey.name, error)
+            _log.warning("cluster %s: %s; continuing where it was", self._survey.name, error)
             stop.wait(1)
         return version
 
@@ -211,7 +211,7 @@ class Landscape:
     def _wishes(self, levels: tuple[dict[str, str], ...], where: str) -> Wishes:
         """Once for all pods of a workload that say the same, so that a mistake is reported once.
 
-        Whoever writes annotations must not keep other workloads from being read, nor their own from being scanned.
+        Anybody who writes annotations must not keep other workloads from being read, nor their own from being scanned.
         """
         key = where, *(level.get(name) for level in levels for name in KEYS)
         if key not in self._wished:

@@ -16,7 +16,7 @@ class Zone(IntEnum):
     PRIVATE = 1
     LOOPBACK = 2
     LINK_LOCAL = 3
-    """The link itself, with the services on it that hand out a cloud's credentials to whoever asks."""
+    """The link itself, with the services on it that hand out a cloud's credentials to any process that asks."""
 
 
 _Address = IPv4Address | IPv6Address

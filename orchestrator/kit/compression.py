@@ -16,7 +16,7 @@ _ZSTD_WINDOW = 1 << 27  # 128 MiB, what `zstd --long` needs; more is an attack o
 # zstd can fold 128 KiB into 4 bytes: what one piece of input unfolds to is held in memory, and stays below 64 MiB so.
 _ZSTD_INPUT = 2048
 _GZIP_INPUT = 1 << 15
-#: What a new gzip member is read by first: what lies behind its end is copied, so many tiny ones must cost no more.
+#: What a new gzip member is read by first: what lies behind its end is copied, so that many tiny ones cost no more.
 _GZIP_FIRST = 512
 _GZIP = 16 + zlib.MAX_WBITS  # zlib's word for a gzip header and trailer, both proven
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}

@@ -3,8 +3,8 @@
 * a glob: `*`, `?` and `[…]` as in `fnmatch`; `*` matches across `/` too. Case matters, unless `fold` is asked for.
 * where a source of targets chooses names: also a regular expression between slashes, which has to match the whole name.
 
-Everything here takes linear time, whoever wrote the pattern and whoever wrote the text: `fnmatch` makes groups that are
-never entered again, and expressions are those of RE2, which has neither back-references nor look-around.
+Everything here takes linear time, anybody who wrote the pattern and anybody who wrote the text: `fnmatch` makes groups
+that are never entered again, and expressions are those of RE2, which has neither back-references nor look-around.
 """
 
 from __future__ import annotations

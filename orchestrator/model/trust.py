@@ -16,7 +16,7 @@ class Distrust(Document, frozen=True):
         images: repositories of its image without registry, such as `aquasec/trivy`; any of them.
         versions: of the scanner, as its image's tag or its report has it; globs; any of them. None for all.
         digests: of its image's index or manifest; any of them. With versions beside them, either is enough.
-        since: beginning of the period in which it ran, RFC 3339 in UTC; empty for ever.
+        since: beginning of the period in which it ran, RFC 3339 in UTC; empty for no limit.
         until: end of that period; empty for none.
     """
 

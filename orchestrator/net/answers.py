@@ -43,7 +43,7 @@ _PIECE = 64 * 1024
 
 
 class RangeRefused(Broken):
-    """A part was asked for that the server cannot give; the whole may still be had."""
+    """A part was asked for that the server cannot give; the whole may still be available."""
 
 
 class Answer:
@@ -153,7 +153,7 @@ def raise_for_status(answer: Answer, what: str, *, partial: bool = False, login:
         answer: the answer; its body is read if it is an error.
         what: was asked for.
         partial: whether a part was asked for.
-        login: which one was shown, or that there is none, and where to mend that.
+        login: which one was shown, or that there is none, and where to fix that.
 
     Raises:
         NotFound, Denied, Busy, Broken: what the status says.
@@ -168,8 +168,8 @@ def raise_for_status(answer: Answer, what: str, *, partial: bool = False, login:
         hidden = f"; some registries say so of what a login would show: {login}" if login else ""
         raise NotFound(f"{what}: not found{said}; check its name, and that it was pushed{hidden}")
     if status in {_UNAUTHORIZED, _FORBIDDEN} and not (status == _FORBIDDEN and is_throttled(answer.headers)):
-        mend = login or f"check the login for {host} in Docker's config.json"
-        raise Denied(f"{what}: access denied ({status}){said}; {mend}")
+        remedy = login or f"check the login for {host} in Docker's config.json"
+        raise Denied(f"{what}: access denied ({status}){said}; {remedy}")
     if status in {_TOO_MANY, _UNAVAILABLE, _FORBIDDEN}:
         raise Busy(f"{what}: {host} is busy ({status}){said}; try later", retry_after=asked_wait(answer.headers))
     if status == _NO_SUCH_RANGE:

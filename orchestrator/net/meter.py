@@ -1,7 +1,7 @@
 """What one answer of a stranger may cost: bytes on the wire, and time that brings nothing.
 
 A time-out of a socket is for one read; a server that sends a byte every two seconds never meets it. So every read of
-an answer passes here, framing and header included, which is where servers can send for ever, too: interim answers
+an answer passes here, framing and header included, which is where servers can send forever, too: interim answers
 (RFC 9110, 15.2), header fields, chunk extensions and trailers (RFC 9112, 7.1).
 """
 

@@ -43,7 +43,7 @@ class Asking:
 
     Attributes:
         allowance: that it is counted against; None for none.
-        source: zone of whoever named its URL, where that is a stranger: it then leads to no address that is nearer.
+        source: zone of the stranger that named its URL, if any: it then leads to no address that is nearer.
         large: whether a blob is asked for: it may pause longer than a document that fits one packet.
         until: moment of `time.monotonic` at which it must be over, the sending included.
     """

@@ -1,6 +1,6 @@
 """Telling people what changed: one module per way to tell them (`slack`, `webhook`, `mail`).
 
-`notify` works out who is told what of a run and sends it; `resend` sends again what could not be sent. Neither raises
+`notify` works out who is notified about what and sends it; `resend` sends again what could not be sent. Neither raises
 because of a receiver, and neither takes longer than `notify.deadline`: telling people must not stop a run.
 """
 
@@ -53,7 +53,7 @@ def notify(
     pace: Pace | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> tuple[Delivery, ...]:
-    """Tell each owner what changed in a run; what they were told already, they are not told again.
+    """Tell each owner what changed in a run; nobody is notified twice about the same thing.
 
     What cannot be sent now stays in the run's outbox (`results/<run>/notifications/`) for `resend`. What reaches
     nobody is counted in the log.
@@ -101,7 +101,7 @@ def resend(
 
 
 def outbox(results: RunResults) -> tuple[Delivery, ...]:
-    """What was told of a run, and what is still to be told."""
+    """The notifications of a run, sent and pending."""
     return Outbox(results.folder).deliveries()
 
 

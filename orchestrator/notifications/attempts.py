@@ -1,8 +1,8 @@
 """Sending many messages at once, each for a bounded time, whatever the other side does.
 
-Each attempt is told when it has to be over, and ends itself then: every connection, read and write of it has no more
-time than that. Nothing bounds the resolver, so each message is sent in a thread of its own; one that has not ended a
-moment after its time is left behind, and does not keep the process from ending.
+Each attempt is reported when it has to be over, and ends itself then: every connection, read and write of it has no
+more time than that. Nothing bounds the resolver, so each message is sent in a thread of its own; one that has not
+ended a moment after its time is left behind, and does not keep the process from ending.
 """
 
 from __future__ import annotations

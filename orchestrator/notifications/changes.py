@@ -24,7 +24,7 @@ _BY_RANK = list(Severity)
 
 
 class Same(NamedTuple):
-    """What findings have in common that are told as one."""
+    """What findings have in common that are reported as one."""
 
     rank: int
     id: str

@@ -1,4 +1,4 @@
-"""What is told (messages), how it went (deliveries), and the errors of the ways to tell it."""
+"""Messages, deliveries, and the errors of channels."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Changes(Document, frozen=True):
 
 
 class FirstScan(Document, frozen=True):
-    """A target that was never scanned before: all of its findings are new, so only their numbers are told."""
+    """A target that was never scanned before: all of its findings are new, so only their numbers are reported."""
 
     target: str
     total: int
@@ -122,7 +122,7 @@ class BrokenRule(Document, frozen=True):
 
 
 class Message(Document, frozen=True):
-    """What one receiver is told of a run: only what changed, and bounded.
+    """What one receiver is notified about: only what changed, and bounded.
 
     Attributes:
         run: id of the run.
@@ -139,7 +139,7 @@ class Message(Document, frozen=True):
         broken: rules of the policy that are broken now.
         mended: names of rules that are no longer broken.
         still_broken: names of rules that are broken as they were before.
-        correction: the receiver was told something else of the same run before.
+        correction: the receiver got a different message about the same run before.
     """
 
     run: str
@@ -184,7 +184,7 @@ class Delivery(Document, frozen=True):
         reason: why it failed.
         attempts: made so far.
         when: of the last attempt, RFC 3339 in UTC; empty before the first.
-        message: what is still to be told; None once it is sent.
+        message: what is still to be sent; None once it is sent.
     """
 
     id: str

@@ -119,7 +119,7 @@ def compose(delivery: str, message: Message, sender: str, when: datetime) -> Ema
     email["Subject"] = line(f"scanmatrix: {headline(message)}, run {message.run}", _SUBJECT_LIMIT)
     email["Date"] = format_datetime(when)
     email["Message-ID"] = f"<{delivery}@{sender.rpartition('@')[2]}>"
-    email["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday notice shall answer it
+    email["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday notice should answer it
     email["X-Scanmatrix-Run"] = line(message.run)
     email["X-Scanmatrix-Delivery"] = delivery
     email.set_content(plain(message), cte="quoted-printable")
@@ -175,7 +175,7 @@ class _Clear(smtplib.SMTP):
 
     def __init__(self, host: str, port: int, until: float, step: float, **options: Any) -> None:
         self.until, self.step = until, step
-        # Our own name is not asked of the resolver, which could take for ever.
+        # Our own name is not asked of the resolver, which could take forever.
         super().__init__(host, port, "[127.0.0.1]", timeout=self._left(), **options)
 
     def getreply(self) -> tuple[int, bytes]:

@@ -1,4 +1,4 @@
-"""The outbox of a run: what was told, and what is still to be told, in `results/<run>/notifications/<delivery>.json`.
+"""The outbox of a run: what was sent, and what is still to be sent, in `results/<run>/notifications/<delivery>.json`.
 
 A file for each delivery, so that writing down how one went costs the same however many there are. They hold no secret:
 routes are in them by name, receivers by their e-mail address or channel.
@@ -55,7 +55,7 @@ class Outbox:
     def add(self, messages: Iterable[Message]) -> tuple[Delivery, ...]:
         """Put messages in, as far as they are not in it already.
 
-        One whose receiver was told something else of the same run becomes a correction; one that takes the place of
+        One whose receiver got a different message about the same run becomes a correction; one that takes the place of
         what its receiver was not told yet drops that.
 
         Returns:
@@ -76,7 +76,7 @@ class Outbox:
         try:
             write_atomic(path, encode(delivery))
         except OSError as error:
-            _log.warning("%s cannot be written: %s; what was told may be told again", path, error.strerror)
+            _log.warning("%s cannot be written: %s; what was sent may be sent again", path, error.strerror)
 
     def _new(self, message: Message, earlier: list[Delivery]) -> Delivery:
         for each in earlier:
@@ -104,4 +104,4 @@ class Outbox:
             try:
                 yield read(path, Delivery)
             except (DocumentError, OSError) as error:
-                _log.warning("%s is passed over; what it says was told may be told again: %s", path, error)
+                _log.warning("%s is passed over; what it says was sent may be sent again: %s", path, error)

@@ -32,7 +32,7 @@ class Paragraph:
     Attributes:
         title: with how many there are.
         lines: one for each that is shown.
-        rest: what to say when only so many of the lines are shown; empty for nothing.
+        rest: what to say when a limited number of the lines are shown; empty for nothing.
     """
 
     title: str
@@ -43,7 +43,7 @@ class Paragraph:
 def opening(message: Message, style: Style) -> str:
     """Which run, when, and what the policy says of it."""
     verdict = "Policy: passed." if message.passed else f"Policy: {style.strong('broken')}."
-    told = " You were told of it before; it has other results now." if message.correction else ""
+    told = " You were notified about it before; it has other results now." if message.correction else ""
     return f"Run {style.foreign(message.run)} ended {style.foreign(message.finished)}. {verdict}{told}"
 
 

@@ -39,7 +39,7 @@ _REASON = 500
 
 @dataclass(frozen=True)
 class Digest:
-    """All that is to be told of a run.
+    """Everything to report about a run.
 
     Attributes:
         messages: in the order of the routes; none that is empty.
@@ -74,7 +74,7 @@ def digest(
     earlier: Earlier = _NONE,
     contacts: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Digest:
-    """Work out who is told what; nothing is sent.
+    """Work out who is notified about what; nothing is sent.
 
     Args:
         notify: the routes.

@@ -68,8 +68,8 @@ def cut(plan: Plan, wanted: Mapping[str, Sequence[str]]) -> Batches:
 def at_once(plan: Plan, found: Batches) -> int:
     """How many batches may run at the same time in a cluster.
 
-    `limits.shards_in_flight` where any so many of them fit the volume together, else one: Argo takes one bound for all
-    of them, which is part of the WorkflowTemplate.
+    `limits.shards_in_flight` where any this many of them fit the volume together, else one: Argo takes one bound for
+    all of them, which is part of the WorkflowTemplate.
     """
     most = plan.limits.shards_in_flight
     return most if _peak(plan, found, most) <= plan.limits.volume_bytes or not plan.limits.volume_bytes else 1

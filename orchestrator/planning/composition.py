@@ -47,7 +47,7 @@ def plan_run(
         scans: scans to run instead of those the targets ask for; the plan is then partial.
         entries: what to scan, instead of what the sources of the configuration name now.
         catalog: the scans there are, where they are known already.
-        only: target ids and scans of the cells to plan; None for all of them. Whoever names cells has decided that
+        only: target ids and scans of the cells to plan; None for all of them. Anybody who names cells has decided that
             they are due, so that earlier results spare none.
         offline: ask no registry and no git host.
         partial: whether the entries are only some of what is wanted.

@@ -59,7 +59,7 @@ def make_plan(
 
     Args:
         config: the configuration.
-        entries: what shall be scanned, in the order the targets shall come.
+        entries: what to scan, in the order of the targets.
         catalog: the scans there are, by name.
         run: id of the run.
         now: with a time zone; the plan's creation, and what the age of results is reckoned from.

@@ -25,7 +25,7 @@ History: TypeAlias = "Mapping[tuple[str, str], Past]"
 
 
 def earlier_results(config: Config, now: datetime, volume: Path | None = None) -> History:
-    """Results young enough to spare a scan; nothing is read where every scan runs anew.
+    """Results young enough to spare a scan; nothing is read where every scan runs again.
 
     Args:
         config: says how long results stay fresh, and whose are not believed.

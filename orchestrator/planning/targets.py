@@ -78,7 +78,7 @@ def gather(
     """Look all entries up, and gather them by target.
 
     Args:
-        entries: in the order in which the targets shall come.
+        entries: in the order of the targets.
         scans: for each entry, the names of its scans.
         resolver: asked once for each distinct reference of an image, from several threads.
         repositories: likewise for each distinct ref of a repository.
@@ -164,7 +164,7 @@ def finish(id_: str, draft: Draft) -> Target:
 
 
 def make_id(located: Located, reference: str) -> str:
-    """Id of a target: from its digest, or for want of one from its reference and platform.
+    """Id of a target: from its digest, or without one from its reference and platform.
 
     That of a repository is made of its URL, too: what a scan asks of its host is not the same for a fork of it.
     """

@@ -1,4 +1,4 @@
-"""What earlier runs said of the cells and rules of a run, so that only what changed since is told."""
+"""What earlier runs said of the cells and rules of a run, so that only what changed since is reported."""
 
 from __future__ import annotations
 

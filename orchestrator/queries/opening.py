@@ -1,4 +1,4 @@
-"""The store of a configuration, ready to be asked: whoever asks first imports what the volume has and it lacks."""
+"""The store of a configuration, ready to be asked: anybody who asks first imports what the volume has and it lacks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def asking(volume: Volume, config: Config | None = None) -> Iterator[Store]:
         volume: where the runs lie; they are the truth.
         config: names the store; without one, or where it names none, it is a file on the volume, whose tables are
             brought up to date. Where that file cannot be written, because the volume is read-only or has no locks, it
-            is made anew for this question in a temporary folder.
+            is made again for this question in a temporary folder.
 
     Yields:
         The store. A run that is damaged is not in it, which is logged; where it has the latest result of something,
@@ -71,7 +71,7 @@ def asking(volume: Volume, config: Config | None = None) -> Iterator[Store]:
             except SchemaError:
                 raise
             except (StoreError, StoreGoneError, OSError) as error:
-                _log.warning("%s; the store is made anew for this question alone: remove that file to mend it", error)
+                _log.warning("%s; the store is made again for this question alone: remove that file to fix it", error)
             else:
                 yield store
                 return

@@ -1,4 +1,4 @@
-"""The store with its answers: every question across runs, whoever asks it."""
+"""The store with its answers: every question across runs, anybody who asks it."""
 
 from __future__ import annotations
 

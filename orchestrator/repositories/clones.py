@@ -27,7 +27,7 @@ def new_clone(partial: Path) -> Path:
 def sweep(folder: Path) -> int:
     """Remove what fetches that were killed left beside tarballs; returns how many.
 
-    Whoever fetches has a partial file there, by whose name the clone is called.
+    The fetching process has a partial file there, by whose name the clone is called.
     """
     removed = 0
     for path in folder.glob(f".*{_SUFFIX}"):

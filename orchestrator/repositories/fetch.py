@@ -77,7 +77,7 @@ def fetch_commit(
         SourceUnavailableError: it is gone, may not be read, or does not have this commit.
         SourceBrokenError: its host did not answer properly.
         VolumeFullError: there is no room for it.
-        Cancelled: we were told to stop.
+        Cancelled: we were asked to stop.
     """
     judge_ref(wanted.commit)
     host = judge_url(wanted.url)
@@ -119,7 +119,7 @@ def _clone(
 
 
 class _Told:
-    """Who is told how far it is, and may tell us to stop."""
+    """Who is informed about the progress, and may tell us to stop."""
 
     def __init__(self, cancelled: threading.Event, progress: Callable[[int, int], None] | None) -> None:
         self._cancelled, self._progress = cancelled, progress

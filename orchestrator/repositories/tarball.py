@@ -1,7 +1,7 @@
 """The tarball of a commit: its files in git's order, with times, owners and modes that are always the same.
 
 It begins with a header that names the commit and the length of the whole, so that a few reads tell whether it is what
-it is called. The same commit gives the same bytes, whoever makes it.
+it is called. The same commit gives the same bytes, on every machine.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What goes on for ever: the scheduler, which keeps every result fresh."""
+"""Long-running services: the scheduler, which keeps every result fresh."""

@@ -1,8 +1,8 @@
-"""Carries one run from its cells to its results in the store; whoever comes after a kill goes on where it was.
+"""Carries one run from its cells to its results in the store; after a kill, the next process continues where it was.
 
 plan on the volume?     no: plan, write
 ledger on the volume?   no: have the engine run the plan, which resumes what was begun
-take in                 once more changes nothing
+import                  once more changes nothing
 settle                  the run gives its place back, and its cells are due again when the rules say
 deliver                 exports and notifications; what was sent is not sent again
 """
@@ -65,7 +65,7 @@ class Carrier:
         rules: what makes a result stale.
         volume: where plans and results lie.
         notes: told of what happens.
-        stop: ends it; what is not done is left for whoever comes next.
+        stop: ends it; what is not done is left for the next one.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Carrier:
             except PermanentError as error:
                 self._refuse(submission, str(error))
                 return
-            except Exception as error:  # noqa: BLE001 - whatever it is, the run must not be stuck in its place for ever
+            except Exception as error:  # noqa: BLE001 - whatever it is, the run must not be stuck in its place forever
                 if not isinstance(error, EngineError):
                     _log.exception("run %s", submission.run)
                 failure, attempts = error, attempts + 1

@@ -36,12 +36,12 @@ _Key: TypeAlias = "tuple[Hashable, ...]"
 
 
 class Lookout:
-    """Keeps the store told of what shall be kept fresh.
+    """Keeps the store informed about what to keep fresh.
 
     Args:
         config: names the sources.
         planner: resolves what they name.
-        store: is told.
+        store: gets what is found.
         rules: what makes a result stale.
         holder: name of this replica.
         notes: told of what happens.
@@ -73,7 +73,7 @@ class Lookout:
         self._known: frozenset[_Key] = frozenset()
 
     def look(self) -> BacklogChange | None:
-        """One look at all sources, unless another replica does that; takes in what other runs left on the volume.
+        """One look at all sources, unless another replica does that; imports what other runs left on the volume.
 
         Raises:
             ScanmatrixError: a source cannot be read, or the store does not answer; all stays as it was.

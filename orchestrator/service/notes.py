@@ -48,7 +48,7 @@ class Notes:
             self._out(line)
 
     def trouble(self, what: str, why: str, pause: float) -> None:
-        """Something is wrong, and will be tried again; the same is told once.
+        """Something is wrong, and will be tried again; the same is reported once.
 
         Args:
             what: such as `inventory`.

@@ -38,7 +38,7 @@ class NothingToPlanError(PermanentError):
 
 
 class Found(NamedTuple):
-    """A target that shall be kept fresh, and every entry that names it."""
+    """A target that should be kept fresh, and every entry that names it."""
 
     wanted: Wanted
     entries: tuple[Entry, ...]

@@ -1,10 +1,10 @@
-"""The loop that keeps results fresh: take what is due, run it, take in its results; at most so many runs at a time.
+"""The loop that keeps results fresh: take what is due, run it, import its results; at most this many runs at a time.
 
     with BacklogStore.of(config) as store:
         Scheduler(config, store, engines.make(config)).run()
 
-Any number of replicas may run on one store and one volume. Whatever kills one of them, at any point, its runs are gone
-on with by another, or by itself when it is back.
+Any number of replicas may run on one store and one volume. Whatever kills one of them, at any point, its runs are
+continued by another, or by itself when it is back.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Scheduler:
             raise self._broken
 
     def _guard(self, target: Callable[[], None]) -> None:
-        """Have what nobody foresaw in a thread end all of it: better started anew than working by half."""
+        """Have what nobody foresaw in a thread end all of it: better started again than working by half."""
         try:
             target()
         except Exception as error:  # noqa: BLE001 - it is raised by `run`
@@ -130,7 +130,7 @@ class Scheduler:
             self.stop()
 
     def stop(self) -> None:
-        """End the loop; runs of the local engine end early and are gone on with next time."""
+        """End the loop; runs of the local engine end early and are resumed next time."""
         self._stop.set()
         self._wake.set()
 

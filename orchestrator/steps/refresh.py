@@ -114,7 +114,7 @@ def fetch(
     Args:
         scan: its database is one that our own code fetches.
         volume: where it lies.
-        key: tells refreshes that happen at the same time apart; the same key begins anew.
+        key: distinguishes refreshes that happen at the same time; the same key begins again.
         reach: how mirrors are reached.
         now: the present, instead of the clock.
         longest: what one cell of the scan may take, instead of what its template says.

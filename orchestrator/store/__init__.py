@@ -5,7 +5,7 @@
 
 What is asked of it stands in `orchestrator.queries`, whose `Store` is a database with answers.
 
-The volume stays what results rest on: whatever the store lacks is taken in from there, in any order, and any number of
+The volume stays what results rest on: whatever the store lacks is imported from there, in any order, and any number of
 times. `StoreDatabase` is loaded when it is first used, because SQLAlchemy takes a quarter of a second.
 """
 

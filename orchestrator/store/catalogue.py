@@ -1,6 +1,6 @@
 """What cells refer to, written before them in batches of its own: runs, targets and their names, states.
 
-None of it says that a cell was taken in, so it does no harm when the rest of the run never follows.
+None of it says that a cell was imported, so it does no harm when the rest of the run never follows.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def spell_id(name: str) -> str:
 
 
 def batches(values: Iterable[Any]) -> Iterator[list[Any]]:
-    """As many as one statement shall have."""
+    """As many as one statement should have."""
     waiting = list(values)
     for start in range(0, len(waiting), BATCH):
         yield waiting[start : start + BATCH]
 
 
 def run_id(connection: Connection, run: str, created: int) -> int:
-    """The id of a run, which is made when it is not there; the run is not taken in yet."""
+    """The id of a run, which is made when it is not there; the run is not imported yet."""
     empty = {"ledger_digest": "", "ledger_stamp": "", "finished_at": 0, "passed": True, "pruned": False}
     with connection.begin():
         insert_new(connection, runs, [{"run": run, "created_at": created, **empty}])

@@ -58,7 +58,7 @@ class NewCell(NamedTuple):
         state: how these stood before the run.
         present: what the store has of it; None when it lacks it.
         digest: of what it told; empty where it told nothing.
-        anew: it is there as it should be, but what it told is what an earlier version kept of it.
+        again: it is there as it should be, but what it told is what an earlier version kept of it.
     """
 
     row: LedgerRow
@@ -67,22 +67,22 @@ class NewCell(NamedTuple):
     state: Known
     present: Mapping[str, Any] | None
     digest: str
-    anew: bool = False
+    again: bool = False
 
     @property
     def is_before(self) -> bool:
-        """Whether what is known was told by a later cell."""
+        """Whether what is known was reported by a later cell."""
         return self.state.held is not None and self.here < self.state.held
 
     @property
     def is_news(self) -> bool:
-        """Whether it told something else than what was told last, as far as anybody knows."""
+        """Whether it told something else than what was reported last, as far as anybody knows."""
         return bool(self.digest) and (self.state.held is None or self.digest != self.state.digest or self.is_before)
 
     @property
     def is_late(self) -> bool:
         """Whether it is not the newest of its target and scan, or is there already otherwise."""
-        if self.anew:
+        if self.again:
             return self.is_news and self.is_before
         is_old = self.state.last is not None and self.here < self.state.last
         return self.present is not None or is_old or self.is_before
@@ -120,7 +120,7 @@ class CellWriter:
 
     def look_ahead(self, some: Iterable[NewCell]) -> None:
         """Read the findings that are open before these cells, all at once."""
-        self.history.look_ahead([cell.state.id for cell in some if cell.is_loud and (cell.state.held or cell.anew)])
+        self.history.look_ahead([cell.state.id for cell in some if cell.is_loud and (cell.state.held or cell.again)])
 
     def write(self, some: Sequence[tuple[NewCell, Mapping[int, int]]]) -> None:
         """Write cells that are the newest of their targets and scans; reads nothing.
@@ -153,7 +153,7 @@ class CellWriter:
             change |= {"held_run_id": self._run_id, "held_at": at, "rows_digest": cell.digest}
         if cell.is_loud:
             change["findings"] = len(facts)
-        if cell.anew:
+        if cell.again:
             return change
         change |= {"last_run_id": self._run_id, "last_at": at}
         if cell.row.outcome is not Outcome.SKIPPED or state.last is None:
@@ -181,7 +181,7 @@ class CellWriter:
             upsert(self._connection, boms, ("state_id", "digest"), [self._bom(cell)])
 
     def remove(self, state: Known, scan: str, present: Mapping[str, Any]) -> None:
-        """Take out a cell that the run does not have any more since its results were made anew."""
+        """Take out a cell that the run does not have any more since its results were made again."""
         others = self._others(state.id)
         self._take_back(state.id, present, sorted(place for place, row in others if row["held"]))
         same = (cells.c.state_id == state.id, cells.c.run_id == self._run_id)
@@ -194,7 +194,7 @@ class CellWriter:
         return [(self.history.place(row["at"], row["run_id"]), row) for row in rows]
 
     def _take_back(self, state: int, present: Mapping[str, Any] | None, line: Sequence[Position]) -> None:
-        """Let what a cell told before be told no more."""
+        """Let what a cell told before be reported no more."""
         if present is not None and present["held"]:
             old = Position(present["at"], self._run)
             self.history.apply([(state, unweave(self.history.all_spans(state), old, *_neighbours(line, old)))])
@@ -202,7 +202,7 @@ class CellWriter:
     def _rebuild(
         self, state: int, scan: str, of_state: Sequence[tuple[Position, Any]], digests: Mapping[Position, str]
     ) -> None:
-        """Make a state anew out of all its cells, and of what is known of what they told as a whole."""
+        """Rebuild a state from all its cells, and of what is known of what they told as a whole."""
         line = sorted(of_state, key=lambda each: each[0])
         tried = [row for _, row in line if row["outcome"] != Outcome.SKIPPED.value]
         newest = line[-1][1] if line else _NONE

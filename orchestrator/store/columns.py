@@ -53,7 +53,7 @@ def number(name: str) -> Column[int]:
 
 
 def words(name: str, length: int | None = None) -> Column[str]:
-    """Text, empty where there is none; of so many characters at most, or of as many as the database holds."""
+    """Text, empty where there is none; of this many characters at most, or of as many as the database holds."""
     return Column(name, String(length) if length else Text, nullable=False, default="")
 
 

@@ -216,7 +216,7 @@ def writing_alone(engine: Engine, *, patience: float) -> Iterator[Connection]:
         patience: seconds to wait for another writer.
 
     Raises:
-        StoreBusyError: it goes on for longer.
+        StoreBusyError: it continues for longer.
     """
     name = engine.dialect.name
     if name == "sqlite":

@@ -45,7 +45,7 @@ class StoreDatabase:
 
         Args:
             url: `sqlite:///file`, `postgresql://…`, `mysql://…` or `mariadb://…`.
-            patience: seconds that writing goes on trying while the database does not answer, and waits for another
+            patience: seconds that writing keeps trying while the database does not answer, and waits for another
                 writer.
 
         Raises:
@@ -87,13 +87,13 @@ class StoreDatabase:
             return migration.migrate(connection)
 
     def take_in(self, volume: Volume, run: str) -> TakenIn:
-        """Take in a run's results; once more changes nothing.
+        """Import a run's results; once more changes nothing.
 
         An empty database gets its tables first. While the database is away it is tried again, for `patience` seconds.
 
         Raises:
             NoResultsError: the run has no ledger on the volume.
-            DamagedRunError: its files there cannot be believed; cells already taken in are whole.
+            DamagedRunError: its files there cannot be believed; cells already imported are whole.
             StoreGoneError: the database stays away; take the run in again later.
         """
         self._distrusted = volume.distrusted
@@ -105,7 +105,7 @@ class StoreDatabase:
         return self._write(take)
 
     def take_in_all(self, volume: Volume, runs: Sequence[str] | None = None) -> TakenInAll:
-        """Take in every finished run on a volume that the store lacks, or has from before its ledger was written anew.
+        """Import every finished run on a volume that the store lacks, or has from before its ledger was rewritten.
 
         Results that came to be distrusted since the last time are marked as suspect, and others are not any more.
 
@@ -130,9 +130,9 @@ class StoreDatabase:
         return TakenInAll(runs=new, known=len(asked) - len(new) - len(damaged), damaged=damaged)
 
     def prune(self, keep: int, now: datetime | None = None) -> Pruned:
-        """Throw away what ended long ago: findings that are gone, cells of old runs, targets no run had since.
+        """Delete what ended long ago: findings that are gone, cells of old runs, targets no run had since.
 
-        How each target and scan stands now stays, and what it has. A run that was emptied is not taken in again.
+        How each target and scan stands now stays, and what it has. A run that was emptied is not imported again.
 
         Args:
             keep: seconds.

@@ -22,7 +22,7 @@ class SchemaError(StoreError):
 
 
 class DamagedRunError(PermanentError):
-    """A run's files on the volume cannot be believed; nothing of the cell they concern was taken in."""
+    """A run's files on the volume cannot be believed; nothing of the cell they concern was imported."""
 
 
 class StoreGoneError(TemporaryError):
@@ -37,7 +37,7 @@ class Version(NamedTuple):
 
 
 class TakenIn(Document, frozen=True):
-    """What taking in one run changed.
+    """What importing one run changed.
 
     Attributes:
         cells: cells written; those that the store had already are not counted.
@@ -56,12 +56,12 @@ class TakenIn(Document, frozen=True):
 
 
 class TakenInAll(Document, frozen=True):
-    """What taking in a whole volume came to.
+    """What importing a whole volume came to.
 
     Attributes:
         runs: those that the store lacked, oldest first.
         known: number of runs it had.
-        damaged: by run, why it could not be taken in.
+        damaged: by run, why it could not be imported.
     """
 
     runs: tuple[TakenIn, ...] = ()
@@ -70,7 +70,7 @@ class TakenInAll(Document, frozen=True):
 
 
 class Pruned(Document, frozen=True):
-    """How many rows of each kind were thrown away."""
+    """How many rows of each kind were deleted."""
 
     findings: int = 0
     cells: int = 0

@@ -80,7 +80,7 @@ class History:
         return Span(row.fact_id, first, last, Position(row.gone_at, self._runs[row.gone_run_id]), row.seen_at)
 
     def forget_after(self, ends: Iterable[tuple[int, Position]]) -> None:
-        """Let what is known of states end before a place of each, within a transaction: what follows is told anew."""
+        """Let what is known of states end before a place of each, within a transaction: what follows is new."""
         rows = [{"of_state": state, "at": here.at} for state, here in ends]
         if rows:
             self._connection.execute(_FORGET, rows)

@@ -1,4 +1,4 @@
-"""A run's files on the volume, read for the store; whatever cannot be believed is told, never guessed."""
+"""A run's files on the volume, read for the store; whatever cannot be believed is reported, never guessed."""
 
 from __future__ import annotations
 
@@ -296,5 +296,5 @@ def _rows_of(file: pq.ParquetFile, numbers: Numbers) -> Iterator[dict[str, Any]]
 
 def _damaged(run: str, why: str) -> DamagedRunError:
     return DamagedRunError(
-        f"run {run} cannot be taken in: {why}; make its results anew (`scanmatrix run --resume {run}`), or remove them"
+        f"run {run} cannot be imported: {why}; make its results again (`scanmatrix run --resume {run}`), or remove them"
     )

@@ -33,7 +33,7 @@ _BATCH = 5000
 
 
 def prune(connection: Connection, before: int) -> Pruned:
-    """Throw away what ended before a moment; see `Store.prune`.
+    """Delete what ended before a moment; see `Store.prune`.
 
     Args:
         connection: of the only writer, outside of a transaction.
@@ -82,7 +82,7 @@ def prune(connection: Connection, before: int) -> Pruned:
 
 
 def _prune_states(connection: Connection, before: int) -> int:
-    """Targets and scans that no run has had since, unless a workload runs the target, or it shall be kept fresh."""
+    """Targets and scans that no run has had since, unless a workload runs the target, or it should be kept fresh."""
     run_somewhere = exists().where(workload_targets.c.target_id == states.c.target_id)
     is_wanted = exists().where(wanted.c.state_id == states.c.id)
     count = 0

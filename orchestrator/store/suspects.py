@@ -1,7 +1,7 @@
 """Which targets and scans stand by a result that is not believed: marked when results come in, and when rules change.
 
 A mark is worked out from the newest ok result of a target and scan; what it found stays, and stays in sight. The rules
-are those of the process that imports runs; a digest of them tells whether all marks have to be worked out anew.
+are those of the process that imports runs; a digest of them tells whether all marks have to be worked out again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def doubtful(scan: str, image: str, scanner: str, version: str, rules: Iterable[
 
 
 def remark(connection: Connection, rules: Sequence[Distrust]) -> None:
-    """Work out all marks anew, if the rules are others than the last time.
+    """Work out all marks again, if the rules are others than the last time.
 
     Args:
         connection: of the only writer, outside of a transaction.

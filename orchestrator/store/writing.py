@@ -1,6 +1,6 @@
 """Taking a run in from the volume, some cells with each transaction: a cell is in the store whole or not at all.
 
-The run is marked as taken in when its last cell is, so one that was cut off is gone on with; the cells it had written
+The run is marked as imported when its last cell is, so an interrupted one is resumed; the cells it had written
 are compared, and left alone. Nothing here depends on the order in which runs come.
 """
 
@@ -45,7 +45,7 @@ CELLS_AT_ONCE, FINDINGS_AT_ONCE = 500, 10_000
 
 
 def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
-    """Take in a run, unless the store has it as its ledger on the volume is now.
+    """Import a run, unless the store has it as its ledger on the volume is now.
 
     Args:
         connection: of the only writer, outside of a transaction.
@@ -65,8 +65,8 @@ def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
     taken, told = TakenIn(run=run, known=True), {}
     if known is None or known.ledger_digest != files.digest or known.form != MERGED:
         # What an earlier version kept of a run is compared with nothing: it is another form of the same.
-        anew = known is not None and known.ledger_digest == files.digest and known.form != MERGED
-        reader = _Run(connection, volume, files, anew=anew)
+        again = known is not None and known.ledger_digest == files.digest and known.form != MERGED
+        reader = _Run(connection, volume, files, again=again)
         taken = reader.take_in(again=known is not None)
         told = {"form": MERGED, "summary": msgspec.json.encode(reader.summary).decode()}
     whole = {
@@ -102,11 +102,11 @@ class _Run:
         summary: the run in numbers, once it is in.
     """
 
-    def __init__(self, connection: Connection, volume: Volume, files: RunFiles, *, anew: bool) -> None:
+    def __init__(self, connection: Connection, volume: Volume, files: RunFiles, *, again: bool) -> None:
         self._connection = connection
         self._volume = volume
         self._files = files
-        self._anew = anew
+        self._anew = again
         self._facts = Facts(connection)
         self._waiting: list[tuple[NewCell, list[MergedFinding]]] = []
         self._waiting_facts = 0
@@ -207,10 +207,10 @@ class _Run:
         """
         state = cell.state
         if state.held is None or state.digest or cell.here > state.held or not cell.digest:
-            return cell._replace(anew=True)
+            return cell._replace(again=True)
         if self._is_gone(state.held.run):
-            return cell._replace(anew=True, digest="")
-        return cell._replace(anew=True, state=state._replace(held=None))
+            return cell._replace(again=True, digest="")
+        return cell._replace(again=True, state=state._replace(held=None))
 
     def _is_gone(self, run: str) -> bool:
         if run not in self._gone:
@@ -223,7 +223,7 @@ class _Run:
         cells_found = [(cell, found) for (cell, _), found in zip(self._waiting, ids, strict=True)]
         newest = [(cell, found) for cell, found in cells_found if not cell.is_late]
         with self._connection.begin():
-            told_anew = [(cell.state.id, cell.here) for cell, _ in newest if cell.anew and cell.state.held is None]
+            told_anew = [(cell.state.id, cell.here) for cell, _ in newest if cell.again and cell.state.held is None]
             self._writer.history.forget_after(told_anew)
         self._writer.look_ahead(cell for cell, _ in newest)
         with self._connection.begin():

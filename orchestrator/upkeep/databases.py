@@ -77,7 +77,7 @@ def prepare(volume: Volume, scan: str, key: str) -> Path:
     Args:
         volume: where it lies.
         scan: name of the scan.
-        key: tells refreshes that happen at the same time apart; the same key begins anew.
+        key: distinguishes refreshes that happen at the same time; the same key begins again.
     """
     folder = incoming_folder(volume, scan, key)
     remove(folder)

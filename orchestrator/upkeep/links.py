@@ -57,7 +57,7 @@ def hold(plan: Plan, target_id: str, volume: Volume) -> bool:
 def evict(plan: Plan, targets: Collection[str], volume: Volume) -> int:
     """Remove the blobs of some targets, and the links of this run's cells to them.
 
-    Reports and records stay. A cell that is run again later pulls its image anew, so nothing is lost but time. A blob
+    Reports and records stay. A cell that is run again later pulls its image again, so nothing is lost but time. A blob
     that another target of the plan needs, or a cell of another run still has a link to, stays. Doing it twice does
     nothing.
 

@@ -10,10 +10,10 @@ runs/<run>/<target>/<scan>/checkout/         the files of a repository, unpacked
 runs/<run>/<target>/<scan>/report.json       what the scanner wrote
 runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
 runs/<run>/.reserve                          room for the results, given back when the run ends
-feeds/                                       what is known of vulnerabilities elsewhere, put there by whoever runs this
+feeds/                                       what is known of vulnerabilities elsewhere, put there by the operator
 results/<run>/ledger.json, findings.*, merged.*, bom.cdx.json, report.html, summary.md
 suppression/first-used/<rule>                when an ignore rule without an expiry was first used
-results/<run>/notifications/<delivery>.json  what was told of the run, and what is still to be told
+results/<run>/notifications/<delivery>.json  the notifications of a run, sent and pending
 ages/<hash>.json                             since when findings are known, one for each name of a target and platform
 store.sqlite3                                the store, unless another database is configured
 """
@@ -74,7 +74,7 @@ class Volume:
     """
 
     def __init__(self, root: Path, *, distrusted: tuple[Distrust, ...] = ()) -> None:
-        # Resolved: scanners refuse paths with `..` in them, and so shall nobody see another path than we do.
+        # Resolved: scanners refuse paths with `..` in them, and so nobody must see another path than we do.
         self.root = root.resolve()
         self.distrusted = distrusted
 

@@ -1,6 +1,6 @@
 """Files that grow for minutes under a hidden name, one writer at a time, and appear under their own when whole.
 
-The partial file is its own lock (`flock`): whoever holds it writes, others wait. A writer that was killed leaves an
+The partial file is its own lock (`flock`): its holder writes, others wait. A writer that was killed leaves an
 unlocked partial file, which the next one for the same file takes over with what is in it, and which any other removes
 when it has not changed for an hour. Nothing but partial files is ever left behind.
 """
@@ -19,7 +19,7 @@ from orchestrator.errors import Cancelled, VolumeFullError
 from orchestrator.volume._linux import allocate, begin_writeback
 from orchestrator.volume.layout import VolumeError
 
-#: An unlocked partial file that did not change for so many seconds is nobody's.
+#: An unlocked partial file that did not change for this many seconds is nobody's.
 IDLE = 3600.0
 #: Modification time of every finished file, ns (1980-01-01): any other one tells that it was written to since.
 STAMP = 315_532_800 * 10**9
@@ -93,7 +93,7 @@ def claim(final: Path, *, cancelled: threading.Event) -> Iterator[Partial]:
         cancelled: ends the wait.
 
     Raises:
-        Cancelled: we were told to stop.
+        Cancelled: we were asked to stop.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     path = partial_path(final)
@@ -119,10 +119,10 @@ def partial_path(final: Path) -> Path:
 
 
 def wait_for_lock(descriptor: int, cancelled: threading.Event) -> bool:
-    """Wait until the file is locked by us; False where locks are not to be had.
+    """Wait until the file is locked by us; False where locks are not available.
 
     Raises:
-        Cancelled: we were told to stop.
+        Cancelled: we were asked to stop.
     """
     while (locked := _lock(descriptor)) is False:
         if cancelled.wait(_POLL):
@@ -197,7 +197,7 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Try to lock; False when another holds it, None where locks are not to be had."""
+    """Try to lock; False when another holds it, None where locks are not available."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _prepare(root: Path, count: int) -> None:
-    """A volume with so many ended cells; every report differs in its packages' versions and in its matches' order."""
+    """A volume with this many ended cells; every report differs in its packages' versions and in its matches' order."""
     volume, plan = Volume(root), _plan(count)
     text = REPORT.read_text()
     document = json.loads(text)

@@ -75,7 +75,7 @@ def size(site: Site, run: str) -> Size:
 
 
 def head(*columns: str, words: int) -> None:
-    """The first lines of a table on stdout; the columns after so many with words hold numbers."""
+    """The first lines of a table on stdout; the columns after this many with words hold numbers."""
     row(columns)
     row("---" if number < words else "---:" for number in range(len(columns)))
 

@@ -66,7 +66,7 @@ def main() -> int:
 
 
 def _prepare(root: Path, count: int) -> str:
-    """A run with so many merged findings, a hundred for each target, made in parts."""
+    """A run with this many merged findings, a hundred for each target, made in parts."""
     rows = demo_rows(max(1, count // _PER_TARGET))
     ledger = make_ledger(rows, "run-1")
     found = demo_findings(rows[:500], min(count, _PER_TARGET * 100), random.Random(7))

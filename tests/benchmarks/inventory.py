@@ -105,7 +105,7 @@ def _measure_kubectl(kubeconfig: Path, pods: int) -> None:
 
 
 def _make_pods(api: KubeApi, count: int) -> None:
-    """So many pods, each of a ReplicaSet of a Deployment, as the API server would list them."""
+    """This many pods, each of a ReplicaSet of a Deployment, as the API server would list them."""
     api.kinds = {"apps/v1": {"ReplicaSet": "replicasets", "Deployment": "deployments"}}
     api.others = {"namespaces": [{"metadata": {"name": name, "uid": name}} for name in _NAMESPACES]}
     numbers = range(-(-count // _PODS_A_WORKLOAD))
@@ -141,7 +141,7 @@ def _metadata(name: str, workload: int, owner: tuple[str, str] | None = None) ->
 
 @contextmanager
 def _pods_of_cluster(state: State, count: int) -> Iterator[None]:
-    """So many pods that say they run, each with an owner that is there."""
+    """This many pods that say they run, each with an owner that is there."""
     config = json.loads(state.kubeconfig.read_text())
     headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}
     authority = config["clusters"][0]["cluster"]["certificate-authority"]

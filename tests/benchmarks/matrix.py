@@ -19,7 +19,7 @@ NEEDED = ("registry-v3", "clamscan", "debian-root", "log4j-core", "npm-package")
 
 
 def main() -> int:
-    """Print the two ratios; both shall be 1.0."""
+    """Print the two ratios; both should be 1.0."""
     if lacking := [name for name in NEEDED if find(name) is None]:
         print(f"skipped: {', '.join(lacking)} not there; get them by: python -m tests.tools")
         return 0

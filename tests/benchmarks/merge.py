@@ -203,7 +203,7 @@ def _measure(count: int, sender) -> None:
 
 
 def _targets(count: int) -> Iterator[Work]:
-    """Targets until so many findings are reached."""
+    """Targets until this many findings are reached."""
     chance = random.Random(6)
     packages = [_package(number, chance) for number in range(_PACKAGES)]
     made = number = 0

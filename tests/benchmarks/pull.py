@@ -60,7 +60,7 @@ class Contender:
         os.sync()  # or what the one before left unwritten would be paid for by this one, who waits for the disk
         began = time.perf_counter()
         process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        # Polled, because the kernel counts the memory of whoever forked into a child's ru_maxrss.
+        # Polled, because the kernel counts the memory of anybody who forked into a child's ru_maxrss.
         while process.poll() is None:
             self.peak = max(self.peak, _resident(process.pid))
             time.sleep(0.01)

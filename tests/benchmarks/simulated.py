@@ -93,7 +93,7 @@ def _site(folder: Path, upstream: Upstream) -> Any:
 
 
 def _measure(site: Site, cells: int) -> float:
-    """One run of so many cells; the controller's CPU in seconds."""
+    """One run of this many cells; the controller's CPU in seconds."""
     _place(site)
     run = f"cells-{cells}"
     plan = _plan(quick.plan(site, run, ["one"], SCANS), cells // len(SCANS))
@@ -126,7 +126,7 @@ def _place(site: Site) -> None:
 
 
 def _plan(one: Plan, images: int) -> Plan:
-    """A plan of so many images that are nowhere."""
+    """A plan of this many images that are nowhere."""
     targets = []
     for number in range(images):
         digest = hashlib.sha256(f"{one.run} {number}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What goes wrong in a cluster, made to happen; whatever is a `with` is put right again when it ends.
+"""What goes wrong in a cluster, made to happen; whatever is a `with` is undone when it ends.
 
 Only the cluster of `python -m tests.cluster` can be treated like this: the functions need its `State`.
 """
@@ -139,7 +139,7 @@ def small_volume(state: State, name: str, size: int) -> Iterator[Path]:
 
 @contextmanager
 def filled(folder: Path, *, but: int = 0) -> Iterator[None]:
-    """A file system is full, but for so many bytes; do it to one of `small_volume` only."""
+    """A file system is full, except for this many bytes; do it to one of `small_volume` only."""
     ballast = folder / ".ballast"
     room = os.statvfs(folder)
     try:

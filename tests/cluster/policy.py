@@ -15,7 +15,7 @@ What it does where providers differ, always the stricter:
 * Addresses and ports are judged as they are after kube-proxy has put a pod in the place of a service.
 * An `ipBlock` means whatever has such an address, pods too.
 * An address of the pods' network that belongs to no pod we know may neither send nor be sent to. A pod is known before
-  its containers start, usually; where not, its first packets are dropped, and sent again by whoever sent them.
+  its containers start, usually; where not, its first packets are dropped, and sent again by anybody who sent them.
 * What is established stays allowed: a new policy ends no connection.
 * When this process has died, the last rules stay, and new pods reach nothing.
 """

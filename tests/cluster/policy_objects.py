@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 #: The kubelet's runtime notes here what the network plugins gave a pod, before its containers start; the API hears of
 #: the address only after they did.
 RESULTS = Path("/var/lib/cni/results")
-#: A list is asked for anew after this many seconds, whatever was watched meanwhile.
+#: A list is asked for again after this many seconds, whatever was watched meanwhile.
 _WATCH = 300
 _PAUSE = 1.0
 _Key = tuple[str, str]

@@ -21,7 +21,7 @@ _CHAINS: dict[Direction, str] = {"out": "SCANMATRIX-OUT", "in": "SCANMATRIX-IN"}
 #: Sides of a packet: the pod's, and that of whom it speaks to or is spoken to by.
 _SIDES: dict[Direction, tuple[str, str]] = {"out": ("src", "dst"), "in": ("dst", "src")}
 _FLAGS = {"src": "-s", "dst": "-d"}
-#: Told at once, not left to wait: whoever tries reads "no route to host" and need not wait.
+#: Told at once, not left to wait: anybody who tries reads "no route to host" and need not wait.
 _REFUSE = "-j REJECT --reject-with icmp-admin-prohibited"
 
 

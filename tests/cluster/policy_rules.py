@@ -54,7 +54,7 @@ class Rules:
     """What is allowed, all in all.
 
     Attributes:
-        known: addresses of every pod. Whoever else has one of the pods' addresses is nobody yet, and may do nothing.
+        known: addresses of every pod. Anybody else with one of these addresses is unknown yet, and may do nothing.
         closed: in each direction, the addresses of pods for which only the paths are allowed.
         paths: what is allowed to those.
         ignored: parts of policies that are not understood, in words; such a part allows nothing.

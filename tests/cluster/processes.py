@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.cluster.state import State
 
-#: What this very process started. An object of a process that goes on must not be forgotten: that is a ResourceWarning.
+#: What this very process started. A running process must not be forgotten: that is a ResourceWarning.
 _STARTED: list[subprocess.Popen[bytes]] = []
 
 

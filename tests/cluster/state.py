@@ -31,7 +31,7 @@ class State:
 
     @property
     def kubeconfig(self) -> Path:
-        """For whoever uses the cluster, with all rights."""
+        """For users of the cluster, with all rights."""
         return self.folder / "kubeconfig"
 
     @property

@@ -46,7 +46,7 @@ def scan(name: str, program: str = "", **keys: Any) -> dict[str, Any]:
 
 
 def push(upstream: Upstream, *names: str, size: int = 1000) -> list[str]:
-    """Images that nobody has pulled before, with a layer of so many bytes that cannot be compressed.
+    """Images that nobody has pulled before, with a layer of this many bytes that cannot be compressed.
 
     Returns:
         Digests of the layers.

@@ -1,4 +1,4 @@
-"""What goes wrong in a cluster while a run goes on; each run ends with every cell accounted for.
+"""What goes wrong in a cluster while a run is active; each run ends with every cell accounted for.
 
 What passes leaves no trace in the ledger but attempts; what stays is a reason in it.
 """

@@ -22,7 +22,7 @@ from tests.tools.upstream import Upstream
 PROBE = (Path(__file__).parent / "probe.py").read_text()
 API = API_SERVER.rpartition("/")[2]
 KUBELET = f"{NODE_IP}:10250"
-#: Where clouds tell whoever asks the credentials of the machine.
+#: Where clouds tell anybody who asks the credentials of the machine.
 METADATA, METADATA_PORT = "169.254.169.254", 80
 CELLS = {"cell": "e2e-alone", "image": "e2e-alone-image"}
 

@@ -38,7 +38,7 @@ def rendered(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
     return site.argo("submit", str(file), "-o", "name").strip()
 
 
-def test_run_from_the_sdk_while_another_run_goes_on(site: Site, rendered: str):
+def test_run_from_the_sdk_while_another_run_continues(site: Site, rendered: str):
     plan = orchestrator.make_plan(site.config, run="sdk")
     ledger = orchestrator.run(plan, site.config)
     nine.check(ledger, orchestrator.read_findings(site.config, "sdk"))

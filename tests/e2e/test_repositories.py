@@ -26,7 +26,7 @@ CSV = f"""repository,ref,scans,owner
 {EMPTY},,secrets,shop@example.com
 """
 PROBE = (Path(__file__).parent / "probe.py").read_text()
-# Says what it was told, and whether it gets out; no braces with a name in them, which would be a placeholder.
+# Says what it was given, and whether it gets out; no braces with a name in them, which would be a placeholder.
 _ASKS = """
 import json, os, pathlib, socket, sys
 report, host, told = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3:5]
@@ -97,7 +97,7 @@ def run(site: Site) -> str:
     return name
 
 
-def test_every_scan_reads_the_checkout_and_what_cannot_be_had_fails_with_a_reason(site: Site, run: str):
+def test_every_scan_reads_the_checkout_and_what_is_not_available_fails_with_a_reason(site: Site, run: str):
     rows = {(row.references[0], row.scan): row for row in site.ledger(run).rows}
     shop = {scan: row for (name, scan), row in rows.items() if name == f"{SHOP}#main"}
     assert {row.outcome for row in shop.values()} == {Outcome.OK}, [(row.scan, row.reason) for row in shop.values()]

@@ -74,7 +74,7 @@ def test_what_starts_is_scanned_within_seconds_and_then_not_again(site: Site):
     assert site.kubectl("get", "workflows", "-o", "name").split() == runs
 
 
-def test_its_pod_is_killed_while_a_run_goes_on(site: Site):
+def test_its_pod_is_killed_while_a_run_continues(site: Site):
     deploy(SHOP, "registry", REGISTRY, wait=False, **{"scanmatrix/scans": "slow"})
     name = f"slow of {REGISTRY}"
 

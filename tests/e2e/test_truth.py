@@ -57,7 +57,7 @@ def told(site: Site, started: str) -> tuple[Mapping[str, LedgerRow], str]:
     return {scan: row for (_, scan), row in quick.rows(site.ledger(started)).items()}, summary
 
 
-def test_what_scanners_did_is_told(site: Site):
+def test_what_scanners_did_is_reported(site: Site):
     rows, _ = run(site, "did", "fine", "wrong", "hungry", "lost")
     assert {scan for scan, row in rows.items() if row.outcome is Outcome.OK} == {"fine"}
     assert "exit code 3" in rows["wrong"].reason
@@ -87,7 +87,7 @@ def test_a_database_that_could_not_be_refreshed_is_stale_or_missing(site: Site):
     assert "the mirror is away" in summary
 
 
-def test_what_kept_cells_from_starting_is_told_when_the_run_ends(site: Site, kept: str):
+def test_what_kept_cells_from_starting_is_reported_when_the_run_ends(site: Site, kept: str):
     rows, summary = told(site, kept)
     assert rows["fine"].outcome is Outcome.OK
     assert ABSENT in rows["absent"].reason

@@ -128,7 +128,7 @@ def is_running(pid: int) -> bool:
 
 
 def kill(process: "subprocess.Popen[str]", number: int = signal.SIGKILL) -> None:
-    """The engine alone, not its scanners, as the kernel would for want of memory."""
+    """The engine alone, not its scanners, as the kernel would when memory runs out."""
     os.kill(process.pid, number)
 
 

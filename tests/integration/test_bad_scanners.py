@@ -117,7 +117,7 @@ def test_every_cell_says_what_its_scanner_did(folder: Path) -> None:
     assert not list(folder.joinpath("volume").rglob("attempt-*"))
 
 
-def test_an_image_that_the_container_runtime_cannot_pull_is_told_beside_the_other_way(folder: Path) -> None:
+def test_an_image_that_the_container_runtime_cannot_pull_is_reported_beside_the_other_way(folder: Path) -> None:
     podman = folder / "bin" / "podman"
     podman.write_text('#!/bin/sh\ntest "$1" = info && exit 0\necho "no route to registry.example" >&2\nexit 125\n')
     podman.chmod(0o755)
@@ -128,7 +128,7 @@ def test_an_image_that_the_container_runtime_cannot_pull_is_told_beside_the_othe
     assert "no route to registry.example" in row["reason"]
 
 
-def test_a_scanner_that_is_mended_makes_its_cells_good_when_the_run_is_resumed(folder: Path) -> None:
+def test_a_scanner_that_is_fixed_makes_its_cells_good_when_the_run_is_resumed(folder: Path) -> None:
     arguments = ["run", "--output", "json", "--scan", "fine", "--scan", "writes-half", "--scan", "absent"]
     first = scanmatrix(*arguments, "--run-id", "r1", cwd=folder, environment=environment(folder))
     assert first.returncode == 1, first.stderr

@@ -182,7 +182,7 @@ def test_images_that_are_mounted_as_volumes_are_entries(api: KubeApi):
     assert "volume" not in app.labels
 
 
-def test_containers_that_wait_for_their_image_are_told(api: KubeApi, caplog):
+def test_containers_that_wait_for_their_image_are_reported(api: KubeApi, caplog):
     waiting = pod("new")
     waiting["status"]["containerStatuses"] = [
         {"name": "main", "imageID": "", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
@@ -246,7 +246,7 @@ def test_what_is_to_be_skipped(api: KubeApi):
     assert {entry.labels["workload"] for entry in entries() if not entry.skip} == {"Pod/kept", "Pod/wanted-within"}
 
 
-def test_a_namespace_that_may_not_be_read_is_told(api: KubeApi):
+def test_a_namespace_that_may_not_be_read_is_reported(api: KubeApi):
     api.pods = [pod("a", "shop"), pod("b", "bank")]
     api.faults = {"namespaces/bank/pods": 403}
     with pytest.raises(SourceUnavailableError, match="bank") as refused:
@@ -256,7 +256,7 @@ def test_a_namespace_that_may_not_be_read_is_told(api: KubeApi):
     assert entries(namespaces=["shop"])
 
 
-def test_a_namespace_that_does_not_exist_is_told(api: KubeApi):
+def test_a_namespace_that_does_not_exist_is_reported(api: KubeApi):
     with pytest.raises(SourceUnavailableError, match="shpo"):
         entries(namespaces=["shpo"])
 
@@ -273,7 +273,7 @@ def test_a_list_comes_in_pieces(api: KubeApi):
     assert api.asked["pods"] == 3
 
 
-def test_a_list_that_expires_begins_anew(api: KubeApi, monkeypatch):
+def test_a_list_that_expires_begins_again(api: KubeApi, monkeypatch):
     api.pods = [pod(f"p{number}", image=f"i{number}") for number in range(1201)]
     whole, expired = api.answer, []
 
@@ -307,4 +307,4 @@ def test_a_watch_tells_each_image_once_and_survives_its_expiry(api: KubeApi):
         if image.pod == "last":
             stop.set()
     assert told == ["old", "new", "new", "last"]
-    assert api.asked["pods"] == 2  # listed anew once
+    assert api.asked["pods"] == 2  # listed again once

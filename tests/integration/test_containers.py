@@ -196,7 +196,7 @@ def test_a_fetched_database_is_loaded_in_the_scan_s_own_image_without_a_network(
 
 
 @pytest.mark.usefixtures("podman")
-def test_an_image_that_is_not_to_be_had_fails_its_cells(tmp_path: Path, volume: Volume) -> None:
+def test_an_image_that_is_not_available_fails_its_cells(tmp_path: Path, volume: Volume) -> None:
     absent = shell("absent", GOOD, image="127.0.0.1:1/scanner:1", retries=0)
     row = only(plan_of(tmp_path, [samples.small()], [absent]), volume)
     assert row.outcome is Outcome.FAILED

@@ -102,7 +102,7 @@ def test_a_cut_download_is_resumed_where_it_was_cut(served: Mirror, order: Calla
 
 
 @pytest.mark.parametrize("without", ["ranges", "tags"])
-def test_without_ranges_or_versions_it_begins_anew(served: Mirror, order: Callable[..., Order], without: str) -> None:
+def test_without_ranges_or_versions_it_begins_again(served: Mirror, order: Callable[..., Order], without: str) -> None:
     put_grype(served, os.urandom(300_000))
     setattr(served, without, False)
     served.cut = {ARCHIVE: [100_000]}
@@ -111,7 +111,7 @@ def test_without_ranges_or_versions_it_begins_anew(served: Mirror, order: Callab
     assert (wanted.folder / "vulnerability.db").stat().st_size == 300_000
 
 
-def test_what_is_cut_for_ever_ends_with_the_retries(served: Mirror, order: Callable[..., Order]) -> None:
+def test_what_is_cut_forever_ends_with_the_retries(served: Mirror, order: Callable[..., Order]) -> None:
     put_grype(served, os.urandom(300_000))
     served.cut = {ARCHIVE: [1000] * 1000}
     with pytest.raises(Broken):
@@ -249,7 +249,7 @@ def test_what_somebody_changed_is_not_taken_over(tmp_path: Path, served: Mirror)
         }
 
 
-def test_another_image_of_the_scanner_loads_it_anew(tmp_path: Path, served: Mirror) -> None:
+def test_another_image_of_the_scanner_loads_it_again(tmp_path: Path, served: Mirror) -> None:
     put_grype(served)
     volume = Volume(tmp_path / "volume")
     scan = grype(served)
@@ -271,7 +271,7 @@ def test_a_mirror_that_goes_back_leaves_the_database_there_is(tmp_path: Path, se
     assert "older" in second.error
 
 
-def test_a_mirror_that_stands_still_is_told_after_a_time(tmp_path: Path, served: Mirror) -> None:
+def test_a_mirror_that_stands_still_is_reported_after_a_time(tmp_path: Path, served: Mirror) -> None:
     put_grype(served)
     volume = Volume(tmp_path / "volume")
     refresh(grype(served), volume, runner=run, now=NOW)

@@ -33,20 +33,20 @@ def told(hook: Hook) -> list[dict[str, object]]:
     return [json.loads(body) for _, body in hook.got]
 
 
-def test_owners_are_told_what_changed_once(folder: Path) -> None:
+def test_owners_are_notified_about_what_changed_once(folder: Path) -> None:
     with webhook() as hook:
         configure(folder, hook=hook.url)
         done = scanmatrix("run", "--run-id", "first", cwd=folder)
         assert done.returncode == 0, done.stderr
         (message,) = told(hook)
         assert message["run"] == "first"
-        # The same again changes nothing, and nobody is told of it; nor again of what was told.
+        # The same again changes nothing, and nobody is notified about it; nor again about what was sent.
         assert scanmatrix("run", "--run-id", "second", cwd=folder).returncode == 0
         assert "nothing changed" in scanmatrix("results", "notify", "second", cwd=folder).stdout
         again = scanmatrix("results", "notify", "first", "--output", "json", cwd=folder)
         assert [one["state"] for one in json.loads(again.stdout)] == ["sent"]
         assert len(hook.got) == 1
-        # Built anew without root, it is mended.
+        # Built again without root, it is mended.
         layouts.write_archive(folder / "web.tar", samples.distroless())
         assert scanmatrix("run", "--run-id", "third", cwd=folder).returncode == 0
         assert [message["run"] for message in told(hook)] == ["first", "third"]
@@ -65,7 +65,7 @@ def test_exports_that_are_always_made_are_there(folder: Path, tmp_path_factory: 
         assert {"scanmatrix/first/ledger.json", "scanmatrix/first/report.sarif"} <= set(server.keys("results"))
 
 
-def test_receivers_in_trouble_are_told_of_and_the_run_is_done(folder: Path) -> None:
+def test_receivers_in_trouble_are_reported_and_the_run_is_done(folder: Path) -> None:
     with misbehaving(silent) as port:
         s3 = {"bucket": "b", "endpoint": f"http://127.0.0.1:{port}", "timeout": "1s", "attempts": 1, "deadline": "3s"}
         configure(folder, exports={"always": ["s3"], "s3": s3}, hook=f"http://127.0.0.1:{port}/hook", deadline=3)

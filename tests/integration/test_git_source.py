@@ -116,7 +116,7 @@ def test_the_commit_stands_in_each_entrys_origin(url, commits, tmp_path):
     assert entry.origin == f"{url}@{commits[0]}:lists/targets.csv:2"
 
 
-def test_mistakes_in_the_file_are_told_with_its_commit(url, commits, tmp_path):
+def test_mistakes_in_the_file_are_reported_with_its_commit(url, commits, tmp_path):
     config = tmp_path / "scanmatrix.yaml"
     config.write_text(f"targets:\n- csv: {{path: lists/wrong.csv, git: {{url: '{url}'}}}}\n")
     with pytest.raises(UsageError, match=rf"@{commits[1]}:lists/wrong\.csv:2: unknown scan"):
@@ -133,7 +133,7 @@ def test_mistakes_in_the_file_are_told_with_its_commit(url, commits, tmp_path):
         ("main", "lists/link.csv", "symbolic link"),
     ],
 )
-def test_what_is_not_there_is_told(url, environment, ref, path, word):
+def test_what_is_not_there_is_reported(url, environment, ref, path, word):
     with pytest.raises(SourceUnavailableError, match=word) as caught:
         read_file(url, ref, path, environment=environment)
     assert url in str(caught.value)

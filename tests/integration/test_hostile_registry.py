@@ -136,7 +136,7 @@ def test_indexes_nested_too_deeply_are_refused() -> None:
     ],
     ids=["status", "status-2", "header", "body", "chunk", "until-closed", "error"],
 )
-def test_an_answer_that_comes_byte_by_byte_ends_and_is_not_tried_for_ever(head: bytes) -> None:
+def test_an_answer_that_comes_byte_by_byte_ends_and_is_not_tried_forever(head: bytes) -> None:
     stranger: Stranger
     with Stranger(drip(lambda: stranger.closing, head)) as stranger, quick(retries=4) as client:
         began = time.monotonic()

@@ -48,7 +48,7 @@ def test_a_matrix_of_our_own_scans(tmp_path: Path, volume: Volume) -> None:
     assert watch.errors == {target.id: "" for target in plan.targets}
 
 
-def test_what_scanners_do_is_told_and_stops_no_other(tmp_path: Path, volume: Volume) -> None:
+def test_what_scanners_do_is_reported_and_stops_no_other(tmp_path: Path, volume: Volume) -> None:
     scans = [
         scan("good", GOOD),
         scan("crash", "os.kill(os.getpid(), 11)", retries=1),
@@ -100,7 +100,7 @@ def leftovers(volume: Volume) -> list[Path]:
     return [*volume.root.rglob("attempt-*"), *volume.root.rglob("*.tmp"), *volume.root.rglob("image.tar")]
 
 
-def test_a_crash_that_does_not_happen_again_is_mended_by_the_retry(tmp_path: Path, volume: Volume) -> None:
+def test_a_crash_that_does_not_happen_again_is_fixed_by_the_retry(tmp_path: Path, volume: Volume) -> None:
     flag = tmp_path / "crashed"
     script = f"if not os.path.exists({str(flag)!r}):\n open({str(flag)!r}, 'w'); os.kill(os.getpid(), 9)\n{GOOD}"
     plan = plan_of(tmp_path, [samples.small()], [scan("shaky", script, retries=1)])
@@ -173,7 +173,7 @@ def test_placeholders_reach_the_program_without_a_shell(tmp_path: Path, volume: 
     assert log_of(plan_of(tmp_path, [samples.small()], [cell]), volume) == hostile
 
 
-def test_the_same_run_goes_on_where_it_was(tmp_path: Path, volume: Volume) -> None:
+def test_the_same_run_continues_where_it_stopped(tmp_path: Path, volume: Volume) -> None:
     count = f"open({str(tmp_path / 'log')!r}, 'a').write({{name!r}} + ' ')\n"
     broken = tmp_path / "broken"
     broken.touch()

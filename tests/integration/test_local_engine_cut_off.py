@@ -52,7 +52,7 @@ def pids(folder: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_ends_the_run_within_seconds_and_it_goes_on_later(
+def test_an_interrupt_ends_the_run_within_seconds_and_it_continues_later(
     tmp_path: Path, volume: Volume, number: signal.Signals
 ) -> None:
     plan = slow_plan(tmp_path, [samples.small(), samples.system()])

@@ -103,7 +103,7 @@ def test_what_cannot_be_looked_up_leaves_the_file_alone(folder: Path, registry: 
     assert (folder / "scanmatrix.lock").read_bytes() == before
 
 
-def test_an_image_changed_in_its_template_is_told_and_runs_nothing(
+def test_an_image_changed_in_its_template_is_reported_and_runs_nothing(
     folder: Path, registry: Registry, repository: str
 ) -> None:
     configure(folder, registry.push(f"{repository}:1", samples.small()))

@@ -192,7 +192,7 @@ def test_a_result_that_is_still_fresh_counts_in_the_run_that_spared_the_scan(vol
 
 
 def write_two_runs(volume):
-    """Two runs of an image that was built anew before the second, and got another name then."""
+    """Two runs of an image that was built again before the second, and got another name then."""
     name = Name(reference="registry.example/team/app:1", owner="team")
     first = make_plan([make_target(1, names=(name,))])
     _write(volume, first, {("app-1", "general"): _trivy(LOG4SHELL, "CVE-2021-45046")})
@@ -286,7 +286,7 @@ def test_exports_are_listed_and_written(call, tmp_path):
         (("export", "s3"), "s3"),
     ],
 )
-def test_mistakes_are_told(call, words, what):
+def test_mistakes_are_reported(call, words, what):
     with pytest.raises(UsageError) as error:
         CliRunner().invoke(app, ["results", *words], catch_exceptions=False)
     assert what in str(error.value)

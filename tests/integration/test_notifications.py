@@ -71,7 +71,7 @@ def on_volume(results):
     return "".join(path.read_text() for path in (results.folder / OUTBOX).glob("*"))
 
 
-def test_a_webhook_is_told_once_and_can_verify_it(results):
+def test_a_webhook_is_notified_once_and_can_verify_it(results):
     with webhook() as hook:
         [delivery] = notify(configured(signed(hook)), results, table(*ROWS), pace=QUICK)
         assert (delivery.state, delivery.attempts, delivery.reason) == (DeliveryState.SENT, 1, "")
@@ -230,7 +230,7 @@ def test_nothing_changed(results):
     assert not (results.folder / OUTBOX).exists()
 
 
-def test_a_route_that_is_gone_is_told(results):
+def test_a_route_that_is_gone_is_reported(results):
     with webhook((404, {}, "")) as hook:
         notify(configured(signed(hook)), results, table(*ROWS), pace=QUICK)
         [delivery] = resend(configured(slack(hook)), results, pace=QUICK)
@@ -239,7 +239,7 @@ def test_a_route_that_is_gone_is_told(results):
     assert len(hook.got) == 1
 
 
-def test_who_is_told_nothing_is_counted_in_the_log(results, caplog):
+def test_who_gets_no_message_is_counted_in_the_log(results, caplog):
     with webhook() as hook:
         notify(configured(slack(hook, owners=[SHOP])), results, table(*ROWS), pace=QUICK)
     assert "nobody is notified about 1 changed findings" in caplog.text

@@ -178,7 +178,7 @@ def _copy(rule: Fault) -> Fault:
     return Fault(**vars(rule))
 
 
-def test_a_cut_blob_goes_on_where_it_was_cut(plan: Plan, volume: Volume, proxy: Proxy) -> None:
+def test_a_cut_blob_continues_where_it_was_cut(plan: Plan, volume: Volume, proxy: Proxy) -> None:
     proxy.faults.add(faults.reset(BIG.digest, after_bytes=2_500_000))
     check_tarball(_pull(plan, volume), IMAGE)
     first, second = proxy.log.select(path=f"*{BIG.digest}")
@@ -212,12 +212,12 @@ def test_a_blob_that_is_cut_again_and_again_gets_there(plan: Plan, volume: Volum
     ],
     ids=["401", "403", "404", "429", "500", "reset", "stall"],
 )
-def test_what_does_not_pass_is_told(
+def test_what_does_not_pass_is_reported(
     plan: Plan, volume: Volume, proxy: Proxy, rule: Fault, error: type[Exception]
 ) -> None:
     proxy.faults.add(_copy(rule))
     client = fast_client(retries=1)
-    client._transport._timeout.__init__(connect=2, read=0.5)  # type: ignore[misc] # stalls shall not last
+    client._transport._timeout.__init__(connect=2, read=0.5)  # type: ignore[misc] # stalls must not last
     with client, pytest.raises(error):
         pull(plan, TARGET, volume, client=client)
     assert not volume.blob(IMAGE.digest).exists()
@@ -352,7 +352,7 @@ def test_a_pull_that_is_held_stays_until_the_run_has_ended(plan: Plan, volume: V
     assert pull_held(one, plan.targets[0].id, volume) == blob
 
 
-def test_a_limit_on_file_sizes_is_told_the_same_way(plan: Plan, volume: Volume) -> None:
+def test_a_limit_on_file_sizes_is_reported_the_same_way(plan: Plan, volume: Volume) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, before[1]))
     try:

@@ -181,7 +181,7 @@ def test_trouble_that_passes_is_waited_for(client: RegistryClient, proxy: Proxy,
     assert proxy.log.count(status=status) == 3
 
 
-def test_trouble_that_stays_is_told(proxy: Proxy, pushed: str) -> None:
+def test_trouble_that_stays_is_reported(proxy: Proxy, pushed: str) -> None:
     proxy.faults.add(faults.answer(429, times=3), faults.answer(500, times=None))
     with fast_client(retries=2) as client:
         with pytest.raises(Busy, match="429"):
@@ -283,7 +283,7 @@ def test_basic_auth_out_of_docker_s_config(
         assert PASSWORD not in shown
 
 
-def test_wrong_credentials_are_told_without_repeating_them(
+def test_wrong_credentials_are_reported_without_repeating_them(
     client: RegistryClient, upstream: Upstream, repository: str, login: Login
 ) -> None:
     upstream.push(f"{repository}:1", IMAGE)

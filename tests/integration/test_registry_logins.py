@@ -530,7 +530,7 @@ def fetch(registry: Stranger, *, retries: int = 0) -> bytes:
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "400 Bad Request", "410 Gone"])
-def test_a_signed_url_that_ran_out_is_asked_for_anew_once(logins: Write, status: str) -> None:
+def test_a_signed_url_that_ran_out_is_asked_for_again_once(logins: Write, status: str) -> None:
     with stored(LAYER.blob, status, "whole") as (registry, storage):
         logins({registry.host: PASSWORDS})
         assert fetch(registry) == LAYER.blob
@@ -546,7 +546,7 @@ def test_one_that_ran_out_in_the_middle_of_a_resumed_pull(logins: Write) -> None
         assert begun[1] == begun[2] != begun[3] == begun[4]
 
 
-def test_storage_under_the_registry_s_own_name_is_asked_for_anew_too() -> None:
+def test_storage_under_the_registry_s_own_name_is_asked_for_again_too() -> None:
     signed: list[str] = []
 
     def serve(asked: Asked, send: Send) -> None:

@@ -46,7 +46,7 @@ def test_repositories_by_pattern_and_by_name_in_pages_of_any_size(filled: Regist
     assert sorted(everything) == sorted(f"{repository}:{tag}" for repository in REPOSITORIES for tag in TAGS)
 
 
-def test_a_repository_that_does_not_exist_is_told(filled: Registry):
+def test_a_repository_that_does_not_exist_is_reported(filled: Registry):
     with pytest.raises(SourceUnavailableError, match="team-c/none"):
         references(filled.url.removeprefix("http://"), repositories=["team-c/none"])
 

@@ -157,7 +157,7 @@ def test_two_repositories_with_the_same_commit_are_two_targets_with_one_tarball(
         ("shop#nothing", "no ref 'nothing'; name a branch, a tag or a full commit"),
     ],
 )
-def test_what_cannot_be_had_fails_in_the_plan_and_says_what_to_do(http, folder, volume, name, words):
+def test_what_is_not_available_fails_in_the_plan_and_says_what_to_do(http, folder, volume, name, words):
     make(folder / "team" / "shop.git", shop())
     git("init", "-q", "--bare", str(folder / "team" / "empty.git"), cwd=folder)
     name, _, ref = name.partition("#")
@@ -191,7 +191,7 @@ def test_a_host_that_does_not_answer_properly_fails_its_own_cells_only(http, fol
     assert [row.outcome for row in rows] == [Outcome.OK, Outcome.FAILED]
 
 
-def test_a_renamed_repository_is_followed_and_its_new_place_is_told(http, folder, volume):
+def test_a_renamed_repository_is_followed_and_its_new_place_is_reported(http, folder, volume):
     made = make(folder / "team" / "shop.git", shop())
     old = GitHttp(folder)
     old.redirect = f"http://127.0.0.1:{http.port}"
@@ -531,8 +531,8 @@ def test_a_host_that_breaks_off_is_asked_again(folder, volume):
         server.close()
 
 
-def test_a_full_volume_is_told_as_such(http, folder, volume, monkeypatch):
-    """Git's own words for it, in front of a real git: no filesystem of a few megabytes is to be had without root."""
+def test_a_full_volume_is_reported_as_such(http, folder, volume, monkeypatch):
+    """Git's own words for it, in front of a real git: no filesystem of a few megabytes is available without root."""
     make(folder / "team" / "shop.git", shop())
     plan = plan_of(url(http))
     real = require("git")

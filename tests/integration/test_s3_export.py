@@ -233,7 +233,7 @@ def test_a_server_that_takes_bytes_slowly_ends_the_export(
     assert f"{PREFIX}/ledger.json" not in server.keys(bucket)
 
 
-def test_a_connection_that_breaks_once_is_made_anew(
+def test_a_connection_that_breaks_once_is_made_again(
     server: S3Server, bucket: str, results: RunResults, proxy: Proxy
 ) -> None:
     proxy.faults.add(Fault(path="*/findings.parquet", methods=("PUT",), upload_reset_after=MIB))

@@ -262,7 +262,7 @@ def test_the_database_goes_away_and_returns(server, tmp_path):
             wait_for(lambda: place.begun.total() >= 2)
             server.kill()
             wait_for(lambda: any("does not answer" in trouble.why for trouble in scheduler.notes.troubles))
-            time.sleep(3)  # longer than the lease: whoever comes first may take over
+            time.sleep(3)  # longer than the lease: the first may take over
             server.start()
             wait_for(lambda: scheduler.notes.troubles == () and store.backlog().count("fresh") == 8, seconds=90)
         finally:
@@ -290,7 +290,7 @@ def test_ended_by_a_signal_it_leaves_all_to_the_next(tmp_path):
     assert place.results() == everything_ok(place)
 
 
-def test_it_goes_on_for_ever_and_scans_what_becomes_stale(tmp_path):
+def test_it_runs_forever_and_scans_what_becomes_stale(tmp_path):
     place = Place(tmp_path, images=1, inventory="1s")
     place.write(place.settings | {"rescanAfter": {"first": "3s", "second": "1h"}})
     process = place.start()
@@ -304,7 +304,7 @@ def test_it_goes_on_for_ever_and_scans_what_becomes_stale(tmp_path):
     assert scans["first"] >= 3
 
 
-def test_a_source_that_cannot_be_read_is_told_and_tried_again(tmp_path):
+def test_a_source_that_cannot_be_read_is_reported_and_tried_again(tmp_path):
     place = Place(tmp_path, images=1)
     targets_ = [*place.settings["targets"], {"csv": {"path": "missing.csv"}}]
     place.write(place.settings | {"targets": targets_})
@@ -382,7 +382,7 @@ def test_an_image_that_cannot_be_found_is_accounted_for_without_an_engine(tmp_pa
     assert place.begun.total() == 0
 
 
-def test_a_run_whose_plan_was_damaged_is_planned_anew(tmp_path):
+def test_a_run_whose_plan_was_damaged_is_planned_again(tmp_path):
     place = Place(tmp_path, images=1)
     process = place.start("--once")
     plans = tmp_path / "volume" / "plans"

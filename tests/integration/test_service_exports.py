@@ -233,7 +233,7 @@ def test_it_waits_until_all_is_processed(scanned: RunResults, track: DependencyT
     assert [request.method for request in at_track.requests].count("GET") == 3
 
 
-def test_it_does_not_wait_for_ever(scanned: RunResults, track: DependencyTrack, at_track: Service) -> None:
+def test_it_does_not_wait_forever(scanned: RunResults, track: DependencyTrack, at_track: Service) -> None:
     track.busy = 10**6
     with pytest.raises(ExportUnavailableError):
         export("dependency-track", scanned, to_track(at_track, wait="1s"))
@@ -284,7 +284,7 @@ def test_a_secret_that_is_refused_is_not_shown(tmp_path: Path, at_dojo: Service)
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 413])
-def test_a_refusal_is_told_in_its_own_words_and_not_repeated(tmp_path: Path, at_dojo: Service, status: int) -> None:
+def test_a_refusal_is_reported_in_its_own_words_and_not_repeated(tmp_path: Path, at_dojo: Service, status: int) -> None:
     at_dojo.first = [Reply(status, {"message": "because\n\x1b[31m" + "x" * 5000})]
     with pytest.raises(ExportRefusedError) as refused:
         export("defectdojo", put_run(tmp_path), to_dojo(at_dojo))

@@ -99,7 +99,7 @@ def test_the_ledger_says_what_became_of_every_cell(api, cluster, volume):
         pod["metadata"]["name"] for pod in api.pods if "-database-exit-1733002296" in pod["metadata"]["name"]
     )
     api.logs[refresh, "refresh"] = "connecting\nthe mirror is away\n"
-    for target, scan in CELLS:  # whoever failed may have written one all the same
+    for target, scan in CELLS:  # anybody who failed may have written one all the same
         report(plan, volume, target, scan)
     notes = settle(plan, volume, cluster)
     rows = {(row.target, row.scan): row for row in aggregate(plan, volume, notes=notes).rows}

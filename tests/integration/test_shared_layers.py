@@ -56,7 +56,9 @@ def test_all_at_once(proxy: Proxy, plans: list[Plan], volume: Volume) -> None:
     assert {proxy.log.blob_reads()[digest] for digest in SHARED} == {1}
 
 
-def test_the_one_who_reads_for_all_fails_and_the_next_goes_on(proxy: Proxy, plans: list[Plan], volume: Volume) -> None:
+def test_the_one_who_reads_for_all_fails_and_the_next_continues(
+    proxy: Proxy, plans: list[Plan], volume: Volume
+) -> None:
     proxy.faults.add(faults.answer(404, path=faults.BLOBS, times=1))
     outcomes = []
     for plan in plans:

@@ -14,7 +14,7 @@ from tests.tools import _catalog, _debian, _golang, artifacts, find
 
 
 def main() -> int:
-    """Bring what is missing, one line per step; the exit status is 1 when CI requires a tool that cannot be had."""
+    """Bring what is missing, one line per step; the exit status is 1 when CI requires a tool that is not available."""
     options = _options()
     lacking = [*_debian_packages(options), *_go_tools(options), *_artefacts(options)]
     if lacking:

@@ -31,7 +31,7 @@ def build(tool: GoTool) -> None:
         try:
             finished.rename(tool.folder)
         except OSError:
-            if not tool.built:  # somebody else was faster; a build is the same whoever made it
+            if not tool.built:  # somebody else was faster; a build is the same on every machine
                 raise
 
 

@@ -8,7 +8,7 @@ import time
 
 
 def reset_on_close(connection: socket.socket) -> None:
-    """Make the next close a reset; it would throw away what was not sent yet, so wait for that, a second at most."""
+    """Make the next close a reset; it would delete what was not sent yet, so wait for that, a second at most."""
     deadline = time.monotonic() + 1
     while _unsent(connection) and time.monotonic() < deadline:
         time.sleep(0.002)

@@ -54,7 +54,7 @@ class Exchanges:
         self._lock = threading.Lock()
 
     def add(self, exchange: Exchange) -> None:
-        """Called when a request arrives; the exchange is filled in as it goes on."""
+        """Called when a request arrives; the exchange is filled in as it continues."""
         with self._lock:
             self._all.append(exchange)
 

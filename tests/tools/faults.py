@@ -1,7 +1,7 @@
 """What can go wrong between a client and a registry, as rules for the proxy.
 
 A rule applies to the requests it matches, lets the first `after` of them pass, then takes effect `times` times
-(None: for ever). The first rule with something left to do wins, so a sequence of answers is a list of rules.
+(None: forever). The first rule with something left to do wins, so a sequence of answers is a list of rules.
 """
 
 import threading
@@ -24,7 +24,7 @@ class Fault:
     Attributes:
         path: glob over the request's path, or a digest: then every path that ends with it.
         methods: request methods it applies to.
-        times: how often it takes effect; None for ever.
+        times: how often it takes effect; None forever.
         after: matching requests let through before it starts.
         status: answer with this instead of asking the registry; None forwards the request.
         headers: set on the answer; a None value removes the header.
@@ -126,7 +126,7 @@ def answer(
 
 
 def reset(path: str = BLOBS, *, after_bytes: int = 0, times: int | None = 1, after: int = 0) -> Fault:
-    """Reset the connection after so many bytes of the body."""
+    """Reset the connection after this many bytes of the body."""
     return Fault(path=path, methods=("GET",), times=times, after=after, reset_after=after_bytes)
 
 
@@ -136,7 +136,7 @@ def short(path: str = BLOBS, *, after_bytes: int = 0, times: int | None = 1, aft
 
 
 def stall(path: str = BLOBS, *, after_bytes: int = 0, times: int | None = 1, after: int = 0) -> Fault:
-    """Send so many bytes, then nothing, without closing (until the proxy is closed)."""
+    """Send this many bytes, then nothing, without closing (until the proxy is closed)."""
     return Fault(path=path, methods=("GET",), times=times, after=after, stall_after=after_bytes)
 
 

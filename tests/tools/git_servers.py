@@ -53,7 +53,7 @@ class GitHttp:
     Attributes:
         seen: `Authorization` header (empty when there was none) of each request, in order.
         fail: status with which to answer everything, instead of serving.
-        failures: after so many such answers it serves again; None for never.
+        failures: after this many such answers it serves again; None for never.
         hold: while it is there and not set, requests for packs wait for it.
         redirect: base URL to redirect everything to, instead of serving.
         redirect_known: the same, once the right login was given.
@@ -100,7 +100,7 @@ class GitHttp:
         return status
 
     def wait(self, path: str) -> None:
-        """Let a request for a pack wait as long as it shall."""
+        """Let a request for a pack wait as long as it should."""
         if self.hold is not None and path.endswith("git-upload-pack"):
             self.hold.wait(60)
 

@@ -60,7 +60,7 @@ class Layer:
         tar: uncompressed.
         blob: as stored.
         compression: what lies between the two.
-        urls: where a foreign layer is to be had; a foreign layer's blob is in no registry and no archive.
+        urls: where a foreign layer is available; a foreign layer's blob is in no registry and no archive.
     """
 
     tar: bytes

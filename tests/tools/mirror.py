@@ -26,7 +26,7 @@ class Mirror:
 
     Attributes:
         files: by path.
-        redirects: where paths lead instead, for ever.
+        redirects: where paths lead instead, forever.
         cut: paths whose next answers end after these numbers of bytes, one after the other.
         drip: seconds between two bytes of every answer.
         ranges: whether parts are served.

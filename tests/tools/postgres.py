@@ -105,7 +105,7 @@ def start_postgres(address: str, tls: tuple[Path, Path] | None = None) -> Iterat
 
 
 def _run(*command: str | Path) -> None:
-    # Nothing of its output is kept: a server that goes on would hold the pipe open.
+    # Nothing of its output is kept: a server that continues would hold the pipe open.
     done = subprocess.run(list(map(str, command)), user=ACCOUNT, group=ACCOUNT, cwd="/", stdin=subprocess.DEVNULL,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # fmt: skip
     if done.returncode:

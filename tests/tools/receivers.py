@@ -16,7 +16,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 @dataclass
 class Hook:
-    """A webhook that answers as it is told, the last answer for ever; it notes what it got.
+    """A webhook that answers as configured, the last answer forever; it notes what it got.
 
     Attributes:
         answers: status, headers and body of each answer.
@@ -72,7 +72,7 @@ def webhook(*answers: tuple[int, dict[str, str], str], certificate: Path | None 
 
 @contextmanager
 def misbehaving(speak: Callable[[socket.socket, threading.Event], None]) -> Iterator[int]:
-    """A TCP server that does what it is told with each connection, until an event ends it; gives its port."""
+    """A TCP server that does what it is asked to with each connection, until an event ends it; gives its port."""
     stop = threading.Event()
     server = socket.create_server(("127.0.0.1", 0))
 
@@ -114,7 +114,7 @@ def silent(connection: socket.socket, stop: threading.Event) -> None:
 
 
 def trickling(words: bytes, pause: float = 0.1) -> Callable[[socket.socket, threading.Event], None]:
-    """Answer at once, one byte after the other, for ever."""
+    """Answer at once, one byte after the other, forever."""
 
     def speak(connection: socket.socket, stop: threading.Event) -> None:
         sent = 0

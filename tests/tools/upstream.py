@@ -14,7 +14,7 @@ from tests.tools.servers import PASSWORD, USER, Registry, start_registry
 
 @dataclass(frozen=True, eq=False)
 class Upstream:
-    """A registry with basic auth as a company's own: whoever reads it comes through `proxy`, and is counted.
+    """A registry with basic auth as a company's own: anybody who reads it comes through `proxy`, and is counted.
 
     Attributes:
         registry: the registry itself; pushes go straight to it and are not counted.

@@ -145,7 +145,7 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def hostile(folder: Path) -> None:
-    """A package `workflows` that is not ours, and fails whoever imports it."""
+    """A package `workflows` that is not ours, and fails anybody who imports it."""
     (folder / "workflows").mkdir()
     (folder / "workflows" / "__init__.py").write_text("raise SystemExit('the wrong workflows')\n")
 

@@ -1,4 +1,4 @@
-"""The namespace and what may be taken in it."""
+"""The namespace and what its pods may use."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def templates(config: Config) -> list[Manifest]:
 
 
 def _entries(config: Config, catalog: Mapping[str, Scan]) -> tuple[Entry, ...]:
-    """What the configuration names now; a list that cannot be had here may well be had where runs are planned."""
+    """What the configuration names now; a list that cannot be read here may be readable where runs are planned."""
     try:
         return collect(config, catalog=catalog)
     except ScanmatrixError as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COMPONENT = str(names.Component.SCHEDULER)
 _KUBECONFIG = "/kubeconfig"
-#: Seconds until it is killed: what it has begun goes on in the cluster, so there is little to wind down.
+#: Seconds until it is killed: what it has begun continues in the cluster, so there is little to wind down.
 _GRACE = 30
 
 
@@ -26,7 +26,7 @@ def scheduler(config: Config, contents: Mapping[str, str]) -> list[Manifest]:
 
     Args:
         config: names everything.
-        contents: of the ConfigMap; when they change, the pods start anew.
+        contents: of the ConfigMap; when they change, the pods start again.
     """
     if not contents:
         return []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 INSTALL = "argo-install"
 VOLUMES = "pv"
-_HEADER = "# Written by `scanmatrix install`: change the configuration, and write it anew.\n"
+_HEADER = "# Written by `scanmatrix install`: change the configuration and run it again.\n"
 
 
 def render(config: Config, overlay: Overlay, *, contents: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Merge across scanners: one vulnerability of one package in one target is one row, whoever found it."""
+"""Merge across scanners: one vulnerability of one package in one target is one row, whichever scanner found it."""
 
 from orchestrator.analysis.merge.merge import CellFindings, merge
 from orchestrator.packages.fixes import best_fix

@@ -1,4 +1,4 @@
-"""The findings of all scans of one target, merged: one row for each thing, whoever found it.
+"""The findings of all scans of one target, merged: one row for each thing, whichever scanner found it.
 
 A row is, of vulnerabilities, one CVE (`names.py`) of one package (`identity.py`, `resolve.py`) in one version; where
 there is no package, of one location. Of other kinds it is one id, or alias, of one package and location.

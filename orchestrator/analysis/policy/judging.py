@@ -55,7 +55,7 @@ class Judge:
 
         Args:
             owners: of the target.
-            findings: of the target, with `suppressed` and `first_seen` as they shall be.
+            findings: of the target, with `suppressed` and `first_seen` in their final state.
 
         Returns:
             The same, with `epss`, `kev` and `rules` set.

@@ -55,12 +55,12 @@ def percent(value: float) -> str:
 
 
 def number(count: int, singular: str) -> str:
-    """So many of something."""
+    """A number of something."""
     return f"{count} {singular}{'' if count == 1 else 's'}"
 
 
 def spell_rule(rule: PolicyRule, count: int) -> str:
-    """What a rule counts, after so many: `findings are high or worse, fixable, older than 30d`."""
+    """What a rule counts, after the number: `findings are high or worse, fixable, older than 30d`."""
     parts = [
         rule.severity and f"{rule.severity} or worse",
         rule.fixable and "fixable",

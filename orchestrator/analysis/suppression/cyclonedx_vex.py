@@ -1,7 +1,7 @@
 """CycloneDX VEX documents (1.4 and later, JSON and XML) as statements: every vulnerability with an analysis is some.
 
 https://cyclonedx.org/capabilities/vex/ and https://cyclonedx.org/docs/1.6/json/ (`vulnerabilities[].analysis`). A
-vulnerability without an analysis is a finding of whoever wrote the document, not a statement, and is passed over.
+vulnerability without an analysis is a finding of the document's author, not a statement, and is passed over.
 CycloneDX asks for no justification, so none is demanded. What state and versions say together is decided in
 `orchestrator.findings.cyclonedx_analysis`; one vulnerability may become several statements by that.
 """

@@ -1,7 +1,7 @@
 """When rules without an expiry were first used, remembered on the volume: 90 days later they end.
 
 One file for each rule, made once and never changed, so runs that end at the same time lose nothing. It is named after
-what the rule is about (its patterns): a rule that is moved in its file, or gets another reason, does not begin anew.
+what the rule is about (its patterns): a rule that is moved in its file, or gets another reason, does not begin again.
 """
 
 from __future__ import annotations

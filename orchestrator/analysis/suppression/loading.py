@@ -35,7 +35,7 @@ def load(config: Config, scans: Collection[str] = (), *, now: datetime | None = 
         now: with a time zone; what `expires` of rules may not be too far from.
 
     Raises:
-        SourceError: files are missing, or have mistakes; all are told at once.
+        SourceError: files are missing, or have mistakes; all are reported at once.
     """
     section = config.suppression
     problems: list[Problem] = []

@@ -1,4 +1,4 @@
-"""VEX documents of either format, told apart by their content."""
+"""VEX documents of either format, distinguished by content."""
 
 from __future__ import annotations
 

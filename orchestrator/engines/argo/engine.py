@@ -138,7 +138,7 @@ class ArgoEngine:
     def follow(self, run: str) -> Iterator[RunStatus]:
         """The status of a run now, and then after every change, to its end.
 
-        Goes on where it was when the API server goes away and returns.
+        Continues where it was when the API server goes away and returns.
 
         Raises:
             RunUnknownError: the cluster knows no such run.
@@ -168,7 +168,7 @@ class ArgoEngine:
                     if status.ended:
                         return
             except (ExpiredError, UnreachableError) as error:
-                _log.info("%s; listing anew", error)
+                _log.info("%s; listing again", error)
                 time.sleep(1)
 
     def status(self, run: str) -> RunStatus:
@@ -188,7 +188,7 @@ class ArgoEngine:
         return tuple(sorted(statuses, key=lambda status: status.started, reverse=True))
 
     def logs(self, run: str, target: str, scan: str) -> Iterator[str]:
-        """What the scanner of a cell wrote, line by line; goes on while it runs.
+        """What the scanner of a cell wrote, line by line; continues while it runs.
 
         Args:
             run: id of the run.
@@ -216,7 +216,7 @@ class ArgoEngine:
         return self._cluster.follow_log(last.metadata.name, container=container)
 
     def retry(self, run: str, observer: Observer) -> str:  # noqa: ARG002 - as `Engine` has it
-        """Run again the cells that did not end ok; the run's ledger is then made anew.
+        """Run again the cells that did not end ok; the run's ledger is then rewritten.
 
         Returns:
             Name of the Workflow that does it.

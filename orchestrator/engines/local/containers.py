@@ -170,7 +170,7 @@ class Runtime:
         return (self.program, "run", *options, _full_name(image), *arguments)
 
     def remove(self, name: str) -> None:
-        """Remove a container that was told to end; the client's death alone does not end it."""
+        """Remove a container that was asked to end; the client's death alone does not end it."""
         self._call("kill", name)  # at once; podman's `rm --force` alone first waits ten seconds for its good will
         self._call("rm", "--force", name)
 

@@ -18,7 +18,7 @@ def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt
     """Call `work` for every item, at most `limit` at the same time, and return when all are done.
 
     An exception in one of them lets the others end what they are at, and is raised here. An interrupt of this thread
-    calls `interrupt`, which shall make the work end early, waits for that a little, and goes on its way: a thread that
+    calls `interrupt`, which should make the work end early, waits for that a little, and continues: a thread that
     is stuck in a read does not hold up the process, which is why this is no `ThreadPoolExecutor`.
     """
     listed = list(items)

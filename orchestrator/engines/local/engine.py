@@ -63,7 +63,7 @@ class LocalEngine:
 
         Raises:
             RunBusy: another process is at work on this run.
-            Interrupted: Ctrl-C or SIGTERM; the same call goes on with the run.
+            Interrupted: Ctrl-C or SIGTERM; the same call resumes the run.
             EngineError: the volume cannot be written to.
             PlanExists: the run already has another plan.
         """
@@ -86,14 +86,13 @@ class LocalEngine:
                 raise execution.interrupted() from None
             except OSError as error:
                 raise EngineError(
-                    f"run {plan.run} broke: {error}; mend that, then go on with it by "
-                    f"`scanmatrix run --resume {plan.run}`"
+                    f"run {plan.run} broke: {error}; fix that, then resume it with `scanmatrix run --resume {plan.run}`"
                 ) from error
             finally:
                 self._stops.discard(stop)
 
     def interrupt(self) -> None:
-        """See `Engine`; scanners are told to end."""
+        """See `Engine`; scanners are asked to end."""
         self._interrupted = True
         for stop in tuple(self._stops):
             stop.interrupt()
@@ -196,7 +195,7 @@ class _Execution:
         left = self._plan.budget.cells - self._ended
         return Interrupted(
             f"run {self._plan.run} was interrupted with {left} cells to go, what is done is kept; "
-            f"go on with it by `scanmatrix run --resume {self._plan.run}`"
+            f"resume it with `scanmatrix run --resume {self._plan.run}`"
         )
 
     def _check_interrupted(self) -> None:
@@ -229,7 +228,7 @@ class _Execution:
             self._fail_scan(name, reason)
 
     def _fail_missing_scanners(self) -> None:
-        """Fail the cells of scanners that are not to be had, before anything is pulled for them."""
+        """Fail the cells of scanners that are not available, before anything is pulled for them."""
         wanted = {cell.scan for cells in self._pending.values() for cell in cells}
         for scan in self._plan.scans:
             if scan.name in wanted and (reason := self._missing(scan)):
@@ -312,7 +311,7 @@ class _Execution:
         each(cells, self._run_cell, limit=len(cells), interrupt=self._stop.interrupt)
 
     def _pull(self, target: Target) -> str:
-        """Make sure of the image's tarball; why it cannot be had, otherwise."""
+        """Make sure of the image's tarball; why it is not available, otherwise."""
         self._observer.pull_started(target)
         try:
             progress = partial(self._observer.pull_progress, target)
@@ -348,7 +347,7 @@ class _Execution:
         self._end(cell, self._cells.fail(cell, reason))
 
     def _end(self, cell: Cell, record: CellRecord) -> None:
-        """Count the cell and tell of it, unless it is one that shall be run again by the next call."""
+        """Count the cell and tell of it, unless it is one that should be run again by the next call."""
         if record.error != INTERRUPTED:
             with self._counting:
                 self._ended += 1

@@ -190,9 +190,7 @@ class Launcher:
 
             ended = run_job(replace(job, guard=guard), why_stop)
             if touched := next(filter(None, (seal.touched() for seal in seals)), ""):
-                ended = replace(
-                    ended, error=touched, temporary=True
-                )  # whoever did it does it again; the others do well
+                ended = replace(ended, error=touched, temporary=True)  # the same failure repeats; the others succeed
             elif not ended.error:
                 ended = replace(ended, error=next(filter(None, (seal.broken() for seal in seals)), ""))
             return replace(ended, isolation=isolation)

@@ -40,7 +40,7 @@ def locked(folder: Path, run: str) -> Iterator[None]:
             _take(descriptor)
         except BlockingIOError as error:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-            raise RunBusy(f"run {run} is already going on, by {holder}: wait for its end, or stop it") from error
+            raise RunBusy(f"run {run} is already active, in {holder}: wait until it ends, or stop it") from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield

@@ -44,7 +44,7 @@ def token(online: Online, target: Target, environment: Mapping[str, str] | None 
 
 
 class Turns:
-    """So many online cells of a scan at the same time, for the hosts count their requests."""
+    """This many online cells of a scan at the same time, for the hosts count their requests."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -52,7 +52,7 @@ class Turns:
 
     @contextmanager
     def taken(self, scan: str, most: int, stopped: Callable[[], str]) -> Iterator[str]:
-        """Wait for a turn, which ends with the block; gives why there is none when the run is told to end."""
+        """Wait for a turn, which ends with the block; gives why there is none when the run is asked to end."""
         with self._lock:
             turns = self._by_scan.setdefault(scan, BoundedSemaphore(most))
         while not turns.acquire(timeout=POLL):

@@ -42,7 +42,7 @@ class ProcessOutput:
         return not self._selector.get_map()
 
     def read(self, timeout: float) -> int:
-        """Wait for output, and take in some; the number of bytes."""
+        """Wait for output, and read some; the number of bytes."""
         taken = 0
         for key, _ in self._selector.select(timeout):
             data = os.read(key.fd, _CHUNK)
@@ -53,13 +53,13 @@ class ProcessOutput:
         return taken
 
     def drain(self) -> None:
-        """Take in what is left; a child that escaped and still prints must not keep us."""
+        """Read what is left; a child that escaped and still prints must not keep us."""
         taken = 0
         while taken < _MOST_AFTER_EXIT and (length := self.read(0)):
             taken += length
 
     def text(self) -> str:
-        """The last whole lines of standard error, or for want of any of standard output; printable characters only."""
+        """The last whole lines of standard error, else of standard output; printable characters only."""
         kept = next((kept for kept in self._kept.values() if kept.strip()), b"")
         text = kept.decode(errors="replace")
         if len(kept) == LOG_BYTES and "\n" in text[:-1]:

@@ -64,7 +64,7 @@ class Ended:
     Attributes:
         error: why it is no success; empty when it is.
         exit_code: 128 + n for signal n; None when it could not be started, or when we stopped it.
-        log: last lines it wrote to standard error (for want of any, to standard output), printable characters only.
+        log: last lines it wrote to standard error (else to standard output), printable characters only.
         temporary: whether another attempt may help: only when something else than us ended it by a signal, it says so
             itself (`EX_TEMPFAIL`), or there was too little of something to start it. The same scanner with the same
             input will time out, or fail, again.

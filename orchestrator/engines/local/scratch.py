@@ -10,7 +10,7 @@ from stat import S_ISREG
 
 from orchestrator.engines.local.warden import family
 
-#: Seconds between two looks, at least; and so many times what the last look took, so that looking costs little.
+#: Seconds between two looks, at least; and this many times what the last look took, so that looking costs little.
 SOONEST = 0.3
 _SHARE = 20
 _BLOCK = 512  # of stat(2), whatever the filesystem's own

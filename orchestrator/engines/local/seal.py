@@ -1,4 +1,4 @@
-"""Notice whoever changes a file that a scanner without a sandbox may only read: the tarball is one with the blob."""
+"""Notice any change of a file that a scanner without a sandbox may only read: the tarball is one with the blob."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Seal:
     """Watches one file, or all in a folder, for the length of its block.
 
-    On Linux a lease (fcntl(2), F_SETLEASE) makes the kernel hold whoever opens the file for writing, until we have
-    ended them. Where there are no leases, what stat(2) says before and after must be the same; of the tarball, which is
-    linked and unlinked by other cells meanwhile, without the time of its inode's last change.
+    On Linux a lease (fcntl(2), F_SETLEASE) makes the kernel hold any process that opens the file for writing, until we
+    have ended the scanner. Where there are no leases, what stat(2) says before and after must be the same; of the
+    tarball, which is linked and unlinked by other cells meanwhile, without the time of its inode's last change.
 
     Args:
         path: the file or folder; it is not followed if it is a link.

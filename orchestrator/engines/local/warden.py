@@ -246,7 +246,7 @@ def _join(group: str) -> None:
     """Become one of a control group; one that somebody removed is a fault that passes, and not the program's."""
     try:
         with open(group, "w", encoding="ascii") as file:  # noqa: PTH123 - as above
-            file.write("0")  # whoever writes it
+            file.write("0")  # any process writes it
     except FileNotFoundError as error:
         raise OSError(errno.EAGAIN, "") from error
 

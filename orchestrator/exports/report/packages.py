@@ -63,7 +63,7 @@ class PackageTally:
         self._target, self._seen = target, pc.unique(pa.chunked_array([before, *here.chunks], pa.string()))
 
     def top(self, most: int) -> list[PackageCount]:
-        """So many packages, those with the worst findings first."""
+        """This many packages, those with the worst findings first."""
         if not self._parts:
             return []
         summed = tally(pa.concat_tables(self._parts), _KEYS, "fixed", "targets")

@@ -71,5 +71,5 @@ def ambiguous(name: str) -> ArchiveError:
     """
     return ArchiveError(
         f"{name[:200]!r} is written or removed both through a symbolic link of a lower layer and past it, and "
-        "container runtimes differ over what that leaves; build the image anew with the real paths"
+        "container runtimes differ over what that leaves; build the image again with the real paths"
     )

@@ -87,7 +87,7 @@ class _SaveReader:
         self.blobs: dict[str, str] = {}
 
     def read(self, saved: SavedFields, config: bytes, group: int) -> None:
-        """Take in one image."""
+        """Add one image."""
         layers = [self._layer(name) for name in saved.layers]
         image, manifest = _make_manifest(self._files, saved, config, layers)
         self.blobs |= {layer.digest: name for layer, name in zip(layers, saved.layers, strict=True)}

@@ -118,7 +118,7 @@ class _LayoutReader:
         self.passed_over: dict[str, str] = {}
 
     def read(self, entry: Descriptor, group: int, names: tuple[str, ...], depth: int) -> None:
-        """Take in what a descriptor names."""
+        """Add what a descriptor names."""
         self._documents.count()
         if entry.is_attestation() or (entry.digest, group) in self._indexes:
             return

@@ -169,7 +169,7 @@ class Unfolded:
 
 
 class _Content(Window):
-    """A member as a file; moving backwards reads the archive anew."""
+    """A member as a file; moving backwards reads the archive again."""
 
     def __init__(self, owner: PackedFiles, member: Member) -> None:
         super().__init__(member.size)

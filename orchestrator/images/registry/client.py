@@ -43,7 +43,7 @@ class BlobStream:
 
     Attributes:
         start: offset in the blob of the first byte that will come; 0 where the server ignored the wish for a later one.
-        promised: bytes that shall come, as the server says; None when it does not.
+        promised: bytes to come, as the server says; None when it does not.
     """
 
     def __init__(self, answer: Answer, start: int) -> None:
@@ -56,7 +56,7 @@ class BlobStream:
         self._answer.abort()
 
     def read(self, size: int) -> bytes:
-        """What has come in, at most so many bytes; empty at the end.
+        """What has come in, at most this many bytes; empty at the end.
 
         Raises:
             Broken: the connection failed, or is too slow to be worth it.

@@ -59,7 +59,7 @@ def ask_helper(name: str, server: str, named_in: str, *, seconds: float = _TIME)
     except FileNotFoundError:
         return HelperAnswer(None, f"{program}, named in {named_in}, is not installed here")
     except (OSError, subprocess.TimeoutExpired, OverflowError) as error:
-        raise Denied(f"{program}, named in {named_in}, does not work: {_reason(error, seconds)}; mend it") from None
+        raise Denied(f"{program}, named in {named_in}, does not work: {_reason(error, seconds)}; fix it") from None
     if code != 0:
         return HelperAnswer(None, f"{program}, named in {named_in}, knows none (it ended with {code})")
     login = _login(data, origin)
@@ -78,7 +78,7 @@ def _login(data: bytes, origin: str) -> RegistryLogin | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         user = secret = None
     if not (isinstance(user, str) and isinstance(secret, str)):
-        raise Denied(f"{origin} is no JSON with `Username` and `Secret`; mend that program")
+        raise Denied(f"{origin} is no JSON with `Username` and `Secret`; fix that program")
     return make_login(user.encode(), secret.encode(), origin)
 
 

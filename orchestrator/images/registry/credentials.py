@@ -156,7 +156,7 @@ class Authenticator:
         if login is None:
             return f"; does the image exist? {self._keychain.missing(host)}"
         if tokens:
-            return f" to {login.described}; does the image exist? if so, mend that login"
+            return f" to {login.described}; does the image exist? if so, fix that login"
         return (
             f", and {login.described} is an identity token, which only a token server takes; log in by password or "
             "access token"
@@ -170,7 +170,7 @@ def _password(login: RegistryLogin | None) -> str:
 
 def _unless_refused(header: str, refusal: Refusal, otherwise: str) -> str:
     if header == refusal.shown:
-        raise Denied(f"{otherwise}; does the image exist? if so, mend that login")
+        raise Denied(f"{otherwise}; does the image exist? if so, fix that login")
     return header
 
 

@@ -1,7 +1,7 @@
 """One login as it stands in Docker's config.json, or as a credential helper gives it.
 
 Sources: `types.AuthConfig` of docker/cli, of which docker, podman, skopeo and crane read the same members; RFC 7617 for
-what a user name and a password may hold. Whatever is wrong is said with the place to mend, and without the secret.
+what a user name and a password may hold. Whatever is wrong is said with the place to fix, and without the secret.
 """
 
 from __future__ import annotations
@@ -113,9 +113,9 @@ def make_login(
         if found := _CONTROL.search(value):
             kind = _SPOKEN.get(found[0].decode(), "a control character")
             where = "at its end (`echo` adds one; use `printf %s`)" if found.end() == len(value) else "in it"
-            raise Denied(f"the {what} of {origin} has {kind} {where}, which no login may have; write it anew")
+            raise Denied(f"the {what} of {origin} has {kind} {where}, which no login may have; write it again")
     if b":" in user:
-        raise Denied(f"the user name of {origin} has a colon, which no login may have (RFC 7617); write it anew")
+        raise Denied(f"the user name of {origin} has a colon, which no login may have (RFC 7617); write it again")
     if not (user or password or identity or token):
         return None
     if not remark and not (identity or token) and not (user and password):
@@ -146,18 +146,18 @@ def _decoded(text: str, origin: str) -> tuple[bytes, bytes]:
     """User name and password in `auth`. Line breaks between are skipped and padding may be missing, as Go does."""
     stripped = text.strip()
     if found := _NOT_BASE64.search(stripped):
-        raise Denied(f"`auth` of {origin} is not base64: it has {_spoken(found)}; write it anew, or log in again")
+        raise Denied(f"`auth` of {origin} is not base64: it has {_spoken(found)}; write it again, or log in again")
     packed = stripped.replace("\r", "").replace("\n", "").rstrip("=")
     try:
         data = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise Denied(
-            f"`auth` of {origin} is not whole base64; was it cut off? write it anew, or log in again"
+            f"`auth` of {origin} is not whole base64; was it cut off? write it again, or log in again"
         ) from None
     user, colon, password = data.partition(b":")
     if not colon:
         raise Denied(
-            f"`auth` of {origin} is base64, but of no `user:password`: the colon is missing; write it anew, or log in "
+            f"`auth` of {origin} is base64, but of no `user:password`: the colon is missing; write it again, or log in "
             "again"
         )
     return user, password.strip(b"\0")

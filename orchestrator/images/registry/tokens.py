@@ -103,7 +103,7 @@ class TokenServers:
 def token_url(challenge: Challenge, origin: str, asked: dict[str, str]) -> str:
     """Where to ask for a token.
 
-    Where the registry was reached by TLS, so must its token server be, whoever asks and wherever it is: else whoever
+    Where the registry was reached by TLS, so must its token server be, wherever it is: otherwise anybody who
     listens gets the password, or forges the token.
 
     Args:

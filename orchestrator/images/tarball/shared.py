@@ -1,6 +1,6 @@
 """Layers that several images share are read from upstream once: the next image copies them out of the first's tarball.
 
-A cache does not see to that by itself: `distribution` reads a blob anew for every repository that is asked for it, and
+A cache does not see to that by itself: `distribution` reads a blob again for every repository that is asked for it, and
 for every reader while it is cold. So each blob has a small file on the volume that says which tarball holds it and
 where. That file is a lock, too: who wants a blob that another is just reading waits, then copies.
 
@@ -45,7 +45,7 @@ class SharedBlobs:
 
     @contextmanager
     def claim(self, blob: Blob) -> Iterator["BlobClaim"]:
-        """Become the one who reads a blob from upstream, once whoever is reading it now has ended.
+        """Become the one who reads a blob from upstream, once the current reader has ended.
 
         Raises:
             Cancelled: `abort` was called meanwhile.
@@ -73,7 +73,7 @@ class BlobClaim:
         """Copy the blob out of the tarball that holds it; False when none does, and what the sink got is void.
 
         Raises:
-            Cancelled: we were told to stop.
+            Cancelled: we were asked to stop.
         """
         hint = self._hint()
         if hint is None:

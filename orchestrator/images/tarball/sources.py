@@ -34,7 +34,7 @@ class BlobSource(Protocol):
 
 
 class RegistryBlobs:
-    """A repository of a registry; cut blobs go on where they were cut.
+    """A repository of a registry; interrupted blobs continue where they stopped.
 
     Args:
         client: does the requests.
@@ -131,7 +131,7 @@ class _Received:
     """What of a blob has come so far: hash and position always speak of the same bytes.
 
     Progress is only what lies beyond the furthest byte that ever came: a server that ignores Range and cuts sends the
-    same bytes for ever. What is thrown away may not come to more than a few times the blob's size.
+    same bytes forever. What is discarded must not be more than a few times the blob's size.
 
     Attributes:
         at: bytes of it that have come.
@@ -179,7 +179,7 @@ class _Received:
             self._sink.write(self.at, data)
             self.at += len(data)
             self._furthest = max(self._furthest, self.at)
-            if self._furthest - self._counted >= CHUNK:  # or a server could send one byte at a time for ever
+            if self._furthest - self._counted >= CHUNK:  # or a server could send one byte at a time forever
                 self._counted = self._furthest
                 self._patience.progressed()
         if self.at < size:

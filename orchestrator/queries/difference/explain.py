@@ -23,7 +23,7 @@ class Pair(NamedTuple):
     Attributes:
         older: its number; None where there is nothing to compare with.
         newer: its number; None where there is nothing left.
-        reference: that the rows shall have.
+        reference: for the rows.
         gone: the run that was to hold the newer name and did not; empty where it is not gone.
     """
 

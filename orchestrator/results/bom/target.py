@@ -62,7 +62,7 @@ class TargetBom:
         self.vulnerabilities: list[Json] = []
 
     def add(self, row: LedgerRow, report: Report | None) -> list[str]:
-        """Take in one cell.
+        """Add one cell.
 
         Returns:
             The places of the report that were left out or changed because they are not valid CycloneDX 1.6.

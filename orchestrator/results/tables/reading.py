@@ -152,7 +152,7 @@ def read_findings_csv(path: Path) -> pd.DataFrame:
 def explode_references(frame: pd.DataFrame) -> pd.DataFrame:
     """One row for each name of the target in place of one with all of them: `references` becomes `reference` (`str`).
 
-    Takes a frame of findings or of the ledger; the index counts anew.
+    Takes a frame of findings or of the ledger; the index counts again.
     """
     exploded = frame.explode("references", ignore_index=True).rename(columns={"references": "reference"})
     return exploded.astype({"reference": "str"})

@@ -119,7 +119,7 @@ class MergedWriter(_Writer):
             row: of any cell of the target.
             findings: in the order in which they are written.
         """
-        self._gather(row, findings, "")  # of a run that ends; later it is worked out anew whenever they are read
+        self._gather(row, findings, "")  # of a run that ends; later it is worked out again whenever they are read
 
 
 def csv_schema(schema: pa.Schema) -> pa.Schema:

@@ -1,1 +1,1 @@
-"""What shall be kept fresh, when each of it is due, and the runs in flight: the scheduler's part of the store."""
+"""What should be kept fresh, when each of it is due, and the runs in flight: the scheduler's part of the store."""

@@ -8,7 +8,7 @@ from orchestrator.model import Document, Name
 
 
 class Wanted(Document, frozen=True):
-    """A target that shall be kept fresh.
+    """A target that should be kept fresh.
 
     Attributes:
         target: its id.
@@ -80,7 +80,7 @@ class Tally(Document, frozen=True):
 
     Attributes:
         fresh: have a result that is good for now.
-        due: shall be scanned and wait for a place among the runs in flight.
+        due: should be scanned and wait for a place among the runs in flight.
         held: failed, and wait for the time to be tried again.
         in_flight: are in a run.
     """
@@ -124,7 +124,7 @@ class Held(Document, frozen=True):
 
 
 class Backlog(Document, frozen=True):
-    """How fresh everything is that shall be kept fresh.
+    """How fresh everything is that should be kept fresh.
 
     Attributes:
         at: moment of the counts, by the clock of the database.

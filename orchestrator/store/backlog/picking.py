@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def pick(connection: Connection, cells: int, now: int) -> list[int]:
-    """Ids of targets that a run of so many cells shall take on.
+    """Ids of targets for a run of this many cells.
 
     Owners take turns: everybody's first target comes before anybody's second, and targets that are in flight count as
     turns taken. A target that could not be run the last time has a run to itself, so that it holds up no other.

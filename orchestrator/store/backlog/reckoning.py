@@ -1,13 +1,13 @@
 """When each wanted cell is due: out of how its target and scan stand, the rules, and the newest versions seen.
 
-It can be worked out anew at any time, so whatever it rests on may change: the rules, the clock, results that came by
+It can be worked out again at any time, so whatever it rests on may change: the rules, the clock, results that came by
 another way.
 
     never tried                          at once
     could not be run, n times in a row   the nth pause after the last try
     failed n times in a row              the nth pause after the last failure
     skipped                              as if it were a result
-    suspect                              at once; when it could not be made anew since, the longest pause after that
+    suspect                              at once; when it could not be made again since, the longest pause after that
     ok, by versions that are not the newest    when the result has the age from which on that counts
     ok                                   when the result is too old
 

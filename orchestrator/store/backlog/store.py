@@ -1,7 +1,7 @@
-"""The store as the scheduler uses it: what shall be kept fresh, which of it is due, and the runs in flight.
+"""The store as the scheduler uses it: what should be kept fresh, which of it is due, and the runs in flight.
 
 Nothing here rests on a process living on. A run in flight is a row; it keeps its place until its results are in the
-store, and whoever finds that its holder's lease has run out takes it over. So there are never more runs in flight than
+store, and any process that finds the lease expired takes it over. So there are never more runs in flight than
 allowed, whatever becomes of those that started them.
 """
 
@@ -124,7 +124,7 @@ class BacklogStore(StoreDatabase):
         return self._transact(take_over)
 
     def renew(self, holder: str, chore: str, *, lease: int) -> None:
-        """Go on looking after one's runs and, when it is one's own, a chore; without a lease, let others have them."""
+        """Keep looking after one's runs and, when it is one's own, a chore; without a lease, let others have them."""
 
         def extend(connection: Connection) -> None:
             until = self._clock(connection) + lease if lease else 0
@@ -193,7 +193,7 @@ class BacklogStore(StoreDatabase):
             again: whether its holder itself may, too.
 
         Returns:
-            Its number, which grows with each begin; 0 when it is not to be had.
+            Its number, which grows with each begin; 0 when it is not available.
         """
 
         def begin(connection: Connection) -> int:

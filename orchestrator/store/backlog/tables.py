@@ -1,11 +1,11 @@
-"""The tables of the scheduler: what shall be kept fresh, which runs are on their way, and who looks after what.
+"""The tables of the scheduler: what should be kept fresh, which runs are on their way, and who looks after what.
 
     targets ── wanted_targets        what the planner needs to plan the target again
-    states ─── wanted ── submissions     a cell that shall be kept fresh, and the run that has taken it on
+    states ─── wanted ── submissions     a cell that should be kept fresh, and the run that has taken it on
     chores                           what one replica does for all of them
 
 A submission is a run from the moment its cells are picked until its results are in the store; `slot` is its place
-among the runs in flight, of which there are only so many. `holder` looks after it until the lease runs out. All moments
+among the runs in flight, whose number is limited. `holder` looks after it until the lease runs out. All moments
 are by the clock of the database, so that replicas need not agree on the time.
 """
 

@@ -1,4 +1,4 @@
-"""Writing down what shall be kept fresh, and forgetting what no source names any more."""
+"""Writing down what should be kept fresh, and forgetting what no source names any more."""
 
 from __future__ import annotations
 

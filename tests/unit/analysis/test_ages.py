@@ -114,7 +114,7 @@ def test_a_damaged_file_is_replaced_with_a_warning(volume, caplog, damage, findi
     assert caplog.text == ""
 
 
-def test_a_write_that_fails_is_told(volume, tmp_path):
+def test_a_write_that_fails_is_reported(volume, tmp_path):
     (tmp_path / "ages").write_text("not a folder")
     with pytest.raises(OSError, match="ages"):
         run(volume, 0, found("x"))

@@ -98,7 +98,7 @@ def test_both_are_read(volume):
     assert (feeds.missing, feeds.notes) == ({}, ())
 
 
-def test_trouble_with_one_is_told_and_leaves_the_other(volume):
+def test_trouble_with_one_is_reported_and_leaves_the_other(volume):
     put(volume, "epss.csv", EPSS[:-1])
     put(volume, "kev.json", KEV)
     feeds = read_feeds(volume, Policy(epss_feed="epss.csv", kev_feed="kev.json"))
@@ -130,7 +130,7 @@ def test_wherever_the_last_line_is_cut_epss_is_not_believed(tmp_path_factory, le
     path = tmp_path_factory.mktemp("feeds") / "epss.csv"
     path.write_bytes(EPSS[:length])
     if EPSS[:length].endswith(b"\n") and b"CVE-" in EPSS[:length]:
-        assert read_epss(path)  # a file that ends between two lines cannot be told from a whole one
+        assert read_epss(path)  # a file that ends between two lines cannot be distinguished from a whole one
     else:
         with pytest.raises(FeedError):
             read_epss(path)

@@ -134,7 +134,7 @@ def test_one_finding_can_break_several_rules_told_in_the_policys_order():
 
 
 @pytest.mark.parametrize(("at_most", "passed"), [(2, False), (3, True)])
-def test_so_many_are_allowed_of_all_targets_together(at_most, passed):
+def test_this_many_are_allowed_of_all_targets_together(at_most, passed):
     judge = Judge(Policy(rules=(PolicyRule(name="x", at_most=at_most),)), now=NOW)
     judge.look((), [finding(1), finding(2)])
     judge.look((), [finding(1, target="app-2")])
@@ -182,14 +182,14 @@ def test_targets_are_named_in_what_people_read():
     assert any("× general" in line for line in lines)
 
 
-def test_every_name_of_a_target_is_told():
+def test_every_name_of_a_target_is_reported():
     assert name_target(cell(references=("a:1", "b:1"))) == "a:1, b:1"
     assert name_target(cell(references=tuple("abcde"), platform="linux/arm64")) == "a, b, c (+2) (linux/arm64)"
     assert name_target(cell("unresolved-0", references=())) == "unresolved-0"
     assert named(("gone vulnerability|x|y", "gone/general"), []) == ["gone vulnerability|x|y", "gone/general"]
 
 
-def test_every_condition_is_told():
+def test_every_condition_is_reported():
     rule = PolicyRule(
         name="all",
         severity=Severity.LOW,
@@ -210,7 +210,7 @@ def test_every_condition_is_told():
 
 
 @pytest.mark.parametrize("rule", [PolicyRule(name="x", epss=0.1), PolicyRule(name="x", kev=True)])
-def test_a_rule_without_its_feed_is_broken_not_passed_and_others_go_on(rule):
+def test_a_rule_without_its_feed_is_broken_not_passed_and_others_continue(rule):
     judge = Judge(Policy(rules=(rule, PolicyRule(name="y", at_most=5))), now=NOW)
     (looked,) = judge.look((), [finding()])
     assert looked.rules == ("y",)
@@ -255,7 +255,7 @@ def test_databases(row, broken):
     assert Judge(Policy(coverage=0), now=NOW, databases=["dependency"]).verdict([row]).passed
 
 
-def test_old_databases_are_told_the_unknown_and_the_oldest_first():
+def test_old_databases_are_reported_the_unknown_and_the_oldest_first():
     rows = [cell("a", database_age=3 * DAY), cell("b", database_age=9 * DAY), cell("c"), cell("d", database_age=60)]
     (rule,) = Judge(Policy(database_age=DAY), now=NOW, databases=["general"]).verdict(rows).rules
     assert rule.rows == ("c/general", "b/general", "a/general")

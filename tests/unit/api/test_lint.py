@@ -73,7 +73,7 @@ def test_the_environment_is_no_matter(tmp_path, monkeypatch):
         ("[]", "x.yaml", "config"),
     ],
 )
-def test_kinds_are_told_apart_by_content(text, name, kind):
+def test_kinds_are_distinguished_by_content(text, name, kind):
     assert find_kind(text, Path(name)) == kind
 
 

@@ -72,7 +72,7 @@ def test_without_warnings_an_image_that_was_never_there_is_still_named():
     assert fate.exit_code is None
 
 
-def test_a_failed_database_is_told_by_the_container_that_failed():
+def test_a_failed_database_is_reported_by_the_container_that_failed():
     fates = fates_of("everything")
     assert fates.databases["good"].reason == ""
     assert "refresh" in fates.databases["exit"].reason
@@ -129,7 +129,7 @@ def test_what_had_failed_before_its_run_was_cancelled_keeps_its_reason(code, can
     assert ("cancelled" in fate.reason) is cancelled
 
 
-def test_the_deadline_of_the_run_is_told_from_that_of_a_cell():
+def test_the_deadline_of_the_run_is_distinguished_from_that_of_a_cell():
     late = fates_of("deadline")
     for cell in [("t-all", "slow"), ("t-all", "huge"), ("t-set-slow", "slow"), ("t-after", "good"), ("t-no", "good")]:
         assert "the run's deadline" in late.cell(*cell).reason
@@ -165,7 +165,7 @@ def test_the_deadline_of_a_run_may_stand_in_its_template():
           {"name": "wait", "imageID": "x", "state": {"terminated": {"exitCode": 64, "reason": "Error"}}}]}, ["wait"]),
     ],
 )  # fmt: skip
-def test_what_came_from_outside_is_told_by_the_pod(status, words):
+def test_what_came_from_outside_is_reported_by_the_pod(status, words):
     failed = node("scan-a", "Failed", "main: Error (exit code 137)", target="t")
     data = {"metadata": {"name": "p"}, "status": {"phase": "Failed"} | status}
     fates = Fates()

@@ -1,4 +1,4 @@
-"""How a run stands, by Workflows recorded on a cluster, and what an observer is told of it."""
+"""How a run stands, by Workflows recorded on a cluster, and what an observer learns about it."""
 
 import msgspec
 import pytest
@@ -28,7 +28,7 @@ def test_a_recorded_run_has_ended_and_so_has_each_of_its_cells(name: str, state:
     assert all(cell.message for cell in found.cells if cell.state is CellState.FAILED)
 
 
-def test_cells_of_one_pod_for_several_scans_are_told_apart() -> None:
+def test_cells_of_one_pod_for_several_scans_are_distinguished() -> None:
     cells = {cell.id: cell for cell in stands("everything").cells}
     assert cells["t-set-mixed/good"].state is CellState.OK
     assert cells["t-set-mixed/exit"].state is CellState.FAILED
@@ -96,7 +96,7 @@ def moment(cell: CellState, pull: CellState, state: str = "running") -> RunStatu
     )
 
 
-def test_an_observer_is_told_each_thing_once_though_it_is_seen_again() -> None:
+def test_an_observer_learns_each_thing_once_though_it_is_seen_again() -> None:
     listener = Listener()
     narrator = Narrator(plan(("a",)), listener)
     for _ in range(2):
@@ -121,7 +121,7 @@ def test_cells_that_the_plan_does_not_have_are_passed_over() -> None:
     assert listener.heard == []
 
 
-def test_cells_and_fetches_of_repositories_are_told_like_those_of_images() -> None:
+def test_cells_and_fetches_of_repositories_are_reported_like_those_of_images() -> None:
     fetch = node("fetch", "Succeeded", target="git-1")
     cells = [node("repository-both", "Succeeded", target="git-1"), node("online-card", "Failed", "x", target="git-1")]
     found = status_of("r", [made("r", fetch, *cells)])

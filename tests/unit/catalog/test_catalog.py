@@ -259,7 +259,7 @@ def test_what_the_configuration_gets_wrong(config, tmp_path, text, line, word):
     assert word in problem.message
 
 
-def test_mistakes_of_several_files_are_told_together(config, template):
+def test_mistakes_of_several_files_are_reported_together(config, template):
     template("one", timeout=1)
     template("two", retries=-1)
     with pytest.raises(CatalogError) as caught:

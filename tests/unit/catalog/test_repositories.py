@@ -77,7 +77,7 @@ def test_parameters_are_filled_into_every_command(tmp_path):
         ),
     ],
 )
-def test_each_mistake_is_told(tmp_path, changes, words):
+def test_each_mistake_is_reported(tmp_path, changes, words):
     with pytest.raises(CatalogError) as caught:
         read_template(write(tmp_path, **changes))
     assert words.lower() in str(caught.value).lower()

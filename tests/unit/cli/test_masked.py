@@ -1,4 +1,4 @@
-"""The command line's two ways to stderr show no secret, whoever wrote the message."""
+"""The command line's two ways to stderr show no secret in any message."""
 
 import logging
 

@@ -28,18 +28,18 @@ def test_migrate_import_prune(call, volume):
     assert "is up to date: revision 0005" in call("migrate").stdout
     write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
     write_run(volume, "run-2", day(2), {"a/dependency": []})
-    assert "2 runs taken in, 0 known already" in call("import").stdout
-    assert "0 runs taken in, 1 known already" in call("import", "run-2").stdout
-    assert "thrown away: 1 findings, 1 cells, 2 runs" in call("prune").stdout
+    assert "2 runs imported, 0 known already" in call("import").stdout
+    assert "0 runs imported, 1 known already" in call("import", "run-2").stdout
+    assert "deleted: 1 findings, 1 cells, 2 runs" in call("prune").stdout
 
 
-def test_damaged_runs_are_told_and_left_out(call, volume):
+def test_damaged_runs_are_reported_and_left_out(call, volume):
     write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
     write_run(volume, "run-2", day(2), {"a/dependency": []})
     (volume.results("run-1") / "findings.parquet").write_bytes(b"PAR1")
     done = call("import", "--output", "json")
     assert done.exit_code == 3
-    assert "run run-1 cannot be taken in" in done.stderr
+    assert "run run-1 cannot be imported" in done.stderr
     found = json.loads(done.stdout)
     assert ([run["run"] for run in found["runs"]], list(found["damaged"])) == (["run-2"], ["run-1"])
 

@@ -1,4 +1,4 @@
-"""How a run's end is told: its verdict, the rows that broke it, and the exit status."""
+"""How a run's end is reported: its verdict, the rows that broke it, and the exit status."""
 
 import pytest
 import typer
@@ -18,7 +18,7 @@ def _ledger(**verdict):
     return Ledger(run="r1", created="", finished="", rows=(), verdict=Verdict(**broken | verdict))
 
 
-def test_a_broken_policy_is_told_with_its_first_rows_and_fails(capsys):
+def test_a_broken_policy_is_reported_with_its_first_rows_and_fails(capsys):
     with pytest.raises(typer.Exit) as ended:
         show_ledger(_ledger(broken=True, passed=False), default_config(environment={}), table=False)
     assert ended.value.exit_code == POLICY
@@ -29,6 +29,6 @@ def test_a_broken_policy_is_told_with_its_first_rows_and_fails(capsys):
 
 
 @pytest.mark.parametrize(("broken", "lines"), [(True, 7), (False, 0)])
-def test_one_that_only_warns_is_told_and_passes(capsys, broken, lines):
+def test_one_that_only_warns_is_reported_and_passes(capsys, broken, lines):
     show_ledger(_ledger(broken=broken, passed=True), default_config(environment={}), table=False)
     assert len(capsys.readouterr().err.splitlines()) == lines

@@ -46,7 +46,7 @@ class Packet:
 
 
 def judge(found: Rules, packet: Packet, *, at: str = ROUTED) -> str:
-    """What becomes of a packet: `RETURN` is left to whoever is asked next."""
+    """What becomes of a packet: `RETURN` is left to anybody who is asked next."""
     sets = Sets()
     lines = [shlex.split(line)[1:] for line in chains(found, sets).splitlines() if line.startswith("-A ")]
 

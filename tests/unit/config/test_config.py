@@ -277,7 +277,7 @@ def test_overrides_come_last():
         default_config(environment={}, engin="local")
 
 
-def test_a_problem_found_later_is_told_at_its_place(write):
+def test_a_problem_found_later_is_reported_at_its_place(write):
     path = write("scans:\n  default:\n  - sbom\n  - generl\n")
     config = load_config(path, environment={})
     assert str(config.problem(("scans", "default", 1), "unknown")) == f"{path}:4: unknown"

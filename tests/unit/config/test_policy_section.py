@@ -102,7 +102,7 @@ def test_mistakes(tmp_path, written, told):
     assert "scanmatrix.yaml:" in str(caught.value)
 
 
-def test_a_misspelt_scan_is_told_with_its_line(tmp_path):
+def test_a_misspelt_scan_is_reported_with_its_line(tmp_path):
     config = _load(tmp_path, "policy:\n  rules:\n    - name: a\n      scans: [virus, genral, 'dep*']\n")
     with pytest.raises(CatalogError, match=r"scanmatrix\.yaml:4: .*'genral', did you mean 'general'"):
         load_catalog(config)

@@ -1,4 +1,4 @@
-"""The tables of keys in the documentation are those of the models; `make golden` writes them anew."""
+"""The tables of keys in the documentation are those of the models; `make golden` writes them again."""
 
 import re
 from pathlib import Path

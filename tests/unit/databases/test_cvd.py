@@ -53,7 +53,7 @@ def test_a_header_without_a_signature_that_could_be_one(verify, signature):
 
 @pytest.mark.parametrize("field", [{2: "99999"}, {3: "7"}, {4: "1"}, {8: "1999999999"}])
 def test_a_header_that_says_other_things_than_what_is_signed(verify, field):
-    # Or a mirror could serve an old database for ever, under ever newer versions and dates.
+    # Or a mirror could serve an old database forever, under ever newer versions and dates.
     with pytest.raises(DatabaseRefused, match="signed"):
         verify(cvds.cvd("daily", header=field))
 

@@ -56,7 +56,7 @@ def test_an_error_lets_the_others_end_and_is_raised() -> None:
 
 
 class Crew:
-    """Work that goes on until it is interrupted, and then takes a little to wind down."""
+    """Work that continues until it is interrupted, and then takes a little to wind down."""
 
     def __init__(self, on_begin: Callable[[], None]) -> None:
         self.on_begin = on_begin

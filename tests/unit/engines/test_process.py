@@ -1,4 +1,4 @@
-"""Scanner processes: whatever they do, they end, they are bounded, and what happened is told."""
+"""Scanner processes: whatever they do, they end, they are bounded, and what happened is reported."""
 
 import gc
 import os
@@ -150,7 +150,7 @@ def test_a_child_in_a_session_of_its_own_that_holds_the_pipe_open_is_killed(tmp_
     assert_gone(int((tmp_path / "pid").read_text()))
 
 
-def test_a_scanner_that_closes_its_output_and_goes_on(tmp_path: Path) -> None:
+def test_a_scanner_that_closes_its_output_and_continues(tmp_path: Path) -> None:
     ended = run(tmp_path, "import os, time; os.close(1); os.close(2); time.sleep(0.5)")
     assert ended == Ended(exit_code=0)
 

@@ -308,7 +308,7 @@ class TestOverTime:
         points = gather(RunResults(volume, "run-d"), numbers(RunResults(volume, "run-d")))
         assert [(point.run, sum(point.counts)) for point in points] == [("run-b", 1), ("run-a", 2), ("run-d", 3)]
 
-    def test_so_many_earlier_runs_the_latest_of_them(self, volume) -> None:
+    def test_this_many_earlier_runs_the_latest_of_them(self, volume) -> None:
         for day in range(6):
             results = put_results(volume, make_ledger([], f"run-{day}", when=STARTED + timedelta(days=day)), {})
             os.utime(results.folder / "ledger.json", (day, day))
@@ -413,7 +413,7 @@ class TestExport:
         assert where == str(results.folder / "report.html")
         assert (results.folder / "report.html").read_bytes() == report(results).bytes
 
-    def test_writes_where_it_is_told(self, volume, tmp_path) -> None:
+    def test_writes_where_it_should(self, volume, tmp_path) -> None:
         results = put_results(volume, make_ledger([]), {})
         assert export(results, None, str(tmp_path / "new" / "x.html")) == str(tmp_path / "new" / "x.html")
         assert (tmp_path / "new" / "x.html").exists()

@@ -54,7 +54,7 @@ def test_secrets_come_from_the_environment_and_are_masked():
         ({"dependencyTrack": {"url": "https://t.example?x=1"}}, "url"),
     ],
 )
-def test_mistakes_are_told(section, told):
+def test_mistakes_are_reported(section, told):
     with pytest.raises(ConfigError) as mistake:
         configure(**section)
     assert told in str(mistake.value)

@@ -212,7 +212,7 @@ def test_openvex_has_no_empty_document(tmp_path):
 
 
 @BOTH
-def test_secrets_and_what_cannot_be_told_apart_are_left_out(module, tmp_path):
+def test_secrets_and_what_cannot_be_distinguished_are_left_out(module, tmp_path):
     findings = [
         finding(suppressed=IGNORED),
         finding(kind="secret", id_="aws-key", package="", suppressed=IGNORED),

@@ -57,7 +57,7 @@ def test_members_of_an_archive_are_places_in_it():
     assert {each.location for each in report.findings} == {"/a.zip"}
 
 
-def test_what_is_told_twice_of_a_file_is_there_twice_but_for_a_log_that_was_appended_to():
+def test_what_is_said_twice_of_a_file_is_there_twice_but_for_a_log_that_was_appended_to():
     once = _log("/a.zip: X FOUND", "/a.zip: X FOUND", infected=1)
     for data in (once, once + b"\n" + once):
         assert [each.place for each in clamav.parse(data).findings] == ["", "(2)"]

@@ -191,7 +191,7 @@ def test_what_is_no_such_document_is_refused(document):
         cyclonedx.parse(json.dumps(document).encode())
 
 
-def test_a_reference_that_is_made_anew_names_nothing():
+def test_a_reference_that_is_made_again_names_nothing():
     def named(ref, **fields):
         document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "vulnerabilities": [{"bom-ref": ref, **fields}]}
         (finding,) = cyclonedx.parse(json.dumps(document).encode()).findings

@@ -438,7 +438,7 @@ def test_places_of_one_rule_in_one_file():
     assert {each.location for each in report.findings} == {"main.tf"}
 
 
-def test_two_things_in_one_line_are_told_apart_by_their_messages():
+def test_two_things_in_one_line_are_distinguished_by_their_messages():
     """Trivy says `line 1` of what has no line, Gitleaks repeats a secret for each commit."""
 
     def places(*messages):

@@ -51,7 +51,7 @@ def test_each_check_is_a_finding_with_its_points():
     assert {each.location for each in found.findings} == {""}
 
 
-def test_a_repository_of_which_nothing_can_be_told():
+def test_a_repository_of_which_nothing_can_be_known():
     (total, _) = parse(report(("Maintained", -1), score=-1)).findings
     assert "-1" not in total.title
 

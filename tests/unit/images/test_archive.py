@@ -98,7 +98,7 @@ def _rebuild(path: Path) -> None:
         lambda path: path.unlink(),
     ],
 )
-def test_damage_is_told(path: Path, damage: Callable[[Path], None]) -> None:
+def test_damage_is_reported(path: Path, damage: Callable[[Path], None]) -> None:
     damage(path)
     with pytest.raises(ArchiveError) as error, open_tarball(path):
         pass

@@ -234,7 +234,7 @@ def test_a_folder_s_manifest_cannot_name_files_outside(tmp_path: Path) -> None:
             pass
 
 
-def test_artifacts_and_absent_files_are_told_apart(tmp_path: Path) -> None:
+def test_artifacts_and_absent_files_are_distinguished(tmp_path: Path) -> None:
     with (
         pytest.raises(NotAnImage, match="helm"),
         open_local(layouts.write_layout(tmp_path / "chart", oci_artifacts.CHART)),

@@ -58,7 +58,7 @@ def test_indexes_of_both_kinds(kind: Kind) -> None:
         read_image(Index.build(members, kind=kind).manifest, origin="test")
 
 
-def test_attestations_are_told_from_images() -> None:
+def test_attestations_are_distinguished_from_images() -> None:
     extra = [
         {
             "mediaType": OCI_MANIFEST,

@@ -57,7 +57,7 @@ def test_what_only_begins_or_ends_like_an_image_is_left_alone() -> None:
 @pytest.mark.parametrize(
     "line", ["registry:3", "docker.io/library/registry", "x.example/y:1@sha256:abc", "x.example/y@" + DIGEST]
 )
-def test_a_line_that_is_no_image_is_told(tmp_path: Path, line: str) -> None:
+def test_a_line_that_is_no_image_is_reported(tmp_path: Path, line: str) -> None:
     (tmp_path / "images.lock").write_text(f"# x\n\n{line}\n")
     with pytest.raises(UsageError, match=r"images\.lock:3"):
         OwnImages.read(tmp_path / "images.lock")

@@ -49,7 +49,7 @@ def test_a_label_that_says_no(text, denied):
         ({MAX_LIFETIME: "a month"}, Wishes()),
     ],
 )
-def test_a_mistake_is_told_and_leaves_nothing_unscanned(said, left, caplog):
+def test_a_mistake_is_reported_and_leaves_nothing_unscanned(said, left, caplog):
     with caplog.at_level(logging.WARNING):
         assert wishes((said,), KNOWN, "prod/shop/Deployment/cart") == left
     (message,) = caplog.messages

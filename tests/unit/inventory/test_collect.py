@@ -48,7 +48,7 @@ def test_sources_in_their_order_paths_from_the_configurations_folder(write, tmp_
     assert (archive.reference, archive.local, archive.owner) == (str(tmp_path / "sub/app.tar"), True, "me")
 
 
-def test_mistakes_of_several_files_are_told_together(write):
+def test_mistakes_of_several_files_are_reported_together(write):
     path = write(
         scanmatrix_yaml="targets: [{csv: {path: a.csv}}, {csv: {path: none.csv}}, {csv: {path: b.csv}}]\n",
         a_csv="image,scans\na,nope\n",
@@ -76,7 +76,7 @@ def test_one_image_of_two_owners_stays_two_entries(write):
     assert [(entry.owner, entry.scans) for entry in entries] == [("one", ("sbom", "secrets")), ("two", ("root-user",))]
 
 
-def test_an_unknown_scan_in_a_file_is_told_with_its_line_and_a_suggestion(write):
+def test_an_unknown_scan_in_a_file_is_reported_with_its_line_and_a_suggestion(write):
     path = write(
         scanmatrix_yaml="targets: [{csv: {path: targets.csv}}]\n", targets_csv="image,scans\n" + "\n" * 10 + "a,sbmo\n"
     )
@@ -105,7 +105,7 @@ def test_no_targets_are_no_entries():
     assert collect(default_config(environment={})) == ()
 
 
-def test_a_wrong_encoding_is_told_with_its_line(write, tmp_path):
+def test_a_wrong_encoding_is_reported_with_its_line(write, tmp_path):
     path = write(scanmatrix_yaml="targets: [{csv: {path: t.csv}}]\n")
     (tmp_path / "t.csv").write_bytes("image,owner\na,ok\nb,Jürgen\n".encode("latin-1"))
     with pytest.raises(InventoryError, match=r"t\.csv:3: .*UTF-8"):

@@ -106,7 +106,7 @@ def test_each_mistake_at_its_line(text, where, word):
     assert word in problem
 
 
-def test_mistakes_of_all_rows_are_told_at_once():
+def test_mistakes_of_all_rows_are_reported_at_once():
     assert [line.split(":")[1] for line in told("image,scans\na,x\nb,general\n,\n,sbom\nc,y;z\n")] == [
         "2",
         "5",

@@ -57,6 +57,6 @@ def test_any_tags_can_be_ordered(tags, newest):
 
 
 @pytest.mark.parametrize("keys", [{"versions": "~1"}, {"versions": ""}, {"tags": ["/(/"]}, {"newest": 0}, {"tags": []}])
-def test_mistakes_are_told(keys):
+def test_mistakes_are_reported(keys):
     with pytest.raises(ValidationError):
         section(**keys)

@@ -72,13 +72,13 @@ def test_a_message_that_cannot_be_made_is_no_second_failure() -> None:
         raise Hostile
 
 
-def test_a_guard_within_another_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_guard_within_another_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(InternalError, match="inner"), guarded("outer"), guarded("inner"):
         raise ValueError
     assert len(caplog.records) == 1
 
 
-def test_no_secret_of_an_exception_is_told() -> None:
+def test_no_secret_of_an_exception_is_reported() -> None:
     token = "ghp_" + "x" * 36
     with pytest.raises(InternalError) as caught, guarded("x"):
         raise ValueError(f"https://user:{token}@git.example/x")

@@ -80,7 +80,7 @@ def test_a_tree_of_thousands_of_levels_goes_in_a_moment(tmp_path: Path) -> None:
     assert time.process_time() - began < 5
 
 
-def test_what_cannot_go_is_told_or_not(tmp_path: Path) -> None:
+def test_what_cannot_go_is_reported_or_not(tmp_path: Path) -> None:
     absent = tmp_path / "file" / "below"
     (tmp_path / "file").write_text("x")
     remove_quietly(absent)

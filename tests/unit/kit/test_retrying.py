@@ -11,7 +11,7 @@ from orchestrator.net.errors import Broken, Busy, TooSlow
 
 
 class Failing:
-    """Raises these errors in turn, the last one for ever."""
+    """Raises these errors in turn, the last one forever."""
 
     def __init__(self, *errors: Exception) -> None:
         self._errors = list(errors)
@@ -24,7 +24,7 @@ class Failing:
 
 
 @pytest.mark.parametrize("retries", [0, 1, 4])
-def test_so_many_retries_and_no_more(retries: int) -> None:
+def test_this_many_retries_and_no_more(retries: int) -> None:
     failing = Failing(Broken("x"))
     with pytest.raises(Broken) as caught:
         Patience(retries, backoff=0).retry(failing)
@@ -32,7 +32,7 @@ def test_so_many_retries_and_no_more(retries: int) -> None:
     assert not caught.value.is_worth_retrying
 
 
-def test_what_succeeds_is_returned_and_what_cannot_be_mended_is_not_repeated() -> None:
+def test_what_succeeds_is_returned_and_what_cannot_be_fixed_is_not_repeated() -> None:
     assert Patience(4).retry(lambda: "found") == "found"
     failing = Failing(PermanentError("x"))
     with pytest.raises(PermanentError):
@@ -114,7 +114,7 @@ def test_a_wait_is_cut_short() -> None:
     assert failing.attempts == 1
 
 
-def test_without_a_number_the_time_decides_and_the_caller_may_go_on() -> None:
+def test_without_a_number_the_time_decides_and_the_caller_may_continue() -> None:
     end = time.monotonic() + 0.2
     failing = Failing(Broken("x"))
     with pytest.raises(Broken) as caught:

@@ -40,7 +40,7 @@ def test_what_is_temporary_is_tried_again_and_what_is_not_is_not():
     assert "token-1234" not in found[4].error
 
 
-def test_the_wish_to_wait_is_heeded_if_there_is_time():
+def test_the_wish_to_wait_is_respected_if_there_is_time():
     begun = time.monotonic()
     found = results(failing(TemporaryError("busy", retry_after=0.2)), failing(TemporaryError("busy", retry_after=3600)))
     assert found[0].error == ""

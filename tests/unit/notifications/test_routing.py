@@ -1,4 +1,4 @@
-"""Who is told what: routes, owners, contacts, and nothing that did not change."""
+"""Who is notified about what: routes, owners, contacts, and nothing that did not change."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_each_status_has_its_place():
     assert message.fixed.shown[0].version == "3.0.1"
 
 
-def test_some_of_several_that_came_or_went_are_told():
+def test_some_of_several_that_came_or_went_are_reported():
     [message] = told(
         [SLACK],
         [
@@ -201,7 +201,7 @@ def test_only_cells_that_did_not_fail_before():
     assert told([SLACK], cells=cells[1:], earlier=earlier).messages == ()
 
 
-def test_rules_are_told_when_they_break_and_when_they_are_met_again():
+def test_rules_are_reported_when_they_break_and_when_they_are_met_again():
     rules = (
         Violation(rule="coverage", message="coverage: 90 %", count=3),
         Violation(rule="kev", message="kev: 1", count=1),

@@ -29,7 +29,7 @@ from tests.told import SLACK, SMTP, WEBHOOK, section
         (SLACK | {"nmae": "x"}, "did you mean 'name'"),
     ],
 )
-def test_mistakes_are_told_without_the_secret(route, told):
+def test_mistakes_are_reported_without_the_secret(route, told):
     with pytest.raises(ConfigError) as error:
         section(route, smtp=SMTP)
     assert told in str(error.value)

@@ -48,7 +48,7 @@ TEXTS = st.text(
         ("deb", "1.0-1", ["(won't fix)", "1.0-2"], "1.0-2"),
         ("deb", "1.0-1", ["not fixed"], ""),
         ("rpm", "1.0^git1", ["1.0^git2, 1.0^git3"], "1.0^git2"),
-        # What cannot be ordered is told as it is.
+        # What cannot be ordered is shown as it is.
         ("", "1", ["2, 3", "3"], "2, 3"),
         ("generic", "1", ["2", "3"], "2, 3"),
         ("pypi", "4.0.2", ["fix_1, fix_2"], "fix_1, fix_2"),

@@ -1,4 +1,4 @@
-"""Batches of a plan: nothing lost, nothing too large, and the same whoever asks."""
+"""Batches of a plan: nothing lost, nothing too large, and the same anybody who asks."""
 
 from itertools import pairwise
 
@@ -68,7 +68,7 @@ def by_shard(made: Plan, volume: Volume) -> list[list[str]]:
     return [list(divide(made, volume, shard=number).images) for number in work.shards] or [list(work.images)]
 
 
-def test_eight_images_of_3_gib_on_10_gib_are_the_same_batches_whoever_runs_them(tmp_path):
+def test_eight_images_of_3_gib_on_10_gib_are_the_same_batches_anybody_who_runs_them(tmp_path):
     made, config = planned([3 * GIB] * 8, volume={"budget": "10Gi"})
     expected = [[f"r.example/i:{number}" for number in numbers] for numbers in ((0, 1, 2), (3, 4, 5), (6, 7))]
     names = {one.id: one.reference for one in made.targets}
@@ -94,7 +94,7 @@ def test_eight_images_of_3_gib_on_10_gib_are_the_same_batches_whoever_runs_them(
         ([50] * 9, {"limits": {"cellsPerShard": 1}, "volume": {"budget": 120}}),
     ],
 )
-def test_the_same_batches_whoever_runs_them(tmp_path, sizes, settings, layout):
+def test_the_same_batches_anybody_who_runs_them(tmp_path, sizes, settings, layout):
     made, config = planned(sizes, ("root-user", "distroless"), layout=layout, **settings)
     assert [one for one in by_workflow(made, config) if one] == [list(batch) for batch in batches(made)]
     assert [one for one in by_shard(made, Volume(tmp_path)) if one] == [list(batch) for batch in batches(made)]

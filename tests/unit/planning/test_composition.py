@@ -29,7 +29,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def put_result(volume: Path, days: int) -> None:
-    """Good results of both scans, so many days old."""
+    """Good results of both scans, this many days old."""
     ended = spell_time(NOW - timedelta(days=days))
     rows = tuple(
         LedgerRow(cell=f"{TARGET}/{scan}", target=TARGET, scan=scan, references=("busybox",), outcome=Outcome.OK,

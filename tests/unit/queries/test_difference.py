@@ -1,4 +1,4 @@
-"""Differences: new, fixed, still there and no longer scanned, told apart whatever the runs hold."""
+"""Differences: new, fixed, still there and no longer scanned, distinguished whatever the runs hold."""
 
 import shutil
 from datetime import UTC, datetime
@@ -87,7 +87,7 @@ def test_why_something_is_new(volume):
     assert why(found, "CVE-7") == "first scan of this image"
 
 
-def test_another_image_under_the_name_is_told(volume):
+def test_another_image_under_the_name_is_reported(volume):
     first(volume)
     run(2).cell("app@2", "general").cell("app@2", "virus").find("app@2", "CVE-9", "general").write(volume)
     found = since_last(volume, "r2")
@@ -121,7 +121,7 @@ def test_what_was_not_scanned_for_a_while_is_compared_with_its_last_result(volum
     assert list(found["run_before"]) == ["r1", "r1"]
 
 
-def test_an_image_that_is_gone_is_told_once(volume):
+def test_an_image_that_is_gone_is_reported_once(volume):
     run(1).cell("app", "general").cell("old", "general").find("old", "CVE-1", "general").write(volume)
     run(2).cell("app", "general").write(volume)
     run(3).cell("app", "general").write(volume)
@@ -234,7 +234,7 @@ def test_scans_of_several_runs_are_one_row(volume):
     assert (row.version_before, row.version_after) == ("1.2.11", "2")
 
 
-def test_each_name_of_an_image_is_told(volume):
+def test_each_name_of_an_image_is_reported(volume):
     run(1).cell("app", "general", names=["app:1", "app:latest"]).write(volume)
     run(2).cell("app", "general", names=["app:1"]).cell("app@2", "general", names=["app:latest"]).find(
         "app", "CVE-1", "general"

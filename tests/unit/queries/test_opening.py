@@ -1,4 +1,4 @@
-"""One answer for everybody: the command line, Python and the store, filled by whoever asks first."""
+"""One answer for everybody: the command line, Python and the store, filled by anybody who asks first."""
 
 import json
 from datetime import timedelta
@@ -38,7 +38,7 @@ def call(volume, *words):
     return json.loads(found.stdout)
 
 
-def test_who_has_it_and_what_changed_is_the_same_whoever_asks(volume, config):
+def test_who_has_it_and_what_changed_is_the_same_anybody_who_asks(volume, config):
     [row] = call(volume, "who-has", "CVE-2025-1")
     assert (row["suppressed"], row["found_by"]) == ("ignored", ["dependency", "general"])
     assert [each["status"] for each in call(volume, "diff")] == ["new", "new"]
@@ -85,7 +85,7 @@ def test_a_configured_store_is_filled_as_well_and_the_volume_has_none(volume, co
     assert not (volume.root / FILE).exists()
 
 
-def test_a_run_that_goes_on_and_a_volume_without_any(tmp_path, volume, config):
+def test_a_run_that_continues_and_a_volume_without_any(tmp_path, volume, config):
     volume.results("run-2").mkdir()
     assert len(differences(config)) == 2
     with pytest.raises(UsageError, match="no run has finished"):

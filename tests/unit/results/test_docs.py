@@ -75,7 +75,7 @@ def test_the_tables_of_columns_are_made_of_the_types(heading):
     made = before + title + TABLE.sub(lambda _: _table(HEADINGS[heading]), rest, count=1)
     if os.environ.get(REFRESH):
         path.write_text(made)
-    assert path.read_text() == made, "make golden writes the table anew"
+    assert path.read_text() == made, "make golden writes the table again"
 
 
 @pytest.mark.parametrize("row", HEADINGS.values())

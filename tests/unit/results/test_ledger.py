@@ -14,7 +14,7 @@ NOW = datetime(2025, 3, 10, tzinfo=UTC)
 
 
 def _write(volume, run, *rows, days_ago=0.0):
-    """A ledger whose rows are (target, scan, outcome, days ago), written so many days ago."""
+    """A ledger whose rows are (target, scan, outcome, days ago), written this many days ago."""
     made = tuple(
         LedgerRow(
             cell=f"{target}/{scan}",
@@ -100,7 +100,7 @@ def test_runs_the_latest_first(volume):
     assert finished_runs(volume) == ("a", "c", "b")
 
 
-def test_a_damaged_ledger_is_told(volume):
+def test_a_damaged_ledger_is_reported(volume):
     _write(volume, "run-1").write_bytes(b"{")
     with pytest.raises(DocumentError):
         read_ledger(volume, "run-1")

@@ -26,7 +26,7 @@ from tests.tools.images import Image, layer
 
 @dataclass
 class Engine(Silent):
-    """Fails as it is told, then has every cell end well."""
+    """Fails as configured, then has every cell end well."""
 
     errors: list[BaseException] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
@@ -119,7 +119,7 @@ def test_an_engine_that_breaks_once_is_given_another_try(rig):
     assert (backlog.count("held"), backlog.flights) == (0, ())
 
 
-def test_why_it_did_not_get_on_is_told_to_everybody(rig, monkeypatch):
+def test_why_it_did_not_get_on_is_reported_to_everybody(rig, monkeypatch):
     told, engine = [], Engine([TemporaryError("the host is busy")])
     run = engine.run
 
@@ -137,7 +137,7 @@ def test_interrupted_it_leaves_the_run_in_its_place(rig):
     assert [flight.run for flight in backlog.flights] == ["run-1"]
 
 
-def test_a_ledger_that_is_there_is_taken_in_without_the_engine(rig, monkeypatch):
+def test_a_ledger_that_is_there_is_imported_without_the_engine(rig, monkeypatch):
     take_in, away = rig.store.take_in, [StoreGoneError("away")] * 3
 
     def gone(*given):
@@ -148,7 +148,7 @@ def test_a_ledger_that_is_there_is_taken_in_without_the_engine(rig, monkeypatch)
     monkeypatch.setattr(rig.store, "take_in", gone)
     engine = Engine()
     backlog = rig.carry(engine)
-    assert engine.runs == ["run-1"]  # once, though its results could not be taken in three times
+    assert engine.runs == ["run-1"]  # once, though its results could not be imported three times
     assert backlog.flights == ()
 
 

@@ -4,7 +4,7 @@ from orchestrator.kit.retrying import Backoff
 from orchestrator.service.notes import Notes
 
 
-def test_pauses_grow_to_the_longest_and_begin_anew():
+def test_pauses_grow_to_the_longest_and_begin_again():
     pace = Backoff(1, 8)
     pauses = [pace.pause() for _ in range(6)]
     for pause, whole in zip(pauses, (1, 2, 4, 8, 8, 8), strict=True):
@@ -13,7 +13,7 @@ def test_pauses_grow_to_the_longest_and_begin_anew():
     assert pace.pause() <= 1
 
 
-def test_trouble_is_told_once_until_it_is_mended():
+def test_trouble_is_reported_once_until_it_is_fixed():
     said = []
     notes = Notes(said.append)
     for _ in range(3):

@@ -86,7 +86,7 @@ def test_a_scan_that_is_no_longer_there_is_not_planned(planner, archives):
     ]
 
 
-def test_an_unknown_scan_is_told_when_the_sources_are_read(planner, archives):
+def test_an_unknown_scan_is_reported_when_the_sources_are_read(planner, archives):
     with pytest.raises(PlanError, match="no-such"):
         planner.look_up(entries(archives[0], scans=("no-such",)))
 

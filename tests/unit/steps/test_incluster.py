@@ -34,7 +34,7 @@ def volume(tmp_path: Path) -> Volume:
 
 
 def sharded(most: int = 4) -> Plan:
-    """Five targets with two cells each, so many cells in a shard."""
+    """Five targets with two cells each, this many cells in a shard."""
     return msgspec.structs.replace(plan(NAMES), limits=Limits(cells_per_shard=most))
 
 

@@ -48,12 +48,12 @@ def test_it_waits_for_argo(folder: Path) -> None:
     assert len(cluster.put_there) == 2
 
 
-def test_it_does_not_wait_for_ever(folder: Path) -> None:
+def test_it_does_not_wait_forever(folder: Path) -> None:
     with pytest.raises(NotReadyError, match="argo-install/argo"):
         install(folder, FreshCluster(after=10**9), patience=0.0)  # type: ignore[arg-type]
 
 
-def test_what_is_forbidden_is_told_at_once(folder: Path) -> None:
+def test_what_is_forbidden_is_reported_at_once(folder: Path) -> None:
     class Closed(FreshCluster):
         def put(self, kind: str, manifest: Mapping[str, Any]) -> None:
             raise ForbiddenError("cannot create resource")

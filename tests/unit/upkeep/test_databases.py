@@ -158,7 +158,7 @@ def test_commits_at_once_each_make_a_whole_version(volume):
     assert [(folder / version / "main.cvd").read_text() for version in versions] == ["0", "1", "2", "3"]
 
 
-def test_a_refresh_with_the_key_of_one_cut_off_begins_anew(volume):
+def test_a_refresh_with_the_key_of_one_cut_off_begins_again(volume):
     (prepare(volume, "virus", "run-1") / "half").write_text("x")
     folder = prepare(volume, "virus", "run-1")
     assert list(folder.iterdir()) == []

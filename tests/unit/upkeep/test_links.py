@@ -94,7 +94,7 @@ def test_when_a_run_ends_its_links_go_and_the_blobs_stay_as_a_cache(volume):
     assert len(list(volume.root.glob("runs/*/*/*/report.json"))) == 4
 
 
-def test_a_held_blob_outlasts_whoever_wants_its_room(volume):
+def test_a_held_blob_outlasts_anybody_who_wants_its_room(volume):
     made = plan(("a",), ("b",))
     blob = volume.blob(made.targets[0].digest)
     blob.parent.mkdir()

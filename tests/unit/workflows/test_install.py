@@ -165,7 +165,7 @@ def test_operators(tmp_path: Path) -> None:
         ("volume: {nfs: {server: nas}}", "'path' is missing"),
     ],
 )
-def test_mistakes_are_told(tmp_path: Path, text: str, said: str) -> None:
+def test_mistakes_are_reported(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)):
         configured(tmp_path, text)
 
@@ -439,7 +439,7 @@ def test_the_scheduler_gets_the_secrets_that_are_named_and_no_other(tmp_path: Pa
     assert {port["port"] for rule in egress for port in rule["ports"]} >= {22, 443, 3306, 5432, 6443}
 
 
-def test_the_scheduler_reaches_whoever_gets_results_and_has_their_secrets(tmp_path: Path) -> None:
+def test_the_scheduler_reaches_everybody_who_gets_results_and_has_their_secrets(tmp_path: Path) -> None:
     text = """
     argo: {network: {ports: [8443]}, scheduler: {environmentSecret: receivers}}
     exports: {s3: {bucket: b, endpoint: "https://s3.example.com:9000"}, dependencyTrack: {url: "http://track.example.com:8081"}}
@@ -456,7 +456,7 @@ def test_the_scheduler_reaches_whoever_gets_results_and_has_their_secrets(tmp_pa
     assert {port["port"] for rule in egress for port in rule["ports"]} >= {443, 587, 8081, 8443, 9000}
 
 
-def test_the_scheduler_starts_anew_when_its_configuration_changes(tmp_path: Path) -> None:
+def test_the_scheduler_starts_again_when_its_configuration_changes(tmp_path: Path) -> None:
     config, path = configured(tmp_path, "engine: argo"), "argo-install/base/scheduler.yaml"
     marks = []
     for content in ("a", "b"):

@@ -77,7 +77,7 @@ def test_the_shape_of_an_image_of_any_set():
 
 
 def sets(count: int) -> Plan:
-    """A plan in which each of so many images wants scans that no other wants."""
+    """A plan in which each of this many images wants scans that no other wants."""
     made = plan(tuple(f"t{number}" for number in range(count)))
     scans = tuple(msgspec.structs.replace(made.scans[0], name=f"s{number}") for number in range(count))
     cells = tuple(Cell(target=f"t{number}", scan=f"s{number}") for number in range(count))

@@ -113,7 +113,7 @@ def test_only_a_pod_that_asks_an_api_has_a_token_and_the_label_that_lets_it_out(
     assert labels["fetch"] == "fetch"
 
 
-def test_so_many_ask_at_a_time_over_all_workflows():
+def test_this_many_ask_at_a_time_over_all_workflows():
     synchronization = template(workflow(mixed()), "online-card")["synchronization"]
     assert synchronization == {"semaphores": [{"configMapKeyRef": {"name": "scanmatrix-limits", "key": "online-card"}}]}
     config = default_config(environment={})
@@ -132,7 +132,7 @@ def test_a_scanner_reads_the_checkout_of_its_cell_and_cannot_write_it():
     assert mounts["/scan/image.tar"] == (f"{folder}/image.tar", True)
 
 
-def test_a_cell_that_asks_the_api_is_told_the_repository_and_the_commit_and_has_no_checkout():
+def test_a_cell_that_asks_the_api_gets_the_repository_and_the_commit_and_has_no_checkout():
     found = template(workflow(mixed()), "online-card")
     assert found["container"]["args"] == [
         "--repo={{inputs.parameters.repository}}", "--commit={{inputs.parameters.commit}}", "--out=/scan/report.json",

@@ -65,7 +65,7 @@ def test_a_secret_in_the_file_is_refused_and_its_place_in_a_secret_said(
     assert SECRET not in str(caught.value)
 
 
-def test_all_of_them_are_told_at_once(tmp_path: Path) -> None:
+def test_all_of_them_are_reported_at_once(tmp_path: Path) -> None:
     text = f"""
 store: {{url: 'postgresql://u:{SECRET}@db/x'}}
 exports: {{defectdojo: {{url: 'https://dojo.example', token: {SECRET}}}}}

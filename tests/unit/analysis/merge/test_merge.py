@@ -1,4 +1,4 @@
-"""One thing is one row, whoever found it and whatever they call it."""
+"""One thing is one row, whichever scanner found it and whatever they call it."""
 
 import random
 from pathlib import Path
@@ -202,7 +202,7 @@ def test_other_kinds_are_merged_by_id_or_alias_package_and_location():
     ]
 
 
-def test_vulnerabilities_without_a_package_are_told_apart_by_location():
+def test_vulnerabilities_without_a_package_are_distinguished_by_location():
     found = rows([vulnerability("CVE-2021-1", "", location="/a"), vulnerability("CVE-2021-1", "", location="/b")])
     assert [row.key for row in found] == ["vulnerability|CVE-2021-1|a", "vulnerability|CVE-2021-1|b"]
 

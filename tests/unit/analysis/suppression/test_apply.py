@@ -1,4 +1,4 @@
-"""What is suppressed, by whom, and what people are told of their rules and statements."""
+"""What is suppressed, by whom, and what people learn about their rules and statements."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -348,7 +348,7 @@ def test_a_narrower_product_is_no_stronger():
     assert is_suppressed(narrow, wide)
 
 
-def test_contradicting_statements_suppress_nothing_and_are_told():
+def test_contradicting_statements_suppress_nothing_and_are_reported():
     one, other = said("not_affected", source="one.json"), said("affected", source="other.json")
     made = suppressor(one, other)
     [result] = made.apply(REFERENCES, OWNERS, DIGEST, [finding()])

@@ -1,4 +1,4 @@
-"""When rules were first used: remembered once, by whoever comes first."""
+"""When rules were first used: remembered once, by the first."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor

@@ -116,7 +116,7 @@ def test_it_is_in_the_plan(tmp_path):
     assert len(plan.suppression.rules) == len(plan.suppression.statements) == 1
 
 
-def test_a_misspelt_scan_is_told_when_planning(tmp_path):
+def test_a_misspelt_scan_is_reported_when_planning(tmp_path):
     text = "ignore: [{id: CVE-2020-1, reason: x, scan: root-usr}]\n"
     config = configure(tmp_path, "{rules: ignore.yaml}", ignore_yaml=text)
     with pytest.raises(SourceError, match="'root-user'"):
@@ -143,7 +143,7 @@ def test_lint_knows_them(tmp_path):
     assert [problem.line for problem in lint_file(config)] == [2, 3]
 
 
-def test_a_rule_that_has_ended_is_told_when_planning_and_is_no_mistake(tmp_path, caplog):
+def test_a_rule_that_has_ended_is_reported_when_planning_and_is_no_mistake(tmp_path, caplog):
     rules = (
         RULES
         + "- {id: CVE-2020-2, reason: y, expires: 2026-01-09}\n- {id: CVE-2020-3, reason: z, expires: 2026-02-01}\n"

@@ -57,7 +57,7 @@ WITHOUT = "pkg:deb/debian/openssl@3.0"
     ],
 )
 @pytest.mark.parametrize("found", [[[finding(WITH)]], [[finding(WITHOUT)], [finding(WITH)]]], ids=["one", "two"])
-def test_qualifiers_hold_whoever_found_it(text, holds, found):
+def test_qualifiers_hold_whichever_scanner_found_it(text, holds, found):
     assert suppress(found, vex_document=openvex(text)) == [holds]
     assert suppress(found, vex_document=openvex(f"pkg:oci/app@{DIGEST}", text)) == [holds]
     assert suppress(found, vex_document=cdx(text)) == [holds]

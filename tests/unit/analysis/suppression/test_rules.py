@@ -69,7 +69,7 @@ def test_ends_that_are_none(written):
     assert line == 4
 
 
-def test_every_mistake_is_told_at_once():
+def test_every_mistake_is_reported_at_once():
     found = mistakes(
         "ignore:\n"
         "- {id: CVE-2020-1, reason: x, pakage: openssl}\n"
