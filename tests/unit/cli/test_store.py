@@ -24,8 +24,8 @@ def volume(tmp_path):
 
 
 def test_migrate_import_prune(call, volume):
-    assert "brought from nothing up to date: revision 0005" in call("migrate").stdout
-    assert "is up to date: revision 0005" in call("migrate").stdout
+    assert "brought from nothing up to date: revision 0006" in call("migrate").stdout
+    assert "is up to date: revision 0006" in call("migrate").stdout
     write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
     write_run(volume, "run-2", day(2), {"a/dependency": []})
     assert "2 runs imported, 0 known already" in call("import").stdout
@@ -36,7 +36,7 @@ def test_migrate_import_prune(call, volume):
 def test_damaged_runs_are_reported_and_left_out(call, volume):
     write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
     write_run(volume, "run-2", day(2), {"a/dependency": []})
-    (volume.results("run-1") / "findings.parquet").write_bytes(b"PAR1")
+    (volume.results("run-1") / "merged.parquet").write_bytes(b"PAR1")
     done = call("import", "--output", "json")
     assert done.exit_code == 3
     assert "run run-1 cannot be imported" in done.stderr
