@@ -1,7 +1,7 @@
 """Hera builders: the only code that imports hera, and only when something is rendered.
 
 text = render(plan, config)                        # YAML for `argo submit`
-text = render(plan, config, kind=Kind.TEMPLATE)    # the WorkflowTemplate
+text = render(plan, config, kind=ManifestKind.TEMPLATE)  # the WorkflowTemplate
 size = spec_bytes(plan, config)                    # of the largest Workflow
 """
 

@@ -80,7 +80,7 @@ def test_an_unknown_scan_in_a_file_is_reported_with_its_line_and_a_suggestion(wr
     path = write(
         scanmatrix_yaml="targets: [{csv: {path: targets.csv}}]\n", targets_csv="image,scans\n" + "\n" * 10 + "a,sbmo\n"
     )
-    with pytest.raises(InventoryError, match=r"targets\.csv:12: unknown scan 'sbmo', did you mean 'sbom'\?"):
+    with pytest.raises(InventoryError, match=r"targets\.csv:12: scans: unknown scan 'sbmo', did you mean 'sbom'\?"):
         collect(load_config(path, environment={}))
 
 
