@@ -134,22 +134,24 @@ def pytest_runtest_makereport(
     return report
 
 
-#: Single tests of these files take minutes: they start first, so that no worker is left alone with one at the end.
-_LONGEST = {"test_nine_cells.py", "test_readme.py", "test_store.py"}
+#: Tests of these files take minutes: they start first, so that no worker is left alone with one at the end.
+_LONGEST = {"test_nine_cells.py", "test_readme.py", "test_store.py", "test_local_isolation.py", "test_lock.py"}
+#: Of these, each database's tests are on a worker of their own.
+_BY_SERVER = {"test_store.py", "test_store_tls.py"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a module's fixture (a server, a run) stays on one worker; the rest goes to whichever is free."""
+    """A file whose tests share a fixture (a server, a run) stays on one worker; other tests go to whichever is free."""
+    sharing = {item.path for item in items if _shares(item)}
     for item in items:
-        if shared := _shared(item):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.name}:{shared}"))
-    items.sort(key=lambda item: (item.path.name not in _LONGEST, item.get_closest_marker("xdist_group") is None))
+        if item.path in sharing:
+            server = item.name.rpartition("[")[2].partition("-")[0] if item.path.name in _BY_SERVER else ""
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.name}:{server}"))
+    items.sort(key=lambda item: (item.path.name not in _LONGEST, item.path not in sharing))
 
 
-def _shared(item: pytest.Item) -> str:
-    """The module fixtures that a test uses, with their parameters; empty where there are none."""
+def _shares(item: pytest.Item) -> bool:
+    """Whether it uses a fixture that is made once for its module."""
     fixtures: dict[str, Any] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 - pytest has no public name for it
-    parameters = getattr(item, "callspec").params if hasattr(item, "callspec") else {}  # noqa: B009
-    module = sorted(name for name, found in fixtures.items() if found and found[-1].scope in {"module", "package"})
-    return ",".join(f"{name}={parameters.get(name, '')}"[:80] for name in module)
+    return any(found and found[-1].scope in {"module", "package"} for found in fixtures.values())

@@ -119,7 +119,7 @@ def test_the_commit_stands_in_each_entrys_origin(url, commits, tmp_path):
 def test_mistakes_in_the_file_are_reported_with_its_commit(url, commits, tmp_path):
     config = tmp_path / "scanmatrix.yaml"
     config.write_text(f"targets:\n- csv: {{path: lists/wrong.csv, git: {{url: '{url}'}}}}\n")
-    with pytest.raises(UsageError, match=rf"@{commits[1]}:lists/wrong\.csv:2: unknown scan"):
+    with pytest.raises(UsageError, match=rf"@{commits[1]}:lists/wrong\.csv:2: scans: unknown scan"):
         collect(load_config(config, environment={}))
 
 

@@ -31,6 +31,7 @@ from orchestrator.results.bom import whole as bom
 from orchestrator.results.ledger import broke, read_ledger
 from orchestrator.results.tables import writing as table
 from orchestrator.steps import aggregate, refresh, settle
+from orchestrator.steps import pull as pull_module
 from orchestrator.steps import stage as stage_module
 from orchestrator.upkeep.plans import write_plan
 from orchestrator.volume.layout import Volume
@@ -327,7 +328,7 @@ def test_a_step(tmp_path: Path, plan: Plan, volume: Volume) -> None:
 
 def test_staging_in_a_pod(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
     write_plan(plan, volume)
-    monkeypatch.setattr(stage_module, "pull", failing(lambda: None, lambda *_, **__: True, KeyError("x")))
+    monkeypatch.setattr(pull_module, "pull", failing(lambda: None, lambda *_, **__: True, KeyError("x")))
     with pytest.raises(InternalError):
         stage_module.stage(plan, plan.targets[0].id, "fake", volume)
     record = read(volume.record(plan.run, plan.targets[0].id, "fake"), CellRecord)

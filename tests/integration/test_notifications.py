@@ -349,4 +349,4 @@ def test_a_full_volume_keeps_nobody_from_being_told(results, caplog):
     with webhook() as hook:
         [delivery] = notify(configured(signed(hook)), results, table(*ROWS), pace=QUICK)
     assert delivery.state is DeliveryState.SENT
-    assert "told again" in caplog.text
+    assert "cannot be written" in caplog.text

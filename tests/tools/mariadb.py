@@ -56,6 +56,7 @@ class MariaDb:
                     "--no-defaults",
                     f"--user={_ACCOUNT}",
                     f"--datadir={self.folder / 'data'}",
+                    f"--tmpdir={self.folder}",
                     f"--socket={self.folder / 'socket'}",
                     f"--bind-address={self.host}",
                     f"--port={self.port}",
@@ -114,7 +115,13 @@ def start_mariadb(address: str = "127.0.0.1", tls: tuple[Path, Path] | None = No
     with tempfile.TemporaryDirectory(prefix="mariadb-") as made:
         folder = Path(made)
         install = [str(installer), "--no-defaults", f"--user={_ACCOUNT}", f"--datadir={folder / 'data'}"]
-        install += ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
+        # A server that starts removes the temporary tables of every other one in the same folder.
+        install += [
+            f"--tmpdir={folder}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-name-resolve",
+        ]
         done = subprocess.run(install, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ServerError(f"mariadb-install-db failed:\n{(done.stdout + done.stderr)[-2000:]}")
