@@ -194,6 +194,14 @@ class Plan(Document, frozen=True, dict=True):
         return {target.id: target for target in self.targets}
 
     @cached_property
+    def cells_by_target(self) -> dict[str, tuple[Cell, ...]]:
+        """The cells of each target, in the plan's order; made once, as `targets_by_id`."""
+        found: dict[str, list[Cell]] = {}
+        for cell in self.cells:
+            found.setdefault(cell.target, []).append(cell)
+        return {target: tuple(cells) for target, cells in found.items()}
+
+    @cached_property
     def online_cells(self) -> frozenset[tuple[str, str]]:
         """Target id and scan of the cells that ask the API of a repository's host."""
         return frozenset((cell.target, cell.scan) for cell in self.cells if cell.online)

@@ -39,8 +39,8 @@ def unsound_cells(plan: Plan, volume: Volume, targets: Collection[str] | None = 
     scans = {scan.name: scan for scan in plan.scans}
     return {
         (cell.target, cell.scan)
-        for cell in plan.cells
+        for target in (plan.cells_by_target if targets is None else targets)
+        for cell in plan.cells_by_target.get(target, ())
         if cell.decision is Decision.RUN
-        and (targets is None or cell.target in targets)
         and examine(plan, cell, plan.targets_by_id[cell.target], scans[cell.scan], volume).row.outcome is not Outcome.OK
     }

@@ -36,8 +36,8 @@ def hold(plan: Plan, target_id: str, volume: Volume) -> bool:
         False when the tarball has gone; pull it again.
     """
     blob = volume.blob(plan.targets_by_id[target_id].digest)
-    for cell in plan.cells:
-        if cell.target != target_id or cell.decision is not Decision.RUN:
+    for cell in plan.cells_by_target.get(target_id, ()):
+        if cell.decision is not Decision.RUN:
             continue
         link = volume.tarball(plan.run, cell.target, cell.scan)
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -90,8 +90,8 @@ def release(plan: Plan, targets: Collection[str], volume: Volume) -> int:
         Bytes given back to the volume: those of copies, where the filesystem has no links.
     """
     freed = 0
-    for cell in plan.cells:
-        if cell.target in targets:
+    for target in targets:
+        for cell in plan.cells_by_target.get(target, ()):
             freed += _unlink(volume.tarball(plan.run, cell.target, cell.scan))
             if plan.targets_by_id[cell.target].is_repository:
                 remove_quietly(volume.checkout(plan.run, cell.target, cell.scan))

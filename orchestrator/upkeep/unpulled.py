@@ -21,8 +21,8 @@ def record_failure(plan: Plan, target: str, error: str, volume: Volume) -> None:
     """
     records = Records(volume, plan.run)
     record = CellRecord(error=error, finished=now())
-    for cell in plan.cells:
-        if cell.target != target or cell.decision is not Decision.RUN:
+    for cell in plan.cells_by_target.get(target, ()):
+        if cell.decision is not Decision.RUN:
             continue
         if records.look(cell.target, cell.scan).state not in {RecordState.BEGUN, RecordState.ENDED}:
             records.write(cell.target, cell.scan, record)
