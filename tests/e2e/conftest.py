@@ -34,6 +34,14 @@ def cluster() -> None:
     os.environ["KUBECONFIG"] = str(State(default_folder()).kubeconfig)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file stays on one worker, and all files that need `mirror` on the same: there is one port 80."""
+    needing = {item.path for item in items if "mirror" in getattr(item, "fixturenames", ())}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("mirror" if item.path in needing else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def state(cluster: None) -> State:
     """The cluster of the tests' own: nobody wants the API server of another one killed."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
+import msgspec
 import yaml
 
 from orchestrator.api import plan as plan_api
@@ -54,7 +55,7 @@ class Site:
     def config(self) -> Config:
         """For use on this machine, where the cache's Service is reached by its address only."""
         found = plan_api.load_config(self.folder / "scanmatrix.yaml", volume=self.folder / "fetched")
-        cache = found.cache[0].model_copy(update={"url": self.cache_url})
+        cache = msgspec.structs.replace(found.cache[0], url=self.cache_url)
         return found.model_copy(update={"cache": (cache,)})
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.model import Outcome
+from orchestrator.queries import Store
 from orchestrator.store.backlog.store import BacklogStore
 from tests.cluster.images import REGISTRY
 from tests.e2e import quick
@@ -40,15 +41,21 @@ def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         run("kubectl", "delete", "namespace", SHOP, "--wait=false")
 
 
+def url(site: Site) -> str:
+    return f"sqlite:///{site.volume.root / 'store.sqlite3'}"
+
+
 def store(site: Site) -> BacklogStore:
-    return BacklogStore(f"sqlite:///{site.volume.root / 'store.sqlite3'}")
+    return BacklogStore(url(site))
 
 
 def states(site: Site) -> dict[str, Outcome | None]:
     """How each image stands, by scan and name."""
-    with store(site) as opened:
+    with store(site) as backlog:
+        now = backlog.backlog().at
+    with Store(url(site)) as opened:
         found = {}
-        for digest in {entry.target for entry in opened.stale({}, opened.backlog().at)}:
+        for digest in {entry.target for entry in opened.stale({}, now)}:
             view = opened.target(digest)
             assert view is not None
             found |= {f"{state.scan} of {view.references[0]}": state.outcome for state in view.states}
