@@ -6,7 +6,7 @@ it is the one-node cluster of `tests/cluster`, which `python -m tests.e2e` bring
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,12 +34,13 @@ def cluster() -> None:
     os.environ["KUBECONFIG"] = str(State(default_folder()).kubeconfig)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """A file stays on one worker, and all files that need `mirror` on the same: there is one port 80."""
     needing = {item.path for item in items if "mirror" in getattr(item, "fixturenames", ())}
     for item in items:
         item.add_marker(pytest.mark.xdist_group("mirror" if item.path in needing else item.path.name))
+    return (yield)
 
 
 @pytest.fixture(scope="session")

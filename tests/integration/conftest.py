@@ -140,8 +140,8 @@ _LONGEST = {"test_nine_cells.py", "test_readme.py", "test_store.py", "test_local
 _BY_SERVER = {"test_store.py", "test_store_tls.py"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """A file whose tests share a fixture (a server, a run) stays on one worker; other tests go to whichever is free."""
     sharing = {item.path for item in items if _shares(item)}
     for item in items:
@@ -149,6 +149,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             server = item.name.rpartition("[")[2].partition("-")[0] if item.path.name in _BY_SERVER else ""
             item.add_marker(pytest.mark.xdist_group(f"{item.path.name}:{server}"))
     items.sort(key=lambda item: (item.path.name not in _LONGEST, item.path not in sharing))
+    return (yield)
 
 
 def _shares(item: pytest.Item) -> bool:
