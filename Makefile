@@ -37,7 +37,7 @@ tools: $(INSTALLED) ## the real tools of the integration tests: registry, skopeo
 	python -m tests.tools
 
 integration: tools ## tests against real servers and scanners on loopback
-	python -m pytest tests/integration -n 6 --dist loadgroup --no-loadscope-reorder
+	python -m pytest tests/integration -n 6 --dist loadfile --no-loadscope-reorder
 
 cluster: $(INSTALLED) ## a real one-node Kubernetes with Argo on this machine, without Docker (root, Debian, Go)
 	@python -m tests.tools --cluster

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
             _run("tests.cluster", "up")
             os.environ["KUBECONFIG"] = str(State(default_folder()).kubeconfig)
             _run("tests.cluster.images")
-        together = _pytest("-m", "not alone", f"-n{AT_ONCE}", "--dist=loadgroup", *arguments)
+        together = _pytest("-m", "not alone", f"-n{AT_ONCE}", "--dist=loadfile", *arguments)
         return max(together, _pytest("-m", "alone", *arguments))
     finally:
         if ours and not was_up:

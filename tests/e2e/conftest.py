@@ -6,17 +6,19 @@ it is the one-node cluster of `tests/cluster`, which `python -m tests.e2e` bring
 
 import os
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from tests.cluster import databases
 from tests.cluster.state import NODE_IP, State, default_folder
 from tests.e2e import nine
 from tests.e2e.site import Site, make_site
+from tests.groups import Grouped, file_of
 from tests.tools.upstream import Upstream, start_upstream
 
 ROOT = Path(__file__).parents[2]
@@ -34,13 +36,13 @@ def cluster() -> None:
     os.environ["KUBECONFIG"] = str(State(default_folder()).kubeconfig)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """A file stays on one worker, and all files that need `mirror` on the same: there is one port 80."""
-    needing = {item.path for item in items if "mirror" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("mirror" if item.path in needing else item.path.name))
-    return (yield)
+#: Files whose tests need `mirror`: there is one port 80, so they are on one worker.
+_MIRRORED = {"test_command.py", "test_isolation.py", "test_nine_cells.py", "test_repositories.py"}
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Grouped:
+    """A file stays on one worker, and all files that need `mirror` on the same."""
+    return Grouped(config, log, lambda nodeid: "mirror" if file_of(nodeid) in _MIRRORED else file_of(nodeid))
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,11 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
+from xdist.remote import Producer
 
+from tests.groups import Grouped, file_of
 from tests.tools import artifacts, samples, signatures
 from tests.tools.bearer import Bearer
 from tests.tools.images import Image
@@ -138,21 +139,23 @@ def pytest_runtest_makereport(
 _LONGEST = {"test_nine_cells.py", "test_readme.py", "test_store.py", "test_local_isolation.py", "test_lock.py"}
 #: Of these, each database's tests are on a worker of their own.
 _BY_SERVER = {"test_store.py", "test_store_tls.py"}
+#: How a fixture says that it is made once for its file.
+_SHARED = 'scope="module"'
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Grouped:
     """A file whose tests share a fixture (a server, a run) stays on one worker; other tests go to whichever is free."""
-    sharing = {item.path for item in items if _shares(item)}
-    for item in items:
-        if item.path in sharing:
-            server = item.name.rpartition("[")[2].partition("-")[0] if item.path.name in _BY_SERVER else ""
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.name}:{server}"))
-    items.sort(key=lambda item: (item.path.name not in _LONGEST, item.path not in sharing))
-    return (yield)
+    sharing = {path.name for path in Path(__file__).parent.glob("test_*.py") if _SHARED in path.read_text()}
 
+    def group(nodeid: str) -> str:
+        file = file_of(nodeid)
+        if file in _BY_SERVER:
+            return file + nodeid.rpartition("[")[2].partition("-")[0].rstrip("]")
+        return file if file in sharing else nodeid
 
-def _shares(item: pytest.Item) -> bool:
-    """Whether it uses a fixture that is made once for its module."""
-    fixtures: dict[str, Any] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 - pytest has no public name for it
-    return any(found and found[-1].scope in {"module", "package"} for found in fixtures.values())
+    return Grouped(config, log, group)
