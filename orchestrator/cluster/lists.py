@@ -20,6 +20,16 @@ _Object = TypeVar("_Object")
 _CHUNK = 65536
 
 
+class _Version(msgspec.Struct, rename="camel"):
+    resource_version: str
+
+
+class _Versioned(msgspec.Struct):
+    """What counts in the object of a bookmark: its version. All else in it is empty or null."""
+
+    metadata: _Version
+
+
 class _Event(msgspec.Struct):
     """One line of a watch."""
 
@@ -86,7 +96,10 @@ def watch(
             event = msgspec.json.decode(line, type=_Event)
             if event.type == "ERROR":
                 raise ExpiredError(f"the watch of {path} ended: {bytes(event.object)[:300]!r}")
-            yield event.type, msgspec.json.decode(event.object, type=kind)
+            content = bytes(event.object)
+            if event.type == "BOOKMARK":
+                content = msgspec.json.encode(msgspec.json.decode(content, type=_Versioned))
+            yield event.type, msgspec.json.decode(content, type=kind)
     finally:
         answer.close()
 
