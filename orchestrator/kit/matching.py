@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_MAGIC = re.compile(r"[*?]|\[[^\]]+\]")
+# A class as `fnmatch` reads it: a `]` right after `[` or `[!` is one of its characters.
+_MAGIC = re.compile(r"[*?]|\[!?+\]?+[^\]]*\]")
 #: Answers that are remembered for each set of globs: memory stays bounded however many paths a run has.
 REMEMBERED: Final = 200_000
 #: Compiled patterns that are remembered; those of one configuration fit several times.

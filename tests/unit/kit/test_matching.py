@@ -4,7 +4,7 @@ import time
 from fnmatch import fnmatchcase
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.kit.matching import Globs, any_glob, any_pattern, check_pattern, glob, is_glob, is_name
@@ -13,6 +13,9 @@ SOME = st.text(alphabet="ab*?[]!-/.", max_size=8)
 
 
 @given(SOME, st.text(alphabet="ab/.[]", max_size=8))
+@example("[]]", "[]]")
+@example("[!]]", "a")
+@example("[!]", "[!]")
 def test_a_glob_means_what_fnmatch_means(pattern: str, text: str) -> None:
     assert glob(pattern)(text) is fnmatchcase(text, pattern)
 

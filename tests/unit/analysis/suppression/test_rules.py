@@ -166,7 +166,9 @@ def test_no_rules(text):
     assert rules(text) == ()
 
 
-_TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=20)
+_TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=20).map(
+    lambda text: f"a{text}"  # nothing that YAML takes for a number, a date or a truth value, which would be refused
+)
 _RULE = st.fixed_dictionaries(
     {"id": _TEXT.map(lambda text: f"CVE-2020-1{text}"), "reason": _TEXT.filter(str.strip)},
     optional={
