@@ -14,7 +14,7 @@ import pytest
 from orchestrator.config.loading import default_config
 from orchestrator.engines.local.containers import Runtime
 from orchestrator.engines.local.engine import LocalEngine
-from orchestrator.engines.local.scanners import Scanners
+from orchestrator.engines.local.launch import Launcher
 from orchestrator.inventory import Entry
 from orchestrator.model import (
     Database,
@@ -219,11 +219,11 @@ def test_containers_of_a_killed_engine_are_removed_by_the_next(tmp_path: Path, v
 
 @pytest.mark.usefixtures("podman")
 def test_what_is_on_path_runs_as_a_process_and_the_rest_in_containers(tmp_path: Path) -> None:
-    chooses = Scanners("auto", "test")
+    chooses = Launcher("auto", "test")
     here = shell("here", "", command=(sys.executable,))
     elsewhere = shell("elsewhere", "", command=("/scanner-of-nowhere",))
     assert chooses.missing(here) == chooses.missing(elsewhere) == ""
-    assert "scanner-of-nowhere not found" in Scanners("process", "test").missing(elsewhere)
+    assert "scanner-of-nowhere not found" in Launcher("process", "test").missing(elsewhere)
 
 
 def test_a_runtime_that_is_installed_but_does_not_work_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,8 +233,8 @@ def test_a_runtime_that_is_installed_but_does_not_work_is_none(tmp_path: Path, m
     shutil.copy(broken, tmp_path / "docker")
     monkeypatch.setenv("PATH", str(tmp_path))
     scan = shell("any", "", command=("/scanner-of-nowhere",))
-    assert "not found" in Scanners("auto", "test").missing(scan)
-    assert "podman" in Scanners("container", "test").missing(scan)
+    assert "not found" in Launcher("auto", "test").missing(scan)
+    assert "podman" in Launcher("container", "test").missing(scan)
 
 
 @pytest.mark.usefixtures("podman")

@@ -15,6 +15,7 @@ import pytest
 from orchestrator import databases
 from orchestrator.databases import clamav
 from orchestrator.databases.interface import DatabaseRefused, FetchLimit, Order, OutOfTime, sum_of
+from orchestrator.engines.local.launch import Launcher
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.findings import formats
@@ -217,7 +218,7 @@ def grype(served: Mirror, load: tuple[str, ...] = ("cp", "{fetched}/vulnerabilit
 
 def run(scan: Scan, folder: Path, fetched: Path | None) -> None:
     """A runner as an engine has it, of a `load` that must not write what it reads."""
-    Scanners("process", "test").refresh(scan, folder, fetched, str)
+    Scanners(Launcher("process", "test")).refresh(scan, folder, fetched, str)
 
 
 def test_an_unchanged_database_is_not_fetched_again(tmp_path: Path, served: Mirror) -> None:

@@ -54,8 +54,7 @@ def read(data: dict[str, Any], file: str) -> VexDocument:
     Returns:
         Its statements; what is wrong with some of them; or why it is no VEX document.
     """
-    serial, version = data.get("serialNumber"), str(data.get("version", 0))
-    result = VexDocument(file, serial if isinstance(serial, str) else "", int(version) if version.isdecimal() else 0)
+    result = VexDocument.named(file, data.get("serialNumber"), data.get("version", 0))
     known = _VERSION.fullmatch(spec := str(data.get("specVersion")))
     vulnerabilities = data.get("vulnerabilities")
     if not known or int(known[1]) < _FIRST:

@@ -70,8 +70,8 @@ def read(data: dict[str, Any], file: str) -> VexDocument:
     Returns:
         Its statements; what is wrong with some of them; or why it is no VEX document.
     """
-    id_, version, statements = data.get("@id"), str(data.get("version", 0)), data.get("statements")
-    result = VexDocument(file, id_ if isinstance(id_, str) else "", int(version) if version.isdecimal() else 0)
+    statements = data.get("statements")
+    result = VexDocument.named(file, data.get("@id"), data.get("version", 0))
     if not isinstance(statements, list):
         result.problems.append(Problem(file, 0, "not a valid OpenVEX document: it has no list of `statements`"))
         return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.kit.yaml_source import Problem, suggest
 from orchestrator.model import JUSTIFICATIONS
@@ -41,6 +41,12 @@ class VexDocument:
     problems: list[Problem] = field(default_factory=list)
     mistakes: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def named(cls, file: str, id_: object, version: object) -> Self:
+        """An empty one, by what the document itself says of its id and version, whatever that is."""
+        number = str(version)
+        return cls(file, id_ if isinstance(id_, str) else "", int(number) if number.isdecimal() else 0)
 
     @property
     def source(self) -> str:

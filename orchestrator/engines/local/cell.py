@@ -116,7 +116,7 @@ class CellRunner:
             self._volume,
             client=self._client,
             cancelled=self._stop.event,
-            in_image=not self._scanners.is_process(scan),
+            in_image=not self._scanners.launcher.is_process(scan),
         )
         work = _fresh_folder(folder, record.attempts)
         try:

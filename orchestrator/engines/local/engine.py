@@ -9,7 +9,7 @@ from functools import partial
 from orchestrator.engines.interface import EngineError, Interrupted, NotOfferedError, Observer
 from orchestrator.engines.local.cell import CellRunner
 from orchestrator.engines.local.crew import each
-from orchestrator.engines.local.launch import Preference
+from orchestrator.engines.local.launch import Launcher, Preference
 from orchestrator.engines.local.lock import interrupt_holder, locked
 from orchestrator.engines.local.sandbox import Sandboxing
 from orchestrator.engines.local.scanners import Scanners
@@ -77,7 +77,7 @@ class LocalEngine:
             if self._interrupted:
                 stop.interrupt()
             root = self._volume.root
-            scanners = Scanners(self._runner, f"{plan.run}@{root}", sandbox=self._sandbox, hidden=[root])
+            scanners = Scanners(Launcher(self._runner, f"{plan.run}@{root}", sandbox=self._sandbox, hidden=[root]))
             execution = _Execution(plan, self._volume, observer, stop=stop, client=client, scanners=scanners)
             try:
                 with interruptible(stop.interrupt):
@@ -234,14 +234,14 @@ class _Execution:
             if scan.name in wanted and (reason := self._missing(scan)):
                 self._fail_scan(scan.name, reason)
                 wanted.discard(scan.name)
-        if warning := self._scanners.warning(scan for scan in self._plan.scans if scan.name in wanted):
+        if warning := self._scanners.launcher.warning(scan for scan in self._plan.scans if scan.name in wanted):
             _log.warning("%s", warning)
 
     def _missing(self, scan: Scan) -> str:
         """Why a scan cannot run here; empty when it can."""
         try:
             with guarded(f"looking for the scanner of {scan.name}"):
-                return self._scanners.missing(scan)
+                return self._scanners.launcher.missing(scan)
         except InternalError as error:
             return str(error)
 

@@ -2,17 +2,16 @@
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.engines.local.confine import bound_of
 from orchestrator.engines.local.containers import CHECKOUT, DATABASE, FETCHED, TARBALL, WORK
-from orchestrator.engines.local.launch import Binding, Launcher, Preference
+from orchestrator.engines.local.launch import Binding, Launcher
 from orchestrator.engines.local.online import Turns, token
 from orchestrator.engines.local.process import Ended, Job
 from orchestrator.engines.local.programs import ScannerMissing
-from orchestrator.engines.local.sandbox import Sandboxing
 from orchestrator.errors import PermanentError
 from orchestrator.git.url import project
 from orchestrator.kit.masking import mask
@@ -46,33 +45,15 @@ class CellInputs:
 
 
 class Scanners:
-    """Starts scanners the one way or the other.
+    """Runs scans of cells, and what fills their databases.
 
-    Args:
-        preference: `process`: only programs on PATH. `container`: only containers, but for the built-in scans, which
-            are our own code. `auto`: on PATH, otherwise a container.
-        label: marks containers as those of this run.
-        sandbox: whether processes are kept in a sandbox.
-        hidden: folders of ours that no sandbox shows: the volume.
+    Attributes:
+        launcher: starts their jobs; knows which of them can run here, and how.
     """
 
-    def __init__(
-        self, preference: Preference, label: str, *, sandbox: Sandboxing = "auto", hidden: Sequence[Path] = ()
-    ) -> None:
-        self._launcher = Launcher(preference, label, sandbox=sandbox, hidden=hidden)
+    def __init__(self, launcher: Launcher) -> None:
+        self.launcher = launcher
         self._turns = Turns()
-
-    def missing(self, scan: Scan) -> str:
-        """Why the scan cannot run here at all; empty when it can."""
-        return self._launcher.missing(scan)
-
-    def warning(self, scans: Iterable[Scan]) -> str:
-        """What to know of how these run, before they do; empty when there is nothing."""
-        return self._launcher.warning(scans)
-
-    def is_process(self, scan: Scan) -> bool:
-        """See `Launcher.is_process`."""
-        return self._launcher.is_process(scan)
 
     def run(self, scan: Scan, attempt: CellInputs, stopped: Callable[[], str]) -> Ended:
         """Run a scan once; it writes its report into the attempt's folder, as `scan.report`.
@@ -100,7 +81,7 @@ class Scanners:
         )
         if attempt.online:
             return self._run_online(scan, job, places, attempt.target, stopped)
-        ended = self._launcher.launch(scan, job, places, stopped)
+        ended = self.launcher.launch(scan, job, places, stopped)
         return replace(ended, error=mask(ended.error), log=mask(ended.log))
 
     def _run_online(
@@ -115,7 +96,7 @@ class Scanners:
         with self._turns.taken(scan.name, online.at_once, stopped) as reason:
             if reason:
                 return Ended(error=reason)
-            ended = self._launcher.launch(scan, job, places, stopped, network=True, secrets=secret, values=values)
+            ended = self.launcher.launch(scan, job, places, stopped, network=True, secrets=secret, values=values)
         return replace(ended, error=mask(ended.error, *secret.values()), log=mask(ended.log, *secret.values()))
 
     def refresh(self, scan: Scan, folder: Path, fetched: Path | None, stopped: Callable[[], str]) -> None:
@@ -155,6 +136,6 @@ class Scanners:
                 Binding("database", folder, DATABASE, read_only=False),
                 *([Binding("fetched", fetched, FETCHED)] if fetched else []),
             ]
-            ended = self._launcher.launch(scan, job, places, stopped, network=fetched is None)
+            ended = self.launcher.launch(scan, job, places, stopped, network=fetched is None)
         if ended.error:
             raise RefreshFailed(f"refresh of the database of {scan.name}: {mask(ended.error)}")

@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.engines.local.cell import CellRunner
+from orchestrator.engines.local.launch import Launcher
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.engines.stop import Stop
 from orchestrator.model import CellRecord
@@ -35,7 +36,7 @@ def test_a_cell_is_done_when_it_ended_well_and_its_report_is_there(tmp_path, rec
     if record is not None:
         Records(volume, made.run).write(cell.target, cell.scan, record)
     with Stop(60) as stop:
-        runner = CellRunner(made, volume, Scanners("auto", "x"), stop)
+        runner = CellRunner(made, volume, Scanners(Launcher("auto", "x")), stop)
         assert runner.is_done(cell) is done
         assert not runner.is_done(cell, refused=True)
 
@@ -47,4 +48,4 @@ def test_a_link_in_place_of_a_report_is_none(tmp_path):
     volume.cell(made.run, cell.target, cell.scan).mkdir(parents=True)
     (volume.cell(made.run, cell.target, cell.scan) / "report.json").symlink_to("/etc/hostname")
     with Stop(60) as stop:
-        assert not CellRunner(made, volume, Scanners("auto", "x"), stop).is_done(cell)
+        assert not CellRunner(made, volume, Scanners(Launcher("auto", "x")), stop).is_done(cell)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engines.local.containers import Mount, Runtime
+from orchestrator.engines.local.launch import Launcher
 from orchestrator.engines.local.programs import find_program, search_path
-from orchestrator.engines.local.scanners import Scanners
 from orchestrator.model import Resources, Scan
 
 
@@ -40,12 +40,12 @@ def test_what_is_installed_beside_us_is_found_last(tmp_path: Path, monkeypatch: 
 
 
 def test_a_missing_scanner_is_named_with_the_way_to_get_it() -> None:
-    scanners = Scanners("process", "label")
-    assert scanners.missing(scan("scanmatrix-step")) == ""
-    assert "grype-of-nowhere not found; install it with brew" in scanners.missing(
+    launcher = Launcher("process", "label")
+    assert launcher.missing(scan("scanmatrix-step")) == ""
+    assert "grype-of-nowhere not found; install it with brew" in launcher.missing(
         scan("/grype-of-nowhere", install="brew")
     )
-    assert "anchore/grype:v1" in scanners.missing(scan("/grype-of-nowhere"))
+    assert "anchore/grype:v1" in launcher.missing(scan("/grype-of-nowhere"))
 
 
 def test_a_container_s_command_line() -> None:
