@@ -1,4 +1,8 @@
-"""Which tests stay together on one worker of pytest-xdist: those that share what is made once, or one port."""
+"""Which tests stay together on one worker of pytest-xdist: those that share what is made once, or one port.
+
+The marker `xdist_group` does not do it: pytest-xdist 3.8 writes groups into an attribute of tests that pytest 9.2 does
+not read any more.
+"""
 
 from collections.abc import Callable
 

@@ -106,7 +106,7 @@ class Landscape:
         Continues where it was when the API server ends the watch, and lists again when that is no longer possible.
 
         Args:
-            scope: one of `orchestrator.inventory.patterns.scopes`.
+            scope: one of `orchestrator.inventory.namespaces.scopes`.
             stop: ends it, within a minute.
         """
         seen: _Seen = {}

@@ -3,22 +3,22 @@
 Loaded when it is first used: the pods of a run read how a plan is cut, and need nothing of how plans are made.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from orchestrator.kit.lazy import lazy
 
 if TYPE_CHECKING:
     from orchestrator.planning.composition import plan_run
     from orchestrator.planning.inputs import Located, Past, PlanError, Resolver
     from orchestrator.planning.matrix import make_plan
 
-_HOMES = {"plan_run": "composition", "make_plan": "matrix"}
-_HOMES |= dict.fromkeys(("Located", "Past", "PlanError", "Resolver"), "inputs")
-
 __all__ = ["Located", "Past", "PlanError", "Resolver", "make_plan", "plan_run"]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a name from its module."""
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(
+    __name__,
+    {
+        "plan_run": "orchestrator.planning.composition",
+        "make_plan": "orchestrator.planning.matrix",
+        **dict.fromkeys(("Located", "Past", "PlanError", "Resolver"), "orchestrator.planning.inputs"),
+    },
+)

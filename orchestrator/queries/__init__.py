@@ -7,7 +7,9 @@
 quarter of a second.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from orchestrator.kit.lazy import lazy
 
 if TYPE_CHECKING:
     from orchestrator.queries.opening import asking
@@ -15,15 +17,4 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "asking"]
 
-
-def __getattr__(name: str) -> Any:
-    """Load what needs SQLAlchemy."""
-    if name == "Store":
-        from orchestrator.queries.store import Store  # noqa: PLC0415
-
-        return Store
-    if name == "asking":
-        from orchestrator.queries.opening import asking  # noqa: PLC0415
-
-        return asking
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(__name__, {"Store": "orchestrator.queries.store", "asking": "orchestrator.queries.opening"})

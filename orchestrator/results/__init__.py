@@ -3,9 +3,9 @@
 The functions that make DataFrames are loaded when they are first used, because pandas takes a third of a second.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from orchestrator.kit.lazy import lazy
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import Success, finished_runs, history, read_ledger
 
@@ -31,9 +31,10 @@ __all__ = [
     "read_merged",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load what needs pandas."""
-    if name in __all__:
-        return getattr(import_module("orchestrator.results.tables.reading"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(
+    __name__,
+    dict.fromkeys(
+        ("explode_references", "ledger_frame", "read_findings", "read_findings_csv", "read_merged"),
+        "orchestrator.results.tables.reading",
+    ),
+)

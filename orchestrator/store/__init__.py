@@ -1,16 +1,17 @@
 """Results of all runs in a database: SQLite by default, PostgreSQL and MariaDB or MySQL by URL.
 
-    with Database.of(config) as database:
+    with StoreDatabase.of(config) as database:
         database.take_in_all(volume)
 
-What is asked of it stands in `orchestrator.queries`, whose `Store` is a database with answers.
+What is asked of it stands in `orchestrator.queries`, whose `Store` is a `StoreDatabase` with answers.
 
 The volume stays what results rest on: whatever the store lacks is imported from there, in any order, and any number of
 times. `StoreDatabase` is loaded when it is first used, because SQLAlchemy takes a quarter of a second.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from orchestrator.kit.lazy import lazy
 from orchestrator.store.documents import (
     DamagedRunError,
     SchemaError,
@@ -35,11 +36,4 @@ __all__ = [
     "Version",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load what needs SQLAlchemy."""
-    if name == "StoreDatabase":
-        from orchestrator.store.database import StoreDatabase  # noqa: PLC0415
-
-        return StoreDatabase
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(__name__, {"StoreDatabase": "orchestrator.store.database"})

@@ -1,4 +1,4 @@
-"""The real reports of other projects, where they are at hand: `pytest tests/benchmarks/test_real_reports.py`."""
+"""The real reports of other projects, where they are at hand: `pytest tests/integration/test_real_reports.py`."""
 
 import json
 from collections import Counter
