@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 Field = tuple[str, str | tuple[str, bytes, str]]
 """A field of a form: its name, and its text or a file (name, content, media type)."""
 
-_AGAIN = frozenset({408, 425, 429})
-_REFUSED, _SERVER_ERROR = 300, 500
+_REFUSED = 300
 _BODY_LIMIT = 1024 * 1024
 _WORDS_LIMIT = 300
 _WHOLE = 900.0
@@ -141,7 +140,7 @@ class Client:
 
     def _judge(self, sent: Answer, answer: ServiceAnswer) -> None:
         status = answer.status
-        if status in _AGAIN or status >= _SERVER_ERROR:
+        if sent.may_work_later:
             message = f"{self._base}: cannot take it now ({status}){self._words(answer)}; try later"
             raise ExportUnavailableError(message, retry_after=asked_wait(sent.headers))
         if status < _REFUSED:

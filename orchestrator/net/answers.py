@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _OK, _PARTIAL, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 206, 401, 403, 404
 _REQUEST_TIMEOUT, _NO_SUCH_RANGE, _TOO_MANY, _SERVER_ERROR, _UNAVAILABLE = 408, 416, 429, 500, 503
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
+# Request Timeout, Too Early, Too Many Requests (RFC 9110, 8470, 6585).
+_LATER = frozenset({_REQUEST_TIMEOUT, 425, _TOO_MANY})
 #: How storage refuses a signed URL whose time is over: S3 and Azure by 403, Google's by 400.
 STALE = frozenset({400, 403, 410})
 _BODY_LIMIT = 64 * 1024
@@ -99,6 +101,11 @@ class Answer:
         if len(data) > limit:
             raise WrongBytes(f"{origin}: more than {limit} bytes where a small document belongs")
         return data
+
+    @property
+    def may_work_later(self) -> bool:
+        """Whether the same request may be accepted later, by its status."""
+        return self.status >= _SERVER_ERROR or self.status in _LATER
 
     def read_some(self, size: int) -> bytes:
         """What has arrived of a body, at most `size` bytes; empty at the end.

@@ -115,13 +115,7 @@ class Transport:
     def _get(self, url: str, headers: dict[str, str], authorization: str | None, asking: Asking) -> Answer:
         here = urlsplit(url)
         origin, source = here[:2], asking.source
-        meter = Meter(
-            _host(here),
-            first=self._first,
-            pause=self._first if asking.large else self._pause,
-            allowance=asking.allowance,
-            until=asking.until,
-        )
+        meter = self._meter(here, asking)
         for hop in range(_REDIRECT_LIMIT):
             mine = {"Authorization": authorization} if authorization else {}
             request = _Request("GET", _HEADERS | headers | mine)
@@ -158,15 +152,14 @@ class Transport:
             Broken, Untrusted, Denied, OverBudget: as `get` does.
         """
         here = urlsplit(url)
-        meter = Meter(
-            _host(here),
-            first=self._first,
-            pause=self._first if asking.large else self._pause,
-            allowance=asking.allowance,
-            until=asking.until,
-        )
+        meter = self._meter(here, asking)
         request = _Request(method, _HEADERS | dict(headers), body)
         return self._send(here, request, meter, _Rule(asking, asking.source, None))
+
+    def _meter(self, here: SplitResult, asking: Asking) -> Meter:
+        """What an answer may cost, with all redirects that lead to it."""
+        pause = self._first if asking.large else self._pause
+        return Meter(_host(here), first=self._first, pause=pause, allowance=asking.allowance, until=asking.until)
 
     def _follow(self, here: SplitResult, location: str) -> SplitResult:
         """Where a redirect leads."""

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.net.answers import Answer
     from orchestrator.notifications.interface import Pace
 
-_SUCCESS, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
-# Request Timeout, Too Early, Too Many Requests (RFC 9110, 8470, 6585): the same request may be taken later.
-_LATER = {408, 425, 429}
+_SUCCESS, _REDIRECT, _CLIENT_ERROR = 200, 300, 400
 _SAID_LIMIT = 2048
 _SHORTEST_PART = 6
 
@@ -78,7 +76,7 @@ def _judge(answer: Answer, host: str, secrets: tuple[str, ...]) -> None:
     if _REDIRECT <= status < _CLIENT_ERROR:
         raise DeliveryRefusedError(f"{host} redirects ({status}), which is not followed; write the URL it leads to")
     said = _said(answer, secrets)
-    if status >= _SERVER_ERROR or status in _LATER:
+    if answer.may_work_later:
         raise DeliveryUnavailableError(f"{host} answers {status}{said}", retry_after=asked_wait(answer.headers))
     raise DeliveryRefusedError(f"{host} refuses the message ({status}{said}); check the URL and its rights")
 
