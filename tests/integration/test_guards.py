@@ -18,8 +18,9 @@ from orchestrator.analysis import pipeline
 from orchestrator.api import results as results_api
 from orchestrator.argo.fates import Fate
 from orchestrator.config.loading import default_config
-from orchestrator.engines.local import engine as local
+from orchestrator.engines.local import execution as local
 from orchestrator.engines.local.engine import LocalEngine
+from orchestrator.engines.local.launch import Launcher
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.exports import html
 from orchestrator.findings.scanmatrix import encode_report
@@ -114,8 +115,8 @@ def test_a_scanner(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_looking_for_a_scanner(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = failing(Scanners.missing, lambda self, scan: scan.name == "fake", ValueError())
-    monkeypatch.setattr(Scanners, "missing", missing)
+    missing = failing(Launcher.missing, lambda self, scan: scan.name == "fake", ValueError())
+    monkeypatch.setattr(Launcher, "missing", missing)
     check(run(plan, volume), plan, {cell.id for cell in plan.cells if cell.scan == "fake"})
 
 
@@ -139,7 +140,7 @@ def test_an_observer(plan: Plan, volume: Volume) -> None:
 
 @pytest.mark.parametrize("name", ["_find_pending", "_refresh_databases"])
 def test_what_comes_before_all_cells(name: str, plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local._Execution, name, failing(lambda: None, lambda *_: True, OverflowError()))
+    monkeypatch.setattr(local.Execution, name, failing(lambda: None, lambda *_: True, OverflowError()))
     check(run(plan, volume), plan, {cell.id for cell in plan.cells})
 
 

@@ -1,38 +1,20 @@
 """The local engine: the steps of a run on this machine, with scanners as processes or in containers of their own."""
 
-import logging
-import threading
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Iterator
 
-from orchestrator.engines.interface import EngineError, Interrupted, NotOfferedError, Observer
-from orchestrator.engines.local.cell import CellRunner
-from orchestrator.engines.local.crew import each
+from orchestrator.engines.interface import EngineError, NotOfferedError, Observer
+from orchestrator.engines.local.execution import Execution
 from orchestrator.engines.local.launch import Launcher, Preference
 from orchestrator.engines.local.lock import interrupt_holder, locked
 from orchestrator.engines.local.sandbox import Sandboxing
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.engines.local.status import follow, log_of, status_of, statuses_of
 from orchestrator.engines.signals import interruptible
-from orchestrator.engines.stop import INTERRUPTED, Stop
-from orchestrator.errors import ScanmatrixError
+from orchestrator.engines.stop import Stop
 from orchestrator.images.registry.client import RegistryClient
-from orchestrator.kit.guarding import InternalError, guarded
-from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, RunStatus, Scan, Target
-from orchestrator.model.documents import DocumentError, read, spell_time
-from orchestrator.planning.batches import batches, fits
-from orchestrator.results.ledger import LEDGER
-from orchestrator.scanners.distrust import refused_scans
-from orchestrator.steps.aggregate import aggregate
-from orchestrator.steps.pull import pull
-from orchestrator.steps.refresh import reach_of, refresh
-from orchestrator.upkeep.databases import current
-from orchestrator.upkeep.links import evict
+from orchestrator.model import Ledger, Plan, RunStatus
 from orchestrator.upkeep.plans import read_plan, write_plan
-from orchestrator.volume.layout import Volume, write_atomic
-
-_log = logging.getLogger(__name__)
+from orchestrator.volume.layout import Volume
 
 
 class LocalEngine:
@@ -78,7 +60,7 @@ class LocalEngine:
                 stop.interrupt()
             root = self._volume.root
             scanners = Scanners(Launcher(self._runner, f"{plan.run}@{root}", sandbox=self._sandbox, hidden=[root]))
-            execution = _Execution(plan, self._volume, observer, stop=stop, client=client, scanners=scanners)
+            execution = Execution(plan, self._volume, observer, stop=stop, client=client, scanners=scanners)
             try:
                 with interruptible(stop.interrupt):
                     return execution.run()
@@ -139,216 +121,3 @@ def _not_offered(call: str) -> NotOfferedError:
     return NotOfferedError(
         f"only runs in a cluster can be used with `{call}`; set `engine: argo`, or give --engine argo"
     )
-
-
-class _Execution:
-    """One call of the engine for one plan."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        volume: Volume,
-        observer: Observer,
-        *,
-        stop: Stop,
-        client: RegistryClient,
-        scanners: Scanners,
-    ) -> None:
-        self._plan = plan
-        self._volume = volume
-        self._observer = observer
-        self._stop = stop
-        self._client = client
-        self._scanners = scanners
-        self._cells = CellRunner(plan, volume, self._scanners, stop, client)
-        self._slots = threading.BoundedSemaphore(plan.limits.cells_in_flight)
-        self._targets = plan.targets_by_id
-        self._pending: dict[str, list[Cell]] = {}
-        self._counting = threading.Lock()
-        self._ended = 0
-
-    def run(self) -> Ledger:
-        """Everything from the databases to the ledger, which is written whatever happens to the cells."""
-        try:
-            with guarded(f"running the cells of run {self._plan.run}"):
-                self._run_cells()
-        except InternalError as error:
-            self._fail_unfinished(self._plan.cells, error)
-        self._check_interrupted()
-        return aggregate(self._plan, self._volume)
-
-    def _run_cells(self) -> None:
-        self._observer.plan_started(self._plan)
-        self._find_pending()
-        self._fail_distrusted_scanners()
-        self._fail_missing_scanners()
-        self._refresh_databases()
-        all_fit = fits(self._plan)
-        for batch in batches(self._plan):
-            targets = [self._targets[id_] for id_ in batch if self._pending.get(id_)]
-            each(targets, self._run_target, limit=self._plan.limits.images_in_flight, interrupt=self._stop.interrupt)
-            if not all_fit:
-                evict(self._plan, batch, self._volume)
-
-    def interrupted(self) -> Interrupted:
-        """What there is to say of an interrupt."""
-        left = self._plan.budget.cells - self._ended
-        return Interrupted(
-            f"run {self._plan.run} was interrupted with {left} cells to go, what is done is kept; "
-            f"resume it with `scanmatrix run --resume {self._plan.run}`"
-        )
-
-    def _check_interrupted(self) -> None:
-        """End here when somebody asked for it from another thread, before what was not done counts as failed."""
-        if self._stop.interrupted:
-            raise self.interrupted()
-
-    def _find_pending(self) -> None:
-        """Sort out the cells that an earlier call has done, as far as its ledger believed their reports."""
-        refused = self._refused_reports()
-        for cell in self._plan.cells:
-            if cell.decision is not Decision.RUN:
-                continue
-            if self._cells.is_done(cell, refused=cell.id in refused):
-                self._end(cell, self._cells.record(cell))
-            else:
-                self._pending.setdefault(cell.target, []).append(cell)
-
-    def _refused_reports(self) -> set[str]:
-        """Ids of the cells that the ledger of an earlier call calls failed."""
-        try:
-            ledger = read(self._volume.results(self._plan.run) / LEDGER, Ledger)
-        except DocumentError:
-            return set()
-        return {row.cell for row in ledger.rows if row.outcome is Outcome.FAILED}
-
-    def _fail_distrusted_scanners(self) -> None:
-        """Fail the cells of scanners that came to be denied since the plan was made; no database is refreshed then."""
-        for name, reason in refused_scans(self._plan, self._volume.distrusted, spell_time(datetime.now(UTC))).items():
-            self._fail_scan(name, reason)
-
-    def _fail_missing_scanners(self) -> None:
-        """Fail the cells of scanners that are not available, before anything is pulled for them."""
-        wanted = {cell.scan for cells in self._pending.values() for cell in cells}
-        for scan in self._plan.scans:
-            if scan.name in wanted and (reason := self._missing(scan)):
-                self._fail_scan(scan.name, reason)
-                wanted.discard(scan.name)
-        if warning := self._scanners.launcher.warning(scan for scan in self._plan.scans if scan.name in wanted):
-            _log.warning("%s", warning)
-
-    def _missing(self, scan: Scan) -> str:
-        """Why a scan cannot run here; empty when it can."""
-        try:
-            with guarded(f"looking for the scanner of {scan.name}"):
-                return self._scanners.launcher.missing(scan)
-        except InternalError as error:
-            return str(error)
-
-    def _refresh_databases(self) -> None:
-        """Refresh the databases of the scans to come, each once per run, and fail the cells of those without any."""
-        wanted = {cell.scan for cells in self._pending.values() for cell in cells}
-        scans = [scan for scan in self._plan.scans if scan.name in wanted and scan.database]
-        errors: dict[str, str] = {}
-
-        def refresh_one(scan: Scan) -> None:
-            if error := self._refresh_database(scan):
-                errors[scan.name] = error
-
-        each(scans, refresh_one, limit=self._plan.limits.cells_in_flight, interrupt=self._stop.interrupt)
-        self._check_interrupted()
-        for scan in scans:
-            if scan.name in errors:
-                self._fail_scan(scan.name, errors[scan.name])
-
-    def _refresh_database(self, scan: Scan) -> str:
-        """Refresh one database; why there is none at all, otherwise. A failed refresh leaves the one from before."""
-        marker = self._volume.run(self._plan.run) / f".{scan.name}.refreshed"
-        before = current(self._volume, scan.name)
-        if before and marker.is_file() and marker.read_text() == before:
-            return ""
-        runner = partial(self._scanners.refresh, stopped=self._stop.reason)
-        state = refresh(scan, self._volume, runner=runner, reach=reach_of(self._plan, self._stop.reason))
-        if state.refreshed:
-            write_atomic(marker, state.version.encode())
-        elif state.version and not self._stop.interrupted:
-            _log.warning("%s; cells use the database of %s", state.error, state.version)
-        return "" if state.version else state.error
-
-    def _fail_scan(self, scan: str, reason: str) -> None:
-        for target, cells in self._pending.items():
-            failed = [cell for cell in cells if cell.scan == scan]
-            self._pending[target] = [cell for cell in cells if cell.scan != scan]
-            for cell in failed:
-                self._fail(cell, reason)
-
-    def _run_target(self, target: Target) -> None:
-        """Pull an image, then run its cells; its place among the images in flight is taken until the last has ended.
-
-        What nobody foresaw fails those of its cells that have not ended, and no others.
-        """
-        cells = self._pending[target.id]
-        try:
-            with guarded(f"running the cells of {target.reference}"):
-                self._pull_and_run(target, cells)
-        except InternalError as error:
-            self._fail_unfinished(cells, error)
-
-    def _fail_unfinished(self, cells: Iterable[Cell], error: InternalError) -> None:
-        """Write down why cells have not ended; the observer is not told, because it may be what failed."""
-        for cell in cells:
-            if cell.decision is Decision.RUN and not self._cells.record(cell).finished:
-                self._cells.fail(cell, str(error))
-
-    def _pull_and_run(self, target: Target, cells: list[Cell]) -> None:
-        reason = self._stop.reason() or self._pull(target)
-        if self._stop.interrupted:
-            return
-        if reason:
-            for cell in cells:
-                self._fail(cell, reason)
-            return
-        each(cells, self._run_cell, limit=len(cells), interrupt=self._stop.interrupt)
-
-    def _pull(self, target: Target) -> str:
-        """Make sure of the image's tarball; why it is not available, otherwise."""
-        self._observer.pull_started(target)
-        try:
-            progress = partial(self._observer.pull_progress, target)
-            with guarded(f"pulling {target.reference}"):
-                pull(
-                    self._plan,
-                    target.id,
-                    self._volume,
-                    client=self._client,
-                    progress=progress,
-                    cancelled=self._stop.event,
-                )
-            error = ""
-        except ScanmatrixError as failure:
-            error = f"pull: {failure}"
-        except OSError as failure:
-            error = f"pull: the volume failed: {failure}"
-        self._observer.pull_finished(target, error)
-        return error
-
-    def _run_cell(self, cell: Cell) -> None:
-        with self._slots:
-            if self._stop.interrupted:
-                return
-            if reason := self._stop.reason():
-                self._fail(cell, reason)
-                return
-            self._observer.cell_started(cell)
-            record = self._cells.run(cell)
-        self._end(cell, record)
-
-    def _fail(self, cell: Cell, reason: str) -> None:
-        self._end(cell, self._cells.fail(cell, reason))
-
-    def _end(self, cell: Cell, record: CellRecord) -> None:
-        """Count the cell and tell of it, unless it is one that should be run again by the next call."""
-        if record.error != INTERRUPTED:
-            with self._counting:
-                self._ended += 1
-        self._observer.cell_finished(cell, record)
