@@ -12,8 +12,8 @@ from orchestrator.argo import names
 from orchestrator.argo.commands import Exit, StageStep
 from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, given
-from orchestrator.catalog import placeholders
 from orchestrator.catalog.placeholders import fill_words
+from orchestrator.kit import placeholders
 from orchestrator.kit.quantities import parse_size
 from orchestrator.model import TargetKind
 from orchestrator.workflows import pods
@@ -91,8 +91,7 @@ def scanner_container(
     return {
         "image": settings.image if scan.builtin else literal(scan.image, where=f"scan {scan.name}: image"),
         "image_pull_policy": "IfNotPresent",
-        "command": command[:1],
-        "args": command[1:],
+        **pods.exactly(command),
         "env": env,
         "volume_mounts": pods.cell_mounts(folder, database=scan.database is not None, checkout=checkout),
         "security_context": pods.container_security(),

@@ -124,8 +124,7 @@ def _scanner(
     return {
         "image": settings.image if scan.builtin else literal(scan.image, where=where),
         "image_pull_policy": "IfNotPresent",
-        "command": words[:1],
-        "args": words[1:],
+        **pods.exactly(words),
         "env": pods.variables(scanner_environment(database.environment, scan)),
         "volume_mounts": mounts,
         "security_context": pods.container_security(),

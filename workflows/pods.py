@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from hera.workflows import UserContainer
@@ -24,7 +25,7 @@ from orchestrator.workflows.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.argo.commands import Step
     from orchestrator.argo.parameters import Input
@@ -38,6 +39,8 @@ _SCRATCH_NAME = "scratch"
 _SECRET_NAME = "registry"  # noqa: S105 - the name of a volume
 _CONFIG_NAME = "config"
 _GIT_NAME = "git"
+# What Kubernetes would take for the beginning of `$(NAME)`, or for an escape of it.
+_EXPANDED = re.compile(r"\$(?=[$(])")
 
 CONFIG_FOLDER = "/config"
 #: Where a step writes its output parameters.
@@ -221,7 +224,18 @@ def resources(cpu: str, memory: str, memory_limit: str, cpu_limit: str | None = 
 
 def variables(values: Mapping[str, str]) -> list[m.EnvVar]:
     """Environment variables in the order given."""
-    return [m.EnvVar(name=name, value=value) for name, value in values.items()]
+    return [m.EnvVar(name=name, value=_as_it_is(value)) for name, value in values.items()]
+
+
+def exactly(command: Sequence[str]) -> dict[str, list[str]]:
+    """A command that a container gets word for word, as keyword arguments for Hera."""
+    words = list(map(_as_it_is, command))
+    return {"command": words[:1], "args": words[1:]}
+
+
+def _as_it_is(text: str) -> str:
+    """Text that Kubernetes leaves as it is: in commands and variables it replaces `$(NAME)`, and `$$` by `$`."""
+    return _EXPANDED.sub("$$", text)
 
 
 def tokens(online: Online, settings: Settings) -> list[m.EnvVar]:

@@ -80,9 +80,13 @@ class Settings:
 
 
 def settings_of(config: Config) -> Settings:
-    """The settings that a configuration asks for."""
+    """The settings that a configuration asks for.
+
+    Raises:
+        RenderError: the orchestrator's image holds what Argo would replace.
+    """
     return Settings(
-        image=config.image,
+        image=literal(config.image, where="image"),
         claim=config.volume.claim,
         namespace=config.argo.namespace,
         service_account=config.argo.service_account,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from orchestrator.catalog import placeholders
 from orchestrator.catalog.lock_file import LOCK, LockFile, read_lock, stale
-from orchestrator.catalog.placeholders import judge_filled, judge_name, judge_value
+from orchestrator.catalog.placeholders import judge_filled, judge_name, judge_value, of_parameters
 from orchestrator.catalog.template import CatalogError, read_template, words
 from orchestrator.config.loading import Config, default_image
+from orchestrator.kit import placeholders
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.yaml_source import Problem, suggest
 from orchestrator.model.documents import encode
@@ -185,7 +185,7 @@ def _is_duration(text: str) -> bool:
 def _scan(template: model.Scan, parameters: dict[str, str], image: str) -> model.Scan:
     """A template with its parameters filled in."""
     values = template.parameters | parameters
-    known = placeholders.of_parameters(values)
+    known = of_parameters(values)
 
     def fill(word: str) -> str:
         return placeholders.fill(word, known)

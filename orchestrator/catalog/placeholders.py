@@ -1,17 +1,18 @@
-"""Placeholders: what a scan template writes in braces and we fill in; the one grammar of templates, processes and pods.
+"""Placeholders of scan templates, for processes and pods alike; their grammar is `orchestrator.kit.placeholders`.
 
     {tarball} {report} …      a word of `WORDS`: a path, or what a repository's host calls it
     {parameter.<name>}        a parameter of the scan
 
-Whatever else stands in braces (JSON, a Go template, `${HOME}`) belongs to the command and stays as it is. A value is
-filled in once and never read again: one that would make a placeholder, alone or with the text around it, is refused
-where it is written.
+A value is filled in once and never read again: one that would make a placeholder, alone or with the text around it, is
+refused where it is written.
 """
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+
+from orchestrator.kit.placeholders import PARAMETER, fill, placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,30 +22,12 @@ if TYPE_CHECKING:
 #: The placeholders that are not parameters.
 WORDS = frozenset({"tarball", "report", "workdir", "database", "fetched", "checkout", "repository", "commit"})
 
-_PARAMETER = "parameter."
-# Anything behind `parameter.` is meant to be one, so that a misspelt name is an error and not a literal.
-_PLACEHOLDER = re.compile(r"\{(parameter\.[^{}]*|[A-Za-z][A-Za-z0-9_.-]*)\}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
-
-
-def placeholders(text: str) -> Iterator[str]:
-    """Everything in a text that has the form of a placeholder, without its braces, known or not."""
-    return (match[1] for match in _PLACEHOLDER.finditer(text))
 
 
 def of_parameters(values: Mapping[str, str]) -> dict[str, str]:
     """Parameters by the placeholders that stand for them."""
-    return {f"{_PARAMETER}{name}": value for name, value in values.items()}
-
-
-def fill(text: str, values: Mapping[str, str]) -> str:
-    """The text with values in place of its placeholders; those without a value stay.
-
-    Args:
-        text: of a template.
-        values: by placeholder, without braces.
-    """
-    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
+    return {f"{PARAMETER}{name}": value for name, value in values.items()}
 
 
 def fill_words(words: Iterable[str], scan: Scan, values: Mapping[str, str]) -> tuple[str, ...]:
@@ -68,6 +51,8 @@ def judge_name(name: str) -> str:
 
 def judge_value(value: str) -> str:
     """Why a parameter may not have this value; empty when it may."""
+    if "\0" in value:
+        return f"{value!r} holds a NUL character, which no command line can; write it without"
     name = next(_known(value), "")
     return f"{value!r} holds the placeholder {{{name}}}; write a plain value" if name else ""
 
@@ -88,4 +73,4 @@ def judge_filled(text: str, parameters: Mapping[str, str]) -> str:
 
 def _known(text: str) -> Iterator[str]:
     """The placeholders of a text that we would fill in."""
-    return (name for name in placeholders(text) if name in WORDS or name.startswith(_PARAMETER))
+    return (name for name in placeholders(text) if name in WORDS or name.startswith(PARAMETER))

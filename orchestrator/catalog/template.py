@@ -6,28 +6,31 @@ import re
 from typing import TYPE_CHECKING
 
 from orchestrator import model
-from orchestrator.catalog.placeholders import judge_filled, judge_name, judge_value, of_parameters, placeholders
+from orchestrator.catalog.placeholders import judge_filled, judge_name, judge_value, of_parameters
 from orchestrator.config import databases
 from orchestrator.config.databases import DATABASE
 from orchestrator.config.section import Keys
 from orchestrator.config.validation import validate_keys
 from orchestrator.findings import formats
+from orchestrator.kit.placeholders import judge_known, placeholders, unknown
 from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, read_yaml, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Which placeholders stand where: of the image itself, of a repository's files, of a repository as its host knows it.
-_EVERYWHERE = frozenset({"report", "workdir"})
-_OF_WORDS = {
-    "command": _EVERYWHERE | {"tarball"},
-    "environment": _EVERYWHERE | {"tarball"},
-    "database": frozenset({"workdir"}),
-    "fetch": frozenset(),
-    "load": frozenset({"workdir", "fetched"}),
-    "repository": _EVERYWHERE | {"checkout"},
-    "online": _EVERYWHERE | {"repository", "commit"},
+#: Which placeholders mean something where: of the image itself, of a repository's files, of a repository as its host
+#: knows it. Parameters do everywhere, `{database}` of a scan that has one everywhere but in `fetch`. All of a scan's
+#: commands share `environment`, so that of a scan that reads repositories has none that only images have.
+OF_PLACES = {
+    "command": frozenset({"report", "workdir", "tarball"}),
+    "environment": frozenset({"report", "workdir", "tarball"}),
+    "environment of a scan with repository": frozenset({"report", "workdir"}),
+    "database.refresh": frozenset({"workdir"}),
+    "database.fetch": frozenset(),
+    "database.load": frozenset({"workdir", "fetched"}),
+    "repository.command": frozenset({"report", "workdir", "checkout"}),
+    "repository.online.command": frozenset({"report", "workdir", "repository", "commit"}),
 }
 
 _PINNED = re.compile(r"[^\s@]+(:(?!latest$)[\w][\w.-]*|(:[\w][\w.-]*)?@sha256:[0-9a-f]{64})")
@@ -83,8 +86,8 @@ def _judge(template: model.Scan, source: Source, path: Path) -> Iterator[Problem
         yield source.wrong((), "key 'image' is missing")
     elif template.image and not _PINNED.fullmatch(template.image):
         yield source.wrong(("image",), f"{template.image!r} is not pinned; give it a version tag or a sha256 digest")
-    for placeholder in placeholders(template.image):
-        yield source.wrong(("image",), f"{{{placeholder}}} is not filled in here; name the image itself")
+    if wrong := judge_known(template.image):
+        yield source.wrong(("image",), wrong)
     for parameter, value in template.parameters.items():
         if wrong := judge_name(parameter) or judge_value(value):
             yield source.wrong(("parameters", parameter), wrong)
@@ -109,8 +112,8 @@ def _judge_placeholders(template: model.Scan, source: Source) -> Iterator[Proble
     used: dict[str, set[str]] = {}
     for location, word in words(template):
         place = _place(template, location)
-        allowed = _OF_WORDS[place] | parameters
-        allowed |= {"database"} if template.database and place != "fetch" else set()
+        allowed = OF_PLACES[place] | parameters
+        allowed |= {"database"} if template.database and place != "database.fetch" else set()
         if wrong := judge_filled(word, template.parameters):
             yield source.wrong(location, wrong)
         for placeholder in placeholders(word):
@@ -118,11 +121,7 @@ def _judge_placeholders(template: model.Scan, source: Source) -> Iterator[Proble
             if placeholder == "database" and not template.database:
                 yield source.wrong(location, "{database} is used, but there is no key 'database' to say how to get it")
             elif placeholder not in allowed:
-                yield source.wrong(
-                    location,
-                    f"unknown placeholder {{{placeholder}}}{suggest(placeholder, allowed)}"
-                    f" (here there are {', '.join(f'{{{one}}}' for one in sorted(allowed))})",
-                )
+                yield source.wrong(location, unknown(placeholder, allowed))
     yield from _judge_commands(template, source, used)
     for location, wrong in databases.problems(template.database) if template.database else ():
         yield source.wrong(("database", *location), wrong)
@@ -135,7 +134,7 @@ def _judge_commands(template: model.Scan, source: Source, used: dict[str, set[st
         wanted.append((("repository", "command"), "checkout"))
         if template.repository.online:
             wanted.append((("repository", "online", "command"), "repository"))
-    shared = used.get("environment", set())
+    shared = used.get(_place(template, ("environment",)), set())
     for location, placeholder in wanted:
         named = used.get(_place(template, location), set()) | shared
         if placeholder not in named:
@@ -155,11 +154,16 @@ def _ways(template: model.Scan) -> Iterator[model.OnRepository | model.Online]:
 
 
 def _place(template: model.Scan, location: Location) -> str:
-    """Which placeholders there are at a location, as `_OF_WORDS` names it."""
-    if location[0] == "database":
-        section = template.database
-        return "fetch" if location[1] == "fetch" else "load" if section and section.load else "database"
-    return "online" if "online" in location else str(location[0])
+    """Which placeholders there are at a location, as `OF_PLACES` names it."""
+    first = location[0]
+    if first == "environment":
+        return "environment of a scan with repository" if template.repository else "environment"
+    if first == "repository":
+        return "repository.online.command" if "online" in location else "repository.command"
+    if first == "database":
+        load = template.database and template.database.load
+        return "database.fetch" if location[1] == "fetch" else "database.load" if load else "database.refresh"
+    return str(first)
 
 
 def words(template: model.Scan) -> Iterator[tuple[Location, str]]:

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from orchestrator.config.kinds import Duration, PathText, Size, Text, ValueKind
+from orchestrator.config.kinds import Duration, PathText, Size, Text, ValueKind, plain
 from orchestrator.config.section import Section, WrongKey
+from orchestrator.kit.placeholders import fill, judge_known
 
-#: What may stand in braces in the names that an export gives to targets; see `docs/exports.md`.
+#: The placeholders in the names that an export gives to targets; see `docs/configuration.md`.
 NAME_FIELDS = ("reference", "repository", "tag", "digest", "platform", "owner", "target", "run")
 
-_FIELD = re.compile(r"\{(\w*)\}")
 _MIB = 1024 * 1024
 #: Least size of a part of a multipart upload (Amazon S3, "Multipart upload limits"); the last may be smaller.
 _LEAST_PART = 5 * _MIB
 _MOST_PART = 5 * 1024 * _MIB
 
 
-def fill_in(template: str, values: dict[str, str]) -> str:
-    """A template with its fields replaced.
-
-    Args:
-        template: checked text with `{field}`s.
-        values: text by field.
-    """
-    return _FIELD.sub(lambda found: values[found[1]], template)
-
-
 def _template(value: str) -> str:
-    """Text with fields of `NAME_FIELDS` in braces, and no other braces."""
-    known = ", ".join(f"{{{field}}}" for field in NAME_FIELDS)
-    for name in _FIELD.findall(value):
-        if name not in NAME_FIELDS:
-            raise ValueError(f"{{{name}}} is not known; there are {known}")
-    if set(_FIELD.sub("", value)) & set("{}"):
-        raise ValueError(f"a brace stands alone; fields are written {known}")
+    """Text with placeholders of `NAME_FIELDS`, and no other braces."""
+    if wrong := judge_known(value, NAME_FIELDS):
+        raise ValueError(wrong)
+    if set(fill(value, dict.fromkeys(NAME_FIELDS, ""))) & set("{}"):
+        raise ValueError(
+            f"a brace stands alone; placeholders are written {', '.join(f'{{{one}}}' for one in NAME_FIELDS)}"
+        )
     return value
 
 
@@ -55,7 +44,7 @@ def _base_url(value: str) -> str:
         raise ValueError("it must not hold a password; credentials have a key or a variable of their own")
     if parts.query or parts.fragment:
         raise ValueError("it must end with its path, without ? and #")
-    return value.rstrip("/")
+    return plain(value.rstrip("/"))
 
 
 #: Every export of `orchestrator.exports`, which is a room above this one.
@@ -72,7 +61,10 @@ ExportName = Literal[
     "sarif",
 ]
 Template = Annotated[
-    str, Field(min_length=1), AfterValidator(_template), ValueKind("text with fields", plural="texts with fields")
+    str,
+    Field(min_length=1),
+    AfterValidator(_template),
+    ValueKind("text with placeholders", plural="texts with placeholders"),
 ]
 BaseUrl = Annotated[str, AfterValidator(_base_url), ValueKind("URL")]
 Name = Annotated[str, Field(min_length=1), ValueKind("name")]
@@ -122,7 +114,7 @@ class S3Section(Section):
     """
 
     bucket: Name
-    prefix: str = "scanmatrix"
+    prefix: Annotated[str, AfterValidator(plain)] = "scanmatrix"
     endpoint: BaseUrl | None = None
     region: Name | None = None
     addressing: Literal["auto", "path", "virtual"] = "auto"

@@ -15,6 +15,7 @@ from orchestrator.config.times import check_cron, check_timezone
 from orchestrator.git.url import without_credentials
 from orchestrator.kit.digests import DIGEST
 from orchestrator.kit.matching import check_pattern
+from orchestrator.kit.placeholders import judge_known
 from orchestrator.kit.quantities import DURATION, SIZE, parse_duration, parse_size, write_duration, write_size
 from orchestrator.kit.version_order import semantic
 from orchestrator.model import JUSTIFICATIONS, KINDS
@@ -214,6 +215,14 @@ Quantity = Annotated[
     ),
 ]
 """CPUs or memory, as Kubernetes has them."""
+
+
+def plain(value: str) -> str:
+    """Text in which nothing is filled in: what has the form of a placeholder is a mistake, and no name of anything."""
+    if wrong := judge_known(value):
+        raise ValueError(wrong)
+    return value
+
 
 Text = Annotated[str, _NOT_EMPTY, ValueKind("text", plural="text")]
 Glob = Annotated[str, _NOT_EMPTY, ValueKind("glob")]

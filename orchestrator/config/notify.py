@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from orchestrator import model
 from orchestrator.config.kinds import Duration, Glob, OrOne, Text, ValueKind
 from orchestrator.config.section import OneOf, Section
+from orchestrator.kit.placeholders import placeholders
 
 #: What there is to tell, in the order of messages; of `differences`, the status of the same name.
 About = Literal["new", "fixed", "no longer scanned", "failed", "policy"]
@@ -53,6 +54,8 @@ def url_mistake(url: str) -> str:
         return "write it as https://host/path, or as ${NAME} for that of an environment variable"
     if parts.username or parts.password:
         return "it must not hold a user or password before its host"
+    if any(placeholders(url)):
+        return "it holds a placeholder, and nothing is filled in here"
     return ""
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from orchestrator.config.kinds import DnsName, Folder, Name, Size, ValueKind
+from orchestrator.config.kinds import DnsName, Folder, Name, Size, ValueKind, plain
 from orchestrator.config.section import Section, WrongKey
+
+
+def _plain_path(value: Path) -> Path:
+    plain(str(value))
+    return value
 
 
 class Nfs(Section):
@@ -40,7 +45,9 @@ class VolumeSection(Section):
         nfs: an NFS export, for the overlay `production`, instead of a class
     """
 
-    path: Annotated[Path, ValueKind("path", {"type": "string"}, spell=str)] = Path("scanmatrix-data")
+    path: Annotated[Path, AfterValidator(_plain_path), ValueKind("path", {"type": "string"}, spell=str)] = Path(
+        "scanmatrix-data"
+    )
     claim: Name = "scanmatrix"
     budget: Size = 100 * 1024**3
     over_budget: Literal["split", "refuse"] = "split"

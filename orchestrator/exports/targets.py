@@ -6,8 +6,8 @@ import hashlib
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from orchestrator.config.exports import fill_in
 from orchestrator.images.reference import InvalidReference, parse
+from orchestrator.kit.placeholders import fill
 from orchestrator.model import Document, LedgerRow, Outcome, Plan
 from orchestrator.model.documents import DocumentError, read
 
@@ -42,7 +42,7 @@ class RunTarget(Document, frozen=True):
         return any(row.holds for row in self.rows)
 
     def name(self, template: str) -> str:
-        """A name made of a template with the fields of `orchestrator.config.exports.NAME_FIELDS`.
+        """A name made of a template with the placeholders of `orchestrator.config.exports.NAME_FIELDS`.
 
         Returns:
             One line of at most 255 printable characters; the target's first name, should nothing else be left.
@@ -59,7 +59,7 @@ class RunTarget(Document, frozen=True):
             "target": self.id,
             "run": self.run,
         }
-        return _line(fill_in(template, values)) or _line(self.reference)
+        return _line(fill(template, values)) or _line(self.reference)
 
 
 def run_targets(results: RunResults) -> tuple[RunTarget, ...]:

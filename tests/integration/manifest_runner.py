@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from orchestrator.argo.parameters import RUN_ID as RUN
+from tests.tools.kubernetes import expand, expand_variables
 
 _RUN = RUN.removeprefix("{{").removesuffix("}}")
 _REFERENCE = re.compile(rf"\{{\{{({re.escape(_RUN)}|[a-zA-Z0-9._-]+)\}}\}}")
@@ -153,11 +154,12 @@ class Run:
         def translate(text: str) -> str:
             return mounted.sub(lambda match: str(places[match[1]]), text)
 
-        environment = {one["name"]: translate(_fill(_value(one), known)) for one in container["env"]}
+        variables = expand_variables({one["name"]: _fill(_value(one), known) for one in container["env"]})
+        environment = {name: translate(value) for name, value in variables.items()}
         # Where the cluster has an image, this machine has the environment's own commands.
         search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         done = subprocess.run(
-            [translate(one) for one in command],
+            [translate(expand(one, variables)) for one in command],
             env={"PATH": search, **environment},
             capture_output=True,
             text=True,

@@ -1,18 +1,24 @@
 """One grammar of placeholders: the same meaning for a process and for a pod, or a refusal where they are written."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.catalog.loading import load_catalog
-from orchestrator.catalog.placeholders import fill, fill_words, judge_filled, judge_name, judge_value, placeholders
-from orchestrator.catalog.template import CatalogError
-from orchestrator.config.loading import Config, load_config
+from orchestrator.catalog.placeholders import WORDS, fill_words, judge_filled, judge_name, judge_value
+from orchestrator.catalog.template import OF_PLACES, CatalogError
+from orchestrator.config.loading import Config, ConfigError, default_config, load_config
+from orchestrator.kit.placeholders import fill, placeholders
 from orchestrator.model import Database, Scan
 from orchestrator.workflows.cell import fill as fill_for_pod
-from orchestrator.workflows.cell import scanner_command
-from orchestrator.workflows.settings import RenderError
+from orchestrator.workflows.cell import scanner_command, scanner_container
+from orchestrator.workflows.settings import RenderError, Settings, settings_of
+from tests.tools.kubernetes import expand, expand_variables
 
 #: What may stand in a text of a template, by the edges of the grammar.
 PIECES = st.sampled_from(
@@ -22,6 +28,9 @@ TEMPLATE = {
     "name": "mine", "description": "d", "image": "mine:1", "format": "sarif", "parameters": {"min-level": "high"},
     "command": ["mine", "{tarball}", "--out={report}", "--level={parameter.min-level}"],
 }  # fmt: skip
+
+
+SETTINGS = Settings(image="scanmatrix:1", claim="c", namespace="n", service_account="s")
 
 
 def scan(**fields: object) -> Scan:
@@ -119,6 +128,27 @@ def test_what_is_meant_to_be_a_parameter_and_is_none_is_refused_everywhere(confi
         load_catalog(config(**keys[where]))
 
 
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"exports": {"s3": {"bucket": "b", "prefix": "scans/@"}}},
+        {"exports": {"s3": {"bucket": "b", "endpoint": "https://s3.example/@"}}},
+        {"exports": {"dependencyTrack": {"url": "https://t.example", "project": "@"}}},
+        {"exports": {"defectdojo": {"url": "https://d.example", "tags": ["a", "x-@"]}}},
+        {"notify": {"routes": [{"slack": {"url": "https://hooks.example/@"}}]}},
+        {"notify": {"routes": [{"slack": {"url": "https://hooks.example/x", "channel": "@"}}]}},
+        {"notify": {"routes": [{"webhook": {"url": "https://hooks.example/@", "secret": "0123456789abcdef"}}]}},
+        {"volume": {"path": "/data/@"}},
+    ],
+)
+@pytest.mark.parametrize("placeholder", ["{parameter.min.level}", "{parameter.}", "{tarball}", "{Run}"])
+def test_the_configuration_passes_on_no_placeholder_that_means_nothing(tmp_path, section, placeholder):
+    path = tmp_path / "scanmatrix.yaml"
+    path.write_text(json.dumps(section).replace("@", placeholder))
+    with pytest.raises(ConfigError, match=r"scanmatrix\.yaml:\d+: .*(placeholder|channel)"):
+        load_config(path, environment={})
+
+
 @pytest.mark.parametrize("keys", [{"image": "mine/{parameter.min-level}:1"}, {"report": "{parameter.min-level}.json"}])
 def test_a_placeholder_where_nothing_is_filled_in_is_refused(config, keys):
     with pytest.raises(CatalogError, match=rf"{next(iter(keys))}"):
@@ -144,3 +174,58 @@ def test_a_plan_of_an_earlier_version_is_filled_in_alike():
     of = scan(parameters={"min.level": "high"}, database=Database(refresh=("x", "{database}")))
     assert fill_words(["{parameter.min.level}"], of, {}) == ("high",)
     assert fill_for_pod("{parameter.min.level}", of, where="") == "high"
+
+
+@given(st.text(alphabet="$(){}HOMEx ", max_size=20))
+def test_kubernetes_changes_nothing_in_a_command_or_a_variable(text: str) -> None:
+    of = scan(command=("mine", text), environment={"A": text}, success_codes=(0, 1))
+    try:
+        container = scanner_container(of, SETTINGS, "")
+    except RenderError:
+        assert "{{" in text
+        return
+    variables = expand_variables({one.name: one.value for one in container["env"]})
+    assert variables["A"] == text
+    assert expand(container["args"][-1], variables) == text
+    assert [expand(word, variables) for word in container["args"][:-1]] == scanner_command(of)[1:-1]
+
+
+def test_kubernetes_fills_in_variables_where_nobody_keeps_it_from_that() -> None:
+    assert expand("$(HOME) $$(HOME) $$ $x $(y) $(", {"HOME": "/h"}) == "/h $(HOME) $ $x $(y) $("
+
+
+def test_no_image_of_ours_reaches_argo_with_an_expression(tmp_path):
+    with pytest.raises(RenderError, match="image"):
+        settings_of(default_config(environment={}, image="scanmatrix:{{workflow.name}}"))
+
+
+@pytest.mark.parametrize(
+    ("way", "refused"), [({}, False), ({"repository": {"command": ["mine", "{checkout}", "{report}"]}}, True)]
+)
+def test_a_variable_of_all_commands_has_no_placeholder_that_only_some_have(config, way, refused):
+    made = config(environment={"TARGET": "{tarball}"}, **way)
+    if refused:
+        with pytest.raises(CatalogError, match=r"environment\.TARGET: unknown placeholder \{tarball\}"):
+            load_catalog(made)
+    else:
+        assert load_catalog(made)["mine"].environment == {"TARGET": "{tarball}"}
+
+
+def test_no_value_holds_what_no_command_line_can(config):
+    with pytest.raises(CatalogError, match="NUL"):
+        load_catalog(config({"min-level": "a\0b"}))
+
+
+def test_the_table_of_the_documentation_says_what_is_checked() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "scans.md").read_text()
+    rows = dict(re.findall(r"^\| `\{(\w+)\}` \|.*\| (.*) \|$", text, re.MULTILINE))
+    every = {place for place in OF_PLACES if " " not in place}
+    assert rows.keys() == WORDS
+    for name, where in rows.items():
+        places = (
+            every - set(re.findall("`([^`]+)`", where))
+            if where.startswith("all but")
+            else set(re.findall("`([^`]+)`", where))
+        )
+        known = {place for place in every if name in OF_PLACES[place]}
+        assert places - {"database"} == (every - {"database.fetch"} if name == "database" else known), name

@@ -4,9 +4,10 @@ from typing import get_args
 
 import pytest
 
-from orchestrator.config.exports import NAME_FIELDS, ExportName, fill_in
+from orchestrator.config.exports import NAME_FIELDS, ExportName
 from orchestrator.config.loading import ConfigError, default_config
 from orchestrator.exports import load, names
+from orchestrator.kit.placeholders import fill
 
 
 def configure(**section):
@@ -65,11 +66,11 @@ def test_templates_know_every_field():
     values = {name: name.upper() for name in NAME_FIELDS}
     template = "/".join(f"{{{name}}}" for name in NAME_FIELDS)
     assert configure(defectdojo={"url": "https://d.example", "test": template}).exports.defectdojo.test == template
-    assert fill_in(template, values) == "/".join(values.values())
+    assert fill(template, values) == "/".join(values.values())
 
 
 def test_a_value_that_looks_like_a_field_is_not_filled_in_again():
-    assert fill_in("{owner}", dict.fromkeys(NAME_FIELDS, "{run}")) == "{run}"
+    assert fill("{owner}", dict.fromkeys(NAME_FIELDS, "{run}")) == "{run}"
 
 
 def test_every_export_is_found_by_its_name():
