@@ -7,6 +7,8 @@ when first used, so that importing the package costs nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from orchestrator import _moved
+
 if TYPE_CHECKING:
     __version__: str
     from orchestrator.analysis.suppression import Suppressor
@@ -44,6 +46,7 @@ __all__ = [
     "TemporaryError",
     "UsageError",
     "__version__",
+    "aio",
     "cancel",
     "delete",
     "differences",
@@ -83,20 +86,13 @@ _HOMES = (
     | dict.fromkeys(("PermanentError", "ScanmatrixError", "TemporaryError", "UsageError"), "errors")
     | {"Config": "config.loading", "Store": "queries", "Suppressor": "analysis.suppression"}
 )
-#: Names of the version before, and where each is now: they work for one version more, with a warning.
-RENAMED = {
-    "follow_up": "orchestrator.api.results",
-    "operations": "orchestrator.api.run",
-    "sdk": "orchestrator.api.plan",
-    "trust": "orchestrator.api.trust",
-}
 
 
 def public(name: str, *, module: str = __name__) -> Any:
     """What a public name stands for.
 
     Args:
-        name: one of `__all__`, `aio`, or one of `RENAMED`.
+        name: one of `__all__`.
         module: that is asked, for messages.
 
     Raises:
@@ -106,8 +102,6 @@ def public(name: str, *, module: str = __name__) -> Any:
         return _version()
     if name == "aio":
         return import_module(f"{__name__}.api.aio")
-    if name in RENAMED:
-        return _renamed(name, module)
     if name not in __all__:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'api.plan')}"), name)
@@ -127,15 +121,8 @@ def _version() -> str:
         return "0"
 
 
-def _renamed(name: str, module: str) -> Any:
-    """What an old name stands for; the caller, above `public` and `__getattr__`, is warned."""
-    import warnings  # noqa: PLC0415
-    from pkgutil import resolve_name  # noqa: PLC0415
-
-    message = f"{module}.{name} is now {RENAMED[name]}; the old name will be removed in the next version"
-    warnings.warn(message, DeprecationWarning, stacklevel=4)
-    return resolve_name(RENAMED[name])
-
-
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+_moved.install()

@@ -10,7 +10,6 @@ import venv
 import warnings
 import zipfile
 from pathlib import Path
-from pkgutil import resolve_name
 
 import pytest
 import scanmatrix
@@ -48,19 +47,8 @@ def test_type_checkers_see_every_public_name() -> None:
         alias.asname or alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
     seen |= {node.target.id for node in block.body if isinstance(node, ast.AnnAssign)}
-    assert seen >= set(orchestrator.__all__)
-    assert seen - set(orchestrator.__all__) == {"aio"}
+    assert seen == set(orchestrator.__all__)
     assert (Path(scanmatrix.__file__).with_name("py.typed")).exists()
-
-
-@pytest.mark.parametrize("old", orchestrator.RENAMED)
-def test_an_old_name_works_for_one_version_and_says_the_new_one(old: str) -> None:
-    new = orchestrator.RENAMED[old]
-    for package in (orchestrator, scanmatrix):
-        with pytest.warns(DeprecationWarning, match=f"{old}.*{new}") as told:
-            found = getattr(package, old)
-        assert told[0].filename == __file__
-        assert found is resolve_name(new)
 
 
 def test_no_name_of_ours_warns() -> None:
