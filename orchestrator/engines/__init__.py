@@ -6,20 +6,27 @@ that of the folder; no list has to be changed.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.config.loading import Config
     from orchestrator.engines.interface import Engine, EngineFolder
+
+#: Given each engine that is made in this context and whose runs end with this process, for whoever may interrupt it.
+NOTE_LOCAL: ContextVar[Callable[[Engine], None]] = ContextVar("NOTE_LOCAL", default=lambda engine: None)  # noqa: ARG005
 
 
 def names() -> tuple[str, ...]:
     """Names of every engine, sorted."""
-    return tuple(sorted(file.parent.name for folder in __path__ for file in Path(folder).glob("*/__init__.py")))
+    from pkgutil import iter_modules  # noqa: PLC0415 - the command line imports us
+
+    return tuple(sorted(found.name for found in iter_modules(__path__) if found.ispkg))
 
 
 def unknown(name: str) -> str:
@@ -52,7 +59,11 @@ def make(config: Config, *, mounted: bool = False) -> Engine:
     Raises:
         UsageError: there is no such engine.
     """
-    return _folder(config).make(config, mounted=mounted)
+    folder = _folder(config)
+    engine = folder.make(config, mounted=mounted)
+    if not folder.remote:
+        NOTE_LOCAL.get()(engine)
+    return engine
 
 
 def is_remote(config: Config) -> bool:

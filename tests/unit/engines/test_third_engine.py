@@ -1,7 +1,9 @@
 """A third engine is one folder: every command, the scheduler and asyncio work with it, and no list names it."""
 
 import asyncio
+import compileall
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,15 @@ def test_asyncio_is_derived_from_the_same_calls(config):
         return states
 
     assert asyncio.run(all_of_it()) == ["pending", "succeeded"]
+
+
+def test_an_engine_is_found_where_there_are_no_source_files(tmp_path, monkeypatch):
+    """As in images that keep compiled files only, or in a zip file."""
+    monkeypatch.setattr(engines, "__path__", [str(tmp_path / "a.zip"), str(tmp_path)])
+    (tmp_path / "pressed").mkdir()
+    (tmp_path / "pressed" / "__init__.py").write_text("remote = False\n")
+    compileall.compile_dir(tmp_path, legacy=True, quiet=1)
+    (tmp_path / "pressed" / "__init__.py").unlink()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("zipped/__init__.py", "remote = False\n")
+    assert engines.names() == ("pressed", "zipped")
