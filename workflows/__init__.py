@@ -2,7 +2,7 @@
 
 text = render(plan, config)                        # YAML for `argo submit`
 text = render(plan, config, kind=ManifestKind.TEMPLATE)  # the WorkflowTemplate
-size = spec_bytes(plan, config)                    # of the largest Workflow
+size = spec_bytes(plan, config, submitted=True)    # of the largest Workflow
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def render(plan: Plan, config: Config, *, kind: ManifestKind = ManifestKind.WORK
     return manifests.render(plan, config, kind=kind)
 
 
-def spec_bytes(plan: Plan, config: Config) -> int:
-    """Bytes of the plan's largest Workflow as the API server holds it before it has a status."""
+def spec_bytes(plan: Plan, config: Config, *, submitted: bool) -> int:
+    """Bytes of the plan's largest Workflow; see `orchestrator.workflows.manifests.spec_bytes`."""
     from orchestrator.workflows import manifests  # noqa: PLC0415 - imports hera
 
-    return manifests.spec_bytes(plan, config)
+    return manifests.spec_bytes(plan, config, submitted=submitted)

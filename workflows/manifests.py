@@ -108,12 +108,15 @@ def render(plan: Plan, config: Config, *, kind: ManifestKind = ManifestKind.WORK
     return to_yaml(manifests(plan, config, kind=kind))
 
 
-def spec_bytes(plan: Plan, config: Config) -> int:
+def spec_bytes(plan: Plan, config: Config, *, submitted: bool) -> int:
     """Bytes of the largest Workflow that brings a plan, as the API server holds it before it has a status.
 
-    That is the submission where the configuration's engine is Argo, and otherwise the largest of those rendered.
+    Args:
+        plan: of the run.
+        config: as for `manifests`.
+        submitted: whether that is its submission; otherwise the largest of those rendered.
     """
-    kind = ManifestKind.SUBMISSION if config.engine == "argo" else ManifestKind.WORKFLOW
+    kind = ManifestKind.SUBMISSION if submitted else ManifestKind.WORKFLOW
     return object_bytes(manifests(plan, config, kind=kind))
 
 

@@ -141,6 +141,7 @@ def make_plan(
         config,
         run=new_run_id(now) if run is None else _run_id(run),
         now=now,
+        venue=engines.venue(config),
         scans=scans,
         offline=offline,
         partial=partial,
@@ -288,7 +289,7 @@ def with_spec_size(plan: Plan, config: Config) -> Plan:
     """The plan with the size of its largest Workflow in the budget; costs about as much as rendering."""
     from orchestrator import workflows
 
-    spec_bytes = workflows.spec_bytes(plan, config)
+    spec_bytes = workflows.spec_bytes(plan, config, submitted=engines.venue(config).in_cluster)
     return msgspec.structs.replace(plan, budget=msgspec.structs.replace(plan.budget, spec_bytes=spec_bytes))
 
 

@@ -16,6 +16,7 @@ def plan(
     run_id: RunId = None,
     offline: Offline = False,
     strict: Strict = False,
+    engine: Engine = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show what would run, what is skipped and why, and the cost.
@@ -26,8 +27,9 @@ def plan(
     """
     from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import print_data, print_plan
+    from orchestrator.cli.runs import choose_engine
 
-    settings = plan_api.load_config(config, references=references or (), strict=strict)
+    settings = choose_engine(plan_api.load_config(config, references=references or (), strict=strict), engine)
     planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
     planned = plan_api.with_spec_size(planned, settings)
     if output is OutputFormat.TABLE:

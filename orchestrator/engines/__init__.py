@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.loading import Config
     from orchestrator.engines.interface import Engine, EngineFolder
+    from orchestrator.planning.venue import Venue
 
 #: Given each engine that is made in this context and whose runs end with this process, for whoever may interrupt it.
 NOTE_LOCAL: ContextVar[Callable[[Engine], None]] = ContextVar("NOTE_LOCAL", default=lambda engine: None)  # noqa: ARG005
@@ -73,6 +74,15 @@ def is_remote(config: Config) -> bool:
         UsageError: there is no such engine.
     """
     return _folder(config).remote
+
+
+def venue(config: Config) -> Venue:
+    """What a plan must know of where the configured engine will run it.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    return _folder(config).venue
 
 
 def _folder(config: Config) -> EngineFolder:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.loading import Config
     from orchestrator.model import Cell, CellRecord, Ledger, Plan, RunStatus, Target
+    from orchestrator.planning.venue import Venue
 
 
 class EngineError(ScanmatrixError):
@@ -75,10 +76,6 @@ class Engine(Protocol):
     Its creator gives it the volume on which plans and results lie. An engine that does not offer a call raises
     `NotOfferedError` there.
     """
-
-    def fit(self, plan: Plan) -> Plan:
-        """The plan as this engine can run it; cells that it cannot run are marked as failed, none is left out."""
-        ...
 
     def run(self, plan: Plan, observer: Observer) -> Ledger:
         """Run every pending cell, aggregate, and return the ledger. Resumes a run that was cut off.
@@ -177,9 +174,11 @@ class EngineFolder(Protocol):
 
     Attributes:
         remote: whether a run continues when the process that started or follows it ends.
+        venue: what a plan must know of where this engine runs it.
     """
 
     remote: bool
+    venue: Venue
 
     def make(self, config: Config, *, mounted: bool) -> Engine:
         """An engine for this configuration.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.inventory import Entry
     from orchestrator.model import Plan, Scan
+    from orchestrator.planning.venue import Venue
 
 
 def plan_run(
@@ -29,6 +30,7 @@ def plan_run(
     *,
     run: str,
     now: datetime,
+    venue: Venue,
     volume: Path | None = None,
     scans: Sequence[str] = (),
     entries: Sequence[Entry] | None = None,
@@ -43,6 +45,7 @@ def plan_run(
         config: the configuration.
         run: id of the run.
         now: with a time zone; the plan's creation, and what the age of results is reckoned from.
+        venue: where the plan will run.
         volume: folder with the results of earlier runs, instead of the configuration's.
         scans: scans to run instead of those the targets ask for; the plan is then partial.
         entries: what to scan, instead of what the sources of the configuration name now.
@@ -70,6 +73,7 @@ def plan_run(
         catalog,
         run=run,
         now=now,
+        venue=venue,
         offline=offline,
         history=earlier_results(config, now, volume) if only is None else {},
         only=only,

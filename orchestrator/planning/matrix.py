@@ -8,7 +8,6 @@ from importlib.metadata import version
 import msgspec
 
 from orchestrator.analysis.suppression.loading import load as load_suppression
-from orchestrator.argo.items import fit_for_cluster
 from orchestrator.catalog.loading import unknown_scan
 from orchestrator.config.loading import Config
 from orchestrator.config.scans import Scans
@@ -29,6 +28,7 @@ from orchestrator.planning.patterns import matches
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.staleness import freshness
 from orchestrator.planning.targets import Draft, finish, gather
+from orchestrator.planning.venue import HERE, Venue
 from orchestrator.scanners.distrust import why_refused
 from orchestrator.scanners.pinning import require_digests_of
 from orchestrator.scanners.rules import rules_of
@@ -48,6 +48,7 @@ def make_plan(
     *,
     run: str,
     now: datetime,
+    venue: Venue = HERE,
     offline: bool = False,
     resolver: Resolver | None = None,
     repositories: RepositoryResolver | None = None,
@@ -63,6 +64,7 @@ def make_plan(
         catalog: the scans there are, by name.
         run: id of the run.
         now: with a time zone; the plan's creation, and what the age of results is reckoned from.
+        venue: where the plan will run.
         offline: ask no registry and no git host: pinned digests, local archives and full commits are planned, all
             else fails.
         resolver: finds the images behind references; None for the registries and caches of the configuration.
@@ -81,7 +83,7 @@ def make_plan(
     drafts = find_targets(config, entries, chosen, offline=offline, resolver=resolver, repositories=repositories)
     targets = tuple(finish(id_, draft) for id_, draft in drafts.items())
     distrusted = rules_of(config)
-    decide = _Decider(config, catalog, history or {}, now, distrusted)
+    decide = _Decider(config, catalog, history or {}, now, distrusted=distrusted, venue=venue)
     cells = tuple(
         decide(target, draft, scan)
         for target, draft in zip(targets, drafts.values(), strict=True)
@@ -111,25 +113,24 @@ def make_plan(
     )
     if config.scanners.strict:
         require_digests_of(plan)
-    in_cluster = config.engine == "argo"
-    plan = fit_for_cluster(plan) if in_cluster else plan
+    plan = venue.fit(plan)
     plan = msgspec.structs.replace(plan, waves=batches(plan))
     _check_budget(config, plan)
     images = (drafts[id_].located.image for id_ in pending(plan) if not _is_local(plan.targets_by_id[id_]))
     budget = make_budget(
         plan,
         pull_bytes=unique_bytes(filter(None, images)),
-        in_cluster=in_cluster,
-        together=_sets_in_one_pod(plan, config, entries, catalog) if config.layout == "image" else None,
+        in_cluster=venue.in_cluster,
+        together=_sets_in_one_pod(plan, config, entries, catalog, venue) if config.layout == "image" else None,
     )
     return msgspec.structs.replace(plan, budget=budget)
 
 
 def _sets_in_one_pod(
-    plan: Plan, config: Config, entries: Sequence[Entry], catalog: Mapping[str, Scan]
+    plan: Plan, config: Config, entries: Sequence[Entry], catalog: Mapping[str, Scan], venue: Venue
 ) -> tuple[frozenset[str], ...]:
     """The sets of scans that have a template: those of the WorkflowTemplate, or of a Workflow rendered of the plan."""
-    return wanted_sets(entries, config, catalog) if config.engine == "argo" else common_sets(wanted_by_images(plan))
+    return wanted_sets(entries, config, catalog) if venue.in_cluster else common_sets(wanted_by_images(plan))
 
 
 def find_targets(
@@ -211,7 +212,9 @@ class _Decider:
         catalog: Mapping[str, Scan],
         history: Mapping[tuple[str, str], Past],
         now: datetime,
+        *,
         distrusted: Sequence[Distrust],
+        venue: Venue,
     ) -> None:
         self._catalog = catalog
         self._history = history
@@ -223,7 +226,7 @@ class _Decider:
             name: reason for name, scan in catalog.items() if (reason := why_refused(scan, distrusted, moment))
         }
         self._refusals = {name: self.refused.get(name) or refusal(scan, config.allow) for name, scan in catalog.items()}
-        self._online = {name: online_hosts(config, scan) for name, scan in catalog.items()}
+        self._online = {name: online_hosts(config, scan, venue) for name, scan in catalog.items()}
 
     def __call__(self, target: Target, draft: Draft, name: str) -> Cell:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.model import Scan, Target
     from orchestrator.net.allowance import Allowance
+    from orchestrator.planning.venue import Venue
 
 #: Label of a repository's names: where it has moved to.
 REDIRECTED = "redirectedTo"
@@ -63,19 +63,10 @@ def unresolved(error: str) -> Located:
     return Located(platform=_NO_PLATFORM, error=error, kind=TargetKind.REPOSITORY)
 
 
-def online_hosts(config: Config, scan: Scan, environment: Mapping[str, str] | None = None) -> frozenset[str]:
-    """The hosts whose API a scan may ask: it knows how, and there is a token.
-
-    In a cluster the configuration says of which there is one (`argo.tokenSecrets`); the local engine has those of its
-    environment.
-    """
+def online_hosts(config: Config, scan: Scan, venue: Venue) -> frozenset[str]:
+    """The hosts whose API a scan may ask: it knows how, and there is a token where it will run."""
     online = scan.repository and scan.repository.online
-    if not online:
-        return frozenset()
-    if config.engine == "argo":
-        return frozenset(online.tokens.keys() & config.argo.token_secrets.keys())
-    environment = os.environ if environment is None else environment
-    return frozenset(host for host, variable in online.tokens.items() if environment.get(variable))
+    return frozenset(venue.hosts(config, online)) if online else frozenset()
 
 
 def is_online(target: Target, hosts: Collection[str]) -> bool:

@@ -144,7 +144,6 @@ class Carrier:
         if self._volume.plan(submission.run).exists():
             return read_plan(submission.run, self._volume)
         plan = self._planner.plan(submission, datetime.now(UTC))
-        plan = self._engine.fit(plan)
         write_plan(plan, self._volume)
         budget = plan.budget
         self._notes.tell(f"run {plan.run}: {budget.cells} of {len(plan.cells)} cells to run on {budget.images} targets")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from orchestrator import planning
+from orchestrator import engines, planning
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.errors import PermanentError
 from orchestrator.inventory import Entry, labels
@@ -102,7 +102,13 @@ class Planner:
             raise NothingToPlanError(f"there is no scan {names} any more, or the store's entries are damaged")
         only = frozenset((claim.target, scan) for claim in submission.claims for scan in claim.scans)
         plan = planning.plan_run(
-            self._config, run=submission.run, now=now, entries=entries, catalog=self.catalog, only=only
+            self._config,
+            run=submission.run,
+            now=now,
+            venue=engines.venue(self._config),
+            entries=entries,
+            catalog=self.catalog,
+            only=only,
         )
         if not plan.cells:
             raise NothingToPlanError(

@@ -220,7 +220,7 @@ def _configuration(source: ConfigSource) -> Iterator[Config]:
 def _make(source: ConfigSource, run: str, volume: Volume) -> Plan:
     """Plan from a configuration, as pods can run it, whichever engine it names for those who read it elsewhere."""
     from orchestrator.planning import plan_run  # noqa: PLC0415 - only where the plan is made in the cluster
+    from orchestrator.planning.venue import CLUSTER  # noqa: PLC0415
 
     with _configuration(source) as config:
-        here = config.model_copy(update={"engine": "argo"})
-        return plan_run(here, run=run, now=datetime.now(UTC), volume=volume.root)
+        return plan_run(config, run=run, now=datetime.now(UTC), venue=CLUSTER, volume=volume.root)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.argo.commands import COMPLAINT
-from orchestrator.argo.items import fit_for_cluster
 from orchestrator.argo.log_archive import unpack
 from orchestrator.argo.names import (
     ARGO_WORKFLOW,
@@ -81,10 +80,6 @@ class ArgoEngine:
         self._volume = volume
         self._cluster = cluster
         self._mounted = mounted
-
-    def fit(self, plan: Plan) -> Plan:
-        """See `Engine`: files of this machine cannot be read in the cluster."""
-        return fit_for_cluster(plan)
 
     def run(self, plan: Plan, observer: Observer) -> Ledger:
         """Submit the plan, follow it to its end, and bring its results to a local folder.

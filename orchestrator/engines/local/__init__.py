@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.planning.venue import HERE
+
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.engines.interface import Engine
 
 remote = False
+venue = HERE
 
 
 def make(config: Config, *, mounted: bool) -> Engine:  # noqa: ARG001 - as `EngineFolder` has it

@@ -34,10 +34,6 @@ class LocalEngine:
         self._stops: set[Stop] = set()
         self._interrupted = False
 
-    def fit(self, plan: Plan) -> Plan:
-        """See `Engine`: every plan that is made here can run here."""
-        return plan
-
     def run(self, plan: Plan, observer: Observer) -> Ledger:
         """Run every pending cell, aggregate, and return the ledger.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import compileall
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -14,11 +15,12 @@ from orchestrator import engines
 from orchestrator.api import aio
 from orchestrator.cli.app import app
 from orchestrator.errors import UsageError
+from orchestrator.planning.venue import Venue
 from tests.tools import layouts
 from tests.tools.images import Image, layer
 
 FOLDER = Path(__file__).parents[2] / "tools" / "engines"
-CALLS = {"run", "submit", "status", "runs", "follow", "logs", "retry", "cancel", "fetch", "delete", "interrupt", "fit"}
+CALLS = {"run", "submit", "status", "runs", "follow", "logs", "retry", "cancel", "fetch", "delete", "interrupt"}
 
 
 @pytest.fixture
@@ -64,6 +66,7 @@ def test_every_engine_has_the_whole_protocol(name, paper, monkeypatch, tmp_path)
     engine = engines.make(config)
     assert {call for call in dir(engine) if not call.startswith("_")} == CALLS
     assert isinstance(engines.is_remote(config), bool)
+    assert isinstance(engines.venue(config), Venue)
 
 
 def test_a_run_from_the_plan_to_its_results(call):
@@ -71,6 +74,15 @@ def test_a_run_from_the_plan_to_its_results(call):
     assert "Results:" in call("run", "--run-id", "first", "--offline")
     assert "first succeeded" in call("status", "first")
     assert "ok" in call("fetch", "first")
+
+
+def test_what_it_cannot_run_is_failed_in_the_plan_and_counts_nothing(call, config, tmp_path):
+    ink = layouts.write_archive(tmp_path / "ink.tar", Image.build([layer({"a": "ink"})]))
+    config.write_text(config.read_text().replace("targets: [", f"targets: [{{archive: {ink}}}, "))
+    budget = json.loads(call("plan", "--offline", "--output", "json"))["budget"]
+    assert (budget["images"], budget["cells"]) == (1, 1)
+    assert "paper takes no ink" in call("plan", "--offline")
+    assert "paper takes no ink" not in call("plan", "--offline", "--engine", "local")
 
 
 def test_a_run_that_is_submitted_and_then_followed(call):

@@ -1,6 +1,7 @@
 """The one way from a configuration to a plan: what the Python API, a pod and the scheduler get of it."""
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,14 @@ from orchestrator.inventory import collect
 from orchestrator.model import Decision, Ledger, LedgerRow, Outcome
 from orchestrator.model.documents import encode, spell_time
 from orchestrator.planning import plan_run
+from orchestrator.planning.venue import HERE
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.unit.planning.samples import NOW
 
 DIGEST = "1" * 64
 TARGET = f"sha256-{DIGEST[:32]}"
+
+plan_here = partial(plan_run, venue=HERE)
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def decisions(plan) -> dict[str, tuple[Decision, str]]:
 
 def test_a_fresh_result_on_the_volume_of_the_configuration_spares_its_scan(config):
     put_result(config.volume.path, days=6)
-    assert decisions(plan_run(config, run="r", now=NOW, offline=True)) == {
+    assert decisions(plan_here(config, run="r", now=NOW, offline=True)) == {
         "root-user": (Decision.RUN, ""), "virus": (Decision.SKIP, "earlier"),
     }  # fmt: skip
 
@@ -54,33 +58,33 @@ def test_a_fresh_result_on_the_volume_of_the_configuration_spares_its_scan(confi
 @pytest.mark.parametrize("days", [7, 8])
 def test_an_old_one_does_not(config, days):
     put_result(config.volume.path, days=days)
-    assert decisions(plan_run(config, run="r", now=NOW, offline=True))["virus"] == (Decision.RUN, "")
+    assert decisions(plan_here(config, run="r", now=NOW, offline=True))["virus"] == (Decision.RUN, "")
 
 
 def test_a_pod_looks_at_the_volume_that_it_has(config, tmp_path):
     put_result(tmp_path / "mounted", days=1)
-    made = plan_run(config, run="r", now=NOW, offline=True, volume=tmp_path / "mounted")
+    made = plan_here(config, run="r", now=NOW, offline=True, volume=tmp_path / "mounted")
     assert decisions(made)["virus"] == (Decision.SKIP, "earlier")
-    assert decisions(plan_run(config, run="r", now=NOW, offline=True))["virus"] == (Decision.RUN, "")
+    assert decisions(plan_here(config, run="r", now=NOW, offline=True))["virus"] == (Decision.RUN, "")
 
 
 def test_who_names_cells_has_decided_that_they_are_due(config):
     put_result(config.volume.path, days=1)
     catalog = load_catalog(config)
     entries = collect(config, catalog=catalog)
-    made = plan_run(config, run="r", now=NOW, offline=True, entries=entries, catalog=catalog, only={(TARGET, "virus")})
+    made = plan_here(config, run="r", now=NOW, offline=True, entries=entries, catalog=catalog, only={(TARGET, "virus")})
     assert decisions(made) == {"virus": (Decision.RUN, "")}
     assert made.partial
 
 
 def test_scans_that_are_given_make_the_plan_partial(config):
-    made = plan_run(config, run="r", now=NOW, offline=True, scans=["distroless"])
+    made = plan_here(config, run="r", now=NOW, offline=True, scans=["distroless"])
     assert (set(decisions(made)), made.partial) == ({"distroless"}, True)
-    assert not plan_run(config, run="r", now=NOW, offline=True).partial
+    assert not plan_here(config, run="r", now=NOW, offline=True).partial
 
 
 def test_sources_without_targets_are_a_plan_without_any(tmp_path):
     (tmp_path / "scanmatrix.yaml").write_text("targets: [{csv: {path: none.csv}}]\n")
     (tmp_path / "none.csv").write_text("image\n")
-    made = plan_run(load_config(tmp_path / "scanmatrix.yaml", environment={}), run="r", now=NOW, offline=True)
+    made = plan_here(load_config(tmp_path / "scanmatrix.yaml", environment={}), run="r", now=NOW, offline=True)
     assert (made.targets, made.waves, made.budget.cells) == ((), (), 0)

@@ -11,6 +11,7 @@ from orchestrator.planning import Located, make_plan
 from orchestrator.planning.batches import split
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.targets import make_id
+from orchestrator.planning.venue import CLUSTER, HERE, Venue
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located
 
 URL = "https://github.com/example/shop.git"
@@ -33,10 +34,10 @@ def commits(url: str, ref: str) -> Located:
     return GitResolver(offline=True)(url, COMMIT)
 
 
-def plan(*entries: Entry, **overrides: object) -> Plan:
+def plan(*entries: Entry, venue: Venue = HERE, **overrides: object) -> Plan:
     resolver = Table({"docker.io/library/a:1": (located(image("a")),)})
     settings = config(**(DEFAULTS | overrides))
-    return make_plan(settings, entries, SCANS, run="r", now=NOW, resolver=resolver, repositories=commits)
+    return make_plan(settings, entries, SCANS, run="r", now=NOW, venue=venue, resolver=resolver, repositories=commits)
 
 
 def decisions(made: Plan) -> dict[str, tuple[Decision, str]]:
@@ -112,10 +113,10 @@ def test_a_cell_asks_the_api_where_there_is_a_token(monkeypatch):
     monkeypatch.setenv("GITHUB_AUTH_TOKEN", "x")
     assert [cell.online for cell in plan(*map(repository, urls)).cells] == [True, True, False, False]
     # In a cluster only its Secrets count.
-    assert [cell.online for cell in plan(repository(), engine="argo").cells] == [False]
+    assert [cell.online for cell in plan(repository(), venue=CLUSTER).cells] == [False]
     monkeypatch.delenv("GITHUB_AUTH_TOKEN")
     secrets = {"tokenSecrets": {"github.com": "github-token", "git.example": "other"}}
-    assert [cell.online for cell in plan(*map(repository, urls), engine="argo", argo=secrets).cells] == [
+    assert [cell.online for cell in plan(*map(repository, urls), venue=CLUSTER, argo=secrets).cells] == [
         True, True, False, False,
     ]  # fmt: skip
 
@@ -123,7 +124,11 @@ def test_a_cell_asks_the_api_where_there_is_a_token(monkeypatch):
 def test_what_names_an_api_is_plain():
     made = plan(repository("https://github.com/example/{{workflow.name}}"))
     assert not is_online(made.targets[0], {"github.com"})
-    assert online_hosts(config(), SCANS["general"], {"GITHUB_AUTH_TOKEN": "x"}) == frozenset()
+
+
+def test_a_scan_that_asks_no_api_needs_no_token(monkeypatch):
+    monkeypatch.setenv("GITHUB_AUTH_TOKEN", "x")
+    assert online_hosts(config(), SCANS["general"], HERE) == frozenset()
 
 
 def test_after_the_deadline_of_planning_no_host_is_asked():

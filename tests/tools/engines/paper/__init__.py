@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from orchestrator.engines.interface import Silent
 from orchestrator.errors import UsageError
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.model import CellState, CellStatus, Decision, RunStatus
+from orchestrator.planning.venue import HERE, Venue
 from orchestrator.results.ledger import LEDGER, read_ledger
 from orchestrator.scanners.rules import volume_of
 from orchestrator.steps.aggregate import aggregate
@@ -29,6 +32,21 @@ HELD: dict[str, Plan] = {}
 CANCELLED: set[str] = set()
 
 
+def _on_paper(plan: Plan) -> Plan:
+    """Ink cannot be written about: its cells fail."""
+    inky = {target.id for target in plan.targets if "ink" in target.reference}
+    cells = (
+        msgspec.structs.replace(cell, decision=Decision.FAIL, reason="paper takes no ink")
+        if cell.target in inky
+        else cell
+        for cell in plan.cells
+    )
+    return msgspec.structs.replace(plan, cells=tuple(cells))
+
+
+venue = Venue(in_cluster=False, fit=_on_paper, hosts=HERE.hosts)
+
+
 def make(config: Config, *, mounted: bool) -> PaperEngine:
     """See `EngineFolder`."""
     return PaperEngine(volume_of(config))
@@ -39,9 +57,6 @@ class PaperEngine:
 
     def __init__(self, volume: Volume) -> None:
         self._volume = volume
-
-    def fit(self, plan: Plan) -> Plan:
-        return plan
 
     def run(self, plan: Plan, observer: Observer) -> Ledger:
         self.submit(plan)
