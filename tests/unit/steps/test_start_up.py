@@ -9,7 +9,7 @@ import pytest
 HEAVY = {
     "alembic", "asyncio", "boto3", "botocore", "cyclonedx", "hera", "jinja2", "jsonschema_rs", "kubernetes",
     "multiprocessing", "numpy", "packageurl", "pandas", "pyarrow", "pydantic", "rich", "sqlalchemy", "typer",
-    "univers", "xml",
+    "typing_extensions", "univers", "xml",
     "orchestrator.api", "orchestrator.catalog.loading", "orchestrator.config.loading", "orchestrator.engines",
     "orchestrator.inventory", "orchestrator.planning.matrix", "orchestrator.store", "orchestrator.workflows",
 }  # fmt: skip
@@ -33,6 +33,7 @@ STEPS = {
     "orchestrator.steps.aggregate": HEAVY | NETWORK | YAML,
     "orchestrator.steps.check": (HEAVY | NETWORK | YAML) - {"email"},  # its own version, by importlib.metadata
     "orchestrator.steps.refresh": HEAVY | NETWORK | YAML,
+    "orchestrator.steps.settle": HEAVY | NETWORK | YAML,
     "orchestrator.steps.install": (HEAVY | NETWORK | YAML) - {"yaml"},
     "orchestrator.upkeep.databases": HEAVY | NETWORK | YAML,
     "orchestrator.upkeep.left": HEAVY | NETWORK | YAML,
@@ -45,10 +46,18 @@ STEPS = {
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_imports_only_what_it_needs(step: str) -> None:
-    code = f"import {step}, sys; print(*sys.modules)"
+    code = f"import orchestrator.steps, {step}, sys; print(*sys.modules)"  # a pod comes in through `steps`
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert step in loaded
     assert STEPS[step].isdisjoint(loaded), STEPS[step] & set(loaded)
+
+
+def test_what_a_step_leaves_out_is_there_for_whoever_wants_it() -> None:
+    """Steps also run inside other people's programs."""
+    code = (
+        "import orchestrator.steps.pull, msgspec, typing, typing_extensions as t; print(t.Required is typing.Required)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
 
 
 def test_what_is_heavy_is_called_as_it_is_imported() -> None:
