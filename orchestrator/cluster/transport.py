@@ -25,6 +25,7 @@ from orchestrator.cluster.errors import (
     RejectedError,
     UnreachableError,
 )
+from orchestrator.kit.http_headers import asked_wait
 from orchestrator.kit.retrying import Backoff, Patience
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ def _explain(what: str, error: ApiException) -> Exception:
     message = _message(error)
     status = error.status or 0
     if status in _BUSY:
-        return UnreachableError(f"{what}: the API server is busy ({status}): {message}")
+        asked = asked_wait(error.headers or {})  # priority and fairness says so of what it turns away
+        return UnreachableError(f"{what}: the API server is busy ({status}): {message}", retry_after=asked)
     if status == 404:  # noqa: PLR2004
         return ObjectNotFoundError(f"{what}: {message}")
     if status == 409:  # noqa: PLR2004

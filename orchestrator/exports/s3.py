@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import TemporaryError, UsageError
 from orchestrator.exports.interface import ExportUnavailableError
 from orchestrator.exports.s3_checksums import Sum, sum_file
 from orchestrator.exports.s3_errors import explain
@@ -167,7 +167,10 @@ class _Upload:
             return ask()
         except (BotoCoreError, ClientError, Boto3Error, OSError, ValueError) as error:
             self._in_time()  # a transfer that was stopped for its time fails in many ways
-            raise explain(error, self._where) from error
+            ours = explain(error, self._where)
+            if isinstance(ours, TemporaryError):
+                ours.given_up = True  # boto3 has made all attempts, see `_client`
+            raise ours from error
 
     def _in_time(self) -> None:
         """Raises ExportUnavailableError when the export has taken too long."""

@@ -21,7 +21,8 @@ _EPOCH: Final = 1_000_000_000
 _RETRIES: Final = ("retry-after", "x-retry-after")
 _RESETS: Final = ("x-ratelimit-reset", "ratelimit-reset")
 _REMAINING: Final = ("x-ratelimit-remaining", "ratelimit-remaining")
-_LIMITS: Final = frozenset(_RETRIES + _RESETS + _REMAINING)
+_DATE: Final = "date"
+_LIMITS: Final = frozenset((*_RETRIES, *_RESETS, *_REMAINING, _DATE))
 _TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _TOKEN68: Final = frozenset("-._~+/0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _UNQUOTED: Final = _TOKEN | frozenset(":/?=&%@()[]{}")
@@ -98,14 +99,16 @@ def asked_wait(headers: Mapping[str, str], *, now: float | None = None) -> float
     `Retry-After` counts, as seconds or a date (RFC 9110, 10.2.3), or as the moment that Docker Hub writes there, in
     seconds since 1970. Without it, and where no request is left in this period, the moment at which the next one begins
     does, as seconds from now or since 1970: `X-RateLimit-Reset` (GitHub, GitLab, Gitea), `RateLimit-Reset`
-    (draft-ietf-httpapi-ratelimit-headers).
+    (draft-ietf-httpapi-ratelimit-headers). A moment is one on the clock of whoever answers, where its `Date` says what
+    that shows: ours may be wrong.
 
     Args:
         headers: of the answer, names in any case.
-        now: seconds since 1970; by default those of this machine's clock.
+        now: seconds since 1970, of an answer without `Date`; by default those of this machine's clock.
     """
     fields = _fields(headers)
-    now = time.time() if now is None else now
+    theirs = _moment(fields.get(_DATE, ""))
+    now = theirs if theirs is not None else time.time() if now is None else now
     names = _RETRIES if _remaining(fields) else _RETRIES + _RESETS
     waits = (_wait(fields.get(name, ""), now) for name in names)
     return next((wait for wait in waits if wait is not None), None)
@@ -128,11 +131,18 @@ def _remaining(fields: Mapping[str, str]) -> int | None:
 
 
 def _wait(text: str, now: float) -> float | None:
-    if (number := whole_number(text.partition(";")[0])) is None:
+    if (number := _seconds(text.partition(";")[0].rstrip(" \t"))) is None:
         return max(0.0, moment - now) if (moment := _moment(text)) is not None else None
     if number < _EPOCH:
-        return float(number)
+        return number
     return max(0.0, (number / 1000 if number >= 1000 * _EPOCH else number) - now)
+
+
+def _seconds(text: str) -> float | None:
+    """A number, with or without a fraction (Discord's have one); None for anything else, and for absurd ones."""
+    whole, _, fraction = text.partition(".")
+    number, rest = whole_number(whole), whole_number(fraction or "0")
+    return None if number is None or rest is None else float(f"{number}.{fraction}0")
 
 
 def _moment(text: str) -> float | None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: coming back earlier would only be refused again.
 WAIT_LIMIT: Final = 120.0
 _LONGEST: Final = 30.0
+#: A pause from here on, in seconds, is always logged: whoever looks on would think that it hangs.
+_NOTABLE: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -149,18 +151,24 @@ class Patience:
         return isinstance(error, self._kinds) and not isinstance(error, Cancelled) and error.is_worth_retrying
 
     def _wait(self, state: RetryCallState) -> float:
-        asked = _error(state).retry_after
-        return self._backoff.pause() if asked is None else asked
+        asked, own = _error(state).retry_after, self._backoff.pause()
+        if asked is None or (self._retries == math.inf and asked < own):  # "at once" without end would flood it
+            return own
+        return asked
 
     def _is_over(self, state: RetryCallState) -> bool:
-        error, pause = _error(state), state.upcoming_sleep
+        error, pause, patience = _error(state), state.upcoming_sleep, min(WAIT_LIMIT, self._left())
         most = math.inf if error.most_retries is None else error.most_retries
-        over = self._failures > self._retries or self._seen[type(error)] > most or pause > min(WAIT_LIMIT, self._left())
-        if not over and self._loud:
-            _log.warning("%s; trying again in %.1f s", error, pause)
-        if over and self._retries < math.inf:
+        over = self._failures > self._retries or self._seen[type(error)] > most or pause > patience
+        if not over:
+            if self._loud or pause >= _NOTABLE:
+                _log.warning("%s; trying again in %.1f s", error, pause)
+            return False
+        if (error.retry_after or 0) > patience:
+            error.args = (f"{error}; it asks to wait {error.retry_after:.0f} s, longer than we do",)
+        if self._retries < math.inf:
             error.given_up = True
-        return over
+        return True
 
     def _sleep(self, seconds: float) -> None:
         self._cancelled.wait(seconds)

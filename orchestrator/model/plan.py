@@ -83,9 +83,10 @@ class Limits(Document, frozen=True):
         shards_in_flight: Workflows of one run at the same time, if it needs several (Argo)
         volume_bytes: most bytes that the run's tarballs may take at once; 0 for no limit.
         deadline: maximum duration of a run
-        retries: further attempts in all when a registry, token server, git host or database mirror fails for now; 0 is
-            one attempt. In a cluster also further attempts of a pod of ours that Kubernetes or the node ended, see
-            [Attempts and deadlines](workflows.md#attempts-and-deadlines). A scan has its own in its template
+        retries: further attempts in all when a registry, token server, git host, database mirror, export or receiver of
+            notifications fails for now; 0 is one attempt. In a cluster also further attempts of a pod of ours that
+            Kubernetes or the node ended, see [Attempts and deadlines](workflows.md#attempts-and-deadlines). A scan has
+            its own in its template
         repository_size: most bytes that the files of a source repository may have; a larger one fails
         repository_files: most files of one
         repository_time: git may take this long to fetch one

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from orchestrator.net.meter import Meter
 
 _OK, _PARTIAL, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 206, 401, 403, 404
-_REQUEST_TIMEOUT, _NO_SUCH_RANGE, _TOO_MANY, _SERVER_ERROR, _UNAVAILABLE = 408, 416, 429, 500, 503
+_REQUEST_TIMEOUT, _NO_SUCH_RANGE, _SERVER_ERROR, _UNAVAILABLE = 408, 416, 500, 503
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
 # Request Timeout, Too Early, Too Many Requests (RFC 9110, 8470, 6585).
-_LATER = frozenset({_REQUEST_TIMEOUT, 425, _TOO_MANY})
+_LATER = frozenset({_REQUEST_TIMEOUT, 425, 429})
 #: How storage refuses a signed URL whose time is over: S3 and Azure by 403, Google's by 400.
 STALE = frozenset({400, 403, 410})
 _BODY_LIMIT = 64 * 1024
@@ -104,8 +104,9 @@ class Answer:
 
     @property
     def may_work_later(self) -> bool:
-        """Whether the same request may be accepted later, by its status."""
-        return self.status >= _SERVER_ERROR or self.status in _LATER
+        """Whether the same request may be accepted later: by its status, or because a 403 only refuses for now."""
+        throttled = self.status == _FORBIDDEN and is_throttled(self.headers)
+        return self.status >= _SERVER_ERROR or self.status in _LATER or throttled
 
     def read_some(self, size: int) -> bytes:
         """What has arrived of a body, at most `size` bytes; empty at the end.
@@ -169,20 +170,20 @@ def raise_for_status(answer: Answer, what: str, *, partial: bool = False, login:
     if status == _OK or (status == _PARTIAL and partial):
         return
     said = _said(answer)
+    if answer.may_work_later:
+        broken = status == _REQUEST_TIMEOUT or (status >= _SERVER_ERROR and status != _UNAVAILABLE)
+        kind, does = (Broken, "fails") if broken else (Busy, "is busy")
+        raise kind(f"{what}: {host} {does} ({status}){said}; try later", retry_after=asked_wait(answer.headers))
     if answer.elsewhere and status in {_NOT_FOUND, *STALE}:
         _raise_of_storage(answer, what, said)
     if status == _NOT_FOUND:
         hidden = f"; some registries say so of what a login would show: {login}" if login else ""
         raise NotFound(f"{what}: not found{said}; check its name, and that it was pushed{hidden}")
-    if status in {_UNAUTHORIZED, _FORBIDDEN} and not (status == _FORBIDDEN and is_throttled(answer.headers)):
+    if status in {_UNAUTHORIZED, _FORBIDDEN}:
         remedy = login or f"check the login for {host} in Docker's config.json"
         raise Denied(f"{what}: access denied ({status}){said}; {remedy}")
-    if status in {_TOO_MANY, _UNAVAILABLE, _FORBIDDEN}:
-        raise Busy(f"{what}: {host} is busy ({status}){said}; try later", retry_after=asked_wait(answer.headers))
     if status == _NO_SUCH_RANGE:
         raise RangeRefused(f"{what}: {host} has nothing from there on{said}")
-    if status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT:
-        raise Broken(f"{what}: {host} fails ({status}){said}; try later", retry_after=asked_wait(answer.headers))
     raise Denied(f"{what}: {host} refuses the request ({status}){said}")
 
 

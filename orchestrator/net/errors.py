@@ -14,6 +14,7 @@ ImageError
 ├── Busy               (TemporaryError)  429 or 503, longer than we wait
 └── Broken             (TemporaryError)  5xx, resets and time-outs that outlasted the retries
     ├── TooSlow                          answers, but so slowly that it would never end
+    ├── Misdirected                      redirects without end, or to where nobody may lead us
     ├── NoAnswer                         the whole request was sent, and no answer came in time
     └── Damaged                          other bytes than their digest promises, once
 """
@@ -88,6 +89,12 @@ class TooSlow(Broken):
 
     Two such have cost as much time as several that fail.
     """
+
+    most_retries = 1
+
+
+class Misdirected(Broken):
+    """A redirect leads to where we do not go, or are not let in; twice in a row that is no accident."""
 
     most_retries = 1
 

@@ -24,7 +24,7 @@ from orchestrator.kit.http_headers import FIELD_LIMIT
 from orchestrator.net import guarded
 from orchestrator.net.allowance import Allowance
 from orchestrator.net.answers import STALE, Answer, connection_error, is_late
-from orchestrator.net.errors import Broken, Denied, NoAnswer, TooSlow, Untrusted
+from orchestrator.net.errors import Denied, Misdirected, NoAnswer, TooSlow, Untrusted
 from orchestrator.net.meter import Meter
 from orchestrator.net.pools import make_pool, proxy_for, tls_context
 
@@ -101,13 +101,14 @@ class Transport:
         Where that leads to a refusal, all is asked once more: signed URLs of storage run out.
 
         Raises:
-            Broken: no connection, or it broke; it redirects without end, or to where nobody may lead us.
+            Broken: no connection, or it broke.
+            Misdirected: it redirects without end, or to where nobody may lead us.
             Untrusted: no TLS, or a certificate that cannot be verified.
             Denied: credentials would be sent in the clear.
             OverBudget: the allowance is used up.
         """
         answer = self._get(url, headers, authorization, asking)
-        if answer.redirected and answer.status in STALE:
+        if answer.redirected and answer.status in STALE and not answer.may_work_later:
             answer.finish()
             answer = self._get(url, headers, authorization, asking)
         return answer
@@ -124,7 +125,7 @@ class Transport:
             if answer.status not in _REDIRECTS or not location:
                 if answer.status == _UNAUTHORIZED and here[:2] != origin:
                     answer.finish()  # its challenge must not be answered: it could name a token server of its own
-                    raise Broken(f"{origin[1]}: redirects to {_host(here)}, which refuses access")
+                    raise Misdirected(f"{origin[1]}: redirects to {_host(here)}, which refuses access")
                 answer.redirected, answer.elsewhere = hop > 0, here[:2] != origin
                 return answer
             answer.finish()
@@ -132,7 +133,7 @@ class Transport:
             source = answer.zone if source is None else min(source, answer.zone)
             if here[:2] != origin:
                 authorization = None  # and never again, should it lead back: the path would be somebody else's
-        raise Broken(f"{origin[1]}: redirects without end")
+        raise Misdirected(f"{origin[1]}: redirects without end")
 
     def post(self, url: str, form: Mapping[str, str], *, asking: Asking) -> Answer:
         """Send a form, which holds a secret and so follows no redirect.
@@ -170,9 +171,9 @@ class Transport:
         except ValueError:
             good = False
         if not good:
-            raise Broken(f"{_host(here)}: redirects to where we do not go")
+            raise Misdirected(f"{_host(here)}: redirects to where we do not go")
         if here.scheme == "https" and there.scheme == "http" and there.netloc.lower() not in self.insecure:
-            raise Broken(
+            raise Misdirected(
                 f"{_host(here)}: redirects from TLS to plain HTTP, to {_host(there)}; if that is meant, add that host "
                 "to `insecure`"
             )

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from orchestrator.config.loading import Config
-    from orchestrator.config.notify import NotifySection
     from orchestrator.notifications.attempts import Result
     from orchestrator.queries.difference import Difference
     from orchestrator.results.run import RunResults
@@ -63,7 +62,7 @@ def notify(
         results: of a run that has ended.
         differences: since the last run, as `Store.differences` gives them.
         earlier: what earlier runs said, as `Store.earlier` gives it.
-        pace: instead of the usual one with the configured deadline.
+        pace: instead of the usual one with the configured deadline and retries.
         environment: for secrets that name a variable; instead of the process's own.
 
     Returns:
@@ -84,7 +83,7 @@ def notify(
     _count(told, results.run)
     box = Outbox(results.folder)
     due = box.add(told.messages)
-    sent = {each.id: each for each in _send(config.notify, box, due, pace, environment)}
+    sent = {each.id: each for each in _send(config, box, due, pace, environment)}
     return tuple(sent.get(each.id, each) for each in due)
 
 
@@ -97,7 +96,7 @@ def resend(
         How it went for each of them; empty when nothing is left.
     """
     box = Outbox(results.folder)
-    return tuple(_send(config.notify, box, box.deliveries(), pace, environment))
+    return tuple(_send(config, box, box.deliveries(), pace, environment))
 
 
 def outbox(results: RunResults) -> tuple[Delivery, ...]:
@@ -106,14 +105,15 @@ def outbox(results: RunResults) -> tuple[Delivery, ...]:
 
 
 def _send(
-    section: NotifySection,
+    config: Config,
     box: Outbox,
     deliveries: Iterable[Delivery],
     pace: Pace | None,
     environment: Mapping[str, str] | None,
 ) -> Iterator[Delivery]:
     """Send those that are not sent yet, and write down how each went as soon as it is known."""
-    pace = pace or Pace(all=section.deadline)
+    section = config.notify
+    pace = pace or Pace(all=section.deadline, retries=config.limits.retries)
     routes = dict(zip(route_names(section), section.routes, strict=True))
     variables = dict(os.environ if environment is None else environment)
     parcels: list[Parcel] = []

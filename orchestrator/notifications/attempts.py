@@ -64,11 +64,7 @@ class _Job:
         try:
             Patience(self._pace.retries, backoff=self._pace.backoff, left=self._left).retry(self._once)
         except TemporaryError as error:
-            if self._left() <= 0:
-                return self.late()
-            asked = error.retry_after or 0.0
-            more = f"; it asks to wait {asked:g} s, which is too long for us" if asked > self._left() else ""
-            return Result(f"{error}{more}", self.attempts)
+            return self.late() if self._left() <= 0 else Result(str(error), self.attempts)
         except ScanmatrixError as error:
             return Result(str(error), self.attempts)
         except Exception as error:  # noqa: BLE001 - a mistake of ours may cost this message, not the run

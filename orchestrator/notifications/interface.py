@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from orchestrator.errors import PermanentError, TemporaryError
-from orchestrator.model import Document, Severity
+from orchestrator.model import Document, Limits, Severity
 
 if TYPE_CHECKING:
     from orchestrator.config.notify import NotifySection, Route
@@ -216,7 +216,7 @@ class Pace:
     each: float = 60.0
     connect: float = 10.0
     answer: float = 20.0
-    retries: int = 4
+    retries: int = Limits().retries
     backoff: float = 1.0
     width: int = 4
 

@@ -77,9 +77,10 @@ class Service:
                 for name, value in {"Content-Length": str(len(data)), **reply.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(data)
+                if self.command != "HEAD":
+                    self.wfile.write(data)
 
-            do_GET = do_POST = do_PUT = _serve  # noqa: N815 - names the base class looks for
+            do_GET = do_HEAD = do_POST = do_PUT = _serve  # noqa: N815 - names the base class looks for
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that went away

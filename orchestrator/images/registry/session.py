@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from orchestrator.images.registry.credentials import Authenticator, Refusal
 from orchestrator.images.registry.tokens import TokenServers
 from orchestrator.net.answers import Answer, raise_for_status
-from orchestrator.net.errors import Broken, Denied
+from orchestrator.net.errors import Denied, Misdirected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +122,7 @@ class Session:
         Raises:
             Denied: there is nothing (else) that may be shown.
         """
-        if answer.elsewhere or answer.status not in _HIDING:
+        if answer.elsewhere or answer.may_work_later or answer.status not in _HIDING:
             return None
         refusal = _refusal(answer, shown, attempt)
         if _is_challenge(answer) and refusal.usable:
@@ -140,13 +140,20 @@ class Session:
         """What a registry says to the anonymous (distribution-spec, "Determining Support"); None if nothing usable.
 
         It is asked once: what it says of itself does not change while it is read.
+
+        Raises:
+            Busy, Broken: it says nothing for now. That must not pass for an answer: it would be shown a login that it
+                does not ask for, or give the anonymous the part of its catalogue that they may see.
         """
         if request.origin in self._pings:
             return self._pings[request.origin]
         try:
             answer = self._transport.get(f"{request.origin}/v2/", {}, asking=request.asking)
-        except Broken:  # it redirects to somewhere odd; its repositories may still be read
+        except Misdirected:  # it redirects to somewhere odd; its repositories may still be read
             return None
+        if answer.may_work_later:
+            with closing(answer):
+                raise_for_status(answer, f"{request.origin}/v2/")
         answer.finish()
         if answer.elsewhere:
             return None

@@ -144,7 +144,8 @@ def _take(answer: Answer, *, posted: bool = False) -> _Given:
         ImageError: its status is neither a success nor a refusal.
     """
     try:
-        if answer.status in _REFUSALS or (posted and answer.status in _NO_POST):
+        refused = answer.status in _REFUSALS and not answer.may_work_later
+        if refused or (posted and answer.status in _NO_POST):
             return _Given(answer.status)
         raise_for_status(answer, "its token server")
         return _Given(answer.status, answer.read_all(_ANSWER_LIMIT, f"{answer.host}: a token"))

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from orchestrator.errors import Cancelled, TemporaryError
@@ -78,19 +78,32 @@ def _fetch_all(
     progress: Progress | None,
     cancelled: threading.Event,
 ) -> None:
+    failures: list[Exception] = []
+
     def abort() -> None:
         source.abort()
         shared.abort()
+
+    def fetch(blob: Blob) -> None:
+        try:
+            _fetch(blob, places[blob], source, shared)
+        except Exception as error:
+            failures.append(error)  # before the others end because of it, so the first one is the cause
+            abort()  # from here, or the next blobs would be asked for meanwhile
+            raise
 
     total = sum(blob.size for blob in places)
     pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="pull")
     try:
         # The largest first, so that none is left to run alone at the end.
         largest_first = sorted(places, key=lambda blob: -blob.size)
-        pending = {pool.submit(_fetch, blob, places[blob], source, shared) for blob in largest_first}
+        pending = {pool.submit(fetch, blob) for blob in largest_first}
         while pending:
             finished, pending = wait(pending, timeout=_INTERVAL, return_when=FIRST_EXCEPTION)
-            _settle(finished, partial)
+            # After a temporary failure, whatever is complete is worth keeping for the next attempt.
+            partial.keep = partial.keep or any(not future.exception() for future in finished)
+            if failures:
+                raise failures[0]
             if progress:
                 progress(sum(place.done for place in places.values()), total)
             if cancelled.is_set():
@@ -107,14 +120,6 @@ def _fetch(blob: Blob, place: "_Place", source: BlobSource, shared: SharedBlobs)
         elif not claim.copy_to(place):
             source.fetch(blob, place)
         claim.publish(place.offset)
-
-
-def _settle(finished: set[Future[None]], partial: Partial) -> None:
-    """Raise the first failure; after a temporary one, whatever is complete is worth keeping for the next attempt."""
-    failures = [error for future in finished if (error := future.exception())]
-    partial.keep = partial.keep or any(not future.exception() for future in finished)
-    if failures:
-        raise next((error for error in failures if not isinstance(error, Cancelled)), failures[0])
 
 
 class _Place:

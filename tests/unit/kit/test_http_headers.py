@@ -177,6 +177,18 @@ NOW = 1_750_000_000.0  # Sun, 15 Jun 2025 15:06:40 GMT
         ({"X-RateLimit-Reset": "1750000600"}, 600),
         ({"RateLimit-Remaining": "0;w=21600", "RateLimit-Reset": "60"}, 60),
         ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1750000600", "Retry-After": "5"}, 5),
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": "0.25"}, 0.25),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1750000030.5"}, 30.5),  # Discord
+        # Our clock is an hour fast; theirs is what a moment of theirs is compared with.
+        ({"Retry-After": "Sun, 15 Jun 2025 14:07:10 GMT", "Date": "Sun, 15 Jun 2025 14:06:40 GMT"}, 30),
+        ({"Retry-After": "1749996430", "date": "Sun, 15 Jun 2025 14:06:40 GMT"}, 30),
+        ({"Retry-After": "30", "Date": "Sun, 15 Jun 2025 14:06:40 GMT"}, 30),
+        ({"Retry-After": "Sun, 15 Jun 2025 15:07:10 GMT", "Date": "today"}, 30),
+        ({"Retry-After": "1.5.2"}, None),
+        ({"Retry-After": ".5"}, None),
+        ({"Retry-After": "1." + "9" * 4000}, None),
+        ({"Retry-After": "nan"}, None),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "-1"}, None),
         ({"Retry-After": "9" * 4000}, None),

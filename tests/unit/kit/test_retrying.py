@@ -99,8 +99,27 @@ def test_too_long_a_wish_is_passed_on_at_once() -> None:
         with pytest.raises(Busy) as error:
             patience.retry(Failing(Busy("x", retry_after=wish)))
         assert error.value.retry_after == wish
+        assert f"{wish:.0f} s" in str(error.value)  # or nobody sees why there was but one attempt
         assert not error.value.is_worth_retrying
     assert time.monotonic() - began < 1
+
+
+def test_at_once_and_without_end_is_not_taken_at_its_word() -> None:
+    end = time.monotonic() + 0.2
+    failing = Failing(Busy("x", retry_after=0))
+    with pytest.raises(Busy):
+        Patience(None, backoff=Backoff(0.05, 0.05), left=lambda: end - time.monotonic()).retry(failing)
+    assert failing.attempts <= 7
+
+
+def test_a_long_pause_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    stop = threading.Event()
+    for wish, said in ((0.01, []), (15.0, ["x; trying again in 15.0 s"])):
+        threading.Timer(0.2, stop.set).start()
+        with pytest.raises(Cancelled):
+            Patience(1000, cancelled=stop).retry(Failing(Busy("x", retry_after=wish)))
+        stop.clear()
+        assert caplog.messages == said
 
 
 def test_a_wait_is_cut_short() -> None:
