@@ -54,6 +54,11 @@ def guarded(what: str, *, passing: tuple[type[Exception], ...] = ()) -> Iterator
         raise InternalError(message) from error
 
 
+def in_words(error: Exception) -> str:
+    """What a border says of a failure that `guarded` let pass: errors of the operating system name no culprit."""
+    return f"the volume failed: {error}" if isinstance(error, OSError) else str(error)
+
+
 def is_internal(reason: str) -> bool:
     """Whether the reason of a failure is one that nobody foresaw: a run with such a cell did not work as it should."""
     return _MARK in reason

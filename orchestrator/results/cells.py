@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from orchestrator.errors import ScanmatrixError
 from orchestrator.findings.interface import Report, ReportError, ReportMissingError
 from orchestrator.findings.reading import ReportFile, read_report_file
-from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.kit.guarding import guarded
 from orchestrator.model import Cell, CellRecord, CellState, Decision, LedgerRow, Outcome, Plan, Scan, Target
 from orchestrator.model.documents import spell_time
 from orchestrator.model.endings import Evidence, RecordState, ReportState, decide, decision_of
@@ -50,7 +51,7 @@ class _Seen(NamedTuple):
     size: int = 0
 
 
-def examine(plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume) -> Examined:
+def examine(plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume, *, unrecorded: str = "") -> Examined:
     """Decide how a cell ended; trouble of any kind is its outcome, never an exception.
 
     Args:
@@ -59,6 +60,7 @@ def examine(plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume) 
         target: its target.
         scan: its scan.
         volume: where the run lies; knows who is not trusted, as the plan does.
+        unrecorded: why it failed, where that could not be written into its record.
     """
     row, decision = _planned(cell, target), decision_of(cell, target)
     rule = decide(Evidence(decision, report=ReportState.SOUND))
@@ -66,16 +68,19 @@ def examine(plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume) 
         return Examined(_ended(row, rule.state, cell.reason or target.error or "the plan gives no reason"))
     try:
         with guarded(f"examining {target.reference} × {scan.name}"):
-            return _examine(plan, cell, scan, volume, decision=decision, row=row)
-    except InternalError as error:
+            found = Records(volume, plan.run).look(cell.target, cell.scan, scan.success_codes)
+            found = found._replace(state=RecordState.FAILED, reason=unrecorded) if unrecorded else found
+            return _examine(plan, cell, scan, volume, found=found, decision=decision, row=row)
+    except ScanmatrixError as error:
         return Examined(failed(row, str(error)))
     except OSError as error:
         return Examined(failed(row, f"what it left on the volume cannot be read: {error}"))
 
 
-def _examine(plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, decision: Decision, row: LedgerRow) -> Examined:
-    """Look at the record, and at the report where the best one could make the cell ok."""
-    found = Records(volume, plan.run).look(cell.target, cell.scan, scan.success_codes)
+def _examine(
+    plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, found: Recorded, decision: Decision, row: LedgerRow
+) -> Examined:
+    """Go by the record, and look at the report where the best one could make the cell ok."""
     if found.state not in {RecordState.NONE, RecordState.DAMAGED}:
         row = _with_record(row, found.record, plan)
     seen = _Seen(ReportState.SOUND)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator.errors import PermanentError
 from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.reading import read_report
@@ -51,12 +52,13 @@ def standing(cell: Cell, scan: Scan, volume: Volume) -> Report | None:
     Returns:
         The report; None when it is not there any more, or cannot be read as the scan's format is now.
     """
-    folder = volume.cell(cell.standing, cell.target, cell.scan)
     try:
-        report = parse_report(scan.format, read_report(folder / scan.report, scan.report_limit, root=folder))
-    except ReportError:
+        with guarded(f"reading what {cell.scan} found in {cell.target} in run {cell.standing}"):
+            folder = volume.cell(cell.standing, cell.target, cell.scan)
+            report = parse_report(scan.format, read_report(folder / scan.report, scan.report_limit, root=folder))
+            return read_within(volume, cell.standing, cell, report)
+    except (PermanentError, OSError):
         return None
-    return read_within(volume, cell.standing, cell, report)
 
 
 def read_within(volume: Volume, run: str, cell: Cell, report: Report) -> Report:

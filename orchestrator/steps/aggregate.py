@@ -17,6 +17,7 @@ from orchestrator.analysis.summary import summarise
 from orchestrator.errors import ScanmatrixError, VolumeFullError
 from orchestrator.findings import formats
 from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.text import markdown
 from orchestrator.model import Ledger, LedgerRow, Outcome, Severity, Verdict
 from orchestrator.model.documents import encode, spell_time
@@ -26,10 +27,10 @@ from orchestrator.results.naming import remarks
 from orchestrator.results.reports import standing
 from orchestrator.results.run import RunResults
 from orchestrator.upkeep.room import FULL, clear, spend
-from orchestrator.volume.layout import atomic_file, write_atomic
+from orchestrator.volume.layout import VolumeError, atomic_file, write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.analysis.merge import CellFindings
@@ -46,7 +47,9 @@ _TABLES = ("findings.parquet", "findings.csv", "merged.parquet", "merged.csv", "
 _FILES = (*_TABLES, "report.html")
 
 
-def aggregate(plan: Plan, volume: Volume, *, notes: Sequence[str] = ()) -> Ledger:
+def aggregate(
+    plan: Plan, volume: Volume, *, notes: Sequence[str] = (), unrecorded: Mapping[tuple[str, str], str] | None = None
+) -> Ledger:
     """Read what the cells of a run left on the volume, and write the run's results beside it.
 
     Writes `findings.*` (as the scanners reported them), `merged.*` (what all of them found, together, suppressed and
@@ -57,6 +60,7 @@ def aggregate(plan: Plan, volume: Volume, *, notes: Sequence[str] = ()) -> Ledge
         plan: the plan of the whole run.
         volume: where the run lies.
         notes: what else a reader of the summary should know, a sentence each.
+        unrecorded: why cells failed whose records could not be written, by target id and scan.
 
     Returns:
         The ledger, with the verdict of the plan's policy.
@@ -66,23 +70,33 @@ def aggregate(plan: Plan, volume: Volume, *, notes: Sequence[str] = ()) -> Ledge
         OSError: the volume cannot be written.
     """
     spend(plan.run, volume)
+    told = _Told(notes, unrecorded or {})
     try:
         with guarded(f"aggregating run {plan.run}"):
-            return _with_room(plan, volume, notes)
-    except InternalError as error:
-        return _account(plan, volume, str(error))
+            return _with_room(plan, volume, told)
+    except VolumeFullError:
+        raise
+    except ScanmatrixError as error:
+        return _account(plan, volume, str(error), told)
 
 
-def _with_room(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
+class _Told(NamedTuple):
+    """What is not on the volume; see `aggregate`."""
+
+    notes: Sequence[str]
+    unrecorded: Mapping[tuple[str, str], str]
+
+
+def _with_room(plan: Plan, volume: Volume, told: _Told) -> Ledger:
     """Aggregate, and once more without what can be spared when the volume is full."""
     try:
-        return _aggregate(plan, volume, notes)
+        return _aggregate(plan, volume, told)
     except OSError as error:
         if error.errno not in FULL:
             raise
     clear(plan, volume)
     try:
-        return _aggregate(plan, volume, notes)
+        return _aggregate(plan, volume, told)
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -92,7 +106,7 @@ def _with_room(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
         ) from error
 
 
-def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
+def _aggregate(plan: Plan, volume: Volume, told: _Told) -> Ledger:
     """One try, from the plan to the ledger."""
     # Here, because they take half a second to import, which those that only name this function need not wait for.
     from orchestrator.analysis.pipeline import Pipeline, seldom_collected  # noqa: PLC0415
@@ -110,7 +124,7 @@ def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
         merged = stack.enter_context(MergedWriter(plan.run, merged_parquet, merged_csv))
         writer = stack.enter_context(BomWriter(plan.run, plan.version, bom, folder))
         pipeline = Pipeline(plan, volume)
-        aggregation = _Aggregation(plan, volume, _Files(table, merged, writer), pipeline)
+        aggregation = _Aggregation(plan, volume, _Files(table, merged, writer), pipeline, told.unrecorded)
         rows = aggregation.examine_all()
         ended = _latest(rows) or plan.created
         writer.finish(ended)
@@ -123,14 +137,14 @@ def _aggregate(plan: Plan, volume: Volume, notes: Sequence[str]) -> Ledger:
         partial=plan.partial,
         names={target.id: target.names for target in plan.targets},
     )
-    told = [*notes, *remarks(ledger.names), *pipeline.notes(), *_stale_databases(rows), *aggregation.notes]
-    told += _write_report(RunResults(volume, plan.run, ledger), folder / "report.html")
-    write_atomic(folder / "summary.md", _summary(ledger, aggregation.severities, told).encode())
+    notes = [*told.notes, *remarks(ledger.names), *pipeline.notes(), *_stale_databases(rows), *aggregation.notes]
+    notes += _write_report(RunResults(volume, plan.run, ledger), folder / "report.html")
+    write_atomic(folder / "summary.md", _summary(ledger, aggregation.severities, notes).encode())
     write_atomic(folder / LEDGER, encode(ledger))
     return ledger
 
 
-def _account(plan: Plan, volume: Volume, reason: str) -> Ledger:
+def _account(plan: Plan, volume: Volume, reason: str, told: _Told) -> Ledger:
     """The ledger of a run whose results could not be put together: no cell of it counts as ok.
 
     Files that an earlier call wrote would be about something else, so they go.
@@ -139,7 +153,18 @@ def _account(plan: Plan, volume: Volume, reason: str) -> Ledger:
     for name in _FILES:
         (folder / name).unlink(missing_ok=True)
     scans, targets = {scan.name: scan for scan in plan.scans}, plan.targets_by_id
-    rows = tuple(examine(plan, cell, targets[cell.target], scans[cell.scan], volume).row for cell in plan.cells)
+    examined = (
+        examine(
+            plan,
+            cell,
+            targets[cell.target],
+            scans[cell.scan],
+            volume,
+            unrecorded=told.unrecorded.get((cell.target, cell.scan), ""),
+        )
+        for cell in plan.cells
+    )
+    rows = tuple(each.row for each in examined)
     rows = tuple(failed(row, reason) if row.outcome is Outcome.OK else row for row in rows)
     ledger = Ledger(
         run=plan.run,
@@ -150,7 +175,7 @@ def _account(plan: Plan, volume: Volume, reason: str) -> Ledger:
         partial=plan.partial,
         names={target.id: target.names for target in plan.targets},
     )
-    write_atomic(folder / "summary.md", _summary(ledger, {}, [reason]).encode())
+    write_atomic(folder / "summary.md", _summary(ledger, {}, [reason, *told.notes]).encode())
     write_atomic(folder / LEDGER, encode(ledger))
     return ledger
 
@@ -170,8 +195,10 @@ def _write_report(results: RunResults, path: Path) -> list[str]:
     try:
         with guarded(f"making the HTML report of run {results.run}"), atomic_file(path) as file:
             write_report(results, file)
-    except ScanmatrixError as error:
-        path.unlink(missing_ok=True)  # one of an earlier call would be about other results
+    except (ScanmatrixError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        remove_quietly(path)  # one of an earlier call would be about other results
         return [f"the HTML report could not be made: {error}"]
     return []
 
@@ -192,13 +219,21 @@ class _Aggregation:
         notes: what was left out of the BOM, and which earlier results are gone.
     """
 
-    def __init__(self, plan: Plan, volume: Volume, files: _Files, pipeline: Pipeline) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        volume: Volume,
+        files: _Files,
+        pipeline: Pipeline,
+        unrecorded: Mapping[tuple[str, str], str],
+    ) -> None:
         self._plan = plan
         self._volume = volume
         self._scans = {scan.name: scan for scan in plan.scans}
         self._kinds = {scan.name: _kinds(scan) for scan in plan.scans}
         self._files = files
         self._pipeline = pipeline
+        self._unrecorded = unrecorded
         self.severities: dict[str, dict[Severity | None, int]] = {}
         self.notes: list[str] = []
 
@@ -226,20 +261,21 @@ class _Aggregation:
                 self._note(target, "all scans", self._files.bom.add(bom, rows.values()))
                 if rows:
                     self._merge(list(rows.values()), found)
-        except InternalError as error:
+        except ScanmatrixError as error:
             return {index: failed(row, str(error)) if row.outcome is Outcome.OK else row for index, row in rows.items()}
         return rows
 
     def _examine_cell(self, cell: Cell, target: Target, scan: Scan, bom: TargetBom) -> tuple[LedgerRow, CellFindings]:
         from orchestrator.analysis.merge import CellFindings  # noqa: PLC0415 - as above
 
-        row, report, size = examine(self._plan, cell, target, scan, self._volume)
+        unrecorded = self._unrecorded.get((cell.target, cell.scan), "")
+        row, report, size = examine(self._plan, cell, target, scan, self._volume, unrecorded=unrecorded)
         try:
             with guarded(f"writing down what {scan.name} found in {target.reference}"):
                 if report is not None:
                     self._files.findings.add(row, report.findings, size)
                 self._note(target, scan.name, bom.add(row, report))
-        except InternalError as error:
+        except ScanmatrixError as error:
             row, report = failed(row, str(error)), None
         if cell.standing:
             report = standing(cell, scan, self._volume)
@@ -255,7 +291,12 @@ class _Aggregation:
 
     def _merge(self, rows: Sequence[LedgerRow], cells: Sequence[CellFindings]) -> None:
         """What all scans of a target found, together."""
-        merged = self._pipeline.add(rows, cells)
+        try:
+            merged = self._pipeline.add(rows, cells)
+        except OSError as error:  # since when its findings are known, in files of its own
+            if error.errno in FULL:
+                raise
+            raise VolumeError(f"what is remembered of it on the volume cannot be read or written: {error}") from error
         self._files.merged.add(rows[0], merged)
         if merged:
             counts = Counter([None if finding.suppressed else finding.severity for finding in merged])

@@ -34,6 +34,7 @@ from orchestrator.volume.layout import MAX_AGE, Volume
 
 if TYPE_CHECKING:
     from orchestrator.model import Plan
+    from orchestrator.steps.settle import Settled
 
 # ruff: noqa: PLC0415 - see above
 
@@ -154,12 +155,12 @@ def _(step: LeftStep) -> int:
 
     volume = Volume(step.volume)
     plan = _read_plan(step.run, volume)
-    _settle(plan, volume, step)
+    settled = _settle(plan, volume, step)
     plan = read_part(step.run, step.part, volume) if step.part else plan
     images = divide(plan, volume, shard=step.shard, only=step.only).images
     # Repositories never run in such pods.
     together = {id_ for id_ in images if not plan.targets_by_id[id_].is_repository}
-    left = pending(plan, only=unsound_cells(plan, volume, together))
+    left = pending(plan, only=unsound_cells(plan, volume, together, unrecorded=settled.unrecorded))
     write_outputs(plan, Work(tuple(left), left), step.outputs)
     say(f"{sum(map(len, left.values()))} cells of {len(left)} images run again")
     return Exit.DONE
@@ -191,7 +192,7 @@ def _(step: AggregateStep) -> int:
     volume = Volume(step.volume)
     plan = _read_plan(step.run, volume)
     spend(plan.run, volume)  # records take room as well
-    notes = _settle(plan, volume, step)
+    settled = _settle(plan, volume, step)
     if step.part:
         part = read_part(step.run, step.part, volume)
         say(f"{evict(plan, part.targets_by_id, volume)} bytes freed")
@@ -201,7 +202,7 @@ def _(step: AggregateStep) -> int:
             return Exit.DONE
         plan = whole
     release(plan, plan.targets_by_id.keys(), volume)
-    ledger = aggregate(plan, volume, notes=notes)
+    ledger = aggregate(plan, volume, notes=settled.notes, unrecorded=settled.unrecorded)
     say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))
     for line in verdict_lines(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")
@@ -230,18 +231,22 @@ def _(step: InstallStep) -> int:
     return Exit.DONE
 
 
-def _settle(plan: Plan, volume: Volume, step: LeftStep | AggregateStep) -> tuple[str, ...]:
-    """What the cluster knows of the cells, where this is a pod that may ask."""
-    if not step.namespace or not TOKEN.exists():
-        return ()
-    from orchestrator.cluster.client import Cluster
-    from orchestrator.steps.settle import settle
+def _settle(plan: Plan, volume: Volume, step: LeftStep | AggregateStep) -> Settled:
+    """What the cluster knows of the cells, where this is a pod that may ask; trouble with that costs no ledger."""
+    from orchestrator.steps import settle as settling
 
-    with Cluster(step.namespace) as cluster:
-        notes = settle(plan, volume, cluster, also=step.workflow)
-    for note in notes:
+    if not step.namespace or not TOKEN.exists():
+        return settling.Settled()
+    from orchestrator.cluster.client import Cluster
+
+    try:
+        with guarded(f"asking the cluster about run {plan.run}"), Cluster(step.namespace) as cluster:
+            settled = settling.settle(plan, volume, cluster, also=step.workflow)
+    except (ScanmatrixError, OSError) as error:
+        settled = settling.Settled(notes=(f"{settling.UNTOLD}: {error}",))
+    for note in settled.notes:
         complain(note)
-    return notes
+    return settled
 
 
 def _read_plan(run_id: str, volume: Volume) -> Plan:

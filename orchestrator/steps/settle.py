@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from orchestrator.argo.fates import Fate, Fates, Surroundings
 from orchestrator.argo.names import ARGO_NODE_ID, ARGO_WORKFLOW, of_run, shard_number
 from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError, UnreachableError
 from orchestrator.errors import ScanmatrixError
-from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.kit.guarding import guarded
 from orchestrator.kit.masking import mask
 from orchestrator.model import CellState, Decision
 from orchestrator.model.endings import Evidence, NodeState, ReasonSource, decide
@@ -26,7 +26,7 @@ from orchestrator.results.ledger import moment
 from orchestrator.volume.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.cluster.client import Cluster
     from orchestrator.cluster.objects import Workflow
@@ -45,6 +45,8 @@ _EXECUTOR = re.compile(r"time=\S+ level=\w+ msg=.* argo=true|Error: exit status 
 _EXECUTOR_LINES = 4
 # Why a step of ours failed, as it says itself.
 _OURS = re.compile(rf"^{re.escape(COMPLAINT)}(.*)$", re.MULTILINE)
+#: How the note begins that stands for everything the cluster would have told.
+UNTOLD = "the cluster did not tell how the cells went, so only their reports and records do"
 #: Logs read of one run; a run with more failures than that has one cause for most of them.
 MOST_LOGS = 200
 # Records written and logs read at the same time: both mostly wait, for a disk or for the API server.
@@ -53,7 +55,27 @@ _WORKERS = 8
 _SLACK = timedelta(seconds=5)
 
 
-def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> tuple[str, ...]:
+class Settled(NamedTuple):
+    """What settling a run came to, beside the records.
+
+    Attributes:
+        notes: what could not be found out, or went wrong outside of any cell; for the summary.
+        unrecorded: why cells failed whose records could not be written, by target id and scan.
+    """
+
+    notes: tuple[str, ...] = ()
+    unrecorded: Mapping[tuple[str, str], str] = {}
+
+
+class _Unwritten(NamedTuple):
+    """A cell whose record could not be brought up to date: why it failed, if it did, and why its record was not."""
+
+    cell: Cell
+    reason: str
+    error: str
+
+
+def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> Settled:
     """Write into the record of each cell how its last attempt in the cluster went.
 
     Doing it again changes nothing. What our own containers wrote into a record stays: it says more than an exit code.
@@ -64,9 +86,6 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> t
         volume: where the records are.
         cluster: where the Workflows of the run are.
         also: name of a Workflow of the run, which may lack the run's label.
-
-    Returns:
-        What could not be found out, or went wrong outside of any cell; for the summary.
     """
     fates, notes = _ask(plan.run, cluster, also)
     scans = {scan.name: scan for scan in plan.scans}
@@ -86,8 +105,12 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> t
             for cell in plan.cells
             if cell.decision is Decision.RUN
         ]
-        notes += filter(None, (each.result() for each in work))
-    return (*notes, *_run_notes(fates, logs), *logs.notes())
+        unwritten = [found for each in work if (found := each.result())]
+    notes += [f"{each.cell.id}: its record could not be written: {each.error}" for each in unwritten]
+    return Settled(
+        notes=(*notes, *_run_notes(fates, logs), *logs.notes()),
+        unrecorded={(each.cell.target, each.cell.scan): each.reason for each in unwritten if each.reason},
+    )
 
 
 def _ask(run: str, cluster: Cluster, also: str) -> tuple[Fates, list[str]]:
@@ -108,7 +131,7 @@ def _ask(run: str, cluster: Cluster, also: str) -> tuple[Fates, list[str]]:
             except (ScanmatrixError, msgspec.DecodeError) as error:
                 notes.append(f"the cluster did not tell how the cells of Workflow {name} went: {error}")
     except (ScanmatrixError, msgspec.DecodeError) as error:
-        notes.append(f"the cluster did not tell how the cells went, so only their reports and records do: {error}")
+        notes.append(f"{UNTOLD}: {error}")
     return fates, notes
 
 
@@ -137,8 +160,8 @@ def _warnings(cluster: Cluster) -> dict[str, tuple[str, ...]]:
     return {suffix: tuple(messages) for suffix, messages in found.items()}
 
 
-def _write(records: Records, cell: Cell, fate: Fate, scan: Scan, logs: _Logs) -> str:
-    """Bring a cell's record up to what the cluster knows of it; what nobody foresaw then, for the summary."""
+def _write(records: Records, cell: Cell, fate: Fate, scan: Scan, logs: _Logs) -> _Unwritten | None:
+    """Bring a cell's record up to what the cluster knows of it; what is wrong with one cell stays with that cell."""
     try:
         with guarded(f"writing down how {cell.target} × {scan.name} went in the cluster"):
             # One that is damaged counts for none: what the cluster says is better than nothing.
@@ -146,9 +169,9 @@ def _write(records: Records, cell: Cell, fate: Fate, scan: Scan, logs: _Logs) ->
             record = _settled(found, fate, scan, logs)
             if record != found.record:
                 records.write(cell.target, cell.scan, record)
-    except InternalError as error:
-        return str(error)
-    return ""
+    except (ScanmatrixError, OSError) as error:
+        return _Unwritten(cell, fate.reason if fate.ended else "", str(error))
+    return None
 
 
 def _settled(found: Recorded, fate: Fate, scan: Scan, logs: _Logs) -> CellRecord:

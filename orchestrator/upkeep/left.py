@@ -26,7 +26,13 @@ def failed_cells(plan: Plan, volume: Volume) -> set[tuple[str, str]]:
     return {(row.target, row.scan) for row in ledger.rows if row.outcome is Outcome.FAILED}
 
 
-def unsound_cells(plan: Plan, volume: Volume, targets: Collection[str] | None = None) -> set[tuple[str, str]]:
+def unsound_cells(
+    plan: Plan,
+    volume: Volume,
+    targets: Collection[str] | None = None,
+    *,
+    unrecorded: Collection[tuple[str, str]] = (),
+) -> set[tuple[str, str]]:
     """Target id and scan of every cell to run that has no sound report yet.
 
     Reads every report, so leave it at the targets that matter.
@@ -35,6 +41,7 @@ def unsound_cells(plan: Plan, volume: Volume, targets: Collection[str] | None = 
         plan: of the run.
         volume: where it lies.
         targets: ids; None for all.
+        unrecorded: cells that failed, and whose records could not be written.
     """
     scans = {scan.name: scan for scan in plan.scans}
     return {
@@ -42,5 +49,9 @@ def unsound_cells(plan: Plan, volume: Volume, targets: Collection[str] | None = 
         for target in (plan.cells_by_target if targets is None else targets)
         for cell in plan.cells_by_target.get(target, ())
         if cell.decision is Decision.RUN
-        and examine(plan, cell, plan.targets_by_id[cell.target], scans[cell.scan], volume).row.outcome is not Outcome.OK
+        and (
+            (cell.target, cell.scan) in unrecorded
+            or examine(plan, cell, plan.targets_by_id[cell.target], scans[cell.scan], volume).row.outcome
+            is not Outcome.OK
+        )
     }

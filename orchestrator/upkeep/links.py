@@ -100,15 +100,18 @@ def release(plan: Plan, targets: Collection[str], volume: Volume) -> int:
 
 def remove_unused(blob: Path) -> int:
     """Remove a blob unless somebody has a link to it; the bytes that gave back."""
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         if blob.lstat().st_nlink == 1:
             return _unlink(blob)
     return 0
 
 
 def _unlink(path: Path) -> int:
-    """Remove a file; the bytes that gave back. What a scanner put there instead of its tarball is left alone."""
-    with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+    """Remove a file; the bytes that gave back. What a scanner put there instead of its tarball is left alone.
+
+    So is what cannot be removed: a run must not end for the sake of room.
+    """
+    with suppress(OSError):
         status = path.lstat()
         path.unlink()
         return status.st_size if status.st_nlink == 1 else 0

@@ -124,8 +124,9 @@ def lay_by(plan: Plan, volume: Volume) -> bool:
 
 
 def spend(run: str, volume: Volume) -> None:
-    """Give the room kept for the results of a run to them."""
-    volume.reserve(run).unlink(missing_ok=True)
+    """Give the room kept for the results of a run to them; what cannot be given is missed where they are written."""
+    with suppress(OSError):
+        volume.reserve(run).unlink(missing_ok=True)
 
 
 def _look(volume: Volume, keep: Collection[str]) -> tuple[int, list[_Cached]]:

@@ -7,20 +7,29 @@ means for its cell, `orchestrator.model.endings` decides.
 
 from __future__ import annotations
 
+import os
+import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from orchestrator.errors import PermanentError
 from orchestrator.model import CellRecord
-from orchestrator.model.documents import DocumentError, encode, read, spell_time
+from orchestrator.model.documents import DocumentError, decode, encode, spell_time
 from orchestrator.model.endings import RecordState, failed_by_code, state_of_record
 from orchestrator.volume.layout import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from orchestrator.volume.layout import Volume
+
+#: Most bytes of a record that is read, and most characters of an error or a log that is written.
+_LARGEST = 1024 * 1024
+_LONGEST = 16_000
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Recorded(NamedTuple):
@@ -54,22 +63,19 @@ class Records:
         self._run = run
 
     def look(self, target: str, scan: str, success_codes: Collection[int] | None = None) -> Recorded:
-        """The record of a cell.
+        """The record of a cell; trouble of any kind with it is its state, never an exception.
 
         Args:
             target: id of its target.
             scan: name of its scan.
             success_codes: of the scan; None to leave it at the record's error.
-
-        Raises:
-            OSError: the volume cannot be read.
         """
-        path = self._volume.record(self._run, target, scan)
-        if not path.exists():
-            return NOTHING_RECORDED
         try:
-            record = read(path, CellRecord)
-        except DocumentError as error:
+            path = self._volume.record(self._run, target, scan)
+            record = decode(_content(path), CellRecord, origin=str(path))
+        except FileNotFoundError:
+            return NOTHING_RECORDED
+        except (PermanentError, OSError) as error:
             return Recorded(RecordState.DAMAGED, CellRecord(), f"its record cannot be read: {error}")
         reason = record.error
         if not reason and failed_by_code(record, success_codes):
@@ -89,8 +95,13 @@ class Records:
         return CellRecord(attempts=before.attempts + 1, started=before.started or now(), image=image)
 
     def write(self, target: str, scan: str, record: CellRecord, **changes: Any) -> CellRecord:
-        """Write the record of a cell, with changes; it is returned."""
+        """Write the record of a cell, with changes; it is returned as it was written.
+
+        Raises:
+            OSError: the volume cannot be written.
+        """
         record = msgspec.structs.replace(record, **changes)
+        record = msgspec.structs.replace(record, error=record.error[:_LONGEST], log=record.log[-_LONGEST:])
         write_atomic(self._volume.record(self._run, target, scan), encode(record))
         return record
 
@@ -98,6 +109,21 @@ class Records:
         """Write down why a cell's scanner was not started; what is known of earlier attempts stays."""
         before = self.look(target, scan).record
         return self.write(target, scan, before, finished=now(), error=error, exit_code=None, log="")
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a record, without following a link, waiting for the writer of a pipe, or reading without end."""
+    descriptor = os.open(path, _OPEN)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise DocumentError(f"{path}: not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(_LARGEST + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > _LARGEST:
+        raise DocumentError(f"{path}: larger than {_LARGEST:,} bytes")
+    return data
 
 
 def now() -> str:

@@ -185,8 +185,8 @@ def test_writing_down_a_cell(border: str, plan: Plan, volume: Volume, monkeypatc
 def test_a_text_that_arrow_cannot_hold(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
     real = aggregate.examine
 
-    def examine(*args: object) -> object:
-        found = real(*args)
+    def examine(*args: object, **more: object) -> object:
+        found = real(*args, **more)
         if found.row.cell in cells(plan, FINDS.name) and found.report is not None:
             odd = [msgspec.structs.replace(each, title="\udcff") for each in found.report.findings]
             return found._replace(report=msgspec.structs.replace(found.report, findings=tuple(odd)))
@@ -349,7 +349,7 @@ def test_the_aggregate_step_ends_with_3(tmp_path: Path, plan: Plan, volume: Volu
 def test_settling_a_cell(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "_settled", failing(lambda: None, lambda *_: True, ValueError()))
     records = Records(volume, plan.run)
-    assert is_internal(settle._write(records, plan.cells[0], Fate(), plan.scans[0], settle._Logs(None)))
+    assert is_internal(settle._write(records, plan.cells[0], Fate(), plan.scans[0], settle._Logs(None)).error)
 
 
 def test_an_export_and_notifications(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:

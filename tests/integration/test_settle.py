@@ -59,7 +59,7 @@ def make_plan(cells: list[tuple[str, str]], run: str = "everything", limits: Lim
     )
 
 
-def put(api: KubeApi, name: str) -> None:
+def put_run(api: KubeApi, name: str) -> None:
     """A recorded Workflow with its pods, labelled as Argo and we do."""
     data = recorded(name)
     api.workflows.append(data["workflow"])
@@ -87,9 +87,29 @@ CELLS = [*(("t-all", scan) for scan in ("good", "exit", "memory", "no-image", "s
          ("t-set-mixed", "good"), ("t-set-mixed", "exit")]  # fmt: skip
 
 
+@pytest.mark.parametrize("put", [Path.mkdir, Path.touch])
+def test_a_cell_whose_record_cannot_be_written_costs_no_other_and_is_not_ok(put, api, cluster, volume):
+    plan = make_plan([("t-all", "good"), ("t-all", "exit"), ("t-set-mixed", "good")])
+    put_run(api, "everything")
+    for cell in plan.cells:
+        report(plan, volume, cell.target, cell.scan)  # the one that failed left one, too
+    path = volume.record(plan.run, "t-all", "exit")
+    put(path)
+    if put is Path.mkdir:
+        (path / "x").touch()
+    settled = settle(plan, volume, cluster)
+    ledger = aggregate(plan, volume, notes=settled.notes, unrecorded=settled.unrecorded)
+    assert {row.cell: row.outcome for row in ledger.rows if row.outcome is Outcome.FAILED} == {
+        "t-all/exit": Outcome.FAILED
+    }
+    (failed,) = (row for row in ledger.rows if row.outcome is Outcome.FAILED)
+    assert "exit code 3" in failed.reason
+    assert any("t-all/exit" in note for note in settled.notes) == (put is Path.mkdir)
+
+
 def test_the_ledger_says_what_became_of_every_cell(api, cluster, volume):
     plan = make_plan(CELLS)
-    put(api, "everything")
+    put_run(api, "everything")
     pod = next(pod["metadata"]["name"] for pod in api.pods if "-scan-exit-" in pod["metadata"]["name"])
     executor = 'time="2026-11-21T02:51:18.1Z" level=info msg="sub-process exited" argo=true error="exit status 3"'
     api.logs[pod, "main"] = (
@@ -101,7 +121,7 @@ def test_the_ledger_says_what_became_of_every_cell(api, cluster, volume):
     api.logs[refresh, "refresh"] = "connecting\nthe mirror is away\n"
     for target, scan in CELLS:  # anybody who failed may have written one all the same
         report(plan, volume, target, scan)
-    notes = settle(plan, volume, cluster)
+    notes = settle(plan, volume, cluster).notes
     rows = {(row.target, row.scan): row for row in aggregate(plan, volume, notes=notes).rows}
     assert {key for key, row in rows.items() if row.outcome is Outcome.OK} == {
         ("t-all", "good"),
@@ -125,7 +145,7 @@ def test_the_ledger_says_what_became_of_every_cell(api, cluster, volume):
 
 def test_settling_again_changes_nothing_even_when_logs_have_gone(api, cluster, volume):
     plan = make_plan(CELLS)
-    put(api, "everything")
+    put_run(api, "everything")
     for pod in api.pods:
         api.logs[pod["metadata"]["name"], "main"] = "it said so\n"
     settle(plan, volume, cluster)
@@ -139,7 +159,7 @@ def test_settling_again_changes_nothing_even_when_logs_have_gone(api, cluster, v
 
 def test_what_our_own_containers_wrote_in_this_attempt_stays(api, cluster, volume):
     plan = make_plan(CELLS)
-    put(api, "everything")
+    put_run(api, "everything")
     written = CellRecord(
         attempts=1, started="2026-11-21T02:51:15Z", finished="2026-11-21T02:51:19Z", error="its tarball is gone"
     )
@@ -158,7 +178,7 @@ def test_what_our_own_containers_wrote_in_this_attempt_stays(api, cluster, volum
 
 def test_what_our_own_containers_could_only_say_is_the_reason_too(api, cluster, volume):
     plan = make_plan(CELLS)
-    put(api, "everything")
+    put_run(api, "everything")
     pull = next(pod["metadata"]["name"] for pod in api.pods if "-pull-" in pod["metadata"]["name"])
     api.logs[pull, "main"] = "something\nscanmatrix-step: /volume/blobs: no space\nError: exit status 75\n"
     settle(plan, volume, cluster)
@@ -167,7 +187,7 @@ def test_what_our_own_containers_could_only_say_is_the_reason_too(api, cluster, 
 
 def test_a_success_ends_the_record_of_an_earlier_failure(api, cluster, volume):
     plan = make_plan([("t-all", "good")])
-    put(api, "everything")
+    put_run(api, "everything")
     record(plan, volume, "t-all", "good", CellRecord(attempts=1, started="2026-11-21T01:00:00Z", error="no", log="x"))
     report(plan, volume, "t-all", "good")
     settle(plan, volume, cluster)
@@ -180,7 +200,7 @@ def test_a_success_ends_the_record_of_an_earlier_failure(api, cluster, volume):
 def test_success_codes_without_zero_do_not_refuse_a_success(api, cluster, volume):
     plan = make_plan([("t-all", "good")])
     plan = msgspec.structs.replace(plan, scans=(msgspec.structs.replace(plan.scans[0], success_codes=(1,)),))
-    put(api, "everything")
+    put_run(api, "everything")
     report(plan, volume, "t-all", "good")
     settle(plan, volume, cluster)
     assert aggregate(plan, volume).count(Outcome.OK) == 1
@@ -189,10 +209,10 @@ def test_success_codes_without_zero_do_not_refuse_a_success(api, cluster, volume
 @pytest.mark.parametrize("status", [403, 500])
 def test_without_the_api_the_reports_tell_and_the_summary_says_so(api, cluster, volume, status):
     plan = make_plan(CELLS)
-    put(api, "everything")
+    put_run(api, "everything")
     api.faults["/workflows"] = status
     report(plan, volume, "t-all", "good")
-    notes = settle(plan, volume, cluster)
+    notes = settle(plan, volume, cluster).notes
     ledger = aggregate(plan, volume, notes=notes)
     assert ledger.count(Outcome.OK) == 1
     assert ledger.count(Outcome.FAILED) == len(CELLS) - 1
@@ -202,7 +222,7 @@ def test_without_the_api_the_reports_tell_and_the_summary_says_so(api, cluster, 
 
 def test_without_events_reasons_say_less_but_are_there(api, cluster, volume):
     plan = make_plan(CELLS)
-    put(api, "everything")
+    put_run(api, "everything")
     api.faults["/events"] = 403
     settle(plan, volume, cluster)
     assert "nothing-here" in record(plan, volume, "t-all", "no-image").error
@@ -214,7 +234,7 @@ def test_logs_that_may_not_be_read_are_asked_for_a_few_times_only(api, cluster, 
     plan = make_plan(cells, run="many")
     put_many(api, "many", cells, "Failed")
     api.faults["/log$"] = 403
-    notes = settle(plan, volume, cluster)
+    notes = settle(plan, volume, cluster).notes
     assert api.asked["log"] <= 8
     assert len([note for note in notes if "log" in note]) == 1
     assert all("exit code 3" in record(plan, volume, *cell).error for cell in cells)
@@ -222,11 +242,11 @@ def test_logs_that_may_not_be_read_are_asked_for_a_few_times_only(api, cluster, 
 
 def test_one_workflow_that_cannot_be_read_costs_its_own_cells_only(api, cluster, volume):
     plan = make_plan(CELLS)
-    put(api, "everything")
+    put_run(api, "everything")
     api.workflows.insert(
         0, {"metadata": {"name": "bad", "labels": {RUN: plan.run}}, "status": {"compressedNodes": "e30="}}
     )
-    notes = settle(plan, volume, cluster)
+    notes = settle(plan, volume, cluster).notes
     assert "exit code 3" in record(plan, volume, "t-all", "exit").error
     assert any("bad" in note for note in notes)
 
@@ -242,7 +262,7 @@ def test_a_run_of_a_thousand_cells_in_shards_settles_in_seconds(api, cluster, vo
              "inputs": {"parameters": [{"name": "shard", "value": "003"}]}}  # fmt: skip
     api.workflows.append({"metadata": {"name": "large", "labels": {RUN: "large"}}, "status": {"nodes": {"x": shard}}})
     began = time.monotonic()
-    notes = settle(plan, volume, cluster)
+    notes = settle(plan, volume, cluster).notes
     took = time.monotonic() - began
     assert took < 60  # some seconds; the machine may be busy
     assert api.asked["log"] == MOST_LOGS

@@ -10,7 +10,7 @@ from orchestrator.engines.local.scanners import CellInputs, Scanners
 from orchestrator.engines.stop import Stop
 from orchestrator.errors import ScanmatrixError, TemporaryError
 from orchestrator.images.registry.client import RegistryClient
-from orchestrator.kit.guarding import guarded
+from orchestrator.kit.guarding import guarded, in_words
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.umask import umask
 from orchestrator.model import Cell, CellRecord, CellState, Plan, Scan
@@ -94,10 +94,8 @@ class CellRunner:
         try:
             with guarded(f"scanning {self._plan.targets_by_id[cell.target].reference} with {scan.name}"):
                 return self._scan(cell, scan)
-        except ScanmatrixError as error:
-            return Ended(error=self._stop.reason() or str(error), temporary=_may_help(error))
-        except OSError as error:
-            return Ended(error=f"the volume failed: {error}")
+        except (ScanmatrixError, OSError) as error:
+            return Ended(error=self._stop.reason() or in_words(error), temporary=_may_help(error))
 
     def _scan(self, cell: Cell, scan: Scan) -> Ended:
         """Stage, scan, and keep the report.
@@ -143,7 +141,7 @@ class CellRunner:
         return pinned(self._volume, self._plan.run, cell.target, cell.scan).resolve() if scan.database else None
 
 
-def _may_help(error: ScanmatrixError) -> bool:
+def _may_help(error: Exception) -> bool:
     """Whether another attempt of the cell may succeed where this one failed; `limits.retries` are used up by then."""
     return isinstance(error, TemporaryError) and error.is_worth_retrying
 

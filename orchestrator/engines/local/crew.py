@@ -43,9 +43,8 @@ def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt
             bell.put(None)
 
     try:
-        for _ in range(limit):
-            threading.Thread(target=loop, daemon=True).start()
-        for _ in range(limit):
+        started = _start(loop, limit)
+        for _ in range(started):
             bell.get()
     except BaseException:
         queue.close()
@@ -58,6 +57,18 @@ def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt
         raise
     if errors:
         raise errors[0]
+
+
+def _start(loop: Callable[[], None], limit: int) -> int:
+    """Start as many threads as the system allows, this one in place of none; how many there are."""
+    for number in range(limit):
+        try:
+            threading.Thread(target=loop, daemon=True).start()
+        except RuntimeError:  # can't start new thread: those that a scanner has started count for us, too
+            if not number:
+                loop()
+            return max(number, 1)
+    return limit
 
 
 class _Queue(Iterator[T]):

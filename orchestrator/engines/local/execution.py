@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -13,7 +13,7 @@ from orchestrator.engines.local.scanners import Scanners
 from orchestrator.engines.stop import INTERRUPTED, Stop
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.registry.client import RegistryClient
-from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.kit.guarding import guarded, in_words
 from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, Scan, Target
 from orchestrator.model.documents import DocumentError, read, spell_time
 from orchestrator.planning.batches import batches, fits
@@ -25,6 +25,7 @@ from orchestrator.steps.refresh import reach_of, refresh
 from orchestrator.upkeep.databases import current
 from orchestrator.upkeep.links import evict
 from orchestrator.volume.layout import Volume, write_atomic
+from orchestrator.volume.records import now
 
 _log = logging.getLogger(__name__)
 
@@ -54,16 +55,20 @@ class Execution:
         self._pending: dict[str, list[Cell]] = {}
         self._counting = threading.Lock()
         self._ended = 0
+        #: Why cells failed whose records could not be written, by target id and scan.
+        self._unrecorded: dict[tuple[str, str], str] = {}
 
     def run(self) -> Ledger:
         """Everything from the databases to the ledger, which is written whatever happens to the cells."""
         try:
             with guarded(f"running the cells of run {self._plan.run}"):
                 self._run_cells()
-        except InternalError as error:
-            self._fail_unfinished(self._plan.cells, error)
+        except Interrupted:
+            raise
+        except (ScanmatrixError, OSError) as error:
+            self._fail_unfinished(self._plan.cells, in_words(error))
         self._check_interrupted()
-        return aggregate(self._plan, self._volume)
+        return aggregate(self._plan, self._volume, unrecorded=self._unrecorded)
 
     def _run_cells(self) -> None:
         self._observer.plan_started(self._plan)
@@ -76,7 +81,15 @@ class Execution:
             targets = [self._targets[id_] for id_ in batch if self._pending.get(id_)]
             each(targets, self._run_target, limit=self._plan.limits.images_in_flight, interrupt=self._stop.interrupt)
             if not all_fit:
+                self._evict(batch)
+
+    def _evict(self, batch: Sequence[str]) -> None:
+        """Make room for the next batch; where that fails, its pulls say what the volume lacks."""
+        try:
+            with guarded(f"removing tarballs of run {self._plan.run}"):
                 evict(self._plan, batch, self._volume)
+        except (ScanmatrixError, OSError) as error:
+            _log.warning("tarballs of images that are done could not be removed: %s", error)
 
     def interrupted(self) -> Interrupted:
         """What there is to say of an interrupt."""
@@ -97,16 +110,26 @@ class Execution:
         for cell in self._plan.cells:
             if cell.decision is not Decision.RUN:
                 continue
-            if self._cells.is_done(cell, refused=cell.id in refused):
-                self._end(cell, self._cells.record(cell))
+            record = self._found_done(cell, refused=cell.id in refused)
+            if record is not None:
+                self._end(cell, record)
             else:
                 self._pending.setdefault(cell.target, []).append(cell)
+
+    def _found_done(self, cell: Cell, *, refused: bool) -> CellRecord | None:
+        """The record of a cell that is done; None for one to run, such as one of which nothing can be found out."""
+        try:
+            with guarded(f"looking how {cell.id} ended"):
+                return self._cells.record(cell) if self._cells.is_done(cell, refused=refused) else None
+        except (ScanmatrixError, OSError) as error:
+            _log.warning("%s runs again: %s", cell.id, error)
+            return None
 
     def _refused_reports(self) -> set[str]:
         """Ids of the cells that the ledger of an earlier call calls failed."""
         try:
             ledger = read(self._volume.results(self._plan.run) / LEDGER, Ledger)
-        except DocumentError:
+        except (DocumentError, OSError):
             return set()
         return {row.cell for row in ledger.rows if row.outcome is Outcome.FAILED}
 
@@ -130,8 +153,8 @@ class Execution:
         try:
             with guarded(f"looking for the scanner of {scan.name}"):
                 return self._scanners.launcher.missing(scan)
-        except InternalError as error:
-            return str(error)
+        except (ScanmatrixError, OSError) as error:
+            return in_words(error)
 
     def _refresh_databases(self) -> None:
         """Refresh the databases of the scans to come, each once per run, and fail the cells of those without any."""
@@ -150,7 +173,15 @@ class Execution:
                 self._fail_scan(scan.name, errors[scan.name])
 
     def _refresh_database(self, scan: Scan) -> str:
-        """Refresh one database; why there is none at all, otherwise. A failed refresh leaves the one from before."""
+        """Refresh one database; why there is none at all, otherwise."""
+        try:
+            with guarded(f"refreshing the database of {scan.name}"):
+                return self._refreshed(scan)
+        except (ScanmatrixError, OSError) as error:
+            return f"database of {scan.name}: {in_words(error)}"
+
+    def _refreshed(self, scan: Scan) -> str:
+        """The same; a failed refresh leaves the one from before."""
         marker = self._volume.run(self._plan.run) / f".{scan.name}.refreshed"
         before = current(self._volume, scan.name)
         if before and marker.is_file() and marker.read_text() == before:
@@ -173,20 +204,37 @@ class Execution:
     def _run_target(self, target: Target) -> None:
         """Pull an image, then run its cells; its place among the images in flight is taken until the last has ended.
 
-        What nobody foresaw fails those of its cells that have not ended, and no others.
+        Whatever goes wrong fails those of its cells that have not ended, and no others.
         """
         cells = self._pending[target.id]
         try:
             with guarded(f"running the cells of {target.reference}"):
                 self._pull_and_run(target, cells)
-        except InternalError as error:
-            self._fail_unfinished(cells, error)
+        except (ScanmatrixError, OSError) as error:
+            self._fail_unfinished(cells, in_words(error))
 
-    def _fail_unfinished(self, cells: Iterable[Cell], error: InternalError) -> None:
+    def _fail_unfinished(self, cells: Iterable[Cell], reason: str) -> None:
         """Write down why cells have not ended; the observer is not told, because it may be what failed."""
         for cell in cells:
-            if cell.decision is Decision.RUN and not self._cells.record(cell).finished:
-                self._cells.fail(cell, str(error))
+            if cell.decision is Decision.RUN and not self._has_ended(cell):
+                self._record_failure(cell, reason)
+
+    def _has_ended(self, cell: Cell) -> bool:
+        try:
+            with guarded(f"looking whether {cell.id} has ended"):
+                return bool(self._cells.record(cell).finished)
+        except (ScanmatrixError, OSError):
+            return False
+
+    def _record_failure(self, cell: Cell, reason: str) -> CellRecord:
+        """Write down why a cell failed; where that cannot be written, the ledger is told so."""
+        try:
+            with guarded(f"writing down why {cell.id} failed"):
+                return self._cells.fail(cell, reason)
+        except (ScanmatrixError, OSError) as error:
+            self._unrecorded[cell.target, cell.scan] = reason
+            _log.warning("%s: its record could not be written: %s", cell.id, error)
+            return CellRecord(error=reason, finished=now())
 
     def _pull_and_run(self, target: Target, cells: list[Cell]) -> None:
         reason = self._stop.reason() or self._pull(target)
@@ -213,30 +261,40 @@ class Execution:
                     cancelled=self._stop.event,
                 )
             error = ""
-        except ScanmatrixError as failure:
-            error = f"pull: {failure}"
-        except OSError as failure:
-            error = f"pull: the volume failed: {failure}"
+        except (ScanmatrixError, OSError) as failure:
+            error = f"pull: {in_words(failure)}"
         self._observer.pull_finished(target, error)
         return error
 
     def _run_cell(self, cell: Cell) -> None:
+        """Run one cell to its end; whatever goes wrong there is the end of this cell, and of no other."""
         with self._slots:
             if self._stop.interrupted:
                 return
             if reason := self._stop.reason():
                 self._fail(cell, reason)
                 return
-            self._observer.cell_started(cell)
-            record = self._cells.run(cell)
+            try:
+                with guarded(f"running {cell.id}"):
+                    self._observer.cell_started(cell)
+                    record = self._cells.run(cell)
+            except (ScanmatrixError, OSError) as error:
+                record = self._record_failure(cell, in_words(error))
         self._end(cell, record)
 
     def _fail(self, cell: Cell, reason: str) -> None:
-        self._end(cell, self._cells.fail(cell, reason))
+        self._end(cell, self._record_failure(cell, reason))
 
     def _end(self, cell: Cell, record: CellRecord) -> None:
-        """Count the cell and tell of it, unless it is one that should be run again by the next call."""
+        """Count the cell and tell of it, unless it is one that should be run again by the next call.
+
+        It has ended, so an observer that fails changes nothing about it.
+        """
         if record.error != INTERRUPTED:
             with self._counting:
                 self._ended += 1
-        self._observer.cell_finished(cell, record)
+        try:
+            with guarded(f"telling how {cell.id} ended"):
+                self._observer.cell_finished(cell, record)
+        except (ScanmatrixError, OSError) as error:
+            _log.warning("how %s ended could not be told: %s", cell.id, error)

@@ -11,7 +11,7 @@ believed: a copy is proven against the blob's digest, and a hint that leads nowh
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from orchestrator.images.members import section
@@ -112,8 +112,9 @@ def forget_evicted(folder: Path, tarballs: Path) -> None:
     for path in folder.glob("*"):
         try:
             hint = decode(path.read_bytes(), Hint, origin=str(path))
-        except (DocumentError, FileNotFoundError):
+        except (DocumentError, OSError):
             continue  # somebody may be reading that blob at this moment
         tarball = tarballs / Path(hint.tarball).name
-        if not tarball.exists() and not partial_path(tarball).exists():
-            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            if not tarball.exists() and not partial_path(tarball).exists():
+                path.unlink()

@@ -109,3 +109,22 @@ def test_a_thread_that_cannot_be_interrupted_does_not_keep_us(monkeypatch: pytes
             each(range(1), work, limit=1, interrupt=lambda: None)
     finally:
         release.set()
+
+
+@pytest.mark.parametrize("allowed", [0, 2])
+def test_where_the_system_allows_no_more_threads_those_there_are_do_it_all(
+    allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    left = [None] * allowed
+
+    class Scarce(threading.Thread):
+        def start(self) -> None:
+            if not left:
+                raise RuntimeError("can't start new thread")
+            left.pop()
+            super().start()
+
+    monkeypatch.setattr(crew.threading, "Thread", Scarce)
+    each(range(20), seen.append, limit=8, interrupt=never)
+    assert sorted(seen) == list(range(20))

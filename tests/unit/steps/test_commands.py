@@ -3,11 +3,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from kubernetes.config import kube_config
 
 from orchestrator.argo.packed import pack
 from orchestrator.findings import scanmatrix
 from orchestrator.model import CellRecord, Ledger, Outcome, Policy
 from orchestrator.model.documents import encode, read
+from orchestrator.steps import entry
 from orchestrator.steps.__main__ import main
 from orchestrator.upkeep.databases import current
 from orchestrator.upkeep.plans import read_plan, write_plan
@@ -211,3 +213,20 @@ def test_a_volume_that_cannot_be_written_may_be_better_next_time(step, volume, t
     status, _, err = step("plan", packed)
     assert status == 75
     assert one_line(err)
+
+
+def test_a_cluster_that_cannot_even_be_named_costs_no_ledger(step, volume, tmp_path, monkeypatch):
+    """A token, as in a pod, and nowhere to go with it."""
+    monkeypatch.setattr(entry, "TOKEN", tmp_path)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
+    made = plan(("a",))
+    write_plan(made, volume)
+    for name in ("left", "aggregate"):
+        outputs = ("--outputs", tmp_path / "out") if name == "left" else ()
+        status, _, err = step(name, "--run", made.run, "--namespace", "scans", *outputs)
+        assert "the cluster did not tell" in err
+        assert status == (0 if name == "left" else 1)
+    assert read(volume.results(made.run) / "ledger.json", Ledger).count(Outcome.FAILED) == 2
+    assert "the cluster did not tell" in (volume.results(made.run) / "summary.md").read_text()

@@ -130,3 +130,13 @@ def test_where_links_are_refused_nothing_is_held(volume, monkeypatch):
 
     monkeypatch.setattr(Path, "hardlink_to", refused)
     assert hold(made, "a", volume)
+
+
+def test_what_cannot_be_removed_is_left_and_the_rest_goes(volume):
+    made = plan(("a", "b"))
+    stage(made, volume)
+    folder = volume.run(made.run) / "a"
+    folder.rename(folder.with_name("elsewhere"))
+    folder.symlink_to(folder)
+    assert release(made, made.targets_by_id, volume) == 0
+    assert not list(volume.root.glob("runs/*/b/*/image.tar"))

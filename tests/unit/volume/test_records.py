@@ -1,5 +1,6 @@
 """Records of cells: what each means, and how they are written."""
 
+import os
 import re
 from pathlib import Path
 
@@ -52,6 +53,44 @@ def test_none_and_a_damaged_one(records, tmp_path):
     assert (found.state, found.record) == (RecordState.DAMAGED, CellRecord())
     assert str(path) in found.reason
     assert records.attempt("a", "virus").attempts == 1
+
+
+def put_pipe(path):
+    os.mkfifo(path)
+
+
+def put_large(path):
+    path.write_bytes(b'{"error": "' + b"x" * (1 << 20) + b'"}')
+
+
+def put_deep(path):
+    path.write_bytes(b"[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "put",
+    [put_pipe, put_large, put_deep, Path.mkdir, lambda path: path.symlink_to(path), lambda path: path.write_bytes(b"")],
+)
+def test_whatever_lies_in_place_of_a_record_is_a_damaged_one(put, records, tmp_path):
+    path = Volume(tmp_path).record("run-1", "a", "virus")
+    path.parent.mkdir(parents=True)
+    put(path)
+    found = records.look("a", "virus")
+    assert (found.state, found.record) == (RecordState.DAMAGED, CellRecord())
+    assert str(path) in found.reason
+
+
+def test_a_target_that_is_no_folder_or_no_name_has_a_damaged_record(records, tmp_path):
+    path = Volume(tmp_path).run("run-1") / "a"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    assert records.look("a", "virus").state is RecordState.DAMAGED
+    assert records.look("../a", "virus").state is RecordState.DAMAGED
+
+
+def test_what_is_written_can_be_read_however_long_its_error_is(records):
+    written = records.fail("a", "virus", "x" * (1 << 21))
+    assert records.look("a", "virus").record == written
 
 
 def test_a_further_attempt_keeps_the_count_and_the_first_begin_and_nothing_else(records):
