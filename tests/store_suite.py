@@ -3,6 +3,9 @@
 A module that imports it has a fixture `url`: of an empty database.
 """
 
+import json
+from datetime import UTC, datetime
+from itertools import permutations
 from threading import Thread
 
 import msgspec
@@ -17,6 +20,7 @@ from orchestrator.queries import Store
 from orchestrator.results import NoResultsError
 from orchestrator.store import DamagedRunError, SchemaError, Version, writing
 from orchestrator.store import cells as cells_module
+from orchestrator.store.columns import metadata
 from orchestrator.store.connection import make_engine, parse_url
 from orchestrator.store.documents import Container, StoredWorkload
 from orchestrator.volume.layout import Volume, write_atomic
@@ -279,13 +283,60 @@ def test_every_label_set_of_one_reference_and_owner_stays(volume, store):
     assert store.target("b").names == names["b"]
 
 
-def test_label_sets_without_end_are_left_out_whole(volume, store):
+def test_names_without_end_and_labels_without_end(volume, store):
     names = {"a": _running(*(f"{number:04}" for number in range(3000)), text="x" * 40)}
-    write_run(volume, "run-1", day(1), {"a/sbom": ()}, names=names)
+    names["b"] = (Name(reference="b:1", labels={"long": "é" * 90_000, "short": "kept"}),)
+    write_run(volume, "run-1", day(1), {"a/sbom": (), "b/sbom": ()}, names=names)
     store.take_in_all(volume)
-    kept = store.target("a").names
-    assert 100 < len(kept) < 3000
-    assert all(name in names["a"] for name in kept)
+    assert store.target("a").names == names["a"]
+    assert store.target("b").names == (Name(reference="b:1", labels={"short": "kept"}),)
+
+
+def test_names_of_two_runs_are_the_same_in_either_order(url, volume, store):
+    named = {"run-1": _running("x", "y"), "run-2": _running("y", "z"), "run-3": _running("w")}
+    for number, (run, of) in enumerate(named.items()):
+        write_run(volume, run, day(min(number, 1)), {"a/sbom": ()}, names={"a": of})
+    found = []
+    for order in permutations(named):
+        with Store(url) as mine:
+            for run in order:
+                mine.take_in(volume, run)
+        found.append(rows_of(url)["names"])
+        engine = make_engine(parse_url(url))
+        with engine.begin() as connection:
+            metadata.drop_all(connection)
+            connection.execute(text("DROP TABLE alembic_version"))
+        engine.dispose()
+    assert all(rows == found[0] for rows in found)
+    assert len(found[0]) in {1, 2}
+
+
+def test_names_of_the_version_before_become_one_for_each_set_of_labels(url, volume, store):
+    sets = [{"cluster": "eu", "namespace": each, "workload": "Deployment/app"} for each in ("x", "y")]
+    write_raw_store(url, volume, {"run-1": day(1)}, "a/sbom", [])
+    engine = make_engine(parse_url(url))
+    with engine.begin() as connection:
+        given = [(json.dumps(sets), "team"), (json.dumps(sets[0]), "other"), ("{", "cut")]
+        for number, (labels, owner) in enumerate(given):
+            row = {"reference": "app:1", "owner": owner, "labels": labels, "at": number}
+            connection.execute(
+                text(
+                    "INSERT INTO names (target_id, reference, owner, labels, first_at, last_at)"
+                    " VALUES (1, :reference, :owner, :labels, :at, 2000000000)"
+                ),
+                row,
+            )
+    engine.dispose()
+    store.migrate()
+    expected = {("cut", ""), ("other", "x"), ("team", "x"), ("team", "y")}
+    before = store.target("a").names
+    assert {(n.owner, n.labels.get("namespace", "")) for n in before if n.reference == "app:1"} == expected
+    names = tuple(name for name in before if name.reference == "app:1")
+    write_run(volume, "run-1", datetime.fromtimestamp(2_000_003_600, UTC), {"a/sbom": ()}, names={"a": names})
+    digests = sorted(row[-1] for row in rows_of(url)["names"])
+    store.take_in_all(volume)
+    assert sorted(row[-1] for row in rows_of(url)["names"]) == digests  # the keys are those of today
+    assert store.target("a").names == before
 
 
 def test_names_of_a_run_whose_plan_is_gone_are_those_of_its_ledger(volume, store):

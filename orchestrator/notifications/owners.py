@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.config.notify import CONTACT, UNOWNED, is_address
 from orchestrator.inventory.labels import CONTACT as CONTACT_LABEL
@@ -18,17 +18,21 @@ if TYPE_CHECKING:
 _CHANNEL = re.compile(r"[#@][A-Za-z0-9._-]{1,80}")
 
 
-def contacts_of(plans: Iterable[Plan]) -> dict[str, tuple[str, ...]]:
-    """What the inventory says of where owners are reached, by the name of a target; the first plan counts most."""
-    found: dict[str, tuple[str, ...]] = {}
+#: Where owners are reached, by name of a target and owner (empty where nobody owns it).
+Contacts: TypeAlias = "Mapping[str, Mapping[str, tuple[str, ...]]]"
+
+
+def contacts_of(plans: Iterable[Plan]) -> Contacts:
+    """What the inventory says of where owners are reached; of a name the first plan that has contacts counts."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
     for plan in plans:
-        of_plan: dict[str, dict[str, None]] = {}
+        of_plan: dict[str, dict[str, dict[str, None]]] = {}
         for target in plan.targets:
             for name in target.names:
                 if contact := name.labels.get(CONTACT_LABEL, "").strip():
-                    of_plan.setdefault(name.reference, {})[contact] = None
-        for reference, contacts in of_plan.items():
-            found.setdefault(reference, tuple(contacts))
+                    of_plan.setdefault(name.reference, {}).setdefault(name.owner, {})[contact] = None
+        for reference, owners in of_plan.items():
+            found.setdefault(reference, {owner: tuple(contacts) for owner, contacts in owners.items()})
     return found
 
 
@@ -40,21 +44,23 @@ def takes(route: Route, owners: Collection[str]) -> bool:
 
 
 def recipients(
-    route: Route, sender: str, reference: str, owners: Collection[str], contacts: Mapping[str, tuple[str, ...]]
+    route: Route, sender: str, reference: str, owners: Collection[str], contacts: Contacts
 ) -> tuple[str, ...]:
     """Addresses or channels that a route tells of something in a target; empty for nobody.
 
-    `{contact}` stands for the contact of the inventory, and where that cannot be reached by this route (a channel, for
-    e-mail), for the owners that can.
+    `{contact}` stands for the contacts that the inventory has of the owners that the route is for, and where none can
+    be reached by it (a channel, for e-mail), for those of these owners that can.
 
     Args:
         route: that takes it.
         sender: address that e-mails of the route are from.
         reference: a name of the target.
         owners: of the target.
-        contacts: by name of a target.
+        contacts: of all owners.
     """
-    named = contacts.get(reference, ())
+    of_owners = contacts.get(reference, {})
+    named = [one for owner, them in of_owners.items() if takes(route, (owner,) if owner else ()) for one in them]
+    owners = [owner for owner in owners if takes(route, (owner,))]
     if route.email:
         fixed = [to for to in route.email.to if to != CONTACT]
         wanted = CONTACT in route.email.to

@@ -21,11 +21,11 @@ from orchestrator.notifications.changes import (
 )
 from orchestrator.notifications.interface import BrokenRule, FailedCell, FailedCells, Message
 from orchestrator.notifications.mail import sender_of
-from orchestrator.notifications.owners import general_recipients, recipients, takes
+from orchestrator.notifications.owners import Contacts, general_recipients, recipients, takes
 from orchestrator.queries.earlier import Earlier, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from orchestrator.config.notify import NotifySection, Route
     from orchestrator.model import Ledger, LedgerRow
@@ -72,7 +72,7 @@ def digest(
     differences: Iterable[Difference],
     *,
     earlier: Earlier = _NONE,
-    contacts: Mapping[str, tuple[str, ...]] | None = None,
+    contacts: Contacts | None = None,
 ) -> Digest:
     """Work out who is notified about what; nothing is sent.
 
@@ -81,7 +81,7 @@ def digest(
         ledger: of the run that has ended.
         differences: since the last run, as `Store.differences` gives them.
         earlier: what the last runs said of cells and rules.
-        contacts: where owners are reached, by the name of a target.
+        contacts: where owners are reached.
     """
     return _Routing(notify, ledger, differences, earlier, contacts or {}).digest()
 
@@ -114,7 +114,7 @@ class _Routing:
         ledger: Ledger,
         differences: Iterable[Difference],
         earlier: Earlier,
-        contacts: Mapping[str, tuple[str, ...]],
+        contacts: Contacts,
     ) -> None:
         self._notify = notify
         self._ledger = ledger

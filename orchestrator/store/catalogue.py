@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import delete, select
 
-from orchestrator.store.dialects import BATCH, among, insert_new, upsert
+from orchestrator.store.columns import clip
+from orchestrator.store.dialects import among, batches, insert_new, move_back, upsert
+from orchestrator.store.names import write_names
 from orchestrator.store.schema import (
-    LONGEST,
     LONGEST_ID,
     LONGEST_NAME,
-    names,
     run_tags,
     runs,
     states,
@@ -26,32 +25,16 @@ from orchestrator.store.schema import (
 from orchestrator.store.schema import scores as scores_
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Column, Connection
+    from sqlalchemy import Connection
 
     from orchestrator.model import LedgerRow, Name
-
-
-# MySQL's TEXT ends at 64 KiB.
-_MOST_LABELS = 60_000
-
-
-def clip(text: str, limit: int = LONGEST) -> str:
-    """Foreign text as every database takes it: no NUL, cut to a length."""
-    return text[:limit].replace("\0", "\N{REPLACEMENT CHARACTER}") if text else ""
 
 
 def spell_id(name: str) -> str:
     """An id of a finding as it is looked up: whatever its case, and no longer than a key may be."""
     return clip(name.strip(), LONGEST_ID).strip().upper()[:LONGEST_ID]
-
-
-def batches(values: Iterable[Any]) -> Iterator[list[Any]]:
-    """As many as one statement should have."""
-    waiting = list(values)
-    for start in range(0, len(waiting), BATCH):
-        yield waiting[start : start + BATCH]
 
 
 def run_id(connection: Connection, run: str, created: int) -> int:
@@ -112,12 +95,12 @@ def write_targets(
             insert_new(connection, targets, [row for row in made if row["target"] not in known])
             upsert(connection, targets, ["target"], [row for row in made if row["target"] in known])
             late = [row for row in made if row["target"] in known and row["first_at"] < known[row["target"]].first_at]
-            _move_back(connection, targets.c.target, late)
+            move_back(connection, targets.c.target, late)
             pairs = connection.execute(
                 select(targets.c.target, targets.c.id).where(among(connection, targets.c.target, wanted))
             )
             ids = {row.target: row.id for row in pairs}
-            _write_names(connection, {ids[target]: called[target] for target in wanted}, created, whole=whole)
+            write_names(connection, {ids[target]: called[target] for target in wanted}, created, whole=whole)
         found |= ids
     return found
 
@@ -178,64 +161,6 @@ def _target(row: TargetFacts, given: Sequence[Name], known: Any, created: int) -
         "first_at": min(created, known.first_at) if known else created,
         "last_at": max(created, known.last_at) if known else created,
     }
-
-
-def _move_back(connection: Connection, key: Column[Any], rows: list[dict[str, Any]]) -> None:
-    """A run that comes late: what it has was there earlier than we knew."""
-    if rows:
-        statement = key.table.update().where(key == bindparam("key_")).values(first_at=bindparam("first_"))
-        connection.execute(statement, [{"key_": row[key.name], "first_": row["first_at"]} for row in rows])
-
-
-def _write_names(connection: Connection, given: dict[int, tuple[Name, ...]], created: int, *, whole: bool) -> None:
-    key = ("target_id", "reference", "owner")
-    found = connection.execute(select(names).where(among(connection, names.c.target_id, list(given))))
-    known = {(row.target_id, row.reference, row.owner): row for row in found}
-    said: dict[tuple[int, str, str], list[dict[str, str]]] = {}
-    for target, all_names in given.items():
-        for name in all_names:
-            place = (target, clip(name.reference, LONGEST_NAME), clip(name.owner, 200))
-            said.setdefault(place, []).append(name.labels)
-    made: dict[tuple[int, str, str], dict[str, Any]] = {}
-    for place, sets in said.items():
-        old = known.get(place)
-        labels = write_labels(sets if whole or old is None else [*read_labels(old.labels), *sets])
-        # Of two runs planned at the same second the greater labels win, so that their order does not matter.
-        if whole and old is not None and (old.last_at, old.labels) > (created, labels):
-            labels = old.labels
-        first, last = (min(created, old.first_at), max(created, old.last_at)) if old else (created, created)
-        made[place] = {**dict(zip(key, place, strict=True)), "labels": labels, "first_at": first, "last_at": last}
-    insert_new(connection, names, [row for place, row in made.items() if place not in known])
-    upsert(connection, names, key, [row for place, row in made.items() if place in known])
-    late = [
-        (known[place].id, row)
-        for place, row in made.items()
-        if place in known and row["first_at"] < known[place].first_at
-    ]
-    _move_back(connection, names.c.id, [{"id": id_, "first_at": row["first_at"]} for id_, row in late])
-
-
-def write_labels(sets: Iterable[Mapping[str, str]]) -> str:
-    """What is said of one reference of one owner, as JSON: an object, or a list of them where several say something.
-
-    Sets are kept or left out whole, in their order, as many as every database's text holds.
-    """
-    spelt = sorted({msgspec.json.encode(dict(labels), order="sorted").decode() for labels in sets} - {"{}"})
-    kept, size = [], 0
-    for text in spelt:
-        size += len(text.encode(errors="replace")) + 1
-        if size < _MOST_LABELS:
-            kept.append(clip(text, _MOST_LABELS))
-    return kept[0] if len(kept) == 1 else f"[{','.join(kept)}]" if kept else "{}"
-
-
-def read_labels(text: str) -> list[dict[str, str]]:
-    """The same back; what an earlier version cut off in the middle is none."""
-    try:
-        found = msgspec.json.decode(text, type=dict[str, str] | list[dict[str, str]])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return []
-    return [found] if isinstance(found, dict) else found
 
 
 def write_states(connection: Connection, pairs: Iterable[tuple[int, str]]) -> None:

@@ -10,6 +10,9 @@ _MARIADB: dict[str, Any] = {name.replace("mysql", "mariadb"): value for name, va
 OPTIONS: dict[str, Any] = {**_MYSQL, **_MARIADB}
 KEYLESS: dict[str, Any] = {**OPTIONS, "sqlite_with_rowid": False}
 
+#: Characters of what a scanner wrote that are kept of one text; what is longer is cut off.
+LONGEST = 4000
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -65,3 +68,8 @@ def later_number(name: str) -> Column[int]:
 def later_words(name: str, length: int) -> Column[str]:
     """Text in a table that had rows before it had this column; bounded, since longer text can have no default."""
     return Column(name, String(length), nullable=False, default="", server_default="")
+
+
+def clip(text: str, limit: int = LONGEST) -> str:
+    """Foreign text as every database takes it: no NUL, cut to a length."""
+    return text[:limit].replace("\0", "\N{REPLACEMENT CHARACTER}") if text else ""

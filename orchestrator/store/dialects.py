@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, String, Text, bindparam, cast, func, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Column, ColumnElement, Connection, Table
     from sqlalchemy.sql import Executable
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 #: Rows of one statement.
 BATCH = 1000
+
+
+def batches(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """As many as one statement should have."""
+    waiting = list(values)
+    for start in range(0, len(waiting), BATCH):
+        yield waiting[start : start + BATCH]
 
 
 def among(connection: Connection, column: Column[Any], values: Sequence[Any]) -> ColumnElement[bool]:
@@ -72,6 +79,13 @@ def upsert(connection: Connection, table: Table, key: Sequence[str], rows: Seque
         of_mysql = mysql.insert(table)
         new = {column: of_mysql.inserted[column] for column in given}
         _in_batches(connection, of_mysql.on_duplicate_key_update(new), rows)
+
+
+def move_back(connection: Connection, key: Column[Any], rows: list[dict[str, Any]]) -> None:
+    """A run that comes late: what it has was there earlier than we knew."""
+    if rows:
+        statement = key.table.update().where(key == bindparam("key_")).values(first_at=bindparam("first_"))
+        connection.execute(statement, [{"key_": row[key.name], "first_": row["first_at"]} for row in rows])
 
 
 def insert_numbers(connection: Connection, table: Table, rows: Sequence[tuple[int | None, ...]]) -> None:

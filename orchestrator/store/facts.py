@@ -14,8 +14,9 @@ from sqlalchemy import select
 from orchestrator.model import MergedFinding, Severity
 from orchestrator.results.ledger import seconds
 from orchestrator.store.answers import SEVERITIES
-from orchestrator.store.catalogue import batches, clip, spell_id
-from orchestrator.store.dialects import among, insert_new
+from orchestrator.store.catalogue import spell_id
+from orchestrator.store.columns import clip
+from orchestrator.store.dialects import among, batches, insert_new
 from orchestrator.store.merged import alone
 from orchestrator.store.schema import LONGEST_ID, LONGEST_NAME, fact_ids, facts
 

@@ -9,8 +9,7 @@ from sqlalchemy import and_, exists, func, literal, or_, select, union_all
 
 from orchestrator.model import Outcome
 from orchestrator.store.answers import answer, outcome, when
-from orchestrator.store.catalogue import batches
-from orchestrator.store.dialects import among
+from orchestrator.store.dialects import among, batches
 from orchestrator.store.documents import Stale, StateCount, Version
 from orchestrator.store.schema import cells, states, targets
 

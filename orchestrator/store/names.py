@@ -2,23 +2,113 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+import msgspec
+from sqlalchemy import delete, func, select
 
 from orchestrator.model import Name
 from orchestrator.store.answers import answer
-from orchestrator.store.catalogue import batches, clip, read_labels
-from orchestrator.store.dialects import among, insert_new, upsert
+from orchestrator.store.columns import clip
+from orchestrator.store.dialects import among, batches, insert_new, move_back, upsert
 from orchestrator.store.documents import StoredWorkload, Use
-from orchestrator.store.schema import names, targets, workload_targets, workloads
+from orchestrator.store.schema import LONGEST_NAME, names, targets, workload_targets, workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
 _KEY = ("cluster", "namespace", "kind", "name")
+# Bytes of the labels of one name: MySQL's TEXT ends at 64 KiB.
+_MOST_LABELS = 60_000
+
+
+def write_names(
+    connection: Connection, given: Mapping[int, Sequence[Name]], created: int, *, whole: bool = True
+) -> None:
+    """Bring the names of targets up to date, within a transaction.
+
+    Of a reference and owner the newest plan says which labels and workloads there are.
+
+    Args:
+        connection: of the only writer.
+        given: all names of each target.
+        created: when the plan was made that has them.
+        whole: whether these are all; otherwise what is known stays beside them.
+    """
+    known: dict[tuple[int, str, str], list[dict[str, Any]]] = {}
+    for row in connection.execute(select(names).where(among(connection, names.c.target_id, list(given)))).mappings():
+        known.setdefault((row["target_id"], row["reference"], row["owner"]), []).append(dict(row))
+    told: dict[tuple[int, str, str], list[dict[str, Any]]] = {}
+    for target, of_target in given.items():
+        for made in {name.key: _row(target, name, created) for name in of_target}.values():
+            told.setdefault((target, made["reference"], made["owner"]), []).append(made)
+    rows: list[dict[str, Any]] = []
+    for place, new in told.items():
+        rows += _newest(known.get(place, []), new, whole=whole)
+    before = {(row["target_id"], row["digest"]): row for place in told for row in known.get(place, [])}
+    after = {(row["target_id"], row["digest"]): row for row in rows}
+    for some in batches([row["id"] for place, row in before.items() if place not in after]):
+        connection.execute(delete(names).where(among(connection, names.c.id, some)))
+    insert_new(connection, names, [row for place, row in after.items() if place not in before])
+    upsert(connection, names, ("target_id", "digest"), [row for place, row in after.items() if place in before])
+    late = [place for place in after.keys() & before.keys() if after[place]["first_at"] < before[place]["first_at"]]
+    move_back(connection, names.c.id, [{**after[place], "id": before[place]["id"]} for place in late])
+
+
+def _newest(old: Sequence[Mapping[str, Any]], new: Sequence[dict[str, Any]], *, whole: bool) -> list[dict[str, Any]]:
+    """What is to be known of one reference and owner: rows of the newest plan, dated by all plans."""
+    dates = {
+        "first_at": min(row["first_at"] for row in (*old, *new)),
+        "last_at": max(row["last_at"] for row in (*old, *new)),
+    }
+    kept = [{name: row[name] for name in new[0]} for row in old]
+    if not whole:
+        return [{**row, **dates} for row in (*new, *kept)]
+    rows = max([new, kept], key=_rank) if kept else new
+    return [{**row, **dates} for row in rows]
+
+
+def _rank(rows: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    """Which of two plans counts: the newer; of two of one second always the same one, whichever comes first."""
+    return max(row["last_at"] for row in rows), -len(rows), sorted(row["digest"] for row in rows)
+
+
+def _row(target: int, name: Name, at: int) -> dict[str, Any]:
+    return {
+        "target_id": target,
+        "reference": clip(name.reference, LONGEST_NAME),
+        "owner": clip(name.owner, 200),
+        "labels": _spell_labels(name.labels),
+        "workload": clip(name.workload, LONGEST_NAME),
+        "digest": hashlib.blake2b(msgspec.json.encode(name.key), digest_size=16).hexdigest(),
+        "first_at": at,
+        "last_at": at,
+    }
+
+
+def _spell_labels(labels: Mapping[str, str]) -> str:
+    """Labels as JSON; of more than a database's text holds, as many whole ones as fit, the shortest first."""
+    text = msgspec.json.encode(labels, order="sorted")
+    kept = dict(labels)
+    if len(text) > _MOST_LABELS:
+        left = _MOST_LABELS
+        for label in sorted(labels, key=lambda each: (len(each) + len(labels[each]), each)):
+            left -= len(msgspec.json.encode({label: labels[label]}))
+            if left < 0:
+                del kept[label]
+        text = msgspec.json.encode(kept, order="sorted")
+    return text.decode()
+
+
+def _read_labels(text: str) -> dict[str, str]:
+    """The same back; none where an earlier version cut them off in the middle."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
 
 
 def names_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -39,13 +129,9 @@ def names_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[tupl
 def said_of(connection: Connection, target: int) -> tuple[Name, ...]:
     """Every name of a target with all that is said of it."""
     rows = connection.execute(
-        select(names).where(names.c.target_id == target).order_by(names.c.reference, names.c.owner)
+        select(names).where(names.c.target_id == target).order_by(names.c.reference, names.c.owner, names.c.labels)
     )
-    return tuple(
-        Name(reference=row.reference, owner=row.owner, labels=labels)
-        for row in rows
-        for labels in read_labels(row.labels) or [{}]
-    )
+    return tuple(Name(reference=row.reference, owner=row.owner, labels=_read_labels(row.labels)) for row in rows)
 
 
 def uses_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[Use, ...]]:

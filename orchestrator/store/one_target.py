@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 
 from orchestrator.model.documents import spell_time
 from orchestrator.store.answers import answer, outcome, when
-from orchestrator.store.catalogue import clip
+from orchestrator.store.columns import clip
 from orchestrator.store.documents import FoundNow, ScanState, TargetView, Version
 from orchestrator.store.facts import Said
 from orchestrator.store.names import names_of, said_of, uses_of

@@ -19,8 +19,8 @@ from orchestrator.model.documents import spell_time
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.overview import RunSummary
 from orchestrator.store.answers import answer
-from orchestrator.store.catalogue import batches, spell_id
-from orchestrator.store.dialects import BATCH, among
+from orchestrator.store.catalogue import spell_id
+from orchestrator.store.dialects import BATCH, among, batches
 from orchestrator.store.documents import Unscanned
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History

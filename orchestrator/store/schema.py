@@ -43,8 +43,6 @@ from orchestrator.store.columns import (
     words,
 )
 
-#: Characters of what a scanner wrote that are kept of one text; what is longer is cut off.
-LONGEST = 4000
 #: Characters of an id that are kept for looking it up.
 LONGEST_ID = 255
 #: Of names that are part of a key.
@@ -77,10 +75,14 @@ names = Table(
     reference("targets", "target_id"),
     Column("reference", String(LONGEST_NAME), nullable=False),
     Column("owner", String(200), nullable=False),
+    # One set of labels, as JSON, and what runs it in a cluster, which is among them.
     words("labels"),
     number("first_at"),
     number("last_at"),
-    UniqueConstraint("target_id", "reference", "owner"),
+    later_words("workload", LONGEST_NAME),
+    # Of `Name.key`: reference, owner, labels and workload together are longer than a key may be.
+    later_words("digest", 32),
+    UniqueConstraint("target_id", "digest"),
     Index("ix_names_reference", "reference"),
     **OPTIONS,
 )

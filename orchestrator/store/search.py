@@ -8,8 +8,8 @@ from sqlalchemy import and_, or_, select
 
 from orchestrator.kit.matching import glob
 from orchestrator.packages.spellings import means
-from orchestrator.store.catalogue import batches, spell_id
-from orchestrator.store.dialects import among
+from orchestrator.store.catalogue import spell_id
+from orchestrator.store.dialects import among, batches
 from orchestrator.store.schema import fact_ids, facts, findings, scores, states, target_digests
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from orchestrator.model.documents import spell_time
 from orchestrator.scanners.distrust import Made, why
 from orchestrator.scanners.rules import builtin_rules
 from orchestrator.store.backlog.tables import scan_versions
-from orchestrator.store.catalogue import batches, clip
-from orchestrator.store.dialects import among, upsert
+from orchestrator.store.columns import clip
+from orchestrator.store.dialects import among, batches, upsert
 from orchestrator.store.schema import LONGEST_REASON, scanner_rules, states
 
 if TYPE_CHECKING:

@@ -15,8 +15,6 @@ from orchestrator.model import Outcome
 from orchestrator.results.ledger import LEDGER, seconds
 from orchestrator.results.overview import RunSummary, summary_of
 from orchestrator.store.catalogue import (
-    batches,
-    clip,
     run_id,
     write_scores,
     write_states,
@@ -24,7 +22,8 @@ from orchestrator.store.catalogue import (
     write_targets,
 )
 from orchestrator.store.cells import CellWriter, Known, NewCell
-from orchestrator.store.dialects import among
+from orchestrator.store.columns import clip
+from orchestrator.store.dialects import among, batches
 from orchestrator.store.documents import TakenIn
 from orchestrator.store.facts import Facts
 from orchestrator.store.reading import NOTHING, Numbers, read_rows, read_run, stamp

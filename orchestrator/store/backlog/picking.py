@@ -8,8 +8,7 @@ from sqlalchemy import func, select, update
 
 from orchestrator.store.backlog.messages import Claim
 from orchestrator.store.backlog.tables import wanted, wanted_targets
-from orchestrator.store.catalogue import batches
-from orchestrator.store.dialects import among
+from orchestrator.store.dialects import among, batches
 from orchestrator.store.schema import states, targets
 
 if TYPE_CHECKING:

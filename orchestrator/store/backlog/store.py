@@ -14,10 +14,10 @@ from sqlalchemy import delete, func, or_, select, text, update
 from orchestrator.store.backlog import picking, reckoning, view, wanting
 from orchestrator.store.backlog.messages import PLANNING, Backlog, BacklogChange, Submission
 from orchestrator.store.backlog.tables import chores, submissions, wanted
-from orchestrator.store.catalogue import batches, clip
+from orchestrator.store.columns import clip
 from orchestrator.store.connection import translated
 from orchestrator.store.database import StoreDatabase
-from orchestrator.store.dialects import among, insert_new
+from orchestrator.store.dialects import among, batches, insert_new
 from orchestrator.store.schema import cells, runs, targets
 
 if TYPE_CHECKING:

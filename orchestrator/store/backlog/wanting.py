@@ -8,8 +8,9 @@ import msgspec
 from sqlalchemy import delete, exists, select, update
 
 from orchestrator.store.backlog.tables import NEVER, wanted, wanted_targets
-from orchestrator.store.catalogue import batches, clip, write_states, write_targets
-from orchestrator.store.dialects import among, insert_new, upsert
+from orchestrator.store.catalogue import write_states, write_targets
+from orchestrator.store.columns import clip
+from orchestrator.store.dialects import among, batches, insert_new, upsert
 from orchestrator.store.schema import states
 
 if TYPE_CHECKING:

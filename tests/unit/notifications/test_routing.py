@@ -148,14 +148,19 @@ def test_owners_by_glob_and_those_that_nobody_owns():
     ],
 )
 def test_mail_to_contacts(contact, owners, to):
-    found = told([MAIL], [difference("new", 1, owners=owners)], contacts={IMAGE: (contact,)}, smtp=SMTP)
+    found = told(
+        [MAIL],
+        [difference("new", 1, owners=owners)],
+        contacts={IMAGE: dict.fromkeys(owners or ("",), (contact,))},
+        smtp=SMTP,
+    )
     assert [message.recipient for message in found.messages] == to
     assert found.untold_findings == (0 if to else 1)
 
 
 def test_domains_of_contacts_may_be_widened():
     route = {"email": {"to": "{contact}", "domains": ["*.example", "example.com"]}}
-    contacts = {IMAGE: ("team@elsewhere.example",)}
+    contacts = {IMAGE: {"team": ("team@elsewhere.example",)}}
     [message] = told([route], [difference()], contacts=contacts, smtp=SMTP).messages
     assert message.recipient == "team@elsewhere.example"
 
@@ -182,7 +187,7 @@ def test_each_contact_gets_its_own_part_and_fixed_addresses_all():
 
 def test_channels_of_contacts():
     route = {"slack": SLACK["slack"] | {"channel": "{contact}"}}
-    found = told([route], [difference(), difference(reference="other:1")], contacts={IMAGE: ("#team-shop",)})
+    found = told([route], [difference(), difference(reference="other:1")], contacts={IMAGE: {"team": ("#team-shop",)}})
     assert [message.recipient for message in found.messages] == ["#team-shop"]
     assert found.untold_findings == 1
 
@@ -246,4 +251,21 @@ def test_contacts_come_from_the_plan():
 
     newer = plan(Name(reference="a", labels={"contact": " #a "}), Name(reference="a", labels={"contact": "a@x.org"}))
     older = plan(Name(reference="a", labels={"contact": "old@x.org"}), Name(reference="b", labels={"contact": "#b"}))
-    assert contacts_of([newer, older]) == {"a": ("#a", "a@x.org"), "b": ("#b",)}
+    assert contacts_of([newer, older]) == {"a": {"": ("#a", "a@x.org")}, "b": {"": ("#b",)}}
+
+
+def test_two_owners_of_one_name_have_their_own_contacts():
+    names = tuple(Name(reference=IMAGE, owner=of, labels={"contact": f"{of}@acme.example"}) for of in ("shop", "pay"))
+    plan = Plan(
+        run="r",
+        created="2025-03-01T09:00:00Z",
+        version="0",
+        scans=(),
+        targets=(Target(id="t", names=names),),
+        cells=(),
+    )
+    rows = [difference("new", 1, owners=("shop", "pay"))]
+    for owners, to in ((["shop"], {"shop"}), (["pay"], {"pay"}), (["*"], {"shop", "pay"})):
+        route = {"owners": owners, "email": {"to": ["{contact}"], "domains": ["acme.example"]}}
+        found = told([route], rows, contacts=contacts_of([plan]), smtp=SMTP)
+        assert {message.recipient for message in found.messages} == {f"{one}@acme.example" for one in to}
