@@ -160,3 +160,17 @@ def test_a_user_s_own_package_named_workflows_breaks_nothing(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "--version" not in words or done.stdout == f"scanmatrix {orchestrator.__version__}\n"
+
+
+@pytest.mark.parametrize("words", [("-c", "import scanmatrix"), ("-m", "scanmatrix", "--version")], ids=" ".join)
+@pytest.mark.parametrize("name", ["orchestrator.py", "orchestrator/__init__.py"])
+def test_a_user_s_own_orchestrator_is_named_in_the_error(name: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    own = tmp_path / name
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("")
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert str(own) in done.stderr.splitlines()[-1]
+    assert "python -P" in done.stderr.splitlines()[-1]
+    done = subprocess.run([sys.executable, "-P", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

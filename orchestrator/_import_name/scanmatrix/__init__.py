@@ -13,7 +13,16 @@ holds the code: the very same objects, loaded when first used.
 from typing import TYPE_CHECKING, Any
 
 import orchestrator
-from orchestrator import __all__
+
+try:
+    from orchestrator import __all__, public
+except ImportError:
+    raise ImportError(
+        "the code of scanmatrix is the package `orchestrator`, and Python finds another one before it:"
+        f" {orchestrator.__file__ or list(orchestrator.__path__)}; use the command `scanmatrix` or `python -P`, so that"
+        " the working directory is not searched, take that folder out of PYTHONPATH, or rename that package",
+        name="orchestrator",
+    ) from None
 
 if TYPE_CHECKING:  # what type checkers and editors see; at run time `__getattr__` loads each name on its own
     from orchestrator import *  # noqa: F403
@@ -22,7 +31,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; at run time `__getattr_
 else:
 
     def __getattr__(name: str) -> Any:
-        return orchestrator.public(name, module=__name__)
+        return public(name, module=__name__)
 
 
 def __dir__() -> list[str]:
