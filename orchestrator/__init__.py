@@ -27,18 +27,33 @@ if TYPE_CHECKING:
     from orchestrator.api.results import differences, export, list_results, notify, open_results, read_merged, who_has
     from orchestrator.api.run import cancel, delete, fetch, follow, list_runs, logs, retry, run, status, submit
     from orchestrator.config.loading import Config
+    from orchestrator.engines.interface import EngineError, Observer
     from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
-    from orchestrator.model import IgnoreRule, Ledger, MergedFinding, Outcome, Plan, Suppression
+    from orchestrator.kit.yaml_source import Problem
+    from orchestrator.model import IgnoreRule, Ledger, MergedFinding, Outcome, Plan, RunStatus, Scan, Suppression
+    from orchestrator.notifications.interface import Delivery
     from orchestrator.queries import Store
+    from orchestrator.results.overview import RunSummary
+    from orchestrator.results.run import RunResults
+    from orchestrator.workflows import ManifestKind
 
 __all__ = [
     "Config",
+    "Delivery",
+    "EngineError",
     "IgnoreRule",
     "Ledger",
+    "ManifestKind",
     "MergedFinding",
+    "Observer",
     "Outcome",
     "PermanentError",
     "Plan",
+    "Problem",
+    "RunResults",
+    "RunStatus",
+    "RunSummary",
+    "Scan",
     "ScanmatrixError",
     "Store",
     "Suppression",
@@ -82,9 +97,21 @@ _HOMES = (
     | dict.fromkeys(
         ("differences", "export", "list_results", "notify", "open_results", "read_merged", "who_has"), "api.results"
     )
-    | dict.fromkeys(("IgnoreRule", "Ledger", "MergedFinding", "Outcome", "Plan", "Suppression"), "model")
+    | dict.fromkeys(
+        ("IgnoreRule", "Ledger", "MergedFinding", "Outcome", "Plan", "RunStatus", "Scan", "Suppression"), "model"
+    )
     | dict.fromkeys(("PermanentError", "ScanmatrixError", "TemporaryError", "UsageError"), "errors")
-    | {"Config": "config.loading", "Store": "queries", "Suppressor": "analysis.suppression"}
+    | dict.fromkeys(("EngineError", "Observer"), "engines.interface")
+    | {
+        "Config": "config.loading",
+        "Delivery": "notifications.interface",
+        "ManifestKind": "workflows",
+        "Problem": "kit.yaml_source",
+        "RunResults": "results.run",
+        "RunSummary": "results.overview",
+        "Store": "queries",
+        "Suppressor": "analysis.suppression",
+    }
 )
 
 

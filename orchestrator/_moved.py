@@ -56,7 +56,7 @@ def moved(module: str) -> Callable[[str], Any]:
 
 
 def _warn(module: str, name: str) -> None:
-    """Warn whoever asked `load`, above."""
+    """Warn the caller of `load`, above."""
     import warnings  # noqa: PLC0415 - not for those who use no old name
 
     import orchestrator  # noqa: PLC0415 - it imports this module

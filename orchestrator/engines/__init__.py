@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.engines.interface import Engine, EngineFolder
     from orchestrator.planning.venue import Venue
 
-#: Given each engine that is made in this context and whose runs end with this process, for whoever may interrupt it.
+#: Given each engine that is made in this context and whose runs end with this process, so that it can be interrupted.
 NOTE_LOCAL: ContextVar[Callable[[Engine], None]] = ContextVar("NOTE_LOCAL", default=lambda engine: None)  # noqa: ARG005
 
 

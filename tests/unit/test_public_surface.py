@@ -1,7 +1,11 @@
 """What people import: every promised name is there, and asking for the package costs nothing."""
 
+import ast
+import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import orchestrator
 
@@ -38,3 +42,17 @@ def test_the_command_loads_no_heavy_package_for_its_help() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_a_public_function_takes_and_returns_has_a_public_name() -> None:
+    own = {node.name for path in Path(orchestrator.__file__).parent.rglob("*.py")
+           for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)}  # fmt: skip
+    named = {
+        (name, word)
+        for name in orchestrator.__all__
+        if inspect.isfunction(call := getattr(orchestrator, name))
+        for annotation in call.__annotations__.values()
+        for word in re.findall(r"\w+", annotation)
+    }
+    assert len(named) > 50
+    assert {(name, word) for name, word in named if word in own - {*orchestrator.__all__}} == set()
