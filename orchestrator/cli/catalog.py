@@ -28,7 +28,7 @@ def templates(config: ConfigFile = None, output: OutputOption = OutputFormat.TAB
 
 def lint(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="Configurations, target CSVs, templates, ignore files, VEX.")
+        list[Path], typer.Argument(metavar="FILE", help="Configurations, target CSVs, templates, ignore files, VEX.")
     ],
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Engine, Offline, OutputOption, References, RunId, Scans, Strict
+from orchestrator.cli.options import ConfigOrImages, Engine, Offline, OutputOption, References, RunId, Scans, Strict
 from orchestrator.cli.output import OutputFormat
 
 
 def plan(
     references: References = None,
-    config: ConfigFile = None,
+    config: ConfigOrImages = None,
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,
@@ -40,7 +40,7 @@ def plan(
 
 def run(
     references: References = None,
-    config: ConfigFile = None,
+    config: ConfigOrImages = None,
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,

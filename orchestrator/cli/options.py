@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,22 +11,22 @@ from orchestrator.engines import names
 References = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="IMAGE|ARCHIVE|REPOSITORY…",
+        metavar="IMAGE|ARCHIVE|REPOSITORY",
         help="Images, OCI archives, OCI layout folders, `docker save` archives, or URLs of git repositories (#ref),"
         " used instead of the configured targets.",
         show_default=False,
     ),
 ]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        metavar="FILE",
-        help="The configuration. Default: ./scanmatrix.yaml, if it exists and no image is given.",
-        show_default=False,
-    ),
-]
+
+
+def _config(otherwise: str) -> Any:
+    text = f"The configuration. Default: ./scanmatrix.yaml, {otherwise}."
+    return typer.Option("--config", "-c", metavar="FILE", help=text, show_default=False)
+
+
+ConfigFile = Annotated[Path | None, _config("if it exists")]
+#: Of commands that take images instead.
+ConfigOrImages = Annotated[Path | None, _config("if it exists and no image is given")]
 Scans = Annotated[
     list[str] | None,
     typer.Option("--scan", "-s", metavar="NAME", help="Run only this scan; may be repeated.", show_default=False),

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Offline, References, RunId, Scans, Strict
+from orchestrator.cli.options import ConfigOrImages, Offline, References, RunId, Scans, Strict
 from orchestrator.workflows import ManifestKind
 
 
 def render(
     references: References = None,
-    config: ConfigFile = None,
+    config: ConfigOrImages = None,
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,

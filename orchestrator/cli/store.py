@@ -40,7 +40,7 @@ def migrate(config: ConfigFile = None) -> None:
 def import_(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN…", help="Ids of runs; without any, all that the store lacks.", show_default=False),
+        typer.Argument(metavar="RUN", help="Ids of runs; without any, all that the store lacks.", show_default=False),
     ] = None,
     config: ConfigFile = None,
     output: OutputOption = OutputFormat.TABLE,

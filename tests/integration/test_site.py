@@ -1,11 +1,12 @@
 """The documentation site: built strictly, complete, and quiet: a page asks no other host for anything."""
 
+import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from inspect import ismodule
 from pathlib import Path
 from threading import Thread
 
@@ -47,17 +48,47 @@ def commands(group: object, name: str) -> Iterator[str]:
             yield from commands(command, f"{name} {each}")
 
 
+def leaves(group: object) -> Iterator[object]:
+    for command in group.commands.values():  # type: ignore[attr-defined]
+        yield from leaves(command) if hasattr(command, "commands") else [command]
+
+
+def opts(command: object) -> Iterator[str]:
+    for parameter in command.params:  # type: ignore[attr-defined]
+        if parameter.param_type_name == "option":
+            yield from parameter.opts
+
+
 def test_the_references_are_complete(site: Path) -> None:
-    cli = (site / "cli.html").read_text()
-    names = list(commands(typer.main.get_command(app), "scanmatrix"))
-    assert [name for name in names if f'id="{name.replace(" ", "-")}"' not in cli] == []
-    python = (site / "python.html").read_text()
-    named = {name: getattr(orchestrator, name) for name in orchestrator.__all__ if name != "__version__"}
-    homes = {
-        name: each.__name__ if ismodule(each) else f"{each.__module__}.{each.__qualname__}"
-        for name, each in named.items()
+    anchors = {
+        page: set(re.findall(r'\bid="([^"]+)"', (site / page).read_text())) for page in ("cli.html", "python.html")
     }
-    assert [name for name, home in homes.items() if f'id="{home}"' not in python] == []
+    names = {name.replace(" ", "-") for name in commands(typer.main.get_command(app), "scanmatrix")}
+    assert names - anchors["cli.html"] == set()
+    public = [getattr(orchestrator, name) for name in orchestrator.__all__ if name != "__version__"]
+    homes = {
+        each.__name__ if inspect.ismodule(each) else f"{each.__module__}.{each.__qualname__}": each for each in public
+    }
+    assert set(homes) - anchors["python.html"] == set()
+    methods = {
+        f"{home}.{name}"
+        for home, each in homes.items()
+        if inspect.isclass(each)
+        for name, member in inspect.getmembers(each, lambda member: inspect.isroutine(member) and member.__doc__)
+        if not name.startswith("_") and str(getattr(member, "__module__", "")).startswith("orchestrator.")
+    }
+    assert "orchestrator.queries.store.Store.prune" in methods  # an inherited one
+    assert methods - anchors["python.html"] == set()
+    # What people read of a run without importing its type.
+    assert "orchestrator.model.ledger.LedgerRow" in anchors["python.html"]
+    assert "orchestrator.model.ledger.Outcome.SKIPPED" in anchors["python.html"]
+
+
+def test_every_option_stands_in_the_reference(site: Path) -> None:
+    text = re.sub(r"<[^>]+>", "", (site / "cli.html").read_text())
+    options = {option for command in leaves(typer.main.get_command(app)) for option in opts(command)}
+    assert len(options) > 30
+    assert {option for option in options if option not in text} == set()
 
 
 def test_pages_ask_no_other_host_and_can_be_searched(address: str) -> None:
