@@ -20,7 +20,7 @@ from orchestrator.errors import UsageError
 from orchestrator.git.url import judge_ref, judge_url
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory.csv_file import names_targets, parse_csv
-from orchestrator.kit.yaml_source import Problem, SourceError, parse_yaml, read_text
+from orchestrator.kit.yaml_source import Problem, SourceError, parse_yaml, read_text, suggest
 from orchestrator.model import TargetKind
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from orchestrator.model import Scan
 
 _CONFIG = "scanmatrix.yaml"
-
+_NONE_OF_OURS = (
+    f"is not a file of scanmatrix: a configuration has keys such as `targets`, an ignore file has `{RULES_KEY}`,"
+    " a scan template has `name`"
+)
 _TABLES = frozenset({".csv", ".tsv"})
 Kind = Literal["config", "csv", "template", "ignore"]
 
@@ -76,6 +79,11 @@ def find_kind(text: str, path: Path) -> Kind:
     if RULES_KEY in keys:
         return "ignore"
     ours, theirs = set(fields(Config)), set(fields(TEMPLATE.section))
+    if not keys & (ours | theirs):
+        known = [RULES_KEY, *ours, *theirs]
+        misspelt = [(key, meant) for key in sorted(keys) if (meant := suggest(key, known))]
+        problems = [source.problem((key,), f"unknown key {key!r}{meant}") for key, meant in misspelt]
+        raise SourceError(problems or [source.problem((), _NONE_OF_OURS)])
     return "template" if len(keys & (theirs - ours)) > len(keys & (ours - theirs)) else "config"
 
 

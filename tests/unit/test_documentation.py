@@ -1,4 +1,4 @@
-"""The documentation holds together: every link leads somewhere."""
+"""The documentation holds together: every link and every anchor leads somewhere."""
 
 import re
 from pathlib import Path
@@ -10,17 +10,47 @@ import orchestrator
 ROOT = Path(__file__).parents[2]
 TOP = [ROOT / f"{name}.md" for name in ("README", "SECURITY", "CONTRIBUTING", "CHANGELOG")]
 PAGES = [*TOP, *sorted((ROOT / "docs").glob("*.md"))]
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+OTHERS = [*sorted((ROOT / ".github").rglob("*.md")), ROOT / "pv" / "README.md"]
+LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
+NO_TEXT = re.compile(r"^```.*?^```|<!--.*?-->", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def anchors(page: Path) -> set[str]:
+    """Those of a page's headings, as GitHub makes them and `mkdocs.yml` asks of the site."""
+    headings = re.findall(r"^#+ +(.*)$", NO_TEXT.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def dead(page: Path) -> list[str]:
+    """Links of a page, within the repository, to files or headings that do not exist."""
+    links = [(target, anchor[1:]) for target, anchor in LINK.findall(page.read_text()) if "://" not in target]
+    there = {target: page.parent / target if target else page for target, _ in links}
+    return [
+        f"{target}#{anchor}"
+        for target, anchor in links
+        if not there[target].exists() or (anchor and anchor not in anchors(there[target]))
+    ]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    assert dead(page) == []
+
+
+def test_a_dead_link_is_seen(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    links = "[a](#a-keyname-why) [b](#comment) [c](no.md) [d](no.md#x)"
+    page.write_text(f"# A `key.name`: why?\n\n```sh\n# comment\n```\n{links}")
+    assert dead(page) == ["#comment", "no.md#", "no.md#x"]
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
-    assert {str(page.relative_to(ROOT)) for page in PAGES[1:]} <= set(LINK.findall(PAGES[0].read_text()))
+    linked = {target for target, _ in LINK.findall(PAGES[0].read_text())}
+    assert {str(page.relative_to(ROOT)) for page in PAGES[1:]} <= linked
+
+
+def test_the_readme_stays_short() -> None:
+    assert len(PAGES[0].read_text().splitlines()) < 150
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -15,8 +15,8 @@ import pytest
 import scanmatrix
 
 import orchestrator
+from tests.tracked import ROOT, tracked
 
-ROOT = Path(__file__).parents[2]
 FIXED = {"argo-install", "docs", "orchestrator", "pv", "templates", "tests", "workflows"}
 TOP_LEVEL = re.compile(r"^\s*(?:from|import) workflows\b.*$", re.MULTILINE)
 RENDER = """
@@ -71,10 +71,7 @@ def test_the_folder_of_the_builders_is_imported_under_one_name() -> None:
 
 
 def test_the_top_of_the_repository_has_no_further_folder() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    folders = {path.split("/")[0] for path in listed.stdout.splitlines() if "/" in path}
+    folders = {path.split("/")[0] for path in tracked() if "/" in path}
     assert {folder for folder in folders if not folder.startswith(".")} == FIXED
 
 

@@ -5,14 +5,14 @@ The list is short on purpose. It names phrases that made people read a sentence 
 
 import io
 import re
-import subprocess
 import tokenize
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tracked import ROOT, tracked
+
 LIST = Path(__file__).with_name("words.txt")
 
 #: Where the phrases are kept out.
@@ -58,8 +58,7 @@ def said(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def texts() -> dict[str, str]:
-    done = subprocess.run(["git", "ls-files", *PLACES], cwd=ROOT, capture_output=True, text=True, check=True)
-    paths = [ROOT / name for name in done.stdout.splitlines()]
+    paths = [ROOT / name for name in tracked(*PLACES)]
     mine = {LIST, Path(__file__).resolve()}
     read = [path for path in paths if path.is_file() and path.suffix not in UNREAD and path.resolve() not in mine]
     return {path.relative_to(ROOT).as_posix(): said(path) for path in read}

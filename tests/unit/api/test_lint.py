@@ -1,6 +1,7 @@
 """`lint_file` on every file of ours."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,6 @@ def test_the_environment_is_no_matter(tmp_path, monkeypatch):
         ("limits: {}\n", "x", "config"),
         ("image: a\n", "x.yaml", "config"),
         ("image: a\ncommand: [b]\n", "x.yaml", "template"),
-        ("[]", "x.yaml", "config"),
     ],
 )
 def test_kinds_are_distinguished_by_content(text, name, kind):
@@ -80,6 +80,18 @@ def test_kinds_are_distinguished_by_content(text, name, kind):
 def test_a_manifest_is_none_of_ours():
     with pytest.raises(SourceError, match="Kubernetes"):
         find_kind("apiVersion: v1\nkind: Pod\n", Path("x.yaml"))
+
+
+@pytest.mark.parametrize("text", ["[]", "- {id: CVE-2020-1}\n", "foo: 1\n", "text", "rules: [{id: x, reason: y}]\n"])
+def test_another_file_is_not_taken_for_a_configuration(tmp_path, text):
+    [problem] = lint(tmp_path, "ignore.yaml", text)
+    assert {"`targets`", "`ignore`", "`name`"} <= set(re.findall(r"`\w+`", problem))
+
+
+def test_a_misspelt_first_key_is_not_another_kind_of_file(tmp_path):
+    assert lint(tmp_path, "ignore.yaml", "\nignored: []\n") == [
+        "ignore.yaml:2: unknown key 'ignored', did you mean 'ignore'?"
+    ]
 
 
 def test_a_file_that_is_not_there(tmp_path):
