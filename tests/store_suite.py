@@ -623,6 +623,9 @@ def test_who_has_a_package_however_a_scanner_spells_it(volume, store):
     store.take_in_all(volume)
     for pattern in ("log4j-core", "org.apache.logging.log4j:log4j-core", "pkg:maven/org.apache.logging.log4j/*"):
         assert [each.target for each in store.who_has(package=pattern).rows] == ["a"]
+    for qualifiers, targets in [("type=jar", ["a"]), ("arch=amd64&os=linux", ["a"]), ("arch=armhf", [])]:
+        copied = f"pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1?{qualifiers}"  # as reports write it
+        assert [each.target for each in store.who_has(package=copied).rows] == targets
     assert [each.target for each in store.who_has("CVE-2025-2", package="p2").rows] == ["a", "b"]
     assert store.who_has("CVE-2025-2", package="log4j-core").total == 0
     with pytest.raises(UsageError):

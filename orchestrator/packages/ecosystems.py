@@ -69,8 +69,8 @@ def plain_version(kind: str, version: str) -> str:
 
 
 def bare(version: str) -> str:
-    """A version without epoch and without a leading `v` or `go`."""
-    version = version.rpartition(":")[2]
+    """A version without epoch, without a leading `v` or `go`, and without Go's `+incompatible`."""
+    version = _INCOMPATIBLE.sub("", version.rpartition(":")[2])
     return version if version[:1].isdigit() else _LEADING_V.sub("", version, count=1)
 
 

@@ -48,6 +48,7 @@ _RELEASES = {
 # Distributions of one family that have no release in common.
 _EDITION = re.compile("leap|micro|stream|tumbleweed")
 _OF_BUILDS = frozenset({"platform", _MODULE})
+_OF_PLATFORMS = frozenset({"arch", "goarch", "os", "goos"})
 # Qualifiers of types that mean this where they are left out; `module` is what cyclonedx-gomod writes.
 _DEFAULTS = {("maven", "type"): "jar", ("golang", "type"): "module"}
 
@@ -86,14 +87,23 @@ def qualifiers_of(purl: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found.items()))
 
 
-def without(purl: str) -> str:
-    """A package URL, or a pattern for some, without the qualifiers and the subpath that `qualifiers_of` gives."""
-    base, hash_, subpath = purl.partition("#")
-    qualifiers = _QUALIFIERS.search(base)
-    kept = [pair for pair in (qualifiers[1].split("&") if qualifiers else ()) if pair.lower().startswith("epoch=")]
-    head = base[: qualifiers.start()] if qualifiers else base
-    ending = f"{hash_}{subpath}" if _kind(purl) == "golang" else ""
-    return head + (f"?{kept[0]}" if kept else "") + ending
+def platforms_meant(pattern: str) -> Callable[[str], bool] | None:
+    """Whether a package URL that is searched for may be in a target of a platform, by its qualifiers.
+
+    Results keep no qualifiers of what was found, so that a search asks only for what the target itself decides: the
+    architecture and the system. None for a name, and for a package URL without these: it may be anywhere.
+    """
+    purl = pattern[:4].lower() == "pkg:"
+    demanded = [pair for pair in qualifiers_of(pattern) if pair[0] in _OF_PLATFORMS] if purl else []
+    if not demanded:
+        return None
+
+    def meant(platform: str) -> bool:
+        system, _, rest = platform.partition("/")
+        around = TargetSurroundings(system, rest.partition("/")[0])
+        return not platform or hold(demanded, "", (), around, exact=True, glob=True)
+
+    return meant
 
 
 def hold(

@@ -31,9 +31,6 @@ _MAGIC = re.compile(r"[*?]|\[[^\]]+\]")
 # Stands before versions without their epoch: of what has one, and of what has none.
 _ANY_EPOCH, _NO_EPOCH = "\0any:", "\0none:"
 _WITH_EPOCH = re.compile(r"\d+:(.+)", re.DOTALL)
-_SELECTS = re.compile(r"[?&](arch|distro)=", re.IGNORECASE)
-# An exact version ends what has no qualifiers: the last `@` has something before it, and no wildcard behind.
-_VERSION = re.compile(r"[^/@]@[^*?\[\]/#@]+\Z")
 _EPOCH = re.compile(r"[?&]epoch=0*([1-9]\d*)", re.IGNORECASE)
 # Types in which case means nothing in names.
 _CASELESS = frozenset({"composer", "github", "golang", "hex", "npm", "nuget", "pub", "pypi"})
@@ -120,14 +117,21 @@ def names_meant(pattern: str) -> tuple[str, ...]:
     return (pattern, _FOLDED + folded, *plain)
 
 
+def patterns_meant(pattern: str) -> tuple[str, ...]:
+    """The patterns that a pattern for names or for package URLs stands for."""
+    return purls_meant(pattern) if is_purl(pattern) else names_meant(pattern)
+
+
 def means(pattern: str) -> Callable[[str, str, str], bool]:
     """Whether a pattern, a glob for a package's name or for its package URL, means a package that was found.
+
+    What the qualifiers of a package URL demand is another question: `orchestrator.packages.qualifiers`.
 
     Returns:
         A function of its package URL, its name as the scanner spells it, and its version.
     """
     of_purl = is_purl(pattern)
-    globs = [glob(each) for each in (purls_meant(pattern) if of_purl else names_meant(pattern))]
+    globs = [glob(each) for each in patterns_meant(pattern)]
 
     def answer(purl: str, name: str, version: str) -> bool:
         texts = purls_in(purl, name, version) if of_purl else names_in(purl, name)
@@ -138,16 +142,18 @@ def means(pattern: str) -> Callable[[str, str, str], bool]:
 
 @lru_cache(maxsize=1 << 16)
 def purls_in(purl: str, name: str, version: str) -> tuple[str, ...]:
-    """The texts that patterns for package URLs are matched against, in lower case; none without a package URL.
+    """The texts that patterns for package URLs are matched against, in lower case.
 
     Args:
-        purl: of the package that was found.
+        purl: of the package that was found; one without is of the type `generic`, as exports write it.
         name: as the scanner spells it.
         version: as installed.
     """
     package = canonical(purl, name, version)
+    if not package.purl and purl:
+        return (unquote(purl).casefold(),)
     if not package.purl:
-        return (unquote(purl).casefold(),) if purl else ()
+        package = package._replace(key=f"{_PKG}generic/{name.strip()}", ecosystem="generic")
     versions = sorted(versions_of(package.ecosystem, package.version.casefold()).answers)
     versions += [each.removeprefix(_ANY_EPOCH) for each in versions if each.startswith(_ANY_EPOCH)]
     bodies = _bodies(package)
@@ -166,13 +172,9 @@ def _bodies(package: Package) -> list[str]:
 def purls_meant(pattern: str) -> tuple[str, ...]:
     """The patterns that a pattern for package URLs stands for; one of them must match one of `purls_in`.
 
-    Qualifiers but the epoch are left out: package URLs of findings have none any more. One that narrows what is meant
-    (`arch`; `distro`, unless an exact version says as much) would then reach too far, so that nothing is meant.
+    Qualifiers but the epoch are left out: `orchestrator.packages.qualifiers` is about them.
     """
     whole = without_qualifiers(pattern)
-    narrowed = {each.lower() for each in _SELECTS.findall(pattern)}
-    if narrowed - {"distro"} or (narrowed and not _VERSION.search(whole.partition("#")[0])):
-        return ()
     if not _MAGIC.search(whole):
         package = canonical(pattern, "", "")
         if package.purl:

@@ -8,6 +8,7 @@ from orchestrator.analysis.suppression.targets import names_of_target
 from orchestrator.errors import UsageError
 from orchestrator.kit.matching import glob
 from orchestrator.model import KINDS, Document, Severity
+from orchestrator.packages.qualifiers import platforms_meant
 from orchestrator.packages.spellings import means
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Choice(Document, frozen=True):
         owner: glob for an owner of it.
         scan: found by this one.
         id: glob for the id or an alias.
-        package: glob for the package's name, as any scanner calls it, or for its package URL; as in ignore rules.
+        package: glob for the package's name, as any scanner calls it, or for its package URL; as in ignore rules, but
+            of its qualifiers only those count that the target's platform decides (`arch`, `os`).
         kinds: one of these; none for all.
         severity: this one or above; None for all.
         fixable: only what has a fixed version.
@@ -76,6 +78,8 @@ def _of_finding(choice: Choice) -> Iterator[Callable[[MergedRow], bool]]:
     if choice.package:
         is_package = means(choice.package)
         yield lambda row: is_package(row.finding.purl, row.finding.package, row.finding.version)
+        if is_platform := platforms_meant(choice.package):
+            yield lambda row: is_platform(row.platform)
 
 
 def _of_target(choice: Choice) -> Iterator[Callable[[MergedRow], bool]]:

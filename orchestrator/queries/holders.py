@@ -12,7 +12,7 @@ from orchestrator.queries.difference.states import NamesAt
 from orchestrator.store.documents import Holder, Holders
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from orchestrator.model import MergedFinding
     from orchestrator.store.past import StoreReader, TagCell
@@ -29,7 +29,9 @@ class _Told(NamedTuple):
     since: int
 
 
-def holders(past: StoreReader, facts: Collection[int], limit: int) -> Holders:
+def holders(
+    past: StoreReader, facts: Collection[int], limit: int, is_platform: Callable[[str], bool] | None = None
+) -> Holders:
     """Who has any of these facts now.
 
     A name that later runs no longer have does not count, and of every other only its latest result of each scan.
@@ -38,8 +40,12 @@ def holders(past: StoreReader, facts: Collection[int], limit: int) -> Holders:
         past: all runs.
         facts: their numbers.
         limit: most rows; `Holders.total` counts all.
+        is_platform: whether targets of a platform are asked for; None for all.
     """
     states = past.states_with(facts)
+    if is_platform is not None:
+        platforms = past.platforms(states.values())
+        states = {state: target for state, target in states.items() if is_platform(platforms[target])}
     current = _current(past, states)
     found = past.found((cell.state, cell.place) for cell, _ in current.values())
     wanted = frozenset(facts)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
+from orchestrator.packages.qualifiers import platforms_meant
 from orchestrator.queries import difference
 from orchestrator.queries.changes import StoreChanges, changes
 from orchestrator.queries.earlier import Earlier, earlier
@@ -57,7 +58,7 @@ class Store(StoreDatabase):
         Args:
             name: such as `CVE-2021-44228`, in any case, or a glob of such; empty for any.
             limit: most rows; `Holders.total` counts all.
-            package: glob for the package's name, as any scanner calls it, or for its package URL; empty for any.
+            package: as in `orchestrator.queries.choice.Choice`; empty for any.
 
         Raises:
             UsageError: neither is given.
@@ -65,7 +66,7 @@ class Store(StoreDatabase):
         if not name and not package:
             raise UsageError("who has what? Give an id, a package, or both")
         with self._past() as past:
-            return holders(past, past.facts(name, package), limit)
+            return holders(past, past.facts(name, package), limit, platforms_meant(package))
 
     def differences(
         self,

@@ -234,6 +234,11 @@ class StoreReader:
         query = select(targets.c.id, targets.c.target)
         return {row.id: row.target for row in self._by(targets.c.id, set(wanted), query)}
 
+    def platforms(self, wanted: Iterable[int]) -> dict[int, str]:
+        """Platforms of targets by their numbers; empty for a repository."""
+        query = select(targets.c.id, targets.c.platform)
+        return {row.id: row.platform for row in self._by(targets.c.id, set(wanted), query)}
+
     def owners(self, wanted: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """Owners of targets, in the order in which they became known."""
         found: dict[int, dict[str, None]] = {}

@@ -1,6 +1,6 @@
 """The findings of all scans of one target, merged: one row for each thing, whichever scanner found it.
 
-A row is, of vulnerabilities, one CVE (`names.py`) of one package (`identity.py`, `resolve.py`) in one version; where
+A row is, of vulnerabilities, one CVE (`names.py`) of one package (`orchestrator.packages`) in one version; where
 there is no package, of one location. Of other kinds it is one id, or alias, of one package and location.
 
 Nothing depends on the order of findings within a report: where scans differ, the first of them in the order given
@@ -12,11 +12,11 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from orchestrator.analysis.merge.names import Pair, by_alias, by_vulnerability
-from orchestrator.analysis.merge.resolve import Place, resolve
 from orchestrator.analysis.merge.rows import Rows
 from orchestrator.model import KINDS, Finding, MergedFinding, Outcome
 from orchestrator.packages.identity import NOTHING, Package, canonical
 from orchestrator.packages.keys import rootless
+from orchestrator.packages.resolve import Place, resolve
 
 _VULNERABILITY = "vulnerability"
 _LONGEST_CACHED = 1000

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.analysis.suppression.targets import names_of_target
 from orchestrator.kit.matching import REMEMBERED, Globs, glob
-from orchestrator.packages.qualifiers import hold, is_exact, qualifiers_of, without
-from orchestrator.packages.spellings import is_purl, names_in, names_meant, purls_in, purls_meant
+from orchestrator.packages.qualifiers import hold, is_exact, qualifiers_of
+from orchestrator.packages.spellings import is_purl, names_in, patterns_meant, purls_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,7 +55,7 @@ class _Compiled:
         self.by_id = bool(rule.id)
         self.by_package = bool(rule.package)
         self._of_purl = is_purl(rule.package)
-        self._package = tuple(glob(each) for each in _meant(rule.package)) if rule.package else None
+        self._package = tuple(glob(each) for each in patterns_meant(rule.package)) if rule.package else None
         self._qualifiers = qualifiers_of(rule.package) if self._of_purl else ()
         self._exact = is_exact(rule.package)
         self._path = glob(_plain(rule.path)) if rule.path else None
@@ -111,12 +111,16 @@ class IgnoreRules:
         numbered = list(enumerate(rules))
         self.ids = Globs((rule.id.casefold(), number) for number, rule in numbered if rule.id)
         packages = [(rule.package, number) for number, rule in numbered if rule.package and not rule.id]
-        self._names = Globs((each, number) for text, number in packages if not is_purl(text) for each in _meant(text))
-        self._purls = Globs((each, number) for text, number in packages if is_purl(text) for each in _meant(text))
+        self._names = Globs(
+            (each, number) for text, number in packages if not is_purl(text) for each in patterns_meant(text)
+        )
+        self._purls = Globs(
+            (each, number) for text, number in packages if is_purl(text) for each in patterns_meant(text)
+        )
         self._paths = Globs(
             (_plain(rule.path), number) for number, rule in numbered if rule.path and not rule.id and not rule.package
         )
-        self._by_purl: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._by_purl: dict[tuple[str, str, str], tuple[int, ...]] = {}
         self._has_names, self._has_purls, self._has_paths = map(bool, (self._names, self._purls, self._paths))
         self.beyond_ids = self._has_names or self._has_purls or self._has_paths
 
@@ -126,7 +130,7 @@ class IgnoreRules:
         if self._has_names:
             for name in names_in(finding.purl, finding.package):
                 found += self._names(name)
-        if self._has_purls and finding.purl:
+        if self._has_purls and (finding.purl or finding.package):
             found += self._of_purl(finding)
         if self._has_paths and finding.locations:
             found += self._paths(_plain(finding.locations[0]))
@@ -148,7 +152,7 @@ class IgnoreRules:
         ]
 
     def _of_purl(self, finding: MergedFinding) -> tuple[int, ...]:
-        place = finding.purl, finding.version
+        place = finding.purl, "" if finding.purl else finding.package, finding.version
         known = self._by_purl.get(place)
         if known is None:
             if len(self._by_purl) >= REMEMBERED:
@@ -157,11 +161,6 @@ class IgnoreRules:
             numbers = {number for text in texts for number in self._purls(text)}
             known = self._by_purl[place] = tuple(numbers)
         return known
-
-
-def _meant(package: str) -> tuple[str, ...]:
-    """The patterns that a rule's `package` stands for, qualifiers apart."""
-    return purls_meant(without(package)) if is_purl(package) else names_meant(package)
 
 
 def _plain(path: str) -> str:

@@ -7,17 +7,18 @@ times in a BOM (in several places of the image) stays as often.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from packageurl import PackageURL
 
 from orchestrator.findings.interface import Report
 from orchestrator.git.url import project
 from orchestrator.model import Finding, LedgerRow, Target
-from orchestrator.packages.identity import Package
 from orchestrator.packages.qualifiers import qualifiers_of
-from orchestrator.results.bom.packages import Names, Place, package_of
+from orchestrator.packages.resolve import Place
+from orchestrator.results.bom.packages import Packages
 from orchestrator.results.bom.validity import repair
 
 Json = dict[str, Any]
@@ -46,20 +47,37 @@ class _Entry:
     scans: dict[str, None] = field(default_factory=dict)
 
 
+class _Said(NamedTuple):
+    """What one report says, until all are there.
+
+    Attributes:
+        findings: of one that is no BOM, in groups that become one vulnerability each.
+        bom: the valid parts of one that is.
+        subject: the reference by which that BOM calls the target; empty for none.
+    """
+
+    scan: str
+    scanner: str
+    findings: Sequence[Sequence[Finding]] = ()
+    bom: Json | None = None
+    subject: str = ""
+
+
 class TargetBom:
-    """Gathers the reports of one target, one at a time; every `bom-ref` in it begins with the target's id."""
+    """Gathers the reports of one target, then joins them; every `bom-ref` in it begins with the target's id."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self.ref = target.id
         self._type = "application" if target.is_repository else "container"
         self._count = 0
+        self._said: list[_Said] = []
+        self._packages = Packages()
         self._top: list[_Entry] = []
-        self._by_key: dict[Place, list[_Entry]] = {}
-        self._names = Names()
+        self._by_place: dict[Place, list[_Entry]] = {}
         self._cells: dict[str, str] = {}
         self._depends: dict[str, dict[str, None]] = {}
-        self.vulnerabilities: list[Json] = []
+        self._vulnerabilities: list[Json] = []
 
     def add(self, row: LedgerRow, report: Report | None) -> list[str]:
         """Add one cell.
@@ -71,11 +89,24 @@ class TargetBom:
         if report is None:
             return []
         if report.bom is None:
-            self._add_findings(row.scan, report)
+            self._gather_findings(row.scan, report)
             return []
-        return self._add_bom(row.scan, report.scanner, report.bom)
+        return self._gather_bom(row.scan, report.scanner, report.bom)
 
-    def component(self) -> Json:
+    def joined(self) -> Json:
+        """The `components`, `dependencies` and `vulnerabilities` of the target, once all its cells were added."""
+        self._packages.resolve()
+        for said in self._said:
+            if said.bom is None:
+                self._add_findings(said)
+            else:
+                self._add_bom(said, said.bom)
+        self._said.clear()
+        # Who depends on whom, as the BOMs said; one that is listed as depending on nothing is known to.
+        depends = [{"ref": ref, "dependsOn": list(others)} for ref, others in self._depends.items()]
+        return {"components": [self._component()], "dependencies": depends, "vulnerabilities": self._vulnerabilities}
+
+    def _component(self) -> Json:
         """The target as a component: its names, how its cells ended, and everything found in it."""
         name, purl = identity(self._target)
         properties = [("reference", each.reference) for each in self._target.names]
@@ -93,7 +124,7 @@ class TargetBom:
         document["properties"] = [_property(*each) for each in dict.fromkeys(properties)]
         if self._top:
             document["components"] = [entry.document for entry in self._top]
-        for entries in self._by_key.values():
+        for entries in self._by_place.values():
             for entry in entries:
                 known = entry.document.get("properties") or []
                 entry.document["properties"] = [*known, *(_property("scan", scan) for scan in entry.scans)]
@@ -103,17 +134,13 @@ class TargetBom:
         """The target with nothing in it: what is left when its content cannot be made valid."""
         return {"type": self._type, "bom-ref": self.ref, "name": identity(self._target)[0]}
 
-    def dependencies(self) -> list[Json]:
-        """Who depends on whom, as the BOMs said; one that is listed as depending on nothing is known to."""
-        return [{"ref": ref, "dependsOn": list(others)} for ref, others in self._depends.items()]
-
     def _new_ref(self) -> str:
         self._count += 1
         return f"{self._target.id}/{self._count}"
 
     # --- findings of scanners that write no BOM ---------------------------------------------------------------------
 
-    def _add_findings(self, scan: str, report: Report) -> None:
+    def _gather_findings(self, scan: str, report: Report) -> None:
         """One vulnerability for all packages it is found in with the same severity, score and fix."""
         groups: dict[tuple[object, ...], list[Finding]] = {}
         for finding in report.findings:
@@ -121,50 +148,59 @@ class TargetBom:
                 rating = finding.cvss
                 score = (rating.score, rating.vector) if rating else None
                 groups.setdefault((finding.id, finding.severity, score, finding.fixed_version), []).append(finding)
-        for findings in groups.values():
-            refs = dict.fromkeys([self._package(finding, scan) for finding in findings])
-            self.vulnerabilities.append(_vulnerability(self._new_ref(), scan, report.scanner, findings[0], list(refs)))
+                self._packages.gather_named(finding.purl, finding.package, finding.version)
+        self._said.append(_Said(scan, report.scanner, list(groups.values())))
+
+    def _add_findings(self, said: _Said) -> None:
+        for findings in said.findings:
+            refs = dict.fromkeys([self._package(finding, said.scan) for finding in findings])
+            self._vulnerabilities.append(
+                _vulnerability(self._new_ref(), said.scan, said.scanner, findings[0], list(refs))
+            )
 
     def _package(self, finding: Finding, scan: str) -> str:
         """The reference of the component a finding is about; the target itself where it names none."""
         if not finding.package and not finding.purl:
             return self._target.id
-        document: Json = {"type": "library", "name": finding.package or finding.purl}
-        if finding.version:
-            document["version"] = finding.version
-        if finding.purl:
-            document["purl"] = finding.purl
-        package, place = package_of(document)
-        if place not in self._by_key:
-            other = self._names.of_key(package) if finding.purl else self._names.of_name(package)
-            place = other if other in self._by_key else place
-        known = self._by_key.get(place)
-        entry = _nearest(known, finding.purl) if known else None
-        if entry is None:
-            entry = self._register(document, package, place, bare=True)
+        place = self._packages.place_named(finding.purl, finding.package, finding.version)
+        known = self._by_place.get(place)
+        if known:
+            entry = _nearest(known, finding.purl)
+        else:
+            document: Json = {"type": "library", "name": finding.package or finding.purl}
+            if finding.version:
+                document["version"] = finding.version
+            entry = self._register(document, place, bare=True)
             self._top.append(entry)
+        if finding.purl:
+            entry.document.setdefault("purl", finding.purl)
         entry.scans[scan] = None
         return entry.ref
 
-    def _register(self, document: Json, package: Package, place: Place, *, bare: bool) -> _Entry:
+    def _register(self, document: Json, place: Place, *, bare: bool) -> _Entry:
         entry = _Entry(self._new_ref(), document, bare)
         document["bom-ref"] = entry.ref
-        self._by_key.setdefault(place, []).append(entry)
-        self._names.add(document, package, place)
+        self._by_place.setdefault(place, []).append(entry)
         return entry
 
     # --- CycloneDX reports -------------------------------------------------------------------------------------------
 
-    def _add_bom(self, scan: str, scanner: str, bom: Json) -> list[str]:
+    def _gather_bom(self, scan: str, scanner: str, bom: Json) -> list[str]:
         subject = (bom.get("metadata") or {}).get("component") or {}
         part: Json = {"bomFormat": "CycloneDX", "specVersion": "1.6"}
         part["components"] = [*(subject.get("components") or ()), *(bom.get("components") or ())]
         part |= {key: bom[key] for key in ("dependencies", "vulnerabilities") if bom.get(key)}
         changed = repair(part)
-        refs: dict[str, str] = {subject["bom-ref"]: self._target.id} if subject.get("bom-ref") else {}
+        for component in part.get("components", ()):
+            self._packages.gather(component)
+        self._said.append(_Said(scan, scanner, bom=part, subject=str(subject.get("bom-ref") or "")))
+        return changed
+
+    def _add_bom(self, said: _Said, part: Json) -> None:
+        refs: dict[str, str] = {said.subject: self._target.id} if said.subject else {}
         seen: Counter[Place] = Counter()
         for component in part.get("components", ()):
-            entry, new = self._merge(component, scan, refs, seen, depth=1)
+            entry, new = self._merge(component, said.scan, refs, seen, depth=1)
             if new:
                 self._top.append(entry)
         for dependency in part.get("dependencies", ()):
@@ -172,8 +208,7 @@ class TargetBom:
                 others = [refs[other] for other in dependency.get("dependsOn") or () if other in refs]
                 self._depends.setdefault(ref, {}).update(dict.fromkeys(others))
         for vulnerability in part.get("vulnerabilities", ()):
-            self._take_over(vulnerability, scan, scanner, refs)
-        return changed
+            self._take_over(vulnerability, said.scan, said.scanner, refs)
 
     def _merge(
         self, component: Json, scan: str, refs: dict[str, str], seen: Counter[Place], depth: int
@@ -184,18 +219,16 @@ class TargetBom:
         for name, value in component.items():
             if name not in _PLAIN:
                 _strip_refs(value)
-        package, place = package_of(component)
-        place = self._place(component, package, place)
-        known = self._by_key.get(place, [])
+        place = self._packages.place(component)
+        known = self._by_place.get(place, [])
         new = seen[place] >= len(known)
-        entry = self._register(component, package, place, bare=False) if new else known[seen[place]]
+        entry = self._register(component, place, bare=False) if new else known[seen[place]]
         seen[place] += 1
-        if entry.bare:
+        if entry.bare:  # this report describes it; of what a finding said only the package URL may be news
             component["bom-ref"] = entry.ref
-            if purl := entry.document.get("purl"):
-                component.setdefault("purl", purl)
-            entry.document, entry.bare = component, False
-            self._names.add(component, package, place)
+            entry.document, component, entry.bare = component, entry.document, False
+        if purl := component.get("purl"):
+            entry.document.setdefault("purl", purl)
         if old:
             refs[old] = entry.ref
         entry.scans[scan] = None
@@ -203,15 +236,6 @@ class TargetBom:
         if fresh := [each.document for each, is_new in inner if is_new]:
             entry.document.setdefault("components", []).extend(fresh)
         return entry, new
-
-    def _place(self, component: Json, package: Package, place: Place) -> Place:
-        """Where a component belongs: where the same package is, or what findings said less of; else where it is."""
-        if place in self._by_key or not component.get("purl"):
-            return place
-        if (other := self._names.of_key(package)) in self._by_key:
-            return other
-        vague = self._names.vague(package)
-        return vague if all(each.bare for each in self._by_key.get(vague, ())) and vague in self._by_key else place
 
     def _take_over(self, vulnerability: Json, scan: str, scanner: str, refs: dict[str, str]) -> None:
         """A BOM's own vulnerability, its references turned into ours; one that leads nowhere is about the target."""
@@ -228,7 +252,7 @@ class TargetBom:
         vulnerability["affects"] = list(affects.values())
         vulnerability.setdefault("source", {"name": scanner})
         vulnerability["properties"] = [*(vulnerability.get("properties") or ()), _property("scan", scan)]
-        self.vulnerabilities.append(vulnerability)
+        self._vulnerabilities.append(vulnerability)
 
 
 def _nearest(entries: list[_Entry], purl: str) -> _Entry:

@@ -81,9 +81,7 @@ class BomWriter:
         document: dict[str, Any] = {
             "bomFormat": "CycloneDX",
             "specVersion": "1.6",
-            "components": [target.component()],
-            "dependencies": target.dependencies(),
-            "vulnerabilities": target.vulnerabilities,
+            **target.joined(),
         }
         changed = repair(document)
         if not document.get("components"):

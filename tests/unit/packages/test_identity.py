@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.analysis.merge.resolve import resolve
 from orchestrator.packages.identity import canonical
+from orchestrator.packages.resolve import resolve
 
 ODD = st.text(
     st.sampled_from(list("aB1@%/:?#&=+-_.~ []|é\\2540fF")) | st.characters(exclude_categories=("Cs",)), max_size=20

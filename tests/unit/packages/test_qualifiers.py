@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.packages.qualifiers import TargetSurroundings, hold, is_exact, qualifiers_of, without
+from orchestrator.packages.qualifiers import TargetSurroundings, hold, is_exact, platforms_meant, qualifiers_of
 
 AMD64 = TargetSurroundings("linux", "amd64")
 DEBIAN = TargetSurroundings("linux", "amd64", frozenset({"debian-12"}))
@@ -10,9 +10,7 @@ DEBIAN = TargetSurroundings("linux", "amd64", frozenset({"debian-12"}))
 
 def holds(demanded, found="", around=AMD64, *, glob=False):
     kind = demanded.removeprefix("pkg:").partition("/")[0]
-    return hold(
-        qualifiers_of(demanded), kind, qualifiers_of(found), around, exact=is_exact(without(demanded)), glob=glob
-    )
+    return hold(qualifiers_of(demanded), kind, qualifiers_of(found), around, exact=is_exact(demanded), glob=glob)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +112,27 @@ def test_patterns_of_rules():
 
 def test_a_wildcard_begins_no_qualifier():
     assert qualifiers_of("pkg:deb/debian/lib?ssl@1") == ()
-    assert without("pkg:deb/debian/lib?ssl@1?arch=amd64&epoch=2#x") == "pkg:deb/debian/lib?ssl@1?epoch=2"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "platform", "meant"),
+    [
+        ("pkg:deb/debian/bash@5?arch=amd64&distro=debian-12", "linux/amd64", True),
+        ("pkg:rpm/redhat/bash?arch=x86_64", "linux/amd64", True),
+        ("pkg:rpm/redhat/bash?arch=noarch", "linux/arm64", True),
+        ("pkg:deb/debian/bash?arch=arm*", "linux/arm64/v8", True),
+        ("pkg:deb/debian/bash@5?arch=armhf", "linux/amd64", False),
+        ("pkg:golang/stdlib?goos=windows", "linux/amd64", False),
+        ("pkg:golang/stdlib?goos=windows", "", True),
+    ],
+)
+def test_a_search_asks_for_what_the_platform_decides(pattern, platform, meant):
+    assert platforms_meant(pattern)(platform) is meant
+
+
+@pytest.mark.parametrize("pattern", ["", "bash", "bash?arch=armhf", "pkg:maven/a/b?classifier=sources", "pkg:npm/a?ch"])
+def test_everything_else_may_be_on_any_platform(pattern):
+    assert platforms_meant(pattern) is None
 
 
 @pytest.mark.parametrize(("text", "exact"), [("pkg:npm/@a/b", False), ("pkg:npm/a@1", True), ("pkg:npm/a@1.*", False)])

@@ -48,6 +48,7 @@ def merged(tmp_path):
         ({"package": "pkg:deb/openssl"}, [3, 1]),
         ({"package": "pkg:deb/ubuntu/openssl"}, []),
         ({"package": "pkg:deb/debian/openssl?arch=armhf"}, []),
+        ({"package": "pkg:deb/debian/openssl?arch=amd64&distro=debian-12"}, [3, 1]),
         ({"kinds": ("secret", "malware")}, [4]),
         ({"severity": Severity.MEDIUM}, [4, 3]),
         ({"fixable": True}, [3]),

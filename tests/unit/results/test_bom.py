@@ -3,12 +3,14 @@
 import io
 import json
 from copy import deepcopy
+from itertools import permutations, product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packageurl import PackageURL
 
+from orchestrator.analysis.merge import CellFindings, merge
 from orchestrator.findings.interface import Report
 from orchestrator.kit.text import is_blank
 from orchestrator.model import Cvss, Finding, LedgerRow, Name, Outcome, Severity
@@ -201,6 +203,63 @@ def test_a_package_is_one_component_however_it_is_spelt(tmp_path, spellings):
         [component] = document["components"][0]["components"]
         assert len(_scans(component)) == len(order)
         assert {each["ref"] for v in document["vulnerabilities"] for each in v["affects"]} == {component["bom-ref"]}
+
+
+VAGUE = [
+    [("pkg:deb/debian/zip@3?arch=amd64", "zip", "3"), ("", "zip", "3"), ("pkg:deb/debian/zip@3", "zip", "3")],
+    [("pkg:pypi/a-b@1", "a-b", "1"), ("", "a_b", "1"), ("", "A-B", "1")],
+    [("pkg:golang/x.y/z@v1.2.0+incompatible", "x.y/z", "v1.2.0"), ("", "x.y/Z", "v1.2.0+incompatible")],
+    [("pkg:maven/org.a/b-c@1", "b-c", "1"), ("pkg:maven/b-c/b-c@1", "b-c", "1"), ("", "b-c", "1")],
+    [("pkg:maven/b-c/b-c@1", "b-c", "1"), ("", "org.a:b-c", "1")],
+    [("pkg:maven/b-c/b-c@1", "b-c", "1"), ("", "b-c", "1")],
+    [("pkg:rpm/redhat/bind@32:9", "bind", "32:9"), ("", "bind", "9"), ("pkg:rpm/redhat/bind@9", "bind", "9")],
+    [("pkg:rpm/redhat/bind@32:9", "bind", "32:9"), ("", "bind", "33:9")],
+    [("pkg:npm/x@1", "x", "1"), ("pkg:pypi/x@1", "x", "1"), ("", "x", "1")],
+    [("", "cpe:2.3:a:b:c:1:*:*:*:*:*:*:*", "1"), ("", "c", "1")],
+    [("pkg:deb/debian/openssl@3", "openssl", "3"), ("", "openssl", "")],
+]
+
+
+def _said_by(purl, name, version, kind):
+    finding = Finding(id="CVE-1", kind="vulnerability", package=name, version=version, purl=purl)
+    if kind == "findings":
+        return Report(scanner="grype", findings=(finding,))
+    component = {"type": "library", "name": name or "x"} | ({"purl": purl} if purl else {})
+    return Report(scanner="syft", bom={"components": [component | ({"version": version} if version else {})]})
+
+
+@pytest.mark.parametrize("packages", VAGUE, ids=lambda each: each[0][0] or each[0][1])
+def test_components_are_as_many_as_packages_of_the_merged_findings(tmp_path, packages):
+    for order in permutations(packages):
+        reports = [_said_by(*package, "findings") for package in order]
+        cells = [
+            CellFindings(str(number), Outcome.OK, frozenset(), each.findings) for number, each in enumerate(reports)
+        ]
+        expected = len(merge("t", cells))
+        for kinds in product(("findings", "bom"), repeat=len(order)):
+            if any(kind == "bom" and not package[2] for kind, package in zip(kinds, order, strict=True)):
+                continue  # a component without a version stands for more than a package
+            said = {str(number): _said_by(*package, kinds[number]) for number, package in enumerate(order)}
+            document = _merge(tmp_path, [(make_target(), said)])
+            components = document["components"][0]["components"]
+            assert len(components) == expected, kinds
+            affected = {each["ref"] for one in document["vulnerabilities"] for each in one["affects"]}
+            assert affected <= {each["bom-ref"] for each in components}
+
+
+def test_a_component_gets_the_package_url_that_another_report_knows(tmp_path):
+    reports = {str(n): _said_by(*VAGUE[0][1 - n], "bom") for n in range(2)}
+    [component] = _merge(tmp_path, [(make_target(), reports)])["components"][0]["components"]
+    assert component["purl"] == VAGUE[0][0][0]
+
+
+def test_a_component_that_stands_for_a_file_is_no_package(tmp_path):
+    file = {"type": "application", "name": "Python"}
+    reports = {
+        "general": Report(scanner="trivy", bom={"components": [file]}),
+        "sbom": _said_by("pkg:deb/debian/python@3", "python", "3", "bom"),
+    }
+    assert len(_merge(tmp_path, [(make_target(), reports)])["components"][0]["components"]) == 2
 
 
 def test_other_packages_stay_other_components(tmp_path):

@@ -7,7 +7,9 @@ import pytest
 
 from orchestrator.analysis.merge import CellFindings, merge
 from orchestrator.analysis.suppression import Suppressor
+from orchestrator.analysis.suppression.packages import generic_purl
 from orchestrator.model import Finding, IgnoreRule, Outcome, Severity, Suppression, VexProduct, VexStatement, VexStatus
+from orchestrator.packages.spellings import means
 
 _KINDS = frozenset({"vulnerability"})
 _SPELLINGS = {
@@ -26,6 +28,13 @@ _SPELLINGS = {
     "pypi": [("pkg:pypi/zope.event@5", "zope.event", "5"), ("pkg:pypi/Zope_Event@5", "Zope_Event", "5")],
     "npm": [("pkg:npm/%40babel/core@7", "@babel/core", "7"), ("pkg:npm/@babel/core@7", "@babel/core", "7")],
     "maven": [("pkg:maven/org.x/y@1", "y", "1"), ("pkg:maven/org.x/y@1", "org.x:y", "1"), ("", "org.x:y", "1")],
+    "deb": [("pkg:deb/debian/bash@5?arch=amd64&distro=debian-12", "bash", "5"),
+            ("PKG:DEB/Debian/Bash@5?distro=debian-12&arch=amd64", "bash", "5"), ("pkg:deb/debian/bash@5", "bash", "")],
+    "apk": [("pkg:apk/alpine/musl@1.2-r4?arch=x86_64&distro=alpine-3.19", "musl", "1.2-r4"),
+            ("pkg:alpine/alpine/musl@1.2-r4", "musl", "1.2-r4")],
+    "incompatible": [("pkg:golang/github.com/Azure/x@v1.2.0+incompatible", "github.com/Azure/x", "v1.2.0+incompatible"),
+                     ("pkg:golang/github.com%2Fazure%2Fx@1.2.0", "github.com/azure/x", "1.2.0")],
+    "generic": [("", "OpenSSL", "1.1")],
     "nuget": [("pkg:nuget/Json.Net@1", "Json.Net", "1"), ("pkg:nuget/json.net@1", "json.net", "1")],
 }  # fmt: skip
 _PAIRS = [(name, one, other) for name, each in _SPELLINGS.items() for one, other in product(each, each)]
@@ -41,7 +50,7 @@ def _suppressed(purl, name, version, *known):
         statements=tuple(each for each in known if isinstance(each, VexStatement)),
     )
     made = Suppressor(suppression, now=datetime(2026, 1, 1, tzinfo=UTC), first_used={})
-    [row] = made.apply(["docker.io/library/app:1"], [], "", rows)
+    [row] = made.apply(["docker.io/library/app:1"], [], "", rows, platform="linux/amd64")
     return row.suppressed is not None
 
 
@@ -60,6 +69,15 @@ def test_what_is_written_as_one_scanner_spells_it_holds_for_all(name, found, wri
     for text in filter(None, (purl, package)):
         assert _suppressed(*found, _rule(text)), f"rule {text}"
         assert _suppressed(*found, _said(text)), f"statement {text}"
+        assert means(text)(*found), f"search for {text}"
+
+
+def test_what_has_no_package_url_is_meant_by_the_one_that_exports_write():
+    found = ("", "a tool", "1.0")
+    text = generic_purl(*found[1:])
+    assert _suppressed(*found, _rule(text))
+    assert _suppressed(*found, _said(text))
+    assert means(text)(*found)
 
 
 @pytest.mark.parametrize(

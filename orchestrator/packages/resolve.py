@@ -14,6 +14,8 @@ from orchestrator.packages.identity import Package
 Place = tuple[str, str]
 """Key and version of a package."""
 
+_RANKS = 5
+
 
 class _Index:
     """Places by what other scanners may call them."""
@@ -46,7 +48,7 @@ def resolve(packages: Sequence[Package]) -> dict[Place, Place]:
     Returns:
         The better place by the place; packages that are best described as they are do not occur.
     """
-    ranks: list[dict[Place, Package]] = [{}, {}, {}, {}]
+    ranks: list[dict[Place, Package]] = [{} for _ in range(_RANKS)]
     with_epoch: list[Package] = []
     for package in packages:
         ranks[_rank(package)].setdefault((package.key, package.version), package)
@@ -72,10 +74,12 @@ def resolve(packages: Sequence[Package]) -> dict[Place, Place]:
 
 
 def _rank(package: Package) -> int:
-    """How little is said of a package, which may be one of a lower rank; an epoch says more than none."""
+    """How little is said of a package, which may be one of a lower rank: a package URL, then an epoch, says more."""
     if not package.version:
-        return 3
-    return 2 - (":" in package.version) if package.vague else 0
+        return _RANKS - 1
+    if not package.vague:
+        return 0
+    return 1 if package.purl else 3 - (":" in package.version)
 
 
 def _look_up(package: Package, index: _Index) -> Place | None:
@@ -84,6 +88,14 @@ def _look_up(package: Package, index: _Index) -> Place | None:
     for name in names:
         for version in versions:
             found = index.only(name, version)
-            if found and (not package.ecosystem or found[0].startswith(f"pkg:{package.ecosystem}/")):
+            if found and not _contradicts(package, found):
                 return found
     return None
+
+
+def _contradicts(package: Package, other: Place) -> bool:
+    """Whether a package of the same name is of another ecosystem, or has another epoch."""
+    key, version = other
+    if package.ecosystem and not key.startswith(f"pkg:{package.ecosystem}/"):
+        return True
+    return ":" in package.version and ":" in version and package.version != version
