@@ -13,11 +13,13 @@ from orchestrator.model.places import line_of
 from orchestrator.results.tables.columns import columns_of, values_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.model import MergedFinding, Suppressed
 
 _LOCATIONS = 1000
+# Paths that are their own URI, as nearly all are.
+_PLAIN = re.compile(r"[A-Za-z0-9_./@+~-]*")
 _PLACEHOLDER = re.compile(r"\{(\d+)\}")
 _TEXT_LIMIT = 1000
 _LEVELS = {
@@ -43,10 +45,8 @@ _ELSEWHERE = frozenset(
     | {"suppressed", "suppressed_by", "suppressed_reason", "suppressed_until", "justification"}
 )
 _ALWAYS = frozenset(
-    {"package", "version", "purl", "fixed_version", "aliases", "count", "found_by", "not_found_by", "kev"}
+    {"severity", "package", "version", "purl", "fixed_version", "aliases", "count", "found_by", "not_found_by", "kev"}
 )
-
-_NEVER: tuple[()] = ()
 
 
 class Results:
@@ -105,16 +105,19 @@ class Results:
         return index
 
 
-def _properties(rows: Sequence[MergedRow]) -> Iterator[dict[str, Any]]:
+def _properties(rows: Sequence[MergedRow]) -> list[dict[str, Any]]:
     """The property bag (3.8) of each row: what a finding says that no other part of the result does, if anything."""
-    found = [column for column in columns_of(MergedRow) if column.path[0] in {"finding", "suspect"}]
-    columns = [column for column in found if column.name not in _ELSEWHERE]
-    keys = [re.sub(r"_(\w)", lambda found: found[1].upper(), column.name) for column in columns]
-    empty: list[tuple[Any, ...]] = [
-        _NEVER if column.name in _ALWAYS else (column.default, [], ()) for column in columns
-    ]
-    for values in zip(*(values_at(rows, column) for column in columns), strict=True):
-        yield {key: value for key, value, without in zip(keys, values, empty, strict=True) if value not in without}
+    bags: list[dict[str, Any]] = [{} for _ in rows]
+    for column in columns_of(MergedRow):
+        if column.name in _ELSEWHERE or column.path[0] not in {"finding", "suspect"}:
+            continue
+        key = re.sub(r"_(\w)", lambda found: found[1].upper(), column.name)
+        values = values_at(rows, column)
+        always, default, is_list = column.name in _ALWAYS, column.default, column.kind.is_list
+        for bag, value in zip(bags, values, strict=True):
+            if always or (value if is_list else value != default):
+                bag[key] = value
+    return bags
 
 
 def _new_rule(finding: MergedFinding) -> dict[str, Any]:
@@ -150,8 +153,7 @@ def _message(finding: MergedFinding, reference: str) -> str:
 
 def _locations(finding: MergedFinding, reference: str) -> list[dict[str, Any]]:
     """Every path, and every place within (3.28); without any path, the target itself: GitHub shows nothing without."""
-    repository, _ = split_reference(reference)
-    paths = [path for path in finding.locations if path.strip("/")] or [repository.partition("://")[2] or repository]
+    paths = [path for path in finding.locations if path.strip("/")] or [_path_of(reference)]
     logical: list[dict[str, Any]] = [{"fullyQualifiedName": reference, "kind": "resource"}]
     if finding.package:
         name = finding.purl or finding.package
@@ -171,9 +173,15 @@ def _locations(finding: MergedFinding, reference: str) -> list[dict[str, Any]]:
     ]
 
 
+def _path_of(reference: str) -> str:
+    repository, _ = split_reference(reference)
+    return repository.partition("://")[2] or repository
+
+
 def _uri(path: str) -> str:
     """A path as a relative reference (RFC 3986, 4.2): a colon in it must not look like a scheme's."""
-    return quote(path.lstrip("/"), safe="/@+~!$&'()*,;=", errors="surrogatepass")
+    path = path.lstrip("/")
+    return path if _PLAIN.fullmatch(path) else quote(path, safe="/@+~!$&'()*,;=", errors="surrogatepass")
 
 
 def _suppressions(known: Suppressed | None) -> list[dict[str, Any]]:
@@ -191,5 +199,6 @@ def _cut(text: str) -> str:
 
     What a scanner wrote must be visible, and neither a placeholder nor a link.
     """
-    text = _PLACEHOLDER.sub(r"{{\1}}", visible(text)).replace("](", "] (")
+    text = visible(text).replace("](", "] (")
+    text = _PLACEHOLDER.sub(r"{{\1}}", text) if "{" in text else text
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"

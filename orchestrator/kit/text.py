@@ -74,6 +74,8 @@ def visible(text: str, most: int = MOST) -> str:
         most: characters that are shown of it; of a longer one the end is cut off, and `…` says so.
     """
     cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    if cut.isascii() and cut.isprintable() and "\\" not in cut:  # as nearly every text: three times as fast
+        return cut
     return _UNCLEAR.sub(_escape, cut)
 
 

@@ -59,6 +59,7 @@ def test_code_scanning_shows_the_same_severity(tmp_path, severity, score):
     known = severity in {Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL}
     assert github_severity(rule) == (severity.value if known else "")
     assert (result["level"] == "error") == (severity in {Severity.HIGH, Severity.CRITICAL})
+    assert result["properties"]["severity"] == severity.value
 
 
 def test_a_rule_is_as_bad_as_its_worst_finding(tmp_path):
