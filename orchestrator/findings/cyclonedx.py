@@ -23,20 +23,18 @@ from orchestrator.findings.cyclonedx_analysis import (
     status_of,
     word_of,
 )
-from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, severity, severity_of, title
+from orchestrator.findings.cyclonedx_components import Component, Part, Property, package_of
+from orchestrator.findings.cyclonedx_ratings import Rating, Source, best_rating, severity_by
+from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, title
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.markup import looks_like_xml
-from orchestrator.findings.scores import cvss_of, score_of
 from orchestrator.kit.steady import steady
-from orchestrator.model import Cvss, Finding, Severity, Suppressed, VexStatus
+from orchestrator.model import Finding, Suppressed, VexStatus
 from orchestrator.packages.ecosystems import CALLED_BY_LAST, grouped, type_in
-from orchestrator.packages.purls import read_purl
 
 name = "cyclonedx"
 kinds: tuple[str, ...] = ("vulnerability",)
 
-_METHODS = {"CVSSv2": "2.0", "CVSSv3": "3.0", "CVSSv31": "3.1", "CVSSv4": "4.0"}
-_PATH_PROPERTIES = ("syft:location:0:path", "aquasecurity:trivy:FilePath", "SrcFile")
 _UPGRADE = re.compile(r"(?:[Uu]pgrade|[Uu]pdate) (?:(?P<package>\S+) )?to (?:version )?(?P<version>[^;\s]*\d[^;]*)")
 
 # Amazon Inspector; the component's reference stands behind it.
@@ -44,76 +42,36 @@ _FIX_PROPERTY = "amazon:inspector:sbom_scanner:fixed_version:"
 _OR_LATER = re.compile(r",? (?:or|and) (?:higher|later|above|newer)\b.*")
 
 
-class _Part(msgspec.Struct, gc=False, rename="camel"):
-    """A partial structure of the document; what it does not name is skipped unread."""
-
-
-class _Property(_Part):
-    name: str | None = None
-    value: Any = None
-
-
-class _Occurrence(_Part):
-    location: str | None = None
-
-
-class _Evidence(_Part):
-    occurrences: list[_Occurrence] | None = None
-
-
-class _Component(_Part):
-    name: str | None = None
-    group: str | None = None
-    version: str | None = None
-    purl: str | None = None
-    bom_ref: str | None = msgspec.field(name="bom-ref", default=None)
-    properties: list[_Property] | None = None
-    evidence: _Evidence | None = None
-    components: list["_Component"] | None = None
-
-
-class _Source(_Part):
-    name: str | None = None
-
-
-class _Rating(_Part):
-    source: _Source | None = None
-    score: Any = None
-    severity: str | None = None
-    method: str | None = None
-    vector: str | None = None
-
-
-class _Reference(_Part):
+class _Reference(Part):
     id: str | None = None
 
 
-class _Vulnerability(_Part):
+class _Vulnerability(Part):
     id: str | None = None
     bom_ref: str | None = msgspec.field(name="bom-ref", default=None)
-    source: _Source | None = None
+    source: Source | None = None
     references: list[_Reference] | None = None
-    ratings: list[_Rating] | None = None
+    ratings: list[Rating] | None = None
     description: str | None = None
     detail: str | None = None
     recommendation: str | None = None
     affects: list[Affect] | None = None
     analysis: Any = None
     rejected: Any = None
-    properties: list[_Property] | None = None
+    properties: list[Property] | None = None
 
 
-class _Metadata(_Part):
+class _Metadata(Part):
     tools: Any = None
-    component: _Component | None = None
+    component: Component | None = None
 
 
-class _Document(_Part):
+class _Document(Part):
     bom_format: str
     spec_version: str
     metadata: _Metadata | None = None
-    components: list[_Component] | None = None
-    services: list[_Component] | None = None
+    components: list[Component] | None = None
+    services: list[Component] | None = None
     vulnerabilities: list[_Vulnerability] | None = None
 
 
@@ -176,7 +134,7 @@ def _inventory(document: _Document) -> Inventory:
     while waiting and document.vulnerabilities:
         component = waiting.pop()
         ref = component.bom_ref or component.purl or ""
-        found.append((ref, _installed(component)._replace(ref=ref)))
+        found.append((ref, package_of(component)._replace(ref=ref)))
         waiting += component.components or ()
     return Inventory(found, lists_packages=bool(document.components or inside))
 
@@ -192,14 +150,6 @@ def _linked(bom: dict[str, Any], inventory: Inventory) -> dict[str, Any]:
     return {**bom, "vulnerabilities": vulnerabilities} if bom.get("vulnerabilities") else bom
 
 
-def _installed(component: _Component) -> Installed:
-    name, version, purl = component.name or "", component.version or "", component.purl or ""
-    if purl and not (name and version):
-        pinned = _from_purl(purl)
-        name, version = name or pinned[0], version or pinned[1]
-    return Installed(name, version, purl, component.group or "", _location(component))
-
-
 def _reference(each: _Vulnerability) -> str | None:
     """What names a vulnerability without an id: its `bom-ref`, unless that is made again with each document."""
     if each.bom_ref is None or steady(each.bom_ref) == each.bom_ref:
@@ -211,11 +161,11 @@ def _reference(each: _Vulnerability) -> str | None:
 def _findings(each: _Vulnerability, inventory: Inventory) -> list[Finding]:
     """One finding per affected component; one without a package where none is named."""
     own = next((name for name in (each.id, _reference(each)) if name is not None), "unnamed")
-    cvss = _cvss(each)
+    cvss = best_rating(each.ratings or (), each.source)
     common = Finding(
         id=own,
         kind="vulnerability",
-        severity=_severity(each, cvss),
+        severity=severity_by(each.ratings or (), each.source, cvss),
         aliases=other_ids({reference.id or "" for reference in each.references or ()}, own),
         title=title(each.description or each.detail),
         fixed_version=_upgrade(each.recommendation, ""),
@@ -285,20 +235,6 @@ def _affected(common: Finding, each: _Vulnerability, affect: Affect, installed: 
     )
 
 
-def _from_purl(purl: str) -> tuple[str, str]:
-    parsed = read_purl(purl)
-    return (parsed.name, parsed.version or "") if parsed else (purl, "")
-
-
-def _location(component: _Component) -> str:
-    """Where the component lies: its evidence, else a property that Syft, Trivy or cdxgen is known to write."""
-    for occurrence in (component.evidence.occurrences if component.evidence else None) or ():
-        if occurrence.location:
-            return occurrence.location
-    found = {each.name: each.value for each in component.properties or () if each.name in _PATH_PROPERTIES}
-    return next((str(found[key]) for key in _PATH_PROPERTIES if found.get(key)), "")
-
-
 def _upgrade(recommendation: str | None, package: str) -> str:
     """The fixed version in a recommendation such as Trivy's `Upgrade a to version 1.2; Upgrade b to version 3`."""
     advice = list(_UPGRADE.finditer(recommendation or ""))
@@ -309,45 +245,3 @@ def _upgrade(recommendation: str | None, package: str) -> str:
 
 def _version(advice: re.Match[str]) -> str:
     return _OR_LATER.sub("", advice["version"].strip()).rstrip(".")
-
-
-def _cvss(each: _Vulnerability) -> Cvss | None:
-    """The rating of the highest CVSS version, of the vulnerability's own source before others."""
-    best: tuple[str, bool] = ("", False)
-    found = None
-    for rating in each.ratings or ():
-        rated = _rated(rating)
-        order = (rated.version, _same_source(each, rating)) if rated else best
-        if rated and (found is None or order > best):
-            best, found = order, rated
-    return found
-
-
-def _rated(rating: _Rating) -> Cvss | None:
-    """A rating of a CVSS method; its score is that of the vector where there is none."""
-    vector = rating.vector or ""
-    version = vector[5:8] if vector.startswith("CVSS:") else _METHODS.get(rating.method or "", "")
-    if not version:
-        return None
-    score = score_of(rating.score)
-    return cvss_of(vector, version) if score is None else Cvss(score=score, version=version, vector=vector)
-
-
-def _severity(each: _Vulnerability, cvss: Cvss | None) -> Severity:
-    """As the vulnerability's own source rates it, else the highest given, else that of its score.
-
-    A score without a method is one of CVSS, of no known version.
-    """
-    rated = [(severity(rating.severity), _same_source(each, rating)) for rating in each.ratings or ()]
-    own = [word for word, same in rated if same and word is not Severity.UNKNOWN]
-    if own:
-        return own[0]
-    worst = max((word for word, _ in rated), key=lambda word: word.rank, default=Severity.UNKNOWN)
-    if worst is not Severity.UNKNOWN or cvss is not None:
-        return severity_of(cvss) if worst is Severity.UNKNOWN else worst
-    scores = [score for rating in each.ratings or () if not rating.method and (score := score_of(rating.score))]
-    return severity_of(Cvss(score=max(scores))) if scores else Severity.UNKNOWN
-
-
-def _same_source(each: _Vulnerability, rating: _Rating) -> bool:
-    return each.source is not None and rating.source is not None and each.source.name == rating.source.name
