@@ -1,0 +1,67 @@
+"""What the pods of a run print: the output of scanners, and the archive in which results leave the cluster."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from orchestrator.argo.commands import COMPLAINT
+from orchestrator.argo.names import ARGO_WORKFLOW, MAIN, SCAN, STAGE, TARGET, of_run
+from orchestrator.engines.argo.runs import RunUnknownError
+from orchestrator.engines.interface import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.cluster.client import Cluster
+    from orchestrator.cluster.objects import Pod
+
+#: Seconds that a Workflow which prints results may take before we give up on it.
+_PATIENCE = 600
+
+
+def log_of(run: str, target: str, scan: str, cluster: Cluster) -> Iterator[str]:
+    """What the scanner of a cell wrote, line by line; continues while it runs.
+
+    Raises:
+        RunUnknownError: no pod of that cell is left; pods of cells that ended well go at once.
+    """
+    pods = list(cluster.pods(f"{of_run(run)},{TARGET}={target},{SCAN}={scan}"))
+    container = MAIN
+    if not pods:
+        pods = list(cluster.pods(f"{of_run(run)},{TARGET}={target},!{SCAN}"))
+        pods = [pod for pod in pods if any(each.name == scan for each in pod.status.container_statuses)]
+        container = scan
+    if not pods:
+        raise RunUnknownError(
+            f"no pod of the cell {target}/{scan} of run {run} is left (those that ended well go at once);"
+            " the ledger keeps the last lines of cells that failed"
+        )
+    last = max(pods, key=lambda pod: pod.metadata.creation_timestamp)
+    stage = next((each for each in last.status.init_container_statuses if each.name == STAGE), None)
+    if stage is not None and stage.state.terminated is not None and stage.state.terminated.exit_code:
+        container = STAGE
+    return cluster.follow_log(last.metadata.name, container=container)
+
+
+def await_results(name: str, cluster: Cluster) -> Pod:
+    """The pod of a Workflow that prints results, once it has something to read.
+
+    Raises:
+        EngineError: it failed.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        for pod in cluster.pods(f"{ARGO_WORKFLOW}={name}"):
+            state = next((each.state for each in pod.status.container_statuses if each.name == MAIN), None)
+            ended = state.terminated if state is not None else None
+            if ended is not None and ended.exit_code:
+                said = cluster.log(pod.metadata.name, lines=20)
+                reason = next((line for line in said.splitlines() if line.startswith(COMPLAINT)), said)
+                raise EngineError(f"the results cannot be read: {reason}")
+            if ended is not None or pod.status.phase == "Running":
+                return pod
+        if cluster.workflow(name).status.phase in {"Failed", "Error"}:
+            raise EngineError(f"the results cannot be read: Workflow {name} failed before it began")
+        time.sleep(0.5)
+    raise EngineError(f"the results cannot be read: Workflow {name} did not start within {_PATIENCE} s")

@@ -1,0 +1,46 @@
+"""Whether a cluster is ready to run a plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from orchestrator.argo.names import SCANS_ANNOTATION, WORKFLOW_TEMPLATE
+from orchestrator.catalog.loading import scan_digests
+from orchestrator.cluster.errors import ObjectNotFoundError
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.cluster.client import Cluster
+    from orchestrator.model import Plan
+
+
+class TemplateMissingError(UsageError):
+    """The WorkflowTemplate is not in the cluster, or is another than the plan was made for."""
+
+
+def check_template(plan: Plan, cluster: Cluster) -> None:
+    """Check that the cluster's WorkflowTemplate runs just the scans that the plan means.
+
+    Raises:
+        TemplateMissingError: it is not there, or runs others.
+    """
+    try:
+        template: dict[str, Any] = cluster.workflow_template(WORKFLOW_TEMPLATE)
+    except ObjectNotFoundError:
+        raise TemplateMissingError(
+            f"there is no WorkflowTemplate {WORKFLOW_TEMPLATE} in the namespace {cluster.namespace}: install"
+            " it by `kubectl apply -k argo-install/overlays/single-node`, or `scanmatrix install --render`"
+        ) from None
+    annotations = template.get("metadata", {}).get("annotations") or {}
+    try:
+        there = msgspec.json.decode(annotations.get(SCANS_ANNOTATION, "{}"), type=dict[str, str])
+    except (msgspec.DecodeError, RecursionError):
+        there = {}
+    differ = [name for name, digest in scan_digests(plan.scans).items() if there.get(name) != digest]
+    if differ:
+        raise TemplateMissingError(
+            f"the cluster's WorkflowTemplate has other versions of the scans {', '.join(differ)} than this plan,"
+            " or none: apply what `scanmatrix install --render` prints with the same configuration"
+        )
