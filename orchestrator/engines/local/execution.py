@@ -227,7 +227,7 @@ class Execution:
             return False
 
     def _record_failure(self, cell: Cell, reason: str) -> CellRecord:
-        """Write down why a cell failed; where that cannot be written, the ledger is told so."""
+        """Write down why a cell failed; where that cannot be written, the ledger says so."""
         try:
             with guarded(f"writing down why {cell.id} failed"):
                 return self._cells.fail(cell, reason)
@@ -297,4 +297,4 @@ class Execution:
             with guarded(f"telling how {cell.id} ended"):
                 self._observer.cell_finished(cell, record)
         except (ScanmatrixError, OSError) as error:
-            _log.warning("how %s ended could not be told: %s", cell.id, error)
+            _log.warning("how %s ended could not be determined: %s", cell.id, error)
