@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.argo.commands import PROGRAM, STEPS, Argument, Form, Step
+from orchestrator.argo.commands import PROGRAM, STEPS, AnyStep, Argument, Form, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,14 +27,16 @@ def render(step: Step) -> list[str]:
     return words
 
 
-def parse(arguments: Sequence[str]) -> Step:
+def parse(arguments: Sequence[str]) -> AnyStep:
     """The step that a command line means.
 
     Raises:
         SystemExit: it means none, with exit status 2; what is wrong is on stderr. Or, with 0, it asked for help.
     """
     options = _parser().parse_args(arguments)
-    kind: type[Step] = options.step
+    if any(word.endswith("=--") for word in arguments):  # argparse takes that for the end of all options
+        _parser().error("'--' is no value of an option")
+    kind: type[AnyStep] = options.step
     given = {each.name: _gathered(each, getattr(options, each.name)) for each in fields(kind)}
     return kind(**given)
 
@@ -65,9 +67,8 @@ def _words(each: Field[Any], value: Any) -> list[str]:
         return texts
     if argument.form is Form.FLAG:
         return [option]
-    if argument.joined:
-        return [f"{option}={text}" for text in texts]
-    return [word for text in texts for word in (option, text)]
+    joined = argument.joined or any(text.startswith("-") for text in texts)
+    return [f"{option}={text}" for text in texts] if joined else [word for text in texts for word in (option, text)]
 
 
 def _texts(form: Form, value: Any) -> Iterator[str]:

@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -275,15 +275,17 @@ class InstallStep(Step):
     namespace: str = field(metadata=_about("where they go"))
 
 
-STEPS: tuple[type[Step], ...] = (
-    PlanStep,
-    PullStep,
-    StageStep,
-    DatabaseStep,
-    CheckStep,
-    LeftStep,
-    EvictStep,
-    AggregateStep,
-    ResultsStep,
-    InstallStep,
+#: Every step; a function that handles each of them is checked for it by mypy.
+AnyStep = (
+    PlanStep
+    | PullStep
+    | StageStep
+    | DatabaseStep
+    | CheckStep
+    | LeftStep
+    | EvictStep
+    | AggregateStep
+    | ResultsStep
+    | InstallStep
 )
+STEPS: tuple[type[AnyStep], ...] = get_args(AnyStep)

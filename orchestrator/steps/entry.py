@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
-from functools import singledispatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from orchestrator.argo.commands import (
     COMPLAINT,
     AggregateStep,
+    AnyStep,
     CheckStep,
     DatabaseStep,
     EvictStep,
@@ -25,7 +25,6 @@ from orchestrator.argo.commands import (
     PullStep,
     ResultsStep,
     StageStep,
-    Step,
 )
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
@@ -42,19 +41,39 @@ if TYPE_CHECKING:
 TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
-@singledispatch
-def run(step: Step) -> int:
+def run(step: AnyStep) -> int:  # noqa: C901, PLR0911 - a line for each step; mypy sees to it that none is missing
     """Run a step to its end; its exit status is returned.
 
     Raises:
         ScanmatrixError: it failed; whether trying again may help, the error's type says.
         OSError: the volume did.
     """
-    raise NotImplementedError(step.command)
+    match step:
+        case PlanStep():
+            return _plan(step)
+        case PullStep():
+            return _pull(step)
+        case StageStep():
+            return _stage(step)
+        case DatabaseStep():
+            return _database(step)
+        case CheckStep():
+            return _check(step)
+        case LeftStep():
+            return _left(step)
+        case EvictStep():
+            return _evict(step)
+        case AggregateStep():
+            return _aggregate(step)
+        case ResultsStep():
+            return _results(step)
+        case InstallStep():
+            return _install(step)
+        case _:
+            assert_never(step)
 
 
-@run.register
-def _(step: PlanStep) -> int:
+def _plan(step: PlanStep) -> int:
     from orchestrator.steps.incluster import ConfigSource, check_images, divide, write_outputs, write_run
     from orchestrator.upkeep.room import make_room
 
@@ -62,7 +81,7 @@ def _(step: PlanStep) -> int:
     packed = step.packed.read_text(encoding="ascii", errors="replace").strip() if step.packed else ""
     config = step.config
     if config is not None and step.config_git:
-        config = config.relative_to(config.parents[-2])  # of the repository, not of this pod's folder
+        config = Path(*config.parts[2:])  # of the repository, not of this pod's folder
     source = ConfigSource(str(config), step.config_git, step.config_ref) if config is not None else None
     plan = write_run(packed, source, step.run, volume)
     for scan in plan.scans:  # those that refresh it may write this folder of the volume, and no other
@@ -78,8 +97,7 @@ def _(step: PlanStep) -> int:
     return Exit.DONE
 
 
-@run.register
-def _(step: PullStep) -> int:
+def _pull(step: PullStep) -> int:
     """The tarball; without it the target's cells never start, so why it failed is put into their records."""
     from orchestrator.steps.pull import pull_held
     from orchestrator.steps.stage import stage
@@ -98,8 +116,7 @@ def _(step: PullStep) -> int:
     return Exit.DONE
 
 
-@run.register
-def _(step: StageStep) -> int:
+def _stage(step: StageStep) -> int:
     """The cell's tarball and, where its scan has one, its database."""
     from orchestrator.steps.stage import stage
 
@@ -110,32 +127,33 @@ def _(step: StageStep) -> int:
     return Exit.DONE
 
 
-@run.register
-def _(step: DatabaseStep) -> int:
+def _database(step: DatabaseStep) -> int:
     """One phase of a refresh; `fetch` also says whether the scanner has to load what was fetched."""
     from orchestrator.argo.parameters import Output
     from orchestrator.steps import refresh
     from orchestrator.upkeep import databases
 
     volume, longest = Volume(step.volume), timedelta(seconds=step.longest)
-    if step.phase == Phase.PREPARE:
-        say(str(databases.prepare(volume, step.scan, step.key)))
-    elif step.phase == Phase.FETCH:
-        plan = _read_plan(step.run, volume)
-        scan = refresh.scan_of(plan, step.scan)
-        version = refresh.fetch(scan, volume, step.key, reach=refresh.reach_of(plan), longest=longest)
-        if step.outputs:
-            step.outputs.mkdir(parents=True, exist_ok=True)
-            (step.outputs / Output.LOAD).write_text("false" if version else "true", encoding="ascii")
-        say(version or "fetched")
-    else:
-        end = refresh.finish if step.phase == Phase.FINISH else databases.commit
-        say(end(volume, step.scan, step.key, longest=longest))
+    match Phase(step.phase):
+        case Phase.PREPARE:
+            said = str(databases.prepare(volume, step.scan, step.key))
+        case Phase.FETCH:
+            plan = _read_plan(step.run, volume)
+            scan = refresh.scan_of(plan, step.scan)
+            version = refresh.fetch(scan, volume, step.key, reach=refresh.reach_of(plan), longest=longest)
+            if step.outputs:
+                step.outputs.mkdir(parents=True, exist_ok=True)
+                (step.outputs / Output.LOAD).write_text("false" if version else "true", encoding="ascii")
+            said = version or "fetched"
+        case Phase.FINISH:
+            said = refresh.finish(volume, step.scan, step.key, longest=longest)
+        case Phase.COMMIT:
+            said = databases.commit(volume, step.scan, step.key, longest=longest)
+    say(said)
     return Exit.DONE
 
 
-@run.register
-def _(step: CheckStep) -> int:
+def _check(step: CheckStep) -> int:
     from orchestrator.steps.check import check
 
     own = step.tarball.parent / MAX_AGE
@@ -145,8 +163,7 @@ def _(step: CheckStep) -> int:
     return Exit.DONE
 
 
-@run.register
-def _(step: LeftStep) -> int:
+def _left(step: LeftStep) -> int:
     """The cells of this Workflow that have failed, as items to run once more."""
     from orchestrator.model.plan import pending
     from orchestrator.steps.incluster import Work, divide, write_outputs
@@ -166,8 +183,7 @@ def _(step: LeftStep) -> int:
     return Exit.DONE
 
 
-@run.register
-def _(step: EvictStep) -> int:
+def _evict(step: EvictStep) -> int:
     from orchestrator.steps.incluster import divide
     from orchestrator.upkeep.links import evict
 
@@ -178,8 +194,7 @@ def _(step: EvictStep) -> int:
     return Exit.DONE
 
 
-@run.register
-def _(step: AggregateStep) -> int:
+def _aggregate(step: AggregateStep) -> int:
     """The ledger and all other results; fails when the run's policy is broken."""
     from orchestrator.analysis.policy import verdict_lines
     from orchestrator.model import Outcome
@@ -211,8 +226,7 @@ def _(step: AggregateStep) -> int:
     return Exit.DONE if ledger.verdict.passed else Exit.FAILED
 
 
-@run.register
-def _(step: ResultsStep) -> int:
+def _results(step: ResultsStep) -> int:
     from orchestrator.argo.log_archive import FILES, pack
 
     for line in pack(Volume(step.volume).results(step.run), step.files or FILES):
@@ -220,8 +234,7 @@ def _(step: ResultsStep) -> int:
     return Exit.DONE
 
 
-@run.register
-def _(step: InstallStep) -> int:
+def _install(step: InstallStep) -> int:
     from orchestrator.cluster.client import Cluster
     from orchestrator.steps.install import install
 

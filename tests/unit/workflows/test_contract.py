@@ -1,5 +1,6 @@
 """What manifests say is what the other side reads: step commands, parameters, outputs, templates, labels, paths."""
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -14,7 +15,7 @@ from typer.main import get_command
 from orchestrator.argo import names, parameters
 from orchestrator.argo.attempts import AttemptKind, attempt_of
 from orchestrator.argo.command_line import parse, render
-from orchestrator.argo.commands import PROGRAM, STEPS, CheckStep, DatabaseStep, InstallStep, Phase, PlanStep, Step
+from orchestrator.argo.commands import PROGRAM, STEPS, CheckStep, DatabaseStep, Form, InstallStep, Phase, PlanStep, Step
 from orchestrator.argo.items import Item, make_items
 from orchestrator.argo.parameters import Input, Output, Parameter
 from orchestrator.catalog.loading import load_catalog
@@ -300,6 +301,37 @@ def test_the_built_in_scans_of_the_catalog_call_the_steps_parser() -> None:
 )
 def test_what_is_rendered_is_parsed_to_the_same(step: Step) -> None:
     assert parse(render(step)) == step
+
+
+AWKWARD = ["", "-", "-x", "--run", "-1", "a b", "a=b", "@file", "{{workflow.name}}", "é\n\"'", "63" * 31 + "x"]
+
+
+@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("value", AWKWARD)
+def test_whatever_an_option_holds_it_is_read_as_it_was_written(kind: type[Step], value: str) -> None:
+    given: dict[str, Any] = {}
+    for each in dataclasses.fields(kind):
+        argument = each.metadata["argument"]
+        made = {
+            Form.TEXT: value,
+            Form.PATH: Path(value),
+            Form.NUMBER: 3,
+            Form.EACH: (value, "x"),
+            Form.NAMES: (value, "x") if value else (),
+            Form.PAIRS: {"x": value},
+            Form.SETS: {"x": frozenset({value, "y"})},
+            Form.FLAG: True,
+        }
+        given[each.name] = argument.choices[0] if argument.choices else made[argument.form]
+        if argument.positional and not argument.choices:
+            given[each.name] = Path("x") if argument.form is Form.PATH else "x"  # written by Argo or by a template
+    step = kind(**given)
+    assert parse(render(step)) == step
+
+
+def test_a_value_that_the_parser_would_take_for_the_end_of_all_options_is_refused() -> None:
+    with pytest.raises(SystemExit):
+        parse(["plan", "--config-ref=--"])
 
 
 def test_the_scheduler_is_started_by_a_command_of_the_command_line() -> None:
