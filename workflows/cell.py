@@ -16,6 +16,7 @@ from orchestrator.catalog.placeholders import fill_words
 from orchestrator.kit import placeholders
 from orchestrator.kit.quantities import parse_size
 from orchestrator.model import TargetKind
+from orchestrator.volume.layout import cell_path
 from orchestrator.workflows import pods
 from orchestrator.workflows.settings import (
     ALLOWANCE,
@@ -63,7 +64,7 @@ def cell_template(
         online: whether it asks the API of their host; it is then told which repository, and at which commit.
     """
     name = template_name(scan.name, kind, online=online)
-    folder = f"runs/{run}/{_TARGET}/{scan.name}"
+    folder = cell_path(run, _TARGET, scan.name)
     # It never reads a registry: whatever the pod may reach over the network, its scanner may as well.
     stage = pods.step(settings, StageStep(no_pull=True, run=run, target=_TARGET, scan=scan.name))
     return Container(

@@ -16,6 +16,7 @@ from hera.workflows import models as m
 from orchestrator.argo.commands import DatabaseStep, Phase
 from orchestrator.argo.names import Component, TemplateName, database_template, load_template
 from orchestrator.argo.parameters import WORKFLOW_NAME, Output, contains, output
+from orchestrator.volume.layout import FETCHED, INCOMING, databases_path
 from orchestrator.workflows import pods
 from orchestrator.workflows.cell import fill, retry, scanner_environment
 from orchestrator.workflows.settings import ALLOWANCE, literal
@@ -75,7 +76,7 @@ def _fetch(scan: Scan, database: Database, fetch: DatabaseFetch, shape: Shape, s
 
 def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
     """The scanner's own command over what was fetched and verified; its pod speaks to nobody."""
-    mounts = [pods.fetched_mount(_folder(scan, "fetched")), *pods.database_mounts(_folder(scan, "incoming"))]
+    mounts = [pods.fetched_mount(_folder(scan, FETCHED)), *pods.database_mounts(_folder(scan, INCOMING))]
     load = _scanner(scan, database, database.load, mounts, settings)
     return Container(
         name=load_template(scan.name),
@@ -89,7 +90,7 @@ def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> C
 
 def _commanded(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
     """The scanner's own command with a network, between two steps of ours."""
-    mounts = pods.database_mounts(_folder(scan, "incoming"))
+    mounts = pods.database_mounts(_folder(scan, INCOMING))
     refresh = _scanner(scan, database, database.refresh, mounts, settings)
     return Container(
         name=database_template(scan.name),
@@ -113,7 +114,7 @@ def _step_of(scan: Scan, phase: Phase, *, run: str = "", outputs: Path | None = 
 
 def _step(settings: Settings, step: DatabaseStep, **options: Any) -> dict[str, Any]:
     """A container of ours; of the volume it writes the scan's databases only."""
-    return pods.step(settings, step, writes=f"databases/{step.scan}", **options)
+    return pods.step(settings, step, writes=databases_path(step.scan), **options)
 
 
 def _scanner(
@@ -133,4 +134,4 @@ def _scanner(
 
 
 def _folder(scan: Scan, kind: str) -> str:
-    return f"databases/{scan.name}/.{kind}-{_KEY}"
+    return f"{databases_path(scan.name)}/{kind}{_KEY}"

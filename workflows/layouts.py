@@ -17,6 +17,7 @@ from orchestrator.argo.commands import PullStep
 from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, contains, given, set_name
 from orchestrator.model import TargetKind
+from orchestrator.volume.layout import cell_path
 from orchestrator.workflows import pods
 from orchestrator.workflows.cell import cell_template, retry, scanner_container, template_name
 from orchestrator.workflows.settings import ALLOWANCE, RenderError
@@ -112,9 +113,9 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
         )
     pull = PullStep(run=shape.run, target=_TARGET, stage=tuple(scan.name for scan in scans))
     stage = pods.step(settings, pull, registry=True)
-    folder = f"runs/{shape.run}/{_TARGET}"
     containers: list[Any] = [
-        ContainerNode(name=scan.name, **scanner_container(scan, settings, f"{folder}/{scan.name}")) for scan in scans
+        ContainerNode(name=scan.name, **scanner_container(scan, settings, cell_path(shape.run, _TARGET, scan.name)))
+        for scan in scans
     ]
     return ContainerSet(
         name=name,

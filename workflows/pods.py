@@ -12,6 +12,7 @@ from orchestrator.argo import names
 from orchestrator.argo.command_line import render
 from orchestrator.argo.commands import PROGRAM
 from orchestrator.argo.parameters import given
+from orchestrator.volume import layout
 from orchestrator.workflows.settings import (
     CELL,
     CHECKOUT,
@@ -20,6 +21,7 @@ from orchestrator.workflows.settings import (
     FETCHED,
     GIT_CREDENTIALS,
     SCRATCH,
+    TARBALL,
     TOKEN_KEY,
     VOLUME,
 )
@@ -133,15 +135,15 @@ def cell_mounts(folder: str, *, database: bool, checkout: bool = False) -> list[
     """
     mounts = [
         m.VolumeMount(name=_VOLUME_NAME, mount_path=CELL, sub_path=folder),
-        m.VolumeMount(
-            name=_VOLUME_NAME, mount_path=f"{CELL}/image.tar", sub_path=f"{folder}/image.tar", read_only=True
-        ),
+        m.VolumeMount(name=_VOLUME_NAME, mount_path=TARBALL, sub_path=f"{folder}/{layout.TARBALL}", read_only=True),
     ]
     if checkout:
-        files = m.VolumeMount(name=_VOLUME_NAME, mount_path=CHECKOUT, sub_path=f"{folder}/checkout", read_only=True)
+        files = m.VolumeMount(
+            name=_VOLUME_NAME, mount_path=CHECKOUT, sub_path=f"{folder}/{layout.CHECKOUT}", read_only=True
+        )
         mounts.append(files)
     if database:
-        link = f"{folder}.database"
+        link = layout.database_link(folder)
         mounts.append(m.VolumeMount(name=_VOLUME_NAME, mount_path=DATABASE, sub_path=link, read_only=True))
     return [*mounts, scratch_mount()]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.argo.commands import MOUNT
 from orchestrator.errors import UsageError
+from orchestrator.volume import layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 #: Where containers find things.
 VOLUME = str(MOUNT)
 CELL = "/scan"
-TARBALL = f"{CELL}/image.tar"
-CHECKOUT = f"{CELL}/checkout"
+TARBALL = f"{CELL}/{layout.TARBALL}"
+CHECKOUT = f"{CELL}/{layout.CHECKOUT}"
 DATABASE = "/database"
 FETCHED = "/fetched"
 SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, not the machine's

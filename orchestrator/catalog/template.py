@@ -14,6 +14,7 @@ from orchestrator.config.validation import validate_keys
 from orchestrator.findings import formats
 from orchestrator.kit.placeholders import judge_known, placeholders, unknown
 from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, read_yaml, suggest
+from orchestrator.volume.layout import TAKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +89,8 @@ def _judge(template: model.Scan, source: Source, path: Path) -> Iterator[Problem
         yield source.wrong(("image",), f"{template.image!r} is not pinned; give it a version tag or a sha256 digest")
     if wrong := judge_known(template.image):
         yield source.wrong(("image",), wrong)
+    if template.report in TAKEN:
+        yield source.wrong(("report",), f"{template.report!r} is a name of ours in a cell's folder; choose another")
     for parameter, value in template.parameters.items():
         if wrong := judge_name(parameter) or judge_value(value):
             yield source.wrong(("parameters", parameter), wrong)

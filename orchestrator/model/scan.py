@@ -121,7 +121,7 @@ class Scan(Document, frozen=True):
         kinds: what it looks for; default: everything that its format can contain: `vulnerability`, `malware`, `secret`,
             `misconfiguration`, `license`, `check`; used to decide which scans could have found a finding and did not
         description: one line for people
-        report: of the report in the cell's folder
+        report: name of the report in the cell's folder; not `image.tar`, `checkout` or `max-age`
         environment: variables, with placeholders; otherwise the scanner only gets `PATH`, and `HOME` and `TMPDIR` in a
             folder it may write to
         database: the scanner's database, see [below](#databases)

@@ -27,14 +27,12 @@ from orchestrator.errors import PermanentError
 from orchestrator.kit.removal import remove
 from orchestrator.model import Document
 from orchestrator.model.endings import RecordState
-from orchestrator.volume.layout import VERSION_FORMAT, Volume, version_time
+from orchestrator.volume.layout import FETCHED, INCOMING, VERSION_FORMAT, Volume, database_link, version_time
 from orchestrator.volume.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_INCOMING = ".incoming-"
-_FETCHED = ".fetched-"
 #: Working folders of commands that refresh.
 REFRESHING = ".refresh-"
 #: A version replaced longer ago than a cell may take, and this on top, is in nobody's hands any more.
@@ -142,17 +140,17 @@ def pin(volume: Volume, run: str, target: str, scan: str) -> str:
 
 def pinned(volume: Volume, run: str, target: str, scan: str) -> Path:
     """The link to the database version that a cell was given."""
-    return volume.cell(run, target, scan).with_name(f"{scan}.database")
+    return Path(database_link(str(volume.cell(run, target, scan))))
 
 
 def incoming_folder(volume: Volume, scan: str, key: str) -> Path:
     """The folder that a refresh fills."""
-    return volume.databases(scan) / f"{_INCOMING}{_safe(key)}"
+    return volume.databases(scan) / f"{INCOMING}{_safe(key)}"
 
 
 def fetched_folder(volume: Volume, scan: str, key: str) -> Path:
     """The folder of what was fetched, where the scanner has to load it."""
-    return volume.databases(scan) / f"{_FETCHED}{_safe(key)}"
+    return volume.databases(scan) / f"{FETCHED}{_safe(key)}"
 
 
 def discard(volume: Volume, scan: str, key: str) -> None:
@@ -205,7 +203,7 @@ def _prune(volume: Volume, scan: str, before: datetime) -> None:
     for version in old:
         if version not in held:
             remove(folder / version)
-    for entry in (left for name in (_INCOMING, _FETCHED, REFRESHING) for left in folder.glob(f"{name}*")):
+    for entry in (left for name in (INCOMING, FETCHED, REFRESHING) for left in folder.glob(f"{name}*")):
         with suppress(FileNotFoundError):
             if entry.lstat().st_mtime < before.timestamp():
                 remove(entry)

@@ -37,8 +37,14 @@ VERSION_FORMAT = "%Y%m%dT%H%M%SZ"
 PRIVATE = 0o640
 #: Mode of what is made to be read by others, such as manifests.
 PUBLIC = 0o644
+#: In a cell's folder: the link to its target's tarball, and the folder with a repository's files.
+TARBALL, CHECKOUT = "image.tar", "checkout"
 #: File in a cell's folder: how old its image may be, where that differs from the scan's own parameter.
 MAX_AGE = "max-age"
+#: Names in a cell's folder that no report can have.
+TAKEN = frozenset({TARBALL, CHECKOUT, MAX_AGE})
+#: How the folders begin that a refresh of a database fills: with what was fetched, and with the new version.
+FETCHED, INCOMING = ".fetched-", ".incoming-"
 _VERSION = re.compile(r"(\d{8}T\d{6}Z)(?:-\d{1,9})?")
 _WRITE = 0o222
 _MOST_NAME = 50  # characters: of the 255 bytes that a name may have there must be room for more
@@ -63,6 +69,21 @@ def version_time(version: str) -> datetime | None:
         return datetime.strptime(found[1], VERSION_FORMAT).replace(tzinfo=UTC) if found else None
     except ValueError:
         return None
+
+
+def cell_path(run: str, target: str, scan: str) -> str:
+    """The folder of a cell, from the volume's root; in a manifest its parts are Argo's expressions."""
+    return f"runs/{run}/{target}/{scan}"
+
+
+def database_link(cell: str) -> str:
+    """The link, beside the folder of a cell, to the version of the database that it was given."""
+    return f"{cell}.database"
+
+
+def databases_path(scan: str) -> str:
+    """The folder of a scan's databases, from the volume's root."""
+    return f"databases/{scan}"
 
 
 class Volume:
@@ -100,7 +121,7 @@ class Volume:
 
     def databases(self, scan: str) -> Path:
         """The folder of a scan's database versions."""
-        return self.root / "databases" / _safe(scan)
+        return self.root / databases_path(_safe(scan))
 
     def run(self, run: str) -> Path:
         """The folder of a run's cells."""
@@ -108,15 +129,15 @@ class Volume:
 
     def cell(self, run: str, target: str, scan: str) -> Path:
         """The folder a cell's scanner sees, and nothing else of the volume."""
-        return self.run(run) / _safe(target) / _safe(scan)
+        return self.root / cell_path(_safe(run), _safe(target), _safe(scan))
 
     def tarball(self, run: str, target: str, scan: str) -> Path:
         """The cell's link to its target's tarball."""
-        return self.cell(run, target, scan) / "image.tar"
+        return self.cell(run, target, scan) / TARBALL
 
     def checkout(self, run: str, target: str, scan: str) -> Path:
         """The folder with a repository's files, for one cell."""
-        return self.cell(run, target, scan) / "checkout"
+        return self.cell(run, target, scan) / CHECKOUT
 
     def record(self, run: str, target: str, scan: str) -> Path:
         """The cell's record, outside of the folder its scanner can write to."""
