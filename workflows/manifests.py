@@ -12,7 +12,7 @@ import yaml
 from orchestrator.argo.commands import Only
 from orchestrator.argo.items import by_task, fit_for_cluster, make_items
 from orchestrator.argo.names import TemplateName
-from orchestrator.argo.packed import pack
+from orchestrator.argo.packed import oversize, pack
 from orchestrator.argo.parameters import Parameter, set_name
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.model.plan import pending
@@ -47,8 +47,17 @@ def manifests(plan: Plan, config: Config, *, kind: ManifestKind = ManifestKind.W
         kind: which manifests.
 
     Raises:
-        RenderError: the plan or the configuration cannot be written as such, or a scan has a secret in it.
+        RenderError: the plan or the configuration cannot be written as such, or a scan has a secret in it; or the
+            Workflow is larger than Argo takes.
     """
+    found = _manifests(plan, config, kind)
+    if wrong := oversize(object_bytes(found), submitted=kind is ManifestKind.SUBMISSION):
+        raise RenderError(f"run {plan.run}: {wrong}")
+    return found
+
+
+def _manifests(plan: Plan, config: Config, kind: ManifestKind) -> list[Manifest]:
+    """The same, however large they are."""
     settings = settings_of(config)
     # The packed plan has them all, those without a template too.
     refuse_in_scans(plan.scans)
@@ -117,7 +126,7 @@ def spec_bytes(plan: Plan, config: Config, *, submitted: bool) -> int:
         submitted: whether that is its submission; otherwise the largest of those rendered.
     """
     kind = ManifestKind.SUBMISSION if submitted else ManifestKind.WORKFLOW
-    return object_bytes(manifests(plan, config, kind=kind))
+    return object_bytes(_manifests(plan, config, kind))
 
 
 def object_bytes(found: Iterable[Manifest]) -> int:

@@ -286,10 +286,18 @@ def _suppression_files(config: Config) -> list[str]:
 
 
 def with_spec_size(plan: Plan, config: Config) -> Plan:
-    """The plan with the size of its largest Workflow in the budget; costs about as much as rendering."""
-    from orchestrator import workflows
+    """The plan with the size of the Workflow that brings it to the cluster in its budget, where Argo runs it.
 
-    spec_bytes = workflows.spec_bytes(plan, config, submitted=engines.venue(config).in_cluster)
+    Warns where Argo would not take it. Costs about as much as rendering.
+    """
+    if not engines.venue(config).in_cluster:
+        return plan
+    from orchestrator import workflows
+    from orchestrator.argo.packed import oversize
+
+    spec_bytes = workflows.spec_bytes(plan, config, submitted=True)
+    if wrong := oversize(spec_bytes, submitted=True):
+        _log.warning("%s", wrong)
     return msgspec.structs.replace(plan, budget=msgspec.structs.replace(plan.budget, spec_bytes=spec_bytes))
 
 

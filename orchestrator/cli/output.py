@@ -159,16 +159,18 @@ def print_plan(plan: Plan) -> None:
 
 
 def budget_line(plan: Plan) -> str:
-    """What the plan will cost, in one sentence."""
-    budget = plan.budget
-    asked = len(plan.cells)
-    batches = f" in {len(plan.waves)} batches" if len(plan.waves) > 1 else ""
+    """What the plan will cost the way it will run, in one sentence."""
+    from orchestrator.kit.quantities import spell_size
+
+    budget, several = plan.budget, len(plan.waves)
+    together = f"{budget.at_once} at a time" if budget.at_once > 1 else "one after the other"
     line = (
-        f"{budget.cells} of {asked} cells to run on {budget.images} targets{batches}:"
-        f" {size(budget.pull_bytes)} to pull, {size(budget.volume_bytes)} on the volume at most"
+        f"{budget.cells} of {len(plan.cells)} cells to run on {budget.images} targets"
+        f"{f' in {several} batches, {together}' if several > 1 else ''}:"
+        f" {spell_size(budget.pull_bytes)} to pull, {spell_size(budget.volume_bytes)} on the volume at most"
     )
     if budget.spec_bytes:
-        line += f", {budget.pods} pods, largest Workflow {size(budget.spec_bytes)}"
+        line += f", {budget.pods} pods, a Workflow of {spell_size(budget.spec_bytes)}"
     return line + (f"; {budget.unknown} targets of unknown size not counted" if budget.unknown else "")
 
 
@@ -259,10 +261,3 @@ def print_pruned(pruned: Pruned) -> None:
     """What was deleted, in one line."""
     counts = ", ".join(f"{getattr(pruned, name)} {name}" for name in pruned.__struct_fields__)
     say(f"deleted: {counts}")
-
-
-def size(count: int) -> str:
-    """Bytes for people, in decimal units as disks and registries count."""
-    from rich.filesize import decimal
-
-    return decimal(count)

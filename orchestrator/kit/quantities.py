@@ -56,6 +56,16 @@ def write_size(size: int) -> str:
     return next((f"{size // factor}{unit}" for unit, factor in units if size and size % factor == 0), str(size))
 
 
+def spell_size(size: int) -> str:
+    """Bytes for people, by powers of 1024 as `volume.budget` is written: `512 B`, `1.5 GiB`."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:  # noqa: PLR2004  (the factor between binary units)
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
 def parse_cpus(text: str) -> float:
     """CPUs of a Kubernetes quantity such as `500m` or `2`.
 

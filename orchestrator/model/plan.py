@@ -59,8 +59,9 @@ class Budget(Document, frozen=True):
         cells: cells that will run.
         pull_bytes: bytes of unique blobs to read from upstream.
         volume_bytes: peak bytes on the volume: the tarballs of the batches that run at the same time.
-        spec_bytes: bytes of the largest Argo object of the plan; 0 until rendered.
+        spec_bytes: bytes of the Workflow that brings the plan to Argo; 0 until rendered, and for other engines.
         pods: pods that Argo starts of a submission when every first attempt succeeds.
+        at_once: batches that run at the same time at most.
         unknown: images whose size is unknown; the byte figures above leave them out.
     """
 
@@ -70,6 +71,7 @@ class Budget(Document, frozen=True):
     volume_bytes: int = 0
     spec_bytes: int = 0
     pods: int = 0
+    at_once: int = 1
     unknown: int = 0
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.model import Blob, Budget, Image
 from orchestrator.model.plan import pending
-from orchestrator.planning.batches import batches, peak_bytes
+from orchestrator.planning.batches import at_once, batches, peak_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -58,15 +58,6 @@ def make_budget(
         pull_bytes=pull_bytes,
         volume_bytes=peak_bytes(plan, found, in_cluster=in_cluster),
         pods=len(wanted) + alone + refreshes + _FIXED_PODS + shards * _SHARD_PODS,
+        at_once=min(at_once(plan, found), len(found)) if in_cluster else 1,
         unknown=sum(targets[id_].size is None for id_ in wanted),
     )
-
-
-def spell_bytes(size: int) -> str:
-    """A size for people: `512 B`, `1.5 GiB`."""
-    value = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:  # noqa: PLR2004  (the factor between binary units)
-            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"

@@ -16,13 +16,14 @@ from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry, scans_for
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.matching import glob
+from orchestrator.kit.quantities import spell_size
 from orchestrator.model import Cell, Decision, Distrust, Name, Plan, Scan, Target, TargetKind
 from orchestrator.model.documents import spell_time
 from orchestrator.model.plan import pending
 from orchestrator.net.allowance import Allowance
 from orchestrator.planning.allow import refusal
 from orchestrator.planning.batches import batches, common_sets, fits, total_bytes, wanted_by_images
-from orchestrator.planning.budget import make_budget, spell_bytes, unique_bytes
+from orchestrator.planning.budget import make_budget, unique_bytes
 from orchestrator.planning.inputs import Past, PlanError, RepositoryResolver, Resolver
 from orchestrator.planning.patterns import matches
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
@@ -312,8 +313,8 @@ def _refuse_oversized(config: Config, targets: Sequence[Target], cells: tuple[Ce
         msgspec.structs.replace(
             cell,
             decision=Decision.FAIL,
-            reason=f"its tarball of {spell_bytes(large[cell.target])} is larger than the volume's whole budget of "
-            f"{spell_bytes(limit)}: raise volume.budget",
+            reason=f"its tarball of {spell_size(large[cell.target])} is larger than the volume's whole budget of "
+            f"{spell_size(limit)}: raise volume.budget",
         )
         if cell.decision is Decision.RUN and cell.target in large
         else cell
@@ -326,7 +327,7 @@ def _check_budget(config: Config, plan: Plan) -> None:
     if config.volume.over_budget == "refuse" and not fits(plan):
         live = pending(plan)
         raise PlanError(
-            f"the plan needs {spell_bytes(total_bytes(plan, live))} on the volume for {len(live)} images, its budget is"
-            f" {spell_bytes(config.volume.budget)}: raise volume.budget, or set volume.overBudget to split"
+            f"the plan needs {spell_size(total_bytes(plan, live))} on the volume for {len(live)} images, its budget is"
+            f" {spell_size(config.volume.budget)}: raise volume.budget, or set volume.overBudget to split"
             f" (it would run in {len(plan.waves)} batches)"
         )

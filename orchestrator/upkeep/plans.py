@@ -47,7 +47,8 @@ def read_plan(run: str, volume: Volume) -> Plan:
         DocumentError: there is none, or it is damaged.
     """
     whole = volume.plan(run)
-    parts = [] if whole.exists() else sorted(volume.plan_parts(run).glob("*.json"))
+    # By their numbers: the thousandth has more digits than those before it.
+    parts = [] if whole.exists() else sorted(volume.plan_parts(run).glob("*.json"), key=lambda path: int(path.stem))
     return _join([read(path, Plan) for path in parts]) if parts else read(whole, Plan)
 
 

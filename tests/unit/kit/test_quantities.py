@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.kit.quantities import parse_duration, parse_size
+from orchestrator.kit.quantities import parse_duration, parse_size, spell_size
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,8 @@ def test_what_is_no_size(text):
 def test_sizes_are_exact(number, unit):
     base, power = (1024 if "i" in unit else 1000), "KMG".find(unit[:1]) + 1 if unit else 0
     assert parse_size(f"{number}{unit}") == number * base**power
+
+
+def test_sizes_for_people():
+    sizes = (0, 1023, 1536, 5 * 1024**3, 2 * 1024**5)
+    assert list(map(spell_size, sizes)) == ["0 B", "1023 B", "1.5 KiB", "5.0 GiB", "2048.0 TiB"]

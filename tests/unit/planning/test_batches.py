@@ -13,10 +13,11 @@ from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import Config, default_config
 from orchestrator.inventory import Entry
 from orchestrator.model import Cell, Decision, Limits, Plan, TargetKind
-from orchestrator.model.plan import pending
+from orchestrator.model.plan import Part, pending
 from orchestrator.planning import make_plan
 from orchestrator.planning.batches import at_once, batches, cut, fits, peak_bytes, split
 from orchestrator.planning.budget import make_budget
+from orchestrator.planning.venue import CLUSTER, HERE, Venue
 from orchestrator.steps.incluster import divide
 from orchestrator.upkeep.plans import end_part, read_plan, write_plan
 from orchestrator.volume.layout import Volume
@@ -40,13 +41,16 @@ def plan(wanted: list[tuple[int | None, int]], **limits: int) -> Plan:
                 limits=Limits(**limits))  # fmt: skip
 
 
-def planned(sizes: list[int], scans: tuple[str, ...] = ("root-user",), **settings: object) -> tuple[Plan, Config]:
+def planned(
+    sizes: list[int], scans: tuple[str, ...] = ("root-user",), venue: Venue = HERE, **settings: object
+) -> tuple[Plan, Config]:
     """A plan as it is made, of images of these sizes."""
     config = default_config(environment={}, **settings)
     names = [f"r.example/i:{number}" for number in range(len(sizes))]
     entries = [Entry(reference=name, scans=scans) for name in names]
     found = {name: (located(image(name, size=size)),) for name, size in zip(names, sizes, strict=True)}
-    return make_plan(config, entries, load_catalog(config), run="r", now=NOW, resolver=Table(found)), config
+    catalog = load_catalog(config)
+    return make_plan(config, entries, catalog, run="r", now=NOW, resolver=Table(found), venue=venue), config
 
 
 def by_workflow(made: Plan, config: Config) -> list[list[str]]:
@@ -226,3 +230,21 @@ def test_only_images_whose_set_has_a_template_have_one_pod_for_all_their_scans()
     )
     assert budget.pods == 1 + (1 + 1) + (1 + 2) + 1 + 2  # three targets, a database, plan and aggregate
     assert budget.unknown == 1
+
+
+def test_more_parts_than_three_digits_count_stay_in_order(tmp_path):
+    volume, made = Volume(tmp_path), plan([(1, 1)] * 4, cells_per_shard=1)
+    for part, number in zip(split(made), (9, 999, 1000, 1001), strict=True):
+        write_plan(msgspec.structs.replace(part, part=Part(number=number, of=1001)), volume)
+    assert read_plan(made.run, volume).targets == made.targets
+
+
+@pytest.mark.parametrize("venue", [HERE, CLUSTER])
+def test_the_plan_says_how_many_batches_run_at_the_same_time(venue):
+    settings = {"volume": {"budget": 90}, "limits": {"cellsPerShard": 2, "shardsInFlight": 2}}
+    made, _ = planned([20] * 6, venue=venue, **settings)
+    assert (len(made.waves), made.budget.at_once) == (3, 2 if venue.in_cluster else 1)
+    tight, _ = planned([40] * 6, venue=venue, **settings)
+    assert (len(tight.waves), tight.budget.at_once) == (3, 1)
+    one, _ = planned([20], venue=venue)
+    assert one.budget.at_once == 1
