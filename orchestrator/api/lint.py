@@ -93,6 +93,13 @@ def _lint_config(path: Path) -> Iterator[Problem]:
     load_catalog(config)
     if wrong := engines.unknown(config.engine):
         yield config.wrong(("engine",), wrong)
+    if config.store.url:
+        from orchestrator.store.connection import parse_url
+
+        try:
+            parse_url(config.store.url.get_secret_value())
+        except UsageError as error:
+            yield config.problem(("store", "url"), str(error))
     yield from vex.paths(config)[1]
     rules = config.suppression.rules
     if rules is not None and not (config.base / Path(rules).expanduser()).is_file():

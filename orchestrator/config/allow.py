@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import model_validator
-
 from orchestrator.config.kinds import Digest, Glob
-from orchestrator.config.section import Section
+from orchestrator.config.section import SomeOf
 
 
-class Allow(Section):
+class Allow(SomeOf):
     """Scanner images that may run: `registry/repository[:tag]` globs, or digests; at least one of either.
 
     Attributes:
@@ -17,11 +15,8 @@ class Allow(Section):
         digests: by `sha256:…`
     """
 
+    choices = ("images", "digests")
+    nothing = "it allows nothing; list images or digests, or leave the section out to allow all"
+
     images: tuple[Glob, ...] = ()
     digests: tuple[Digest, ...] = ()
-
-    @model_validator(mode="after")
-    def _something(self) -> Allow:
-        if not self.images and not self.digests:
-            raise ValueError("it allows nothing; list images or digests, or leave the section out to allow all")
-        return self

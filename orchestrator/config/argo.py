@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from orchestrator.config.kinds import Cron, DnsName, Duration, Name, PathText, Quantity, TimeZone, ValueKind
+from orchestrator.config.kinds import Cpus, Cron, DnsName, Duration, Memory, Name, PathText, TimeZone, ValueKind
 from orchestrator.config.networks import is_never
 from orchestrator.config.section import OneOf, Section, WrongKey
 
@@ -37,7 +37,9 @@ def _account(value: str) -> str:
     return value
 
 
-Cidr = Annotated[str, AfterValidator(_cidr), ValueKind("network")]
+Cidr = Annotated[
+    str, AfterValidator(_cidr), ValueKind("network", {"type": "string", "pattern": r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$"})
+]
 Port = Annotated[int, Field(ge=1, le=65535), ValueKind("number")]
 Subject = Annotated[str, StringConstraints(pattern=_SUBJECT), ValueKind("name")]
 Account = Annotated[
@@ -111,9 +113,9 @@ class Quota(Section):
     """
 
     pods: Annotated[int, Field(ge=10, le=100_000)] = 250
-    cpu: Quantity = "64"
-    memory: Quantity = "128Gi"
-    memory_limit: Quantity = "512Gi"
+    cpu: Cpus = "64"
+    memory: Memory = "128Gi"
+    memory_limit: Memory = "512Gi"
 
 
 class SchedulerPods(Section):

@@ -39,7 +39,7 @@ class CacheSection(model.Cache, frozen=True):
     """
 
     remote: Annotated[str, Written("URL")] = ""
-    secret: Annotated[str | None, Written(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = None
+    secret: Annotated[str | None, Written("object name")] = None
     size: Annotated[int, Written("size", least=2**20)] = 20 * 1024**3
     keep: Annotated[int, Written("duration", least=60)] = 7 * 86400
 

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from orchestrator import model
 from orchestrator.config.kinds import Reference, ValueKind
 from orchestrator.config.section import Keys, Section
+from orchestrator.kit.quantities import DURATION, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.kit.yaml_source import Location
 
-# Written as it is used, for it may hold placeholders.
-MaxAge = Annotated[str, ValueKind("duration")]
+
+def _max_age(value: str) -> str:
+    """A duration as it is written, for it may be a placeholder."""
+    if value and "{" not in value:
+        parse_duration(value)
+    return value
+
+
+MaxAge = Annotated[
+    str, AfterValidator(_max_age), ValueKind("duration", {"type": "string", "pattern": rf"^$|\{{|^\s*{DURATION}\s*$"})
+]
 
 
 class TrivySection(Section):
@@ -98,5 +108,5 @@ def problems(database: model.Database) -> Iterator[tuple[Location, str]]:
     used = [(location, word) for location, word in words(database) if location[0] != "fetch"]
     for placeholder, needed in (("{database}", database.refresh or database.load), ("{fetched}", database.load)):
         if needed and not any(placeholder in word for _, word in used):
-            what = "refresh" if database.refresh else "command 'load'"
-            yield (), f"the {what} never names {placeholder}, so it would fill no folder of anything"
+            key = "refresh" if database.refresh else "load"
+            yield (key,), f"the command never names {placeholder}, so it would fill no folder of anything"

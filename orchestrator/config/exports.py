@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from orchestrator.config.kinds import Duration, PathText, Size, Text, ValueKind, plain
+from orchestrator.config.kinds import Duration, PathText, Size, Text, ValueKind, judge_web_url, plain
 from orchestrator.config.section import Section, WrongKey
 from orchestrator.kit.placeholders import fill, judge_known
 
@@ -33,18 +33,12 @@ def _template(value: str) -> str:
 
 def _base_url(value: str) -> str:
     """Where a service answers: http or https, maybe below a path; credentials have keys of their own."""
-    try:
-        parts = urlsplit(value)
-        parts.port  # noqa: B018 - raises
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("write it as https://host, https://host:port or https://host/path")
-    if parts.username or parts.password:
-        raise ValueError("it must not hold a password; credentials have a key or a variable of their own")
+    if mistake := judge_web_url(value):
+        raise ValueError(f"{mistake}; credentials have a key or a variable of their own")
+    parts = urlsplit(value)
     if parts.query or parts.fragment:
         raise ValueError("it must end with its path, without ? and #")
-    return plain(value.rstrip("/"))
+    return value.rstrip("/")
 
 
 #: Every export of `orchestrator.exports`, which is a room above this one.
@@ -66,7 +60,11 @@ Template = Annotated[
     AfterValidator(_template),
     ValueKind("text with placeholders", plural="texts with placeholders"),
 ]
-BaseUrl = Annotated[str, AfterValidator(_base_url), ValueKind("URL")]
+BaseUrl = Annotated[
+    str,
+    AfterValidator(_base_url),
+    ValueKind("URL", {"type": "string", "pattern": r"^https?://[^/?#@\s]+(/[^?#\s]*)?$"}),
+]
 Name = Annotated[str, Field(min_length=1), ValueKind("name")]
 Timeout = Annotated[Duration, Field(ge=1, le=3600)]
 Attempts = Annotated[int, Field(ge=1, le=20)]
@@ -194,7 +192,8 @@ class DependencyTrackSection(ServiceSection):
     @model_validator(mode="after")
     def _both_of_the_parent(self) -> DependencyTrackSection:
         if (self.parent is None) != (self.parent_version is None):
-            raise ValueError("a parent is named by both `parent` and `parentVersion`")
+            missing = "parent" if self.parent is None else "parentVersion"
+            raise WrongKey((missing,), "a parent is named by both, `parent` and `parentVersion`")
         return self
 
 

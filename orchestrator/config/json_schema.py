@@ -13,8 +13,8 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
 from orchestrator.config.keys import fields
-from orchestrator.config.reference import meanings_of, written_default
-from orchestrator.config.section import OneOf, Section
+from orchestrator.config.reference import bounds_of, meanings_of, written_default
+from orchestrator.config.section import OneOf, Section, SomeOf
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
@@ -76,13 +76,22 @@ class _Generator(GenerateJsonSchema):
             prop = found["properties"][key]
             if meanings[name]:
                 prop["description"] = _plain(meanings[name])
+            for word, bound in zip(("minimum", "maximum"), bounds_of(types[key]), strict=True):
+                if word in prop and bound is not None:  # narrower than its kind's
+                    prop[word] = bound
             default = written_default(types[key], field)
             if default not in (None, ""):
                 prop["default"] = default
         found.pop("title", None)
-        if issubclass(section, OneOf):
-            found["oneOf"] = [{"required": [to_camel(name)]} for name in section.choices]
+        if issubclass(section, (OneOf, SomeOf)):
+            word = "oneOf" if issubclass(section, OneOf) else "anyOf"
+            found[word] = [_given(to_camel(name)) for name in section.choices]
         return found
+
+
+def _given(key: str) -> dict[str, Any]:
+    """That a key has a value, and one that says something."""
+    return {"required": [key], "properties": {key: {"not": {"enum": [None, []]}}}}
 
 
 def _plain(text: str) -> str:

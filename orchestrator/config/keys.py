@@ -46,6 +46,12 @@ def type_at(kind: Any, location: Location) -> Any:
     return kind
 
 
+def name_type_at(kind: Any, location: Location) -> Any:
+    """The type of the name that a free mapping has at a location; None where that is no name of such a mapping."""
+    mappings = (each for each in alternatives(type_at(kind, location[:-1])) if get_origin(each) is dict)
+    return next((get_args(each)[0] for each in mappings), None)
+
+
 def alternatives(kind: Any) -> tuple[Any, ...]:
     """A type's alternatives, without `Annotated` and None; the model of its keys for a frozen type."""
     origin = get_origin(kind)

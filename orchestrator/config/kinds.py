@@ -15,8 +15,16 @@ from orchestrator.config.times import check_cron, check_timezone
 from orchestrator.git.url import without_credentials
 from orchestrator.kit.digests import DIGEST
 from orchestrator.kit.matching import check_pattern
-from orchestrator.kit.placeholders import judge_known
-from orchestrator.kit.quantities import DURATION, SIZE, parse_duration, parse_size, write_duration, write_size
+from orchestrator.kit.placeholders import judge_known, placeholders
+from orchestrator.kit.quantities import (
+    DURATION,
+    MOST_BYTES,
+    SIZE,
+    parse_duration,
+    parse_size,
+    write_duration,
+    write_size,
+)
 from orchestrator.kit.version_order import semantic
 from orchestrator.model import JUSTIFICATIONS, KINDS
 from orchestrator.model.documents import spell_time
@@ -29,6 +37,8 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?")
+_DAY_OR_TIME = r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?"
+_YEARS = (1900, 9000)
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)v?\d{1,9}(\.\d{1,9}){0,2}(-[0-9A-Za-z.-]+)?")
 
 
@@ -42,6 +52,7 @@ class ValueKind:
         spell: makes of the program's value what is written, for defaults and bounds.
         unquoted: what YAML may have made of it; it is taken where its text is the one that was written.
         plural: where that is not the name with an `s`.
+        help: how it is written, for one that does not match its pattern.
     """
 
     name: str
@@ -49,6 +60,7 @@ class ValueKind:
     spell: Callable[[Any], object] | None = None
     unquoted: tuple[type, ...] = ()
     plural: str = ""
+    help: str = ""
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -75,16 +87,22 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _duration(value: object) -> object:
+def duration(value: object) -> int:
+    """Seconds of a duration as people write it.
+
+    Raises:
+        ValueError: it is none.
+    """
     if isinstance(value, str):
         return parse_duration(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f"{value} has no unit; write {value}s for seconds")  # noqa: TRY004 - pydantic expects ValueError
-    return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError(f"{value} has no unit; write {value:.0f}s for seconds")  # noqa: TRY004 - pydantic expects ValueError
+    raise ValueError("must be a duration, such as 90s, 15m, 6h or 14d")
 
 
 def _size(value: object) -> object:
-    return parse_size(value) if isinstance(value, str) else value
+    """Bytes of a size as people write it; a number has the bounds of text."""
+    return parse_size(str(value)) if isinstance(value, (str, int)) and not isinstance(value, bool) else value
 
 
 def _text(value: object) -> object:
@@ -105,12 +123,26 @@ def _host(value: str) -> str:
     return value
 
 
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("write it as http://host:port or https://host:port")
+def judge_web_url(url: str) -> str:
+    """What is wrong with the URL of a service, without naming it; empty for nothing."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for one that is none
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[\s\x00-\x1f\x7f]", url):
+        return "this is not a URL; write it as https://host/path or http://host:port/path"
     if parts.username or parts.password:
-        raise ValueError("it must not hold a password; registry credentials come from docker's config.json")
+        return "it must not hold a user or password"
+    if any(placeholders(url)):
+        return "it holds a placeholder, and nothing is filled in here"
+    return ""
+
+
+def _http_url(value: str) -> str:
+    if mistake := judge_web_url(value):
+        raise ValueError(f"{mistake}; registry credentials come from docker's config.json")
+    parts = urlsplit(value)
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("only scheme, host and port belong here; a repository prefix goes into the key 'path'")
     return value.rstrip("/")
@@ -140,32 +172,38 @@ def _comparisons(value: str) -> str:
     return value
 
 
+def _instant(text: str) -> datetime | date:
+    """A day, or a time with the zone that it has; of a year in which it can be computed with."""
+    if not re.fullmatch(_DAY_OR_TIME, text, re.ASCII):
+        raise ValueError("not written so")
+    found = date.fromisoformat(text) if len(text) == len("2026-12-31") else datetime.fromisoformat(text)
+    if not _YEARS[0] <= found.year <= _YEARS[1]:
+        raise ValueError("no year that anything of ours can have")
+    return found
+
+
 def _moment(value: object) -> object:
     """A day or a moment as text; what has no time zone is UTC."""
     text = value.isoformat() if isinstance(value, (date, datetime)) else str(value)
     try:
-        datetime.fromisoformat(text)
+        _instant(text)
     except ValueError:
-        raise ValueError(f"{text!r} is neither a day (2026-03-19) nor a moment (2026-03-19T18:22:00Z)") from None
+        raise ValueError(f"{text[:80]!r} is neither a day (2026-03-19) nor a moment (2026-03-19T18:22:00Z)") from None
     return text
 
 
 def _expiry(value: object) -> str:
     """The moment from when on something no longer holds, RFC 3339; a day counts to its end, in UTC."""
-    if isinstance(value, str):
-        try:
-            value = (
-                date.fromisoformat(value) if len(value.strip()) <= len("2026-12-31") else datetime.fromisoformat(value)
-            )
-        except ValueError:
-            raise ValueError(f"{value!r} is neither a date (2026-12-31) nor a time (2026-12-31T12:00:00Z)") from None
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError("the time has no zone; write it as 2026-12-31T12:00:00Z")
-        return spell_time(value)
-    if isinstance(value, date):
-        return spell_time(datetime.combine(value + timedelta(days=1), time(), UTC))
-    raise ValueError("write a date (2026-12-31) or a time (2026-12-31T12:00:00Z)")
+    text = value.isoformat() if isinstance(value, (date, datetime)) else str(value)
+    try:
+        found = _instant(text)
+    except ValueError:
+        raise ValueError(f"{text[:80]!r} is neither a date (2026-12-31) nor a time (2026-12-31T12:00:00Z)") from None
+    if not isinstance(found, datetime):
+        return spell_time(datetime.combine(found + timedelta(days=1), time(), UTC))
+    if found.tzinfo is None:
+        raise ValueError("the time has no zone; write it as 2026-12-31T12:00:00Z")
+    return spell_time(found)
 
 
 def _repository(value: object) -> object:
@@ -184,13 +222,14 @@ def _folder(value: str) -> str:
 
 _NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _DNS_NAME = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
+_OF_NAMES = "write lower-case letters, digits and '-', first and last a letter or digit, 63 at most"
 _NOT_EMPTY = Field(min_length=1)
 
 #: Of a duration, as JSON Schema.
 DURATION_SCHEMA = {"type": "string", "pattern": rf"^\s*{DURATION}\s*$"}
 Duration = Annotated[
     int,
-    BeforeValidator(_duration),
+    BeforeValidator(duration),
     Field(ge=0),
     ValueKind("duration", DURATION_SCHEMA, spell=write_duration),
 ]
@@ -200,21 +239,26 @@ Size = Annotated[
     int,
     BeforeValidator(_size),
     Field(ge=0),
-    ValueKind("size", {"type": ["integer", "string"], "minimum": 0, "pattern": rf"^\s*{SIZE}\s*$"}, spell=write_size),
+    ValueKind(
+        "size",
+        {"type": ["integer", "string"], "minimum": 0, "maximum": MOST_BYTES, "pattern": rf"^\s*{SIZE}\s*$"},
+        spell=write_size,
+    ),
 ]
 """Bytes, written plainly or with a unit."""
 
-Quantity = Annotated[
-    str,
-    StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,3})?(m|[kKMGTP]i?)?$"),
-    BeforeValidator(_text),
-    ValueKind(
-        "quantity",
-        {"type": ["string", "number"], "pattern": r"^[0-9]{1,9}(\.[0-9]{1,3})?(m|[kKMGTP]i?)?$"},
-        unquoted=(int, float),
-    ),
-]
-"""CPUs or memory, as Kubernetes has them."""
+
+def _quantity(name: str, suffix: str, help_text: str) -> Any:
+    """Text with a number and a suffix, as Kubernetes has quantities; one without a suffix may be a number."""
+    pattern = rf"^[0-9]{{1,9}}(\.[0-9]{{1,3}})?({suffix})?$"
+    schema = {"type": ["string", "number"], "pattern": pattern, "minimum": 0, "exclusiveMaximum": 10**9}
+    kind = ValueKind(name, schema, unquoted=(int, float), plural=name, help=help_text)
+    return Annotated[str, StringConstraints(pattern=pattern), BeforeValidator(_text), kind]
+
+
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+Cpus = _quantity("CPUs", "m", "write CPUs like 2, 0.5 or 500m")
+Memory = _quantity("memory", "[KMGTP]i|[kMGTP]", "write memory like 512Mi or 2Gi, as Kubernetes has it")
 
 
 def plain(value: str) -> str:
@@ -242,10 +286,18 @@ Version = Annotated[
     ValueKind("glob", {"type": ["string", "number"], "minLength": 1}, unquoted=(int, float)),
 ]
 """Of software, or a glob of such; YAML takes `1.4` for a number."""
-Name = Annotated[str, StringConstraints(pattern=_NAME), ValueKind("name")]
+Name = Annotated[str, StringConstraints(pattern=_NAME), ValueKind("name", help=_OF_NAMES)]
 """Of an object of Kubernetes: a DNS label (RFC 1123)."""
-DnsName = Annotated[str, StringConstraints(pattern=_DNS_NAME), ValueKind("name")]
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), ValueKind("variable")]
+DnsName = Annotated[
+    str,
+    StringConstraints(pattern=_DNS_NAME),
+    ValueKind("name", help="write lower-case letters, digits, '-' and '.', first and last a letter or digit"),
+]
+Variable = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
+    ValueKind("variable", help="write letters, digits and '_', as variables of the environment have them"),
+]
 Host = Annotated[str, AfterValidator(_host), ValueKind("host", {"type": "string", "pattern": f"^({_HOST.pattern})$"})]
 HttpUrl = Annotated[
     str, AfterValidator(_http_url), ValueKind("URL", {"type": "string", "pattern": "^https?://[^/?#@]+/*$"})
@@ -259,9 +311,17 @@ Digest = Annotated[
     str, BeforeValidator(_digest), ValueKind("digest", {"type": "string", "pattern": f"^({DIGEST.pattern})$"})
 ]
 Pattern = Annotated[str, _NOT_EMPTY, AfterValidator(check_pattern), ValueKind("pattern")]
-Comparisons = Annotated[str, AfterValidator(_comparisons), ValueKind("comparisons")]
-Moment = Annotated[str, BeforeValidator(_moment), ValueKind("day or moment", {"type": "string"}, unquoted=(date,))]
-Expiry = Annotated[str, BeforeValidator(_expiry), ValueKind("day or time", {"type": "string"}, unquoted=(date,))]
+Comparisons = Annotated[
+    str,
+    AfterValidator(_comparisons),
+    ValueKind(
+        "comparisons",
+        {"type": "string", "pattern": rf"^\s*{_COMPARISON.pattern}([\s,]+{_COMPARISON.pattern})*\s*$"},
+    ),
+]
+_TIME_SCHEMA = {"type": "string", "pattern": f"^{_DAY_OR_TIME}$"}
+Moment = Annotated[str, BeforeValidator(_moment), ValueKind("day or moment", _TIME_SCHEMA, unquoted=(date,))]
+Expiry = Annotated[str, BeforeValidator(_expiry), ValueKind("day or time", _TIME_SCHEMA, unquoted=(date,))]
 """Until when something holds, as RFC 3339 in UTC."""
 Repository = Annotated[
     str,
@@ -270,8 +330,18 @@ Repository = Annotated[
 ]
 Folder = Annotated[str, AfterValidator(_folder), ValueKind("path", {"type": "string", "pattern": r"^(/[^/\s]+)+$"})]
 GitUrl = Annotated[str, _NOT_EMPTY, AfterValidator(without_credentials), ValueKind("URL")]
-Cron = Annotated[str, AfterValidator(check_cron), ValueKind("cron expression")]
-TimeZone = Annotated[str, AfterValidator(check_timezone), ValueKind("IANA name")]
+Cron = Annotated[
+    str,
+    AfterValidator(check_cron),
+    ValueKind(
+        "cron expression", {"type": "string", "pattern": r"^\s*(@[a-z]+|@every \S+|[^\s@=]+(\s+[^\s@=]+){4})\s*$"}
+    ),
+]
+TimeZone = Annotated[
+    str,
+    AfterValidator(check_timezone),
+    ValueKind("IANA name", {"type": "string", "pattern": r"^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)*$"}),
+]
 ScanNames = Annotated[
     tuple[Word, ...],
     BeforeValidator(_names),
@@ -283,15 +353,17 @@ ScanNames = Annotated[
 BY_NAME: Mapping[str, Any] = {
     "text": Text,
     "name": Word,
+    "object name": Name,
     "glob": Glob,
     "DNS name": DnsName,
     "kind of finding": Literal[KINDS],
     "compression": Literal["gzip", "zstd", "none"],
-    "justification": Annotated[str, ValueKind("justification", {"enum": list(JUSTIFICATIONS)})],
+    "justification": Annotated[str, ValueKind("justification", {"enum": ["", *JUSTIFICATIONS]})],
     "day or time": Expiry,
     "duration": Duration,
     "size": Size,
-    "quantity": Quantity,
+    "CPUs": Cpus,
+    "memory": Memory,
     "variable": Variable,
     "host": Host,
     "URL": HttpUrl,

@@ -21,7 +21,16 @@ from orchestrator.config.argo import Argo
 from orchestrator.config.cache import CACHE, CacheSection
 from orchestrator.config.environment import overlay
 from orchestrator.config.exports import ExportsSection
-from orchestrator.config.kinds import DURATION_SCHEMA, Duration, Host, PlatformName, Reference, ValueKind, Word
+from orchestrator.config.kinds import (
+    DURATION_SCHEMA,
+    Duration,
+    Host,
+    PlatformName,
+    Reference,
+    ValueKind,
+    Word,
+    duration,
+)
 from orchestrator.config.limits import LIMITS, ConfiguredLimits
 from orchestrator.config.local import Local
 from orchestrator.config.notify import NotifySection
@@ -35,7 +44,6 @@ from orchestrator.config.suppression import SuppressionSection
 from orchestrator.config.targets import TargetSource
 from orchestrator.config.validation import validate
 from orchestrator.config.volume import VolumeSection
-from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, read_yaml
 
 if TYPE_CHECKING:
@@ -62,11 +70,10 @@ def default_image() -> str:
 
 def _one_for_all(value: object) -> object:
     """One duration is for all scans."""
-    if isinstance(value, str):
-        parse_duration(value)  # so that what is wrong with it names the key that was written
-    elif isinstance(value, int):
-        raise ValueError(f"{value} has no unit; write {value}s for seconds")  # noqa: TRY004 - pydantic expects ValueError
-    return value if isinstance(value, dict) else {"default": value}
+    if isinstance(value, dict):
+        return value
+    duration(value)  # so that what is wrong with it names the key that was written
+    return {"default": value}
 
 
 class Config(Section):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from orchestrator import model
-from orchestrator.config.kinds import Duration, Glob, OrOne, Text, ValueKind
-from orchestrator.config.section import OneOf, Section
-from orchestrator.kit.placeholders import placeholders
+from orchestrator.config.kinds import Duration, Glob, OrOne, Text, ValueKind, judge_web_url
+from orchestrator.config.section import OneOf, Section, WrongKey
 
 #: What there is to tell, in the order of messages; of `differences`, the status of the same name.
 About = Literal["new", "fixed", "no longer scanned", "failed", "policy"]
@@ -45,18 +43,8 @@ def variable_of(secret: SecretStr) -> str:
 
 def url_mistake(url: str) -> str:
     """What is wrong with the URL of a webhook, without naming it; empty for nothing."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises for one that is none
-    except ValueError:
-        return "it is not a URL"
-    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[\s\x00-\x1f\x7f]", url):
-        return "write it as https://host/path, or as ${NAME} for that of an environment variable"
-    if parts.username or parts.password:
-        return "it must not hold a user or password before its host"
-    if any(placeholders(url)):
-        return "it holds a placeholder, and nothing is filled in here"
-    return ""
+    mistake = judge_web_url(url)
+    return mistake and f"{mistake}, or as ${{NAME}} for that of an environment variable"
 
 
 def _url(value: SecretStr) -> SecretStr:
@@ -81,9 +69,30 @@ def _recipient(value: str) -> str:
     return value if value == CONTACT else _address(value)
 
 
-SecretUrl = Annotated[SecretStr, AfterValidator(_url), ValueKind("URL, or `${NAME}`")]
-Address = Annotated[str, AfterValidator(_address), ValueKind("address", plural="addresses")]
-Recipient = Annotated[str, AfterValidator(_recipient), ValueKind("address", plural="addresses")]
+_VARIABLE_PATTERN = f"^{_VARIABLE.pattern}$"
+_ADDRESS_PATTERN = rf"^{_LOCAL}(\.{_LOCAL})*@{_DOMAIN}$"
+SecretUrl = Annotated[
+    SecretStr,
+    AfterValidator(_url),
+    ValueKind(
+        "URL, or `${NAME}`",
+        {"type": "string", "anyOf": [{"pattern": _VARIABLE_PATTERN}, {"pattern": r"^https?://[^/?#@\s]+([/?#]\S*)?$"}]},
+    ),
+]
+Address = Annotated[
+    str,
+    AfterValidator(_address),
+    ValueKind("address", {"type": "string", "pattern": _ADDRESS_PATTERN}, plural="addresses"),
+]
+Recipient = Annotated[
+    str,
+    AfterValidator(_recipient),
+    ValueKind(
+        "address",
+        {"type": "string", "anyOf": [{"const": CONTACT}, {"pattern": _ADDRESS_PATTERN}]},
+        plural="addresses",
+    ),
+]
 
 
 class SlackRoute(Section):
@@ -107,7 +116,14 @@ class WebhookRoute(Section):
     """
 
     url: SecretUrl
-    secret: Annotated[SecretStr, AfterValidator(_secret), ValueKind("text, or `${NAME}`")]
+    secret: Annotated[
+        SecretStr,
+        AfterValidator(_secret),
+        ValueKind(
+            "text, or `${NAME}`",
+            {"type": "string", "anyOf": [{"pattern": _VARIABLE_PATTERN}, {"minLength": _SHORTEST_SECRET}]},
+        ),
+    ]
 
 
 class EmailRoute(Section):
@@ -119,7 +135,7 @@ class EmailRoute(Section):
         domains: domains that `{contact}` may lead to; none for that of the sender
     """
 
-    to: Annotated[tuple[Recipient, ...], OrOne(), Field(min_length=1)]
+    to: Annotated[tuple[Recipient, ...], Field(min_length=1), OrOne()]
     sender: Annotated[Address | None, Field(alias="from")] = None
     domains: tuple[Glob, ...] = ()
 
@@ -141,9 +157,9 @@ class Route(OneOf):
     choices = CHANNELS
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"), ValueKind("name")] | None = None
-    owners: Annotated[tuple[Glob, ...], OrOne(), Field(min_length=1)] = ("*",)
+    owners: Annotated[tuple[Glob, ...], Field(min_length=1), OrOne()] = ("*",)
     severity: model.Severity | None = None
-    about: Annotated[tuple[About, ...], OrOne(), Field(min_length=1)] = (
+    about: Annotated[tuple[About, ...], Field(min_length=1), OrOne()] = (
         "new",
         "fixed",
         "no longer scanned",
@@ -182,9 +198,9 @@ class Smtp(Section):
     @model_validator(mode="after")
     def _login(self) -> Smtp:
         if (self.user is None) != (self.password is None):
-            raise ValueError("a login needs both, user and password")
+            raise WrongKey(("password" if self.user else "user",), "a login needs both, user and password")
         if self.password is not None and self.tls == "none" and self.host not in _LOOPBACK:
-            raise ValueError("a password is not sent without TLS; set tls to starttls or tls")
+            raise WrongKey(("tls",), "a password is not sent without TLS; write starttls or tls")
         return self
 
 
@@ -207,14 +223,16 @@ class NotifySection(Section):
     def _names_differ(cls, value: tuple[Route, ...]) -> tuple[Route, ...]:
         names = [route.name for route in value if route.name]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"more than one route is named {', '.join(twice)}")
+            raise ValueError(f"more than one route is named {', '.join(twice)}; give each a name of its own")
         return value
 
     @model_validator(mode="after")
     def _mail_can_be_sent(self) -> NotifySection:
         mails = [route.email for route in self.routes if route.email]
         if mails and self.smtp is None:
-            raise ValueError("an email route needs the server that takes e-mail: smtp: {host: …, from: …}")
+            message = "an email route needs the server that takes e-mail: smtp: {host: …, from: …}"
+            raise WrongKey(("smtp",), message)
         if self.smtp and self.smtp.sender is None and any(mail.sender is None for mail in mails):
-            raise ValueError("e-mail needs the address that it is from: the key 'from' of smtp, or of each email route")
+            message = "e-mail needs the address that it is from, here or in each email route"
+            raise WrongKey(("smtp", "from"), message)
         return self

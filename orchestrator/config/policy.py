@@ -15,15 +15,12 @@ from orchestrator.model.policy import BUILT_IN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def _rule_name(value: str) -> str:
     if value in BUILT_IN:
         raise ValueError(f"{value!r} is the name of a rule that every policy has; choose another")
-    if not _NAME.fullmatch(value):
-        raise ValueError(f"{value!r} is not a name; write lower-case letters, digits and '-', 63 at most")
     return value
 
 
@@ -33,7 +30,9 @@ def _feed_name(value: str) -> str:
     return value
 
 
-FeedName = Annotated[str, AfterValidator(_feed_name), ValueKind("file name")]
+FeedName = Annotated[
+    str, AfterValidator(_feed_name), ValueKind("file name", {"type": "string", "pattern": f"^{_FILE.pattern}$"})
+]
 
 
 class FeedsSection(Section):

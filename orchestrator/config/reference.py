@@ -98,7 +98,7 @@ def _spell_annotated(plain: Any, *others: Any) -> str:
         return "mapping"
     known = next((each for each in reversed(others) if isinstance(each, ValueKind)), None)
     if plain in {int, float} and (known is None or known.spell):
-        return _spell_range(known, *_bounds(others))
+        return _spell_range(known, *bounds_of(Annotated[plain, *others]))
     return known.name if known else spell_kind(plain)
 
 
@@ -110,8 +110,9 @@ def _plural(kind: Any) -> str:
     return re.sub(r"^(number|mapping)\b", r"\1s", spell_kind(kind))
 
 
-def _bounds(others: tuple[Any, ...]) -> tuple[Any, Any]:
+def bounds_of(kind: Any) -> tuple[Any, Any]:
     """Least and most of a number, as pydantic has them; the narrowest, and None for none."""
+    others = get_args(kind)[1:]
     flat = [each for one in others for each in (one.metadata if isinstance(one, FieldInfo) else [one])]
     least: list[Any] = [each.ge for each in flat if isinstance(each, Ge)]
     most: list[Any] = [each.le for each in flat if isinstance(each, Le)]

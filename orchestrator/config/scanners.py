@@ -9,13 +9,13 @@ from pydantic import Field, model_validator
 
 from orchestrator import model
 from orchestrator.config.kinds import Digest, Glob, Moment, PathText, Repository, Text, Version
-from orchestrator.config.section import Section, WrongKey
+from orchestrator.config.section import Section, SomeOf, WrongKey
 
 #: What people write beside the configuration by `scanmatrix distrust`: a list of `DistrustSection`.
 DISTRUSTED = "scanmatrix.distrusted.yaml"
 
 
-class DenySection(Section):
+class DenySection(SomeOf):
     """Versions of a scanner that must never run; see `orchestrator.model.Distrust`.
 
     Attributes:
@@ -26,6 +26,9 @@ class DenySection(Section):
         source: where that is documented
     """
 
+    choices = ("image", "digests")
+    nothing = "it names no scanner: write 'image' with 'versions', or 'digests'"
+
     image: Repository | None = None
     versions: tuple[Version, ...] = ()
     digests: tuple[Digest, ...] = ()
@@ -33,9 +36,9 @@ class DenySection(Section):
     source: str = ""
 
     @model_validator(mode="after")
-    def _something(self) -> DenySection:
-        if self.image is None and (self.versions or not self.digests):
-            raise ValueError("it names no scanner: write 'image' with 'versions', or 'digests'")
+    def _versions_of_an_image(self) -> DenySection:
+        if self.versions and self.image is None:
+            raise WrongKey(("versions",), "these are versions of no scanner: write its 'image' beside them")
         return self
 
     def document(self) -> model.Distrust:
@@ -50,7 +53,7 @@ class DenySection(Section):
         )
 
 
-class DistrustSection(Section):
+class DistrustSection(SomeOf):
     """A scanner that is not trusted any more, or was not in a period; see `orchestrator.model.Distrust`.
 
     Attributes:
@@ -63,6 +66,9 @@ class DistrustSection(Section):
         reason: why
     """
 
+    choices = ("scan", "image", "digest")
+    nothing = "it names no scanner: write 'scan', 'image' or 'digest'"
+
     scan: Glob | None = None
     image: Repository | None = None
     digest: Digest | None = None
@@ -72,9 +78,7 @@ class DistrustSection(Section):
     reason: Text
 
     @model_validator(mode="after")
-    def _something(self) -> DistrustSection:
-        if not (self.scan or self.image or self.digest):
-            raise ValueError("it names no scanner: write 'scan', 'image' or 'digest'")
+    def _in_order(self) -> DistrustSection:
         if self.since and self.until and _begin(self.since) > _end(self.until):
             raise WrongKey(("from",), "is later than `to`")
         return self

@@ -58,6 +58,24 @@ class OneOf(Section):
         return self
 
 
+class SomeOf(Section):
+    """A section of which at least one of some keys is given.
+
+    Attributes:
+        choices: these keys, by the names of their fields.
+        nothing: what to tell where none is.
+    """
+
+    choices: ClassVar[tuple[str, ...]]
+    nothing: ClassVar[str]
+
+    @model_validator(mode="after")
+    def _something(self) -> SomeOf:
+        if not any(getattr(self, name) for name in self.choices):
+            raise ValueError(self.nothing)
+        return self
+
+
 class WrongKey(ValueError):  # noqa: N818 - pydantic wants a ValueError, and messages name the key
     """What is wrong with a key below the section that is looked at.
 

@@ -90,7 +90,7 @@ class RegistrySource(Section):
     exclude_tags: tuple[Pattern, ...] = ()
     versions: Comparisons | None = None
     prereleases: bool = False
-    newest: Annotated[int, Field(ge=1)] | None = None
+    newest: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
 #: The kinds of sources of targets, by their keys.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,11 +11,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr, ValidationError
 
-from orchestrator.config.keys import alternatives, fields, is_optional, is_secret, kind_of, section_at, type_at
+from orchestrator.config.keys import (
+    alternatives,
+    fields,
+    is_optional,
+    is_secret,
+    kind_of,
+    name_type_at,
+    section_at,
+    type_at,
+)
 from orchestrator.kit.yaml_source import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from msgspec import Struct
     from pydantic_core import ErrorDetails
@@ -27,7 +37,23 @@ D = TypeVar("D", bound="Struct")
 T = TypeVar("T")
 
 _TEXTS = (str, SecretStr, Path)
+_NUMBERS = (int, float)
 _BOUNDS = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most")}
+_FIXED = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping of keys",
+    "finite_number": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "list_type": "must be a list",
+    "model_attributes_type": "must be a mapping of keys",
+    "model_type": "must be a mapping of keys",
+    "string_too_short": "must not be empty",
+    "too_short": "must have at least 1 item",
+    "tuple_type": "must be a list",
+}
+# Those that YAML 1.1 and 1.2 read as the same number: no 010, 1_000 and 12:30.
+_NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+][0-9]+)?|0x[0-9a-fA-F]+")
 
 
 def validate(kind: type[S], source: Source) -> tuple[S | None, list[Problem]]:
@@ -41,8 +67,8 @@ def validate_keys(keys: Keys[D], source: Source) -> tuple[D | None, list[Problem
 
 
 def _validate(kind: type[Section], make: Callable[..., T], source: Source) -> tuple[T | None, list[Problem]]:
-    source, unquoted = _texts(kind, source)
-    problems = list(unquoted.values())
+    source, changed = _scalars(kind, source)
+    problems = list(changed.values())
     found = None
     try:
         found = make(source.data, by_alias=True, by_name=False)
@@ -51,32 +77,68 @@ def _validate(kind: type[Section], make: Callable[..., T], source: Source) -> tu
         # A list whose items are wrong also counts as too short; the items say enough.
         inner = {detail["loc"][:-1] for detail in details}
         details = [one for one in details if one["type"] != "too_short" or one["loc"] not in inner]
-        problems += [_problem(kind, source, detail) for detail in details if detail["loc"] not in unquoted]
+        problems += [_problem(kind, source, detail) for detail in details if detail["loc"] not in changed]
     return None if problems else found, sorted(problems, key=lambda problem: (problem.file, problem.line))
 
 
-def _texts(kind: type[Section], source: Source) -> tuple[Source, dict[Location, Problem]]:
-    """Text without quotes, that YAML takes for something else, as it was written; or what to do about it.
+def _scalars(kind: type[Section], source: Source) -> tuple[Source, dict[Location, Problem]]:
+    """The source with text as it was written, and what is wrong with single values because of what YAML made of them.
 
-    Of `1.20`, `no` and `12:30:45` YAML makes 1.2, false and 45045 without a word, so they are refused where text is
-    wanted; a label `1` or `true` is the text that it looks like.
+    Of `1.20`, `no` and `12:30:45` YAML makes 1.2, false and 45045 without a word, and pydantic takes `no` for the
+    number 0 and `"0"` for false; so each is refused where something else is wanted. A label `1` or `true` is the text
+    that it looks like, and the text of a variable is whatever is wanted.
     """
     problems: dict[Location, Problem] = {}
     data: Any = None
-    for location, written in source.unquoted.items():
-        wanted = type_at(kind, location)
+    for location, value, wanted in _leaves(source.data, kind, ()):
+        written = source.unquoted.get(location)
         if not any(each in _TEXTS for each in alternatives(wanted)):
+            if location not in source.variables and (message := _misread(value, written, wanted)):
+                problems[location] = source.wrong(location, message)
             continue
-        value, known = _value_at(source.data, location), kind_of(wanted)
+        if written is None:
+            continue
+        known = kind_of(wanted)
         if isinstance(value, date if known and date in known.unquoted else ()) or (
             value is None and is_optional(wanted)
         ):
             continue
-        if not (known and isinstance(value, known.unquoted) and _spell(value) == written):
+        if not (known and type(value) in known.unquoted and _spell(value) == written):
             problems[location] = source.wrong(location, _to_quote(value, "" if is_secret(wanted) else written))
         data = copy.deepcopy(source.data) if data is None else data
         _value_at(data, location[:-1])[location[-1]] = written or "~"
     return source if data is None else replace(source, data=data), problems
+
+
+def _leaves(data: Any, kind: Any, location: Location) -> Iterator[tuple[Location, Any, Any]]:
+    """Every value that is no list and no mapping, with its place and type; those of no known type are left out."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if (inner := type_at(kind, (key,))) is not None:
+                yield from _leaves(value, inner, (*location, key))
+    elif isinstance(data, (list, tuple)):
+        if (inner := type_at(kind, (0,))) is not None:
+            for index, value in enumerate(data):
+                yield from _leaves(value, inner, (*location, index))
+    else:
+        yield location, data, kind
+
+
+def _misread(value: object, written: str | None, wanted: Any) -> str:
+    """Why a value is not the number or truth value that is wanted; empty where it is, or the model sees it itself."""
+    kinds, known = alternatives(wanted), kind_of(wanted)
+    if bool in kinds:
+        return "must be true or false" if isinstance(value, (str, *_NUMBERS)) and not isinstance(value, bool) else ""
+    if not any(each in _NUMBERS for each in kinds):
+        return ""
+    if isinstance(value, bool):
+        noun = known.name if known and known.spell else "number"
+        return f"must be a {noun}, but YAML reads {written or _spell(value)} as true or false"
+    if isinstance(value, _NUMBERS) and written and not _NUMBER.fullmatch(written):
+        return f"YAML reads {written} as the number {value}; write it in decimal digits"
+    if isinstance(value, str) and not (known and known.spell):
+        return "must be a number, in decimal digits" if written else "must be a number, without quotes"
+    return ""
 
 
 def _value_at(data: Any, location: Location) -> Any:
@@ -110,7 +172,6 @@ def _to_quote(value: object, written: str) -> str:
 def _problem(kind: type[Section], source: Source, detail: ErrorDetails) -> Problem:
     """What pydantic complains of in our words, at its place."""
     location: Location = tuple(step for step in detail["loc"] if step != "[key]")  # a mapping's key, not its value
-    context = detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
             parent = section_at(kind, location[:-1])
@@ -118,24 +179,31 @@ def _problem(kind: type[Section], source: Source, detail: ErrorDetails) -> Probl
             return source.wrong(location, f"unknown key {location[-1]!r}{hint}", name=location[:-1])
         case "missing":
             return source.wrong(location, f"key {location[-1]!r} is missing", name=location[:-1])
-        case "literal_error" | "enum" if isinstance(detail["input"], str):
-            message = f"{detail['input'][:80]!r} is not {context['expected']}"
         case "value_error":
-            error = context["error"]
-            location, message = (*location, *getattr(error, "below", ())), str(error)
-        case "string_type" if isinstance(detail["input"], (int, float)):
-            message = "must be text; put it in quotes"
+            error = detail["ctx"]["error"]
+            return source.wrong((*location, *getattr(error, "below", ())), str(error))
+    wanted = name_type_at(kind, location) if "[key]" in detail["loc"] else type_at(kind, location)
+    message = _FIXED.get(detail["type"]) or _spell_mistake(detail, wanted)
+    return source.wrong(location, message)
+
+
+def _spell_mistake(detail: ErrorDetails, wanted: Any) -> str:
+    """What is wrong with one value of a known type."""
+    value, context, known = detail["input"], detail.get("ctx", {}), kind_of(wanted)
+    match detail["type"]:
+        case "literal_error" | "enum":
+            found = f"{value[:80]!r} is not" if isinstance(value, str) else "must be"
+            return f"{found} {context['expected']}"
         case "string_type" | "path_type":
-            message = "must be text"
-        case "model_type" | "model_attributes_type" | "dict_type":
-            message = "must be a mapping of keys"
-        case "tuple_type" | "list_type":
-            message = "must be a list"
+            return "must be text; put it in quotes" if isinstance(value, _NUMBERS) else "must be text"
+        case "string_pattern_mismatch":
+            help_text = (known and known.help) or f"must match {context['pattern']}"
+            return help_text if is_secret(wanted) else f"{value[:80]!r}: {help_text}"
+        case "int_type" | "int_parsing" | "float_type" | "float_parsing":
+            return f"must be a {known.name if known else 'number'}"
         case "greater_than_equal" | "less_than_equal":
             name, words = _BOUNDS[detail["type"]]
-            known = kind_of(type_at(kind, location))
-            spelt = f"{known.spell(context[name])} ({context[name]})" if known and known.spell else context[name]
-            message = f"must be {words} {spelt}"
-        case _:
-            message = f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
-    return source.wrong(location, message)
+            return f"must be {words} " + (
+                f"{known.spell(context[name])} ({context[name]})" if known and known.spell else f"{context[name]}"
+            )
+    return f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"

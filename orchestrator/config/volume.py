@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from orchestrator.config.kinds import DnsName, Folder, Name, Size, ValueKind, plain
 from orchestrator.config.section import Section, WrongKey
 
 
-def _plain_path(value: Path) -> Path:
-    plain(str(value))
-    return value
+def _path(value: object) -> object:
+    if value == "":
+        raise ValueError("must not be empty")
+    return plain(value) if isinstance(value, str) else value
 
 
 class Nfs(Section):
@@ -45,8 +46,8 @@ class VolumeSection(Section):
         nfs: an NFS export, for the overlay `production`, instead of a class
     """
 
-    path: Annotated[Path, AfterValidator(_plain_path), ValueKind("path", {"type": "string"}, spell=str)] = Path(
-        "scanmatrix-data"
+    path: Annotated[Path, BeforeValidator(_path), ValueKind("path", {"type": "string", "minLength": 1}, spell=str)] = (
+        Path("scanmatrix-data")
     )
     claim: Name = "scanmatrix"
     budget: Size = 100 * 1024**3

@@ -1,7 +1,8 @@
 """Files people write: text and YAML read safely, every mistake told with file and line.
 
-YAML 1.1 as PyYAML reads it, narrowed to what a configuration needs: one document, text keys, no key twice, no
-language-specific tags, and bounded size, nesting and expansion of anchors (an alias that multiplies itself is cut off).
+YAML 1.1 as PyYAML reads it, narrowed to what a configuration needs: one document, text keys, no key twice, no tag but
+`!!str`, no control characters, and bounded size, nesting and expansion of anchors (an alias that multiplies itself is
+cut off).
 """
 
 from __future__ import annotations
@@ -26,8 +27,12 @@ Location: TypeAlias = tuple[str | int, ...]
 MAX_BYTES = 8 * 1024 * 1024
 _MAX_DEPTH = 40
 _MAX_NODES = 500_000
+_MOST_DIGITS = 100
 _TEXT = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
 _COLLECTIONS = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
+# `<<` and `=` as values: YAML 1.2 has them as text, and 1.1 gives them no meaning there.
+_SIGNS = {_MERGE, "tag:yaml.org,2002:value"}
 # The longer marks first: that of UTF-32 begins like that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -282,45 +287,56 @@ class _Walk:
         if self.count > _MAX_NODES or len(location) > _MAX_DEPTH:
             raise _TooMuchError("anchors and aliases expand to more than any configuration needs", line)
         self.lines.setdefault(location, line)
-        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
-            self.problems.append(Problem(self.name, line, f"tag {node.tag!r} is not supported"))
-            return None
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node, location)
+        if node.tag not in _COLLECTIONS:
+            return self.wrong(location, line, f"tag {node.tag!r} is not supported")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, location)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*location, index)) for index, item in enumerate(node.value)]
-        bare = isinstance(node, yaml.ScalarNode) and not node.style
-        if bare and (node.tag != _TEXT or self.is_number(node.value)):
-            self.unquoted[location] = node.value
+        return [self.value(item, (*location, index)) for index, item in enumerate(node.value)]
+
+    def scalar(self, node: yaml.ScalarNode, location: Location) -> Any:
+        line, written = node.start_mark.line + 1, node.value
+        implied = self.loader.resolve(yaml.ScalarNode, written, (not node.style, bool(node.style)))
+        if node.tag not in {_TEXT, implied}:
+            return self.wrong(location, line, f"tag {node.tag!r} is not supported; write the value itself")
+        if node.tag == _TEXT or node.tag in _SIGNS:
+            if not node.style and implied == _TEXT and _NUMBER.fullmatch(written):  # in YAML 1.2 only
+                self.unquoted[location] = written
+            if bad := _CONTROL.search(written):
+                return self.wrong(location, line, f"control character {bad[0]!r}; write text")
+            return written
+        if len(written) > _MOST_DIGITS:
+            return self.wrong(location, line, f"a number of {len(written)} digits; put text in quotes")
+        self.unquoted[location] = written
         try:
             return self.loader.construct_object(node)
         except ValueError as error:  # such as a date that does not exist
-            self.problems.append(Problem(self.name, line, f"{node.value[:40]!r}: {error}; put text in quotes"))
-            return None
-
-    def is_number(self, text: str) -> bool:
-        """Whether a text without quotes is a number in YAML 1.2 only, so that no tag made it text."""
-        return bool(_NUMBER.fullmatch(text)) and self.loader.resolve(yaml.ScalarNode, text, (True, False)) == _TEXT
+            return self.wrong(location, line, f"{written!r}: {error}; put text in quotes")
 
     def mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                self.problems.append(Problem(self.name, line, "merge keys ('<<') are not supported; repeat the keys"))
-                continue
-            if key_node.tag != _TEXT:
-                written = key_node.value if isinstance(key_node, yaml.ScalarNode) else "…"
-                self.problems.append(Problem(self.name, line, f"a key must be text; write {written!r} in quotes"))
-                continue
-            key = key_node.value
-            if key in result:
+            line, key = key_node.start_mark.line + 1, key_node.value
+            if key_node.tag == _MERGE:
+                self.wrong(location, line, "merge keys ('<<') are not supported; repeat the keys")
+            elif key_node.tag != _TEXT or (not key_node.style and _NUMBER.fullmatch(key)):
+                shown = key if isinstance(key_node, yaml.ScalarNode) else "…"
+                self.wrong(location, line, f"a key must be text; write {shown!r} in quotes")
+            elif bad := _CONTROL.search(key):
+                self.wrong(location, line, f"control character {bad[0]!r} in a key; write text")
+            elif key in result:
                 first = self.lines[(*location, key)]
-                self.problems.append(Problem(self.name, line, f"key {key!r} is there twice, first in line {first}"))
-                continue
-            self.lines[(*location, key)] = line
-            result[key] = self.value(value_node, (*location, key))
+                self.wrong(location, line, f"key {key!r} is there twice, first in line {first}")
+            else:
+                self.lines[(*location, key)] = line
+                result[key] = self.value(value_node, (*location, key))
         return result
+
+    def wrong(self, location: Location, line: int, message: str) -> None:
+        """A mistake, with the whole name of its key."""
+        whole = spell_location(location)
+        self.problems.append(Problem(self.name, line, f"{whole}: {message}" if whole else message))
 
 
 def _explain(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:

@@ -116,8 +116,8 @@ class ReadBudget(Document, frozen=True):
         seconds: waits for a busy registry included
     """
 
-    requests: Annotated[int, Written(least=1)] = 500
-    entries: Annotated[int, Written(least=1)] = 10_000
+    requests: Annotated[int, Written(least=1, most=1_000_000)] = 500
+    entries: Annotated[int, Written(least=1, most=100_000_000)] = 10_000
     bytes: Annotated[int, Written("size", least=1)] = 64 * 1024**2
     seconds: Annotated[int, Written("duration", least=1, most=86400, key="time")] = 300
 

@@ -29,8 +29,8 @@ class PolicyRule(Document, frozen=True):
         kev: only what is known to be exploited; needs `policy.feeds.kev`
     """
 
-    name: Annotated[str, Written("name")]
-    at_most: Annotated[int, Written(least=0)] = 0
+    name: Annotated[str, Written("object name")]
+    at_most: Annotated[int, Written(least=0, most=1_000_000_000)] = 0
     severity: Severity | None = None
     kinds: tuple[Annotated[str, Written("kind of finding")], ...] = ()
     scans: tuple[Annotated[str, Written("glob")], ...] = ()

@@ -8,7 +8,8 @@ from orchestrator.model.base import Document
 from orchestrator.model.image import TargetKind
 from orchestrator.model.written import Written
 
-_Quantity = Annotated[str, Written("quantity")]
+_Cpus = Annotated[str, Written("CPUs")]
+_Memory = Annotated[str, Written("memory")]
 _Variables = dict[Annotated[str, Written("variable")], str]
 
 
@@ -23,10 +24,10 @@ class Resources(Document, frozen=True):
         pids: local engine: maximum number of processes and threads
     """
 
-    cpu: _Quantity = "500m"
-    memory: _Quantity = "512Mi"
-    memory_limit: _Quantity = "2Gi"
-    cpu_limit: _Quantity | None = None
+    cpu: _Cpus = "500m"
+    memory: _Memory = "512Mi"
+    memory_limit: _Memory = "2Gi"
+    cpu_limit: _Cpus | None = None
     pids: Annotated[int, Written(least=1, most=1_000_000)] = 1024
 
 

@@ -54,7 +54,7 @@ class IgnoreRule(Document, frozen=True):
     """
 
     name: str
-    reason: str
+    reason: Annotated[str, Written("text")]
     id: Annotated[str, Written("glob")] = ""
     package: Annotated[str, Written("glob")] = ""
     target: Annotated[str, Written("glob")] = ""

@@ -61,7 +61,7 @@ def parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise StoreUrlError("store.url is not a URL; write postgresql://user:password@host/database") from error
+        raise StoreUrlError("store.url: this is not a URL; write postgresql://user:password@host/database") from error
     name = parsed.drivername.partition("+")[0]
     if name not in _DRIVERS:
         raise StoreUrlError(f"store.url: {name!r} is not supported; there are sqlite, postgresql, mysql and mariadb")

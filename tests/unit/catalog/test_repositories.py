@@ -64,7 +64,7 @@ def test_parameters_are_filled_into_every_command(tmp_path):
         ({"repository": {**MINE["repository"], "online": {**ONLINE, "tokens": {}}}}, "at least 1 item"),
         (
             {"repository": {**MINE["repository"], "online": {**ONLINE, "tokens": {"https://x": "T"}}}},
-            "string should match",
+            "write lower-case letters",
         ),
         (
             {"repository": {**MINE["repository"], "online": {**ONLINE, "command": ["mine", "{report}"]}}},

@@ -53,11 +53,32 @@ def test_plain_data_and_the_line_of_everything(tmp_path):
         ("a: b\nc: d\x00\n", 2, "control"),
         (b"a: b\nc: \xff\xfe\n", 2, "UTF-8"),
         ("a: b\n".encode("utf-16"), 1, "UTF-8"),
+        ("a: !!binary aGVsbG8=\n", 1, "a: tag"),
+        ("a:\n  b: [1, !mine x]\n", 2, "a.b[1]: tag"),
+        ("a: !!bool x\n", 1, "tag"),
+        ("a: !!null x\n", 1, "tag"),
+        ("a: !!int '5'\n", 1, "tag"),
+        ("a: !!timestamp x\n", 1, "tag"),
+        ("a: 0x" + "f" * 5000, 1, "a: a number of"),
+        ("a: " + "1:" * 3000 + "1", 1, "a: a number of"),
+        ('a: "b\\0"\n', 1, "a: control"),
+        ('a: {"b\\e": 1}\n', 1, "a: control"),
+        ("a: {1e3: b}\n", 1, "a: a key must be text"),
+        ("a: {=: b}\n", 1, "a: a key must be text"),
+        ("a: {b: 1, b: 2}\n", 1, "a: key 'b' is there twice"),
     ],
 )
 def test_each_mistake_at_its_line(tmp_path, text, line, word):
     [(found, message)] = problems(text, tmp_path)
     assert (found, word.lower() in message.lower()) == (line, True), message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("!!str 1.20", "1.20"), ("=", "="), ("<<", "<<"), ("! x", "x"), ("!!map {}", {}), ("!!int 5", 5)],
+)
+def test_what_is_taken_as_it_is(text, value):
+    assert parse_yaml(f"a: {text}", "x").data == {"a": value}
 
 
 def test_several_mistakes_at_once(tmp_path):
@@ -94,12 +115,15 @@ def test_missing_file_and_folder(tmp_path):
             read_yaml(path)
 
 
-_scalars = st.one_of(st.text(max_size=20), st.integers(-(10**9), 10**9), st.booleans(), st.none())
+_text = st.text(
+    alphabet=st.characters(codec="utf-8", exclude_characters="".join(map(chr, [*range(9), *range(11, 32), 127])))
+)
+_scalars = st.one_of(_text, st.integers(-(10**9), 10**9), st.booleans(), st.none())
 _data = st.dictionaries(
-    st.text(min_size=1, max_size=8),
+    _text,
     st.recursive(
         _scalars,
-        lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+        lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_text, inner, max_size=4)),
         max_leaves=20,
     ),
     min_size=1,

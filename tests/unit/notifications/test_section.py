@@ -43,7 +43,7 @@ def test_mistakes_are_reported_without_the_secret(route, told):
         ({"smtp": {"host": "mail.example.com"}}, "from"),
         ({"smtp": SMTP | {"user": "scanmatrix"}}, "both"),
         ({"smtp": SMTP | {"user": "u", "password": "p", "tls": "none"}}, "without TLS"),
-        ({"smtp": SMTP | {"host": "mail.example.com\r\nQUIT"}}, "pattern"),
+        ({"smtp": SMTP | {"host": "mail.example.com\r\nQUIT"}}, "must match"),
         ({"smtp": SMTP, "deadline": "2h"}, "3600"),
     ],
 )
