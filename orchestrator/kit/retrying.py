@@ -164,7 +164,7 @@ class Patience:
             if self._loud or pause >= _NOTABLE:
                 _log.warning("%s; trying again in %.1f s", error, pause)
             return False
-        if (error.retry_after or 0) > patience:
+        if error.retry_after is not None and error.retry_after > max(0.0, patience):
             error.args = (f"{error}; it asks to wait {error.retry_after:.0f} s, longer than we do",)
         if self._retries < math.inf:
             error.given_up = True

@@ -39,6 +39,8 @@ class CellRecord(Document, frozen=True):
         image: image in which its scanner was started, by digest where that is known; empty for a process.
         source: the stored bill of materials that was matched in place of the image; None when it was scanned itself.
         put_by: who put the report of an external scan into the cell's folder; empty where our own scanner wrote it.
+        given_up: whether the cell never started because its target could not be pulled, for good or as often as
+            `limits.retries` allows: nothing in this run may pull it again.
     """
 
     attempts: int = 0
@@ -52,6 +54,7 @@ class CellRecord(Document, frozen=True):
     image: str = ""
     source: BomSource | None = None
     put_by: str = ""
+    given_up: bool = False
 
 
 class Outcome(StrEnum):

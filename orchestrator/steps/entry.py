@@ -109,7 +109,7 @@ def _pull(step: PullStep) -> int:
         with guarded(f"pulling {step.target}"):
             say(str(pull_held(plan, step.target, volume)))
     except ScanmatrixError as error:
-        record_failure(plan, step.target, f"pull: {error}", volume)
+        record_failure(plan, step.target, error, volume)
         raise
     for scan in step.stage:
         stage(plan, step.target, scan, volume, in_image=True)
@@ -164,11 +164,12 @@ def _check(step: CheckStep) -> int:
 
 
 def _left(step: LeftStep) -> int:
-    """The cells of this Workflow that have failed, as items to run once more."""
+    """The cells of this Workflow that have failed, as items to run once more; not those whose pull was given up."""
     from orchestrator.model.plan import pending
     from orchestrator.steps.incluster import Work, divide, write_outputs
     from orchestrator.upkeep.left import unsound_cells
     from orchestrator.upkeep.plans import read_part
+    from orchestrator.upkeep.unpulled import unpullable
 
     volume = Volume(step.volume)
     plan = _read_plan(step.run, volume)
@@ -177,6 +178,7 @@ def _left(step: LeftStep) -> int:
     images = divide(plan, volume, shard=step.shard, only=step.only).images
     # Repositories never run in such pods.
     together = {id_ for id_ in images if not plan.targets_by_id[id_].is_repository}
+    together -= unpullable(plan, together, volume)
     left = pending(plan, only=unsound_cells(plan, volume, together, unrecorded=settled.unrecorded))
     write_outputs(plan, Work(tuple(left), left), step.outputs)
     say(f"{sum(map(len, left.values()))} cells of {len(left)} images run again")

@@ -191,7 +191,7 @@ def _settled(found: Recorded, fate: Fate, scan: Scan, logs: _Logs) -> CellRecord
     if node is NodeState.SUCCEEDED:
         # Whichever of a scan's success codes it was, its container ended with 0.
         code = 0 if 0 in scan.success_codes else None
-        return msgspec.structs.replace(counted, error="", exit_code=code, log="")
+        return msgspec.structs.replace(counted, error="", exit_code=code, log="", given_up=False)
     # Otherwise its containers may be writing the record, or it says more than the cluster does.
     return msgspec.structs.replace(counted, finished=before.finished) if node is NodeState.FAILED_BEFORE else before
 
@@ -204,7 +204,7 @@ def _failed(counted: CellRecord, fate: Fate, logs: _Logs, *, before: CellRecord)
         reason += f": {said[-1]}"  # it could not write that down itself: the volume was full, say
     if fate.attempts > 1:
         reason += f", after {fate.attempts} attempts"
-    return msgspec.structs.replace(counted, error=reason, exit_code=fate.exit_code, log=log)
+    return msgspec.structs.replace(counted, error=reason, exit_code=fate.exit_code, log=log, given_up=False)
 
 
 def _is_of(record: CellRecord, fate: Fate) -> bool:

@@ -108,7 +108,7 @@ class Records:
     def fail(self, target: str, scan: str, error: str) -> CellRecord:
         """Write down why a cell's scanner was not started; what is known of earlier attempts stays."""
         before = self.look(target, scan).record
-        return self.write(target, scan, before, finished=now(), error=error, exit_code=None, log="")
+        return self.write(target, scan, before, finished=now(), error=error, exit_code=None, log="", given_up=False)
 
 
 def _content(path: Path) -> bytes:

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from orchestrator.config.loading import default_config
 from orchestrator.databases.download import Web
 from orchestrator.databases.interface import FetchLimit, Order
 from orchestrator.engines.local.engine import LocalEngine
-from orchestrator.errors import TemporaryError
+from orchestrator.errors import TemporaryError, VolumeFullError
 from orchestrator.exports import s3
 from orchestrator.exports.client import client_of
 from orchestrator.exports.interface import ExportUnavailableError
@@ -30,7 +31,9 @@ from orchestrator.notifications import notify
 from orchestrator.planning.repositories import GitResolver
 from orchestrator.results.run import RunResults
 from orchestrator.steps.__main__ import main
+from orchestrator.upkeep.left import failed_cells
 from orchestrator.upkeep.plans import write_plan
+from orchestrator.upkeep.unpulled import record_failure
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.integration.engine import Watch as Observer
 from tests.told import cell, difference, ledger, table
@@ -76,6 +79,23 @@ def test_a_pods_step_which_argo_does_not_repeat(tmp_path: Path, busy: Service, r
     status = main([name, "--volume", str(tmp_path), "--run", "run-1", "--target", "app-1", *more])
     assert status == Exit.FAILED
     assert len(busy.requests) == retries + 1
+
+
+@pytest.mark.parametrize("given_up", [True, False])
+def test_a_pod_of_all_cells_whose_image_was_given_up_is_not_followed_by_others(
+    tmp_path: Path, busy: Service, *, given_up: bool
+) -> None:
+    """Those would pull it again, as often as the first did (`layout: image`)."""
+    volume, where = Volume(tmp_path), ["--volume", str(tmp_path), "--run", "run-1"]
+    plan = plan_of(f"{busy.url}/app", 1)
+    write_plan(plan, volume)
+    if given_up:
+        assert main(["pull", *where, "--target", "app-1", "--stage", "root-user"]) == Exit.FAILED
+    else:
+        record_failure(plan, "app-1", VolumeFullError("no room"), volume)
+    assert main(["left", *where, "--outputs", str(tmp_path / "outputs")]) == Exit.DONE
+    assert json.loads((tmp_path / "outputs" / "images").read_bytes()) == ([] if given_up else [ANY])
+    assert failed_cells(plan, volume) == {("app-1", "root-user")}  # what `scanmatrix retry` runs
 
 
 @pytest.mark.parametrize("retries", RETRIES)

@@ -112,6 +112,12 @@ def test_at_once_and_without_end_is_not_taken_at_its_word() -> None:
     assert failing.attempts <= 7
 
 
+@pytest.mark.parametrize("wish", [None, 0])
+def test_without_any_time_left_no_wish_is_to_blame(wish: float | None) -> None:
+    with pytest.raises(Busy, match="^x$"):
+        Patience(None, left=lambda: -1).retry(Failing(Busy("x", retry_after=wish)))
+
+
 def test_a_long_pause_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     stop = threading.Event()
     for wish, said in ((0.01, []), (15.0, ["x; trying again in 15.0 s"])):
