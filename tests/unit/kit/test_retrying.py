@@ -114,7 +114,7 @@ def test_at_once_and_without_end_is_not_taken_at_its_word() -> None:
 
 @pytest.mark.parametrize("wish", [None, 0])
 def test_without_any_time_left_no_wish_is_to_blame(wish: float | None) -> None:
-    with pytest.raises(Busy, match="^x$"):
+    with pytest.raises(Busy, match=r"^x$"):
         Patience(None, left=lambda: -1).retry(Failing(Busy("x", retry_after=wish)))
 
 
