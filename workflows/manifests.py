@@ -16,7 +16,7 @@ from orchestrator.argo.packed import oversize, pack
 from orchestrator.argo.parameters import Parameter, set_name
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.model.plan import pending
-from orchestrator.planning.batches import at_once, batches, common_sets, split, wanted_by_images
+from orchestrator.planning.batches import at_once, batches, common_sets, split, usually_wanted, wanted_by_images
 from orchestrator.scanners.pinning import require_digests
 from orchestrator.workflows import schedule
 from orchestrator.workflows.kinds import ManifestKind
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from orchestrator.argo.items import Item
     from orchestrator.config.loading import Config
-    from orchestrator.model import Plan
+    from orchestrator.model import Plan, Scan
     from orchestrator.workflows.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -62,11 +62,7 @@ def _manifests(plan: Plan, config: Config, kind: ManifestKind) -> list[Manifest]
     # The packed plan has them all, those without a template too.
     refuse_in_scans(plan.scans)
     if kind is ManifestKind.TEMPLATE:
-        limits = config.limits.document(config.volume.budget)
-        scans = tuple(load_catalog(config).values())
-        if config.scanners.strict:
-            require_digests(scans)
-        return [plain(schedule.template(scans, limits, _sets(plan), settings))]
+        return [template(config, common_sets(usually_wanted(plan)))]
     if kind is ManifestKind.SCHEDULE:
         if config.argo.schedule is None:
             raise RenderError("argo.schedule is not set; give it five cron fields, such as '0 3 * * *'")
@@ -83,6 +79,24 @@ def _manifests(plan: Plan, config: Config, kind: ManifestKind) -> list[Manifest]
             "one by one (argo submit --wait)" if most == 1 else f"at most {most} at a time",
         )
     return [_workflow(part, settings) for part in parts]
+
+
+def template(config: Config, sets: Sequence[frozenset[str]], catalog: Mapping[str, Scan] | None = None) -> Manifest:
+    """The WorkflowTemplate of a configuration.
+
+    Args:
+        config: names the scans, their images, and the limits.
+        sets: of scans that get a template of their own.
+        catalog: the scans there are, where they are known already.
+
+    Raises:
+        RenderError: it cannot be written as such, or a scan has a secret in it.
+        UnpinnedError: the configuration is strict, and an image is named by a tag.
+    """
+    scans = tuple((load_catalog(config) if catalog is None else catalog).values())
+    if config.scanners.strict:
+        require_digests(scans)
+    return plain(schedule.template(scans, config.limits.document(config.volume.budget), sets, settings_of(config)))
 
 
 def _workflow(part: Plan, settings: Settings) -> Manifest:

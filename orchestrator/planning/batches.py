@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from orchestrator.model import Decision
 from orchestrator.model.plan import Part, pending
 
 if TYPE_CHECKING:
@@ -142,6 +143,15 @@ def wanted_by_images(plan: Plan) -> list[frozenset[str]]:
     """The scans that are to run of each image of a plan that has any; repositories left out."""
     targets = plan.targets_by_id
     return [frozenset(scans) for id_, scans in pending(plan).items() if not targets[id_].is_repository]
+
+
+def usually_wanted(plan: Plan) -> list[frozenset[str]]:
+    """The same when no earlier result is fresh: a WorkflowTemplate outlasts the plan that it is rendered with."""
+    found: dict[str, set[str]] = {}
+    for cell in plan.cells:
+        if (cell.decision is Decision.RUN or cell.standing) and not plan.targets_by_id[cell.target].is_repository:
+            found.setdefault(cell.target, set()).add(cell.scan)
+    return list(map(frozenset, found.values()))
 
 
 def _peak(plan: Plan, found: Batches, most: int) -> int:

@@ -15,11 +15,10 @@ from orchestrator.catalog.loading import load_catalog
 from orchestrator.errors import ScanmatrixError
 from orchestrator.inventory import collect
 from orchestrator.planning.matrix import wanted_sets
-from orchestrator.scanners.pinning import require_digests
 from orchestrator.workflows import schedule
 from orchestrator.workflows.install.accounts import installer, installer_name
 from orchestrator.workflows.install.objects import container_security, manifest, pod_security
-from orchestrator.workflows.manifests import plain, to_yaml
+from orchestrator.workflows.manifests import plain, template, to_yaml
 from orchestrator.workflows.secrets import refuse_in_contents
 from orchestrator.workflows.settings import RenderError, settings_of
 
@@ -56,14 +55,9 @@ def configuration(config: Config, contents: Mapping[str, str]) -> list[Manifest]
 def templates(config: Config) -> list[Manifest]:
     """The WorkflowTemplate, and the CronWorkflow when there is `argo.schedule`."""
     catalog = load_catalog(config)
-    if config.scanners.strict:
-        require_digests(catalog.values())
-    settings = settings_of(config)
-    limits = config.limits.document(config.volume.budget)
-    sets = wanted_sets(_entries(config, catalog), config, catalog)
-    found = [plain(schedule.template(tuple(catalog.values()), limits, sets, settings))]
+    found = [template(config, wanted_sets(_entries(config, catalog), config, catalog), catalog)]
     if config.argo.schedule is not None:
-        found.append(plain(schedule.schedule(config.argo.schedule, config.argo, settings)))
+        found.append(plain(schedule.schedule(config.argo.schedule, config.argo, settings_of(config))))
     return found
 
 

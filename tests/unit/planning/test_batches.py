@@ -1,6 +1,8 @@
 """Batches of a plan: nothing lost, nothing too large, and the same anybody who asks."""
 
+import re
 from itertools import pairwise
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -8,14 +10,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.argo.packed import pack, unpack
+from orchestrator.argo.packed import MOST_BYTES, MOST_SUBMITTED, pack, unpack
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import Config, default_config
 from orchestrator.inventory import Entry
 from orchestrator.model import Cell, Decision, Limits, Plan, TargetKind
 from orchestrator.model.plan import Part, pending
 from orchestrator.planning import make_plan
-from orchestrator.planning.batches import at_once, batches, cut, fits, peak_bytes, split
+from orchestrator.planning.batches import MOST_SETS, at_once, batches, cut, fits, peak_bytes, split
 from orchestrator.planning.budget import make_budget
 from orchestrator.planning.venue import CLUSTER, HERE, Venue
 from orchestrator.steps.incluster import divide
@@ -248,3 +250,21 @@ def test_the_plan_says_how_many_batches_run_at_the_same_time(venue):
     assert (len(tight.waves), tight.budget.at_once) == (3, 1)
     one, _ = planned([20], venue=venue)
     assert one.budget.at_once == 1
+
+
+def test_the_pages_say_what_the_cut_does():
+    docs = Path(__file__).parents[3] / "docs"
+    planning, workflows = (" ".join((docs / f"{name}.md").read_text().split()) for name in ("planning", "workflows"))
+    count, size, budget, sizes = re.search(
+        r"(\d+) images of (\d+) GiB with `budget: (\d+)Gi` are three batches of ([\d, and]+) images", planning
+    ).groups()
+    made, _ = planned([int(size) * GIB] * int(count), volume={"budget": f"{budget}Gi"})
+    assert list(map(len, batches(made))) == [int(number) for number in re.findall(r"\d+", sizes)]
+    assert f"its plan may have {MOST_SUBMITTED // 1024} KiB" in workflows
+    assert f"A self-contained Workflow may have {MOST_BYTES // 1024**2} MiB" in workflows
+    assert f"`limits.cellsPerShard` is {Limits().cells_per_shard} by default" in workflows
+    assert f"(the {MOST_SETS} most common" in workflows
+    for page in (planning, workflows):  # who runs how many at a time, told alike
+        assert re.search(
+            r"`limits.shardsInFlight` (of them run at a time )?if any that many fit the (volume's )?budget", page
+        )
