@@ -66,7 +66,7 @@ class WorkflowRuns:
                 return
 
     def _changes(self, run: str) -> Iterator[Collection[Workflow]]:
-        """The Workflows of a run now, and after every change, for ever."""
+        """The Workflows of a run now, and after every change, without an end."""
         while True:
             try:
                 listed, version = self._cluster.list_for_watch(of_run(run))

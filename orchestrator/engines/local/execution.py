@@ -297,4 +297,4 @@ class Execution:
             with guarded(f"telling how {cell.id} ended"):
                 self._observer.cell_finished(cell, record)
         except (ScanmatrixError, OSError) as error:
-            _log.warning("how %s ended could not be determined: %s", cell.id, error)
+            _log.warning("how %s ended could not be reported: %s", cell.id, error)
