@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from orchestrator.model import Distrust, Name
+from orchestrator.store import SchemaError
 from orchestrator.store.backlog.messages import StaleRules, Submission, Wanted
 from orchestrator.store.backlog.store import BacklogStore
 from orchestrator.volume.layout import Volume
@@ -44,6 +45,15 @@ def store(url):
     with TimedStore(url, patience=5) as opened:
         opened.migrate()
         yield opened
+
+
+def test_an_empty_database_is_reported_when_asked(url):
+    with TimedStore(url, patience=5) as empty:
+        for ask in (empty.backlog, empty.is_idle, lambda: empty.chore_number("look")):
+            with pytest.raises(SchemaError, match=r"no tables yet; run `scanmatrix store migrate`"):
+                ask()
+        empty.migrate()
+        assert empty.is_idle()
 
 
 def wanted(target: str, *scans: str, owner: str = "team") -> Wanted:

@@ -236,9 +236,11 @@ class BacklogStore(StoreDatabase):
 
     def _transact(self, action: Callable[[Connection], T]) -> T:
         """Do it in one short transaction, beside the one writer of results."""
-        with translated(self._url), self._engine.connect() as connection, connection.begin():
-            if connection.dialect.name == "sqlite":
-                # Otherwise what is read first could be out of date when it comes to writing, which SQLite refuses.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with translated(self._url), self._engine.connect() as connection:
             self._check(connection)
-            return action(connection)
+            connection.rollback()  # what checked has read
+            with connection.begin():
+                if connection.dialect.name == "sqlite":
+                    # Otherwise what is read first could be out of date when it comes to writing, which SQLite refuses.
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return action(connection)
