@@ -1,5 +1,6 @@
 """Every command in the README is run as it stands there: `make` by `.ci/run`, a cluster's by tests/e2e, others here."""
 
+import html
 import os
 import re
 import shlex
@@ -66,6 +67,16 @@ def test_every_other_command_works(folder: Path, registry: Registry) -> None:
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         if target:
             (folder / target).write_text(done.stdout)
+
+
+def test_the_picture_shows_what_the_commands_print(folder: Path) -> None:
+    """`python -m tests.demo --picture` draws it again."""
+    picture = html.unescape(re.sub(r"<[^>]*>", " ", (ROOT / "docs" / "images" / "demo.svg").read_text()))
+    for command in ("plan", "run"):
+        printed = scanmatrix(command, "app.tar", "--scan", "root-user", cwd=folder).stdout.splitlines()
+        heading = printed[next(at for at, line in enumerate(printed) if "───" in line) - 1]
+        assert len(heading.split()) > 1
+        assert [word for word in heading.split() if word not in picture.split()] == []
 
 
 def _status(words: list[str], folder: Path) -> int:

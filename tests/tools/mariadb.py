@@ -1,5 +1,6 @@
 """A real MariaDB server, started for some tests."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -54,7 +55,7 @@ class MariaDb:
                 [
                     str(require("mariadbd")),
                     "--no-defaults",
-                    f"--user={_ACCOUNT}",
+                    *_ACCOUNT,
                     f"--datadir={self.folder / 'data'}",
                     f"--tmpdir={self.folder}",
                     f"--socket={self.folder / 'socket'}",
@@ -96,12 +97,13 @@ class MariaDb:
                 cursor.execute(statement)
 
 
-_ACCOUNT = "root"
+#: Only root can start it as a user, and must say which.
+_ACCOUNT = ["--user=root"] if os.geteuid() == 0 else []
 
 
 @contextmanager
 def start_mariadb(address: str = "127.0.0.1", tls: tuple[Path, Path] | None = None) -> Iterator[MariaDb]:
-    """Run one on a port of this address; needs root.
+    """Run one on a port of this address.
 
     Args:
         address: of this machine.
@@ -114,7 +116,7 @@ def start_mariadb(address: str = "127.0.0.1", tls: tuple[Path, Path] | None = No
     require("my_print_defaults")
     with tempfile.TemporaryDirectory(prefix="mariadb-") as made:
         folder = Path(made)
-        install = [str(installer), "--no-defaults", f"--user={_ACCOUNT}", f"--datadir={folder / 'data'}"]
+        install = [str(installer), "--no-defaults", *_ACCOUNT, f"--datadir={folder / 'data'}"]
         # A server that starts removes the temporary tables of every other one in the same folder.
         install += [
             f"--tmpdir={folder}",

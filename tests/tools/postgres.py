@@ -13,7 +13,8 @@ from pathlib import Path
 from tests.tools import require
 from tests.tools.servers import PASSWORD, ServerError
 
-ACCOUNT = "postgres"  # of Debian's package; the server refuses to be root's
+#: Of Debian's package, because the server refuses to be root's; otherwise it is ours.
+ACCOUNT = "postgres" if os.geteuid() == 0 else None
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Postgres:
 
 @contextmanager
 def start_postgres(address: str, tls: tuple[Path, Path] | None = None) -> Iterator[Postgres]:
-    """Run one on a port of this address; needs root.
+    """Run one on a port of this address.
 
     Args:
         address: of this machine.
@@ -91,7 +92,7 @@ def start_postgres(address: str, tls: tuple[Path, Path] | None = None) -> Iterat
             for source, copy in zip(tls, server.tls or (), strict=True):
                 shutil.copyfile(source, copy)
                 copy.chmod(0o600)
-        for path in (folder, *folder.iterdir()):
+        for path in (folder, *folder.iterdir()) if ACCOUNT else ():
             shutil.chown(path, ACCOUNT, ACCOUNT)
         _run(tools / "initdb", "--username", server.user, "--auth=scram-sha-256", f"--pwfile={folder / 'password'}",
              "--no-sync", "-D", data)  # fmt: skip
