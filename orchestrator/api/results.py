@@ -81,7 +81,7 @@ def differences(
     since: datetime | None = None,
     between: tuple[str, str] | None = None,
 ) -> pd.DataFrame:
-    """What is new, fixed, still there and no longer scanned; `docs/results.md` documents columns and dtypes.
+    """What is new, fixed, still there and no longer scanned; `docs/differences.md` has columns and dtypes.
 
     Args:
         config: names the volume.

@@ -2,16 +2,21 @@
 
 import re
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
 import orchestrator
+from tests.tracked import tracked
 
 ROOT = Path(__file__).parents[2]
 TOP = [ROOT / f"{name}.md" for name in ("README", "SECURITY", "CONTRIBUTING", "CHANGELOG")]
 PAGES = [*TOP, *sorted((ROOT / "docs").glob("*.md"))]
 OTHERS = [*sorted((ROOT / ".github").rglob("*.md")), ROOT / "pv" / "README.md"]
 LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
+NAME = re.compile(r"`(orchestrator(?:\.[A-Za-z_]\w*)+)`")
+FILE = re.compile(r"`((?:orchestrator|workflows|tests|argo-install|pv|\.ci|\.github)/[\w./*-]+)[`:]")
+IMPORT = re.compile(r"^from scanmatrix import ([\w, ]+)$", re.MULTILINE)
 NO_TEXT = re.compile(r"^```.*?^```|<!--.*?-->", re.MULTILINE | re.DOTALL)
 
 
@@ -42,6 +47,27 @@ def test_a_dead_link_is_seen(tmp_path: Path) -> None:
     links = "[a](#a-keyname-why) [b](#comment) [c](no.md) [d](no.md#x)"
     page.write_text(f"# A `key.name`: why?\n\n```sh\n# comment\n```\n{links}")
     assert dead(page) == ["#comment", "no.md#", "no.md#x"]
+
+
+def test_names_of_the_code_are_those_of_the_code() -> None:
+    """Modules, functions, paths and imports that pages and docstrings name."""
+    wrong = []
+    for path in [*PAGES, *OTHERS, *(ROOT / name for name in tracked("orchestrator/*.py", "workflows/*.py"))]:
+        text = path.read_text()
+        wrong += [f"{path.name}: {name}" for name in NAME.findall(text) if not is_name(name)]
+        wrong += [f"{path.name}: {name}" for name in FILE.findall(text) if not list(ROOT.glob(name))]
+        if path.suffix == ".md":
+            names = {name.strip() for line in IMPORT.findall(text) for name in line.split(",")}
+            wrong += [f"{path.name}: {name}" for name in names - set(orchestrator.__all__)]
+    assert wrong == []
+
+
+def is_name(name: str) -> bool:
+    try:
+        resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
