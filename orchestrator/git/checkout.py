@@ -51,6 +51,7 @@ def read_file(
     timeout: float = 120.0,
     retries: int = Limits().retries,
     backoff: float = BACKOFF,
+    left: Callable[[], float] | None = None,
 ) -> GitFile:
     """One file of a repository, as a ref has it now.
 
@@ -62,6 +63,7 @@ def read_file(
         timeout: seconds each call of git may take.
         retries: further attempts after a temporary failure.
         backoff: seconds before the first of them.
+        left: seconds that all of it may still take; None for any number.
 
     Raises:
         UsageError: URL, ref or path is none that git may be given.
@@ -71,7 +73,7 @@ def read_file(
     _judge_path(path)
     return in_repository(
         lambda git: _file(git, str(PurePosixPath(path))),
-        url, ref, environment=environment, timeout=timeout, retries=retries, backoff=backoff,
+        url, ref, environment=environment, timeout=timeout, retries=retries, backoff=backoff, left=left,
     )  # fmt: skip
 
 
@@ -118,6 +120,7 @@ def in_repository(
     timeout: float,
     retries: int,
     backoff: float = BACKOFF,
+    left: Callable[[], float] | None = None,
 ) -> _Found:
     """Do something with one repository, again when its host did not answer properly.
 
@@ -129,6 +132,7 @@ def in_repository(
         timeout: seconds each call of git may take.
         retries: further attempts after a temporary failure.
         backoff: seconds before the first of them.
+        left: seconds that all of it may still take; None for any number.
 
     Raises:
         UsageError, SourceUnavailableError, SourceBrokenError: as `read_file`.
@@ -139,9 +143,10 @@ def in_repository(
 
     def attempt() -> _Found:
         with tempfile.TemporaryDirectory(prefix="scanmatrix-git-") as folder:
-            return use(Git(url, ref, Path(folder), given, host=host, timeout=timeout))
+            each = timeout if left is None else max(1.0, min(timeout, left()))
+            return use(Git(url, ref, Path(folder), given, host=host, timeout=each))
 
-    return Patience(retries, backoff=backoff).retry(attempt)
+    return Patience(retries, backoff=backoff, left=left).retry(attempt)
 
 
 def _fetch(git: Git) -> str:

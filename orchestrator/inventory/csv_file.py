@@ -69,8 +69,9 @@ def read_csv(source: TargetSource, context: Context) -> list[Entry]:
             name = written
             text = read_text(path, name=str(path) if context.base != Path.cwd() else written, marked=True)
         else:
-            file = read_file(source.csv.git.url, source.csv.git.ref, written, retries=context.retries)
-            name = f"{source.csv.git.url}@{file.commit}:{written}"
+            git, left = source.csv.git, context.allowance.seconds_left
+            file = read_file(git.url, git.ref, written, retries=context.retries, left=left)
+            name = f"{git.url}@{file.commit}:{written}"
             text = decode_text(file.data, name, marked=True)
     except InventoryError:
         raise

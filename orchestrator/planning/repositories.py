@@ -46,9 +46,11 @@ class GitResolver:
             judge_url(url)
             judge_ref(ref)
             if not self.offline:
+                left = None
                 if self.allowance is not None:
                     self.allowance.check()
-                found = resolve(url, ref, environment=self.environment, retries=self.retries)
+                    left = self.allowance.seconds_left
+                found = resolve(url, ref, environment=self.environment, retries=self.retries, left=left)
                 labels = {REDIRECTED: found.redirected} if found.redirected else {}
                 return _located(url, found.commit, labels)
         except ScanmatrixError as error:

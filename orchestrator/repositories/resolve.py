@@ -10,7 +10,7 @@ from orchestrator.git.url import is_commit
 from orchestrator.model import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from orchestrator.git.command import Git
 
@@ -33,7 +33,12 @@ class Resolved(NamedTuple):
 
 
 def resolve(
-    url: str, ref: str, *, environment: Mapping[str, str] | None = None, retries: int = Limits().retries
+    url: str,
+    ref: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    retries: int = Limits().retries,
+    left: Callable[[], float] | None = None,
 ) -> Resolved:
     """Ask the host for the commit of a ref.
 
@@ -45,13 +50,14 @@ def resolve(
         ref: branch, tag or full commit.
         environment: instead of the process's own; holds the credentials, see `orchestrator.git.command`.
         retries: further attempts when the host did not answer properly.
+        left: seconds that all of it may still take; None for any number.
 
     Raises:
         UsageError: git may not be given this URL or ref.
         SourceUnavailableError: no such repository or ref, no access, or no commit in it.
         SourceBrokenError: the host did not answer properly.
     """
-    return in_repository(_resolve, url, ref, environment=environment, timeout=TIMEOUT, retries=retries)
+    return in_repository(_resolve, url, ref, environment=environment, timeout=TIMEOUT, retries=retries, left=left)
 
 
 def _resolve(git: Git) -> Resolved:

@@ -24,8 +24,9 @@ from orchestrator.images.registry.client import RegistryClient
 from orchestrator.images.tarball.fill import PARALLEL
 from orchestrator.images.tarball.sources import RegistryBlobs
 from orchestrator.inventory import SourceBrokenError, collect
-from orchestrator.model import Blob, Cell, Limits, Name, Outcome, Plan, Scan, Target
+from orchestrator.model import Blob, Cell, Limits, Name, Outcome, Plan, ReadBudget, Scan, Target
 from orchestrator.model.documents import encode
+from orchestrator.net.allowance import Allowance
 from orchestrator.net.errors import Broken, Busy, Misdirected
 from orchestrator.notifications import notify
 from orchestrator.planning.repositories import GitResolver
@@ -297,6 +298,13 @@ def test_a_git_host(busy: Service, retries: int) -> None:
     found = GitResolver(retries=retries)(f"{busy.url}/team/shop.git", "main")
     assert "503" in found.error or "again" in found.error
     assert len(busy.requests) == retries + 1
+
+
+def test_a_git_host_is_not_waited_for_longer_than_planning_may_take(busy: Service) -> None:
+    budget = ReadBudget(seconds=2)
+    found = GitResolver(retries=20, allowance=Allowance(budget, "limits.planning"))(f"{busy.url}/team/shop.git", "main")
+    assert found.error
+    assert 1 <= len(busy.requests) <= 3  # after pauses of 1 s and 2 s its time is over
 
 
 @pytest.mark.parametrize("retries", RETRIES)
