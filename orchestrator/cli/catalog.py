@@ -1,4 +1,4 @@
-"""`scanmatrix templates` and `scanmatrix lint`: the files people write for us."""
+"""`scanmatrix templates`, `lint` and `schema`: the files people write for us."""
 
 from pathlib import Path
 from typing import Annotated
@@ -50,3 +50,22 @@ def lint(
         print_data(problems, output)
     if problems:
         raise typer.Exit(USAGE)
+
+
+def schema(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="The schema; without it, all are listed.", show_default=False),
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a file, for editors.
+
+    Example: scanmatrix schema configuration
+    """
+    from orchestrator.api import schemas
+    from orchestrator.cli.output import print_data, print_table
+
+    if name is None:
+        print_table("", ("schema", "file"), schemas.TITLES.items())
+    else:
+        print_data(schemas.schema(name), OutputFormat.JSON)

@@ -27,8 +27,10 @@ _SATURDAY = 6
 _FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
 _TERM = re.compile(r"([*?]|[A-Za-z]{3}|[0-9]{1,4})(-([A-Za-z]{3}|[0-9]{1,4}))?(/[0-9]{1,4})?")
 _NAMED = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
-# Go's time.ParseDuration, of what is longer than nothing.
-_EVERY = re.compile(r"(?=.*[1-9])([0-9]{1,9}(\.[0-9]{1,9})?(h|ms|m|s|us|µs|ns)){1,6}")
+# Go's time.ParseDuration without parts of seconds: robfig/cron makes a second of less. It holds 2^63 nanoseconds.
+_EVERY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([hms])")
+_EVERY_SECONDS = {"h": 3600, "m": 60, "s": 1}
+_MOST_SECONDS = 2**63 // 10**9
 _HELP = "write five fields such as '0 3 * * *', or @daily, @hourly, '@every 6h'"
 
 
@@ -44,7 +46,7 @@ def check_cron(text: str) -> str:
     if text.startswith(("TZ=", "CRON_TZ=")):
         raise ValueError("names a time zone; write that into argo.timezone")
     if text.startswith("@"):
-        if text not in _NAMED and not (text.startswith("@every ") and _EVERY.fullmatch(text[len("@every ") :])):
+        if text not in _NAMED and not (text.startswith("@every ") and _is_interval(text[len("@every ") :])):
             raise ValueError(f"{text!r} is unknown{suggest(text, _NAMED)}; {_HELP}")
         return text
     fields = text.split()
@@ -71,6 +73,12 @@ def check_timezone(text: str) -> str:
 def _zones() -> frozenset[str]:
     """The names of the package `tzdata`, the same on every machine, whatever the system has."""
     return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+
+
+def _is_interval(text: str) -> bool:
+    terms = _EVERY.findall(text)
+    seconds = sum(float(number) * _EVERY_SECONDS[unit] for number, unit in terms)
+    return "".join(number + unit for number, unit in terms) == text and 1 <= seconds < _MOST_SECONDS
 
 
 def _as_cronsim(name: str, field: str) -> str:

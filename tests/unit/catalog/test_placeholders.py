@@ -14,6 +14,7 @@ from orchestrator.catalog.placeholders import WORDS, fill_words, judge_filled, j
 from orchestrator.catalog.template import OF_PLACES, CatalogError
 from orchestrator.config.loading import Config, ConfigError, default_config, load_config
 from orchestrator.kit.placeholders import fill, placeholders
+from orchestrator.kit.yaml_source import SourceError
 from orchestrator.model import Database, Scan
 from orchestrator.workflows.cell import fill as fill_for_pod
 from orchestrator.workflows.cell import scanner_command, scanner_container
@@ -212,8 +213,10 @@ def test_a_variable_of_all_commands_has_no_placeholder_that_only_some_have(confi
 
 
 def test_no_value_holds_what_no_command_line_can(config):
+    with pytest.raises(SourceError, match="control character"):
+        config({"min-level": "a\0b"})
     with pytest.raises(CatalogError, match="NUL"):
-        load_catalog(config({"min-level": "a\0b"}))
+        load_catalog(default_config(environment={}, scans={"parameters": {"dependency": {"databaseUrl": "\0"}}}))
 
 
 def test_the_table_of_the_documentation_says_what_is_checked() -> None:

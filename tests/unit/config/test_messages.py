@@ -115,6 +115,23 @@ def test_values_of_variables(tmp_path):
         ("policy: {rules: [{name: a, olderThan: 3}]}", "1: policy.rules[0].olderThan: 3 has no unit"),
         ("scans: {default: [sbmo]}", "1: scans.default[0]: unknown scan 'sbmo', did you mean 'sbom'?"),
         ("scans: {parameters: {image-lifetime: {maxAge: old}}}", "1: scans.parameters.image-lifetime.maxAge: "),
+        ("volume: {budget: no}", "1: volume.budget: must be a size, but YAML reads no as true or false"),
+        ("limits: {retries: yes}", "1: limits.retries: must be a number"),
+        ("limits: {retries: '5'}", "1: limits.retries: must be a number, without quotes"),
+        ("limits: {retries: 010}", "1: limits.retries: YAML reads 010 as the number 8"),
+        ("limits: {deadline: 5.0}", "1: limits.deadline: 5.0 has no unit; write 5s"),
+        ("policy: {warnOnly: 1}", "1: policy.warnOnly: must be true or false"),
+        ("rescanAfter: yes", "1: rescanAfter: must be a duration"),
+        ("rescanAfter: 999999999w", "1: rescanAfter: '999999999w' is too long"),
+        ("store: {url: nonsense}", "1: store.url: "),
+        ("notify: {routes: [{email: {to: a@b.io}}]}", "1: notify.smtp: "),
+        ("volume: {path: ''}", "1: volume.path: must not be empty"),
+        ("argo: {quota: {memory: 512m}}", "1: argo.quota.memory: '512m': write memory like 512Mi"),
+        ("scanners: {distrusted: [{scan: a, to: 20260319, reason: x}]}", "1: scanners.distrusted[0].to: "),
+        (
+            "scanners: {distrusted: [{scan: a, to: '9999-12-31T00:00:00-23:59', reason: x}]}",
+            "1: scanners.distrusted[0].to",
+        ),
         ("schedule: {retry: {first: 2d}}", "1: schedule.retry.first: is longer than"),
         (
             "scanners: {distrusted: [{scan: a, from: 2026-02-01, to: 2026-01-01, reason: x}]}",
@@ -132,6 +149,9 @@ def test_the_whole_key(tmp_path, text, message):
     [
         ("resources: {memory: lots}", "resources.memory: "),
         ("resources: {memory: 1.50}", "resources.memory: "),
+        ("resources: {memoryLimit: 512m}", "resources.memoryLimit: '512m': "),
+        ("resources: {cpu: 1Gi}", "resources.cpu: '1Gi': "),
+        ("database: {fetch: {grype: {url: u, maxAge: old}}}", "database.fetch.grype.maxAge: "),
         ("environment: {LEVEL: no}", "environment.LEVEL: "),
         ("parameters: {depth: 012}", "parameters.depth: "),
         ("database: {fetch: {grype: {url: '{workdir}'}}}", "database.fetch.grype.url: "),
@@ -149,5 +169,8 @@ def test_templates(tmp_path, changes, message):
 def test_other_files(tmp_path):
     [told] = mistakes(tmp_path, "ignore:\n- {id: CVE-2020-1, owner: 012, reason: x}\n", "ignore.yaml")
     assert told.startswith("2: ignore[0].owner: ")
+    for moment in ("9999-12-31", "'9999-12-31T00:00:00-23:59'", "20261231", "2026-W01-1"):
+        [told] = mistakes(tmp_path, f"ignore:\n- {{id: CVE-2020-1, reason: x, expires: {moment}}}\n", "ignore.yaml")
+        assert told.startswith("2: ignore[0].expires: ")
     told = mistakes(tmp_path, "image,repository,ref,scans\na,,main,sbmo\na,https://b,,\n", "targets.csv")
     assert [one.split(":")[:2] for one in told] == [["2", " ref"], ["2", " scans"], ["3", " image"]]

@@ -7,28 +7,18 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from orchestrator.analysis.suppression.rules import IgnoreFile
 from orchestrator.api.lint import lint_file
+from orchestrator.api.schemas import TITLES, schema
 from orchestrator.catalog.lock_file import Locked, LockFile, spell_lock
-from orchestrator.catalog.template import TEMPLATE
-from orchestrator.config.json_schema import schema_of, schema_of_document
-from orchestrator.config.loading import Config
-from orchestrator.config.scanners import DenyFile, DistrustFile
-from orchestrator.inventory.csv_row import CsvRow
+from orchestrator.cli.app import app
+from orchestrator.errors import UsageError
 from tests.golden import check_golden
 from tests.unit.config.test_config import EVERYTHING
 
 ROOT = Path(__file__).resolve().parents[3]
-SCHEMAS = {
-    "configuration": schema_of(Config, "scanmatrix.yaml: the configuration"),
-    "template": schema_of(TEMPLATE.section, "templates/<scan>.yaml: a scan template"),
-    "targets-row": schema_of(CsvRow, "A row of a CSV of targets, by the names of its columns"),
-    "ignore": schema_of(IgnoreFile, "An ignore file"),
-    "lock": schema_of_document(LockFile, "scanmatrix.lock"),
-    "deny": schema_of(DenyFile, "The file of scanners.denyFile", key="deny"),
-    "distrusted": schema_of(DistrustFile, "scanmatrix.distrusted.yaml", key="distrusted"),
-}
+SCHEMAS = {name: schema(name) for name in TITLES}
 CONFIGURATIONS = [*ROOT.glob("docs/examples/*/scanmatrix.yaml"), ROOT / "argo-install/scanmatrix.yaml"]
 HINT = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILINE)
 
@@ -49,6 +39,15 @@ def test_current_and_valid_themselves(name):
     check_golden(
         ROOT / f"docs/schemas/{name}.schema.json", json.dumps(SCHEMAS[name], indent=2, ensure_ascii=False) + "\n"
     )
+
+
+def test_the_command_prints_them():
+    done = CliRunner().invoke(app, ["schema", "ignore"])
+    assert json.loads(done.stdout) == SCHEMAS["ignore"]
+    listed = CliRunner().invoke(app, ["schema"]).stdout
+    assert all(name in listed for name in SCHEMAS)
+    with pytest.raises(UsageError, match="'ignore'"):
+        schema("ingore")
 
 
 def test_no_other_files():

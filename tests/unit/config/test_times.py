@@ -13,14 +13,15 @@ BAD = [
     "", "hourly", "0 3 * *", "0 0 3 * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *",
     "* * * 13 *", "* * * * 7", "* * * * 5-7", "* * * * 8/2", "0 0 L * *", "0 0 LW * *", "0 0 * * 5L",
     "0 0 * * 1#2", "*/0 * * * *", "22-4 * * * *", "1-2-3 * * * *", "1/2/3 * * * *", "-5 * * * *",
-    "a * * * *", "* mon * * *", "@Daily", "@reboot", "@every", "@every 5",
+    "a * * * *", "* mon * * *", "@Daily", "@reboot", "@every", "@every 5", "@every 1d", "@every 999999999h",
+    "@every 900000h900000h900000h", "@every 1h30",
     "0 3 * * * " + ", " * 500, "9" * 5000 + " * * * *",
     "\u0661 * * * *",
 ]  # fmt: skip
 #: Argo takes these, and starts no run, or one every second, or has two time zones then.
 STRICTER = [
-    "0 0 30 2 *", "0 0 31 4,6,9,11 *", ", * * * *", "@every 0s", "@every -1h", "TZ=Europe/Berlin 0 3 * * *",
-    "CRON_TZ=UTC 0 3 * * *",
+    "0 0 30 2 *", "0 0 31 4,6,9,11 *", ", * * * *", "@every 0s", "@every -1h", "@every 1ns", "@every 500ms",
+    "@every 0.5s", "TZ=Europe/Berlin 0 3 * * *", "CRON_TZ=UTC 0 3 * * *",
 ]  # fmt: skip
 
 

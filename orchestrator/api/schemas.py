@@ -1,0 +1,58 @@
+"""JSON Schemas of the files that people write, by the names of their files in `docs/schemas/`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.config.section import Section
+
+#: What each schema is of.
+TITLES = {
+    "configuration": "scanmatrix.yaml: the configuration",
+    "template": "templates/<scan>.yaml: a scan template",
+    "targets-row": "A row of a CSV of targets, by the names of its columns",
+    "ignore": "An ignore file",
+    "lock": "scanmatrix.lock",
+    "deny": "The file of scanners.denyFile",
+    "distrusted": "scanmatrix.distrusted.yaml",
+}
+
+
+def schema(name: str) -> dict[str, Any]:
+    """One of them, draft 2020-12.
+
+    Args:
+        name: one of `TITLES`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from orchestrator.analysis.suppression.rules import IgnoreFile
+    from orchestrator.catalog.lock_file import LockFile
+    from orchestrator.catalog.template import TEMPLATE
+    from orchestrator.config.json_schema import schema_of, schema_of_document
+    from orchestrator.config.loading import Config
+    from orchestrator.config.scanners import DenyFile, DistrustFile
+    from orchestrator.inventory.csv_row import CsvRow
+    from orchestrator.kit.yaml_source import suggest
+
+    title = TITLES.get(name, "")
+    match name:
+        case "deny":
+            return schema_of(DenyFile, title, key="deny")
+        case "distrusted":
+            return schema_of(DistrustFile, title, key="distrusted")
+        case "lock":
+            return schema_of_document(LockFile, title)
+    sections: dict[str, type[Section]] = {
+        "configuration": Config,
+        "template": TEMPLATE.section,
+        "targets-row": CsvRow,
+        "ignore": IgnoreFile,
+    }
+    if name not in sections:
+        raise UsageError(f"there is no schema {name!r}{suggest(name, TITLES)}; there are {', '.join(TITLES)}")
+    return schema_of(sections[name], title)
