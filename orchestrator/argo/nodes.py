@@ -49,7 +49,7 @@ def nodes(workflow: Workflow) -> dict[str, Node]:
             # What is cut off, here or there, is no JSON.
             data = inflate.decompress(base64.b64decode(status.compressed_nodes, validate=True), _LIMIT)
             return msgspec.json.decode(data, type=dict[str, Node])
-        except (binascii.Error, ValueError, zlib.error, msgspec.DecodeError) as error:
+        except (binascii.Error, ValueError, zlib.error, msgspec.DecodeError, RecursionError, MemoryError) as error:
             raise NodesUnreadableError(
                 f"Workflow {workflow.metadata.name}: its compressed nodes cannot be read: {error}"
             ) from error

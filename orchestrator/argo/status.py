@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.argo.fates import Fates
 from orchestrator.argo.items import image_of
 from orchestrator.argo.names import SHARD, STAGE
-from orchestrator.argo.nodes import is_work
+from orchestrator.argo.nodes import NodesUnreadableError, is_work
 from orchestrator.argo.parameters import Input
 from orchestrator.argo.reasons import UNENDED
 from orchestrator.model import CellState, CellStatus, PullStatus, RunStatus
@@ -23,15 +23,18 @@ if TYPE_CHECKING:
 def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
     """Put together what all Workflows of a run say; the newest of them that is no shard is the run's own.
 
-    A run that was submitted in parts has shards alone: it runs as long as one of them does, and fails when one does.
-
-    Raises:
-        NodesUnreadableError: the nodes of one are not in it.
+    A run that was submitted in parts has shards alone: it runs as long as one of them does, and fails when one does. Of
+    a Workflow whose nodes cannot be read only the phase is known, and the message says why.
     """
     every = sorted(filter(is_work, workflows), key=lambda each: each.metadata.creation_timestamp)
-    fates, references = Fates(), {}
+    fates, references, unreadable = Fates(), {}, {}
     for workflow in every:
-        for node in fates.add(workflow).values():
+        try:
+            found = fates.add(workflow)
+        except NodesUnreadableError as error:
+            unreadable[workflow.metadata.name] = str(error)
+            continue
+        for node in found.values():
             if shown := image_of(node.display_name):
                 references[node.parameter(Input.TARGET)] = shown
     if not every:
@@ -43,7 +46,7 @@ def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
     return RunStatus(
         run=run,
         state="cancelled" if last.spec.shutdown and last.ended else {"error": "failed"}.get(phase, phase),
-        message=why or (last.status.message if last.ended else ""),
+        message="; ".join(filter(None, (why or (last.status.message if last.ended else ""), *unreadable.values()))),
         started=min((each.status.started_at for each in whole if each.status.started_at), default=""),
         finished=(last.status.finished_at or "") if last.ended else "",
         progress=last.status.progress,

@@ -110,28 +110,34 @@ class Execution:
         for cell in self._plan.cells:
             if cell.decision is not Decision.RUN:
                 continue
-            record = self._found_done(cell, refused=cell.id in refused)
+            record = self._found_done(cell, refused.get(cell.id))
             if record is not None:
                 self._end(cell, record)
             else:
                 self._pending.setdefault(cell.target, []).append(cell)
 
-    def _found_done(self, cell: Cell, *, refused: bool) -> CellRecord | None:
-        """The record of a cell that is done; None for one to run, such as one of which nothing can be found out."""
+    def _found_done(self, cell: Cell, refused: int | None) -> CellRecord | None:
+        """The record of a cell that is done; None for one to run, such as one of which nothing can be found out.
+
+        Args:
+            cell: the cell.
+            refused: the attempt whose report a ledger did not believe: of one after it no ledger has said anything yet.
+        """
         try:
             with guarded(f"looking how {cell.id} ended"):
-                return self._cells.record(cell) if self._cells.is_done(cell, refused=refused) else None
+                record = self._cells.record(cell)
+                return record if self._cells.is_done(cell, refused=record.attempts == refused) else None
         except (ScanmatrixError, OSError) as error:
             _log.warning("%s runs again: %s", cell.id, error)
             return None
 
-    def _refused_reports(self) -> set[str]:
-        """Ids of the cells that the ledger of an earlier call calls failed."""
+    def _refused_reports(self) -> dict[str, int]:
+        """The attempts, by cell, of those that the ledger of an earlier call calls failed."""
         try:
             ledger = read(self._volume.results(self._plan.run) / LEDGER, Ledger)
         except (DocumentError, OSError):
-            return set()
-        return {row.cell for row in ledger.rows if row.outcome is Outcome.FAILED}
+            return {}
+        return {row.cell: row.attempts for row in ledger.rows if row.outcome is Outcome.FAILED}
 
     def _fail_distrusted_scanners(self) -> None:
         """Fail the cells of scanners that came to be denied since the plan was made; no database is refreshed then."""

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from orchestrator.engines.local.lock import RunBusy, locked
-from orchestrator.errors import UsageError
+from orchestrator.errors import ScanmatrixError, UsageError
+from orchestrator.kit.guarding import guarded
 from orchestrator.model import CellState, CellStatus, Decision, RunStatus
 from orchestrator.model.documents import DocumentError
 from orchestrator.model.endings import Evidence, NodeState, RecordState, decide, decision_of
@@ -17,6 +18,7 @@ from orchestrator.volume.records import NOTHING_RECORDED, Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from orchestrator.model import Cell, Ledger, Plan, Scan, Target
     from orchestrator.volume.layout import Volume
@@ -37,15 +39,31 @@ def status_of(run: str, volume: Volume) -> RunStatus:
         return _by_records(plan, volume, NodeState.UNKNOWN, "running")
     try:
         return _by_ledger(plan, read_ledger(volume, run))
-    except (NoResultsError, DocumentError):
+    except (NoResultsError, DocumentError, OSError):
         message = "it was cut off; resume it with `scanmatrix run --resume`"
         return _by_records(plan, volume, NodeState.CUT_OFF, "failed", message)
 
 
 def statuses_of(volume: Volume) -> tuple[RunStatus, ...]:
-    """How every run on a volume stands, the newest first."""
-    plans = sorted((volume.root / "plans").glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return tuple(status_of(path.stem, volume) for path in plans)
+    """How every run on a volume stands, the newest first; of one that cannot be read only why."""
+    plans = sorted((volume.root / "plans").glob("[!.]*.json"), key=_modified, reverse=True)
+    return tuple(_status_or_why(path.stem, volume) for path in plans)
+
+
+def _modified(path: Path) -> float:
+    """When a plan was written; 0.0 for one that is gone meanwhile."""
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _status_or_why(run: str, volume: Volume) -> RunStatus:
+    try:
+        with guarded(f"looking how run {run} stands"):
+            return status_of(run, volume)
+    except (ScanmatrixError, OSError) as error:
+        return RunStatus(run=run, state="failed", message=str(error))
 
 
 def follow(run: str, volume: Volume) -> Iterator[RunStatus]:

@@ -152,3 +152,13 @@ def test_a_cell_whose_pull_failed_after_its_last_attempt_failed_by_that() -> Non
     (cell,) = status_of("r", [first, made("r-r1", again, phase="Failed")]).cells
     assert cell.state is CellState.FAILED
     assert cell.message.startswith("pull: ")
+
+
+@pytest.mark.parametrize("nodes", [{"compressedNodes": "e30="}, {"offloadNodeStatusVersion": "fnv:1"}])
+def test_of_a_workflow_whose_nodes_cannot_be_read_the_phase_and_the_other_workflows_tell(nodes: dict) -> None:
+    data = {"metadata": {"name": "r"}, "status": {"phase": "Failed", **nodes}}
+    shard = made("r-001", node("scan-virus", "Succeeded", target="t"), labels={SHARD: "001"})
+    found = status_of("r", [msgspec.convert(data, type=Workflow), shard])
+    assert (found.state, found.ended) == ("failed", True)
+    assert "nodes" in found.message
+    assert [cell.id for cell in found.cells] == ["t/virus"]

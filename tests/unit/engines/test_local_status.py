@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.engines.local.lock import locked
-from orchestrator.engines.local.status import log_of, status_of
+from orchestrator.engines.local.status import log_of, status_of, statuses_of
 from orchestrator.errors import UsageError
 from orchestrator.model import CellRecord, CellState
 from orchestrator.upkeep.plans import write_plan
@@ -58,3 +58,15 @@ def test_the_last_lines_of_a_scanner_and_why_it_failed(volume):
     assert list(log_of(PLAN.run, "a", "virus", volume)) == ["x", "y", "(no)"]
     with pytest.raises(UsageError, match="c/root-user"):
         list(log_of(PLAN.run, "c", "root-user", volume))
+
+
+def test_a_plan_that_cannot_be_read_costs_the_list_no_other_run(volume):
+    plans = volume.root / "plans"
+    (plans / "torn.json").write_bytes(b'{"run": ')
+    (plans / "no name.json").write_bytes(b"{}")
+    (plans / "folder.json").mkdir()
+    (plans / "gone.json").symlink_to("nowhere")
+    found = {each.run: each for each in statuses_of(volume)}
+    assert len(found[PLAN.run].cells) == len(PLAN.cells)
+    assert set(found) == {PLAN.run, "torn", "no name", "folder", "gone"}
+    assert all(found[run].message for run in found)

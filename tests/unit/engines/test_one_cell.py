@@ -200,3 +200,29 @@ def test_a_pipe_in_place_of_a_record_keeps_nobody_waiting(plan, volume):
     path.parent.mkdir(parents=True)
     os.mkfifo(path)
     assert not failed(run(plan, volume))
+
+
+def test_an_attempt_that_no_ledger_has_judged_yet_is_not_made_again(plan, volume):
+    """Its report was refused, it ran again and ended well, and then the call was cut off before its ledger."""
+    evil = next(cell for cell in plan.cells if cell.scan == "fails")
+    ran = []
+
+    class Lies(Scanners):
+        def run(self, scan: Scan, attempt: CellInputs, stopped: object) -> Ended:
+            ran.append((attempt.target.id, scan.name))
+            ended = super().run(scan, attempt, stopped)
+            if ran[-1] == (evil.target, evil.scan):
+                (attempt.work / scan.report).write_bytes(b"no report")
+            return ended
+
+    assert failed(run(plan, volume, Lies())) == {evil.id}
+    ran.clear()
+    assert failed(run(plan, volume, Lies())) == {evil.id}
+    assert ran == [(evil.target, evil.scan)]
+    ledger = volume.results(plan.run) / "ledger.json"
+    refused = ledger.read_bytes()
+    assert not failed(run(plan, volume))
+    ledger.write_bytes(refused)
+    ran.clear()
+    assert not failed(run(plan, volume, Lies()))
+    assert not ran
