@@ -16,10 +16,11 @@ from hera.workflows import models as m
 
 from orchestrator.argo import names as labels
 from orchestrator.argo.commands import AggregateStep, EvictStep, LeftStep, Only, PlanStep, ResultsStep
-from orchestrator.argo.names import Component, TemplateName, image_template
+from orchestrator.argo.names import INIT, Component, TemplateName, image_template
 from orchestrator.argo.parameters import (
     SHARD_KEY,
     WORKFLOW_NAME,
+    WORKFLOW_STATUS,
     Input,
     Output,
     Parameter,
@@ -49,7 +50,7 @@ ITEMS = "items"
 _ENDED = ("Succeeded", "Failed", "Errored", "Skipped")
 _STEP_TIMEOUT = 3600
 _WRITABLE_TMP = {
-    "initContainers": [{"name": "init", "volumeMounts": [{"name": "tmp", "mountPath": SCRATCH}]}],
+    "initContainers": [{"name": INIT, "volumeMounts": [{"name": "tmp", "mountPath": SCRATCH}]}],
     "volumes": [{"name": "tmp", "emptyDir": {}}],
 }
 _SHARD = workflow(Parameter.SHARD)
@@ -178,10 +179,10 @@ def _again(before: Sequence[str], together: Sequence[str]) -> str:
 def _images(name: str, template: str, before: Sequence[str], source: str | None) -> None:
     """Several images, each as its template has it: the Workflow's own items, or those of an output parameter."""
     several: dict[str, Any] = {"with_items": [ITEMS]} if source is None else {"with_param": source}
-    values = {"target": item("target")}
-    values |= {"scans": item("scans")} if template in {_IMAGE, _REPOSITORY} else {}
+    values = {Input.TARGET: item("target")}
+    values |= {Input.SCANS: item("scans")} if template in {_IMAGE, _REPOSITORY} else {}
     if template == _REPOSITORY:
-        values |= {"repository": item("url"), "commit": item("version"), "server": item("server")}
+        values |= {Input.REPOSITORY: item("url"), Input.COMMIT: item("version"), Input.SERVER: item("server")}
     Task(name=name, template=template, depends=" && ".join(before), arguments=pods.arguments(**values), **several)
 
 
@@ -338,7 +339,7 @@ def _results(shape: Shape, settings: Settings) -> Container:
 
 def _end(shape: Shape) -> Steps:
     """After a run that was stopped or ran into its deadline: the ledger all the same."""
-    when = "'{{workflow.status}}' != 'Succeeded'"
+    when = f"'{WORKFLOW_STATUS}' != 'Succeeded'"
     if shape.in_cluster:
         when += f" && {_WHOLE_RUN} && '{workflow(Parameter.ONLY)}' != '{Only.RESULTS}'"
     with Steps(name=str(TemplateName.END)) as end:

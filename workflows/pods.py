@@ -259,10 +259,11 @@ def init_containers(*containers: tuple[str, dict[str, Any]]) -> list[UserContain
     return [UserContainer(name=name, **fields) for name, fields in containers]
 
 
-def labels(component: names.Component, *, run: str, **more: str) -> dict[str, str]:
+def labels(component: names.Component, *, run: str, target: str = "", scan: str = "") -> dict[str, str]:
     """Labels by which people and network policies find the pods of a run, a target, a scan, or a kind of step."""
     found = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: str(component), names.RUN: run}
-    return found | {f"{names.SCANMATRIX}/{name}": value for name, value in more.items()}
+    more = {names.TARGET: target, names.SCAN: scan}
+    return found | {label: value for label, value in more.items() if value}
 
 
 def parameters(*inputs: Input) -> list[m.Parameter]:
@@ -272,7 +273,7 @@ def parameters(*inputs: Input) -> list[m.Parameter]:
 
 def arguments(**values: str) -> m.Arguments:
     """What a task gives to its template, by the values of `Input`."""
-    return m.Arguments(parameters=[m.Parameter(name=name, value=value) for name, value in values.items()])
+    return m.Arguments(parameters=[m.Parameter(name=str(name), value=value) for name, value in values.items()])
 
 
 def passed_on(*inputs: Input) -> m.Arguments:

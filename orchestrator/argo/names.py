@@ -23,6 +23,11 @@ SCANMATRIX = "scanmatrix"
 ARGO_WORKFLOW = "workflows.argoproj.io/workflow"
 ARGO_NODE_ID = "workflows.argoproj.io/node-id"
 
+#: Of a cache's objects: its name.
+CACHE = "scanmatrix/cache"
+#: Annotations of pods that have to start again when the digest of what they read at their start changes.
+CONFIGURATION_DIGEST, SETTINGS_DIGEST = "scanmatrix/configuration", "scanmatrix/settings"
+
 #: The WorkflowTemplate's name; argo submit --from workflowtemplate/scanmatrix.
 WORKFLOW_TEMPLATE = "scanmatrix"
 #: Annotation of the WorkflowTemplate: what `orchestrator.catalog.loading.scan_digests` says of its scans, as JSON.
@@ -36,8 +41,9 @@ LIMITS = "scanmatrix-limits"
 MAIN = "main"
 #: The init container that makes cells ready for their scanners.
 STAGE = "stage"
-#: Containers that Argo makes itself.
-ARGO_CONTAINERS = frozenset({"init", "wait"})
+#: Containers that Argo makes itself, before and beside the others.
+INIT, WAIT = "init", "wait"
+ARGO_CONTAINERS = frozenset({INIT, WAIT})
 
 
 class Component(StrEnum):

@@ -128,7 +128,7 @@ class Cluster:
         """What Kubernetes warned of about pods of this namespace within the last hour."""
         return self._list(self._core("events"), "", PodEvent, page=500, fields="type=Warning,involvedObject.kind=Pod")
 
-    def log(self, pod: str, *, container: str = "main", lines: int | None = None, limit: int | None = None) -> str:
+    def log(self, pod: str, *, container: str, lines: int | None = None, limit: int | None = None) -> str:
         """What a container wrote.
 
         Args:
@@ -142,7 +142,7 @@ class Cluster:
         query |= {"limitBytes": limit} if limit else {}
         return self._connection.request("GET", self._core("pods", pod, "log"), query=query).decode(errors="replace")
 
-    def follow_log(self, pod: str, *, container: str = "main") -> Iterator[str]:
+    def follow_log(self, pod: str, *, container: str) -> Iterator[str]:
         """Lines of a container's log as they are written, until it ends."""
         answer = self._connection.open(
             "GET", self._core("pods", pod, "log"), query={"container": container, "follow": "true"}

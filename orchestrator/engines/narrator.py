@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.guarding import guarded
 from orchestrator.model import CellRecord, CellState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.engines.interface import Observer
     from orchestrator.model import CellStatus, Plan, RunStatus
+
+_log = logging.getLogger(__name__)
 
 _ENDED = {CellState.OK, CellState.FAILED}
 
@@ -27,7 +34,7 @@ class Narrator:
         self._targets = plan.targets_by_id
         self._seen: dict[str, CellState] = {}
         self._pulls: dict[str, CellState] = {}
-        observer.plan_started(plan)
+        self._notify(observer.plan_started, plan)
 
     def tell(self, status: RunStatus) -> None:
         """Tell what is new. A cell that is tried again is reported once, when it has ended for good with the run."""
@@ -44,19 +51,27 @@ class Narrator:
             return
         self._pulls[target] = state
         if before is None:
-            self._observer.pull_started(found)
+            self._notify(self._observer.pull_started, found)
         if state in _ENDED:
-            self._observer.pull_finished(found, message if state is CellState.FAILED else "")
+            self._notify(self._observer.pull_finished, found, message if state is CellState.FAILED else "")
 
     def _tell_cell(self, cell: CellStatus, *, final: bool) -> None:
         before = self._seen.get(cell.id)
         if before in _ENDED:
             return
         if before is None and cell.state is not CellState.WAITING:
-            self._observer.cell_started(self._cells[cell.id])
+            self._notify(self._observer.cell_started, self._cells[cell.id])
             self._seen[cell.id] = CellState.RUNNING
         if cell.state is CellState.OK or (cell.state is CellState.FAILED and final):
             self._seen[cell.id] = cell.state
             error = (cell.message or "failed") if cell.state is CellState.FAILED else ""
             record = CellRecord(attempts=cell.attempts, started=cell.started, finished=cell.finished, error=error)
-            self._observer.cell_finished(self._cells[cell.id], record)
+            self._notify(self._observer.cell_finished, self._cells[cell.id], record)
+
+    def _notify(self, call: Callable[..., None], *about: object) -> None:
+        """Tell one thing; an observer that fails ends neither the run nor what is told of it."""
+        try:
+            with guarded(f"telling an observer by {call!r}"):
+                call(*about)
+        except (ScanmatrixError, OSError) as error:
+            _log.warning("an observer could not be told by %r: %s", call, error)

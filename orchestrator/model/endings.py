@@ -149,6 +149,7 @@ _ANY = ()
 _R, _N, _P, _S, _BY = RecordState, NodeState, ReportState, CellState, ReasonSource
 _SILENT = (_N.UNKNOWN, _N.UNSTARTED, _N.CUT_OFF)
 _NO_WORD = (_R.NONE, _R.DAMAGED)
+_NO_SUCCESS = (_R.DAMAGED, _R.FAILED)
 
 #: The first that matches decides.
 # fmt: off
@@ -156,6 +157,7 @@ RULES = (
     # plan   record         node                            report              state       whose words
     Rule(_SKIP,  _ANY,          _ANY,                           _ANY,               _S.SKIPPED, _BY.PLAN),
     Rule(_FAIL,  _ANY,          _ANY,                           _ANY,               _S.FAILED,  _BY.PLAN),
+    Rule(_AWAIT, _NO_SUCCESS,   _ANY,                           _ANY,               _S.FAILED,  _BY.RECORD),
     Rule(_AWAIT, _ANY,          _ANY,                           (_P.UNREAD,),       _S.WAITING, _BY.RULE, AWAITED),
     Rule(_AWAIT, _ANY,          _ANY,                           (_P.MISSING,),      _S.FAILED,  _BY.RULE, NOT_PUT),
     Rule(_RUN,   _ANY,          (_N.WAITING,),                  _ANY,               _S.WAITING, _BY.NODE),

@@ -142,6 +142,11 @@ class LedgerRow(Document, frozen=True):
         """Whether it ended ok, and is believed."""
         return self.outcome is Outcome.OK and not self.suspect
 
+    @property
+    def fails(self) -> bool:
+        """Whether nothing is known by it: it failed, or what it says is not believed."""
+        return self.outcome is Outcome.FAILED or bool(self.suspect)
+
 
 class Verdict(Document, frozen=True):
     """What the policy says of a run; no broken rule means it passed.

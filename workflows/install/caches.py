@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
 
 COMPONENT = str(names.Component.CACHE)
-#: Label of a cache's objects: which one it is.
-NAME = "scanmatrix/cache"
 IMAGE = "docker.io/library/registry:3"
 _FOLDER = "/var/lib/registry"
 _SETTINGS = "/etc/distribution"
@@ -54,7 +52,7 @@ def caches(config: Config) -> list[Manifest]:
 def _cache(cache: CacheSection, image: str, namespace: str) -> Sequence[Manifest]:
     name = service_name(cache.upstream)
     text = yaml.safe_dump(_settings(cache), sort_keys=False)
-    selector = {NAME: name}
+    selector = {names.CACHE: name}
     labels = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: COMPONENT, **selector}
     found = [
         manifest("ConfigMap", name, namespace, component=COMPONENT, data={"config.yml": text}),
@@ -70,7 +68,7 @@ def _cache(cache: CacheSection, image: str, namespace: str) -> Sequence[Manifest
                     "metadata": {
                         "labels": labels,
                         # Other settings, another pod.
-                        "annotations": {"scanmatrix/settings": hashlib.sha256(text.encode()).hexdigest()[:16]},
+                        "annotations": {names.SETTINGS_DIGEST: hashlib.sha256(text.encode()).hexdigest()[:16]},
                     },
                     "spec": _pod(cache, image, name),
                 },
@@ -82,7 +80,7 @@ def _cache(cache: CacheSection, image: str, namespace: str) -> Sequence[Manifest
         ),
     ]  # fmt: skip
     for one in found:
-        one["metadata"]["labels"][NAME] = name
+        one["metadata"]["labels"][names.CACHE] = name
     return found
 
 

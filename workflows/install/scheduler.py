@@ -33,7 +33,7 @@ def scheduler(config: Config, contents: Mapping[str, str]) -> list[Manifest]:
     labels = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: COMPONENT}
     digest = hashlib.sha256("\0".join(f"{name}\0{text}" for name, text in sorted(contents.items())).encode())
     template = {
-        "metadata": {"labels": labels, "annotations": {"scanmatrix/configuration": digest.hexdigest()[:16]}},
+        "metadata": {"labels": labels, "annotations": {names.CONFIGURATION_DIGEST: digest.hexdigest()[:16]}},
         "spec": _pod(config),
     }
     spec = {

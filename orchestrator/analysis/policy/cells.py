@@ -20,7 +20,7 @@ ROWS = 100
 
 def coverage(rows: Sequence[LedgerRow]) -> float:
     """Percentage of cells that ended ok or skipped, suspect results left out; 100 where there are none."""
-    failed = sum(_uncovered(row) for row in rows)
+    failed = sum(row.fails for row in rows)
     return 100.0 * (len(rows) - failed) / len(rows) if rows else 100.0
 
 
@@ -29,17 +29,12 @@ def judge_coverage(policy: Policy, rows: Sequence[LedgerRow]) -> Violation | Non
     reached = coverage(rows)
     if reached >= policy.coverage:
         return None
-    failed = [row for row in rows if _uncovered(row)]
+    failed = [row for row in rows if row.fails]
     message = (
         f"{COVERAGE}: {percent(reached)} of the cells ended ok or skipped, {percent(policy.coverage)} are asked for; "
         f"{len(failed)} of {len(rows)} failed: {some([name(row) for row in failed])}"
     )
     return Violation(rule=COVERAGE, message=message, count=len(failed), rows=_ids(failed))
-
-
-def _uncovered(row: LedgerRow) -> bool:
-    """Whether nothing is known by a cell: it failed, or what it says is not believed."""
-    return row.outcome is Outcome.FAILED or bool(row.suspect)
 
 
 def judge_databases(policy: Policy, rows: Sequence[LedgerRow], databases: Collection[str]) -> Violation | None:

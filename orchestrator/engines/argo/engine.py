@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.argo.log_archive import unpack
-from orchestrator.argo.names import RUN, SHARD, of_run
+from orchestrator.argo.names import MAIN, RUN, SHARD, of_run
 from orchestrator.argo.nodes import is_work
 from orchestrator.argo.status import status_of
 from orchestrator.cluster.errors import ObjectExistsError
@@ -180,7 +180,7 @@ class ArgoEngine:
         self._create(manifests.results(run, self._config, name))
         try:
             pod = await_results(name, self._cluster)
-            unpack(self._cluster.follow_log(pod.metadata.name), self._volume.results(run))
+            unpack(self._cluster.follow_log(pod.metadata.name, container=MAIN), self._volume.results(run))
         finally:
             self._cluster.delete_workflow(name)
         return read_ledger(self._volume, run)

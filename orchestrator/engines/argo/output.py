@@ -56,7 +56,7 @@ def await_results(name: str, cluster: Cluster) -> Pod:
             state = next((each.state for each in pod.status.container_statuses if each.name == MAIN), None)
             ended = state.terminated if state is not None else None
             if ended is not None and ended.exit_code:
-                said = cluster.log(pod.metadata.name, lines=20)
+                said = cluster.log(pod.metadata.name, container=MAIN, lines=20)
                 reason = next((line for line in said.splitlines() if line.startswith(COMPLAINT)), said)
                 raise EngineError(f"the results cannot be read: {reason}")
             if ended is not None or pod.status.phase == "Running":

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from orchestrator.volume.layout import Volume
 
 _INTERVAL = 1.0
+#: Decisions of a plan that leave something to happen to a cell.
+_RECORDED = {Decision.RUN, Decision.AWAIT}
 
 
 def status_of(run: str, volume: Volume) -> RunStatus:
@@ -137,7 +139,7 @@ def _by_records(plan: Plan, volume: Volume, node: NodeState, state: str, message
 
 def _cell(target: Target, cell: Cell, scan: Scan, records: Records, *, node: NodeState) -> CellStatus:
     decision = decision_of(cell, target)
-    found = records.look(cell.target, cell.scan, scan.success_codes) if decision is Decision.RUN else NOTHING_RECORDED
+    found = records.look(cell.target, cell.scan, scan.success_codes) if decision in _RECORDED else NOTHING_RECORDED
     rule = decide(Evidence(decision, found.state, node))
     return CellStatus(
         target=cell.target,

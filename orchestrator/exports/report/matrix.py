@@ -119,7 +119,7 @@ def _badness(target: str, line: Mapping[str, LedgerRow], numbers: ReportNumbers)
 
 
 def _failed(line: Mapping[str, LedgerRow]) -> int:
-    return sum(row.outcome is Outcome.FAILED or bool(row.suspect) for row in line.values())
+    return sum(row.fails for row in line.values())
 
 
 def _line(target: str, line: Mapping[str, LedgerRow], scans: Sequence[str], numbers: ReportNumbers) -> HeatMapLine:

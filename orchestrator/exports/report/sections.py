@@ -110,8 +110,7 @@ def unscanned(rows: Sequence[LedgerRow], most: int = 200) -> tuple[list[Unscanne
     groups: dict[tuple[bool, str, str], list[LedgerRow]] = {}
     for row in rows:
         if not row.holds:
-            late = row.outcome is Outcome.SKIPPED and not row.suspect
-            groups.setdefault((late, row.scan, row.suspect or row.reason), []).append(row)
+            groups.setdefault((not row.fails, row.scan, row.suspect or row.reason), []).append(row)
     order = sorted(groups.items(), key=lambda pair: (pair[0][0], -len(pair[1]), pair[0]))
     shown = [
         UnscannedCells(

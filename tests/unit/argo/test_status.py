@@ -162,3 +162,22 @@ def test_of_a_workflow_whose_nodes_cannot_be_read_the_phase_and_the_other_workfl
     assert (found.state, found.ended) == ("failed", True)
     assert "nodes" in found.message
     assert [cell.id for cell in found.cells] == ["t/virus"]
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), BrokenPipeError(), RecursionError()], ids=repr)
+def test_an_observer_that_fails_ends_neither_the_run_nor_what_is_told_of_it(error: Exception) -> None:
+    told: list[str] = []
+
+    class Odd(Silent):
+        def cell_started(self, cell: Cell) -> None:
+            raise error
+
+        def cell_finished(self, cell: Cell, record: CellRecord) -> None:
+            told.append(cell.id)
+            raise error
+
+    narrator = Narrator(plan(("a", "b")), Odd())
+    done = CellStatus(target="a", scan="virus", state=CellState.OK)
+    for _ in range(2):
+        narrator.tell(RunStatus(run="r", state="running", cells=(done, done.__class__(target="b", scan="virus"))))
+    assert told == ["a/virus"]

@@ -31,6 +31,9 @@ TABLE = (
     (FAIL,  R.NONE,    N.UNKNOWN,       P.UNREAD,     S.FAILED,  "PLAN"),
     # An external scan: somebody puts its report.
     (AWAIT, R.NONE,    N.UNKNOWN,       P.UNREAD,     S.WAITING, "external"),
+    (AWAIT, R.FAILED,  N.UNKNOWN,       P.UNREAD,     S.FAILED,  "RECORD"),
+    (AWAIT, R.FAILED,  N.UNKNOWN,       P.MISSING,    S.FAILED,  "RECORD"),
+    (AWAIT, R.DAMAGED, N.UNKNOWN,       P.SOUND,      S.FAILED,  "RECORD"),
     (AWAIT, R.NONE,    N.UNKNOWN,       P.MISSING,    S.FAILED,  "missing"),
     (AWAIT, R.NONE,    N.UNKNOWN,       P.SOUND,      S.OK,      ""),
     (AWAIT, R.NONE,    N.UNKNOWN,       P.UNSOUND,    S.FAILED,  "REPORT"),

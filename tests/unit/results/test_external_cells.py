@@ -53,6 +53,17 @@ def test_a_report_that_cannot_be_believed_fails_it(volume):
     assert "missing" not in rows(volume)["general"].reason
 
 
+def test_what_its_record_says_of_it_counts(volume):
+    put_report(volume, PLAN, "app-1", "general", CLEAN["general"])
+    put_record(volume, PLAN, "app-1", "general", CellRecord(error="the other house was closed", put_by="team-b"))
+    assert (rows(volume)["general"].outcome, rows(volume)["general"].reason) == (
+        Outcome.FAILED,
+        "the other house was closed",
+    )
+    volume.record(PLAN.run, "app-1", "general").write_bytes(b"torn")
+    assert rows(volume)["general"].outcome is Outcome.FAILED
+
+
 def test_nothing_runs_for_it_not_even_in_a_retry(volume):
     assert pending(PLAN) == {"app-1": ["dependency"]}
     rows(volume)
