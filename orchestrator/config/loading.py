@@ -93,7 +93,7 @@ class Config(Section):
         limits: bounds of a run
         rescan_after: a scan with a good result younger than this is not repeated: its cell is `skipped` as fresh. One
             duration applies to all scans; a mapping has one per scan, with `default` for the others. Without it
-            everything is scanned always
+            everything is scanned always (`scanmatrix schedule`: after two weeks)
         allow: scanner images that may run; without it all. Cells of others are `skipped` with the reason. At least one
             of the keys below
         scanners: which scanners are trusted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from orchestrator.config.kinds import (
     Comparisons,
@@ -18,7 +18,18 @@ from orchestrator.config.kinds import (
     Value,
     ValueKind,
 )
-from orchestrator.config.section import OneOf, Section
+from orchestrator.config.section import OneOf, Section, WrongKey
+from orchestrator.kit.quantities import parse_duration
+from orchestrator.model.labels import MAX_LIFETIME
+
+
+def judge_lifetime(text: str) -> str:
+    """What is wrong with a label `maxLifetime`, which scans read; empty when nothing is."""
+    try:
+        parse_duration(text or "0s")
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 class GitSection(Section):
@@ -125,6 +136,13 @@ class TargetSource(OneOf):
     scans: ScanNames = ()
     owner: str = ""
     labels: dict[str, Value] = Field(default_factory=dict)
+
+    @field_validator("labels")
+    @classmethod
+    def _durations(cls, value: dict[str, str]) -> dict[str, str]:
+        if wrong := judge_lifetime(value.get(MAX_LIFETIME, "")):
+            raise WrongKey((MAX_LIFETIME,), wrong)
+        return value
 
     @model_validator(mode="after")
     def _columns_of_a_csv(self) -> TargetSource:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.catalog.loading import unknown_scan
+from orchestrator.config.targets import judge_lifetime
 from orchestrator.git.checkout import read_file
 from orchestrator.git.url import NO_CREDENTIALS, holds_credentials
 from orchestrator.inventory.csv_layout import (
@@ -183,6 +184,8 @@ def _judge_row(columns: list[str], cells: list[str], scans: tuple[str, ...]) -> 
         return
     row = dict(zip(columns, cells, strict=False))
     yield from _judge_target(row)
+    if wrong := judge_lifetime(row.get(MAX_LIFETIME.lower(), "")):
+        yield f"{MAX_LIFETIME}: {wrong}"
     if row.get(""):
         yield f"{row['']!r} stands in a column without a name"
     for scan in _split(row.get("scans", "")):

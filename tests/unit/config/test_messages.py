@@ -123,6 +123,10 @@ def test_values_of_variables(tmp_path):
         ("policy: {warnOnly: 1}", "1: policy.warnOnly: must be true or false"),
         ("rescanAfter: yes", "1: rescanAfter: must be a duration"),
         ("rescanAfter: 999999999w", "1: rescanAfter: '999999999w' is too long"),
+        (
+            "targets: [{image: a, labels: {maxLifetime: 10}}]",
+            "1: targets[0].labels.maxLifetime: '10' is not a duration",
+        ),
         ("store: {url: nonsense}", "1: store.url: "),
         ("notify: {routes: [{email: {to: a@b.io}}]}", "1: notify.smtp: "),
         ("volume: {path: ''}", "1: volume.path: must not be empty"),
@@ -172,5 +176,7 @@ def test_other_files(tmp_path):
     for moment in ("9999-12-31", "'9999-12-31T00:00:00-23:59'", "20261231", "2026-W01-1"):
         [told] = mistakes(tmp_path, f"ignore:\n- {{id: CVE-2020-1, reason: x, expires: {moment}}}\n", "ignore.yaml")
         assert told.startswith("2: ignore[0].expires: ")
+    [told] = mistakes(tmp_path, "image,Max Lifetime\na,30\n", "targets.csv")
+    assert told.startswith("2: maxLifetime: '30' is not a duration")
     told = mistakes(tmp_path, "image,repository,ref,scans\na,,main,sbmo\na,https://b,,\n", "targets.csv")
     assert [one.split(":")[:2] for one in told] == [["2", " ref"], ["2", " scans"], ["3", " image"]]
