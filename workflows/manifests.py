@@ -62,7 +62,7 @@ def _manifests(plan: Plan, config: Config, kind: ManifestKind) -> list[Manifest]
     # The packed plan has them all, those without a template too.
     refuse_in_scans(plan.scans)
     if kind is ManifestKind.TEMPLATE:
-        return [template(config, common_sets(usually_wanted(plan)))]
+        return [workflow_template(config, common_sets(usually_wanted(plan)))]
     if kind is ManifestKind.SCHEDULE:
         if config.argo.schedule is None:
             raise RenderError("argo.schedule is not set; give it five cron fields, such as '0 3 * * *'")
@@ -81,7 +81,9 @@ def _manifests(plan: Plan, config: Config, kind: ManifestKind) -> list[Manifest]
     return [_workflow(part, settings) for part in parts]
 
 
-def template(config: Config, sets: Sequence[frozenset[str]], catalog: Mapping[str, Scan] | None = None) -> Manifest:
+def workflow_template(
+    config: Config, sets: Sequence[frozenset[str]], catalog: Mapping[str, Scan] | None = None
+) -> Manifest:
     """The WorkflowTemplate of a configuration.
 
     Args:
@@ -96,7 +98,9 @@ def template(config: Config, sets: Sequence[frozenset[str]], catalog: Mapping[st
     scans = tuple((load_catalog(config) if catalog is None else catalog).values())
     if config.scanners.strict:
         require_digests(scans)
-    return plain(schedule.template(scans, config.limits.document(config.volume.budget), sets, settings_of(config)))
+    return plain(
+        schedule.workflow_template(scans, config.limits.document(config.volume.budget), sets, settings_of(config))
+    )
 
 
 def _workflow(part: Plan, settings: Settings) -> Manifest:

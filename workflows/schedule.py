@@ -87,7 +87,7 @@ def workflow(
     )
 
 
-def template(
+def workflow_template(
     scans: Sequence[Scan], limits: Limits, sets: Sequence[frozenset[str]], settings: Settings
 ) -> WorkflowTemplate:
     """The matrix of all scans, of constant size: what runs is what its plan step says.

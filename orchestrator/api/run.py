@@ -37,10 +37,10 @@ def run(plan: Plan, config: Config, *, observer: Observer | None = None) -> Ledg
 
 
 def submit(plan: Plan, config: Config) -> str:
-    """Start a run in the cluster and return at once; a run that was started before is left alone.
+    """Start a run and return at once; a run that was started before is left alone.
 
     Returns:
-        Name of its Workflow, which is the run's id.
+        Name of what runs it: with Argo its Workflow, whose name is the run's id.
 
     Raises:
         UsageError: the engine runs nothing in the background, the cluster is not ready for this plan, or the
@@ -89,7 +89,7 @@ def retry(config: Config, run_id: str, *, observer: Observer | None = None) -> s
     """Run again the cells of a run that failed; the local engine returns when they have ended.
 
     Returns:
-        Name of the Workflow that does it, or the run's id.
+        Name of what does it: with Argo a Workflow.
 
     Raises:
         UsageError: there is no such run, it has not ended yet, or the configuration is strict and its plan names images
@@ -115,16 +115,16 @@ def cancel(config: Config, run_id: str) -> tuple[str, ...]:
 
 
 def delete(config: Config, run_id: str) -> tuple[str, ...]:
-    """Remove what belongs to a run from the cluster; its plan, reports and results stay on the volume.
+    """Remove what the engine holds of a run, such as Workflows; plan, reports and results stay on the volume.
 
     Returns:
-        Names of the Workflows.
+        Names of what was removed.
     """
     return engines.make(config).delete(run_id)
 
 
 def fetch(config: Config, run_id: str) -> Ledger:
-    """Bring the results of a run from the cluster's volume to `volume.path` here, and return its ledger."""
+    """Bring the results of a run from where it ran to `volume.path` here, and return its ledger."""
     return engines.make(config).fetch(run_id)
 
 

@@ -54,7 +54,9 @@ def run(
         typer.Option(metavar="FOLDER", help="Folder for all files, instead of volume.path.", show_default=False),
     ] = None,
     engine: Engine = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Start the run on the cluster and do not wait.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Start the run and return; not with the local engine.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")] = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:

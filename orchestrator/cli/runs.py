@@ -170,7 +170,7 @@ def detached(settings: "Config", run: str) -> Iterator[None]:
             raise
         complain("")
         complain(
-            f"Run {run} continues on the cluster. Watch it with `scanmatrix status {run} --watch`, "
+            f"Run {run} continues. Watch it with `scanmatrix status {run} --watch`, "
             f"stop it with `scanmatrix cancel {run}`, get its results with `scanmatrix fetch {run}`."
         )
         raise typer.Exit(130) from None

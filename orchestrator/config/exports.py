@@ -20,7 +20,7 @@ _LEAST_PART = 5 * _MIB
 _MOST_PART = 5 * 1024 * _MIB
 
 
-def _template(value: str) -> str:
+def _name_format(value: str) -> str:
     """Text with placeholders of `NAME_FIELDS`, and no other braces."""
     if wrong := judge_known(value, NAME_FIELDS):
         raise ValueError(wrong)
@@ -54,10 +54,10 @@ ExportName = Literal[
     "s3",
     "sarif",
 ]
-Template = Annotated[
+NameFormat = Annotated[
     str,
     Field(min_length=1),
-    AfterValidator(_template),
+    AfterValidator(_name_format),
     ValueKind("text with placeholders", plural="texts with placeholders"),
 ]
 BaseUrl = Annotated[
@@ -153,16 +153,16 @@ class DefectDojoSection(ServiceSection):
     """
 
     token: SecretStr | None = None
-    product_type: Template = "scanmatrix"
-    product: Template = "{repository}"
-    engagement: Template = "scanmatrix"
-    test: Template = "{reference}"
+    product_type: NameFormat = "scanmatrix"
+    product: NameFormat = "{repository}"
+    engagement: NameFormat = "scanmatrix"
+    test: NameFormat = "{reference}"
     environment: Name = "Production"
     minimum_severity: Literal["info", "low", "medium", "high", "critical"] = "info"
     suppressed: Literal["risk-accepted", "false-positive", "out-of-scope", "leave-out"] = "risk-accepted"
     close_old_findings: bool = True
     verified: bool = False
-    tags: tuple[Template, ...] = ()
+    tags: tuple[NameFormat, ...] = ()
 
 
 class DependencyTrackSection(ServiceSection):
@@ -181,12 +181,12 @@ class DependencyTrackSection(ServiceSection):
     """
 
     api_key: SecretStr | None = None
-    project: Template = "{repository}"
-    version: Template = "{tag}"
-    parent: Template | None = None
-    parent_version: Template | None = None
+    project: NameFormat = "{repository}"
+    version: NameFormat = "{tag}"
+    parent: NameFormat | None = None
+    parent_version: NameFormat | None = None
     auto_create: bool = True
-    tags: tuple[Template, ...] = ()
+    tags: tuple[NameFormat, ...] = ()
     wait: Duration = 0
 
     @model_validator(mode="after")

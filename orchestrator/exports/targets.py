@@ -41,8 +41,8 @@ class RunTarget(Document, frozen=True):
         """Whether any scan of it ended ok, and is believed; of others nothing is known."""
         return any(row.holds for row in self.rows)
 
-    def name(self, template: str) -> str:
-        """A name made of a template with the placeholders of `orchestrator.config.exports.NAME_FIELDS`.
+    def name(self, form: str) -> str:
+        """A name in a form with the placeholders of `orchestrator.config.exports.NAME_FIELDS`.
 
         Returns:
             One line of at most 255 printable characters; the target's first name, should nothing else be left.
@@ -59,7 +59,7 @@ class RunTarget(Document, frozen=True):
             "target": self.id,
             "run": self.run,
         }
-        return _line(fill(template, values)) or _line(self.reference)
+        return _line(fill(form, values)) or _line(self.reference)
 
 
 def run_targets(results: RunResults) -> tuple[RunTarget, ...]:

@@ -11,7 +11,7 @@ from orchestrator.catalog.loading import scan_digests
 from orchestrator.cluster.client import Cluster
 from orchestrator.config.loading import default_config
 from orchestrator.engines.argo.engine import ArgoEngine
-from orchestrator.engines.argo.ready import TemplateMissingError, check_template
+from orchestrator.engines.argo.ready import WorkflowTemplateMissingError, check_workflow_template
 from orchestrator.engines.argo.runs import RunUnknownError
 from orchestrator.volume.layout import Volume
 from tests.aggregation import make_plan
@@ -73,14 +73,14 @@ def test_a_template_of_other_scans_or_none_runs_no_plan(api: KubeApi, annotation
         found["metadata"]["annotations"] = {SCANS_ANNOTATION: annotation}
     api.others["workflowtemplates"] = [found]
     with Cluster("n") as cluster:
-        with pytest.raises(TemplateMissingError, match="install --render"):
-            check_template(plan, cluster)
+        with pytest.raises(WorkflowTemplateMissingError, match="install --render"):
+            check_workflow_template(plan, cluster)
         digests = msgspec.json.encode(dict(scan_digests(plan.scans))).decode()
         found["metadata"]["annotations"] = {SCANS_ANNOTATION: digests}
-        check_template(plan, cluster)
+        check_workflow_template(plan, cluster)
         api.others["workflowtemplates"] = []
-        with pytest.raises(TemplateMissingError, match="no WorkflowTemplate"):
-            check_template(plan, cluster)
+        with pytest.raises(WorkflowTemplateMissingError, match="no WorkflowTemplate"):
+            check_workflow_template(plan, cluster)
 
 
 def test_the_log_is_that_of_the_container_that_failed(api: KubeApi, engine: ArgoEngine) -> None:

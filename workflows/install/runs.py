@@ -18,7 +18,7 @@ from orchestrator.planning.matrix import wanted_sets
 from orchestrator.workflows import schedule
 from orchestrator.workflows.install.accounts import installer, installer_name
 from orchestrator.workflows.install.objects import container_security, manifest, pod_security
-from orchestrator.workflows.manifests import plain, template, to_yaml
+from orchestrator.workflows.manifests import plain, to_yaml, workflow_template
 from orchestrator.workflows.secrets import refuse_in_contents
 from orchestrator.workflows.settings import RenderError, settings_of
 
@@ -55,7 +55,7 @@ def configuration(config: Config, contents: Mapping[str, str]) -> list[Manifest]
 def templates(config: Config) -> list[Manifest]:
     """The WorkflowTemplate, and the CronWorkflow when there is `argo.schedule`."""
     catalog = load_catalog(config)
-    found = [template(config, wanted_sets(_entries(config, catalog), config, catalog), catalog)]
+    found = [workflow_template(config, wanted_sets(_entries(config, catalog), config, catalog), catalog)]
     if config.argo.schedule is not None:
         found.append(plain(schedule.schedule(config.argo.schedule, config.argo, settings_of(config))))
     return found

@@ -12,7 +12,7 @@ from orchestrator.argo.nodes import is_work
 from orchestrator.argo.status import status_of
 from orchestrator.cluster.errors import ObjectExistsError
 from orchestrator.engines.argo.output import await_results, log_of
-from orchestrator.engines.argo.ready import check_template
+from orchestrator.engines.argo.ready import check_workflow_template
 from orchestrator.engines.argo.runs import WorkflowRuns
 from orchestrator.engines.interface import EngineError
 from orchestrator.engines.narrator import Narrator
@@ -62,7 +62,7 @@ class ArgoEngine:
         A run that was submitted before is followed from where it is.
 
         Raises:
-            TemplateMissingError: the cluster is not ready for this plan.
+            WorkflowTemplateMissingError: the cluster is not ready for this plan.
             EngineError: the run ended without a ledger.
         """
         self.submit(plan)
@@ -85,14 +85,14 @@ class ArgoEngine:
             Name of the Workflow, which is the run's id.
 
         Raises:
-            TemplateMissingError: the cluster is not ready for this plan.
+            WorkflowTemplateMissingError: the cluster is not ready for this plan.
             DistrustedError: a scanner of the plan is not trusted any more.
             UsageError: a Workflow of that name belongs to something else.
         """
         from orchestrator.workflows import ManifestKind, manifests  # noqa: PLC0415 - imports hera
 
         check_plan(plan, rules_of(self._config), spell_time(datetime.now(UTC)))
-        check_template(plan, self._cluster)
+        check_workflow_template(plan, self._cluster)
         (manifest,) = manifests.manifests(plan, self._config, kind=ManifestKind.SUBMISSION)
         try:
             return self._cluster.create_workflow(manifest).metadata.name

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from orchestrator.model import Plan
 
 
-class TemplateMissingError(UsageError):
+class WorkflowTemplateMissingError(UsageError):
     """The WorkflowTemplate is not in the cluster, or is another than the plan was made for."""
 
 
-def check_template(plan: Plan, cluster: Cluster) -> None:
+def check_workflow_template(plan: Plan, cluster: Cluster) -> None:
     """Check that the cluster's WorkflowTemplate runs just the scans that the plan means.
 
     Raises:
-        TemplateMissingError: it is not there, or runs others.
+        WorkflowTemplateMissingError: it is not there, or runs others.
     """
     try:
         template: dict[str, Any] = cluster.workflow_template(WORKFLOW_TEMPLATE)
     except ObjectNotFoundError:
-        raise TemplateMissingError(
+        raise WorkflowTemplateMissingError(
             f"there is no WorkflowTemplate {WORKFLOW_TEMPLATE} in the namespace {cluster.namespace}: install"
             " it by `kubectl apply -k argo-install/overlays/single-node`, or `scanmatrix install --render`"
         ) from None
@@ -40,7 +40,7 @@ def check_template(plan: Plan, cluster: Cluster) -> None:
         there = {}
     differ = [name for name, digest in scan_digests(plan.scans).items() if there.get(name) != digest]
     if differ:
-        raise TemplateMissingError(
+        raise WorkflowTemplateMissingError(
             f"the cluster's WorkflowTemplate has other versions of the scans {', '.join(differ)} than this plan,"
             " or none: apply what `scanmatrix install --render` prints with the same configuration"
         )

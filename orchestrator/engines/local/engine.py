@@ -77,7 +77,7 @@ class LocalEngine:
 
     def submit(self, plan: Plan) -> str:  # noqa: ARG002 - as `Engine` has it
         """See `Engine`: nothing runs here once this process has ended."""
-        raise _not_offered("submit")
+        raise _not_offered("submit` and `run --detach")
 
     def status(self, run: str) -> RunStatus:
         """See `Engine`."""
@@ -115,5 +115,5 @@ class LocalEngine:
 
 def _not_offered(call: str) -> NotOfferedError:
     return NotOfferedError(
-        f"only runs in a cluster can be used with `{call}`; set `engine: argo`, or give --engine argo"
+        f"the local engine has no `{call}`, which is for runs elsewhere; set `engine: argo`, or give --engine argo"
     )

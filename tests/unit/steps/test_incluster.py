@@ -21,7 +21,7 @@ from orchestrator.steps.incluster import ConfigSource, Work, check_images, divid
 from orchestrator.upkeep.plans import PlanExists, read_plan, write_plan
 from orchestrator.volume.layout import Volume, write_atomic
 from orchestrator.workflows.manifests import plain, to_yaml
-from orchestrator.workflows.schedule import template
+from orchestrator.workflows.schedule import workflow_template
 from orchestrator.workflows.settings import settings_of
 from tests.unit.steps.plans import plan, skip, target
 
@@ -263,6 +263,6 @@ def test_the_template_says_which_images_it_starts():
     scans = plan(("a",)).scans
     locked = msgspec.structs.replace(scans[1], image=f"clamav:1@{digest}", named="clamav:1")
     for shown, expected in ((scans, []), ((scans[0], locked), [f"--image=virus=clamav:1@{digest}"])):
-        made = to_yaml([plain(template(shown, Limits(), (), settings_of(default_config(environment={}))))])
+        made = to_yaml([plain(workflow_template(shown, Limits(), (), settings_of(default_config(environment={}))))])
         [step] = [one for one in yaml.safe_load(made)["spec"]["templates"] if one["name"] == "plan"]
         assert [word for word in step["script"]["command"] if word.startswith("--image")] == expected

@@ -19,7 +19,7 @@ from orchestrator.planning.venue import CLUSTER
 from orchestrator.steps.incluster import divide, write_outputs
 from orchestrator.volume.layout import Volume
 from orchestrator.workflows import ManifestKind
-from orchestrator.workflows.manifests import manifests, template
+from orchestrator.workflows.manifests import manifests, workflow_template
 from tests.unit.planning.samples import NOW, Table, image, located
 from tests.unit.steps.plans import plan as small_plan
 
@@ -95,7 +95,7 @@ def test_the_figure_is_what_argo_starts(tmp_path, layout, budget, most):
     made = make_plan(config, entries, catalog, run="r", now=NOW, resolver=Table(found), venue=CLUSTER)
     sets = wanted_sets(entries, config, catalog)
     named = {set_name(number): scans for number, scans in enumerate(sets, start=1)}
-    assert Argo(template(config, sets, catalog), made, named, tmp_path).workflow() == made.budget.pods
+    assert Argo(workflow_template(config, sets, catalog), made, named, tmp_path).workflow() == made.budget.pods
     assert made.budget.pods > made.budget.images
 
 
