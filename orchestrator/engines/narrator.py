@@ -69,9 +69,9 @@ class Narrator:
             self._notify(self._observer.cell_finished, self._cells[cell.id], record)
 
     def _notify(self, call: Callable[..., None], *about: object) -> None:
-        """Tell one thing; an observer that fails ends neither the run nor what is told of it."""
+        """Report one thing; an observer that fails ends neither the run nor the other reports of it."""
         try:
             with guarded(f"telling an observer by {call!r}"):
                 call(*about)
         except (ScanmatrixError, OSError) as error:
-            _log.warning("an observer could not be told by %r: %s", call, error)
+            _log.warning("an observer could not be notified by %r: %s", call, error)

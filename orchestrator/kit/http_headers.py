@@ -99,7 +99,7 @@ def asked_wait(headers: Mapping[str, str], *, now: float | None = None) -> float
     `Retry-After` counts, as seconds or a date (RFC 9110, 10.2.3), or as the moment that Docker Hub writes there, in
     seconds since 1970. Without it, and where no request is left in this period, the moment at which the next one begins
     does, as seconds from now or since 1970: `X-RateLimit-Reset` (GitHub, GitLab, Gitea), `RateLimit-Reset`
-    (draft-ietf-httpapi-ratelimit-headers). A moment is one on the clock of whoever answers, where its `Date` says what
+    (draft-ietf-httpapi-ratelimit-headers). A moment is one on the server's clock, where its `Date` says what
     that shows: ours may be wrong.
 
     Args:

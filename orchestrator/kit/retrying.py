@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: coming back earlier would only be refused again.
 WAIT_LIMIT: Final = 120.0
 _LONGEST: Final = 30.0
-#: A pause from here on, in seconds, is always logged: whoever looks on would think that it hangs.
+#: A pause from here on, in seconds, is always logged: people would think that it hangs.
 _NOTABLE: Final = 10.0
 
 _log = logging.getLogger(__name__)

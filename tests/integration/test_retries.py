@@ -185,7 +185,7 @@ def test_the_catalogue_for_somebody_with_a_login(busy: Service, login: Callable[
 def test_a_registry_that_hides_and_is_too_busy_to_say_what_it_wants(
     login: Callable[[Service], None], status: int
 ) -> None:
-    """Neither "not found" nor "access denied", and no login for whoever did not ask for one."""
+    """Neither "not found" nor "access denied", and no login for those who did not ask for one."""
 
     def answer(request: Request) -> Reply:
         return BUSY if request.path == "/v2/" else Reply(status, b"")

@@ -150,7 +150,7 @@ def test_trouble_with_looking_for_a_scanner_fails_the_cells_of_its_scan(error, p
 
 
 @pytest.mark.parametrize("error", KINDS, ids=repr)
-def test_an_observer_that_cannot_be_told_of_an_end_changes_none(error, plan, volume):
+def test_an_observer_that_fails_at_an_end_changes_none(error, plan, volume):
     observer = Silent()
     observer.cell_finished = only(observer.cell_finished, lambda *_: True, error)
     assert not failed(run(plan, volume, observer=observer))

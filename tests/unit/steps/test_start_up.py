@@ -52,7 +52,7 @@ def test_a_step_imports_only_what_it_needs(step: str) -> None:
     assert STEPS[step].isdisjoint(loaded), STEPS[step] & set(loaded)
 
 
-def test_what_a_step_leaves_out_is_there_for_whoever_wants_it() -> None:
+def test_what_a_step_leaves_out_is_there_for_those_who_want_it() -> None:
     """Steps also run inside other people's programs."""
     code = (
         "import orchestrator.steps.pull, msgspec, typing, typing_extensions as t; print(t.Required is typing.Required)"
