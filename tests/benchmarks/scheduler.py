@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 import psutil
 
 from orchestrator.config.loading import default_config
-from orchestrator.engines.interface import Silent
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.model import CellRecord, Decision
 from orchestrator.model.documents import spell_time
 from orchestrator.service.scheduler import Scheduler
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.store.backlog.store import BacklogStore
+from orchestrator.volume.layout import Volume
 from tests.aggregation import put_record, put_report
 from tests.benchmarks import costs
 from tests.tools.images import Image, layer
@@ -37,7 +37,6 @@ from tests.tools.servers import start_registry
 if TYPE_CHECKING:
     from orchestrator.engines.interface import Observer
     from orchestrator.model import Ledger, Plan
-    from orchestrator.volume.layout import Volume
 
 _SCANS = ("distroless", "image-lifetime", "root-user", "sbom")
 _CHECKED = encode_report("check", "1", [])
@@ -45,18 +44,21 @@ _BOM = json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {
 _OTHERS = {"Scorecard's cron": 118, "Harbor": 79}
 
 
-class Instant(Silent):
-    """An engine whose cells have all ended well before it has begun."""
+class Instant:
+    """As much of an engine as the scheduler needs; its cells have all ended well before it has begun."""
 
-    def run(self, plan: Plan, volume: Volume, observer: Observer) -> Ledger:
+    def __init__(self, volume: Volume) -> None:
+        self._volume = volume
+
+    def run(self, plan: Plan, observer: Observer) -> Ledger:
         """Write a report for each cell, and aggregate as always."""
         now = spell_time(datetime.now(UTC))
         ended = CellRecord(attempts=1, started=now, finished=now, exit_code=0)
         for cell in plan.cells:
             if cell.decision is Decision.RUN:
-                put_report(volume, plan, cell.target, cell.scan, _BOM if cell.scan == "sbom" else _CHECKED)
-                put_record(volume, plan, cell.target, cell.scan, ended)
-        return aggregate(plan, volume)
+                put_report(self._volume, plan, cell.target, cell.scan, _BOM if cell.scan == "sbom" else _CHECKED)
+                put_record(self._volume, plan, cell.target, cell.scan, ended)
+        return aggregate(plan, self._volume)
 
     def interrupt(self) -> None:
         """There is nothing to end."""
@@ -102,7 +104,7 @@ def _measure(folder: Path, name: str, url: str, images: list[str]) -> float:
     begun, process = time.perf_counter(), psutil.Process()
     cpu = sum(process.cpu_times()[:2])
     with BacklogStore(url) as store:
-        Scheduler(config, store, Instant()).run(once=True)
+        Scheduler(config, store, Instant(Volume(folder))).run(once=True)
         backlog = store.backlog()
     wall, cpu = time.perf_counter() - begun, sum(process.cpu_times()[:2]) - cpu
     cells = len(images) * len(_SCANS)

@@ -45,16 +45,16 @@ class ReportRows:
     def __len__(self) -> int:
         return len(self._codes["id"])
 
-    def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
-        """Add rows.
-
-        Args:
-            columns: each of `COLUMNS`, as Arrow's `to_pylist` gives it.
-        """
-        for name, values in columns.items():
-            known = self._values[name]
-            plain = map(_plain, values)
-            self._codes[name].extend([known.setdefault(value, len(known)) for value in plain])
+    def add(self, rows: pa.Table) -> None:
+        """Add rows, which have each of `COLUMNS`."""
+        for name in COLUMNS:
+            known, column = self._values[name], rows[name]
+            if pa.types.is_nested(column.type):  # of which Arrow has no dictionaries
+                self._codes[name].extend([known.setdefault(_plain(value), len(known)) for value in column.to_pylist()])
+                continue
+            for chunk in column.dictionary_encode("encode").chunks:
+                codes = [known.setdefault(_plain(value), len(known)) for value in chunk.dictionary.to_pylist()]
+                self._codes[name].extend([codes[index] for index in chunk.indices.to_pylist()])
 
     def arrange(self, order: Sequence[int]) -> None:
         """Put the rows into this order."""
@@ -98,7 +98,7 @@ def read_rows(file: MergedFile, chosen: Sequence[int]) -> ReportRows:
         if end > begin:
             wanted = pa.array([place - group.start for place in places[begin:end]])
             table = file.read(number, COLUMNS).take(wanted)
-            rows.add({name: table[name].to_pylist() for name in COLUMNS})
+            rows.add(table)
         begin = end
     where = {place: position for position, place in enumerate(places)}
     rows.arrange([where[place] for place in chosen])
