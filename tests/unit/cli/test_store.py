@@ -24,8 +24,8 @@ def volume(tmp_path):
 
 
 def test_migrate_import_prune(call, volume):
-    assert "brought from nothing up to date: revision 0006" in call("migrate").stdout
-    assert "is up to date: revision 0006" in call("migrate").stdout
+    assert "brought from nothing up to date: revision 0007" in call("migrate").stdout
+    assert "is up to date: revision 0007" in call("migrate").stdout
     write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
     write_run(volume, "run-2", day(2), {"a/dependency": []})
     assert "2 runs imported, 0 known already" in call("import").stdout
