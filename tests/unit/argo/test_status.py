@@ -165,7 +165,7 @@ def test_of_a_workflow_whose_nodes_cannot_be_read_the_phase_and_the_other_workfl
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), BrokenPipeError(), RecursionError()], ids=repr)
-def test_an_observer_that_fails_ends_neither_the_run_nor_what_is_told_of_it(error: Exception) -> None:
+def test_an_observer_that_fails_ends_neither_the_run_nor_its_other_reports(error: Exception) -> None:
     told: list[str] = []
 
     class Odd(Silent):
