@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestrator.config.keys import fields, section_at
+from orchestrator.config.keys import TEXTS, alternatives, fields, section_at, type_at
 from orchestrator.kit.logs import DEBUG_VARIABLE
 from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, parse_yaml, suggest
 
@@ -64,7 +64,7 @@ def overlay(source: Source, kind: type[Section], environment: Mapping[str, str])
             continue
         try:
             location = _location(kind, name)
-            value = _value(text, name)
+            value = _value(text, name, location, type_at(kind, location))
         except SourceError as error:
             problems += error.problems
             continue
@@ -114,11 +114,16 @@ def spell(key: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).upper()
 
 
-def _value(text: str, name: str) -> Source:
-    """Lists and mappings are read as YAML; anything else stays the text it is, for the model to judge."""
+def _value(text: str, name: str, location: Location, wanted: Any) -> Source:
+    """Lists and mappings are read as YAML; anything else stays the text it is, for the model to judge.
+
+    What is to be text is text, whatever it looks like: a password may begin with a bracket.
+    """
+    if any(each in TEXTS for each in alternatives(wanted)):
+        return Source(name, text)
     if not re.match(r"\s*([\[{]|- )", text) and not re.search(r"^[\w-]+:\s", text, re.MULTILINE):
         return Source(name, text)
-    source = parse_yaml(text, name)
+    source = parse_yaml(text, name, at=location)
     return source if isinstance(source.data, (dict, list)) else Source(name, text)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import SecretStr
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.kit.yaml_source import Location
+
+#: The types of values that are text where people write them.
+TEXTS = (str, SecretStr, Path)
 
 
 @cache

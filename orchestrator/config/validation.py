@@ -6,12 +6,12 @@ import copy
 import re
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from orchestrator.config.keys import (
+    TEXTS,
     alternatives,
     fields,
     is_optional,
@@ -36,7 +36,6 @@ S = TypeVar("S", bound="Section")
 D = TypeVar("D", bound="Struct")
 T = TypeVar("T")
 
-_TEXTS = (str, SecretStr, Path)
 _NUMBERS = (int, float)
 _BOUNDS = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most")}
 _FIXED = {
@@ -92,7 +91,7 @@ def _scalars(kind: type[Section], source: Source) -> tuple[Source, dict[Location
     data: Any = None
     for location, value, wanted in _leaves(source.data, kind, ()):
         written = source.unquoted.get(location)
-        if not any(each in _TEXTS for each in alternatives(wanted)):
+        if not any(each in TEXTS for each in alternatives(wanted)):
             if location not in source.variables and (message := _misread(value, written, wanted)):
                 problems[location] = source.wrong(location, message)
             continue

@@ -225,8 +225,14 @@ def read_yaml(path: Path) -> Source:
     return parse_yaml(read_text(path), str(path))
 
 
-def parse_yaml(text: str, name: str) -> Source:
-    """YAML text as plain data with the line of every value; see `read_yaml`."""
+def parse_yaml(text: str, name: str, *, at: Location = ()) -> Source:
+    """YAML text as plain data with the line of every value; see `read_yaml`.
+
+    Args:
+        text: the file.
+        name: what to call it in messages.
+        at: the key that its whole is the value of, for messages.
+    """
     try:
         _bound(text)
         loader = _Loader(text)
@@ -234,7 +240,7 @@ def parse_yaml(text: str, name: str) -> Source:
             node = loader.get_single_node()
             if node is None:
                 raise SourceError([Problem(name, 1, "is empty")])
-            walk = _Walk(name, loader)
+            walk = _Walk(name, loader, at)
             data = walk.value(node, ())
         finally:
             loader.dispose()
@@ -273,8 +279,9 @@ def _bound(text: str) -> None:
 class _Walk:
     """Node graph to plain data; aliases are written out, so what they multiply to is counted."""
 
-    def __init__(self, name: str, loader: Any) -> None:
+    def __init__(self, name: str, loader: Any, at: Location) -> None:
         self.name = name
+        self.at = at
         self.loader = loader
         self.lines: dict[Location, int] = {}
         self.unquoted: dict[Location, str] = {}
@@ -335,7 +342,7 @@ class _Walk:
 
     def wrong(self, location: Location, line: int, message: str) -> None:
         """A mistake, with the whole name of its key."""
-        whole = spell_location(location)
+        whole = spell_location((*self.at, *location))
         self.problems.append(Problem(self.name, line, f"{whole}: {message}" if whole else message))
 
 

@@ -90,6 +90,25 @@ def test_values_of_variables(tmp_path):
     assert told["SCANMATRIX_SCANS__PARAMETERS"].startswith("scans.parameters.image-lifetime.maxAge: ")
 
 
+def test_text_of_a_variable_is_text_whatever_it_looks_like(tmp_path):
+    file = tmp_path / "scanmatrix.yaml"
+    file.write_text("exports: {defectdojo: {url: 'https://a'}}\n")
+    environment = {
+        "SCANMATRIX_EXPORTS__DEFECTDOJO__TOKEN": "[hunter2",
+        "SCANMATRIX_SUPPRESSION__AUTHOR": "Team: security",
+        "SCANMATRIX_ARGO__NAMESPACE": "1e3",
+        "SCANMATRIX_LIMITS__RETRIES": "010",
+        "SCANMATRIX_POLICY__WARN_ONLY": "yes",
+    }
+    config = load_config(file, environment=environment)
+    assert config.exports.defectdojo.token.get_secret_value() == "[hunter2"
+    assert (config.suppression.author, config.argo.namespace) == ("Team: security", "1e3")
+    assert (config.limits.retries, config.policy.warn_only) == (10, True)
+    for text in ("{retries: !!float 5}", "{retries: 1, retries: 2}"):
+        with pytest.raises(ConfigError, match=r"SCANMATRIX_LIMITS:1: limits(\.retries)?: "):
+            load_config(file, environment={"SCANMATRIX_LIMITS": text})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

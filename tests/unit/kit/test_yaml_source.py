@@ -118,12 +118,13 @@ def test_missing_file_and_folder(tmp_path):
 _text = st.text(
     alphabet=st.characters(codec="utf-8", exclude_characters="".join(map(chr, [*range(9), *range(11, 32), 127])))
 )
+_keys = _text.map("k{}".format)  # one that is a number in YAML 1.2, such as 0E0, wants quotes
 _scalars = st.one_of(_text, st.integers(-(10**9), 10**9), st.booleans(), st.none())
 _data = st.dictionaries(
-    _text,
+    _keys,
     st.recursive(
         _scalars,
-        lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_text, inner, max_size=4)),
+        lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_keys, inner, max_size=4)),
         max_leaves=20,
     ),
     min_size=1,
