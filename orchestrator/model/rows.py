@@ -5,9 +5,16 @@ a field is a column, a finding's fields are columns of their own, those of a rat
 likewise.
 """
 
+from typing import Annotated
+
+import msgspec
+
 from orchestrator.model.base import Document
 from orchestrator.model.finding import Finding
 from orchestrator.model.merged import MergedFinding
+
+# A finding's columns have the names of its fields.
+_AS_ITSELF = msgspec.Meta(extra={"prefix": ""})
 
 
 class FindingRow(Document, frozen=True, gc=False):
@@ -42,7 +49,7 @@ class FindingRow(Document, frozen=True, gc=False):
     scanner: str
     scanner_version: str
     database_version: str
-    finding: Finding
+    finding: Annotated[Finding, _AS_ITSELF]
     suspect: str = ""
 
 
@@ -69,5 +76,5 @@ class MergedRow(Document, frozen=True, gc=False):
     digest: str
     indexes: tuple[str, ...]
     platform: str
-    finding: MergedFinding
+    finding: Annotated[MergedFinding, _AS_ITSELF]
     suspect: str = ""

@@ -1,9 +1,11 @@
 """The columns of a table, derived from the type of its rows: names, kinds, defaults and documentation.
 
-A field is a column. A finding in a row is a column for each of its fields. So is what may be missing (a rating, a
-suppression), whose columns have the field's name in front (`cvss_score`), unless the type gives another; without it
-they are empty. Metadata of a field (`msgspec.Meta(extra=…)`) may say: `moment`, a date in a DataFrame; `column`, its
-name, empty for no column; `without`, fields of the nested type that are no columns here.
+A field is a column. A finding in a row is a column for each of its fields. So is any other type with fields of its own
+(a rating, a suppression), whose columns have the field's name in front (`cvss_score`), unless the type gives another;
+where it is missing they are empty. A field may be a text, a number, a truth, a moment, a word of a `StrEnum`, any of
+these or None, a tuple of anything, or a mapping of texts to anything. Metadata of a field (`msgspec.Meta(extra=…)`) may
+say: `moment`, a text that is a date in a DataFrame; `column`, its name, empty for no column; of a nested type `prefix`,
+what stands before the names of its columns, and `without`, its fields that are no columns here.
 
 Adding a field to `MergedFinding`, with its line in the docstring, adds it wherever merged findings are written or read.
 """
@@ -13,35 +15,35 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
-from enum import Enum, auto
-from functools import cache
+from datetime import datetime
+from enum import Enum, StrEnum
+from functools import cache, partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from orchestrator.model import Document, Outcome, Severity
+from orchestrator.model import Document, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 SEPARATOR = ";"
 """Between the values of a list in a CSV cell."""
 
 
 class ColumnKind(Enum):
-    """What a column holds."""
+    """What a column holds; its value is the dtype in a DataFrame."""
 
-    TEXT = auto()
-    MOMENT = auto()
-    SEVERITY = auto()
-    NUMBER = auto()
-    COUNT = auto()
-    MAYBE = auto()
-    OUTCOME = auto()
-    TRUTH = auto()
-    WORDS = auto()
-    PAIRS = auto()
+    TEXT = "str"
+    MOMENT = "datetime64[us, UTC]"
+    WORD = "category"
+    NUMBER = "float64"
+    COUNT = "int64"
+    TRUTH = "bool"
+    WORDS = "list of strings (Arrow)"
+    PAIRS = "list of strings (Arrow), `key=value` each"
 
     @property
     def is_list(self) -> bool:
@@ -59,7 +61,8 @@ class Column:
         doc: what it means, for `docs/results.md`.
         default: where nothing is known: what files of versions without the column are read as.
         path: names of the fields that lead to it from the row.
-        item: type of a mapping's values.
+        item: type of the value, of each value of a tuple, or of a mapping's values.
+        lacking: whether it may hold nothing: its field may be None, or what it is a field of may be missing.
     """
 
     name: str
@@ -67,7 +70,8 @@ class Column:
     doc: str
     default: Any
     path: tuple[str, ...]
-    item: type = str
+    item: Any = str
+    lacking: bool = False
 
 
 @cache
@@ -89,8 +93,39 @@ def values_at(rows: Sequence[Document], column: Column) -> list[Any]:
     # Only a part may be missing: a field that is None is so itself.
     values = [column.default if value is None else get(value) for value in values] if parts else list(map(get, values))
     if column.kind is ColumnKind.PAIRS:
-        return [[f"{key}={item}" for key, item in value.items()] for value in values]
+        spell = speller(column.item)
+        return [[f"{key}={spell(item)}" for key, item in dict(value).items()] for value in values]
+    if column.kind is ColumnKind.WORDS and not _is_text(column.item):
+        spell = speller(column.item)
+        return [list(map(spell, value)) for value in values]
+    if column.item is datetime:
+        return [value.isoformat() if value else value for value in values]
     return values
+
+
+def speller(item: Any) -> Callable[[Any], str]:
+    """How a value within a list becomes a text: texts and words as they are, everything else as JSON."""
+    return str if _is_text(item) else lambda value: msgspec.json.encode(value).decode()
+
+
+def reader(item: Any) -> Callable[[str], Any]:
+    """How such a text becomes the value again; raises ValueError for one that is none."""
+    return item if _is_text(item) else partial(msgspec.json.decode, type=item)
+
+
+def _is_text(item: Any) -> bool:
+    return isinstance(item, type) and issubclass(item, str)
+
+
+def dtype_of(column: Column) -> str:
+    """The dtype of a column in a DataFrame, as `docs/results.md` calls it."""
+    if column.kind is ColumnKind.WORD and column.item is Severity:
+        return "ordered category"
+    if column.kind.is_list:
+        return ColumnKind.WORDS.value
+    if column.lacking and column.default is None:  # a number that may be missing, as pandas has such
+        return {ColumnKind.COUNT: "Int64", ColumnKind.TRUTH: "boolean"}.get(column.kind, column.kind.value)
+    return column.kind.value
 
 
 def names_of(row: type[Document]) -> tuple[str, ...]:
@@ -100,8 +135,13 @@ def names_of(row: type[Document]) -> tuple[str, ...]:
 
 def nested(hint: Any) -> type[Document] | None:
     """The type of a field that has fields of its own, whether or not it may be missing; None for any other field."""
-    kinds = (hint, *get_args(hint))
-    return next((each for each in kinds if isinstance(each, type) and issubclass(each, Document)), None)
+    kinds = [each for each in get_args(hint) if each is not NoneType] if _may_be_none(hint) else [hint]
+    kind = kinds[0] if len(kinds) == 1 else None
+    return kind if isinstance(kind, type) and issubclass(kind, Document) else None
+
+
+def _may_be_none(hint: Any) -> bool:
+    return get_origin(hint) in {Union, UnionType} and NoneType in get_args(hint)
 
 
 def bare(hint: Any) -> tuple[Any, Mapping[str, Any]]:
@@ -116,44 +156,61 @@ def bare(hint: Any) -> tuple[Any, Mapping[str, Any]]:
 
 
 def _walk(
-    type_: type[Document], path: tuple[str, ...], prefix: str = "", without: Collection[str] = ()
+    type_: type[Document],
+    path: tuple[str, ...],
+    prefix: str = "",
+    without: Collection[str] = (),
+    *,
+    lacking: bool = False,
 ) -> Iterator[Column]:
     docs = _docs(type_)
     for field in msgspec.structs.fields(type_):
         hint, said = bare(field.type)
         name = said.get("column", prefix + field.name)
+        own = (*path, field.name)
         if not name or field.name in without:
             continue
         if inner := nested(hint):
             optional = hint is not inner
-            yield from _walk(inner, (*path, field.name), f"{field.name}_" if optional else "", said.get("without", ()))
+            inside = said.get("prefix", f"{name}_")
+            yield from _walk(inner, own, inside, said.get("without", ()), lacking=lacking or optional)
             continue
-        kind, item, empty = _kind(hint, said)
+        try:
+            kind, item, empty, optional = _kind(hint, said)
+        except TypeError as error:
+            raise TypeError(f"{type_.__name__}.{field.name}: {error}") from None
         default = empty if field.default is msgspec.NODEFAULT else field.default
-        yield Column(name, kind, docs.get(field.name, ""), default, (*path, field.name), item)
+        yield Column(name, kind, docs.get(field.name, ""), default, own, item, lacking or optional)
 
 
-def _kind(hint: Any, said: Mapping[str, Any]) -> tuple[ColumnKind, type, Any]:
-    """What a field of this type is as a column, its items' type, and what it is where nothing is known."""
+_KINDS: dict[Any, tuple[ColumnKind, Any]] = {
+    str: (ColumnKind.TEXT, ""),
+    int: (ColumnKind.COUNT, 0),
+    bool: (ColumnKind.TRUTH, False),
+    float: (ColumnKind.NUMBER, None),
+    datetime: (ColumnKind.MOMENT, None),
+}
+
+
+def _kind(hint: Any, said: Mapping[str, Any]) -> tuple[ColumnKind, Any, Any, bool]:
+    """What a field is as a column, the type of its values, what stands for unknown ones, and whether it may be None."""
+    optional = _may_be_none(hint)
+    kinds = [each for each in get_args(hint) if each is not NoneType] if optional else [hint]
+    kind = kinds[0] if len(kinds) == 1 else None
+    kind = getattr(kind, "__supertype__", kind)  # of a NewType
     if said.get("moment"):
-        return ColumnKind.MOMENT, str, ""
-    if get_origin(hint) is tuple:
-        return ColumnKind.WORDS, str, ()
-    if get_origin(hint) is dict:
-        return ColumnKind.PAIRS, get_args(hint)[1], ()
-    kinds: dict[Any, tuple[ColumnKind, type, Any]] = {
-        str: (ColumnKind.TEXT, str, ""),
-        Severity: (ColumnKind.SEVERITY, str, Severity.UNKNOWN),
-        int: (ColumnKind.COUNT, str, 0),
-        bool: (ColumnKind.TRUTH, str, False),
-        int | None: (ColumnKind.MAYBE, str, None),
-        Outcome: (ColumnKind.OUTCOME, str, ""),
-        float: (ColumnKind.NUMBER, str, None),
-        float | None: (ColumnKind.NUMBER, str, None),
-    }
-    if hint not in kinds:
+        return ColumnKind.MOMENT, str, "", False
+    if get_origin(kind) is tuple and not optional:
+        return ColumnKind.WORDS, get_args(kind)[0], (), False
+    if get_origin(kind) is dict and not optional:
+        return ColumnKind.PAIRS, get_args(kind)[1], (), False
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        unknown = Severity.UNKNOWN if kind is Severity else ""
+        return ColumnKind.WORD, kind, None if optional else unknown, optional
+    if kind not in _KINDS:
         raise TypeError(f"no column is made of {hint}; name its kind in {__name__}, or give the field no column")
-    return kinds[hint]
+    column, empty = _KINDS[kind]
+    return column, kind, None if optional else empty, optional
 
 
 @cache

@@ -13,18 +13,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestrator.kit.text import read_csv_cell
-from orchestrator.model import FindingRow, LedgerRow, MergedRow, Outcome, Severity
+from orchestrator.model import FindingRow, LedgerRow, MergedRow, Severity
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import suspects
-from orchestrator.results.tables.columns import SEPARATOR, ColumnKind, columns_of, values_at
+from orchestrator.results.tables.columns import SEPARATOR, ColumnKind, columns_of, dtype_of, values_at
 from orchestrator.results.tables.rows import mark
 from orchestrator.results.tables.schema import completed, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from orchestrator.model import Document, Ledger
+    from orchestrator.results.tables.columns import Column
     from orchestrator.volume.layout import Volume
 
 _LISTS = pd.ArrowDtype(pa.list_(pa.string()))
@@ -109,25 +110,22 @@ def _frame(table: pa.Table, row: type[Document]) -> pd.DataFrame:
     """A table as a DataFrame with the documented dtypes."""
     frame: pd.DataFrame = table.to_pandas(types_mapper={_LISTS.pyarrow_dtype: _LISTS}.get)
     known = [column for column in columns_of(row) if column.name in frame]
-    return frame.assign(**{column.name: _typed(frame[column.name], column.kind) for column in known})
+    return frame.assign(**{column.name: _typed(frame[column.name], column) for column in known})
 
 
-def _typed(values: pd.Series[Any], kind: ColumnKind) -> pd.Series[Any]:
+def _typed(values: pd.Series[Any], column: Column) -> pd.Series[Any]:
     """A column with the dtype of its kind, where Arrow gives it another."""
-    if kind is ColumnKind.MOMENT:
+    if column.kind is ColumnKind.MOMENT:
         moments = pd.to_datetime(values, utc=True, format="ISO8601", errors="coerce")
         return moments.astype("datetime64[us, UTC]")
-    dtypes: dict[ColumnKind, Any] = {
-        ColumnKind.SEVERITY: pd.CategoricalDtype([severity.value for severity in Severity], ordered=True),
-        ColumnKind.OUTCOME: pd.CategoricalDtype([outcome.value for outcome in Outcome]),
-        ColumnKind.MAYBE: "Int64",
-        ColumnKind.NUMBER: "float64",
-        ColumnKind.WORDS: _LISTS,
-        ColumnKind.PAIRS: _LISTS,
-        ColumnKind.COUNT: "int64",
-        ColumnKind.TRUTH: "bool",
-    }
-    return values.astype(dtypes.get(kind, "str"))
+    if column.kind is ColumnKind.TEXT:
+        return values.fillna("").astype("str")
+    if column.kind.is_list:
+        return values.astype(_LISTS)
+    if column.kind is ColumnKind.WORD:
+        return values.astype(pd.CategoricalDtype([each.value for each in column.item], ordered=column.item is Severity))
+    dtype: Any = dtype_of(column)
+    return values.astype(dtype)
 
 
 def read_findings_csv(path: Path) -> pd.DataFrame:
@@ -135,18 +133,14 @@ def read_findings_csv(path: Path) -> pd.DataFrame:
 
     A list whose values hold a `;` themselves comes back split at it: the Parquet file is the exact one.
     """
-    columns = columns_of(FindingRow)
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    for column in columns:
-        if column.name not in frame:  # of a version that did not have it yet
-            frame[column.name] = ""
-        if column.kind is ColumnKind.NUMBER:
-            frame[column.name] = pd.to_numeric(frame[column.name])
-            continue
-        frame[column.name] = frame[column.name].map(read_csv_cell)
-        if column.kind.is_list:
-            frame[column.name] = [_split(value) for value in frame[column.name]]
-    return pd.DataFrame({column.name: _typed(frame[column.name], column.kind) for column in columns})
+    columns = {}
+    for column in columns_of(FindingRow):  # of a version that did not have it yet as its type says
+        texts = frame[column.name] if column.name in frame else [None] * len(frame)
+        read = _OF_CSV.get(column.kind, read_csv_cell)
+        values = [column.default if text is None else read(text) for text in texts]
+        columns[column.name] = _typed(pd.Series(values, dtype="object"), column)
+    return pd.DataFrame(columns)
 
 
 def explode_references(frame: pd.DataFrame) -> pd.DataFrame:
@@ -176,9 +170,20 @@ def frame_of(rows: Sequence[Document], row: type[Document]) -> pd.DataFrame:
     """
     columns = {}
     for column in columns_of(row):
-        columns[column.name] = _typed(pd.Series(list(values_at(rows, column)), dtype="object"), column.kind)
+        columns[column.name] = _typed(pd.Series(list(values_at(rows, column)), dtype="object"), column)
     return pd.DataFrame(columns)
 
 
-def _split(value: str) -> list[str]:
-    return value.split(SEPARATOR) if value else []
+def _split(cell: str) -> list[str]:
+    text = read_csv_cell(cell)
+    return text.split(SEPARATOR) if text else []
+
+
+_OF_CSV: dict[ColumnKind, Callable[[str], Any]] = {
+    ColumnKind.NUMBER: lambda text: float(text) if text else None,
+    ColumnKind.COUNT: lambda text: int(text) if text else None,
+    ColumnKind.TRUTH: lambda text: text == "true" if text else None,
+    ColumnKind.WORD: lambda text: text or None,
+    ColumnKind.WORDS: _split,
+    ColumnKind.PAIRS: _split,
+}

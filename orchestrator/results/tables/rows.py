@@ -6,6 +6,7 @@ This module imports pyarrow: import it where it is used.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestrator.model import MergedRow, Severity
+from orchestrator.model import MergedRow
 from orchestrator.results.errors import NoResultsError
-from orchestrator.results.tables.columns import ColumnKind, bare, columns_of, names_of, nested
+from orchestrator.results.tables.columns import ColumnKind, bare, columns_of, names_of, nested, reader
 from orchestrator.results.tables.schema import completed
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class MergedFile:
     def _build(self, table: pa.Table) -> list[MergedRow]:
         try:
             return build(MergedRow, table)
-        except ValueError as error:  # a severity or count that is none
+        except (ValueError, msgspec.DecodeError) as error:  # a severity or count that is none
             raise damaged(self._path, error) from error
 
 
@@ -179,7 +180,8 @@ def build(row: type[D], table: pa.Table) -> list[D]:
         table: with the columns of the type, none of them null where the type has no None.
 
     Raises:
-        ValueError: a severity or a count is none.
+        ValueError: a severity is none.
+        msgspec.DecodeError: a count, or another value in a list, is none.
     """
     columns = {column.path: column for column in columns_of(row)}
     read: dict[str, Sequence[Any]] = {}
@@ -191,48 +193,64 @@ def build(row: type[D], table: pa.Table) -> list[D]:
 
     def make(type_: type[Document], path: tuple[str, ...], *, optional: bool) -> Iterator[Any]:
         fields: list[Iterable[Any]] = []
+        empty: list[Any] = []
         for field in msgspec.structs.fields(type_):
             own = (*path, field.name)
             column = columns.get(own) or next((each for each in columns.values() if each.name == field.name), None)
             if inner := nested(bare(field.type)[0]):
-                fields.append(make(inner, own, optional=field.default is None))
+                fields.append(make(inner, own, optional=optional or inner is not bare(field.type)[0]))
+                empty.append(None)
             elif column is not None:
                 fields.append(values(column))
+                empty.append(_nothing(column))
             else:  # a field that is no column
                 fields.append(repeat(field.default))
+                empty.append(field.default)
         if not optional:
             return map(type_, *fields)
-        # What may be missing is there where its first field is.
-        columns_there = zip(fields[0], zip(*fields, strict=False), strict=False)
-        return (None if there in {None, ""} else type_(*each) for there, each in columns_there)
+        # What may be missing is there where it says anything.
+        nothing = tuple(empty)
+        return (None if each == nothing else type_(*each) for each in zip(*fields, strict=False))
 
     return list(make(row, (), optional=False))
+
+
+def _nothing(column: Column) -> Any:
+    """What a column says of what is missing, as the type of its field has it."""
+    if column.kind is ColumnKind.PAIRS:
+        return dict(column.default)
+    return None if column.kind is ColumnKind.WORD and column.default == "" else column.default
 
 
 def _convert(column: Column, chunks: Any) -> Sequence[Any]:
     """A column as the type of its field has it."""
     values = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
-    if column.kind is ColumnKind.SEVERITY:
-        return _each(values, Severity)
+    if column.kind is ColumnKind.WORD or column.item is datetime:
+        read: Callable[[str], Any] = column.item
+        if column.item is datetime:
+            read = datetime.fromisoformat
+        elif not column.lacking:
+            return _each(values, read)
+        return _each(values, lambda text: read(text) if text else None)
     if not column.kind.is_list:
         return list(values.to_pylist())
     offsets, flat = values.offsets.to_numpy().tolist(), values.flatten()
-    if column.kind is ColumnKind.PAIRS:
-        pairs = _each(flat, partial(_pair, column.item))
-        return [dict(pairs[begin - offsets[0] : end - offsets[0]]) for begin, end in pairwise(offsets)]
     if not len(flat):
-        return [()] * len(values)
-    texts = tuple(flat.to_pylist())
+        return [{} if column.kind is ColumnKind.PAIRS else ()] * len(values)
+    if column.kind is ColumnKind.PAIRS:
+        pairs = _each(flat, partial(_pair, reader(column.item)))
+        return [dict(pairs[begin - offsets[0] : end - offsets[0]]) for begin, end in pairwise(offsets)]
+    texts = tuple(flat.to_pylist() if column.item is str else _each(flat, reader(column.item)))
     return [texts[begin - offsets[0] : end - offsets[0]] for begin, end in pairwise(offsets)]
 
 
 def _each(texts: Any, make: Callable[[str], Any]) -> list[Any]:
     """What is made of each text of an array; of equal ones once, for most of these are on many rows."""
-    coded = texts.dictionary_encode()
+    coded = texts.dictionary_encode(null_encoding="encode")
     made = [make(text) for text in coded.dictionary.to_pylist()]
     return [made[code] for code in coded.indices.to_numpy().tolist()]
 
 
-def _pair(item: type, text: str) -> tuple[str, Any]:
+def _pair(read: Callable[[str], Any], text: str) -> tuple[str, Any]:
     key, _, value = text.rpartition("=")
-    return key, item(value)
+    return key, read(value)

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.findings import formats, scanmatrix
 from orchestrator.model import BomSource, FindingRow, Ledger, LedgerRow, MergedRow, Outcome
 from orchestrator.model.documents import decode, encode
-from orchestrator.results.tables.columns import ColumnKind, columns_of
+from orchestrator.results.tables.columns import columns_of, dtype_of
 from orchestrator.results.tables.reading import ledger_frame, read_findings, read_merged
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume.layout import Volume
@@ -18,35 +18,11 @@ from tests.golden import REFRESH
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGE, FORMATS = (DOCS / "results.md").read_text(), (DOCS / "report-formats.md").read_text()
-DTYPES = {
-    "`str`": "str",
-    "`float64`": "float64",
-    "`int64`": "int64",
-    "`Int64`": "Int64",
-    "`datetime64[us, UTC]`": "datetime64[us, UTC]",
-    "list of strings (Arrow)": "list<item: string>[pyarrow]",
-    "`bool`": "bool",
-    "category": "category",
-    "ordered category": "category",
-}
-
-
+DTYPES = {"list of strings (Arrow)": "list<item: string>[pyarrow]", "ordered category": "category"}
 HEADINGS = {
     "Findings: columns": FindingRow,
     "Merged findings: columns": MergedRow,
     "Ledger: columns": LedgerRow,
-}
-KINDS = {
-    ColumnKind.TEXT: "`str`",
-    ColumnKind.MOMENT: "`datetime64[us, UTC]`",
-    ColumnKind.SEVERITY: "ordered category",
-    ColumnKind.OUTCOME: "category",
-    ColumnKind.NUMBER: "`float64`",
-    ColumnKind.COUNT: "`int64`",
-    ColumnKind.MAYBE: "`Int64`",
-    ColumnKind.TRUTH: "`bool`",
-    ColumnKind.WORDS: "list of strings (Arrow)",
-    ColumnKind.PAIRS: "list of strings (Arrow)",
 }
 TABLE = re.compile(r"^\| column \|.*\n(?:\|.*\n)*", re.MULTILINE)
 
@@ -54,9 +30,13 @@ TABLE = re.compile(r"^\| column \|.*\n(?:\|.*\n)*", re.MULTILINE)
 def _documented(heading):
     """Column to dtype of the table under a heading."""
     section = PAGE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    return {
-        name: DTYPES[dtype.strip()] for name, dtype in re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE)
-    }
+    rows = re.findall(r"^\| `(\w+)` \| `?([^|`]+?)`? \|", section, re.MULTILINE)
+    return {name: DTYPES.get(dtype, dtype) for name, dtype in rows}
+
+
+def _dtype(column):
+    dtype = dtype_of(column)
+    return dtype if " (" in dtype or "category" in dtype else f"`{dtype}`"
 
 
 def _table(row):
@@ -64,7 +44,7 @@ def _table(row):
     lines = ["| column | dtype | meaning |", "|---|---|---|"]
     for column in columns_of(row):
         doc = re.sub(r"\b[\w-]+\.md\b", r"[\g<0>](\g<0>)", column.doc.replace("|", "\\|"))
-        lines.append(f"| `{column.name}` | {KINDS[column.kind]} | {doc} |")
+        lines.append(f"| `{column.name}` | {_dtype(column)} | {doc} |")
     return "\n".join(lines) + "\n"
 
 
