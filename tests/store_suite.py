@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from orchestrator.errors import UsageError
-from orchestrator.model import Distrust, Ledger, Name, Outcome, Severity
+from orchestrator.model import BomSource, Distrust, Ledger, Name, Outcome, Severity
 from orchestrator.model.documents import encode, read, spell_time
 from orchestrator.queries import Store
 from orchestrator.results import NoResultsError
@@ -615,6 +615,23 @@ def test_a_name_counts_by_what_it_means_now(volume, store):
     assert store.who_has("CVE-2025-1").rows == ()
     assert [each.target for each in store.who_has("CVE-2025-2").rows] == ["a"]  # virus has not seen the new image
     assert [each.target for each in store.who_has("CVE-2025-3").rows] == ["b"]
+
+
+def test_what_a_result_was_matched_from_and_who_put_it(volume, store):
+    source = BomSource(bom="sha256:1", made="2025-03-01T10:00:00Z", cataloguer="syft 1.18.0")
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)], "a/virus": [], "b/virus": []})
+    path = volume.results("run-1") / "ledger.json"
+    ledger = read(path, Ledger)
+    told = {"a/dependency": {"source": source}, "a/virus": {"put_by": "team-b"}}
+    rows = tuple(msgspec.structs.replace(row, **told.get(row.cell, {})) for row in ledger.rows)
+    write_atomic(path, encode(msgspec.structs.replace(ledger, rows=rows)))
+    store.take_in_all(volume)
+    states = {(each, state.scan): state for each in "ab" for state in store.target(each).states}
+    assert {key: (state.source, state.put_by) for key, state in states.items()} == {
+        ("a", "dependency"): (source, ""),
+        ("a", "virus"): (None, "team-b"),
+        ("b", "virus"): (None, ""),
+    }
 
 
 def test_who_has_a_package_however_a_scanner_spells_it(volume, store):

@@ -5,8 +5,12 @@ from typing import Annotated
 import msgspec
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base of all frozen types: immutable, named fields only, unknown fields refused when read."""
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of all frozen types: immutable, unknown fields refused when read, defaults left out when written.
+
+    Fields may be given by position: `orchestrator.results.tables.rows` makes rows so, column by column. msgspec
+    hands `kw_only` down to no type; one that wants its fields named says so itself, as `Finding` does.
+    """
 
 
 Moment = Annotated[str, msgspec.Meta(extra={"moment": True})]

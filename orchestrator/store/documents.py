@@ -6,7 +6,7 @@ from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
 from typing import NamedTuple
 
 from orchestrator.errors import PermanentError, TemporaryError, UsageError
-from orchestrator.model import Document, MergedFinding, Name, Outcome
+from orchestrator.model import BomSource, Document, MergedFinding, Name, Outcome
 
 
 class StoreError(PermanentError):
@@ -168,6 +168,8 @@ class ScanState(Document, frozen=True):
         findings: of the last ok cell; equal ones are counted once.
         scanner_image: image in which the scanner of the last ok cell ran; empty for a process.
         suspect: why that cell's result is not believed; empty when it is.
+        source: the stored bill of materials that that cell was matched from; None when it was scanned from the image.
+        put_by: who put that cell's report on the volume; empty for a scan that ran here.
     """
 
     scan: str
@@ -183,6 +185,8 @@ class ScanState(Document, frozen=True):
     report_digest: str
     scanner_image: str = ""
     suspect: str = ""
+    source: BomSource | None = None
+    put_by: str = ""
 
 
 class TargetView(Document, frozen=True):

@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
+from orchestrator.model import BomSource
 from orchestrator.model.documents import spell_time
 from orchestrator.store.answers import answer, outcome, when
 from orchestrator.store.columns import clip
 from orchestrator.store.documents import FoundNow, ScanState, TargetView, Version
 from orchestrator.store.facts import Said
 from orchestrator.store.names import names_of, said_of, uses_of
-from orchestrator.store.schema import findings, runs, states, target_digests, targets
+from orchestrator.store.schema import cells, findings, runs, states, target_digests, targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,10 @@ def target_view(connection: Connection, target: str, *, gone: bool) -> TargetVie
     if found is None:
         return None
     references, owners = names_of(connection, [found.id]).get(found.id, ((), ()))
-    of_target = select(states, runs.c.run).outerjoin(runs, runs.c.id == states.c.last_run_id)
+    ok = and_(cells.c.state_id == states.c.id, cells.c.run_id == states.c.ok_run_id)
+    of_ok = (cells.c.source_bom, cells.c.source_made_at, cells.c.source_cataloguer, cells.c.put_by)
+    of_target = select(states, runs.c.run, *of_ok).outerjoin(runs, runs.c.id == states.c.last_run_id)
+    of_target = of_target.outerjoin(cells, ok)
     rows = connection.execute(of_target.where(states.c.target_id == found.id).order_by(states.c.scan)).all()
     return answer(
         TargetView,
@@ -60,7 +64,14 @@ def _state(row: Row[Any]) -> ScanState:
         outcome=outcome(row.outcome),
         scanned=when(row.ok_at),
         version=Version(row.scanner_version, row.database_version),
+        source=_source(row) if row.source_bom else None,
+        put_by=row.put_by or "",
     )
+
+
+def _source(row: Row[Any]) -> BomSource:
+    made = when(row.source_made_at)
+    return BomSource(bom=row.source_bom, made=spell_time(made) if made else "", cataloguer=row.source_cataloguer)
 
 
 def _findings(connection: Connection, scans: Mapping[int, str], *, gone: bool) -> tuple[FoundNow, ...]:
@@ -77,10 +88,6 @@ def _findings(connection: Connection, scans: Mapping[int, str], *, gone: bool) -
     return tuple(
         sorted(views, key=lambda one: (-one.finding.severity.rank, one.finding.id, one.finding.key, one.since))
     )
-
-
-def _order(one: FoundNow) -> tuple[Any, ...]:
-    return -one.finding.severity.rank, one.finding.id, one.finding.key, one.since
 
 
 def _found(told: Sequence[tuple[MergedFinding, str, Row[Any]]]) -> FoundNow:

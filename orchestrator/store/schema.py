@@ -194,6 +194,12 @@ cells = Table(
     later_words("standing", 128),
     # 1 where it told what there is: see `states.held_at`.
     later_number("held"),
+    # `BomSource`: the stored bill of materials that it was matched from; empty of one that was scanned itself.
+    later_words("source_bom", 80),
+    later_number("source_made_at"),
+    later_words("source_cataloguer", 100),
+    # Who put the report of an external scan on the volume.
+    later_words("put_by", 200),
     **KEYLESS,
 )
 

@@ -255,6 +255,10 @@ def _values(row: LedgerRow, created: int) -> dict[str, Any]:
         "scanner_image": clip(row.scanner_image, LONGEST_NAME),
         "standing": clip(row.standing, 128),
         "held": 0,
+        "source_bom": clip(row.source.bom, 80) if row.source else "",
+        "source_made_at": seconds(row.source.made) if row.source else 0,
+        "source_cataloguer": clip(row.source.cataloguer, 100) if row.source else "",
+        "put_by": clip(row.put_by, 200),
     }
 
 
