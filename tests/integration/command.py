@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 COMMAND = Path(sys.executable).parent / "scanmatrix"
+#: First lines of a program for this Python, whose path may hold blanks or be longer than the kernel reads after `#!`.
+SHEBANG = f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n' '''\n"
 
 
 def scanmatrix(

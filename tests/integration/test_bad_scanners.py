@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import yaml
 
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.model import Finding, Severity
-from tests.integration.command import scanmatrix
+from tests.integration.command import SHEBANG, scanmatrix
 from tests.integration.engine import is_running, wait_for
 from tests.tools import layouts, samples
 
@@ -53,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "scans").mkdir()
     for name, script in SCANNERS.items():
         program = tmp_path / "bin" / f"scanner-{name}"
-        program.write_text(f"#!{sys.executable}\n{HEAD}{script}\n")
+        program.write_text(f"{SHEBANG}{HEAD}{script}\n")
         program.chmod(0o755)
     for name in [*SCANNERS, "absent"]:
         template = {
@@ -134,7 +133,7 @@ def test_a_scanner_that_is_fixed_makes_its_cells_good_when_the_run_is_resumed(fo
     assert first.returncode == 1, first.stderr
     for name in ("absent", "writes-half"):
         program = folder / "bin" / f"scanner-{name}"
-        program.write_text(f"#!{sys.executable}\n{HEAD}{SCANNERS['fine']}\n")
+        program.write_text(f"{SHEBANG}{HEAD}{SCANNERS['fine']}\n")
         program.chmod(0o755)
     again = scanmatrix("run", "--output", "json", "--resume", "r1", cwd=folder, environment=environment(folder))
     assert again.returncode == 0, again.stderr

@@ -6,21 +6,19 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.integration.command import COMMAND, scanmatrix
+from tests.integration.command import COMMAND, SHEBANG, scanmatrix
 from tests.integration.engine import REPORT, is_running, wait_for
 from tests.tools import layouts, samples
 
 IMAGES = 3
 SCANS = ("hangs", "quick")
-HANGS = f"""#!{sys.executable}
-import os, signal, subprocess, sys, time
+HANGS = f"""{SHEBANG}import os, signal, subprocess, sys, time
 here, report = sys.argv[1:]
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if not os.path.exists(here + '/mended'):
@@ -31,8 +29,7 @@ if not os.path.exists(here + '/mended'):
     time.sleep(60)
 open(report, 'wb').write({REPORT!r})
 """
-QUICK = f"""#!{sys.executable}
-import sys, time
+QUICK = f"""{SHEBANG}import sys, time
 time.sleep(0.2)
 open(sys.argv[2], 'wb').write({REPORT!r})
 """

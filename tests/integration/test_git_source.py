@@ -145,7 +145,7 @@ def test_a_repository_of_another_user_is_said_to_be_so_and_the_advice_helps(root
     git("clone", "-q", "--bare", str(root / "team" / "targets.git"), str(theirs), cwd=tmp_path)
     for path in (theirs, *theirs.rglob("*")):
         os.chown(path, 12345, 12345)
-    url = f"file://{theirs}"
+    url = theirs.as_uri()
     for ask in (lambda: read_file(url, "v1", "lists/targets.csv", environment=environment),
                 lambda: resolve(url, "v1", environment=environment)):  # fmt: skip
         with pytest.raises(SourceUnavailableError, match=r"safe\.directory"):
@@ -480,7 +480,7 @@ def test_the_yaml_files_of_a_commit_are_checked_out_and_nothing_else(root, tmp_p
     git("commit", "-qm", "first", cwd=work)
     folder = tmp_path / "out"
     folder.mkdir()
-    commit = check_out_yaml(f"file://{work}/.git", "main", folder)
+    commit = check_out_yaml((work / ".git").as_uri(), "main", folder)
     assert commit == git("rev-parse", "main", cwd=work)
     found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
     assert found == {"scanmatrix.yaml": "one", "scans/own.yml": "two", "secret.yaml": "/etc/hostname"}
@@ -488,6 +488,6 @@ def test_the_yaml_files_of_a_commit_are_checked_out_and_nothing_else(root, tmp_p
     (work / "vex.json").write_text("three")
     git("add", ".", cwd=work)
     git("commit", "-qm", "second", cwd=work)
-    check_out_yaml(f"file://{work}/.git", git("rev-parse", "main", cwd=work), folder, suffixes=(".json",))
+    check_out_yaml((work / ".git").as_uri(), git("rev-parse", "main", cwd=work), folder, suffixes=(".json",))
     assert (folder / "vex.json").read_text() == "three"
     assert (folder / "scanmatrix.yaml").read_text() == "one"

@@ -404,7 +404,7 @@ def test_a_repository_is_scanned_again_when_it_has_another_commit(tmp_path):
     template = yaml.safe_load((tmp_path / "first.yaml").read_text())
     command = [{"{tarball}": "{checkout}"}.get(word, word) for word in template.pop("command")]
     (tmp_path / "first.yaml").write_text(yaml.safe_dump(template | {"repository": {"command": command}}))
-    source = {"repository": {"url": f"file://{origin}", "ref": "main"}, "scans": ["first"], "owner": "shop"}
+    source = {"repository": {"url": origin.as_uri(), "ref": "main"}, "scans": ["first"], "owner": "shop"}
     place.write(place.settings | {"targets": [source]})
     for _ in range(2):
         done = place.once()

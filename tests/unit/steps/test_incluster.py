@@ -235,7 +235,7 @@ def test_a_configuration_in_git_has_its_lock_file_there(volume, tmp_path):
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
     for command in (["init", "--quiet"], ["add", "scanmatrix.yaml", "scanmatrix.lock"], ["commit", "-qm", "x"]):
         subprocess.run([*git, *command], check=True)
-    source = ConfigSource("scanmatrix.yaml", f"file://{tmp_path}")
+    source = ConfigSource("scanmatrix.yaml", tmp_path.as_uri())
     (scan,) = write_run("", source, "run-3", volume).scans
     assert scan.image == f"{catalog['virus']}@{digest}"
 
