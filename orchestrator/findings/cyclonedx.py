@@ -23,8 +23,8 @@ from orchestrator.findings.cyclonedx_analysis import (
     status_of,
     word_of,
 )
-from orchestrator.findings.cyclonedx_components import Component, Part, Property, package_of
-from orchestrator.findings.cyclonedx_ratings import Rating, Source, best_rating, severity_by
+from orchestrator.findings.cyclonedx_components import CycloneDxPart, ListedComponent, ListedProperty, package_of
+from orchestrator.findings.cyclonedx_ratings import GivenRating, RatingSource, best_rating, severity_by
 from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, title
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.markup import looks_like_xml
@@ -42,36 +42,36 @@ _FIX_PROPERTY = "amazon:inspector:sbom_scanner:fixed_version:"
 _OR_LATER = re.compile(r",? (?:or|and) (?:higher|later|above|newer)\b.*")
 
 
-class _Reference(Part):
+class _Reference(CycloneDxPart):
     id: str | None = None
 
 
-class _Vulnerability(Part):
+class _Vulnerability(CycloneDxPart):
     id: str | None = None
     bom_ref: str | None = msgspec.field(name="bom-ref", default=None)
-    source: Source | None = None
+    source: RatingSource | None = None
     references: list[_Reference] | None = None
-    ratings: list[Rating] | None = None
+    ratings: list[GivenRating] | None = None
     description: str | None = None
     detail: str | None = None
     recommendation: str | None = None
     affects: list[Affect] | None = None
     analysis: Any = None
     rejected: Any = None
-    properties: list[Property] | None = None
+    properties: list[ListedProperty] | None = None
 
 
-class _Metadata(Part):
+class _Metadata(CycloneDxPart):
     tools: Any = None
-    component: Component | None = None
+    component: ListedComponent | None = None
 
 
-class _Document(Part):
+class _Document(CycloneDxPart):
     bom_format: str
     spec_version: str
     metadata: _Metadata | None = None
-    components: list[Component] | None = None
-    services: list[Component] | None = None
+    components: list[ListedComponent] | None = None
+    services: list[ListedComponent] | None = None
     vulnerabilities: list[_Vulnerability] | None = None
 
 

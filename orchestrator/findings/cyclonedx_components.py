@@ -10,26 +10,26 @@ from orchestrator.packages.purls import read_purl
 _PATH_PROPERTIES = ("syft:location:0:path", "aquasecurity:trivy:FilePath", "SrcFile")
 
 
-class Part(msgspec.Struct, gc=False, rename="camel"):
+class CycloneDxPart(msgspec.Struct, gc=False, rename="camel"):
     """A partial structure of the document; what it does not name is skipped unread."""
 
 
-class Property(Part):
+class ListedProperty(CycloneDxPart):
     """A name and a value that some tool gives a meaning."""
 
     name: str | None = None
     value: Any = None
 
 
-class _Occurrence(Part):
+class _Occurrence(CycloneDxPart):
     location: str | None = None
 
 
-class _Evidence(Part):
+class _Evidence(CycloneDxPart):
     occurrences: list[_Occurrence] | None = None
 
 
-class Component(Part):
+class ListedComponent(CycloneDxPart):
     """A component or service, with those nested in it."""
 
     name: str | None = None
@@ -37,12 +37,12 @@ class Component(Part):
     version: str | None = None
     purl: str | None = None
     bom_ref: str | None = msgspec.field(name="bom-ref", default=None)
-    properties: list[Property] | None = None
+    properties: list[ListedProperty] | None = None
     evidence: _Evidence | None = None
-    components: list["Component"] | None = None
+    components: list["ListedComponent"] | None = None
 
 
-def package_of(component: Component) -> Installed:
+def package_of(component: ListedComponent) -> Installed:
     """The package that it is, by its own name or by that of its package URL."""
     name, version, purl = component.name or "", component.version or "", component.purl or ""
     if purl and not (name and version):
@@ -56,7 +56,7 @@ def _from_purl(purl: str) -> tuple[str, str]:
     return (parsed.name, parsed.version or "") if parsed else (purl, "")
 
 
-def _location(component: Component) -> str:
+def _location(component: ListedComponent) -> str:
     """Where the component lies: its evidence, else a property that Syft, Trivy or cdxgen is known to write."""
     for occurrence in (component.evidence.occurrences if component.evidence else None) or ():
         if occurrence.location:

@@ -6,7 +6,7 @@ https://cyclonedx.org/docs/1.6/json/#vulnerabilities_items_ratings
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.findings.cyclonedx_components import Part
+from orchestrator.findings.cyclonedx_components import CycloneDxPart
 from orchestrator.findings.decoding import severity, severity_of
 from orchestrator.findings.scores import cvss_of, score_of
 from orchestrator.model import Cvss, Severity
@@ -14,23 +14,23 @@ from orchestrator.model import Cvss, Severity
 _METHODS = {"CVSSv2": "2.0", "CVSSv3": "3.0", "CVSSv31": "3.1", "CVSSv4": "4.0"}
 
 
-class Source(Part):
+class RatingSource(CycloneDxPart):
     """Who says it."""
 
     name: str | None = None
 
 
-class Rating(Part):
+class GivenRating(CycloneDxPart):
     """One rating of several."""
 
-    source: Source | None = None
+    source: RatingSource | None = None
     score: Any = None
     severity: str | None = None
     method: str | None = None
     vector: str | None = None
 
 
-def best_rating(ratings: Sequence[Rating], source: Source | None) -> Cvss | None:
+def best_rating(ratings: Sequence[GivenRating], source: RatingSource | None) -> Cvss | None:
     """The rating of the highest CVSS version, of the vulnerability's own source before others."""
     best: tuple[str, bool] = ("", False)
     found = None
@@ -42,7 +42,7 @@ def best_rating(ratings: Sequence[Rating], source: Source | None) -> Cvss | None
     return found
 
 
-def _rated(rating: Rating) -> Cvss | None:
+def _rated(rating: GivenRating) -> Cvss | None:
     """A rating of a CVSS method; its score is that of the vector where there is none."""
     vector = rating.vector or ""
     version = vector[5:8] if vector.startswith("CVSS:") else _METHODS.get(rating.method or "", "")
@@ -52,7 +52,7 @@ def _rated(rating: Rating) -> Cvss | None:
     return cvss_of(vector, version) if score is None else Cvss(score=score, version=version, vector=vector)
 
 
-def severity_by(ratings: Sequence[Rating], source: Source | None, cvss: Cvss | None) -> Severity:
+def severity_by(ratings: Sequence[GivenRating], source: RatingSource | None, cvss: Cvss | None) -> Severity:
     """As the vulnerability's own source rates it, else the highest given, else that of its score.
 
     A score without a method is one of CVSS, of no known version.
@@ -68,5 +68,5 @@ def severity_by(ratings: Sequence[Rating], source: Source | None, cvss: Cvss | N
     return severity_of(Cvss(score=max(scores))) if scores else Severity.UNKNOWN
 
 
-def _same(one: Source | None, other: Source | None) -> bool:
+def _same(one: RatingSource | None, other: RatingSource | None) -> bool:
     return one is not None and other is not None and one.name == other.name

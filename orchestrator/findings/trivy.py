@@ -15,7 +15,7 @@ import msgspec
 from orchestrator.findings import trivy_operator
 from orchestrator.findings.decoding import decode_json, title
 from orchestrator.findings.interface import Report, ReportError
-from orchestrator.findings.trivy_results import Part, Result, findings_of
+from orchestrator.findings.trivy_results import TrivyPart, TrivyResult, findings_of
 from orchestrator.findings.trivy_targets import image_of, in_workload, workload
 from orchestrator.model import Finding
 
@@ -26,7 +26,7 @@ kinds: tuple[str, ...] = ("vulnerability", "misconfiguration", "secret", "licens
 _NOT_SCANNED = "resource-not-scanned"
 
 
-class _Metadata(Part):
+class _Metadata(TrivyPart):
     """Of an image."""
 
     image_id: str | None = msgspec.field(name="ImageID", default=None)
@@ -34,26 +34,26 @@ class _Metadata(Part):
     repo_digests: list[str] | None = None
 
 
-class _Resource(Part):
+class _Resource(TrivyPart):
     """A workload in a report of `trivy k8s`."""
 
     namespace: str | None = None
     kind: str | None = None
     name: str | None = None
     metadata: list[_Metadata] | _Metadata | None = None
-    results: list[Result] | None = None
+    results: list[TrivyResult] | None = None
     error: str | None = None
 
 
-class _Tool(Part):
+class _Tool(TrivyPart):
     version: str | None = None
 
 
-class _Document(Part):
+class _Document(TrivyPart):
     schema_version: int | None = None
     artifact_name: str | None = None
     artifact_type: str | None = None
-    results: list[Result] | None = None
+    results: list[TrivyResult] | None = None
     trivy: _Tool | None = None
     cluster_name: str | None = None
     resources: list[_Resource] | None = None
@@ -62,7 +62,7 @@ class _Document(Part):
     misconfigurations: list[_Resource] | None = None
 
 
-class _Compliance(Part):
+class _Compliance(TrivyPart):
     """What `trivy --compliance` writes: checks of a benchmark, each with its results, or their numbers alone."""
 
     id: str = msgspec.field(name="ID")
@@ -71,7 +71,7 @@ class _Compliance(Part):
     summary_controls: list[msgspec.Raw] | None = None
 
 
-_EITHER = cast("type[_Document | list[Result]]", _Document | list[Result])
+_EITHER = cast("type[_Document | list[TrivyResult]]", _Document | list[TrivyResult])
 
 
 def parse(data: bytes) -> Report:
@@ -101,7 +101,7 @@ def _is_compliance(data: bytes) -> bool:
     return found.results is not None or found.summary_controls is not None
 
 
-def _of_trivy(document: _Document | list[Result]) -> Report:
+def _of_trivy(document: _Document | list[TrivyResult]) -> Report:
     if isinstance(document, list):
         if not document:
             raise ReportError("the report is an empty list: it names nothing that Trivy looked at")

@@ -9,11 +9,11 @@ from orchestrator.model import Cvss, Finding
 from orchestrator.model.places import spell_place
 
 
-class Part(msgspec.Struct, gc=False, rename="pascal"):
+class TrivyPart(msgspec.Struct, gc=False, rename="pascal"):
     """A partial structure of the report; what it does not name is skipped unread."""
 
 
-class _Rating(Part):
+class _Rating(TrivyPart):
     v2_vector: str | None = None
     v3_vector: str | None = None
     v40_vector: str | None = None
@@ -22,15 +22,15 @@ class _Rating(Part):
     v40_score: float | None = None
 
 
-class _Identifier(Part):
+class _Identifier(TrivyPart):
     purl: str | None = msgspec.field(name="PURL", default=None)
 
 
-class _Source(Part):
+class _Source(TrivyPart):
     id: str | None = msgspec.field(name="ID", default=None)
 
 
-class _Vulnerability(Part):
+class _Vulnerability(TrivyPart):
     vulnerability_id: str | None = msgspec.field(name="VulnerabilityID", default=None)
     vendor_ids: list[str] | None = msgspec.field(name="VendorIDs", default=None)
     pkg_name: str | None = None
@@ -46,7 +46,7 @@ class _Vulnerability(Part):
     cvss: dict[str, _Rating] | None = msgspec.field(name="CVSS", default=None)
 
 
-class _Cause(Part):
+class _Cause(TrivyPart):
     """Where a check failed; a resource is what a configuration file calls it (`aws_s3_bucket.a`)."""
 
     resource: str | None = None
@@ -54,7 +54,7 @@ class _Cause(Part):
     end_line: int | None = None
 
 
-class _Misconfiguration(Part):
+class _Misconfiguration(TrivyPart):
     id: str | None = msgspec.field(name="ID", default=None)
     avd_id: str | None = msgspec.field(name="AVDID", default=None)
     title: str | None = None
@@ -64,7 +64,7 @@ class _Misconfiguration(Part):
     cause: _Cause | None = msgspec.field(name="CauseMetadata", default=None)
 
 
-class _Secret(Part):
+class _Secret(TrivyPart):
     rule_id: str = msgspec.field(name="RuleID")
     title: str | None = None
     severity: str | None = None
@@ -72,7 +72,7 @@ class _Secret(Part):
     end_line: int = 0
 
 
-class _License(Part):
+class _License(TrivyPart):
     name: str
     category: str | None = None
     severity: str | None = None
@@ -80,7 +80,7 @@ class _License(Part):
     file_path: str | None = None
 
 
-class _Modified(Part):
+class _Modified(TrivyPart):
     """A finding that something of Trivy's changed, `.trivyignore` or VEX (`pkg/types/finding.go`)."""
 
     type: str
@@ -90,7 +90,7 @@ class _Modified(Part):
     source: str | None = None
 
 
-class Result(Part):
+class TrivyResult(TrivyPart):
     """What Trivy found in one target of the report."""
 
     target: str
@@ -102,7 +102,7 @@ class Result(Part):
     modified: list[_Modified] | None = msgspec.field(name="ExperimentalModifiedFindings", default=None)
 
 
-def findings_of(result: Result) -> list[Finding]:
+def findings_of(result: TrivyResult) -> list[Finding]:
     """Everything that a result reports, and what of it Trivy itself suppressed.
 
     Raises:
@@ -121,9 +121,9 @@ def findings_of(result: Result) -> list[Finding]:
     return found
 
 
-def _of_modified(result: Result, each: _Modified) -> list[Finding]:
+def _of_modified(result: TrivyResult, each: _Modified) -> list[Finding]:
     """What Trivy suppressed; a status that suppresses nothing (`affected`) leaves it as it was."""
-    part = Result(target=result.target, class_=result.class_)
+    part = TrivyResult(target=result.target, class_=result.class_)
     data, kind = bytes(each.finding), each.type
     if kind == "vulnerability":
         part.vulnerabilities = [decode_json(data, _Vulnerability, what="a Trivy report")]
@@ -140,7 +140,7 @@ def _of_modified(result: Result, each: _Modified) -> list[Finding]:
     return [msgspec.structs.replace(finding, suppressed=suppressed) for finding in _reported(part)]
 
 
-def _reported(result: Result) -> list[Finding]:
+def _reported(result: TrivyResult) -> list[Finding]:
     path = path_of(result.target, result.class_)
     found = [_vulnerability(each, path) for each in result.vulnerabilities or ()]
     pinned = [_misconfiguration(each, result.target) for each in result.misconfigurations or () if _failed(each)]
