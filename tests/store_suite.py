@@ -690,3 +690,41 @@ def test_rows_of_a_run_that_is_gone_from_the_volume_stay(url, volume, store):
     store.take_in_all(volume)
     assert store.who_has("CVE-2025-7").total == 0
     assert [each.id for each in store.changes(day(2.5)).fixed] == ["CVE-2025-7"]
+
+
+def test_a_scan_that_fails_for_a_day_changes_no_row(volume, store):
+    cells = {"a/dependency": [finding(1)], "a/general": []}
+    write_run(volume, "run-1", day(1), cells)
+    write_run(volume, "run-2", day(2), cells | {"a/general": "broke"})
+    write_run(volume, "run-3", day(3), cells)
+    told = []
+    for number in (1, 2, 3):
+        taken = store.take_in(volume, f"run-{number}")
+        told.append((taken.opened, taken.closed))
+        [holder], [found] = store.who_has("CVE-2025-1").rows, store.target("a").findings
+        scans = (("general",), ()) if number != 2 else ((), ("general",))
+        assert (holder.finding.not_found_by, holder.finding.not_scanned_by) == scans
+        assert (found.finding.not_found_by, found.finding.not_scanned_by) == scans
+    assert told == [(1, 0), (0, 0), (0, 0)]
+    assert store.changes(day(1.5)).changed == ()
+
+
+def test_what_is_still_there_is_counted_as_it_is_listed(volume, store):
+    both = [finding(1), finding(2, version="1"), finding(2, version="2")]
+    names = {"m1": [Name(reference="moved:1")], "m2": [Name(reference="moved:1")]}
+    names["b"] = [Name(reference="b:1"), Name(reference="b:latest")]
+    cells = {"a/dependency": both, "a/general": both[1:], "b/dependency": both, "c/dependency": both, "d/general": both}
+    write_run(volume, "run-1", day(1), cells | {"m1/dependency": both}, names=names)
+    later = {"a/dependency": both, "a/general": both[:1], "b/dependency": both, "c/dependency": "broke"}
+    write_run(volume, "run-2", day(2), later | {"m2/dependency": both, "d/general": both}, names=names)
+    store.take_in_all(volume)
+    for moment in (0, 1, 1.5, 2):
+        listed = store.differences(since=day(moment))
+        there = [row for row in listed if row.status in ("still there", "changed")]
+        found = store.changes(day(moment))
+        assert found.still == len(there)
+        assert list(found.changed) == [row for row in there if row.altered]
+        assert store.differences(since=day(moment), still=False) == [
+            row for row in listed if row.altered or row.status != "still there"
+        ]
+    assert store.changes(day(1)).still == 10  # 2 under each of five names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.model import Document
-from orchestrator.queries.difference import Difference, since
+from orchestrator.queries.difference import Difference, Still, since
 from orchestrator.queries.difference.explain import FIXED, NEW, UNSCANNED
 from orchestrator.store.documents import Unscanned  # noqa: TC001 - msgspec reads the annotations
 
@@ -35,15 +35,19 @@ class StoreChanges(Document, frozen=True):
 
 def changes(past: StoreReader, moment: datetime) -> StoreChanges:
     """What is otherwise than at a moment, with a time zone."""
-    new, fixed, changed, still = [], [], [], 0
-    for row in since(past, moment) if past.runs else ():
+    new, fixed, changed, still = [], [], [], Still()
+    for row in since(past, moment, still=still) if past.runs else ():
         if row.status == NEW:
             new.append(row)
         elif row.status == FIXED:
             fixed.append(row)
         elif row.status != UNSCANNED:
-            still += 1
-            if row.altered:
-                changed.append(row)
+            changed.append(row)
     unscanned = past.unscanned(int(moment.timestamp()))
-    return StoreChanges(new=tuple(new), fixed=tuple(fixed), changed=tuple(changed), still=still, unscanned=unscanned)
+    return StoreChanges(
+        new=tuple(new),
+        fixed=tuple(fixed),
+        changed=tuple(changed),
+        still=still.things + len(changed),
+        unscanned=unscanned,
+    )

@@ -10,6 +10,7 @@ import msgspec
 from orchestrator.model.documents import spell_time
 from orchestrator.queries.difference.states import NamesAt
 from orchestrator.store.documents import Holder, Holders
+from orchestrator.store.lookers import completed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -47,16 +48,14 @@ def holders(
         platforms = past.platforms(states.values())
         states = {state: target for state, target in states.items() if is_platform(platforms[target])}
     current = _current(past, states)
-    found = past.found((cell.state, cell.place) for cell, _ in current.values())
     wanted = frozenset(facts)
+    found = past.found(((cell.state, cell.place) for cell, _ in current.values()), wanted)
     past.said.read(wanted)
     rows: dict[tuple[int, str, str], list[_Told]] = {}
     for cell, _ in current.values():
         for fact, since in found[cell.state, cell.place].items():
-            if fact in wanted:
-                finding = past.said[fact]
-                one = _Told(cell, finding, since)
-                rows.setdefault((cell.target, finding.key, finding.version), []).append(one)
+            finding = past.said[fact]
+            rows.setdefault((cell.target, finding.key, finding.version), []).append(_Told(cell, finding, since))
     order = sorted(rows, key=lambda row: (-max(one.finding.severity.rank for one in rows[row]), row))
     return Holders(total=len(rows), rows=tuple(_holders(past, [rows[row] for row in order[:limit]], current.values())))
 
@@ -86,8 +85,10 @@ def _holders(
     spelt = past.names({name for target in shown for name in names[target]})
     described = past.described(shown)
     scores = past.scores(told[0].finding.id for told in rows)
-    for told in rows:
-        newest = max(told, key=lambda one: one.cell.order)
+    newest_of = [max(told, key=lambda one: one.cell.order) for told in rows]
+    by_all = map(_by_all, newest_of, rows)
+    found = [(one.cell.target, one.cell.run, finding) for one, finding in zip(newest_of, by_all, strict=True)]
+    for told, newest, finding in zip(rows, newest_of, completed(past.connection, found), strict=True):
         target = described[newest.cell.target]
         since = min(one.since for one in told)
         yield Holder(
@@ -98,26 +99,22 @@ def _holders(
             platform=target.platform,
             indexes=target.indexes,
             run=newest.cell.run,
-            finding=_whole(newest, told, target.target, since, scores.get(newest.finding.id)),
+            finding=msgspec.structs.replace(
+                finding,
+                target=target.target,
+                first_seen=spell_time(datetime.fromtimestamp(since, UTC)),
+                epss=scores.get(finding.id),
+            ),
             since=datetime.fromtimestamp(since, UTC),
             uses=target.uses,
             suspect=_suspect(told),
         )
 
 
-def _whole(newest: _Told, told: Sequence[_Told], target: str, since: int, epss: float | None) -> MergedFinding:
+def _by_all(newest: _Told, told: Sequence[_Told]) -> MergedFinding:
     """The finding as the newest run has it, found by every scan that has it."""
-    finding = newest.finding
-    scans = dict.fromkeys((*finding.found_by, *sorted(one.cell.scan for one in told)))
-    return msgspec.structs.replace(
-        finding,
-        target=target,
-        found_by=tuple(scans),
-        not_found_by=tuple(scan for scan in finding.not_found_by if scan not in scans),
-        not_scanned_by=tuple(scan for scan in finding.not_scanned_by if scan not in scans),
-        first_seen=spell_time(datetime.fromtimestamp(since, UTC)),
-        epss=epss,
-    )
+    scans = dict.fromkeys((*newest.finding.found_by, *sorted(one.cell.scan for one in told)))
+    return msgspec.structs.replace(newest.finding, found_by=tuple(scans))
 
 
 def _suspect(told: Sequence[_Told]) -> str:

@@ -92,15 +92,16 @@ class Store(StoreDatabase):
         """
         if run in self._missing:
             raise NoResultsError(self._missing[run][0])
+        count = None if still else difference.Still()
         with self._past(since) as past:
             if between is not None:
                 found = difference.between(past, *between)
             elif since is not None:
-                found = difference.since(past, since, references=references)
+                found = difference.since(past, since, references=references, still=count)
             else:
                 run = past.latest() if run is None else run
                 self._refuse(past.connection, past.before(run))
-                found = difference.since_last(past, run, still=still)
+                found = difference.since_last(past, run, still=count)
             return [row for row in found if still or row.altered or row.status != difference.STILL]
 
     def changes(self, since: datetime) -> StoreChanges:

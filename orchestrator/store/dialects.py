@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import ARRAY, String, Text, bindparam, cast, func, select
+from sqlalchemy import ARRAY, ColumnDefault, String, Text, bindparam, cast, func, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Column, ColumnElement, Connection, Table
-    from sqlalchemy.sql import Executable
+    from sqlalchemy.sql import Executable, Insert
     from sqlalchemy.types import TypeEngine
 
 #: Rows of one statement.
 BATCH = 1000
 
 
-def batches(values: Iterable[Any]) -> Iterator[list[Any]]:
+def batches(values: Iterable[Any], size: int = BATCH) -> Iterator[list[Any]]:
     """As many as one statement should have."""
     waiting = list(values)
-    for start in range(0, len(waiting), BATCH):
-        yield waiting[start : start + BATCH]
+    for start in range(0, len(waiting), size):
+        yield waiting[start : start + size]
 
 
 def among(connection: Connection, column: Column[Any], values: Sequence[Any]) -> ColumnElement[bool]:
@@ -141,6 +142,14 @@ def _unnest(connection: Connection, statement: Executable, rows: Sequence[dict[s
         connection.execute(statement, {f"all_{name}": _spell([row[name] for row in some]) for name in some[0]})
 
 
-def _in_batches(connection: Connection, statement: Executable, rows: Sequence[dict[str, Any]]) -> None:
+def _in_batches(connection: Connection, statement: Insert, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows that all have the same columns: as tuples, which is far cheaper than what is made of each dict."""
+    compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
+    columns = list(compiled.positiontup or ())
+    values = itemgetter(*columns) if len(columns) > 1 else lambda row: (row[columns[0]],)
+    defaults = {name: statement.table.c[name].default for name in columns if name not in rows[0]}
+    missing = {name: default.arg for name, default in defaults.items() if isinstance(default, ColumnDefault)}
     for start in range(0, len(rows), BATCH):
-        connection.execute(statement, rows[start : start + BATCH])
+        some = rows[start : start + BATCH]
+        given = [values({**missing, **row}) for row in some] if missing else list(map(values, some))
+        connection.exec_driver_sql(str(compiled), given)

@@ -17,6 +17,7 @@ from orchestrator.store.answers import SEVERITIES
 from orchestrator.store.catalogue import spell_id
 from orchestrator.store.columns import clip
 from orchestrator.store.dialects import among, batches, insert_new
+from orchestrator.store.lookers import FIELDS
 from orchestrator.store.merged import alone
 from orchestrator.store.schema import LONGEST_ID, LONGEST_NAME, fact_ids, facts
 
@@ -31,6 +32,7 @@ _REMEMBERED, _READ = 500_000, 100_000
 # Bytes of one fact, and values of a list in one that is longer.
 _LONGEST_DOCUMENT, _MOST = 400_000, 500
 _DECODER = msgspec.json.Decoder(MergedFinding)
+_BY_THE_DAY: dict[str, Any] = dict.fromkeys(FIELDS, ())
 
 
 class Facts:
@@ -88,7 +90,7 @@ class Facts:
 
 def _document(finding: MergedFinding) -> bytes:
     """What is the same of it in every target that has it, as JSON; equal ones are equal bytes."""
-    said = msgspec.structs.replace(finding, target="", first_seen="", epss=None, qualifiers=())
+    said = msgspec.structs.replace(finding, target="", first_seen="", epss=None, qualifiers=(), **_BY_THE_DAY)
     document = msgspec.json.encode(said, order="sorted")
     if len(document) <= _LONGEST_DOCUMENT:
         return document

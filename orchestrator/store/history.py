@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, update
 
-from orchestrator.store.dialects import among, insert_numbers, upsert
+from orchestrator.store.dialects import among, batches, insert_numbers, upsert
 from orchestrator.store.schema import findings, runs
 from orchestrator.store.spans import Position, Reweaving, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -63,9 +63,16 @@ class History:
         """Every span of a state."""
         return [span for _, span in self._spans(findings.c.state_id == state)]
 
-    def spans(self, wanted: Sequence[int]) -> list[tuple[int, Span]]:
-        """Every span of these states."""
-        return self._spans(among(self._connection, findings.c.state_id, wanted))
+    def spans(self, wanted: Sequence[int], facts: Collection[int] | None = None) -> list[tuple[int, Span]]:
+        """Every span of these states; with `facts`, only theirs."""
+        of_states = among(self._connection, findings.c.state_id, wanted)
+        if facts is None:
+            return self._spans(of_states)
+        return [
+            each
+            for some in batches(facts)
+            for each in self._spans(of_states, among(self._connection, findings.c.fact_id, some))
+        ]
 
     def _spans(self, *conditions: Any) -> list[tuple[int, Span]]:
         return [

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from orchestrator.model import BomSource
 from orchestrator.model.documents import spell_time
@@ -14,6 +14,7 @@ from orchestrator.store.answers import answer, outcome, when
 from orchestrator.store.columns import clip
 from orchestrator.store.documents import FoundNow, ScanState, TargetView, Version
 from orchestrator.store.facts import Said
+from orchestrator.store.lookers import completed
 from orchestrator.store.names import names_of, said_of, uses_of
 from orchestrator.store.schema import cells, findings, runs, states, target_digests, targets
 
@@ -42,7 +43,7 @@ def target_view(connection: Connection, target: str, *, gone: bool) -> TargetVie
         references=references,
         owners=owners,
         states=tuple(map(_state, rows)),
-        findings=_findings(connection, {row.id: row.scan for row in rows}, gone=gone),
+        findings=_findings(connection, found.id, {row.id: row.scan for row in rows}, gone=gone),
         uses=uses_of(connection, [found.id]).get(found.id, ()),
         names=said_of(connection, found.id),
     )
@@ -74,9 +75,14 @@ def _source(row: Row[Any]) -> BomSource:
     return BomSource(bom=row.source_bom, made=spell_time(made) if made else "", cataloguer=row.source_cataloguer)
 
 
-def _findings(connection: Connection, scans: Mapping[int, str], *, gone: bool) -> tuple[FoundNow, ...]:
+def _findings(connection: Connection, target: int, scans: Mapping[int, str], *, gone: bool) -> tuple[FoundNow, ...]:
     """What scans found, whichever of them: one row for each stretch of time in which the target has it."""
-    query = select(findings).where(findings.c.state_id.in_(scans))
+    query = (
+        select(findings, runs.c.run)
+        .join(states, states.c.id == findings.c.state_id)
+        .outerjoin(runs, runs.c.id == func.coalesce(findings.c.last_run_id, states.c.held_run_id))
+        .where(findings.c.state_id.in_(scans))
+    )
     rows = connection.execute(query if gone else query.where(findings.c.gone_at == 0)).all()
     said = Said(connection)
     said.read(row.fact_id for row in rows)
@@ -84,23 +90,26 @@ def _findings(connection: Connection, scans: Mapping[int, str], *, gone: bool) -
     for row in rows:
         finding = said[row.fact_id]
         found.setdefault((finding.key, finding.version, row.gone_at), []).append(row)
-    views = [_found([(said[row.fact_id], scans[row.state_id], row) for row in some]) for some in found.values()]
-    return tuple(
-        sorted(views, key=lambda one: (-one.finding.severity.rank, one.finding.id, one.finding.key, one.since))
-    )
+    told = [_found([(said[row.fact_id], scans[row.state_id], row) for row in some]) for some in found.values()]
+    whole = completed(connection, [(target, run, one.finding) for one, run in told])
+    views = [msgspec.structs.replace(one, finding=finding) for (one, _), finding in zip(told, whole, strict=True)]
+    return tuple(sorted(views, key=_order))
 
 
-def _found(told: Sequence[tuple[MergedFinding, str, Row[Any]]]) -> FoundNow:
+def _order(one: FoundNow) -> tuple[Any, ...]:
+    return -one.finding.severity.rank, one.finding.id, one.finding.key, one.since
+
+
+def _found(told: Sequence[tuple[MergedFinding, str, Row[Any]]]) -> tuple[FoundNow, str]:
+    """The finding, and the run that told it last."""
     finding, _, newest = max(told, key=lambda each: each[2].first_at)
     scans = dict.fromkeys((*finding.found_by, *sorted(scan for _, scan, _ in told)))
     since = min(row.seen_at or row.first_at for _, _, row in told)
-    return FoundNow(
+    found = FoundNow(
         finding=msgspec.structs.replace(
-            finding,
-            found_by=tuple(scans),
-            not_found_by=tuple(scan for scan in finding.not_found_by if scan not in scans),
-            first_seen=spell_time(datetime.fromtimestamp(since, UTC)),
+            finding, found_by=tuple(scans), first_seen=spell_time(datetime.fromtimestamp(since, UTC))
         ),
         since=datetime.fromtimestamp(since, UTC),
         gone=when(newest.gone_at),
     )
+    return found, newest.run or ""

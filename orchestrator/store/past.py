@@ -25,6 +25,7 @@ from orchestrator.store.documents import Unscanned
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History
 from orchestrator.store.names import uses_of
+from orchestrator.store.quiet import moments_of
 from orchestrator.store.schema import cells, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
 from orchestrator.store.spans import Position
@@ -128,17 +129,20 @@ class StoreReader:
         query = select(run_tags.c.tag_id).distinct()
         return {row.tag_id for row in self._by(run_tags.c.target_id, wanted, query)}
 
-    def names_in(self, places: Sequence[RunPlace]) -> Iterator[tuple[RunPlace, array[int]]]:
-        """Runs with the numbers of their names, in the order given."""
-        for start in range(0, len(places), _RUNS_AT_ONCE):
-            some = places[start : start + _RUNS_AT_ONCE]
-            lacking = [place.id for place in some if place.id not in self._tags]
-            for run in lacking:
-                self._tags[run] = array("q")
-            query = select(run_tags.c.run_id, run_tags.c.tag_id).distinct()
-            for row in self._by(run_tags.c.run_id, lacking, query):
-                self._tags[row.run_id].append(row.tag_id)
-            yield from ((place, self._tags[place.id]) for place in some)
+    def names_in(
+        self, places: Sequence[RunPlace], wanted: Collection[int] | None = None
+    ) -> Iterator[tuple[RunPlace, Collection[int]]]:
+        """Runs with the numbers of their names, in the order given; where few are wanted, of these alone."""
+        query = select(run_tags.c.run_id, run_tags.c.tag_id).distinct()
+        few = wanted is not None and len(wanted) <= BATCH
+        for some in batches(places, _RUNS_AT_ONCE):
+            known: dict[int, array[int]] = {} if few else self._tags
+            lacking = [place.id for place in some if place.id not in known]
+            known |= {run: array("q") for run in lacking}
+            of_names = query.where(among(self.connection, run_tags.c.tag_id, list(wanted or ()))) if few else query
+            for row in self._by(run_tags.c.run_id, lacking, of_names):
+                known[row.run_id].append(row.tag_id)
+            yield from ((place, known[place.id]) for place in some)
 
     def scans_of(self, wanted: Collection[int] | None) -> set[tuple[int, str]]:
         """Names by number, with each scan that any target had that they ever meant."""
@@ -210,24 +214,30 @@ class StoreReader:
         values["scanner_image"] = row.scanner_image
         return str(suspicion(row.scan, values, self._distrusted)["suspect"])
 
-    def found(self, wanted: Iterable[tuple[int, Position]]) -> dict[tuple[int, Position], dict[int, int]]:
+    def found(
+        self, wanted: Iterable[tuple[int, Position]], facts: Collection[int] | None = None
+    ) -> dict[tuple[int, Position], dict[int, int]]:
         """What was found by targets and scans at places of theirs: facts, and since when each is known.
 
         Args:
             wanted: numbers of targets and scans, each with a place of a cell that has a result.
+            facts: only these; None for all.
         """
         places: dict[int, set[Position]] = {}
         for state, place in wanted:
             places.setdefault(state, set()).add(place)
-        if self._history is None:
-            self._history = History(self.connection)
-        found: dict[tuple[int, Position], dict[int, int]] = {(of, at): {} for of, each in places.items() for at in each}
+        self._history = self._history or History(self.connection)
+        found: dict[tuple[int, Position], dict[int, int]] = {(of, at): {} for of in places for at in places[of]}
         for some in batches(places):
-            for state, span in self._history.spans(some):
+            for state, span in self._history.spans(some, facts):
                 for place in places[state]:
                     if span.first <= place and (span.gone is None or place < span.gone):
                         found[state, place][span.fact] = span.seen or span.first.at
         return found
+
+    def moments(self, wanted: Collection[int]) -> dict[int, set[Position]]:
+        """When any finding of targets and scans came or went."""
+        return moments_of(self.connection, wanted, {number: order[1] for number, order in self._orders.items()})
 
     def targets(self, wanted: Iterable[int]) -> dict[int, str]:
         """Ids of targets by their numbers."""
@@ -261,9 +271,9 @@ class StoreReader:
 
     def facts(self, name: str, package: str) -> set[int]:
         """Numbers of the facts with an id and about a package; an empty one means any."""
-        if name and package:
-            return facts_named(self.connection, name) & facts_of_package(self.connection, package)
-        return facts_named(self.connection, name) if name else facts_of_package(self.connection, package)
+        named = facts_named(self.connection, name) if name else None
+        about = facts_of_package(self.connection, package) if package else None
+        return named & about if named is not None and about is not None else named or about or set()
 
     def states_with(self, facts: Iterable[int]) -> dict[int, int]:
         """The targets and scans that have, or had, any of these facts: by their number, that of the target."""

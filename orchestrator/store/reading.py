@@ -22,6 +22,7 @@ from orchestrator.results.tables.columns import names_of
 from orchestrator.results.tables.rows import build, open_merged
 from orchestrator.results.tables.schema import completed
 from orchestrator.store.documents import DamagedRunError
+from orchestrator.store.lookers import FIELDS
 from orchestrator.store.merged import alone
 
 if TYPE_CHECKING:
@@ -58,12 +59,14 @@ class Numbers:
         scores: EPSS by the id that has it.
         unsuppressed: merged findings by severity.
         suppressed: number of those that are.
+        looks_for: by kind of finding, the scans that look for it, as far as the rows tell.
     """
 
     def __init__(self) -> None:
         self.scores: dict[str, float] = {}
         self.unsuppressed = Counter[Severity]()
         self.suppressed = 0
+        self.looks_for: dict[str, list[str]] = {}
 
     def add(self, table: Any) -> None:
         """Count the rows of a `pyarrow.Table`."""
@@ -78,6 +81,11 @@ class Numbers:
         if "epss" in table.column_names:
             known = table.select(["id", "epss"]).filter(pc.is_valid(table["epss"]))
             self.scores |= zip(known["id"].to_pylist(), known["epss"].to_pylist(), strict=True)
+        scans = [name for name in ("found_by", *FIELDS) if name in table.column_names]
+        for kind in pc.unique(table["kind"]).to_pylist():
+            rows = table.select(scans).filter(pc.equal(table["kind"], kind))
+            told = [scan for name in scans for scan in pc.unique(pc.list_flatten(rows[name])).to_pylist()]
+            self.looks_for[kind] = list(dict.fromkeys((*self.looks_for.get(kind, ()), *told)))
 
 
 #: The digest of no row at all.
@@ -240,7 +248,8 @@ class _Piece:
     def __init__(self, table: Any) -> None:
         self.table = table
         # As bytes of Arrow's own format: equal bytes are equal rows, and nothing is made of them that nobody needs.
-        [self._said] = table.drop_columns(["run", "epss"]).to_batches()
+        left_out = {"run", "epss", *FIELDS}.intersection(table.column_names)
+        [self._said] = table.drop_columns(sorted(left_out)).to_batches()
 
     @cached_property
     def findings(self) -> list[MergedFinding]:

@@ -132,6 +132,8 @@ runs = Table(
     later_number("form"),
     # A `RunSummary` as JSON; none of such a version.
     Column("summary", Text),
+    # By kind of finding, the scans that look for it, as JSON; none of such a version.
+    Column("looks_for", Text),
     Index("ix_runs_finished_at", "finished_at"),
     **OPTIONS,
 )

@@ -67,7 +67,7 @@ def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
         again = known is not None and known.ledger_digest == files.digest and known.form != MERGED
         reader = _Run(connection, volume, files, again=again)
         taken = reader.take_in(again=known is not None)
-        told = {"form": MERGED, "summary": msgspec.json.encode(reader.summary).decode()}
+        told = {"form": MERGED, "summary": msgspec.json.encode(reader.summary).decode(), "looks_for": reader.looks_for}
     whole = {
         "ledger_digest": files.digest,
         "ledger_stamp": mark,
@@ -117,6 +117,11 @@ class _Run:
     def summary(self) -> RunSummary:
         """The run in numbers."""
         return summary_of(self._files.ledger, self._numbers.unsuppressed, self._numbers.suppressed)
+
+    @property
+    def looks_for(self) -> str:
+        """What its scans look for, as JSON."""
+        return msgspec.json.encode(self._numbers.looks_for).decode()
 
     def take_in(self, *, again: bool) -> TakenIn:
         """Write every cell that the store lacks, or has otherwise."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 from orchestrator.kit.yaml_source import suggest
-from orchestrator.queries.difference.compare import compare
+from orchestrator.queries.difference.compare import Still, compare
 from orchestrator.queries.difference.explain import STATUSES, STILL, Pair
 from orchestrator.queries.difference.rows import Difference
 from orchestrator.queries.difference.states import NamesAt
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from orchestrator.store.past import StoreReader, TagName
 
-__all__ = ["STATUSES", "STILL", "Difference", "between", "since", "since_last"]
+__all__ = ["STATUSES", "STILL", "Difference", "Still", "between", "since", "since_last"]
 
 _HUB = ("docker.io/library/", "docker.io/")
 
 
-def since_last(past: StoreReader, run: str, *, still: bool = True) -> Iterator[Difference]:
+def since_last(past: StoreReader, run: str, *, still: Still | None = None) -> Iterator[Difference]:
     """What a run changed: its names against what all runs before it say of them.
 
     A run that is not partial also tells what it no longer holds: names that the last such run had, if the two have any
@@ -41,7 +41,7 @@ def since_last(past: StoreReader, run: str, *, still: bool = True) -> Iterator[D
     Args:
         past: all runs.
         run: id of one of them.
-        still: also what is still there and not altered.
+        still: counts what is still there and not altered, instead of giving it.
 
     Returns:
         As the module says; with no run before it, everything is `new`, because of the `first run`.
@@ -79,7 +79,9 @@ def _before(past: StoreReader, number: int, mine: Collection[int]) -> set[int]:
     return found
 
 
-def since(past: StoreReader, moment: datetime, *, references: Sequence[str] | None = None) -> Iterator[Difference]:
+def since(
+    past: StoreReader, moment: datetime, *, references: Sequence[str] | None = None, still: Still | None = None
+) -> Iterator[Difference]:
     """What all runs that ended after a moment changed.
 
     Args:
@@ -87,6 +89,7 @@ def since(past: StoreReader, moment: datetime, *, references: Sequence[str] | No
         moment: with a time zone; runs that ended then or before are what is compared with.
         references: only these names, as the runs have them (`docker.io/library/ubuntu:20.04`), or the end of one that
             no other has (`ubuntu:20.04`); None for all.
+        still: as for `since_last`.
 
     Returns:
         As the module says.
@@ -103,7 +106,7 @@ def since(past: StoreReader, moment: datetime, *, references: Sequence[str] | No
     older = NamesAt(past, [place for place in past.runs if place.order[0] <= moment.timestamp()], asked)
     gone = {name: newer.gone(name) for name in newer.names}
     names = {name: chosen[name] for name in newer.names if not (gone[name] and older.gone(name))}
-    return compare(past, older, newer, _pairs(names, gone))
+    return compare(past, older, newer, _pairs(names, gone), still=still)
 
 
 def between(past: StoreReader, older_reference: str, newer_reference: str) -> Iterator[Difference]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.queries.difference.counts import compare_counts, tell
 from orchestrator.queries.difference.explain import CHANGED, STATUSES, STILL, Explained
+from orchestrator.queries.difference.quiet import quiet
 from orchestrator.queries.difference.rows import Difference
 from orchestrator.queries.difference.things import gather, rows_by_key
 
@@ -17,11 +18,21 @@ if TYPE_CHECKING:
     from orchestrator.queries.difference.states import NamesAt
     from orchestrator.queries.difference.things import CellFinding, Thing
     from orchestrator.store.past import StoreReader, TagCell
-    from orchestrator.store.spans import Position
 
 # Pairs of names that are read at once.
 _PAIRS = 200
 _RANKS = {status: rank for rank, status in enumerate(STATUSES)}
+
+
+class Still:
+    """What is still there and not altered.
+
+    Attributes:
+        things: how many there are, by name and key.
+    """
+
+    def __init__(self) -> None:
+        self.things = 0
 
 
 class _Sides:
@@ -39,7 +50,7 @@ def _cells(state: NamesAt, name: int | None, scans: Mapping[str, TagCell]) -> li
 
 
 def compare(
-    past: StoreReader, older: NamesAt, newer: NamesAt, pairs: Sequence[Pair], *, still: bool = True
+    past: StoreReader, older: NamesAt, newer: NamesAt, pairs: Sequence[Pair], *, still: Still | None = None
 ) -> Iterator[Difference]:
     """The differences between two states, ordered as `orchestrator.queries.difference` says.
 
@@ -48,18 +59,18 @@ def compare(
         older: a state.
         newer: a later one, or the same where two names are compared.
         pairs: the names to compare.
-        still: also what is still there and not altered.
+        still: counts what is still there and not altered, instead of giving it.
     """
     pairs = sorted(pairs, key=lambda pair: (pair.reference, pair.platform))
     ends = {run.order[1]: run.order[0] for run in past.runs}
     for start in range(0, len(pairs), _PAIRS):
         some = [_Sides(pair, older, newer) for pair in pairs[start : start + _PAIRS]]
+        if still is not None:
+            calm = quiet(past, some)
+            still.things += calm.things(past)
+            some = [sides for number, sides in enumerate(some) if number not in calm.targets]
         cells = [cell for sides in some for cell in (*sides.before, *sides.after)]
         found = past.found((cell.state, cell.place) for cell in cells)
-        if not still:
-            # Of most names every scan told the very same as before, so that nothing needs to be read of it.
-            some = [sides for sides in some if _told(sides.before, found) != _told(sides.after, found)]
-            cells = [cell for sides in some for cell in (*sides.before, *sides.after)]
         past.said.read(fact for cell in cells for fact in found[cell.state, cell.place])
         targets = past.targets(cell.target for cell in cells)
         owners = past.owners(targets)
@@ -71,14 +82,10 @@ def compare(
                 _row(sides.pair, each, targets[each.main.cell.target], owners.get(each.main.cell.target, ()), ends)
                 for each in told
             ]
-            wanted = (row for row in rows if still or row.altered or row.status != STILL)
+            wanted = [row for row in rows if still is None or row.altered or row.status != STILL]
+            if still is not None:
+                still.things += len(rows) - len(wanted)
             yield from sorted(wanted, key=_order)
-
-
-def _told(cells: Sequence[TagCell], found: Mapping[tuple[int, Position], Mapping[int, int]]) -> object:
-    """What the scans of a side told, if it can be compared as a whole: where each has one result."""
-    told = {cell.scan: found[cell.state, cell.place].keys() for cell in cells}
-    return told if len(told) == len(cells) else cells
 
 
 def _order(row: Difference) -> tuple[object, ...]:

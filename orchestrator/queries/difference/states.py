@@ -56,7 +56,8 @@ class NamesAt:
         self.runs = runs
         self._past = past
         self._seen: dict[int, dict[str, _Seen]] = {}
-        self._whole: tuple[dict[int, Order], dict[Order, Order]] | None = None
+        self._last: dict[int, Order] | None = None
+        self._successors: dict[Order, Order] = {}
         wanted: Collection[int] | None = names
         waiting, count = list(runs), _NEWEST
         while waiting and (wanted is None or wanted):
@@ -128,7 +129,7 @@ class NamesAt:
         last = seen.last if seen else None
         if current is None:
             return "never scanned", ""
-        whole = self._whole_runs()[0].get(name, NEVER)
+        whole = self._last_whole().get(name, NEVER)
         if last is None or last.order < whole:
             return f"{scan} is no longer planned", max(whole, current.order)[1]
         if not last.holds:
@@ -145,32 +146,40 @@ class NamesAt:
         It is gone when the last run that had it and was not partial has a successor without it: a later such run that
         has any name of that one.
         """
-        last_whole, successors = self._whole_runs()
-        order = last_whole.get(name)
-        successor = successors.get(order) if order else None
+        order = self._last_whole().get(name)
         current = self.current(name)
-        return successor[1] if successor and current and successor > current.order else ""
+        if order is None or current is None:
+            return ""
+        successor = self._successor(order)
+        return successor[1] if successor > current.order else ""
 
-    def _whole_runs(self) -> tuple[Mapping[int, Order], Mapping[Order, Order]]:
-        """Of each name the last run that is not partial, and of each such run the latest that shares a name with it."""
-        if self._whole is None:
-            whole = [run for run in self.runs if not run.partial]
-            last: dict[int, Order] = {}
+    def _last_whole(self) -> Mapping[int, Order]:
+        """Of each name the last run with it that is not partial."""
+        if self._last is None:
+            self._last = {}
             waiting = set(self._seen)
-            first = len(whole)
-            for run, names in self._past.names_in(whole[::-1]):
-                if not waiting:
-                    break
-                first -= 1
+            for run, names in self._names_in([run for run in reversed(self.runs) if not run.partial], waiting):
                 found = waiting.intersection(names)
-                last |= dict.fromkeys(found, run.order)
+                self._last |= dict.fromkeys(found, run.order)
                 waiting -= found
-            newest: dict[int, Order] = {}
-            successors: dict[Order, Order] = {}
-            for run, names in self._past.names_in(whole[first:]):
-                for name in names:
-                    if name in newest:
-                        successors[newest[name]] = run.order
-                    newest[name] = run.order
-            self._whole = last, successors
-        return self._whole
+        return self._last
+
+    def _successor(self, order: Order) -> Order:
+        """The latest of the runs that are, for any name of a run that is not partial, the next such run with it."""
+        if order not in self._successors:
+            whole = [run for run in self.runs if not run.partial and run.order >= order]
+            waiting = {name for _, names in self._past.names_in(whole[:1]) for name in names} if whole[1:] else set()
+            newest = NEVER
+            for run, names in self._names_in(whole[1:], waiting):
+                if found := waiting.intersection(names):
+                    newest = run.order
+                    waiting -= found
+            self._successors[order] = newest
+        return self._successors[order]
+
+    def _names_in(self, runs: Sequence[RunPlace], waiting: Collection[int]) -> Iterator[tuple[RunPlace, Iterable[int]]]:
+        """Runs with those of their names that are waited for, as long as any is; mostly the first say all there is."""
+        start, count = 0, 1
+        while waiting and start < len(runs):
+            yield from self._past.names_in(runs[start : start + count], waiting)
+            start, count = start + count, 2 * count

@@ -73,6 +73,20 @@ def rows_by_key(
 
 def gather(rows: Sequence[CellFinding]) -> Thing:
     """Rows of one key, at least one, as one thing."""
+    if len(rows) == 1:  # by far the most
+        [(cell, _, finding)] = rows
+        count = finding.counts.get(cell.scan)
+        return Thing(
+            first=finding,
+            severity=finding.severity,
+            version=finding.version,
+            fixed_version=finding.fixed_version,
+            suppressed=finding.suppressed.status if finding.suppressed else "",
+            names=names_in(finding.places),
+            found_by=(cell.scan,),
+            counts={} if count is None else {cell.scan: count},
+            cell=cell,
+        )
     latest = max((row.cell for row in rows), key=attrgetter("order"))
     # Of a thing that several runs know, the latest says what it is; its rows are there once for each scan.
     now = list({row.fact: row.finding for row in rows if row.cell.order == latest.order}.values())

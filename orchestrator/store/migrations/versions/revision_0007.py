@@ -1,4 +1,4 @@
-"""Names by reference, owner, labels and workload: a row for each, where one row had a list of labels."""
+"""Names by reference, owner, labels and workload: a row for each, where one row had a list; what scans look for."""
 
 import hashlib
 import json
@@ -21,6 +21,8 @@ _names = sa.table(
 def upgrade() -> None:
     """Each step is left out that an earlier migration did which was cut off where statements cannot be undone."""
     connection = op.get_bind()
+    if "looks_for" not in {each["name"] for each in sa.inspect(connection).get_columns("runs")}:
+        op.add_column("runs", sa.Column("looks_for", sa.Text(), nullable=True))
     present = {each["name"] for each in sa.inspect(connection).get_columns("names")}
     for name, length in (("workload", 512), ("digest", 32)):
         if name not in present:

@@ -1,0 +1,75 @@
+"""Who else looks for what was found: scans that did not find it, and scans that could not.
+
+It changes whenever a scan fails for a day, so it is no part of a fact; it follows from how a run's cells ended, and
+from what each of its scans looks for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import and_, select
+
+from orchestrator.model import MergedFinding, Outcome
+from orchestrator.store.dialects import among, batches
+from orchestrator.store.schema import cells, runs, states
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+#: Fields that say it; empty in facts.
+FIELDS = ("not_found_by", "not_scanned_by")
+
+
+def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFinding]]) -> list[MergedFinding]:
+    """Findings with the scans that did not, or could not, find them.
+
+    Args:
+        connection: to read by.
+        found: each with the number of its target and the id of the run that told it last.
+
+    Returns:
+        In the order given; what an earlier version wrote down stays where nothing else is known.
+    """
+    of_runs = sorted({run for _, run, _ in found})
+    kinds = _looked_for(connection, of_runs)
+    ended: dict[tuple[int, str], dict[str, bool]] = {}
+    query = (
+        select(states.c.target_id, runs.c.run, states.c.scan, cells.c.outcome, cells.c.standing)
+        .join(cells, cells.c.state_id == states.c.id)
+        .join(runs, runs.c.id == cells.c.run_id)
+    )
+    for some in batches({target for target, _, _ in found}):
+        of_targets = and_(among(connection, states.c.target_id, some), runs.c.run.in_(of_runs))
+        for row in connection.execute(query.where(of_targets)):
+            holds = row.outcome == Outcome.OK or bool(row.standing)
+            ended.setdefault((row.target_id, row.run), {})[row.scan] = holds
+    return [_completed(finding, kinds.get(run), ended.get((target, run), {})) for target, run, finding in found]
+
+
+def _looked_for(connection: Connection, of_runs: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """By run and kind of finding, the scans that look for it; without runs of earlier versions."""
+    found = {}
+    for some in batches(of_runs):
+        query = select(runs.c.run, runs.c.looks_for).where(among(connection, runs.c.run, some))
+        for row in connection.execute(query.where(runs.c.looks_for.is_not(None))):
+            found[row.run] = msgspec.json.decode(row.looks_for, type=dict[str, list[str]])
+    return found
+
+
+def _completed(
+    finding: MergedFinding, kinds: Mapping[str, Sequence[str]] | None, ended: Mapping[str, bool]
+) -> MergedFinding:
+    known = {*finding.found_by, *finding.suppressed_in}
+    if kinds is None:
+        said = {name: tuple(scan for scan in getattr(finding, name) if scan not in known) for name in FIELDS}
+        return msgspec.structs.replace(finding, **said)
+    others = [scan for scan in kinds.get(finding.kind, ()) if scan in ended and scan not in known]
+    return msgspec.structs.replace(
+        finding,
+        not_found_by=tuple(scan for scan in others if ended[scan]),
+        not_scanned_by=tuple(scan for scan in others if not ended[scan]),
+    )
