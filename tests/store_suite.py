@@ -728,3 +728,14 @@ def test_what_is_still_there_is_counted_as_it_is_listed(volume, store):
             row for row in listed if row.altered or row.status != "still there"
         ]
     assert store.changes(day(1)).still == 10  # 2 under each of five names
+
+
+def test_what_a_newer_version_wrote_of_a_finding_is_refused_with_what_to_do(url, volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    store.take_in_all(volume)
+    engine = make_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE facts SET document = REPLACE(document, '{', '{\"new field\": 1, ')"))
+    engine.dispose()
+    with pytest.raises(SchemaError, match=r"new field.*upgrade this scanmatrix.*empty the database"):
+        store.who_has("CVE-2025-1")

@@ -1,20 +1,24 @@
 """Whether a cell's last good result is still fresh enough to do without a new scan: `rescanAfter` against history.
 
-The scheduler decides in its store when a cell is due, by the same ages; it then names its cells, and none is spared.
+The store answers by the same rule (`orchestrator.results.freshness`). The scheduler asks it, names its cells, and none
+of them is spared.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.kit.quantities import spell_duration
 from orchestrator.results import history
+from orchestrator.results.freshness import is_fresh
+from orchestrator.results.ledger import seconds
 from orchestrator.scanners.rules import rules_of
 from orchestrator.volume.layout import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from orchestrator.config.loading import Config
@@ -49,14 +53,8 @@ def freshness(past: Past | None, limit: int | None, now: datetime) -> str:
         limit: seconds a result stays good; None to scan every time.
         now: with a time zone.
     """
-    if past is None or limit is None:
+    ended = seconds(past.finished) if past is not None else 0
+    if past is None or limit is None or not is_fresh(ended, limit, now):
         return ""
-    try:
-        finished = datetime.fromisoformat(past.finished)
-        age = now - finished
-    except (ValueError, TypeError):  # not a time, or one without a time zone: a result of unknown age is not fresh
-        return ""
-    if age >= timedelta(seconds=limit):
-        return ""
-    ago, good = spell_duration(max(age.total_seconds(), 0)), spell_duration(limit)
+    ago, good = spell_duration(max(int(now.timestamp()) - ended, 0)), spell_duration(limit)
     return f"fresh: scanned {ago} ago in run {past.run}, good for {good}"

@@ -125,7 +125,7 @@ def history(volume: Volume, since: datetime) -> dict[tuple[str, str], Success]:
     """The newest ok result of each target and scan, for deciding what need not be scanned again.
 
     Reads only ledgers written since then, each once. A damaged one is passed over with a warning: at worst something
-    is scanned once more. A result that is not believed any more is none.
+    is scanned once more. Where the newest one is not believed any more there is none, whatever an older one said.
 
     Args:
         volume: where the runs lie.
@@ -134,15 +134,15 @@ def history(volume: Volume, since: datetime) -> dict[tuple[str, str], Success]:
     Returns:
         By target id and scan name.
     """
-    newest: dict[tuple[str, str], tuple[datetime, Success]] = {}
+    newest: dict[tuple[str, str], tuple[datetime, Success | None]] = {}
     for _, ledger in each_ledger(volume, _Ledger, since=since):
         for row in ledger.rows:
-            believed = row.outcome == "ok" and not why(of_row(row), volume.distrusted)
-            ended = moment(row.finished) if believed else None
+            ended = moment(row.finished) if row.outcome == "ok" else None
             known = newest.get((row.target, row.scan))
             if ended is not None and ended >= since and (known is None or ended > known[0]):
-                newest[row.target, row.scan] = (ended, _success(ledger.run, row))
-    return {key: success for key, (_, success) in newest.items()}
+                believed = not why(of_row(row), volume.distrusted)
+                newest[row.target, row.scan] = (ended, _success(ledger.run, row) if believed else None)
+    return {key: success for key, (_, success) in newest.items() if success is not None}
 
 
 def each_ledger(volume: Volume, kind: type[T], *, since: datetime | None = None) -> Iterator[tuple[str, T]]:

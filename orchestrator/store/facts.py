@@ -17,6 +17,7 @@ from orchestrator.store.answers import SEVERITIES
 from orchestrator.store.catalogue import spell_id
 from orchestrator.store.columns import clip
 from orchestrator.store.dialects import among, batches, insert_new
+from orchestrator.store.documents import SchemaError
 from orchestrator.store.lookers import FIELDS
 from orchestrator.store.merged import alone
 from orchestrator.store.schema import LONGEST_ID, LONGEST_NAME, fact_ids, facts
@@ -154,7 +155,14 @@ class Said:
 
 def _finding(row: Row[Any], aliases: Sequence[str]) -> MergedFinding:
     if row.document is not None:
-        return _DECODER.decode(row.document)
+        try:
+            return _DECODER.decode(row.document)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise SchemaError(
+                f"finding {row.id} ({row.name}) in the store cannot be read: {error}; a newer scanmatrix wrote it, or"
+                " it is damaged: upgrade this scanmatrix, or empty the database (without store.url: remove store.sqlite3"
+                " from the volume); the next question builds it again from the volume"
+            ) from error
     severity = SEVERITIES[row.severity].value
     said = {**row._mapping, "id": row.name, "severity": severity, "aliases": aliases}  # noqa: SLF001 - its public name
     return msgspec.structs.replace(alone("", "", said), found_by=(), severities={})

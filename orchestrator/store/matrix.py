@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, exists, func, literal, or_, select, union_all
 
 from orchestrator.model import Outcome
+from orchestrator.results.freshness import is_fresh, stale_until
 from orchestrator.store.answers import answer, outcome, when
 from orchestrator.store.dialects import among, batches
 from orchestrator.store.documents import Stale, StateCount, Version
@@ -44,8 +45,7 @@ def stale(
     found: list[tuple[tuple[Any, ...], Stale]] = []
     for scan in _scans(connection):
         age = ages.get(scan, ages.get(DEFAULT))
-        # Results from the future (a clock that was wrong) are taken for fresh, as the plan does.
-        before = int(now.timestamp()) - age if age is not None else None
+        before = stale_until(age, now)
         old = states.c.ok_at <= before if before is not None else states.c.ok_at >= 0
         found += _stale(connection, scan, states.c.suspect_at > 0, "suspect", limit=limit, asked_since=asked_since)
         old = and_(old, states.c.suspect_at == 0)
@@ -164,13 +164,12 @@ def count_states(connection: Connection, ages: Mapping[str, int], now: datetime)
     counted = func.count().label("targets")
     parts = []
     for scan in _scans(connection):
-        age = ages.get(scan, ages.get(DEFAULT))
+        before = stale_until(ages.get(scan, ages.get(DEFAULT)), now)
         # Ranges of the index, out of which alone they are counted.
         ranges: dict[str, tuple[ColumnElement[bool], ...]] = {"never": (states.c.ok_at == 0,)}
-        if age is None:
+        if before is None:
             ranges["stale"] = (states.c.ok_at > 0,)
         else:
-            before = int(now.timestamp()) - age
             ranges |= {
                 "stale": (states.c.ok_at > 0, states.c.ok_at <= before),
                 "fresh": (states.c.ok_at > max(before, 0),),
@@ -187,8 +186,7 @@ def count_states(connection: Connection, ages: Mapping[str, int], now: datetime)
     # The few that are suspect are taken out of what the index alone told.
     doubtful = select(states.c.scan, states.c.outcome, states.c.ok_at).where(states.c.suspect_at > 0)
     for row in connection.execute(doubtful):
-        age = ages.get(row.scan, ages.get(DEFAULT))
-        fresh = age is not None and row.ok_at > max(int(now.timestamp()) - age, 0)
+        fresh = is_fresh(row.ok_at, ages.get(row.scan, ages.get(DEFAULT)), now)
         counts[row.scan, row.outcome, "fresh" if fresh else "stale"] -= 1
         counts[row.scan, row.outcome, "suspect"] += 1
     found = [

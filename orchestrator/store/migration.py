@@ -109,7 +109,8 @@ def _refuse_newer(found: str, place: str) -> None:
     if found and found not in {script.revision for script in _scripts().walk_revisions()}:
         raise SchemaError(
             f"{place}: its tables are of revision {found}, which this version does not know: a newer scanmatrix made"
-            " them; bring this one up to date"
+            " them; upgrade this one, or use another database (store.url; without it: remove store.sqlite3 from the"
+            " volume), which is built again from the volume"
         )
 
 

@@ -1,0 +1,26 @@
+"""How old a result may be: the one rule of plans (`rescanAfter`) and of the store (`Store.stale`, `Store.states`).
+
+A plan is made where there may be no database, so it reads ledgers and the store its rows; both know of each target and
+scan the newest ok result and whether it is believed, and both ask here whether it still stands.
+"""
+
+from datetime import datetime
+
+
+def stale_until(age: int | None, now: datetime) -> int | None:
+    """The last second (since 1970) of which a result is stale; one that ended later is fresh, even in the future.
+
+    Args:
+        age: seconds that a result stays fresh; None where every result is stale.
+        now: with a time zone.
+
+    Returns:
+        None where every result is stale.
+    """
+    return None if age is None else int(now.timestamp()) - age
+
+
+def is_fresh(ended: int, age: int | None, now: datetime) -> bool:
+    """Whether a result that ended at a second (since 1970; 0 for unknown) still stands; see `stale_until`."""
+    until = stale_until(age, now)
+    return until is not None and ended > max(until, 0)
