@@ -160,8 +160,8 @@ def _finding(row: Row[Any], aliases: Sequence[str]) -> MergedFinding:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SchemaError(
                 f"finding {row.id} ({row.name}) in the store cannot be read: {error}; a newer scanmatrix wrote it, or"
-                " it is damaged: upgrade this scanmatrix, or empty the database (without store.url: remove store.sqlite3"
-                " from the volume); the next question builds it again from the volume"
+                " it is damaged: upgrade this scanmatrix, or empty the database (without store.url: remove"
+                " store.sqlite3 from the volume); the next question builds it again from the volume"
             ) from error
     severity = SEVERITIES[row.severity].value
     said = {**row._mapping, "id": row.name, "severity": severity, "aliases": aliases}  # noqa: SLF001 - its public name

@@ -19,7 +19,7 @@ from orchestrator.model.documents import DocumentError, decode
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import LEDGER
 from orchestrator.results.tables.columns import names_of
-from orchestrator.results.tables.rows import build, open_merged
+from orchestrator.results.tables.rows import build, count_rows, open_merged
 from orchestrator.results.tables.schema import completed
 from orchestrator.store.documents import DamagedRunError
 from orchestrator.store.lookers import FIELDS
@@ -70,14 +70,9 @@ class Numbers:
 
     def add(self, table: Any) -> None:
         """Count the rows of a `pyarrow.Table`."""
-        open_ = (
-            table.filter(pc.equal(pc.fill_null(table["suppressed"], ""), ""))
-            if _SUPPRESSED in table.column_names
-            else table
-        )
-        self.suppressed += len(table) - len(open_)
-        for each in pc.value_counts(open_["severity"]).to_pylist():
-            self.unsuppressed[Severity(each["values"])] += each["counts"]
+        counts, suppressed = count_rows(table)
+        self.suppressed += suppressed
+        self.unsuppressed.update(counts)
         if "epss" in table.column_names:
             known = table.select(["id", "epss"]).filter(pc.is_valid(table["epss"]))
             self.scores |= zip(known["id"].to_pylist(), known["epss"].to_pylist(), strict=True)

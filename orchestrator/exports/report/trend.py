@@ -1,6 +1,9 @@
 """Severity over time: this run and those before it, as small charts of plain SVG that need no script.
 
 One chart for each severity, with a scale of its own: beside thousands of low findings one critical more is invisible.
+
+The numbers of a run are a `RunSummary`, as in the store's overview, but made of the files of these few runs: the pod
+that writes the report has no database, and would first import every run there ever was.
 """
 
 from __future__ import annotations
@@ -8,18 +11,20 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
+from orchestrator.errors import PermanentError
 from orchestrator.exports.report.severities import NOTHING, WORST_FIRST, Counts
+from orchestrator.model import Ledger, Outcome
+from orchestrator.model.documents import read
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import LEDGER, finished_runs, moment
+from orchestrator.results.overview import summary_of
 from orchestrator.results.tables.reading import count_merged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.exports.report.counting import ReportNumbers
-    from orchestrator.model import Ledger
+    from orchestrator.results.overview import RunSummary
     from orchestrator.results.run import RunResults
     from orchestrator.volume.layout import Volume
 
@@ -75,64 +80,45 @@ class Panel(NamedTuple):
     height: int = _HEIGHT
 
 
-class _Row(msgspec.Struct, gc=False):
-    """As much of a ledger row as a point needs; the rest is skipped unread."""
-
-    target: str
-    outcome: str
-
-
-class _Ledger(msgspec.Struct):
-    run: str
-    finished: str
-    rows: list[_Row]
-
-
 def gather(results: RunResults, numbers: ReportNumbers, most: int = 30) -> list[Point]:
     """This run, and before it at most this many that ended earlier, in the order of time.
 
     A run whose ledger cannot be read is left out with a warning.
     """
-    ledger = results.ledger
     earlier: list[Point] = []
     for run in finished_runs(results.volume):
         if len(earlier) == most:
             break
-        point = None if run == results.run else _of_earlier(results.volume, run, ledger.finished)
+        point = None if run == results.run else _of_earlier(results.volume, run, results.ledger.finished)
         if point is not None:
             earlier.append(point)
-    return [*sorted(earlier, key=lambda point: (point.ended, point.run)), _of_this_run(ledger, numbers)]
+    return [*sorted(earlier, key=lambda point: (point.ended, point.run)), _of_this_run(results.ledger, numbers)]
 
 
 def _of_this_run(ledger: Ledger, numbers: ReportNumbers) -> Point:
-    rows = ledger.rows
-    targets, failed = len({row.target for row in rows}), sum(row.outcome == "failed" for row in rows)
-    return Point(ledger.run, ledger.finished, targets, failed, numbers.severities, sum(numbers.suppressed))
+    counts = dict(zip(WORST_FIRST, numbers.severities, strict=True))
+    return _point(summary_of(ledger, counts, sum(numbers.suppressed)))
 
 
 def _of_earlier(volume: Volume, run: str, before: str) -> Point | None:
-    folder = volume.results(run)
     try:
-        ledger = msgspec.json.decode((folder / LEDGER).read_bytes(), type=_Ledger)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        ledger = read(volume.results(run) / LEDGER, Ledger)
+    except (PermanentError, OSError, RecursionError) as error:
         _log.warning("the ledger of run %s is left out of the report: %s", run, error)
         return None
     ended, limit = moment(ledger.finished), moment(before)
     if ended is None or (limit is not None and ended >= limit):
         return None
-    targets = len({row.target for row in ledger.rows})
-    failed = sum(row.outcome == "failed" for row in ledger.rows)
-    counts, suppressed = _counts(volume, run)
-    return Point(run, ledger.finished, targets, failed, counts, suppressed)
-
-
-def _counts(volume: Volume, run: str) -> tuple[Counts | None, int]:
     try:
-        found, suppressed = count_merged(volume, run)
+        return _point(summary_of(ledger, *count_merged(volume, run)))
     except NoResultsError as error:
         _log.warning("left out of the report's charts: %s", error)
-        return None, 0
-    return tuple(found.get(severity, 0) for severity in WORST_FIRST), suppressed
+        return _point(summary_of(ledger, {}, 0))._replace(counts=None)
+
+
+def _point(run: RunSummary) -> Point:
+    counts = tuple(run.open.get(severity, 0) for severity in WORST_FIRST)
+    return Point(run.run, run.finished, run.targets, run.cells[Outcome.FAILED], counts, run.suppressed)
 
 
 def draw(points: Sequence[Point]) -> list[Panel]:

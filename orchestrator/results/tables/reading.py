@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestrator.kit.text import read_csv_cell
@@ -17,7 +16,7 @@ from orchestrator.model import FindingRow, LedgerRow, MergedRow, Severity
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import suspects
 from orchestrator.results.tables.columns import SEPARATOR, ColumnKind, columns_of, dtype_of, values_at
-from orchestrator.results.tables.rows import mark
+from orchestrator.results.tables.rows import count_rows, mark
 from orchestrator.results.tables.schema import completed, schema_of
 
 if TYPE_CHECKING:
@@ -86,10 +85,8 @@ def count_merged(volume: Volume, run: str) -> tuple[dict[Severity, int], int]:
         table = pq.read_table(path, columns=["severity", "suppressed"])
     except (pa.ArrowException, OSError) as error:
         raise NoResultsError(f"{path}: damaged: {error}; aggregate run {run} again") from error
-    unsuppressed = table.filter(pc.equal(table["suppressed"], ""))
-    counts = {one["values"]: one["counts"] for one in pc.value_counts(unsuppressed["severity"]).to_pylist()}
-    found = {severity: counts[severity.value] for severity in reversed(Severity) if severity.value in counts}
-    return found, len(table) - len(unsuppressed)
+    counts, suppressed = count_rows(table)
+    return {severity: counts[severity] for severity in reversed(Severity) if severity in counts}, suppressed
 
 
 def _read(

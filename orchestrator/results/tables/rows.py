@@ -254,3 +254,12 @@ def _each(texts: Any, make: Callable[[str], Any]) -> list[Any]:
 def _pair(read: Callable[[str], Any], text: str) -> tuple[str, Any]:
     key, _, value = text.rpartition("=")
     return key, read(value)
+
+
+def count_rows(table: Any) -> tuple[dict[Severity, int], int]:
+    """How many rows of a `pyarrow.Table` nobody suppressed, by severity, and how many are suppressed."""
+    open_ = table
+    if "suppressed" in table.column_names:
+        open_ = table.filter(pc.equal(pc.fill_null(table["suppressed"], ""), ""))
+    counts = {Severity(each["values"]): each["counts"] for each in pc.value_counts(open_["severity"]).to_pylist()}
+    return counts, len(table) - len(open_)
