@@ -44,8 +44,10 @@ TagName: TypeAlias = tuple[str, str]
 #: When a run ended (seconds since 1970), and its id: runs in the order in which they ended.
 Order: TypeAlias = tuple[int, str]
 
-#: Runs whose names are read at once.
+# Runs whose names are read at once.
 _RUNS_AT_ONCE = 50
+# Names up to which the cells of all runs of theirs are fewer than all cells of some runs.
+_SOME = 100
 
 
 class RunPlace(NamedTuple):
@@ -119,9 +121,8 @@ class StoreReader:
 
     def names(self, wanted: Iterable[int] | None = None) -> dict[int, TagName]:
         """Names by their numbers; all of them for None."""
-        if wanted is None:
-            return {row.id: (row.reference, row.platform) for row in self.connection.execute(select(tags))}
-        rows = self._by(tags.c.id, wanted, select(tags))
+        every = select(tags)
+        rows = self.connection.execute(every) if wanted is None else self._by(tags.c.id, wanted, every)
         return {row.id: (row.reference, row.platform) for row in rows}
 
     def names_of_targets(self, wanted: Iterable[int]) -> set[int]:
@@ -164,29 +165,29 @@ class StoreReader:
             places: of these runs.
             wanted: only of these names; None for all.
         """
-        query = (
-            select(
-                run_tags.c.tag_id,
-                run_tags.c.target_id,
-                run_tags.c.run_id,
-                states.c.scan,
-                cells.c.state_id,
-                cells.c.at,
-                cells.c.outcome,
-                cells.c.reason,
-                cells.c.standing,
-                cells.c.scanner,
-                cells.c.scanner_version,
-                cells.c.scanner_image,
-                states.c.ok_run_id,
-                states.c.suspect,
-            )
-            .join(states, states.c.target_id == run_tags.c.target_id)
-            .join(cells, and_(cells.c.state_id == states.c.id, cells.c.run_id == run_tags.c.run_id))
-        )
-        if wanted is not None and len(wanted) <= BATCH:
-            query = query.where(among(self.connection, run_tags.c.tag_id, list(wanted)))
-        only = None if wanted is None or len(wanted) <= BATCH else frozenset(wanted)
+        query = select(
+            run_tags.c.tag_id,
+            run_tags.c.target_id,
+            run_tags.c.run_id,
+            states.c.scan,
+            cells.c.state_id,
+            cells.c.at,
+            cells.c.outcome,
+            cells.c.reason,
+            cells.c.standing,
+            cells.c.scanner,
+            cells.c.scanner_version,
+            cells.c.scanner_image,
+            states.c.ok_run_id,
+            states.c.suspect,
+        ).join(states, states.c.target_id == run_tags.c.target_id)
+        few = wanted is not None and len(wanted) <= BATCH
+        # The sum keeps planners from reading all cells of the runs, where only some are wanted.
+        run = cells.c.run_id + 0 if few and len(wanted or ()) <= _SOME else cells.c.run_id
+        query = query.join(cells, and_(cells.c.state_id == states.c.id, run == run_tags.c.run_id))
+        if few:
+            query = query.where(among(self.connection, run_tags.c.tag_id, list(wanted or ())))
+        only = None if wanted is None or few else frozenset(wanted)
         for row in self._by(run_tags.c.run_id, [place.id for place in places], query):
             if only is None or row.tag_id in only:
                 yield self._cell(row)

@@ -297,7 +297,7 @@ target_digests = Table(
     "target_digests",
     metadata,
     Column("digest", String(160), primary_key=True),
-    Column("target_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("target_id", BigInteger, primary_key=True, autoincrement=False, index=True),
     **KEYLESS,
 )
 

@@ -11,6 +11,7 @@ revision = "0007"
 down_revision = "0006"
 
 _OLD, _NEW = "uq_names_target_id_reference_owner", "uq_names_target_id_digest"
+_DIGESTS = "ix_target_digests_target_id"
 _BATCH = 1000
 _names = sa.table(
     "names",
@@ -23,6 +24,8 @@ def upgrade() -> None:
     connection = op.get_bind()
     if "looks_for" not in {each["name"] for each in sa.inspect(connection).get_columns("runs")}:
         op.add_column("runs", sa.Column("looks_for", sa.Text(), nullable=True))
+    if _DIGESTS not in {each["name"] for each in sa.inspect(connection).get_indexes("target_digests")}:
+        op.create_index(_DIGESTS, "target_digests", ["target_id"], unique=False)
     present = {each["name"] for each in sa.inspect(connection).get_columns("names")}
     for name, length in (("workload", 512), ("digest", 32)):
         if name not in present:
