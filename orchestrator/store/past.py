@@ -181,15 +181,15 @@ class StoreReader:
             states.c.ok_run_id,
             states.c.suspect,
         ).join(states, states.c.target_id == run_tags.c.target_id)
+        wanted = None if wanted is None else frozenset(wanted)
         few = wanted is not None and len(wanted) <= BATCH
         # The sum keeps planners from reading all cells of the runs, where only some are wanted.
         run = cells.c.run_id + 0 if few and len(wanted or ()) <= _SOME else cells.c.run_id
         query = query.join(cells, and_(cells.c.state_id == states.c.id, run == run_tags.c.run_id))
         if few:
             query = query.where(among(self.connection, run_tags.c.tag_id, list(wanted or ())))
-        only = None if wanted is None or few else frozenset(wanted)
         for row in self._by(run_tags.c.run_id, [place.id for place in places], query):
-            if only is None or row.tag_id in only:
+            if wanted is None or few or row.tag_id in wanted:
                 yield self._cell(row)
 
     def _cell(self, row: Row[Any]) -> TagCell:
