@@ -25,7 +25,6 @@ from orchestrator.store.documents import Unscanned
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History
 from orchestrator.store.names import uses_of
-from orchestrator.store.quiet import moments_of
 from orchestrator.store.schema import cells, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
 from orchestrator.store.spans import Position
@@ -181,7 +180,6 @@ class StoreReader:
             states.c.ok_run_id,
             states.c.suspect,
         ).join(states, states.c.target_id == run_tags.c.target_id)
-        wanted = None if wanted is None else frozenset(wanted)
         few = wanted is not None and len(wanted) <= BATCH
         # The sum keeps planners from reading all cells of the runs, where only some are wanted.
         run = cells.c.run_id + 0 if few and len(wanted or ()) <= _SOME else cells.c.run_id
@@ -236,10 +234,6 @@ class StoreReader:
                         found[state, place][span.fact] = span.seen or span.first.at
         return found
 
-    def moments(self, wanted: Collection[int]) -> dict[int, set[Position]]:
-        """When any finding of targets and scans came or went."""
-        return moments_of(self.connection, wanted, {number: order[1] for number, order in self._orders.items()})
-
     def targets(self, wanted: Iterable[int]) -> dict[int, str]:
         """Ids of targets by their numbers."""
         query = select(targets.c.id, targets.c.target)
@@ -272,9 +266,9 @@ class StoreReader:
 
     def facts(self, name: str, package: str) -> set[int]:
         """Numbers of the facts with an id and about a package; an empty one means any."""
-        named = facts_named(self.connection, name) if name else None
-        about = facts_of_package(self.connection, package) if package else None
-        return named & about if named is not None and about is not None else named or about or set()
+        asked = [facts_named(self.connection, name)] if name else []
+        asked += [facts_of_package(self.connection, package)] if package else []
+        return set.intersection(*asked) if asked else set()
 
     def states_with(self, facts: Iterable[int]) -> dict[int, int]:
         """The targets and scans that have, or had, any of these facts: by their number, that of the target."""

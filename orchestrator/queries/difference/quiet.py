@@ -38,7 +38,8 @@ def quiet(past: StoreReader, pairs: Sequence[Sides]) -> Quiet:
     Both sides are results of the same scans of one target; what is more involved is compared finding by finding.
     """
     alike = {number: sides for number, sides in enumerate(pairs) if _is_alike(sides)}
-    moments = past.moments({cell.state for sides in alike.values() for cell in sides.after})
+    runs = {place.id: place.order[1] for place in past.runs}
+    moments = moments_of(past.connection, {cell.state for sides in alike.values() for cell in sides.after}, runs)
     targets: dict[int, int] = {}
     states: dict[int, frozenset[int]] = {}
     for number, sides in alike.items():
