@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from orchestrator.store.quiet import things_of
+from orchestrator.store.quiet import moments_of, things_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

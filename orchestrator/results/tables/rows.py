@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestrator.model import MergedRow
+from orchestrator.model import MergedRow, Severity
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.tables.columns import ColumnKind, bare, columns_of, names_of, nested, reader
 from orchestrator.results.tables.schema import completed

@@ -1,4 +1,4 @@
-"""Names by reference, owner, labels and workload: a row for each, where one row had a list; what scans look for."""
+"""Names by reference, owner, labels and workload: a row for each, where one row had a list of labels."""
 
 import hashlib
 import json
@@ -11,7 +11,6 @@ revision = "0007"
 down_revision = "0006"
 
 _OLD, _NEW = "uq_names_target_id_reference_owner", "uq_names_target_id_digest"
-_DIGESTS = "ix_target_digests_target_id"
 _BATCH = 1000
 _names = sa.table(
     "names",
@@ -22,10 +21,6 @@ _names = sa.table(
 def upgrade() -> None:
     """Each step is left out that an earlier migration did which was cut off where statements cannot be undone."""
     connection = op.get_bind()
-    if "looks_for" not in {each["name"] for each in sa.inspect(connection).get_columns("runs")}:
-        op.add_column("runs", sa.Column("looks_for", sa.Text(), nullable=True))
-    if _DIGESTS not in {each["name"] for each in sa.inspect(connection).get_indexes("target_digests")}:
-        op.create_index(_DIGESTS, "target_digests", ["target_id"], unique=False)
     present = {each["name"] for each in sa.inspect(connection).get_columns("names")}
     for name, length in (("workload", 512), ("digest", 32)):
         if name not in present:
