@@ -85,9 +85,10 @@ def _policy(folder):
 def test_columns_of_a_difference(volume):
     Run("r1", "2025-03-01T10:00:00Z").cell("app", "general").find("app", "CVE-1", "general").write(volume)
     documented = {}
-    for names, dtype in re.findall(r"^\| (`[^|]*`) \| ([^|]+) \|", DIFFERENCES, re.MULTILINE):
-        if dtype.strip() in DTYPES:
-            documented |= dict.fromkeys(re.findall(r"`(\w+)`", names), DTYPES[dtype.strip()])
+    (table,) = re.findall(r"^\| column \|.*\n(?:\|.*\n)*", DIFFERENCES, re.MULTILINE)
+    for names, dtype in re.findall(r"^\| (`[^|]*`) \| ([^|]+) \|", table, re.MULTILINE):
+        written = dtype.strip().strip("`")
+        documented |= dict.fromkeys(re.findall(r"`(\w+)`", names), DTYPES.get(written, written))
     frame = since_last(volume, "r1")
     assert list(documented) == list(names_of(Difference))
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == documented
