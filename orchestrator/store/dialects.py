@@ -28,7 +28,7 @@ def batches(values: Iterable[Any], size: int = BATCH) -> Iterator[list[Any]]:
         yield waiting[start : start + size]
 
 
-def among(connection: Connection, column: Column[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+def among(connection: Connection, column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
     """Whether a column is one of many values, which PostgreSQL and SQLite take as one parameter."""
     name = connection.dialect.name
     if name == "sqlite":

@@ -45,8 +45,21 @@ Order: TypeAlias = tuple[int, str]
 
 # Runs whose names are read at once.
 _RUNS_AT_ONCE = 50
-# Names up to which the cells of all runs of theirs are fewer than all cells of some runs.
-_SOME = 100
+# Runs up to which cells are looked up by target, scan and run.
+_FEW_RUNS = 16
+# What is read of a target's scan, and of a cell.
+_OF_STATE = (states.c.scan, states.c.ok_run_id, states.c.suspect)
+_OF_CELL = (
+    cells.c.state_id,
+    cells.c.run_id,
+    cells.c.at,
+    cells.c.outcome,
+    cells.c.reason,
+    cells.c.standing,
+    cells.c.scanner,
+    cells.c.scanner_version,
+    cells.c.scanner_image,
+)
 
 
 class RunPlace(NamedTuple):
@@ -164,54 +177,57 @@ class StoreReader:
             places: of these runs.
             wanted: only of these names; None for all.
         """
-        query = select(
-            run_tags.c.tag_id,
-            run_tags.c.target_id,
-            run_tags.c.run_id,
-            states.c.scan,
-            cells.c.state_id,
-            cells.c.at,
-            cells.c.outcome,
-            cells.c.reason,
-            cells.c.standing,
-            cells.c.scanner,
-            cells.c.scanner_version,
-            cells.c.scanner_image,
-            states.c.ok_run_id,
-            states.c.suspect,
-        ).join(states, states.c.target_id == run_tags.c.target_id)
-        few = wanted is not None and len(wanted) <= BATCH
-        # The sum keeps planners from reading all cells of the runs, where only some are wanted.
-        run = cells.c.run_id + 0 if few and len(wanted or ()) <= _SOME else cells.c.run_id
-        query = query.join(cells, and_(cells.c.state_id == states.c.id, run == run_tags.c.run_id))
-        if few:
-            query = query.where(among(self.connection, run_tags.c.tag_id, list(wanted or ())))
-        for row in self._by(run_tags.c.run_id, [place.id for place in places], query):
-            if wanted is None or few or row.tag_id in wanted:
-                yield self._cell(row)
+        runs_ = [place.id for place in places]
+        if wanted is not None:
+            for some in batches(wanted):
+                yield from self._cells_of(runs_, some)
+            return
+        query = (
+            select(run_tags.c.tag_id, run_tags.c.target_id, *_OF_STATE, *_OF_CELL)
+            .join(states, states.c.target_id == run_tags.c.target_id)
+            .join(cells, and_(cells.c.state_id == states.c.id, cells.c.run_id == run_tags.c.run_id))
+        )
+        for row in self._by(run_tags.c.run_id, runs_, query):
+            yield self._cell(row.tag_id, row, row)
 
-    def _cell(self, row: Row[Any]) -> TagCell:
-        order = self._orders[row.run_id]
-        ok = row.outcome == Outcome.OK
-        suspect = self._suspect(row) if ok else ""
-        place = Position(row.at, order[1])
+    def _cells_of(self, runs_: Sequence[int], wanted: Sequence[int]) -> Iterator[TagCell]:
+        """Of some names: asked table by table, each by its key, so that no planner reads whole runs."""
+        had: dict[tuple[int, int], list[int]] = {}
+        named = select(run_tags).where(among(self.connection, run_tags.c.tag_id, wanted))
+        for row in self._by(run_tags.c.run_id, runs_, named):
+            had.setdefault((row.target_id, row.run_id), []).append(row.tag_id)
+        of_target = select(states.c.id, states.c.target_id, *_OF_STATE)
+        known = {row.id: row for row in self._by(states.c.target_id, {target for target, _ in had}, of_target)}
+        # Of many runs the cells of a state are read through: the sum keeps planners from trying every pair.
+        run = cells.c.run_id if len(runs_) <= _FEW_RUNS else cells.c.run_id + 0
+        of_state = select(*_OF_CELL).where(among(self.connection, run, runs_))
+        for cell in self._by(cells.c.state_id, known, of_state):
+            state = known[cell.state_id]
+            for tag in had.get((state.target_id, cell.run_id), ()):
+                yield self._cell(tag, state, cell)
+
+    def _cell(self, tag: int, state: Row[Any], cell: Row[Any]) -> TagCell:
+        order = self._orders[cell.run_id]
+        ok = cell.outcome == Outcome.OK
+        suspect = self._suspect(state, cell) if ok else ""
+        place = Position(cell.at, order[1])
         return TagCell(
-            row.tag_id, row.target_id, row.state_id, row.scan, order, row.outcome, row.reason,
-            ok or bool(row.standing), suspect, place,
+            tag, state.target_id, cell.state_id, state.scan, order, cell.outcome, cell.reason,
+            ok or bool(cell.standing), suspect, place,
         )  # fmt: skip
 
-    def _suspect(self, row: Row[Any]) -> str:
+    def _suspect(self, state: Row[Any], cell: Row[Any]) -> str:
         """Why a result is not believed: as the newest of its target and scan was marked, or else by the rules."""
-        if row.suspect and row.run_id == row.ok_run_id:
-            return str(row.suspect)
-        made_by = (row.scan, row.scanner_image, row.scanner, row.scanner_version)
+        if state.suspect and cell.run_id == state.ok_run_id:
+            return str(state.suspect)
+        made_by = (state.scan, cell.scanner_image, cell.scanner, cell.scanner_version)
         if made_by not in self._suspicions:
             self._suspicions[made_by] = doubtful(*made_by, self._distrusted)
         if not self._suspicions[made_by]:
             return ""
-        values = {"at": row.at, "scanner": row.scanner, "scanner_version": row.scanner_version}
-        values["scanner_image"] = row.scanner_image
-        return str(suspicion(row.scan, values, self._distrusted)["suspect"])
+        values = {"at": cell.at, "scanner": cell.scanner, "scanner_version": cell.scanner_version}
+        values["scanner_image"] = cell.scanner_image
+        return str(suspicion(state.scan, values, self._distrusted)["suspect"])
 
     def found(
         self, wanted: Iterable[tuple[int, Position]], facts: Collection[int] | None = None
@@ -341,7 +357,7 @@ class StoreReader:
         )
         ids = [place.id for place in places]
         for column, query in ((made.c.run_id, own), (cells.c.run_id, stood)):
-            found.update(row.of for row in self._by(column, ids, query) if self._suspect(row))
+            found.update(row.of for row in self._by(column, ids, query) if self._suspect(row, row))
         return found
 
     def _by(self, column: Column[Any], wanted: Iterable[Any], query: Any) -> Iterator[Row[Any]]:
