@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, ColumnDefault, String, Text, bindparam, cast, func
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Column, ColumnElement, Connection, Table
     from sqlalchemy.sql import Executable, Insert
@@ -143,13 +143,18 @@ def _unnest(connection: Connection, statement: Executable, rows: Sequence[dict[s
 
 
 def _in_batches(connection: Connection, statement: Insert, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows that all have the same columns: as tuples, which is far cheaper than what is made of each dict."""
+    """Insert rows that all have the same columns: as the driver takes them, with nothing made of each value."""
     compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
-    columns = list(compiled.positiontup or ())
-    values = itemgetter(*columns) if len(columns) > 1 else lambda row: (row[columns[0]],)
+    columns = list(compiled.params)
     defaults = {name: statement.table.c[name].default for name in columns if name not in rows[0]}
     missing = {name: default.arg for name, default in defaults.items() if isinstance(default, ColumnDefault)}
+    # SQLite's driver takes tuples, MariaDB's and MySQL's a dict of names.
+    values = _values(compiled.positiontup) if compiled.positiontup else dict
     for start in range(0, len(rows), BATCH):
         some = rows[start : start + BATCH]
         given = [values({**missing, **row}) for row in some] if missing else list(map(values, some))
         connection.exec_driver_sql(str(compiled), given)
+
+
+def _values(columns: Sequence[str]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    return itemgetter(*columns) if len(columns) > 1 else lambda row: (row[columns[0]],)
