@@ -1,4 +1,4 @@
-"""Make the tests' external tools available: `python -m tests.tools [--all|--cluster|--images] [name …]`."""
+"""Make the tests' external tools available: `python -m tests.tools [--all|--slow|--cluster|--images] [name …]`."""
 
 import argparse
 import fcntl
@@ -25,6 +25,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.tools", description=__doc__)
     parser.add_argument("--all", action="store_true", help="also the tools that take minutes to build (grype, trivy)")
+    parser.add_argument("--slow", action="store_true", help="of --cluster and --images, what takes minutes to build")
     parser.add_argument("--cluster", action="store_true", help="only what the one-node cluster needs, and the names")
     parser.add_argument("--images", action="store_true", help="only what the images of its tests need, and the names")
     known = [*_catalog.DEBIAN, *(t.name for t in _catalog.GO_TOOLS), *(a.name for a in _catalog.ARTEFACTS)]
@@ -32,6 +33,10 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if unknown := set(options.names) - set(known):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if options.slow:
+        needed = {*_catalog.CLUSTER_TOOLS, *_catalog.IMAGE_PARTS}
+        tools = (*_catalog.GO_TOOLS, *_catalog.ARTEFACTS)
+        options.names += [tool.name for tool in tools if tool.optional and tool.name in needed]
     if options.cluster:
         options.names += _catalog.CLUSTER_TOOLS
     if options.images:
