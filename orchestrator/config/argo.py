@@ -8,7 +8,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from orchestrator.config.kinds import Cpus, Cron, DnsName, Duration, Memory, Name, PathText, TimeZone, ValueKind
+from orchestrator.config.described import ValueKind
+from orchestrator.config.kinds import Cpus, Cron, DnsName, Duration, Memory, Name, PathText, TimeZone
 from orchestrator.config.networks import is_never
 from orchestrator.config.section import OneOf, Section, WrongKey
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field
 
 from orchestrator import model
-from orchestrator.config.kinds import Reference, ValueKind
+from orchestrator.config.described import ValueKind
+from orchestrator.config.kinds import Reference
 from orchestrator.config.section import Keys, Section
 from orchestrator.kit.quantities import DURATION, parse_duration
 

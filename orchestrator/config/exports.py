@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from orchestrator.config.kinds import Duration, PathText, Size, Text, ValueKind, judge_web_url, plain
+from orchestrator.config.described import ValueKind
+from orchestrator.config.kinds import Duration, PathText, Size, Text, judge_web_url, plain
 from orchestrator.config.section import Section, WrongKey
 from orchestrator.kit.placeholders import fill, judge_known
 

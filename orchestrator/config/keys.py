@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import SecretStr
 
-from orchestrator.config.kinds import ValueKind
+from orchestrator.config.described import ValueKind
 from orchestrator.config.section import Keys, Section
 
 if TYPE_CHECKING:

@@ -1,16 +1,15 @@
-"""The kinds of values that people write: how each is read, what it is called, and its JSON Schema."""
+"""The kinds of values that people write, and how each is read."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
-from pydantic_core.core_schema import no_info_before_validator_function
 
+from orchestrator.config.described import ValueKind
 from orchestrator.config.times import check_cron, check_timezone
 from orchestrator.git.url import without_credentials
 from orchestrator.kit.digests import DIGEST
@@ -30,57 +29,12 @@ from orchestrator.model import JUSTIFICATIONS, KINDS
 from orchestrator.model.documents import spell_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import CoreSchema
+    from collections.abc import Mapping
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?")
 _DAY_OR_TIME = r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?"
 _YEARS = (1900, 9000)
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)v?\d{1,9}(\.\d{1,9}){0,2}(-[0-9A-Za-z.-]+)?")
-
-
-@dataclass(frozen=True)
-class ValueKind:
-    """What a value is to those who write it; stands in `Annotated`.
-
-    Attributes:
-        name: in the reference tables; a list has its plural.
-        schema: JSON Schema, where that of the type is of what the program has instead.
-        spell: makes of the program's value what is written, for defaults and bounds.
-        unquoted: what YAML may have made of it; it is taken where its text is the one that was written.
-        plural: where that is not the name with an `s`.
-        help: how it is written, for one that does not match its pattern.
-    """
-
-    name: str
-    schema: Mapping[str, Any] | None = None
-    spell: Callable[[Any], object] | None = None
-    unquoted: tuple[type, ...] = ()
-    plural: str = ""
-    help: str = ""
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(core) if self.schema is None else dict(self.schema)
-
-
-@dataclass(frozen=True)
-class OrOne:
-    """A list that may be written as its one item; stands in `Annotated`, beside the list's type."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return no_info_before_validator_function(
-            lambda value: [value] if isinstance(value, str) else value, handler(source)
-        )
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        found = handler(core)
-        return {"anyOf": [found["items"], found]}
 
 
 def _listed(value: object) -> object:

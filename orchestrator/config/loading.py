@@ -19,18 +19,10 @@ from orchestrator import model
 from orchestrator.config.allow import Allow
 from orchestrator.config.argo import Argo
 from orchestrator.config.cache import CACHE, CacheSection
+from orchestrator.config.described import ValueKind
 from orchestrator.config.environment import overlay
 from orchestrator.config.exports import ExportsSection
-from orchestrator.config.kinds import (
-    DURATION_SCHEMA,
-    Duration,
-    Host,
-    PlatformName,
-    Reference,
-    ValueKind,
-    Word,
-    duration,
-)
+from orchestrator.config.kinds import DURATION_SCHEMA, Duration, Host, PlatformName, Reference, Word, duration
 from orchestrator.config.limits import LIMITS, ConfiguredLimits
 from orchestrator.config.local import Local
 from orchestrator.config.notify import NotifySection

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from orchestrator.config.kinds import ValueKind
+from orchestrator.config.described import ValueKind
 from orchestrator.config.section import Section
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from orchestrator import model
-from orchestrator.config.kinds import Duration, Glob, OrOne, Text, ValueKind, judge_web_url
+from orchestrator.config.described import OrOne, ValueKind
+from orchestrator.config.kinds import Duration, Glob, Text, judge_web_url
 from orchestrator.config.section import OneOf, Section, WrongKey
 
 #: What there is to tell, in the order of messages; of `differences`, the status of the same name.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator
 
 from orchestrator import model
-from orchestrator.config.kinds import ValueKind
+from orchestrator.config.described import ValueKind
 from orchestrator.config.section import Keys, Section, WrongKey
 from orchestrator.model.policy import BUILT_IN
 

@@ -18,8 +18,8 @@ import yaml
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
+from orchestrator.config.described import ValueKind
 from orchestrator.config.keys import fields, kind_of, sections_in
-from orchestrator.config.kinds import ValueKind
 from orchestrator.config.section import Keys, Section
 
 if TYPE_CHECKING:

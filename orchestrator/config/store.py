@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from orchestrator.config.kinds import Duration, ValueKind
+from orchestrator.config.described import ValueKind
+from orchestrator.config.kinds import Duration
 from orchestrator.config.section import Section
 
 

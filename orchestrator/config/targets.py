@@ -6,18 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from orchestrator.config.kinds import (
-    Comparisons,
-    GitUrl,
-    Host,
-    PathText,
-    Pattern,
-    Reference,
-    ScanNames,
-    Text,
-    Value,
-    ValueKind,
-)
+from orchestrator.config.described import ValueKind
+from orchestrator.config.kinds import Comparisons, GitUrl, Host, PathText, Pattern, Reference, ScanNames, Text, Value
 from orchestrator.config.section import OneOf, Section, WrongKey
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.model.labels import MAX_LIFETIME

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from orchestrator.config.kinds import DnsName, Folder, Name, Size, ValueKind, plain
+from orchestrator.config.described import ValueKind
+from orchestrator.config.kinds import DnsName, Folder, Name, Size, plain
 from orchestrator.config.section import Section, WrongKey
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from orchestrator.model import MergedFinding
-    from orchestrator.store.past import StoreReader, TagCell
+    from orchestrator.store.past import StoreReader
+    from orchestrator.store.tag_cells import TagCell
 
 # Targets up to which their own names are asked for, rather than all names.
 _FEW = 5_000

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from sqlalchemy import Column, ColumnElement, Connection, Table
+    from sqlalchemy import Column, ColumnElement, Connection, Row, Table
     from sqlalchemy.sql import Executable, Insert
     from sqlalchemy.types import TypeEngine
 
@@ -38,6 +38,12 @@ def among(connection: Connection, column: ColumnElement[Any], values: Sequence[A
         return column.in_(values)
     # Not spelt like `_array`: what a scan of the whole table compares each row with would be read out of it each time.
     return column == func.any(bindparam("among", list(values), type_=ARRAY(_plain(column.type)), unique=True))
+
+
+def rows_by(connection: Connection, column: Column[Any], wanted: Iterable[Any], query: Any) -> Iterator[Row[Any]]:
+    """The rows of a query for many values of a column."""
+    for some in batches(wanted):
+        yield from connection.execute(query.where(among(connection, column, some)))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from datetime import UTC, datetime
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -20,46 +19,29 @@ from orchestrator.results.errors import NoResultsError
 from orchestrator.results.overview import RunSummary
 from orchestrator.store.answers import answer
 from orchestrator.store.catalogue import spell_id
-from orchestrator.store.dialects import BATCH, among, batches
+from orchestrator.store.dialects import BATCH, among, batches, rows_by
 from orchestrator.store.documents import Unscanned
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History
 from orchestrator.store.names import uses_of
 from orchestrator.store.schema import cells, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
-from orchestrator.store.spans import Position
-from orchestrator.store.suspects import doubtful, suspicion
+from orchestrator.store.tag_cells import TagCells
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from sqlalchemy import Column, Connection, Row
+    from sqlalchemy import Connection
 
     from orchestrator.model import Distrust
     from orchestrator.store.documents import Use
+    from orchestrator.store.spans import Position
+    from orchestrator.store.tag_cells import Order, TagCell
 
 #: A target's reference and its platform (empty for a repository).
 TagName: TypeAlias = tuple[str, str]
-#: When a run ended (seconds since 1970), and its id: runs in the order in which they ended.
-Order: TypeAlias = tuple[int, str]
-
 # Runs whose names are read at once.
 _RUNS_AT_ONCE = 50
-# Runs up to which cells are looked up by target, scan and run.
-_FEW_RUNS = 16
-# What is read of a target's scan, and of a cell.
-_OF_STATE = (states.c.scan, states.c.ok_run_id, states.c.suspect)
-_OF_CELL = (
-    cells.c.state_id,
-    cells.c.run_id,
-    cells.c.at,
-    cells.c.outcome,
-    cells.c.reason,
-    cells.c.standing,
-    cells.c.scanner,
-    cells.c.scanner_version,
-    cells.c.scanner_image,
-)
 
 
 class RunPlace(NamedTuple):
@@ -68,35 +50,6 @@ class RunPlace(NamedTuple):
     id: int
     order: Order
     partial: bool
-
-
-class TagCell(NamedTuple):
-    """How a cell of a name ended in one run.
-
-    Attributes:
-        tag: number of the name.
-        target: number of the target that the name meant.
-        state: number of the target and scan.
-        holds: whether there is a result of it: it ended ok, or was skipped because an earlier one still stands.
-        suspect: why that result is not believed.
-        place: where what it told is found.
-    """
-
-    tag: int
-    target: int
-    state: int
-    scan: str
-    order: Order
-    outcome: str
-    reason: str
-    holds: bool
-    suspect: str
-    place: Position
-
-    @property
-    def run(self) -> str:
-        """Id of the run."""
-        return self.order[1]
 
 
 class TargetPlace(NamedTuple):
@@ -121,26 +74,24 @@ class StoreReader:
 
     def __init__(self, connection: Connection, distrusted: Sequence[Distrust] = ()) -> None:
         self.connection = connection
-        self._distrusted = distrusted
         self.said = Said(connection)
         found = connection.execute(select(runs).where(runs.c.ledger_digest != "")).all()
         places = [RunPlace(row.id, (row.finished_at, row.run), bool(row.partial)) for row in found]
         self.runs = tuple(sorted(places, key=lambda place: place.order))
-        self._orders = {place.id: place.order for place in self.runs}
+        self._cells = TagCells(connection, {place.id: place.order for place in self.runs}, distrusted)
         self._history: History | None = None
         self._tags: dict[int, array[int]] = {}
-        self._suspicions: dict[tuple[str, ...], bool] = {}
 
     def names(self, wanted: Iterable[int] | None = None) -> dict[int, TagName]:
         """Names by their numbers; all of them for None."""
         every = select(tags)
-        rows = self.connection.execute(every) if wanted is None else self._by(tags.c.id, wanted, every)
+        rows = self.connection.execute(every) if wanted is None else rows_by(self.connection, tags.c.id, wanted, every)
         return {row.id: (row.reference, row.platform) for row in rows}
 
     def names_of_targets(self, wanted: Iterable[int]) -> set[int]:
         """Numbers of the names that targets ever had."""
         query = select(run_tags.c.tag_id).distinct()
-        return {row.tag_id for row in self._by(run_tags.c.target_id, wanted, query)}
+        return {row.tag_id for row in rows_by(self.connection, run_tags.c.target_id, wanted, query)}
 
     def names_in(
         self, places: Sequence[RunPlace], wanted: Collection[int] | None = None
@@ -153,7 +104,7 @@ class StoreReader:
             lacking = [place.id for place in some if place.id not in known]
             known |= {run: array("q") for run in lacking}
             of_names = query.where(among(self.connection, run_tags.c.tag_id, list(wanted or ()))) if few else query
-            for row in self._by(run_tags.c.run_id, lacking, of_names):
+            for row in rows_by(self.connection, run_tags.c.run_id, lacking, of_names):
                 known[row.run_id].append(row.tag_id)
             yield from ((place, known[place.id]) for place in some)
 
@@ -167,7 +118,7 @@ class StoreReader:
             .where(states.c.last_at > 0)
             .distinct()
         )
-        rows = self.connection.execute(query) if wanted is None else self._by(tags.c.id, wanted, query)
+        rows = self.connection.execute(query) if wanted is None else rows_by(self.connection, tags.c.id, wanted, query)
         return {(row.id, row.scan) for row in rows}
 
     def cells(self, places: Collection[RunPlace], wanted: Collection[int] | None) -> Iterator[TagCell]:
@@ -177,57 +128,7 @@ class StoreReader:
             places: of these runs.
             wanted: only of these names; None for all.
         """
-        runs_ = [place.id for place in places]
-        if wanted is not None:
-            for some in batches(wanted):
-                yield from self._cells_of(runs_, some)
-            return
-        query = (
-            select(run_tags.c.tag_id, run_tags.c.target_id, *_OF_STATE, *_OF_CELL)
-            .join(states, states.c.target_id == run_tags.c.target_id)
-            .join(cells, and_(cells.c.state_id == states.c.id, cells.c.run_id == run_tags.c.run_id))
-        )
-        for row in self._by(run_tags.c.run_id, runs_, query):
-            yield self._cell(row.tag_id, row, row)
-
-    def _cells_of(self, runs_: Sequence[int], wanted: Sequence[int]) -> Iterator[TagCell]:
-        """Of some names: asked table by table, each by its key, so that no planner reads whole runs."""
-        had: dict[tuple[int, int], list[int]] = {}
-        named = select(run_tags).where(among(self.connection, run_tags.c.tag_id, wanted))
-        for row in self._by(run_tags.c.run_id, runs_, named):
-            had.setdefault((row.target_id, row.run_id), []).append(row.tag_id)
-        of_target = select(states.c.id, states.c.target_id, *_OF_STATE)
-        known = {row.id: row for row in self._by(states.c.target_id, {target for target, _ in had}, of_target)}
-        # Of many runs the cells of a state are read through: the sum keeps planners from trying every pair.
-        run = cells.c.run_id if len(runs_) <= _FEW_RUNS else cells.c.run_id + 0
-        of_state = select(*_OF_CELL).where(among(self.connection, run, runs_))
-        for cell in self._by(cells.c.state_id, known, of_state):
-            state = known[cell.state_id]
-            for tag in had.get((state.target_id, cell.run_id), ()):
-                yield self._cell(tag, state, cell)
-
-    def _cell(self, tag: int, state: Row[Any], cell: Row[Any]) -> TagCell:
-        order = self._orders[cell.run_id]
-        ok = cell.outcome == Outcome.OK
-        suspect = self._suspect(state, cell) if ok else ""
-        place = Position(cell.at, order[1])
-        return TagCell(
-            tag, state.target_id, cell.state_id, state.scan, order, cell.outcome, cell.reason,
-            ok or bool(cell.standing), suspect, place,
-        )  # fmt: skip
-
-    def _suspect(self, state: Row[Any], cell: Row[Any]) -> str:
-        """Why a result is not believed: as the newest of its target and scan was marked, or else by the rules."""
-        if state.suspect and cell.run_id == state.ok_run_id:
-            return str(state.suspect)
-        made_by = (state.scan, cell.scanner_image, cell.scanner, cell.scanner_version)
-        if made_by not in self._suspicions:
-            self._suspicions[made_by] = doubtful(*made_by, self._distrusted)
-        if not self._suspicions[made_by]:
-            return ""
-        values = {"at": cell.at, "scanner": cell.scanner, "scanner_version": cell.scanner_version}
-        values["scanner_image"] = cell.scanner_image
-        return str(suspicion(state.scan, values, self._distrusted)["suspect"])
+        return self._cells.of([place.id for place in places], wanted)
 
     def found(
         self, wanted: Iterable[tuple[int, Position]], facts: Collection[int] | None = None
@@ -253,18 +154,18 @@ class StoreReader:
     def targets(self, wanted: Iterable[int]) -> dict[int, str]:
         """Ids of targets by their numbers."""
         query = select(targets.c.id, targets.c.target)
-        return {row.id: row.target for row in self._by(targets.c.id, set(wanted), query)}
+        return {row.id: row.target for row in rows_by(self.connection, targets.c.id, set(wanted), query)}
 
     def platforms(self, wanted: Iterable[int]) -> dict[int, str]:
         """Platforms of targets by their numbers; empty for a repository."""
         query = select(targets.c.id, targets.c.platform)
-        return {row.id: row.platform for row in self._by(targets.c.id, set(wanted), query)}
+        return {row.id: row.platform for row in rows_by(self.connection, targets.c.id, set(wanted), query)}
 
     def owners(self, wanted: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """Owners of targets, in the order in which they became known."""
         found: dict[int, dict[str, None]] = {}
         query = select(names.c.target_id, names.c.owner).where(names.c.owner != "").order_by(names.c.id)
-        for row in self._by(names.c.target_id, wanted, query):
+        for row in rows_by(self.connection, names.c.target_id, wanted, query):
             found.setdefault(row.target_id, {})[row.owner] = None
         return {target: tuple(owners) for target, owners in found.items()}
 
@@ -277,7 +178,7 @@ class StoreReader:
                 row.target, row.digest, row.platform,
                 owners.get(row.id, ()), indexes.get(row.id, ()), uses.get(row.id, ()),
             )
-            for row in self._by(targets.c.id, wanted, select(targets))
+            for row in rows_by(self.connection, targets.c.id, wanted, select(targets))
         }  # fmt: skip
 
     def facts(self, name: str, package: str) -> set[int]:
@@ -324,7 +225,7 @@ class StoreReader:
     def summaries(self, places: Sequence[RunPlace]) -> dict[int, RunSummary]:
         """Runs in numbers; of what an earlier version wrote down of one that is gone, its cells alone."""
         found = {}
-        for row in self._by(runs.c.id, [place.id for place in places], select(runs)):
+        for row in rows_by(self.connection, runs.c.id, [place.id for place in places], select(runs)):
             if row.summary:
                 found[row.id] = msgspec.json.decode(row.summary, type=RunSummary)
                 continue
@@ -357,10 +258,7 @@ class StoreReader:
         )
         ids = [place.id for place in places]
         for column, query in ((made.c.run_id, own), (cells.c.run_id, stood)):
-            found.update(row.of for row in self._by(column, ids, query) if self._suspect(row, row))
+            found.update(
+                row.of for row in rows_by(self.connection, column, ids, query) if self._cells.suspect(row, row)
+            )
         return found
-
-    def _by(self, column: Column[Any], wanted: Iterable[Any], query: Any) -> Iterator[Row[Any]]:
-        """The rows of a query for many values of a column."""
-        some = (self.connection.execute(query.where(among(self.connection, column, each))) for each in batches(wanted))
-        return chain.from_iterable(some)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from orchestrator.queries.difference.explain import Pair, Told
     from orchestrator.queries.difference.states import NamesAt
     from orchestrator.queries.difference.things import CellFinding, Thing
-    from orchestrator.store.past import StoreReader, TagCell
+    from orchestrator.store.past import StoreReader
+    from orchestrator.store.tag_cells import TagCell
 
 # Pairs of names that are read at once.
 _PAIRS = 200

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from orchestrator.queries.difference.states import NamesAt
-    from orchestrator.store.past import TagCell
+    from orchestrator.store.tag_cells import TagCell
 
 #: What a row can be, in the order of the rows.
 STATUSES = ("new", "changed", "fixed", "no longer scanned", "still there")

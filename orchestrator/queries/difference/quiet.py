@@ -9,8 +9,9 @@ from orchestrator.store.quiet import moments_of, things_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.store.past import StoreReader, TagCell
+    from orchestrator.store.past import StoreReader
     from orchestrator.store.spans import Position
+    from orchestrator.store.tag_cells import TagCell
 
 
 class Sides(Protocol):

@@ -13,7 +13,8 @@ from orchestrator.model import Outcome
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from orchestrator.store.past import Order, RunPlace, StoreReader, TagCell
+    from orchestrator.store.past import RunPlace, StoreReader
+    from orchestrator.store.tag_cells import Order, TagCell
 
 NEVER: Order = (-1, "")
 # Runs that are read first; most often they say all there is to say.

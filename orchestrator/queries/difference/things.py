@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from orchestrator.model import MergedFinding, Severity
     from orchestrator.store.facts import Said
-    from orchestrator.store.past import TagCell
     from orchestrator.store.spans import Position
+    from orchestrator.store.tag_cells import TagCell
 
 _VERSION = attrgetter("version")
 

@@ -1,0 +1,145 @@
+"""The cells of runs as questions across them see them: once for each name of their targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from sqlalchemy import and_, select
+
+from orchestrator.model import Outcome
+from orchestrator.store.dialects import among, batches, rows_by
+from orchestrator.store.schema import cells, run_tags, states
+from orchestrator.store.spans import Position
+from orchestrator.store.suspects import doubtful, suspicion
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from orchestrator.model import Distrust
+
+#: When a run ended (seconds since 1970), and its id: runs in the order in which they ended.
+Order: TypeAlias = tuple[int, str]
+
+# Runs up to which cells are looked up by target, scan and run.
+_FEW_RUNS = 16
+# What is read of a target's scan, and of a cell.
+_OF_STATE = (states.c.scan, states.c.ok_run_id, states.c.suspect)
+_OF_CELL = (
+    cells.c.state_id,
+    cells.c.run_id,
+    cells.c.at,
+    cells.c.outcome,
+    cells.c.reason,
+    cells.c.standing,
+    cells.c.scanner,
+    cells.c.scanner_version,
+    cells.c.scanner_image,
+)
+
+
+class TagCell(NamedTuple):
+    """How a cell of a name ended in one run.
+
+    Attributes:
+        tag: number of the name.
+        target: number of the target that the name meant.
+        state: number of the target and scan.
+        holds: whether there is a result of it: it ended ok, or was skipped because an earlier one still stands.
+        suspect: why that result is not believed.
+        place: where what it told is found.
+    """
+
+    tag: int
+    target: int
+    state: int
+    scan: str
+    order: Order
+    outcome: str
+    reason: str
+    holds: bool
+    suspect: str
+    place: Position
+
+    @property
+    def run(self) -> str:
+        """Id of the run."""
+        return self.order[1]
+
+
+class TagCells:
+    """Reads the cells of runs.
+
+    Args:
+        connection: of one transaction.
+        orders: of the runs, by their numbers.
+        distrusted: which scanners are not believed.
+    """
+
+    def __init__(self, connection: Connection, orders: Mapping[int, Order], distrusted: Sequence[Distrust]) -> None:
+        self._connection = connection
+        self._orders = orders
+        self._distrusted = distrusted
+        self._suspicions: dict[tuple[str, ...], bool] = {}
+
+    def of(self, runs_: Sequence[int], wanted: Collection[int] | None) -> Iterator[TagCell]:
+        """The cells of runs, once for each name of their targets.
+
+        Args:
+            runs_: of these runs, by their numbers.
+            wanted: only of these names; None for all.
+        """
+        if wanted is not None:
+            for some in batches(wanted):
+                yield from self._of_names(runs_, some)
+            return
+        query = (
+            select(run_tags.c.tag_id, run_tags.c.target_id, *_OF_STATE, *_OF_CELL)
+            .join(states, states.c.target_id == run_tags.c.target_id)
+            .join(cells, and_(cells.c.state_id == states.c.id, cells.c.run_id == run_tags.c.run_id))
+        )
+        for row in rows_by(self._connection, run_tags.c.run_id, runs_, query):
+            yield self._cell(row.tag_id, row, row)
+
+    def _of_names(self, runs_: Sequence[int], wanted: Sequence[int]) -> Iterator[TagCell]:
+        """Of some names: asked table by table, each by its key, so that no planner reads whole runs."""
+        had: dict[tuple[int, int], list[int]] = {}
+        named = select(run_tags).where(among(self._connection, run_tags.c.tag_id, wanted))
+        for row in rows_by(self._connection, run_tags.c.run_id, runs_, named):
+            had.setdefault((row.target_id, row.run_id), []).append(row.tag_id)
+        of_target = select(states.c.id, states.c.target_id, *_OF_STATE)
+        known = {
+            row.id: row
+            for row in rows_by(self._connection, states.c.target_id, {target for target, _ in had}, of_target)
+        }
+        # Of many runs the cells of a state are read through: the sum keeps planners from trying every pair.
+        run = cells.c.run_id if len(runs_) <= _FEW_RUNS else cells.c.run_id + 0
+        of_state = select(*_OF_CELL).where(among(self._connection, run, runs_))
+        for cell in rows_by(self._connection, cells.c.state_id, known, of_state):
+            state = known[cell.state_id]
+            for tag in had.get((state.target_id, cell.run_id), ()):
+                yield self._cell(tag, state, cell)
+
+    def _cell(self, tag: int, state: Row[Any], cell: Row[Any]) -> TagCell:
+        order = self._orders[cell.run_id]
+        ok = cell.outcome == Outcome.OK
+        suspect = self.suspect(state, cell) if ok else ""
+        place = Position(cell.at, order[1])
+        return TagCell(
+            tag, state.target_id, cell.state_id, state.scan, order, cell.outcome, cell.reason,
+            ok or bool(cell.standing), suspect, place,
+        )  # fmt: skip
+
+    def suspect(self, state: Row[Any], cell: Row[Any]) -> str:
+        """Why a result is not believed: as the newest of its target and scan was marked, or else by the rules."""
+        if state.suspect and cell.run_id == state.ok_run_id:
+            return str(state.suspect)
+        made_by = (state.scan, cell.scanner_image, cell.scanner, cell.scanner_version)
+        if made_by not in self._suspicions:
+            self._suspicions[made_by] = doubtful(*made_by, self._distrusted)
+        if not self._suspicions[made_by]:
+            return ""
+        values = {"at": cell.at, "scanner": cell.scanner, "scanner_version": cell.scanner_version}
+        values["scanner_image"] = cell.scanner_image
+        return str(suspicion(state.scan, values, self._distrusted)["suspect"])
