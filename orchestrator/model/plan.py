@@ -84,6 +84,9 @@ class Limits(Document, frozen=True):
         cells_per_shard: maximum number of cells in one batch, and so in one Workflow
         shards_in_flight: Workflows of one run at the same time, if it needs several (Argo)
         volume_bytes: most bytes that the run's tarballs may take at once; 0 for no limit.
+        cell_disk: most bytes that a scanner may keep on disk for one cell: its working folder, its report and its
+            temporary files; one that keeps more is ended, and its cell fails. `0` for no limit. A scan may have less by
+            its `scratchLimit`
         deadline: maximum duration of a run
         retries: further attempts in all when a registry, token server, git host, database mirror, export or receiver of
             notifications fails for now; 0 is one attempt. In a cluster also further attempts of a pod of ours that
@@ -99,11 +102,16 @@ class Limits(Document, frozen=True):
     cells_per_shard: Annotated[int, Written(least=1, most=5000)] = 1000
     shards_in_flight: Annotated[int, Written(least=1, most=50)] = 2
     volume_bytes: int = 0
+    cell_disk: Annotated[int, Written("size", least=0)] = 20 * 1024**3
     deadline: Annotated[int, Written("duration", least=1)] = 6 * 3600
     retries: Annotated[int, Written(least=0, most=20)] = 4
     repository_size: Annotated[int, Written("size", least=1)] = 2 * 1024**3
     repository_files: Annotated[int, Written(least=1, most=10_000_000)] = 200_000
     repository_time: Annotated[int, Written("duration", least=1, most=86400)] = 900
+
+    def disk_of(self, scan: Scan) -> int:
+        """Bytes that a cell of a scan may keep on disk; 0 for no limit."""
+        return min(filter(None, (self.cell_disk, scan.scratch_limit)), default=0)
 
 
 class ReadBudget(Document, frozen=True):

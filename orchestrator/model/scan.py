@@ -135,8 +135,8 @@ class Scan(Document, frozen=True):
         compressions: layer compressions that it can read. Images with others are skipped, because many scanners
             silently find nothing in such a layer
         report_limit: a larger report fails its cell
-        scratch_limit: local engine: a scanner that keeps more in its working folder is ended; removed files that it
-            still holds open count
+        scratch_limit: a scanner that keeps more on disk is ended, as by `limits.cellDisk`, which holds for every scan;
+            `0` for no lower limit than that
         parameters: names and defaults of values that the configuration may set. If the default is a duration, the value
             must be one
         builtin: runs in the orchestrator's own image, by `scanmatrix-step check`; `image` is then not allowed
@@ -167,7 +167,7 @@ class Scan(Document, frozen=True):
         "none",
     )
     report_limit: Annotated[int, Written("size", least=1)] = 100 * 1024 * 1024
-    scratch_limit: Annotated[int, Written("size", least=1)] = 20 * 1024**3
+    scratch_limit: Annotated[int, Written("size", least=0)] = 0
     parameters: dict[str, str] = msgspec.field(default_factory=dict)
     builtin: bool = False
     install: str = ""

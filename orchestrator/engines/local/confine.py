@@ -21,10 +21,13 @@ from orchestrator.kit.quantities import parse_size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from orchestrator.model import Scan
+    from orchestrator.model import Limits, Scan
 
 #: Most files in a scanner's folder: an unpacked image has some hundred thousand, a volume a few million in all.
 MOST_FILES = 1_000_000
+#: Most bytes of a database in the making, where the scan has no limit of its own.
+MOST_OF_DATABASE = 20 * 1024**3
+SCRATCH_LIMIT = "the scan's scratchLimit"
 _STATUS = re.compile(r"^Uid:\s+(?P<user>\d+).*^Threads:\s+(?P<threads>\d+)$", re.MULTILINE | re.DOTALL)
 
 
@@ -72,6 +75,7 @@ class Confinement:
         named: Sequence[Path],
         network: bool,
         refresh: bool,
+        largest: int,
     ) -> Iterator[tuple[Guard, str]]:
         """How one process is held, and that in words; its control group ends with the block.
 
@@ -84,6 +88,7 @@ class Confinement:
             named: what else of ours it works with.
             network: whether it may use the network.
             refresh: whether it makes a database, for others to read.
+            largest: most bytes of one file.
         """
         group = Group.make(memory=parse_size(scan.resources.memory_limit), pids=scan.resources.pids)
         with ExitStack() as stack:
@@ -101,18 +106,25 @@ class Confinement:
                 command = sandbox.command(
                     writable=writable, temporary=temporary, readable=readable, named=named, network=network
                 )
-            guard = Guard(command, group, _limits(scan, group), None if refresh else 0o077, folders)
+            guard = Guard(command, group, _limits(scan, group, largest), None if refresh else 0o077, folders)
             yield guard, _spell(sandbox is not None, group)
 
 
-def bound_of(scan: Scan) -> Bound:
-    """What may lie in a scanner's folders."""
-    return Bound(scan.scratch_limit, MOST_FILES)
+def bound_of_cell(scan: Scan, limits: Limits) -> Bound:
+    """What a scanner may keep for one cell."""
+    size = limits.disk_of(scan)
+    said = SCRATCH_LIMIT if size and size == scan.scratch_limit else "limits.cellDisk"
+    return Bound(size or sys.maxsize, MOST_FILES, said)
 
 
-def _limits(scan: Scan, group: Group | None) -> dict[str, int]:
+def bound_of_database(scan: Scan) -> Bound:
+    """What may lie in the folders of a scanner that makes its database, which is no cell's."""
+    return Bound(scan.scratch_limit or MOST_OF_DATABASE, MOST_FILES, SCRATCH_LIMIT)
+
+
+def _limits(scan: Scan, group: Group | None, largest: int) -> dict[str, int]:
     """What setrlimit(2) can do. Not RLIMIT_AS: programs in Go, Java or JavaScript reserve far more than they use."""
-    limits = {"CORE": 0, "FSIZE": scan.scratch_limit}
+    limits = {"CORE": 0, "FSIZE": largest}
     if group is None or "pids" not in group.limited:
         # The kernel counts all processes and threads of the user, so those there are come on top. Root has no limit.
         limits["NPROC"] = _tasks() + scan.resources.pids

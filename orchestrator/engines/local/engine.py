@@ -55,7 +55,8 @@ class LocalEngine:
             if self._interrupted:
                 stop.interrupt()
             root = self._volume.root
-            scanners = Scanners(Launcher(self._runner, f"{plan.run}@{root}", sandbox=self._sandbox, hidden=[root]))
+            launcher = Launcher(self._runner, f"{plan.run}@{root}", sandbox=self._sandbox, hidden=[root])
+            scanners = Scanners(launcher, plan.limits)
             execution = Execution(plan, self._volume, observer, stop=stop, client=client, scanners=scanners)
             try:
                 with interruptible(stop.interrupt):

@@ -1,6 +1,7 @@
 """How a job is started: as a process of this machine, kept in a sandbox, or in its scanner's own container."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -175,6 +176,7 @@ class Launcher:
                 writable=[place.path for place in places if not place.read_only],
                 named=[*(place.path for place in read_only), *self._allowance(scan, read_only)],
                 network=network,
+                largest=job.bound.size if job.bound else sys.maxsize,
                 refresh=any(place.name == "database" and not place.read_only for place in places),
             ) as (guard, isolation),
             ExitStack() as stack,

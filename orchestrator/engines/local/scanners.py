@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.engines.local.confine import bound_of
+from orchestrator.engines.local.confine import bound_of_cell, bound_of_database
 from orchestrator.engines.local.containers import CHECKOUT, DATABASE, FETCHED, TARBALL, WORK
 from orchestrator.engines.local.launch import Binding, Launcher
 from orchestrator.engines.local.online import Turns, token
@@ -15,8 +15,10 @@ from orchestrator.engines.local.programs import ScannerMissing
 from orchestrator.errors import PermanentError
 from orchestrator.git.url import project
 from orchestrator.kit.masking import mask
-from orchestrator.model import Scan, Target
+from orchestrator.model import Limits, Scan, Target
 from orchestrator.upkeep.databases import REFRESHING
+
+_LIMITS = Limits()
 
 
 class RefreshFailed(PermanentError):  # noqa: N818 - the name says what happened
@@ -47,12 +49,17 @@ class CellInputs:
 class Scanners:
     """Runs scans of cells, and what fills their databases.
 
+    Args:
+        launcher: as below.
+        limits: of the plan.
+
     Attributes:
         launcher: starts their jobs; knows which of them can run here, and how.
     """
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, limits: Limits = _LIMITS) -> None:
         self.launcher = launcher
+        self._limits = limits
         self._turns = Turns()
 
     def run(self, scan: Scan, attempt: CellInputs, stopped: Callable[[], str]) -> Ended:
@@ -77,7 +84,7 @@ class Scanners:
             timeout=scan.timeout,
             from_stdout=scan.report_from_stdout,
             success_codes=scan.success_codes,
-            bound=bound_of(scan),
+            bound=bound_of_cell(scan, self._limits),
         )
         if attempt.online:
             return self._run_online(scan, job, places, attempt.target, stopped)
@@ -128,7 +135,7 @@ class Scanners:
                 report=work / scan.report,
                 report_limit=sys.maxsize,
                 timeout=database.timeout,
-                bound=bound_of(scan),
+                bound=bound_of_database(scan),
                 folders=(work, folder),
             )
             places = [

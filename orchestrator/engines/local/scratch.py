@@ -24,12 +24,12 @@ class Bound:
     Attributes:
         size: bytes on the disk.
         files: files and folders.
-        said: which keys say so, for the message.
+        said: which key says so, for the message.
     """
 
     size: int
     files: int
-    said: str = "the scan's scratchLimit"
+    said: str
 
 
 class Scratch:
@@ -64,7 +64,7 @@ class Scratch:
     def _look(self, *, ended: bool) -> str:
         size, files = self._measure()
         if files > self._bound.files:
-            return f"it made more than {self._bound.files:,} files in its folder ({self._bound.said})"
+            return f"it made more than {self._bound.files:,} files in its folder"
         if size <= self._bound.size and not ended:
             size += held(self._root)
         if size > self._bound.size:

@@ -1,0 +1,52 @@
+"""What a scanner may keep on disk for a cell."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.engines.local.confine import bound_of_cell, bound_of_database
+from orchestrator.engines.local.launch import Launcher
+from orchestrator.engines.local.scanners import CellInputs, Scanners
+from orchestrator.model import Limits, Scan, Target
+
+GIBI = 1024**3
+
+
+def scan(scratch_limit: int = 0, *command: str) -> Scan:
+    return Scan("s", "app:v1", command or ("s",), "grype", scratch_limit=scratch_limit)
+
+
+@pytest.mark.parametrize(
+    ("of_all", "of_scan", "bound", "said"),
+    [
+        (8, 0, 8, "limits.cellDisk"),
+        (8, 4, 4, "scratchLimit"),
+        (4, 8, 4, "limits.cellDisk"),
+        (0, 8, 8, "scratchLimit"),
+        (0, 0, 0, ""),
+    ],
+)
+def test_the_lower_bound_holds_and_its_key_is_named(of_all: int, of_scan: int, bound: int, said: str) -> None:
+    limits = Limits(cell_disk=of_all)
+    assert limits.disk_of(scan(of_scan)) == bound
+    of_cell = bound_of_cell(scan(of_scan), limits)
+    assert of_cell.size == (bound or sys.maxsize)
+    assert said in of_cell.said
+
+
+def test_a_database_is_no_cell() -> None:
+    assert bound_of_database(scan()).size >= GIBI
+    assert bound_of_database(scan(5)).size == 5
+
+
+@pytest.mark.parametrize("of_all", [1 << 20, 0])
+def test_a_scanner_that_keeps_more_is_ended_and_the_key_is_named(tmp_path: Path, of_all: int) -> None:
+    work, tarball = tmp_path / "work", tmp_path / "image.tar"
+    work.mkdir()
+    tarball.touch()
+    fills = "for n in range(8): open(str(n), 'wb').write(bytes(1 << 19))"
+    scanners = Scanners(Launcher("process", "x", sandbox="off"), Limits(cell_disk=of_all))
+    target = Target("t", "app:1")
+    ended = scanners.run(scan(0, sys.executable, "-c", fills), CellInputs(work, target, tarball), str)
+    assert ("limits.cellDisk" in ended.error) is bool(of_all)
