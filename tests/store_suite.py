@@ -23,6 +23,7 @@ from orchestrator.store import cells as cells_module
 from orchestrator.store.columns import metadata
 from orchestrator.store.connection import make_engine, parse_url
 from orchestrator.store.documents import Container, StoredWorkload
+from orchestrator.store.past import StoreReader
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.raw_store import write_raw_store
 from tests.stored_runs import LOG4J, day, finding, rows_of, write_run
@@ -214,6 +215,117 @@ def test_cut_off_and_resumed(url, volume, store, monkeypatch):
     found = store.take_in(volume, "run-1")
     assert (found.cells, found.opened) == (3, 3)
     assert len(rows_of(url)["cells"]) == 5
+
+
+def _half(volume, run, monkeypatch, url, ask):
+    """Import a run cell by cell, asking another store before each, and break off before the last."""
+    look_ahead, cells = cells_module.CellWriter.look_ahead, []
+
+    def asked(self, some):
+        given = list(some)
+        ask()
+        cells.append(given)
+        if len(cells) == 4:
+            raise KeyboardInterrupt
+        look_ahead(self, given)
+
+    with monkeypatch.context() as patch, Store(url) as importing:
+        patch.setattr(writing, "CELLS_AT_ONCE", 1)
+        patch.setattr(cells_module.CellWriter, "look_ahead", asked)
+        with pytest.raises(KeyboardInterrupt):
+            importing.take_in(volume, run)
+
+
+def _write_four(volume, number, *found):
+    """A run of four cells with findings."""
+    cells = dict(zip(("a/dependency", "a/general", "b/dependency", "c/dependency"), found, strict=True))
+    write_run(volume, f"run-{number}", day(number), cells)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["the newest run", "a run that comes late"])
+def test_what_changed_is_answered_while_a_run_is_half_imported(url, volume, store, monkeypatch, late):
+    _write_four(volume, 1, [finding(1), finding(2)], [finding(2)], [finding(3)], "broke")
+    _write_four(volume, 2, [finding(1), finding(4)], [], [finding(3)], [finding(5)])
+    _write_four(volume, 1.5 if late else 3, [finding(9)], [finding(9)], [], [finding(9)])
+    for run in ("run-1", "run-2"):
+        store.take_in(volume, run)
+
+    def answers():
+        return (
+            [store.changes(day(moment)) for moment in (0, 1, 1.7, 2, 2.5, 4)],
+            [store.differences(since=day(moment)) for moment in (0, 1, 1.7, 2, 4)],
+            [store.differences(run) for run in (None, "run-1", "run-2")],
+            [store.differences(between=[f"registry.example/{each}:1" for each in pair]) for pair in ("ab", "ca")],
+            [
+                (row.run, row.target, row.finding.found_by, row.finding.not_found_by)
+                for number in range(1, 10)
+                for row in store.who_has(f"CVE-2025-{number}").rows
+            ],
+            [store.earlier(run) for run in ("run-1", "run-2")],
+            store.overview(),
+        )
+
+    before, asked = answers(), []
+    _half(volume, "run-1.5" if late else "run-3", monkeypatch, url, lambda: asked.append(answers()))
+    assert len(asked) == 4
+    assert all(each == before for each in asked)
+    assert answers() == before
+    store.take_in_all(volume)
+    assert (answers() == before) is False
+
+
+def test_a_run_whose_results_are_made_again_is_not_seen_half(url, volume, store, monkeypatch):
+    _write_four(volume, 1, [finding(1)], [], [], [])
+    _write_four(volume, 2, [finding(1)], [finding(2)], [finding(3)], [finding(4)])
+    store.take_in(volume, "run-1")
+    before = store.changes(day(1.5)), [run.run for run in store.overview()]
+    store.take_in(volume, "run-2")
+    _write_four(volume, 2, [finding(6)], [finding(7)], [finding(8)], [finding(9)])
+    asked = []
+    _half(
+        volume, "run-2", monkeypatch, url,
+        lambda: asked.append((store.changes(day(1.5)), [run.run for run in store.overview()])),
+    )  # fmt: skip
+    assert asked == [before] * 4
+    store.take_in_all(volume)
+    assert [row.id for row in store.changes(day(1.5)).new] == [f"CVE-2025-{number}" for number in (6, 7, 8, 9)]
+
+
+def test_a_question_sees_the_store_at_one_moment(url, volume, store, monkeypatch):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    write_run(volume, "run-2", day(2), {"a/dependency": [finding(1)]})
+    write_run(volume, "run-3", day(1.5), {"a/dependency": [finding(2)]})
+    for run in ("run-1", "run-2"):
+        store.take_in(volume, run)
+    before = store.differences(since=day(1))
+    found = StoreReader.found
+
+    def meanwhile(self, wanted, *given):
+        found(self, (), *given)  # it has begun to read what was found
+        with Store(url) as importing:
+            importing.take_in(volume, "run-3")
+        return found(self, wanted, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreReader, "found", meanwhile)
+        assert store.differences(since=day(1)) == before
+    assert store.differences(since=day(1)) == before
+    assert [row.status for row in store.differences(since=day(1.5))] == ["new", "fixed"]
+
+
+def test_what_a_damaged_run_found_is_missing_although_some_of_its_cells_came_in(volume, store, monkeypatch):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    store.take_in(volume, "run-1")
+    write_run(volume, "run-2", day(2), {"a/dependency": [finding(2)], "b/dependency": [finding(3)]})
+    path = volume.results("run-2") / "merged.parquet"
+    whole = pq.read_table(path)
+    pq.write_table(whole.filter([True, False]), path)
+    monkeypatch.setattr(writing, "CELLS_AT_ONCE", 1)
+    [(run, why)] = store.take_in_all(volume).damaged.items()
+    at = int(day(2).timestamp())
+    store.miss(run, why, [("a", "dependency", at)])
+    with pytest.raises(NoResultsError, match="run-2"):
+        store.who_has("CVE-2025-1")
 
 
 def test_who_has_it_by_any_name(volume, store):

@@ -8,6 +8,7 @@ from orchestrator.model import Document
 from orchestrator.queries.difference import Difference, Still, since
 from orchestrator.queries.difference.explain import FIXED, NEW, UNSCANNED
 from orchestrator.store.documents import Unscanned  # noqa: TC001 - msgspec reads the annotations
+from orchestrator.store.unscanned import unscanned
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,11 +44,10 @@ def changes(past: StoreReader, moment: datetime) -> StoreChanges:
             fixed.append(row)
         elif row.status != UNSCANNED:
             changed.append(row)
-    unscanned = past.unscanned(int(moment.timestamp()))
     return StoreChanges(
         new=tuple(new),
         fixed=tuple(fixed),
         changed=tuple(changed),
         still=still.things + len(changed),
-        unscanned=unscanned,
+        unscanned=unscanned(past, int(moment.timestamp())),
     )

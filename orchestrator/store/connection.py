@@ -206,6 +206,18 @@ def _secrets(url: URL) -> tuple[str, ...]:
 
 
 @contextmanager
+def reading_at_once(engine: Engine) -> Iterator[Connection]:
+    """A connection whose statements all see the database as the first one does, whatever others commit meanwhile."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            # Its driver begins a transaction only before something is written.
+            connection.exec_driver_sql("BEGIN")
+        else:
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
+
+
+@contextmanager
 def writing_alone(engine: Engine, *, patience: float) -> Iterator[Connection]:
     """A connection for the only writer: others wait, in this process, another one, or on another machine.
 

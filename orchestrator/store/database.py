@@ -12,7 +12,14 @@ from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.retrying import Backoff, Patience
 from orchestrator.results.ledger import finished_runs
 from orchestrator.store import migration, names, retention, suspects, writing
-from orchestrator.store.connection import make_engine, mask, parse_url, translated, writing_alone
+from orchestrator.store.connection import (
+    make_engine,
+    mask,
+    parse_url,
+    reading_at_once,
+    translated,
+    writing_alone,
+)
 from orchestrator.store.documents import DamagedRunError, Pruned, StoredWorkload, StoreGoneError, TakenIn, TakenInAll
 
 if TYPE_CHECKING:
@@ -152,7 +159,7 @@ class StoreDatabase:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with translated(self._url), self._engine.connect() as connection:
+        with translated(self._url), reading_at_once(self._engine) as connection:
             self._check(connection)
             yield connection
 

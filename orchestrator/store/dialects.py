@@ -40,8 +40,13 @@ def among(connection: Connection, column: ColumnElement[Any], values: Sequence[A
     return column == func.any(bindparam("among", list(values), type_=ARRAY(_plain(column.type)), unique=True))
 
 
-def rows_by(connection: Connection, column: Column[Any], wanted: Iterable[Any], query: Any) -> Iterator[Row[Any]]:
-    """The rows of a query for many values of a column."""
+def rows_by(
+    connection: Connection, column: Column[Any], wanted: Iterable[Any] | None, query: Any
+) -> Iterator[Row[Any]]:
+    """The rows of a query for many values of a column; all of its rows for None."""
+    if wanted is None:
+        yield from connection.execute(query)
+        return
     for some in batches(wanted):
         yield from connection.execute(query.where(among(connection, column, some)))
 

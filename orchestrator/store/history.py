@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, update
 
-from orchestrator.store.dialects import among, batches, insert_numbers, upsert
+from orchestrator.store.dialects import among, batches, insert_numbers, rows_by, upsert
 from orchestrator.store.schema import findings, runs
 from orchestrator.store.spans import Position, Reweaving, Span
 
@@ -28,7 +28,7 @@ _DELETE = delete(findings).where(*(findings.c[name] == bindparam(f"of_{name}") f
 
 
 class History:
-    """Spans by the ids of their states.
+    """Spans by the ids of their states, those of runs too that are not whole yet.
 
     Attributes:
         opened: findings that came.
@@ -74,17 +74,28 @@ class History:
             for each in self._spans(of_states, among(self._connection, findings.c.fact_id, some))
         ]
 
+    def moments(self, wanted: Iterable[int]) -> dict[int, set[Position]]:
+        """The places of cells with which any finding came or went, of these states."""
+        columns = [findings.c[name] for name in ("state_id", "first_at", "first_run_id", "gone_at", "gone_run_id")]
+        found: dict[int, set[Position]] = {}
+        for row in rows_by(self._connection, findings.c.state_id, wanted, select(*columns).distinct()):
+            places = found.setdefault(row.state_id, set())
+            places.add(self.place(row.first_at, row.first_run_id))
+            if row.gone_run_id:
+                places.add(self.place(row.gone_at, row.gone_run_id))
+        return found
+
     def _spans(self, *conditions: Any) -> list[tuple[int, Span]]:
         return [
             (row.state_id, self._span(row)) for row in self._connection.execute(select(findings).where(*conditions))
         ]
 
     def _span(self, row: Row[Any]) -> Span:
-        first = Position(row.first_at, self._runs[row.first_run_id])
+        first = self.place(row.first_at, row.first_run_id)
         if not row.gone_run_id:
             return Span(row.fact_id, first, seen=row.seen_at)
-        last = Position(row.last_at, self._runs[row.last_run_id])
-        return Span(row.fact_id, first, last, Position(row.gone_at, self._runs[row.gone_run_id]), row.seen_at)
+        last, gone = self.place(row.last_at, row.last_run_id), self.place(row.gone_at, row.gone_run_id)
+        return Span(row.fact_id, first, last, gone, row.seen_at)
 
     def forget_after(self, ends: Iterable[tuple[int, Position]]) -> None:
         """Let what is known of states end before a place of each, within a transaction: what follows is new."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import and_, select
+from sqlalchemy import select
 
 from orchestrator.model import MergedFinding, Outcome
-from orchestrator.store.dialects import among, batches
+from orchestrator.store.dialects import rows_by
 from orchestrator.store.schema import cells, runs, states
 
 if TYPE_CHECKING:
@@ -41,23 +41,19 @@ def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFind
         select(states.c.target_id, runs.c.run, states.c.scan, cells.c.outcome, cells.c.standing)
         .join(cells, cells.c.state_id == states.c.id)
         .join(runs, runs.c.id == cells.c.run_id + 0)  # so that no planner reads all cells of the runs
+        .where(runs.c.run.in_(of_runs))
     )
-    for some in batches({target for target, _, _ in found}):
-        of_targets = and_(among(connection, states.c.target_id, some), runs.c.run.in_(of_runs))
-        for row in connection.execute(query.where(of_targets)):
-            holds = row.outcome == Outcome.OK or bool(row.standing)
-            ended.setdefault((row.target_id, row.run), {})[row.scan] = holds
+    for row in rows_by(connection, states.c.target_id, {target for target, _, _ in found}, query):
+        holds = row.outcome == Outcome.OK or bool(row.standing)
+        ended.setdefault((row.target_id, row.run), {})[row.scan] = holds
     return [_completed(finding, kinds.get(run), ended.get((target, run), {})) for target, run, finding in found]
 
 
 def _looked_for(connection: Connection, of_runs: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     """By run and kind of finding, the scans that look for it; without runs of earlier versions."""
-    found = {}
-    for some in batches(of_runs):
-        query = select(runs.c.run, runs.c.looks_for).where(among(connection, runs.c.run, some))
-        for row in connection.execute(query.where(runs.c.looks_for.is_not(None))):
-            found[row.run] = msgspec.json.decode(row.looks_for, type=dict[str, list[str]])
-    return found
+    query = select(runs.c.run, runs.c.looks_for).where(runs.c.looks_for.is_not(None))
+    rows = rows_by(connection, runs.c.run, of_runs, query)
+    return {row.run: msgspec.json.decode(row.looks_for, type=dict[str, list[str]]) for row in rows}
 
 
 def _completed(

@@ -10,9 +10,9 @@ from sqlalchemy import and_, exists, func, literal, or_, select, union_all
 from orchestrator.model import Outcome
 from orchestrator.results.freshness import is_fresh, stale_until
 from orchestrator.store.answers import answer, outcome, when
-from orchestrator.store.dialects import among, batches
+from orchestrator.store.dialects import rows_by
 from orchestrator.store.documents import Stale, StateCount, Version
-from orchestrator.store.schema import cells, states, targets
+from orchestrator.store.schema import cells, runs, states, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,7 +113,7 @@ def _is_other(connection: Connection, scan: str, version: Version, before: int) 
 
 
 def lacks(connection: Connection, results: Iterable[tuple[str, str, int]], until: int) -> bool:
-    """Whether the newest result of any target and scan at a moment is not in the store.
+    """Whether the newest result of any target and scan at a moment is not in the store, as part of a whole run.
 
     Args:
         connection: to read by.
@@ -125,13 +125,13 @@ def lacks(connection: Connection, results: Iterable[tuple[str, str, int]], until
         select(targets.c.target, states.c.scan, func.max(cells.c.at).label("ok_at"))
         .join(states, states.c.target_id == targets.c.id)
         .join(cells, cells.c.state_id == states.c.id)
-        .where(cells.c.outcome == Outcome.OK, cells.c.at <= until)
+        .join(runs, runs.c.id == cells.c.run_id)
+        .where(cells.c.outcome == Outcome.OK, cells.c.at <= until, runs.c.ledger_digest != "")
         .group_by(targets.c.target, states.c.scan)
     )
-    for some in batches({target for target, _ in wanted}):
-        for row in connection.execute(query.where(among(connection, targets.c.target, some))):
-            if row.ok_at >= wanted.get((row.target, row.scan), row.ok_at + 1):
-                del wanted[row.target, row.scan]
+    for row in rows_by(connection, targets.c.target, {target for target, _ in wanted}, query):
+        if row.ok_at >= wanted.get((row.target, row.scan), row.ok_at + 1):
+            del wanted[row.target, row.scan]
     return bool(wanted)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select
 from orchestrator.model import Name
 from orchestrator.store.answers import answer
 from orchestrator.store.columns import clip
-from orchestrator.store.dialects import among, batches, insert_new, move_back, upsert
+from orchestrator.store.dialects import among, batches, insert_new, move_back, rows_by, upsert
 from orchestrator.store.documents import StoredWorkload, Use
 from orchestrator.store.schema import LONGEST_NAME, names, targets, workload_targets, workloads
 
@@ -114,15 +114,12 @@ def _read_labels(text: str) -> dict[str, str]:
 def names_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
     """References and owners of targets by their ids."""
     found: dict[int, tuple[dict[str, None], dict[str, None]]] = {}
-    for some in batches(ids):
-        rows = select(names.c.target_id, names.c.reference, names.c.owner).where(
-            among(connection, names.c.target_id, some)
-        )
-        for target, reference, owner in connection.execute(rows.order_by(names.c.reference, names.c.owner)):
-            references, owners = found.setdefault(target, ({}, {}))
-            references[reference] = None
-            if owner:
-                owners[owner] = None
+    query = select(names.c.target_id, names.c.reference, names.c.owner).order_by(names.c.reference, names.c.owner)
+    for row in rows_by(connection, names.c.target_id, ids, query):
+        references, owners = found.setdefault(row.target_id, ({}, {}))
+        references[row.reference] = None
+        if row.owner:
+            owners[row.owner] = None
     return {target: (tuple(references), tuple(owners)) for target, (references, owners) in found.items()}
 
 
@@ -140,16 +137,15 @@ def uses_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[Use, 
     newest = looked.subquery()
     columns = [*(workloads.c[name] for name in _KEY), workloads.c.owner, workloads.c.contact]
     found: dict[int, list[Use]] = {}
-    for some in batches(ids):
-        query = (
-            select(workload_targets.c.target_id, workload_targets.c.container, *columns)
-            .join(workloads, workloads.c.id == workload_targets.c.workload_id)
-            .join(newest, newest.c.cluster == workloads.c.cluster)
-            .where(among(connection, workload_targets.c.target_id, some), workload_targets.c.last_at == newest.c.at)
-            .order_by(*(workloads.c[name] for name in _KEY), workload_targets.c.container)
-        )
-        for row in connection.execute(query):
-            found.setdefault(row.target_id, []).append(answer(Use, row))
+    query = (
+        select(workload_targets.c.target_id, workload_targets.c.container, *columns)
+        .join(workloads, workloads.c.id == workload_targets.c.workload_id)
+        .join(newest, newest.c.cluster == workloads.c.cluster)
+        .where(workload_targets.c.last_at == newest.c.at)
+        .order_by(*(workloads.c[name] for name in _KEY), workload_targets.c.container)
+    )
+    for row in rows_by(connection, workload_targets.c.target_id, ids, query):
+        found.setdefault(row.target_id, []).append(answer(Use, row))
     return {target: tuple(uses) for target, uses in found.items()}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -17,10 +18,8 @@ from orchestrator.model import Outcome
 from orchestrator.model.documents import spell_time
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.overview import RunSummary
-from orchestrator.store.answers import answer
 from orchestrator.store.catalogue import spell_id
 from orchestrator.store.dialects import BATCH, among, batches, rows_by
-from orchestrator.store.documents import Unscanned
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History
 from orchestrator.store.names import uses_of
@@ -79,13 +78,15 @@ class StoreReader:
         places = [RunPlace(row.id, (row.finished_at, row.run), bool(row.partial)) for row in found]
         self.runs = tuple(sorted(places, key=lambda place: place.order))
         self._cells = TagCells(connection, {place.id: place.order for place in self.runs}, distrusted)
-        self._history: History | None = None
         self._tags: dict[int, array[int]] = {}
+
+    @cached_property
+    def _history(self) -> History:
+        return History(self.connection)
 
     def names(self, wanted: Iterable[int] | None = None) -> dict[int, TagName]:
         """Names by their numbers; all of them for None."""
-        every = select(tags)
-        rows = self.connection.execute(every) if wanted is None else rows_by(self.connection, tags.c.id, wanted, every)
+        rows = rows_by(self.connection, tags.c.id, wanted, select(tags))
         return {row.id: (row.reference, row.platform) for row in rows}
 
     def names_of_targets(self, wanted: Iterable[int]) -> set[int]:
@@ -118,8 +119,7 @@ class StoreReader:
             .where(states.c.last_at > 0)
             .distinct()
         )
-        rows = self.connection.execute(query) if wanted is None else rows_by(self.connection, tags.c.id, wanted, query)
-        return {(row.id, row.scan) for row in rows}
+        return {(row.id, row.scan) for row in rows_by(self.connection, tags.c.id, wanted, query)}
 
     def cells(self, places: Collection[RunPlace], wanted: Collection[int] | None) -> Iterator[TagCell]:
         """The cells of runs, once for each name of their targets.
@@ -142,7 +142,6 @@ class StoreReader:
         places: dict[int, set[Position]] = {}
         for state, place in wanted:
             places.setdefault(state, set()).add(place)
-        self._history = self._history or History(self.connection)
         found: dict[tuple[int, Position], dict[int, int]] = {(of, at): {} for of in places for at in places[of]}
         for some in batches(places):
             for state, span in self._history.spans(some, facts):
@@ -150,6 +149,10 @@ class StoreReader:
                     if span.first <= place and (span.gone is None or place < span.gone):
                         found[state, place][span.fact] = span.seen or span.first.at
         return found
+
+    def moments(self, wanted: Iterable[int]) -> dict[int, set[Position]]:
+        """The places of cells, of any run, with which any finding of these targets and scans came or went."""
+        return self._history.moments(wanted)
 
     def targets(self, wanted: Iterable[int]) -> dict[int, str]:
         """Ids of targets by their numbers."""
@@ -210,17 +213,6 @@ class StoreReader:
     def before(self, run: str) -> int:
         """A moment at which all runs that ended before a run had ended, and it had not; 0 for an unknown one."""
         return next((place.order[0] - 1 for place in self.runs if place.order[1] == run), 0)
-
-    def unscanned(self, since: int) -> tuple[Unscanned, ...]:
-        """Targets and scans that no run has had since a moment."""
-        query = (
-            select(states.c.scan, states.c.last_at, states.c.findings, targets.c.target, targets.c.reference)
-            .join(targets, targets.c.id == states.c.target_id)
-            .where(states.c.last_at < since, states.c.last_at > 0)
-            .order_by(targets.c.target, states.c.scan)
-        )
-        rows = self.connection.execute(query)
-        return tuple(answer(Unscanned, row, last=datetime.fromtimestamp(row.last_at, UTC)) for row in rows)
 
     def summaries(self, places: Sequence[RunPlace]) -> dict[int, RunSummary]:
         """Runs in numbers; of what an earlier version wrote down of one that is gone, its cells alone."""

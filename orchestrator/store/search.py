@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, or_, select
 
 from orchestrator.kit.matching import glob
 from orchestrator.packages.spellings import means
 from orchestrator.store.catalogue import spell_id
-from orchestrator.store.dialects import among, batches
+from orchestrator.store.dialects import among, rows_by
 from orchestrator.store.schema import fact_ids, facts, findings, scores, states, target_digests
 
 if TYPE_CHECKING:
@@ -68,26 +68,21 @@ def states_with(connection: Connection, wanted: Iterable[int]) -> dict[int, int]
     """The targets and scans that have, or had, any of these facts: by their number, that of the target."""
     found: dict[int, int] = {}
     query = select(states.c.id, states.c.target_id).join(findings, findings.c.state_id == states.c.id).distinct()
-    for some in batches(sorted(wanted)):
-        rows = connection.execute(query.where(among(connection, findings.c.fact_id, some)))
-        found |= {row.id: row.target_id for row in rows}
+    for row in rows_by(connection, findings.c.fact_id, sorted(wanted), query):
+        found[row.id] = row.target_id
     return found
 
 
 def indexes_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
     """Digests of the indexes that led to targets, by the targets' numbers."""
     found: dict[int, tuple[str, ...]] = {}
-    for some in batches(ids):
-        query = select(target_digests).where(among(connection, target_digests.c.target_id, some))
-        for row in connection.execute(query.order_by(target_digests.c.digest)):
-            found[row.target_id] = (*found.get(row.target_id, ()), row.digest)
+    query = select(target_digests).order_by(target_digests.c.digest)
+    for row in rows_by(connection, target_digests.c.target_id, ids, query):
+        found[row.target_id] = (*found.get(row.target_id, ()), row.digest)
     return found
 
 
 def scores_of(connection: Connection, names: Iterable[str]) -> dict[str, float]:
     """EPSS as the newest run that told it has it, by `spell_id` of each id."""
-    found: dict[str, float] = {}
-    for some in batches({spell_id(name) for name in names}):
-        rows: Any = connection.execute(select(scores).where(among(connection, scores.c.name, some)))
-        found |= {row.name: row.epss for row in rows}
-    return found
+    wanted = {spell_id(name) for name in names}
+    return {row.name: row.epss for row in rows_by(connection, scores.c.name, wanted, select(scores))}

@@ -65,6 +65,9 @@ def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
     if known is None or known.ledger_digest != files.digest or known.form != MERGED:
         # What an earlier version kept of a run is compared with nothing: it is another form of the same.
         again = known is not None and known.ledger_digest == files.digest and known.form != MERGED
+        if known is not None and not again:
+            with connection.begin():  # until it is whole again, no question sees it half as it was
+                connection.execute(update(runs).where(runs.c.run == run).values(ledger_digest="", ledger_stamp=""))
         reader = _Run(connection, volume, files, again=again)
         taken = reader.take_in(again=known is not None)
         told = {"form": MERGED, "summary": msgspec.json.encode(reader.summary).decode(), "looks_for": reader.looks_for}

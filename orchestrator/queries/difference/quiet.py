@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from orchestrator.store.quiet import moments_of, things_of
+from orchestrator.store.quiet import things_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,8 +39,7 @@ def quiet(past: StoreReader, pairs: Sequence[Sides]) -> Quiet:
     Both sides are results of the same scans of one target; what is more involved is compared finding by finding.
     """
     alike = {number: sides for number, sides in enumerate(pairs) if _is_alike(sides)}
-    runs = {place.id: place.order[1] for place in past.runs}
-    moments = moments_of(past.connection, {cell.state for sides in alike.values() for cell in sides.after}, runs)
+    moments = past.moments({cell.state for sides in alike.values() for cell in sides.after})
     targets: dict[int, int] = {}
     states: dict[int, frozenset[int]] = {}
     for number, sides in alike.items():
