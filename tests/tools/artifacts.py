@@ -49,7 +49,9 @@ def debian_root() -> bytes:
 def make(artefact: Artefact) -> None:
     """Fetch or build an artefact into the cache; it appears there whole or not at all."""
     artefact.file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=artefact.file.parent, prefix=f".unfinished-{artefact.name}=") as folder:
+    prefix = f".unfinished-{artefact.name}="
+    # What cannot be removed must not hide why it failed; the next one removes it.
+    with tempfile.TemporaryDirectory(dir=artefact.file.parent, prefix=prefix, ignore_cleanup_errors=True) as folder:
         _MAKERS[artefact.name](Path(folder)).rename(artefact.file)
 
 
@@ -74,7 +76,8 @@ def _fetch_npm(folder: Path, package: str = NPM) -> Path:
 def _make_debian(folder: Path, packages: tuple[str, ...] = ()) -> Path:
     root = folder / "root"
     include = [f"--include={','.join(packages)}"] if packages else []
-    _run("debootstrap", "--variant=minbase", *include, DEBIAN_SUITE, str(root), cwd=folder)
+    # What it mounts below the root is mounted for it alone, and gone with it: nobody else can keep it busy.
+    _run("unshare", "--mount", "debootstrap", "--variant=minbase", *include, DEBIAN_SUITE, str(root), cwd=folder)
     for waste in ("var/cache/apt", "var/lib/apt/lists", "var/log"):
         shutil.rmtree(root / waste)
         (root / waste).mkdir()
