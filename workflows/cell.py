@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from hera.workflows import Container, RetryStrategy
@@ -17,7 +16,7 @@ from orchestrator.kit import placeholders
 from orchestrator.kit.quantities import parse_size
 from orchestrator.model import TargetKind
 from orchestrator.volume.layout import cell_path
-from orchestrator.workflows import pods
+from orchestrator.workflows import patches, pods
 from orchestrator.workflows.settings import (
     ALLOWANCE,
     CELL,
@@ -67,21 +66,29 @@ def cell_template(
     folder = cell_path(run, _TARGET, scan.name)
     # It never reads a registry: whatever the pod may reach over the network, its scanner may as well.
     stage = pods.step(settings, StageStep(no_pull=True, run=run, target=_TARGET, scan=scan.name))
+    scanner = scanner_container(scan, settings, folder, kind=kind, online=online)
     return Container(
         name=name,
         inputs=pods.parameters(Input.TARGET, *((Input.REPOSITORY, Input.COMMIT) if online else ())),
         labels=pods.labels(Component.ONLINE if online else Component.SCAN, run=run, target=_TARGET, scan=scan.name),
         init_containers=pods.init_containers((names.STAGE, stage)),
-        **scanner_container(scan, settings, folder, kind=kind, online=online),
+        **scanner,
+        volumes=[pods.scanner_scratch(names.MAIN)],
         active_deadline_seconds=scan.timeout + ALLOWANCE,
         retry_strategy=retry(scan.retries),
-        pod_spec_patch=more_memory(scan) if scan.retries else None,
+        pod_spec_patch=patches.of_scanners({names.MAIN: scanner["volume_mounts"]}, memory=_memory(scan)),
         synchronization=_turns(scan) if online else None,
     )
 
 
 def scanner_container(
-    scan: Scan, settings: Settings, folder: str, *, kind: TargetKind = TargetKind.IMAGE, online: bool = False
+    scan: Scan,
+    settings: Settings,
+    folder: str,
+    *,
+    name: str = names.MAIN,
+    kind: TargetKind = TargetKind.IMAGE,
+    online: bool = False,
 ) -> dict[str, Any]:
     """The scanner's own container, as keyword arguments for Hera; of the volume it sees its cell's folder only."""
     command = scanner_command(scan, kind, online=online)
@@ -94,7 +101,7 @@ def scanner_container(
         "image_pull_policy": "IfNotPresent",
         **pods.exactly(command),
         "env": env,
-        "volume_mounts": pods.cell_mounts(folder, database=scan.database is not None, checkout=checkout),
+        "volume_mounts": pods.cell_mounts(name, folder, database=scan.database is not None, checkout=checkout),
         "security_context": pods.container_security(),
         "resources": pods.scanner_resources(scan.resources),
     }
@@ -181,8 +188,7 @@ def _turns(scan: Scan) -> m.Synchronization:
     return m.Synchronization(semaphores=[m.SemaphoreRef(config_map_key_ref=number)])
 
 
-def more_memory(scan: Scan) -> str:
-    """A patch of the pod that gives each further attempt the first one's memory once more."""
+def _memory(scan: Scan) -> str:
+    """A limit that gives each further attempt the first one's memory once more; empty without further attempts."""
     mebibytes = max(1, parse_size(scan.resources.memory_limit) // _MEBIBYTE)
-    limit = f"{{{{=(asInt(retries)+1)*{mebibytes}}}}}Mi"
-    return json.dumps({"containers": [{"name": names.MAIN, "resources": {"limits": {"memory": limit}}}]})
+    return f"{{{{=(asInt(retries)+1)*{mebibytes}}}}}Mi" if scan.retries else ""

@@ -17,7 +17,7 @@ from orchestrator.argo.commands import DatabaseStep, Phase
 from orchestrator.argo.names import Component, TemplateName, database_template, load_template
 from orchestrator.argo.parameters import WORKFLOW_NAME, Output, contains, output
 from orchestrator.volume.layout import FETCHED, INCOMING, databases_path
-from orchestrator.workflows import pods
+from orchestrator.workflows import patches, pods
 from orchestrator.workflows.cell import fill, retry, scanner_environment
 from orchestrator.workflows.settings import ALLOWANCE, literal
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.workflows.settings import Settings
 
 _KEY = WORKFLOW_NAME
+_LOAD, _REFRESH = "load", "refresh"
 _ENDS = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted")
 
 
@@ -76,12 +77,13 @@ def _fetch(scan: Scan, database: Database, fetch: DatabaseFetch, shape: Shape, s
 
 def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
     """The scanner's own command over what was fetched and verified; its pod speaks to nobody."""
-    mounts = [pods.fetched_mount(_folder(scan, FETCHED)), *pods.database_mounts(_folder(scan, INCOMING))]
+    mounts = [pods.fetched_mount(_folder(scan, FETCHED)), *pods.database_mounts(_LOAD, _folder(scan, INCOMING))]
     load = _scanner(scan, database, database.load, mounts, settings)
     return Container(
         name=load_template(scan.name),
         labels=pods.labels(Component.LOAD, run=shape.run, scan=scan.name),
-        init_containers=pods.init_containers(("prepare", _prepare(scan, settings)), ("load", load)),
+        init_containers=pods.init_containers(("prepare", _prepare(scan, settings)), (_LOAD, load)),
+        **_alone(_LOAD),
         active_deadline_seconds=database.timeout + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
         **_step(settings, _step_of(scan, Phase.FINISH)),
@@ -90,16 +92,22 @@ def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> C
 
 def _commanded(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
     """The scanner's own command with a network, between two steps of ours."""
-    mounts = pods.database_mounts(_folder(scan, INCOMING))
+    mounts = pods.database_mounts(_REFRESH, _folder(scan, INCOMING))
     refresh = _scanner(scan, database, database.refresh, mounts, settings)
     return Container(
         name=database_template(scan.name),
         labels=pods.labels(Component.DATABASE_COMMAND, run=shape.run, scan=scan.name),
-        init_containers=pods.init_containers(("prepare", _prepare(scan, settings)), ("refresh", refresh)),
+        init_containers=pods.init_containers(("prepare", _prepare(scan, settings)), (_REFRESH, refresh)),
+        **_alone(_REFRESH),
         active_deadline_seconds=database.timeout + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries, always=True),
         **_step(settings, _step_of(scan, Phase.COMMIT)),
     )
+
+
+def _alone(scanner: str) -> dict[str, Any]:
+    """What keeps a scanner from the step of ours that runs after it in the same pod and sees the whole volume."""
+    return {"volumes": [pods.scanner_scratch(scanner)], "pod_spec_patch": patches.of_init_containers(scanner)}
 
 
 def _prepare(scan: Scan, settings: Settings) -> dict[str, Any]:

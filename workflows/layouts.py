@@ -18,7 +18,7 @@ from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, contains, given, set_name
 from orchestrator.model import TargetKind
 from orchestrator.volume.layout import cell_path
-from orchestrator.workflows import pods
+from orchestrator.workflows import patches, pods
 from orchestrator.workflows.cell import cell_template, retry, scanner_container, template_name
 from orchestrator.workflows.settings import ALLOWANCE, RenderError
 
@@ -113,10 +113,11 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
         )
     pull = PullStep(run=shape.run, target=_TARGET, stage=tuple(scan.name for scan in scans))
     stage = pods.step(settings, pull, registry=True)
-    containers: list[Any] = [
-        ContainerNode(name=scan.name, **scanner_container(scan, settings, cell_path(shape.run, _TARGET, scan.name)))
+    scanners = {
+        scan.name: scanner_container(scan, settings, cell_path(shape.run, _TARGET, scan.name), name=scan.name)
         for scan in scans
-    ]
+    }
+    containers: list[Any] = [ContainerNode(name=name, **fields) for name, fields in scanners.items()]
     return ContainerSet(
         name=name,
         inputs=pods.parameters(Input.TARGET),
@@ -124,6 +125,7 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
         init_containers=pods.init_containers((names.STAGE, stage)),
         containers=containers,
         # Argo adds the Workflow's own volumes to a ContainerSet's pod only where the template declares them.
-        volumes=pods.volumes(settings),
+        volumes=[*pods.volumes(settings), *map(pods.scanner_scratch, scanners)],
+        pod_spec_patch=patches.of_scanners({name: fields["volume_mounts"] for name, fields in scanners.items()}),
         active_deadline_seconds=_PULL_TIMEOUT + max(scan.timeout for scan in scans) + ALLOWANCE,
     )

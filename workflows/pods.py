@@ -21,6 +21,7 @@ from orchestrator.workflows.settings import (
     FETCHED,
     GIT_CREDENTIALS,
     SCRATCH,
+    SHARED_MEMORY,
     TARBALL,
     TOKEN_KEY,
     VOLUME,
@@ -121,14 +122,33 @@ def container_security() -> m.SecurityContext:
 
 
 def scratch_mount() -> m.VolumeMount:
-    """A folder for temporary files that ends with the pod."""
+    """A folder for temporary files of our own containers, which ends with the pod."""
     return m.VolumeMount(name=_SCRATCH_NAME, mount_path=SCRATCH)
 
 
-def cell_mounts(folder: str, *, database: bool, checkout: bool = False) -> list[m.VolumeMount]:
+def scanner_scratch(container: str) -> m.Volume:
+    """A scanner's own folder for temporary files: what lies there is read by no other container, before or after it."""
+    return m.Volume(name=_scratch_of(container), empty_dir=m.EmptyDirVolumeSource())
+
+
+def _scanner_scratch_mounts(container: str) -> list[m.VolumeMount]:
+    """Of temporary files, and of shared memory, which all containers of a pod would have in common."""
+    name = _scratch_of(container)
+    return [
+        m.VolumeMount(name=name, mount_path=SCRATCH, sub_path="tmp"),
+        m.VolumeMount(name=name, mount_path=SHARED_MEMORY, sub_path="shm"),
+    ]
+
+
+def _scratch_of(container: str) -> str:
+    return f"{_SCRATCH_NAME}-{container}"
+
+
+def cell_mounts(container: str, folder: str, *, database: bool, checkout: bool = False) -> list[m.VolumeMount]:
     """What a scanner sees of the volume.
 
     Args:
+        container: its name.
         folder: the cell's folder on the volume.
         database: whether its scan has one; it is the link beside the folder, which the stage container made.
         checkout: whether it reads the files of a repository, which the stage container put into the folder.
@@ -145,12 +165,13 @@ def cell_mounts(folder: str, *, database: bool, checkout: bool = False) -> list[
     if database:
         link = layout.database_link(folder)
         mounts.append(m.VolumeMount(name=_VOLUME_NAME, mount_path=DATABASE, sub_path=link, read_only=True))
-    return [*mounts, scratch_mount()]
+    return [*mounts, *_scanner_scratch_mounts(container)]
 
 
-def database_mounts(folder: str) -> list[m.VolumeMount]:
+def database_mounts(container: str, folder: str) -> list[m.VolumeMount]:
     """What a command that makes a database sees of the volume: the new folder that it fills."""
-    return [m.VolumeMount(name=_VOLUME_NAME, mount_path=DATABASE, sub_path=folder), scratch_mount()]
+    mount = m.VolumeMount(name=_VOLUME_NAME, mount_path=DATABASE, sub_path=folder)
+    return [mount, *_scanner_scratch_mounts(container)]
 
 
 def fetched_mount(folder: str) -> m.VolumeMount:

@@ -22,6 +22,7 @@ CHECKOUT = f"{CELL}/{layout.CHECKOUT}"
 DATABASE = "/database"
 FETCHED = "/fetched"
 SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, not the machine's
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - likewise
 DOCKER_CONFIG = "/docker"
 GIT_CREDENTIALS = "/git"
 

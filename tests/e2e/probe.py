@@ -48,6 +48,8 @@ def attempts():
     yield "may gain privileges", status["NoNewPrivs"].strip() != "1"
     for path in ("/probe", "/etc/probe", "/usr/probe", "/database/probe", "/fetched/probe"):
         yield "writes " + path, REPORT.parent != Path(path).parent and works(change, path)
+    for path in ("argoexec", "template", "ctr/probe"):
+        yield "writes Argo's " + path, works(change, Path("/var/run/argo", path))
     if TARBALL.exists():
         yield "writes its tarball", works(change, TARBALL)
         yield "removes its tarball", works(TARBALL.unlink)

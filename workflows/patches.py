@@ -1,0 +1,79 @@
+"""Patches of the pods in which scanners run: what Argo adds to them, closed to the scanners.
+
+Argo mounts one folder, which everybody in the pod may write, into all containers. It holds
+
+| file | what it is |
+|---|---|
+| `argoexec` | the first process of each container; the controller runs it in Argo's own container too, to end that |
+| `template` | what Argo's own container reads out of the pod and reports |
+| `ctr/<container>` | exit status and signals of a container |
+
+A scanner that replaces the program runs with the mounts of the other containers, and beside the token of Argo's own.
+So each scanner gets program, template and the folders of other containers read-only. Where it is the pod's `main`,
+Argo's own container would have all its mounts besides, writable even where they are read-only for the scanner: for
+outputs, which no scan has.
+
+A `podSpecPatch` is applied after Argo has put the containers together and before it adds this folder to them: it can
+mount parts of the folder, which then lie above the whole of it. Init containers have it by then, and lose it.
+
+These are facts of Argo 3.6 to 4.1 (`workflow/controller/workflowpod.go`, `cmd/argoexec/commands/emissary.go`), which
+`tests/e2e/test_forgery.py` tries.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.argo import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from hera.workflows import models as m
+
+#: Argo's folder, the volume that it is, and where its own container has the mounts of `main`.
+EXECUTOR = "/var/run/argo"
+_VOLUME = "var-run-argo"
+_MIRROR = "/mainctrfs"
+_OF_CONTAINERS = "ctr"
+_READ_ONLY = ("argoexec", "template", _OF_CONTAINERS)
+
+
+def of_scanners(containers: Mapping[str, Sequence[m.VolumeMount]], *, memory: str = "") -> str:
+    """The patch of a pod whose containers are scanners.
+
+    Args:
+        containers: their mounts, by their names, in the order in which they are in the pod.
+        memory: limit of each, in place of its own.
+    """
+    patched = []
+    if mirrored := containers.get(names.MAIN):
+        # First, as in the pod: a patch also says in which order containers start.
+        patched.append(_without(names.WAIT, (_MIRROR + str(mount.mount_path) for mount in mirrored)))
+    for name in containers:
+        limits = {"resources": {"limits": {"memory": memory}}} if memory else {}
+        patched.append({"name": name, "volumeMounts": _guards(name), **limits})
+    return _spell({"containers": patched})
+
+
+def of_init_containers(*scanners: str) -> str:
+    """The patch of a pod in which scanners run before a step of ours: they get nothing of Argo's folder."""
+    return _spell({"initContainers": [_without(name, [EXECUTOR]) for name in scanners]})
+
+
+def _guards(container: str) -> list[dict[str, Any]]:
+    """What a scanner may not write of Argo's folder, and what it must."""
+    closed = [
+        {"name": _VOLUME, "mountPath": f"{EXECUTOR}/{name}", "subPath": name, "readOnly": True} for name in _READ_ONLY
+    ]
+    own = f"{_OF_CONTAINERS}/{container}"
+    return [*closed, {"name": _VOLUME, "mountPath": f"{EXECUTOR}/{own}", "subPath": own}]
+
+
+def _without(container: str, paths: Iterable[str]) -> dict[str, Any]:
+    return {"name": container, "volumeMounts": [{"mountPath": path, "$patch": "delete"} for path in paths]}
+
+
+def _spell(patch: Mapping[str, Any]) -> str:
+    return json.dumps(patch, separators=(",", ":"))
