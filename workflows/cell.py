@@ -13,7 +13,6 @@ from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, given
 from orchestrator.catalog.placeholders import fill_words
 from orchestrator.kit import placeholders
-from orchestrator.kit.quantities import parse_size
 from orchestrator.model import TargetKind
 from orchestrator.volume.layout import cell_path
 from orchestrator.workflows import patches, pods
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from orchestrator.workflows.settings import Settings
 
 _TARGET = given(Input.TARGET)
-_MEBIBYTE = 1024**2
 #: Parameters of online cells, which Argo fills in, as the template of their scan names them.
 ONLINE = {"repository": given(Input.REPOSITORY), "commit": given(Input.COMMIT)}
 
@@ -67,6 +65,7 @@ def cell_template(
     # It never reads a registry: whatever the pod may reach over the network, its scanner may as well.
     stage = pods.step(settings, StageStep(no_pull=True, run=run, target=_TARGET, scan=scan.name))
     scanner = scanner_container(scan, settings, folder, kind=kind, online=online)
+    memory = patches.more_memory(scan.resources.memory_limit, scan.retries)
     return Container(
         name=name,
         inputs=pods.parameters(Input.TARGET, *((Input.REPOSITORY, Input.COMMIT) if online else ())),
@@ -76,7 +75,7 @@ def cell_template(
         volumes=[pods.scanner_scratch(names.MAIN)],
         active_deadline_seconds=scan.timeout + ALLOWANCE,
         retry_strategy=retry(scan.retries),
-        pod_spec_patch=patches.of_scanners({names.MAIN: scanner["volume_mounts"]}, memory=_memory(scan)),
+        pod_spec_patch=patches.of_scanners({names.MAIN: scanner["volume_mounts"]}, memory=memory),
         synchronization=_turns(scan) if online else None,
     )
 
@@ -186,9 +185,3 @@ def _turns(scan: Scan) -> m.Synchronization:
     """This many cells of a scan at a time, of all Workflows in the namespace; the install says how many."""
     number = m.ConfigMapKeySelector(name=names.LIMITS, key=template_name(scan.name, TargetKind.REPOSITORY, online=True))
     return m.Synchronization(semaphores=[m.SemaphoreRef(config_map_key_ref=number)])
-
-
-def _memory(scan: Scan) -> str:
-    """A limit that gives each further attempt the first one's memory once more; empty without further attempts."""
-    mebibytes = max(1, parse_size(scan.resources.memory_limit) // _MEBIBYTE)
-    return f"{{{{=(asInt(retries)+1)*{mebibytes}}}}}Mi" if scan.retries else ""

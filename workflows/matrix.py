@@ -30,7 +30,8 @@ from orchestrator.argo.parameters import (
     output,
     workflow,
 )
-from orchestrator.workflows import pods
+from orchestrator.results.costs import POD_MEMORY
+from orchestrator.workflows import patches, pods
 from orchestrator.workflows.cell import retry
 from orchestrator.workflows.databases import database_tasks, database_templates
 from orchestrator.workflows.layouts import Template, image_templates, set_names
@@ -317,13 +318,15 @@ def _evict(shape: Shape, settings: Settings) -> Container:
 def _aggregate(shape: Shape, settings: Settings) -> Container:
     """End the run; fails when its policy is broken."""
     aggregate = AggregateStep(run=shape.run, part=shape.part, namespace=settings.namespace, workflow=WORKFLOW_NAME)
+    memory = patches.more_memory(POD_MEMORY, shape.limits.retries)
     return Container(
         name=str(TemplateName.AGGREGATE),
         labels=pods.labels(Component.AGGREGATE, run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
+        pod_spec_patch=patches.of_step(memory) if memory else None,
         **pods.token(settings.reader),
-        **pods.step(settings, aggregate, memory="2Gi"),
+        **pods.step(settings, aggregate, memory=POD_MEMORY),
     )
 
 

@@ -26,6 +26,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.argo import names
+from orchestrator.kit.quantities import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +38,7 @@ EXECUTOR = "/var/run/argo"
 _VOLUME = "var-run-argo"
 _MIRROR = "/mainctrfs"
 _OF_CONTAINERS = "ctr"
+_MEBIBYTE = 1024**2
 _READ_ONLY = ("argoexec", "template", _OF_CONTAINERS)
 
 
@@ -60,6 +62,17 @@ def of_scanners(containers: Mapping[str, Sequence[m.VolumeMount]], *, memory: st
 def of_init_containers(*scanners: str) -> str:
     """The patch of a pod in which scanners run before a step of ours: they get nothing of Argo's folder."""
     return _spell({"initContainers": [_without(name, [EXECUTOR]) for name in scanners]})
+
+
+def of_step(memory: str) -> str:
+    """The patch of a pod that runs a step of ours: the limit of its memory, in place of its own."""
+    return _spell({"containers": [{"name": names.MAIN, "resources": {"limits": {"memory": memory}}}]})
+
+
+def more_memory(limit: str, retries: int) -> str:
+    """A limit that gives each further attempt the first one's memory once more; empty without further attempts."""
+    mebibytes = max(1, parse_size(limit) // _MEBIBYTE)
+    return f"{{{{=(asInt(retries)+1)*{mebibytes}}}}}Mi" if retries else ""
 
 
 def _guards(container: str) -> list[dict[str, Any]]:

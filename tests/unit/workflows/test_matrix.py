@@ -14,6 +14,7 @@ from orchestrator.argo.packed import unpack
 from orchestrator.config.loading import default_config
 from orchestrator.model import Cell, Database, DatabaseFetch, Limits, Plan, Resources, Scan
 from orchestrator.planning.batches import MOST_SETS
+from orchestrator.results.costs import POD_MEMORY
 from orchestrator.workflows import ManifestKind, spec_bytes
 from orchestrator.workflows.cell import fill, scanner_command
 from orchestrator.workflows.settings import RenderError
@@ -350,6 +351,16 @@ def test_further_attempts_get_more_memory_and_none_are_made_of_what_cannot_help(
     none = template(workflow(variants()["no retries"]), "scan-virus")
     assert "retryStrategy" not in none
     assert "{{" not in none["podSpecPatch"]
+
+
+def test_an_aggregate_pod_that_ran_out_of_memory_is_tried_again_with_more():
+    made = plan(("a",))
+    found = template(workflow(msgspec.structs.replace(made, limits=Limits(retries=2))), "aggregate")
+    assert found["container"]["resources"]["limits"]["memory"] == POD_MEMORY == "2Gi"
+    assert "OOMKilled" in found["retryStrategy"]["expression"]
+    limits = {"memory": "{{=(asInt(retries)+1)*2048}}Mi"}
+    assert json.loads(found["podSpecPatch"]) == {"containers": [{"name": "main", "resources": {"limits": limits}}]}
+    assert "podSpecPatch" not in template(workflow(variants()["no retries"]), "aggregate")
 
 
 def scan(**fields: Any) -> Scan:

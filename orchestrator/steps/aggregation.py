@@ -1,0 +1,139 @@
+"""One pass over the cells of a plan, target by target: what they found goes into the run's tables and its BOM."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.analysis.merge import CellFindings
+from orchestrator.errors import ScanmatrixError
+from orchestrator.findings import formats
+from orchestrator.kit.guarding import guarded
+from orchestrator.model import Outcome
+from orchestrator.results.bom.target import TargetBom
+from orchestrator.results.cells import examine, failed
+from orchestrator.results.reports import standing
+from orchestrator.upkeep.room import FULL
+from orchestrator.volume.layout import VolumeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.analysis.pipeline import Pipeline
+    from orchestrator.model import Cell, LedgerRow, Plan, Scan, Severity, Target
+    from orchestrator.results.bom.whole import BomWriter
+    from orchestrator.results.tables.writing import FindingsWriter, MergedWriter
+    from orchestrator.volume.layout import Volume
+
+_PLACES_SHOWN = 5
+
+
+class Files(NamedTuple):
+    """What is written while the cells are gone through."""
+
+    findings: FindingsWriter
+    merged: MergedWriter
+    bom: BomWriter
+
+
+class Aggregation:
+    """One pass over the cells of a plan, target by target.
+
+    Attributes:
+        severities: merged findings by severity for each target that has any; those that are suppressed under None.
+        notes: what was left out of the BOM, and which earlier results are gone.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        volume: Volume,
+        files: Files,
+        pipeline: Pipeline,
+        unrecorded: Mapping[tuple[str, str], str],
+    ) -> None:
+        self._plan = plan
+        self._volume = volume
+        self._scans = {scan.name: scan for scan in plan.scans}
+        self._kinds = {scan.name: _kinds(scan) for scan in plan.scans}
+        self._files = files
+        self._pipeline = pipeline
+        self._unrecorded = unrecorded
+        self.severities: dict[str, dict[Severity | None, int]] = {}
+        self.notes: list[str] = []
+
+    def examine_all(self) -> tuple[LedgerRow, ...]:
+        """A row for every cell, in the plan's order, whichever order they were examined in."""
+        cells: dict[str, list[tuple[int, Cell]]] = {target.id: [] for target in self._plan.targets}
+        for index, cell in enumerate(self._plan.cells):
+            cells[cell.target].append((index, cell))
+        rows: dict[int, LedgerRow] = {}
+        for target in self._plan.targets:
+            rows |= self._examine_target(target, cells[target.id])
+        return tuple(rows[index] for index in range(len(self._plan.cells)))
+
+    def _examine_target(self, target: Target, cells: list[tuple[int, Cell]]) -> dict[int, LedgerRow]:
+        bom = TargetBom(target)
+        rows: dict[int, LedgerRow] = {}
+        found: list[CellFindings] = []
+        for index, cell in cells:
+            rows[index], of_cell = self._examine_cell(cell, target, self._scans[cell.scan], bom)
+            found.append(of_cell)
+        try:
+            with guarded(f"putting together what was found in {target.reference}"):
+                self._note(target, "all scans", self._files.bom.add(bom, rows.values()))
+                if rows:
+                    self._merge(list(rows.values()), found)
+        except ScanmatrixError as error:
+            return {index: failed(row, str(error)) if row.outcome is Outcome.OK else row for index, row in rows.items()}
+        return rows
+
+    def _examine_cell(self, cell: Cell, target: Target, scan: Scan, bom: TargetBom) -> tuple[LedgerRow, CellFindings]:
+        unrecorded = self._unrecorded.get((cell.target, cell.scan), "")
+        row, report, size = examine(self._plan, cell, target, scan, self._volume, unrecorded=unrecorded)
+        try:
+            with guarded(f"writing down what {scan.name} found in {target.reference}"):
+                if report is not None:
+                    self._files.findings.add(row, report.findings, size)
+                self._note(target, scan.name, bom.add(row, report))
+        except ScanmatrixError as error:
+            row, report = failed(row, str(error)), None
+        if cell.standing:
+            report = standing(cell, scan, self._volume)
+            if report is None:
+                self.notes.append(
+                    f"{target.reference} × {scan.name}: its result of run {cell.standing} is still fresh, but its"
+                    " report is not on the volume any more, so what it found is not among the merged findings"
+                )
+        # An earlier result that still stands is as good as one of this run.
+        outcome = Outcome.OK if report is not None else row.outcome
+        findings = report.findings if report is not None else ()
+        return row, CellFindings(scan.name, outcome, self._kinds[scan.name], findings)
+
+    def _merge(self, rows: Sequence[LedgerRow], cells: Sequence[CellFindings]) -> None:
+        """What all scans of a target found, together."""
+        try:
+            merged = self._pipeline.add(rows, cells)
+        except OSError as error:  # since when its findings are known, in files of its own
+            if error.errno in FULL:
+                raise
+            raise VolumeError(f"what is remembered of it on the volume cannot be read or written: {error}") from error
+        self._files.merged.add(rows[0], merged)
+        if merged:
+            counts = Counter([None if finding.suppressed else finding.severity for finding in merged])
+            self.severities[rows[0].target] = dict(counts)
+
+    def _note(self, target: Target, scan: str, places: Sequence[str]) -> None:
+        """Say what of a report is not in the merged BOM, because CycloneDX 1.6 does not allow it."""
+        if places:
+            shown = ", ".join(places[:_PLACES_SHOWN]) + (", …" if len(places) > _PLACES_SHOWN else "")
+            self.notes.append(
+                f"{target.reference} × {scan}: {len(places)} pieces of its BOM are not valid CycloneDX 1.6, "
+                f"so they are not in the merged one: {shown}"
+            )
+
+
+def _kinds(scan: Scan) -> frozenset[str]:
+    """What a scan looks for; nothing is known of one whose format is unknown, and its cells fail for that."""
+    known = formats().get(scan.format)
+    return frozenset(scan.kinds if scan.kinds is not None else known.kinds if known else ())
