@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import secrets
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from orchestrator.volume.layout import VolumeError
 IDLE = 3600.0
 #: Modification time of every finished file, ns (1980-01-01): any other one tells that it was written to since.
 STAMP = 315_532_800 * 10**9
+_PATTERN = ".*.partial"
 _POLL = 0.1
 _STRIDE = 8 * 1024 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -44,18 +46,28 @@ class Partial:
     def reserve(self, size: int) -> None:
         """Give it its final size, with the space on the disk, so that a full volume is known before the first byte.
 
+        Where no space can be taken ahead (see `allocate`), there must be enough for this file and for what the other
+        partial files beside it still lack.
+
         Raises:
             VolumeFullError: there is not enough space at the moment.
             VolumeError: a file of this size is not allowed.
         """
         with full_volume(self.path, size):
             try:
-                allocate(self.descriptor, size)
+                self._take(size)
             except OSError as error:
                 if error.errno not in _FULL or not sweep(self.path.parent, idle=0):
                     raise
-                allocate(self.descriptor, size)  # what killed writers had left behind made room
-            os.ftruncate(self.descriptor, size)
+                self._take(size)  # what killed writers had left behind made room
+
+    def _take(self, size: int) -> None:
+        taken = allocate(self.descriptor, size)
+        os.ftruncate(self.descriptor, size)  # from here on the others count with it
+        if taken:
+            return
+        if _free(self.path.parent) < _lacking(self.path) + _spoken_for(self.path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def write(self, offset: int, data: bytes) -> None:
         """Put bytes at an offset; they begin their way to the disk once a few megabytes are together."""
@@ -133,7 +145,7 @@ def wait_for_lock(descriptor: int, cancelled: threading.Event) -> bool:
 def sweep(folder: Path, *, idle: float = IDLE) -> int:
     """Remove partial files that nobody writes and that have not changed for `idle` seconds; returns how many."""
     removed = 0
-    for path in folder.glob(".*.partial"):
+    for path in folder.glob(_PATTERN):
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
@@ -161,10 +173,11 @@ def full_volume(path: Path, needed: int) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        space = os.statvfs(path.parent)
         kind = VolumeError if error.errno == errno.EFBIG else VolumeFullError
+        others = _spoken_for(path)
+        less = f", {others} of which other files here still need" if others else ""
         raise kind(
-            f"{path.parent}: no space: {needed} bytes are needed, {space.f_bavail * space.f_frsize} are free "
+            f"{path.parent}: no space: {needed} bytes are needed, {_free(path.parent)} are free{less} "
             f"({os.strerror(error.errno).lower()}); make room, or lower the volume's budget"
         ) from error
 
@@ -207,6 +220,25 @@ def _lock(descriptor: int) -> bool | None:
             return None
         raise
     return True
+
+
+def _free(folder: Path) -> int:
+    space = os.statvfs(folder)
+    return space.f_bavail * space.f_frsize
+
+
+def _spoken_for(path: Path) -> int:
+    """Bytes that the other partial files beside one have no space for yet."""
+    return sum(_lacking(other) for other in path.parent.glob(_PATTERN) if other != path)
+
+
+def _lacking(path: Path) -> int:
+    """Bytes of a partial file that it has no space for yet."""
+    try:
+        status = path.stat(follow_symlinks=False)
+    except OSError:  # finished meanwhile
+        return 0
+    return max(0, status.st_size - status.st_blocks * 512) if stat.S_ISREG(status.st_mode) else 0
 
 
 def _remove_own(partial: Partial) -> None:

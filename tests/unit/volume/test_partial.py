@@ -1,14 +1,17 @@
 """Partial files: one writer, nothing left, and what a killed writer leaves is taken over or removed."""
 
+import ctypes
 import errno
 import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -199,11 +202,69 @@ def test_space_is_really_taken(final: Path) -> None:
         mine.reserve(3_000_000)
         status = os.fstat(mine.descriptor)
         assert status.st_size == 3_000_000
-        assert status.st_blocks * 512 >= 3_000_000
+        assert status.st_blocks * 512 >= 3_000_000 or _linux.is_in_memory(mine.descriptor)
+
+
+def _has_free(monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
+    """No space can be taken ahead, and so much of it is free."""
+    monkeypatch.setattr(partial, "allocate", lambda *_: False)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=pages, f_frsize=4096))
+
+
+def test_where_no_space_is_taken_ahead_what_others_still_need_is_not_free(
+    final: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _has_free(monkeypatch, 150)
+    with claim(final, cancelled=_never()) as mine:
+        mine.reserve(100 * 4096)
+        mine.write(0, bytes(60 * 4096))  # 40 pages more to come
+        _put(final.with_name("sha256-2.tar"), bytes(110 * 4096))
+        with (
+            pytest.raises(VolumeFullError) as error,
+            claim(final.with_name("sha256-3.tar"), cancelled=_never()) as other,
+        ):
+            other.reserve(111 * 4096)
+        assert str(40 * 4096) in str(error.value)
+    assert _names(final.parent) == ["sha256-2.tar"]
+
+
+def test_where_no_space_is_taken_ahead_nobody_is_refused_for_what_was_left_behind(
+    final: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _has_free(monkeypatch, 150)
+    final.parent.mkdir()
+    with final.with_name(".sha256-2.tar.partial").open("wb") as left:
+        left.truncate(100 * 4096)
+    _put(final, bytes(100 * 4096))
+    assert _names(final.parent) == [final.name]
+
+
+def test_in_memory_no_page_is_taken_before_it_is_written() -> None:
+    """It would cost as much as writing it does."""
+    with tempfile.TemporaryFile(dir="/dev/shm") as file:
+        if not _linux.is_in_memory(file.fileno()):
+            pytest.skip("/dev/shm is no tmpfs")
+        assert not _linux.allocate(file.fileno(), 3_000_000)
+        assert os.fstat(file.fileno()).st_blocks == 0
+
+
+def test_a_signal_does_not_fail_an_allocation(final: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fallocate` is not begun again by the kernel, nor by Python, which does not know it."""
+    asked = []
+
+    def fallocate(descriptor: int, mode: int, offset: int, size: int) -> int:
+        asked.append(size)
+        ctypes.set_errno(errno.EINTR)
+        return -1 if len(asked) < 3 else 0
+
+    monkeypatch.setattr(_linux, "_FALLOCATE", fallocate)
+    monkeypatch.setattr(_linux, "is_in_memory", lambda _: False)
+    _put(final, b"whole")
+    assert asked == [5, 5, 5]
 
 
 def test_without_fallocate_the_free_space_decides(final: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_linux, "_FALLOCATE", None)
     _put(final, b"x")
     with pytest.raises(VolumeFullError), claim(final.with_name("sha256-2.tar"), cancelled=_never()) as mine:
-        mine.reserve(1 << 60)
+        mine.reserve(1 << 42)
