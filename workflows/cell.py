@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.model import Scan
+    from orchestrator.workflows.matrix import Shape
     from orchestrator.workflows.settings import Settings
 
 _TARGET = given(Input.TARGET)
@@ -40,31 +41,32 @@ ONLINE = {"repository": given(Input.REPOSITORY), "commit": given(Input.COMMIT)}
 
 #: Another attempt helps when the node or Argo failed, when the kernel killed the container (128 + signal; 137 is the
 #: out-of-memory killer's), or when one of our own steps says so. Any other exit status is the scanner's own word,
-#: and what took too long once would again.
+#: and what took too long, or wrote more than it may, would do it again.
 TRANSIENT = (
-    "not (lastRetry.message matches 'longer than the specified deadline')"
+    "not (lastRetry.message matches 'longer than the specified deadline|exceeds the (total )?limit"
+    "|exceeded its local ephemeral storage')"
     f" and (lastRetry.status == 'Error' or asInt(lastRetry.exitCode) >= 128 or lastRetry.exitCode == '{Exit.TEMPORARY}'"
     f" or lastRetry.message matches 'exit code ({Exit.TEMPORARY}|137|143)|OOMKilled|[Ee]vict|[Pp]reempt|[Nn]ode.*shut')"
 )
 
 
 def cell_template(
-    scan: Scan, settings: Settings, *, run: str, kind: TargetKind = TargetKind.IMAGE, online: bool = False
+    scan: Scan, shape: Shape, settings: Settings, *, kind: TargetKind = TargetKind.IMAGE, online: bool = False
 ) -> Container:
     """The template of one scan, used by all its cells of a kind; its input is the id of the target.
 
     Args:
         scan: its image, command and limits.
+        shape: of the matrix that it is in.
         settings: of the manifests.
-        run: id of the run, or the Argo expression for it.
         kind: of its targets.
         online: whether it asks the API of their host; it is then told which repository, and at which commit.
     """
-    name = template_name(scan.name, kind, online=online)
+    name, run, scratch = template_name(scan.name, kind, online=online), shape.run, shape.limits.disk_of(scan)
     folder = cell_path(run, _TARGET, scan.name)
     # It never reads a registry: whatever the pod may reach over the network, its scanner may as well.
     stage = pods.step(settings, StageStep(no_pull=True, run=run, target=_TARGET, scan=scan.name))
-    scanner = scanner_container(scan, settings, folder, kind=kind, online=online)
+    scanner = scanner_container(scan, settings, folder, scratch=scratch, kind=kind, online=online)
     memory = patches.more_memory(scan.resources.memory_limit, scan.retries)
     return Container(
         name=name,
@@ -72,7 +74,7 @@ def cell_template(
         labels=pods.labels(Component.ONLINE if online else Component.SCAN, run=run, target=_TARGET, scan=scan.name),
         init_containers=pods.init_containers((names.STAGE, stage)),
         **scanner,
-        volumes=[pods.scanner_scratch(names.MAIN)],
+        volumes=[pods.scanner_scratch(names.MAIN, scratch)],
         active_deadline_seconds=scan.timeout + ALLOWANCE,
         retry_strategy=retry(scan.retries),
         pod_spec_patch=patches.of_scanners({names.MAIN: scanner["volume_mounts"]}, memory=memory),
@@ -85,11 +87,22 @@ def scanner_container(
     settings: Settings,
     folder: str,
     *,
+    scratch: int,
     name: str = names.MAIN,
     kind: TargetKind = TargetKind.IMAGE,
     online: bool = False,
 ) -> dict[str, Any]:
-    """The scanner's own container, as keyword arguments for Hera; of the volume it sees its cell's folder only."""
+    """The scanner's own container, as keyword arguments for Hera; of the volume it sees its cell's folder only.
+
+    Args:
+        scan: what it runs.
+        settings: of the manifests.
+        folder: of its cell on the volume.
+        scratch: most bytes of its temporary files; 0 for no limit.
+        name: of the container.
+        kind: of its target.
+        online: whether it asks the API of the target's host.
+    """
     command = scanner_command(scan, kind, online=online)
     env = pods.variables(scanner_environment(scan.environment, scan))
     if online and scan.repository and scan.repository.online:
@@ -102,7 +115,7 @@ def scanner_container(
         "env": env,
         "volume_mounts": pods.cell_mounts(name, folder, database=scan.database is not None, checkout=checkout),
         "security_context": pods.container_security(),
-        "resources": pods.scanner_resources(scan.resources),
+        "resources": pods.scanner_resources(scan.resources, scratch),
     }
 
 
@@ -164,19 +177,20 @@ def fill(text: str, scan: Scan, *, where: str) -> str:
     return literal(fill_words([text], scan, values)[0], where=where)
 
 
-def retry(limit: int, *, always: bool = False) -> RetryStrategy | None:
+def retry(limit: int, *, always: bool = False, when: str = TRANSIENT) -> RetryStrategy | None:
     """Further attempts, each after a longer wait; none when the limit is 0.
 
     Args:
         limit: attempts after the first.
-        always: True to try again whatever happened, not just after what `TRANSIENT` tells.
+        always: True to try again whatever happened.
+        when: otherwise, Argo's expression for what another attempt may help with.
     """
     if not limit:
         return None
     return RetryStrategy(
         limit=str(limit),
         retry_policy="Always",
-        expression=None if always else TRANSIENT,
+        expression=None if always else when,
         backoff=m.Backoff(duration="10s", factor=m.IntOrString(root="2")),
     )
 

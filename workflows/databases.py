@@ -78,12 +78,12 @@ def _fetch(scan: Scan, database: Database, fetch: DatabaseFetch, shape: Shape, s
 def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
     """The scanner's own command over what was fetched and verified; its pod speaks to nobody."""
     mounts = [pods.fetched_mount(_folder(scan, FETCHED)), *pods.database_mounts(_LOAD, _folder(scan, INCOMING))]
-    load = _scanner(scan, database, database.load, mounts, settings)
+    load = _scanner(scan, database.load, mounts, shape, settings)
     return Container(
         name=load_template(scan.name),
         labels=pods.labels(Component.LOAD, run=shape.run, scan=scan.name),
         init_containers=pods.init_containers(("prepare", _prepare(scan, settings)), (_LOAD, load)),
-        **_alone(_LOAD),
+        **_alone(_LOAD, shape.limits.disk_of(scan)),
         active_deadline_seconds=database.timeout + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
         **_step(settings, _step_of(scan, Phase.FINISH)),
@@ -93,21 +93,21 @@ def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> C
 def _commanded(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
     """The scanner's own command with a network, between two steps of ours."""
     mounts = pods.database_mounts(_REFRESH, _folder(scan, INCOMING))
-    refresh = _scanner(scan, database, database.refresh, mounts, settings)
+    refresh = _scanner(scan, database.refresh, mounts, shape, settings)
     return Container(
         name=database_template(scan.name),
         labels=pods.labels(Component.DATABASE_COMMAND, run=shape.run, scan=scan.name),
         init_containers=pods.init_containers(("prepare", _prepare(scan, settings)), (_REFRESH, refresh)),
-        **_alone(_REFRESH),
+        **_alone(_REFRESH, shape.limits.disk_of(scan)),
         active_deadline_seconds=database.timeout + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries, always=True),
         **_step(settings, _step_of(scan, Phase.COMMIT)),
     )
 
 
-def _alone(scanner: str) -> dict[str, Any]:
+def _alone(scanner: str, scratch: int) -> dict[str, Any]:
     """What keeps a scanner from the step of ours that runs after it in the same pod and sees the whole volume."""
-    return {"volumes": [pods.scanner_scratch(scanner)], "pod_spec_patch": patches.of_init_containers(scanner)}
+    return {"volumes": [pods.scanner_scratch(scanner, scratch)], "pod_spec_patch": patches.of_init_containers(scanner)}
 
 
 def _prepare(scan: Scan, settings: Settings) -> dict[str, Any]:
@@ -126,18 +126,19 @@ def _step(settings: Settings, step: DatabaseStep, **options: Any) -> dict[str, A
 
 
 def _scanner(
-    scan: Scan, database: Database, command: tuple[str, ...], mounts: list[m.VolumeMount], settings: Settings
+    scan: Scan, command: tuple[str, ...], mounts: list[m.VolumeMount], shape: Shape, settings: Settings
 ) -> dict[str, Any]:
     where = f"scan {scan.name}: database"
+    environment = scan.database.environment if scan.database else {}
     words = [fill(part, scan, where=where) for part in command]
     return {
         "image": settings.image if scan.builtin else literal(scan.image, where=where),
         "image_pull_policy": "IfNotPresent",
         **pods.exactly(words),
-        "env": pods.variables(scanner_environment(database.environment, scan)),
+        "env": pods.variables(scanner_environment(environment, scan)),
         "volume_mounts": mounts,
         "security_context": pods.container_security(),
-        "resources": pods.scanner_resources(scan.resources),
+        "resources": pods.scanner_resources(scan.resources, shape.limits.disk_of(scan)),
     }
 
 

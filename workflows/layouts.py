@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hera.workflows import DAG, Container, ContainerNode, ContainerSet, Resource, Script, Steps, Task
 
 from orchestrator.argo import names
-from orchestrator.argo.commands import PullStep
+from orchestrator.argo.commands import Exit, PullStep
 from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, contains, given, set_name
 from orchestrator.model import TargetKind
@@ -33,6 +34,10 @@ Template: TypeAlias = Container | ContainerSet | Script | DAG | Steps | Resource
 
 _TARGET = given(Input.TARGET)
 _PULL_TIMEOUT = 3600
+#: Where a scanner has run, what failed runs again by itself, in a pod of its own; before that, it was the pull.
+_PULL_FAILED = (
+    f"lastRetry.message matches '^{names.STAGE}: .*exit code {Exit.TEMPORARY}|^Pod failed before |^pod deleted$'"
+)
 #: Names of containers that are not scanners.
 _RESERVED = names.ARGO_CONTAINERS | {names.MAIN, names.STAGE}
 
@@ -52,7 +57,7 @@ def image_templates(shape: Shape, settings: Settings) -> list[Template]:
         *([_image(tuple(scans.values()))] if shape.others or shape.again else []),
         _pull(shape, settings),
         *sets,
-        *(cell_template(scan, settings, run=shape.run) for scan in scans.values()),
+        *(cell_template(scan, shape, settings) for scan in scans.values()),
     ]
 
 
@@ -104,8 +109,8 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
     """`layout: image`: everything of an image in one pod.
 
     Folders on the volume must be there, with the right owner, before the kubelet mounts them into the containers; so
-    an init container pulls and stages all cells. Nothing is tried again here: what failed runs once more in
-    `layout: cell`.
+    an init container pulls and stages all cells, with the attempts of a pull. Once scanners have begun nothing is tried
+    again here: what failed runs once more in `layout: cell`.
     """
     if taken := sorted(_RESERVED & {scan.name for scan in scans}):
         raise RenderError(
@@ -113,8 +118,11 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
         )
     pull = PullStep(run=shape.run, target=_TARGET, stage=tuple(scan.name for scan in scans))
     stage = pods.step(settings, pull, registry=True)
+    scratch = {scan.name: shape.limits.disk_of(scan) for scan in scans}
     scanners = {
-        scan.name: scanner_container(scan, settings, cell_path(shape.run, _TARGET, scan.name), name=scan.name)
+        scan.name: scanner_container(
+            scan, settings, cell_path(shape.run, _TARGET, scan.name), scratch=scratch[scan.name], name=scan.name
+        )
         for scan in scans
     }
     containers: list[Any] = [ContainerNode(name=name, **fields) for name, fields in scanners.items()]
@@ -125,7 +133,8 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
         init_containers=pods.init_containers((names.STAGE, stage)),
         containers=containers,
         # Argo adds the Workflow's own volumes to a ContainerSet's pod only where the template declares them.
-        volumes=[*pods.volumes(settings), *map(pods.scanner_scratch, scanners)],
+        volumes=[*pods.volumes(settings), *starmap(pods.scanner_scratch, scratch.items())],
         pod_spec_patch=patches.of_scanners({name: fields["volume_mounts"] for name, fields in scanners.items()}),
         active_deadline_seconds=_PULL_TIMEOUT + max(scan.timeout for scan in scans) + ALLOWANCE,
+        retry_strategy=retry(shape.limits.retries, when=_PULL_FAILED),
     )

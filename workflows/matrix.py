@@ -31,7 +31,7 @@ from orchestrator.argo.parameters import (
     workflow,
 )
 from orchestrator.results.costs import POD_MEMORY
-from orchestrator.workflows import patches, pods
+from orchestrator.workflows import disk, patches, pods
 from orchestrator.workflows.cell import retry
 from orchestrator.workflows.databases import database_tasks, database_templates
 from orchestrator.workflows.layouts import Template, image_templates, set_names
@@ -52,7 +52,7 @@ _ENDED = ("Succeeded", "Failed", "Errored", "Skipped")
 _STEP_TIMEOUT = 3600
 _WRITABLE_TMP = {
     "initContainers": [{"name": INIT, "volumeMounts": [{"name": "tmp", "mountPath": SCRATCH}]}],
-    "volumes": [{"name": "tmp", "emptyDir": {}}],
+    "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": disk.OF_ARGO}}],
 }
 _SHARD = workflow(Parameter.SHARD)
 _WHOLE_RUN = f"'{_SHARD}' == ''"

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.argo import names
 from orchestrator.kit.quantities import parse_size
+from orchestrator.workflows import disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 #: Argo's folder, the volume that it is, and where its own container has the mounts of `main`.
 EXECUTOR = "/var/run/argo"
 _VOLUME = "var-run-argo"
+_TEMPORARY = "tmp-dir-argo"
 _MIRROR = "/mainctrfs"
 _OF_CONTAINERS = "ctr"
 _MEBIBYTE = 1024**2
@@ -57,6 +59,12 @@ def of_scanners(containers: Mapping[str, Sequence[m.VolumeMount]], *, memory: st
         limits = {"resources": {"limits": {"memory": memory}}} if memory else {}
         patched.append({"name": name, "volumeMounts": _guards(name), **limits})
     return _spell({"containers": patched})
+
+
+def of_every_pod() -> str:
+    """The patch of all pods of a Workflow: what Argo keeps in folders that end with the pod has a bound."""
+    sized = {"emptyDir": {"sizeLimit": disk.OF_ARGO}}
+    return _spell({"volumes": [{"name": name, **sized} for name in (_VOLUME, _TEMPORARY)]})
 
 
 def of_init_containers(*scanners: str) -> str:

@@ -13,6 +13,7 @@ from orchestrator.argo.command_line import render
 from orchestrator.argo.commands import PROGRAM
 from orchestrator.argo.parameters import given
 from orchestrator.volume import layout
+from orchestrator.workflows import disk
 from orchestrator.workflows.settings import (
     CELL,
     CHECKOUT,
@@ -62,7 +63,7 @@ def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
             name=_VOLUME_NAME,
             persistent_volume_claim=m.PersistentVolumeClaimVolumeSource(claim_name=settings.claim),
         ),
-        m.Volume(name=_SCRATCH_NAME, empty_dir=m.EmptyDirVolumeSource()),
+        _scratch(_SCRATCH_NAME, settings.scratch),
     ]
     if settings.registry_secret:
         items = [m.KeyToPath(key=".dockerconfigjson", path="config.json")]
@@ -126,9 +127,19 @@ def scratch_mount() -> m.VolumeMount:
     return m.VolumeMount(name=_SCRATCH_NAME, mount_path=SCRATCH)
 
 
-def scanner_scratch(container: str) -> m.Volume:
-    """A scanner's own folder for temporary files: what lies there is read by no other container, before or after it."""
-    return m.Volume(name=_scratch_of(container), empty_dir=m.EmptyDirVolumeSource())
+def scanner_scratch(container: str, size: int) -> m.Volume:
+    """A scanner's own folder for temporary files: what lies there is read by no other container, before or after it.
+
+    Args:
+        container: its name.
+        size: most bytes that may lie there; 0 for no limit.
+    """
+    return _scratch(_scratch_of(container), size)
+
+
+def _scratch(name: str, size: int) -> m.Volume:
+    limit = m.Quantity(root=disk.quantity(size)) if size else None
+    return m.Volume(name=name, empty_dir=m.EmptyDirVolumeSource(size_limit=limit))
 
 
 def _scanner_scratch_mounts(container: str) -> list[m.VolumeMount]:
@@ -226,23 +237,36 @@ def step(
         "env": variables(env),
         "volume_mounts": mounts,
         "security_context": container_security(),
-        "resources": resources("50m", "128Mi", memory),
+        "resources": resources("50m", "128Mi", memory, scratch=settings.scratch),
     }
 
 
-def scanner_resources(wanted: Resources) -> m.ResourceRequirements:
-    """What a scan's template asks for."""
-    return resources(wanted.cpu, wanted.memory, wanted.memory_limit, wanted.cpu_limit)
+def scanner_resources(wanted: Resources, scratch: int) -> m.ResourceRequirements:
+    """What a scan's template asks for, and this many bytes of temporary files."""
+    return resources(wanted.cpu, wanted.memory, wanted.memory_limit, wanted.cpu_limit, scratch=scratch)
 
 
-def resources(cpu: str, memory: str, memory_limit: str, cpu_limit: str | None = None) -> m.ResourceRequirements:
-    """Requests, and a limit for memory; of the CPU only one that was asked for: a throttled scan is slow, not safer."""
-    limits = {"memory": m.Quantity(root=memory_limit)}
-    if cpu_limit:
-        limits["cpu"] = m.Quantity(root=cpu_limit)
-    return m.ResourceRequirements(
-        requests={"cpu": m.Quantity(root=cpu), "memory": m.Quantity(root=memory)}, limits=limits
-    )
+def resources(
+    cpu: str, memory: str, memory_limit: str, cpu_limit: str | None = None, *, scratch: int
+) -> m.ResourceRequirements:
+    """Requests, and limits for memory and disk; of the CPU one that was asked for: a throttled scan is slow, not safer.
+
+    Args:
+        cpu: requested.
+        memory: requested.
+        memory_limit: the limit.
+        cpu_limit: likewise.
+        scratch: most bytes of temporary files; 0 for no limit.
+    """
+    wanted = {"cpu": cpu, "memory": memory, disk.EPHEMERAL: disk.REQUESTED}
+    limits = {"memory": memory_limit}
+    limits |= {"cpu": cpu_limit} if cpu_limit else {}
+    limits |= {disk.EPHEMERAL: disk.quantity(disk.of_container(scratch))} if scratch else {}
+    return m.ResourceRequirements(requests=_quantities(wanted), limits=_quantities(limits))
+
+
+def _quantities(values: Mapping[str, str]) -> dict[str, m.Quantity]:
+    return {name: m.Quantity(root=value) for name, value in values.items()}
 
 
 def variables(values: Mapping[str, str]) -> list[m.EnvVar]:

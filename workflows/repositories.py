@@ -39,8 +39,8 @@ def repository_templates(shape: Shape, settings: Settings) -> list[Template]:
     """
     scans = [scan for scan in shape.scans if scan.reads(TargetKind.REPOSITORY)]
     online = [scan for scan in scans if is_online(scan, settings)]
-    cells = [cell_template(scan, settings, run=shape.run, kind=TargetKind.REPOSITORY) for scan in scans]
-    asking = [cell_template(scan, settings, run=shape.run, kind=TargetKind.REPOSITORY, online=True) for scan in online]
+    cells = [cell_template(scan, shape, settings, kind=TargetKind.REPOSITORY) for scan in scans]
+    asking = [cell_template(scan, shape, settings, kind=TargetKind.REPOSITORY, online=True) for scan in online]
     return [_repository(scans, online), _fetch(shape, settings), *cells, *asking]
 
 

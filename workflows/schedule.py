@@ -15,7 +15,7 @@ from orchestrator.argo.parameters import DEFAULTS, RUN_ID, RUN_OF_WORKFLOW, Outp
 from orchestrator.catalog.loading import scan_digests
 from orchestrator.model.plan import pending
 from orchestrator.planning.batches import wanted_by_images
-from orchestrator.workflows import matrix, pods
+from orchestrator.workflows import matrix, patches, pods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +47,7 @@ def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) 
         "automount_service_account_token": False,
         "executor": m.ExecutorConfig(service_account_name=settings.service_account),
         "security_context": pods.pod_security(),
+        "pod_spec_patch": patches.of_every_pod(),
         "active_deadline_seconds": shape.limits.deadline,
         "pod_gc": m.PodGC(strategy="OnPodSuccess"),
         "ttl_strategy": m.TTLStrategy(seconds_after_success=_DAY, seconds_after_failure=7 * _DAY),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.argo.commands import MOUNT
 from orchestrator.errors import UsageError
 from orchestrator.volume import layout
+from orchestrator.workflows import disk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,7 @@ class Settings:
         token_secrets: Secrets with the tokens of git hosts, by host, for the cells that ask their APIs.
         layout: `cell` or `image`.
         discovers: whether what plans looks at what runs in the cluster.
+        scratch: most bytes of temporary files of a step of ours.
     """
 
     image: str
@@ -64,6 +66,7 @@ class Settings:
     token_secrets: Mapping[str, str] = field(default_factory=dict)
     layout: str = "cell"
     discovers: bool = False
+    scratch: int = 0
 
     @property
     def parent(self) -> str:
@@ -97,6 +100,7 @@ def settings_of(config: Config) -> Settings:
         token_secrets=config.argo.token_secrets,
         layout=config.layout,
         discovers=discovers(config),
+        scratch=disk.of_step(config.limits.repository_size),
     )
 
 

@@ -57,7 +57,7 @@ _DISRUPTIONS = {
     "Terminated": NODE_SHUT_DOWN,
 }
 #: The kubelet's words in the status of a pod that it evicts.
-_EVICTION = re.compile(r"^The node was low on resource|exceeds the (total )?limit|ephemeral local storage")
+_EVICTION = re.compile(r"^The node was low on resource|exceeds the (total )?limit|local ephemeral storage")
 
 
 class Reason(NamedTuple):

@@ -15,7 +15,7 @@ import yaml
 from orchestrator.argo import names
 from orchestrator.config.cache import CACHE_PORT, service_name
 from orchestrator.workflows.install.images import own_images
-from orchestrator.workflows.install.objects import Manifest, container_security, manifest, pod_security
+from orchestrator.workflows.install.objects import Manifest, container_security, manifest, pod_security, resources
 from orchestrator.workflows.settings import RenderError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _pod(cache: CacheSection, image: str, name: str) -> Manifest:
             "periodSeconds": 20,
             "timeoutSeconds": 10,
         },
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
+        "resources": resources("50m", "64Mi", "512Mi", scratch=cache.size),
         "securityContext": container_security(),
         "volumeMounts": [
             {"name": "data", "mountPath": _FOLDER},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from orchestrator.argo import names
+from orchestrator.workflows import disk
 
 Manifest: TypeAlias = dict[str, Any]
 
@@ -28,6 +29,21 @@ def manifest(
     labels = {names.PART_OF: names.SCANMATRIX} | ({names.COMPONENT: component} if component else {})
     place = {"namespace": namespace} if namespace else {}
     return {"apiVersion": api, "kind": kind, "metadata": {"name": name, **place, "labels": labels}, **fields}
+
+
+def resources(cpu: str, memory: str, memory_limit: str, *, scratch: int = 0) -> Manifest:
+    """Requests and limits of a container.
+
+    Args:
+        cpu: requested.
+        memory: requested.
+        memory_limit: the limit.
+        scratch: most bytes that it keeps on the disk of its node.
+    """
+    return {
+        "requests": {"cpu": cpu, "memory": memory, disk.EPHEMERAL: disk.REQUESTED},
+        "limits": {"memory": memory_limit, disk.EPHEMERAL: disk.quantity(disk.of_container(scratch))},
+    }
 
 
 def container_security() -> Manifest:

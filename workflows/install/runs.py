@@ -17,7 +17,7 @@ from orchestrator.inventory import collect
 from orchestrator.planning.matrix import wanted_sets
 from orchestrator.workflows import schedule
 from orchestrator.workflows.install.accounts import installer, installer_name
-from orchestrator.workflows.install.objects import container_security, manifest, pod_security
+from orchestrator.workflows.install.objects import container_security, manifest, pod_security, resources
 from orchestrator.workflows.manifests import plain, to_yaml, workflow_template
 from orchestrator.workflows.secrets import refuse_in_contents
 from orchestrator.workflows.settings import RenderError, settings_of
@@ -86,7 +86,7 @@ def delivered(objects: Sequence[Manifest], config: Config) -> list[Manifest]:
         "image": config.image,
         "imagePullPolicy": "IfNotPresent",
         "command": [PROGRAM, *render(InstallStep(folder=Path(_FOLDER), namespace=namespace))],
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        "resources": resources("50m", "64Mi", "256Mi"),
         "securityContext": container_security(),
         "volumeMounts": [{"name": "objects", "mountPath": _FOLDER, "readOnly": True}],
     }

@@ -6,7 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from orchestrator.argo import names
-from orchestrator.workflows.install.objects import Manifest, container_security, manifest, pod_security
+from orchestrator.workflows import disk
+from orchestrator.workflows.install.objects import Manifest, container_security, manifest, pod_security, resources
 from orchestrator.workflows.pods import CONFIG_FOLDER
 from orchestrator.workflows.settings import DOCKER_CONFIG, GIT_CREDENTIALS, SCRATCH, VOLUME
 
@@ -47,9 +48,10 @@ def scheduler(config: Config, contents: Mapping[str, str]) -> list[Manifest]:
 
 
 def _pod(config: Config) -> Manifest:
+    scratch = disk.of_step(config.limits.repository_size)
     mounts: dict[str, Manifest] = {
         VOLUME: {"persistentVolumeClaim": {"claimName": config.volume.claim}},
-        SCRATCH: {"emptyDir": {}},
+        SCRATCH: {"emptyDir": {"sizeLimit": disk.quantity(scratch)}},
         CONFIG_FOLDER: {"configMap": {"name": names.CONFIG_MAP}},
     }
     variables: list[Manifest] = [{"name": name, "value": SCRATCH} for name in ("HOME", "TMPDIR")]
@@ -78,7 +80,7 @@ def _pod(config: Config) -> Manifest:
             if (secret := config.argo.scheduler.environment_secret)
             else {}
         ),
-        "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
+        "resources": resources("50m", "256Mi", "2Gi", scratch=scratch),
         "securityContext": container_security(),
         "volumeMounts": [
             {"name": _name(folder), "mountPath": folder, **({} if folder in {VOLUME, SCRATCH} else {"readOnly": True})}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.workflows.install.objects import USER, Manifest, manifest
+from orchestrator.workflows.install.objects import USER, Manifest, manifest, resources
 from orchestrator.workflows.overlays import Overlay
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _owner(config: Config) -> list[Manifest]:
         "image": config.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-c", code],
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "resources": resources("10m", "32Mi", "128Mi"),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"], "add": ["CHOWN", "FOWNER", "FSETID"]},

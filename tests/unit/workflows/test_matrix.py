@@ -432,6 +432,47 @@ def test_in_the_layout_image_one_pod_has_all_scans_of_an_image():
         assert tarball["readOnly"]
 
 
+@pytest.mark.parametrize(
+    ("message", "again"),
+    [
+        ("stage: Error (exit code 75): scanmatrix-step: the registry answered 503", True),
+        ("Pod failed before virus container starts due to PodInitializing: ", True),
+        ("pod deleted", True),
+        ("stage: Error (exit code 1): scanmatrix-step: it is not in the registry", False),
+        ("virus: Error (exit code 75)", False),
+        ("virus: OOMKilled (exit code 137)", False),
+        ("Pod was active on the node longer than the specified deadline", False),
+    ],
+)
+def test_in_the_layout_image_a_pull_has_its_attempts_and_what_failed_after_it_has_none(message, again):
+    made = msgspec.structs.replace(plan(("a",)), limits=Limits(retries=3))
+    strategy = template(workflow(made, layout="image"), "image-set-1")["retryStrategy"]
+    assert strategy["limit"] == "3"
+    assert strategy["retryPolicy"] == "Always"
+    (pattern,) = re.fullmatch(r"lastRetry\.message matches '(.*)'", strategy["expression"]).groups()
+    assert bool(re.search(pattern, message)) == again
+
+
+def test_no_pull_of_the_layout_image_is_tried_again_where_none_is():
+    assert "retryStrategy" not in template(workflow(variants()["no retries"], layout="image"), "image-set-1")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Usage of EmptyDir volume "scratch-main" exceeds the limit "20480Mi". ',
+        "Pod ephemeral local storage usage exceeds the total limit of containers 22Gi. ",
+        'Container main exceeded its local ephemeral storage limit "22Gi". ',
+        "Pod was active on the node longer than the specified deadline",
+    ],
+)
+def test_what_wrote_too_much_or_took_too_long_is_not_tried_again(message):
+    found = template(workflow(plan(("a",))), "scan-virus")["retryStrategy"]["expression"]
+    (pattern,) = re.match(r"not \(lastRetry\.message matches '(.*?)'\)", found).groups()
+    assert re.search(pattern, message)
+    assert not re.search(pattern, "The node was low on resource: ephemeral-storage. ")
+
+
 def test_what_failed_in_the_layout_image_runs_again_cell_by_cell():
     found = tasks(workflow(plan(("a",)), layout="image"))
     assert list(found) == ["plan", "database-virus", "images-set-1", "left", "again", "aggregate"]

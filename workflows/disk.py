@@ -1,0 +1,38 @@
+"""What a pod may write to the disk of its node: a bound for each folder that ends with it, and for each container.
+
+The kubelet evicts a pod that writes more; it measures once a minute or so. What is requested is little, so that nothing
+has to wait for a node with so much room: a bound is for what went wrong.
+"""
+
+from __future__ import annotations
+
+#: The resource that Kubernetes counts it as.
+EPHEMERAL = "ephemeral-storage"
+REQUESTED = "64Mi"
+_MEBIBYTE = 1024**2
+_GIBIBYTE = 1024**3
+#: For one of our own steps: what it unpacks or sorts on disk.
+_OF_STEP = 8 * _GIBIBYTE
+#: Logs, and what Argo puts into each pod: its own program has some 200 MB.
+_BESIDE = 2 * _GIBIBYTE
+#: What Argo itself puts into a pod.
+OF_ARGO = "1Gi"
+
+
+def of_step(repository_size: int) -> int:
+    """Bytes for the temporary files of a step of ours.
+
+    Args:
+        repository_size: most bytes of a source repository; git holds its pack, its files and what is made of them.
+    """
+    return _OF_STEP + 4 * repository_size
+
+
+def of_container(scratch: int) -> int:
+    """Bytes for a container with this many for its temporary files."""
+    return scratch + _BESIDE
+
+
+def quantity(size: int) -> str:
+    """Bytes as a Kubernetes quantity, rounded up."""
+    return f"{-(-size // _MEBIBYTE)}Mi"
