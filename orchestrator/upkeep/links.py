@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from orchestrator.images.tarball.shared import forget_evicted
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.model import Decision
+from orchestrator.upkeep.leftovers import clear, make_accessible
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -84,17 +85,22 @@ def evict(plan: Plan, targets: Collection[str], volume: Volume) -> int:
 def release(plan: Plan, targets: Collection[str], volume: Volume) -> int:
     """Remove the links of this run's cells to their tarballs; blobs that nobody else links to become a cache.
 
-    What was unpacked of a repository for a cell goes as well.
+    What was unpacked of a repository for a cell goes as well, and what its scanner left beside its report.
 
     Returns:
-        Bytes given back to the volume: those of copies, where the filesystem has no links.
+        Bytes given back to the volume: those of copies, where the filesystem has no links, and of files left over.
     """
-    freed = 0
+    freed, scans = 0, {scan.name: scan for scan in plan.scans}
     for target in targets:
         for cell in plan.cells_by_target.get(target, ()):
+            folder = volume.cell(plan.run, cell.target, cell.scan)
+            if not make_accessible(folder):
+                continue
             freed += _unlink(volume.tarball(plan.run, cell.target, cell.scan))
             if plan.targets_by_id[cell.target].is_repository:
                 remove_quietly(volume.checkout(plan.run, cell.target, cell.scan))
+            if cell.decision is Decision.RUN and (scan := scans.get(cell.scan)):
+                freed += clear(folder, scan.report, scan.report_limit)
     return freed
 
 

@@ -1,0 +1,86 @@
+"""What a scanner left in the folder of its cell: only its report is kept when its run has ended.
+
+A scanner owns what lies there and may have made it as large, as deep and as hard to read as it could. Its user is ours,
+so that nothing needs another one's rights.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from orchestrator.kit.removal import remove_quietly
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BLOCK = 512
+_OWNER = stat.S_IRWXU
+#: Times that a folder is read: what is removed while it is read may hide something else.
+_READINGS = 3
+
+
+def make_accessible(folder: Path) -> bool:
+    """Undo what keeps us, its owner, out of a cell's folder; False when there is none."""
+    with suppress(OSError):
+        mode = folder.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            if mode & _OWNER != _OWNER:
+                folder.chmod(stat.S_IMODE(mode) | _OWNER)
+            return True
+    return False
+
+
+def clear(folder: Path, report: str, limit: int) -> int:
+    """Leave a cell's folder with nothing but its report; nothing in it keeps a run from its end.
+
+    What makes a report unsound stays visible: one that is too large is cut to a byte more than is accepted, and a
+    folder of its name is emptied.
+
+    Args:
+        folder: of the cell; its scanner has ended.
+        report: its name in there.
+        limit: most bytes of it that are accepted.
+
+    Returns:
+        Bytes given back to the volume, without what lay in folders.
+    """
+    freed = 0
+    with suppress(OSError):
+        for _ in range(_READINGS):
+            others = _others(folder, report)
+            if not others:
+                break
+            freed += sum(map(_remove, others))
+    return freed + _shorten(folder / report, limit)
+
+
+def _others(folder: Path, report: str) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return [folder / entry.name for entry in entries if entry.name != report]
+
+
+def _remove(path: Path) -> int:
+    """Remove one entry; the bytes that gave back where it was a file of no other name."""
+    with suppress(OSError):
+        status = path.lstat()
+        remove_quietly(path)
+        return status.st_blocks * _BLOCK if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 else 0
+    return 0
+
+
+def _shorten(path: Path, limit: int) -> int:
+    """Keep of a report as much as shows that it is too large; the bytes that gave back."""
+    with suppress(OSError):
+        status = path.lstat()
+        if stat.S_ISDIR(status.st_mode):
+            if make_accessible(path):
+                for each in _others(path, ""):
+                    remove_quietly(each)
+        elif stat.S_ISREG(status.st_mode) and status.st_size > limit + 1:
+            path.chmod(stat.S_IMODE(status.st_mode) | stat.S_IWUSR)
+            os.truncate(path, limit + 1)
+            return max(0, status.st_blocks * _BLOCK - limit - 1)
+    return 0

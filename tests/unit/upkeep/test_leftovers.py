@@ -1,0 +1,96 @@
+"""A run that has ended keeps of its scanners' files their reports."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from orchestrator.model import Decision, Plan
+from orchestrator.upkeep.links import release
+from orchestrator.volume.layout import Volume
+from tests.unit.steps.plans import plan
+from tests.unit.upkeep.test_links import stage
+
+LIMIT = 1000
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path)
+
+
+def made(volume: Volume) -> Plan:
+    found = plan(("a",))
+    found = msgspec.structs.replace(
+        found, scans=tuple(msgspec.structs.replace(scan, report_limit=LIMIT) for scan in found.scans)
+    )
+    stage(found, volume)
+    return found
+
+
+def folder_of(found: Plan, volume: Volume) -> Path:
+    return volume.cell(found.run, found.cells[0].target, found.cells[0].scan)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_lies_beside_a_report_goes(volume):
+    found = made(volume)
+    folder = folder_of(found, volume)
+    outside = volume.root / "outside"
+    outside.write_text("stays")
+    (folder / "core").write_bytes(b"x" * 100_000)
+    (folder / "tree" / "of" / "folders").mkdir(parents=True)
+    (folder / "tree" / "of" / "file").write_text("x")
+    (folder / "link").symlink_to(outside)
+    os.mkfifo(folder / "pipe")
+    assert release(found, found.targets_by_id, volume) >= 100_000
+    assert names(folder) == ["report.json"]
+    assert (folder / "report.json").read_text() == "{}"
+    assert outside.read_text() == "stays"
+    assert release(found, found.targets_by_id, volume) == 0
+
+
+def test_a_folder_that_its_scanner_closed_holds_nothing_back(volume):
+    found = made(volume)
+    folder = folder_of(found, volume)
+    (folder / "tree" / "below").mkdir(parents=True)
+    (folder / "tree" / "below").chmod(0)
+    (folder / "tree").chmod(0)
+    folder.chmod(0)
+    blob = volume.blob(found.targets[0].digest)
+    release(found, found.targets_by_id, volume)
+    assert names(folder) == ["report.json"]
+    assert blob.stat().st_nlink == 1
+    assert folder.stat().st_mode & 0o700 == 0o700  # whoever runs the tests may be root
+
+
+def test_a_report_that_is_too_large_is_cut_and_stays_too_large(volume):
+    found = made(volume)
+    report = folder_of(found, volume) / "report.json"
+    report.write_bytes(b"x" * 500_000)
+    report.chmod(0o400)
+    assert release(found, found.targets_by_id, volume) > 400_000
+    assert report.stat().st_size == LIMIT + 1
+
+
+def test_a_folder_in_the_place_of_a_report_is_emptied_and_stays(volume):
+    found = made(volume)
+    report = folder_of(found, volume) / "report.json"
+    report.unlink()
+    (report / "deep").mkdir(parents=True)
+    (report / "large").write_bytes(b"x" * 500_000)
+    release(found, found.targets_by_id, volume)
+    assert names(report) == []
+
+
+def test_what_somebody_puts_by_for_an_external_scan_is_left_alone(volume):
+    found = made(volume)
+    awaited = (msgspec.structs.replace(found.cells[0], decision=Decision.AWAIT), *found.cells[1:])
+    found = msgspec.structs.replace(found, cells=awaited)
+    (folder_of(found, volume) / "notes.txt").write_text("x")
+    release(found, found.targets_by_id, volume)
+    assert names(folder_of(found, volume)) == ["notes.txt", "report.json"]
