@@ -6,7 +6,7 @@ Templates are per kind of pod and per scan, never per cell: the spec grows with 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,13 @@ from hera.workflows import DAG, Container, Resource, Script, Step, Steps, Task
 from hera.workflows import models as m
 
 from orchestrator.argo import names as labels
-from orchestrator.argo.commands import AggregateStep, EvictStep, LeftStep, Only, PlanStep, ResultsStep
+from orchestrator.argo.commands import AggregateStep, EvictStep, LeftStep, Only, PlanStep, ReplaceStep, ResultsStep
 from orchestrator.argo.names import INIT, Component, TemplateName, image_template
 from orchestrator.argo.parameters import (
     SHARD_KEY,
     WORKFLOW_NAME,
     WORKFLOW_STATUS,
+    WORKFLOW_UID,
     Input,
     Output,
     Parameter,
@@ -56,6 +57,7 @@ _WRITABLE_TMP = {
 }
 _SHARD = workflow(Parameter.SHARD)
 _WHOLE_RUN = f"'{_SHARD}' == ''"
+_NEW_RUN = f"{_WHOLE_RUN} && '{workflow(Parameter.ONLY)}' == ''"
 _ONE_SHARD = f"'{_SHARD}' != ''"
 #: What starts the shards of a run, in order, and the output with those to start.
 SHARDS = {TemplateName.SHARDS: Output.SHARDS, TemplateName.SHARDS_IN_TURN: Output.SHARDS_IN_TURN}
@@ -78,6 +80,7 @@ class Shape:
         part: number of the part of its run that the Workflow is, such as `001`; empty for a whole run.
         repositories: True when there are source repositories, or may be.
         images: the same of images.
+        replaces: True when a run of the schedule stops the older ones.
     """
 
     run: str
@@ -91,6 +94,7 @@ class Shape:
     part: str = ""
     repositories: bool = False
     images: bool = True
+    replaces: bool = False
 
 
 def templates(shape: Shape, settings: Settings) -> list[Template]:
@@ -106,6 +110,7 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
         found += image_templates(shape, settings)
     if scans and shape.repositories:
         found += repository_templates(shape, settings)
+    found += [_replace(shape, settings)] if shape.replaces else []
     found.append(_plan(shape, settings))
     refreshed = [(scan, scan.database) for scan in scans if scan.database]
     found += [each for scan, database in refreshed for each in database_templates(scan, database, shape, settings)]
@@ -122,7 +127,10 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
 def _matrix(shape: Shape) -> DAG:
     """The whole run; `parallelism` bounds the images in flight."""
     with DAG(name=str(TemplateName.MATRIX), fail_fast=False, parallelism=shape.limits.images_in_flight) as dag:
-        _task(TemplateName.PLAN)
+        if shape.replaces:
+            _task(TemplateName.REPLACE, when=_NEW_RUN)
+        ready = [f"({TemplateName.REPLACE}.Succeeded || {TemplateName.REPLACE}.Skipped)"] if shape.replaces else []
+        _task(TemplateName.PLAN, ready)
         before = [str(TemplateName.PLAN)]
         before += [database_tasks(scan, in_cluster=shape.in_cluster) for scan in shape.scans if scan.database]
         before = _targets(shape, before) if shape.scans else before
@@ -201,6 +209,14 @@ def _plan(shape: Shape, settings: Settings) -> Script:
     plans, sets = shape.in_cluster, set_names(shape)
     several = (items_output(), *map(items_output, sets), Output.REPOSITORIES, *SHARDS.values(), Output.SCANS)
     planned = _planned(shape, sets) if plans else PlanStep()
+    planned = replace(
+        planned,
+        namespace=settings.namespace,
+        workflow=WORKFLOW_NAME,
+        uid=WORKFLOW_UID,
+        deadline=shape.limits.deadline,
+    )
+    account = settings.inventory if settings.discovers and plans else settings.reader
     step = pods.step(settings, planned, registry=plans, config_map=plans, git=plans)
     return Script(
         name=str(TemplateName.PLAN),
@@ -210,7 +226,7 @@ def _plan(shape: Shape, settings: Settings) -> Script:
         active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
         source=workflow(Parameter.PLAN),
-        **(pods.token(settings.inventory) if settings.discovers and shape.in_cluster else {}),
+        **pods.token(account),
         **(step | {"command": [*step["command"], *step.pop("args")]}),
     )
 
@@ -317,7 +333,9 @@ def _evict(shape: Shape, settings: Settings) -> Container:
 
 def _aggregate(shape: Shape, settings: Settings) -> Container:
     """End the run; fails when its policy is broken."""
-    aggregate = AggregateStep(run=shape.run, part=shape.part, namespace=settings.namespace, workflow=WORKFLOW_NAME)
+    aggregate = AggregateStep(
+        run=shape.run, part=shape.part, namespace=settings.namespace, workflow=WORKFLOW_NAME, uid=WORKFLOW_UID
+    )
     memory = patches.more_memory(POD_MEMORY, shape.limits.retries)
     return Container(
         name=str(TemplateName.AGGREGATE),
@@ -327,6 +345,19 @@ def _aggregate(shape: Shape, settings: Settings) -> Container:
         pod_spec_patch=patches.of_step(memory) if memory else None,
         **pods.token(settings.reader),
         **pods.step(settings, aggregate, memory=POD_MEMORY),
+    )
+
+
+def _replace(shape: Shape, settings: Settings) -> Container:
+    """Stop the older runs of the schedule; a run that no schedule started stops none."""
+    step = ReplaceStep(namespace=settings.namespace, workflow=WORKFLOW_NAME, patience=_STEP_TIMEOUT)
+    return Container(
+        name=str(TemplateName.REPLACE),
+        labels=pods.labels(Component.REPLACE, run=shape.run),
+        active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
+        retry_strategy=retry(shape.limits.retries),
+        **pods.token(settings.replacer),
+        **pods.without_volume(settings, step),
     )
 
 

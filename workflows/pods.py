@@ -241,6 +241,12 @@ def step(
     }
 
 
+def without_volume(settings: Settings, what: Step) -> dict[str, Any]:
+    """A container that runs one step of ours on nothing but the cluster, as keyword arguments for Hera."""
+    found = step(settings, what)
+    return found | {"volume_mounts": [scratch_mount()]}
+
+
 def scanner_resources(wanted: Resources, scratch: int) -> m.ResourceRequirements:
     """What a scan's template asks for, and this many bytes of temporary files."""
     return resources(wanted.cpu, wanted.memory, wanted.memory_limit, wanted.cpu_limit, scratch=scratch)

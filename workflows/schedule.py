@@ -5,16 +5,29 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from hera.workflows import CronWorkflow, Workflow, WorkflowTemplate
+from hera.workflows import Container, CronWorkflow, Workflow, WorkflowTemplate
 from hera.workflows import models as m
 
+from orchestrator.argo.commands import ReapStep
+from orchestrator.argo.names import (
+    COMPONENT,
+    PART_OF,
+    REAPER,
+    SCANMATRIX,
+    SCANS_ANNOTATION,
+    SHARD,
+    WORKFLOW_TEMPLATE,
+    Component,
+    TemplateName,
+    shard_number,
+)
 from orchestrator.argo.names import RUN as RUN_LABEL
-from orchestrator.argo.names import SCANS_ANNOTATION, SHARD, WORKFLOW_TEMPLATE, TemplateName, shard_number
 from orchestrator.argo.packed import pack
 from orchestrator.argo.parameters import DEFAULTS, RUN_ID, RUN_OF_WORKFLOW, Output, Parameter
 from orchestrator.catalog.loading import scan_digests
 from orchestrator.model.plan import pending
 from orchestrator.planning.batches import wanted_by_images
+from orchestrator.results.costs import POD_MEMORY
 from orchestrator.workflows import matrix, patches, pods
 
 if TYPE_CHECKING:
@@ -25,7 +38,7 @@ if TYPE_CHECKING:
     from orchestrator.model import Limits, Plan, Scan
     from orchestrator.workflows.settings import Settings
 
-_DAY = 86400
+_HOUR, _DAY = 3600, 86400
 
 
 def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) -> dict[str, Any]:
@@ -107,6 +120,7 @@ def workflow_template(
         again=settings.layout == "image",
         in_cluster=True,
         repositories=True,
+        replaces=settings.replaces,
     )
     labels = m.WorkflowMetadata(labels_from={RUN_LABEL: m.LabelValueFrom(expression=RUN_OF_WORKFLOW)})
     return WorkflowTemplate(
@@ -149,11 +163,44 @@ def schedule(cron: str, argo: Argo, settings: Settings) -> CronWorkflow:
         namespace=settings.namespace,
         schedules=[cron],
         timezone=argo.timezone,
-        concurrency_policy=argo.concurrency,
+        # Argo itself would terminate what it replaces, without its exit handler: the run's first step stops it.
+        concurrency_policy="Allow" if argo.concurrency == "Replace" else argo.concurrency,
         starting_deadline_seconds=argo.start_within,
         successful_jobs_history_limit=argo.history.succeeded,
         failed_jobs_history_limit=argo.history.failed,
         workflow_template_ref=m.WorkflowTemplateRef(name=WORKFLOW_TEMPLATE),
+    )
+
+
+def reaper(argo: Argo, settings: Settings) -> CronWorkflow:
+    """What finishes runs that ended without their last step; its Workflows are of no run, and carry no run's label."""
+    template = Container(
+        name=str(TemplateName.REAP),
+        labels={PART_OF: SCANMATRIX, COMPONENT: str(Component.REAPER)},
+        active_deadline_seconds=_HOUR,
+        **pods.token(settings.reader),
+        **pods.step(settings, ReapStep(namespace=settings.namespace), memory=POD_MEMORY),
+    )
+    return CronWorkflow(
+        name=REAPER,
+        namespace=settings.namespace,
+        schedules=[argo.reaper],
+        timezone=argo.timezone,
+        concurrency_policy="Forbid",
+        starting_deadline_seconds=_HOUR,
+        successful_jobs_history_limit=1,
+        failed_jobs_history_limit=1,
+        entrypoint=str(TemplateName.REAP),
+        templates=[template],
+        volumes=pods.volumes(settings),
+        service_account_name=settings.service_account,
+        automount_service_account_token=False,
+        executor=m.ExecutorConfig(service_account_name=settings.service_account),
+        security_context=pods.pod_security(),
+        pod_spec_patch=patches.of_every_pod(),
+        active_deadline_seconds=2 * _HOUR,
+        pod_gc=m.PodGC(strategy="OnPodSuccess"),
+        ttl_strategy=m.TTLStrategy(seconds_after_success=_HOUR, seconds_after_failure=_DAY),
     )
 
 

@@ -48,6 +48,7 @@ class Settings:
         namespace: of all manifests.
         service_account: of the executor beside each container; other containers get no token but these:
             `<service_account>-parent` starts shards, `<service_account>-reader` reads how the cells of a run went,
+            `<service_account>-replacer` stops older runs of the schedule,
             `<service_account>-inventory` looks at what runs in the cluster.
         registry_secret: dockerconfigjson Secret for what pulls images; None when the caches need none.
         git_secret: Secret for what plans or fetches repositories, with their credentials; None when they need none.
@@ -55,6 +56,7 @@ class Settings:
         layout: `cell` or `image`.
         discovers: whether what plans looks at what runs in the cluster.
         scratch: most bytes of temporary files of a step of ours.
+        replaces: whether a run of the schedule stops the older ones.
     """
 
     image: str
@@ -67,6 +69,7 @@ class Settings:
     layout: str = "cell"
     discovers: bool = False
     scratch: int = 0
+    replaces: bool = False
 
     @property
     def parent(self) -> str:
@@ -77,6 +80,11 @@ class Settings:
     def reader(self) -> str:
         """Service account that may read Workflows, pods and their logs."""
         return f"{self.service_account}-reader"
+
+    @property
+    def replacer(self) -> str:
+        """Service account that may stop Workflows."""
+        return f"{self.service_account}-replacer"
 
     @property
     def inventory(self) -> str:
@@ -101,12 +109,18 @@ def settings_of(config: Config) -> Settings:
         layout=config.layout,
         discovers=discovers(config),
         scratch=disk.of_step(config.limits.repository_size),
+        replaces=replaces(config),
     )
 
 
 def discovers(config: Config) -> bool:
     """Whether targets are what runs in the very cluster that runs are planned in."""
     return any(target.cluster is not None and not target.cluster.contexts for target in config.targets)
+
+
+def replaces(config: Config) -> bool:
+    """Whether a run of the schedule stops the older ones."""
+    return config.argo.schedule is not None and config.argo.concurrency == "Replace"
 
 
 def literal(text: str, *, where: str) -> str:

@@ -10,19 +10,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from orchestrator import engines
 from orchestrator.engines.interface import Silent
-from orchestrator.errors import UsageError
+from orchestrator.errors import ScanmatrixError, UsageError
 from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.config.loading import Config
-    from orchestrator.engines.interface import Observer
+    from orchestrator.engines.interface import Engine, Observer
     from orchestrator.model import Ledger, Plan, RunStatus
+
+_log = logging.getLogger(__name__)
 
 
 def run(plan: Plan, config: Config, *, observer: Observer | None = None) -> Ledger:
@@ -61,12 +64,16 @@ def status(config: Config, run_id: str) -> RunStatus:
     Raises:
         UsageError: there is no such run.
     """
-    return engines.make(config).status(run_id)
+    engine = engines.make(config)
+    _finish_left(engine)
+    return engine.status(run_id)
 
 
 def list_runs(config: Config) -> tuple[RunStatus, ...]:
     """How every run stands that the engine knows, the newest first."""
-    return engines.make(config).runs()
+    engine = engines.make(config)
+    _finish_left(engine)
+    return engine.runs()
 
 
 def logs(config: Config, run_id: str, target: str, scan: str) -> Iterator[str]:
@@ -126,6 +133,15 @@ def delete(config: Config, run_id: str) -> tuple[str, ...]:
 def fetch(config: Config, run_id: str) -> Ledger:
     """Bring the results of a run from where it ran to `volume.path` here, and return its ledger."""
     return engines.make(config).fetch(run_id)
+
+
+def _finish_left(engine: Engine) -> None:
+    """Finish what ended without its last step, so that it is not shown as active; trouble with that costs no answer."""
+    try:
+        for done in engine.finish_left():
+            _log.warning("%s", done)
+    except (ScanmatrixError, OSError) as error:
+        _log.warning("runs that ended without their last step cannot be finished: %s", error)
 
 
 def _check_strict(plan: Plan, config: Config) -> None:

@@ -33,6 +33,7 @@ class Exit(IntEnum):
         FAILED: and trying again cannot help, or was done as often as `limits.retries` allows.
         USAGE: it was called wrongly.
         BROKEN: by an error that nobody foresaw; of `aggregate`, so did a cell.
+        TAKEN: another Workflow works on the same run, and this one left everything of it alone.
         TEMPORARY: it failed, and trying again may help (EX_TEMPFAIL of sysexits.h); the retry strategy of the
             Workflow's templates goes by it.
     """
@@ -41,6 +42,7 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     BROKEN = 3
+    TAKEN = 4
     TEMPORARY = os.EX_TEMPFAIL
 
 
@@ -124,6 +126,7 @@ _OUTPUTS = _about("folder for the Workflow's output parameters", Form.PATH)
 _VOLUME = _about("where the volume is mounted", Form.PATH, always=True)
 _NAMESPACE = _about("where the Workflows of the run are")
 _WORKFLOW = _about("name of this Workflow", joined=True)
+_UID = _about("uid of this Workflow", joined=True)
 _SHARD = _about("number of the shard that this Workflow is", joined=True)
 _PART = _about("number of the part of the plan that this Workflow brought", joined=True)
 _ONLY = _about("to what this Workflow is limited", joined=True, choices=tuple(Only))
@@ -159,6 +162,10 @@ class PlanStep(Step):
         default_factory=dict,
         metadata=_about("locked image that the Workflow starts: SCAN=IMAGE", Form.PAIRS, option="image", joined=True),
     )
+    namespace: str = field(default="", metadata=_NAMESPACE)
+    workflow: str = field(default="", metadata=_WORKFLOW)
+    uid: str = field(default="", metadata=_UID)
+    deadline: int = field(default=0, metadata=_about("seconds that this Workflow may take", Form.NUMBER))
     #: Argo adds it: the source of a script; it makes no file of one without a source.
     packed: Path | None = field(
         default=None,
@@ -251,6 +258,7 @@ class AggregateStep(Step):
     part: str = field(default="", metadata=_PART)
     namespace: str = field(default="", metadata=_NAMESPACE)
     workflow: str = field(default="", metadata=_WORKFLOW)
+    uid: str = field(default="", metadata=_UID)
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
 
 
@@ -264,6 +272,25 @@ class ResultsStep(Step):
         default=(), metadata=_about("only this file; may be given several times", Form.EACH, option="file")
     )
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReapStep(Step):
+    """Finish the runs that ended without their last step."""
+
+    command = "reap"
+    namespace: str = field(metadata=_NAMESPACE)
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceStep(Step):
+    """Stop the older runs of the schedule, and wait for their end."""
+
+    command = "replace"
+    namespace: str = field(metadata=_NAMESPACE)
+    workflow: str = field(metadata=_about("name of this Workflow"))
+    patience: int = field(default=3600, metadata=_about("seconds to wait for their end", Form.NUMBER))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,6 +313,8 @@ AnyStep = (
     | EvictStep
     | AggregateStep
     | ResultsStep
+    | ReapStep
+    | ReplaceStep
     | InstallStep
 )
 STEPS: tuple[type[AnyStep], ...] = get_args(AnyStep)

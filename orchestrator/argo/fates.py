@@ -14,6 +14,7 @@ from orchestrator.argo.attempts import AttemptKind, attempt_of
 from orchestrator.argo.names import MAIN, SHARD, STAGE
 from orchestrator.argo.nodes import is_work, nodes
 from orchestrator.argo.reasons import CANCELLED, RUN_DEADLINE, explain
+from orchestrator.argo.refused import is_refused
 from orchestrator.model.endings import NodeState
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Fates:
     Attributes:
         databases: by name of scan.
         runs: why each Workflow that ended before its time did, by its name.
+        refused: names of Workflows that found their run taken, and left it alone; they tell nothing of it.
         shards: why each shard that has no Workflow has none, by its number.
     """
 
@@ -112,6 +114,7 @@ class Fates:
         self._unmade: dict[str, str] = {}
         self.databases: dict[str, Fate] = {}
         self.runs: dict[str, str] = {}
+        self.refused: set[str] = set()
 
     def add(self, workflow: Workflow, around: Surroundings | None = None) -> Mapping[str, Node]:
         """Count one Workflow of the run; its nodes are returned.
@@ -123,6 +126,9 @@ class Fates:
         if not is_work(workflow):
             return {}
         found = nodes(workflow)
+        if is_refused(found):
+            self.refused.add(workflow.metadata.name)
+            return {}
         name = workflow.metadata.name
         self._there.add(workflow.metadata.labels.get(SHARD, ""))
         if why := why_ended(workflow, found):

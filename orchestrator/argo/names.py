@@ -19,8 +19,10 @@ COMPONENT = "app.kubernetes.io/component"
 PART_OF = "app.kubernetes.io/part-of"
 #: Value of `PART_OF`.
 SCANMATRIX = "scanmatrix"
-#: Set by Argo on every pod of a Workflow: the Workflow's name; and, an annotation, the id of its node.
+#: Set by Argo: on every pod of a Workflow the Workflow's name; on a Workflow of a schedule, the schedule's name; an
+#: annotation of a pod, the id of its node.
 ARGO_WORKFLOW = "workflows.argoproj.io/workflow"
+ARGO_CRON = "workflows.argoproj.io/cron-workflow"
 ARGO_NODE_ID = "workflows.argoproj.io/node-id"
 
 #: Of a cache's objects: its name.
@@ -30,6 +32,8 @@ CONFIGURATION_DIGEST, SETTINGS_DIGEST = "scanmatrix/configuration", "scanmatrix/
 
 #: The WorkflowTemplate's name; argo submit --from workflowtemplate/scanmatrix.
 WORKFLOW_TEMPLATE = "scanmatrix"
+#: The CronWorkflow that finishes runs which ended without their last step.
+REAPER = "scanmatrix-reaper"
 #: Annotation of the WorkflowTemplate: what `orchestrator.catalog.loading.scan_digests` says of its scans, as JSON.
 SCANS_ANNOTATION = "scanmatrix/scans"
 #: ConfigMap with the configuration (key `scanmatrix.yaml`) for runs that plan in the cluster.
@@ -73,6 +77,8 @@ class Component(StrEnum):
     EVICT = "evict"
     AGGREGATE = "aggregate"
     RESULTS = "results"
+    REAPER = "reaper"
+    REPLACE = "replace"
     INSTALL = "install"
     CACHE = "cache"
     SCHEDULER = "scheduler"
@@ -93,6 +99,8 @@ class TemplateName(StrEnum):
         SHARD: one of them.
         LEFT: which cells of pods for whole images failed.
         RESULTS: prints the results of a run; an entry point of its own.
+        REAP: finishes runs that ended without their last step; of a Workflow of its own.
+        REPLACE: stops the older runs of the schedule.
     """
 
     MATRIX = "matrix"
@@ -109,6 +117,8 @@ class TemplateName(StrEnum):
     EVICT = "evict"
     AGGREGATE = "aggregate"
     RESULTS = "results"
+    REAP = "reap"
+    REPLACE = "replace"
 
 
 _SCAN_PREFIX, _REPOSITORY_PREFIX, _ONLINE_PREFIX = "scan-", "repository-", "online-"

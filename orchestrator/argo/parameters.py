@@ -122,8 +122,8 @@ def between_commas(names: list[str] | tuple[str, ...]) -> str:
     return f",{','.join(names)},"
 
 
-#: Name of the Workflow itself, and how it ended.
-WORKFLOW_NAME, WORKFLOW_STATUS = "{{workflow.name}}", "{{workflow.status}}"
+#: Name and uid of the Workflow itself, and how it ended.
+WORKFLOW_NAME, WORKFLOW_UID, WORKFLOW_STATUS = "{{workflow.name}}", "{{workflow.uid}}", "{{workflow.status}}"
 #: Id of a Workflow's run, as an expression: that of its parameter, or else its own name.
 RUN_OF_WORKFLOW = f"workflow.parameters.{Parameter.RUN} == '' ? workflow.name : workflow.parameters.{Parameter.RUN}"
 #: The same as a text that Argo fills in.

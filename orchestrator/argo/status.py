@@ -39,6 +39,7 @@ def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
                 references[node.parameter(Input.TARGET)] = shown
     if not every:
         return RunStatus(run=run, state="pending", message="no Workflow of it yet")
+    every = [each for each in every if each.metadata.name not in fates.refused] or every
     whole = [each for each in every if SHARD not in each.metadata.labels] or sorted(every, key=_order)
     last = whole[-1]
     phase = last.status.phase.lower() or "pending"

@@ -160,6 +160,8 @@ class Argo(Section):
         token_secrets: Secrets whose key `token` holds a token for the API of a git host, by host (`github.com:
             github-token`); only cells that ask it get theirs ([repositories.md](repositories.md))
         concurrency: when a scheduled run is due while the last one is active: skip it, stop the last one, or run both
+        reaper: when runs that ended without their last step are finished, and what they hold is freed
+            ([workflows.md](workflows.md#runs-that-end-without-their-last-step))
         start_within: how late a missed scheduled run may start
         history: number of ended Workflows of the schedule that are kept
         api_server: where pods reach the Kubernetes API: narrow it to the output of `kubectl get endpoints kubernetes`,
@@ -181,6 +183,7 @@ class Argo(Section):
     git_secret: Name | None = None
     token_secrets: dict[DnsName, Name] = Field(default_factory=dict)
     concurrency: Concurrency = "Forbid"
+    reaper: Cron = "*/15 * * * *"
     start_within: Annotated[Duration, Field(ge=60)] = 3600
     history: HistorySection = HistorySection()
     api_server: ApiServer = ApiServer()

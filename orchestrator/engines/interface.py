@@ -168,6 +168,16 @@ class Engine(Protocol):
         """
         ...
 
+    def finish_left(self) -> tuple[str, ...]:
+        """Finish the runs on the volume that ended without their last step: their ledgers, and what they hold.
+
+        Never touches a run that somebody may still work on.
+
+        Returns:
+            What was done, a sentence for each run.
+        """
+        ...
+
 
 class EngineFolder(Protocol):
     """What the package of an engine offers; `orchestrator.engines` asks for it.

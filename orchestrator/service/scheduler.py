@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.api.plan import new_run_id
 from orchestrator.config.schedule import RESCAN_AFTER
 from orchestrator.errors import ScanmatrixError, TemporaryError
+from orchestrator.kit.guarding import guarded
 from orchestrator.kit.retrying import Backoff
 from orchestrator.scanners.rules import volume_of
 from orchestrator.service.carrier import Carrier, Progress
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from orchestrator.store.backlog.store import BacklogStore
 
 _PRUNE = "prune"
-_DAY = 86400
+_FINISH = "finish"
+_QUARTER, _DAY = 900, 86400
 # Seconds that runs get to wind down: a scanner's SIGTERM, its SIGKILL, and the records.
 _PATIENCE = 10.0
 
@@ -147,6 +149,7 @@ class Scheduler:
                 if once and not begun and not self._carried and self._store.is_idle():
                     return
                 self._prune()
+                self._finish_left()
                 self.notes.mend("store")
                 away.reset()
                 if begun:
@@ -201,6 +204,19 @@ class Scheduler:
             counts = {name: getattr(pruned, name) for name in pruned.__struct_fields__}
             if any(counts.values()):
                 self.notes.tell("pruned: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
+
+    def _finish_left(self) -> None:
+        """Now and then, see to runs on the volume that ended without their last step, of this store or not."""
+        if self._store.begin_chore(_FINISH, self.holder, lease=_QUARTER):
+            threading.Thread(target=self._finish_quietly, name=_FINISH, daemon=True).start()
+
+    def _finish_quietly(self) -> None:
+        try:
+            with guarded("finishing runs that ended without their last step"):
+                for done in self._engine.finish_left():
+                    self.notes.tell(done)
+        except (ScanmatrixError, OSError) as error:
+            self.notes.tell(str(error))
 
     def _look_once(self) -> None:
         """Look at all sources; when a replica that was killed had been about to, as soon as its lease is over."""

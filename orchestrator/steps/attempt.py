@@ -12,6 +12,15 @@ from orchestrator.kit.removal import remove_quietly
 _MARK = ".aggregating"
 
 
+def was_ended_early(folder: Path) -> bool:
+    """Whether the last attempt to aggregate a run did not come to its end.
+
+    Args:
+        folder: the run's results.
+    """
+    return (folder / _MARK).exists()
+
+
 @contextmanager
 def attempt(folder: Path) -> Iterator[bool]:
     """Mark a run as being aggregated.
@@ -23,7 +32,7 @@ def attempt(folder: Path) -> Iterator[bool]:
         Whether an attempt before this one did not come to its end.
     """
     mark = folder / _MARK
-    ended_early = mark.exists()
+    ended_early = was_ended_early(folder)
     with suppress(OSError):  # on a full volume this attempt is the one that frees room
         mark.touch()
     try:

@@ -6,6 +6,7 @@ Each imports what it needs when it runs: a pod that links one file does not wait
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -23,16 +24,21 @@ from orchestrator.argo.commands import (
     Phase,
     PlanStep,
     PullStep,
+    ReapStep,
+    ReplaceStep,
     ResultsStep,
     StageStep,
 )
-from orchestrator.errors import ScanmatrixError
+from orchestrator.errors import ScanmatrixError, UsageError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.text import visible_message
 from orchestrator.volume.layout import MAX_AGE, Volume
 
 if TYPE_CHECKING:
-    from orchestrator.model import Plan
+    from collections.abc import Iterator
+
+    from orchestrator.cluster.client import Cluster
+    from orchestrator.model import Ledger, Plan
     from orchestrator.steps.settle import Settled
 
 # ruff: noqa: PLC0415 - see above
@@ -41,7 +47,7 @@ if TYPE_CHECKING:
 TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
-def run(step: AnyStep) -> int:  # noqa: C901, PLR0911 - a line for each step; mypy sees to it that none is missing
+def run(step: AnyStep) -> int:  # noqa: C901, PLR0911, PLR0912 - a line for each step; mypy sees to it that none is missing
     """Run a step to its end; its exit status is returned.
 
     Raises:
@@ -67,6 +73,10 @@ def run(step: AnyStep) -> int:  # noqa: C901, PLR0911 - a line for each step; my
             return _aggregate(step)
         case ResultsStep():
             return _results(step)
+        case ReapStep():
+            return _reap(step)
+        case ReplaceStep():
+            return _replace(step)
         case InstallStep():
             return _install(step)
         case _:
@@ -74,11 +84,29 @@ def run(step: AnyStep) -> int:  # noqa: C901, PLR0911 - a line for each step; my
 
 
 def _plan(step: PlanStep) -> int:
-    from orchestrator.steps.incluster import ConfigSource, check_images, divide, write_outputs, write_run
-    from orchestrator.upkeep.room import make_room
+    """The plan, once the run is this Workflow's; before that nothing of the run is written."""
+    from orchestrator.steps.ending import free_left
+    from orchestrator.steps.owning import claim_of, own
+    from orchestrator.upkeep.claims import RunTakenError
 
     volume = Volume(step.volume)
     packed = step.packed.read_text(encoding="ascii", errors="replace").strip() if step.packed else ""
+    if (claim := claim_of(step, packed)) is not None:
+        with _who_knows(step.namespace) as cluster:
+            try:
+                own(claim, volume, cluster)
+            except RunTakenError as error:
+                complain(str(error))
+                return Exit.TAKEN
+            for freed in free_left(volume, cluster, besides=claim.run):
+                say(str(freed))
+    return _write_plan(step, packed, volume)
+
+
+def _write_plan(step: PlanStep, packed: str, volume: Volume) -> int:
+    from orchestrator.steps.incluster import ConfigSource, check_images, divide, write_outputs, write_run
+    from orchestrator.upkeep.room import make_room
+
     config = step.config
     if config is not None and step.config_git:
         config = Path(*config.parts[2:])  # of the repository, not of this pod's folder
@@ -197,29 +225,32 @@ def _evict(step: EvictStep) -> int:
 
 
 def _aggregate(step: AggregateStep) -> int:
-    """The ledger and all other results; fails when the run's policy is broken."""
+    """The ledger and all other results; fails when the run's policy is broken. Then those of runs that left none."""
+    from orchestrator.steps.ending import end_run, finish_left
+    from orchestrator.steps.owning import why_not_ours
+    from orchestrator.upkeep.claims import deciding
+
+    volume = Volume(step.volume)
+    with _who_knows(step.namespace) as cluster, deciding(step.run, volume):
+        if taken := why_not_ours(step, volume, cluster):
+            complain(taken)
+            return Exit.TAKEN
+        ledger = end_run(step.run, step.part, volume, lambda plan: _settle(plan, volume, step))
+    status = _tell_end(step, ledger)
+    with _who_knows(step.namespace) as cluster:
+        for finished in finish_left(volume, cluster, besides=step.run) if step.uid else ():
+            say(str(finished))
+    return status
+
+
+def _tell_end(step: AggregateStep, ledger: Ledger | None) -> int:
     from orchestrator.analysis.policy import verdict_lines
     from orchestrator.model import Outcome
     from orchestrator.results.ledger import broke
-    from orchestrator.steps.aggregate import aggregate
-    from orchestrator.upkeep.links import evict, release
-    from orchestrator.upkeep.plans import end_part, read_part
-    from orchestrator.upkeep.room import spend
 
-    volume = Volume(step.volume)
-    plan = _read_plan(step.run, volume)
-    spend(plan.run, volume)  # records take room as well
-    settled = _settle(plan, volume, step)
-    if step.part:
-        part = read_part(step.run, step.part, volume)
-        say(f"{evict(plan, part.targets_by_id, volume)} bytes freed")
-        whole = end_part(part, volume)
-        if whole is None:
-            say(f"part {step.part} of run {plan.run} has ended; the ledger is made when all of them have")
-            return Exit.DONE
-        plan = whole
-    release(plan, plan.targets_by_id.keys(), volume)
-    ledger = aggregate(plan, volume, notes=settled.notes, unrecorded=settled.unrecorded)
+    if ledger is None:
+        say(f"part {step.part} of run {step.run} has ended; the ledger is made when all of them have")
+        return Exit.DONE
     say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))
     for line in verdict_lines(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")
@@ -230,9 +261,35 @@ def _aggregate(step: AggregateStep) -> int:
 
 def _results(step: ResultsStep) -> int:
     from orchestrator.argo.log_archive import FILES, pack
+    from orchestrator.results.ledger import LEDGER
+    from orchestrator.upkeep.claims import why_no_results
 
-    for line in pack(Volume(step.volume).results(step.run), step.files or FILES):
+    volume = Volume(step.volume)
+    folder = volume.results(step.run)
+    if not (folder / LEDGER).is_file():
+        raise UsageError(why_no_results(step.run, volume))
+    for line in pack(folder, step.files or FILES):
         say(line)
+    return Exit.DONE
+
+
+def _reap(step: ReapStep) -> int:
+    """Every run that ended without its last step; what cannot be finished now is tried again next time."""
+    from orchestrator.steps.ending import finish_left
+
+    with _who_knows(step.namespace) as cluster:
+        for finished in finish_left(Volume(step.volume), cluster):
+            say(str(finished))
+    return Exit.DONE
+
+
+def _replace(step: ReplaceStep) -> int:
+    from orchestrator.cluster.client import Cluster
+    from orchestrator.steps.replace import replace_older
+
+    with Cluster(step.namespace) as cluster:
+        for name in replace_older(step.workflow, cluster, patience=step.patience):
+            say(f"Workflow {name} of an earlier run was stopped and has ended")
     return Exit.DONE
 
 
@@ -250,18 +307,38 @@ def _settle(plan: Plan, volume: Volume, step: LeftStep | AggregateStep) -> Settl
     """What the cluster knows of the cells, where this is a pod that may ask; trouble with that costs no ledger."""
     from orchestrator.steps import settle as settling
 
-    if not step.namespace or not TOKEN.exists():
-        return settling.Settled()
-    from orchestrator.cluster.client import Cluster
-
     try:
-        with guarded(f"asking the cluster about run {plan.run}"), Cluster(step.namespace) as cluster:
-            settled = settling.settle(plan, volume, cluster, also=step.workflow)
+        with guarded(f"asking the cluster about run {plan.run}"), _cluster(step.namespace) as cluster:
+            settled = settling.settle(plan, volume, cluster, also=step.workflow) if cluster else settling.Settled()
     except (ScanmatrixError, OSError) as error:
         settled = settling.Settled(notes=(f"{settling.UNTOLD}: {error}",))
     for note in settled.notes:
         complain(note)
     return settled
+
+
+@contextmanager
+def _cluster(namespace: str) -> Iterator[Cluster | None]:
+    """The cluster, where this is a pod that may ask it; else None."""
+    if not namespace or not TOKEN.exists():
+        yield None
+        return
+    from orchestrator.cluster.client import Cluster
+
+    with Cluster(namespace) as cluster:
+        yield cluster
+
+
+@contextmanager
+def _who_knows(namespace: str) -> Iterator[Cluster | None]:
+    """The same, for what is done without it as well."""
+    with ExitStack() as stack:
+        try:
+            cluster = stack.enter_context(_cluster(namespace))
+        except ScanmatrixError as error:
+            complain(f"the cluster cannot be asked: {error}")
+            cluster = None
+        yield cluster
 
 
 def _read_plan(run_id: str, volume: Volume) -> Plan:

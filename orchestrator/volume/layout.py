@@ -2,6 +2,7 @@
 
 plans/<run>.json
 plans/<run>.parts/<number>.json              of a run that came in parts, until all of them have ended
+running/<run>.json                           who works on a run; gone when it has ended
 blobs/<algorithm>-<hex>.tar                  one per image digest, mode 0444; of a repository's commit `git-<hex>.tar`
 layers/<algorithm>-<hex>                     which tarball holds a blob, and where in it
 databases/<scan>/<version>/                  `databases/<scan>/current` is a symbolic link to the newest
@@ -9,6 +10,7 @@ runs/<run>/<target>/<scan>/image.tar         hard link to the blob
 runs/<run>/<target>/<scan>/checkout/         the files of a repository, unpacked out of it
 runs/<run>/<target>/<scan>/report.json       what the scanner wrote
 runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
+runs/<run>/.lock                             held by a local engine, and while a run is begun or ended
 runs/<run>/.reserve                          room for the results, given back when the run ends
 feeds/                                       what is known of vulnerabilities elsewhere, put there by the operator
 results/<run>/ledger.json, findings.*, merged.*, bom.cdx.json, report.html, summary.md
@@ -39,6 +41,8 @@ PRIVATE = 0o640
 PUBLIC = 0o644
 #: In a cell's folder: the link to its target's tarball, and the folder with a repository's files.
 TARBALL, CHECKOUT = "image.tar", "checkout"
+#: In the folder of a run.
+LOCK = ".lock"
 #: File in a cell's folder: how old its image may be, where that differs from the scan's own parameter.
 MAX_AGE = "max-age"
 #: Names in a cell's folder that no report can have.
@@ -142,6 +146,19 @@ class Volume:
     def record(self, run: str, target: str, scan: str) -> Path:
         """The cell's record, outside of the folder its scanner can write to."""
         return self.run(run) / _safe(target) / f"{_safe(scan)}.record.json"
+
+    def lock(self, run: str) -> Path:
+        """The file whose lock a local engine holds, and who begins or ends a run in the cluster."""
+        return self.run(run) / LOCK
+
+    @property
+    def running(self) -> Path:
+        """The folder that says who works on which runs."""
+        return self.root / "running"
+
+    def claim(self, run: str, part: str = "") -> Path:
+        """The file that says who works on a run, or on a part of it; no name has the `@` in it."""
+        return self.running / f"{_safe(run)}{f'@{_safe(part)}' if part else ''}.json"
 
     def reserve(self, run: str) -> Path:
         """The file that keeps room for the results of a run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.workflows.install.objects import Manifest, manifest
-from orchestrator.workflows.settings import discovers
+from orchestrator.workflows.settings import discovers, replaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,13 +40,17 @@ _INVENTORY = (
     _rule("batch", ["cronjobs", "jobs"], "get list"),
     _rule(_ARGO, ["cronworkflows", "rollouts", "workflows"], "get list"),
 )
+# A run of the schedule stops the older ones (`argo.concurrency: Replace`).
+_REPLACER = (_rule(_ARGO, ["workflows"], "get list patch"),)
 # Argo's controller puts a template that is too large for an environment variable into a ConfigMap beside the pod.
 _CONTROLLER = (_rule("", ["configmaps"], "create delete"),)
 # The Job at the end of an install, which nothing else runs as.
 _INSTALLER = (_rule(_ARGO, ["workflowtemplates", "cronworkflows"], "create get update"),)
-# What keeps results fresh: it starts runs and follows them; their results it reads from the volume.
+# What keeps results fresh: it starts runs and follows them; their results it reads from the volume. How the cells went
+# of runs that ended without their last step it asks as readers do.
 _SCHEDULER = (
-    _rule(_ARGO, ["workflows"], "create get list patch watch"),
+    *_READER,
+    _rule(_ARGO, ["workflows"], "create patch watch"),
     _rule(_ARGO, ["workflowtemplates"], "get"),
 )
 # People, the command line, the service: start, watch, cancel and delete runs.
@@ -71,6 +75,8 @@ def accounts(config: Config) -> list[Manifest]:
     controller = f"{name}-controller"
     found.append(_role(controller, namespace, _CONTROLLER))
     found.append(_binding(controller, namespace, [{"kind": "ServiceAccount", "name": "argo", "namespace": "argo"}]))
+    if replaces(config):
+        found += _account(f"{name}-replacer", namespace, _REPLACER, token=True)
     scheduler = f"{name}-scheduler"
     found += _account(scheduler, namespace, _SCHEDULER, token=True)
     if discovers(config):

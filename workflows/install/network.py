@@ -44,6 +44,8 @@ ALONE = (
     Component.EVICT,
     Component.AGGREGATE,
     Component.RESULTS,
+    Component.REAPER,
+    Component.REPLACE,
 )
 
 _MIRROR = re.compile(

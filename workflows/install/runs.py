@@ -53,11 +53,13 @@ def configuration(config: Config, contents: Mapping[str, str]) -> list[Manifest]
 
 
 def templates(config: Config) -> list[Manifest]:
-    """The WorkflowTemplate, and the CronWorkflow when there is `argo.schedule`."""
+    """The WorkflowTemplate, the reaper, and the CronWorkflow of the runs when there is `argo.schedule`."""
     catalog = load_catalog(config)
     found = [workflow_template(config, wanted_sets(_entries(config, catalog), config, catalog), catalog)]
+    settings = settings_of(config)
+    found.append(plain(schedule.reaper(config.argo, settings)))
     if config.argo.schedule is not None:
-        found.append(plain(schedule.schedule(config.argo.schedule, config.argo, settings_of(config))))
+        found.append(plain(schedule.schedule(config.argo.schedule, config.argo, settings)))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,17 @@ from orchestrator.argo.names import MAIN, RUN, SHARD, of_run
 from orchestrator.argo.nodes import is_work
 from orchestrator.argo.status import status_of
 from orchestrator.cluster.errors import ObjectExistsError
-from orchestrator.engines.argo.output import await_results, log_of
+from orchestrator.engines.argo.output import await_results, log_of, take_away
 from orchestrator.engines.argo.ready import check_workflow_template
-from orchestrator.engines.argo.runs import WorkflowRuns
+from orchestrator.engines.argo.runs import RunUnknownError, WorkflowRuns
 from orchestrator.engines.interface import EngineError
 from orchestrator.engines.narrator import Narrator
-from orchestrator.errors import UsageError
+from orchestrator.errors import ScanmatrixError, UsageError
 from orchestrator.model.documents import spell_time
 from orchestrator.results.ledger import LEDGER, read_ledger
 from orchestrator.scanners.distrust import check_plan
 from orchestrator.scanners.rules import rules_of
+from orchestrator.steps.ending import finish_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from orchestrator.engines.interface import Observer
     from orchestrator.model import Ledger, Plan, RunStatus
     from orchestrator.volume.layout import Volume
+
+
+#: Seconds to wait for the last pods of a run that was deleted, and between two looks.
+_PATIENCE, _POLL = 120.0, 2.0
 
 
 class ArgoEngine:
@@ -67,13 +73,28 @@ class ArgoEngine:
         """
         self.submit(plan)
         narrator = Narrator(plan, observer)
-        for status in self.follow(plan.run):
-            narrator.tell(status)
-        if not self._mounted:
-            return self.fetch(plan.run)
-        if not (self._volume.results(plan.run) / LEDGER).exists():
-            raise EngineError(f"run {plan.run} ended without a ledger: see why its aggregate step failed")
-        return read_ledger(self._volume, plan.run)
+        try:
+            for status in self.follow(plan.run):
+                narrator.tell(status)
+        except RunUnknownError:
+            if not self._mounted:
+                raise  # deleted, and only who reaches its volume can say what it came to
+        return self._finished(plan.run) if self._mounted else self.fetch(plan.run)
+
+    def _finished(self, run: str) -> Ledger:
+        """The ledger of a run that has ended, on the volume here; one that ended without its last step gets it now.
+
+        Raises:
+            EngineError: it has none, and cannot be given one.
+        """
+        ledger, end = self._volume.results(run) / LEDGER, time.monotonic() + _PATIENCE
+        while not ledger.exists():
+            done = self.finish_left()  # its pods may take a moment to end
+            if not ledger.exists() and time.monotonic() > end:
+                raise EngineError(f"run {run} ended without a ledger: see why its aggregate step failed")
+            if not done:
+                time.sleep(_POLL)
+        return read_ledger(self._volume, run)
 
     def interrupt(self) -> None:
         """See `Engine`: nothing of a run is in this process but who follows it."""
@@ -181,9 +202,27 @@ class ArgoEngine:
         try:
             pod = await_results(name, self._cluster)
             unpack(self._cluster.follow_log(pod.metadata.name, container=MAIN), self._volume.results(run))
-        finally:
-            self._cluster.delete_workflow(name)
+        except EngineError as error:
+            take_away(name, self._cluster, hurry=True)
+            raise EngineError(f"{error}{self._stands(run)}") from error
+        except BaseException:
+            take_away(name, self._cluster, hurry=True)
+            raise
+        take_away(name, self._cluster)
         return read_ledger(self._volume, run)
+
+    def finish_left(self) -> tuple[str, ...]:
+        """See `Engine`: those on the volume that is mounted here; elsewhere the reaper of the cluster does it."""
+        return tuple(map(str, finish_left(self._volume, self._cluster)))
+
+    def _stands(self, run: str) -> str:
+        """How a run stands in the cluster, as the end of a sentence; empty where the cluster knows nothing of it."""
+        try:
+            found = self.status(run)
+        except ScanmatrixError:
+            return ""
+        why = f": {found.message}" if found.message else ""
+        return f"; in the cluster it is {found.state}{why}" if found.workflows else ""
 
     def _create(self, manifest: dict[str, Any]) -> Workflow:
         """Submit a Workflow whose name nobody else can have: one that is there is ours, its answer was lost."""

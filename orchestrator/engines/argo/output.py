@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.argo.commands import COMPLAINT
 from orchestrator.argo.names import ARGO_WORKFLOW, MAIN, SCAN, STAGE, TARGET, of_run
 from orchestrator.engines.argo.runs import RunUnknownError
 from orchestrator.engines.interface import EngineError
+from orchestrator.errors import ScanmatrixError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from orchestrator.cluster.client import Cluster
     from orchestrator.cluster.objects import Pod
 
-#: Seconds that a Workflow which prints results may take before we give up on it.
+#: Seconds that a Workflow which prints results has to end by itself, then once terminated; and between two looks.
+_TO_END, _POLL = 30.0, 0.5
+#: Seconds that it may take to start before we give up on it.
 _PATIENCE = 600
 
 
@@ -63,5 +67,28 @@ def await_results(name: str, cluster: Cluster) -> Pod:
                 return pod
         if cluster.workflow(name).status.phase in {"Failed", "Error"}:
             raise EngineError(f"the results cannot be read: Workflow {name} failed before it began")
-        time.sleep(0.5)
+        time.sleep(_POLL)
     raise EngineError(f"the results cannot be read: Workflow {name} did not start within {_PATIENCE} s")
+
+
+def take_away(name: str, cluster: Cluster, *, hurry: bool = False) -> None:
+    """Delete a Workflow that prints results once it has ended: for one that has not Argo may make its pod once more.
+
+    Args:
+        name: of the Workflow.
+        cluster: where it is.
+        hurry: whether to end it at once.
+    """
+    with suppress(ScanmatrixError):  # deleting it is worth a try all the same
+        if hurry or not _await_end(name, cluster):
+            cluster.patch_workflow(name, {"spec": {"shutdown": "Terminate"}})
+            _await_end(name, cluster)
+    cluster.delete_workflow(name)
+
+
+def _await_end(name: str, cluster: Cluster) -> bool:
+    """Whether a Workflow ends within some seconds."""
+    deadline = time.monotonic() + _TO_END
+    while not (ended := cluster.workflow(name).ended) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    return ended

@@ -13,8 +13,11 @@ from orchestrator.engines.signals import interruptible
 from orchestrator.engines.stop import Stop
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.model import Ledger, Plan, RunStatus
+from orchestrator.steps.ending import finish_left
+from orchestrator.upkeep.claims import Claim, give_back, take
 from orchestrator.upkeep.plans import read_plan, write_plan
 from orchestrator.volume.layout import Volume
+from orchestrator.volume.records import now
 
 
 class LocalEngine:
@@ -44,13 +47,16 @@ class LocalEngine:
             Interrupted: Ctrl-C or SIGTERM; the same call resumes the run.
             EngineError: the volume cannot be written to.
             PlanExists: the run already has another plan.
+            RunTakenError: it is a run of the cluster.
         """
         with (
             locked(self._volume.run(plan.run), plan.run),
             Stop(plan.limits.deadline) as stop,
             RegistryClient(insecure=plan.insecure, retries=plan.limits.retries) as client,
         ):
+            claim = Claim(run=plan.run, since=now(), deadline=plan.limits.deadline)
             write_plan(plan, self._volume)
+            take(claim, self._volume, lambda _: "")
             self._stops.add(stop)
             if self._interrupted:
                 stop.interrupt()
@@ -60,7 +66,7 @@ class LocalEngine:
             execution = Execution(plan, self._volume, observer, stop=stop, client=client, scanners=scanners)
             try:
                 with interruptible(stop.interrupt):
-                    return execution.run()
+                    ledger = execution.run()
             except KeyboardInterrupt:
                 raise execution.interrupted() from None
             except OSError as error:
@@ -69,6 +75,8 @@ class LocalEngine:
                 ) from error
             finally:
                 self._stops.discard(stop)
+            give_back(claim, self._volume)
+            return ledger
 
     def interrupt(self) -> None:
         """See `Engine`; scanners are asked to end."""
@@ -112,6 +120,10 @@ class LocalEngine:
     def delete(self, run: str) -> tuple[str, ...]:  # noqa: ARG002 - as `Engine` has it
         """See `Engine`: nothing is held but what lies on the volume."""
         raise _not_offered("delete")
+
+    def finish_left(self) -> tuple[str, ...]:
+        """See `Engine`: a run that was cut off can be resumed, so it is left alone until a day after its deadline."""
+        return tuple(map(str, finish_left(self._volume)))
 
 
 def _not_offered(call: str) -> NotOfferedError:

@@ -5,16 +5,15 @@ import os
 import re
 import signal
 import socket
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from orchestrator.engines.interface import EngineError
 from orchestrator.errors import TemporaryError, UsageError
+from orchestrator.volume.layout import LOCK
+from orchestrator.volume.locks import LockedError, held
 
-#: Seconds that a lock may be held by what a killed engine left, and between two looks.
-_MOMENT, _POLL = 0.5, 0.02
 _HOLDER = re.compile(r"process (\d+) on (\S+)")
 
 
@@ -33,35 +32,13 @@ def locked(folder: Path, run: str) -> Iterator[None]:
     Raises:
         RunBusy: somebody else holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
+    with ExitStack() as stack:
         try:
-            _take(descriptor)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-            raise RunBusy(f"run {run} is already active, in {holder}: wait until it ends, or stop it") from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            # An engine that was killed while it started a process holds it until that process has its program.
+            stack.enter_context(held(folder / LOCK))
+        except LockedError as error:
+            raise RunBusy(f"run {run} is already active, in {error.holder}: wait until it ends, or stop it") from error
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _take(descriptor: int) -> None:
-    """Take the lock; an engine that was killed while it started a process holds it until that process has its program.
-
-    Raises:
-        BlockingIOError: somebody holds it, and not only for a moment.
-    """
-    end = time.monotonic() + _MOMENT
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise
-        time.sleep(_POLL)
 
 
 def interrupt_holder(folder: Path, run: str) -> str:
@@ -77,7 +54,7 @@ def interrupt_holder(folder: Path, run: str) -> str:
     Raises:
         UsageError: nobody holds it, or a process on another machine does.
     """
-    path = folder / ".lock"
+    path = folder / LOCK
     try:
         with path.open("rb") as lock:
             holder = _HOLDER.search(lock.read(200).decode(errors="replace"))

@@ -96,7 +96,7 @@ def log_of(run: str, target: str, scan: str, volume: Volume) -> Iterator[str]:
 
 def goes_on(run: str, volume: Volume) -> bool:
     """Whether an engine is at work on a run."""
-    if not (volume.run(run) / ".lock").exists():
+    if not volume.lock(run).exists():
         return False
     try:
         with locked(volume.run(run), run):

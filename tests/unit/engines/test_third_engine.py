@@ -20,7 +20,8 @@ from tests.tools import layouts
 from tests.tools.images import Image, layer
 
 FOLDER = Path(__file__).parents[2] / "tools" / "engines"
-CALLS = {"run", "submit", "status", "runs", "follow", "logs", "retry", "cancel", "fetch", "delete", "interrupt"}
+CALLS = {"run", "submit", "status", "runs", "follow", "logs", "retry", "cancel", "fetch", "delete"}
+CALLS |= {"interrupt", "finish_left"}
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ RUN, WORKFLOW, TARGET = "run-1", "wf-1", "a"
 INPUTS = {Input.TARGET: TARGET, Input.RUN: RUN, Input.SHARD: "002", Input.SCANS: ",virus,",
           Input.SHARDS: "[]", Input.SERVER: "github.com", Input.REPOSITORY: "github.com/a/b", Input.COMMIT: "0" * 40,
           }  # fmt: skip
-FILLED = {parameters.RUN_ID: RUN, parameters.WORKFLOW_NAME: WORKFLOW}
+FILLED = {parameters.RUN_ID: RUN, parameters.WORKFLOW_NAME: WORKFLOW, parameters.WORKFLOW_UID: "a1b2"}
 FILLED |= {parameters.workflow(name): value for name, value in parameters.DEFAULTS.items()}
 FILLED |= {parameters.given(name): value for name, value in INPUTS.items()}
 PLACEHOLDER = re.compile(r"\{\{.*?\}\}")
@@ -80,6 +80,11 @@ def configurations() -> dict[str, Config]:
     return {layout: default_config(environment={}, layout=layout, **TOKENS) for layout in ("cell", "image")}
 
 
+def replacing() -> Config:
+    """A schedule whose runs stop the older ones."""
+    return default_config(environment={}, argo={"schedule": "0 3 * * *", "concurrency": "Replace"})
+
+
 PLANS = {
     **map_commands(variants()),
     "repositories": mixed(),
@@ -111,6 +116,7 @@ RENDERED |= {
 RENDERED |= {
     f"install, {overlay}": partial(objects, load_config(SHIPPED, environment={}), overlay) for overlay in Overlay
 }
+RENDERED["replacing"] = lambda: [manifests.workflow_template(replacing(), ())]
 RENDERED["retry"] = lambda: [manifests.retry(RUN, CONFIGURATIONS["cell"], "again")]
 RENDERED["results"] = lambda: [manifests.results(RUN, CONFIGURATIONS["cell"], "printed")]
 
@@ -229,7 +235,7 @@ def test_a_fetched_database_says_in_its_output_whether_it_is_to_be_loaded() -> N
     assert "outputs" not in templates[names.database_template("fetched")]
 
 
-QUIET = {"left", "evict", "aggregate", "results"}
+QUIET = {"left", "evict", "aggregate", "results", "reap", "replace"}
 
 
 @pytest.mark.parametrize("name", RENDERED)

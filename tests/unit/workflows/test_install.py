@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from orchestrator.api import plan as plan_api
+from orchestrator.argo.names import RUN
 from orchestrator.config.argo import ApiServer
 from orchestrator.config.cache import service_name
 from orchestrator.config.loading import Config, ConfigError, load_config
@@ -86,6 +87,7 @@ RIGHTS = {
     "scanmatrix-reader": {"get workflows", "list workflows", "get pods", "list pods", "get pods/log", "list events"},
     "scanmatrix-scheduler": {
         *(f"{verb} workflows" for verb in ("create", "get", "list", "patch", "watch")), "get workflowtemplates",
+        "get pods", "list pods", "get pods/log", "list events",
     },
     "scanmatrix-controller": {"create configmaps", "delete configmaps"},
     "scanmatrix-installer": {f"{verb} {kind}" for verb in ("create", "get", "update")
@@ -508,19 +510,44 @@ def test_the_schedule_follows_the_configuration(tmp_path: Path) -> None:
 argo:
   {schedule: 5 4 * * 1, timezone: Europe/Zurich, concurrency: Replace, startWithin: 2h, history: {succeeded: 9}}
 """
-    [cron] = of_kind(configured(tmp_path, text), "CronWorkflow").values()
-    spec = cron["spec"]
+    spec = of_kind(configured(tmp_path, text), "CronWorkflow")["scanmatrix"]["spec"]
     assert (spec["schedules"], spec["timezone"], spec["concurrencyPolicy"]) == (
         ["5 4 * * 1"],
         "Europe/Zurich",
-        "Replace",
+        "Allow",  # Argo would terminate what it replaces; the run's first step stops it
     )
     assert (spec["startingDeadlineSeconds"], spec["successfulJobsHistoryLimit"], spec["failedJobsHistoryLimit"]) == (
         7200,
         9,
         3,
     )
-    assert not of_kind(configured(tmp_path, "{}"), "CronWorkflow")
+    assert set(of_kind(configured(tmp_path, "{}"), "CronWorkflow")) == {"scanmatrix-reaper"}
+
+
+@pytest.mark.parametrize("concurrency", ["Forbid", "Allow", "Replace"])
+def test_only_where_runs_replace_older_ones_may_a_pod_stop_them(tmp_path: Path, concurrency: str) -> None:
+    config = configured(tmp_path, f"argo: {{schedule: 5 4 * * 1, concurrency: {concurrency}}}\n")
+    [template] = of_kind(config, "WorkflowTemplate").values()
+    by_name = {one["name"]: one for one in template["spec"]["templates"]}
+    replaces = concurrency == "Replace"
+    assert ("replace" in by_name) == replaces
+    assert ("scanmatrix-replacer" in of_kind(config, "ServiceAccount")) == replaces
+    [plan] = (task for task in by_name["matrix"]["dag"]["tasks"] if task["name"] == "plan")
+    assert ("replace" in plan.get("depends", "")) == replaces
+    if replaces:
+        assert by_name["replace"]["serviceAccountName"] == "scanmatrix-replacer"
+        assert {mount["name"] for mount in by_name["replace"]["container"]["volumeMounts"]} == {"scratch"}
+        [rule] = of_kind(config, "Role")["scanmatrix-replacer"]["rules"]
+        assert set(rule["verbs"]) == {"get", "list", "patch"}
+
+
+def test_the_reaper_reads_workflows_and_has_no_right_to_change_them(tmp_path: Path) -> None:
+    spec = of_kind(configured(tmp_path, "argo: {reaper: 7 * * * *}\n"), "CronWorkflow")["scanmatrix-reaper"]["spec"]
+    assert spec["schedules"] == ["7 * * * *"]
+    assert spec["concurrencyPolicy"] == "Forbid"
+    [template] = spec["workflowSpec"]["templates"]
+    assert template["serviceAccountName"] == "scanmatrix-reader"
+    assert RUN not in template["metadata"]["labels"]
 
 
 def test_the_configuration_and_its_files_are_in_the_cluster(tmp_path: Path) -> None:

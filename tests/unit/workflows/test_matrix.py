@@ -500,6 +500,7 @@ def test_only_who_reads_or_starts_workflows_gets_a_token():
     assert holders == {
         "aggregate": "scanmatrix-reader",
         "left": "scanmatrix-reader",
+        "plan": "scanmatrix-reader",
         "shard": "scanmatrix-parent",
     }
 
@@ -507,13 +508,12 @@ def test_only_who_reads_or_starts_workflows_gets_a_token():
 def test_what_plans_may_look_at_the_cluster_only_where_targets_run_there():
     for targets, account in (
         ([{"cluster": {}}], "scanmatrix-inventory"),
-        ([{"cluster": {"contexts": ["elsewhere"]}}], None),
-        ([], None),
+        ([{"cluster": {"contexts": ["elsewhere"]}}], "scanmatrix-reader"),
+        ([], "scanmatrix-reader"),
     ):
         (manifest,) = rendered(plan(("a",)), default_config(environment={}, targets=targets), ManifestKind.TEMPLATE)
         (planner,) = (one for one in manifest["spec"]["templates"] if one["name"] == "plan")
         assert planner.get("serviceAccountName") == account
-        assert planner.get("automountServiceAccountToken", False) is (account is not None)
 
 
 def test_scanners_pods_never_pull():

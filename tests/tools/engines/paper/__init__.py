@@ -117,6 +117,9 @@ class PaperEngine:
         del HELD[self._held(run).run]
         return (f"page of {run}",)
 
+    def finish_left(self) -> tuple[str, ...]:
+        return ()
+
     def _held(self, run: str) -> Plan:
         if run not in HELD:
             raise UsageError(f"there is no run {run!r} on paper")
