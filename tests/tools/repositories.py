@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+import zlib
 from typing import TYPE_CHECKING
 
 from tests.tools.git_servers import git
@@ -77,3 +79,24 @@ def _object(bare: Path, kind: str, content: bytes) -> str:
     command = ["git", "hash-object", "-w", "-t", kind, "--literally", "--stdin"]
     done = subprocess.run(command, cwd=bare, input=content, capture_output=True, check=True)
     return done.stdout.decode().strip()
+
+
+def deep_commit(bare: Path, depth: int, *, name: str = "d", file: bytes = b"x") -> str:
+    """A commit with one file, that many folders deep; put on `main`. No path of it is ever spelled."""
+    mode, below = "100644", _loose(bare, "blob", file)
+    for level in range(depth + 1):
+        tree = f"{mode} {name if level else 'file'}".encode() + b"\0" + bytes.fromhex(below)
+        mode, below = "40000", _loose(bare, "tree", tree)
+    made = git("commit-tree", "-m", "made", below, cwd=bare)
+    git("update-ref", "refs/heads/main", made, cwd=bare)
+    return made
+
+
+def _loose(bare: Path, kind: str, content: bytes) -> str:
+    """An object written as git does, without a process for each of thousands."""
+    data = f"{kind} {len(content)}".encode() + b"\0" + content
+    name = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+    path = bare / "objects" / name[:2] / name[2:]
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(zlib.compress(data, 1))
+    return name
