@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import UsageError
 from orchestrator.git.command import Git
 from orchestrator.git.errors import SourceUnavailableError
 from orchestrator.git.url import judge_ref, judge_url
+from orchestrator.kit.removal import temporary_folder
 from orchestrator.kit.retrying import Patience
 from orchestrator.kit.yaml_source import MAX_BYTES
 from orchestrator.model import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 _Found = TypeVar("_Found")
 
 #: Seconds before the second attempt; doubled before each further one. A host that lets nobody in needs some.
 BACKOFF = 1.0
-#: YAML files of a repository that a configuration is read from, and bytes that the names of all its files may take.
+#: YAML files of a repository that a configuration is read from, folders that one of them may lie in, and bytes that the
+#: names of all its files may take.
 _MOST_FILES = 1000
+_DEEPEST = 100
 _MOST_NAMES = 16 * 1024 * 1024
 
 
@@ -142,9 +145,9 @@ def in_repository(
     given = os.environ if environment is None else environment
 
     def attempt() -> _Found:
-        with tempfile.TemporaryDirectory(prefix="scanmatrix-git-") as folder:
+        with temporary_folder(prefix="scanmatrix-git-") as folder:
             each = timeout if left is None else max(1.0, min(timeout, left()))
-            return use(Git(url, ref, Path(folder), given, host=host, timeout=each))
+            return use(Git(url, ref, folder, given, host=host, timeout=each))
 
     return Patience(retries, backoff=backoff, left=left).retry(attempt)
 
@@ -175,6 +178,11 @@ def _files(git: Git, folder: Path, suffixes: tuple[str, ...]) -> str:
         raise SourceUnavailableError(
             f"git repository {git.url} at {commit}: has {len(paths)} files *{' *'.join(suffixes)}, more than"
             f" {_MOST_FILES}; keep the configuration in one of its own"
+        )
+    if deep := next((path for path in paths if path.count("/") > _DEEPEST), ""):
+        raise SourceUnavailableError(
+            f"git repository {git.url} at {commit}: {deep[:80]!r}… lies more than {_DEEPEST} folders deep; keep the"
+            " configuration in a repository of its own"
         )
     if paths:
         git("-c", "core.symlinks=false", f"--work-tree={folder}", "checkout", "--quiet", commit, "--", *paths)

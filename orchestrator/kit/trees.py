@@ -155,7 +155,7 @@ def trail_of(top: Path, *, force: bool = False) -> Iterator[Trail]:
 
 
 def walk(top: Path, *, force: bool = False) -> Iterator[Entry]:
-    """Everything below a folder, each folder before what is in it; what goes away meanwhile is passed over.
+    """Everything below a folder, each folder before what is in it; what is not there, or goes meanwhile, is nothing.
 
     Costs one open folder, and memory for the names of the folders beside those on the way.
 
@@ -167,6 +167,8 @@ def walk(top: Path, *, force: bool = False) -> Iterator[Entry]:
         MovedError: somebody moves its folders.
         OSError: a folder cannot be read.
     """
+    if not os.path.lexists(top):
+        return
     with trail_of(top, force=force) as trail:
         waiting: list[list[str]] = [[]]
         while waiting:
@@ -239,9 +241,9 @@ def _open(name: str, parent: int | None, *, force: bool) -> int:
             raise
         _open_up(name, parent)
         descriptor = os.open(name, _FOLDER, dir_fd=parent)
-    if force and os.fstat(descriptor).st_mode & _READABLE != _READABLE:
+    if force and (mode := os.fstat(descriptor).st_mode) & _READABLE != _READABLE:
         with suppress(PermissionError):  # another user's, who may have left it open to us
-            os.fchmod(descriptor, _READABLE)
+            os.fchmod(descriptor, stat.S_IMODE(mode) | _READABLE)
     return descriptor
 
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from orchestrator.model import Limits
 
 _MOST_NAME, _MOST_PATH = 255, 3800
+#: Most folders that a file may lie in: no honest repository comes near, and many scanners call themselves once a level.
+MOST_DEPTH = 200
 _MEBIBYTE = 1024**2
 
 
@@ -54,6 +56,11 @@ def judge_path(path: str) -> None:
     wrong = any(part in {"", ".", ".."} or part.lower() == ".git" or "\0" in part for part in parts)
     if wrong:
         raise RepositoryError(f"it was made to do harm: a file in it is called {path[:200]!r}, which leads elsewhere")
+    if len(parts) > MOST_DEPTH + 1:
+        raise RepositoryError(
+            f"a file in it lies {len(parts) - 1:,} folders deep, and {MOST_DEPTH} are the most: {path[:100]!r}…; "
+            "leave the repository out"
+        )
     long = any(len(part.encode("utf-8", "surrogateescape")) > _MOST_NAME for part in parts)
     if long or len(path.encode("utf-8", "surrogateescape")) > _MOST_PATH:
         raise RepositoryError(f"a file in it has too long a name to be written: {path[:100]!r}…")

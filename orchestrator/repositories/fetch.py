@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import contextmanager, suppress
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import Cancelled
@@ -14,6 +15,7 @@ from orchestrator.git.errors import SourceBrokenError
 from orchestrator.git.url import judge_ref, judge_url
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.retrying import Patience
+from orchestrator.kit.trees import Size, measure
 from orchestrator.repositories.bounds import RepositoryError
 from orchestrator.repositories.clones import new_clone
 from orchestrator.repositories.tarball import layout, write
@@ -101,7 +103,7 @@ def _clone(
     def watch() -> None:
         if cancelled.is_set():
             raise Cancelled(_STOPPED)
-        if _taken(folder) > wanted.bounds.size:
+        if measure([folder], Size(wanted.bounds.size, sys.maxsize)).disk > wanted.bounds.size:
             raise wanted.bounds.too_large()
 
     folder.mkdir()
@@ -148,13 +150,3 @@ def _write(git: Git, wanted: WantedCommit, partial: Partial, final: Path, *, tol
     with full_volume(partial.path, plan.size):
         write(git, plan, put)
     partial.commit(final)
-
-
-def _taken(folder: Path) -> int:
-    """Bytes that git has written so far; of what goes away meanwhile, none."""
-    taken = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):
-                taken += os.lstat(os.path.join(root, name)).st_size  # noqa: PTH118 - asked ten times a second
-    return taken

@@ -7,7 +7,9 @@ circle is left out: what it might show is not the repository's.
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.kit.tar import EntryKind, TarEntry, TarError, TarReader
@@ -15,7 +17,7 @@ from orchestrator.repositories.bounds import Bounds, RepositoryError, judge_path
 from orchestrator.repositories.tree import MOST_LINK
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
 _CHUNK = 1 << 20
@@ -52,7 +54,7 @@ def unpack(tarball: Path, folder: Path, bounds: Bounds) -> Unpacked:
     folders, files = {""}, set[str]()
     links: dict[str, str] = {}
     size = 0
-    try:
+    with _harm(tarball):
         with tarball.open("rb") as stream:
             reader = TarReader(stream, length=os.fstat(stream.fileno()).st_size)
             for entry in reader:
@@ -74,10 +76,21 @@ def unpack(tarball: Path, folder: Path, bounds: Bounds) -> Unpacked:
                 else:
                     raise RepositoryError(f"{tarball}: {entry.name[:200]!r} is neither a file nor a link of its own")
         return _link(folder, links, folders, files)
+
+
+@contextmanager
+def _harm(tarball: Path) -> Iterator[None]:
+    """Say of a tarball what is wrong with it."""
+    try:
+        yield
     except TarError as error:
         raise RepositoryError(f"{tarball}: is damaged: {error}") from error
     except FileExistsError as error:
         raise RepositoryError(f"{tarball}: was made to do harm: two things in it have one name") from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise RepositoryError(f"{tarball}: a file in it has too long a name for the volume") from error
 
 
 def leads_to(path: str, links: Mapping[str, str], folders: Collection[str], files: Collection[str]) -> str | None:

@@ -6,7 +6,6 @@ and another attempt of the plan step itself find it there.
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from orchestrator.argo.packed import unpack
 from orchestrator.argo.parameters import SHARD_KEY, Output, Parameter, between_commas
 from orchestrator.catalog.lock_file import LOCK
 from orchestrator.errors import UsageError
+from orchestrator.kit.removal import temporary_folder
 from orchestrator.model import Decision
 from orchestrator.model.documents import spell_time
 from orchestrator.model.plan import pending
@@ -199,14 +199,14 @@ def _configuration(source: ConfigSource) -> Iterator[Config]:
     from orchestrator.config.targets import GitSection  # noqa: PLC0415
     from orchestrator.git.checkout import check_out_yaml  # noqa: PLC0415
 
-    with tempfile.TemporaryDirectory() as folder:
-        commit = check_out_yaml(source.git, source.ref, Path(folder), suffixes=(".yaml", ".yml", LOCK))
-        path = Path(folder) / source.path
-        if not path.is_file() or not path.resolve().is_relative_to(Path(folder).resolve()):
+    with temporary_folder() as folder:
+        commit = check_out_yaml(source.git, source.ref, folder, suffixes=(".yaml", ".yml", LOCK))
+        path = folder / source.path
+        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
             raise UsageError(f"git repository {source.git} at {commit}: there is no file {source.path!r}")
         config = load_config(path)
         if config.suppression.vex:
-            check_out_yaml(source.git, commit, Path(folder), suffixes=(".json",))
+            check_out_yaml(source.git, commit, folder, suffixes=(".json",))
         here = GitSection(url=source.git, ref=commit)
         targets = [
             target.model_copy(update={"csv": target.csv.model_copy(update={"git": here})})

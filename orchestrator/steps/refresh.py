@@ -9,7 +9,6 @@ has to be loaded; then a second pod, without a network, runs the scanner's own `
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import time
 from contextlib import suppress
@@ -22,6 +21,7 @@ import msgspec
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.removal import remove
+from orchestrator.kit.trees import walk
 from orchestrator.model.documents import DocumentError, encode, read
 from orchestrator.upkeep.databases import (
     DatabaseError,
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 #: Name of the facts' file in a version's folder; scanners pass over it.
 FACTS = ".scanmatrix.json"
+#: Most folders that a file of a database lies in; scanners have two or three.
+_DEEPEST = 32
 
 
 class Runner(Protocol):
@@ -186,7 +188,8 @@ def finish(volume: Volume, scan: str, key: str, *, longest: timedelta, now: date
     incoming, fetched = incoming_folder(volume, scan, key), fetched_folder(volume, scan, key)
     if not _is_plain(incoming):
         raise DatabaseError(
-            f"database of {scan}: what was loaded holds links or devices; does its image do what it should?"
+            f"database of {scan}: what was loaded holds links or devices, or folders more than {_DEEPEST} deep; "
+            "does its image do what it should?"
         )
     facts = incoming / FACTS
     remove(facts) if facts.is_dir() else facts.unlink(missing_ok=True)
@@ -253,22 +256,22 @@ def _empty(folder: Path) -> Path:
 
 
 def _is_plain(folder: Path | None) -> bool:
-    """Whether a folder holds nothing but files and folders."""
+    """Whether a folder holds nothing but files and folders, none of them deep."""
     if folder is None or folder.is_symlink():
         return False
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            status = os.lstat(os.path.join(parent, name))  # noqa: PTH118
-            if (status.st_mode & 0o170000) not in {0o040000, 0o100000}:
-                return False
-    return True
+    return all(entry.is_file or (entry.is_folder and entry.depth < _DEEPEST) for entry in walk(folder))
 
 
 def _open_to_readers(folder: Path) -> None:
     """Let scanners in containers, who are another user, read it whatever our umask; who enters the volume is kept."""
-    for path in (folder, *folder.rglob("*")):
-        with suppress(PermissionError):  # what a container made is its user's, and open to that
-            path.chmod(path.stat().st_mode & 0o7777 | (0o555 if path.is_dir() else 0o444))
+    _open_one(folder)
+    for entry in walk(folder):  # each folder is opened before it is looked into
+        _open_one(folder / entry.relative)
+
+
+def _open_one(path: Path) -> None:
+    with suppress(PermissionError):  # what a container made is its user's, and open to that
+        path.chmod(path.stat().st_mode & 0o7777 | (0o555 if path.is_dir() else 0o444))
 
 
 def _sums(folder: Path | None) -> dict[str, str]:
@@ -277,7 +280,7 @@ def _sums(folder: Path | None) -> dict[str, str]:
 
     if folder is None:
         return {}
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    files = sorted(folder / entry.relative for entry in walk(folder) if entry.is_file)
     return {str(path.relative_to(folder)): sum_of(path) for path in files if path != folder / FACTS}
 
 
@@ -285,6 +288,6 @@ def _take_over(previous: Path, folder: Path) -> None:
     """All files of a version, in the folder of the next."""
     from orchestrator.databases.interface import link_or_copy  # noqa: PLC0415 - see `fetch`
 
-    for path in previous.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            link_or_copy(path, folder / path.relative_to(previous))
+    for entry in walk(previous):
+        if entry.is_file:
+            link_or_copy(previous / entry.relative, folder / entry.relative)

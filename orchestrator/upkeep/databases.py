@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import PermanentError
 from orchestrator.kit.removal import remove
+from orchestrator.kit.trees import walk
 from orchestrator.model import Document
 from orchestrator.model.endings import RecordState
 from orchestrator.volume.layout import FETCHED, INCOMING, VERSION_FORMAT, Volume, database_link, version_time
@@ -167,11 +168,7 @@ def _safe(key: str) -> str:
 
 def _has_content(folder: Path) -> bool:
     """Whether there is a regular file with a byte in it; links are not followed."""
-    return any(
-        (path := Path(parent) / name).is_file() and not path.is_symlink() and path.stat().st_size > 0
-        for parent, _, names in os.walk(folder)
-        for name in names
-    )
+    return any(entry.is_file and entry.status.st_size > 0 for entry in walk(folder))
 
 
 def _name_it(incoming: Path, name: str) -> str:

@@ -1,7 +1,6 @@
 """Starts scanners: one attempt at a cell, or the command that fills a database."""
 
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from orchestrator.engines.local.programs import ScannerMissing
 from orchestrator.errors import PermanentError
 from orchestrator.git.url import project
 from orchestrator.kit.masking import mask
+from orchestrator.kit.removal import temporary_folder
 from orchestrator.model import Limits, Scan, Target
 from orchestrator.upkeep.databases import REFRESHING
 
@@ -126,8 +126,7 @@ class Scanners:
         database = scan.database
         if database is None:
             raise RefreshFailed(f"{scan.name} has no database to refresh")
-        with tempfile.TemporaryDirectory(prefix=REFRESHING, dir=folder.parent) as name:
-            work = Path(name)
+        with temporary_folder(prefix=REFRESHING, parent=folder.parent) as work:
             job = Job(
                 argv=database.load if fetched else database.refresh,
                 folder=work,

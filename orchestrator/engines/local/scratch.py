@@ -9,11 +9,11 @@ from pathlib import Path
 from stat import S_ISREG
 
 from orchestrator.engines.local.warden import family
+from orchestrator.kit.trees import BLOCK, Size, measure
 
 #: Seconds between two looks, at least; and this many times what the last look took, so that looking costs little.
 SOONEST = 0.3
 _SHARE = 20
-_BLOCK = 512  # of stat(2), whatever the filesystem's own
 _DELETED = re.compile(r".* \(deleted\)")
 
 
@@ -62,7 +62,7 @@ class Scratch:
         return reason
 
     def _look(self, *, ended: bool) -> str:
-        size, files = self._measure()
+        size, files = measure(self._folders, Size(self._bound.size, self._bound.files))
         if files > self._bound.files:
             return f"it made more than {self._bound.files:,} files in its folder"
         if size <= self._bound.size and not ended:
@@ -70,24 +70,6 @@ class Scratch:
         if size > self._bound.size:
             return f"it wrote more than {self._bound.size} bytes into its folder ({self._bound.said})"
         return ""
-
-    def _measure(self) -> tuple[int, int]:
-        """Bytes and number of what has a name, as far as one of them is over its bound."""
-        size = files = 0
-        waiting = [os.fspath(folder) for folder in self._folders]
-        while waiting and size <= self._bound.size and files <= self._bound.files:
-            try:
-                with os.scandir(waiting.pop()) as entries:
-                    for entry in entries:
-                        files += 1
-                        size += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
-                        if files > self._bound.files:
-                            break
-                        if entry.is_dir(follow_symlinks=False):
-                            waiting.append(entry.path)
-            except OSError:
-                continue  # gone meanwhile, or closed to us: what the volume has free is the bound then
-        return size, files
 
 
 def held(root: int) -> int:
@@ -101,7 +83,7 @@ def held(root: int) -> int:
                         continue
                     status = os.stat(one.path)  # noqa: PTH116 - of what is open, whatever the name leads to
                     if S_ISREG(status.st_mode):
-                        sizes[status.st_dev, status.st_ino] = status.st_blocks * _BLOCK
+                        sizes[status.st_dev, status.st_ino] = status.st_blocks * BLOCK
         except OSError:
             continue  # ended meanwhile
     return sum(sizes.values())

@@ -8,6 +8,8 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
+from orchestrator.kit.trees import walk
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -70,14 +72,15 @@ class Seal:
             self._leases.append(descriptor)
 
     def _look(self) -> list[tuple[object, ...]]:
-        paths = sorted(self._path.rglob("*")) if self._path.is_dir() else [self._path]
-        found = []
-        for path in paths:
-            with suppress(FileNotFoundError):
-                status = path.lstat()
-                changed = () if self._linked else (status.st_ctime_ns,)
-                found.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns, *changed))
-        return found
+        if self._path.is_dir():
+            return sorted(self._describe(entry.relative, entry.status) for entry in walk(self._path))
+        with suppress(FileNotFoundError):
+            return [self._describe("", self._path.lstat())]
+        return []
+
+    def _describe(self, name: str, status: os.stat_result) -> tuple[object, ...]:
+        changed = () if self._linked else (status.st_ctime_ns,)
+        return (name, status.st_ino, status.st_size, status.st_mtime_ns, *changed)
 
 
 _F_SETSIG = 10
