@@ -12,11 +12,10 @@ import msgspec
 from sqlalchemy import select
 
 from orchestrator.model import MergedFinding, Severity
-from orchestrator.results.ledger import seconds
 from orchestrator.store.answers import SEVERITIES
 from orchestrator.store.catalogue import spell_id
 from orchestrator.store.columns import clip
-from orchestrator.store.dialects import among, batches, insert_new
+from orchestrator.store.dialects import BATCH, among, batches, insert_new, rows_by
 from orchestrator.store.documents import SchemaError
 from orchestrator.store.lookers import FIELDS
 from orchestrator.store.merged import alone
@@ -27,13 +26,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from orchestrator.store.pieces import Part, Piece
+
 _RANKS = {severity: severity.rank for severity in Severity}
 # Ids remembered of facts, and facts read back; beyond it they are looked up again.
 _REMEMBERED, _READ = 500_000, 100_000
 # Bytes of one fact, and values of a list in one that is longer.
 _LONGEST_DOCUMENT, _MOST = 400_000, 500
 _DECODER = msgspec.json.Decoder(MergedFinding)
-_BY_THE_DAY: dict[str, Any] = dict.fromkeys(FIELDS, ())
+# Facts that are made at once: so many documents are in memory together.
+_MADE = 4 * BATCH
+# What differs from target to target, or from day to day, and what stands for it in a document.
+_APART: dict[str, Any] = {"target": "", "first_seen": "", "epss": None, "qualifiers": (), **dict.fromkeys(FIELDS, ())}
+#: Fields of a merged finding that are no part of a fact.
+APART = frozenset(_APART)
 
 
 class Facts:
@@ -43,42 +49,54 @@ class Facts:
         self._connection = connection
         self._known: dict[bytes, int] = {}
 
-    def ids(self, found: Sequence[Sequence[MergedFinding]]) -> list[dict[int, int]]:
-        """For each cell, the ids of what it found, and since when each is known (seconds since 1970, 0 for nobody)."""
+    def ids(self, found: Sequence[Sequence[Part]]) -> list[dict[int, int]]:
+        """For each cell, the ids of what it found, and since when each is known (seconds since 1970, 0 for nobody).
+
+        Raises:
+            ValueError: a value of a row is none of its type.
+        """
         if len(self._known) > _REMEMBERED:
             self._known.clear()
-        keys: dict[int, bytes] = {}  # of one row, which several cells have
-        unknown: dict[bytes, tuple[MergedFinding, bytes]] = {}
+        lacking: dict[bytes, tuple[Piece, int]] = {}
         for of_cell in found:
-            for finding in of_cell:
-                if id(finding) not in keys:
-                    document = _document(finding)
-                    digest = keys[id(finding)] = hashlib.blake2b(document, digest_size=16).digest()
-                    if digest not in self._known:
-                        unknown[digest] = finding, document
-        for some in batches(unknown):
-            self._look_up(some)
-            new = {digest: unknown[digest] for digest in some if digest not in self._known}
-            if new:
-                self._write(new)
-        return [{self._known[keys[id(one)]]: seconds(one.first_seen) for one in of_cell} for of_cell in found]
+            for piece, rows in of_cell:
+                lacking |= {piece.keys[row]: (piece, row) for row in rows if piece.keys[row] not in self._known}
+        for some in batches(lacking.items(), _MADE):
+            self._make(some)
+        return [
+            {self._known[piece.keys[row]]: piece.seen[row] for piece, rows in of_cell for row in rows}
+            for of_cell in found
+        ]
 
-    def _look_up(self, digests: Iterable[bytes]) -> None:
-        wanted = [digest.hex() for digest in digests]
+    def _make(self, lacking: Sequence[tuple[bytes, tuple[Piece, int]]]) -> None:
+        """Look up rows whose key is not known, as the facts they are; write those that the store lacks."""
+        of_pieces: dict[Piece, list[tuple[bytes, int]]] = {}
+        for key, (piece, row) in lacking:
+            of_pieces.setdefault(piece, []).append((key, row))
+        said: dict[bytes, tuple[MergedFinding, bytes]] = {}
+        digests: dict[bytes, bytes] = {}
+        for piece, rows in of_pieces.items():
+            for (key, _), finding in zip(rows, piece.findings([row for _, row in rows]), strict=True):
+                document = _document(finding)
+                digests[key] = hashlib.blake2b(document, digest_size=16).digest()
+                said[digests[key]] = finding, document
         with self._connection.begin():
-            self._known |= self._find(wanted)
+            known = self._find(said)
+        if new := {digest: fact for digest, fact in said.items() if digest not in known}:
+            known |= self._write(new)
+        self._known |= {key: known[digest] for key, digest in digests.items()}
 
-    def _find(self, digests: Sequence[str]) -> dict[bytes, int]:
-        rows = self._connection.execute(
-            select(facts.c.digest, facts.c.id).where(among(self._connection, facts.c.digest, digests))
-        )
+    def _find(self, digests: Iterable[bytes]) -> dict[bytes, int]:
+        query = select(facts.c.digest, facts.c.id)
+        wanted = [digest.hex() for digest in digests]
+        rows = rows_by(self._connection, facts.c.digest, wanted, query)
         return {bytes.fromhex(row.digest): row.id for row in rows}
 
-    def _write(self, new: dict[bytes, tuple[MergedFinding, bytes]]) -> None:
+    def _write(self, new: dict[bytes, tuple[MergedFinding, bytes]]) -> dict[bytes, int]:
         """Facts and all their ids in one transaction: a fact without them would never be found."""
         with self._connection.begin():
             insert_new(self._connection, facts, [_row(digest, *fact) for digest, fact in new.items()])
-            made = self._find([digest.hex() for digest in new])
+            made = self._find(new)
             ids = {
                 (spell_id(name), made[digest]): name == fact.id
                 for digest, (fact, _) in new.items()
@@ -86,12 +104,12 @@ class Facts:
             }
             rows = [{"name": name, "fact_id": fact, "own": own} for (name, fact), own in ids.items()]
             insert_new(self._connection, fact_ids, rows)
-        self._known |= made
+        return made
 
 
 def _document(finding: MergedFinding) -> bytes:
     """What is the same of it in every target that has it, as JSON; equal ones are equal bytes."""
-    said = msgspec.structs.replace(finding, target="", first_seen="", epss=None, qualifiers=(), **_BY_THE_DAY)
+    said = msgspec.structs.replace(finding, **_APART)
     document = msgspec.json.encode(said, order="sorted")
     if len(document) <= _LONGEST_DOCUMENT:
         return document

@@ -23,10 +23,12 @@ from orchestrator.store.catalogue import (
 )
 from orchestrator.store.cells import CellWriter, Known, NewCell
 from orchestrator.store.columns import clip
+from orchestrator.store.counts import Numbers
 from orchestrator.store.dialects import among, batches
 from orchestrator.store.documents import TakenIn
 from orchestrator.store.facts import Facts
-from orchestrator.store.reading import NOTHING, Numbers, read_rows, read_run, stamp
+from orchestrator.store.found import NOTHING, read_rows
+from orchestrator.store.reading import damaged, read_run, stamp
 from orchestrator.store.schema import LONGEST_NAME, MERGED, cells, runs, states
 from orchestrator.store.spans import Position
 
@@ -35,8 +37,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from orchestrator.model import LedgerRow, MergedFinding
-    from orchestrator.store.reading import RunFiles, TargetRows
+    from orchestrator.model import LedgerRow
+    from orchestrator.store.found import TargetRows
+    from orchestrator.store.pieces import Part
+    from orchestrator.store.reading import RunFiles
     from orchestrator.volume.layout import Volume
 
 #: Cells of one transaction, or the number of findings they have together.
@@ -110,7 +114,7 @@ class _Run:
         self._files = files
         self._anew = again
         self._facts = Facts(connection)
-        self._waiting: list[tuple[NewCell, list[MergedFinding]]] = []
+        self._waiting: list[tuple[NewCell, list[Part]]] = []
         self._waiting_facts = 0
         self._read = self._found = 0
         self._numbers = Numbers()
@@ -164,11 +168,9 @@ class _Run:
         )
 
     def _take(self, told: TargetRows, of_target: Sequence[NewCell]) -> None:
-        """Add the cells of one target that found something; its rows are read only where they may be news."""
-        given = [cell._replace(digest=told.digest) for cell in of_target]
-        rows = told.read() if any(cell.is_loud for cell in given) else []
-        for cell in given:
-            self._add(cell, [row for row in rows if cell.row.scan in row.found_by])
+        """Add the cells of one target that found something; its rows are looked at only where they may be news."""
+        for cell in [cell._replace(digest=told.digest) for cell in of_target]:
+            self._add(cell, told.of(cell.row.scan) if cell.is_loud else [])
 
     def _known_states(self, targets: list[int]) -> dict[tuple[int, str], Known]:
         found = {}
@@ -194,16 +196,17 @@ class _Run:
             rows = self._connection.execute(select(cells).where(cells.c.run_id == run)).mappings()
             return {row["state_id"]: {k: row[k] for k in row if k not in {"state_id", "run_id"}} for row in rows}
 
-    def _add(self, cell: NewCell, facts: list[MergedFinding]) -> None:
+    def _add(self, cell: NewCell, parts: list[Part]) -> None:
         cell = cell._replace(values={**cell.values, "held": int(bool(cell.digest))})
         if self._anew and cell.present is not None and _alike(cell.present, cell.values):
             cell = self._again(cell)
         elif cell.present == cell.values and not cell.is_news:
             return
-        self._waiting.append((cell, facts))
-        self._waiting_facts += len(facts)
+        found = sum(len(rows) for _, rows in parts)
+        self._waiting.append((cell, parts))
+        self._waiting_facts += found
         self._read += 1
-        self._found += len(facts)
+        self._found += found
         if len(self._waiting) >= CELLS_AT_ONCE or self._waiting_facts >= FINDINGS_AT_ONCE:
             self._flush()
 
@@ -226,7 +229,10 @@ class _Run:
 
     def _flush(self) -> None:
         """Write what waits: the newest cells together, each late one by itself, because it reads what is there."""
-        ids = self._facts.ids([facts for _, facts in self._waiting])
+        try:
+            ids = self._facts.ids([parts for _, parts in self._waiting])
+        except (ValueError, msgspec.DecodeError) as error:
+            raise damaged(self._files.ledger.run, f"a finding cannot be read: {error}") from error
         cells_found = [(cell, found) for (cell, _), found in zip(self._waiting, ids, strict=True)]
         newest = [(cell, found) for cell, found in cells_found if not cell.is_late]
         with self._connection.begin():

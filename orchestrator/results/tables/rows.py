@@ -188,7 +188,7 @@ def build(row: type[D], table: pa.Table) -> list[D]:
 
     def values(column: Column) -> Sequence[Any]:
         if column.name not in read:
-            read[column.name] = _convert(column, table[column.name])
+            read[column.name] = values_of(column, table[column.name])
         return read[column.name]
 
     def make(type_: type[Document], path: tuple[str, ...], *, optional: bool) -> Iterator[Any]:
@@ -222,7 +222,7 @@ def _nothing(column: Column) -> Any:
     return None if column.kind is ColumnKind.WORD and column.default == "" else column.default
 
 
-def _convert(column: Column, chunks: Any) -> Sequence[Any]:
+def values_of(column: Column, chunks: Any) -> Sequence[Any]:
     """A column as the type of its field has it."""
     values = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
     if column.kind is ColumnKind.WORD or column.item is datetime:
@@ -230,21 +230,21 @@ def _convert(column: Column, chunks: Any) -> Sequence[Any]:
         if column.item is datetime:
             read = datetime.fromisoformat
         elif not column.lacking:
-            return _each(values, read)
-        return _each(values, lambda text: read(text) if text else None)
+            return each_of(values, read)
+        return each_of(values, lambda text: read(text) if text else None)
     if not column.kind.is_list:
         return list(values.to_pylist())
     offsets, flat = values.offsets.to_numpy().tolist(), values.flatten()
     if not len(flat):
         return [{} if column.kind is ColumnKind.PAIRS else ()] * len(values)
     if column.kind is ColumnKind.PAIRS:
-        pairs = _each(flat, partial(_pair, reader(column.item)))
+        pairs = each_of(flat, partial(_pair, reader(column.item)))
         return [dict(pairs[begin - offsets[0] : end - offsets[0]]) for begin, end in pairwise(offsets)]
-    texts = tuple(flat.to_pylist() if column.item is str else _each(flat, reader(column.item)))
+    texts = tuple(flat.to_pylist() if column.item is str else each_of(flat, reader(column.item)))
     return [texts[begin - offsets[0] : end - offsets[0]] for begin, end in pairwise(offsets)]
 
 
-def _each(texts: Any, make: Callable[[str], Any]) -> list[Any]:
+def each_of(texts: Any, make: Callable[[str], Any]) -> list[Any]:
     """What is made of each text of an array; of equal ones once, for most of these are on many rows."""
     coded = texts.dictionary_encode(null_encoding="encode")
     made = [make(text) for text in coded.dictionary.to_pylist()]
