@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.removal import remove_quietly
+from orchestrator.kit.trees import BLOCK, Size, measure
+from orchestrator.upkeep.claims import read_claim
+from orchestrator.volume.layout import ATTEMPT
+from orchestrator.volume.locks import held
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_BLOCK = 512
+    from orchestrator.volume.layout import Volume
+
 _OWNER = stat.S_IRWXU
+_ATTEMPTS = f"*/*/{ATTEMPT}*"
 #: Times that a folder is read: what is removed while it is read may hide something else.
 _READINGS = 3
 
@@ -31,6 +39,40 @@ def make_accessible(folder: Path) -> bool:
                 folder.chmod(stat.S_IMODE(mode) | _OWNER)
             return True
     return False
+
+
+def clear_cut_off(volume: Volume, *, besides: str) -> int:
+    """Remove what the scanners of runs of the local engine left that were cut off; their reports stay.
+
+    Such a run begins these attempts again when it is resumed. One at which an engine is at work is left alone, and so
+    are runs of the cluster: their pods say nothing on the volume while they run.
+
+    Args:
+        volume: where they lie.
+        besides: id of the run that asks.
+
+    Returns:
+        Bytes given back to the volume.
+    """
+    freed = 0
+    for folder in sorted((volume.root / "runs").glob("[!.]*")):
+        if folder.name != besides and any(folder.glob(_ATTEMPTS)):
+            with suppress(ScanmatrixError, OSError):
+                claim = read_claim(folder.name, "", volume)
+                if claim is None or not claim.workflow:
+                    with held(volume.lock(folder.name), patience=0):
+                        freed += clear_attempts(folder.name, volume)
+    return freed
+
+
+def clear_attempts(run: str, volume: Volume) -> int:
+    """Remove the folders of attempts at the cells of a run, of which none is active; the bytes that gave back."""
+    freed = 0
+    for left in volume.run(run).glob(_ATTEMPTS):
+        size = measure([left], Size(sys.maxsize, sys.maxsize)).disk
+        remove_quietly(left)
+        freed += 0 if left.exists() else size
+    return freed
 
 
 def clear(folder: Path, report: str, limit: int) -> int:
@@ -67,7 +109,7 @@ def _remove(path: Path) -> int:
     with suppress(OSError):
         status = path.lstat()
         remove_quietly(path)
-        return status.st_blocks * _BLOCK if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 else 0
+        return status.st_blocks * BLOCK if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 else 0
     return 0
 
 
@@ -82,5 +124,5 @@ def _shorten(path: Path, limit: int) -> int:
         elif stat.S_ISREG(status.st_mode) and status.st_size > limit + 1:
             path.chmod(stat.S_IMODE(status.st_mode) | stat.S_IWUSR)
             os.truncate(path, limit + 1)
-            return max(0, status.st_blocks * _BLOCK - limit - 1)
+            return max(0, status.st_blocks * BLOCK - limit - 1)
     return 0

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.images.tarball.shared import forget_evicted
+from orchestrator.upkeep.leftovers import clear_cut_off
 from orchestrator.upkeep.links import evict, release, remove_unused
 
 if TYPE_CHECKING:
@@ -66,7 +67,10 @@ def make_room(plan: Plan, wanted: Iterable[str], volume: Volume, *, now: float |
 
 
 def reclaim(plan: Plan, needed: int, volume: Volume) -> int:
-    """Make room on a full volume: cached blobs first, then those of this run's images whose cells all ended well.
+    """Make room on a full volume.
+
+    First goes what the scanners of runs left that were cut off, then cached blobs, then those of this run's images
+    whose cells all ended well.
 
     Args:
         plan: of the run that needs room.
@@ -78,10 +82,13 @@ def reclaim(plan: Plan, needed: int, volume: Volume) -> int:
     """
     from orchestrator.upkeep.left import unsound_cells  # noqa: PLC0415 - reads reports; a pull seldom needs that
 
+    freed = clear_cut_off(volume, besides=plan.run)
+    if freed and freed >= needed:
+        return freed
     held = {target.id for target in plan.targets if target.digest and volume.blob(target.digest).exists()}
     waiting = {target for target, _ in unsound_cells(plan, volume, held)}
     keep = {volume.blob(plan.targets_by_id[id_].digest).name for id_ in waiting}
-    freed = _remove(volume, _look(volume, keep)[1], needed, before=time.time() - _URGENT)
+    freed += _remove(volume, _look(volume, keep)[1], needed - freed, before=time.time() - _URGENT)
     return freed if freed >= needed else freed + evict(plan, held - waiting, volume)
 
 

@@ -41,6 +41,8 @@ PRIVATE = 0o640
 PUBLIC = 0o644
 #: In a cell's folder: the link to its target's tarball, and the folder with a repository's files.
 TARBALL, CHECKOUT = "image.tar", "checkout"
+#: How the names of the folders begin in which the local engine runs the attempts at a cell.
+ATTEMPT = "attempt-"
 #: In the folder of a run.
 LOCK = ".lock"
 #: File in a cell's folder: how old its image may be, where that differs from the scan's own parameter.

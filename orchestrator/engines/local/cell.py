@@ -17,12 +17,11 @@ from orchestrator.model import Cell, CellRecord, CellState, Plan, Scan
 from orchestrator.model.endings import Evidence, ReportState, decide
 from orchestrator.steps.stage import stage
 from orchestrator.upkeep.databases import pinned
-from orchestrator.volume.layout import PRIVATE, Volume
+from orchestrator.volume.layout import ATTEMPT, PRIVATE, Volume
 from orchestrator.volume.records import Records, now
 
 #: Seconds before the second attempt; doubled before each further one.
 BACKOFF = 1.0
-_WORK = "attempt-"
 
 
 class CellRunner:
@@ -148,9 +147,9 @@ def _may_help(error: Exception) -> bool:
 
 def _fresh_folder(folder: Path, attempt: int) -> Path:
     """An empty folder for one attempt; those of attempts that were cut off go, even if something still writes there."""
-    for left in folder.glob(f"{_WORK}*"):
+    for left in folder.glob(f"{ATTEMPT}*"):
         remove_quietly(left)
-    work = folder / f"{_WORK}{attempt}"
+    work = folder / f"{ATTEMPT}{attempt}"
     work.mkdir(mode=0o700)
     return work
 

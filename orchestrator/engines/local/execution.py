@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -23,6 +24,7 @@ from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.pull import pull
 from orchestrator.steps.refresh import reach_of, refresh
 from orchestrator.upkeep.databases import current
+from orchestrator.upkeep.leftovers import clear_attempts
 from orchestrator.upkeep.links import evict
 from orchestrator.volume.layout import Volume, write_atomic
 from orchestrator.volume.records import now
@@ -72,6 +74,8 @@ class Execution:
 
     def _run_cells(self) -> None:
         self._observer.plan_started(self._plan)
+        with suppress(OSError):  # of a call that was killed: nobody else is at work on this run
+            clear_attempts(self._plan.run, self._volume)
         self._find_pending()
         self._fail_distrusted_scanners()
         self._fail_missing_scanners()

@@ -7,8 +7,13 @@ import msgspec
 import pytest
 
 from orchestrator.model import Decision, Plan
+from orchestrator.model.documents import encode
+from orchestrator.upkeep.claims import Claim
+from orchestrator.upkeep.leftovers import clear_cut_off
 from orchestrator.upkeep.links import release
-from orchestrator.volume.layout import Volume
+from orchestrator.upkeep.room import reclaim
+from orchestrator.volume.layout import Volume, write_atomic
+from orchestrator.volume.locks import held
 from tests.unit.steps.plans import plan
 from tests.unit.upkeep.test_links import stage
 
@@ -94,3 +99,39 @@ def test_what_somebody_puts_by_for_an_external_scan_is_left_alone(volume):
     (folder_of(found, volume) / "notes.txt").write_text("x")
     release(found, found.targets_by_id, volume)
     assert names(folder_of(found, volume)) == ["notes.txt", "report.json"]
+
+
+def attempt(volume: Volume, run: str) -> Path:
+    """What a scanner left when its engine was killed: one in a folder that nobody can read, and a report of before."""
+    folder = volume.cell(run, "t", "s")
+    (folder / "attempt-2" / "closed").mkdir(parents=True)
+    (folder / "attempt-2" / "closed" / "large").write_bytes(b"x" * (1 << 20))
+    (folder / "attempt-2" / "closed").chmod(0)
+    (folder / "report.json").write_bytes(b"{}")
+    os.sync()
+    return folder
+
+
+def test_what_scanners_of_killed_engines_left_makes_room_and_no_other_does(tmp_path: Path) -> None:
+    volume = Volume(tmp_path)
+    names = ("cut-off", "own", "active", "of-a-cluster", "unclaimed")
+    folders = {name: attempt(volume, name) for name in names}
+    for name in ("cut-off", "active"):
+        write_atomic(volume.claim(name), encode(Claim(run=name)))
+    write_atomic(volume.claim("of-a-cluster"), encode(Claim(run="of-a-cluster", workflow="w", uid="u")))
+    with held(volume.lock("active")):
+        freed = clear_cut_off(volume, besides="own")
+    assert freed >= 2 << 20
+    assert {name for name in names if (folders[name] / "attempt-2").exists()} == {"own", "active", "of-a-cluster"}
+    assert all((folders[name] / "report.json").exists() for name in names)
+
+
+def test_a_pull_that_lacks_room_takes_it_from_them_first(tmp_path: Path) -> None:
+    volume, made = Volume(tmp_path), plan(("a",))
+    folder = attempt(volume, "cut-off")
+    blob = volume.blob(f"sha256:{'0' * 64}")
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(bytes(1 << 20))
+    assert reclaim(made, 1 << 19, volume) >= 1 << 20
+    assert not (folder / "attempt-2").exists()
+    assert blob.exists()
