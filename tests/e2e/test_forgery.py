@@ -17,7 +17,7 @@ from tests.tools.upstream import Upstream
 #: Namespaces by layout.
 SITES = {"cell": "e2e-forgery", "image": "e2e-forgery-image"}
 VICTIMS = ("victim-1", "victim-2", "victim-3")
-_COMMON = """
+COMMON = """
 import json, os, pathlib, sys, time
 report, argo = pathlib.Path(sys.argv[1]), pathlib.Path("/var/run/argo")
 own = [each for each in (argo / "ctr").iterdir() if os.access(each, os.W_OK)]
@@ -27,7 +27,7 @@ def end(found):
     sys.exit()
 """
 #: Puts a program of its own into the place of everything in Argo's folder, in every way there is.
-_FORGER = """
+FORGER = """
 program = "#!/bin/sh" + chr(10) + "echo forged > /scan/report.json; echo taken > /mainctrfs/scan/taken" + chr(10)
 new, found = argo / "new", set()
 def works(way, *arguments):
@@ -70,7 +70,7 @@ sys.exit(3)
 
 
 def _scan(name: str, program: str) -> dict[str, Any]:
-    return quick.scan(name, retries=0) | {"command": ["python3", "-c", _COMMON + program, "{report}", "{tarball}"]}
+    return quick.scan(name, retries=0) | {"command": ["python3", "-c", COMMON + program, "{report}", "{tarball}"]}
 
 
 @pytest.fixture(scope="module", params=SITES)
@@ -80,7 +80,7 @@ def site(
     quick.push(upstream, "forged", "lied")
     # The forger's container is the first to start.
     scans = {name: _scan(name, _VICTIM) for name in VICTIMS}
-    scans |= {"forger": _scan("forger", _FORGER), "liar": _scan("liar", _LIAR)}
+    scans |= {"forger": _scan("forger", FORGER), "liar": _scan("liar", _LIAR)}
     csv = f"image,scans\nforged:1,{';'.join(['forger', *VICTIMS])}\nlied:1,liar;{VICTIMS[0]}\n"
     settings = {"layout": request.param, "limits": {"deadline": "10m"}}
     folder = tmp_path_factory.mktemp("forgery")

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 import orchestrator
+from orchestrator.argo import names as labels
 from orchestrator.argo.nodes import nodes
 from orchestrator.model import Outcome
+from tests.cluster import faults
+from tests.cluster.state import State
 from tests.e2e import quick
-from tests.e2e.site import Site, make_site
+from tests.e2e.site import Site, await_, make_site
+from tests.tools.faults import slow
 from tests.tools.upstream import Upstream
 
 IMAGES = ("whole", "flaky")
@@ -53,3 +57,24 @@ def test_where_nothing_failed_there_is_no_pod_for_it(site: Site):
     assert {row.outcome for row in site.ledger(run).rows} == {Outcome.OK}
     pods = [node.template_name for node in nodes(site.cluster.workflow(run)).values() if node.type == "Pod"]
     assert sorted(pods) == ["aggregate", "image-set-1", "plan"]
+
+
+def test_a_pull_that_is_killed_is_tried_again_before_any_scan_has_begun(site: Site, state: State, upstream: Upstream):
+    quick.push(upstream, "slow", size=90_000)
+    upstream.faults.add(slow(rate=6_000))
+    try:
+        run = quick.start(site, "killed", ["slow"], ("once", "quick"))
+        await_(lambda: bool(staging(site, run)), 120, f"the pod of {run} to pull")
+        faults.kill_container(state, site.namespace, staging(site, run), labels.STAGE)
+    finally:
+        upstream.faults.clear()
+    assert site.wait(run) == "Succeeded"
+    assert {row.outcome for row in site.ledger(run).rows} == {Outcome.OK}
+    pods = [node.template_name for node in nodes(site.cluster.workflow(run)).values() if node.type == "Pod"]
+    assert sorted(pods) == ["aggregate", "image-set-1", "image-set-1", "plan"]
+
+
+def staging(site: Site, run: str) -> str:
+    """The pod of a run whose init container pulls just now."""
+    path = "{.items[?(@.status.initContainerStatuses[1].state.running)].metadata.name}"
+    return site.kubectl("get", "pods", "-l", f"{labels.RUN}={run},{labels.TARGET}", "-o", f"jsonpath={path}").strip()

@@ -70,7 +70,7 @@ def test_a_folder_that_its_scanner_closed_holds_nothing_back(volume):
     release(found, found.targets_by_id, volume)
     assert names(folder) == ["report.json"]
     assert blob.stat().st_nlink == 1
-    assert folder.stat().st_mode & 0o700 == 0o700  # whoever runs the tests may be root
+    assert folder.stat().st_mode & 0o700 == 0o700  # also where root runs the tests
 
 
 def test_a_report_that_is_too_large_is_cut_and_stays_too_large(volume):
