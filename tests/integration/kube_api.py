@@ -28,6 +28,7 @@ class KubeApi:
         watches: what each watch answers, one after the other: types of events and objects.
         logs: text by pod and container.
         faults: status to answer by a pattern of the path.
+        changes: what was created, changed or deleted, by method and name of the Workflow.
         asked: requests by path, the log's of all pods together.
     """
 
@@ -41,6 +42,7 @@ class KubeApi:
         self.logs: dict[tuple[str, str], str] = {}
         self.faults: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
+        self.changes: list[tuple[str, str]] = []
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
         if "watch" in query:
@@ -64,6 +66,25 @@ class KubeApi:
         more = str(begin + limit) if begin + limit < len(found) else ""
         metadata = {"continue": more, "resourceVersion": "100"}
         return 200, json.dumps({"items": found[begin : begin + limit], "metadata": metadata}).encode()
+
+    def change(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Create, merge into, or delete a Workflow."""
+        self.changes.append((method, path.rpartition("/workflows")[2].strip("/")))
+        if method == "POST":
+            made = {"status": {"phase": "Running"}} | json.loads(body)
+            if any(each["metadata"]["name"] == made["metadata"]["name"] for each in self.workflows):
+                return 409, b'{"message": "exists", "reason": "AlreadyExists"}'
+            self.workflows.append(made)
+            return 201, json.dumps(made).encode()
+        found = next((each for each in self.workflows if each["metadata"]["name"] == path.rpartition("/")[2]), None)
+        if found is None:
+            return 404, b'{"message": "not found"}'
+        if method == "DELETE":
+            self.workflows.remove(found)
+        else:
+            for key, value in json.loads(body).items():
+                found[key] = {**found.get(key, {}), **value}
+        return 200, json.dumps(found).encode()
 
     def _next_watch(self) -> bytes:
         """What a watch tells before it ends; nothing when there is no more to tell."""
@@ -104,7 +125,15 @@ def serve(folder: Path) -> Iterator[tuple[KubeApi, Path]]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             query = {key: value[0] for key, value in parse_qs(parts.query).items()}
-            status, body = api.answer(parts.path, query)
+            self._send(*api.answer(parts.path, query))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self._send(*api.change(self.command, urlsplit(self.path).path, body))
+
+        do_PATCH = do_DELETE = do_POST  # noqa: N815 - as the base class has them
+
+        def _send(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -52,7 +52,7 @@ class Run:
     def start(self) -> str:
         """Run it all, the exit handler too; how the entry point ended."""
         known = {f"workflow.parameters.{name}": value for name, value in self.parameters.items()}
-        known["workflow.name"] = self.name
+        known |= {"workflow.name": self.name, "workflow.uid": f"uid-{self.name}"}
         known[_RUN] = self.parameters.get("run") or self.name
         (self.scratch / "config").mkdir(parents=True, exist_ok=True)
         status = self._template(self.manifest["spec"]["entrypoint"], known, "")
