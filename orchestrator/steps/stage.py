@@ -29,8 +29,9 @@ from orchestrator.repositories.unpack import unpack
 from orchestrator.scanners.distrust import why_refused
 from orchestrator.steps.tarballs import find_target, is_sound
 from orchestrator.upkeep.databases import pin
+from orchestrator.upkeep.leftovers import empty, make_accessible
 from orchestrator.upkeep.links import LINK_REFUSED
-from orchestrator.volume.layout import MAX_AGE, Volume, VolumeError, atomic_file, write_atomic
+from orchestrator.volume.layout import MAX_AGE, TARBALL, Volume, VolumeError, atomic_file, write_atomic
 from orchestrator.volume.partial import full_volume
 from orchestrator.volume.records import Records, now
 
@@ -64,7 +65,7 @@ def stage(
 
     The tarball is a hard link to the blob; where the filesystem refuses links, a reflink, or else a copy. A blob that
     is gone or damaged (see `orchestrator.steps.tarballs.is_sound`) is pulled again first. A repository's files are
-    unpacked beside it, in a folder of the cell's own. A report of an earlier attempt is removed.
+    unpacked beside it, in a folder of the cell's own. What an earlier attempt left there is removed, its report too.
 
     Args:
         plan: the run's plan.
@@ -98,6 +99,9 @@ def stage(
                 _check_compressions(found, target, target.compressions)
             folder = volume.cell(plan.run, target_id, scan)
             folder.mkdir(parents=True, exist_ok=True)
+            make_accessible(folder)
+            # The link may hold the blob since it was pulled: whether it still is one, is looked at below.
+            empty(folder, but=TARBALL)
             remove(folder / found.report)
             _write_allowance(folder / MAX_AGE, found, target)
             tarball = volume.tarball(plan.run, target_id, scan)

@@ -1,4 +1,4 @@
-"""What a scanner left in the folder of its cell: only its report is kept when its run has ended.
+"""What a scanner left in the folder of its cell: nothing is kept for its next attempt, and its report for the results.
 
 A scanner owns what lies there and may have made it as large, as deep and as hard to read as it could. Its user is ours,
 so that nothing needs another one's rights.
@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ScanmatrixError
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 
 _OWNER = stat.S_IRWXU
 _ATTEMPTS = f"*/*/{ATTEMPT}*"
-#: Times that a folder is read: what is removed while it is read may hide something else.
-_READINGS = 3
+#: Entries that are removed before a folder is read again, so that one of a million takes no memory.
+_AT_ONCE = 1000
+#: Entries that cannot be removed, after which a folder is given up.
+_MOST_STUCK = 1000
 
 
 def make_accessible(folder: Path) -> bool:
@@ -89,19 +92,30 @@ def clear(folder: Path, report: str, limit: int) -> int:
     Returns:
         Bytes given back to the volume, without what lay in folders.
     """
-    freed = 0
+    return empty(folder, but=report) + _shorten(folder / report, limit)
+
+
+def empty(folder: Path, *, but: str = "") -> int:
+    """Remove what lies in a folder, as far as it can be.
+
+    Args:
+        folder: the folder.
+        but: name of what stays.
+
+    Returns:
+        Bytes given back to the volume, without what lay in folders.
+    """
+    freed, stay = 0, {but}
     with suppress(OSError):
-        for _ in range(_READINGS):
-            others = _others(folder, report)
-            if not others:
+        while len(stay) <= _MOST_STUCK:
+            with os.scandir(folder) as entries:
+                removable = (folder / each.name for each in entries if each.name not in stay)
+                some = list(islice(removable, _AT_ONCE))
+            if not some:
                 break
-            freed += sum(map(_remove, others))
-    return freed + _shorten(folder / report, limit)
-
-
-def _others(folder: Path, report: str) -> list[Path]:
-    with os.scandir(folder) as entries:
-        return [folder / entry.name for entry in entries if entry.name != report]
+            freed += sum(map(_remove, some))
+            stay |= {path.name for path in some if os.path.lexists(path)}
+    return freed
 
 
 def _remove(path: Path) -> int:
@@ -118,9 +132,8 @@ def _shorten(path: Path, limit: int) -> int:
     with suppress(OSError):
         status = path.lstat()
         if stat.S_ISDIR(status.st_mode):
-            if make_accessible(path):
-                for each in _others(path, ""):
-                    remove_quietly(each)
+            make_accessible(path)
+            empty(path)
         elif stat.S_ISREG(status.st_mode) and status.st_size > limit + 1:
             path.chmod(stat.S_IMODE(status.st_mode) | stat.S_IWUSR)
             os.truncate(path, limit + 1)

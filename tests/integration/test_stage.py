@@ -116,8 +116,8 @@ def test_a_blob_that_was_written_to_is_pulled_again(plan: Plan, volume: Volume) 
 
 
 def _link_away(path: Path) -> None:
-    (path.parent / "secret").write_text("secret")
-    path.symlink_to("secret")
+    (path.parents[1] / "secret").write_text("secret")
+    path.symlink_to("../secret")
 
 
 def _folder(path: Path) -> None:
@@ -138,7 +138,19 @@ def test_what_a_scanner_left_under_our_names_goes(
     assert not _tarball(plan, volume).is_symlink()
     assert not (folder / "report.json").exists()
     if put is _link_away:
-        assert (folder / "secret").read_text() == "secret"
+        assert (folder.parent / "secret").read_text() == "secret"
+
+
+def test_an_attempt_begins_with_nothing_that_the_one_before_left(plan: Plan, volume: Volume) -> None:
+    folder = _tarball(plan, volume).parent
+    _stage(plan, volume)
+    held = _tarball(plan, volume).stat().st_ino
+    (folder / "core").write_bytes(b"x" * 10_000)
+    _folder(folder / "cache")
+    folder.chmod(0)
+    _stage(plan, volume)
+    assert [each.name for each in folder.iterdir()] == ["image.tar"]
+    assert _tarball(plan, volume).stat().st_ino == held
 
 
 @pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EMLINK])

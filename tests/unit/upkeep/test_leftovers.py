@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.model import Decision, Plan
 from orchestrator.model.documents import encode
+from orchestrator.upkeep import leftovers
 from orchestrator.upkeep.claims import Claim
 from orchestrator.upkeep.leftovers import clear_cut_off
 from orchestrator.upkeep.links import release
@@ -135,3 +136,22 @@ def test_a_pull_that_lacks_room_takes_it_from_them_first(tmp_path: Path) -> None
     assert reclaim(made, 1 << 19, volume) >= 1 << 20
     assert not (folder / "attempt-2").exists()
     assert blob.exists()
+
+
+def test_a_folder_with_very_many_files_is_emptied(volume):
+    found = made(volume)
+    folder = folder_of(found, volume)
+    for number in range(2500):
+        (folder / str(number)).touch()
+    release(found, found.targets_by_id, volume)
+    assert names(folder) == ["report.json"]
+
+
+def test_what_cannot_be_removed_keeps_nothing_else(volume, monkeypatch):
+    found = made(volume)
+    folder = folder_of(found, volume)
+    for name in ("a", "stuck", "z"):
+        (folder / name).touch()
+    monkeypatch.setattr(leftovers, "remove_quietly", lambda path: path.name == "stuck" or path.unlink())
+    release(found, found.targets_by_id, volume)
+    assert names(folder) == ["report.json", "stuck"]
