@@ -11,6 +11,7 @@
 | `make_cache` | the same of any URL |
 | `java_tool` | image with the real log4j-core 2.14.1 jar and an npm package |
 | `debian` | image of a debootstrap'ed Debian (150 MB, one layer) |
+| `api` | an empty API server of Kubernetes, to which the kubeconfig leads |
 | `virus_signatures` | folder for `clamscan --database`: EICAR, and nothing else |
 """
 
@@ -23,6 +24,7 @@ import pytest
 from xdist.remote import Producer
 
 from tests.groups import Grouped, file_of
+from tests.integration.kube_api import KubeApi, serve
 from tests.tools import artifacts, samples, signatures
 from tests.tools.bearer import Bearer
 from tests.tools.images import Image
@@ -102,6 +104,15 @@ def make_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeCache]:
 def cache(upstream: Upstream, make_cache: MakeCache) -> Registry:
     """An empty pull-through cache of `upstream`, which lets anybody read."""
     return make_cache(upstream.url, upstream.credentials)
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeApi]:
+    """An API server of Kubernetes with nothing in it; what reads a kubeconfig is led to it."""
+    with serve(tmp_path) as (served, kubeconfig):
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
+        yield served
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The Argo engine against an API server on loopback: what it says of runs that change, end, or disappear."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,15 +14,7 @@ from orchestrator.engines.argo.ready import WorkflowTemplateMissingError, check_
 from orchestrator.engines.argo.runs import RunUnknownError
 from orchestrator.volume.layout import Volume
 from tests.aggregation import make_plan
-from tests.integration.kube_api import KubeApi, serve
-
-
-@pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeApi]:
-    with serve(tmp_path) as (served, kubeconfig):
-        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
-        yield served
+from tests.integration.kube_api import KubeApi
 
 
 @pytest.fixture

@@ -4,28 +4,19 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.errors import ForbiddenError, NoClusterError, ObjectNotFoundError, UnreachableError
-from tests.integration.kube_api import KubeApi, serve
+from tests.integration.kube_api import KubeApi
 
 SELECTOR = "scanmatrix/run=r"
 
 
 def workflow(name: str, run: str = "r") -> dict:
     return {"metadata": {"name": name, "labels": {"scanmatrix/run": run}}, "status": {"phase": "Running"}}
-
-
-@pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeApi]:
-    with serve(tmp_path) as (served, kubeconfig):
-        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
-        yield served
 
 
 def test_pages_are_put_together_and_the_selector_is_kept(api: KubeApi) -> None:
@@ -81,7 +72,7 @@ def test_a_watch_that_is_cut_off_gives_what_came_whole(api: KubeApi, line: str) 
     assert changes == [("MODIFIED", "w")]
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_breaks_off_is_asked_for_again(api: KubeApi, tmp_path: Path) -> None:
     body = json.dumps({"items": [workflow("w")], "metadata": {}}).encode()
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
     answers = [head + body[:20], head + body]
@@ -93,10 +84,9 @@ def test_an_answer_that_breaks_off_is_asked_for_again(tmp_path: Path, monkeypatc
                 connection.recv(65536)
                 connection.sendall(answer)
 
-    with serve(tmp_path) as (_, kubeconfig), socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port, kubeconfig = listener.getsockname()[1], tmp_path / "kubeconfig"
         kubeconfig.write_text(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", kubeconfig.read_text()))
-        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
         thread = threading.Thread(target=serve_each, args=(listener,), daemon=True)
         thread.start()
         with Cluster("n", patience=30) as cluster:

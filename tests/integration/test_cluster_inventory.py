@@ -1,7 +1,6 @@
 """Images that run in a cluster: whose they are, which are meant, and what becomes of a listing that is disturbed."""
 
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -10,22 +9,19 @@ from orchestrator.config.targets import ClusterSource
 from orchestrator.inventory import SourceUnavailableError, collect
 from orchestrator.inventory.annotations import MAX_LIFETIME, OWNER, SCANS, SKIP
 from orchestrator.inventory.landscape import Landscape
-from tests.integration import kube_api
 from tests.integration.kube_api import KubeApi
 
 DIGEST = "sha256:" + "a1" * 32
 
 
 @pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with kube_api.serve(tmp_path) as (found, kubeconfig):
-        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-        found.others = {"namespaces": [named("shop"), named("bank")], "replicasets": [], "deployments": [], "jobs": []}
-        found.kinds = {
-            "apps/v1": {"ReplicaSet": "replicasets", "Deployment": "deployments"},
-            "batch/v1": {"Job": "jobs"},
-        }
-        yield found
+def api(api: KubeApi) -> KubeApi:
+    api.others = {"namespaces": [named("shop"), named("bank")], "replicasets": [], "deployments": [], "jobs": []}
+    api.kinds = {
+        "apps/v1": {"ReplicaSet": "replicasets", "Deployment": "deployments"},
+        "batch/v1": {"Job": "jobs"},
+    }
+    return api
 
 
 def named(name: str, namespace: str = "", owner: tuple[str, str] | None = None, **metadata) -> dict:

@@ -18,7 +18,6 @@ from orchestrator.service.notes import Notes
 from orchestrator.service.planner import Planner
 from orchestrator.store.backlog.messages import Claim, StaleRules, Submission
 from orchestrator.volume.layout import Volume
-from tests.integration import kube_api
 from tests.integration.engine import GOOD, Watch, scan, wait_for
 from tests.integration.kube_api import KubeApi
 from tests.stored_runs import AskedStore
@@ -30,17 +29,15 @@ CATALOG = {"good": scan("good", GOOD)}
 
 
 @pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with kube_api.serve(tmp_path) as (found, kubeconfig):
-        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-        found.others = {
-            "namespaces": [{"metadata": {"name": name}} for name in ("a", "b", "c")],
-            "nodes": [
-                {"metadata": {"name": name, "labels": {"kubernetes.io/os": "linux", "kubernetes.io/arch": name}}}
-                for name in ("amd64", "arm64")
-            ],
-        }
-        yield found
+def api(api: KubeApi) -> KubeApi:
+    api.others = {
+        "namespaces": [{"metadata": {"name": name}} for name in ("a", "b", "c")],
+        "nodes": [
+            {"metadata": {"name": name, "labels": {"kubernetes.io/os": "linux", "kubernetes.io/arch": name}}}
+            for name in ("amd64", "arm64")
+        ],
+    }
+    return api
 
 
 def pod(namespace: str, node: str, reference: str) -> dict:

@@ -23,7 +23,6 @@ from orchestrator.store.backlog.tables import submissions, wanted
 from orchestrator.store.connection import make_engine as make_database
 from orchestrator.store.connection import parse_url
 from orchestrator.store.schema import cells, runs, states, targets
-from tests.integration import kube_api
 from tests.integration.command import COMMAND, scanmatrix
 from tests.integration.engine import REPORT, wait_for
 from tests.tools import layouts, repositories
@@ -334,11 +333,10 @@ def _pod(name: str, reference: str, digest: str) -> dict:
     }
 
 
-def test_what_starts_in_a_cluster_is_scanned_at_once_and_only_once(tmp_path, monkeypatch):
+def test_what_starts_in_a_cluster_is_scanned_at_once_and_only_once(tmp_path, api):
     place = Place(tmp_path, images=0)
     (tmp_path / "registry").mkdir()
-    with start_registry(tmp_path / "registry") as registry, kube_api.serve(tmp_path) as (api, kubeconfig):
-        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    with start_registry(tmp_path / "registry") as registry:
         made = [Image.build([layer({"n": str(number)})]) for number in range(2)]
         first, second = [
             _pod(f"pod-{number}", registry.push(f"app-{number}:1", image), image.digest)

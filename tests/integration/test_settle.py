@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from kubernetes.config import kube_config
 
 from orchestrator.argo.names import ARGO_NODE_ID, ARGO_WORKFLOW, RUN, SHARD
 from orchestrator.cluster.client import Cluster
@@ -15,7 +14,7 @@ from orchestrator.model.documents import encode, read
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.settle import MOST_LOGS, settle
 from orchestrator.volume.layout import Volume
-from tests.integration.kube_api import KubeApi, serve
+from tests.integration.kube_api import KubeApi
 from tests.unit.argo.runs import recorded
 
 REPORT = b'{"format": "scanmatrix/1", "scanner": {"name": "x"}, "findings": []}'
@@ -24,13 +23,6 @@ REPORT = b'{"format": "scanmatrix/1", "scanner": {"name": "x"}, "findings": []}'
 @pytest.fixture
 def volume(tmp_path: Path) -> Volume:
     return Volume(tmp_path / "volume")
-
-
-@pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeApi]:
-    with serve(tmp_path) as (server, kubeconfig):
-        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
-        yield server
 
 
 @pytest.fixture

@@ -75,6 +75,17 @@ def settings() -> Config:
     return default_config(environment={}, engine="waiting")
 
 
+async def cancel(running: asyncio.Task) -> None:
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def something_seen(engine) -> None:
+    while not engine.SEEN:
+        await asyncio.sleep(0.01)
+
+
 def test_more_runs_than_any_pool_has_threads_are_followed_and_others_still_answered(waiting):
     engine = waiting(remote=True)
 
@@ -98,9 +109,7 @@ def test_a_cancelled_run_of_this_process_is_interrupted_and_has_ended(waiting):
     async def all_of_it() -> None:
         running = asyncio.create_task(aio.run(make_plan(), settings()))
         await asyncio.to_thread(engine.BEGUN.acquire)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
+        await cancel(running)
         assert engine.SEEN == ["interrupted"]
 
     asyncio.run(all_of_it())
@@ -121,13 +130,10 @@ def test_one_that_is_cancelled_before_its_engine_is_there_is_interrupted_then(wa
     async def all_of_it() -> None:
         running = asyncio.create_task(aio.run(make_plan(), settings()))
         await asyncio.to_thread(made.wait)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
+        await cancel(running)
         go_on.set()
         await asyncio.to_thread(engine.BEGUN.acquire)
-        while not engine.SEEN:
-            await asyncio.sleep(0.01)
+        await something_seen(engine)
 
     asyncio.run(all_of_it())
     assert engine.SEEN == ["interrupted"]
@@ -139,13 +145,10 @@ def test_a_cancelled_run_elsewhere_continues(waiting):
     async def all_of_it() -> None:
         running = asyncio.create_task(aio.run(make_plan(), settings()))
         await asyncio.to_thread(engine.BEGUN.acquire)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
+        await cancel(running)
         assert engine.SEEN == []
         engine.DONE.set()
-        while not engine.SEEN:
-            await asyncio.sleep(0.01)
+        await something_seen(engine)
 
     asyncio.run(all_of_it())
     assert engine.SEEN == ["ended"]
