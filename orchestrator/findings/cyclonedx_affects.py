@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from orchestrator.findings.cyclonedx_analysis import UNAFFECTED, most_cautious, status_of, word_of
 from orchestrator.kit.version_ranges import constraints_of, in_range, is_later, is_same
 from orchestrator.model import VexStatus
-from orchestrator.packages.ecosystems import WITH_EPOCH
+from orchestrator.packages.ecosystems import WITH_EPOCH, is_purl, type_in
 from orchestrator.packages.identity import canonical
 from orchestrator.packages.purls import read_purl
 
@@ -41,7 +41,7 @@ class Installed(NamedTuple):
     @property
     def ecosystem(self) -> str:
         """Type of the package URL; empty without one."""
-        return self.purl.removeprefix("pkg:").partition("/")[0].lower() if self.purl.startswith("pkg:") else ""
+        return type_in(self.purl) if is_purl(self.purl) else ""
 
     @property
     def whole_version(self) -> str:
@@ -78,7 +78,7 @@ class Inventory:
             return (found,)
         purl = read_purl(ref)
         if purl is None:
-            return (Installed(name=ref, purl=ref if ref.startswith("pkg:") else ""),)
+            return (Installed(name=ref, purl=ref if is_purl(ref) else ""),)
         packages = [
             each for other, each in self._packages().get(canonical(ref, "", "").key, ()) if _means(purl, other, each)
         ]

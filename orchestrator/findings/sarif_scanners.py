@@ -26,6 +26,7 @@ from orchestrator.findings.sarif_said import (
 from orchestrator.findings.sarif_snyk import snyk
 from orchestrator.findings.scores import score_of
 from orchestrator.model import Cvss, Severity
+from orchestrator.packages.ecosystems import is_purl
 from orchestrator.packages.fixes import joined
 
 _QUOTED = re.compile(r"'([^']+)'")
@@ -142,7 +143,7 @@ def _docker_scout(rule_id: str, rule: SarifRule, message: str, _result: SarifRes
     """`Severity : HIGH`, `Package : pkg:deb/…`, `Fixed version : not fixed`, each on a line of the message."""
     said, general = lines(message), any_tool(rule_id)
     purl = said.get("Package", "")[:_LONGEST_PURL]
-    if not purl.startswith("pkg:"):
+    if not is_purl(purl):
         return general
     package, version = of_purl(purl)
     fix = said.get("Fixed version", "")

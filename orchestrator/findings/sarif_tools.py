@@ -14,6 +14,7 @@ from orchestrator.findings.sarif_said import CVE, ToolWords, of_properties, of_p
 from orchestrator.findings.sarif_scanners import READERS, described
 from orchestrator.findings.sarif_snyk import severity_of_texts
 from orchestrator.model import KINDS
+from orchestrator.packages.ecosystems import is_purl
 
 #: Ids of known vulnerabilities, as the databases that scanners use write them.
 _KNOWN = (
@@ -73,7 +74,7 @@ def _purl(result: SarifResult) -> str:
     """The one package URL among the logical locations, as Dependency-Check writes it; empty where there are several."""
     places = [each for location in result.locations or () for each in location.logical_locations or ()]
     names = [name for each in places for name in (each.fully_qualified_name, each.name) if name]
-    found = {name for name in names if name.startswith("pkg:") and len(name) <= _LONGEST_PURL}
+    found = {name for name in names if is_purl(name) and len(name) <= _LONGEST_PURL}
     return found.pop() if len(found) == 1 else ""
 
 

@@ -1,7 +1,9 @@
-"""What means nothing in names and versions of an ecosystem."""
+"""Which texts are package URLs, their types, and what means nothing in names and versions of an ecosystem."""
 
 import re
 
+#: How a package URL begins, as it is spelt here; `is_purl` says whether a text does.
+SCHEME = "pkg:"
 #: Types of package URL whose namespace is the distribution.
 DISTRIBUTIONS = frozenset({"deb", "rpm", "apk", "alpm"})
 #: Types of package URL whose packages scanners call by their last name alone. Elsewhere the namespace is a part of it:
@@ -39,6 +41,11 @@ _GEM_PLATFORM = re.compile(
 )
 _QUALIFIERS = re.compile(r"\?[A-Za-z][\w.-]*=[^#]*")
 _MAVEN_GROUP = re.compile(r"(?:com|edu|gov|info|io|jakarta|java|javax|net|org|(?!go\.)[a-z]{2})\.[\w.-]+")
+
+
+def is_purl(text: str) -> bool:
+    """Whether a text, or a pattern, is a package URL (or meant as one), and not a name; case means nothing."""
+    return text[: len(SCHEME)].lower() == SCHEME
 
 
 def type_of(kind: str) -> str:

@@ -28,6 +28,7 @@ from orchestrator.packages.ecosystems import (
     PUNCTUATION,
     STDLIB,
     WITH_EPOCH,
+    is_purl,
     plain_version,
     type_of,
 )
@@ -98,7 +99,7 @@ def canonical(purl: str, package: str, version: str) -> Package:
         version: as installed; empty to take that of the package URL.
     """
     version = _decoded(version).strip()
-    purl = purl or (package if package[:4].lower() == "pkg:" else "")
+    purl = purl or (package if is_purl(package) else "")
     parts = _read(purl) if purl else None
     if parts is None and _MAVEN_NAME.fullmatch(package) and package.rpartition(":")[2] not in _ARCHITECTURES:
         group, _, artifact = package.partition(":")

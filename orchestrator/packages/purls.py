@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.packages.ecosystems import SCHEME, is_purl
+
 if TYPE_CHECKING:
     from packageurl import PackageURL
 
@@ -15,9 +17,9 @@ def read_purl(text: str) -> PackageURL | None:
     """
     from packageurl import PackageURL  # noqa: PLC0415 - only where there is one to read
 
-    if not text.startswith("pkg:"):
+    if not is_purl(text):
         return None
     try:
-        return PackageURL.from_string(text)
+        return PackageURL.from_string(SCHEME + text[len(SCHEME) :])  # which takes lower case only
     except ValueError:
         return None

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from orchestrator.kit import matching
 from orchestrator.packages.distributions import distribution
-from orchestrator.packages.ecosystems import type_of
+from orchestrator.packages.ecosystems import is_purl, type_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -66,6 +66,13 @@ class TargetSurroundings(NamedTuple):
     architecture: str = ""
     distributions: frozenset[str] = frozenset()
 
+    @classmethod
+    def of(cls, platform: str, found: Iterable[Iterable[tuple[str, str]]] = ()) -> TargetSurroundings:
+        """What its platform (`linux/arm64/v8`) and the qualifiers of each package found in it say of a target."""
+        system, _, rest = platform.partition("/")
+        distributions = {value for qualifiers in found for key, value in qualifiers if key == "distro" and value}
+        return cls(system, rest.partition("/")[0], frozenset(distributions))
+
 
 @lru_cache(maxsize=1 << 16)
 def qualifiers_of(purl: str) -> tuple[tuple[str, str], ...]:
@@ -82,7 +89,7 @@ def qualifiers_of(purl: str) -> tuple[tuple[str, str], ...]:
             if value and key not in _SILENT:
                 found[_SPELLINGS.get(key, key)] = value
     parts = [part for part in unquote(subpath).split("/") if part not in {"", ".", ".."}]
-    if parts and _kind(purl) != "golang":
+    if parts and type_in(purl) != "golang":
         found[SUBPATH] = "/".join(parts)
     return tuple(sorted(found.items()))
 
@@ -93,15 +100,12 @@ def platforms_meant(pattern: str) -> Callable[[str], bool] | None:
     Results keep no qualifiers of what was found, so that a search asks only for what the target itself decides: the
     architecture and the system. None for a name, and for a package URL without these: it may be anywhere.
     """
-    purl = pattern[:4].lower() == "pkg:"
-    demanded = [pair for pair in qualifiers_of(pattern) if pair[0] in _OF_PLATFORMS] if purl else []
+    demanded = [pair for pair in qualifiers_of(pattern) if pair[0] in _OF_PLATFORMS] if is_purl(pattern) else []
     if not demanded:
         return None
 
     def meant(platform: str) -> bool:
-        system, _, rest = platform.partition("/")
-        around = TargetSurroundings(system, rest.partition("/")[0])
-        return not platform or hold(demanded, "", (), around, exact=True, glob=True)
+        return not platform or hold(demanded, "", (), TargetSurroundings.of(platform), exact=True, glob=True)
 
     return meant
 
@@ -163,10 +167,6 @@ def _holds(
     if not found and (default := _DEFAULTS.get((kind, key))):
         found = {default}
     return bool(found) and all(equal(each.casefold(), demanded.casefold()) for each in found)
-
-
-def _kind(purl: str) -> str:
-    return type_of(purl.partition(":")[2].lstrip("/").partition("/")[0].lower())
 
 
 def architecture(word: str) -> str:

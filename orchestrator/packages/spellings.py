@@ -16,14 +16,15 @@ from orchestrator.packages.ecosystems import (
     CALLED_BY_LAST,
     DISTRIBUTIONS,
     PUNCTUATION,
+    SCHEME,
     WITH_EPOCH,
+    is_purl,
     plain_version,
     type_of,
     without_qualifiers,
 )
 from orchestrator.packages.identity import Package, canonical
 
-_PKG = "pkg:"
 # What stands before texts that only a folded pattern means; nobody writes it.
 _FOLDED = "\0"
 _PUNCTUATED = "\0pypi:"
@@ -41,11 +42,6 @@ class Versions(NamedTuple):
 
     texts: frozenset[str]
     answers: frozenset[str]
-
-
-def is_purl(text: str) -> bool:
-    """Whether a pattern is for package URLs, not for names."""
-    return text[: len(_PKG)].lower() == _PKG
 
 
 @lru_cache(maxsize=1 << 16)
@@ -94,7 +90,7 @@ def names_in(purl: str, name: str) -> tuple[str, ...]:
         name: as the first scanner spells it.
     """
     package = canonical(purl, name, "")
-    path = unquote(package.purl.partition("@")[0]).removeprefix(f"{_PKG}{package.ecosystem}/")
+    path = unquote(package.purl.partition("@")[0]).removeprefix(f"{SCHEME}{package.ecosystem}/")
     group, _, last = path.rpartition("/")
     found = [name, path, f"{group}:{last}" if group else ""]
     if package.ecosystem in CALLED_BY_LAST:
@@ -153,7 +149,7 @@ def purls_in(purl: str, name: str, version: str) -> tuple[str, ...]:
     if not package.purl and purl:
         return (unquote(purl).casefold(),)
     if not package.purl:
-        package = package._replace(key=f"{_PKG}generic/{name.strip()}", ecosystem="generic")
+        package = package._replace(key=f"{SCHEME}generic/{name.strip()}", ecosystem="generic")
     versions = sorted(versions_of(package.ecosystem, package.version.casefold()).answers)
     versions += [each.removeprefix(_ANY_EPOCH) for each in versions if each.startswith(_ANY_EPOCH)]
     bodies = _bodies(package)
@@ -162,7 +158,7 @@ def purls_in(purl: str, name: str, version: str) -> tuple[str, ...]:
 
 def _bodies(package: Package) -> list[str]:
     """The package URL without version, in lower case: by every name of its distribution, the best one last."""
-    start, tail = f"{_PKG}{package.ecosystem}/", key_of(package).removeprefix(f"{_PKG}{package.ecosystem}/")
+    start, tail = f"{SCHEME}{package.ecosystem}/", key_of(package).removeprefix(f"{SCHEME}{package.ecosystem}/")
     if not package.distribution:
         return [f"{start}{tail}"]
     return [f"{start}{tail}", *(f"{start}{each}/{tail}" for each in reversed(spellings(package.distribution)))]
@@ -190,7 +186,7 @@ def _literal(package: Package) -> tuple[str, ...]:
 
 def _glob(pattern: str, epoch: str) -> tuple[str, ...]:
     """A pattern with wildcards, as near to how package URLs are spelt here as its fixed parts say."""
-    pattern, _, subpath = unquote(pattern).casefold().removeprefix(_PKG).lstrip("/").partition("#")
+    pattern, _, subpath = unquote(pattern).casefold().removeprefix(SCHEME).lstrip("/").partition("#")
     kind, slash, path = pattern.partition("/")
     kind = type_of(kind)
     start, _, last = path.rpartition("/")
@@ -204,7 +200,7 @@ def _glob(pattern: str, epoch: str) -> tuple[str, ...]:
         name = PUNCTUATION.sub("-", name)
     if kind == "maven":
         name = name.replace(":", "/")
-    body = f"{_PKG}{kind}{slash}" + (f"{start}/{name}" if start else name)
+    body = f"{SCHEME}{kind}{slash}" + (f"{start}/{name}" if start else name)
     if not at:
         return (body,)
     version = plain_version(kind, version)

@@ -94,7 +94,7 @@ class Suppressor:
             findings = [msgspec.structs.replace(one, suppressed=None) if one.suppressed else one for one in findings]
         if not findings or not (self._suppression.rules or self._suppression.statements):
             return list(findings)
-        around = _surroundings(platform, findings)
+        around = TargetSurroundings.of(platform, (each.qualifiers for each in findings))
         keys = self._statements.target(references, digest, around, indexes)
         target = _Target(JudgedTarget(references, owners, digest, around, indexes), keys)
         known, look_up = self._known, self._look_up
@@ -179,13 +179,6 @@ class Suppressor:
             until=self._until[number],
             justification=rule.justification,
         )
-
-
-def _surroundings(platform: str, findings: Sequence[MergedFinding]) -> TargetSurroundings:
-    """What is known of a target for qualifiers of packages; its distribution is what any package found in it says."""
-    system, _, rest = platform.partition("/")
-    distributions = {value for each in findings for key, value in each.qualifiers if key == "distro" and value}
-    return TargetSurroundings(system, rest.partition("/")[0], frozenset(distributions))
 
 
 def _by_statement(statement: VexStatement) -> Suppressed | None:

@@ -9,7 +9,7 @@ from orchestrator.analysis.suppression.vex_document import VexDocument, unknown
 from orchestrator.findings.cyclonedx_analysis import STATUSES, Affect, AffectedVersion, status_of, word_of
 from orchestrator.kit.version_ranges import constraints_of
 from orchestrator.model import VexProduct, VexStatus
-from orchestrator.packages.ecosystems import grouped
+from orchestrator.packages.ecosystems import grouped, is_purl
 from orchestrator.packages.purls import read_purl
 
 _DIGESTS = ("sha256:", "sha512:")
@@ -111,7 +111,7 @@ class Products:
     def _mean(self, ref: str, place: str, result: VexDocument) -> tuple[VexProduct, ...]:
         link = bom_link(ref)
         if link and link[0] != self._serial:
-            ref = link[1] if link[1].startswith("pkg:") else ref
+            ref = link[1] if is_purl(link[1]) else ref
         elif link:
             ref = link[1]
         if ref in self._by_ref:
@@ -119,9 +119,9 @@ class Products:
         if wrong := unmatchable(ref):
             result.note(place, wrong)
             return ()
-        if link and not ref.startswith("pkg:"):
+        if link and not is_purl(ref):
             result.note(place, f"it refers to another document, which is not here: {ref}")
-        if ref.startswith("pkg:") and not is_target(ref):
+        if is_purl(ref) and not is_target(ref):
             return (VexProduct(package=ref),)
         # Of another document, which is not here: at best the name of a target.
         return (VexProduct(target=ref),)
@@ -184,13 +184,13 @@ def _pinned(product: VexProduct, version: str) -> VexProduct:
     """The same product in one version; in any, where it is empty."""
     if not product.package:
         return VexProduct(target=_with_version(product.target, version)) if product.target else product
-    if product.package.startswith("pkg:"):
+    if is_purl(product.package):
         return msgspec.structs.replace(product, package=_with_version(product.package, version))
     return msgspec.structs.replace(product, version=version)
 
 
 def _with_version(text: str, version: str) -> str:
-    if text.startswith("pkg:"):
+    if is_purl(text):
         if (purl := read_purl(text)) is None:
             return text
         kind, namespace, name, _, qualifiers, subpath = purl

@@ -6,7 +6,7 @@ import re
 from urllib.parse import unquote
 
 from orchestrator.kit.matching import glob, says_something
-from orchestrator.packages.ecosystems import DISTRIBUTIONS, type_of, without_qualifiers
+from orchestrator.packages.ecosystems import DISTRIBUTIONS, SCHEME, is_purl, type_of, without_qualifiers
 
 # Pairs of ids that have nothing in common but their kind; a glob that matches both hides all of that kind.
 _UNRELATED = (
@@ -27,9 +27,9 @@ def narrows_ids(pattern: str) -> bool:
 def narrows_packages(pattern: str) -> bool:
     """Whether a pattern means particular packages, and not all of a type or distribution (`pkg:deb/debian/*`)."""
     text = unquote(without_qualifiers(pattern)).casefold()
-    if not text.startswith("pkg:"):
+    if not is_purl(text):
         return says_something(pattern)
-    kind, _, rest = text.removeprefix("pkg:").lstrip("/").partition("/")
+    kind, _, rest = text.removeprefix(SCHEME).lstrip("/").partition("/")
     if type_of(kind) != "golang":
         rest = rest.partition("#")[0]
     rest = re.sub(r"@[^/]*$", "", rest)

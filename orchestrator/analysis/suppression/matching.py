@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.analysis.suppression.targets import names_of_target
 from orchestrator.kit.matching import REMEMBERED, Globs, glob
+from orchestrator.packages.ecosystems import is_purl
 from orchestrator.packages.qualifiers import hold, is_exact, qualifiers_of
-from orchestrator.packages.spellings import is_purl, names_in, patterns_meant, purls_in
+from orchestrator.packages.spellings import names_in, patterns_meant, purls_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

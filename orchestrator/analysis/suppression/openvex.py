@@ -25,6 +25,7 @@ from orchestrator.analysis.suppression.vex_document import (
 from orchestrator.findings.cyclonedx_analysis import word_of
 from orchestrator.kit.yaml_source import Problem
 from orchestrator.model import VexProduct, VexStatement, VexStatus
+from orchestrator.packages.ecosystems import is_purl, type_in
 
 _ID = re.compile(r"[A-Za-z]{2,}-[A-Za-z0-9:.-]*\d[A-Za-z0-9:.-]*")
 _DIGESTS = {"sha-256": "sha256:", "sha-512": "sha512:"}
@@ -160,7 +161,7 @@ def _products(statement: _Statement, place: str, result: VexDocument) -> tuple[V
                 continue
             if is_target(text):
                 found[VexProduct(target=text)] = None
-            if text.startswith("pkg:") and not text.startswith(("pkg:oci/", "pkg:docker/")):
+            if is_purl(text) and type_in(text) not in {"oci", "docker"}:
                 found[VexProduct(package=text)] = None
     return tuple(found)
 

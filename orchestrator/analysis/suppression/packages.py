@@ -11,11 +11,10 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from orchestrator.packages.ecosystems import plain_version
+from orchestrator.packages.ecosystems import is_purl, plain_version
 from orchestrator.packages.identity import canonical
 from orchestrator.packages.spellings import (
     Versions,
-    is_purl,
     key_meant,
     keys_in,
     names_in,

@@ -14,8 +14,8 @@ from orchestrator.analysis.suppression.packages import ANY, package_in, package_
 from orchestrator.analysis.suppression.targets import keys_of_target, tags_of_target, target_of
 from orchestrator.findings.cyclonedx_analysis import CAUTION
 from orchestrator.kit.version_ranges import in_range
+from orchestrator.packages.ecosystems import is_purl
 from orchestrator.packages.qualifiers import TargetSurroundings, hold, is_exact, qualifiers_of
-from orchestrator.packages.spellings import is_purl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

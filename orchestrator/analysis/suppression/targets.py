@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from orchestrator.analysis.suppression.packages import ANY, GENERIC
 from orchestrator.git.url import project
+from orchestrator.packages.ecosystems import is_purl
 from orchestrator.packages.purls import read_purl
 from orchestrator.packages.qualifiers import architecture
 
@@ -43,7 +44,7 @@ def is_target(text: str) -> bool:
     """Whether a product can be a target of ours, rather than a package in one."""
     purl = read_purl(text)
     if purl is None:
-        return not text.startswith("pkg:")
+        return not is_purl(text)
     return purl.type in {"oci", "docker"} or purl.type in _HOSTS or "vcs_url" in dict(purl.qualifiers or {})
 
 
@@ -60,7 +61,7 @@ def unmatchable(text: str) -> str:
     """
     if is_cpe(text):
         return f"a product is named by its CPE, by which nothing can be found; give its package URL, too: {text}"
-    if text.startswith("pkg:") and not text.startswith(GENERIC) and read_purl(text) is None:
+    if is_purl(text) and not text.startswith(GENERIC) and read_purl(text) is None:
         return f"not a package URL: {text}"
     return ""
 
