@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.engines.interface import EngineError, Observer
     from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
-    from orchestrator.kit.yaml_source import Problem
+    from orchestrator.kit.sources import Problem
     from orchestrator.model import IgnoreRule, Ledger, MergedFinding, Outcome, Plan, RunStatus, Scan, Suppression
     from orchestrator.notifications.interface import Delivery
     from orchestrator.queries import Store
@@ -106,7 +106,7 @@ _HOMES = (
         "Config": "config.loading",
         "Delivery": "notifications.interface",
         "ManifestKind": "workflows",
-        "Problem": "kit.yaml_source",
+        "Problem": "kit.sources",
         "RunResults": "results.run",
         "RunSummary": "results.overview",
         "Store": "queries",

@@ -17,13 +17,14 @@ from orchestrator.config.keys import alternatives, section_at, type_at
 from orchestrator.config.loading import Config
 from orchestrator.config.notify import variable_of
 from orchestrator.kit.masking import find, is_secret
-from orchestrator.kit.yaml_source import Problem, parse_yaml
+from orchestrator.kit.sources import Problem
+from orchestrator.kit.yaml_source import parse_yaml
 from orchestrator.workflows.settings import RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from orchestrator.kit.yaml_source import Location
+    from orchestrator.kit.sources import Location
     from orchestrator.model import Scan
 
 #: Key of the ConfigMap that is the configuration itself.

@@ -20,7 +20,8 @@ from orchestrator.errors import UsageError
 from orchestrator.git.url import judge_ref, judge_url
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory.csv_file import names_targets, parse_csv
-from orchestrator.kit.yaml_source import Problem, SourceError, parse_yaml, read_text, suggest
+from orchestrator.kit.sources import Problem, SourceError, read_text, suggest
+from orchestrator.kit.yaml_source import parse_yaml
 from orchestrator.model import TargetKind
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from orchestrator.config.scanners import DISTRUSTED
 from orchestrator.config.targets import GitSection, TargetSource
 from orchestrator.errors import UsageError
 from orchestrator.git.url import NO_CREDENTIALS, holds_credentials
-from orchestrator.kit.yaml_source import SourceError, read_text
+from orchestrator.kit.sources import SourceError, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from orchestrator.config.loading import Config
-    from orchestrator.kit.yaml_source import Problem
+    from orchestrator.kit.sources import Problem
     from orchestrator.model import Ledger, Plan, Scan
     from orchestrator.volume.layout import Volume
     from orchestrator.workflows import ManifestKind

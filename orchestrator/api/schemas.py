@@ -37,7 +37,7 @@ def schema(name: str) -> dict[str, Any]:
     from orchestrator.config.loading import Config
     from orchestrator.config.scanners import DenyFile, DistrustFile
     from orchestrator.inventory.csv_row import CsvRow
-    from orchestrator.kit.yaml_source import suggest
+    from orchestrator.kit.sources import suggest
 
     title = TITLES.get(name, "")
     match name:

@@ -15,14 +15,14 @@ from orchestrator.catalog.template import CatalogError, read_template, words
 from orchestrator.config.loading import Config, default_image
 from orchestrator.kit import placeholders
 from orchestrator.kit.quantities import parse_duration
-from orchestrator.kit.yaml_source import Problem, suggest
+from orchestrator.kit.sources import Problem, suggest
 from orchestrator.model.documents import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from orchestrator import model
-    from orchestrator.kit.yaml_source import Location, Source
+    from orchestrator.kit.sources import Location, Source
 
     Fill = Callable[[str], str]
     FillAll = Callable[[dict[str, str]], dict[str, str]]

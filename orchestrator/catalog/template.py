@@ -13,7 +13,8 @@ from orchestrator.config.section import Keys
 from orchestrator.config.validation import validate_keys
 from orchestrator.findings import formats
 from orchestrator.kit.placeholders import judge_known, placeholders, unknown
-from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, read_yaml, suggest
+from orchestrator.kit.sources import Location, Problem, Source, SourceError, suggest
+from orchestrator.kit.yaml_source import read_yaml
 from orchestrator.volume.layout import TAKEN
 
 if TYPE_CHECKING:

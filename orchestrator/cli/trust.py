@@ -78,7 +78,7 @@ def distrust(
     from orchestrator.config.scanners import DistrustSection
     from orchestrator.config.validation import validate
     from orchestrator.errors import UsageError
-    from orchestrator.kit.yaml_source import Source, SourceError
+    from orchestrator.kit.sources import Source, SourceError
 
     settings = plan_api.load_config(config)
     given = {

@@ -15,7 +15,7 @@ from orchestrator.kit.quantities import DURATION, parse_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.kit.yaml_source import Location
+    from orchestrator.kit.sources import Location
 
 
 def _max_age(value: str) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.config.keys import TEXTS, alternatives, fields, section_at, type_at
 from orchestrator.kit.logs import DEBUG_VARIABLE
-from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, parse_yaml, suggest
+from orchestrator.kit.sources import Location, Problem, Source, SourceError, suggest
+from orchestrator.kit.yaml_source import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ from orchestrator.config.section import Keys, Section
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.kit.yaml_source import Location
+    from orchestrator.kit.sources import Location
 
 #: The types of values that are text where people write them.
 TEXTS = (str, SecretStr, Path)

@@ -36,7 +36,8 @@ from orchestrator.config.suppression import SuppressionSection
 from orchestrator.config.targets import TargetSource
 from orchestrator.config.validation import validate
 from orchestrator.config.volume import VolumeSection
-from orchestrator.kit.yaml_source import Location, Problem, Source, SourceError, read_yaml
+from orchestrator.kit.sources import Location, Problem, Source, SourceError
+from orchestrator.kit.yaml_source import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

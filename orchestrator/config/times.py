@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 
-from orchestrator.kit.yaml_source import suggest
+from orchestrator.kit.sources import suggest
 
 _LONGEST = 200
 _SATURDAY = 6

@@ -21,7 +21,7 @@ from orchestrator.config.keys import (
     section_at,
     type_at,
 )
-from orchestrator.kit.yaml_source import suggest
+from orchestrator.kit.sources import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from orchestrator.config.section import Keys, Section
-    from orchestrator.kit.yaml_source import Location, Problem, Source
+    from orchestrator.kit.sources import Location, Problem, Source
 
 S = TypeVar("S", bound="Section")
 D = TypeVar("D", bound="Struct")

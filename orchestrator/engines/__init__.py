@@ -34,7 +34,7 @@ def unknown(name: str) -> str:
     """Why there is no engine of that name; empty when there is one."""
     if name in names():
         return ""
-    from orchestrator.kit.yaml_source import suggest  # noqa: PLC0415 - imports yaml, and the command line imports us
+    from orchestrator.kit.sources import suggest  # noqa: PLC0415 - imports yaml, and the command line imports us
 
     return f"there is no engine {name!r}{suggest(name, names())}; there are {', '.join(names())}"
 

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from orchestrator.errors import UsageError
 from orchestrator.exports.interface import Export
-from orchestrator.kit.yaml_source import suggest
+from orchestrator.kit.sources import suggest
 
 #: Modules of this folder that are exports, by the name that the command line gives them; `ExportName` has them, too.
 _MODULES: dict[str, str] = {

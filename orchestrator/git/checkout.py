@@ -14,7 +14,7 @@ from orchestrator.git.errors import SourceUnavailableError
 from orchestrator.git.url import judge_ref, judge_url
 from orchestrator.kit.removal import temporary_folder
 from orchestrator.kit.retrying import Patience
-from orchestrator.kit.yaml_source import MAX_BYTES
+from orchestrator.kit.sources import MAX_BYTES
 from orchestrator.model import Limits
 
 if TYPE_CHECKING:

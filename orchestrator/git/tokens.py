@@ -124,7 +124,8 @@ def as_variable(values: Iterable[tuple[str, str]]) -> dict[str, dict[str, str]]:
 def _several(text: str) -> Iterable[tuple[str, GitLogin]]:
     if not text.strip():
         return
-    from orchestrator.kit.yaml_source import SourceError, parse_yaml  # noqa: PLC0415 - most pods have no tokens
+    from orchestrator.kit.sources import SourceError  # noqa: PLC0415 - most pods have no tokens
+    from orchestrator.kit.yaml_source import parse_yaml  # noqa: PLC0415 - most pods have no tokens
 
     try:
         data = parse_yaml(text, TOKENS).data

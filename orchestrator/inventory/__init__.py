@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.loading import Config
     from orchestrator.config.targets import TargetSource
-    from orchestrator.kit.yaml_source import Problem
+    from orchestrator.kit.sources import Problem
     from orchestrator.model import Scan
 
 __all__ = [

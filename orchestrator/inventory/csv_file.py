@@ -40,7 +40,7 @@ from orchestrator.inventory.csv_references import joined, misplaced, plain
 from orchestrator.inventory.csv_row import CsvRow
 from orchestrator.inventory.interface import HEAD, Context, Entry, InventoryError
 from orchestrator.inventory.labels import MAX_LIFETIME
-from orchestrator.kit.yaml_source import Problem, SourceError, decode_text, read_text, suggest
+from orchestrator.kit.sources import Problem, SourceError, decode_text, read_text, suggest
 from orchestrator.model import TargetKind
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from orchestrator.kit.yaml_source import SourceError
+from orchestrator.kit.sources import SourceError
 from orchestrator.model import LISTING_BUDGET, PLANNING_BUDGET, Document, Limits, Platform, ReadBudget, TargetKind
 from orchestrator.net.allowance import Allowance
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from orchestrator.kit.yaml_source import suggest
+from orchestrator.kit.sources import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

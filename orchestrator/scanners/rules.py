@@ -78,7 +78,8 @@ def volume_of(config: Config) -> Volume:
 def _read_list(path: Path, kind: type[_ListFile]) -> _ListFile:
     """A file that is a list, read as the one key of a section, so that each mistake has its line."""
     from orchestrator.config.validation import validate  # noqa: PLC0415 - as above
-    from orchestrator.kit.yaml_source import SourceError, read_yaml  # noqa: PLC0415 - as above
+    from orchestrator.kit.sources import SourceError  # noqa: PLC0415 - as above
+    from orchestrator.kit.yaml_source import read_yaml  # noqa: PLC0415 - as above
 
     source = read_yaml(path)
     key = next(iter(kind.model_fields))

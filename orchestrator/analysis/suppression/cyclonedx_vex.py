@@ -22,7 +22,7 @@ from orchestrator.analysis.suppression.cyclonedx_products import (
 )
 from orchestrator.analysis.suppression.vex_document import VexDocument, one_line, spell_first, unknown, without_nulls
 from orchestrator.findings.cyclonedx_analysis import JUSTIFICATIONS, STATES, is_mixed, word_of
-from orchestrator.kit.yaml_source import Problem
+from orchestrator.kit.sources import Problem
 from orchestrator.model import VexProduct, VexStatement, VexStatus
 
 # States of which VEX's word does not say everything.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.analysis.suppression import vex
 from orchestrator.analysis.suppression.rules import read_rules
-from orchestrator.kit.yaml_source import Problem, SourceError
+from orchestrator.kit.sources import Problem, SourceError
 from orchestrator.model import Suppression
 
 if TYPE_CHECKING:

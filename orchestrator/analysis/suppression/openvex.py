@@ -23,7 +23,7 @@ from orchestrator.analysis.suppression.vex_document import (
     without_nulls,
 )
 from orchestrator.findings.cyclonedx_analysis import word_of
-from orchestrator.kit.yaml_source import Problem
+from orchestrator.kit.sources import Problem
 from orchestrator.model import VexProduct, VexStatement, VexStatus
 from orchestrator.packages.ecosystems import is_purl, type_in
 

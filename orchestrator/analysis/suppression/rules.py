@@ -15,14 +15,15 @@ from orchestrator.catalog.loading import unknown_scan
 from orchestrator.config.section import Keys, Section
 from orchestrator.config.validation import validate
 from orchestrator.kit.matching import glob, is_glob, says_something
-from orchestrator.kit.yaml_source import Problem, SourceError, parse_yaml, read_text
+from orchestrator.kit.sources import Problem, SourceError, read_text
+from orchestrator.kit.yaml_source import parse_yaml
 from orchestrator.model import IgnoreRule
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from orchestrator.kit.yaml_source import Source
+    from orchestrator.kit.sources import Source
 
 KEY = "ignore"
 """The one key of an ignore file."""

@@ -11,7 +11,7 @@ import msgspec
 
 from orchestrator.analysis.suppression import cyclonedx_vex, openvex
 from orchestrator.analysis.suppression.vex_document import VexDocument
-from orchestrator.kit.yaml_source import Problem
+from orchestrator.kit.sources import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

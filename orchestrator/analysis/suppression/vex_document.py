@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from orchestrator.kit.yaml_source import Problem, suggest
+from orchestrator.kit.sources import Problem, suggest
 from orchestrator.model import JUSTIFICATIONS
 
 if TYPE_CHECKING:

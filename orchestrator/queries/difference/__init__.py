@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
-from orchestrator.kit.yaml_source import suggest
+from orchestrator.kit.sources import suggest
 from orchestrator.queries.difference.compare import Still, compare
 from orchestrator.queries.difference.explain import STATUSES, STILL, Pair
 from orchestrator.queries.difference.rows import Difference

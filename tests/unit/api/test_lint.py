@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.api.lint import find_kind, lint_file
 from orchestrator.catalog.loading import templates_folder
-from orchestrator.kit.yaml_source import SourceError
+from orchestrator.kit.sources import SourceError
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples"
 OURS = sorted([*EXAMPLES.rglob("scanmatrix.yaml"), *EXAMPLES.rglob("*.csv"), *templates_folder().glob("*.yaml")])

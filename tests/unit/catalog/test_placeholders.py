@@ -14,7 +14,7 @@ from orchestrator.catalog.placeholders import WORDS, fill_words, judge_filled, j
 from orchestrator.catalog.template import OF_PLACES, CatalogError
 from orchestrator.config.loading import Config, ConfigError, default_config, load_config
 from orchestrator.kit.placeholders import fill, placeholders
-from orchestrator.kit.yaml_source import SourceError
+from orchestrator.kit.sources import SourceError
 from orchestrator.model import Database, Scan
 from orchestrator.workflows.cell import fill as fill_for_pod
 from orchestrator.workflows.cell import scanner_command, scanner_container

@@ -18,7 +18,8 @@ from orchestrator.config.loading import Config
 from orchestrator.config.reference import bounds_of
 from orchestrator.config.section import OneOf, Section
 from orchestrator.config.validation import validate
-from orchestrator.kit.yaml_source import SourceError, parse_yaml, spell_location
+from orchestrator.kit.sources import SourceError, spell_location
+from orchestrator.kit.yaml_source import parse_yaml
 
 #: What a key that must be there has, where another is looked at.
 SAMPLES = {

@@ -7,7 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.kit.yaml_source import MAX_BYTES, SourceError, parse_yaml, read_yaml, suggest
+from orchestrator.kit.sources import MAX_BYTES, SourceError, suggest
+from orchestrator.kit.yaml_source import parse_yaml, read_yaml
 
 
 def problems(text: str | bytes, tmp_path: Path) -> list[tuple[int, str]]:

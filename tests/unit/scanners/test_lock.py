@@ -11,7 +11,7 @@ from orchestrator.catalog.lock_file import LOCK, Locked, LockFile, LockFileError
 from orchestrator.config.allow import Allow
 from orchestrator.config.loading import default_config, load_config
 from orchestrator.images.registry.pin import Pinned
-from orchestrator.kit.yaml_source import SourceError
+from orchestrator.kit.sources import SourceError
 from orchestrator.net.errors import NotFound
 from orchestrator.planning.allow import refusal
 from orchestrator.scanners.locking import LockFailedError, LockRefusedError, changes, make_lock, registry_lookup

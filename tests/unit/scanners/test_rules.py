@@ -9,7 +9,7 @@ from orchestrator.api import plan as plan_api
 from orchestrator.api.trust import distrust, distrusted, trust
 from orchestrator.config.loading import ConfigError, load_config
 from orchestrator.config.scanners import DISTRUSTED, DistrustSection
-from orchestrator.kit.yaml_source import SourceError
+from orchestrator.kit.sources import SourceError
 from orchestrator.scanners.distrust import why_refused
 from orchestrator.scanners.rules import builtin_rules, rules_of, volume_of
 from tests.unit.scanners.samples import NOW, A, scan

@@ -11,7 +11,7 @@ from orchestrator.api.lint import lint_file
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import load_config
 from orchestrator.errors import UsageError
-from orchestrator.kit.yaml_source import SourceError
+from orchestrator.kit.sources import SourceError
 from orchestrator.planning import make_plan
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.analysis.suppression.rules import PATTERNS, parse_rules, read_rules
-from orchestrator.kit.yaml_source import SourceError
+from orchestrator.kit.sources import SourceError
 from orchestrator.model import JUSTIFICATIONS
 
 NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
