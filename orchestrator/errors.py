@@ -58,3 +58,8 @@ class Cancelled(TemporaryError):  # noqa: N818 - the name says what happened; th
 
 class VolumeFullError(TemporaryError):
     """The volume has no room at the moment; it will when cells of this run, or of another, have ended."""
+
+
+def may_help_again(error: BaseException) -> bool:
+    """Whether a further attempt may succeed where this one failed: it failed for now, and attempts are left."""
+    return isinstance(error, TemporaryError) and error.is_worth_retrying

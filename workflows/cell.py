@@ -103,20 +103,22 @@ def scanner_container(
         kind: of its target.
         online: whether it asks the API of the target's host.
     """
-    command = scanner_command(scan, kind, online=online)
-    env = pods.variables(scanner_environment(scan.environment, scan))
-    if online and scan.repository and scan.repository.online:
-        env += pods.tokens(scan.repository.online, settings)
     checkout = kind is TargetKind.REPOSITORY and not online
-    return {
-        "image": settings.image if scan.builtin else literal(scan.image, where=f"scan {scan.name}: image"),
-        "image_pull_policy": "IfNotPresent",
-        **pods.exactly(command),
-        "env": env,
-        "volume_mounts": pods.cell_mounts(name, folder, database=scan.database is not None, checkout=checkout),
-        "security_context": pods.container_security(),
-        "resources": pods.scanner_resources(scan.resources, scratch),
-    }
+    found = pods.scanner(
+        scanner_image(scan, settings, where=f"scan {scan.name}: image"),
+        scanner_command(scan, kind, online=online),
+        scanner_environment(scan.environment, scan),
+        pods.cell_mounts(name, folder, database=scan.database is not None, checkout=checkout),
+        pods.scanner_resources(scan.resources, scratch),
+    )
+    if online and scan.repository and scan.repository.online:
+        found["env"] += pods.tokens(scan.repository.online, settings)
+    return found
+
+
+def scanner_image(scan: Scan, settings: Settings, *, where: str) -> str:
+    """The image that a scan's commands run in: its own, or ours for one that is built in."""
+    return settings.image if scan.builtin else literal(scan.image, where=where)
 
 
 def template_name(scan: str, kind: TargetKind = TargetKind.IMAGE, *, online: bool = False) -> str:

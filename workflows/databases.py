@@ -18,8 +18,8 @@ from orchestrator.argo.names import Component, TemplateName, database_template, 
 from orchestrator.argo.parameters import WORKFLOW_NAME, Output, contains, output
 from orchestrator.volume.layout import FETCHED, INCOMING, databases_path
 from orchestrator.workflows import patches, pods
-from orchestrator.workflows.cell import fill, retry, scanner_environment
-from orchestrator.workflows.settings import ALLOWANCE, literal
+from orchestrator.workflows.cell import fill, retry, scanner_environment, scanner_image
+from orchestrator.workflows.settings import ALLOWANCE
 
 if TYPE_CHECKING:
     from orchestrator.model import Database, DatabaseFetch, Scan
@@ -130,16 +130,13 @@ def _scanner(
 ) -> dict[str, Any]:
     where = f"scan {scan.name}: database"
     environment = scan.database.environment if scan.database else {}
-    words = [fill(part, scan, where=where) for part in command]
-    return {
-        "image": settings.image if scan.builtin else literal(scan.image, where=where),
-        "image_pull_policy": "IfNotPresent",
-        **pods.exactly(words),
-        "env": pods.variables(scanner_environment(environment, scan)),
-        "volume_mounts": mounts,
-        "security_context": pods.container_security(),
-        "resources": pods.scanner_resources(scan.resources, shape.limits.disk_of(scan)),
-    }
+    return pods.scanner(
+        scanner_image(scan, settings, where=where),
+        [fill(part, scan, where=where) for part in command],
+        scanner_environment(environment, scan),
+        mounts,
+        pods.scanner_resources(scan.resources, shape.limits.disk_of(scan)),
+    )
 
 
 def _folder(scan: Scan, kind: str) -> str:

@@ -247,6 +247,33 @@ def without_volume(settings: Settings, what: Step) -> dict[str, Any]:
     return found | {"volume_mounts": [scratch_mount()]}
 
 
+def scanner(
+    image: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    mounts: list[m.VolumeMount],
+    wanted: m.ResourceRequirements,
+) -> dict[str, Any]:
+    """A container that runs a stranger's command, as keyword arguments for Hera: nothing but what is given.
+
+    Args:
+        image: of the container.
+        command: what it runs, word for word.
+        environment: its variables.
+        mounts: what it sees of the volume.
+        wanted: its requests and limits.
+    """
+    return {
+        "image": image,
+        "image_pull_policy": "IfNotPresent",
+        **exactly(command),
+        "env": variables(environment),
+        "volume_mounts": mounts,
+        "security_context": container_security(),
+        "resources": wanted,
+    }
+
+
 def scanner_resources(wanted: Resources, scratch: int) -> m.ResourceRequirements:
     """What a scan's template asks for, and this many bytes of temporary files."""
     return resources(wanted.cpu, wanted.memory, wanted.memory_limit, wanted.cpu_limit, scratch=scratch)

@@ -17,7 +17,7 @@ from orchestrator.config.keys import alternatives, section_at, type_at
 from orchestrator.config.loading import Config
 from orchestrator.config.notify import variable_of
 from orchestrator.kit.masking import find, is_secret
-from orchestrator.kit.sources import Problem
+from orchestrator.kit.sources import Problem, spell_location
 from orchestrator.kit.yaml_source import parse_yaml
 from orchestrator.workflows.settings import RenderError
 
@@ -90,7 +90,7 @@ def _of_configuration(config: Config, text: str) -> Iterator[Problem]:
             free = section_at(Config, location[:-1]) is None and isinstance(location[-1], str)
             secret = bool(find(value)) or (free and is_secret(str(location[-1]), value))
         if secret:
-            key = ".".join(map(str, location))
+            key = spell_location(location)
             yield source.problem(location, f"{key} {_WHY}: {_advice(location, config)}")
 
 

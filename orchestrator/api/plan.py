@@ -70,7 +70,7 @@ def load_config(
         path = CONFIG_FILE
     config = _config.load_config(path) if path is not None else _config.default_config()
     if wrong := engines.unknown(config.engine):
-        raise _config.ConfigError([config.problem(("engine",), f"engine: {wrong}")])
+        raise _config.ConfigError([config.wrong(("engine",), wrong)])
     changes: dict[str, object] = {}
     if references:
         changes["targets"] = tuple(_source(reference) for reference in references)

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
+from orchestrator.kit.sources import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +35,6 @@ def unknown(name: str) -> str:
     """Why there is no engine of that name; empty when there is one."""
     if name in names():
         return ""
-    from orchestrator.kit.sources import suggest  # noqa: PLC0415 - imports yaml, and the command line imports us
-
     return f"there is no engine {name!r}{suggest(name, names())}; there are {', '.join(names())}"
 
 

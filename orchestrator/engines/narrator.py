@@ -1,4 +1,4 @@
-"""Tells an observer what changed between two looks at a run, each thing once."""
+"""Tells an observer what happens in a run: what changed between two looks at it, each thing once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Narrator:
         self._targets = plan.targets_by_id
         self._seen: dict[str, CellState] = {}
         self._pulls: dict[str, CellState] = {}
-        self._notify(observer.plan_started, plan)
+        notify(observer.plan_started, plan)
 
     def tell(self, status: RunStatus) -> None:
         """Tell what is new. A cell that is tried again is reported once, when it has ended for good with the run."""
@@ -51,27 +51,28 @@ class Narrator:
             return
         self._pulls[target] = state
         if before is None:
-            self._notify(self._observer.pull_started, found)
+            notify(self._observer.pull_started, found)
         if state in _ENDED:
-            self._notify(self._observer.pull_finished, found, message if state is CellState.FAILED else "")
+            notify(self._observer.pull_finished, found, message if state is CellState.FAILED else "")
 
     def _tell_cell(self, cell: CellStatus, *, final: bool) -> None:
         before = self._seen.get(cell.id)
         if before in _ENDED:
             return
         if before is None and cell.state is not CellState.WAITING:
-            self._notify(self._observer.cell_started, self._cells[cell.id])
+            notify(self._observer.cell_started, self._cells[cell.id])
             self._seen[cell.id] = CellState.RUNNING
         if cell.state is CellState.OK or (cell.state is CellState.FAILED and final):
             self._seen[cell.id] = cell.state
             error = (cell.message or "failed") if cell.state is CellState.FAILED else ""
             record = CellRecord(attempts=cell.attempts, started=cell.started, finished=cell.finished, error=error)
-            self._notify(self._observer.cell_finished, self._cells[cell.id], record)
+            notify(self._observer.cell_finished, self._cells[cell.id], record)
 
-    def _notify(self, call: Callable[..., None], *about: object) -> None:
-        """Report one thing; an observer that fails ends neither the run nor the other reports of it."""
-        try:
-            with guarded(f"telling an observer by {call!r}"):
-                call(*about)
-        except (ScanmatrixError, OSError) as error:
-            _log.warning("an observer could not be notified by %r: %s", call, error)
+
+def notify(call: Callable[..., None], *about: object) -> None:
+    """Tell an observer one thing; one that fails ends neither the run nor the other reports of it."""
+    try:
+        with guarded(f"telling an observer by {call!r}"):
+            call(*about)
+    except (ScanmatrixError, OSError) as error:
+        _log.warning("an observer could not be notified by %r: %s", call, error)

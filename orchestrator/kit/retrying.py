@@ -16,7 +16,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from orchestrator.errors import Cancelled, TemporaryError
+from orchestrator.errors import Cancelled, TemporaryError, may_help_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,7 +148,7 @@ class Patience:
             raise
 
     def _may_help(self, error: BaseException) -> bool:
-        return isinstance(error, self._kinds) and not isinstance(error, Cancelled) and error.is_worth_retrying
+        return may_help_again(error) and isinstance(error, self._kinds) and not isinstance(error, Cancelled)
 
     def _wait(self, state: RetryCallState) -> float:
         asked, own = _error(state).retry_after, self._backoff.pause()

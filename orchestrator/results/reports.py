@@ -12,6 +12,7 @@ from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.reading import read_report
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.results.cell_paths import within_cell
+from orchestrator.volume.layout import cell_path
 
 if TYPE_CHECKING:
     from orchestrator.model import Cell, Scan
@@ -56,12 +57,12 @@ def standing(cell: Cell, scan: Scan, volume: Volume) -> Report | None:
         with guarded(f"reading what {cell.scan} found in {cell.target} in run {cell.standing}"):
             folder = volume.cell(cell.standing, cell.target, cell.scan)
             report = parse_report(scan.format, read_report(folder / scan.report, scan.report_limit, root=folder))
-            return read_within(volume, cell.standing, cell, report)
+            return read_within(cell.standing, cell, report)
     except (PermanentError, OSError):
         return None
 
 
-def read_within(volume: Volume, run: str, cell: Cell, report: Report) -> Report:
-    """The report, its paths as they are within the cell."""
-    folder = volume.cell(run, cell.target, cell.scan).relative_to(volume.root).as_posix()
+def read_within(run: str, cell: Cell, report: Report) -> Report:
+    """The report of a cell, as a run has it: its paths as they are within the cell."""
+    folder = cell_path(run, cell.target, cell.scan)
     return msgspec.structs.replace(report, findings=tuple(within_cell(report.findings, folder)))

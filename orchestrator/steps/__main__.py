@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.argo.command_line import parse
 from orchestrator.argo.commands import PROGRAM, Exit
-from orchestrator.errors import PermanentError, TemporaryError, UsageError
+from orchestrator.errors import ScanmatrixError, UsageError, may_help_again
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.logs import write_to_stderr
 from orchestrator.steps.entry import complain, run
@@ -31,11 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, Exit.USAGE)
     except InternalError as error:
         return _fail(error, Exit.BROKEN)
-    except PermanentError as error:
-        return _fail(error, Exit.FAILED)
-    except TemporaryError as error:
+    except ScanmatrixError as error:
         # What was attempted as often as `limits.retries` allows is not for Argo to multiply.
-        return _fail(error, Exit.TEMPORARY if error.is_worth_retrying else Exit.FAILED)
+        return _fail(error, Exit.TEMPORARY if may_help_again(error) else Exit.FAILED)
     except OSError as error:  # the volume or the network: a full volume or a lost mount may be better next time
         return _fail(error, Exit.TEMPORARY)
 

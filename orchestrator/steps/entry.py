@@ -206,8 +206,9 @@ def _left(step: LeftStep) -> int:
     images = divide(plan, volume, shard=step.shard, only=step.only).images
     # Repositories never run in such pods.
     together = {id_ for id_ in images if not plan.targets_by_id[id_].is_repository}
-    together -= unpullable(plan, together, volume)
-    left = pending(plan, only=unsound_cells(plan, volume, together, unrecorded=settled.unrecorded))
+    unsound = unsound_cells(plan, volume, together, unrecorded=settled.unrecorded)
+    given_up = unpullable(plan, {target for target, _ in unsound}, volume)
+    left = pending(plan, only={(target, scan) for target, scan in unsound if target not in given_up})
     write_outputs(plan, Work(tuple(left), left), step.outputs)
     say(f"{sum(map(len, left.values()))} cells of {len(left)} images run again")
     return Exit.DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import TemporaryError
+from orchestrator.errors import may_help_again
 from orchestrator.model import CellRecord, Decision
 from orchestrator.model.endings import RecordState
 from orchestrator.volume.records import Records, now
@@ -24,8 +24,7 @@ def record_failure(plan: Plan, target: str, error: ScanmatrixError, volume: Volu
     new one, so a pull that works in the end leaves no trace of this.
     """
     records = Records(volume, plan.run)
-    given_up = not (isinstance(error, TemporaryError) and error.is_worth_retrying)
-    record = CellRecord(error=f"pull: {error}", finished=now(), given_up=given_up)
+    record = CellRecord(error=f"pull: {error}", finished=now(), given_up=not may_help_again(error))
     for cell in plan.cells_by_target.get(target, ()):
         if cell.decision is not Decision.RUN:
             continue

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.engines.local.process import Ended
 from orchestrator.engines.local.scanners import CellInputs, Scanners
 from orchestrator.engines.stop import Stop
-from orchestrator.errors import ScanmatrixError, TemporaryError
+from orchestrator.errors import ScanmatrixError, may_help_again
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.kit.guarding import guarded, in_words
 from orchestrator.kit.removal import remove_quietly
@@ -38,19 +38,20 @@ class CellRunner:
         self._scans = {scan.name: scan for scan in plan.scans}
         self._records = Records(volume, plan.run)
 
-    def is_done(self, cell: Cell, *, refused: bool = False) -> bool:
-        """Whether it ended well in an earlier call, and its report is still there.
+    def done(self, cell: Cell, *, refused: int | None = None) -> CellRecord | None:
+        """The record of a cell that ended well in an earlier call, and whose report is still there; None for others.
 
         Args:
             cell: the cell.
-            refused: whether the ledger of that call did not believe its report.
+            refused: the attempt whose report the ledger of that call did not believe.
         """
         scan = self._scans[cell.scan]
         report = self._volume.cell(self._plan.run, cell.target, cell.scan) / scan.report
-        found = self._records.look(cell.target, cell.scan, scan.success_codes).state
+        found = self._records.look(cell.target, cell.scan, scan.success_codes)
         seen = ReportState.UNREAD if _is_regular(report) else ReportState.MISSING
-        seen = ReportState.UNSOUND if refused else seen
-        return decide(Evidence(cell.decision, found, report=seen)).state is CellState.OK
+        seen = ReportState.UNSOUND if found.record.attempts == refused else seen
+        ended_well = decide(Evidence(cell.decision, found.state, report=seen)).state is CellState.OK
+        return found.record if ended_well else None
 
     def record(self, cell: Cell) -> CellRecord:
         """What is known of the cell; an empty record when nothing is."""
@@ -94,7 +95,7 @@ class CellRunner:
             with guarded(f"scanning {self._plan.targets_by_id[cell.target].reference} with {scan.name}"):
                 return self._scan(cell, scan)
         except (ScanmatrixError, OSError) as error:
-            return Ended(error=self._stop.reason() or in_words(error), temporary=_may_help(error))
+            return Ended(error=self._stop.reason() or in_words(error), temporary=may_help_again(error))
 
     def _scan(self, cell: Cell, scan: Scan) -> Ended:
         """Stage, scan, and keep the report.
@@ -138,11 +139,6 @@ class CellRunner:
     def _database(self, cell: Cell, scan: Scan) -> Path | None:
         """The very version the cell was given: a refresh meanwhile makes another one current."""
         return pinned(self._volume, self._plan.run, cell.target, cell.scan).resolve() if scan.database else None
-
-
-def _may_help(error: Exception) -> bool:
-    """Whether another attempt of the cell may succeed where this one failed; `limits.retries` are used up by then."""
-    return isinstance(error, TemporaryError) and error.is_worth_retrying
 
 
 def _fresh_folder(folder: Path, attempt: int) -> Path:

@@ -11,6 +11,7 @@ from orchestrator.engines.interface import Interrupted, Observer
 from orchestrator.engines.local.cell import CellRunner
 from orchestrator.engines.local.crew import each
 from orchestrator.engines.local.scanners import Scanners
+from orchestrator.engines.narrator import notify
 from orchestrator.engines.stop import INTERRUPTED, Stop
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.registry.client import RegistryClient
@@ -129,8 +130,7 @@ class Execution:
         """
         try:
             with guarded(f"looking how {cell.id} ended"):
-                record = self._cells.record(cell)
-                return record if self._cells.is_done(cell, refused=record.attempts == refused) else None
+                return self._cells.done(cell, refused=refused)
         except (ScanmatrixError, OSError) as error:
             _log.warning("%s runs again: %s", cell.id, error)
             return None
@@ -303,8 +303,4 @@ class Execution:
         if record.error != INTERRUPTED:
             with self._counting:
                 self._ended += 1
-        try:
-            with guarded(f"telling how {cell.id} ended"):
-                self._observer.cell_finished(cell, record)
-        except (ScanmatrixError, OSError) as error:
-            _log.warning("how %s ended could not be reported: %s", cell.id, error)
+        notify(self._observer.cell_finished, cell, record)

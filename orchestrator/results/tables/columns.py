@@ -135,13 +135,18 @@ def names_of(row: type[Document]) -> tuple[str, ...]:
 
 def nested(hint: Any) -> type[Document] | None:
     """The type of a field that has fields of its own, whether or not it may be missing; None for any other field."""
-    kinds = [each for each in get_args(hint) if each is not NoneType] if _may_be_none(hint) else [hint]
-    kind = kinds[0] if len(kinds) == 1 else None
+    kind = _without_none(hint)
     return kind if isinstance(kind, type) and issubclass(kind, Document) else None
 
 
 def _may_be_none(hint: Any) -> bool:
     return get_origin(hint) in {Union, UnionType} and NoneType in get_args(hint)
+
+
+def _without_none(hint: Any) -> Any:
+    """The one type that a value has which is not None; None where there are several."""
+    kinds = [each for each in get_args(hint) if each is not NoneType] if _may_be_none(hint) else [hint]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 def bare(hint: Any) -> tuple[Any, Mapping[str, Any]]:
@@ -194,9 +199,7 @@ _KINDS: dict[Any, tuple[ColumnKind, Any]] = {
 
 def _kind(hint: Any, said: Mapping[str, Any]) -> tuple[ColumnKind, Any, Any, bool]:
     """What a field is as a column, the type of its values, what stands for unknown ones, and whether it may be None."""
-    optional = _may_be_none(hint)
-    kinds = [each for each in get_args(hint) if each is not NoneType] if optional else [hint]
-    kind = kinds[0] if len(kinds) == 1 else None
+    optional, kind = _may_be_none(hint), _without_none(hint)
     kind = getattr(kind, "__supertype__", kind)  # of a NewType
     if said.get("moment"):
         return ColumnKind.MOMENT, str, "", False

@@ -37,8 +37,9 @@ def test_a_cell_is_done_when_it_ended_well_and_its_report_is_there(tmp_path, rec
         Records(volume, made.run).write(cell.target, cell.scan, record)
     with Stop(60) as stop:
         runner = CellRunner(made, volume, Scanners(Launcher("auto", "x")), stop)
-        assert runner.is_done(cell) is done
-        assert not runner.is_done(cell, refused=True)
+        assert runner.done(cell) == (record if done else None)
+        assert runner.done(cell, refused=ENDED.attempts) is None
+        assert runner.done(cell, refused=ENDED.attempts + 1) == (record if done else None)
 
 
 def test_a_link_in_place_of_a_report_is_none(tmp_path):
@@ -48,4 +49,4 @@ def test_a_link_in_place_of_a_report_is_none(tmp_path):
     volume.cell(made.run, cell.target, cell.scan).mkdir(parents=True)
     (volume.cell(made.run, cell.target, cell.scan) / "report.json").symlink_to("/etc/hostname")
     with Stop(60) as stop:
-        assert not CellRunner(made, volume, Scanners(Launcher("auto", "x")), stop).is_done(cell)
+        assert CellRunner(made, volume, Scanners(Launcher("auto", "x")), stop).done(cell) is None
