@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestrator.config.keys import TEXTS, alternatives, fields, section_at, type_at
+from orchestrator.config.keys import fields, is_text, section_at, type_at
 from orchestrator.kit.logs import DEBUG_VARIABLE
 from orchestrator.kit.sources import Location, Problem, Source, SourceError, suggest
 from orchestrator.kit.yaml_source import parse_yaml
@@ -120,7 +120,7 @@ def _value(text: str, name: str, location: Location, wanted: Any) -> Source:
 
     What is to be text is text, whatever it looks like: a password may begin with a bracket.
     """
-    if any(each in TEXTS for each in alternatives(wanted)):
+    if is_text(wanted):
         return Source(name, text)
     if not re.match(r"\s*([\[{]|- )", text) and not re.search(r"^[\w-]+:\s", text, re.MULTILINE):
         return Source(name, text)

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from orchestrator.config.described import ValueKind
-from orchestrator.config.kinds import Duration, PathText, Size, Text, judge_web_url, plain
+from orchestrator.config.kinds import Duration, PathText, Size, Text, plain
 from orchestrator.config.section import Section, WrongKey
-from orchestrator.kit.placeholders import fill, judge_known
+from orchestrator.kit.placeholders import fill, judge_known, spell_all
+from orchestrator.kit.urls import judge_web_url
 
 #: The placeholders in the names that an export gives to targets; see `docs/configuration.md`.
 NAME_FIELDS = ("reference", "repository", "tag", "digest", "platform", "owner", "target", "run")
@@ -26,9 +27,7 @@ def _name_format(value: str) -> str:
     if wrong := judge_known(value, NAME_FIELDS):
         raise ValueError(wrong)
     if set(fill(value, dict.fromkeys(NAME_FIELDS, ""))) & set("{}"):
-        raise ValueError(
-            f"a brace stands alone; placeholders are written {', '.join(f'{{{one}}}' for one in NAME_FIELDS)}"
-        )
+        raise ValueError(f"a brace stands alone; placeholders are written {spell_all(NAME_FIELDS)}")
     return value
 
 

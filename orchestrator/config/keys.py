@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from orchestrator.kit.sources import Location
 
-#: The types of values that are text where people write them.
-TEXTS = (str, SecretStr, Path)
+# The types of values that are text where people write them.
+_TEXTS = (str, SecretStr, Path)
 
 
 @cache
@@ -83,6 +83,11 @@ def is_optional(kind: Any) -> bool:
     if get_origin(kind) is Annotated:
         return is_optional(get_args(kind)[0])
     return get_origin(kind) in {Union, types.UnionType} and type(None) in get_args(kind)
+
+
+def is_text(kind: Any) -> bool:
+    """Whether a value may be text where people write it."""
+    return any(each in _TEXTS for each in alternatives(kind))
 
 
 def is_secret(kind: Any) -> bool:

@@ -14,7 +14,7 @@ from orchestrator.config.times import check_cron, check_timezone
 from orchestrator.git.url import without_credentials
 from orchestrator.kit.digests import DIGEST
 from orchestrator.kit.matching import check_pattern
-from orchestrator.kit.placeholders import judge_known, placeholders
+from orchestrator.kit.placeholders import judge_known
 from orchestrator.kit.quantities import (
     DURATION,
     MOST_BYTES,
@@ -24,6 +24,7 @@ from orchestrator.kit.quantities import (
     write_duration,
     write_size,
 )
+from orchestrator.kit.urls import judge_web_url
 from orchestrator.kit.version_order import semantic
 from orchestrator.model import JUSTIFICATIONS, KINDS
 from orchestrator.model.documents import spell_time
@@ -75,22 +76,6 @@ def _host(value: str) -> str:
     if not _HOST.fullmatch(value):
         raise ValueError(f"{value!r} is not a registry host; write host or host:port, without https://")
     return value
-
-
-def judge_web_url(url: str) -> str:
-    """What is wrong with the URL of a service, without naming it; empty for nothing."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises for one that is none
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[\s\x00-\x1f\x7f]", url):
-        return "this is not a URL; write it as https://host/path or http://host:port/path"
-    if parts.username or parts.password:
-        return "it must not hold a user or password"
-    if any(placeholders(url)):
-        return "it holds a placeholder, and nothing is filled in here"
-    return ""
 
 
 def _http_url(value: str) -> str:

@@ -9,8 +9,9 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from orchestrator import model
 from orchestrator.config.described import OrOne, ValueKind
-from orchestrator.config.kinds import Duration, Glob, Text, judge_web_url
+from orchestrator.config.kinds import Duration, Glob, Text
 from orchestrator.config.section import OneOf, Section, WrongKey
+from orchestrator.kit.urls import WEB_URL, judge_web_url
 
 #: What there is to tell, in the order of messages; of `differences`, the status of the same name.
 About = Literal["new", "fixed", "no longer scanned", "failed", "policy"]
@@ -44,8 +45,7 @@ def variable_of(secret: SecretStr) -> str:
 
 def url_mistake(url: str) -> str:
     """What is wrong with the URL of a webhook, without naming it; empty for nothing."""
-    mistake = judge_web_url(url)
-    return mistake and f"{mistake}, or as ${{NAME}} for that of an environment variable"
+    return judge_web_url(url, written=f"{WEB_URL}, or as ${{NAME}} for that of an environment variable")
 
 
 def _url(value: SecretStr) -> SecretStr:

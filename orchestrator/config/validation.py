@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from orchestrator.config.keys import (
-    TEXTS,
     alternatives,
     fields,
     is_optional,
     is_secret,
+    is_text,
     kind_of,
     name_type_at,
     section_at,
@@ -91,7 +91,7 @@ def _scalars(kind: type[Section], source: Source) -> tuple[Source, dict[Location
     data: Any = None
     for location, value, wanted in _leaves(source.data, kind, ()):
         written = source.unquoted.get(location)
-        if not any(each in TEXTS for each in alternatives(wanted)):
+        if not is_text(wanted):
             if location not in source.variables and (message := _misread(value, written, wanted)):
                 problems[location] = source.wrong(location, message)
             continue

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 from orchestrator.databases.interface import DatabaseRefused
 from orchestrator.kit.http_headers import range_start, whole_number
 from orchestrator.kit.retrying import Patience
+from orchestrator.kit.urls import judge_web_url, split_url
 from orchestrator.model import ReadBudget
 from orchestrator.net.allowance import Allowance
 from orchestrator.net.answers import Answer, RangeRefused, raise_for_status
@@ -183,8 +184,8 @@ class _Resumed:
 
 def shown(url: str) -> str:
     """A URL for messages and records: without a login, and without a query, which may hold a signature."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    parts = split_url(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")) if parts else ""
 
 
 def check_url(url: str) -> str:
@@ -193,11 +194,8 @@ def check_url(url: str) -> str:
     Raises:
         DatabaseRefused: it is not HTTP, or holds a login.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise DatabaseRefused(f"{shown(url)!r} is not the URL of a mirror; write it as https://host/folder")
-    if "@" in parts.netloc:
-        raise DatabaseRefused(
-            f"{shown(url)}: the URL of a mirror must not hold a login, which plans and logs would show"
-        )
+    login = "it must not hold a login, which plans and logs would show"
+    if mistake := judge_web_url(url, written="https://host/folder", login=login):
+        # What is no URL may have a login anywhere.
+        raise DatabaseRefused(f"the URL of a mirror{f' ({shown(url)})' if mistake == login else ''}: {mistake}")
     return url

@@ -33,6 +33,7 @@ from orchestrator.git.errors import SourceBrokenError, SourceUnavailableError
 from orchestrator.git.failures import explain
 from orchestrator.git.tokens import TOKENS, as_variable, login_for
 from orchestrator.kit.masking import mask
+from orchestrator.kit.urls import split_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -256,8 +257,9 @@ def _said(errors: IO[bytes]) -> str:
 
 
 def _plain(url: str) -> str:
-    """A URL for people: without user, password, query and the name of the file that git asks for."""
-    parts = urlsplit(url)
+    """A URL for people: without user, password, query and the name of the file that git asks for; empty for none."""
+    if (parts := split_url(url)) is None:
+        return ""
     path = parts.path.removesuffix("/").removesuffix("/info/refs")
     return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{path}"
 

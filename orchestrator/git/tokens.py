@@ -17,9 +17,10 @@ from __future__ import annotations
 import base64
 import re
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from orchestrator.errors import UsageError
+from orchestrator.kit.urls import split_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,8 +95,8 @@ def logins(environment: Mapping[str, str]) -> dict[str, GitLogin]:
 
 def authority(url: str) -> str:
     """Host and port of an http or https URL as `logins` has them; empty for any other."""
-    parts = urlsplit(url)
-    if parts.scheme not in _DEFAULT_PORTS or parts.hostname is None:
+    parts = split_url(url)
+    if parts is None or parts.scheme not in _DEFAULT_PORTS or parts.hostname is None:
         return ""
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname.removesuffix(".")
     port = f":{parts.port}" if parts.port is not None else _DEFAULT_PORTS[parts.scheme]

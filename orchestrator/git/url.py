@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
 
 from orchestrator.errors import UsageError
 from orchestrator.kit.masking import find, mask
+from orchestrator.kit.urls import holds_blanks, split_url
 
 _SCP = re.compile(r"(?:[\w.][\w.-]*@)?(?P<host>[A-Za-z0-9][\w.-]*):(?![-:])(?P<path>\S+)")
 # git-check-ref-format(1), without what a fetch would read as more than one ref.
@@ -15,6 +15,7 @@ _REF = re.compile(r"(?![-/.])(?!.*(\.\.|//|@\{|\.lock$))[^\s~^:?*\[\\\x00-\x1f\x
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: What an API can be asked for, and may go into command lines and Argo's templates: `host/owner/name`.
 PLAIN_PROJECT = re.compile(r"[a-z0-9.-]+(/[A-Za-z0-9._-]+){2,}")
+_WRITTEN = "https://…, ssh://…, user@host:path or file:///…"
 #: What to tell about a URL for which `holds_credentials` is true.
 NO_CREDENTIALS = "it must not hold credentials; set SCANMATRIX_GIT_HOST and SCANMATRIX_GIT_TOKEN instead"
 
@@ -25,18 +26,14 @@ def judge_url(url: str) -> str:
     Raises:
         UsageError: git may not be given this URL; the message says why, and shows no credentials.
     """
-    if url.startswith("-") or re.search(r"[\s\x00-\x1f\x7f]", url):
+    if url.startswith("-") or holds_blanks(url):
         raise UsageError("a git URL must not begin with '-' or hold blanks")
     if "://" not in url:
         if match := _SCP.fullmatch(url):
             return match["host"]
-        raise UsageError(f"{url!r} is not a git URL; write https://…, ssh://…, user@host:path or file:///…")
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises
-    except ValueError:  # its message may hold what the URL does
-        message = "a git URL must have a valid host; write https://…, ssh://…, user@host:path or file:///…"
-        raise UsageError(message) from None
+        raise UsageError(f"{url!r} is not a git URL; write it as {_WRITTEN}")
+    if (parts := split_url(url)) is None:
+        raise UsageError(f"a git URL must have a valid host; write it as {_WRITTEN}")
     host = parts.hostname or ""
     shown = mask(f"{parts.scheme}://{host}{parts.path}")
     if parts.scheme not in {"https", "http", "ssh", "file"}:
@@ -65,12 +62,10 @@ def holds_credentials(url: str) -> bool:
 
     A password may also stand in its query (`?private_token=…`), or be a token of a known shape anywhere.
     """
-    try:
-        parts = urlsplit(url)
-        userinfo = parts.password is not None or bool(parts.username and parts.scheme != "ssh")
-        return userinfo or bool(find(url))
-    except ValueError:  # brackets that hold no address
-        return "@" in url
+    if (parts := split_url(url)) is None:
+        return "@" in url or bool(find(url))
+    userinfo = parts.password is not None or bool(parts.username and parts.scheme != "ssh")
+    return userinfo or bool(find(url))
 
 
 def without_credentials(url: str) -> str:
@@ -92,8 +87,8 @@ def is_commit(ref: str) -> bool:
 def project(url: str) -> str:
     """Host and path of a repository, as its host's API knows it: `github.com/ossf/scorecard`; empty without a host."""
     match = None if "://" in url else _SCP.fullmatch(url)
-    parts = urlsplit(url)
-    host, path = (match["host"], match["path"]) if match else (parts.hostname or "", parts.path)
+    parts = split_url(url)
+    host, path = (match["host"], match["path"]) if match else (parts.hostname or "", parts.path) if parts else ("", "")
     return f"{host.lower()}/{path.strip('/').removesuffix('.git')}" if host else ""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from orchestrator.kit.sources import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 #: What the placeholders of a scan's parameters begin with.
 PARAMETER = "parameter."
@@ -45,10 +45,13 @@ def unknown(name: str, known: Collection[str]) -> str:
         name: of the placeholder, without its braces.
         known: the placeholders that mean something there.
     """
-    here = (
-        f"here there are {', '.join(f'{{{one}}}' for one in sorted(known))}" if known else "nothing is filled in here"
-    )
+    here = f"here there are {spell_all(sorted(known))}" if known else "nothing is filled in here"
     return f"unknown placeholder {{{name}}}{suggest(name, known)} ({here})"
+
+
+def spell_all(names: Iterable[str]) -> str:
+    """Placeholders as they are written: `{run}, {target}`."""
+    return ", ".join(f"{{{name}}}" for name in names)
 
 
 def judge_known(text: str, known: Collection[str] = ()) -> str:

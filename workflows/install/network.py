@@ -18,6 +18,7 @@ from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.cache import CACHE_PORT
 from orchestrator.config.networks import NEVER, PRIVATE, excepted, is_never
 from orchestrator.config.notify import PORTS, variable_of
+from orchestrator.kit.urls import split_url
 from orchestrator.workflows.cell import fill
 from orchestrator.workflows.install.caches import installed
 from orchestrator.workflows.install.objects import Manifest, manifest
@@ -187,7 +188,7 @@ def _git_urls(config: Config) -> list[str]:
     """The repositories of target lists, and those that are targets."""
     urls = [target.csv.git.url for target in config.targets if target.csv and target.csv.git]
     urls += [target.repository.url for target in config.targets if target.repository]
-    return [url for url in urls if urlsplit(url).scheme in {"http", "https", "ssh"}]
+    return [url for url in urls if (parts := split_url(url)) and parts.scheme in {"http", "https", "ssh"}]
 
 
 def _mirror_urls(config: Config, *, commands: bool) -> list[str]:
@@ -207,20 +208,13 @@ def _mirror_urls(config: Config, *, commands: bool) -> list[str]:
             for text in (*database.refresh, *database.environment.values()):
                 filled = fill(text, scan, where=f"scan {scan.name}: database")
                 found += map(_url_of, _MIRROR.finditer(filled))
-    return [url for url in found if _is_url(url)]
+    return [url for url in found if (parts := split_url(url)) and parts.port != 0]
 
 
 def _url_of(found: re.Match[str]) -> str:
     if found["scheme"]:
         return f"{found['scheme']}{found['host']}{found['port'] or ''}"
     return f"https://{found['bare']}{found['number']}"
-
-
-def _is_url(url: str) -> bool:
-    try:
-        return urlsplit(url).port != 0
-    except ValueError:
-        return False
 
 
 def _port(url: str) -> int:

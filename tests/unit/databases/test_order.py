@@ -96,6 +96,11 @@ def test_what_is_no_moment(text):
         "ftp://mirror.example",
         "https://",
         "https://me:secret@mirror.example/db",
+        "me:secret@mirror.example/db",
+        "http://[",
+        "https://me:secret@[/db",
+        "https://mirror.example:99999/db",
+        "https://mirror.example/d b",
     ],
 )
 def test_what_is_no_url_of_a_mirror(url):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from orchestrator.errors import Cancelled, PermanentError, TemporaryError
+from orchestrator.errors import Cancelled, PermanentError, TemporaryError, may_help_again
 from orchestrator.kit.retrying import WAIT_LIMIT, Backoff, Patience
 from orchestrator.net.errors import Broken, Busy, TooSlow
 
@@ -30,6 +30,20 @@ def test_this_many_retries_and_no_more(retries: int) -> None:
         Patience(retries, backoff=0).retry(failing)
     assert failing.attempts == retries + 1
     assert not caught.value.is_worth_retrying
+
+
+def test_another_attempt_may_help_where_some_are_left() -> None:
+    given_up = Broken("x")
+    given_up.given_up = True
+    caused = TemporaryError("y")
+    caused.__cause__ = given_up
+    assert [may_help_again(each) for each in (Broken("x"), given_up, caused, PermanentError("x"), OSError())] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_what_succeeds_is_returned_and_what_cannot_be_fixed_is_not_repeated() -> None:

@@ -15,6 +15,8 @@ from orchestrator.kit.masking import mask
         ("ssh://git@gitlab.com:22/group/sub/project.git", "gitlab.com/group/sub/project"),
         ("git@github.com:ossf/scorecard.git", "github.com/ossf/scorecard"),
         ("file:///srv/git/x.git", ""),
+        ("http://[", ""),
+        ("https://host:99999/x.git", ""),
     ],
 )
 def test_a_repository_as_its_hosts_api_knows_it(url, found):
@@ -31,6 +33,7 @@ def test_a_repository_as_its_hosts_api_knows_it(url, found):
         ("https://me:t0ken@host/x.git", True),
         ("ssh://git:t0ken@host/x.git", True),
         ("https://[t0ken@host/x", True),
+        ("https://host:99999/x?private_token=t0ken", True),
     ],
 )
 def test_credentials_in_a_url(url, holds):

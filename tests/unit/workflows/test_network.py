@@ -100,6 +100,12 @@ argo: {apiServer: {cidrs: [10.96.0.1/32]}}
     assert not reaches("database", "10.1.0.4", 80)
 
 
+@pytest.mark.parametrize("url", ["https://[", "https://git.example:99999/x.git"])
+def test_the_url_of_a_repository_that_cannot_be_read_opens_nothing(tmp_path: Path, url: str) -> None:
+    without = Reach(configured(tmp_path, TEXT)).policies
+    assert Reach(configured(tmp_path, f"{TEXT}targets: [{{repository: {{url: '{url}'}}}}]")).policies == without
+
+
 @pytest.mark.parametrize("url", ["http://169.254.169.254", "http://[fd00:ec2::254]", "http://100.100.100.200:80"])
 def test_a_url_that_names_the_metadata_service_opens_nothing(tmp_path: Path, url: str) -> None:
     reaches = Reach(configured(tmp_path, f"cache: [{{upstream: docker.io, remote: '{url}'}}]"))

@@ -50,6 +50,7 @@ WITHOUT = "pkg:deb/debian/openssl@3.0"
         ("pkg:deb/debian/openssl?arch=armhf", False),
         ("pkg:deb/debian/openssl@3.0?arch=armhf", False),
         ("pkg:deb/debian/openssl?arch=amd64", True),
+        ("PKG:deb/debian/openssl?arch=amd64", True),
         ("pkg:deb/debian/openssl?distro=debian-11", False),
         ("pkg:deb/debian/openssl?distro=debian-12", True),
         ("pkg:deb/debian/openssl@3.0?distro=debian-11", True),
@@ -127,3 +128,8 @@ def test_a_package_url_without_a_namespace_is_another_package(text):
 def test_subcomponents_that_cannot_be_matched_do_not_suppress_the_whole_image():
     assert suppress([[finding(WITH)]], vex_document=openvex(f"pkg:oci/app@{DIGEST}", "cpe:2.3:a:x:y:1")) == [False]
     assert suppress([[finding(WITH)]], vex_document=openvex(f"pkg:oci/app@{DIGEST}")) == [True]
+
+
+@pytest.mark.parametrize("product", ["http://[", "git+https://[x@y", "pkg:generic/x?vcs_url=git%2Bhttps%3A%2F%2F%5B"])
+def test_a_product_whose_url_cannot_be_read_is_nothing_of_ours(product):
+    assert suppress([[finding(WITH)]], vex_document=openvex(product, WITHOUT)) == [False]
