@@ -30,6 +30,10 @@ MOVED = {
     "orchestrator.trust": "orchestrator.api.trust",
     "orchestrator.volume": "orchestrator.volume.layout",
 }
+#: Those of them that are in another module than the rest.
+_FURTHER = {
+    ("orchestrator.sdk", name): "orchestrator.api.install" for name in ("install", "update_images", "write_install")
+}
 #: What to use instead, where that is neither a public name nor in the module above.
 _INSTEAD = {
     **dict.fromkeys(("between", "since", "since_last"), "scanmatrix.differences"),
@@ -43,10 +47,11 @@ def moved(module: str) -> Callable[[str], Any]:
     def load(name: str) -> Any:
         lost = AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
         if name == "__all__":  # of `from … import *`
-            return [each for each in vars(import_module(MOVED[module])) if not each.startswith("_")]
+            further = [each for old, each in _FURTHER if old == module]
+            return [*further, *(each for each in vars(import_module(MOVED[module])) if not each.startswith("_"))]
         if name.startswith("_"):
             raise lost
-        now = import_module(MOVED[module])
+        now = import_module(_home(module, name))
         if name not in vars(now) and name not in getattr(now, "__all__", ()):
             raise lost
         _warn(module, name)
@@ -55,13 +60,17 @@ def moved(module: str) -> Callable[[str], Any]:
     return load
 
 
+def _home(module: str, name: str) -> str:
+    return _FURTHER.get((module, name), MOVED[module])
+
+
 def _warn(module: str, name: str) -> None:
     """Warn the caller of `load`, above."""
     import warnings  # noqa: PLC0415 - not for those who use no old name
 
     import orchestrator  # noqa: PLC0415 - it imports this module
 
-    home = "scanmatrix.aio" if module == "orchestrator.aio" else MOVED[module]
+    home = "scanmatrix.aio" if module == "orchestrator.aio" else _home(module, name)
     public = f"scanmatrix.{name}" if home != "scanmatrix.aio" and name in orchestrator.__all__ else f"{home}.{name}"
     new = _INSTEAD.get(name, public)
     warnings.warn(f"{module}.{name} will be removed in 0.3: use {new}", DeprecationWarning, stacklevel=3)

@@ -35,16 +35,17 @@ def install(
 
     Example: scanmatrix install --config scanmatrix.yaml --render | kubectl apply -f -
     """
+    from orchestrator.api import install as install_api
     from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import complain
 
     settings = plan_api.load_config(config, strict=strict)
     if update_images is not None:
-        for changed in plan_api.update_images(settings, update_images):
+        for changed in install_api.update_images(settings, update_images):
             typer.echo(changed)
         return
     if out is None or render:
-        typer.echo(plan_api.install(settings, overlay, strict=strict), nl=False)
+        typer.echo(install_api.install(settings, overlay, strict=strict), nl=False)
     if out is not None:
-        plan_api.write_install(settings, out, overlay, strict=strict)
+        install_api.write_install(settings, out, overlay, strict=strict)
         complain(f"written; next: kubectl apply -k {out / 'argo-install/overlays' / overlay}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.api import plan as plan_api
+from orchestrator.api import install as install_api
 from orchestrator.config.loading import load_config
 from orchestrator.errors import ScanmatrixError, UsageError
 from orchestrator.images.registry.own import FILE, OwnImages
@@ -49,7 +49,7 @@ def test_digests_are_looked_up_and_written_down_and_again_when_tags_have_moved(
     config = load_config(tmp_path / "scanmatrix.yaml", environment={})
     for content in ("first", "second"):
         digests = publish(registry, folder, content)
-        changed = plan_api.update_images(config, folder / FILE)
+        changed = install_api.update_images(config, folder / FILE)
         assert OwnImages.read(folder / FILE).digests == digests
         assert {path.name for path in changed} >= {
             FILE,
@@ -60,7 +60,7 @@ def test_digests_are_looked_up_and_written_down_and_again_when_tags_have_moved(
         }
         kustomization = yaml.safe_load((folder / "argo" / "kustomization.yaml").read_text())
         assert {one["digest"] for one in kustomization["images"]} < set(digests.values())
-    assert plan_api.update_images(config, folder / FILE) == []
+    assert install_api.update_images(config, folder / FILE) == []
 
 
 def test_nothing_is_written_when_one_is_not_found(registry: Registry, folder: Path, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_nothing_is_written_when_one_is_not_found(registry: Registry, folder: Pa
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     (tmp_path / "scanmatrix.yaml").write_text(f"insecure: ['{registry.host}']\n")
     with pytest.raises(ScanmatrixError, match="no-such-image"):
-        plan_api.update_images(load_config(tmp_path / "scanmatrix.yaml", environment={}), folder / FILE)
+        install_api.update_images(load_config(tmp_path / "scanmatrix.yaml", environment={}), folder / FILE)
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -83,8 +83,8 @@ def test_an_install_takes_the_digests_of_the_file_that_is_named(tmp_path: Path) 
         f"cache: [{{upstream: docker.io}}]\nargo: {{images: mine.lock, {narrow}}}"
     )
     config = load_config(tmp_path / "scanmatrix.yaml", environment={})
-    assert f"image: docker.io/library/registry:3@{digest}" in plan_api.install(config, strict=True)
-    plan_api.write_install(config, tmp_path / "out", "production", strict=True)
+    assert f"image: docker.io/library/registry:3@{digest}" in install_api.install(config, strict=True)
+    install_api.write_install(config, tmp_path / "out", "production", strict=True)
     written = "".join(path.read_text() for path in (tmp_path / "out").rglob("*.yaml"))
     assert f"postgres:17-alpine@{digest}" in written
     assert f"--executor-image=quay.io/argoproj/argoexec:v3.7.6@{digest}" in written
@@ -105,7 +105,7 @@ def test_what_is_more_open_than_need_be_is_warned_of_and_refused_when_strict(
     (tmp_path / "scanmatrix.yaml").write_text(text)
     (tmp_path / "tags.lock").write_text("".join(f"{name}\n" for name in OwnImages.read(FOLDER / FILE).digests))
     config = load_config(tmp_path / "scanmatrix.yaml", environment={})
-    assert plan_api.install(config)
+    assert install_api.install(config)
     assert said in caplog.text
     with pytest.raises(UsageError, match=said.replace(".", r"\.")):
-        plan_api.install(config, strict=True)
+        install_api.install(config, strict=True)

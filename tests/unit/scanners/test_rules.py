@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 
+from orchestrator.api import install as install_api
 from orchestrator.api import plan as plan_api
 from orchestrator.api.trust import distrust, distrusted, trust
 from orchestrator.config.loading import ConfigError, load_config
@@ -112,7 +113,7 @@ def test_lock_and_switch_travel_into_the_cluster(tmp_path):
     }
     (tmp_path / "scanmatrix.lock").write_text(json.dumps({"schema": 1, "scans": entries}))
     distrust(loaded, DistrustSection(scan="virus", reason="r"))
-    objects = list(yaml.safe_load_all(plan_api.install(loaded)))
+    objects = list(yaml.safe_load_all(install_api.install(loaded)))
     [data] = [one["data"] for one in objects if one["kind"] == "ConfigMap" and "scanmatrix.yaml" in one["data"]]
     assert {"scanmatrix.lock", DISTRUSTED, "denied.yaml"} <= set(data)
     for name, text in data.items():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.api import plan as plan_api
+from orchestrator.api import install as install_api
 from orchestrator.argo.names import RUN
 from orchestrator.config.argo import ApiServer
 from orchestrator.config.cache import service_name
@@ -37,7 +37,7 @@ def objects(config: Config, overlay: str = "single-node") -> list[dict[str, Any]
     written = files(config, Overlay(overlay), contents={"scanmatrix.yaml": "x"})
     kinds = [text for path, text in written.items() if path.startswith(("argo-install/base/", "pv/"))]
     documents = [one for text in kinds for one in _read(text)]
-    found = [*_read(plan_api.install(config, overlay)), *documents]
+    found = [*_read(install_api.install(config, overlay)), *documents]
     _RENDERED.append((config, overlay, found))
     return found
 
@@ -56,7 +56,7 @@ def shipped() -> Config:
 
 
 def test_the_committed_files_are_what_the_shipped_configuration_gives(shipped: Config) -> None:
-    written = files(shipped, contents=plan_api._contents(shipped))
+    written = files(shipped, contents=install_api._contents(shipped))
     for path, text in written.items():
         check_golden(ROOT / path, text)
     rendered = {path.relative_to(ROOT).as_posix() for folder in ("argo-install/base", "pv")
@@ -347,7 +347,7 @@ def test_credentials_of_an_upstream_go_to_its_cache_only(tmp_path: Path) -> None
 def test_two_upstreams_with_one_name_are_refused(tmp_path: Path) -> None:
     config = configured(tmp_path, "cache: [{upstream: a.b}, {upstream: a-b}]")
     with pytest.raises(RenderError, match="cache-a-b"):
-        plan_api.install(config)
+        install_api.install(config)
     assert service_name("x" * 80 + ".example").startswith("cache-xxx")
     assert len(service_name("x" * 80 + ".example")) <= 63
 
@@ -501,7 +501,7 @@ def test_storage_of_a_production_cluster(tmp_path: Path, text: str, folder: str)
     written = files(config, Overlay.PRODUCTION, contents={})
     resources = yaml.safe_load(written["argo-install/overlays/production/kustomization.yaml"])["resources"]
     assert f"../../../pv/{folder}" in resources
-    claims = [one for one in _read(plan_api.install(config, "production")) if one["kind"] == "PersistentVolumeClaim"]
+    claims = [one for one in _read(install_api.install(config, "production")) if one["kind"] == "PersistentVolumeClaim"]
     assert claims[0]["spec"].get("storageClassName") == ("fast" if "fast" in text else "" if folder == "nfs" else None)
 
 
@@ -553,7 +553,7 @@ def test_the_reaper_reads_workflows_and_has_no_right_to_change_them(tmp_path: Pa
 def test_the_configuration_and_its_files_are_in_the_cluster(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("image\nubuntu:20.04\n")
     config = configured(tmp_path, "# mine\ntargets: [{csv: {path: list.csv}}]\n")
-    data = next(one for one in _read(plan_api.install(config)) if one["metadata"]["name"] == "scanmatrix-config")[
+    data = next(one for one in _read(install_api.install(config)) if one["metadata"]["name"] == "scanmatrix-config")[
         "data"
     ]
     assert data == {
@@ -572,13 +572,13 @@ def test_the_configuration_and_its_files_are_in_the_cluster(tmp_path: Path) -> N
 )
 def test_what_cannot_be_put_into_the_cluster_is_refused(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        plan_api.install(configured(tmp_path, text))
+        install_api.install(configured(tmp_path, text))
 
 
 def test_a_configmap_that_is_too_large_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("image\n" + "ubuntu:20.04\n" * 80_000)
     with pytest.raises(UsageError, match="too large"):
-        plan_api.install(configured(tmp_path, "targets: [{csv: {path: list.csv}}]"))
+        install_api.install(configured(tmp_path, "targets: [{csv: {path: list.csv}}]"))
 
 
 def test_another_template_is_another_job(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from orchestrator.api import install as install_api
 from orchestrator.api import plan as plan_api
 from orchestrator.config.loading import load_config
 from orchestrator.errors import UsageError
@@ -26,7 +27,7 @@ environment: ENVIRONMENT
 
 def install(folder: Path, text: str, **environment: str) -> str:
     (folder / "scanmatrix.yaml").write_text(text)
-    return plan_api.install(load_config(folder / "scanmatrix.yaml", environment=environment))
+    return install_api.install(load_config(folder / "scanmatrix.yaml", environment=environment))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_a_scan_with_a_secret_is_not_written_into_a_workflow(
         plan(("a",), cells=(Cell(target="a", scan="own"),)), scans=(plan_api.load_catalog(config)["own"],)
     )
     write = {
-        "install": lambda: plan_api.install(config),
+        "install": lambda: install_api.install(config),
         "render": lambda: render(made, config),
         "template": lambda: render(made, config, kind=ManifestKind.TEMPLATE),
         "submission": lambda: render(made, config, kind=ManifestKind.SUBMISSION),

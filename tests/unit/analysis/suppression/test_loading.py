@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator.analysis.suppression import load
+from orchestrator.api import install as install_api
 from orchestrator.api import plan as plan_api
 from orchestrator.api.lint import lint_file
 from orchestrator.catalog.loading import load_catalog
@@ -125,10 +126,10 @@ def test_a_misspelt_scan_is_reported_when_planning(tmp_path):
 
 def test_the_files_go_into_the_cluster(tmp_path):
     config = configure(tmp_path, "{rules: ignore.yaml, vex: ['*.vex.json']}", ignore_yaml=RULES, a_vex_json=openvex())
-    assert {"ignore.yaml", "a.vex.json"} <= plan_api._contents(config).keys()
+    assert {"ignore.yaml", "a.vex.json"} <= install_api._contents(config).keys()
     below = configure(tmp_path, "{vex: ['vex/*.json']}", vex__a_json=openvex())
     with pytest.raises(UsageError, match="ConfigMap"):
-        plan_api._contents(below)
+        install_api._contents(below)
 
 
 def test_lint_knows_them(tmp_path):
