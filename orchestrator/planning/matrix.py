@@ -29,7 +29,7 @@ from orchestrator.planning.patterns import matches
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.staleness import freshness
 from orchestrator.planning.targets import Draft, finish, gather
-from orchestrator.planning.venue import HERE, Venue
+from orchestrator.planning.venue import Venue
 from orchestrator.scanners.distrust import why_refused
 from orchestrator.scanners.pinning import require_digests_of
 from orchestrator.scanners.rules import rules_of
@@ -49,7 +49,7 @@ def make_plan(
     *,
     run: str,
     now: datetime,
-    venue: Venue = HERE,
+    venue: Venue,
     offline: bool = False,
     resolver: Resolver | None = None,
     repositories: RepositoryResolver | None = None,

@@ -48,8 +48,8 @@ def measure(images: int) -> dict[str, float]:
     from orchestrator.catalog.loading import load_catalog  # noqa: PLC0415 - what imports take is measured
     from orchestrator.config.loading import default_config  # noqa: PLC0415
     from orchestrator.inventory import Entry  # noqa: PLC0415
-    from orchestrator.planning import make_plan  # noqa: PLC0415
     from orchestrator.workflows import manifests  # noqa: PLC0415
+    from tests.planned import plan_here  # noqa: PLC0415
     from tests.unit.planning.samples import NOW, Table  # noqa: PLC0415
 
     names = [f"registry.example/team{i % 50}/app{i}:1.{i}" for i in range(images)]
@@ -59,7 +59,7 @@ def measure(images: int) -> dict[str, float]:
     # Made by the benchmark, not by what it measures.
     resolver = Table({name: (_located(name),) for name in names})
     ready = time.perf_counter()
-    plan = make_plan(config, entries, catalog, run="bench", now=NOW, resolver=resolver)
+    plan = plan_here(config, entries, catalog, run="bench", now=NOW, resolver=resolver)
     planned = time.perf_counter()
     found = manifests.manifests(plan, config)
     text = manifests.to_yaml(found)

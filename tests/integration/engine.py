@@ -22,8 +22,8 @@ from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.inventory import Entry
 from orchestrator.model import Cell, CellRecord, Ledger, LedgerRow, Plan, Scan, Target
 from orchestrator.model.documents import encode, read
-from orchestrator.planning import make_plan
 from orchestrator.volume.layout import Volume
+from tests.planned import plan_here
 from tests.tools import layouts
 from tests.tools.images import Image
 
@@ -59,7 +59,7 @@ def plan_of(
         path = layouts.write_archive(folder / f"image-{number}.tar", image)
         entries.append(Entry(reference=str(path), scans=tuple(catalog), origin=f"test:{number}", local=True))
     config = config or default_config(environment={}, limits={"imagesInFlight": 2, "cellsInFlight": 2})
-    return make_plan(config, entries, catalog, run=run, now=datetime.now(UTC))
+    return plan_here(config, entries, catalog, run=run, now=datetime.now(UTC))
 
 
 class Watch:

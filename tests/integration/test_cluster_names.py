@@ -11,7 +11,6 @@ from orchestrator.engines.local.engine import LocalEngine
 from orchestrator.inventory import collect
 from orchestrator.inventory.annotations import SKIP
 from orchestrator.model import Ledger, Outcome, Plan
-from orchestrator.planning import make_plan
 from orchestrator.results.ledger import read_ledger
 from orchestrator.service.lookout import Lookout
 from orchestrator.service.notes import Notes
@@ -20,6 +19,7 @@ from orchestrator.store.backlog.messages import Claim, StaleRules, Submission
 from orchestrator.volume.layout import Volume
 from tests.integration.engine import GOOD, Watch, scan, wait_for
 from tests.integration.kube_api import KubeApi
+from tests.planned import plan_here
 from tests.stored_runs import AskedStore
 from tests.tools import samples
 from tests.tools.images import Image, Index, layer
@@ -54,7 +54,7 @@ def plan(registry: Registry, **cluster: object) -> Plan:
     targets = [{"cluster": cluster, "owner": "team", "scans": ["good"]}]
     config = default_config(environment={}, targets=targets, limits={"retries": 0})
     entries = collect(config, catalog=CATALOG)
-    return make_plan(config, entries, CATALOG, run="r1", now=datetime.now(UTC))
+    return plan_here(config, entries, CATALOG, run="r1", now=datetime.now(UTC))
 
 
 def push(registry: Registry, repository: str, index: Index) -> str:

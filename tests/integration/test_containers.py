@@ -29,9 +29,9 @@ from orchestrator.model import (
     Scan,
     TargetKind,
 )
-from orchestrator.planning import make_plan
 from orchestrator.volume.layout import Volume
 from tests.integration.engine import REPORT, Watch, kill, plan_of, rows, start_engine, wait_for
+from tests.planned import plan_here
 from tests.tools import containers, require, samples
 from tests.tools.git_servers import GitHttp
 from tests.tools.mirror import grype_files, mirror
@@ -265,7 +265,7 @@ def test_a_container_reads_a_checkout_and_only_one_that_asks_an_api_has_a_networ
         for number, secret in enumerate(("", "s3cr3t")):
             monkeypatch.setenv("TOKEN", secret)
             settings = default_config(environment={})
-            plan = make_plan(settings, [entry], {"card": scan}, run=f"r{number}", now=datetime.now(UTC))
+            plan = plan_here(settings, [entry], {"card": scan}, run=f"r{number}", now=datetime.now(UTC))
             watch = Watch()
             (row,) = run(plan, volume, watch).rows
             assert row.outcome is Outcome.OK, row.reason

@@ -9,7 +9,6 @@ import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -37,12 +36,10 @@ from orchestrator.steps import stage as stage_module
 from orchestrator.upkeep.plans import write_plan
 from orchestrator.volume.layout import Volume
 from orchestrator.volume.records import Records
+from tests.failing import failing
 from tests.integration.command import COMMAND, scanmatrix
 from tests.integration.engine import GOOD, Watch, plan_of, scan
 from tests.tools import layouts, samples
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 REPORT = encode_report("fake", "1", [Finding(id="x", kind="check", severity=Severity.LOW, title="t")])
 FINDS = scan("finds", f"open(report, 'wb').write({REPORT!r})")
@@ -66,17 +63,6 @@ def run(plan: Plan, volume: Volume) -> Ledger:
     return ledger
 
 
-def failing(real: Callable[..., object], hostile: Callable[..., bool], error: Exception) -> Callable[..., object]:
-    """A function that fails on what is hostile in a way that nobody foresaw."""
-
-    def call(*args: object, **keys: object) -> object:
-        if hostile(*args, **keys):
-            raise error
-        return real(*args, **keys)
-
-    return call
-
-
 def check(ledger: Ledger, plan: Plan, failed: set[str]) -> None:
     """Just these cells failed, and each says so and asks for a report."""
     evil = {row.cell for row in ledger.rows if row.outcome is Outcome.FAILED}
@@ -98,7 +84,7 @@ def test_nothing_is_broken_when_nothing_happens(plan: Plan, volume: Volume) -> N
 
 def test_a_pull(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
     evil = plan.targets[0].id
-    monkeypatch.setattr(local, "pull", failing(local.pull, lambda plan, id_, *_, **__: id_ == evil, RecursionError()))
+    monkeypatch.setattr(local, "pull", failing(local.pull, lambda plan, id_, *_: id_ == evil, RecursionError()))
     check(run(plan, volume), plan, cells(plan))
 
 
@@ -123,7 +109,7 @@ def test_looking_for_a_scanner(plan: Plan, volume: Volume, monkeypatch: pytest.M
 def test_a_database(tmp_path: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
     with_database = scan("fake", GOOD, database=Database(refresh=("true",)))
     plan = plan_of(tmp_path, [samples.small()], [FINDS, with_database])
-    monkeypatch.setattr(refresh, "prepare", failing(refresh.prepare, lambda *_, **__: True, MemoryError()))
+    monkeypatch.setattr(refresh, "prepare", failing(refresh.prepare, lambda *_: True, MemoryError()))
     check(run(plan, volume), plan, cells(plan, "fake"))
 
 
@@ -329,7 +315,7 @@ def test_a_step(tmp_path: Path, plan: Plan, volume: Volume) -> None:
 
 def test_staging_in_a_pod(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
     write_plan(plan, volume)
-    monkeypatch.setattr(pull_module, "pull", failing(lambda: None, lambda *_, **__: True, KeyError("x")))
+    monkeypatch.setattr(pull_module, "pull", failing(lambda: None, lambda *_: True, KeyError("x")))
     with pytest.raises(InternalError):
         stage_module.stage(plan, plan.targets[0].id, "fake", volume)
     record = read(volume.record(plan.run, plan.targets[0].id, "fake"), CellRecord)

@@ -30,7 +30,7 @@ from orchestrator.net.errors import (
     Unsupported,
     WrongBytes,
 )
-from orchestrator.planning import make_plan
+from tests.planned import plan_here
 from tests.tools.images import Image, layer
 from tests.tools.strangers import Asked, Behaviour, Send, Stranger, answer, digest, index
 
@@ -499,7 +499,7 @@ def plan_of(host: str, *references: str, **limits: object) -> tuple[Plan, dict[s
     """A plan of images of one registry, and why each of them fails."""
     config = default_config(environment={}, limits={"retries": 0} | limits)
     entries = [Entry(reference=f"{host}/{each}", scans=("sbom",)) for each in references]
-    plan = make_plan(config, entries, load_catalog(config), run="run", now=NOW)
+    plan = plan_here(config, entries, load_catalog(config), run="run", now=NOW)
     names = {target.id: target.reference.rpartition("/")[2] for target in plan.targets}
     failed = [cell for cell in plan.cells if cell.decision is Decision.FAIL]
     return plan, {names[cell.target]: cell.reason for cell in failed}
@@ -601,7 +601,7 @@ def test_tags_that_no_registry_may_have_are_targets_that_fail() -> None:
     with Stranger(lambda asked, send: (listed if "/tags/" in asked.path else good)(asked, send)) as stranger:
         section = {"registry": {"host": stranger.host, "repositories": ["app"]}}
         config = default_config(environment={}, targets=[section], limits={"retries": 0})
-        plan = make_plan(config, collect(config), load_catalog(config), run="run", now=NOW)
+        plan = plan_here(config, collect(config), load_catalog(config), run="run", now=NOW)
     wanted = [target for target in plan.targets if not target.error]
     assert [target.reference for target in wanted] == [f"{stranger.host}/app:1.0"]
     assert len(plan.targets) == len(tags)
@@ -637,7 +637,7 @@ def test_a_list_that_is_none_fails_as_a_target_and_the_other_sources_are_read(bo
             {"image": f"{stranger.host}/good:1"},
         ]
         config = default_config(environment={}, targets=sources, limits={"retries": 0})
-        plan = make_plan(config, collect(config), load_catalog(config), run="run", now=NOW)
+        plan = plan_here(config, collect(config), load_catalog(config), run="run", now=NOW)
     bad, fine = plan.targets
     assert bad.error
     assert fine.reference == f"{stranger.host}/good:1"

@@ -21,9 +21,9 @@ from orchestrator.inventory import Entry
 from orchestrator.kit.text import read_csv_cell, visible
 from orchestrator.model import Finding, Ledger, Plan, Severity
 from orchestrator.model.documents import encode, read
-from orchestrator.planning import make_plan
 from orchestrator.volume.layout import Volume
 from tests.integration.engine import scan
+from tests.planned import plan_here
 from tests.tools import layouts, samples
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Plan]:
     entry = Entry(reference=str(path), owner=f"o{EVIL}", labels={f"l{EVIL}": EVIL}, scans=("fake", "fails"), local=True)
     gone = Entry(reference=f"registry.example/{EVIL}", owner=f"-{EVIL}", scans=("fake",))
     catalog = {each.name: each for each in scans}
-    plan = make_plan(config, [entry, gone], catalog, run="r1", now=datetime.now(UTC), offline=True)
+    plan = plan_here(config, [entry, gone], catalog, run="r1", now=datetime.now(UTC), offline=True)
     LocalEngine(Volume(folder / "data"), runner="process").run(plan, Lines())
     return folder, plan
 

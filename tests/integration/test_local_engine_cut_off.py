@@ -13,9 +13,9 @@ from orchestrator.engines.local.lock import RunBusy
 from orchestrator.inventory import Entry
 from orchestrator.model import CellRecord, Outcome, Plan
 from orchestrator.model.documents import read
-from orchestrator.planning import make_plan
 from orchestrator.volume.layout import Volume
 from tests.integration.engine import GOOD, Watch, is_running, kill, plan_of, scan, start_engine, wait_for
+from tests.planned import plan_here
 from tests.tools import samples
 from tests.tools.faults import slow
 from tests.tools.images import Image
@@ -120,7 +120,7 @@ def test_two_runs_at_once_read_each_blob_once(tmp_path: Path, volume: Volume, pr
     config = default_config(environment={})
     catalog = {"good": scan("good", GOOD)}
     entries = [Entry(reference=name, scans=("good",), origin="test") for name in names]
-    plans = [make_plan(config, entries, catalog, run=run, now=NOW) for run in ("one", "two")]
+    plans = [plan_here(config, entries, catalog, run=run, now=NOW) for run in ("one", "two")]
     proxy.log.clear()
     engines = [start_engine(plan, volume.root) for plan in plans]
     for engine in engines:

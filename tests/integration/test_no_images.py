@@ -17,11 +17,11 @@ from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.inventory import collect
 from orchestrator.model import Decision, Platform
 from orchestrator.net.errors import NotAnImage, NotFound
-from orchestrator.planning import make_plan
 from orchestrator.steps.pull import pull
 from orchestrator.volume.layout import Volume
 from tests.integration.pulls import TARGET, fast_client
 from tests.integration.pulls import make_plan as make_one
+from tests.planned import plan_here
 from tests.tools import layouts, require
 from tests.tools.images import Image, Index, layer, sha256
 from tests.tools.oci_artifacts import ARTIFACTS, SIGNATURE, artifact, bare, beside, config_of
@@ -91,7 +91,7 @@ def test_a_registry_with_signatures_and_old_images_is_scanned_without_a_failure(
         {"image": f"{host}/{repository}:artifact-1", "scans": ["root-user"]},
     ]
     config = default_config(environment={}, targets=targets)
-    plan = make_plan(config, collect(config), load_catalog(config), run="run", now=datetime.now(UTC))
+    plan = plan_here(config, collect(config), load_catalog(config), run="run", now=datetime.now(UTC))
     decisions = {
         name.reference.rpartition(":")[2]: cell.decision
         for cell in plan.cells

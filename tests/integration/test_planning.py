@@ -9,9 +9,9 @@ from orchestrator.config.loading import default_config
 from orchestrator.engines.local.engine import LocalEngine
 from orchestrator.inventory import Entry
 from orchestrator.model import Decision, Outcome, Plan, Platform
-from orchestrator.planning import make_plan
 from orchestrator.volume.layout import Volume
 from tests.integration.engine import GOOD, Watch, scan
+from tests.planned import plan_here
 from tests.tools import faults, layouts, samples
 from tests.tools.images import Image, layer, sha256
 from tests.tools.proxy import Proxy
@@ -25,7 +25,7 @@ BOTH = ["linux/amd64", "linux/arm64"]
 def plan(*references: str, offline: bool = False, local: bool = False, **overrides: object) -> Plan:
     entries = [Entry(reference=each, scans=("good",), origin="test", local=local) for each in references]
     config = default_config(environment={}, **{"limits": {"retries": 0}, **overrides})
-    return make_plan(config, entries, CATALOG, run="r1", now=datetime.now(UTC), offline=offline)
+    return plan_here(config, entries, CATALOG, run="r1", now=datetime.now(UTC), offline=offline)
 
 
 def decisions(made: Plan) -> list[Decision]:
@@ -152,6 +152,6 @@ def test_a_pinned_index_planned_offline_gives_the_platform_s_image(
     catalog = {"good": scan("good", look + GOOD)}
     entry = Entry(reference=f"{registry.host}/{repository}@{index.digest}", scans=("good",), origin="test")
     config = default_config(environment={}, platforms=["linux/arm64"])
-    made = make_plan(config, [entry], catalog, run="r1", now=datetime.now(UTC), offline=True)
+    made = plan_here(config, [entry], catalog, run="r1", now=datetime.now(UTC), offline=True)
     ledger = LocalEngine(Volume(tmp_path / "volume"), runner="process").run(made, Watch())
     assert [(row.outcome, row.reason) for row in ledger.rows] == [(Outcome.OK, "")]

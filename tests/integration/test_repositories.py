@@ -32,7 +32,6 @@ from orchestrator.model import (
     Severity,
     TargetKind,
 )
-from orchestrator.planning import make_plan
 from orchestrator.planning.repositories import GitResolver
 from orchestrator.repositories.bounds import RepositoryError
 from orchestrator.repositories.resolve import resolve
@@ -42,6 +41,7 @@ from orchestrator.steps.stage import stage
 from orchestrator.upkeep.links import release
 from orchestrator.volume.layout import Volume
 from tests.integration.engine import start_engine, wait_for
+from tests.planned import plan_here
 from tests.tools import find, repositories, require
 from tests.tools.git_servers import GitHttp, git, start_sshd
 from tests.tools.repositories import commit, make, raw_commit, shop
@@ -96,7 +96,7 @@ def plan_of(urls, *scans: Scan, run: str = "r1", **config: object) -> Plan:
         for one in ([urls] if isinstance(urls, str) else urls)
     ]  # fmt: skip
     settings = default_config(environment={}, **config)
-    return make_plan(settings, entries, catalog, run=run, now=datetime.now(UTC))
+    return plan_here(settings, entries, catalog, run=run, now=datetime.now(UTC))
 
 
 def run(plan: Plan, volume: Volume) -> Ledger:
@@ -210,7 +210,7 @@ def test_offline_only_a_full_commit_is_planned(http):
         Entry(reference=url(http), kind=TargetKind.REPOSITORY, ref=ref, scans=("files",)) for ref in ("main", "a" * 40)
     ]
     catalog = {"files": scan("files")}
-    plan = make_plan(default_config(environment={}), entries, catalog, run="r", now=datetime.now(UTC), offline=True)
+    plan = plan_here(default_config(environment={}), entries, catalog, run="r", now=datetime.now(UTC), offline=True)
     assert [cell.decision for cell in plan.cells] == [Decision.FAIL, Decision.RUN]
     assert "full commit" in plan.targets[0].error
     assert http.seen == []

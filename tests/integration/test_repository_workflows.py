@@ -11,12 +11,12 @@ from orchestrator.config.loading import Config, load_config
 from orchestrator.inventory import collect
 from orchestrator.model import Ledger, Outcome, Plan
 from orchestrator.model.documents import read
-from orchestrator.planning import make_plan
 from orchestrator.planning.venue import CLUSTER
 from orchestrator.results import read_findings
 from orchestrator.volume.layout import Volume
 from orchestrator.workflows import ManifestKind, render
 from tests.integration.manifest_runner import Run
+from tests.planned import plan_here
 from tests.tools import require
 from tests.tools.git_servers import GitHttp
 from tests.tools.repositories import make, shop
@@ -64,7 +64,7 @@ def prepared(tmp_path: Path, http: GitHttp) -> tuple[Plan, Config, str]:
     }
     (tmp_path / "scanmatrix.yaml").write_text(yaml.safe_dump(settings))
     config = load_config(tmp_path / "scanmatrix.yaml")
-    return make_plan(config, collect(config), load_catalog(config), run="run-1", now=NOW, venue=CLUSTER), config, commit
+    return plan_here(config, collect(config), load_catalog(config), run="run-1", now=NOW, venue=CLUSTER), config, commit
 
 
 def start(text: str, tmp_path: Path, **parameters: str) -> Run:

@@ -15,12 +15,12 @@ from orchestrator.config.loading import Config, load_config
 from orchestrator.inventory import collect
 from orchestrator.model import Ledger, Outcome, Plan
 from orchestrator.model.documents import read
-from orchestrator.planning import make_plan
 from orchestrator.upkeep.databases import current
 from orchestrator.upkeep.plans import read_plan
 from orchestrator.volume.layout import Volume
 from orchestrator.workflows import ManifestKind, render
 from tests.integration.manifest_runner import Run
+from tests.planned import plan_here
 from tests.tools import require
 from tests.tools.images import File, Image, layer
 from tests.tools.mirror import grype_files, mirror
@@ -61,7 +61,7 @@ def prepare(tmp_path: Path, registry: Registry, repository: str, virus_signature
         } | more
         (tmp_path / "scanmatrix.yaml").write_text(yaml.safe_dump(settings))
         config = load_config(tmp_path / "scanmatrix.yaml")
-        return make_plan(config, collect(config, config.base), load_catalog(config), run="run-1", now=NOW), config
+        return plan_here(config, collect(config, config.base), load_catalog(config), run="run-1", now=NOW), config
 
     return make
 

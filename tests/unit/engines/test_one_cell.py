@@ -21,13 +21,13 @@ from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.inventory import Entry
 from orchestrator.model import Ledger, Outcome, Plan, Scan
-from orchestrator.planning import make_plan
 from orchestrator.volume import records
 from orchestrator.volume.layout import Volume
+from tests.failing import failing
+from tests.planned import plan_here
 from tests.tools import layouts, samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from orchestrator.engines.local.scanners import CellInputs
@@ -69,7 +69,7 @@ def plan(tmp_path: Path) -> Plan:
     ]
     catalog = {scan.name: scan for scan in SCANS}
     config = default_config(environment={}, scans={"default": list(catalog)})
-    return make_plan(config, entries, catalog, run="r1", now=datetime.now(UTC))
+    return plan_here(config, entries, catalog, run="r1", now=datetime.now(UTC))
 
 
 @pytest.fixture
@@ -83,15 +83,6 @@ def run(plan: Plan, volume: Volume, scanners: object = None, observer: object = 
             plan, volume, observer or Silent(), stop=stop, client=None, scanners=scanners or Scanners()
         )
         return execution.run()
-
-
-def only(real: Callable[..., object], hostile: Callable[..., bool], error: Exception) -> Callable[..., object]:
-    def call(*args: object, **more: object) -> object:
-        if hostile(*args):
-            raise error
-        return real(*args, **more)
-
-    return call
 
 
 def failed(ledger: Ledger) -> set[str]:
@@ -108,17 +99,17 @@ def test_trouble_with_a_cell_is_its_failure_alone(where, error, plan, volume, mo
     scanners, observer = Scanners(), Silent()
     match where:
         case "stage":
-            monkeypatch.setattr(cell_module, "stage", only(cell_module.stage, lambda *a: a[1:3] == mine, error))
+            monkeypatch.setattr(cell_module, "stage", failing(cell_module.stage, lambda *a: a[1:3] == mine, error))
         case "scanner":
-            scanners.run = only(scanners.run, lambda scan, attempt, _: (attempt.target.id, scan.name) == mine, error)
+            scanners.run = failing(scanners.run, lambda scan, attempt, _: (attempt.target.id, scan.name) == mine, error)
         case "begin":
-            observer.cell_started = only(observer.cell_started, lambda cell: cell == evil, error)
+            observer.cell_started = failing(observer.cell_started, lambda cell: cell == evil, error)
         case "record":
             monkeypatch.setattr(
-                records.Records, "write", only(records.Records.write, lambda self, *a: a[:2] == mine, error)
+                records.Records, "write", failing(records.Records.write, lambda self, *a: a[:2] == mine, error)
             )
         case "look":
-            hostile = only(records.Records.look, lambda self, *a: a[:2] == mine and len(a) > 2, error)
+            hostile = failing(records.Records.look, lambda self, *a: a[:2] == mine and len(a) > 2, error)
             monkeypatch.setattr(records.Records, "look", hostile)  # to resume, and for the ledger
     ledger = run(plan, volume, scanners, observer)
     assert failed(ledger) == {evil.id}
@@ -133,26 +124,26 @@ def test_trouble_with_a_target_fails_its_cells_alone(where, error, plan, volume,
     observer = Silent()
     match where:
         case "pull":
-            monkeypatch.setattr(local, "pull", only(local.pull, lambda _, id_, *__: id_ == evil.id, error))
+            monkeypatch.setattr(local, "pull", failing(local.pull, lambda _, id_, *__: id_ == evil.id, error))
         case "merge":
-            hostile = only(Pipeline.add, lambda self, rows, _: rows[0].target == evil.id, error)
+            hostile = failing(Pipeline.add, lambda self, rows, _: rows[0].target == evil.id, error)
             monkeypatch.setattr(Pipeline, "add", hostile)
         case _:
-            setattr(observer, where, only(getattr(observer, where), lambda target, *_: target == evil, error))
+            setattr(observer, where, failing(getattr(observer, where), lambda target, *_: target == evil, error))
     assert failed(run(plan, volume, observer=observer)) == {cell.id for cell in plan.cells if cell.target == evil.id}
 
 
 @pytest.mark.parametrize("error", KINDS, ids=repr)
 def test_trouble_with_looking_for_a_scanner_fails_the_cells_of_its_scan(error, plan, volume):
     scanners = Scanners()
-    scanners.missing = only(scanners.missing, lambda scan: scan.name == "fails", error)
+    scanners.missing = failing(scanners.missing, lambda scan: scan.name == "fails", error)
     assert failed(run(plan, volume, scanners)) == {cell.id for cell in plan.cells if cell.scan == "fails"}
 
 
 @pytest.mark.parametrize("error", KINDS, ids=repr)
 def test_an_observer_that_fails_at_an_end_changes_none(error, plan, volume):
     observer = Silent()
-    observer.cell_finished = only(observer.cell_finished, lambda *_: True, error)
+    observer.cell_finished = failing(observer.cell_finished, lambda *_: True, error)
     assert not failed(run(plan, volume, observer=observer))
     assert not failed(run(plan, volume, observer=observer))  # nothing is left to do
 

@@ -9,7 +9,7 @@ from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import default_config, load_config
 from orchestrator.inventory import Entry, InventoryError, collect, merge, scans_for
 from orchestrator.model import Decision, TargetKind
-from orchestrator.planning import make_plan
+from tests.planned import plan_here
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples"
 
@@ -92,7 +92,7 @@ def test_a_malformed_reference_is_a_failed_row_of_the_plan_and_loses_nothing(wri
     )
     config = load_config(path, environment={})
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    plan = make_plan(config, collect(config), load_catalog(config), run="r", now=now, offline=True)
+    plan = plan_here(config, collect(config), load_catalog(config), run="r", now=now, offline=True)
     bad, good = plan.targets
     assert [cell.decision for cell in plan.cells if cell.target == bad.id] == [Decision.FAIL, Decision.FAIL]
     assert "BAD::x" in bad.error

@@ -16,7 +16,6 @@ from orchestrator.config.loading import Config, default_config
 from orchestrator.inventory import Entry
 from orchestrator.model import Cell, Decision, Limits, Plan, TargetKind
 from orchestrator.model.plan import Part, pending
-from orchestrator.planning import make_plan
 from orchestrator.planning.batches import MOST_SETS, at_once, batches, cut, fits, peak_bytes, split
 from orchestrator.planning.budget import make_budget
 from orchestrator.planning.venue import CLUSTER, HERE, Venue
@@ -24,6 +23,7 @@ from orchestrator.steps.incluster import divide
 from orchestrator.upkeep.plans import end_part, read_plan, write_plan
 from orchestrator.volume.layout import Volume
 from orchestrator.workflows import render
+from tests.planned import plan_here
 from tests.unit.planning.samples import NOW, Table, image, located
 from tests.unit.steps.plans import SCANS, skip, target
 
@@ -52,7 +52,7 @@ def planned(
     entries = [Entry(reference=name, scans=scans) for name in names]
     found = {name: (located(image(name, size=size)),) for name, size in zip(names, sizes, strict=True)}
     catalog = load_catalog(config)
-    return make_plan(config, entries, catalog, run="r", now=NOW, resolver=Table(found), venue=venue), config
+    return plan_here(config, entries, catalog, run="r", now=NOW, resolver=Table(found), venue=venue), config
 
 
 def by_workflow(made: Plan, config: Config) -> list[list[str]]:

@@ -11,7 +11,8 @@ from orchestrator.inventory.annotations import Wishes
 from orchestrator.inventory.registry import choose
 from orchestrator.kit.guarding import InternalError, is_internal
 from orchestrator.model import Decision, Plan, TargetKind
-from orchestrator.planning import Located, make_plan, matrix
+from orchestrator.planning import Located, matrix
+from tests.planned import plan_here
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located
 
 GOOD, EVIL = "docker.io/library/good:1", "docker.io/library/evil:1"
@@ -36,7 +37,7 @@ class Raising(Table):
 
 def plan(resolver: Table, **options: object) -> Plan:
     entries = [entry("evil:1", "general", "virus"), entry("good:1", "general")]
-    return make_plan(config(), entries, CATALOG, run="r1", now=NOW, resolver=resolver, **options)
+    return plan_here(config(), entries, CATALOG, run="r1", now=NOW, resolver=resolver, **options)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_one_repository_fails_alone() -> None:
         entry("good:1", "general"),
         Entry(reference=url, scans=("dependency",), kind=TargetKind.REPOSITORY, ref="main"),
     ]
-    made = make_plan(
+    made = plan_here(
         config(), entries, CATALOG, run="r1", now=NOW, resolver=Raising(KeyError()), repositories=repositories
     )
     found = {target.reference: target for target in made.targets}
@@ -101,7 +102,7 @@ def test_a_source_that_breaks_is_named(error: Exception, monkeypatch: pytest.Mon
 
 
 def test_a_name_that_is_no_unicode_is_a_target_like_others() -> None:
-    made = make_plan(config(), [entry("/tmp/\udcff.tar", "general")], CATALOG, run="r1", now=NOW, resolver=Table({}))
+    made = plan_here(config(), [entry("/tmp/\udcff.tar", "general")], CATALOG, run="r1", now=NOW, resolver=Table({}))
     assert made.targets[0].error
 
 
@@ -124,7 +125,7 @@ def test_a_list_of_tags_that_breaks_us_fails_its_own_repository(monkeypatch: pyt
     evil, good = collect(config(targets=[source]), catalog=CATALOG)
     assert (good.reference, good.error) == ("registry.example/good:1", "")
     assert is_internal(evil.error)
-    made = make_plan(config(), [evil, good], CATALOG, run="r1", now=NOW, resolver=Table({}))
+    made = plan_here(config(), [evil, good], CATALOG, run="r1", now=NOW, resolver=Table({}))
     assert [is_internal(target.error) for target in made.targets] == [True, False]
 
 

@@ -6,10 +6,10 @@ from orchestrator.images.platforms import parse_platform
 from orchestrator.inventory import Entry
 from orchestrator.model import Plan
 from orchestrator.model.documents import decode, encode
-from orchestrator.planning import make_plan
 from orchestrator.planning.resolver import RegistryResolver
 from orchestrator.results.cells import examine
 from orchestrator.volume.layout import Volume
+from tests.planned import plan_here
 from tests.tools import layouts
 from tests.tools.images import Image, Index, layer
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located
@@ -23,7 +23,7 @@ def test_through_an_archive(tmp_path):
     index = Index.build(images)
     resolver = RegistryResolver(None, tuple(map(parse_platform, ("linux/amd64", "linux/arm64"))), (), ())
     wanted = Entry(reference=str(layouts.write_layout(tmp_path / "a", index)), scans=(SCAN,), local=True)
-    made = make_plan(config(), [wanted], CATALOG, run="r", now=NOW, resolver=resolver)
+    made = plan_here(config(), [wanted], CATALOG, run="r", now=NOW, resolver=resolver)
     assert [(target.digest, target.indexes) for target in made.targets] == [(i.digest, (index.digest,)) for i in images]
 
 
@@ -36,7 +36,7 @@ def plan():
         "docker.io/library/c:1": (same,),
     }
     entries = [entry(f"{name}:1", SCAN) for name in "abc"]
-    return make_plan(config(), entries, CATALOG, run="r", now=NOW, resolver=Table(answers))
+    return plan_here(config(), entries, CATALOG, run="r", now=NOW, resolver=Table(answers))
 
 
 def test_of_every_name():

@@ -8,9 +8,10 @@ import pytest
 from orchestrator.images.platforms import parse_platform
 from orchestrator.inventory import Entry, merge
 from orchestrator.model import Decision, Plan, Platform, TargetKind
-from orchestrator.planning import Located, make_plan
+from orchestrator.planning import Located
 from orchestrator.planning.resolver import RegistryResolver
 from orchestrator.planning.targets import NO_PLATFORM
+from tests.planned import plan_here
 from tests.tools import layouts, oci_artifacts
 from tests.tools.images import Image, Index, layer
 from tests.unit.planning.samples import AMD64, ARM64, CATALOG, NOW, Table, config, entry, image, located
@@ -24,7 +25,7 @@ def plan_of(path: Path, *platforms: str) -> Plan:
     """The plan of an archive."""
     resolver = RegistryResolver(None, tuple(map(parse_platform, platforms or ("linux/amd64",))), (), ())
     wanted = Entry(reference=str(path), scans=(SCAN,), local=True)
-    return make_plan(config(), [wanted], CATALOG, run="r", now=NOW, resolver=resolver)
+    return plan_here(config(), [wanted], CATALOG, run="r", now=NOW, resolver=resolver)
 
 
 def rows(made: Plan) -> list[tuple[str, Decision, str]]:
@@ -89,7 +90,7 @@ def test_an_image_left_out_of_one_archive_and_wanted_of_another_is_scanned() -> 
     absent = msgspec.structs.replace(located(same), absent="unsupported platform: …")
     for answers in ({"a": absent, "b": located(same)}, {"a": located(same), "b": absent}):
         table = Table({f"docker.io/library/{name}:latest": (each,) for name, each in answers.items()})
-        made = make_plan(config(), [entry("a", SCAN), entry("b", SCAN)], CATALOG, run="r", now=NOW, resolver=table)
+        made = plan_here(config(), [entry("a", SCAN), entry("b", SCAN)], CATALOG, run="r", now=NOW, resolver=table)
         assert [cell.decision for cell in made.cells] == [Decision.RUN]
 
 
@@ -116,11 +117,11 @@ def test_what_is_no_image_is_skipped_where_a_registry_lists_it_and_fails_where_s
     answer = Located(platform=platform, error="an artifact", absent_if_listed="no container image: x/y")
     table = Table({"docker.io/library/app:sig": (answer,), "docker.io/library/app:1": (located(image("app")),)})
     listed = [msgspec.structs.replace(entry(f"app:{tag}", SCAN), listed=True) for tag in ("1", "sig")]
-    made = make_plan(config(), listed, CATALOG, run="r", now=NOW, resolver=table)
+    made = plan_here(config(), listed, CATALOG, run="r", now=NOW, resolver=table)
     assert [cell.decision for cell in made.cells] == [Decision.RUN, Decision.SKIP]
     assert "x/y" in made.cells[1].reason
     named = [entry("app:sig", SCAN, owner="me"), listed[1]][::order]
-    made = make_plan(config(), named, CATALOG, run="r", now=NOW, resolver=table)
+    made = plan_here(config(), named, CATALOG, run="r", now=NOW, resolver=table)
     assert [cell.decision for cell in made.cells] == [Decision.FAIL]
 
 
@@ -137,5 +138,5 @@ def test_trouble_with_a_listed_image_stays_trouble() -> None:
     broken = Located(platform=AMD64, error="no answer in time")
     table = Table({"docker.io/library/app:1": (broken, msgspec.structs.replace(broken, platform=ARM64))})
     wanted = [msgspec.structs.replace(entry("app:1", SCAN), listed=True)]
-    made = make_plan(config(), wanted, CATALOG, run="r", now=NOW, resolver=table)
+    made = plan_here(config(), wanted, CATALOG, run="r", now=NOW, resolver=table)
     assert {cell.decision for cell in made.cells} == {Decision.FAIL}

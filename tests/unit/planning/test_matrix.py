@@ -7,8 +7,9 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.model import Decision, Plan
-from orchestrator.planning import Located, make_plan
+from orchestrator.planning import Located
 from orchestrator.planning.inputs import PlanError, Resolver
+from tests.planned import plan_here
 from tests.unit.planning.samples import (
     AMD64,
     ARM64,
@@ -27,7 +28,7 @@ UBUNTU, CENTOS, JAVA = "docker.io/library/ubuntu:20.04", "docker.io/library/cent
 
 
 def plan(entries, resolver: Resolver, *, history=None, **overrides) -> Plan:
-    return make_plan(config(**overrides), entries, CATALOG, run="r1", now=NOW, resolver=resolver, history=history)
+    return plan_here(config(**overrides), entries, CATALOG, run="r1", now=NOW, resolver=resolver, history=history)
 
 
 def decisions(made: Plan) -> dict[str, tuple[Decision, str]]:
@@ -212,7 +213,7 @@ def test_a_plan_of_only_some_cells_says_so(three: Table) -> None:
     entries = [entry("ubuntu:20.04", "virus", "general")]
     whole = plan(entries, three)
     (target,) = whole.targets
-    some = make_plan(
+    some = plan_here(
         config(),
         entries,
         CATALOG,
@@ -278,7 +279,7 @@ def test_images_without_a_cell_to_run_cost_nothing(three: Table) -> None:
 
 def test_local_archives_are_not_read_from_upstream() -> None:
     found = located(image("a"), pull="file:/tmp/a.tar")
-    made = make_plan(
+    made = plan_here(
         config(),
         [entry("/tmp/a.tar", "virus").__class__(reference="/tmp/a.tar", scans=("virus",), local=True)],
         CATALOG, run="r", now=NOW, resolver=Table({"/tmp/a.tar": (found,)}),

@@ -8,9 +8,10 @@ from orchestrator.inventory import Entry
 from orchestrator.inventory.csv_file import parse_csv
 from orchestrator.model import Decision, Ledger, Plan, Platform, TargetKind
 from orchestrator.model.documents import decode, encode
-from orchestrator.planning import Located, make_plan
+from orchestrator.planning import Located
 from orchestrator.planning.resolver import RegistryResolver
 from orchestrator.results.naming import remarks
+from tests.planned import plan_here
 from tests.unit.planning.samples import AMD64, ARM64, CATALOG, NOW, Table, config, digest, image, located
 
 UBUNTU = "docker.io/library/ubuntu:20.04"
@@ -34,7 +35,7 @@ def running(namespace: str = "shop", *scans: str, reference: str = INDEX, owner:
 
 def plan(entries, resolver=None, **options) -> Plan:
     resolver = resolver or Table({UBUNTU: (located(image("u")),)})
-    return make_plan(config(), entries, CATALOG, run="r1", now=NOW, resolver=resolver, **options)
+    return plan_here(config(), entries, CATALOG, run="r1", now=NOW, resolver=resolver, **options)
 
 
 def decisions(made: Plan) -> dict[str, tuple[Decision, str]]:

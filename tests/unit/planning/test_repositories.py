@@ -7,11 +7,12 @@ from orchestrator.inventory import Entry
 from orchestrator.model import Decision, Limits, Online, OnRepository, Plan, ReadBudget, Scan, TargetKind
 from orchestrator.model.documents import decode, encode
 from orchestrator.net.allowance import Allowance
-from orchestrator.planning import Located, make_plan
+from orchestrator.planning import Located
 from orchestrator.planning.batches import split
 from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
 from orchestrator.planning.targets import make_id
 from orchestrator.planning.venue import CLUSTER, HERE, Venue
+from tests.planned import plan_here
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located
 
 URL = "https://github.com/example/shop.git"
@@ -37,7 +38,7 @@ def commits(url: str, ref: str) -> Located:
 def plan(*entries: Entry, venue: Venue = HERE, **overrides: object) -> Plan:
     resolver = Table({"docker.io/library/a:1": (located(image("a")),)})
     settings = config(**(DEFAULTS | overrides))
-    return make_plan(settings, entries, SCANS, run="r", now=NOW, venue=venue, resolver=resolver, repositories=commits)
+    return plan_here(settings, entries, SCANS, run="r", now=NOW, venue=venue, resolver=resolver, repositories=commits)
 
 
 def decisions(made: Plan) -> dict[str, tuple[Decision, str]]:
@@ -93,7 +94,7 @@ def test_exclusions_and_the_allowlist_hold_for_repositories():
     "url", ["ftp://host/x", "https://host/x.git --upload-pack=x", "not a url", "http://example.com/x"]
 )
 def test_a_malformed_url_fails_its_cells(url):
-    made = make_plan(config(**DEFAULTS), [repository(url)], SCANS, run="r", now=NOW)
+    made = plan_here(config(**DEFAULTS), [repository(url)], SCANS, run="r", now=NOW)
     assert [cell.decision for cell in made.cells] == [Decision.FAIL]
     assert made.targets[0].id.startswith("unresolved-")
 

@@ -7,10 +7,10 @@ import yaml
 from orchestrator.argo.items import fit_for_cluster
 from orchestrator.config.loading import load_config
 from orchestrator.model import Decision, Distrust
-from orchestrator.planning import make_plan
 from orchestrator.scanners.pinning import UnpinnedError
 from orchestrator.workflows import render
 from orchestrator.workflows.kinds import ManifestKind
+from tests.planned import plan_here
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located
 
 UBUNTU = "docker.io/library/ubuntu:20.04"
@@ -21,7 +21,7 @@ DIGEST = f"sha256:{'a' * 64}"
 
 
 def plan(*scans, catalog=CATALOG, **overrides):
-    return make_plan(config(**overrides), [entry("ubuntu:20.04", *scans)], catalog, run="r1", now=NOW, resolver=TABLE)
+    return plan_here(config(**overrides), [entry("ubuntu:20.04", *scans)], catalog, run="r1", now=NOW, resolver=TABLE)
 
 
 def decisions(made):

@@ -12,8 +12,9 @@ from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import Config, load_config
 from orchestrator.inventory import collect
 from orchestrator.model import Blob, Image, Limits, Plan, Platform
-from orchestrator.planning import Located, make_plan
+from orchestrator.planning import Located
 from orchestrator.workflows import ManifestKind, render
+from tests.planned import plan_here
 from tests.unit.steps.plans import plan as small_plan
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
@@ -45,7 +46,7 @@ def example(name: str) -> tuple[Plan, Config]:
     """The plan and the configuration of an example."""
     config = load_config(EXAMPLES / name / "scanmatrix.yaml", environment={})
     entries = collect(config, config.base)
-    return make_plan(config, entries, load_catalog(config), run=RUN, now=NOW, resolver=resolve), config
+    return plan_here(config, entries, load_catalog(config), run=RUN, now=NOW, resolver=resolve), config
 
 
 def names() -> list[str]:

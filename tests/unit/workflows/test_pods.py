@@ -13,13 +13,13 @@ from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import default_config
 from orchestrator.inventory import Entry
 from orchestrator.model import Decision, Plan
-from orchestrator.planning import make_plan
 from orchestrator.planning.matrix import wanted_sets
 from orchestrator.planning.venue import CLUSTER
 from orchestrator.steps.incluster import divide, write_outputs
 from orchestrator.volume.layout import Volume
 from orchestrator.workflows import ManifestKind
 from orchestrator.workflows.manifests import manifests, workflow_template
+from tests.planned import plan_here
 from tests.unit.planning.samples import NOW, Table, image, located
 from tests.unit.steps.plans import plan as small_plan
 
@@ -92,7 +92,7 @@ def test_the_figure_is_what_argo_starts(tmp_path, layout, budget, most):
     catalog, names = load_catalog(config), [f"r.example/i:{number}" for number in range(len(WANTED))]
     entries = [Entry(reference=name, scans=scans) for name, (_, scans) in zip(names, WANTED, strict=True)]
     found = {name: (located(image(name, size=size)),) for name, (size, _) in zip(names, WANTED, strict=True) if size}
-    made = make_plan(config, entries, catalog, run="r", now=NOW, resolver=Table(found), venue=CLUSTER)
+    made = plan_here(config, entries, catalog, run="r", now=NOW, resolver=Table(found), venue=CLUSTER)
     sets = wanted_sets(entries, config, catalog)
     named = {set_name(number): scans for number, scans in enumerate(sets, start=1)}
     assert Argo(workflow_template(config, sets, catalog), made, named, tmp_path).workflow() == made.budget.pods

@@ -13,7 +13,7 @@ from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import load_config
 from orchestrator.errors import UsageError
 from orchestrator.kit.sources import SourceError
-from orchestrator.planning import make_plan
+from tests.planned import plan_here
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 RULES = "ignore:\n- {id: CVE-2020-1, reason: x}\n"
@@ -121,7 +121,7 @@ def test_a_misspelt_scan_is_reported_when_planning(tmp_path):
     text = "ignore: [{id: CVE-2020-1, reason: x, scan: root-usr}]\n"
     config = configure(tmp_path, "{rules: ignore.yaml}", ignore_yaml=text)
     with pytest.raises(SourceError, match="'root-user'"):
-        make_plan(config, (), load_catalog(config), run="r", now=NOW, offline=True)
+        plan_here(config, (), load_catalog(config), run="r", now=NOW, offline=True)
 
 
 def test_the_files_go_into_the_cluster(tmp_path):
