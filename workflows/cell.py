@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.model import Scan
-    from orchestrator.workflows.matrix import Shape
     from orchestrator.workflows.settings import Settings
+    from orchestrator.workflows.shape import Shape
 
 _TARGET = given(Input.TARGET)
 #: Parameters of online cells, which Argo fills in, as the template of their scan names them.

@@ -23,8 +23,8 @@ from orchestrator.workflows.settings import ALLOWANCE
 
 if TYPE_CHECKING:
     from orchestrator.model import Database, DatabaseFetch, Scan
-    from orchestrator.workflows.matrix import Shape
     from orchestrator.workflows.settings import Settings
+    from orchestrator.workflows.shape import Shape
 
 _KEY = WORKFLOW_NAME
 _LOAD, _REFRESH = "load", "refresh"

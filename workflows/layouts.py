@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.model import Scan
-    from orchestrator.workflows.matrix import Shape
     from orchestrator.workflows.settings import Settings
+    from orchestrator.workflows.shape import Shape
 
 Template: TypeAlias = Container | ContainerSet | Script | DAG | Steps | Resource
 

@@ -5,23 +5,15 @@ Templates are per kind of pod and per scan, never per cell: the spec grows with 
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-from hera.workflows import DAG, Container, Resource, Script, Step, Steps, Task
-from hera.workflows import models as m
+from hera.workflows import DAG, Step, Steps, Task
 
-from orchestrator.argo import names as labels
-from orchestrator.argo.commands import AggregateStep, EvictStep, LeftStep, Only, PlanStep, ReplaceStep, ResultsStep
-from orchestrator.argo.names import INIT, Component, TemplateName, image_template
+from orchestrator.argo.commands import Only
+from orchestrator.argo.names import TemplateName, image_template
 from orchestrator.argo.parameters import (
     SHARD_KEY,
-    WORKFLOW_NAME,
     WORKFLOW_STATUS,
-    WORKFLOW_UID,
     Input,
     Output,
     Parameter,
@@ -31,70 +23,28 @@ from orchestrator.argo.parameters import (
     output,
     workflow,
 )
-from orchestrator.results.costs import POD_MEMORY
-from orchestrator.workflows import disk, patches, pods
-from orchestrator.workflows.cell import retry
+from orchestrator.workflows import pods, steps
 from orchestrator.workflows.databases import database_tasks, database_templates
 from orchestrator.workflows.layouts import Template, image_templates, set_names
 from orchestrator.workflows.repositories import repository_templates
 from orchestrator.workflows.secrets import refuse_in_scans
-from orchestrator.workflows.settings import ALLOWANCE, SCRATCH, literal
+from orchestrator.workflows.steps import SHARDS, THIS_SHARD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from orchestrator.model import Limits, Scan
     from orchestrator.workflows.settings import Settings
+    from orchestrator.workflows.shape import Shape
 
 #: Stands in the DAG where a Workflow's own items come; Hera would take seconds for thousands of them.
 ITEMS = "items"
 
 _ENDED = ("Succeeded", "Failed", "Errored", "Skipped")
-_STEP_TIMEOUT = 3600
-_WRITABLE_TMP = {
-    "initContainers": [{"name": INIT, "volumeMounts": [{"name": "tmp", "mountPath": SCRATCH}]}],
-    "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": disk.OF_ARGO}}],
-}
-_SHARD = workflow(Parameter.SHARD)
-_WHOLE_RUN = f"'{_SHARD}' == ''"
+_WHOLE_RUN = f"'{THIS_SHARD}' == ''"
 _NEW_RUN = f"{_WHOLE_RUN} && '{workflow(Parameter.ONLY)}' == ''"
-_ONE_SHARD = f"'{_SHARD}' != ''"
-#: What starts the shards of a run, in order, and the output with those to start.
-SHARDS = {TemplateName.SHARDS: Output.SHARDS, TemplateName.SHARDS_IN_TURN: Output.SHARDS_IN_TURN}
+_ONE_SHARD = f"'{THIS_SHARD}' != ''"
 _AGAIN = "again"
 _IMAGE, _REPOSITORY = str(TemplateName.IMAGE), str(TemplateName.REPOSITORY)
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What tells one matrix from another.
-
-    Attributes:
-        run: id of the run, or the Argo expression for it.
-        scans: those that are to run, or may be.
-        sets: of names of scans, each of which has a template for the images that want just these.
-        others: False when every image wants one of the sets.
-        idle: names of tasks left out because they have no image to run.
-        again: True when what failed runs once more, in `layout: cell`.
-        in_cluster: True when the plan step, and not the Workflow, says which images, scans and shards there are.
-        part: number of the part of its run that the Workflow is, such as `001`; empty for a whole run.
-        repositories: True when there are source repositories, or may be.
-        images: the same of images.
-        replaces: True when a run of the schedule stops the older ones.
-    """
-
-    run: str
-    scans: tuple[Scan, ...]
-    limits: Limits
-    sets: tuple[frozenset[str], ...] = ()
-    others: bool = True
-    idle: frozenset[str] = frozenset()
-    again: bool = False
-    in_cluster: bool = False
-    part: str = ""
-    repositories: bool = False
-    images: bool = True
-    replaces: bool = False
 
 
 def templates(shape: Shape, settings: Settings) -> list[Template]:
@@ -110,17 +60,17 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
         found += image_templates(shape, settings)
     if scans and shape.repositories:
         found += repository_templates(shape, settings)
-    found += [_replace(shape, settings)] if shape.replaces else []
-    found.append(_plan(shape, settings))
+    found += [steps.replace_older(shape, settings)] if shape.replaces else []
+    found.append(steps.plan(shape, settings))
     refreshed = [(scan, scan.database) for scan in scans if scan.database]
     found += [each for scan, database in refreshed for each in database_templates(scan, database, shape, settings)]
     if shape.in_cluster:
         several = shape.limits.shards_in_flight
         found += [_shards(TemplateName.SHARDS, several), _shards(TemplateName.SHARDS_IN_TURN, 1)]
-        found += [_shard(shape, settings), _results(shape, settings)]
-    found += [_left(shape, settings)] if shape.again and scans else []
-    found += [_evict(shape, settings)] if shape.in_cluster else []
-    found += [_aggregate(shape, settings), _end(shape)]
+        found += [steps.shard(shape, settings), steps.results(shape, settings)]
+    found += [steps.left(shape, settings)] if shape.again and scans else []
+    found += [steps.evict(shape, settings)] if shape.in_cluster else []
+    found += [steps.aggregate(shape, settings), _end(shape)]
     return found
 
 
@@ -141,7 +91,7 @@ def _matrix(shape: Shape) -> DAG:
                 _task(name, before, arguments=pods.arguments(run=shape.run, shards=shards))
                 before = [_ended(name)]
             # Never both run, yet one after the other: a skipped last task is as failed as what was before it.
-            _task(TemplateName.EVICT, before, when=_ONE_SHARD, arguments=pods.arguments(shard=_SHARD))
+            _task(TemplateName.EVICT, before, when=_ONE_SHARD, arguments=pods.arguments(shard=THIS_SHARD))
             before = [_ended(TemplateName.EVICT)]
         when = _WHOLE_RUN if shape.in_cluster else None
         _task(TemplateName.AGGREGATE, before, when=when)
@@ -200,53 +150,6 @@ def _ended(task: str) -> str:
     return "(" + " || ".join(f"{task}.{way}" for way in _ENDED) + ")"
 
 
-def _plan(shape: Shape, settings: Settings) -> Script:
-    """Write the plan to the volume.
-
-    It comes as a script's source, because that is neither copied into the node's status, as an artifact or a
-    parameter is, nor bounded by the length of one argument.
-    """
-    plans, sets = shape.in_cluster, set_names(shape)
-    several = (items_output(), *map(items_output, sets), Output.REPOSITORIES, *SHARDS.values(), Output.SCANS)
-    planned = _planned(shape, sets) if plans else PlanStep()
-    planned = replace(
-        planned,
-        namespace=settings.namespace,
-        workflow=WORKFLOW_NAME,
-        uid=WORKFLOW_UID,
-        deadline=shape.limits.deadline,
-    )
-    account = settings.inventory if settings.discovers and plans else settings.reader
-    step = pods.step(settings, planned, registry=plans, config_map=plans, git=plans)
-    return Script(
-        name=str(TemplateName.PLAN),
-        outputs=pods.outputs(*several) if plans else None,
-        volumes=pods.git_of_all_hosts(settings) if plans else [],
-        labels=pods.labels(Component.PLAN, run=shape.run),
-        active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
-        retry_strategy=retry(shape.limits.retries),
-        source=workflow(Parameter.PLAN),
-        **pods.token(account),
-        **(step | {"command": [*step["command"], *step.pop("args")]}),
-    )
-
-
-def _planned(shape: Shape, sets: Mapping[str, frozenset[str]]) -> PlanStep:
-    """Plan in the cluster, or find the plan on the volume, and say what this Workflow does of it."""
-    return PlanStep(
-        run=shape.run,
-        shard=_SHARD,
-        only=workflow(Parameter.ONLY),
-        config_git=workflow(Parameter.CONFIG_GIT),
-        config_ref=workflow(Parameter.CONFIG_REF),
-        config=Path(pods.CONFIG_FOLDER, workflow(Parameter.CONFIG_PATH)),
-        outputs=Path(pods.OUTPUTS),
-        sets=sets,
-        # What this template starts: the plan must not say that another image ran.
-        images={scan.name: literal(scan.image, where=f"scan {scan.name}: image") for scan in shape.scans if scan.named},
-    )
-
-
 def _shards(name: TemplateName, at_once: int) -> DAG:
     """Shards of a run, a limited number at a time; Argo has no parameter for that."""
     inputs = pods.parameters(Input.RUN, Input.SHARDS)
@@ -254,121 +157,6 @@ def _shards(name: TemplateName, at_once: int) -> DAG:
         arguments = pods.arguments(run=given(Input.RUN), shard=item(SHARD_KEY))
         _task(TemplateName.SHARD, with_param=given(Input.SHARDS), arguments=arguments)
     return dag
-
-
-def _shard(shape: Shape, settings: Settings) -> Resource:
-    """One shard: a Workflow of the same WorkflowTemplate, which ends when this one is deleted.
-
-    Its name follows from the parent's, and it is applied, not created: another attempt finds the one there is.
-    """
-    shard = given(Input.SHARD)
-    # Not the expression itself: within a manifest its quotes would be YAML's.
-    run = given(Input.RUN)
-    parameters = {Parameter.RUN: run, Parameter.SHARD: shard, Parameter.ONLY: workflow(Parameter.ONLY)}
-    manifest = {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "Workflow",
-        "metadata": {
-            "name": f"{WORKFLOW_NAME}-{shard}",
-            "namespace": settings.namespace,
-            "labels": {labels.RUN: run, labels.SHARD: shard},
-        },
-        "spec": {
-            "workflowTemplateRef": {"name": labels.WORKFLOW_TEMPLATE},
-            "arguments": {"parameters": [{"name": str(name), "value": value} for name, value in parameters.items()]},
-        },
-    }
-    return Resource(
-        name=str(TemplateName.SHARD),
-        inputs=pods.parameters(Input.RUN, Input.SHARD),
-        labels=pods.labels(Component.SHARD, run=shape.run),
-        action="apply",
-        set_owner_reference=True,
-        success_condition="status.phase == Succeeded",
-        failure_condition="status.phase in (Failed, Error)",
-        manifest=yaml.safe_dump(manifest, sort_keys=False, width=1000),
-        retry_strategy=retry(shape.limits.retries),
-        # Argo's executor is this pod's only container, and has the token of the executor's account.
-        executor=m.ExecutorConfig(service_account_name=settings.parent),
-        # Its init container writes to /tmp, on a root that is read-only; Argo itself sees to the other one.
-        pod_spec_patch=json.dumps(_WRITABLE_TMP, separators=(",", ":")),
-        **pods.token(settings.parent),
-    )
-
-
-def _left(shape: Shape, settings: Settings) -> Container:
-    """Which cells failed in a pod for several scans."""
-    left = LeftStep(
-        run=shape.run,
-        part=shape.part,
-        shard=_SHARD if shape.in_cluster else "",
-        only=workflow(Parameter.ONLY) if shape.in_cluster else Only.ALL,
-        namespace=settings.namespace,
-        workflow=WORKFLOW_NAME,
-        outputs=Path(pods.OUTPUTS),
-    )
-    return Container(
-        name=str(TemplateName.LEFT),
-        outputs=pods.outputs(Output.IMAGES),
-        labels=pods.labels(Component.LEFT, run=shape.run),
-        active_deadline_seconds=_STEP_TIMEOUT,
-        retry_strategy=retry(shape.limits.retries),
-        **pods.token(settings.reader),
-        **pods.step(settings, left, memory="2Gi"),
-    )
-
-
-def _evict(shape: Shape, settings: Settings) -> Container:
-    """Make room on the volume when a shard has ended."""
-    evict = EvictStep(run=shape.run, shard=given(Input.SHARD))
-    return Container(
-        name=str(TemplateName.EVICT),
-        inputs=pods.parameters(Input.SHARD),
-        labels=pods.labels(Component.EVICT, run=shape.run),
-        active_deadline_seconds=_STEP_TIMEOUT,
-        retry_strategy=retry(shape.limits.retries),
-        **pods.step(settings, evict),
-    )
-
-
-def _aggregate(shape: Shape, settings: Settings) -> Container:
-    """End the run; fails when its policy is broken."""
-    aggregate = AggregateStep(
-        run=shape.run, part=shape.part, namespace=settings.namespace, workflow=WORKFLOW_NAME, uid=WORKFLOW_UID
-    )
-    memory = patches.more_memory(POD_MEMORY, shape.limits.retries)
-    return Container(
-        name=str(TemplateName.AGGREGATE),
-        labels=pods.labels(Component.AGGREGATE, run=shape.run),
-        active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
-        retry_strategy=retry(shape.limits.retries),
-        pod_spec_patch=patches.of_step(memory) if memory else None,
-        **pods.token(settings.reader),
-        **pods.step(settings, aggregate, memory=POD_MEMORY),
-    )
-
-
-def _replace(shape: Shape, settings: Settings) -> Container:
-    """Stop the older runs of the schedule; a run that no schedule started stops none."""
-    step = ReplaceStep(namespace=settings.namespace, workflow=WORKFLOW_NAME, patience=_STEP_TIMEOUT)
-    return Container(
-        name=str(TemplateName.REPLACE),
-        labels=pods.labels(Component.REPLACE, run=shape.run),
-        active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
-        retry_strategy=retry(shape.limits.retries),
-        **pods.token(settings.replacer),
-        **pods.without_volume(settings, step),
-    )
-
-
-def _results(shape: Shape, settings: Settings) -> Container:
-    """Print the results of a run, for people who cannot reach the volume: an entry point of its own."""
-    return Container(
-        name=str(TemplateName.RESULTS),
-        labels=pods.labels(Component.RESULTS, run=shape.run),
-        active_deadline_seconds=_STEP_TIMEOUT,
-        **pods.step(settings, ResultsStep(run=shape.run)),
-    )
 
 
 def _end(shape: Shape) -> Steps:

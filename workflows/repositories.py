@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from orchestrator.model import Scan
     from orchestrator.workflows.layouts import Template
-    from orchestrator.workflows.matrix import Shape
     from orchestrator.workflows.settings import Settings
+    from orchestrator.workflows.shape import Shape
 
 _INPUTS = (Input.TARGET, Input.SCANS, Input.REPOSITORY, Input.COMMIT, Input.SERVER)
 _PULL = str(TemplateName.PULL)

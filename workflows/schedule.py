@@ -29,6 +29,7 @@ from orchestrator.model.plan import pending
 from orchestrator.planning.batches import wanted_by_images
 from orchestrator.results.costs import POD_MEMORY
 from orchestrator.workflows import matrix, patches, pods
+from orchestrator.workflows.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 _HOUR, _DAY = 3600, 86400
 
 
-def specification(shape: matrix.Shape, settings: Settings, *, plan: str | None) -> dict[str, Any]:
+def specification(shape: Shape, settings: Settings, *, plan: str | None) -> dict[str, Any]:
     """Everything of a Workflow but its name, as keyword arguments for Hera.
 
     Args:
@@ -82,7 +83,7 @@ def workflow(
     # A scan none of whose cells runs, because its image is denied, say, has not even its database refreshed.
     running = {scan for scans in pending(part).values() for scan in scans}
     number = shard_number(part.part.number) if part.part else ""
-    shape = matrix.Shape(
+    shape = Shape(
         run=part.run,
         scans=tuple(scan for scan in part.scans if scan.name in running),
         limits=part.limits,
@@ -112,7 +113,7 @@ def workflow_template(
         sets: of scans that get a pod for each image, in `layout: image`.
         settings: of the manifests.
     """
-    shape = matrix.Shape(
+    shape = Shape(
         run=RUN_ID,
         scans=tuple(scans),
         limits=limits,

@@ -15,7 +15,7 @@ import msgspec
 
 from orchestrator.analysis.suppression.packages import generic_purl
 from orchestrator.model import BY_SCANNER, Name, Platform, Target, TargetKind, VexStatus
-from orchestrator.results.bom.target import identity
+from orchestrator.results.bom.identity import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

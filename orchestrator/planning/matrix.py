@@ -11,35 +11,23 @@ from orchestrator.analysis.suppression.loading import load as load_suppression
 from orchestrator.catalog.loading import unknown_scan
 from orchestrator.config.loading import Config
 from orchestrator.config.scans import Scans
-from orchestrator.errors import ScanmatrixError
-from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import Entry, scans_for
-from orchestrator.kit.guarding import guarded
-from orchestrator.kit.matching import glob
 from orchestrator.kit.quantities import spell_size
-from orchestrator.model import Cell, Decision, Distrust, Name, Plan, Scan, Target, TargetKind
+from orchestrator.model import Cell, Decision, Plan, Scan, Target, TargetKind
 from orchestrator.model.documents import spell_time
 from orchestrator.model.plan import pending
 from orchestrator.net.allowance import Allowance
-from orchestrator.planning.allow import refusal
 from orchestrator.planning.batches import batches, common_sets, fits, total_bytes, wanted_by_images
 from orchestrator.planning.budget import make_budget, unique_bytes
+from orchestrator.planning.decisions import EVERY_SCAN, Decider
 from orchestrator.planning.inputs import Past, PlanError, RepositoryResolver, Resolver
-from orchestrator.planning.patterns import matches
-from orchestrator.planning.repositories import GitResolver, is_online, online_hosts
-from orchestrator.planning.staleness import freshness
+from orchestrator.planning.repositories import GitResolver
 from orchestrator.planning.targets import Draft, finish, gather
 from orchestrator.planning.venue import Venue
-from orchestrator.scanners.distrust import why_refused
 from orchestrator.scanners.pinning import require_digests_of
 from orchestrator.scanners.rules import rules_of
 
 _log = logging.getLogger(__name__)
-
-_ALL = "*"
-# Reasons that are named of a cell that is left out for several.
-_MOST_REASONS = 5
-_SEVERAL = {TargetKind.IMAGE: "images", TargetKind.REPOSITORY: "source repositories"}
 
 
 def make_plan(
@@ -84,7 +72,7 @@ def make_plan(
     drafts = find_targets(config, entries, chosen, offline=offline, resolver=resolver, repositories=repositories)
     targets = tuple(finish(id_, draft) for id_, draft in drafts.items())
     distrusted = rules_of(config)
-    decide = _Decider(config, catalog, history or {}, now, distrusted=distrusted, venue=venue)
+    decide = Decider(config, catalog, history or {}, now, distrusted=distrusted, venue=venue)
     cells = tuple(
         decide(target, draft, scan)
         for target, draft in zip(targets, drafts.values(), strict=True)
@@ -180,9 +168,9 @@ def choose_scans(entry: Entry, configured: Scans, catalog: Mapping[str, Scan]) -
     """
     names = entry.scans or configured.default_for(entry.kind)
     for name in names:
-        if name != _ALL and name not in catalog:
+        if name != EVERY_SCAN and name not in catalog:
             raise PlanError(f"{entry.origin}: {unknown_scan(name, catalog)}")
-    chosen = scans_for(entry.kind, catalog) if _ALL in names else tuple(dict.fromkeys(names))
+    chosen = scans_for(entry.kind, catalog) if EVERY_SCAN in names else tuple(dict.fromkeys(names))
     return chosen or tuple(catalog)
 
 
@@ -198,104 +186,6 @@ def _tell_refused(refused: Mapping[str, str], cells: Sequence[Cell]) -> None:
         if count := sum(cell.scan == name and cell.reason == reason for cell in cells):
             cells_are = "cell is" if count == 1 else "cells are"
             _log.warning("scan %r does not run, its %d %s skipped: %s", name, count, cells_are, reason)
-
-
-class _Decider:
-    """Decides cells by the configuration; what depends on the scan alone is worked out once.
-
-    Attributes:
-        refused: why scanners are not trusted, by the name of the scan.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        catalog: Mapping[str, Scan],
-        history: Mapping[tuple[str, str], Past],
-        now: datetime,
-        *,
-        distrusted: Sequence[Distrust],
-        venue: Venue,
-    ) -> None:
-        self._catalog = catalog
-        self._history = history
-        self._now = now
-        self._exclude = config.scans.exclude
-        self._limits = {name: config.fresh_for(name) for name in catalog}
-        moment = spell_time(now)
-        self.refused = {
-            name: reason for name, scan in catalog.items() if (reason := why_refused(scan, distrusted, moment))
-        }
-        self._refusals = {name: self.refused.get(name) or refusal(scan, config.allow) for name, scan in catalog.items()}
-        self._online = {name: online_hosts(config, scan, venue) for name, scan in catalog.items()}
-
-    def __call__(self, target: Target, draft: Draft, name: str) -> Cell:
-        try:
-            with guarded(f"deciding {target.reference} × {name}"):
-                return self._decide(target, draft, name)
-        except ScanmatrixError as error:
-            return Cell(target=target.id, scan=name, decision=Decision.FAIL, reason=str(error))
-
-    def _decide(self, target: Target, draft: Draft, name: str) -> Cell:
-        scan = self._catalog[name]
-        if reason := self._left_out(draft.scans[name], name) or self._refusals[name]:
-            return Cell(target=target.id, scan=name, decision=Decision.SKIP, reason=reason)
-        if target.error:
-            return Cell(target=target.id, scan=name, decision=Decision.FAIL, reason=target.error)
-        reason = draft.located.absent or _unreadable(target, scan)
-        past = self._history.get((target.id, name))
-        fresh = "" if reason else freshness(past, self._limits[name], self._now)
-        reason = reason or fresh
-        return Cell(
-            target=target.id,
-            scan=name,
-            decision=Decision.SKIP if reason else Decision.RUN,
-            reason=reason,
-            standing=past.run if past and fresh else "",
-            online=not reason and is_online(target, self._online[name]),
-        )
-
-    def _left_out(self, names: Sequence[Name], scan: str) -> str:
-        """Why the cell is left out: only when it is so under every name that asks for the scan."""
-        reasons: dict[str, None] = {}
-        for name in names:
-            reason = self._exclusion(name.reference, scan) or name.skip
-            if not reason:
-                return ""
-            reasons[reason] = None
-        shown = list(reasons)[:_MOST_REASONS]
-        more = f"; and {len(reasons) - len(shown)} more" if len(reasons) > len(shown) else ""
-        return "; ".join(shown) + more
-
-    def _exclusion(self, reference: str, scan: str) -> str:
-        for rule in self._exclude:
-            if (_ALL in rule.scans or scan in rule.scans) and _means(rule.image, reference):
-                return f"excluded: {rule.reason}" if rule.reason else f"excluded by {rule.image!r} in scans.exclude"
-        return ""
-
-
-def _means(pattern: str, reference: str) -> bool:
-    """Whether an exclusion's pattern matches a name; local archives match by their path, repositories by their URL."""
-    if "://" in reference:
-        return glob(pattern)(reference)
-    try:
-        return matches(pattern, parse(reference))
-    except InvalidReference:
-        return glob(pattern)(reference)
-
-
-def _unreadable(target: Target, scan: Scan) -> str:
-    """Why the scan cannot read this target; empty when it can, or when nothing is known of it."""
-    if not scan.reads(target.kind):
-        return f"{scan.name} reads no {_SEVERAL[target.kind]}"
-    if target.is_repository:
-        return ""
-    platform = target.platform
-    if scan.platforms and not {platform.os, f"{platform.os}/{platform.architecture}"} & set(scan.platforms):
-        return f"unsupported platform {platform}: {scan.name} reads {', '.join(scan.platforms)}"
-    if strange := sorted(set(target.compressions) - set(scan.compressions)):
-        return f"unsupported layer compression {', '.join(strange)}: {scan.name} reads {', '.join(scan.compressions)}"
-    return ""
 
 
 def _is_local(target: Target) -> bool:
