@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -50,3 +52,16 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, _empty_folder: str) -> Non
         if ours or name.lower() in _FOREIGN:
             monkeypatch.delenv(name)
     monkeypatch.setenv("DOCKER_CONFIG", _empty_folder)
+
+
+@pytest.fixture
+def credential_helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put a credential helper of registries, `docker-credential-test`, on PATH: a shell script."""
+
+    def write(script: str) -> None:
+        path = tmp_path / "docker-credential-test"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    return write

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from orchestrator.model import Cell, Ledger, LedgerRow, MergedFinding, Outcome, Plan, Severity, Suppressed
+from orchestrator.model import Cell, Ledger, LedgerRow, MergedFinding, Plan, Severity, Suppressed
 from orchestrator.model.documents import encode
 from orchestrator.results.ledger import LEDGER
 from orchestrator.results.run import RunResults
 from orchestrator.results.tables.writing import MergedWriter
 from orchestrator.volume.layout import Volume
+from tests import results_of_runs
 
 RUN = "run-1"
 STARTED, FINISHED = "2025-03-01T10:00:00Z", "2025-03-01T10:05:00Z"
@@ -15,20 +16,15 @@ STARTED, FINISHED = "2025-03-01T10:00:00Z", "2025-03-01T10:05:00Z"
 
 def make_row(target: str = "app-1", scan: str = "general", **changes) -> LedgerRow:
     fields = {
-        "cell": f"{target}/{scan}",
-        "target": target,
-        "scan": scan,
         "references": (f"registry.example/team/{target}:1.0",),
-        "outcome": Outcome.OK,
         "digest": "sha256:" + "1" * 64,
-        "platform": "linux/amd64",
         "owners": ("team@example.com",),
         "started": STARTED,
         "finished": FINISHED,
         "scanner": "trivy" if scan == "general" else "grype",
         "scanner_version": "1.2.3",
     }
-    return LedgerRow(**(fields | changes))
+    return results_of_runs.make_row(target, scan, **(fields | changes))
 
 
 def make_finding(target: str = "app-1", number: int = 1, **changes) -> MergedFinding:

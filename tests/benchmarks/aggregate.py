@@ -8,8 +8,6 @@ its own, so that its peak memory is its own.
 
 import argparse
 import json
-import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -20,6 +18,7 @@ from orchestrator.model import Outcome
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume.layout import Volume
 from tests.aggregation import SCANS, make_plan, make_target, put_record
+from tests.benchmarks.apart import apart, peak
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 REPORT = SHARED / "data" / "reports" / "grype" / "many_vulns3.json"
@@ -47,7 +46,7 @@ def main() -> int:
     for count in options.reports:
         with tempfile.TemporaryDirectory(prefix="aggregate-") as folder:
             _prepare(Path(folder), count)
-            results.append(_in_process_of_its_own(Path(folder), count))
+            results.append(apart(_measure, Path(folder), count))
     _print(results)
     return 0
 
@@ -72,17 +71,7 @@ def _plan(count: int):
     return make_plan([make_target(number) for number in range(1, count + 1)], scans=SCANS[:1])
 
 
-def _in_process_of_its_own(root: Path, count: int) -> Measured:
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(root, count, sender))
-    process.start()
-    measured = receiver.recv()
-    process.join()
-    return measured
-
-
-def _measure(root: Path, count: int, sender) -> None:
+def _measure(root: Path, count: int) -> Measured:
     plan = _plan(count)
     begin = time.perf_counter()
     ledger = aggregate(plan, Volume(root))
@@ -90,8 +79,7 @@ def _measure(root: Path, count: int, sender) -> None:
     if ledger.count(Outcome.OK) != count:
         sys.exit(f"only {ledger.count(Outcome.OK)} of {count} cells are ok: {ledger.rows[0].reason}")
     size = sum(path.stat().st_size for path in root.glob("runs/*/*/*/report.json"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    sender.send(Measured(count, sum(row.findings or 0 for row in ledger.rows), size, seconds, peak))
+    return Measured(count, sum(row.findings or 0 for row in ledger.rows), size, seconds, peak())
 
 
 def _print(results: list[Measured]) -> None:

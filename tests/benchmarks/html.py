@@ -8,9 +8,7 @@ Chromium: the time is from the start of the navigation to the first drawing of t
 """
 
 import argparse
-import multiprocessing
 import random
-import resource
 import statistics
 import sys
 import tempfile
@@ -21,6 +19,7 @@ from typing import NamedTuple
 from orchestrator.exports.html import FILE, ROWS, export
 from orchestrator.results.run import RunResults
 from orchestrator.volume.layout import Volume
+from tests.benchmarks.apart import apart, peak
 from tests.results_of_runs import demo_findings, demo_rows, make_ledger, put_results
 from tests.tools import find
 
@@ -58,7 +57,7 @@ def main() -> int:
     for count in [*options.findings, *([options.total] if options.total else [])]:
         with tempfile.TemporaryDirectory(prefix="html-") as folder:
             run = _prepare(Path(folder), count)
-            written = _in_process_of_its_own(Path(folder), run)
+            written = apart(_write, Path(folder), run)
             path = Volume(Path(folder)).results(run) / FILE
             results.append(Measured(count, min(count, ROWS), path.stat().st_size, *written, *_open(path)))
     _print(results)
@@ -107,21 +106,10 @@ def _other(finding, target: str, number: int):
     return type(finding)(**fields)
 
 
-def _in_process_of_its_own(root: Path, run: str) -> tuple[float, int]:
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_write, args=(root, run, sender))
-    process.start()
-    measured = receiver.recv()
-    process.join()
-    return measured
-
-
-def _write(root: Path, run: str, sender) -> None:
+def _write(root: Path, run: str) -> tuple[float, int]:
     begin = time.perf_counter()
     export(RunResults(Volume(root), run), None)
-    seconds = time.perf_counter() - begin
-    sender.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+    return time.perf_counter() - begin, peak()
 
 
 def _open(path: Path) -> tuple[float, float, float]:

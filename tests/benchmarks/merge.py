@@ -11,9 +11,7 @@ own, so that its peak memory is its own.
 
 import argparse
 import json
-import multiprocessing
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -46,6 +44,7 @@ from orchestrator.model import (
 from orchestrator.model.documents import spell_time
 from orchestrator.results.tables.writing import MergedWriter
 from orchestrator.volume.layout import Volume, atomic_file, write_atomic
+from tests.benchmarks.apart import apart, peak
 
 SIZES = (250_000, 500_000, 1_000_000)
 SCANS = ("dependency", "general", "osv")
@@ -169,22 +168,12 @@ class Measured(NamedTuple):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--findings", type=int, nargs="+", default=list(SIZES))
-    results = [_in_process_of_its_own(count) for count in parser.parse_args().findings]
+    results = [apart(_measure, count) for count in parser.parse_args().findings]
     _print(results)
     return 0
 
 
-def _in_process_of_its_own(count: int) -> Measured:
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(count, sender))
-    process.start()
-    measured = receiver.recv()
-    process.join()
-    return measured
-
-
-def _measure(count: int, sender) -> None:
+def _measure(count: int) -> Measured:
     seconds = dict.fromkeys(NAMES, 0.0)
     findings = rows = 0
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -198,8 +187,7 @@ def _measure(count: int, sender) -> None:
                 work = getattr(stages, name)(work)
                 seconds[name] += time.perf_counter() - begin
             rows += len(work.rows)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    sender.send(Measured(findings, rows, seconds, peak))
+    return Measured(findings, rows, seconds, peak() / 1e6)
 
 
 def _targets(count: int) -> Iterator[Work]:

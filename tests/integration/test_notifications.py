@@ -67,6 +67,15 @@ def mail(box, to="{contact}", **smtp):
     return configured({"name": "mail", "email": {"to": to}}, smtp=found | smtp)
 
 
+def is_sent_once_trusted(config, results, certificate, monkeypatch):
+    [untrusted] = notify(config, results, table(*ROWS), pace=QUICK)
+    assert (untrusted.state, untrusted.attempts) == (DeliveryState.FAILED, 1)
+    assert "certificate" in untrusted.reason
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    [trusted] = resend(config, results, pace=QUICK)
+    assert trusted.state is DeliveryState.SENT
+
+
 def on_volume(results):
     return "".join(path.read_text() for path in (results.folder / OUTBOX).glob("*"))
 
@@ -179,12 +188,7 @@ def test_tls_is_verified(results, tmp_path, monkeypatch):
     certificate = self_signed(tmp_path)
     with webhook(certificate=certificate) as hook:
         config = configured(signed(hook))
-        [untrusted] = notify(config, results, table(*ROWS), pace=QUICK)
-        assert (untrusted.state, untrusted.attempts) == (DeliveryState.FAILED, 1)
-        assert "certificate" in untrusted.reason
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-        [trusted] = resend(config, results, pace=QUICK)
-        assert trusted.state is DeliveryState.SENT
+        is_sent_once_trusted(config, results, certificate, monkeypatch)
     with webhook() as plain:
         wrong = configured(signed(plain.url.replace("http:", "https:")))
         [delivery] = notify(wrong, results, table(difference("new", 9)), pace=QUICK)
@@ -281,12 +285,7 @@ def test_mail_with_tls_from_the_first_byte_on(results, tmp_path, monkeypatch):
     certificate = self_signed(tmp_path)
     with mail_server(certificate=certificate, implicit=True) as box:
         config = mail(box, "security@example.com", tls="tls")
-        [untrusted] = notify(config, results, table(*ROWS), pace=QUICK)
-        assert (untrusted.state, untrusted.attempts) == (DeliveryState.FAILED, 1)
-        assert "certificate" in untrusted.reason
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-        [trusted] = resend(config, results, pace=QUICK)
-        assert trusted.state is DeliveryState.SENT
+        is_sent_once_trusted(config, results, certificate, monkeypatch)
     [(_, to, _)] = box.got
     assert to == ["security@example.com"]
 

@@ -2,7 +2,6 @@
 
 import json
 import ssl
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -73,19 +72,6 @@ def private(upstream: Upstream, repository: str) -> str:
     """Location of a repository that wants basic auth."""
     upstream.push(f"{repository}:1", IMAGE)
     return f"{upstream.url}/{repository}"
-
-
-@pytest.fixture
-def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Put a credential helper `docker-credential-test` on PATH, a shell script."""
-
-    def write(script: str) -> None:
-        path = tmp_path / "docker-credential-test"
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-
-    return write
 
 
 # Resolving
@@ -296,20 +282,20 @@ def test_wrong_credentials_are_reported_without_repeating_them(
 
 @pytest.mark.parametrize("store", ["credHelpers", "credsStore"])
 def test_a_credential_helper(
-    client: RegistryClient, private: str, login: Login, helper: Callable[[str], None], store: str
+    client: RegistryClient, private: str, login: Login, credential_helper: Callable[[str], None], store: str
 ) -> None:
     host = private.split("/")[2]
     answer = json.dumps({"Username": USER, "Secret": PASSWORD})
-    helper(f"read host; [ \"$1 $host\" = 'get {host}' ] || exit 1; echo '{answer}'")
+    credential_helper(f"read host; [ \"$1 $host\" = 'get {host}' ] || exit 1; echo '{answer}'")
     login(**{store: {host: "test"} if store == "credHelpers" else "test"})
     assert resolve(private, "1", LINUX, client)
 
 
 @pytest.mark.parametrize("script", ["echo nonsense", "exit 1", 'echo \'{"Username": "<token>", "Secret": "x"}\''])
 def test_a_credential_helper_that_does_not_help(
-    client: RegistryClient, private: str, login: Login, helper: Callable[[str], None], script: str
+    client: RegistryClient, private: str, login: Login, credential_helper: Callable[[str], None], script: str
 ) -> None:
-    helper(script)
+    credential_helper(script)
     login(credHelpers={private.split("/")[2]: "test"})
     with pytest.raises(Denied):
         resolve(private, "1", LINUX, client)

@@ -6,8 +6,6 @@ Dependency-Track's (`POST /api/v1/bom`, `GET /api/v1/bom/token/{uuid}`).
 """
 
 import json
-import ssl
-import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,8 +13,9 @@ from datetime import date
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.tools.listening import Listening
 
 
 @dataclass
@@ -40,7 +39,7 @@ class Reply:
     wait: float = 0
 
 
-class Service:
+class Service(Listening):
     """A server; `first` are answered before anything else, one for each request.
 
     Args:
@@ -54,7 +53,6 @@ class Service:
     def __init__(self, answer: Callable[[Request], Reply], certificate: Path | None = None) -> None:
         self.requests: list[Request] = []
         self.first: list[Reply] = []
-        self.closing = threading.Event()
         self._answer = answer
         service = self
 
@@ -82,31 +80,9 @@ class Service:
 
             do_GET = do_HEAD = do_POST = do_PUT = _serve  # noqa: N815 - names the base class looks for
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that went away
-        self._scheme = "https" if certificate else "http"
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """Base URL."""
-        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that went away
+        super().__init__(server, certificate)
 
 
 def _form(media_type: str, body: bytes) -> dict[str, list[Any]]:

@@ -8,14 +8,13 @@ Example:
 
 import json
 import socketserver
-import ssl
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.tools.listening import Listening
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -66,7 +65,7 @@ def index(*members: bytes, copies: int = 1, **more: Any) -> bytes:
     return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed * copies}).encode()
 
 
-class Stranger:
+class Stranger(Listening):
     """Listens until closed; one thread per connection.
 
     Args:
@@ -77,44 +76,12 @@ class Stranger:
     Attributes:
         asked: every request so far.
         sent: bytes of answers so far.
-        closing: set when the server is closed; what waits should wait for it.
     """
 
     def __init__(self, behaviour: Behaviour, *, certificate: Path | None = None, address: str = "127.0.0.1") -> None:
         self.asked: list[Asked] = []
         self.sent = 0
-        self.closing = threading.Event()
-        self._scheme = "https" if certificate else "http"
-        self._server = _Server(self, behaviour, address)
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True, name="stranger"
-        )
-        self._thread.start()
-
-    @property
-    def host(self) -> str:
-        """`address:port`."""
-        return "{}:{}".format(*self._server.server_address[:2])
-
-    @property
-    def url(self) -> str:
-        """Base URL."""
-        return f"{self._scheme}://{self.host}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
+        super().__init__(_Server(self, behaviour, address), certificate)
 
 
 class _Server(socketserver.ThreadingTCPServer):

@@ -1,6 +1,5 @@
 """Helpers are programs of others: asked within bounds, and left alone where they are not installed."""
 
-import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,21 +14,8 @@ Write = Callable[[str], None]
 ANSWER = '{"Username": "bob", "Secret": "s3cret"}'
 
 
-@pytest.fixture
-def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Put `docker-credential-test` on PATH, a shell script."""
-
-    def write(script: str) -> None:
-        path = tmp_path / "docker-credential-test"
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-
-    return write
-
-
-def test_it_is_asked_for_the_server(helper: Write) -> None:
-    helper(f"read server; [ \"$1 $server\" = 'get registry.example:5000' ] && echo '{ANSWER}'")
+def test_it_is_asked_for_the_server(credential_helper: Write) -> None:
+    credential_helper(f"read server; [ \"$1 $server\" = 'get registry.example:5000' ] && echo '{ANSWER}'")
     answer = ask_helper("test", "registry.example:5000", "config.json")
     assert answer.login is not None
     assert answer.login.has_password
@@ -39,9 +25,9 @@ def test_it_is_asked_for_the_server(helper: Write) -> None:
 @pytest.mark.parametrize("before", ["", f"echo '{ANSWER}'; ", "exec >&-; "])
 @pytest.mark.parametrize("hang", ["echo $$ > {pid}; exec sleep 60", "sleep 60 & echo $! > {pid}; wait"])
 def test_one_that_hangs_ends_with_its_time_and_what_it_started_too(
-    helper: Write, tmp_path: Path, before: str, hang: str
+    credential_helper: Write, tmp_path: Path, before: str, hang: str
 ) -> None:
-    helper(before + hang.format(pid=tmp_path / "pid"))
+    credential_helper(before + hang.format(pid=tmp_path / "pid"))
     began = time.monotonic()
     with pytest.raises(Denied, match=r"docker-credential-test.*config\.json.*no answer within"):
         ask_helper("test", "registry.example", "config.json", seconds=0.3)
@@ -58,8 +44,8 @@ def _runs(process: int) -> bool:
     return False
 
 
-def test_one_that_writes_without_end_ends_with_its_bytes(helper: Write) -> None:
-    helper("exec yes s3cret")
+def test_one_that_writes_without_end_ends_with_its_bytes(credential_helper: Write) -> None:
+    credential_helper("exec yes s3cret")
     began = time.monotonic()
     with pytest.raises(Denied, match="bytes") as error:
         ask_helper("test", "registry.example", "config.json", seconds=30)
@@ -67,9 +53,9 @@ def test_one_that_writes_without_end_ends_with_its_bytes(helper: Write) -> None:
     assert "s3cret" not in str(error.value)
 
 
-def test_what_it_leaves_running_is_not_waited_for(helper: Write) -> None:
+def test_what_it_leaves_running_is_not_waited_for(credential_helper: Write) -> None:
     """Helpers start agents, which keep the pipe open."""
-    helper(f"sleep 5 & echo '{ANSWER}'")
+    credential_helper(f"sleep 5 & echo '{ANSWER}'")
     began = time.monotonic()
     assert ask_helper("test", "registry.example", "config.json", seconds=30).login
     assert time.monotonic() - began < 4
@@ -80,15 +66,15 @@ def test_what_it_leaves_running_is_not_waited_for(helper: Write) -> None:
     ["echo s3cret", "echo '[]'", 'echo \'{"Username": "bob"}\'', "true",
      'echo \'{"Username": "bob", "Secret": ["s3cret"]}\'', 'echo \'{"Username": "bob", "Secret": "s3cret\\n"}\''],
 )  # fmt: skip
-def test_nonsense_is_said_without_repeating_it(helper: Write, script: str) -> None:
-    helper(script)
+def test_nonsense_is_said_without_repeating_it(credential_helper: Write, script: str) -> None:
+    credential_helper(script)
     with pytest.raises(Denied, match=r"docker-credential-test.*config\.json") as error:
         ask_helper("test", "registry.example", "config.json")
     assert "s3cret" not in str(error.value)
 
 
-def test_one_that_knows_nothing_or_is_not_installed_says_so(helper: Write) -> None:
-    helper("echo credentials not found in native keychain; exit 1")
+def test_one_that_knows_nothing_or_is_not_installed_says_so(credential_helper: Write) -> None:
+    credential_helper("echo credentials not found in native keychain; exit 1")
     for name in ("test", "absent"):
         answer = ask_helper(name, "registry.example", "config.json")
         assert answer.login is None
