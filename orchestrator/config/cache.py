@@ -9,10 +9,11 @@ import msgspec
 
 from orchestrator import model
 from orchestrator.config.section import Keys
+from orchestrator.kit.docker_hub import HUB, HUB_HOST, HUB_OLD
 from orchestrator.model.written import Written
 
 # Docker Hub's registry answers under another name than its images carry.
-_HUB = dict.fromkeys(("docker.io", "index.docker.io"), "registry-1.docker.io")
+_HUB = dict.fromkeys((HUB, HUB_OLD), HUB_HOST)
 
 #: Of every cache that the install makes.
 CACHE_PORT = 5000

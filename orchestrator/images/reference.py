@@ -7,13 +7,12 @@ Grammar and normalisation: the `reference` package of the distribution project (
 import re
 
 from orchestrator.images.digests import DIGEST
+from orchestrator.kit.docker_hub import HUB, HUB_OLD
 from orchestrator.model import Document
 from orchestrator.net.errors import InvalidReference
 
 __all__ = ["InvalidReference", "Reference", "parse"]
 
-HUB = "docker.io"
-_HUB_OLD = "index.docker.io"
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _PATH_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -80,15 +79,20 @@ def is_tag(text: str) -> bool:
     return _TAG.fullmatch(text) is not None
 
 
-def _split_registry(name: str) -> tuple[str, str]:
-    """What stands before the first slash is a registry when it looks like a host: a dot, a port, or `localhost`.
+def is_host(first: str) -> bool:
+    """Whether what stands before the first slash of a name is a registry, and no user of Docker Hub's.
 
-    A capital letter makes it one, too: no repository may have any.
+    As Docker tells them apart: by a dot, a port, or the name `localhost`.
     """
+    return "." in first or ":" in first or first == "localhost"
+
+
+def _split_registry(name: str) -> tuple[str, str]:
+    """Registry and the rest; a capital letter makes a registry of a name, too: no repository may have any."""
     first, slash, rest = name.partition("/")
-    if not slash or not (set(".:") & set(first) or first == "localhost" or first != first.lower()):
+    if not slash or not (is_host(first) or first != first.lower()):
         return HUB, name
-    return (HUB if first == _HUB_OLD else first), rest
+    return (HUB if first == HUB_OLD else first), rest
 
 
 def _check_name(text: str, registry: str, repository: str) -> None:

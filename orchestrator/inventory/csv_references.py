@@ -7,7 +7,7 @@ nobody would know. A column of these names beside an image that says it all is a
 import re
 from collections.abc import Iterator, Mapping
 
-from orchestrator.images.reference import is_tag
+from orchestrator.images.reference import is_host, is_tag
 from orchestrator.kit.digests import DIGEST
 
 _BARE = re.compile(r"[0-9a-f]{64}")
@@ -71,7 +71,7 @@ def misplaced(row: Mapping[str, str]) -> Iterator[str]:
         yield f"{parts['tag']!r} in the column of tags is no tag"
     if "digest" in parts and not pinned and not DIGEST.fullmatch(_digest(parts["digest"])):
         yield f"{parts['digest']!r} in the column of digests is no digest, as sha256:<64 hexadecimal digits>"
-    if _is_host(parts.get("registry", "")) and not _is_host(image.partition("/")[0] if "/" in image else ""):
+    if is_host(parts.get("registry", "")) and not is_host(image.partition("/")[0] if "/" in image else ""):
         yield (
             f"names its registry, {parts['registry']}, in a column of its own; write it before the image:"
             f" {parts['registry']}/{image}"
@@ -110,8 +110,3 @@ def _has_tag(image: str) -> bool:
 
 def _is_file(image: str) -> bool:
     return image.startswith((".", "/", "file:"))
-
-
-def _is_host(text: str) -> bool:
-    """As Docker tells a registry from a user of its own: by a dot, a port, or the name `localhost`."""
-    return "." in text or ":" in text or text == "localhost"

@@ -6,10 +6,9 @@ tag of its own. Images of Docker Hub also match by their short names. See `orche
 
 from collections.abc import Iterable
 
-from orchestrator.images.reference import Reference
+from orchestrator.images.reference import Reference, is_host
+from orchestrator.kit.docker_hub import HUB
 from orchestrator.kit.matching import any_glob
-
-_HUB = "docker.io"
 
 
 def matches(pattern: str, reference: Reference) -> bool:
@@ -33,6 +32,6 @@ def _names(reference: Reference, tag: str) -> Iterable[str]:
     yield f"{reference.registry}/{reference.repository}{suffix}"
     # A short name that itself looks like a host (`docker.io/ghcr.io/x`) would pass for that other registry.
     first = reference.repository.partition("/")[0]
-    if reference.registry == _HUB and not ("." in first or ":" in first or first == "localhost"):
+    if reference.registry == HUB and not is_host(first):
         yield f"{reference.repository}{suffix}"
         yield f"{reference.repository.removeprefix('library/')}{suffix}"

@@ -12,6 +12,8 @@ from urllib.parse import unquote
 
 from orchestrator.analysis.suppression.packages import ANY, GENERIC
 from orchestrator.git.url import project
+from orchestrator.images.reference import is_host
+from orchestrator.kit.docker_hub import HUB, HUB_OLD
 from orchestrator.packages.ecosystems import is_purl
 from orchestrator.packages.purls import read_purl
 from orchestrator.packages.qualifiers import architecture
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
     from packageurl import PackageURL
 
-_HUB = "docker.io"
 _HOSTS = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}
 _DIGEST_PREFIXES = ("sha256:", "sha512:")
 
@@ -135,11 +136,11 @@ def split_reference(text: str) -> tuple[str, str, str]:
     """Repository as Docker normalises it (registry before it, in lower case), tag and digest of an image's name."""
     name, _, digest = text.partition("@")
     first, slash, rest = name.partition("/")
-    if not slash or not (set(".:") & set(first) or first == "localhost"):
-        first, rest = _HUB, name
-    first = _HUB if first == "index.docker.io" else first
+    if not slash or not is_host(first):
+        first, rest = HUB, name
+    first = HUB if first == HUB_OLD else first
     rest, _, tag = rest.partition(":")
-    if first == _HUB and "/" not in rest:
+    if first == HUB and "/" not in rest:
         rest = f"library/{rest}"
     return f"{first}/{rest}".lower(), tag, digest
 
@@ -187,10 +188,10 @@ def names_of_target(references: Sequence[str], digest: str, indexes: Sequence[st
             continue
         repository, tag, _ = split_reference(reference)
         spellings = [repository]
-        first = repository.removeprefix(f"{_HUB}/").partition("/")[0]
+        first = repository.removeprefix(f"{HUB}/").partition("/")[0]
         # A short name that itself looks like a host would pass for that other registry.
-        if repository.startswith(f"{_HUB}/") and not (set(".:") & set(first) or first == "localhost"):
-            short = repository.removeprefix(f"{_HUB}/")
+        if repository.startswith(f"{HUB}/") and not is_host(first):
+            short = repository.removeprefix(f"{HUB}/")
             spellings += [short, short.removeprefix("library/")]
         for name in spellings:
             names |= {name: None, f"{name}:{tag}": None} if tag else {name: None}

@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from orchestrator.images.reference import HUB, Reference
+from orchestrator.images.reference import Reference
+from orchestrator.kit.docker_hub import HUB, HUB_HOST, HUB_OLD
 from orchestrator.net.hosts import host_name, is_loopback
-
-# Docker Hub's registry answers under another name than its images carry.
-_HUB_HOST = "registry-1.docker.io"
 
 
 class CacheRule(Protocol):
@@ -46,11 +44,11 @@ def pull_location(reference: Reference, caches: Iterable[CacheRule], insecure: I
             prefix = cache.path.strip("/")
             return "/".join(part for part in (cache.url.rstrip("/"), prefix, reference.repository) if part)
     if reference.registry == HUB:
-        return f"https://{_HUB_HOST}/{reference.repository}"
+        return f"https://{HUB_HOST}/{reference.repository}"
     tls = reference.registry in set(insecure) or not is_loopback(host_name(reference.registry))
     return f"{'https' if tls else 'http'}://{reference.registry}/{reference.repository}"
 
 
 def _same_host(upstream: str, registry: str) -> bool:
-    aliases = {"index.docker.io": HUB, _HUB_HOST: HUB}
+    aliases = {HUB_OLD: HUB, HUB_HOST: HUB}
     return aliases.get(upstream.lower(), upstream.lower()) == aliases.get(registry.lower(), registry.lower())

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from orchestrator.kit.docker_hub import HUB, HUB_HOST, HUB_OLD
 from orchestrator.kit.matching import glob
 from orchestrator.net.errors import Denied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_HUB: Final = "docker.io"
-_HUB_SERVER: Final = "https://index.docker.io/v1/"
-_HUB_HOSTS: Final = {_HUB, "index.docker.io", "registry-1.docker.io"}
+_HUB_SERVER: Final = f"https://{HUB_OLD}/v1/"
+_HUB_HOSTS: Final = {HUB, HUB_OLD, HUB_HOST}
 
 
 class LoginKey(NamedTuple):
@@ -64,7 +64,7 @@ class LoginFile:
 
 def server_name(name: str) -> str:
     """How docker calls a registry towards its helpers, and in its file: Docker Hub has one special name."""
-    return _HUB_SERVER if name == _HUB else name
+    return _HUB_SERVER if name == HUB else name
 
 
 def _fits(pattern: LoginKey, name: str) -> bool:
@@ -86,7 +86,7 @@ def read_key(key: str) -> LoginKey:
     if first in {"v1", "v2"} and (scheme or not more):
         path = more
     host = host.lower()
-    host = _HUB if host in _HUB_HOSTS else host
+    host = HUB if host in _HUB_HOSTS else host
     return LoginKey(f"{host}/{path}" if path else host, host, bool(scheme))
 
 
