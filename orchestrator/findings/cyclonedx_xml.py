@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from orchestrator.findings.cyclonedx_extension import KEY, VULNERABILITIES, move_vulnerabilities
 from orchestrator.findings.interface import ReportError
 from orchestrator.findings.markup import parse_xml
-from orchestrator.findings.xml_shapes import Json, each, flag, integer, number, part, renamed, text
+from orchestrator.findings.xml_shapes import Json, each, flag, integer, number, part, renamed, text, whole
 
 _BOM = re.compile(r"\{https?://cyclonedx\.org/schema/bom/(1\.\d+)\}(.+)", re.DOTALL)
 _EXTENSION = re.compile(r"\{https?://cyclonedx\.org/schema/ext/vulnerability/1\.0\}(.+)", re.DOTALL)
@@ -39,8 +39,8 @@ def to_json(data: bytes) -> Json:
     if root.tag != "bom":
         raise ReportError("the report is not a CycloneDX document: its root is not `bom` in the namespace of one")
     document: Json = {"bomFormat": "CycloneDX", "specVersion": versions[0], **(_DOCUMENT(root) or {})}
-    if str(document.get("version", "")).isdecimal():
-        document["version"] = int(document["version"])
+    if (revision := whole(str(document.get("version", "")))) is not None:
+        document["version"] = revision
     move_vulnerabilities(document)
     return document
 

@@ -21,10 +21,14 @@ def text(element: Element) -> str | None:
     return (element.text or "").strip() or None
 
 
+def whole(written: str) -> int | None:
+    """A whole number as it is written; None for anything else, and for more digits than any has."""
+    return int(written) if _INTEGER.fullmatch(written) else None
+
+
 def integer(element: Element) -> int | None:
     """A whole number."""
-    own = (element.text or "").strip()
-    return int(own) if _INTEGER.fullmatch(own) else None
+    return whole((element.text or "").strip())
 
 
 def number(element: Element) -> float | None:

@@ -213,3 +213,9 @@ def test_components_within_components_are_read_as_deep_as_anybody_nests_them():
     depth = 60
     nested = "<components><component type='library'><name>x</name>" * depth + "</component></components>" * depth
     assert cyclonedx.parse(_bom(nested)).components == depth
+
+
+@pytest.mark.parametrize("version", ["9" * 5000, "٣", "-1", "", "x"])
+def test_a_version_of_the_document_that_is_no_number_is_not_ours_to_judge(version):
+    document = f'<bom xmlns="http://cyclonedx.org/schema/bom/1.5" version="{version}"><components/></bom>'
+    assert cyclonedx.parse(document.encode()).findings == ()
