@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import difflib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -129,6 +128,8 @@ def named(location: Location, message: str) -> str:
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """`, did you mean '…'?` when one of the known words is close to it, else nothing."""
+    import difflib  # noqa: PLC0415 - seldom needed
+
     by_lower = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f", did you mean {by_lower[close[0]]!r}?" if close else ""
