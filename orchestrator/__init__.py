@@ -126,7 +126,9 @@ def public(name: str, *, module: str = __name__) -> Any:
         AttributeError: there is no such name.
     """
     if name == "__version__":
-        return _version()
+        from orchestrator.kit.own import own_version  # noqa: PLC0415 - for those who ask
+
+        return own_version()
     if name == "aio":
         return import_module(f"{__name__}.api.aio")
     if name not in __all__:
@@ -136,16 +138,6 @@ def public(name: str, *, module: str = __name__) -> Any:
 
 def __getattr__(name: str) -> Any:
     return public(name)
-
-
-def _version() -> str:
-    """The installed version; looked up when asked for, because that takes longer than all else here."""
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
-
-    try:
-        return version("scanmatrix")
-    except PackageNotFoundError:  # a source tree that was never installed
-        return "0"
 
 
 def __dir__() -> list[str]:

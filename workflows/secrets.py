@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from orchestrator.config.environment import spell, variable_at
+from orchestrator.config.file import CONFIG_FILE
 from orchestrator.config.keys import alternatives, section_at, type_at
 from orchestrator.config.loading import Config
 from orchestrator.config.notify import variable_of
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from orchestrator.model import Scan
 
 #: Key of the ConfigMap that is the configuration itself.
-CONFIGURATION = "scanmatrix.yaml"
 # Names of Secrets to make, where the configuration names none yet.
 _SECRET, _STORE = "scanmatrix-secrets", "scanmatrix-store"
 _WHY = "is a secret, and this goes into a ConfigMap or Workflow, which everybody with access to the namespace can read"
@@ -49,7 +49,7 @@ def refuse_in_contents(config: Config, contents: Mapping[str, str]) -> None:
         RenderError: there are some; the message has the place of each and what to do, and no value.
     """
     problems: list[Problem] = []
-    if text := contents.get(CONFIGURATION):
+    if text := contents.get(CONFIG_FILE):
         problems += _of_configuration(config, text)
     told = {(problem.file, problem.line) for problem in problems}
     for name, text in contents.items():
@@ -79,7 +79,7 @@ def _refuse(problems: Iterable[Problem]) -> None:
 
 def _of_configuration(config: Config, text: str) -> Iterator[Problem]:
     """Secrets among the values of the file itself."""
-    source = parse_yaml(text, CONFIGURATION)
+    source = parse_yaml(text, CONFIG_FILE)
     for location, value in _leaves(source.data, ()):
         if not isinstance(value, str) or not value:
             continue

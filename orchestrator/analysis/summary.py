@@ -7,6 +7,7 @@ from orchestrator.analysis.policy import coverage
 from orchestrator.analysis.policy.words import SHOWN, clip, named
 from orchestrator.kit.text import markdown
 from orchestrator.model import Ledger, LedgerRow, Name, Outcome, Severity, Violation
+from orchestrator.model.image import unusual
 from orchestrator.model.policy import COVERAGE
 
 _MATRIX_TARGETS, _MATRIX_SCANS = 50, 12
@@ -139,5 +140,5 @@ def _label(row: LedgerRow) -> str:
     """A target's first name, how many others it has, and its platform where that is not the usual one."""
     first, *others = row.references or (row.target,)
     also = f" (+{len(others)})" if others else ""
-    platform = "" if row.platform in {"", "linux/amd64"} else f" {row.platform}"
+    platform = f" {shown}" if (shown := unusual(row.platform)) else ""
     return markdown(f"{first}{also}{platform}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.catalog.lock_file import LOCK
+from orchestrator.config.file import CONFIG_FILE
 from orchestrator.config.scanners import DISTRUSTED
 from orchestrator.errors import UsageError
 from orchestrator.kit.sources import SourceError, read_text
@@ -101,7 +102,7 @@ def _contents(config: Config) -> dict[str, str]:
     named += _suppression_files(config)
     named += [] if config.scanners.deny_file is None else [config.scanners.deny_file]
     named += [name for name in (LOCK, DISTRUSTED) if (config.base / name).exists()]
-    found = {"scanmatrix.yaml": config.path.read_text(encoding="utf-8")}
+    found = {CONFIG_FILE: config.path.read_text(encoding="utf-8")}
     for name in named:
         if Path(name).name != name or not (config.base / name).is_file():
             raise UsageError(

@@ -14,6 +14,7 @@ from orchestrator.analysis.suppression.rules import KEY as RULES_KEY
 from orchestrator.analysis.suppression.rules import parse_rules
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.catalog.template import TEMPLATE, read_template
+from orchestrator.config.file import CONFIG_FILE
 from orchestrator.config.keys import fields
 from orchestrator.config.loading import Config, load_config
 from orchestrator.errors import UsageError
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from orchestrator.model import Scan
 
-_CONFIG = "scanmatrix.yaml"
 _NONE_OF_OURS = (
     f"is not a file of scanmatrix: a configuration has keys such as `targets`, an ignore file has `{RULES_KEY}`,"
     " a scan template has `name`"
@@ -127,7 +127,7 @@ def _lint_csv(path: Path, text: str) -> Iterator[Problem]:
 
 def _catalog_beside(path: Path) -> dict[str, Scan]:
     """The scans of the configuration in the same folder, or the shipped ones."""
-    config = path.parent / _CONFIG
+    config = path.parent / CONFIG_FILE
     return load_catalog(load_config(config, environment={}) if config.is_file() else None)
 
 

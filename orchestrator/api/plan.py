@@ -21,6 +21,7 @@ import msgspec
 
 from orchestrator import engines
 from orchestrator.config import loading as _config
+from orchestrator.config.file import CONFIG_FILE
 from orchestrator.config.targets import GitSection, TargetSource
 from orchestrator.errors import UsageError
 from orchestrator.git.url import NO_CREDENTIALS, holds_credentials
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _RUN_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?")
-
-CONFIG_FILE = Path("scanmatrix.yaml")
 
 
 def load_config(
@@ -62,7 +61,7 @@ def load_config(
     Raises:
         UsageError: the configuration has mistakes, or a reference is empty.
     """
-    if path is None and not references and CONFIG_FILE.exists():
+    if path is None and not references and Path(CONFIG_FILE).exists():
         path = CONFIG_FILE
     config = _config.load_config(path) if path is not None else _config.default_config()
     if wrong := engines.unknown(config.engine):

@@ -12,6 +12,7 @@ from orchestrator.argo.parameters import Output, between_commas, items_output
 from orchestrator.git.tokens import secret_key
 from orchestrator.git.url import PLAIN_PROJECT, project
 from orchestrator.model import Decision, Plan
+from orchestrator.model.image import LOCAL
 from orchestrator.model.plan import Pending, pending
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from orchestrator.model import Target
 
-_LOCAL = "file:"
 _NOT_IN_CLUSTER = "a file of this machine, which no pod can read; push the image to a registry or use the local engine"
 _NO_SUCH_REPOSITORY = "a repository of this machine, which no pod can read; name its git host or use the local engine"
 #: After the name of a scan that asks the API of a host; no name of a scan holds such a character.
@@ -112,8 +112,8 @@ def fit_for_cluster(plan: Plan) -> Plan:
 
 
 def _is_local(target: Target) -> bool:
-    path = target.pull.removeprefix(_LOCAL).removeprefix("//")
-    return target.pull.startswith(_LOCAL) and not path.startswith(f"{MOUNT}/")
+    path = target.pull.removeprefix(LOCAL).removeprefix("//")
+    return target.pull.startswith(LOCAL) and not path.startswith(f"{MOUNT}/")
 
 
 def _not_in_cluster(target: Target) -> str:

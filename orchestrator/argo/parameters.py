@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from orchestrator.config.file import CONFIG_FILE
+
 
 class Parameter(StrEnum):
     """Parameters of the WorkflowTemplate.
@@ -31,7 +33,7 @@ class Parameter(StrEnum):
 
 
 #: Parameters of the WorkflowTemplate with their defaults.
-DEFAULTS = dict.fromkeys(Parameter, "") | {Parameter.CONFIG_REF: "HEAD", Parameter.CONFIG_PATH: "scanmatrix.yaml"}
+DEFAULTS = dict.fromkeys(Parameter, "") | {Parameter.CONFIG_REF: "HEAD", Parameter.CONFIG_PATH: CONFIG_FILE}
 
 
 class Input(StrEnum):

@@ -13,7 +13,7 @@ import msgspec
 from orchestrator.cluster.errors import ConflictError, ObjectExistsError, ObjectNotFoundError
 from orchestrator.cluster.lists import Page, lines, pages, watch
 from orchestrator.cluster.objects import Pod, PodEvent, Workflow
-from orchestrator.cluster.transport import Connection
+from orchestrator.cluster.transport import CORE, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _Thing = TypeVar("_Thing", Workflow, Pod, PodEvent)
 
 ARGO = "/apis/argoproj.io/v1alpha1"
-CORE = "/api/v1"
 _PAGE = 100
 
 

@@ -15,14 +15,13 @@ import msgspec
 from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError
 from orchestrator.cluster.lists import pages, watch
 from orchestrator.cluster.objects import Described, Machine, Metadata, Owner, Pod
-from orchestrator.cluster.transport import JSON, Connection
+from orchestrator.cluster.transport import CORE, JSON, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _log = logging.getLogger(__name__)
 
-_CORE = "/api/v1"
 _PAGE = 500
 _PARTIAL = "application/json;as=PartialObjectMetadata{};v=v1;g=meta.k8s.io," + JSON
 # More levels than any workload has; a ring of owners ends here.
@@ -84,12 +83,12 @@ class Survey:
         Raises:
             ForbiddenError: we may not list them.
         """
-        return {found.name: found for found in self._described(f"{_CORE}/namespaces")}
+        return {found.name: found for found in self._described(f"{CORE}/namespaces")}
 
     def namespace(self, name: str) -> Metadata:
         """One namespace; with its name alone where we may not read it."""
         try:
-            return self._one(f"{_CORE}/namespaces/{name}")
+            return self._one(f"{CORE}/namespaces/{name}")
         except ForbiddenError as error:
             _log.warning("namespace %s may not be read, so its labels and annotations are not known: %s", name, error)
             return Metadata(name=name)
@@ -115,7 +114,7 @@ class Survey:
             ForbiddenError: we may not list them.
         """
         found: dict[str, str] = {}
-        for page in pages(self._connection, f"{_CORE}/nodes", limit=_PAGE, accept=_PARTIAL.format("List")):
+        for page in pages(self._connection, f"{CORE}/nodes", limit=_PAGE, accept=_PARTIAL.format("List")):
             machines = (msgspec.json.decode(item, type=Machine) for item in page.items)
             found |= {each.metadata.name: each.platform for each in machines if each.platform}
         return found
@@ -127,7 +126,7 @@ class Survey:
             ForbiddenError: we may not read it.
             ObjectNotFoundError: it is gone.
         """
-        data = self._connection.request("GET", f"{_CORE}/nodes/{quote(node, safe='')}")
+        data = self._connection.request("GET", f"{CORE}/nodes/{quote(node, safe='')}")
         return msgspec.json.decode(data, type=Machine).platform
 
     def watch_pods(self, version: str, namespace: str = "", *, seconds: int = 240) -> Iterator[tuple[str, Pod]]:
@@ -205,4 +204,4 @@ def _version_path(api_version: str) -> str:
 
 
 def _pods(namespace: str) -> str:
-    return f"{_CORE}/namespaces/{namespace}/pods" if namespace else f"{_CORE}/pods"
+    return f"{CORE}/namespaces/{namespace}/pods" if namespace else f"{CORE}/pods"

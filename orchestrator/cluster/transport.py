@@ -36,6 +36,8 @@ _Answer = TypeVar("_Answer")
 _BUSY = {408, 429, 500, 502, 503, 504}
 _TIMEOUT = (10.0, 60.0)
 JSON = "application/json"
+#: Path of the API's own objects: pods, namespaces, nodes.
+CORE = "/api/v1"
 _MERGE_PATCH = "application/merge-patch+json"
 
 

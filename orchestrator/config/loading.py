@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from functools import cache as _cached
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -36,6 +34,7 @@ from orchestrator.config.suppression import SuppressionSection
 from orchestrator.config.targets import TargetSource
 from orchestrator.config.validation import validate
 from orchestrator.config.volume import VolumeSection
+from orchestrator.kit.own import own_version
 from orchestrator.kit.sources import Location, Problem, Source, SourceError
 from orchestrator.kit.yaml_source import read_yaml
 
@@ -52,13 +51,9 @@ class ConfigError(SourceError):
     """The configuration has mistakes; the message has one line for each, with file and line or variable."""
 
 
-@_cached
 def default_image() -> str:
     """The orchestrator's own image when none is configured."""
-    try:
-        return f"localhost/scanmatrix:{version('scanmatrix')}"
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return "localhost/scanmatrix:0"
+    return f"localhost/scanmatrix:{own_version()}"
 
 
 def _one_for_all(value: object) -> object:

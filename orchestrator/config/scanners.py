@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from orchestrator import model
 from orchestrator.config.kinds import Digest, Glob, Moment, PathText, Repository, Text, Version
 from orchestrator.config.section import Section, SomeOf, WrongKey
+from orchestrator.model.documents import spell_time
 
 #: What people write beside the configuration by `scanmatrix distrust`: a list of `DistrustSection`.
 DISTRUSTED = "scanmatrix.distrusted.yaml"
@@ -91,8 +92,8 @@ class DistrustSection(SomeOf):
             images=(self.image,) if self.image else (),
             versions=(self.version,) if self.version else (),
             digests=(self.digest,) if self.digest else (),
-            since=_spell(_begin(self.since)) if self.since else "",
-            until=_spell(_end(self.until)) if self.until else "",
+            since=spell_time(_begin(self.since)) if self.since else "",
+            until=spell_time(_end(self.until)) if self.until else "",
         )
 
 
@@ -137,7 +138,3 @@ def _begin(text: str) -> datetime:
 def _end(text: str) -> datetime:
     moment = _begin(text)
     return datetime.combine(moment.date(), time(23, 59, 59), UTC) if _is_day(text) else moment
-
-
-def _spell(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.analysis.policy.words import name as name_cell
 from orchestrator.exports.files import place, writing
 from orchestrator.exports.sarif_results import Results
+from orchestrator.kit.own import own_version
 from orchestrator.model import Severity
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _run(ledger: Ledger, rows: Iterable[MergedRow], number: int, cut: int) -> di
     category = "scanmatrix" if number == 1 else f"scanmatrix-{number}"
     return {
         "tool": {
-            "driver": {"name": "scanmatrix", "version": _version(), "rules": results.rules()},
+            "driver": {"name": "scanmatrix", "version": own_version(), "rules": results.rules()},
             "extensions": _scanners(ledger),
         },
         "automationDetails": {"id": f"{category}/{ledger.run}"},  # 3.17.3: before the last slash is the category
@@ -101,15 +102,6 @@ def _run(ledger: Ledger, rows: Iterable[MergedRow], number: int, cut: int) -> di
         "results": results.items,
         "properties": {"run": ledger.run, "leftOut": cut},
     }
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow
-
-    try:
-        return version("scanmatrix")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return "0"
 
 
 def _scanners(ledger: Ledger) -> list[dict[str, Any]]:

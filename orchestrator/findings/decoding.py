@@ -1,5 +1,6 @@
 """What every JSON format shares: bytes to a typed, partial structure, and small helpers for foreign values."""
 
+import codecs
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -11,7 +12,6 @@ from orchestrator.model import BY_SCANNER, JUSTIFICATIONS, Cvss, Finding, Severi
 
 T = TypeVar("T")
 
-_UTF8_MARK = b"\xef\xbb\xbf"
 _TITLE_LENGTH = 200
 # Real reports have a container every 70 bytes or more and a value every 25 or more, so 100 MB of a real one stay below
 # these. Their length is the template's to limit.
@@ -45,7 +45,7 @@ def check_json(data: bytes) -> bytes:
     Raises:
         ReportError: the report is empty, not JSON at its very first character, or made to exhaust memory.
     """
-    data = data.removeprefix(_UTF8_MARK)
+    data = data.removeprefix(codecs.BOM_UTF8)
     start = data[:256].lstrip()
     if not start and not data.strip():
         raise ReportError("the report is empty")

@@ -30,10 +30,11 @@ from orchestrator.findings.sarif_tools import understand
 from orchestrator.findings.scores import score_of
 from orchestrator.kit.steady import steady
 from orchestrator.model import Cvss, Finding, Severity, Suppressed
+from orchestrator.model.finding import KINDS
 from orchestrator.model.places import spell_place
 
 name = "sarif"
-kinds: tuple[str, ...] = ("vulnerability", "malware", "secret", "misconfiguration", "license", "check")
+kinds: tuple[str, ...] = KINDS
 
 #: SARIF 3.58.6; a result without a level, whose rule has none either, is a warning.
 _LEVELS = {

@@ -3,6 +3,7 @@
 Numbers as in the `file` command's magic, and in each format's own specification.
 """
 
+import codecs
 from typing import Final
 
 #: Bytes of a file's beginning that are looked at.
@@ -40,7 +41,6 @@ _KINDS: Final = (
     (b"version https://git-lfs.github.com/spec/", "a pointer of Git LFS; fetch the file itself by `git lfs pull`"),
 )
 _PAGES: Final = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<meta")
-_MARK: Final = b"\xef\xbb\xbf"
 _SIF: Final = b"SIF_MAGIC\0"
 
 
@@ -62,7 +62,7 @@ def kind_of(head: bytes) -> str:
 
 def is_page(head: bytes) -> bool:
     """Whether a document begins as HTML does, by the rules browsers have for that (WHATWG, "MIME Sniffing", 7.1)."""
-    text = head[:HEAD].removeprefix(_MARK).lstrip(b" \t\r\n\f").lower()
+    text = head[:HEAD].removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n\f").lower()
     while text.startswith(b"<!--") and (end := text.find(b"-->")) >= 0:
         text = text[end + 3 :].lstrip(b" \t\r\n\f")
     if text.startswith(b"<?xml") and b"<html" in text:

@@ -9,6 +9,8 @@ from orchestrator.model.labels import CLUSTER, NAMESPACE, WORKLOAD
 
 #: How the digest of a source repository's commit begins: `git:<full hash>`.
 COMMIT = "git:"
+#: How `Target.pull` begins where an image is read on this machine.
+LOCAL = "file:"
 
 
 class TargetKind(StrEnum):
@@ -27,6 +29,16 @@ class Platform(Document, frozen=True):
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+
+#: Of what has none, or none that is known.
+NO_PLATFORM = Platform(os="", architecture="")
+_USUAL = str(Platform())
+
+
+def unusual(platform: str) -> str:
+    """A platform where it is worth a word beside an image's name; empty for the usual one, and for none."""
+    return "" if platform == _USUAL else platform
 
 
 class Blob(Document, frozen=True):
@@ -138,6 +150,11 @@ class Target(Document, frozen=True):
     def is_repository(self) -> bool:
         """Whether it is a source repository."""
         return self.kind is TargetKind.REPOSITORY
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is an image on this machine, read from an archive or a folder."""
+        return self.pull.startswith(LOCAL) and not self.is_repository
 
     @property
     def commit(self) -> str:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.model import Severity
+from orchestrator.model.image import unusual
 from orchestrator.notifications.interface import Change, Changes, FirstScan, FirstScans
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 NEW, FIRST, FIXED, GONE = "new", "first", "fixed", "no longer scanned"
 
 _STILL, _CHANGED = "still there", "changed"
-_USUAL_PLATFORM = "linux/amd64"
 _UNSUPPRESSED = "it was ignored before, and no longer is"
 _LONGEST = 500
 _OWNERS_SHOWN = 5
@@ -86,7 +86,7 @@ def _row(topic: str, one: Difference) -> ChangedFinding:
 
 def place_name(reference: str, platform: str) -> str:
     """A target for people: its platform only where it is not the usual one."""
-    return reference if platform in {"", _USUAL_PLATFORM} else f"{reference} ({platform})"
+    return f"{reference} ({shown})" if (shown := unusual(platform)) else reference
 
 
 def changes(rows: Sequence[ChangedFinding], most: int, targets: int) -> Changes:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import version
 
 import msgspec
 
@@ -12,6 +11,7 @@ from orchestrator.catalog.loading import unknown_scan
 from orchestrator.config.loading import Config
 from orchestrator.config.scans import Scans
 from orchestrator.inventory import Entry, scans_for
+from orchestrator.kit.own import own_version
 from orchestrator.kit.quantities import spell_size
 from orchestrator.model import Cell, Decision, Plan, Scan, Target, TargetKind
 from orchestrator.model.documents import spell_time
@@ -88,7 +88,7 @@ def make_plan(
     plan = Plan(
         run=run,
         created=spell_time(now),
-        version=version("scanmatrix"),
+        version=own_version(),
         scans=tuple(scans.values()),
         targets=targets,
         cells=cells,
@@ -190,7 +190,7 @@ def _tell_refused(refused: Mapping[str, str], cells: Sequence[Cell]) -> None:
 
 def _is_local(target: Target) -> bool:
     """Whether no registry is read for it."""
-    return target.pull.startswith("file:") or target.is_repository
+    return target.is_archive or target.is_repository
 
 
 def _refuse_oversized(config: Config, targets: Sequence[Target], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:

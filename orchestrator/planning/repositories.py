@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.git.url import PLAIN_PROJECT, is_commit, judge_ref, judge_url, project
-from orchestrator.model import COMMIT, Limits, Platform, TargetKind
+from orchestrator.model import COMMIT, Limits, TargetKind
+from orchestrator.model.image import NO_PLATFORM
 from orchestrator.planning.inputs import Located
 from orchestrator.repositories.resolve import resolve
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 #: Label of a repository's names: where it has moved to.
 REDIRECTED = "redirectedTo"
-_NO_PLATFORM = Platform(os="", architecture="")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class GitResolver:
 
 def unresolved(error: str) -> Located:
     """A repository that cannot be scanned, and why."""
-    return Located(platform=_NO_PLATFORM, error=error, kind=TargetKind.REPOSITORY)
+    return Located(platform=NO_PLATFORM, error=error, kind=TargetKind.REPOSITORY)
 
 
 def online_hosts(config: Config, scan: Scan, venue: Venue) -> frozenset[str]:
@@ -79,5 +79,5 @@ def is_online(target: Target, hosts: Collection[str]) -> bool:
 
 def _located(url: str, commit: str, labels: dict[str, str]) -> Located:
     return Located(
-        platform=_NO_PLATFORM, pull=url, digest=f"{COMMIT}{commit}", kind=TargetKind.REPOSITORY, labels=labels
+        platform=NO_PLATFORM, pull=url, digest=f"{COMMIT}{commit}", kind=TargetKind.REPOSITORY, labels=labels
     )

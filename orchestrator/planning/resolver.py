@@ -20,10 +20,11 @@ from orchestrator.images.registry.memory import Memory
 from orchestrator.images.registry.resolve import Resolution, resolve_manifests
 from orchestrator.images.tarball.archive import tarball_size
 from orchestrator.model import PLANNING_BUDGET, Image, Platform, ReadBudget
+from orchestrator.model.image import LOCAL, NO_PLATFORM
 from orchestrator.net.allowance import Allowance
 from orchestrator.net.errors import NoPlatform, NotAnImage, OverBudget
 from orchestrator.planning.inputs import Located
-from orchestrator.planning.targets import NO_PLATFORM, unresolved
+from orchestrator.planning.targets import unresolved
 
 # Platforms that a message names.
 _MOST_NAMED = 20
@@ -150,7 +151,7 @@ class RegistryResolver:
         if not chosen:
             have = _spell(found for images in left_out for found in images)
             raise NoPlatform(f"{path} holds {have}, not {', '.join(map(str, self.platforms))}")
-        located = self._located(chosen, f"file:{path}", str(path), archive.passed_over)
+        located = self._located(chosen, f"{LOCAL}{path}", str(path), archive.passed_over)
         return _with_indexes((*located, *(self._left_out(images, path) for images in left_out)), indexes)
 
     def _left_out(self, images: Sequence[LocalImage], path: Path) -> Located:
@@ -160,7 +161,7 @@ class RegistryResolver:
         wanted = ", ".join(map(str, self.platforms))
         return Located(
             platform=found.image.platform,
-            pull=f"file:{path}",
+            pull=f"{LOCAL}{path}",
             image=found.image,
             size=tarball_size(found.image),
             absent=f"unsupported platform: {name} is for {_spell(images)}, not for {wanted}",

@@ -14,6 +14,7 @@ from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import HEAD, Entry
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import Name, Platform, Target, TargetKind
+from orchestrator.model.image import NO_PLATFORM
 from orchestrator.planning.inputs import Located, PlanError, RepositoryResolver, Resolver
 from orchestrator.planning.repositories import GitResolver
 from orchestrator.planning.repositories import unresolved as unresolved_repository
@@ -21,7 +22,6 @@ from orchestrator.planning.repositories import unresolved as unresolved_reposito
 #: Look-ups at the same time; a registry answers one in tens of milliseconds.
 PARALLEL = 16
 #: Of what is no image, or failed in a way that nobody foresaw: there are no platforms, or they are not known.
-NO_PLATFORM = Platform(os="", architecture="")
 #: Hex digits of a digest in a target's id: 128 bits, and short enough for names on the volume and in Argo.
 ID_DIGITS = 32
 

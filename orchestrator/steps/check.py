@@ -8,7 +8,6 @@ built-in scans". They write the project's own report format (`orchestrator.findi
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +17,7 @@ from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.images.content.filesystem import FileKind, merge
 from orchestrator.images.content.users import Runs, judge_user
 from orchestrator.images.tarball.archive import open_tarball
+from orchestrator.kit.own import own_version
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.model import Finding, Severity
 from orchestrator.volume.layout import write_atomic
@@ -65,7 +65,7 @@ def check(
         raise UsageError(f"there is no built-in scan {name!r}; there are {', '.join(sorted(CHECKS))}")
     with open_tarball(tarball) as image:
         findings = CHECKS[name](image, image.settings, parameters or {}, now or datetime.now(UTC))
-    write_atomic(report, encode_report(name, _version(), findings))
+    write_atomic(report, encode_report(name, own_version(), findings))
     return len(findings)
 
 
@@ -148,10 +148,3 @@ def _days(text: str) -> float:
 
 def _finding(id_: str, severity: Severity, title: str, *, package: str = "", location: str = "") -> Finding:
     return Finding(id=id_, kind="check", severity=severity, title=title, package=package, location=location)
-
-
-def _version() -> str:
-    try:
-        return version("scanmatrix")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return "0"

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from orchestrator.argo import names
+from orchestrator.config.file import CONFIG_FILE
 from orchestrator.workflows import disk
 from orchestrator.workflows.install.objects import Manifest, container_security, manifest, pod_security, resources
 from orchestrator.workflows.pods import CONFIG_FOLDER
@@ -72,7 +73,7 @@ def _pod(config: Config) -> Manifest:
         "name": COMPONENT,
         "image": config.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["scanmatrix", "schedule", "--config", f"{CONFIG_FOLDER}/scanmatrix.yaml"],
+        "command": ["scanmatrix", "schedule", "--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}"],
         "args": ["--engine", "argo", "--mounted", VOLUME],
         "env": variables,
         **(

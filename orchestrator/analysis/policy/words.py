@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from orchestrator.kit.quantities import spell_duration
 from orchestrator.model import LedgerRow, PolicyRule, Verdict
+from orchestrator.model.image import unusual
 
 #: Most rows that are named of one broken rule in a sentence, and most that `told` shows.
 SHOWN = 5
@@ -18,7 +19,7 @@ def name(row: LedgerRow) -> str:
 
 def name_target(row: LedgerRow) -> str:
     """A target for people: its names, at most three, and its platform where another than the usual."""
-    platform = "" if row.platform in {"", "linux/amd64"} else f" ({row.platform})"
+    platform = f" ({shown})" if (shown := unusual(row.platform)) else ""
     names = row.references or (row.target,)
     more = f" (+{len(names) - _NAMES})" if len(names) > _NAMES else ""
     return f"{', '.join(names[:_NAMES])}{more}{platform}"

@@ -7,12 +7,11 @@ import msgspec
 from orchestrator.analysis.suppression.targets import bom_link, is_target, unmatchable
 from orchestrator.analysis.suppression.vex_document import VexDocument, unknown
 from orchestrator.findings.cyclonedx_analysis import STATUSES, Affect, AffectedVersion, status_of, word_of
+from orchestrator.kit.digests import DIGEST_PREFIXES
 from orchestrator.kit.version_ranges import constraints_of
 from orchestrator.model import VexProduct, VexStatus
 from orchestrator.packages.ecosystems import grouped, is_purl
 from orchestrator.packages.purls import read_purl
-
-_DIGESTS = ("sha256:", "sha512:")
 
 
 class _Part(msgspec.Struct, rename="camel"):
@@ -158,7 +157,7 @@ def _target(subject: BomComponent) -> str:
     name = f"{subject.group}/{subject.name}" if subject.group else subject.name
     if not subject.version:
         return name
-    return f"{name}@{subject.version}" if subject.version.startswith(_DIGESTS) else f"{name}:{subject.version}"
+    return f"{name}@{subject.version}" if subject.version.startswith(DIGEST_PREFIXES) else f"{name}:{subject.version}"
 
 
 def _listed(

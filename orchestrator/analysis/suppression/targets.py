@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from orchestrator.analysis.suppression.packages import ANY, GENERIC
 from orchestrator.git.url import project
 from orchestrator.images.reference import is_host
+from orchestrator.kit.digests import DIGEST_PREFIXES
 from orchestrator.kit.docker_hub import HUB, HUB_OLD
 from orchestrator.packages.ecosystems import is_purl
 from orchestrator.packages.purls import read_purl
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from packageurl import PackageURL
 
 _HOSTS = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}
-_DIGEST_PREFIXES = ("sha256:", "sha512:")
 
 
 class TargetKey(NamedTuple):
@@ -72,7 +72,7 @@ def target_of(text: str) -> TargetKey:
     """A statement's target; empty for every target."""
     if not text:
         return TargetKey((ANY,))
-    if text.startswith(_DIGEST_PREFIXES):
+    if text.startswith(DIGEST_PREFIXES):
         return TargetKey((f"digest:{text}",))
     purl = read_purl(text)
     if purl is not None:
@@ -102,7 +102,7 @@ def _target_of_purl(purl: PackageURL, text: str) -> TargetKey:
     system, _, runs_on = qualifiers.get("platform", "").partition("/")
     runs_on, system = qualifiers.get("arch", runs_on).partition("/")[0], qualifiers.get("os", system)
     runs_on = architecture(runs_on)
-    if version.startswith(_DIGEST_PREFIXES):
+    if version.startswith(DIGEST_PREFIXES):
         return TargetKey((f"digest:{version}",), runs_on, system)
     if purl.type == "oci" and version:  # the specification wants a digest there; what else stands there is a tag
         qualifiers["tag"] = version

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.exports.report.severities import NOTHING, WORST_FIRST, Counts, total
 from orchestrator.model import Outcome
+from orchestrator.model.image import unusual
 from orchestrator.results.naming import first as some
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from orchestrator.exports.report.counting import ReportNumbers
     from orchestrator.model import Ledger, LedgerRow
 
-_USUAL_PLATFORM = "linux/amd64"
 # Findings of the worst severity from which a cell's colour is stronger, and stronger still.
 _SOME, _MANY = 5, 20
 # Workloads that are named of one target.
@@ -84,7 +84,7 @@ def label(row: LedgerRow) -> str:
     """A target for people: its first name, how many others it has, and its platform where that is not the usual one."""
     first, *others = row.references or (row.target,)
     also = f" (+{len(others)})" if others else ""
-    platform = "" if row.platform in {"", _USUAL_PLATFORM} else f" {row.platform}"
+    platform = f" {shown}" if (shown := unusual(row.platform)) else ""
     return f"{first}{also}{platform}"
 
 

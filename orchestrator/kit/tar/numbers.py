@@ -5,7 +5,8 @@ from functools import lru_cache
 
 _OCTAL = re.compile(rb"[0-7]+")
 _DECIMAL = re.compile(rb"([+-]?)([0-9]+)")
-_MOST = (1 << 63) - 1
+#: Largest number of 64 bits, which is what Go counts bytes with.
+MOST = (1 << 63) - 1
 #: Digits of the largest 64-bit number.
 _MOST_DIGITS = 19
 
@@ -43,7 +44,7 @@ def numeric(field: bytes) -> int:
     if negative:
         value ^= (1 << bits) - 1
     value &= (1 << (bits - 1)) - 1  # the first bit says only that it is in base 256
-    if value > _MOST:
+    if value > MOST:
         raise TarError(f"{field!r} in a header is a number beyond 64 bits")
     return ~value if negative else value
 
@@ -59,6 +60,6 @@ def decimal(text: bytes) -> int:
     if found is None or len(digits) > _MOST_DIGITS:
         raise TarError(f"{text[:40]!r} is not a number of 64 bits")
     value = int(digits or b"0")
-    if value > _MOST + (found[1] == b"-"):
+    if value > MOST + (found[1] == b"-"):
         raise TarError(f"{text[:40]!r} is not a number of 64 bits")
     return -value if found[1] == b"-" else value

@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from orchestrator.kit.tar.entry import SparsePart
 from orchestrator.kit.tar.header import BLOCK
-from orchestrator.kit.tar.numbers import TarError, decimal, numeric
+from orchestrator.kit.tar.numbers import MOST, TarError, decimal, numeric
 from orchestrator.kit.tar.pax import MAP
 
 #: Most bytes of one map; Go and libarchive have the same.
 MAP_LIMIT = 1 << 20
-_MOST = (1 << 63) - 1
 _PLAIN_DIGITS = 18
 _PAIR = 24
 _FIRST_PAIRS, _MORE_PAIRS = 4, 21
@@ -106,7 +105,7 @@ def judge(parts: Sequence[SparsePart], size: int, stored: int) -> None:
     """
     end = total = 0
     for offset, length in parts:
-        if offset < end or length < 0 or offset + length > min(size, _MOST):
+        if offset < end or length < 0 or offset + length > min(size, MOST):
             raise TarError("the parts of a sparse file overlap, or lie beyond its end")
         end = offset + length
         total += length

@@ -1,1 +1,4 @@
 """The merged bill of materials of a run."""
+
+ARRAYS = ("components", "dependencies", "vulnerabilities")
+"""What a BOM is about, in the order in which the arrays of the merged one are written and read."""

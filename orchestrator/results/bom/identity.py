@@ -15,7 +15,7 @@ def identity(target: Target) -> tuple[str, str]:
     reference = target.reference
     if target.is_repository:
         return _repository_identity(target)
-    if target.pull.startswith("file:") or reference.startswith(("/", ".")):
+    if target.is_archive or reference.startswith(("/", ".")):
         return reference, ""
     repository, _, tag = reference.partition("@")[0].rpartition(":")
     if not repository or "/" in tag:

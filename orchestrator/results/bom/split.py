@@ -15,12 +15,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
+from orchestrator.results.bom import ARRAYS
 from orchestrator.results.errors import NoResultsError
 
 BOM = "bom.cdx.json"
 """Name of the merged BOM's file."""
-
-_CONTENT = ("components", "dependencies", "vulnerabilities")
 
 
 class TargetDocument(NamedTuple):
@@ -79,7 +78,7 @@ def target_boms(folder: Path, *, vulnerabilities: bool = True) -> Iterator[Targe
         raise NoResultsError(f"{path}: no such file; run it, or aggregate what is there of it")
     try:
         with ExitStack() as stack:
-            files = [stack.enter_context(path.open("rb")) for _ in _CONTENT]
+            files = [stack.enter_context(path.open("rb")) for _ in ARRAYS]
             head, begins = _scan(files[0])
             components, dependencies, found = map(_Items, files, begins)
             while components.line:
@@ -127,7 +126,7 @@ class _Items:
 def _scan(file: BinaryIO) -> tuple[dict[str, Any], list[int]]:
     """The document without its arrays, and where each of them begins."""
     head: dict[str, Any] = msgspec.json.decode(file.readline().rstrip(b",\n") + b"}")
-    names = {f'"{name}":['.encode(): name for name in _CONTENT}
+    names = {f'"{name}":['.encode(): name for name in ARRAYS}
     begins: dict[str, int] = {}
     at, line = file.tell(), b""
     for line in file:
@@ -136,13 +135,13 @@ def _scan(file: BinaryIO) -> tuple[dict[str, Any], list[int]]:
             begins[names[line.strip()]] = at
     if line.strip() != b"]}":
         raise LookupError("its end is missing")
-    return head, [begins[name] for name in _CONTENT]
+    return head, [begins[name] for name in ARRAYS]
 
 
 def _document(head: dict[str, Any], subject: dict[str, Any], lists: list[list[bytes]]) -> bytes:
     """The document of one target; `lists` are its dependencies and, where they are wanted, its vulnerabilities."""
     components = [msgspec.json.encode(each) for each in subject.pop("components", ())]
-    parts = zip(_CONTENT[: 1 + len(lists)], (components, *lists), strict=True)
+    parts = zip(ARRAYS[: 1 + len(lists)], (components, *lists), strict=True)
     body = b"".join([b',\n"%s":[\n%s\n]' % (name.encode(), b",\n".join(items)) for name, items in parts]) + b"}\n"
     metadata = head["metadata"] | {"component": subject}
     digest = hashlib.sha256(msgspec.json.encode(metadata) + body).digest()

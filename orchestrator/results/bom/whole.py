@@ -28,11 +28,11 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 
 from orchestrator.model import LedgerRow, Outcome
+from orchestrator.results.bom import ARRAYS
 from orchestrator.results.bom.target import TargetBom
 from orchestrator.results.bom.validity import repair
 
 _HEAD = ("$schema", "bomFormat", "specVersion", "serialNumber", "version", "metadata")
-_ARRAYS = ("components", "dependencies", "vulnerabilities")
 
 
 class BomWriter:
@@ -56,9 +56,9 @@ class BomWriter:
         self._stack = ExitStack()
         self._parts: dict[str, BinaryIO] = {
             name: self._stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - the stack closes it
-            for name in _ARRAYS
+            for name in ARRAYS
         }
-        self._empty = dict.fromkeys(_ARRAYS, True)
+        self._empty = dict.fromkeys(ARRAYS, True)
         self._digest = hashlib.sha256(run.encode())
         self._targets: list[str] = []
         self._tools: dict[tuple[str, str, str, str], None] = {}
@@ -87,7 +87,7 @@ class BomWriter:
         if not document.get("components"):
             document["components"] = [target.bare()]
         self._targets.append(target.ref)
-        for name in _ARRAYS:
+        for name in ARRAYS:
             self._append(name, document.get(name) or [])
         return changed
 

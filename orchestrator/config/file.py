@@ -1,0 +1,3 @@
+"""What the file of the configuration is called."""
+
+CONFIG_FILE = "scanmatrix.yaml"
