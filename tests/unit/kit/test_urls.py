@@ -1,4 +1,4 @@
-"""What the URL of a service must be, and that no URL, whoever wrote it, ends in an exception."""
+"""What the URL of a service must be, and that no URL ends in an exception, however hostile its author."""
 
 import pytest
 from hypothesis import given

@@ -11,7 +11,7 @@ from orchestrator.inventory.annotations import Wishes
 from orchestrator.inventory.registry import choose
 from orchestrator.kit.guarding import InternalError, is_internal
 from orchestrator.model import Decision, Plan, TargetKind
-from orchestrator.planning import Located, matrix
+from orchestrator.planning import Located, decisions
 from tests.planned import plan_here
 from tests.unit.planning.samples import CATALOG, NOW, Table, config, entry, image, located
 
@@ -84,7 +84,7 @@ def test_a_cell_that_cannot_be_decided_fails_alone(monkeypatch: pytest.MonkeyPat
     def freshness(past: object, *_: object) -> str:
         raise OverflowError
 
-    monkeypatch.setattr(matrix, "freshness", freshness)
+    monkeypatch.setattr(decisions, "freshness", freshness)
     made = plan(Table({GOOD: (located(image(GOOD)),)}))
     reasons = {cell.decision: cell.reason for cell in made.cells}
     assert reasons.keys() == {Decision.FAIL}
