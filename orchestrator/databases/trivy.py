@@ -153,7 +153,7 @@ class _Sink:
     def __init__(self, file: BinaryIO, watch: FetchLimit) -> None:
         self._file, self._watch = file, watch
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put bytes at an offset."""
         self._watch.check()
         self._file.seek(offset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from contextlib import suppress
+from http.client import HTTPException
 from typing import TYPE_CHECKING, NoReturn
 
 import urllib3
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.kit.addresses import Zone
+    from orchestrator.net.guarded import Body
     from orchestrator.net.meter import Meter
 
 _OK, _PARTIAL, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 206, 401, 403, 404
@@ -64,6 +66,7 @@ class Answer:
     def __init__(
         self,
         response: urllib3.BaseHTTPResponse,
+        body: Body,
         meter: Meter,
         host: str,
         *,
@@ -74,7 +77,7 @@ class Answer:
         self.status, self.headers, self.host = response.status, response.headers, host
         self.zone, self.plain = zone, plain
         self.redirected = self.elsewhere = False
-        self._response, self._meter, self._on_close = response, meter, closed
+        self._response, self._body, self._meter, self._on_close = response, body, meter, closed
         self._delivered = 0
 
     def fields(self, name: str) -> list[str]:
@@ -121,6 +124,22 @@ class Answer:
             raise connection_error(self.host, error) from error
         self._delivered += len(data)
         return data
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Put what has arrived of a body into a buffer, at most as much as fits; 0 at the end.
+
+        Raises:
+            Broken: the connection failed.
+        """
+        self._meter.expect(self._delivered + len(buffer), "a blob")
+        try:
+            count = self._body.read_into(buffer)
+        except (HTTPException, OSError) as error:
+            raise connection_error(self.host, error) from error
+        self._delivered += count
+        if self._body.isclosed():  # it has come whole, so its connection may serve the next
+            self._response.release_conn()
+        return count
 
     def read_most(self, limit: int) -> bytes:
         """The body, or its first bytes if it has more than the limit.

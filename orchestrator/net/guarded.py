@@ -13,7 +13,7 @@ import logging
 import socket
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -43,6 +43,7 @@ class Exchange:
         zone: where the connection leads; of a proxied one the zone that its URL shows.
         connection: on which the answer is waited for.
         sent: whether all of the request was sent.
+        body: where the body of the answer is read, once its header has come.
     """
 
     meter: Meter
@@ -50,6 +51,7 @@ class Exchange:
     zone: Zone = Zone.PUBLIC
     connection: HTTPConnection | None = None
     sent: bool = False
+    body: Body = field(init=False)
 
     def abort(self) -> None:
         """Make a wait for the answer's header in another thread end at once."""
@@ -85,19 +87,44 @@ def exchanging(exchange: Exchange) -> Iterator[None]:
         _current.reset(token)
 
 
-class _Answer(http.client.HTTPResponse):
+class Body(http.client.HTTPResponse):
     """An answer whose every byte is metered, the header's too."""
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         source = self.fp.detach()
-        self.fp = io.BufferedReader(MeteredFile(source, sock, _current.get().meter))
+        exchange = _current.get()
+        self.fp = io.BufferedReader(MeteredFile(source, sock, exchange.meter))
+        exchange.body = self
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Put what has arrived of the body into a buffer, without waiting until that is full; 0 at the end.
+
+        `urllib3` has nothing like it: its `read1` makes new bytes each time, whose memory the system has to clear.
+
+        Raises:
+            IncompleteRead: it ended early.
+        """
+        if self.fp is None:
+            return 0
+        if self.chunked:
+            piece = self.read1(len(buffer))
+            buffer[: len(piece)] = piece
+            return len(piece)
+        count = self.fp.readinto1(buffer if self.length is None else buffer[: self.length])
+        if self.length is not None:
+            if self.length and not count:
+                raise http.client.IncompleteRead(b"", self.length)
+            self.length -= count
+        if not count or self.length == 0:
+            self.close()
+        return count
 
 
 class _Guarded(HTTPConnection):
     """What both kinds of connections have in common."""
 
-    response_class = _Answer
+    response_class = Body
     zone: Zone | None = None
 
     def _new_conn(self) -> socket.socket:

@@ -222,7 +222,9 @@ class Transport:
             raise NoAnswer(f"{_host(url)}: did not answer in time; it may have taken what was sent") from error
         finally:
             self._closed(exchange)
-        answer = Answer(response, meter, _host(url), zone=exchange.zone, plain=plain, closed=self._closed)
+        answer = Answer(
+            response, exchange.body, meter, _host(url), zone=exchange.zone, plain=plain, closed=self._closed
+        )
         self._opened(answer)
         return answer
 

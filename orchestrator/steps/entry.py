@@ -128,8 +128,6 @@ def _write_plan(step: PlanStep, packed: str, volume: Volume) -> int:
 def _pull(step: PullStep) -> int:
     """The tarball; without it the target's cells never start, so why it failed is put into their records."""
     from orchestrator.steps.pull import pull_held
-    from orchestrator.steps.stage import stage
-    from orchestrator.upkeep.unpulled import record_failure
 
     volume = Volume(step.volume)
     plan = _read_plan(step.run, volume)
@@ -137,9 +135,13 @@ def _pull(step: PullStep) -> int:
         with guarded(f"pulling {step.target}"):
             say(str(pull_held(plan, step.target, volume)))
     except ScanmatrixError as error:
+        from orchestrator.upkeep.unpulled import record_failure
+
         record_failure(plan, step.target, error, volume)
         raise
     for scan in step.stage:
+        from orchestrator.steps.stage import stage
+
         stage(plan, step.target, scan, volume, in_image=True)
     return Exit.DONE
 

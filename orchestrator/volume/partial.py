@@ -42,6 +42,7 @@ class Partial:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path, self.descriptor = path, descriptor
         self.keep = False
+        self._turn = threading.Lock()
 
     def reserve(self, size: int) -> None:
         """Give it its final size, with the space on the disk, so that a full volume is known before the first byte.
@@ -69,12 +70,14 @@ class Partial:
         if _free(self.path.parent) < _lacking(self.path) + _spoken_for(self.path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put bytes at an offset; they begin their way to the disk once a few megabytes are together."""
         view = memoryview(data)
         end = offset
         while view:
-            count = os.pwrite(self.descriptor, view, end)
+            # The kernel lets one writer at a time into a file, and those who wait for it there keep a CPU busy.
+            with self._turn:
+                count = os.pwrite(self.descriptor, view, end)
             end += count
             view = view[count:]
         first, last = offset // _STRIDE, end // _STRIDE

@@ -35,8 +35,8 @@ _IMPORT_NAME = Path("orchestrator/_import_name")
 _SITE = "usr/local/lib/python3.11/dist-packages"
 _PYTHON_ENV = ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"]
 _SCRIPTS = {
-    "scanmatrix": "orchestrator.cli",
-    "scanmatrix-step": "orchestrator.steps.__main__",
+    "scanmatrix": ("orchestrator.cli", "main"),
+    "scanmatrix-step": ("orchestrator.steps.__main__", "program"),
 }
 
 
@@ -141,10 +141,11 @@ def _project() -> Layer:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
         _compile(site)
-        for name, module in _SCRIPTS.items():
+        for name, (module, function) in _SCRIPTS.items():
             script = root / "usr" / "local" / "bin" / name
             script.parent.mkdir(parents=True, exist_ok=True)
-            script.write_text(f"#!/usr/bin/python3\nimport sys\n\nfrom {module} import main\n\nsys.exit(main())\n")
+            lines = ("#!/usr/bin/python3", "import sys", "", f"from {module} import {function}", "")
+            script.write_text("\n".join((*lines, f"sys.exit({function}())", "")))
             script.chmod(0o755)
         return layer_of_tar(_tar(root, Path(folder) / "layer.tar").read_bytes(), "none")
 

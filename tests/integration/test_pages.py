@@ -36,7 +36,7 @@ def _resolve(client, url: str) -> object:
 
 def _fetch(client, url: str) -> None:
     class Nowhere:
-        def write(self, offset: int, data: bytes) -> None:
+        def write(self, offset: int, data: bytes | memoryview) -> None:
             pass
 
     RegistryBlobs(client, f"{url}/app").fetch(BLOB, Nowhere())

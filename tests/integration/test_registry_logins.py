@@ -485,7 +485,7 @@ class _Sink:
     def __init__(self) -> None:
         self.data = bytearray()
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         self.data[offset : offset + len(data)] = data
 
 

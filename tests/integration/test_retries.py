@@ -244,7 +244,7 @@ def test_an_export_to_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("retries", RETRIES)
 def test_a_blob(busy: Service, retries: int) -> None:
     class Sink:
-        def write(self, offset: int, data: bytes) -> None:
+        def write(self, offset: int, data: bytes | memoryview) -> None:
             raise AssertionError
 
     with RegistryClient(retries=retries) as client, pytest.raises(Busy):

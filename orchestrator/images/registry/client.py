@@ -63,6 +63,14 @@ class BlobStream:
         """
         return self._answer.read_some(size)
 
+    def read_into(self, buffer: memoryview) -> int:
+        """Put what has come in into a buffer, at most as much as fits; 0 at the end.
+
+        Raises:
+            Broken: as `read` does.
+        """
+        return self._answer.read_into(buffer)
+
 
 class RegistryClient:
     """Reads manifests and blobs; one for many registries and threads.

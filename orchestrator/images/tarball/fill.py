@@ -14,7 +14,7 @@ from orchestrator.images.tarball.sources import BlobSource
 from orchestrator.model import Blob, Image
 from orchestrator.volume.partial import Partial, full_volume
 
-#: Layers fetched at the same time; each costs a connection and about a megabyte.
+#: Layers fetched at the same time; each costs a connection and about two megabytes.
 PARALLEL = 4
 #: Seconds between two reports of progress, and between two looks at `cancelled`.
 _INTERVAL = 0.1
@@ -134,7 +134,7 @@ class _Place:
         """Where in the file it begins."""
         return self._entry.offset
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put bytes at an offset of the blob."""
         self._partial.write(self._entry.offset + offset, data)
         self.done = offset + len(data)

@@ -14,8 +14,11 @@ CHUNK: Final = 1024 * 1024
 class Sink(Protocol):
     """Where the content of a blob goes."""
 
-    def write(self, offset: int, data: bytes) -> None:
-        """Put bytes at an offset of the blob; what was there before is void."""
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Put bytes at an offset of the blob; what was there before is void.
+
+        A memoryview has other bytes in it after this returns.
+        """
 
 
 def copy(stream: BinaryIO, blob: Blob, sink: Sink, stopped: threading.Event) -> bool:

@@ -15,6 +15,8 @@ from orchestrator.model import Blob, Image, Platform
 from orchestrator.net.errors import Broken, Damaged, NotFound, Unsupported, WrongBytes
 from orchestrator.net.pages import refuse_page
 
+#: Bytes that are taken from a connection at once, at most: what comes while the other threads hash and write.
+_PIECE = 2 * CHUNK
 #: How many times the size of a blob is read for it at most, counting what a server without Range makes us read again.
 _REPEATS = 4
 
@@ -143,6 +145,7 @@ class _Received:
         self._hash: Hash = new_hash(blob.digest)
         self._furthest = self._counted = 0
         self._left = _REPEATS * blob.size + CHUNK
+        self._buffer = memoryview(bytearray(min(blob.size + 1, _PIECE)))  # with room to see that more comes
         self.at = 0
         self.head = b""
 
@@ -164,12 +167,13 @@ class _Received:
             with suppress(TemporaryError):  # its length is verdict enough
                 self.head = stream.read(HEAD)
             return False
-        while data := stream.read(CHUNK):
+        while count := stream.read_into(self._buffer):
+            data = self._buffer[:count]
             if self.at == 0:
-                self.head = data[:HEAD]
-            if self.at + len(data) > size:
+                self.head = bytes(data[:HEAD])
+            if self.at + count > size:
                 return False
-            self._left -= len(data)
+            self._left -= count
             if self._left < 0:
                 raise WrongBytes(
                     f"{self._blob.digest}: cut again and again, and begun from the start: more than {_REPEATS} times "
@@ -177,7 +181,7 @@ class _Received:
                 )
             self._hash.update(data)
             self._sink.write(self.at, data)
-            self.at += len(data)
+            self.at += count
             self._furthest = max(self._furthest, self.at)
             if self._furthest - self._counted >= CHUNK:  # or a server could send one byte at a time forever
                 self._counted = self._furthest

@@ -29,8 +29,8 @@ SAVED = Image.build([layer({"a": "b"}, "none"), layer({"c": "d" * 9000}, "none")
 class Collected(dict[int, bytes]):
     """A sink that keeps what it is given."""
 
-    def write(self, offset: int, data: bytes) -> None:
-        self[offset] = data
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        self[offset] = bytes(data)
 
     @property
     def data(self) -> bytes:

@@ -1,9 +1,12 @@
 """A pod's step imports what it needs: each pod of a run starts it, and there are thousands."""
 
+import gc
 import subprocess
 import sys
 
 import pytest
+
+from orchestrator.steps import __main__
 
 #: What takes long to import, and what only the plan and the people's commands need.
 HEAVY = {
@@ -58,6 +61,16 @@ def test_what_a_step_leaves_out_is_there_for_those_who_want_it() -> None:
         "import orchestrator.steps.pull, msgspec, typing, typing_extensions as t; print(t.Required is typing.Required)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
+
+
+def test_the_process_of_a_step_ends_as_the_step_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = gc.get_threshold()
+    monkeypatch.setattr(__main__, "main", lambda: 75)
+    try:
+        assert __main__.program() == 75
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 def test_what_is_heavy_is_called_as_it_is_imported() -> None:
