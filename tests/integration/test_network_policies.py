@@ -6,7 +6,6 @@ Kubernetes, in network namespaces of the test's own.
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 
 from orchestrator.config.loading import load_config
 from orchestrator.workflows.install.network import policies
+from tests.tools import require
 
 POD = "10.244.0.9"
 METADATA, PUBLIC, NAMED, PRIVATE = "169.254.169.254", "140.82.121.4", "10.9.0.1", "10.8.0.1"
@@ -58,8 +58,10 @@ def ip(*arguments: str) -> None:
 @pytest.fixture
 def networks() -> Iterator[tuple[str, str]]:
     """Names of the node's network and the pod's, with a way between them."""
-    if os.geteuid() != 0 or not all(map(shutil.which, ("ip", "ipset", "iptables-restore"))):
-        pytest.skip("needs root, iproute2, ipset and iptables")
+    if os.geteuid() != 0:
+        pytest.skip("networks are made by root")
+    for tool in ("ip", "ipset", "iptables"):
+        require(tool)
     node, pod = (f"scanmatrix-{what}-{os.getpid()}" for what in ("node", "pod"))
     made = []
     try:

@@ -129,7 +129,9 @@ DEBIAN = {
     "debootstrap": ("debootstrap",),
     "docker-registry": ("docker-registry",),
     "git": ("git",),
-    "iptables": ("iptables",),  # for the network of podman's containers
+    "iproute2": ("ip",),
+    "ipset": ("ipset",),
+    "iptables": ("iptables",),  # also for the network of podman's containers
     "mariadb-client-core": ("my_print_defaults",),  # which mariadb-install-db asks
     "mariadb-server-core": ("mariadbd", "mariadb-install-db"),
     "maven": ("mvn",),
