@@ -140,13 +140,20 @@ class Run:
             arguments.append("/tmp/script")
         return self._process([_fill(one, known) for one in arguments], container, known, path)
 
+    def _place(self, mount: dict[str, Any], known: dict[str, str]) -> Path:
+        """The folder that is mounted; all containers have one `/tmp`, which tests put files into."""
+        below = _fill(mount.get("subPath", ""), known)
+        if mount["name"] == "config":
+            return self.scratch / "config"
+        if mount["mountPath"] == "/tmp" or mount["name"] == "scratch":
+            return self.scratch
+        if mount["name"].startswith("scratch-"):
+            (self.scratch / below).mkdir(exist_ok=True)
+            return self.scratch / below
+        return (self.volume / below).resolve()
+
     def _process(self, command: list[str], container: dict[str, Any], known: dict[str, str], path: str) -> bool:
-        others = {"scratch": self.scratch, "config": self.scratch / "config"}
-        places = {
-            mount["mountPath"]: others.get(mount["name"])
-            or (self.volume / _fill(mount.get("subPath", ""), known)).resolve()
-            for mount in container["volumeMounts"]
-        }
+        places = {mount["mountPath"]: self._place(mount, known) for mount in container["volumeMounts"]}
         for place in places.values():
             assert place.exists(), f"{path}: nothing to mount at {place}"
         mounted = re.compile(r"(?<![\w/.-])(" + "|".join(sorted(places, key=len, reverse=True)) + r")(?![\w.-])")
