@@ -93,8 +93,8 @@ class Trail:
         self.descriptor = descriptor
 
 
-class Entry(NamedTuple):
-    """Something in a tree, as long as the walk has not gone on.
+class TreeEntry(NamedTuple):
+    """Something in a tree, until the walk is asked for the next one.
 
     Attributes:
         name: in its folder.
@@ -132,7 +132,7 @@ class Entry(NamedTuple):
         return len(self.trail.names)
 
 
-class Size(NamedTuple):
+class TreeSize(NamedTuple):
     """What a tree takes.
 
     Attributes:
@@ -154,7 +154,7 @@ def trail_of(top: Path, *, force: bool = False) -> Iterator[Trail]:
         trail.close()
 
 
-def walk(top: Path, *, force: bool = False) -> Iterator[Entry]:
+def walk(top: Path, *, force: bool = False) -> Iterator[TreeEntry]:
     """Everything below a folder, each folder before what is in it; what is not there, or goes meanwhile, is nothing.
 
     Costs one open folder, and memory for the names of the folders beside those on the way.
@@ -184,7 +184,7 @@ def walk(top: Path, *, force: bool = False) -> Iterator[Entry]:
                 waiting.append([])
 
 
-def measure(tops: Iterable[Path], most: Size) -> Size:
+def measure(tops: Iterable[Path], most: TreeSize) -> TreeSize:
     """What folders take together, as far as one of the bounds: a file of several names counts once.
 
     What is closed to us is opened up, as what makes it has no reason to close it. Of a tree whose folders are moved
@@ -205,8 +205,8 @@ def measure(tops: Iterable[Path], most: Size) -> Size:
                 if entry.status.st_nlink > 1 and not entry.is_folder:
                     linked.add(entry.identity)
                 if disk > most.disk or entries > most.entries:
-                    return Size(disk, entries)
-    return Size(disk, entries)
+                    return TreeSize(disk, entries)
+    return TreeSize(disk, entries)
 
 
 def list_folder(descriptor: int) -> Iterator[os.DirEntry[str]]:
@@ -215,13 +215,13 @@ def list_folder(descriptor: int) -> Iterator[os.DirEntry[str]]:
         yield from entries
 
 
-def _entries(trail: Trail) -> Iterator[Entry]:
+def _entries(trail: Trail) -> Iterator[TreeEntry]:
     for entry in list_folder(trail.descriptor):
         try:
             status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue
-        yield Entry(entry.name, status, trail)
+        yield TreeEntry(entry.name, status, trail)
 
 
 def _enter_one(trail: Trail, names: list[str]) -> bool:

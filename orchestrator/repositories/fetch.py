@@ -15,7 +15,7 @@ from orchestrator.git.errors import SourceBrokenError
 from orchestrator.git.url import judge_ref, judge_url
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.retrying import Patience
-from orchestrator.kit.trees import Size, measure
+from orchestrator.kit.trees import TreeSize, measure
 from orchestrator.repositories.bounds import RepositoryError
 from orchestrator.repositories.clones import new_clone
 from orchestrator.repositories.tarball import layout, write
@@ -103,7 +103,7 @@ def _clone(
     def watch() -> None:
         if cancelled.is_set():
             raise Cancelled(_STOPPED)
-        if measure([folder], Size(wanted.bounds.size, sys.maxsize)).disk > wanted.bounds.size:
+        if measure([folder], TreeSize(wanted.bounds.size, sys.maxsize)).disk > wanted.bounds.size:
             raise wanted.bounds.too_large()
 
     folder.mkdir()

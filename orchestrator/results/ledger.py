@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -13,14 +14,26 @@ from orchestrator.kit.guarding import is_internal
 from orchestrator.model import Document, Ledger, LedgerRow, Outcome
 from orchestrator.model.documents import read
 from orchestrator.results.errors import NoResultsError
+from orchestrator.results.provisional import LEDGER, attempts
 from orchestrator.scanners.distrust import Made, of_row, why
 from orchestrator.volume.layout import Volume
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LEDGER = "ledger.json"
-"""Name of the ledger's file; it is written last, so where it is, the run's results are whole."""
+__all__ = [
+    "LEDGER",
+    "Success",
+    "broke",
+    "each_ledger",
+    "finished_runs",
+    "history",
+    "mark",
+    "moment",
+    "read_ledger",
+    "seconds",
+    "suspects",
+]
 
 
 class Success(Document, frozen=True):
@@ -58,6 +71,8 @@ class _Ledger(msgspec.Struct):
 
 def read_ledger(volume: Volume, run: str) -> Ledger:
     """The ledger of a finished run; results that are not believed any more are marked as suspect.
+
+    Where its results are not put together yet it is the provisional one, see `orchestrator.results.provisional`.
 
     Raises:
         NoResultsError: there is none.
@@ -189,14 +204,18 @@ def seconds(text: str) -> int:
 
 
 def _ledgers(volume: Volume) -> list[tuple[str, os.DirEntry[str]]]:
-    """Every run's id and ledger file, by id."""
+    """Every run's id and ledger file, by id; provisional ones left out."""
     folder = volume.root / "results"
     if not folder.is_dir():
         return []
     found = []
     with os.scandir(folder) as runs:
         for run in runs:
-            if run.is_dir(follow_symlinks=False) and not run.name.startswith("."):
+            if (
+                run.is_dir(follow_symlinks=False)
+                and not run.name.startswith(".")
+                and not attempts(Path(run.path)).provisional
+            ):
                 with os.scandir(run.path) as files:
                     found += [(run.name, file) for file in files if file.name == LEDGER and file.is_file()]
     return sorted(found, key=lambda pair: pair[0])

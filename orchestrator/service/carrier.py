@@ -19,7 +19,8 @@ from orchestrator.engines.interface import EngineError, Interrupted, Silent
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError
 from orchestrator.kit.retrying import Backoff
 from orchestrator.model import Outcome
-from orchestrator.results.ledger import LEDGER, read_ledger
+from orchestrator.results.ledger import read_ledger
+from orchestrator.results.provisional import is_whole
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.store.backlog.messages import COLLECTING, PLANNING, RUNNING
 from orchestrator.upkeep.plans import read_plan, write_plan
@@ -119,7 +120,7 @@ class Carrier:
         run = submission.run
         note(PLANNING)
         plan = self._plan(submission)
-        if (self._volume.results(run) / LEDGER).exists():
+        if is_whole(self._volume.results(run)):
             ledger = read_ledger(self._volume, run)
         else:
             note(RUNNING)

@@ -38,7 +38,7 @@ class Told(NamedTuple):
     unrecorded: Mapping[tuple[str, str], str]
 
 
-def account(plan: Plan, volume: Volume, reason: str, told: Told) -> Ledger:
+def account(plan: Plan, volume: Volume, reason: str, told: Told, *, read: bool = True) -> Ledger:
     """Write the ledger of a run whose results could not be put together: no cell of it counts as ok.
 
     Files that an earlier call wrote would be about something else, so they go. Memory holds one report at a time.
@@ -48,22 +48,23 @@ def account(plan: Plan, volume: Volume, reason: str, told: Told) -> Ledger:
         volume: where it lies.
         reason: why there are no results.
         told: what is not on the volume.
+        read: whether reports are read, to say which of them cannot be believed; without that it takes no time.
     """
     folder = volume.results(plan.run)
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
-    rows = tuple(_rows(plan, volume, reason, told))
+    rows = tuple(_rows(plan, volume, reason, told, read=read))
     ledger = ledger_of(plan, rows, Verdict(passed=False, broken=(reason,)))
     write_ledger(volume, ledger, {}, [reason, *told.notes])
     return ledger
 
 
-def _rows(plan: Plan, volume: Volume, reason: str, told: Told) -> list[LedgerRow]:
+def _rows(plan: Plan, volume: Volume, reason: str, told: Told, *, read: bool) -> list[LedgerRow]:
     scans, targets = {scan.name: scan for scan in plan.scans}, plan.targets_by_id
     rows = []
     for cell in plan.cells:
         unrecorded = told.unrecorded.get((cell.target, cell.scan), "")
-        row = examine(plan, cell, targets[cell.target], scans[cell.scan], volume, unrecorded=unrecorded).row
+        row = examine(plan, cell, targets[cell.target], scans[cell.scan], volume, unrecorded=unrecorded, read=read).row
         rows.append(failed(row, reason) if row.outcome is Outcome.OK else row)
     return rows
 

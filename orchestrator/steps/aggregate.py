@@ -3,8 +3,8 @@
 The ledger is built from the plan, not from what happens to lie on the volume or from what an engine believes: a cell
 that nobody ran is in it as failed. The same plan and the same files give the same results, byte for byte; every file
 appears whole or not at all, the ledger last. What nobody foresaw fails the cell or the target it happens to; where it
-happens to the whole run, there is a ledger all the same. After an attempt that was ended from outside, as by the kernel
-when memory ran out, the ledger is written first, alone, and then replaced if this attempt comes further.
+happens to the whole run, there is a ledger all the same. Where there is none yet, one is written first, alone, by the
+records of the cells: it stands if what follows is ended from outside, as by the kernel when memory runs out.
 
 Reports are read one at a time, and what is held of a target is limited (`orchestrator.results.costs`), so memory does
 not grow with the run.
@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import ScanmatrixError, VolumeFullError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.removal import remove_quietly
-from orchestrator.results.ledger import LEDGER
 from orchestrator.results.naming import remarks
 from orchestrator.results.run import RunResults
 from orchestrator.steps.account import TABLES, Told, account, ended, ledger_of, write_ledger
@@ -34,9 +33,9 @@ if TYPE_CHECKING:
     from orchestrator.model import Ledger, LedgerRow, Plan
     from orchestrator.volume.layout import Volume
 
-_ENDED_EARLY = (
-    "the step that puts the results together was ended before it was done, for want of memory perhaps; "
-    "aggregate the run again"
+_UNREAD = (
+    "its report was not read: the results of the run are being put together, or that was ended before it was done, for "
+    "lack of memory perhaps; then `scanmatrix run --resume` or `scanmatrix retry` does it again"
 )
 
 
@@ -66,10 +65,10 @@ def aggregate(
     told = Told(notes, unrecorded or {})
     folder = volume.results(plan.run)
     folder.mkdir(parents=True, exist_ok=True)
-    with attempt(folder) as ended_early:
-        if ended_early and not (folder / LEDGER).exists():
+    with attempt(folder) as lacks_ledger:
+        if lacks_ledger:
             with suppress(ScanmatrixError, OSError), guarded(f"accounting for run {plan.run}"):
-                account(plan, volume, _ENDED_EARLY, told)
+                account(plan, volume, _UNREAD, told, read=False)
         try:
             with guarded(f"aggregating run {plan.run}"):
                 return _with_room(plan, volume, told)

@@ -16,8 +16,9 @@ from orchestrator.kit.guarding import guarded
 from orchestrator.model import Decision
 from orchestrator.model.endings import RecordState
 from orchestrator.results.ledger import LEDGER, read_ledger
+from orchestrator.results.provisional import attempts
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.steps.attempt import was_ended_early
+from orchestrator.steps.attempt import end_attempts
 from orchestrator.steps.liveness import why_over
 from orchestrator.steps.settle import Settled, settle
 from orchestrator.upkeep.claims import Claim, age, claims, deciding, give_back, read_claim, unclaimed
@@ -40,6 +41,8 @@ _log = logging.getLogger(__name__)
 
 #: How the reason of a cell begins that was not done when its run ended without its last step.
 RUN_ENDED = "run ended"
+#: Attempts to make the results that were ended from outside, after which nobody makes another but who asks for it.
+_MOST_ATTEMPTS = 2
 
 
 class Finished(NamedTuple):
@@ -156,6 +159,7 @@ def _finish(claim: Claim, why: str, volume: Volume, cluster: Cluster | None) -> 
     if _gave_up(claim, volume):
         plan = read_plan(claim.run, volume)
         release(plan, plan.targets_by_id, volume)
+        end_attempts(volume.results(claim.run))
         give_back(claim, volume)
         return Finished(claim.run, why, read_ledger(volume, claim.run))
     ledger = end_run(claim.run, claim.part, volume, lambda plan: _account(plan, claim, why, volume, cluster))
@@ -170,7 +174,7 @@ def _gave_up(claim: Claim, volume: Volume) -> bool:
     folder, path = volume.results(claim.run), volume.claim(claim.run, claim.part)
     ledger = folder / LEDGER
     since = path.stat().st_mtime if path.exists() else 0
-    return was_ended_early(folder) and ledger.exists() and ledger.stat().st_mtime >= since
+    return attempts(folder).number >= _MOST_ATTEMPTS and ledger.exists() and ledger.stat().st_mtime >= since
 
 
 def _end_part(run: str, part: str, volume: Volume) -> Plan | None:

@@ -34,7 +34,7 @@ _REMEMBERED, _READ = 500_000, 100_000
 # Bytes of one fact, and values of a list in one that is longer.
 _LONGEST_DOCUMENT, _MOST = 400_000, 500
 _DECODER = msgspec.json.Decoder(MergedFinding)
-# Facts that are made at once: so many documents are in memory together.
+# Facts that are made at once: that many documents are in memory together.
 _MADE = 4 * BATCH
 # What differs from target to target, or from day to day, and what stands for it in a document.
 _APART: dict[str, Any] = {"target": "", "first_seen": "", "epss": None, "qualifiers": (), **dict.fromkeys(FIELDS, ())}

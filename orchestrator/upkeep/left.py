@@ -9,6 +9,7 @@ from orchestrator.model.documents import DocumentError
 from orchestrator.results.cells import examine
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import read_ledger
+from orchestrator.results.provisional import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 def failed_cells(plan: Plan, volume: Volume) -> set[tuple[str, str]]:
     """Target id and scan of every cell that failed, by the run's ledger; without one, by what lies on the volume."""
+    if not is_whole(volume.results(plan.run)):
+        return unsound_cells(plan, volume)
     try:
         ledger = read_ledger(volume, plan.run)
     except (NoResultsError, DocumentError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.removal import remove_quietly
-from orchestrator.kit.trees import BLOCK, Size, measure
+from orchestrator.kit.trees import BLOCK, TreeSize, measure
 from orchestrator.upkeep.claims import read_claim
 from orchestrator.volume.layout import ATTEMPT
 from orchestrator.volume.locks import held
@@ -72,7 +72,7 @@ def clear_attempts(run: str, volume: Volume) -> int:
     """Remove the folders of attempts at the cells of a run, of which none is active; the bytes that gave back."""
     freed = 0
     for left in volume.run(run).glob(_ATTEMPTS):
-        size = measure([left], Size(sys.maxsize, sys.maxsize)).disk
+        size = measure([left], TreeSize(sys.maxsize, sys.maxsize)).disk
         remove_quietly(left)
         freed += 0 if left.exists() else size
     return freed

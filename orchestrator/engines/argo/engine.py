@@ -19,7 +19,8 @@ from orchestrator.engines.interface import EngineError
 from orchestrator.engines.narrator import Narrator
 from orchestrator.errors import ScanmatrixError, UsageError
 from orchestrator.model.documents import spell_time
-from orchestrator.results.ledger import LEDGER, read_ledger
+from orchestrator.results.ledger import read_ledger
+from orchestrator.results.provisional import LEDGER, is_whole
 from orchestrator.scanners.distrust import check_plan
 from orchestrator.scanners.rules import rules_of
 from orchestrator.steps.ending import finish_left
@@ -87,10 +88,12 @@ class ArgoEngine:
         Raises:
             EngineError: it has none, and cannot be given one.
         """
-        ledger, end = self._volume.results(run) / LEDGER, time.monotonic() + _PATIENCE
-        while not ledger.exists():
+        folder, end = self._volume.results(run), time.monotonic() + _PATIENCE
+        while not is_whole(folder):
             done = self.finish_left()  # its pods may take a moment to end
-            if not ledger.exists() and time.monotonic() > end:
+            if not is_whole(folder) and time.monotonic() > end:
+                if (folder / LEDGER).exists():
+                    break
                 raise EngineError(f"run {run} ended without a ledger: see why its aggregate step failed")
             if not done:
                 time.sleep(_POLL)

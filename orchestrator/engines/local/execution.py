@@ -19,7 +19,7 @@ from orchestrator.kit.guarding import guarded, in_words
 from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, Scan, Target
 from orchestrator.model.documents import DocumentError, read, spell_time
 from orchestrator.planning.batches import batches, fits
-from orchestrator.results.ledger import LEDGER
+from orchestrator.results.provisional import LEDGER, is_whole
 from orchestrator.scanners.distrust import refused_scans
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.pull import pull
@@ -137,9 +137,12 @@ class Execution:
 
     def _refused_reports(self) -> dict[str, int]:
         """The attempts, by cell, of those that the ledger of an earlier call calls failed."""
+        folder = self._volume.results(self._plan.run)
         try:
-            ledger = read(self._volume.results(self._plan.run) / LEDGER, Ledger)
+            ledger = read(folder / LEDGER, Ledger)
         except (DocumentError, OSError):
+            return {}
+        if not is_whole(folder):  # nobody has read their reports
             return {}
         return {row.cell: row.attempts for row in ledger.rows if row.outcome is Outcome.FAILED}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from orchestrator.engines.local.warden import family
-from orchestrator.kit.trees import BLOCK, Size, measure
+from orchestrator.kit.trees import BLOCK, TreeSize, measure
 
 #: Seconds between two looks, at least; and this many times what the last look took, so that looking costs little.
 SOONEST = 0.3
@@ -62,7 +62,7 @@ class Scratch:
         return reason
 
     def _look(self, *, ended: bool) -> str:
-        size, files = measure(self._folders, Size(self._bound.size, self._bound.files))
+        size, files = measure(self._folders, TreeSize(self._bound.size, self._bound.files))
         if files > self._bound.files:
             return f"it made more than {self._bound.files:,} files in its folder"
         if size <= self._bound.size and not ended:

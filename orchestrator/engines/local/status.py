@@ -13,6 +13,7 @@ from orchestrator.model.documents import DocumentError
 from orchestrator.model.endings import Evidence, NodeState, RecordState, decide, decision_of
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import read_ledger
+from orchestrator.results.provisional import attempts
 from orchestrator.upkeep.plans import read_plan
 from orchestrator.volume.records import NOTHING_RECORDED, Records
 
@@ -40,10 +41,13 @@ def status_of(run: str, volume: Volume) -> RunStatus:
     if goes_on(run, volume):
         return _by_records(plan, volume, NodeState.UNKNOWN, "running")
     try:
-        return _by_ledger(plan, read_ledger(volume, run))
+        ledger = read_ledger(volume, run)
+        if not attempts(volume.results(run)).provisional:
+            return _by_ledger(plan, ledger)
     except (NoResultsError, DocumentError, OSError):
-        message = "it was cut off; resume it with `scanmatrix run --resume`"
-        return _by_records(plan, volume, NodeState.CUT_OFF, "failed", message)
+        pass  # as where it is provisional
+    message = "it was cut off; resume it with `scanmatrix run --resume`"
+    return _by_records(plan, volume, NodeState.CUT_OFF, "failed", message)
 
 
 def statuses_of(volume: Volume) -> tuple[RunStatus, ...]:

@@ -176,7 +176,7 @@ def test_what_is_immutable_is_named_and_keeps_nothing_else(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("harm", ["writes", "moves"])
-def test_somebody_who_still_works_in_it_keeps_nobody_for_ever(
+def test_somebody_who_still_works_in_it_keeps_nobody_waiting(
     tmp_path: Path, harm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(removal, "_LONGEST", 0.2)

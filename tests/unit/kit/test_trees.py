@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.kit.trees import MovedError, Size, measure, trail_of, walk
+from orchestrator.kit.trees import MovedError, TreeSize, measure, trail_of, walk
 from tests.unit.kit.test_removal import deep, memory
 
 __all__ = ["memory"]
-ALL = Size(sys.maxsize, sys.maxsize)
+ALL = TreeSize(sys.maxsize, sys.maxsize)
 
 
 def test_everything_is_found_and_links_are_not_followed(tmp_path: Path) -> None:
@@ -53,14 +53,14 @@ def test_a_file_of_several_names_counts_once(tmp_path: Path) -> None:
     os.sync()
     once = measure([tmp_path], ALL).disk
     (tmp_path / "b").hardlink_to(tmp_path / "a")
-    assert measure([tmp_path], ALL) == Size(once, 2)
+    assert measure([tmp_path], ALL) == TreeSize(once, 2)
 
 
 def test_measuring_stops_at_its_bounds(tmp_path: Path) -> None:
     for number in range(100):
         (tmp_path / f"{number}").touch()
-    assert measure([tmp_path], Size(sys.maxsize, 10)).entries == 11
-    assert measure([tmp_path / "nothing"], ALL) == Size()
+    assert measure([tmp_path], TreeSize(sys.maxsize, 10)).entries == 11
+    assert measure([tmp_path / "nothing"], ALL) == TreeSize()
 
 
 def test_a_folder_that_was_moved_leads_nowhere_else(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from orchestrator.model import CellRecord, Limits, Outcome, Plan
 from orchestrator.model.documents import encode, read
 from orchestrator.planning.batches import split
 from orchestrator.results.ledger import read_ledger
+from orchestrator.results.provisional import is_whole
 from orchestrator.steps.account import Told, account
 from orchestrator.steps.ending import finish_left, free_left
 from orchestrator.steps.liveness import why_over
@@ -230,13 +231,14 @@ def test_results_that_end_every_attempt_to_make_them_hold_up_nothing_else(volume
     plan = put_half_done(volume)
     put_claim(volume, claim_of(plan), old=60)
     (volume.results(plan.run)).mkdir(parents=True)
-    (volume.results(plan.run) / ".aggregating").touch()
+    (volume.results(plan.run) / ".aggregating").write_text("2 provisional\n")
     ledger = account(plan, volume, "memory ran out", Told((), {}))
     (done,) = finish_left(volume, FakeCluster())
     assert done.ledger == ledger
     assert not (volume.results(plan.run) / "merged.parquet").exists()
     assert volume.blob(plan.targets[0].digest).stat().st_nlink == 1
     assert claims(volume) == ()
+    assert is_whole(volume.results(plan.run))
 
 
 def test_a_part_that_ended_without_its_last_step_keeps_its_run_from_its_ledger_no_longer(volume):
