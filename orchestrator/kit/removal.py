@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.kit.trees import MovedError, list_folder, trail_of
+from orchestrator.kit.trees import WRITABLE, MovedError, list_folder, trail_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,7 @@ def _empty(path: Path) -> None:
     """Remove a folder with all that is in it, from the beginning again where somebody moves it or writes to it."""
     end = time.monotonic() + _LONGEST
     for _ in range(_MOST_TRIES):
-        with suppress(MovedError), trail_of(path, force=True) as trail, trail_of(path, force=True) as top:
+        with suppress(MovedError), trail_of(path, grant=WRITABLE) as trail, trail_of(path, grant=WRITABLE) as top:
             _Removal(trail, top.descriptor, end).run()
         if _remove_folder(os.fspath(path), None):
             return

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 #: Bytes of a block of stat(2), whatever the filesystem's own.
 BLOCK = 512
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READABLE = 0o700
+#: What an owner needs of a folder to read it, and to remove what is in it.
+READABLE, WRITABLE = 0o500, 0o700
 _SHOWN = 120  # characters of a path at either end, for messages
 
 
@@ -34,7 +35,8 @@ class Trail:
 
     Args:
         top: of the tree.
-        force: whether a folder that is closed to us is opened up: only where its modes are of no account.
+        grant: `READABLE` or `WRITABLE` to give us, its owner, that right to each folder that withholds it; only where
+            modes are of no account.
 
     Attributes:
         descriptor: of the folder.
@@ -44,12 +46,12 @@ class Trail:
         OSError: the top is no folder, or cannot be read.
     """
 
-    def __init__(self, top: Path, *, force: bool = False) -> None:
+    def __init__(self, top: Path, *, grant: int = 0) -> None:
         self._top = top
-        self._force = force
+        self._grant = grant
         self._above: list[tuple[int, int]] = []
         self.names: list[str] = []
-        self.descriptor = _open(os.fspath(top), None, force=force)
+        self.descriptor = _open(os.fspath(top), None, grant)
 
     def enter(self, name: str) -> None:
         """Go into a folder of this one.
@@ -57,7 +59,7 @@ class Trail:
         Raises:
             OSError: it is none, has gone, or cannot be read.
         """
-        below = _open(name, self.descriptor, force=self._force)
+        below = _open(name, self.descriptor, self._grant)
         self._above.append(_identity(self.descriptor))
         self.names.append(name)
         self._replace(below)
@@ -145,23 +147,23 @@ class TreeSize(NamedTuple):
 
 
 @contextmanager
-def trail_of(top: Path, *, force: bool = False) -> Iterator[Trail]:
+def trail_of(top: Path, *, grant: int = 0) -> Iterator[Trail]:
     """A trail that is closed with the block; see `Trail`."""
-    trail = Trail(top, force=force)
+    trail = Trail(top, grant=grant)
     try:
         yield trail
     finally:
         trail.close()
 
 
-def walk(top: Path, *, force: bool = False) -> Iterator[TreeEntry]:
+def walk(top: Path, *, grant: int = 0) -> Iterator[TreeEntry]:
     """Everything below a folder, each folder before what is in it; what is not there, or goes meanwhile, is nothing.
 
     Costs one open folder, and memory for the names of the folders beside those on the way.
 
     Args:
         top: the folder.
-        force: as for `Trail`.
+        grant: as for `Trail`.
 
     Raises:
         MovedError: somebody moves its folders.
@@ -169,7 +171,7 @@ def walk(top: Path, *, force: bool = False) -> Iterator[TreeEntry]:
     """
     if not os.path.lexists(top):
         return
-    with trail_of(top, force=force) as trail:
+    with trail_of(top, grant=grant) as trail:
         waiting: list[list[str]] = [[]]
         while waiting:
             for entry in _entries(trail):
@@ -198,7 +200,7 @@ def measure(tops: Iterable[Path], most: TreeSize) -> TreeSize:
     linked: set[tuple[int, int]] = set()
     for top in tops:
         with suppress(OSError):
-            for entry in walk(top, force=True):
+            for entry in walk(top, grant=READABLE):
                 entries += 1
                 if entry.is_folder or entry.status.st_nlink == 1 or entry.identity not in linked:
                     disk += entry.status.st_blocks * BLOCK
@@ -233,28 +235,28 @@ def _enter_one(trail: Trail, names: list[str]) -> bool:
     return False
 
 
-def _open(name: str, parent: int | None, *, force: bool) -> int:
+def _open(name: str, parent: int | None, grant: int) -> int:
     try:
         descriptor = os.open(name, _FOLDER, dir_fd=parent)
     except PermissionError:
-        if not force:
+        if not grant:
             raise
         _open_up(name, parent)
         descriptor = os.open(name, _FOLDER, dir_fd=parent)
-    if force and (mode := os.fstat(descriptor).st_mode) & _READABLE != _READABLE:
+    if (mode := os.fstat(descriptor).st_mode) & grant != grant:
         with suppress(PermissionError):  # another user's, who may have left it open to us
-            os.fchmod(descriptor, stat.S_IMODE(mode) | _READABLE)
+            os.fchmod(descriptor, stat.S_IMODE(mode) | grant)
     return descriptor
 
 
 def _open_up(name: str, parent: int | None) -> None:
     """Make a folder readable that cannot be opened; a link in its place is not followed."""
     if not hasattr(os, "O_PATH"):  # macOS
-        os.chmod(name, _READABLE, dir_fd=parent, follow_symlinks=False)
+        os.chmod(name, WRITABLE, dir_fd=parent, follow_symlinks=False)
         return
     descriptor = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
-        os.chmod(f"/proc/self/fd/{descriptor}", _READABLE)  # noqa: PTH101 - of what is open, not of a path
+        os.chmod(f"/proc/self/fd/{descriptor}", WRITABLE)  # noqa: PTH101 - of what is open, not of a path
     finally:
         os.close(descriptor)
 

@@ -76,3 +76,13 @@ def test_a_folder_that_was_moved_leads_nowhere_else(tmp_path: Path) -> None:
         (tmp_path / "top" / "link").symlink_to(tmp_path / "other")
         with pytest.raises(OSError, match="link"):
             trail.enter("link")
+
+
+def test_measuring_leaves_modes_alone_that_do_not_keep_it_out(tmp_path: Path) -> None:
+    (tmp_path / "fixed").mkdir()
+    (tmp_path / "fixed" / "file").touch()
+    (tmp_path / "fixed").chmod(0o555)
+    (tmp_path / "closed").mkdir(0)
+    assert measure([tmp_path], ALL).entries == 3
+    assert (tmp_path / "fixed").stat().st_mode & 0o777 == 0o555
+    assert (tmp_path / "closed").stat().st_mode & 0o500 == 0o500
