@@ -30,7 +30,7 @@ from orchestrator.results.bom import target as bom_target
 from orchestrator.results.bom import whole as bom
 from orchestrator.results.ledger import broke, read_ledger
 from orchestrator.results.tables import writing as table
-from orchestrator.steps import aggregate, refresh, settle
+from orchestrator.steps import account, aggregate, aggregation, refresh, settle
 from orchestrator.steps import pull as pull_module
 from orchestrator.steps import stage as stage_module
 from orchestrator.upkeep.plans import write_plan
@@ -169,7 +169,7 @@ def test_writing_down_a_cell(border: str, plan: Plan, volume: Volume, monkeypatc
 
 
 def test_a_text_that_arrow_cannot_hold(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = aggregate.examine
+    real = aggregation.examine
 
     def examine(*args: object, **more: object) -> object:
         found = real(*args, **more)
@@ -178,7 +178,7 @@ def test_a_text_that_arrow_cannot_hold(plan: Plan, volume: Volume, monkeypatch: 
             return found._replace(report=msgspec.structs.replace(found.report, findings=tuple(odd)))
         return found
 
-    monkeypatch.setattr(aggregate, "examine", examine)
+    monkeypatch.setattr(aggregation, "examine", examine)
     check(run(plan, volume), plan, cells(plan, FINDS.name))
 
 
@@ -196,7 +196,7 @@ def test_the_run_as_a_whole(name: str, plan: Plan, volume: Volume, monkeypatch: 
 
 
 def test_the_summary(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aggregate, "summarise", failing(lambda: None, lambda *_: True, KeyError("<b>")))
+    monkeypatch.setattr(account, "summarise", failing(lambda: None, lambda *_: True, KeyError("<b>")))
     assert run(plan, volume).count(Outcome.OK) == 4
     page = (volume.results(plan.run) / "summary.md").read_text()
     assert is_internal(page)
