@@ -40,12 +40,17 @@ def test_a_database_is_no_cell() -> None:
     assert bound_of_database(scan(5)).size == 5
 
 
-@pytest.mark.parametrize("of_all", [1 << 20, 0])
-def test_a_scanner_that_keeps_more_is_ended_and_the_key_is_named(tmp_path: Path, of_all: int) -> None:
+FILLS = "for n in range(8): open(str(n), 'wb').write(bytes(1 << 22))"
+#: Where no path leads: its folders take some MiB as well, on most disks.
+DEEP = f"import os\nfor _ in range(2500):\n os.mkdir('d'); os.chdir('d')\n{FILLS}"
+
+
+@pytest.mark.parametrize("fills", [FILLS, DEEP], ids=["here", "deep"])
+@pytest.mark.parametrize("of_all", [24 << 20, 0])
+def test_a_scanner_that_keeps_more_is_ended_and_the_key_is_named(tmp_path: Path, of_all: int, fills: str) -> None:
     work, tarball = tmp_path / "work", tmp_path / "image.tar"
     work.mkdir()
     tarball.touch()
-    fills = "for n in range(8): open(str(n), 'wb').write(bytes(1 << 19))"
     scanners = Scanners(Launcher("process", "x", sandbox="off"), Limits(cell_disk=of_all))
     target = Target("t", "app:1")
     ended = scanners.run(scan(0, sys.executable, "-c", fills), CellInputs(work, target, tarball), str)
