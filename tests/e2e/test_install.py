@@ -66,7 +66,11 @@ def test_one_command_brings_the_templates_and_the_schedule(installed: str) -> No
     job = "-l=app.kubernetes.io/component=install"
     run("kubectl", "-n", installed, "wait", "--for=condition=complete", "job", job, "--timeout=120s")
     found = run("kubectl", "-n", installed, "get", "workflowtemplates,cronworkflows", "-o", "name").split()
-    assert sorted(found) == ["cronworkflow.argoproj.io/scanmatrix", "workflowtemplate.argoproj.io/scanmatrix"]
+    assert sorted(found) == [
+        "cronworkflow.argoproj.io/scanmatrix",
+        "cronworkflow.argoproj.io/scanmatrix-reaper",
+        "workflowtemplate.argoproj.io/scanmatrix",
+    ]
 
 
 def test_the_caches_are_admitted(installed: str) -> None:
