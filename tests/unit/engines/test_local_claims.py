@@ -1,4 +1,4 @@
-"""A local engine claims its runs as a Workflow does; one that is cut off can be resumed, and is finished a day later."""
+"""A local engine claims its runs as a Workflow does; one that is cut off can be resumed, and is finished later."""
 
 import os
 import time
