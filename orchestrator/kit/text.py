@@ -126,7 +126,8 @@ def has_hidden(text: str) -> bool:
 
 def is_blank(text: str) -> bool:
     """Whether nothing of a text can be seen: it is empty, or of blanks and what is hidden alone."""
-    return _BLANK.fullmatch(text) is not None
+    first = text[:1]
+    return not (first.isascii() and first.isalnum()) and _BLANK.fullmatch(text) is not None
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -45,6 +45,11 @@ _LEADING_EPOCH = re.compile(r"0*([1-9]\d*):(.+)", re.DOTALL)
 _EXTRAS = re.compile(r"\[[^\[\]]*\]$")
 _SCHEME = re.compile(r"(?:git\+)?[a-z]+:/*", re.IGNORECASE)
 _MAVEN_NAME = re.compile(r"[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+")
+# Versions that end a package URL and say nothing of the rest of it; those that are written into one as they are; and
+# the types whose versions are written in lower case.
+_SEPARABLE = re.compile(r"[A-Za-z0-9._~+-]+")
+_UNESCAPED = re.compile(r"[A-Za-z0-9._~:-]+")
+_LOWER_VERSIONS = frozenset({"huggingface", "oci"})
 _LONGEST = 2000
 _ROUNDS = 8
 
@@ -57,6 +62,15 @@ class _Parts(NamedTuple):
     name: str
     version: str = ""
     epoch: str = ""
+
+
+class _Made(NamedTuple):
+    """A package URL, and its parts as it normalises them."""
+
+    namespace: str
+    name: str
+    version: str
+    purl: str
 
 
 class Package(NamedTuple):
@@ -117,12 +131,16 @@ def _read(purl: str) -> _Parts | None:
     scheme, colon, path = _SLASH.sub("/", base).partition(":")
     if not colon or scheme.strip().lower() != "pkg" or len(purl) > _LONGEST:
         return None
-    try:
-        found = PackageURL.from_string(f"pkg:{path}", normalize_purl=False)
-    except ValueError:
+    head, at, last = path.rpartition("@")
+    # Nearly always: then what stands before the version says by itself what package it is, many versions of which are
+    # asked for. An `@` before that one is part of a name, or begins the scope of an npm package.
+    separate = at and _SEPARABLE.fullmatch(last) and "//" not in head and "@" not in head.removeprefix("npm/@")
+    found = _parsed(head if separate else path)
+    if found is None:
         return None
     kind = type_of(found.type)
     namespace, name, version = (_decoded(part or "").strip() for part in found[1:4])
+    version = last if separate else version
     if not version and "@" in name[1:]:
         name, _, version = name.rpartition("@")
     if kind == "maven" and not namespace and ":" in name:
@@ -133,6 +151,15 @@ def _read(purl: str) -> _Parts | None:
         namespace = of_release(_decoded(release[1]))
     epoch = _EPOCH.search(purl, len(base))
     return _Parts(kind, namespace, name, version, epoch[1] if epoch else "")
+
+
+@lru_cache(maxsize=1 << 14)
+def _parsed(path: str) -> PackageURL | None:
+    """A package URL without its scheme; None for what is none."""
+    try:
+        return PackageURL.from_string(f"pkg:{path}", normalize_purl=False)
+    except ValueError:
+        return None
 
 
 def _subpath(purl: str) -> str:
@@ -164,18 +191,19 @@ def _identify(parts: _Parts, package: str, installed: str) -> Package | None:
     elif kind == "swift":
         namespace, name = _SCHEME.sub("", namespace, count=1), name.removesuffix(".git")
     version = _version(kind, installed, version, epoch)
-    try:
-        found = PackageURL(kind, namespace, name, version)
-        purl = found.to_string()
-    except ValueError:
+    as_it_is = kind not in _LOWER_VERSIONS and (not version or _UNESCAPED.fullmatch(version))
+    found = _made(kind, namespace, name, "" if as_it_is else version)
+    if found is None:
         return None
-    space, name = found.namespace or "", found.name
+    space, name, purl = found.namespace, found.name, found.purl
+    if as_it_is and version:
+        purl = f"{purl}@{version}"
     key = purl.partition("@")[0]  # the only one that is not percent-encoded
     if kind in DISTRIBUTIONS:
         key = f"pkg:{kind}/{key.rpartition('/')[2]}"
     return Package(
         key=key.lower() if kind == "nuget" else key,
-        version=found.version or "",
+        version=version if as_it_is else found.version,
         purl=purl,
         ecosystem=kind,
         label=package or (f"{space}/{name}" if space and kind not in DISTRIBUTIONS | {"maven"} else name),
@@ -183,6 +211,16 @@ def _identify(parts: _Parts, package: str, installed: str) -> Package | None:
         vague=kind == "maven" and space in {"", name},
         distribution=distribution(space) if space and kind in DISTRIBUTIONS else "",
     )
+
+
+@lru_cache(maxsize=1 << 14)
+def _made(kind: str, namespace: str, name: str, version: str) -> _Made | None:
+    """The package URL of these parts; None when they make no valid one."""
+    try:
+        found = PackageURL(kind, namespace, name, version)
+        return _Made(found.namespace or "", found.name, found.version or "", found.to_string())
+    except ValueError:
+        return None
 
 
 def _version(kind: str, installed: str, version: str, epoch: str) -> str:

@@ -1,4 +1,74 @@
-"""What results may cost in memory while they are put together."""
+"""What results may cost in memory while they are put together, so that a pod has room for them.
+
+Reports are read one at a time, but what the scans of one target found is merged together. So the reports of a target
+may cost this much: a number that depends on what they say alone, so that the same reports are always refused.
+`python -m tests.benchmarks worst` measures what the costliest accepted ones really take.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestrator.kit.quantities import spell_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.findings.interface import Report
+    from orchestrator.model import Finding
 
 #: Limit of the aggregate step's pod; each further attempt gets as much again.
 POD_MEMORY = "2Gi"
+#: Most that the reports of one target may cost. Beside them the pod has room for the program with its libraries
+#: (0.25 GiB) and for a report that is being decoded (0.6 GiB).
+OF_TARGET = 1024**3
+#: A report that costs less is never refused, so that one scanner with much to say cannot displace the others.
+SMALL = 8 * 1024**2
+# Bytes for a finding and what is made of it (a merged row, a component of the BOM, its age), its texts aside; and for
+# an object or array, and a value, of a BOM: as decoded, validated and written.
+_FINDING, _CONTAINER, _VALUE = 3000, 400, 60
+
+
+class Held:
+    """What the reports of one target cost, as one after the other is read."""
+
+    def __init__(self) -> None:
+        self._cost = 0
+
+    def excess(self, report: Report) -> str:
+        """Why a report cannot be held besides those before it, as a reason of its cell; empty if it can be, and is."""
+        own = of_report(report)
+        if own > SMALL and self._cost + own > OF_TARGET:
+            return (
+                f"merging its {len(report.findings):,} findings takes {spell_size(own)} of memory, those of the"
+                f" scans before it {spell_size(self._cost)}; all reports of a target may take {spell_size(OF_TARGET)}"
+                " together: make the scan report less, or split the target"
+            )
+        self._cost += own
+        return ""
+
+
+def of_report(report: Report) -> int:
+    """What a report costs until its target is merged and written, bytes."""
+    bom = of_json(msgspec.json.encode(report.bom)) if report.bom is not None else 0
+    return bom + of_findings(report.findings)
+
+
+def of_json(data: bytes) -> int:
+    """What a document costs that is decoded as a whole, bytes."""
+    return len(data) + _CONTAINER * (data.count(b"{") + data.count(b"[")) + _VALUE * data.count(b",")
+
+
+def of_findings(findings: Sequence[Finding]) -> int:
+    """What findings cost, bytes: their number, and twice their texts, which are also written."""
+    texts = sum(
+        [
+            len(each.id) + len(each.title) + len(each.package) + len(each.version) + len(each.purl)
+            + len(each.location) + len(each.fixed_version) + len(each.place)
+            for each in findings
+        ]
+    )  # fmt: skip
+    names = sum([len(name) + 200 for each in findings if each.aliases for name in each.aliases])
+    return _FINDING * len(findings) + 2 * (texts + names)

@@ -11,7 +11,9 @@ from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.reading import read_report
 from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.kit.quantities import spell_size
 from orchestrator.results.cell_paths import within_cell
+from orchestrator.results.costs import OF_TARGET, of_json
 from orchestrator.volume.layout import cell_path
 
 if TYPE_CHECKING:
@@ -32,6 +34,10 @@ def parse_report(format_name: str, data: bytes) -> Report:
     parser = formats().get(format_name)
     if parser is None:
         raise ReportError(f"its scan has the report format {format_name!r}; known are {', '.join(sorted(formats()))}")
+    if format_name == "cyclonedx" and (cost := of_json(data)) > OF_TARGET:  # it is decoded as a whole
+        raise ReportError(
+            f"the report takes {spell_size(cost)} of memory; at most {spell_size(OF_TARGET)} are accepted"
+        )
     try:
         with guarded(f"parsing a {format_name} report"):
             report = parser.parse(data)
@@ -65,4 +71,7 @@ def standing(cell: Cell, scan: Scan, volume: Volume) -> Report | None:
 def read_within(run: str, cell: Cell, report: Report) -> Report:
     """The report of a cell, as a run has it: its paths as they are within the cell."""
     folder = cell_path(run, cell.target, cell.scan)
+    mark = f"{folder}/"
+    if not any(mark in each.location or mark in each.place for each in report.findings):
+        return report
     return msgspec.structs.replace(report, findings=tuple(within_cell(report.findings, folder)))

@@ -12,6 +12,7 @@ from orchestrator.kit.guarding import guarded
 from orchestrator.model import Outcome
 from orchestrator.results.bom.target import TargetBom
 from orchestrator.results.cells import examine, failed
+from orchestrator.results.costs import Held
 from orchestrator.results.reports import standing
 from orchestrator.upkeep.room import FULL
 from orchestrator.volume.layout import VolumeError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.analysis.pipeline import Pipeline
+    from orchestrator.findings.interface import Report
     from orchestrator.model import Cell, LedgerRow, Plan, Scan, Severity, Target
     from orchestrator.results.bom.whole import BomWriter
     from orchestrator.results.tables.writing import FindingsWriter, MergedWriter
@@ -73,24 +75,28 @@ class Aggregation:
         return tuple(rows[index] for index in range(len(self._plan.cells)))
 
     def _examine_target(self, target: Target, cells: list[tuple[int, Cell]]) -> dict[int, LedgerRow]:
-        bom = TargetBom(target)
+        bom, held = TargetBom(target), Held()
         rows: dict[int, LedgerRow] = {}
         found: list[CellFindings] = []
         for index, cell in cells:
-            rows[index], of_cell = self._examine_cell(cell, target, self._scans[cell.scan], bom)
+            rows[index], of_cell = self._examine_cell(cell, target, bom, held)
             found.append(of_cell)
         try:
             with guarded(f"putting together what was found in {target.reference}"):
                 self._note(target, "all scans", self._files.bom.add(bom, rows.values()))
+                del bom  # before the memory is needed for the merged findings
                 if rows:
                     self._merge(list(rows.values()), found)
         except ScanmatrixError as error:
             return {index: failed(row, str(error)) if row.outcome is Outcome.OK else row for index, row in rows.items()}
         return rows
 
-    def _examine_cell(self, cell: Cell, target: Target, scan: Scan, bom: TargetBom) -> tuple[LedgerRow, CellFindings]:
+    def _examine_cell(self, cell: Cell, target: Target, bom: TargetBom, held: Held) -> tuple[LedgerRow, CellFindings]:
+        scan = self._scans[cell.scan]
         unrecorded = self._unrecorded.get((cell.target, cell.scan), "")
         row, report, size = examine(self._plan, cell, target, scan, self._volume, unrecorded=unrecorded)
+        if report is not None and (excess := held.excess(report)):
+            row, report = failed(row, excess), None
         try:
             with guarded(f"writing down what {scan.name} found in {target.reference}"):
                 if report is not None:
@@ -99,16 +105,22 @@ class Aggregation:
         except ScanmatrixError as error:
             row, report = failed(row, str(error)), None
         if cell.standing:
-            report = standing(cell, scan, self._volume)
-            if report is None:
-                self.notes.append(
-                    f"{target.reference} × {scan.name}: its result of run {cell.standing} is still fresh, but its"
-                    " report is not on the volume any more, so what it found is not among the merged findings"
-                )
+            report = self._standing(cell, target, scan, held)
         # An earlier result that still stands is as good as one of this run.
         outcome = Outcome.OK if report is not None else row.outcome
         findings = report.findings if report is not None else ()
         return row, CellFindings(scan.name, outcome, self._kinds[scan.name], findings)
+
+    def _standing(self, cell: Cell, target: Target, scan: Scan, held: Held) -> Report | None:
+        """What an earlier run found in a cell, where that still stands and is there."""
+        report = standing(cell, scan, self._volume)
+        why = "its report is not on the volume any more" if report is None else held.excess(report)
+        if why:
+            self.notes.append(
+                f"{target.reference} × {scan.name}: its result of run {cell.standing} is still fresh, but {why},"
+                " so what it found is not among the merged findings"
+            )
+        return None if why else report
 
     def _merge(self, rows: Sequence[LedgerRow], cells: Sequence[CellFindings]) -> None:
         """What all scans of a target found, together."""

@@ -12,6 +12,7 @@ BENCHMARKS = (
     "matrix",
     "render",
     "aggregate",
+    "worst",
     "merge",
     "bom",
     "orchestration",

@@ -19,7 +19,7 @@ from orchestrator.packages.keys import rootless
 from orchestrator.packages.resolve import Place, resolve
 
 _VULNERABILITY = "vulnerability"
-_LONGEST_CACHED = 1000
+_LONGEST_CACHED = 300
 _ORDER = {kind: number for number, kind in enumerate(KINDS)}
 
 

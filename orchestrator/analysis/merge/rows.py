@@ -34,6 +34,7 @@ _CARRIED = {
 _OWN = "check"
 # Suppressions that are named of one row, when each of its findings has one of its own.
 _MOST_NAMED = 5
+_MOST_SAYINGS = 10_000
 # What parsers put behind a title; it is no longer true of a row of several places.
 _LINE = re.compile(r" \(line \d+\)\Z")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -52,6 +53,7 @@ class Rows:
         self._target = target
         self._scans = scans
         self._names = [name for name, _, _ in scans]
+        self._sayings: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
         self._told: dict[tuple[str, int, int], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {}
 
     def row(self, kind: str, name: str, package: Package, location: str, members: Sequence[Member]) -> MergedFinding:
@@ -107,7 +109,7 @@ class Rows:
             kind=kind,
             id=name,
             severity=severity,
-            severities=severities,
+            severities=self._same(severities),
             aliases=other_names(name, aliases) if aliases else (),
             title=title if count == 1 else _LINE.sub("", title),
             package=package.label,
@@ -117,7 +119,7 @@ class Rows:
             ecosystem=package.ecosystem,
             locations=_paths(locations) if len(locations) > 1 else tuple(locations),
             count=count,
-            counts=counts,
+            counts=self._same(counts),
             places=_places(spots[most]),
             fixed_version=_fix(package, fixes, members) if fixes else "",
             cvss=_best_rating(ratings) if ratings else None,
@@ -128,6 +130,16 @@ class Rows:
             suppressed=suppressed,
             **(_carried(members) if _CARRIED else {}),
         )
+
+    def _same(self, said: dict[str, Any]) -> dict[str, Any]:
+        """One mapping for all rows of which scans say the same: there are few, and each takes more than a row's texts.
+
+        Bounded, for numbers of places differ without end.
+        """
+        key = tuple(said.items())
+        if len(self._sayings) >= _MOST_SAYINGS:
+            self._sayings.clear()
+        return self._sayings.setdefault(key, said)
 
     def _heard(self, members: Sequence[Member]) -> tuple[Sequence[Member], int, Suppressed | None]:
         """Whose word counts, which scans suppressed some of it, and what suppresses all of it, if something does."""

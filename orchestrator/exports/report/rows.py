@@ -11,6 +11,7 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from orchestrator.exports.report.severities import WORST_FIRST
 from orchestrator.model import MergedRow
@@ -29,6 +30,7 @@ COLUMNS = tuple(name for name in names_of(MergedRow) if name not in _ELSEWHERE |
 # A scanner's words may be of any length; in the report they are bounded, the files beside it have all of them.
 _LONGEST, _LONGEST_LIST = 300, 8
 _RANKS = {severity.value: rank for rank, severity in enumerate(WORST_FIRST)}
+_BETWEEN = "\x1f"
 # What could end the script element early, or is no part of JavaScript before ES2019.
 _ESCAPES = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029", "\x7f": "\\u007f"}
@@ -48,13 +50,11 @@ class ReportRows:
     def add(self, rows: pa.Table) -> None:
         """Add rows, which have each of `COLUMNS`."""
         for name in COLUMNS:
-            known, column = self._values[name], rows[name]
-            if pa.types.is_nested(column.type):  # of which Arrow has no dictionaries
-                self._codes[name].extend([known.setdefault(_plain(value), len(known)) for value in column.to_pylist()])
-                continue
-            for chunk in column.dictionary_encode("encode").chunks:
-                codes = [known.setdefault(_plain(value), len(known)) for value in chunk.dictionary.to_pylist()]
-                self._codes[name].extend([codes[index] for index in chunk.indices.to_pylist()])
+            known = self._values[name]
+            for chunk in rows[name].chunks:
+                values, places = _distinct(chunk)
+                codes = [known.setdefault(_plain(value), len(known)) for value in values]
+                self._codes[name].extend([codes[place] for place in places])
 
     def arrange(self, order: Sequence[int]) -> None:
         """Put the rows into this order."""
@@ -120,6 +120,21 @@ def spell(head: Mapping[str, Any], rows: ReportRows) -> Iterator[str]:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(_ESCAPES)
+
+
+def _distinct(values: pa.Array) -> tuple[list[Any], list[int]]:
+    """The distinct values of a column, in the order of their first rows, and of each row which of them it has."""
+    if not pa.types.is_list(values.type):
+        coded = values.dictionary_encode("encode")
+        return coded.dictionary.to_pylist(), coded.indices.to_pylist()
+    texts = values.flatten()
+    if values.null_count or texts.null_count or pc.any(pc.match_substring(texts, _BETWEEN)).as_py():
+        return values.to_pylist(), list(range(len(values)))
+    # Arrow has no dictionaries of lists: their lengths and texts in one text, of which no two lists have the same.
+    lengths = pc.cast(pc.list_value_length(values), pa.string())
+    coded = pc.binary_join_element_wise(lengths, pc.binary_join(values, _BETWEEN), _BETWEEN).dictionary_encode()
+    firsts = pc.index_in(pa.array(range(len(coded.dictionary)), coded.indices.type), coded.indices)
+    return values.take(firsts).to_pylist(), coded.indices.to_pylist()
 
 
 def _plain(value: Any) -> Any:

@@ -17,7 +17,8 @@ class Packages:
     """The packages of one target, whichever report says most of each: all are gathered before the first is placed."""
 
     def __init__(self) -> None:
-        self._found: list[Package] = []
+        # By identity, which is cheaper than to compare them: `canonical` gives one object for one spelling, mostly.
+        self._found: dict[int, Package] = {}
         self._better: dict[Place, Place] = {}
 
     def gather(self, component: Json) -> None:
@@ -25,15 +26,16 @@ class Packages:
         for each in _with_nested(component):
             package = _package_of(each)
             if _may_be_another(each, package):
-                self._found.append(package)
+                self._found[id(package)] = package
 
     def gather_named(self, purl: str, name: str, version: str) -> None:
         """Take what a finding is about."""
-        self._found.append(canonical(purl, name, version))
+        package = canonical(purl, name, version)
+        self._found[id(package)] = package
 
     def resolve(self) -> None:
         """Decide, of all that was gathered, which are one."""
-        self._better = resolve(self._found)
+        self._better = resolve(list(self._found.values()))
 
     def place(self, component: Json) -> Place:
         """What makes a component the one it is."""

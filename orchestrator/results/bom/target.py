@@ -7,8 +7,9 @@ times in a BOM (in several places of the image) stays as often.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 from orchestrator.findings.interface import Report
@@ -61,6 +62,15 @@ class _Said(NamedTuple):
     subject: str = ""
 
 
+class _Found(NamedTuple):
+    """A vulnerability that a finding reports, with the components it is in, until it is written."""
+
+    ref: str
+    said: _Said
+    finding: Finding
+    affects: list[str]
+
+
 class TargetBom:
     """Gathers the reports of one target, then joins them; every `bom-ref` in it begins with the target's id."""
 
@@ -75,7 +85,7 @@ class TargetBom:
         self._by_place: dict[Place, list[_Entry]] = {}
         self._cells: dict[str, str] = {}
         self._depends: dict[str, dict[str, None]] = {}
-        self._vulnerabilities: list[Json] = []
+        self._vulnerabilities: list[Json | _Found] = []
 
     def add(self, row: LedgerRow, report: Report | None) -> list[str]:
         """Add one cell.
@@ -92,7 +102,7 @@ class TargetBom:
         return self._gather_bom(row.scan, report.scanner, report.bom)
 
     def joined(self) -> Json:
-        """The `components`, `dependencies` and `vulnerabilities` of the target, once all its cells were added."""
+        """The `components` and `dependencies` of the target, once all its cells were added."""
         self._packages.resolve()
         for said in self._said:
             if said.bom is None:
@@ -102,7 +112,13 @@ class TargetBom:
         self._said.clear()
         # Who depends on whom, as the BOMs said; one that is listed as depending on nothing is known to.
         depends = [{"ref": ref, "dependsOn": list(others)} for ref, others in self._depends.items()]
-        return {"components": [self._component()], "dependencies": depends, "vulnerabilities": self._vulnerabilities}
+        return {"components": [self._component()], "dependencies": depends}
+
+    def vulnerabilities(self, most: int) -> Iterator[list[Json]]:
+        """Those of the target, this many at a time, once it is joined."""
+        waiting = iter(self._vulnerabilities)
+        while some := list(islice(waiting, most)):
+            yield [_vulnerability(each) if isinstance(each, _Found) else each for each in some]
 
     def _component(self) -> Json:
         """The target as a component: its names, how its cells ended, and everything found in it."""
@@ -152,9 +168,7 @@ class TargetBom:
     def _add_findings(self, said: _Said) -> None:
         for findings in said.findings:
             refs = dict.fromkeys([self._package(finding, said.scan) for finding in findings])
-            self._vulnerabilities.append(
-                _vulnerability(self._new_ref(), said.scan, said.scanner, findings[0], list(refs))
-            )
+            self._vulnerabilities.append(_Found(self._new_ref(), said, findings[0], list(refs)))
 
     def _package(self, finding: Finding, scan: str) -> str:
         """The reference of the component a finding is about; the target itself where it names none."""
@@ -278,13 +292,14 @@ def _strip_refs(value: Any) -> None:
             waiting += value
 
 
-def _vulnerability(ref: str, scan: str, scanner: str, finding: Finding, affects: list[str]) -> Json:
+def _vulnerability(found: _Found) -> Json:
+    finding, scanner = found.finding, found.said.scanner
     rating: Json = {"source": {"name": scanner}, "severity": finding.severity.value}
     if finding.cvss is not None:
         rating |= {"score": finding.cvss.score, "method": _METHODS.get(finding.cvss.version, "other")}
         if finding.cvss.vector:
             rating["vector"] = finding.cvss.vector
-    document: Json = {"bom-ref": ref, "id": finding.id, "source": {"name": scanner}}
+    document: Json = {"bom-ref": found.ref, "id": finding.id, "source": {"name": scanner}}
     if finding.aliases:
         document["references"] = [{"id": alias, "source": {"name": scanner}} for alias in finding.aliases]
     document["ratings"] = [rating]
@@ -292,8 +307,8 @@ def _vulnerability(ref: str, scan: str, scanner: str, finding: Finding, affects:
         document["description"] = finding.title
     if finding.fixed_version:
         document["recommendation"] = f"Upgrade to {finding.fixed_version}"
-    document["affects"] = [{"ref": each} for each in affects]
-    document["properties"] = [_property("scan", scan)]
+    document["affects"] = [{"ref": each} for each in found.affects]
+    document["properties"] = [_property("scan", found.said.scan)]
     return document
 
 

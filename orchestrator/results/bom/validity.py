@@ -5,7 +5,6 @@ each other, so it cannot be used on the 300,000 vulnerabilities of a large run; 
 """
 
 import json
-from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -37,10 +36,12 @@ def repair(document: dict[str, Any]) -> list[str]:
     Returns:
         The places that were changed, as `components/3/licenses`; none when the document was valid.
     """
+    if _validity(document):
+        return []
     _cut_off_the_deep(document)
     changed: list[str] = []
     for _ in range(_ROUNDS):
-        errors = [] if validator().is_valid(document) else list(validator().iter_errors(document))
+        errors = list(validator().iter_errors(document))
         if not errors:
             return changed
         cuts = [cut for error in errors for cut in _cuts(error)]
@@ -95,16 +96,16 @@ def _deduplicated(items: list[Any]) -> bool:
 
 def _cut_off_the_deep(document: dict[str, Any]) -> None:
     """Remove the items that are nested deeper than the validator, and an encoder after it, can follow."""
-    if _followed(validator().is_valid, document):
+    if _validity(document) is not None:
         return
     for key, items in document.items():
         if isinstance(items, list):
-            document[key] = [item for item in items if _followed(validator().is_valid, {key: [item]})]
+            document[key] = [item for item in items if _validity({key: [item]}) is not None]
 
 
-def _followed(check: Callable[[Any], bool], document: Any) -> bool:
+def _validity(document: Any) -> bool | None:
+    """Whether a document is valid; None for one that is nested too deeply to tell."""
     try:
-        check(document)
+        return validator().is_valid(document)
     except (ValueError, RecursionError):
-        return False
-    return True
+        return None

@@ -33,6 +33,10 @@ from orchestrator.results.bom.target import TargetBom
 from orchestrator.results.bom.validity import repair
 
 _HEAD = ("$schema", "bomFormat", "specVersion", "serialNumber", "version", "metadata")
+_ENCODER = msgspec.json.Encoder()
+_HEADLESS: dict[str, Any] = {"bomFormat": "CycloneDX", "specVersion": "1.6"}
+# Vulnerabilities of a target that are in memory as JSON: four kilobytes each.
+_AT_ONCE = 4096
 
 
 class BomWriter:
@@ -78,17 +82,18 @@ class BomWriter:
         for row in rows:
             if row.outcome is Outcome.OK:
                 self._tools[row.scanner, row.scanner_version, row.scan, row.database_version] = None
-        document: dict[str, Any] = {
-            "bomFormat": "CycloneDX",
-            "specVersion": "1.6",
-            **target.joined(),
-        }
+        parts = target.vulnerabilities(_AT_ONCE)
+        document = _HEADLESS | target.joined() | {"vulnerabilities": next(parts, [])}
         changed = repair(document)
         if not document.get("components"):
             document["components"] = [target.bare()]
         self._targets.append(target.ref)
         for name in ARRAYS:
             self._append(name, document.get(name) or [])
+        for part in parts:
+            document = _HEADLESS | {"vulnerabilities": part}
+            changed += repair(document)
+            self._append("vulnerabilities", document.get("vulnerabilities") or [])
         return changed
 
     def finish(self, timestamp: str) -> None:
@@ -121,7 +126,8 @@ class BomWriter:
             return
         separator = b"\n" if self._empty[name] else b",\n"
         self._empty[name] = False
-        data = separator + b",\n".join(map(msgspec.json.encode, items))
+        # JSON has no line break within a text, so each one is between two items.
+        data = separator + _ENCODER.encode_lines(items)[:-1].replace(b"\n", b",\n")
         self._digest.update(data)
         self._parts[name].write(data)
 

@@ -32,7 +32,10 @@ class _Writer:
     """Writes rows to two open files; a context manager, because the files are whole only when it ends."""
 
     def __init__(self, row: type[Document], run: str, parquet: BinaryIO, csv: BinaryIO) -> None:
-        self._columns = columns_of(row)
+        columns = [(column, column.path[0], column.path[1:]) for column in columns_of(row)]
+        #: What is the same in all rows of a target or cell, and what belongs to the finding.
+        self._common = [(column, first) for column, first, rest in columns if not rest]
+        self._own = [replace(column, path=rest) for column, _, rest in columns if rest]
         self._run = run
         self._schema = schema_of(row)
         self._parquet = pq.ParquetWriter(parquet, self._schema, compression="zstd")
@@ -61,14 +64,12 @@ class _Writer:
         """
         for begin in range(0, len(findings), _ROWS):
             some = findings[begin : begin + _ROWS]
+            places = pa.array(bytes(len(some)), pa.uint8())
             told = {"run": self._run, "suspect": suspect}
-            columns = {}
-            for column in self._columns:
-                first, *rest = column.path
-                if rest:
-                    columns[column.name] = values_at(some, replace(column, path=tuple(rest)))
-                else:
-                    columns[column.name] = [told[first] if first in told else getattr(of, first)] * len(some)
+            columns: dict[str, Any] = {column.name: values_at(some, column) for column in self._own}
+            for column, name in self._common:
+                value = told[name] if name in told else getattr(of, name)
+                columns[column.name] = pa.array([value], self._schema.field(column.name).type).take(places)
             self._tables.append(pa.table(columns, schema=self._schema))
             self._rows += len(some)
             if self._rows >= _ROWS:
@@ -132,11 +133,17 @@ def for_csv(table: pa.Table) -> pa.Table:
     columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         text = pc.binary_join(column, SEPARATOR) if pa.types.is_list(column.type) else column
-        columns[name] = _cells(text.combine_chunks()) if text.type == pa.string() else text
+        columns[name] = _cells(text) if text.type == pa.string() else text
     return pa.table(columns)
 
 
-def _cells(texts: Any) -> Any:
+def _cells(texts: pa.ChunkedArray) -> pa.Array:
+    """Most texts are in many rows, so the distinct ones are looked at."""
+    coded = texts.combine_chunks().dictionary_encode()
+    return _distinct_cells(coded.dictionary).take(coded.indices)
+
+
+def _distinct_cells(texts: pa.Array) -> pa.Array:
     """The guard is put on by Arrow; the few texts that need more than that are not worth a function of their own."""
     cells = pc.replace_substring_regex(texts, *CSV_GUARD)
     unclear = pc.fill_null(pc.match_substring_regex(texts, UNCLEAR_RE2), False)

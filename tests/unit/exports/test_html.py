@@ -9,6 +9,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +19,7 @@ from orchestrator.exports import load
 from orchestrator.exports.html import export, write_report
 from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.exports.report.counting import count
+from orchestrator.exports.report.rows import _distinct
 from orchestrator.exports.report.severities import WORST_FIRST
 from orchestrator.exports.report.trend import gather
 from orchestrator.model import Outcome, Severity, Suppressed, Verdict, Violation
@@ -447,3 +449,18 @@ class TestExport:
         early.ledger = results.ledger
         (results.folder / "ledger.json").unlink()
         assert report(early).bytes == written
+
+
+LISTS = st.lists(st.lists(st.text(st.sampled_from("ab1;\x1f"), max_size=3), max_size=3), max_size=12)
+
+
+@given(LISTS, st.lists(st.text(max_size=2) | st.none(), max_size=8))
+def test_distinct_values_and_their_places_give_the_column_again(lists, texts):
+    for values, kind in ((lists, pa.list_(pa.string())), (texts, pa.string())):
+        distinct, places = _distinct(pa.array(values, kind))
+        assert [distinct[place] for place in places] == values
+
+
+def test_a_value_of_many_rows_is_read_once():
+    distinct, _ = _distinct(pa.array([["a", "b"], [], ["a", "b"], [""], ["a"]] * 100))
+    assert distinct == [["a", "b"], [], [""], ["a"]]

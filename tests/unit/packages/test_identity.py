@@ -1,9 +1,12 @@
 """A package is the same package however a scanner spells it."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.packages import identity
 from orchestrator.packages.identity import canonical
 from orchestrator.packages.resolve import resolve
 
@@ -153,6 +156,20 @@ def test_canonical_is_canonical(purl, package, version):
     if once.purl:
         assert canonical(once.purl, once.label, "")[:3] == once[:3]
     assert "|" not in once.key or not once.purl
+
+
+PLAIN = st.text(st.sampled_from(list("aB1.:~+-_@/ %")), min_size=1, max_size=8)
+
+
+@given(st.builds("pkg:{}/{}@{}".format, TYPES, PLAIN, PLAIN) | PURLS, ODD, PLAIN | ODD)
+def test_a_package_url_says_the_same_read_as_a_whole_and_apart_from_its_version(purl, package, version):
+    canonical.cache_clear()
+    apart = canonical(purl, package, version)
+    canonical.cache_clear()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(identity, "_SEPARABLE", re.compile("(?!)"))
+        patched.setattr(identity, "_UNESCAPED", re.compile("(?!)"))
+        assert canonical(purl, package, version) == apart
 
 
 def _resolved(*packages):

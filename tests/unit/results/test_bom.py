@@ -122,6 +122,16 @@ def test_whatever_is_merged_is_valid_and_consistent(tmp_path_factory, targets):
     assert ids <= {each["id"] for each in document["vulnerabilities"]}
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.dictionaries(st.sampled_from(["dependency", "sbom", "general"]), REPORTS, max_size=3), st.integers(1, 4))
+def test_vulnerabilities_written_some_at_a_time_are_the_same_document(tmp_path_factory, reports, at_once):
+    folder = tmp_path_factory.getbasetemp()
+    whole = _merge(folder, [(make_target(), deepcopy(reports))])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("orchestrator.results.bom.whole._AT_ONCE", at_once)
+        assert _merge(folder, [(make_target(), reports)]) == whole
+
+
 def _scans(component):
     return [each["value"] for each in component["properties"] if each["name"] == "scanmatrix:scan"]
 

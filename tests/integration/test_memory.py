@@ -1,0 +1,19 @@
+"""Findings take no more memory than `orchestrator.results.costs` says; `tests/benchmarks/worst.py` has the whole."""
+
+import pytest
+
+from orchestrator.results import costs
+from orchestrator.results.reports import parse_report
+from tests.benchmarks import worst
+
+PART = 0.03
+
+
+@pytest.mark.parametrize("name", list(worst.KINDS))
+def test_reports_take_no_more_than_they_are_said_to_cost(name):
+    kind = worst.KINDS[name]
+    idle, busy = worst.measure(name, 0.00001), worst.measure(name, PART)
+    report = costs.of_report(parse_report(kind.format, kind.make(0, int(kind.items * PART)).encode()))
+    assert busy.ok == kind.reports
+    # A report that is being decoded, and row groups that are being written, besides.
+    assert busy.peak - idle.peak < kind.reports * report + 48 * 1024**2
