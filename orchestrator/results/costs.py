@@ -28,7 +28,7 @@ OF_TARGET = 1024**3
 SMALL = 8 * 1024**2
 # Bytes for a finding and what is made of it (a merged row, a component of the BOM, its age), its texts aside; and for
 # an object or array, and a value, of a BOM: as decoded, validated and written.
-_FINDING, _CONTAINER, _VALUE = 3000, 400, 60
+_FINDING, _CONTAINER, _VALUE = 4000, 400, 60
 
 
 class Held:

@@ -34,8 +34,8 @@ def check(count):
 @pytest.fixture
 def small_budget(monkeypatch):
     """As if all reports of a target might take 100 findings' memory, and one of 10 were small."""
-    monkeypatch.setattr(costs, "OF_TARGET", 100 * 3200)
-    monkeypatch.setattr(costs, "SMALL", 10 * 3200)
+    monkeypatch.setattr(costs, "OF_TARGET", 100 * 4200)
+    monkeypatch.setattr(costs, "SMALL", 10 * 4200)
 
 
 def run(tmp_path, **data):
@@ -93,7 +93,7 @@ def test_a_bom_is_refused_by_what_it_would_cost_before_it_is_decoded(monkeypatch
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=20))
 def test_a_finding_costs_at_least_its_texts_and_never_less_with_more_of_them(names):
     findings = [Finding(kind="vulnerability", id=f"i{name}", aliases=(name,), location=name) for name in names]
-    assert costs.of_findings(findings) >= 3000 * len(names) + sum(len(name) for name in names)
+    assert costs.of_findings(findings) >= 4000 * len(names) + sum(len(name) for name in names)
     assert costs.of_findings(findings[:-1]) < costs.of_findings(findings)
 
 
