@@ -95,7 +95,7 @@ def pods(site: Site) -> list[dict[str, Any]]:
     quick.await_pod(site, run, component)
     selector = f"{labels.RUN}={run},{labels.COMPONENT}={component}"
     found: list[dict[str, Any]] = json.loads(site.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
-    assert site.wait(run) == "Succeeded"
+    assert site.wait(run) == "Failed"  # by the policy: one cell has
     return found
 
 
@@ -115,7 +115,7 @@ def test_a_scanner_changes_nothing_of_what_others_run_or_report(site: Site, run:
 def test_a_scanner_that_failed_has_failed_whatever_it_tells_argo(site: Site, run: str) -> None:
     rows = quick.rows(site.ledger(run))
     assert rows["lied", "liar"].outcome is Outcome.FAILED
-    assert rows["lied", "liar"].exit_code == 3
+    assert "exit code 3" in rows["lied", "liar"].reason
     assert rows["lied", VICTIMS[0]].outcome is Outcome.OK
     assert not list((site.storage / "runs").rglob("taken"))
 
