@@ -26,7 +26,7 @@ TABLES = ("findings.parquet", "findings.csv", "merged.parquet", "merged.csv", "b
 FILES = (*TABLES, "report.html")
 
 
-class Told(NamedTuple):
+class NotOnVolume(NamedTuple):
     """What is not on the volume.
 
     Attributes:
@@ -38,7 +38,7 @@ class Told(NamedTuple):
     unrecorded: Mapping[tuple[str, str], str]
 
 
-def account(plan: Plan, volume: Volume, reason: str, told: Told, *, read: bool = True) -> Ledger:
+def account(plan: Plan, volume: Volume, reason: str, told: NotOnVolume, *, read: bool = True) -> Ledger:
     """Write the ledger of a run whose results could not be put together: no cell of it counts as ok.
 
     Files that an earlier call wrote would be about something else, so they go. Memory holds one report at a time.
@@ -59,7 +59,7 @@ def account(plan: Plan, volume: Volume, reason: str, told: Told, *, read: bool =
     return ledger
 
 
-def _rows(plan: Plan, volume: Volume, reason: str, told: Told, *, read: bool) -> list[LedgerRow]:
+def _rows(plan: Plan, volume: Volume, reason: str, told: NotOnVolume, *, read: bool) -> list[LedgerRow]:
     scans, targets = {scan.name: scan for scan in plan.scans}, plan.targets_by_id
     rows = []
     for cell in plan.cells:

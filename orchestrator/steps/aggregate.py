@@ -21,7 +21,7 @@ from orchestrator.kit.guarding import guarded
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.results.naming import remarks
 from orchestrator.results.run import RunResults
-from orchestrator.steps.account import TABLES, Told, account, ended, ledger_of, write_ledger
+from orchestrator.steps.account import TABLES, NotOnVolume, account, ended, ledger_of, write_ledger
 from orchestrator.steps.attempt import attempt
 from orchestrator.upkeep.room import FULL, clear, spend
 from orchestrator.volume.layout import atomic_file
@@ -62,7 +62,7 @@ def aggregate(
         OSError: the volume cannot be written.
     """
     spend(plan.run, volume)
-    told = Told(notes, unrecorded or {})
+    told = NotOnVolume(notes, unrecorded or {})
     folder = volume.results(plan.run)
     folder.mkdir(parents=True, exist_ok=True)
     with attempt(folder) as lacks_ledger:
@@ -78,7 +78,7 @@ def aggregate(
             return account(plan, volume, str(error), told)
 
 
-def _with_room(plan: Plan, volume: Volume, told: Told) -> Ledger:
+def _with_room(plan: Plan, volume: Volume, told: NotOnVolume) -> Ledger:
     """Aggregate, and once more without what can be spared when the volume is full."""
     try:
         return _aggregate(plan, volume, told)
@@ -97,13 +97,13 @@ def _with_room(plan: Plan, volume: Volume, told: Told) -> Ledger:
         ) from error
 
 
-def _aggregate(plan: Plan, volume: Volume, told: Told) -> Ledger:
+def _aggregate(plan: Plan, volume: Volume, told: NotOnVolume) -> Ledger:
     """One try, from the plan to the ledger."""
     # Here, because they take half a second to import, which those that only name this function need not wait for.
     from orchestrator.analysis.pipeline import Pipeline, seldom_collected  # noqa: PLC0415
     from orchestrator.results.bom.whole import BomWriter  # noqa: PLC0415
     from orchestrator.results.tables.writing import FindingsWriter, MergedWriter  # noqa: PLC0415
-    from orchestrator.steps.aggregation import Aggregation, Files  # noqa: PLC0415
+    from orchestrator.steps.aggregation import Aggregation, OutputFiles  # noqa: PLC0415
 
     folder = volume.results(plan.run)
     with ExitStack() as stack:
@@ -115,7 +115,7 @@ def _aggregate(plan: Plan, volume: Volume, told: Told) -> Ledger:
         merged = stack.enter_context(MergedWriter(plan.run, merged_parquet, merged_csv))
         writer = stack.enter_context(BomWriter(plan.run, plan.version, bom, folder))
         pipeline = Pipeline(plan, volume)
-        aggregation = Aggregation(plan, volume, Files(table, merged, writer), pipeline, told.unrecorded)
+        aggregation = Aggregation(plan, volume, OutputFiles(table, merged, writer), pipeline, told.unrecorded)
         rows = aggregation.examine_all()
         writer.finish(ended(plan, rows))
     ledger = ledger_of(plan, rows, pipeline.verdict(rows))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _PLACES_SHOWN = 5
 
 
-class Files(NamedTuple):
+class OutputFiles(NamedTuple):
     """What is written while the cells are gone through."""
 
     findings: FindingsWriter
@@ -50,7 +50,7 @@ class Aggregation:
         self,
         plan: Plan,
         volume: Volume,
-        files: Files,
+        files: OutputFiles,
         pipeline: Pipeline,
         unrecorded: Mapping[tuple[str, str], str],
     ) -> None:

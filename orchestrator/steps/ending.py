@@ -21,7 +21,7 @@ from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.attempt import end_attempts
 from orchestrator.steps.liveness import why_over
 from orchestrator.steps.settle import Settled, settle
-from orchestrator.upkeep.claims import Claim, age, claims, deciding, give_back, read_claim, unclaimed
+from orchestrator.upkeep.claims import RunClaim, age, claims, deciding, give_back, read_claim, unclaimed
 from orchestrator.upkeep.links import evict, release
 from orchestrator.upkeep.plans import end_part, read_part, read_plan
 from orchestrator.upkeep.room import spend
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.model import Cell, Ledger, Plan
     from orchestrator.volume.layout import Volume
 
-    _Action = Callable[[Claim, str, Volume, Cluster | None], "Finished | None"]
+    _Action = Callable[[RunClaim, str, Volume, Cluster | None], "Finished | None"]
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def end_run(run: str, part: str, volume: Volume, ask: Callable[[Plan], Settled])
         DocumentError: it has no plan.
         VolumeFullError, OSError: its results cannot be written.
     """
-    claim = Claim(run=run, part=part)
+    claim = RunClaim(run=run, part=part)
     if not _has_plan(run, volume):
         give_back(claim, volume)
     plan = read_plan(run, volume)
@@ -133,7 +133,7 @@ def _each_left(volume: Volume, cluster: Cluster | None, besides: str, action: _A
             yield done
 
 
-def _if_over(claim: Claim, volume: Volume, cluster: Cluster | None, action: _Action) -> Finished | None:
+def _if_over(claim: RunClaim, volume: Volume, cluster: Cluster | None, action: _Action) -> Finished | None:
     """Do something about a run if nobody works on it any more; None while somebody may."""
     with deciding(claim.run, volume, patience=0):
         there = read_claim(claim.run, claim.part, volume)
@@ -144,7 +144,7 @@ def _if_over(claim: Claim, volume: Volume, cluster: Cluster | None, action: _Act
         return action(claim, why, volume, cluster) if why else None
 
 
-def _free(claim: Claim, why: str, volume: Volume, cluster: Cluster | None) -> Finished | None:  # noqa: ARG001
+def _free(claim: RunClaim, why: str, volume: Volume, cluster: Cluster | None) -> Finished | None:  # noqa: ARG001
     if not _has_plan(claim.run, volume):
         return None
     plan = read_part(claim.run, claim.part, volume) if claim.part else read_plan(claim.run, volume)
@@ -152,7 +152,7 @@ def _free(claim: Claim, why: str, volume: Volume, cluster: Cluster | None) -> Fi
     return Finished(claim.run, why, None, release(plan, plan.targets_by_id, volume))
 
 
-def _finish(claim: Claim, why: str, volume: Volume, cluster: Cluster | None) -> Finished:
+def _finish(claim: RunClaim, why: str, volume: Volume, cluster: Cluster | None) -> Finished:
     if not _has_plan(claim.run, volume):
         give_back(claim, volume)
         return Finished(claim.run, f"{why}, before it had a plan", None)
@@ -166,7 +166,7 @@ def _finish(claim: Claim, why: str, volume: Volume, cluster: Cluster | None) -> 
     return Finished(claim.run, why, ledger)
 
 
-def _gave_up(claim: Claim, volume: Volume) -> bool:
+def _gave_up(claim: RunClaim, volume: Volume) -> bool:
     """Whether one attempt to make the results after another was ended from outside, and only the ledger came of it.
 
     Then another one would only keep us from finishing other runs.
@@ -188,7 +188,7 @@ def _has_plan(run: str, volume: Volume) -> bool:
     return volume.plan(run).exists() or any(volume.plan_parts(run).glob("*.json"))
 
 
-def _account(plan: Plan, claim: Claim, why: str, volume: Volume, cluster: Cluster | None) -> Settled:
+def _account(plan: Plan, claim: RunClaim, why: str, volume: Volume, cluster: Cluster | None) -> Settled:
     """Say of each cell that nobody has brought to an end that its run ended; what the cluster knows comes first."""
     here = cluster is not None and claim.namespace in {cluster.namespace, ""}
     settled = settle(plan, volume, cluster, also=claim.workflow) if cluster is not None and here else Settled()

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
     from orchestrator.cluster.client import Cluster
     from orchestrator.cluster.objects import Workflow
-    from orchestrator.upkeep.claims import Claim
+    from orchestrator.upkeep.claims import RunClaim
 
 _log = logging.getLogger(__name__)
 
 _ACTIVE = {"Pending", "Running", "Unknown", ""}
 
 
-def why_over(claim: Claim, age: float, cluster: Cluster | None, *, deadline: int = 0) -> str:
+def why_over(claim: RunClaim, age: float, cluster: Cluster | None, *, deadline: int = 0) -> str:
     """Why nobody works on a run any more, as the end of a sentence; empty while somebody may.
 
     Args:
@@ -51,7 +51,7 @@ def why_over(claim: Claim, age: float, cluster: Cluster | None, *, deadline: int
     return f"nobody has brought it to its end within a day after its deadline ({_who(claim)})" if late else ""
 
 
-def _by_cluster(claim: Claim, cluster: Cluster, *, late: bool) -> str:
+def _by_cluster(claim: RunClaim, cluster: Cluster, *, late: bool) -> str:
     """The same, as the cluster says."""
     found = {each.metadata.name: each for each in cluster.workflows(of_run(claim.run)) if is_work(each)}
     with suppress(ObjectNotFoundError):
@@ -79,7 +79,7 @@ def _active_pods(workflows: Iterable[str], cluster: Cluster) -> bool:
     return any(pod.status.phase in _ACTIVE for name in workflows for pod in cluster.pods(f"{ARGO_WORKFLOW}={name}"))
 
 
-def _how_ended(claim: Claim, own: Workflow | None) -> str:
+def _how_ended(claim: RunClaim, own: Workflow | None) -> str:
     if own is None:
         return f"its Workflow {claim.workflow} was deleted"
     if not own.ended:
@@ -91,5 +91,5 @@ def _how_ended(claim: Claim, own: Workflow | None) -> str:
     return f"its Workflow {claim.workflow} ended ({own.status.phase}{said}) without its last step"
 
 
-def _who(claim: Claim) -> str:
+def _who(claim: RunClaim) -> str:
     return f"{claim.holder}, since {claim.since}" if claim.since else "its beginning is unknown"

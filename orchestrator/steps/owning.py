@@ -13,7 +13,7 @@ from orchestrator.argo.packed import unpack
 from orchestrator.argo.refused import is_refused
 from orchestrator.errors import ScanmatrixError
 from orchestrator.steps.liveness import why_over
-from orchestrator.upkeep.claims import Claim, age, deciding, read_claim, take, taken
+from orchestrator.upkeep.claims import RunClaim, age, deciding, read_claim, take, taken
 from orchestrator.volume.records import now
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def claim_of(step: PlanStep, packed: str) -> Claim | None:
+def claim_of(step: PlanStep, packed: str) -> RunClaim | None:
     """What a Workflow works on; None for a shard, which works for its parent, and for a step outside of a Workflow.
 
     Args:
@@ -37,7 +37,7 @@ def claim_of(step: PlanStep, packed: str) -> Claim | None:
     if not run:
         plan = unpack(packed)
         run, part = plan.run, plan.part
-    return Claim(
+    return RunClaim(
         run=run,
         part=shard_number(part.number) if part else "",
         workflow=step.workflow,
@@ -48,8 +48,8 @@ def claim_of(step: PlanStep, packed: str) -> Claim | None:
     )
 
 
-def own(claim: Claim, volume: Volume, cluster: Cluster | None) -> None:
-    """Claim a run for a Workflow.
+def own(claim: RunClaim, volume: Volume, cluster: Cluster | None) -> None:
+    """RunClaim a run for a Workflow.
 
     Args:
         claim: as `claim_of` made it.

@@ -17,7 +17,7 @@ from orchestrator.results.errors import NoResultsError
 from orchestrator.results.tables.columns import names_of
 from orchestrator.results.tables.rows import open_merged
 from orchestrator.store.merged import alone
-from orchestrator.store.pieces import MergedPiece, Part, ReportedPiece, digest_of
+from orchestrator.store.pieces import MergedPiece, ReportedPiece, RowsOfPiece, digest_of
 from orchestrator.store.reading import damaged
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ class TargetRows(NamedTuple):
     target: str
     scans: frozenset[str]
     digest: str
-    parts: Sequence[Part]
+    parts: Sequence[RowsOfPiece]
 
     @classmethod
-    def of_parts(cls, target: str, parts: Sequence[Part]) -> TargetRows:
+    def of_parts(cls, target: str, parts: Sequence[RowsOfPiece]) -> TargetRows:
         """These rows."""
         return cls(target, frozenset().union(*(part.scans for part in parts)), digest_of(parts), parts)
 
-    def of(self, scan: str) -> list[Part]:
+    def of(self, scan: str) -> list[RowsOfPiece]:
         """The rows that a scan found."""
         return [part.of(scan) for part in self.parts]
 
@@ -108,7 +108,7 @@ def read_rows(volume: Volume, files: RunFiles, numbers: Numbers) -> Iterator[Tar
 
 def _merged(path: Path, run: str, numbers: Numbers) -> Iterator[TargetRows]:
     """Neighbouring rows of one target, which may lie in several pieces."""
-    waiting: list[Part] = []
+    waiting: list[RowsOfPiece] = []
     last = ""
     with open_merged(path) as file:
         for table in file.tables(_COLUMNS):
@@ -134,7 +134,7 @@ def _reported(path: Path, numbers: Numbers) -> Iterator[TargetRows]:
         for cell, some in groupby(_rows_of(file, numbers), key=itemgetter("cell")):
             target, _, scan = cell.rpartition("/")
             piece = ReportedPiece([alone(target, scan, row) for row in some])
-            yield TargetRows.of_parts(target, [Part(piece, range(len(piece.keys)))])
+            yield TargetRows.of_parts(target, [RowsOfPiece(piece, range(len(piece.keys)))])
 
 
 def _rows_of(file: pq.ParquetFile, numbers: Numbers) -> Iterator[dict[str, Any]]:

@@ -55,7 +55,7 @@ class Piece(Protocol):
         ...
 
 
-class Part(NamedTuple):
+class RowsOfPiece(NamedTuple):
     """Some rows of a piece, by their numbers in it."""
 
     piece: Piece
@@ -66,7 +66,7 @@ class Part(NamedTuple):
         """The scans that found any of them."""
         return {scan for scans in {self.piece.found_by[row] for row in self.rows} for scan in scans}
 
-    def of(self, scan: str) -> Part:
+    def of(self, scan: str) -> RowsOfPiece:
         """Those that a scan found."""
         return self._replace(rows=[row for row in self.rows if scan in self.piece.found_by[row]])
 
@@ -99,11 +99,13 @@ class MergedPiece:
         """The scans that found each row."""
         return values_of(_FOUND_BY, self._table["found_by"])
 
-    def targets(self) -> list[tuple[str, Part]]:
+    def targets(self) -> list[tuple[str, RowsOfPiece]]:
         """The rows of each target, in order."""
         runs = pc.run_end_encode(self._table["target"].combine_chunks())
         ends = pairwise([0, *runs.run_ends.to_pylist()])
-        return [(target, Part(self, range(*of))) for target, of in zip(runs.values.to_pylist(), ends, strict=True)]
+        return [
+            (target, RowsOfPiece(self, range(*of))) for target, of in zip(runs.values.to_pylist(), ends, strict=True)
+        ]
 
     def findings(self, rows: Sequence[int]) -> list[MergedFinding]:
         """Findings of some of its rows; raises ValueError where a value is none."""
@@ -124,7 +126,7 @@ class ReportedPiece:
         return [self._found[row] for row in rows]
 
 
-def digest_of(parts: Sequence[Part]) -> str:
+def digest_of(parts: Sequence[RowsOfPiece]) -> str:
     """The same as long as rows say the same, in the same order, and are known since the same time; never empty."""
     digest = hashlib.blake2b(b"".join([piece.keys[row] for piece, rows in parts for row in rows]), digest_size=_BYTES)
     digest.update(msgspec.json.encode([piece.seen[row] for piece, rows in parts for row in rows]))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from orchestrator.model import LedgerRow
     from orchestrator.store.found import TargetRows
-    from orchestrator.store.pieces import Part
+    from orchestrator.store.pieces import RowsOfPiece
     from orchestrator.store.reading import RunFiles
     from orchestrator.volume.layout import Volume
 
@@ -114,7 +114,7 @@ class _Run:
         self._files = files
         self._anew = again
         self._facts = Facts(connection)
-        self._waiting: list[tuple[NewCell, list[Part]]] = []
+        self._waiting: list[tuple[NewCell, list[RowsOfPiece]]] = []
         self._waiting_facts = 0
         self._read = self._found = 0
         self._numbers = Numbers()
@@ -196,7 +196,7 @@ class _Run:
             rows = self._connection.execute(select(cells).where(cells.c.run_id == run)).mappings()
             return {row["state_id"]: {k: row[k] for k in row if k not in {"state_id", "run_id"}} for row in rows}
 
-    def _add(self, cell: NewCell, parts: list[Part]) -> None:
+    def _add(self, cell: NewCell, parts: list[RowsOfPiece]) -> None:
         cell = cell._replace(values={**cell.values, "held": int(bool(cell.digest))})
         if self._anew and cell.present is not None and _alike(cell.present, cell.values):
             cell = self._again(cell)

@@ -38,7 +38,7 @@ class RunTakenError(UsageError):
     """Somebody else works on the run."""
 
 
-class Claim(Document, frozen=True):
+class RunClaim(Document, frozen=True):
     """Who works on a run, or a part of one.
 
     Attributes:
@@ -76,8 +76,8 @@ def deciding(run: str, volume: Volume, *, patience: float = _PATIENCE) -> Iterat
         yield
 
 
-def take(claim: Claim, volume: Volume, why_over: Callable[[Claim], str]) -> None:
-    """Claim a run, within `deciding`; the same holder may do it again.
+def take(claim: RunClaim, volume: Volume, why_over: Callable[[RunClaim], str]) -> None:
+    """RunClaim a run, within `deciding`; the same holder may do it again.
 
     Args:
         claim: what is to stand on the volume.
@@ -94,7 +94,7 @@ def take(claim: Claim, volume: Volume, why_over: Callable[[Claim], str]) -> None
     write_atomic(volume.claim(claim.run, claim.part), encode(claim))
 
 
-def taken(claim: Claim) -> str:
+def taken(claim: RunClaim) -> str:
     """That somebody else works on a run, and what to do."""
     return (
         f"run {claim.run} is the work of {claim.holder}{f' since {claim.since}' if claim.since else ''}, which has not"
@@ -116,23 +116,23 @@ def why_no_results(run: str, volume: Volume) -> str:
     return f"run {run} is unknown here: it has neither plan nor results in {volume.root}"
 
 
-def give_back(claim: Claim, volume: Volume) -> None:
+def give_back(claim: RunClaim, volume: Volume) -> None:
     """Say that nobody works on a run any more."""
     volume.claim(claim.run, claim.part).unlink(missing_ok=True)
 
 
-def read_claim(run: str, part: str, volume: Volume) -> Claim | None:
+def read_claim(run: str, part: str, volume: Volume) -> RunClaim | None:
     """Who works on a run; None where nobody does. One that cannot be read is a claim without a holder."""
     path = volume.claim(run, part)
     try:
-        return msgspec.structs.replace(decode(path.read_bytes(), Claim, origin=str(path)), run=run, part=part)
+        return msgspec.structs.replace(decode(path.read_bytes(), RunClaim, origin=str(path)), run=run, part=part)
     except FileNotFoundError:
         return None
     except (PermanentError, OSError):
-        return Claim(run=run, part=part)
+        return RunClaim(run=run, part=part)
 
 
-def claims(volume: Volume) -> tuple[Claim, ...]:
+def claims(volume: Volume) -> tuple[RunClaim, ...]:
     """Everything that somebody works on, or did without saying that it is over; by name of the run."""
     found = []
     for path in sorted(volume.running.glob("[!.]*.json")):
@@ -143,17 +143,17 @@ def claims(volume: Volume) -> tuple[Claim, ...]:
     return tuple(found)
 
 
-def unclaimed(volume: Volume) -> tuple[Claim, ...]:
+def unclaimed(volume: Volume) -> tuple[RunClaim, ...]:
     """Runs with neither claim nor ledger whose plan is older than `MARGIN`: those of versions without claims."""
     found, claimed = [], {claim.run for claim in claims(volume)}
     for path in sorted((volume.root / "plans").glob("[!.]*.json")):
         with suppress(PermanentError, OSError):
             if path.stem not in claimed and not (volume.results(path.stem) / LEDGER).exists() and _age(path) > MARGIN:
-                found.append(Claim(run=path.stem))
+                found.append(RunClaim(run=path.stem))
     return tuple(found)
 
 
-def age(claim: Claim, volume: Volume) -> float:
+def age(claim: RunClaim, volume: Volume) -> float:
     """Seconds since a run was claimed, or since its plan was written, by the clock of the volume and no other."""
     path = volume.claim(claim.run, claim.part)
     lock = volume.lock(claim.run)

@@ -22,7 +22,7 @@ from orchestrator.model import CellRecord, Outcome, Plan
 from orchestrator.model.documents import encode
 from orchestrator.results.ledger import read_ledger
 from orchestrator.steps.ending import finish_left
-from orchestrator.upkeep.claims import Claim, claims
+from orchestrator.upkeep.claims import RunClaim, claims
 from orchestrator.upkeep.plans import write_plan
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.aggregation import CLEAN, make_plan, put_record, put_report
@@ -51,7 +51,7 @@ def begun(volume: Volume, name: str = "run-1") -> Plan:
     """A run whose Workflow claimed it; one cell has a report, one began."""
     plan = make_plan()
     write_plan(plan, volume)
-    claim = Claim(run=plan.run, workflow=name, uid=f"uid-{name}", namespace="scanmatrix", deadline=3600)
+    claim = RunClaim(run=plan.run, workflow=name, uid=f"uid-{name}", namespace="scanmatrix", deadline=3600)
     write_atomic(volume.claim(plan.run), encode(claim))
     put_report(volume, plan, "app-1", "general", CLEAN["general"])
     put_record(volume, plan, "app-1", "virus", CellRecord(attempts=1, started="2025-03-01T10:00:00Z"))

@@ -14,7 +14,7 @@ from orchestrator.engines.stop import Stop
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.model import Ledger, Plan, RunStatus
 from orchestrator.steps.ending import finish_left
-from orchestrator.upkeep.claims import Claim, give_back, take
+from orchestrator.upkeep.claims import RunClaim, give_back, take
 from orchestrator.upkeep.plans import read_plan, write_plan
 from orchestrator.volume.layout import Volume
 from orchestrator.volume.records import now
@@ -54,7 +54,7 @@ class LocalEngine:
             Stop(plan.limits.deadline) as stop,
             RegistryClient(insecure=plan.insecure, retries=plan.limits.retries) as client,
         ):
-            claim = Claim(run=plan.run, since=now(), deadline=plan.limits.deadline)
+            claim = RunClaim(run=plan.run, since=now(), deadline=plan.limits.deadline)
             write_plan(plan, self._volume)
             take(claim, self._volume, lambda _: "")
             self._stops.add(stop)

@@ -12,7 +12,7 @@ from orchestrator.engines.local.engine import LocalEngine
 from orchestrator.engines.local.lock import locked
 from orchestrator.model import Decision, Plan
 from orchestrator.results.ledger import read_ledger
-from orchestrator.upkeep.claims import MARGIN, Claim, RunTakenError, claims
+from orchestrator.upkeep.claims import MARGIN, RunClaim, RunTakenError, claims
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.aggregation import make_plan
 
@@ -35,7 +35,7 @@ class Watching(Silent):
 
     def __init__(self, volume: Volume, *, cut: bool = False) -> None:
         self.volume, self.cut = volume, cut
-        self.seen: tuple[Claim, ...] = ()
+        self.seen: tuple[RunClaim, ...] = ()
 
     def plan_started(self, plan: Plan) -> None:
         self.seen = claims(self.volume)
@@ -66,6 +66,6 @@ def test_a_run_that_was_cut_off_waits_a_day_to_be_resumed(volume, plan):
 
 
 def test_a_run_of_the_cluster_is_no_local_run(volume, plan):
-    write_atomic(volume.claim(plan.run), msgspec.json.encode(Claim(run=plan.run, workflow="wf", uid="u")))
+    write_atomic(volume.claim(plan.run), msgspec.json.encode(RunClaim(run=plan.run, workflow="wf", uid="u")))
     with pytest.raises(RunTakenError, match="Workflow wf"):
         LocalEngine(volume).run(plan, Silent())

@@ -19,7 +19,7 @@ from orchestrator.results.provisional import is_whole
 from orchestrator.steps.account import Told, account
 from orchestrator.steps.ending import finish_left, free_left
 from orchestrator.steps.liveness import why_over
-from orchestrator.upkeep.claims import MARGIN, Claim, claims, deciding
+from orchestrator.upkeep.claims import MARGIN, RunClaim, claims, deciding
 from orchestrator.upkeep.links import hold
 from orchestrator.upkeep.plans import write_plan
 from orchestrator.volume.layout import Volume, write_atomic
@@ -36,12 +36,12 @@ def volume(tmp_path: Path) -> Volume:
     return Volume(tmp_path / "volume")
 
 
-def claim_of(plan: Plan, **changes: object) -> Claim:
+def claim_of(plan: Plan, **changes: object) -> RunClaim:
     fields = {"run": plan.run, "workflow": "wf", "uid": "uid-wf", "namespace": "scanmatrix", "deadline": DEADLINE}
-    return Claim(**(fields | {"since": "2025-03-01T09:00:00Z"} | changes))  # type: ignore[arg-type]
+    return RunClaim(**(fields | {"since": "2025-03-01T09:00:00Z"} | changes))  # type: ignore[arg-type]
 
 
-def put_claim(volume: Volume, claim: Claim, *, old: float = 0) -> Claim:
+def put_claim(volume: Volume, claim: RunClaim, *, old: float = 0) -> RunClaim:
     path = volume.claim(claim.run, claim.part)
     write_atomic(path, encode(claim))
     os.utime(path, (time.time() - old,) * 2)

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.model import Decision, Plan
 from orchestrator.model.documents import encode
 from orchestrator.upkeep import leftovers
-from orchestrator.upkeep.claims import Claim
+from orchestrator.upkeep.claims import RunClaim
 from orchestrator.upkeep.leftovers import clear_cut_off
 from orchestrator.upkeep.links import release
 from orchestrator.upkeep.room import reclaim
@@ -118,8 +118,8 @@ def test_what_scanners_of_killed_engines_left_makes_room_and_no_other_does(tmp_p
     names = ("cut-off", "own", "active", "of-a-cluster", "unclaimed")
     folders = {name: attempt(volume, name) for name in names}
     for name in ("cut-off", "active"):
-        write_atomic(volume.claim(name), encode(Claim(run=name)))
-    write_atomic(volume.claim("of-a-cluster"), encode(Claim(run="of-a-cluster", workflow="w", uid="u")))
+        write_atomic(volume.claim(name), encode(RunClaim(run=name)))
+    write_atomic(volume.claim("of-a-cluster"), encode(RunClaim(run="of-a-cluster", workflow="w", uid="u")))
     with held(volume.lock("active")):
         freed = clear_cut_off(volume, besides="own")
     assert freed >= 2 << 20
