@@ -46,8 +46,8 @@ def holders(
     """
     states = past.states_with(facts)
     if is_platform is not None:
-        platforms = past.platforms(states.values())
-        states = {state: target for state, target in states.items() if is_platform(platforms[target])}
+        platforms = past.platforms(target for target, _ in states.values())
+        states = {state: of for state, of in states.items() if is_platform(platforms[of[0]])}
     current = _current(past, states)
     wanted = frozenset(facts)
     found = past.found(((cell.state, cell.place) for cell, _ in current.values()), wanted)
@@ -61,10 +61,15 @@ def holders(
     return Holders(total=len(rows), rows=tuple(_holders(past, [rows[row] for row in order[:limit]], current.values())))
 
 
-def _current(past: StoreReader, states: Mapping[int, int]) -> dict[tuple[int, str], tuple[TagCell, set[int]]]:
+def _current(
+    past: StoreReader, states: Mapping[int, tuple[int, str]]
+) -> dict[tuple[int, str], tuple[TagCell, set[int]]]:
     """The cells of these targets and scans that tell what a name means now, with the names."""
-    targets = set(states.values())
-    state = NamesAt(past, past.runs, past.names_of_targets(targets) if len(targets) <= _FEW else None)
+    targets = {target for target, _ in states.values()}
+    if len(targets) <= _FEW:
+        state = NamesAt(past, past.runs, past.names_of_targets(targets), {scan for _, scan in states.values()})
+    else:
+        state = NamesAt(past, past.runs)
     found: dict[tuple[int, str], tuple[TagCell, set[int]]] = {}
     for name in state.names:
         if state.gone(name):

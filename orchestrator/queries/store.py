@@ -92,7 +92,7 @@ class Store(StoreDatabase):
         """
         if run in self._missing:
             raise NoResultsError(self._missing[run][0])
-        count = None if still else difference.Still()
+        count = None if still else difference.Still(counted=False)
         with self._past(since) as past:
             if between is not None:
                 found = difference.between(past, *between)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 
 from orchestrator.store.dialects import among, batches, insert_numbers, rows_by, upsert
 from orchestrator.store.schema import findings, runs
 from orchestrator.store.spans import Position, Reweaving, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -35,9 +35,15 @@ class History:
         closed: findings that went.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, names: Mapping[int, str] | None = None) -> None:
+        """Read what runs there are.
+
+        Args:
+            connection: to read and write by.
+            names: ids of the runs by their numbers, where they are known.
+        """
         self._connection = connection
-        self._runs = {row.id: row.run for row in connection.execute(select(runs.c.id, runs.c.run))}
+        self._runs = names or {row.id: row.run for row in connection.execute(select(runs.c.id, runs.c.run))}
         self._ids = {name: id_ for id_, name in self._runs.items()}
         self._open: dict[int, list[Span]] = {}
         self.opened = self.closed = 0
@@ -74,16 +80,17 @@ class History:
             for each in self._spans(of_states, among(self._connection, findings.c.fact_id, some))
         ]
 
-    def moments(self, wanted: Iterable[int]) -> dict[int, set[Position]]:
-        """The places of cells with which any finding came or went, of these states."""
-        columns = [findings.c[name] for name in ("state_id", "first_at", "first_run_id", "gone_at", "gone_run_id")]
-        found: dict[int, set[Position]] = {}
-        for row in rows_by(self._connection, findings.c.state_id, wanted, select(*columns).distinct()):
-            places = found.setdefault(row.state_id, set())
-            places.add(self.place(row.first_at, row.first_run_id))
-            if row.gone_run_id:
-                places.add(self.place(row.gone_at, row.gone_run_id))
-        return found
+    def moved(self, since: Mapping[int, Position]) -> list[tuple[int, Span]]:
+        """The spans of states that began, or were gone, after a place of each."""
+        begin = min((place.at for place in since.values()), default=0)
+        moved = select(findings).where(or_(findings.c.first_at >= begin, findings.c.gone_at >= begin))
+        rows = rows_by(self._connection, findings.c.state_id, since, moved)
+        spans = [(row.state_id, self._span(row)) for row in rows]
+        return [
+            (state, span)
+            for state, span in spans
+            if span.first > since[state] or (span.gone is not None and span.gone > since[state])
+        ]
 
     def _spans(self, *conditions: Any) -> list[tuple[int, Span]]:
         return [

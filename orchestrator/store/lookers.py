@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from orchestrator.model import MergedFinding, Outcome
 from orchestrator.store.dialects import rows_by
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+_KINDS = select(runs.c.run, runs.c.looks_for).where(runs.c.looks_for.is_not(None))
+_ENDED = (
+    select(states.c.target_id, runs.c.run, states.c.scan, cells.c.outcome, cells.c.standing)
+    .join(cells, cells.c.state_id == states.c.id)
+    .join(runs, runs.c.id == cells.c.run_id + 0)  # so that no planner reads all cells of the runs
+    .where(runs.c.run.in_(bindparam("of_runs", expanding=True)))
+)
 #: Fields that say it; empty in facts.
 FIELDS = ("not_found_by", "not_scanned_by")
 
@@ -37,13 +44,8 @@ def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFind
     of_runs = sorted({run for _, run, _ in found})
     kinds = _looked_for(connection, of_runs)
     ended: dict[tuple[int, str], dict[str, bool]] = {}
-    query = (
-        select(states.c.target_id, runs.c.run, states.c.scan, cells.c.outcome, cells.c.standing)
-        .join(cells, cells.c.state_id == states.c.id)
-        .join(runs, runs.c.id == cells.c.run_id + 0)  # so that no planner reads all cells of the runs
-        .where(runs.c.run.in_(of_runs))
-    )
-    for row in rows_by(connection, states.c.target_id, {target for target, _, _ in found}, query):
+    targets = {target for target, _, _ in found}
+    for row in rows_by(connection, states.c.target_id, targets, _ENDED, of_runs=of_runs):
         holds = row.outcome == Outcome.OK or bool(row.standing)
         ended.setdefault((row.target_id, row.run), {})[row.scan] = holds
     return [_completed(finding, kinds.get(run), ended.get((target, run), {})) for target, run, finding in found]
@@ -51,8 +53,7 @@ def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFind
 
 def _looked_for(connection: Connection, of_runs: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     """By run and kind of finding, the scans that look for it; without runs of earlier versions."""
-    query = select(runs.c.run, runs.c.looks_for).where(runs.c.looks_for.is_not(None))
-    rows = rows_by(connection, runs.c.run, of_runs, query)
+    rows = rows_by(connection, runs.c.run, of_runs, _KINDS)
     return {row.run: msgspec.json.decode(row.looks_for, type=dict[str, list[str]]) for row in rows}
 
 

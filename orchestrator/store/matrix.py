@@ -43,7 +43,7 @@ def stale(
 ) -> tuple[Stale, ...]:
     """See `Store.stale`."""
     found: list[tuple[tuple[Any, ...], Stale]] = []
-    for scan in _scans(connection):
+    for scan in scans(connection):
         age = ages.get(scan, ages.get(DEFAULT))
         before = stale_until(age, now)
         old = states.c.ok_at <= before if before is not None else states.c.ok_at >= 0
@@ -138,7 +138,7 @@ def lacks(connection: Connection, results: Iterable[tuple[str, str, int]], until
 def versions(connection: Connection) -> dict[str, Version]:
     """Of each scan, the versions that made its newest result."""
     found = {}
-    for scan in _scans(connection):
+    for scan in scans(connection):
         newest = (
             select(states.c.scanner_version, states.c.database_version)
             .where(states.c.scan == scan, states.c.ok_at > 0, states.c.suspect_at == 0)
@@ -151,7 +151,7 @@ def versions(connection: Connection) -> dict[str, Version]:
     return found
 
 
-def _scans(connection: Connection) -> list[str]:
+def scans(connection: Connection) -> list[str]:
     """Every scan there is a state of, found by leaps through the index instead of reading all of it."""
     leaps = select(func.min(states.c.scan).label("scan")).cte("leaps", recursive=True)
     following = select(func.min(states.c.scan)).where(states.c.scan > leaps.c.scan).scalar_subquery()
@@ -163,7 +163,7 @@ def count_states(connection: Connection, ages: Mapping[str, int], now: datetime)
     """See `Store.states`."""
     counted = func.count().label("targets")
     parts = []
-    for scan in _scans(connection):
+    for scan in scans(connection):
         before = stale_until(ages.get(scan, ages.get(DEFAULT)), now)
         # Ranges of the index, out of which alone they are counted.
         ranges: dict[str, tuple[ColumnElement[bool], ...]] = {"never": (states.c.ok_at == 0,)}

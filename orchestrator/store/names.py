@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _KEY = ("cluster", "namespace", "kind", "name")
+_PLACE = tuple(workloads.c[name] for name in _KEY)
+_SPELT = select(names.c.target_id, names.c.reference, names.c.owner).order_by(names.c.reference, names.c.owner)
+_LOOKED = (
+    select(workloads.c.cluster, func.max(workloads.c.last_at).label("at")).group_by(workloads.c.cluster).subquery()
+)
+_USES = (
+    select(workload_targets.c.target_id, workload_targets.c.container, *_PLACE, workloads.c.owner, workloads.c.contact)
+    .join(workloads, workloads.c.id == workload_targets.c.workload_id)
+    .join(_LOOKED, _LOOKED.c.cluster == workloads.c.cluster)
+    .where(workload_targets.c.last_at == _LOOKED.c.at)
+    .order_by(*_PLACE, workload_targets.c.container)
+)
 # Bytes of the labels of one name: MySQL's TEXT ends at 64 KiB.
 _MOST_LABELS = 60_000
 
@@ -114,8 +126,7 @@ def _read_labels(text: str) -> dict[str, str]:
 def names_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
     """References and owners of targets by their ids."""
     found: dict[int, tuple[dict[str, None], dict[str, None]]] = {}
-    query = select(names.c.target_id, names.c.reference, names.c.owner).order_by(names.c.reference, names.c.owner)
-    for row in rows_by(connection, names.c.target_id, ids, query):
+    for row in rows_by(connection, names.c.target_id, ids, _SPELT):
         references, owners = found.setdefault(row.target_id, ({}, {}))
         references[row.reference] = None
         if row.owner:
@@ -133,18 +144,8 @@ def said_of(connection: Connection, target: int) -> tuple[Name, ...]:
 
 def uses_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[Use, ...]]:
     """Workloads that ran targets when their cluster was last looked at, by the targets' ids."""
-    looked = select(workloads.c.cluster, func.max(workloads.c.last_at).label("at")).group_by(workloads.c.cluster)
-    newest = looked.subquery()
-    columns = [*(workloads.c[name] for name in _KEY), workloads.c.owner, workloads.c.contact]
     found: dict[int, list[Use]] = {}
-    query = (
-        select(workload_targets.c.target_id, workload_targets.c.container, *columns)
-        .join(workloads, workloads.c.id == workload_targets.c.workload_id)
-        .join(newest, newest.c.cluster == workloads.c.cluster)
-        .where(workload_targets.c.last_at == newest.c.at)
-        .order_by(*(workloads.c[name] for name in _KEY), workload_targets.c.container)
-    )
-    for row in rows_by(connection, workload_targets.c.target_id, ids, query):
+    for row in rows_by(connection, workload_targets.c.target_id, ids, _USES):
         found.setdefault(row.target_id, []).append(answer(Use, row))
     return {target: tuple(uses) for target, uses in found.items()}
 

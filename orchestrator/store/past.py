@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, exists, func, select
 
 from orchestrator.model import Outcome
 from orchestrator.model.documents import spell_time
@@ -23,12 +23,12 @@ from orchestrator.store.dialects import BATCH, among, batches, rows_by
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History
 from orchestrator.store.names import uses_of
-from orchestrator.store.schema import cells, names, run_tags, runs, states, tags, targets
+from orchestrator.store.schema import MERGED, cells, findings, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
 from orchestrator.store.tag_cells import TagCells
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -41,6 +41,22 @@ if TYPE_CHECKING:
 TagName: TypeAlias = tuple[str, str]
 # Runs whose names are read at once.
 _RUNS_AT_ONCE = 50
+
+
+_RUNS = select(runs.c.id, runs.c.run, runs.c.finished_at, runs.c.partial, runs.c.ledger_digest, runs.c.form)
+_HOLDING = select(states.c.id).where(exists().where(findings.c.state_id == states.c.id))
+_NAMES, _TARGETS = select(tags), select(targets)
+_NAMED = select(run_tags.c.run_id, run_tags.c.tag_id).distinct()
+_OF_TARGETS = select(run_tags.c.tag_id).distinct()
+_OWNERS = select(names.c.target_id, names.c.owner).where(names.c.owner != "").order_by(names.c.id)
+_SCANS = (
+    select(tags.c.id, states.c.scan)
+    .join(names, names.c.reference == tags.c.reference)
+    .join(targets, and_(targets.c.id == names.c.target_id, targets.c.platform == tags.c.platform))
+    .join(states, states.c.target_id == targets.c.id)
+    .where(states.c.last_at > 0)
+    .distinct()
+)
 
 
 class RunPlace(NamedTuple):
@@ -69,66 +85,65 @@ class StoreReader:
         connection: which it reads by.
         runs: every run that is in the store, in the order in which they ended.
         said: what facts say.
+        distrusted: which scanners are not believed.
+        merged: whether every run is kept by this version, so that equal identities of facts are equal keys.
     """
 
     def __init__(self, connection: Connection, distrusted: Sequence[Distrust] = ()) -> None:
         self.connection = connection
         self.said = Said(connection)
-        found = connection.execute(select(runs).where(runs.c.ledger_digest != "")).all()
-        places = [RunPlace(row.id, (row.finished_at, row.run), bool(row.partial)) for row in found]
+        self.distrusted = distrusted
+        found = connection.execute(_RUNS).all()
+        self._runs = {row.id: row.run for row in found}
+        self.merged = all(row.form == MERGED for row in found)
+        whole = [row for row in found if row.ledger_digest]
+        places = [RunPlace(row.id, (row.finished_at, row.run), bool(row.partial)) for row in whole]
         self.runs = tuple(sorted(places, key=lambda place: place.order))
         self._cells = TagCells(connection, {place.id: place.order for place in self.runs}, distrusted)
         self._tags: dict[int, array[int]] = {}
 
     @cached_property
     def _history(self) -> History:
-        return History(self.connection)
+        return History(self.connection, self._runs)
 
     def names(self, wanted: Iterable[int] | None = None) -> dict[int, TagName]:
         """Names by their numbers; all of them for None."""
-        rows = rows_by(self.connection, tags.c.id, wanted, select(tags))
+        rows = rows_by(self.connection, tags.c.id, wanted, _NAMES)
         return {row.id: (row.reference, row.platform) for row in rows}
 
     def names_of_targets(self, wanted: Iterable[int]) -> set[int]:
         """Numbers of the names that targets ever had."""
-        query = select(run_tags.c.tag_id).distinct()
-        return {row.tag_id for row in rows_by(self.connection, run_tags.c.target_id, wanted, query)}
+        return {row.tag_id for row in rows_by(self.connection, run_tags.c.target_id, wanted, _OF_TARGETS)}
 
     def names_in(
         self, places: Sequence[RunPlace], wanted: Collection[int] | None = None
     ) -> Iterator[tuple[RunPlace, Collection[int]]]:
         """Runs with the numbers of their names, in the order given; where few are wanted, of these alone."""
-        query = select(run_tags.c.run_id, run_tags.c.tag_id).distinct()
         few = wanted is not None and len(wanted) <= BATCH
         for some in batches(places, _RUNS_AT_ONCE):
             known: dict[int, array[int]] = {} if few else self._tags
             lacking = [place.id for place in some if place.id not in known]
             known |= {run: array("q") for run in lacking}
-            of_names = query.where(among(self.connection, run_tags.c.tag_id, list(wanted or ()))) if few else query
+            of_names = _NAMED.where(among(self.connection, run_tags.c.tag_id, list(wanted or ()))) if few else _NAMED
             for row in rows_by(self.connection, run_tags.c.run_id, lacking, of_names):
                 known[row.run_id].append(row.tag_id)
             yield from ((place, known[place.id]) for place in some)
 
     def scans_of(self, wanted: Collection[int] | None) -> set[tuple[int, str]]:
         """Names by number, with each scan that any target had that they ever meant."""
-        query = (
-            select(tags.c.id, states.c.scan)
-            .join(names, names.c.reference == tags.c.reference)
-            .join(targets, and_(targets.c.id == names.c.target_id, targets.c.platform == tags.c.platform))
-            .join(states, states.c.target_id == targets.c.id)
-            .where(states.c.last_at > 0)
-            .distinct()
-        )
-        return {(row.id, row.scan) for row in rows_by(self.connection, tags.c.id, wanted, query)}
+        return {(row.id, row.scan) for row in rows_by(self.connection, tags.c.id, wanted, _SCANS)}
 
-    def cells(self, places: Collection[RunPlace], wanted: Collection[int] | None) -> Iterator[TagCell]:
+    def cells(
+        self, places: Collection[RunPlace], wanted: Collection[int] | None, scans: Collection[str] | None = None
+    ) -> Iterator[TagCell]:
         """The cells of runs, once for each name of their targets.
 
         Args:
             places: of these runs.
             wanted: only of these names; None for all.
+            scans: where only some names are wanted: of them, only by these scans; None for all.
         """
-        return self._cells.of([place.id for place in places], wanted)
+        return self._cells.of([place.id for place in places], wanted, scans)
 
     def found(
         self, wanted: Iterable[tuple[int, Position]], facts: Collection[int] | None = None
@@ -150,25 +165,26 @@ class StoreReader:
                         found[state, place][span.fact] = span.seen or span.first.at
         return found
 
-    def moments(self, wanted: Iterable[int]) -> dict[int, set[Position]]:
-        """The places of cells, of any run, with which any finding of these targets and scans came or went."""
-        return self._history.moments(wanted)
+    def holding(self, wanted: Iterable[int]) -> set[int]:
+        """Those of some targets and scans that have, or had, any finding."""
+        return {row.id for row in rows_by(self.connection, states.c.id, set(wanted), _HOLDING)}
+
+    def moved(self, since: Mapping[int, Position]) -> list[tuple[int, int]]:
+        """What came or went, by a cell of any run, after a place of targets and scans: of these, and the facts."""
+        return [(state, span.fact) for state, span in self._history.moved(since)]
 
     def targets(self, wanted: Iterable[int]) -> dict[int, str]:
         """Ids of targets by their numbers."""
-        query = select(targets.c.id, targets.c.target)
-        return {row.id: row.target for row in rows_by(self.connection, targets.c.id, set(wanted), query)}
+        return {row.id: row.target for row in rows_by(self.connection, targets.c.id, set(wanted), _TARGETS)}
 
     def platforms(self, wanted: Iterable[int]) -> dict[int, str]:
         """Platforms of targets by their numbers; empty for a repository."""
-        query = select(targets.c.id, targets.c.platform)
-        return {row.id: row.platform for row in rows_by(self.connection, targets.c.id, set(wanted), query)}
+        return {row.id: row.platform for row in rows_by(self.connection, targets.c.id, set(wanted), _TARGETS)}
 
     def owners(self, wanted: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """Owners of targets, in the order in which they became known."""
         found: dict[int, dict[str, None]] = {}
-        query = select(names.c.target_id, names.c.owner).where(names.c.owner != "").order_by(names.c.id)
-        for row in rows_by(self.connection, names.c.target_id, wanted, query):
+        for row in rows_by(self.connection, names.c.target_id, wanted, _OWNERS):
             found.setdefault(row.target_id, {})[row.owner] = None
         return {target: tuple(owners) for target, owners in found.items()}
 
@@ -181,7 +197,7 @@ class StoreReader:
                 row.target, row.digest, row.platform,
                 owners.get(row.id, ()), indexes.get(row.id, ()), uses.get(row.id, ()),
             )
-            for row in rows_by(self.connection, targets.c.id, wanted, select(targets))
+            for row in rows_by(self.connection, targets.c.id, wanted, _TARGETS)
         }  # fmt: skip
 
     def facts(self, name: str, package: str) -> set[int]:
@@ -190,8 +206,8 @@ class StoreReader:
         asked += [facts_of_package(self.connection, package)] if package else []
         return set.intersection(*asked) if asked else set()
 
-    def states_with(self, facts: Iterable[int]) -> dict[int, int]:
-        """The targets and scans that have, or had, any of these facts: by their number, that of the target."""
+    def states_with(self, facts: Iterable[int]) -> dict[int, tuple[int, str]]:
+        """The targets and scans that have, or had, any of these facts, by their number."""
         return states_with(self.connection, facts)
 
     def scores(self, ids: Iterable[str]) -> dict[str, float]:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _WILDCARDS = frozenset("*?[")
 _CVE = "CVE-"
+_STATES = (
+    select(states.c.id, states.c.target_id, states.c.scan).join(findings, findings.c.state_id == states.c.id).distinct()
+)
+_INDEXES = select(target_digests).order_by(target_digests.c.digest)
+_SCORES = select(scores)
 
 
 def facts_named(connection: Connection, name: str) -> set[int]:
@@ -64,20 +69,18 @@ def facts_of_package(connection: Connection, pattern: str) -> set[int]:
     return {id_ for package, ids in about.items() if matches(*package) for id_ in ids}
 
 
-def states_with(connection: Connection, wanted: Iterable[int]) -> dict[int, int]:
-    """The targets and scans that have, or had, any of these facts: by their number, that of the target."""
-    found: dict[int, int] = {}
-    query = select(states.c.id, states.c.target_id).join(findings, findings.c.state_id == states.c.id).distinct()
-    for row in rows_by(connection, findings.c.fact_id, sorted(wanted), query):
-        found[row.id] = row.target_id
+def states_with(connection: Connection, wanted: Iterable[int]) -> dict[int, tuple[int, str]]:
+    """The targets and scans that have, or had, any of these facts, by their number."""
+    found: dict[int, tuple[int, str]] = {}
+    for row in rows_by(connection, findings.c.fact_id, sorted(wanted), _STATES):
+        found[row.id] = row.target_id, row.scan
     return found
 
 
 def indexes_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
     """Digests of the indexes that led to targets, by the targets' numbers."""
     found: dict[int, tuple[str, ...]] = {}
-    query = select(target_digests).order_by(target_digests.c.digest)
-    for row in rows_by(connection, target_digests.c.target_id, ids, query):
+    for row in rows_by(connection, target_digests.c.target_id, ids, _INDEXES):
         found[row.target_id] = (*found.get(row.target_id, ()), row.digest)
     return found
 
@@ -85,4 +88,4 @@ def indexes_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[st
 def scores_of(connection: Connection, names: Iterable[str]) -> dict[str, float]:
     """EPSS as the newest run that told it has it, by `spell_id` of each id."""
     wanted = {spell_id(name) for name in names}
-    return {row.name: row.epss for row in rows_by(connection, scores.c.name, wanted, select(scores))}
+    return {row.name: row.epss for row in rows_by(connection, scores.c.name, wanted, _SCORES)}

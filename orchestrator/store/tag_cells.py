@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 
 from orchestrator.model import Outcome
 from orchestrator.store.dialects import among, batches, rows_by
@@ -37,6 +37,13 @@ _OF_CELL = (
     cells.c.scanner_version,
     cells.c.scanner_image,
 )
+_CELLS = (
+    select(run_tags.c.tag_id, run_tags.c.target_id, *_OF_STATE, *_OF_CELL)
+    .join(states, states.c.target_id == run_tags.c.target_id)
+    .join(cells, and_(cells.c.state_id == states.c.id, cells.c.run_id == run_tags.c.run_id))
+)
+_STATES = select(states.c.id, states.c.target_id, *_OF_STATE)
+_STATES_OF = _STATES.where(states.c.scan.in_(bindparam("scans", expanding=True)))
 
 
 class TagCell(NamedTuple):
@@ -83,36 +90,37 @@ class TagCells:
         self._distrusted = distrusted
         self._suspicions: dict[tuple[str, ...], bool] = {}
 
-    def of(self, runs_: Sequence[int], wanted: Collection[int] | None) -> Iterator[TagCell]:
+    def of(
+        self, runs_: Sequence[int], wanted: Collection[int] | None, scans: Collection[str] | None = None
+    ) -> Iterator[TagCell]:
         """The cells of runs, once for each name of their targets.
 
         Args:
             runs_: of these runs, by their numbers.
             wanted: only of these names; None for all.
+            scans: where only some names are wanted: of them, only by these scans; None for all.
         """
         if wanted is not None:
             for some in batches(wanted):
-                yield from self._of_names(runs_, some)
+                yield from self._of_names(runs_, some, scans)
             return
-        query = (
-            select(run_tags.c.tag_id, run_tags.c.target_id, *_OF_STATE, *_OF_CELL)
-            .join(states, states.c.target_id == run_tags.c.target_id)
-            .join(cells, and_(cells.c.state_id == states.c.id, cells.c.run_id == run_tags.c.run_id))
-        )
-        for row in rows_by(self._connection, run_tags.c.run_id, runs_, query):
+        for row in rows_by(self._connection, run_tags.c.run_id, runs_, _CELLS):
             yield self._cell(row.tag_id, row, row)
 
-    def _of_names(self, runs_: Sequence[int], wanted: Sequence[int]) -> Iterator[TagCell]:
+    def _of_names(
+        self, runs_: Sequence[int], wanted: Sequence[int], scans: Collection[str] | None
+    ) -> Iterator[TagCell]:
         """Of some names: asked table by table, each by its key, so that no planner reads whole runs."""
         had: dict[tuple[int, int], list[int]] = {}
         named = select(run_tags).where(among(self._connection, run_tags.c.tag_id, wanted))
         for row in rows_by(self._connection, run_tags.c.run_id, runs_, named):
             had.setdefault((row.target_id, row.run_id), []).append(row.tag_id)
-        of_target = select(states.c.id, states.c.target_id, *_OF_STATE)
-        known = {
-            row.id: row
-            for row in rows_by(self._connection, states.c.target_id, {target for target, _ in had}, of_target)
-        }
+        of_targets = {target for target, _ in had}
+        if scans is None:
+            found = rows_by(self._connection, states.c.target_id, of_targets, _STATES)
+        else:
+            found = rows_by(self._connection, states.c.target_id, of_targets, _STATES_OF, scans=list(scans))
+        known = {row.id: row for row in found}
         # Of many runs the cells of a state are read through: the sum keeps planners from trying every pair.
         run = cells.c.run_id if len(runs_) <= _FEW_RUNS else cells.c.run_id + 0
         of_state = select(*_OF_CELL).where(among(self._connection, run, runs_))

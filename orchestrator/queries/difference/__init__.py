@@ -19,6 +19,7 @@ from orchestrator.queries.difference.compare import Still, compare
 from orchestrator.queries.difference.explain import STATUSES, STILL, Pair
 from orchestrator.queries.difference.rows import Difference
 from orchestrator.queries.difference.states import NamesAt
+from orchestrator.queries.difference.steady import steady, steady_in
 from orchestrator.results.errors import NoResultsError
 
 if TYPE_CHECKING:
@@ -53,15 +54,19 @@ def since_last(past: StoreReader, run: str, *, still: Still | None = None) -> It
     if number is None:
         raise NoResultsError(f"run {run} has no results here; it never ended, or never was on this volume")
     [(_, names)] = past.names_in(past.runs[number : number + 1])
-    mine = frozenset(names)
+    mine = held = frozenset(names)
     # What others had matters only to what the run no longer holds; a partial run is asked for nothing but its own.
     asked = mine if past.runs[number].partial else mine | _before(past, number, mine)
+    if still is not None and number and not past.runs[number].partial:
+        known = steady_in(past, past.runs[number], past.runs[:number])
+        still.add(past, known)
+        mine, asked = mine - known.keys(), asked - known.keys()
     older = NamesAt(past, past.runs[:number], asked)
     newer = NamesAt(past, past.runs[: number + 1], asked)
     gone = {
         name: successor
         for name in older.names
-        if name not in mine and (successor := newer.gone(name)) and not older.gone(name)
+        if name not in held and (successor := newer.gone(name)) and not older.gone(name)
     }
     return compare(past, older, newer, _pairs(past.names(mine | gone.keys()), gone), still=still)
 
@@ -99,14 +104,19 @@ def since(
     """
     if moment.tzinfo is None:
         raise UsageError(f"{moment}: say in which time zone, such as {moment}+00:00")
-    known = _known(past)
-    chosen = known if references is None else _chosen(known, references)
-    asked = None if references is None else chosen.keys()
-    newer = NamesAt(past, past.runs, asked)
-    older = NamesAt(past, [place for place in past.runs if place.order[0] <= moment.timestamp()], asked)
+    _check_runs(past)
+    before = [place for place in past.runs if place.order[0] <= moment.timestamp()]
+    asked: Collection[int] | None = None
+    if references is not None:
+        asked = _chosen(past.names(), references).keys()
+    elif still is not None and before:
+        known = steady(past, before, past.runs[len(before) :])
+        still.add(past, known.names)
+        asked = known.others if known.names else None
+    newer, older = NamesAt(past, past.runs, asked), NamesAt(past, before, asked)
     gone = {name: newer.gone(name) for name in newer.names}
-    names = {name: chosen[name] for name in newer.names if not (gone[name] and older.gone(name))}
-    return compare(past, older, newer, _pairs(names, gone), still=still)
+    names = [name for name in newer.names if not (gone[name] and older.gone(name))]
+    return compare(past, older, newer, _pairs(past.names(names), gone), still=still)
 
 
 def between(past: StoreReader, older_reference: str, newer_reference: str) -> Iterator[Difference]:
@@ -123,7 +133,8 @@ def between(past: StoreReader, older_reference: str, newer_reference: str) -> It
     Raises:
         UsageError: there is no run, or none has such a name.
     """
-    known = _known(past)
+    _check_runs(past)
+    known = past.names()
     sides = [_chosen(known, [reference]) for reference in (older_reference, newer_reference)]
     older, newer = ({platform: name for name, (_, platform) in side.items()} for side in sides)
     reference = next(iter(sides[1].values()))[0]
@@ -136,10 +147,9 @@ def _pairs(names: Mapping[int, TagName], gone: Mapping[int, str]) -> list[Pair]:
     return [Pair(name, name, *spelt, gone=gone.get(name, "")) for name, spelt in names.items()]
 
 
-def _known(past: StoreReader) -> dict[int, TagName]:
+def _check_runs(past: StoreReader) -> None:
     if not past.runs:
         raise NoResultsError("no run has ended here; there is nothing to compare")
-    return past.names()
 
 
 def _chosen(known: Mapping[int, TagName], references: Sequence[str]) -> dict[int, TagName]:

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 from orchestrator.queries.difference.counts import compare_counts, tell
 from orchestrator.queries.difference.explain import CHANGED, STATUSES, STILL, Explained
-from orchestrator.queries.difference.quiet import quiet
+from orchestrator.queries.difference.quiet import calm
 from orchestrator.queries.difference.rows import Difference
 from orchestrator.queries.difference.things import gather, rows_by_key
+from orchestrator.store.quiet import all_things_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from orchestrator.queries.difference.explain import Pair, Told
     from orchestrator.queries.difference.states import NamesAt
     from orchestrator.queries.difference.things import CellFinding, Thing
     from orchestrator.store.past import StoreReader
+    from orchestrator.store.spans import Position
     from orchestrator.store.tag_cells import TagCell
 
 # Pairs of names that are read at once.
@@ -26,14 +28,21 @@ _RANKS = {status: rank for rank, status in enumerate(STATUSES)}
 
 
 class Still:
-    """What is still there and not altered.
+    """What is still there and not altered, which is not given then.
 
     Attributes:
-        things: how many there are, by name and key.
+        things: how many there are, by name and key; 0 where they are not counted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, counted: bool = True) -> None:
         self.things = 0
+        self.counted = counted
+
+    def add(self, past: StoreReader, names: Mapping[int, int]) -> None:
+        """Count all that the targets of some names have."""
+        if self.counted:
+            things = all_things_of(past.connection, set(names.values()))
+            self.things += sum(things.get(target, 0) for target in names.values())
 
 
 class _Sides:
@@ -66,18 +75,24 @@ def compare(
     ends = {run.order[1]: run.order[0] for run in past.runs}
     for start in range(0, len(pairs), _PAIRS):
         some = [_Sides(pair, older, newer) for pair in pairs[start : start + _PAIRS]]
+        apart, facts = frozenset[int](), frozenset[int]()
         if still is not None:
-            calm = quiet(past, some)
-            still.things += calm.things(past)
-            some = [sides for number, sides in enumerate(some) if number not in calm.targets]
+            same = calm(past, some)
+            still.things += same.things(past) if still.counted else 0
+            apart, facts = frozenset(id(some[number]) for number in same.stirred), same.facts
+            some = [sides for number, sides in enumerate(some) if number not in same.quiet]
+        found = {
+            True: past.found(_places(sides for sides in some if id(sides) in apart), facts),
+            False: past.found(_places(sides for sides in some if id(sides) not in apart)),
+        }
         cells = [cell for sides in some for cell in (*sides.before, *sides.after)]
-        found = past.found((cell.state, cell.place) for cell in cells)
-        past.said.read(fact for cell in cells for fact in found[cell.state, cell.place])
+        past.said.read(fact for side in found.values() for there in side.values() for fact in there)
         targets = past.targets(cell.target for cell in cells)
         owners = past.owners(targets)
         for sides in some:
-            before = rows_by_key(sides.before, found, past.said)
-            after = rows_by_key(sides.after, found, past.said)
+            there = found[id(sides) in apart]
+            before = rows_by_key(sides.before, there, past.said)
+            after = rows_by_key(sides.after, there, past.said)
             told = [_compare(sides, before.get(key, ()), after.get(key, ())) for key in {**before, **after}]
             rows = [
                 _row(sides.pair, each, targets[each.main.cell.target], owners.get(each.main.cell.target, ()), ends)
@@ -87,6 +102,10 @@ def compare(
             if still is not None:
                 still.things += len(rows) - len(wanted)
             yield from sorted(wanted, key=_order)
+
+
+def _places(some: Iterable[_Sides]) -> Iterator[tuple[int, Position]]:
+    return ((cell.state, cell.place) for sides in some for cell in (*sides.before, *sides.after))
 
 
 def _order(row: Difference) -> tuple[object, ...]:

@@ -1,17 +1,21 @@
-"""Names of which every scan told the very same on both sides, so that nothing needs to be read of their findings."""
+"""Names of which the same scans told of one target on both sides: only what moved between them needs to be compared."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from orchestrator.store.quiet import things_of
+from orchestrator.store.quiet import alike, things_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.store.past import StoreReader
     from orchestrator.store.spans import Position
-    from orchestrator.store.tag_cells import TagCell
+    from orchestrator.store.tag_cells import Order, TagCell
+
+
+# In place of the number of a target where nothing was ever found.
+_NONE = 0
 
 
 class Sides(Protocol):
@@ -21,38 +25,67 @@ class Sides(Protocol):
     after: list[TagCell]
 
 
-class Quiet(NamedTuple):
-    """Which of some pairs are quiet, by their places among them, and the targets that each of these is about."""
+class Calm(NamedTuple):
+    """What need not be compared of some pairs.
 
-    targets: Mapping[int, int]
+    Attributes:
+        quiet: the pairs, by their places among all, of which nothing came or went between the two sides, nor since;
+            with the targets that they are about.
+        stirred: the pairs of which something did, likewise.
+        states: of these targets, the numbers of the targets and scans that count.
+        facts: what may be otherwise under the stirred names; all else is the same on both sides.
+        told: of each target, how many of the things that it has now these facts are about.
+    """
+
+    quiet: Mapping[int, int]
+    stirred: Mapping[int, int]
     states: Mapping[int, frozenset[int]]
+    facts: frozenset[int]
+    told: Mapping[int, int]
 
     def things(self, past: StoreReader) -> int:
-        """How many things are still there under the quiet names."""
+        """How many things are still there under these names, but for those that are compared."""
         counts = things_of(past.connection, {state for of in self.states.values() for state in of})
-        return sum(counts.get(target, 0) for target in self.targets.values())
+        quiet = sum(counts.get(target, 0) for target in self.quiet.values())
+        return quiet + sum(counts.get(target, 0) - self.told.get(target, 0) for target in self.stirred.values())
 
 
-def quiet(past: StoreReader, pairs: Sequence[Sides]) -> Quiet:
-    """The pairs of which nothing came or went between the two sides, nor since.
-
-    Both sides are results of the same scans of one target; what is more involved is compared finding by finding.
-    """
-    alike = {number: sides for number, sides in enumerate(pairs) if _is_alike(sides)}
-    moments = past.moments({cell.state for sides in alike.values() for cell in sides.after})
-    targets: dict[int, int] = {}
+def calm(past: StoreReader, pairs: Sequence[Sides]) -> Calm:
+    """What need not be compared; names that moved, or are of other scans than before, are compared whole."""
+    places: dict[int, Position] = {}
     states: dict[int, frozenset[int]] = {}
-    for number, sides in alike.items():
-        first: dict[int, Position] = {}
-        for cell in (*sides.before, *sides.after):
-            first[cell.state] = min(first.get(cell.state, cell.place), cell.place)
-        target, of = sides.after[0].target, frozenset(first)
-        still = all(place <= first[state] for state in of for place in moments.get(state, ()))
-        if still and states.setdefault(target, of) == of:
+    targets: dict[int, int] = {}
+    holding = past.holding(cell.state for sides in pairs for cell in (*sides.before, *sides.after))
+    for number, sides in enumerate(pairs):
+        # What never found anything tells nothing, whenever it ran.
+        before, after = ([cell for cell in side if cell.state in holding] for side in (sides.before, sides.after))
+        about = {cell.target for cell in after}
+        if _layout(before) != _layout(after) or len(about) > 1:
+            continue
+        target, of = min(about, default=_NONE), frozenset(cell.state for cell in after)
+        if states.setdefault(target, of) == of:
             targets[number] = target
-    return Quiet(targets, states)
+            for cell in (*before, *after):
+                places[cell.state] = min(places.get(cell.state, cell.place), cell.place)
+    moved = past.moved(places)
+    moving = {state for state, _ in moved}
+    stirred = {number: target for number, target in targets.items() if not moving.isdisjoint(states[target])}
+    quiet = {number: target for number, target in targets.items() if number not in stirred}
+    if not past.merged:
+        return Calm(quiet, {}, {target: states[target] for target in quiet.values()}, frozenset(), {})
+    ours = {state for target in stirred.values() for state in states[target]}
+    rows = alike(past.connection, ours, {fact for _, fact in moved}) if ours else []
+    now: dict[int, set[str]] = {}
+    for row in rows:
+        if not row.gone_at:
+            now.setdefault(row.target_id, set()).add(row.identity)
+    told = {target: len(about) for target, about in now.items()}
+    return Calm(quiet, stirred, states, frozenset(row.fact_id for row in rows), told)
 
 
-def _is_alike(sides: Sides) -> bool:
-    same = {cell.state for cell in sides.before} == {cell.state for cell in sides.after}
-    return same and len({cell.target for cell in sides.after}) == 1
+def _layout(cells: Sequence[TagCell]) -> list[frozenset[int]]:
+    """Which targets and scans were told together, the earliest first: of a thing, the latest run says what it is."""
+    by_order: dict[Order, set[int]] = {}
+    for cell in cells:
+        by_order.setdefault(cell.order, set()).add(cell.state)
+    return [frozenset(by_order[order]) for order in sorted(by_order)]

@@ -51,23 +51,40 @@ class NamesAt:
         past: all runs.
         runs: those that count.
         names: numbers of the names; None for all.
+        scans: of these names, only what these scans say is asked for: `sources` and `gone`; None for all.
     """
 
-    def __init__(self, past: StoreReader, runs: Sequence[RunPlace], names: Collection[int] | None = None) -> None:
+    def __init__(
+        self,
+        past: StoreReader,
+        runs: Sequence[RunPlace],
+        names: Collection[int] | None = None,
+        scans: Collection[str] | None = None,
+    ) -> None:
         self.runs = runs
         self._past = past
+        self._scans = scans
+        self._latest: dict[int, Order] | None = None
         self._seen: dict[int, dict[str, _Seen]] = {}
         self._last: dict[int, Order] | None = None
         self._successors: dict[Order, Order] = {}
         wanted: Collection[int] | None = names
         waiting, count = list(runs), _NEWEST
         while waiting and (wanted is None or wanted):
-            for cell in past.cells(waiting[-count:], wanted):
+            for cell in past.cells(waiting[-count:], wanted, scans):
                 self._seen.setdefault(cell.tag, {}).setdefault(cell.scan, _Seen()).see(cell)
             del waiting[-count:]
             count *= 2
             if waiting:
-                wanted = {name for name, scan in past.scans_of(wanted) if not self._is_settled(name, scan)}
+                wanted = self._unsettled(wanted)
+
+    def _unsettled(self, wanted: Collection[int] | None) -> set[int]:
+        """The names of which runs before those that were read may say more."""
+        if wanted is not None and self._scans is not None:
+            wanted = {name for name in wanted if not all(self._is_settled(name, scan) for scan in self._scans)}
+        scans = self._past.scans_of(wanted) if wanted is None or wanted else ()
+        asked = ((name, scan) for name, scan in scans if self._scans is None or scan in self._scans)
+        return {name for name, scan in asked if not self._is_settled(name, scan)}
 
     def _is_settled(self, name: int, scan: str) -> bool:
         seen = self._seen.get(name, {}).get(scan)
@@ -148,22 +165,36 @@ class NamesAt:
         has any name of that one.
         """
         order = self._last_whole().get(name)
-        current = self.current(name)
-        if order is None or current is None:
+        latest = self._latest_of(name)
+        if order is None or latest is None:
             return ""
         successor = self._successor(order)
-        return successor[1] if successor > current.order else ""
+        return successor[1] if successor > latest else ""
+
+    def _latest_of(self, name: int) -> Order | None:
+        """The last run with a name, by whatever scan."""
+        if self._scans is None:
+            current = self.current(name)
+            return None if current is None else current.order
+        if self._latest is None:
+            self._latest = self._last_in(self.runs[::-1])
+        return self._latest.get(name)
 
     def _last_whole(self) -> Mapping[int, Order]:
         """Of each name the last run with it that is not partial."""
         if self._last is None:
-            self._last = {}
-            waiting = set(self._seen)
-            for run, names in self._names_in([run for run in reversed(self.runs) if not run.partial], waiting):
-                found = waiting.intersection(names)
-                self._last |= dict.fromkeys(found, run.order)
-                waiting -= found
+            self._last = self._last_in([run for run in reversed(self.runs) if not run.partial])
         return self._last
+
+    def _last_in(self, runs: Sequence[RunPlace]) -> dict[int, Order]:
+        """Of each name the first of some runs that has it."""
+        last: dict[int, Order] = {}
+        waiting = set(self._seen)
+        for run, names in self._names_in(runs, waiting):
+            found = waiting.intersection(names)
+            last |= dict.fromkeys(found, run.order)
+            waiting -= found
+        return last
 
     def _successor(self, order: Order) -> Order:
         """The latest of the runs that are, for any name of a run that is not partial, the next such run with it."""
