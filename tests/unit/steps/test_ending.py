@@ -16,7 +16,7 @@ from orchestrator.model.documents import encode, read
 from orchestrator.planning.batches import split
 from orchestrator.results.ledger import read_ledger
 from orchestrator.results.provisional import is_whole
-from orchestrator.steps.account import Told, account
+from orchestrator.steps.account import NotOnVolume, account
 from orchestrator.steps.ending import finish_left, free_left
 from orchestrator.steps.liveness import why_over
 from orchestrator.upkeep.claims import MARGIN, RunClaim, claims, deciding
@@ -232,7 +232,7 @@ def test_results_that_end_every_attempt_to_make_them_hold_up_nothing_else(volume
     put_claim(volume, claim_of(plan), old=60)
     (volume.results(plan.run)).mkdir(parents=True)
     (volume.results(plan.run) / ".aggregating").write_text("2 provisional\n")
-    ledger = account(plan, volume, "memory ran out", Told((), {}))
+    ledger = account(plan, volume, "memory ran out", NotOnVolume((), {}))
     (done,) = finish_left(volume, FakeCluster())
     assert done.ledger == ledger
     assert not (volume.results(plan.run) / "merged.parquet").exists()
