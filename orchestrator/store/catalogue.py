@@ -87,18 +87,14 @@ def write_targets(
     found: dict[str, int] = {}
     for wanted in batches(rows):
         with connection.begin():
-            known = {
-                row.target: row
-                for row in connection.execute(select(targets).where(among(connection, targets.c.target, wanted)))
-            }
+            of_these = among(connection, targets.c.target, wanted)
+            known = {row.target: row for row in connection.execute(select(targets).where(of_these)).all()}
             made = [_target(rows[target], called[target], known.get(target), created) for target in wanted]
             insert_new(connection, targets, [row for row in made if row["target"] not in known])
             upsert(connection, targets, ["target"], [row for row in made if row["target"] in known])
             late = [row for row in made if row["target"] in known and row["first_at"] < known[row["target"]].first_at]
             move_back(connection, targets.c.target, late)
-            pairs = connection.execute(
-                select(targets.c.target, targets.c.id).where(among(connection, targets.c.target, wanted))
-            )
+            pairs = connection.execute(select(targets.c.target, targets.c.id).where(of_these)).all()
             ids = {row.target: row.id for row in pairs}
             write_names(connection, {ids[target]: called[target] for target in wanted}, created, whole=whole)
         found |= ids

@@ -11,7 +11,7 @@ from orchestrator.store.dialects import upsert
 from orchestrator.store.history import History
 from orchestrator.store.schema import LONGEST_NAME, boms, cells, findings, states
 from orchestrator.store.spans import Position, unweave, weave
-from orchestrator.store.suspects import suspicion
+from orchestrator.store.suspects import Suspicions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,6 +46,11 @@ class Known(NamedTuple):
     held: Position | None
     digest: str
     failures: int
+
+
+#: Columns of `states` that say so.
+KNOWN = tuple(states.c[each] for each in ("id", "target_id", "last_at", "last_run_id", "held_at", "held_run_id"))
+KNOWN += states.c.rows_digest, states.c.failures
 
 
 class NewCell(NamedTuple):
@@ -104,7 +109,7 @@ class CellWriter:
         reports: Mapping[str, str],
         distrusted: Sequence[Distrust] = (),
     ) -> None:
-        self._distrusted = distrusted
+        self._suspicions = Suspicions(distrusted)
         self._connection = connection
         self._run = run
         self._run_id = run_id
@@ -129,10 +134,12 @@ class CellWriter:
             some: cells, with what they found and since when it is known.
         """
         upsert(self._connection, cells, ("state_id", "run_id"), [self._row(cell) for cell, _ in some])
-        loud = [(cell, facts) for cell, facts in some if cell.is_loud]
+        loud = [(cell, self.history.open_spans(cell.state.id), facts) for cell, facts in some if cell.is_loud]
+        self.history.begin((cell.state.id, facts, cell.here) for cell, spans, facts in loud if not spans)
         self.history.apply(
-            (cell.state.id, weave(self.history.open_spans(cell.state.id), facts, cell.here, cell.state.held, None))
-            for cell, facts in loud
+            (cell.state.id, weave(spans, facts, cell.here, cell.state.held, None))
+            for cell, spans, facts in loud
+            if spans
         )
         alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for cell, facts in some:
@@ -163,7 +170,7 @@ class CellWriter:
         if cell.row.outcome is Outcome.OK:
             change |= {"ok_run_id": self._run_id, "ok_at": at, "failures": 0}
             change |= {name: values[name] for name in _OF_OK}
-            change |= suspicion(cell.row.scan, values, self._distrusted)
+            change |= self._suspicions.of(cell.row.scan, values)
         return change
 
     def write_late(self, cell: NewCell, facts: Mapping[int, int]) -> None:
@@ -214,7 +221,7 @@ class CellWriter:
         ok = tried[good[-1]] if good else None
         change |= {"ok_run_id": ok["run_id"] if ok else None, "ok_at": ok["at"] if ok else 0}
         change |= {name: ok[name] if ok else "" for name in _OF_OK}
-        change |= suspicion(scan, ok, self._distrusted) if ok else {"suspect": "", "suspect_at": 0}
+        change |= self._suspicions.of(scan, ok) if ok else {"suspect": "", "suspect_at": 0}
         told = [(place, row) for place, row in line if row["held"]]
         held, row = told[-1] if told else (None, _NONE)
         change |= {"held_run_id": row["run_id"], "held_at": row["at"]}

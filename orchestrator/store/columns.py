@@ -72,4 +72,6 @@ def later_words(name: str, length: int) -> Column[str]:
 
 def clip(text: str, limit: int = LONGEST) -> str:
     """Foreign text as every database takes it: no NUL, cut to a length."""
-    return text[:limit].replace("\0", "\N{REPLACEMENT CHARACTER}") if text else ""
+    if len(text) <= limit and "\0" not in text:
+        return text
+    return text[:limit].replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -93,9 +93,8 @@ class History:
         ]
 
     def _spans(self, *conditions: Any) -> list[tuple[int, Span]]:
-        return [
-            (row.state_id, self._span(row)) for row in self._connection.execute(select(findings).where(*conditions))
-        ]
+        rows = rows_by(self._connection, findings.c.state_id, None, select(findings).where(*conditions))
+        return [(row.state_id, self._span(row)) for row in rows]
 
     def _span(self, row: Row[Any]) -> Span:
         first = self.place(row.first_at, row.first_run_id)
@@ -110,6 +109,20 @@ class History:
         if rows:
             self._connection.execute(_FORGET, rows)
             self._connection.execute(_REOPEN, rows)
+
+    def begin(self, new: Iterable[tuple[int, Mapping[int, int], Position]]) -> None:
+        """Write what was found first of states of which nothing is open, within a transaction.
+
+        Args:
+            new: of each state the facts, since when each is known, and the place of the cell that found them.
+        """
+        rows = [
+            (state, fact, self._ids[here.run], here.at, None, 0, None, 0, facts[fact])
+            for state, facts, here in new
+            for fact in sorted(facts)
+        ]
+        self.opened += len(rows)
+        insert_numbers(self._connection, findings, rows)
 
     def apply(self, changes: Iterable[tuple[int, Reweaving]]) -> None:
         """Write what changed of states, within a transaction."""

@@ -47,6 +47,23 @@ def suspicion(scan: str, values: Mapping[str, Any], rules: Iterable[Distrust]) -
     return {"suspect": clip(reason, LONGEST_REASON), "suspect_at": values["at"] if reason else 0}
 
 
+class Suspicions:
+    """Which results are suspect by some rules; of a scanner that none of them is about, that is found out once."""
+
+    def __init__(self, rules: Sequence[Distrust]) -> None:
+        self._rules = rules
+        self._doubtful: dict[tuple[str, str, str, str], bool] = {}
+
+    def of(self, scan: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same as `suspicion`."""
+        made_by = scan, values["scanner_image"], values["scanner"], values["scanner_version"]
+        if made_by not in self._doubtful:
+            self._doubtful[made_by] = doubtful(*made_by, self._rules)
+        if not self._doubtful[made_by]:
+            return {"suspect": "", "suspect_at": 0}
+        return suspicion(scan, values, self._rules)
+
+
 def doubtful(scan: str, image: str, scanner: str, version: str, rules: Iterable[Distrust]) -> bool:
     """Whether a result of such a scanner may be suspect: without a time, a rule about any time is about it."""
     return bool(why(Made(scan, image, (), scanner, version), rules))

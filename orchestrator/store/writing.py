@@ -21,10 +21,10 @@ from orchestrator.store.catalogue import (
     write_tags,
     write_targets,
 )
-from orchestrator.store.cells import CellWriter, Known, NewCell
+from orchestrator.store.cells import KNOWN, CellWriter, Known, NewCell
 from orchestrator.store.columns import clip
 from orchestrator.store.counts import Numbers
-from orchestrator.store.dialects import among, batches
+from orchestrator.store.dialects import among, batches, rows_by
 from orchestrator.store.documents import TakenIn
 from orchestrator.store.facts import Facts
 from orchestrator.store.found import NOTHING, read_rows
@@ -143,17 +143,17 @@ class _Run:
         self._writer = CellWriter(self._connection, ledger.run, run, self._files.reports, self._volume.distrusted)
         known = self._known_states(list(targets.values()))
         present = self._present(run) if again else {}
-        waiting: dict[tuple[str, str], NewCell] = {}
-        for row in ledger.rows:
-            state = known[pairs[row.cell]]
-            values = _values(row, created)
-            here = Position(values["at"], ledger.run)
-            digest = NOTHING if row.outcome is Outcome.OK else ""
-            waiting[row.target, row.scan] = NewCell(row, values, here, state, present.get(state.id), digest)
+        waiting = {(row.target, row.scan): row for row in ledger.rows}
+
+        def cell(row: LedgerRow, digest: str) -> NewCell:
+            state, values = known[pairs[row.cell]], _values(row, created, held=bool(digest))
+            return NewCell(row, values, Position(values["at"], ledger.run), state, present.get(state.id), digest)
+
         for told in read_rows(self._volume, self._files, self._numbers):
-            self._take(told, [waiting.pop((told.target, scan)) for scan in sorted(told.scans)])
-        for cell in waiting.values():
-            self._add(cell, [])
+            for scan in sorted(told.scans):
+                self._add(cell(waiting.pop((told.target, scan)), told.digest), told)
+        for row in waiting.values():
+            self._add(cell(row, NOTHING if row.outcome is Outcome.OK else ""), None)
         self._flush()
         for pair in pairs.values():
             present.pop(known[pair].id, None)
@@ -167,20 +167,11 @@ class _Run:
             closed=self._writer.history.closed,
         )
 
-    def _take(self, told: TargetRows, of_target: Sequence[NewCell]) -> None:
-        """Add the cells of one target that found something; its rows are looked at only where they may be news."""
-        for cell in [cell._replace(digest=told.digest) for cell in of_target]:
-            self._add(cell, told.of(cell.row.scan) if cell.is_loud else [])
-
     def _known_states(self, targets: list[int]) -> dict[tuple[int, str], Known]:
-        found = {}
-        for some in batches(targets):
-            with self._connection.begin():
-                for row in self._connection.execute(
-                    select(states).where(among(self._connection, states.c.target_id, some))
-                ):
-                    found[row.target_id, row.scan] = self._writer.known(row)
-        return found
+        query = select(*KNOWN, states.c.scan)
+        with self._connection.begin():
+            rows = rows_by(self._connection, states.c.target_id, targets, query)
+            return {(row.target_id, row.scan): self._writer.known(row) for row in rows}
 
     def _remove(self, gone: Mapping[int, Mapping[str, Any]]) -> None:
         """Take out cells that the run had, and has no more, by state."""
@@ -196,13 +187,15 @@ class _Run:
             rows = self._connection.execute(select(cells).where(cells.c.run_id == run)).mappings()
             return {row["state_id"]: {k: row[k] for k in row if k not in {"state_id", "run_id"}} for row in rows}
 
-    def _add(self, cell: NewCell, parts: list[RowsOfPiece]) -> None:
-        cell = cell._replace(values={**cell.values, "held": int(bool(cell.digest))})
+    def _add(self, cell: NewCell, told: TargetRows | None) -> None:
+        """Write a cell with the next others, unless it is there; its rows are looked at only where they may be news."""
+        loud = cell.is_loud
         if self._anew and cell.present is not None and _alike(cell.present, cell.values):
             cell = self._again(cell)
         elif cell.present == cell.values and not cell.is_news:
             return
-        found = sum(len(rows) for _, rows in parts)
+        parts = told.of(cell.row.scan) if told is not None and loud else []
+        found = sum([len(rows) for _, rows in parts])
         self._waiting.append((cell, parts))
         self._waiting_facts += found
         self._read += 1
@@ -249,7 +242,7 @@ class _Run:
         self._waiting_facts = 0
 
 
-def _values(row: LedgerRow, created: int) -> dict[str, Any]:
+def _values(row: LedgerRow, created: int, *, held: bool) -> dict[str, Any]:
     """A ledger's row as the columns of `cells`; where nobody knows when it ended, when the run was planned."""
     return {
         "at": seconds(row.finished) or seconds(row.started) or created,
@@ -268,7 +261,7 @@ def _values(row: LedgerRow, created: int) -> dict[str, Any]:
         "log": clip(row.log),
         "scanner_image": clip(row.scanner_image, LONGEST_NAME),
         "standing": clip(row.standing, 128),
-        "held": 0,
+        "held": int(held),
         "source_bom": clip(row.source.bom, 80) if row.source else "",
         "source_made_at": seconds(row.source.made) if row.source else 0,
         "source_cataloguer": clip(row.source.cataloguer, 100) if row.source else "",
