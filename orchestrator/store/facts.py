@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from orchestrator.store.pieces import Part, Piece
+    from orchestrator.store.pieces import Piece, RowsOfPiece
 
 _RANKS = {severity: severity.rank for severity in Severity}
 # Ids remembered of facts, and facts read back; beyond it they are looked up again.
@@ -49,7 +49,7 @@ class Facts:
         self._connection = connection
         self._known: dict[bytes, int] = {}
 
-    def ids(self, found: Sequence[Sequence[Part]]) -> list[dict[int, int]]:
+    def ids(self, found: Sequence[Sequence[RowsOfPiece]]) -> list[dict[int, int]]:
         """For each cell, the ids of what it found, and since when each is known (seconds since 1970, 0 for nobody).
 
         Raises:
