@@ -16,12 +16,12 @@ from orchestrator.kit.guarding import guarded
 from orchestrator.model import Decision
 from orchestrator.model.endings import RecordState
 from orchestrator.results.ledger import LEDGER, read_ledger
-from orchestrator.results.provisional import attempts
+from orchestrator.results.provisional import MARK, attempts
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.attempt import end_attempts
 from orchestrator.steps.liveness import why_over
 from orchestrator.steps.settle import Settled, settle
-from orchestrator.upkeep.claims import RunClaim, age, claims, deciding, give_back, read_claim, unclaimed
+from orchestrator.upkeep.claims import RunClaim, age, claims, deciding, give_back, is_unclaimed, read_claim, unclaimed
 from orchestrator.upkeep.links import evict, release
 from orchestrator.upkeep.plans import end_part, read_part, read_plan
 from orchestrator.upkeep.room import spend
@@ -82,7 +82,7 @@ def end_run(run: str, part: str, volume: Volume, ask: Callable[[Plan], Settled])
         VolumeFullError, OSError: its results cannot be written.
     """
     claim = RunClaim(run=run, part=part)
-    if not _has_plan(run, volume):
+    if not _has_plan(run, part, volume):
         give_back(claim, volume)
     plan = read_plan(run, volume)
     spend(run, volume)  # records take room as well
@@ -127,7 +127,11 @@ def _each_left(volume: Volume, cluster: Cluster | None, besides: str, action: _A
         except LockedError:
             continue  # its engine is at work, or somebody else finishes it
         except (ScanmatrixError, OSError) as error:
-            _log.warning("run %s ended without its last step, and cannot be finished: %s", claim.run, error)
+            _log.warning(
+                "run %s cannot be looked at, or not be finished: %s",
+                claim.run,
+                error,
+            )
             continue
         if done is not None:
             yield done
@@ -137,15 +141,15 @@ def _if_over(claim: RunClaim, volume: Volume, cluster: Cluster | None, action: _
     """Do something about a run if nobody works on it any more; None while somebody may."""
     with deciding(claim.run, volume, patience=0):
         there = read_claim(claim.run, claim.part, volume)
-        if there != claim and not (there is None and not claim.workflow and claim in unclaimed(volume)):
+        if there != claim and not (claim == RunClaim(run=claim.run) and is_unclaimed(claim.run, volume)):
             return None  # somebody else was quicker
-        deadline = read_plan(claim.run, volume).limits.deadline if _has_plan(claim.run, volume) else 0
+        deadline = read_plan(claim.run, volume).limits.deadline if _has_plan(claim.run, "", volume) else 0
         why = why_over(claim, age(claim, volume), cluster, deadline=deadline)
         return action(claim, why, volume, cluster) if why else None
 
 
 def _free(claim: RunClaim, why: str, volume: Volume, cluster: Cluster | None) -> Finished | None:  # noqa: ARG001
-    if not _has_plan(claim.run, volume):
+    if not _has_plan(claim.run, claim.part, volume):
         return None
     plan = read_part(claim.run, claim.part, volume) if claim.part else read_plan(claim.run, volume)
     spend(claim.run, volume)
@@ -153,7 +157,7 @@ def _free(claim: RunClaim, why: str, volume: Volume, cluster: Cluster | None) ->
 
 
 def _finish(claim: RunClaim, why: str, volume: Volume, cluster: Cluster | None) -> Finished:
-    if not _has_plan(claim.run, volume):
+    if not _has_plan(claim.run, claim.part, volume):
         give_back(claim, volume)
         return Finished(claim.run, f"{why}, before it had a plan", None)
     if _gave_up(claim, volume):
@@ -167,14 +171,15 @@ def _finish(claim: RunClaim, why: str, volume: Volume, cluster: Cluster | None) 
 
 
 def _gave_up(claim: RunClaim, volume: Volume) -> bool:
-    """Whether one attempt to make the results after another was ended from outside, and only the ledger came of it.
+    """Whether one attempt to make the results after another was ended from outside, the last of them for this claim.
 
-    Then another one would only keep us from finishing other runs.
+    Then another one would only keep us from finishing other runs. What stands is the ledger written alone, or, of a run
+    that was tried again, the results that it had before.
     """
     folder, path = volume.results(claim.run), volume.claim(claim.run, claim.part)
-    ledger = folder / LEDGER
-    since = path.stat().st_mtime if path.exists() else 0
-    return attempts(folder).number >= _MOST_ATTEMPTS and ledger.exists() and ledger.stat().st_mtime >= since
+    if attempts(folder).number < _MOST_ATTEMPTS or not (folder / LEDGER).exists():
+        return False
+    return not path.exists() or (folder / MARK).stat().st_mtime >= path.stat().st_mtime
 
 
 def _end_part(run: str, part: str, volume: Volume) -> Plan | None:
@@ -184,7 +189,9 @@ def _end_part(run: str, part: str, volume: Volume) -> Plan | None:
     return end_part(own, volume)
 
 
-def _has_plan(run: str, volume: Volume) -> bool:
+def _has_plan(run: str, part: str, volume: Volume) -> bool:
+    if part:
+        return (volume.plan_parts(run) / f"{part}.json").exists()
     return volume.plan(run).exists() or any(volume.plan_parts(run).glob("*.json"))
 
 

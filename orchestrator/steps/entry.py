@@ -264,12 +264,12 @@ def _tell_end(step: AggregateStep, ledger: Ledger | None) -> int:
 
 def _results(step: ResultsStep) -> int:
     from orchestrator.argo.log_archive import FILES, pack
-    from orchestrator.results.ledger import LEDGER
+    from orchestrator.results.provisional import is_whole
     from orchestrator.upkeep.claims import why_no_results
 
     volume = Volume(step.volume)
     folder = volume.results(step.run)
-    if not (folder / LEDGER).is_file():
+    if not is_whole(folder):  # a copy of a provisional ledger would be taken for the results elsewhere
         raise UsageError(why_no_results(step.run, volume))
     for line in pack(folder, step.files or FILES):
         say(line)

@@ -14,6 +14,7 @@ from orchestrator.argo.refused import is_refused
 from orchestrator.errors import ScanmatrixError
 from orchestrator.steps.liveness import why_over
 from orchestrator.upkeep.claims import RunClaim, age, deciding, read_claim, take, taken
+from orchestrator.upkeep.room import FULL, spare
 from orchestrator.volume.records import now
 
 if TYPE_CHECKING:
@@ -61,7 +62,12 @@ def own(claim: RunClaim, volume: Volume, cluster: Cluster | None) -> None:
         LockedError: the run is being finished; another try may help.
     """
     with deciding(claim.run, volume):
-        take(claim, volume, lambda other: why_over(other, age(other, volume), cluster))
+        try:
+            take(claim, volume, lambda other: why_over(other, age(other, volume), cluster))
+        except OSError as error:  # a cache that fills the volume makes room once there is a plan, which is later
+            if error.errno not in FULL or not spare(volume):
+                raise
+            take(claim, volume, lambda other: why_over(other, age(other, volume), cluster))
 
 
 def why_not_ours(step: AggregateStep, volume: Volume, cluster: Cluster | None) -> str:

@@ -21,6 +21,7 @@ from orchestrator.model.documents import decode, encode
 from orchestrator.results.ledger import LEDGER
 from orchestrator.volume.layout import write_atomic
 from orchestrator.volume.locks import held
+from orchestrator.volume.records import read_small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,7 +126,7 @@ def read_claim(run: str, part: str, volume: Volume) -> RunClaim | None:
     """Who works on a run; None where nobody does. One that cannot be read is a claim without a holder."""
     path = volume.claim(run, part)
     try:
-        return msgspec.structs.replace(decode(path.read_bytes(), RunClaim, origin=str(path)), run=run, part=part)
+        return msgspec.structs.replace(decode(read_small(path), RunClaim, origin=str(path)), run=run, part=part)
     except FileNotFoundError:
         return None
     except (PermanentError, OSError):
@@ -148,9 +149,18 @@ def unclaimed(volume: Volume) -> tuple[RunClaim, ...]:
     found, claimed = [], {claim.run for claim in claims(volume)}
     for path in sorted((volume.root / "plans").glob("[!.]*.json")):
         with suppress(PermanentError, OSError):
-            if path.stem not in claimed and not (volume.results(path.stem) / LEDGER).exists() and _age(path) > MARGIN:
+            if path.stem not in claimed and _is_left(path.stem, volume):
                 found.append(RunClaim(run=path.stem))
     return tuple(found)
+
+
+def is_unclaimed(run: str, volume: Volume) -> bool:
+    """Whether a run is one of `unclaimed`."""
+    if volume.claim(run).exists() or any(volume.running.glob(f"{run}@*.json")):
+        return False
+    with suppress(OSError):
+        return _is_left(run, volume)
+    return False
 
 
 def age(claim: RunClaim, volume: Volume) -> float:
@@ -159,6 +169,10 @@ def age(claim: RunClaim, volume: Volume) -> float:
     lock = volume.lock(claim.run)
     os.utime(lock)  # to the present, as who keeps the files sees it
     return lock.stat().st_mtime - (path if path.exists() else volume.plan(claim.run)).stat().st_mtime
+
+
+def _is_left(run: str, volume: Volume) -> bool:
+    return not (volume.results(run) / LEDGER).exists() and _age(volume.plan(run)) > MARGIN
 
 
 def _age(path: Path) -> float:

@@ -92,6 +92,11 @@ def reclaim(plan: Plan, needed: int, volume: Volume) -> int:
     return freed if freed >= needed else freed + evict(plan, held - waiting, volume)
 
 
+def spare(volume: Volume) -> bool:
+    """Remove the cached blob that was used longest ago, from a full volume; False when there is none."""
+    return _remove(volume, _look(volume, ())[1], 1, before=_urgent()) > 0
+
+
 def clear(plan: Plan, volume: Volume) -> int:
     """Give back all that a run which has ended can spare: its reserve, its links, and the blobs nobody links to.
 

@@ -7,7 +7,7 @@ import fcntl
 import os
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import TemporaryError
@@ -57,11 +57,21 @@ def held(path: Path, *, patience: float = 0.5, required: bool = True) -> Iterato
         except OSError as error:
             if required or error.errno not in NO_LOCKS:
                 raise
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        _sign(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _sign(descriptor: int) -> None:
+    """Say who holds a lock. On a full volume nobody can, and who would make room there needs the lock for that."""
+    holder = f"process {os.getpid()} on {socket.gethostname()}\n".encode()
+    with suppress(OSError):
+        written = 0
+        try:
+            written = os.pwrite(descriptor, holder, 0)
+        finally:  # nothing stays of who held it before
+            os.ftruncate(descriptor, written)
 
 
 def _take(descriptor: int, patience: float) -> None:

@@ -72,7 +72,7 @@ class Records:
         """
         try:
             path = self._volume.record(self._run, target, scan)
-            record = decode(_content(path), CellRecord, origin=str(path))
+            record = decode(read_small(path), CellRecord, origin=str(path))
         except FileNotFoundError:
             return NOTHING_RECORDED
         except (PermanentError, OSError) as error:
@@ -111,8 +111,8 @@ class Records:
         return self.write(target, scan, before, finished=now(), error=error, exit_code=None, log="", given_up=False)
 
 
-def _content(path: Path) -> bytes:
-    """The bytes of a record, without following a link, waiting for the writer of a pipe, or reading without end."""
+def read_small(path: Path) -> bytes:
+    """The bytes of a record or another small file of ours: no link is followed, no pipe waited for, no end passed."""
     descriptor = os.open(path, _OPEN)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -21,6 +21,7 @@ from orchestrator.engines.interface import EngineError, Silent
 from orchestrator.model import CellRecord, Outcome, Plan
 from orchestrator.model.documents import encode
 from orchestrator.results.ledger import read_ledger
+from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.ending import finish_left
 from orchestrator.upkeep.claims import RunClaim, claims
 from orchestrator.upkeep.plans import write_plan
@@ -117,16 +118,33 @@ def ready(api: KubeApi, plan: Plan) -> None:
     api.others["workflowtemplates"] = [template]
 
 
-def test_a_run_that_disappears_while_it_is_followed_gets_its_ledger_where_its_volume_is(api, cluster, volume):
-    plan = begun(volume)
-    ready(api, plan)
-    engine = ArgoEngine(default_config(environment={}), volume, cluster, mounted=True)
+def disappear(api: KubeApi) -> None:
+    """The Workflow that is followed is deleted."""
 
     def watch() -> bytes:
         there = api.workflows.pop()
         return json.dumps({"type": "DELETED", "object": there}).encode() + b"\n"
 
     api._next_watch = watch  # type: ignore[method-assign]
+
+
+def test_results_of_an_earlier_call_are_not_those_of_one_that_disappears(api, cluster, volume):
+    plan = begun(volume)
+    ready(api, plan)
+    aggregate(plan, volume)
+    before = read_ledger(volume, plan.run)
+    disappear(api)
+    ledger = ArgoEngine(default_config(environment={}), volume, cluster, mounted=True).run(plan, Silent())
+    assert ledger != before
+    assert any("was deleted" in row.reason for row in ledger.rows)
+    assert claims(volume) == ()
+
+
+def test_a_run_that_disappears_while_it_is_followed_gets_its_ledger_where_its_volume_is(api, cluster, volume):
+    plan = begun(volume)
+    ready(api, plan)
+    engine = ArgoEngine(default_config(environment={}), volume, cluster, mounted=True)
+    disappear(api)
     ledger = engine.run(plan, Silent())
     assert len(ledger.rows) == len(plan.cells)
     assert any("was deleted" in row.reason for row in ledger.rows)

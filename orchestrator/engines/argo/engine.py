@@ -24,6 +24,7 @@ from orchestrator.results.provisional import LEDGER, is_whole
 from orchestrator.scanners.distrust import check_plan
 from orchestrator.scanners.rules import rules_of
 from orchestrator.steps.ending import finish_left
+from orchestrator.upkeep.claims import read_claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,15 +90,19 @@ class ArgoEngine:
             EngineError: it has none, and cannot be given one.
         """
         folder, end = self._volume.results(run), time.monotonic() + _PATIENCE
-        while not is_whole(folder):
+        while not self._has_ended(run):
             done = self.finish_left()  # its pods may take a moment to end
-            if not is_whole(folder) and time.monotonic() > end:
-                if (folder / LEDGER).exists():
+            if not self._has_ended(run) and time.monotonic() > end:
+                if (folder / LEDGER).exists() and not is_whole(folder):
                     break
                 raise EngineError(f"run {run} ended without a ledger: see why its aggregate step failed")
             if not done:
                 time.sleep(_POLL)
         return read_ledger(self._volume, run)
+
+    def _has_ended(self, run: str) -> bool:
+        """Whether the results of a run are there; those of an earlier call of it do not count while it is claimed."""
+        return is_whole(self._volume.results(run)) and read_claim(run, "", self._volume) is None
 
     def interrupt(self) -> None:
         """See `Engine`: nothing of a run is in this process but who follows it."""

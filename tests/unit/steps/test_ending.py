@@ -241,6 +241,73 @@ def test_results_that_end_every_attempt_to_make_them_hold_up_nothing_else(volume
     assert is_whole(volume.results(plan.run))
 
 
+@pytest.mark.parametrize("mark", ["2\n", "3 provisional\n"])
+def test_a_run_that_was_tried_again_holds_up_nothing_else_either(volume, mark):
+    """Its ledger is older than the claim of the Workflow that tried it again; the attempts came after that."""
+    plan = put_half_done(volume)
+    (volume.results(plan.run)).mkdir(parents=True)
+    ledger = account(plan, volume, "of before", NotOnVolume((), {}))
+    os.utime(volume.results(plan.run) / "ledger.json", (time.time() - 9000,) * 2)
+    put_claim(volume, claim_of(plan), old=60)
+    (volume.results(plan.run) / ".aggregating").write_text(mark)
+    (done,) = finish_left(volume, FakeCluster())
+    assert done.ledger == ledger
+    assert claims(volume) == ()
+    assert is_whole(volume.results(plan.run))
+
+
+def test_attempts_from_before_a_claim_are_no_reason_to_make_none(volume):
+    plan = put_half_done(volume)
+    (volume.results(plan.run)).mkdir(parents=True)
+    account(plan, volume, "of before", NotOnVolume((), {}))
+    (volume.results(plan.run) / ".aggregating").write_text("2 provisional\n")
+    os.utime(volume.results(plan.run) / ".aggregating", (time.time() - 9000,) * 2)
+    put_claim(volume, claim_of(plan), old=60)
+    assert len(list(finish_left(volume, FakeCluster()))) == 1
+    check_finished(volume, plan, "deleted")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless", "huge", "deep", "folder"])
+def test_what_is_no_claim_stands_for_one_without_a_holder(volume, kind):
+    plan = put_half_done(volume)
+    path = volume.claim(plan.run)
+    path.parent.mkdir()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "endless":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"[" * 100_000 if kind == "deep" else encode(claim_of(plan)) + b" " * 2**21)
+    assert claims(volume) == (RunClaim(run=plan.run),)
+    assert list(finish_left(volume, FakeCluster())) == []
+
+
+def test_runs_of_versions_without_claims_are_looked_at_once_each(volume, monkeypatch):
+    looks = []
+    found = Volume.results
+    monkeypatch.setattr(Volume, "results", lambda self, run: looks.append(run) or found(self, run))
+    for number in range(20):
+        path = volume.plan(f"run-{number}")
+        write_atomic(path, encode(make_plan(run=f"run-{number}")))
+        os.utime(path, (time.time() - MARGIN - 60,) * 2)
+    assert list(finish_left(volume, FakeCluster())) == []
+    assert len(looks) <= 3 * 20
+
+
+def test_a_part_that_ended_before_it_had_a_plan_is_no_part(volume):
+    whole = make_plan(targets=[make_target(1), make_target(2)])
+    whole = msgspec.structs.replace(whole, waves=(("app-1",), ("app-2",)), limits=Limits(cells_per_shard=5))
+    first, _ = split(whole)
+    write_plan(first, volume)
+    put_claim(volume, claim_of(whole, part="002", workflow="wf-002", uid="uid-wf-002"))
+    list(free_left(volume, FakeCluster()))
+    list(finish_left(volume, FakeCluster()))
+    assert claims(volume) == ()
+    assert not volume.results(whole.run).exists()
+
+
 def test_a_part_that_ended_without_its_last_step_keeps_its_run_from_its_ledger_no_longer(volume):
     whole = make_plan(targets=[make_target(1), make_target(2)])
     whole = msgspec.structs.replace(whole, waves=(("app-1",), ("app-2",)), limits=Limits(cells_per_shard=5))

@@ -1,6 +1,7 @@
 """One run, one Workflow at a time: the second fails before it writes anything, and what it ends with harms nothing."""
 
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -12,10 +13,14 @@ from orchestrator.planning.batches import split
 from orchestrator.results.ledger import read_ledger
 from orchestrator.steps import entry
 from orchestrator.steps.__main__ import main
-from orchestrator.upkeep.claims import claims
+from orchestrator.steps.account import NotOnVolume, account
+from orchestrator.steps.owning import own
+from orchestrator.upkeep.claims import RunClaim, claims
 from orchestrator.volume.layout import Volume
+from orchestrator.volume.locks import held
 from tests.aggregation import make_plan, make_target, put_clean_run
 from tests.clusters import FakeCluster, workflow
+from tests.filesystems import fill_up, small_filesystem
 
 
 @pytest.fixture
@@ -161,6 +166,37 @@ def test_the_reaper_finishes_what_is_left(volume, cluster, step, packed, capsys)
     assert main(words) == Exit.DONE
     assert "run-1" in capsys.readouterr().out
     assert len(read_ledger(volume, "run-1").rows) == 5
+
+
+def test_a_provisional_ledger_leaves_the_cluster_as_no_results(volume, cluster, step, packed, capsys):
+    """A copy of it would have no mark that says what it is."""
+    step("plan", "one", packed)
+    volume.results("run-1").mkdir(parents=True)
+    (volume.results("run-1") / ".aggregating").write_text("1 provisional\n")
+    account(make_plan(), volume, "being put together", NotOnVolume((), {}))
+    words = ["results", "--run", "run-1", "--volume", str(volume.root)]
+    assert main(words) == Exit.USAGE
+    assert "Workflow one" in capsys.readouterr().err
+    (volume.results("run-1") / ".aggregating").unlink()
+    assert main(words) == Exit.DONE
+
+
+def test_a_cache_that_fills_the_volume_keeps_no_workflow_from_its_run(tmp_path):
+    with small_filesystem(tmp_path / "small", "1m"):
+        volume = Volume(tmp_path / "small")
+        blob = volume.blob("sha256:1")
+        blob.parent.mkdir()
+        blob.write_bytes(b"x" * 100_000)
+        with held(volume.lock("run-1")):
+            pass
+        fill_up(volume.root / "filler")
+        claim = RunClaim(run="run-1", workflow="one", uid="uid-one")
+        with pytest.raises(OSError, match="No space"):
+            own(claim, volume, None)  # the tarball may just have been pulled
+        with patch("time.time", lambda: blob.stat().st_ctime + 4000 if blob.exists() else 0.0):
+            own(claim, volume, None)
+        assert claims(volume) == (claim,)
+        assert not blob.exists()
 
 
 def test_results_of_a_run_without_any_say_why(volume, cluster, step, packed, capsys):
