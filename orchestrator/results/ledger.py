@@ -211,11 +211,10 @@ def _ledgers(volume: Volume) -> list[tuple[str, os.DirEntry[str]]]:
     found = []
     with os.scandir(folder) as runs:
         for run in runs:
-            if (
-                run.is_dir(follow_symlinks=False)
-                and not run.name.startswith(".")
-                and not attempts(Path(run.path)).provisional
-            ):
+            if run.is_dir(follow_symlinks=False) and not run.name.startswith("."):
                 with os.scandir(run.path) as files:
-                    found += [(run.name, file) for file in files if file.name == LEDGER and file.is_file()]
+                    ledgers = [file for file in files if file.name == LEDGER and file.is_file()]
+                # Asked last: the mark of a provisional ledger is there before it is.
+                if ledgers and not attempts(Path(run.path)).provisional:
+                    found += [(run.name, file) for file in ledgers]
     return sorted(found, key=lambda pair: pair[0])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.retrying import Backoff, Patience
 from orchestrator.results.ledger import finished_runs
+from orchestrator.results.provisional import attempts
 from orchestrator.store import migration, names, retention, suspects, writing
 from orchestrator.store.connection import (
     make_engine,
@@ -36,6 +37,10 @@ T = TypeVar("T")
 #: Name of the database file on the volume when no other is configured.
 FILE = "store.sqlite3"
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
+_TOO_EARLY = (
+    "run {0} cannot be imported yet: its results are being put together, or that was ended before it was done; then"
+    " `scanmatrix run --resume {0}` does it again"
+)
 
 
 class StoreDatabase:
@@ -126,8 +131,9 @@ class StoreDatabase:
         self._distrusted = volume.distrusted
         self._write(lambda connection: suspects.remark(connection, volume.distrusted))
         asked = tuple(runs or reversed(finished_runs(volume)))
-        taken, damaged = [], {}
-        for run in self._write(lambda connection: writing.lacking(connection, volume, asked)):
+        taken, damaged = [], {run: _TOO_EARLY.format(run) for run in asked if attempts(volume.results(run)).provisional}
+        ready = [run for run in asked if run not in damaged]
+        for run in self._write(lambda connection: writing.lacking(connection, volume, ready)):
             try:
                 with guarded(f"importing run {run}"):
                     taken.append(self.take_in(volume, run))

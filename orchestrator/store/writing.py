@@ -39,12 +39,14 @@ if TYPE_CHECKING:
 
     from orchestrator.model import LedgerRow
     from orchestrator.store.found import TargetRows
-    from orchestrator.store.pieces import RowsOfPiece
+    from orchestrator.store.pieces import Piece, RowsOfPiece
     from orchestrator.store.reading import RunFiles
     from orchestrator.volume.layout import Volume
 
 #: Cells of one transaction, or the number of findings they have together.
 CELLS_AT_ONCE, FINDINGS_AT_ONCE = 500, 10_000
+#: Rows of all pieces that wait for one because of some of theirs; each piece keeps its row group in memory.
+ROWS_AT_ONCE = 32_768
 
 
 def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
@@ -116,6 +118,7 @@ class _Run:
         self._facts = Facts(connection)
         self._waiting: list[tuple[NewCell, list[RowsOfPiece]]] = []
         self._waiting_facts = 0
+        self._waiting_pieces: set[Piece] = set()
         self._read = self._found = 0
         self._numbers = Numbers()
         self._gone: dict[str, bool] = {}
@@ -198,9 +201,11 @@ class _Run:
         found = sum([len(rows) for _, rows in parts])
         self._waiting.append((cell, parts))
         self._waiting_facts += found
+        self._waiting_pieces.update(part.piece for part in parts)
         self._read += 1
         self._found += found
-        if len(self._waiting) >= CELLS_AT_ONCE or self._waiting_facts >= FINDINGS_AT_ONCE:
+        are_many = len(self._waiting) >= CELLS_AT_ONCE or self._waiting_facts >= FINDINGS_AT_ONCE
+        if are_many or sum(len(piece.keys) for piece in self._waiting_pieces) >= ROWS_AT_ONCE:
             self._flush()
 
     def _again(self, cell: NewCell) -> NewCell:
@@ -239,6 +244,7 @@ class _Run:
                 with self._connection.begin():
                     self._writer.write_late(cell, found)
         self._waiting.clear()
+        self._waiting_pieces.clear()
         self._waiting_facts = 0
 
 

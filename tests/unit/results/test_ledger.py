@@ -8,6 +8,8 @@ import pytest
 from orchestrator.model import Ledger, LedgerRow, Outcome
 from orchestrator.model.documents import DocumentError, encode
 from orchestrator.results import NoResultsError, finished_runs, history, read_ledger
+from orchestrator.results import ledger as ledger_module
+from orchestrator.results.provisional import MARK
 from orchestrator.volume.layout import Volume, write_atomic
 
 NOW = datetime(2025, 3, 10, tzinfo=UTC)
@@ -104,3 +106,18 @@ def test_a_damaged_ledger_is_reported(volume):
     _write(volume, "run-1").write_bytes(b"{")
     with pytest.raises(DocumentError):
         read_ledger(volume, "run-1")
+
+
+def test_a_run_whose_first_attempt_begins_while_runs_are_listed_is_not_finished(volume, monkeypatch):
+    folder = volume.results("begun")
+    folder.mkdir(parents=True)
+    asked = ledger_module.attempts
+
+    def begins(folder):
+        found = asked(folder)
+        (folder / MARK).write_text("1 provisional\n")
+        _write(volume, "begun")
+        return found
+
+    monkeypatch.setattr(ledger_module, "attempts", begins)
+    assert finished_runs(volume) == ()

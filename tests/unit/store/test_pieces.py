@@ -11,9 +11,9 @@ from orchestrator.model import Cvss, MergedFinding, Severity, Suppressed
 from orchestrator.queries import Store
 from orchestrator.results.tables.columns import columns_of, values_at
 from orchestrator.results.tables.schema import schema_of
-from orchestrator.store import DamagedRunError, found
+from orchestrator.store import DamagedRunError, found, writing
 from orchestrator.store.connection import make_engine, parse_url
-from orchestrator.store.facts import APART
+from orchestrator.store.facts import APART, Facts
 from orchestrator.store.pieces import MergedPiece, digest_of
 from orchestrator.store.schema import states
 from orchestrator.volume.layout import Volume
@@ -133,3 +133,24 @@ def test_a_value_that_is_none_of_its_kind_damages_the_run(volume, store, column,
     pq.write_table(table.set_column(place, table.schema.field(place), pa.array([value])), path)
     with pytest.raises(DamagedRunError, match="run-1"):
         store.take_in(volume, "run-1")
+
+
+def test_few_row_groups_wait_for_one_transaction(volume, store, monkeypatch):
+    monkeypatch.setattr(found, "_PIECE", 2)
+    monkeypatch.setattr(writing, "ROWS_AT_ONCE", 6)
+    cells = {f"t{number:02}/dependency": [finding(number), finding(number + 1)] for number in range(20)}
+    write_run(volume, "run-1", day(1), cells)
+    store.take_in(volume, "run-1")
+    waited = []
+    ids = Facts.ids
+
+    def counted(self, parts):
+        waited.append(len({piece for of_cell in parts for piece, _ in of_cell}))
+        return ids(self, parts)
+
+    monkeypatch.setattr(Facts, "ids", counted)
+    # Made again, with one other finding in every second target: between those that wait lie many that do not.
+    changed = {cell: some[:1] if int(cell[1:3]) % 2 else some for cell, some in cells.items()}
+    write_run(volume, "run-1", day(1), changed)
+    assert store.take_in(volume, "run-1").findings == 10
+    assert max(waited) <= 3

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.config.loading import default_config
 from orchestrator.queries import Store
+from orchestrator.results.provisional import MARK
 from orchestrator.store import StoreGoneError, StoreUrlError
 from orchestrator.volume.layout import Volume
 from tests.store_suite import *  # noqa: F403
@@ -51,6 +52,19 @@ def test_any_order_and_any_number_of_times_gives_the_same_rows(tmp_path_factory,
                 store.take_in(volume, run)
         found.append(rows_of(url))
     assert found[0] == found[1]
+
+
+def test_a_run_whose_results_are_not_together_is_not_imported_even_by_its_id(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    write_run(volume, "run-2", day(2), {"a/dependency": "its report was not read"})
+    mark = volume.results("run-2") / MARK
+    mark.write_text("1 provisional\n")
+    found = store.take_in_all(volume, ["run-2", "run-1"])
+    assert [taken.run for taken in found.runs] == ["run-1"]
+    assert "run-2" in found.damaged
+    assert store.who_has("CVE-2025-1").total == 1
+    mark.unlink()
+    assert [taken.run for taken in store.take_in_all(volume, ["run-2"]).runs] == ["run-2"]
 
 
 def test_where_it_is_without_a_url(tmp_path):
