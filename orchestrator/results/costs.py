@@ -31,7 +31,7 @@ SMALL = 8 * 1024**2
 _FINDING, _CONTAINER, _VALUE = 4000, 400, 60
 
 
-class Held:
+class TargetCost:
     """What the reports of one target cost, as one after the other is read."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from orchestrator.kit.guarding import guarded
 from orchestrator.model import Outcome
 from orchestrator.results.bom.target import TargetBom
 from orchestrator.results.cells import examine, failed
-from orchestrator.results.costs import Held
+from orchestrator.results.costs import TargetCost
 from orchestrator.results.reports import standing
 from orchestrator.upkeep.room import FULL
 from orchestrator.volume.layout import VolumeError
@@ -75,7 +75,7 @@ class Aggregation:
         return tuple(rows[index] for index in range(len(self._plan.cells)))
 
     def _examine_target(self, target: Target, cells: list[tuple[int, Cell]]) -> dict[int, LedgerRow]:
-        bom, held = TargetBom(target), Held()
+        bom, held = TargetBom(target), TargetCost()
         rows: dict[int, LedgerRow] = {}
         found: list[CellFindings] = []
         for index, cell in cells:
@@ -91,7 +91,9 @@ class Aggregation:
             return {index: failed(row, str(error)) if row.outcome is Outcome.OK else row for index, row in rows.items()}
         return rows
 
-    def _examine_cell(self, cell: Cell, target: Target, bom: TargetBom, held: Held) -> tuple[LedgerRow, CellFindings]:
+    def _examine_cell(
+        self, cell: Cell, target: Target, bom: TargetBom, held: TargetCost
+    ) -> tuple[LedgerRow, CellFindings]:
         scan = self._scans[cell.scan]
         unrecorded = self._unrecorded.get((cell.target, cell.scan), "")
         row, report, size = examine(self._plan, cell, target, scan, self._volume, unrecorded=unrecorded)
@@ -111,7 +113,7 @@ class Aggregation:
         findings = report.findings if report is not None else ()
         return row, CellFindings(scan.name, outcome, self._kinds[scan.name], findings)
 
-    def _standing(self, cell: Cell, target: Target, scan: Scan, held: Held) -> Report | None:
+    def _standing(self, cell: Cell, target: Target, scan: Scan, held: TargetCost) -> Report | None:
         """What an earlier run found in a cell, where that still stands and is there."""
         report = standing(cell, scan, self._volume)
         why = "its report is not on the volume any more" if report is None else held.excess(report)

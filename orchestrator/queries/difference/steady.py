@@ -78,7 +78,7 @@ def steady_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> d
     targets, names = known.left_out(past.connection, head.id, meant)
     targets |= known.targets_of(past.connection, moving)
     if len(numbers) > 1:
-        # Results of several runs are told otherwise than those of one, where several scans have them.
+        # Results of several runs read otherwise than those of one, where several scans have them.
         targets |= known.scattered(past.connection, head.id, numbers[0])
     return {name: target for name, target in meant.items() if target not in targets and name not in names}
 

@@ -112,7 +112,7 @@ def _write_image(made, image, number, at):
 
 
 def _checked(store, **options):
-    """What is otherwise, as it is told with all that is the same and without."""
+    """What is otherwise, as it is said with all that is the same and without."""
     every = store.differences(**options)
     wanted = [row for row in every if row.altered or row.status != STILL]
     assert store.differences(**options, still=False) == wanted
