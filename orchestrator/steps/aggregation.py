@@ -75,11 +75,11 @@ class Aggregation:
         return tuple(rows[index] for index in range(len(self._plan.cells)))
 
     def _examine_target(self, target: Target, cells: list[tuple[int, Cell]]) -> dict[int, LedgerRow]:
-        bom, held = TargetBom(target), TargetCost()
+        bom, cost = TargetBom(target), TargetCost()
         rows: dict[int, LedgerRow] = {}
         found: list[CellFindings] = []
         for index, cell in cells:
-            rows[index], of_cell = self._examine_cell(cell, target, bom, held)
+            rows[index], of_cell = self._examine_cell(cell, target, bom, cost)
             found.append(of_cell)
         try:
             with guarded(f"putting together what was found in {target.reference}"):
@@ -92,12 +92,12 @@ class Aggregation:
         return rows
 
     def _examine_cell(
-        self, cell: Cell, target: Target, bom: TargetBom, held: TargetCost
+        self, cell: Cell, target: Target, bom: TargetBom, cost: TargetCost
     ) -> tuple[LedgerRow, CellFindings]:
         scan = self._scans[cell.scan]
         unrecorded = self._unrecorded.get((cell.target, cell.scan), "")
         row, report, size = examine(self._plan, cell, target, scan, self._volume, unrecorded=unrecorded)
-        if report is not None and (excess := held.excess(report)):
+        if report is not None and (excess := cost.excess(report)):
             row, report = failed(row, excess), None
         try:
             with guarded(f"writing down what {scan.name} found in {target.reference}"):
@@ -107,16 +107,16 @@ class Aggregation:
         except ScanmatrixError as error:
             row, report = failed(row, str(error)), None
         if cell.standing:
-            report = self._standing(cell, target, scan, held)
+            report = self._standing(cell, target, scan, cost)
         # An earlier result that still stands is as good as one of this run.
         outcome = Outcome.OK if report is not None else row.outcome
         findings = report.findings if report is not None else ()
         return row, CellFindings(scan.name, outcome, self._kinds[scan.name], findings)
 
-    def _standing(self, cell: Cell, target: Target, scan: Scan, held: TargetCost) -> Report | None:
+    def _standing(self, cell: Cell, target: Target, scan: Scan, cost: TargetCost) -> Report | None:
         """What an earlier run found in a cell, where that still stands and is there."""
         report = standing(cell, scan, self._volume)
-        why = "its report is not on the volume any more" if report is None else held.excess(report)
+        why = "its report is not on the volume any more" if report is None else cost.excess(report)
         if why:
             self.notes.append(
                 f"{target.reference} × {scan.name}: its result of run {cell.standing} is still fresh, but {why},"

@@ -84,7 +84,7 @@ def calm(past: StoreReader, pairs: Sequence[Sides]) -> Calm:
 
 
 def _layout(cells: Sequence[TagCell]) -> list[frozenset[int]]:
-    """Which targets and scans were imported together, the earliest first: of a thing, the latest run says what it is."""
+    """Which targets and scans came in together, the earliest first: of a thing, the latest run says what it is."""
     by_order: dict[Order, set[int]] = {}
     for cell in cells:
         by_order.setdefault(cell.order, set()).add(cell.state)
