@@ -15,6 +15,9 @@ _GIBIBYTE = 1024**3
 _OF_STEP = 8 * _GIBIBYTE
 #: Logs, and what Argo puts into each pod: its own program has some 200 MB.
 _BESIDE = 2 * _GIBIBYTE
+#: For a container that has no limit: one that no node reaches. Where one has none, the kubelet evicts its pod for more
+#: than the limits of its other containers together.
+UNREACHED = 1024**5
 #: What Argo itself puts into a pod.
 OF_ARGO = "1Gi"
 

@@ -294,7 +294,7 @@ def resources(
     wanted = {"cpu": cpu, "memory": memory, disk.EPHEMERAL: disk.REQUESTED}
     limits = {"memory": memory_limit}
     limits |= {"cpu": cpu_limit} if cpu_limit else {}
-    limits |= {disk.EPHEMERAL: disk.quantity(disk.of_container(scratch))} if scratch else {}
+    limits[disk.EPHEMERAL] = disk.quantity(disk.of_container(scratch) if scratch else disk.UNREACHED)
     return m.ResourceRequirements(requests=_quantities(wanted), limits=_quantities(limits))
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.kit.trees import WRITABLE, MovedError, list_folder, trail_of
+from orchestrator.kit.trees import WRITABLE, MovedError, list_folder, open_up, trail_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,6 +149,8 @@ class _Removal:
             if _remove_folder(name, self._trail.descriptor):
                 return
             if self._depth == _DEEPEST:
+                with suppress(PermissionError):  # another user's; ours does not move while we may not write to it
+                    open_up(name, self._trail.descriptor)
                 os.rename(name, f".{secrets.token_hex(12)}", src_dir_fd=self._trail.descriptor, dst_dir_fd=self._top)
                 return
             self._trail.enter(name)

@@ -241,7 +241,7 @@ def _open(name: str, parent: int | None, grant: int) -> int:
     except PermissionError:
         if not grant:
             raise
-        _open_up(name, parent)
+        open_up(name, parent)
         descriptor = os.open(name, _FOLDER, dir_fd=parent)
     if (mode := os.fstat(descriptor).st_mode) & grant != grant:
         with suppress(PermissionError):  # another user's, who may have left it open to us
@@ -249,8 +249,13 @@ def _open(name: str, parent: int | None, grant: int) -> int:
     return descriptor
 
 
-def _open_up(name: str, parent: int | None) -> None:
-    """Make a folder readable that cannot be opened; a link in its place is not followed."""
+def open_up(name: str, parent: int | None) -> None:
+    """Give us, its owner, every right to a folder that cannot be opened; a link in its place is not followed.
+
+    Args:
+        name: of the folder.
+        parent: the open folder that it lies in; None for a path.
+    """
     if not hasattr(os, "O_PATH"):  # macOS
         os.chmod(name, WRITABLE, dir_fd=parent, follow_symlinks=False)
         return

@@ -21,7 +21,6 @@ from orchestrator.planning.repositories import unresolved as unresolved_reposito
 
 #: Look-ups at the same time; a registry answers one in tens of milliseconds.
 PARALLEL = 16
-#: Of what is no image, or failed in a way that nobody foresaw: there are no platforms, or they are not known.
 #: Hex digits of a digest in a target's id: 128 bits, and short enough for names on the volume and in Argo.
 ID_DIGITS = 32
 

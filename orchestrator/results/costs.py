@@ -41,8 +41,10 @@ class TargetCost:
         """Why a report cannot be held besides those before it, as a reason of its cell; empty if it can be, and is."""
         own = of_report(report)
         if own > SMALL and self._cost + own > OF_TARGET:
+            what = f"{len(report.findings):,} findings"
+            what += f" and {report.components:,} components" if report.bom is not None else ""
             return (
-                f"merging its {len(report.findings):,} findings takes {spell_size(own)} of memory, those of the"
+                f"merging its {what} takes {spell_size(own)} of memory, those of the"
                 f" scans before it {spell_size(self._cost)}; all reports of a target may take {spell_size(OF_TARGET)}"
                 " together: make the scan report less, or split the target"
             )

@@ -60,13 +60,15 @@ def test_files_pipes_and_folders_of_all_modes_go(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_modes_do_not_keep_folders_from_a_user_who_is_not_root(tmp_path: Path) -> None:
+@pytest.mark.parametrize("deepest", [1, 10_000])
+def test_modes_do_not_keep_folders_from_a_user_who_is_not_root(tmp_path: Path, deepest: int) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     tmp_path.chmod(0o755)
     os.chown(folder, 65534, 65534)
     script = (
-        "import os, pathlib, sys; from orchestrator.kit.removal import remove\n"
+        "import os, pathlib, sys; from orchestrator.kit import removal; from orchestrator.kit.removal import remove\n"
+        f"removal._DEEPEST = {deepest}\n"
         "folder = pathlib.Path('folder/mine'); (folder / 'a' / 'b').mkdir(parents=True)\n"
         "(folder / 'a' / 'b' / 'file').write_text('x')\n"
         "for path in (folder / 'a' / 'b', folder / 'a', folder): path.chmod(0)\n"

@@ -90,6 +90,14 @@ def test_a_bom_is_refused_by_what_it_would_cost_before_it_is_decoded(monkeypatch
         reports.parse_report("cyclonedx", data)
 
 
+def test_what_a_bom_says_that_costs_too_much_is_named(monkeypatch):
+    components = [{"type": "library", "name": str(number), "version": "1"} for number in range(200)]
+    data = json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": components}).encode()
+    monkeypatch.setattr(costs, "OF_TARGET", 1)
+    monkeypatch.setattr(costs, "SMALL", 1)
+    assert "200 components" in costs.Held().excess(reports.parse_report("cyclonedx", data))
+
+
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=20))
 def test_a_finding_costs_at_least_its_texts_and_never_less_with_more_of_them(names):
     findings = [Finding(kind="vulnerability", id=f"i{name}", aliases=(name,), location=name) for name in names]
