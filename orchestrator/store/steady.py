@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, exists, func, not_, or_, select
+from sqlalchemy import and_, exists, func, not_, select
 
 from orchestrator.model import Outcome
 from orchestrator.store.dialects import among, rows_by
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from orchestrator.model import Distrust
 
+_MEANT = select(run_tags.c.tag_id, run_tags.c.target_id).distinct()
 _MADE_BY = (cells.c.scanner_image, cells.c.scanner, cells.c.scanner_version)
 
 
@@ -142,19 +143,22 @@ def left_out(connection: Connection, run: int, meant: Mapping[int, int]) -> tupl
         meant: the target of each of its names.
     """
     has_found = exists().where(findings.c.state_id == states.c.id)
-    is_other = or_(states.c.last_run_id != run, states.c.last_run_id.is_(None))
     ours = set(meant.values())
     targets: set[int] = set()
-    others: dict[str, set[int]] = {}
-    for target, scan in connection.execute(select(states.c.target_id, states.c.scan).where(is_other, has_found)):
-        if target in ours:
+    holding: dict[str, set[int]] = {}
+    query = select(states.c.target_id, states.c.scan, states.c.last_run_id).where(has_found)
+    for target, scan, last in connection.execute(query):
+        if last != run and target in ours:
             targets.add(target)
-        else:
-            others.setdefault(scan, set()).add(target)
+        holding.setdefault(scan, set()).add(target)
     names: set[int] = set()
-    for scan, scanned in _lacking(connection, run, others).items():
-        had = rows_by(connection, run_tags.c.target_id, others[scan], select(run_tags.c.tag_id).distinct())
-        names.update(row.tag_id for row in had if meant.get(row.tag_id) not in scanned)
+    for scan, scanned in _lacking(connection, run, holding).items():
+        # Such a name may have meant a target that this scan found something in, under another name in this run perhaps.
+        asked = {name for name, target in meant.items() if target not in scanned}
+        few = len(asked) < len(holding[scan])
+        column, wanted = (run_tags.c.tag_id, asked) if few else (run_tags.c.target_id, holding[scan])
+        rows = rows_by(connection, column, wanted, _MEANT)
+        names.update(row.tag_id for row in rows if row.tag_id in asked and row.target_id in holding[scan])
     return targets, names
 
 

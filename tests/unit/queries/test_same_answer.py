@@ -166,3 +166,17 @@ def test_most_names_of_a_night_are_not_compared(tmp_path, later):
             assert {spelt[name][0] for name in known.names} == {"registry.example/b", "registry.example/c"}
             assert {spelt[name][0] for name in known.others} == {"registry.example/a"}
         assert [row.id for row in store.changes(ends[0]).changed] == ["CVE-1"]
+
+
+@pytest.mark.parametrize("nights", [1, 4])
+def test_what_a_name_had_by_a_scan_that_its_new_image_lacks_is_no_longer_scanned(tmp_path, nights):
+    volume = Volume(tmp_path / "volume")
+    found, by = {("CVE-1", "1"): "low"}, {("CVE-1", "1"): ("virus",)}
+    before = Written(0, False, False, (Image("b", ("x",), {"virus": "ok"}, found, by),))
+    moved = (Image("b", ("z",), {"virus": "ok"}, found, by), Image("c", ("x",), {"general": "ok"}, {}, {}))
+    ends = write(volume, [before] + [Written(24, False, False, moved)] * nights)
+    with Store(f"sqlite:///{tmp_path / 'store.sqlite3'}") as store:
+        store.take_in_all(volume)
+        for options in ({"since": ends[-1]}, {"run": f"r{nights}"}):
+            gone = [row for row in _checked(store, **options) if row.status == "no longer scanned"]
+            assert [row.reference for row in gone] == ["registry.example/x"]
