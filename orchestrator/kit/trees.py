@@ -23,6 +23,7 @@ BLOCK = 512
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: What an owner needs of a folder to read it, and to remove what is in it.
 READABLE, WRITABLE = 0o500, 0o700
+_MOST_LOOKS = 20  # at a tree whose folders somebody moves
 _SHOWN = 120  # characters of a path at either end, for messages
 
 
@@ -189,8 +190,8 @@ def walk(top: Path, *, grant: int = 0) -> Iterator[TreeEntry]:
 def measure(tops: Iterable[Path], most: TreeSize) -> TreeSize:
     """What folders take together, as far as one of the bounds: a file of several names counts once.
 
-    What is closed to us is opened up, as what makes it has no reason to close it. Of a tree whose folders are moved
-    meanwhile, what was seen by then counts.
+    What is closed to us is opened up, as what makes it has no reason to close it. A tree whose folders are moved
+    meanwhile is looked at again, a few times; the look that saw most counts.
 
     Args:
         tops: the folders; links are not followed.
@@ -199,16 +200,37 @@ def measure(tops: Iterable[Path], most: TreeSize) -> TreeSize:
     disk = entries = 0
     linked: set[tuple[int, int]] = set()
     for top in tops:
-        with suppress(OSError):
-            for entry in walk(top, grant=READABLE):
-                entries += 1
-                if entry.is_folder or entry.status.st_nlink == 1 or entry.identity not in linked:
-                    disk += entry.status.st_blocks * BLOCK
-                if entry.status.st_nlink > 1 and not entry.is_folder:
-                    linked.add(entry.identity)
-                if disk > most.disk or entries > most.entries:
-                    return TreeSize(disk, entries)
+        left, seen = TreeSize(most.disk - disk, most.entries - entries), TreeSize()
+        for _ in range(_MOST_LOOKS):
+            known = set(linked)
+            size, whole = _measure_one(top, known, left)
+            seen = TreeSize(max(seen.disk, size.disk), max(seen.entries, size.entries))
+            if whole:
+                break
+        linked = known
+        disk, entries = disk + seen.disk, entries + seen.entries
+        if disk > most.disk or entries > most.entries:
+            break
     return TreeSize(disk, entries)
+
+
+def _measure_one(top: Path, linked: set[tuple[int, int]], most: TreeSize) -> tuple[TreeSize, bool]:
+    """What a folder takes beside the linked files that are known; False where a folder was moved before the end."""
+    disk = entries = 0
+    try:
+        for entry in walk(top, grant=READABLE):
+            entries += 1
+            if entry.is_folder or entry.status.st_nlink == 1 or entry.identity not in linked:
+                disk += entry.status.st_blocks * BLOCK
+            if entry.status.st_nlink > 1 and not entry.is_folder:
+                linked.add(entry.identity)
+            if disk > most.disk or entries > most.entries:
+                break
+    except MovedError:
+        return TreeSize(disk, entries), False
+    except OSError:
+        pass
+    return TreeSize(disk, entries), True
 
 
 def list_folder(descriptor: int) -> Iterator[os.DirEntry[str]]:

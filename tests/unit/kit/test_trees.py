@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.kit.trees import MovedError, TreeSize, measure, trail_of, walk
+from orchestrator.kit.trees import MovedError, Trail, TreeSize, measure, trail_of, walk
 from tests.unit.kit.test_removal import deep, memory
 
 __all__ = ["memory"]
@@ -86,3 +86,23 @@ def test_measuring_leaves_modes_alone_that_do_not_keep_it_out(tmp_path: Path) ->
     assert measure([tmp_path], ALL).entries == 3
     assert (tmp_path / "fixed").stat().st_mode & 0o777 == 0o555
     assert (tmp_path / "closed").stat().st_mode & 0o500 == 0o500
+
+
+def test_who_moves_folders_hides_nothing_that_another_look_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / "top" / name).mkdir(parents=True)
+        (tmp_path / "top" / name / "file").write_bytes(b"x" * 50_000)
+    os.link(tmp_path / "top" / "a" / "file", tmp_path / "top" / "c" / "link")
+    whole = measure([tmp_path / "top"], ALL)
+    leave, moves = Trail.leave, iter(range(5))
+
+    def moved(self: Trail) -> str:
+        if next(moves, None) is not None:
+            raise MovedError
+        return leave(self)
+
+    monkeypatch.setattr(Trail, "leave", moved)
+    assert measure([tmp_path / "top"], ALL) == whole
+    assert next(moves, None) is None
