@@ -97,10 +97,10 @@ class Aggregation:
         scan = self._scans[cell.scan]
         unrecorded = self._unrecorded.get((cell.target, cell.scan), "")
         row, report, size = examine(self._plan, cell, target, scan, self._volume, unrecorded=unrecorded)
-        if report is not None and (excess := cost.excess(report)):
-            row, report = failed(row, excess), None
         try:
             with guarded(f"writing down what {scan.name} found in {target.reference}"):
+                if report is not None and (excess := cost.excess(report)):
+                    row, report = failed(row, excess), None
                 if report is not None:
                     self._files.findings.add(row, report.findings, size)
                 self._note(target, scan.name, bom.add(row, report))

@@ -71,6 +71,20 @@ def test_a_small_report_is_merged_however_much_the_others_say(tmp_path, small_bu
     assert len(merged) == 103
 
 
+def test_a_report_whose_cost_cannot_be_told_fails_its_own_cell(tmp_path, monkeypatch):
+    of_report = costs.of_report
+
+    def too_much(report):
+        if len(report.findings) > 50:
+            raise MemoryError
+        return of_report(report)
+
+    monkeypatch.setattr(costs, "of_report", too_much)
+    rows, merged = run(tmp_path, dependency=grype(60), root_user=check(30))
+    assert {name: row.outcome for name, row in rows.items()} == {"dependency": Outcome.FAILED, "root-user": Outcome.OK}
+    assert len(merged) == 30
+
+
 def test_each_target_has_its_own_budget(tmp_path, small_budget):
     targets = [make_target(number) for number in range(1, 4)]
     plan, volume = make_plan(targets, scans=(GRYPE,)), Volume(tmp_path)
@@ -95,7 +109,7 @@ def test_what_a_bom_says_that_costs_too_much_is_named(monkeypatch):
     data = json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": components}).encode()
     monkeypatch.setattr(costs, "OF_TARGET", 1)
     monkeypatch.setattr(costs, "SMALL", 1)
-    assert "200 components" in costs.Held().excess(reports.parse_report("cyclonedx", data))
+    assert "200 components" in costs.TargetCost().excess(reports.parse_report("cyclonedx", data))
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=20))
