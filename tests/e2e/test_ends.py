@@ -21,11 +21,11 @@ SCANS = ("steady", "quick")
 
 @pytest.fixture(scope="module")
 def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One scan takes a minute, so that runs are ended in the middle of it; the reaper comes only when it is called."""
+    """One scan takes a minute, so that runs are ended in the middle of it."""
     scans = {"steady": quick.scan("steady", "time.sleep(60)"), "quick": quick.scan("quick")}
     settings = {
         "limits": {"imagesInFlight": 2, "deadline": "10m", "retries": 2},
-        "argo": {"schedule": "0 0 1 1 *", "concurrency": "Replace", "reaper": "0 0 1 1 *"},
+        "argo": {"schedule": "0 0 1 1 *", "concurrency": "Replace"},
     }
     quick.push(upstream, *IMAGES)
     csv = "image,scans\n" + "".join(f"{image}:1,{';'.join(SCANS)}\n" for image in IMAGES)
