@@ -6,6 +6,8 @@ has to wait for a node with so much room: a bound is for what went wrong.
 
 from __future__ import annotations
 
+from orchestrator.kit.quantities import write_size
+
 #: The resource that Kubernetes counts it as.
 EPHEMERAL = "ephemeral-storage"
 REQUESTED = "64Mi"
@@ -37,5 +39,5 @@ def of_container(scratch: int) -> int:
 
 
 def quantity(size: int) -> str:
-    """Bytes as a Kubernetes quantity, rounded up."""
-    return f"{-(-size // _MEBIBYTE)}Mi"
+    """Bytes as a Kubernetes quantity, rounded up; as Kubernetes writes it back, or each `apply` would be a change."""
+    return write_size(-(-size // _MEBIBYTE) * _MEBIBYTE)

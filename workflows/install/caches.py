@@ -14,6 +14,7 @@ import yaml
 
 from orchestrator.argo import names
 from orchestrator.config.cache import CACHE_PORT, service_name
+from orchestrator.workflows import disk
 from orchestrator.workflows.install.images import own_images
 from orchestrator.workflows.install.objects import Manifest, container_security, manifest, pod_security, resources
 from orchestrator.workflows.settings import RenderError
@@ -129,7 +130,7 @@ def _pod(cache: CacheSection, image: str, name: str) -> Manifest:
         "securityContext": pod_security(),
         "containers": [container],
         "volumes": [
-            {"name": "data", "emptyDir": {"sizeLimit": str(cache.size)}},
+            {"name": "data", "emptyDir": {"sizeLimit": disk.quantity(cache.size)}},
             {"name": "settings", "configMap": {"name": name}},
             {"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}},
         ],

@@ -7,12 +7,11 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.argo.log_archive import unpack
-from orchestrator.argo.names import MAIN, RUN, SHARD, of_run
+from orchestrator.argo.names import RUN, SHARD, of_run
 from orchestrator.argo.nodes import is_work
 from orchestrator.argo.status import status_of
 from orchestrator.cluster.errors import ObjectExistsError
-from orchestrator.engines.argo.output import await_results, log_of, take_away
+from orchestrator.engines.argo.output import bring_results, log_of, take_away
 from orchestrator.engines.argo.ready import check_workflow_template
 from orchestrator.engines.argo.runs import RunUnknownError, WorkflowRuns
 from orchestrator.engines.interface import EngineError
@@ -208,8 +207,7 @@ class ArgoEngine:
         name = f"{run}-o{secrets.token_hex(2)}"
         self._create(manifests.results(run, self._config, name))
         try:
-            pod = await_results(name, self._cluster)
-            unpack(self._cluster.follow_log(pod.metadata.name, container=MAIN), self._volume.results(run))
+            bring_results(name, self._cluster, self._volume.results(run))
         except EngineError as error:
             take_away(name, self._cluster, hurry=True)
             raise EngineError(f"{error}{self._stands(run)}") from error

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.argo.commands import COMPLAINT
+from orchestrator.argo.log_archive import ResultsCutOffError, unpack
 from orchestrator.argo.names import ARGO_WORKFLOW, MAIN, SCAN, STAGE, TARGET, of_run
 from orchestrator.engines.argo.runs import RunUnknownError
 from orchestrator.engines.interface import EngineError
@@ -14,6 +15,7 @@ from orchestrator.errors import ScanmatrixError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from orchestrator.cluster.client import Cluster
     from orchestrator.cluster.objects import Pod
@@ -60,15 +62,35 @@ def await_results(name: str, cluster: Cluster) -> Pod:
             state = next((each.state for each in pod.status.container_statuses if each.name == MAIN), None)
             ended = state.terminated if state is not None else None
             if ended is not None and ended.exit_code:
-                said = cluster.log(pod.metadata.name, container=MAIN, lines=20)
-                reason = next((line for line in said.splitlines() if line.startswith(COMPLAINT)), said)
-                raise EngineError(f"the results cannot be read: {reason}")
+                raise EngineError(f"the results cannot be read: {_complaint(pod, cluster, otherwise=True)}")
             if ended is not None or pod.status.phase == "Running":
                 return pod
         if cluster.workflow(name).status.phase in {"Failed", "Error"}:
             raise EngineError(f"the results cannot be read: Workflow {name} failed before it began")
         time.sleep(_POLL)
     raise EngineError(f"the results cannot be read: Workflow {name} did not start within {_PATIENCE} s")
+
+
+def bring_results(name: str, cluster: Cluster, folder: Path) -> None:
+    """Bring what the Workflow prints into a folder.
+
+    Raises:
+        EngineError: it failed; also while its output was read.
+        ResultsCutOffError: the output is not whole.
+    """
+    pod = await_results(name, cluster)
+    try:
+        unpack(cluster.follow_log(pod.metadata.name, container=MAIN), folder)
+    except ResultsCutOffError as error:
+        if reason := _complaint(pod, cluster):
+            raise EngineError(f"the results cannot be read: {reason}") from error
+        raise
+
+
+def _complaint(pod: Pod, cluster: Cluster, *, otherwise: bool = False) -> str:
+    """What the step said of its failure; where it said nothing so, empty or, if wanted, the end of its output."""
+    said = cluster.log(pod.metadata.name, container=MAIN, lines=20)
+    return next((line for line in said.splitlines() if line.startswith(COMPLAINT)), said if otherwise else "")
 
 
 def take_away(name: str, cluster: Cluster, *, hurry: bool = False) -> None:

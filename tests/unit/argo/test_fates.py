@@ -151,8 +151,8 @@ def test_the_deadline_of_a_run_may_stand_in_its_template():
     ("status", "words"),
     [
         ({"reason": "Evicted", "message": "The node was low on resource: memory."}, ["evicted", "low on resource"]),
-        ({"reason": "Evicted", "message": 'Usage of EmptyDir volume "scratch-main" exceeds the limit "20480Mi". '},
-         ["evicted", "scratch-main", "20480Mi"]),
+        ({"reason": "Evicted", "message": 'Usage of EmptyDir volume "scratch-main" exceeds the limit "20Gi". '},
+         ["evicted", "scratch-main", "20Gi"]),
         ({"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler",
                           "message": "preempting to accommodate a higher priority pod"}]}, ["preempted"]),
         ({"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}]},

@@ -23,8 +23,9 @@ from tests.clusters import FakeCluster, workflow
 class Printing(FakeCluster):
     """Creates Workflows whose pod prints some lines, and which end after as many looks; counts deletions."""
 
-    def __init__(self, *there: Any, lines: list[str] | None = None, looks: int = 3) -> None:
+    def __init__(self, *there: Any, lines: list[str] | None = None, looks: int = 3, phase: str = "Failed") -> None:
         super().__init__(*there)
+        self.phase = phase
         self.lines, self.looks = lines, looks
         self.deleted: list[tuple[str, bool]] = []
 
@@ -43,13 +44,13 @@ class Printing(FakeCluster):
 
     def pods(self, selector: str, *, fields: str = "") -> Any:
         code = 0 if self.lines is not None else 2
-        status = {"name": "main", "state": {"terminated": {"exitCode": code}}}
+        status = {"name": "main", "state": {"terminated": {"exitCode": code}} if self.phase == "Failed" else {}}
         yield msgspec.convert(
-            {"metadata": {"name": "p"}, "status": {"phase": "Failed", "containerStatuses": [status]}}, Pod
+            {"metadata": {"name": "p"}, "status": {"phase": self.phase, "containerStatuses": [status]}}, Pod
         )
 
     def log(self, *_: object, **__: object) -> str:
-        return "scanmatrix-step: run run-1 has no results yet\n"
+        return "\n".join(["scanmatrix-step: run run-1 has no results yet"] if self.lines is None else self.lines)
 
     def follow_log(self, *_: object, **__: object) -> Any:
         yield from self.lines or ()
@@ -108,8 +109,9 @@ def test_results_that_cannot_be_read_leave_no_workflow_behind_either(lines, tmp_
         ((), "no results yet"),
     ],
 )
-def test_a_run_without_results_says_what_the_volume_and_the_cluster_know(there, said, tmp_path):
-    cluster = Printing(*there)
+@pytest.mark.parametrize("phase", ["Failed", "Running"], ids=["seen as it failed", "failed while its log was read"])
+def test_a_run_without_results_says_what_the_volume_and_the_cluster_know(there, said, phase, tmp_path):
+    cluster = Printing(*there, phase=phase)
     with pytest.raises(EngineError, match=said) as failed:
         engine(cluster, tmp_path).fetch("run-1")
     assert "no results yet" in str(failed.value)

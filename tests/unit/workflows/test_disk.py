@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import yaml
 
-from orchestrator.kit.quantities import parse_size
+from orchestrator.kit.quantities import parse_size, write_size
 from orchestrator.model import Limits
 from tests.unit.workflows.examples import rendered
 from tests.unit.workflows.test_contract import walk
@@ -46,6 +46,13 @@ def test_each_folder_that_ends_with_its_pod_has_a_limit(found):
     folders = [each["emptyDir"] for each in found if "emptyDir" in each]
     assert len(folders) > 20
     assert [each for each in folders if not each.get("sizeLimit")] == []
+
+
+def test_sizes_are_as_kubernetes_writes_them_back(found):
+    """Otherwise each further `kubectl apply` would change what is the same."""
+    sizes = [each[key] for each in found for key in (STORAGE, "sizeLimit", "memory") if isinstance(each.get(key), str)]
+    assert len(sizes) > 100
+    assert [each for each in sizes if "{{" not in each and write_size(parse_size(each)) != each] == []
 
 
 def test_what_argo_keeps_in_a_pod_has_a_limit():

@@ -331,7 +331,7 @@ def test_a_cache_for_each_upstream_that_has_no_url_of_its_own(tmp_path: Path) ->
     data = {
         one["name"]: one for one in deployments["cache-registry-example-5000"]["spec"]["template"]["spec"]["volumes"]
     }
-    assert data["data"]["emptyDir"] == {"sizeLimit": str(2**30)}
+    assert data["data"]["emptyDir"] == {"sizeLimit": "1Gi"}
 
 
 def test_credentials_of_an_upstream_go_to_its_cache_only(tmp_path: Path) -> None:

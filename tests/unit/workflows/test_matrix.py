@@ -460,7 +460,7 @@ def test_no_pull_of_the_layout_image_is_tried_again_where_none_is():
 @pytest.mark.parametrize(
     "message",
     [
-        'Usage of EmptyDir volume "scratch-main" exceeds the limit "20480Mi". ',
+        'Usage of EmptyDir volume "scratch-main" exceeds the limit "20Gi". ',
         "Pod ephemeral local storage usage exceeds the total limit of containers 22Gi. ",
         'Container main exceeded its local ephemeral storage limit "22Gi". ',
         "Pod was active on the node longer than the specified deadline",
