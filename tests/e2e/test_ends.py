@@ -86,6 +86,7 @@ def test_a_run_that_ends_without_its_exit_handler_is_finished_by_the_reaper(
     assert site.ledger(run) == before
 
 
+@pytest.mark.campaign  # unit/steps/test_owning.py has all its kinds
 def test_a_second_workflow_of_a_run_fails_and_the_first_is_not_disturbed(site: Site) -> None:
     run = quick.start(site, "once", IMAGES[:1], SCANS)
     in_the_middle(site, run)
@@ -96,6 +97,7 @@ def test_a_second_workflow_of_a_run_fails_and_the_first_is_not_disturbed(site: S
     assert {row.outcome for row in site.ledger(run).rows} == {Outcome.OK}
 
 
+@pytest.mark.campaign  # unit/steps/test_replace.py has what stops it
 def test_a_run_of_the_schedule_stops_the_one_before_and_that_has_its_ledger(site: Site) -> None:
     first = site.argo("submit", "--from", "cronwf/scanmatrix", "-o", "name").strip()
     in_the_middle(site, first)
