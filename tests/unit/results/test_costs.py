@@ -71,7 +71,7 @@ def test_a_small_report_is_merged_however_much_the_others_say(tmp_path, small_bu
     assert len(merged) == 103
 
 
-def test_a_report_whose_cost_cannot_be_told_fails_its_own_cell(tmp_path, monkeypatch):
+def test_a_report_whose_cost_is_not_known_fails_its_own_cell(tmp_path, monkeypatch):
     of_report = costs.of_report
 
     def too_much(report):
