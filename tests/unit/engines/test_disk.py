@@ -1,6 +1,7 @@
 """What a scanner may keep on disk for a cell."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,17 @@ import pytest
 from orchestrator.engines.local.confine import bound_of_cell, bound_of_database
 from orchestrator.engines.local.launch import Launcher
 from orchestrator.engines.local.scanners import CellInputs, Scanners
+from orchestrator.kit.removal import remove_quietly
 from orchestrator.model import Limits, Scan, Target
 
 GIBI = 1024**3
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """As pytest's, and gone afterwards: pytest removes trees by recursion, and a later session fails at deep ones."""
+    yield tmp_path
+    remove_quietly(tmp_path)
 
 
 def scan(scratch_limit: int = 0, *command: str) -> Scan:

@@ -2,15 +2,24 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.trees import MovedError, Trail, TreeSize, measure, trail_of, walk
 from tests.unit.kit.test_removal import deep, memory
 
 __all__ = ["memory"]
 ALL = TreeSize(sys.maxsize, sys.maxsize)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """As pytest's, and gone afterwards: pytest removes trees by recursion, and a later session fails at deep ones."""
+    yield tmp_path
+    remove_quietly(tmp_path)
 
 
 def test_everything_is_found_and_links_are_not_followed(tmp_path: Path) -> None:
