@@ -11,7 +11,7 @@ from orchestrator.model.documents import encode
 from orchestrator.queries import asking
 from orchestrator.queries.difference import STILL
 from orchestrator.queries.frames import differences_frame
-from orchestrator.results.ledger import LEDGER
+from orchestrator.results.provisional import LEDGER
 from orchestrator.results.tables.writing import MergedWriter
 from orchestrator.volume.layout import Volume, atomic_file, write_atomic
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from orchestrator.model import Cell, Ledger, LedgerRow, MergedFinding, Plan, Severity, Suppressed
 from orchestrator.model.documents import encode
-from orchestrator.results.ledger import LEDGER
+from orchestrator.results.provisional import LEDGER
 from orchestrator.results.run import RunResults
 from orchestrator.results.tables.writing import MergedWriter
 from orchestrator.volume.layout import Volume

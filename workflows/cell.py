@@ -15,7 +15,7 @@ from orchestrator.catalog.placeholders import fill_words
 from orchestrator.kit import placeholders
 from orchestrator.model import TargetKind
 from orchestrator.volume.layout import cell_path
-from orchestrator.workflows import patches, pods
+from orchestrator.workflows import folders, patches, pods
 from orchestrator.workflows.settings import (
     ALLOWANCE,
     CELL,
@@ -74,7 +74,7 @@ def cell_template(
         labels=pods.labels(Component.ONLINE if online else Component.SCAN, run=run, target=_TARGET, scan=scan.name),
         init_containers=pods.init_containers((names.STAGE, stage)),
         **scanner,
-        volumes=[pods.scanner_scratch(names.MAIN, scratch)],
+        volumes=[folders.scanner_scratch(names.MAIN, scratch)],
         active_deadline_seconds=scan.timeout + ALLOWANCE,
         retry_strategy=retry(scan.retries),
         pod_spec_patch=patches.of_scanners({names.MAIN: scanner["volume_mounts"]}, memory=memory),
@@ -108,7 +108,7 @@ def scanner_container(
         scanner_image(scan, settings, where=f"scan {scan.name}: image"),
         scanner_command(scan, kind, online=online),
         scanner_environment(scan.environment, scan),
-        pods.cell_mounts(name, folder, database=scan.database is not None, checkout=checkout),
+        folders.cell_mounts(name, folder, database=scan.database is not None, checkout=checkout),
         pods.scanner_resources(scan.resources, scratch),
     )
     if online and scan.repository and scan.repository.online:

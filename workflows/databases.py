@@ -17,7 +17,7 @@ from orchestrator.argo.commands import DatabaseStep, Phase
 from orchestrator.argo.names import Component, TemplateName, database_template, load_template
 from orchestrator.argo.parameters import WORKFLOW_NAME, Output, contains, output
 from orchestrator.volume.layout import FETCHED, INCOMING, databases_path
-from orchestrator.workflows import patches, pods
+from orchestrator.workflows import folders, patches, pods
 from orchestrator.workflows.cell import fill, retry, scanner_environment, scanner_image
 from orchestrator.workflows.settings import ALLOWANCE
 
@@ -77,7 +77,7 @@ def _fetch(scan: Scan, database: Database, fetch: DatabaseFetch, shape: Shape, s
 
 def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
     """The scanner's own command over what was fetched and verified; its pod speaks to nobody."""
-    mounts = [pods.fetched_mount(_folder(scan, FETCHED)), *pods.database_mounts(_LOAD, _folder(scan, INCOMING))]
+    mounts = [folders.fetched_mount(_folder(scan, FETCHED)), *folders.database_mounts(_LOAD, _folder(scan, INCOMING))]
     load = _scanner(scan, database.load, mounts, shape, settings)
     return Container(
         name=load_template(scan.name),
@@ -92,7 +92,7 @@ def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> C
 
 def _commanded(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
     """The scanner's own command with a network, between two steps of ours."""
-    mounts = pods.database_mounts(_REFRESH, _folder(scan, INCOMING))
+    mounts = folders.database_mounts(_REFRESH, _folder(scan, INCOMING))
     refresh = _scanner(scan, database.refresh, mounts, shape, settings)
     return Container(
         name=database_template(scan.name),
@@ -107,7 +107,10 @@ def _commanded(scan: Scan, database: Database, shape: Shape, settings: Settings)
 
 def _alone(scanner: str, scratch: int) -> dict[str, Any]:
     """What keeps a scanner from the step of ours that runs after it in the same pod and sees the whole volume."""
-    return {"volumes": [pods.scanner_scratch(scanner, scratch)], "pod_spec_patch": patches.of_init_containers(scanner)}
+    return {
+        "volumes": [folders.scanner_scratch(scanner, scratch)],
+        "pod_spec_patch": patches.of_init_containers(scanner),
+    }
 
 
 def _prepare(scan: Scan, settings: Settings) -> dict[str, Any]:

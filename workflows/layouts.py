@@ -19,7 +19,7 @@ from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, contains, given, set_name
 from orchestrator.model import TargetKind
 from orchestrator.volume.layout import cell_path
-from orchestrator.workflows import patches, pods
+from orchestrator.workflows import folders, patches, pods
 from orchestrator.workflows.cell import cell_template, retry, scanner_container, template_name
 from orchestrator.workflows.settings import ALLOWANCE, RenderError
 
@@ -133,7 +133,7 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
         init_containers=pods.init_containers((names.STAGE, stage)),
         containers=containers,
         # Argo adds the Workflow's own volumes to a ContainerSet's pod only where the template declares them.
-        volumes=[*pods.volumes(settings), *starmap(pods.scanner_scratch, scratch.items())],
+        volumes=[*folders.volumes(settings), *starmap(folders.scanner_scratch, scratch.items())],
         pod_spec_patch=patches.of_scanners({name: fields["volume_mounts"] for name, fields in scanners.items()}),
         active_deadline_seconds=_PULL_TIMEOUT + max(scan.timeout for scan in scans) + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries, when=_PULL_FAILED),

@@ -1,4 +1,4 @@
-"""What all our pods have in common: the volume, an unprivileged user, no token, and the step containers' shape."""
+"""What all our pods have in common: an unprivileged user, no token, and the shape of their containers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,11 @@ from orchestrator.argo import names
 from orchestrator.argo.command_line import render
 from orchestrator.argo.commands import PROGRAM
 from orchestrator.argo.parameters import given
-from orchestrator.volume import layout
-from orchestrator.workflows import disk
+from orchestrator.workflows import disk, folders
 from orchestrator.workflows.settings import (
-    CELL,
-    CHECKOUT,
-    DATABASE,
     DOCKER_CONFIG,
-    FETCHED,
     GIT_CREDENTIALS,
     SCRATCH,
-    SHARED_MEMORY,
-    TARBALL,
     TOKEN_KEY,
     VOLUME,
 )
@@ -38,64 +31,12 @@ if TYPE_CHECKING:
 
 #: One user for all containers, so that a scanner can write the folder which the container before it made.
 USER = 65532
-_VOLUME_NAME = "volume"
-_SCRATCH_NAME = "scratch"
-_SECRET_NAME = "registry"  # noqa: S105 - the name of a volume
-_CONFIG_NAME = "config"
-_GIT_NAME = "git"
 # What Kubernetes would take for the beginning of `$(NAME)`, or for an escape of it.
 _EXPANDED = re.compile(r"\$(?=[$(])")
 
 CONFIG_FOLDER = "/config"
 #: Where a step writes its output parameters.
 OUTPUTS = f"{SCRATCH}/outputs"
-
-
-def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
-    """The volumes that templates may mount; a pod gets only those it mounts.
-
-    Args:
-        settings: of the manifests.
-        config_map: whether one reads the configuration.
-    """
-    found = [
-        m.Volume(
-            name=_VOLUME_NAME,
-            persistent_volume_claim=m.PersistentVolumeClaimVolumeSource(claim_name=settings.claim),
-        ),
-        _scratch(_SCRATCH_NAME, settings.scratch),
-    ]
-    if settings.registry_secret:
-        items = [m.KeyToPath(key=".dockerconfigjson", path="config.json")]
-        secret = m.SecretVolumeSource(secret_name=settings.registry_secret, items=items)
-        found.append(m.Volume(name=_SECRET_NAME, secret=secret))
-    if config_map:
-        source = m.ConfigMapVolumeSource(name=names.CONFIG_MAP, optional=True)
-        found.append(m.Volume(name=_CONFIG_NAME, config_map=source))
-    return found
-
-
-def git_of_all_hosts(settings: Settings) -> list[m.Volume]:
-    """The whole Secret of git: for what plans, which asks every host."""
-    if not settings.git_secret:
-        return []
-    return [m.Volume(name=_GIT_NAME, secret=m.SecretVolumeSource(secret_name=settings.git_secret))]
-
-
-def git_of_one_host(settings: Settings, key: str) -> list[m.Volume]:
-    """What of the Secret of git is for one host, and what is for all: the key of SSH, known hosts, authorities.
-
-    Args:
-        settings: of the manifests.
-        key: of the host, see `orchestrator.git.tokens.secret_key`; or the parameter of Argo that has it.
-    """
-    if not settings.git_secret:
-        return []
-    names = (f"{key}.password", f"{key}.username", "ssh-privatekey", "known_hosts", "ca.crt")
-    items = [m.KeyToPath(key=name, path=name) for name in names]
-    # Optional, which holds for each of the keys: most hosts have none.
-    source = m.SecretVolumeSource(secret_name=settings.git_secret, items=items, optional=True)
-    return [m.Volume(name=_GIT_NAME, secret=source)]
 
 
 def pod_security() -> m.PodSecurityContext:
@@ -120,74 +61,6 @@ def container_security() -> m.SecurityContext:
         run_as_non_root=True,
         seccomp_profile=m.SeccompProfile(type="RuntimeDefault"),
     )
-
-
-def scratch_mount() -> m.VolumeMount:
-    """A folder for temporary files of our own containers, which ends with the pod."""
-    return m.VolumeMount(name=_SCRATCH_NAME, mount_path=SCRATCH)
-
-
-def scanner_scratch(container: str, size: int) -> m.Volume:
-    """A scanner's own folder for temporary files: what lies there is read by no other container, before or after it.
-
-    Args:
-        container: its name.
-        size: most bytes that may lie there; 0 for no limit.
-    """
-    return _scratch(_scratch_of(container), size)
-
-
-def _scratch(name: str, size: int) -> m.Volume:
-    limit = m.Quantity(root=disk.quantity(size)) if size else None
-    return m.Volume(name=name, empty_dir=m.EmptyDirVolumeSource(size_limit=limit))
-
-
-def _scanner_scratch_mounts(container: str) -> list[m.VolumeMount]:
-    """Of temporary files, and of shared memory, which all containers of a pod would have in common."""
-    name = _scratch_of(container)
-    return [
-        m.VolumeMount(name=name, mount_path=SCRATCH, sub_path="tmp"),
-        m.VolumeMount(name=name, mount_path=SHARED_MEMORY, sub_path="shm"),
-    ]
-
-
-def _scratch_of(container: str) -> str:
-    return f"{_SCRATCH_NAME}-{container}"
-
-
-def cell_mounts(container: str, folder: str, *, database: bool, checkout: bool = False) -> list[m.VolumeMount]:
-    """What a scanner sees of the volume.
-
-    Args:
-        container: its name.
-        folder: the cell's folder on the volume.
-        database: whether its scan has one; it is the link beside the folder, which the stage container made.
-        checkout: whether it reads the files of a repository, which the stage container put into the folder.
-    """
-    mounts = [
-        m.VolumeMount(name=_VOLUME_NAME, mount_path=CELL, sub_path=folder),
-        m.VolumeMount(name=_VOLUME_NAME, mount_path=TARBALL, sub_path=f"{folder}/{layout.TARBALL}", read_only=True),
-    ]
-    if checkout:
-        files = m.VolumeMount(
-            name=_VOLUME_NAME, mount_path=CHECKOUT, sub_path=f"{folder}/{layout.CHECKOUT}", read_only=True
-        )
-        mounts.append(files)
-    if database:
-        link = layout.database_link(folder)
-        mounts.append(m.VolumeMount(name=_VOLUME_NAME, mount_path=DATABASE, sub_path=link, read_only=True))
-    return [*mounts, *_scanner_scratch_mounts(container)]
-
-
-def database_mounts(container: str, folder: str) -> list[m.VolumeMount]:
-    """What a command that makes a database sees of the volume: the new folder that it fills."""
-    mount = m.VolumeMount(name=_VOLUME_NAME, mount_path=DATABASE, sub_path=folder)
-    return [mount, *_scanner_scratch_mounts(container)]
-
-
-def fetched_mount(folder: str) -> m.VolumeMount:
-    """What was fetched, for the command that loads it."""
-    return m.VolumeMount(name=_VOLUME_NAME, mount_path=FETCHED, sub_path=folder, read_only=True)
 
 
 def token(account: str) -> dict[str, Any]:
@@ -216,18 +89,18 @@ def step(
         memory: most it may take.
         writes: the one folder of the volume that it may write, which must be there; empty for all of them.
     """
-    mounts = [m.VolumeMount(name=_VOLUME_NAME, mount_path=VOLUME, read_only=True if writes else None)]
+    mounts = [m.VolumeMount(name=folders.VOLUME_NAME, mount_path=VOLUME, read_only=True if writes else None)]
     if writes:
-        mounts.append(m.VolumeMount(name=_VOLUME_NAME, mount_path=f"{VOLUME}/{writes}", sub_path=writes))
-    mounts.append(scratch_mount())
+        mounts.append(m.VolumeMount(name=folders.VOLUME_NAME, mount_path=f"{VOLUME}/{writes}", sub_path=writes))
+    mounts.append(folders.scratch_mount())
     env: dict[str, str] = {"HOME": SCRATCH, "TMPDIR": SCRATCH}
     if registry and settings.registry_secret:
-        mounts.append(m.VolumeMount(name=_SECRET_NAME, mount_path=DOCKER_CONFIG, read_only=True))
+        mounts.append(m.VolumeMount(name=folders.SECRET_NAME, mount_path=DOCKER_CONFIG, read_only=True))
         env["DOCKER_CONFIG"] = DOCKER_CONFIG
     if config_map:
-        mounts.append(m.VolumeMount(name=_CONFIG_NAME, mount_path=CONFIG_FOLDER, read_only=True))
+        mounts.append(m.VolumeMount(name=folders.CONFIG_NAME, mount_path=CONFIG_FOLDER, read_only=True))
     if git and settings.git_secret:
-        mounts.append(m.VolumeMount(name=_GIT_NAME, mount_path=GIT_CREDENTIALS, read_only=True))
+        mounts.append(m.VolumeMount(name=folders.GIT_NAME, mount_path=GIT_CREDENTIALS, read_only=True))
         env["SCANMATRIX_GIT_CREDENTIALS"] = GIT_CREDENTIALS
     return {
         "image": settings.image,
@@ -244,7 +117,7 @@ def step(
 def without_volume(settings: Settings, what: Step) -> dict[str, Any]:
     """A container that runs one step of ours on nothing but the cluster, as keyword arguments for Hera."""
     found = step(settings, what)
-    return found | {"volume_mounts": [scratch_mount()]}
+    return found | {"volume_mounts": [folders.scratch_mount()]}
 
 
 def scanner(

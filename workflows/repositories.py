@@ -15,7 +15,7 @@ from orchestrator.argo.items import ONLINE_SUFFIX
 from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, contains, given
 from orchestrator.model import TargetKind
-from orchestrator.workflows import pods
+from orchestrator.workflows import folders, pods
 from orchestrator.workflows.cell import cell_template, retry, template_name
 from orchestrator.workflows.settings import ALLOWANCE, RenderError
 
@@ -84,7 +84,7 @@ def _fetch(shape: Shape, settings: Settings) -> Container:
     return Container(
         name=str(TemplateName.FETCH),
         inputs=pods.parameters(Input.TARGET, Input.SERVER),
-        volumes=pods.git_of_one_host(settings, given(Input.SERVER)),
+        volumes=folders.git_of_one_host(settings, given(Input.SERVER)),
         labels=pods.labels(Component.FETCH, run=shape.run, target=target),
         # Each of its own attempts may take as long as git is given.
         active_deadline_seconds=4 * shape.limits.repository_time + ALLOWANCE,

@@ -28,7 +28,7 @@ from orchestrator.catalog.loading import scan_digests
 from orchestrator.model.plan import pending
 from orchestrator.planning.batches import wanted_by_images
 from orchestrator.results.costs import POD_MEMORY
-from orchestrator.workflows import matrix, patches, pods
+from orchestrator.workflows import folders, matrix, patches, pods
 from orchestrator.workflows.shape import Shape
 
 if TYPE_CHECKING:
@@ -50,21 +50,27 @@ def specification(shape: Shape, settings: Settings, *, plan: str | None) -> dict
         settings: of the manifests.
         plan: the packed plan; None for the parameters of the WorkflowTemplate.
     """
-    return {
-        "namespace": settings.namespace,
+    return _every(settings) | {
         "entrypoint": str(TemplateName.MATRIX),
         "on_exit": str(TemplateName.END),
         "arguments": _parameters(DEFAULTS if plan is None else {Parameter.PLAN: plan}),
         "templates": matrix.templates(shape, settings),
-        "volumes": pods.volumes(settings, config_map=shape.in_cluster),
+        "volumes": folders.volumes(settings, config_map=shape.in_cluster),
+        "active_deadline_seconds": shape.limits.deadline,
+        "ttl_strategy": m.TTLStrategy(seconds_after_success=_DAY, seconds_after_failure=7 * _DAY),
+    }
+
+
+def _every(settings: Settings) -> dict[str, Any]:
+    """What all our Workflows have: the accounts that they run as, what their pods may do, and which of these stay."""
+    return {
+        "namespace": settings.namespace,
         "service_account_name": settings.service_account,
         "automount_service_account_token": False,
         "executor": m.ExecutorConfig(service_account_name=settings.service_account),
         "security_context": pods.pod_security(),
         "pod_spec_patch": patches.of_every_pod(),
-        "active_deadline_seconds": shape.limits.deadline,
         "pod_gc": m.PodGC(strategy="OnPodSuccess"),
-        "ttl_strategy": m.TTLStrategy(seconds_after_success=_DAY, seconds_after_failure=7 * _DAY),
     }
 
 
@@ -184,7 +190,6 @@ def reaper(argo: Argo, settings: Settings) -> CronWorkflow:
     )
     return CronWorkflow(
         name=REAPER,
-        namespace=settings.namespace,
         schedules=[argo.reaper],
         timezone=argo.timezone,
         concurrency_policy="Forbid",
@@ -193,15 +198,10 @@ def reaper(argo: Argo, settings: Settings) -> CronWorkflow:
         failed_jobs_history_limit=1,
         entrypoint=str(TemplateName.REAP),
         templates=[template],
-        volumes=pods.volumes(settings),
-        service_account_name=settings.service_account,
-        automount_service_account_token=False,
-        executor=m.ExecutorConfig(service_account_name=settings.service_account),
-        security_context=pods.pod_security(),
-        pod_spec_patch=patches.of_every_pod(),
+        volumes=folders.volumes(settings),
         active_deadline_seconds=2 * _HOUR,
-        pod_gc=m.PodGC(strategy="OnPodSuccess"),
         ttl_strategy=m.TTLStrategy(seconds_after_success=_HOUR, seconds_after_failure=_DAY),
+        **_every(settings),
     )
 
 

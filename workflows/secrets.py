@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from orchestrator.kit.sources import Location
     from orchestrator.model import Scan
 
-#: Key of the ConfigMap that is the configuration itself.
 # Names of Secrets to make, where the configuration names none yet.
 _SECRET, _STORE = "scanmatrix-secrets", "scanmatrix-store"
 _WHY = "is a secret, and this goes into a ConfigMap or Workflow, which everybody with access to the namespace can read"

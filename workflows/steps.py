@@ -25,7 +25,7 @@ from orchestrator.argo.parameters import (
     workflow,
 )
 from orchestrator.results.costs import POD_MEMORY
-from orchestrator.workflows import disk, patches, pods
+from orchestrator.workflows import disk, folders, patches, pods
 from orchestrator.workflows.cell import retry
 from orchestrator.workflows.layouts import set_names
 from orchestrator.workflows.settings import ALLOWANCE, SCRATCH, literal
@@ -69,7 +69,7 @@ def plan(shape: Shape, settings: Settings) -> Script:
     return Script(
         name=str(TemplateName.PLAN),
         outputs=pods.outputs(*several) if plans else None,
-        volumes=pods.git_of_all_hosts(settings) if plans else [],
+        volumes=folders.git_of_all_hosts(settings) if plans else [],
         labels=pods.labels(Component.PLAN, run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),

@@ -15,7 +15,7 @@ from orchestrator.errors import TemporaryError, UsageError
 from orchestrator.exports.interface import ExportUnavailableError
 from orchestrator.exports.s3_checksums import Sum, sum_file
 from orchestrator.exports.s3_errors import explain
-from orchestrator.results.ledger import LEDGER
+from orchestrator.results.provisional import LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,8 @@ import msgspec
 
 from orchestrator.model import Outcome
 from orchestrator.queries.store import Store
-from orchestrator.results.ledger import LEDGER, seconds
+from orchestrator.results.ledger import seconds
+from orchestrator.results.provisional import LEDGER
 from orchestrator.store.database import FILE
 from orchestrator.store.documents import SchemaError, StoreError, StoreGoneError
 

@@ -7,7 +7,8 @@ In a cluster the end of an attempt is written into the record when the run ends,
 import hashlib
 import os
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -52,14 +53,6 @@ class _Seen(NamedTuple):
     size: int = 0
 
 
-class _Look(Protocol):
-    """What finds out about a report."""
-
-    def __call__(
-        self, plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, found: Recorded, row: LedgerRow
-    ) -> _Seen: ...
-
-
 def examine(
     plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume, *, unrecorded: str = "", read: bool = True
 ) -> Examined:
@@ -82,8 +75,7 @@ def examine(
         with guarded(f"examining {target.reference} × {scan.name}"):
             found = Records(volume, plan.run).look(cell.target, cell.scan, scan.success_codes)
             found = found._replace(state=RecordState.FAILED, reason=unrecorded) if unrecorded else found
-            see = _see if read else _glance
-            return _examine(plan, cell, scan, volume, found=found, decision=decision, row=row, see=see)
+            return _examine(plan, cell, scan, volume, found=found, decision=decision, row=row, read=read)
     except ScanmatrixError as error:
         return Examined(failed(row, str(error)))
     except OSError as error:
@@ -99,7 +91,7 @@ def _examine(
     found: Recorded,
     decision: Decision,
     row: LedgerRow,
-    see: _Look,
+    read: bool,
 ) -> Examined:
     """Go by the record, and look at the report where the best one could make the cell ok."""
     if found.state not in {RecordState.NONE, RecordState.DAMAGED}:
@@ -107,7 +99,10 @@ def _examine(
     seen = _Seen(ReportState.SOUND)
     rule = decide(Evidence(decision, found.state, report=seen.state))
     if rule.state is CellState.OK:
-        seen = see(plan, cell, scan, volume, found=found, row=row)
+        if read:
+            seen = _see(plan, cell, scan, volume, found=found, row=row)
+        else:
+            seen = _glance(volume.cell(plan.run, cell.target, cell.scan), scan.report, row)
         rule = decide(Evidence(decision, found.state, report=seen.state))
     if rule.state is CellState.OK and seen.row is not None:
         return Examined(seen.row, seen.report, seen.size)
@@ -115,12 +110,11 @@ def _examine(
     return Examined(failed(seen.row or row, reason, log=found.record.log))
 
 
-def _glance(plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, found: Recorded, row: LedgerRow) -> _Seen:  # noqa: ARG001
-    """Look only whether there is a report."""
-    report = volume.cell(plan.run, cell.target, cell.scan) / scan.report
-    if os.path.lexists(report):
+def _glance(folder: Path, report: str, row: LedgerRow) -> _Seen:
+    """Look only whether there is a report in a cell's folder."""
+    if os.path.lexists(folder / report):
         return _Seen(ReportState.SOUND, row=msgspec.structs.replace(row, outcome=Outcome.OK))
-    return _Seen(ReportState.MISSING, f"there is no report {scan.report}")
+    return _Seen(ReportState.MISSING, f"there is no report {report}")
 
 
 def _see(plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, found: Recorded, row: LedgerRow) -> _Seen:

@@ -21,20 +21,6 @@ from orchestrator.volume.layout import Volume
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-__all__ = [
-    "LEDGER",
-    "Success",
-    "broke",
-    "each_ledger",
-    "finished_runs",
-    "history",
-    "mark",
-    "moment",
-    "read_ledger",
-    "seconds",
-    "suspects",
-]
-
 
 class Success(Document, frozen=True):
     """When and in which run a cell last ended ok.

@@ -10,7 +10,8 @@ from orchestrator.kit.text import markdown
 from orchestrator.model import Ledger, Outcome, Verdict
 from orchestrator.model.documents import encode, spell_time
 from orchestrator.results.cells import examine, failed
-from orchestrator.results.ledger import LEDGER, moment
+from orchestrator.results.ledger import moment
+from orchestrator.results.provisional import LEDGER
 from orchestrator.volume.layout import write_atomic
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def ledger_of(plan: Plan, rows: tuple[LedgerRow, ...], verdict: Verdict) -> Ledg
     return Ledger(
         run=plan.run,
         created=plan.created,
-        finished=ended(plan, rows),
+        finished=_latest(rows) or plan.created,
         rows=rows,
         verdict=verdict,
         partial=plan.partial,
@@ -82,11 +83,11 @@ def ledger_of(plan: Plan, rows: tuple[LedgerRow, ...], verdict: Verdict) -> Ledg
     )
 
 
-def ended(plan: Plan, rows: Sequence[LedgerRow]) -> str:
-    """The latest moment in the ledger's rows, RFC 3339 in UTC; when the run was planned, if nothing ran."""
+def _latest(rows: Sequence[LedgerRow]) -> str:
+    """The latest moment in the ledger's rows, RFC 3339 in UTC; empty when nothing ran."""
     moments = [moment(text) for row in rows for text in (row.started, row.finished)]
     latest = max((each for each in moments if each), default=None)
-    return spell_time(latest) if latest else plan.created
+    return spell_time(latest) if latest else ""
 
 
 def write_ledger(volume: Volume, ledger: Ledger, severities: Severities, notes: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from orchestrator.kit.guarding import guarded
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.results.naming import remarks
 from orchestrator.results.run import RunResults
-from orchestrator.steps.account import TABLES, NotOnVolume, account, ended, ledger_of, write_ledger
+from orchestrator.steps.account import TABLES, NotOnVolume, account, ledger_of, write_ledger
 from orchestrator.steps.attempt import attempt
 from orchestrator.upkeep.room import FULL, clear, spend
 from orchestrator.volume.layout import atomic_file
@@ -117,8 +117,8 @@ def _aggregate(plan: Plan, volume: Volume, told: NotOnVolume) -> Ledger:
         pipeline = Pipeline(plan, volume)
         aggregation = Aggregation(plan, volume, OutputFiles(table, merged, writer), pipeline, told.unrecorded)
         rows = aggregation.examine_all()
-        writer.finish(ended(plan, rows))
-    ledger = ledger_of(plan, rows, pipeline.verdict(rows))
+        ledger = ledger_of(plan, rows, pipeline.verdict(rows))
+        writer.finish(ledger.finished)
     notes = [*told.notes, *remarks(ledger.names), *pipeline.notes(), *_stale_databases(rows), *aggregation.notes]
     notes += _write_report(RunResults(volume, plan.run, ledger), folder / "report.html")
     write_ledger(volume, ledger, aggregation.severities, notes)

@@ -15,8 +15,8 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import Decision
 from orchestrator.model.endings import RecordState
-from orchestrator.results.ledger import LEDGER, read_ledger
-from orchestrator.results.provisional import MARK, attempts
+from orchestrator.results.ledger import read_ledger
+from orchestrator.results.provisional import LEDGER, MARK, attempts
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.attempt import end_attempts
 from orchestrator.steps.liveness import why_over
@@ -127,11 +127,7 @@ def _each_left(volume: Volume, cluster: Cluster | None, besides: str, action: _A
         except LockedError:
             continue  # its engine is at work, or somebody else finishes it
         except (ScanmatrixError, OSError) as error:
-            _log.warning(
-                "run %s cannot be looked at, or not be finished: %s",
-                claim.run,
-                error,
-            )
+            _log.warning("run %s cannot be looked at, or not be finished: %s", claim.run, error)
             continue
         if done is not None:
             yield done
@@ -143,7 +139,9 @@ def _if_over(claim: RunClaim, volume: Volume, cluster: Cluster | None, action: _
         there = read_claim(claim.run, claim.part, volume)
         if there != claim and not (claim == RunClaim(run=claim.run) and is_unclaimed(claim.run, volume)):
             return None  # somebody else was quicker
-        deadline = read_plan(claim.run, volume).limits.deadline if _has_plan(claim.run, "", volume) else 0
+        deadline = claim.deadline
+        if not deadline and _has_plan(claim.run, "", volume):
+            deadline = read_plan(claim.run, volume).limits.deadline
         why = why_over(claim, age(claim, volume), cluster, deadline=deadline)
         return action(claim, why, volume, cluster) if why else None
 

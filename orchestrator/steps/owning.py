@@ -50,7 +50,7 @@ def claim_of(step: PlanStep, packed: str) -> RunClaim | None:
 
 
 def own(claim: RunClaim, volume: Volume, cluster: Cluster | None) -> None:
-    """RunClaim a run for a Workflow.
+    """Claim a run for a Workflow.
 
     Args:
         claim: as `claim_of` made it.

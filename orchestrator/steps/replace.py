@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from orchestrator.argo.names import ARGO_CRON, RUN, of_run
+from orchestrator.argo.stopping import stop
 from orchestrator.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -70,12 +71,9 @@ def _order(workflow: Workflow) -> tuple[str, str]:
 
 
 def _stop(workflow: Workflow, cluster: Cluster) -> None:
-    """Stop a run: its shards first, so that it does not take their end for a failure of theirs."""
+    """Stop a run, with the shards that it owns, unless that was done before."""
     if workflow.spec.shutdown:
         return
-    run = workflow.metadata.labels.get(RUN, workflow.metadata.name)
-    for each in cluster.workflows(of_run(run)):
-        owners = {owner.uid for owner in each.metadata.owner_references}
-        if workflow.metadata.uid in owners and not each.ended and not each.spec.shutdown:
-            cluster.patch_workflow(each.metadata.name, {"spec": {"shutdown": "Stop"}})
-    cluster.patch_workflow(workflow.metadata.name, {"spec": {"shutdown": "Stop"}})
+    found = cluster.workflows(of_run(workflow.metadata.labels.get(RUN, workflow.metadata.name)))
+    owned = [each for each in found if workflow.metadata.uid in {one.uid for one in each.metadata.owner_references}]
+    stop([*(each for each in owned if not each.spec.shutdown), workflow], cluster)

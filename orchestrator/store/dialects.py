@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Rows of one statement.
 BATCH = 1000
+#: Name of a parameter that is many values.
+_MANY = "of_many"
 
 
 def batches(values: Iterable[Any], size: int = BATCH) -> Iterator[list[Any]]:
@@ -30,14 +32,7 @@ def batches(values: Iterable[Any], size: int = BATCH) -> Iterator[list[Any]]:
 
 def among(connection: Connection, column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
     """Whether a column is one of many values, which PostgreSQL and SQLite take as one parameter."""
-    name = connection.dialect.name
-    if name == "sqlite":
-        given = func.json_each(bindparam("among", msgspec.json.encode(values).decode(), unique=True))
-        return column.in_(select(given.table_valued("value").c.value))
-    if name != "postgresql":
-        return column.in_(values)
-    # Not spelt like `_array`: what a scan of the whole table compares each row with would be read out of it each time.
-    return column == func.any(bindparam("among", list(values), type_=ARRAY(_plain(column.type)), unique=True))
+    return _is_any(column, connection.dialect.name, value=_many(connection, values), unique=True)
 
 
 def rows_by(
@@ -55,7 +50,7 @@ def rows_by(
     asked: Iterable[Any] = [(query, others)]
     if wanted is not None:
         statement = _of_many(query, column, connection.dialect.name)
-        asked = ((statement, {"of_many": _many(connection, some), **others}) for some in batches(wanted))
+        asked = ((statement, {_MANY: _many(connection, some), **others}) for some in batches(wanted))
     for each, given in asked:
         # Read by many at once, which is four times as fast as one by one.
         for rows in connection.execute(each, given).partitions(BATCH):
@@ -63,18 +58,25 @@ def rows_by(
 
 
 def _many(connection: Connection, values: Sequence[Any]) -> Any:
-    return msgspec.json.encode(values).decode() if connection.dialect.name == "sqlite" else values
+    """Many values as the parameter of `_is_any`."""
+    return msgspec.json.encode(values).decode() if connection.dialect.name == "sqlite" else list(values)
 
 
 @lru_cache(maxsize=128)
 def _of_many(query: Any, column: Column[Any], dialect: str) -> Any:
     """A query for many values; the same one is the same statement again, which need not be compiled again."""
+    return query.where(_is_any(column, dialect))
+
+
+def _is_any(column: ColumnElement[Any], dialect: str, **parameter: Any) -> ColumnElement[bool]:
+    """Whether a column is one of the values of a parameter; `parameter` is more of `bindparam`, such as its value."""
     if dialect == "sqlite":
-        values = func.json_each(bindparam("of_many")).table_valued("value")
-        return query.where(column.in_(select(values.c.value)))
+        given = func.json_each(bindparam(_MANY, **parameter)).table_valued("value")
+        return column.in_(select(given.c.value))
     if dialect != "postgresql":
-        return query.where(column.in_(bindparam("of_many", expanding=True)))
-    return query.where(column == func.any(bindparam("of_many", type_=ARRAY(_plain(column.type)))))
+        return column.in_(bindparam(_MANY, expanding=True, **parameter))
+    # Not spelt like `_array`: what a scan of the whole table compares each row with would be read out of it each time.
+    return column == func.any(bindparam(_MANY, type_=ARRAY(_plain(column.type)), **parameter))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

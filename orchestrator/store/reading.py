@@ -10,7 +10,7 @@ import msgspec
 from orchestrator.model import Ledger, Name
 from orchestrator.model.documents import DocumentError, decode
 from orchestrator.results.errors import NoResultsError
-from orchestrator.results.ledger import LEDGER
+from orchestrator.results.provisional import LEDGER
 from orchestrator.store.documents import DamagedRunError
 
 if TYPE_CHECKING:

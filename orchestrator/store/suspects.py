@@ -54,12 +54,16 @@ class Suspicions:
         self._rules = rules
         self._doubtful: dict[tuple[str, str, str, str], bool] = {}
 
-    def of(self, scan: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The same as `suspicion`."""
-        made_by = scan, values["scanner_image"], values["scanner"], values["scanner_version"]
+    def may_be(self, scan: str, image: str, scanner: str, version: str) -> bool:
+        """The same as `doubtful`."""
+        made_by = scan, image, scanner, version
         if made_by not in self._doubtful:
             self._doubtful[made_by] = doubtful(*made_by, self._rules)
-        if not self._doubtful[made_by]:
+        return self._doubtful[made_by]
+
+    def of(self, scan: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same as `suspicion`."""
+        if not self.may_be(scan, values["scanner_image"], values["scanner"], values["scanner_version"]):
             return {"suspect": "", "suspect_at": 0}
         return suspicion(scan, values, self._rules)
 

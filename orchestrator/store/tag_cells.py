@@ -10,7 +10,7 @@ from orchestrator.model import Outcome
 from orchestrator.store.dialects import among, batches, rows_by
 from orchestrator.store.schema import cells, run_tags, states
 from orchestrator.store.spans import Position
-from orchestrator.store.suspects import doubtful, suspicion
+from orchestrator.store.suspects import Suspicions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -87,8 +87,7 @@ class TagCells:
     def __init__(self, connection: Connection, orders: Mapping[int, Order], distrusted: Sequence[Distrust]) -> None:
         self._connection = connection
         self._orders = orders
-        self._distrusted = distrusted
-        self._suspicions: dict[tuple[str, ...], bool] = {}
+        self._suspicions = Suspicions(distrusted)
 
     def of(
         self, runs_: Sequence[int], wanted: Collection[int] | None, scans: Collection[str] | None = None
@@ -143,11 +142,8 @@ class TagCells:
         """Why a result is not believed: as the newest of its target and scan was marked, or else by the rules."""
         if state.suspect and cell.run_id == state.ok_run_id:
             return str(state.suspect)
-        made_by = (state.scan, cell.scanner_image, cell.scanner, cell.scanner_version)
-        if made_by not in self._suspicions:
-            self._suspicions[made_by] = doubtful(*made_by, self._distrusted)
-        if not self._suspicions[made_by]:
+        if not self._suspicions.may_be(state.scan, cell.scanner_image, cell.scanner, cell.scanner_version):
             return ""
         values = {"at": cell.at, "scanner": cell.scanner, "scanner_version": cell.scanner_version}
         values["scanner_image"] = cell.scanner_image
-        return str(suspicion(state.scan, values, self._distrusted)["suspect"])
+        return str(self._suspicions.of(state.scan, values)["suspect"])

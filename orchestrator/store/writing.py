@@ -12,8 +12,9 @@ import msgspec
 from sqlalchemy import select, update
 
 from orchestrator.model import Outcome
-from orchestrator.results.ledger import LEDGER, seconds
+from orchestrator.results.ledger import seconds
 from orchestrator.results.overview import RunSummary, summary_of
+from orchestrator.results.provisional import LEDGER
 from orchestrator.store.catalogue import (
     run_id,
     write_scores,

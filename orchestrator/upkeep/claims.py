@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,13 +18,14 @@ from orchestrator.argo.names import REAPER
 from orchestrator.errors import PermanentError, UsageError
 from orchestrator.model import Document
 from orchestrator.model.documents import decode, encode
-from orchestrator.results.ledger import LEDGER
+from orchestrator.results.provisional import LEDGER
 from orchestrator.volume.layout import write_atomic
 from orchestrator.volume.locks import held
 from orchestrator.volume.records import read_small
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from orchestrator.volume.layout import Volume
@@ -66,19 +67,17 @@ class RunClaim(Document, frozen=True):
         return f"Workflow {self.workflow}" if self.workflow else "a process of the local engine"
 
 
-@contextmanager
-def deciding(run: str, volume: Volume, *, patience: float = _PATIENCE) -> Iterator[None]:
+def deciding(run: str, volume: Volume, *, patience: float = _PATIENCE) -> AbstractContextManager[None]:
     """Hold the lock of a run, under which its claim is taken, judged and given back.
 
     Raises:
         LockedError: somebody else does; another try may help.
     """
-    with held(volume.lock(run), patience=patience, required=False):
-        yield
+    return held(volume.lock(run), patience=patience, required=False)
 
 
 def take(claim: RunClaim, volume: Volume, why_over: Callable[[RunClaim], str]) -> None:
-    """RunClaim a run, within `deciding`; the same holder may do it again.
+    """Claim a run, within `deciding`; the same holder may do it again.
 
     Args:
         claim: what is to stand on the volume.
@@ -136,7 +135,7 @@ def read_claim(run: str, part: str, volume: Volume) -> RunClaim | None:
 def claims(volume: Volume) -> tuple[RunClaim, ...]:
     """Everything that somebody works on, or did without saying that it is over; by name of the run."""
     found = []
-    for path in sorted(volume.running.glob("[!.]*.json")):
+    for path in _files(volume):
         run, _, part = path.stem.partition("@")
         with suppress(PermanentError):  # a name that no run has
             if (claim := read_claim(run, part, volume)) is not None:
@@ -144,9 +143,13 @@ def claims(volume: Volume) -> tuple[RunClaim, ...]:
     return tuple(found)
 
 
+def _files(volume: Volume) -> list[Path]:
+    return sorted(volume.running.glob("[!.]*.json"))
+
+
 def unclaimed(volume: Volume) -> tuple[RunClaim, ...]:
     """Runs with neither claim nor ledger whose plan is older than `MARGIN`: those of versions without claims."""
-    found, claimed = [], {claim.run for claim in claims(volume)}
+    found, claimed = [], {path.stem.partition("@")[0] for path in _files(volume)}
     for path in sorted((volume.root / "plans").glob("[!.]*.json")):
         with suppress(PermanentError, OSError):
             if path.stem not in claimed and _is_left(path.stem, volume):

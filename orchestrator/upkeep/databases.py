@@ -230,7 +230,7 @@ def _is_pending(volume: Volume, link: Path) -> bool:
     state = Records(volume, run).look(target, scan).state
     if state is not RecordState.BEGUN:
         return state in {RecordState.NONE, RecordState.DAMAGED}
-    from orchestrator.results.ledger import LEDGER  # noqa: PLC0415 - seldom needed, and a pull waits for no findings
+    from orchestrator.results.provisional import LEDGER  # noqa: PLC0415 - seldom needed, a pull never
 
     ledger = volume.results(run) / LEDGER
     return not ledger.exists() or ledger.stat().st_mtime < link.lstat().st_mtime

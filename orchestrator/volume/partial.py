@@ -17,8 +17,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from orchestrator.errors import Cancelled, VolumeFullError
+from orchestrator.kit.trees import BLOCK
 from orchestrator.volume._linux import allocate, begin_writeback
 from orchestrator.volume.layout import VolumeError
+from orchestrator.volume.locks import NO_LOCKS
 
 #: An unlocked partial file that did not change for this many seconds is nobody's.
 IDLE = 3600.0
@@ -28,7 +30,6 @@ _PATTERN = ".*.partial"
 _POLL = 0.1
 _STRIDE = 8 * 1024 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 class Partial:
@@ -219,7 +220,7 @@ def _lock(descriptor: int) -> bool | None:
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno in _NO_LOCKS:
+        if error.errno in NO_LOCKS:
             return None
         raise
     return True
@@ -241,7 +242,7 @@ def _lacking(path: Path) -> int:
         status = path.stat(follow_symlinks=False)
     except OSError:  # finished meanwhile
         return 0
-    return max(0, status.st_size - status.st_blocks * 512) if stat.S_ISREG(status.st_mode) else 0
+    return max(0, status.st_size - status.st_blocks * BLOCK) if stat.S_ISREG(status.st_mode) else 0
 
 
 def _remove_own(partial: Partial) -> None:

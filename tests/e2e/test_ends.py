@@ -8,7 +8,7 @@ import pytest
 import orchestrator
 from orchestrator.argo.names import ARGO_CRON, REAPER
 from orchestrator.model import Decision, Ledger, Outcome
-from orchestrator.results.ledger import LEDGER
+from orchestrator.results.provisional import LEDGER
 from orchestrator.upkeep.claims import claims
 from orchestrator.upkeep.plans import read_plan
 from tests.e2e import quick

@@ -7,9 +7,10 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.argo.names import RUN, SHARD, of_run
+from orchestrator.argo.names import RUN, of_run
 from orchestrator.argo.nodes import is_work
 from orchestrator.argo.status import status_of
+from orchestrator.argo.stopping import stop
 from orchestrator.cluster.errors import ObjectExistsError
 from orchestrator.engines.argo.output import bring_results, log_of, take_away
 from orchestrator.engines.argo.ready import check_workflow_template
@@ -176,13 +177,7 @@ class ArgoEngine:
         Returns:
             Names of the Workflows that were stopped.
         """
-        stopped = []
-        # The shards first, so that their parent does not take their end for a failure of theirs.
-        for workflow in sorted(self._runs.of(run), key=lambda each: SHARD not in each.metadata.labels):
-            if not workflow.ended:
-                self._cluster.patch_workflow(workflow.metadata.name, {"spec": {"shutdown": "Stop"}})
-                stopped.append(workflow.metadata.name)
-        return tuple(stopped)
+        return stop(self._runs.of(run), self._cluster)
 
     def delete(self, run: str) -> tuple[str, ...]:
         """Take a run's Workflows and pods out of the cluster; plans, reports and results stay on the volume.

@@ -14,7 +14,8 @@ from orchestrator.model import Ledger, PolicyRule, Severity
 from orchestrator.model.documents import encode, spell_time
 from orchestrator.model.policy import BUILT_IN
 from orchestrator.queries.difference import STATUSES, Difference
-from orchestrator.results.ledger import LEDGER, read_ledger
+from orchestrator.results.ledger import read_ledger
+from orchestrator.results.provisional import LEDGER
 from orchestrator.results.tables.columns import names_of
 from orchestrator.volume.layout import Volume
 from tests.differences import Run, since_last

@@ -11,7 +11,8 @@ from orchestrator.errors import UsageError
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.model import CellState, CellStatus, Decision, RunStatus
 from orchestrator.planning.venue import HERE, Venue
-from orchestrator.results.ledger import LEDGER, read_ledger
+from orchestrator.results.ledger import read_ledger
+from orchestrator.results.provisional import LEDGER
 from orchestrator.scanners.rules import volume_of
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.upkeep.plans import write_plan
