@@ -302,6 +302,18 @@ class InstallStep(Step):
     namespace: str = field(metadata=_about("where they go"))
 
 
+@dataclass(frozen=True, kw_only=True)
+class DropStep(Step):
+    """Remove from a cache's folder what is damaged, or what is named."""
+
+    command = "drop"
+    folder: Path = field(metadata=_about("of the cache", Form.PATH, positional=True))
+    digests: tuple[str, ...] = field(default=(), metadata=_about("a blob or manifest", Form.EACH, option="digest"))
+    repositories: tuple[str, ...] = field(
+        default=(), metadata=_about("a repository as the cache calls it", Form.EACH, option="repository")
+    )
+
+
 #: Every step; a function that handles each of them is checked for it by mypy.
 AnyStep = (
     PlanStep
@@ -316,5 +328,6 @@ AnyStep = (
     | ReapStep
     | ReplaceStep
     | InstallStep
+    | DropStep
 )
 STEPS: tuple[type[AnyStep], ...] = get_args(AnyStep)

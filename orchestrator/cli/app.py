@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import catalog, install, matrix, render, results, runs, schedule, store, trust
+from orchestrator.cli import caches, catalog, install, matrix, render, results, runs, schedule, store, trust
 
 app = typer.Typer(
     name="scanmatrix",
@@ -52,3 +52,4 @@ app.command("lint")(catalog.lint)
 app.command("schema")(catalog.schema)
 app.add_typer(results.app)
 app.add_typer(store.app)
+app.add_typer(caches.app)

@@ -123,6 +123,25 @@ class Cluster:
         """Pods by label and, if need be, field selector."""
         return self._list(self._core("pods"), selector, Pod, page=_PAGE, fields=fields)
 
+    def delete_pod(self, name: str) -> None:
+        """Delete a pod; one that is gone already is no error."""
+        try:
+            self._connection.request("DELETE", self._core("pods", name))
+        except ObjectNotFoundError:
+            return
+
+    def add_container(self, pod: str, container: Mapping[str, Any]) -> None:
+        """Put an ephemeral container into a pod that runs; it starts once and stays in the pod's specification."""
+        self._connection.patiently(lambda: self._add_once(pod, container))
+
+    def _add_once(self, pod: str, container: Mapping[str, Any]) -> None:
+        there = msgspec.json.decode(self._connection.request("GET", self._core("pods", pod)), type=dict[str, Any])
+        patch = {
+            "metadata": {"resourceVersion": there["metadata"]["resourceVersion"]},
+            "spec": {"ephemeralContainers": [*there["spec"].get("ephemeralContainers", ()), container]},
+        }
+        self._connection.whole("PATCH", self._core("pods", pod, "ephemeralcontainers"), body=patch)
+
     def warnings(self) -> Iterator[PodEvent]:
         """What Kubernetes warned of about pods of this namespace within the last hour."""
         return self._list(self._core("events"), "", PodEvent, page=500, fields="type=Warning,involvedObject.kind=Pod")

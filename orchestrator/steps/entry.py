@@ -17,6 +17,7 @@ from orchestrator.argo.commands import (
     AnyStep,
     CheckStep,
     DatabaseStep,
+    DropStep,
     EvictStep,
     Exit,
     InstallStep,
@@ -79,6 +80,8 @@ def run(step: AnyStep) -> int:  # noqa: C901, PLR0911, PLR0912 - a line for each
             return _replace(step)
         case InstallStep():
             return _install(step)
+        case DropStep():
+            return _drop(step)
         case _:
             assert_never(step)
 
@@ -303,6 +306,15 @@ def _install(step: InstallStep) -> int:
     with Cluster(step.namespace) as cluster:
         for name in install(step.folder, cluster):
             say(f"installed {name}")
+    return Exit.DONE
+
+
+def _drop(step: DropStep) -> int:
+    """In a container that is put into the pod of a cache; see `orchestrator.api.caches`."""
+    from orchestrator.images.registry.stored import StoredCache
+
+    for dropped in StoredCache(step.folder).drop_wanted(step.digests, step.repositories):
+        say(str(dropped))
     return Exit.DONE
 
 

@@ -8,11 +8,14 @@ refuse to serve at all; and whatever is lost here can be read again.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from orchestrator.argo import names
+from orchestrator.argo.command_line import render
+from orchestrator.argo.commands import PROGRAM, DropStep
 from orchestrator.config.cache import CACHE_PORT, service_name
 from orchestrator.workflows import disk
 from orchestrator.workflows.install.images import own_images
@@ -29,6 +32,7 @@ COMPONENT = str(names.Component.CACHE)
 IMAGE = "docker.io/library/registry:3"
 _FOLDER = "/var/lib/registry"
 _SETTINGS = "/etc/distribution"
+_DATA = "data"
 
 
 def installed(config: Config) -> tuple[CacheSection, ...]:
@@ -48,6 +52,23 @@ def caches(config: Config) -> list[Manifest]:
     """Settings, pod and Service of each cache."""
     image = own_images(config)[IMAGE]
     return [one for cache in installed(config) for one in _cache(cache, image, config.argo.namespace)]
+
+
+def dropper(config: Config, name: str, digests: Sequence[str], repositories: Sequence[str]) -> Manifest:
+    """An ephemeral container for a cache's pod, which removes what is wrong, or what is named, from its folder.
+
+    The image of the registry may have no program to remove a file with, and a folder of a pod can be mounted in that
+    pod only.
+    """
+    step = DropStep(folder=Path(_FOLDER), digests=tuple(digests), repositories=tuple(repositories))
+    return {
+        "name": name,
+        "image": config.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": [PROGRAM, *render(step)],
+        "securityContext": container_security(),
+        "volumeMounts": [{"name": _DATA, "mountPath": _FOLDER}],
+    }
 
 
 def _cache(cache: CacheSection, image: str, namespace: str) -> Sequence[Manifest]:
@@ -119,7 +140,7 @@ def _pod(cache: CacheSection, image: str, name: str) -> Manifest:
         "resources": resources("50m", "64Mi", "512Mi", scratch=cache.size),
         "securityContext": container_security(),
         "volumeMounts": [
-            {"name": "data", "mountPath": _FOLDER},
+            {"name": _DATA, "mountPath": _FOLDER},
             {"name": "settings", "mountPath": _SETTINGS, "readOnly": True},
             {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
         ],
@@ -130,7 +151,7 @@ def _pod(cache: CacheSection, image: str, name: str) -> Manifest:
         "securityContext": pod_security(),
         "containers": [container],
         "volumes": [
-            {"name": "data", "emptyDir": {"sizeLimit": disk.quantity(cache.size)}},
+            {"name": _DATA, "emptyDir": {"sizeLimit": disk.quantity(cache.size)}},
             {"name": "settings", "configMap": {"name": name}},
             {"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}},
         ],

@@ -40,13 +40,24 @@ def pull_location(reference: Reference, caches: Iterable[CacheRule], insecure: I
         insecure: registries, `host[:port]`, spoken to without TLS verification.
     """
     for cache in caches:
-        if _same_host(cache.upstream, reference.registry):
-            prefix = cache.path.strip("/")
-            return "/".join(part for part in (cache.url.rstrip("/"), prefix, reference.repository) if part)
+        if (repository := repository_in(cache, reference)) is not None:
+            return "/".join(part for part in (cache.url.rstrip("/"), repository) if part)
     if reference.registry == HUB:
         return f"https://{HUB_HOST}/{reference.repository}"
     tls = reference.registry in set(insecure) or not is_loopback(host_name(reference.registry))
     return f"{'https' if tls else 'http'}://{reference.registry}/{reference.repository}"
+
+
+def repository_in(cache: CacheRule, reference: Reference) -> str | None:
+    """An image's repository within a cache; None where the cache stands for another registry."""
+    if not _same_host(cache.upstream, reference.registry):
+        return None
+    return "/".join(part for part in (cache.path.strip("/"), reference.repository) if part)
+
+
+def remedy(digest: str) -> str:
+    """What to do about a blob or manifest that is served wrong again and again."""
+    return f"if that is a cache: `scanmatrix cache drop {digest}`; if it is the registry itself, push the image again"
 
 
 def _same_host(upstream: str, registry: str) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from orchestrator.images.digests import DIGEST, check_digest, digest_of
 from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES
+from orchestrator.images.registry.cache import remedy
 from orchestrator.images.registry.credentials import Authenticator
 from orchestrator.images.registry.listing import PAGE, read_catalogue, read_tags
 from orchestrator.images.registry.session import Session
@@ -248,7 +249,9 @@ class RegistryClient:
         def attempt() -> ManifestBytes:
             found = read()
             if (served := digest_of(found.data, like=found.digest)) != found.digest:
-                raise Damaged(f"{origin}: the registry serves {served} where {found.digest} was promised")
+                raise Damaged(
+                    f"{origin}: the registry serves {served} where {found.digest} was promised; {remedy(found.digest)}"
+                )
             return found
 
         try:

@@ -7,6 +7,7 @@ from typing import Protocol
 from orchestrator.errors import Cancelled, TemporaryError
 from orchestrator.images.digests import Hash, new_hash
 from orchestrator.images.manifests import is_foreign, read_image, read_manifest
+from orchestrator.images.registry.cache import remedy
 from orchestrator.images.registry.client import BlobStream, RegistryClient
 from orchestrator.images.tarball.sink import CHUNK, Sink
 from orchestrator.kit.retrying import Patience
@@ -86,8 +87,7 @@ class RegistryBlobs:
             patience.retry(lambda: self._receive(blob, received))
         except Damaged as error:
             raise WrongBytes(
-                f"{self._location}: serves other bytes than {blob.digest} stands for; "
-                "remove that blob from the cache, or push the image again"
+                f"{self._location}: serves other bytes than {blob.digest} stands for; {remedy(blob.digest)}"
             ) from error
         except NotFound as error:
             if not is_foreign(blob):

@@ -29,6 +29,7 @@ from orchestrator.upkeep.databases import fetched_folder, incoming_folder, pinne
 from orchestrator.volume.layout import Volume
 from orchestrator.workflows import ManifestKind, manifests
 from orchestrator.workflows.install import Overlay
+from orchestrator.workflows.install.caches import dropper
 from tests.unit.steps.plans import plan
 from tests.unit.workflows.examples import example, variants
 from tests.unit.workflows.test_install import SHIPPED, objects
@@ -176,6 +177,9 @@ def test_every_rendered_command_is_parsed_by_the_steps_own_parser(name: str) -> 
 
 def test_every_step_is_rendered_somewhere() -> None:
     found = [step for name in RENDERED for step in steps(name)]
+    program, *words = dropper(default_config(environment={}), "drop-1", ["sha256:" + "0" * 64], ["a/b"])["command"]
+    assert program == PROGRAM
+    found.append(parse(words))
     assert {type(step) for step in found} == set(STEPS)
     assert {step.phase for step in found if isinstance(step, DatabaseStep)} == set(Phase)
 
