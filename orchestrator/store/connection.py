@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import ssl
 import stat
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from orchestrator.errors import TemporaryError
 from orchestrator.kit import masking
 from orchestrator.store.documents import StoreError, StoreGoneError, StoreUrlError
 from orchestrator.volume.layout import PRIVATE
+from orchestrator.volume.locks import LockedError, held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -262,23 +262,21 @@ def _locked_file(url: URL, patience: float) -> Iterator[None]:
         yield
         return
     path = Path(f"{url.database}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-    except OSError as error:
-        raise StoreGoneError(f"{path}: {error.strerror}; the store must lie where we may write") from error
-    with file:
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                _wait(url, deadline)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(path, patience=patience))
+        except LockedError as error:
+            raise _busy(url) from error
+        except OSError as error:
+            raise StoreGoneError(f"{path}: {error.strerror}; the store must lie where we may write") from error
         yield
 
 
 def _wait(url: URL, deadline: float) -> None:
     if time.monotonic() > deadline:
-        raise StoreBusyError(f"{mask(url)}: another process writes to the store; try again when it is done")
+        raise _busy(url)
     time.sleep(_POLL_SECONDS)
+
+
+def _busy(url: URL) -> StoreBusyError:
+    return StoreBusyError(f"{mask(url)}: another process writes to the store; try again when it is done")

@@ -12,12 +12,12 @@ How the folder is filled, `orchestrator.steps.refresh` says. Two runs at once fi
 from __future__ import annotations
 
 import errno
-import fcntl
+import math
 import os
 import re
 import secrets
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
@@ -29,10 +29,11 @@ from orchestrator.kit.trees import walk
 from orchestrator.model import Document
 from orchestrator.model.endings import RecordState
 from orchestrator.volume.layout import FETCHED, INCOMING, VERSION_FORMAT, Volume, database_link, version_time
+from orchestrator.volume.locks import held
 from orchestrator.volume.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 #: Working folders of commands that refresh.
 REFRESHING = ".refresh-"
@@ -236,17 +237,9 @@ def _is_pending(volume: Volume, link: Path) -> bool:
     return not ledger.exists() or ledger.stat().st_mtime < link.lstat().st_mtime
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> AbstractContextManager[None]:
     """One holder at a time on this machine and, where the filesystem has locks, on others.
 
     Without such locks nothing is damaged: every refresh fills its own folder, and each commit is one rename.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    return held(path, patience=math.inf, required=False)
