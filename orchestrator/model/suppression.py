@@ -36,7 +36,7 @@ class IgnoreRule(Document, frozen=True):
     Attributes:
         name: for people: the file and line where it stands (`ignore.yaml:12`)
         reason: why this may be ignored
-        id: the id or any alias, whatever its case: `CVE-2021-44228`, `GHSA-…`, `root-user`
+        id: the id or any alias, whatever its case and the blanks around it: `CVE-2021-44228`, `GHSA-…`, `root-user`
         package: name of the package, as any scanner spells it (`log4j-core`, `org.apache.logging.log4j:log4j-core`; the
             scope or vendor is part of it: `@babel/core`); or, if it starts with `pkg:`, its package URL, with or
             without the version. Any scanner's spelling works: the rule applies whichever scanner found the row ([what

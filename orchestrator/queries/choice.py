@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.analysis.suppression.targets import names_of_target
 from orchestrator.errors import UsageError
+from orchestrator.kit.ids import id_matcher
 from orchestrator.kit.matching import glob
 from orchestrator.model import KINDS, Document, Severity
 from orchestrator.packages.qualifiers import platforms_meant
@@ -24,7 +25,7 @@ class Choice(Document, frozen=True):
         target: glob for a name of the target, with or without its tag, or its digest; as in ignore rules.
         owner: glob for an owner of it.
         scan: found by this one.
-        id: glob for the id or an alias.
+        id: the id or an alias, or a glob of such; case and blanks around it mean nothing.
         package: glob for the package's name, as any scanner calls it, or for its package URL; as in ignore rules, but
             of its qualifiers only those count that the target's platform decides (`arch`, `os`).
         kinds: one of these; none for all.
@@ -73,7 +74,7 @@ def _of_finding(choice: Choice) -> Iterator[Callable[[MergedRow], bool]]:
     if choice.fixable:
         yield lambda row: row.finding.fixed_version != ""
     if choice.id:
-        is_id = glob(choice.id)
+        is_id = id_matcher(choice.id)
         yield lambda row: is_id(row.finding.id) or any(map(is_id, row.finding.aliases))
     if choice.package:
         is_package = means(choice.package)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
+from orchestrator.kit.ids import clean
 from orchestrator.packages.qualifiers import platforms_meant
 from orchestrator.queries import difference
 from orchestrator.queries.changes import StoreChanges, changes
@@ -19,7 +20,7 @@ from orchestrator.store.database import StoreDatabase
 from orchestrator.store.past import StoreReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -56,13 +57,14 @@ class Store(StoreDatabase):
         """Targets that have a finding now, suppressed or not, by its id or any alias, or by its package.
 
         Args:
-            name: such as `CVE-2021-44228`, in any case, or a glob of such; empty for any.
+            name: such as `CVE-2021-44228`, or a glob of such, in any case and with blanks around it; empty for any.
             limit: most rows; `Holders.total` counts all.
             package: as in `orchestrator.queries.choice.Choice`; empty for any.
 
         Raises:
             UsageError: neither is given.
         """
+        name, package = clean(name), package.strip()
         if not name and not package:
             raise UsageError("who has what? Give an id, a package, or both")
         with self._past() as past:
@@ -145,6 +147,7 @@ class Store(StoreDatabase):
         *,
         versions: Mapping[str, Version] | None = None,
         asked_since: datetime | None = None,
+        questions: Mapping[str, Collection[str]] | None = None,
     ) -> tuple[Stale, ...]:
         """What should be scanned again: first what never ended ok, then the oldest.
 
@@ -154,9 +157,14 @@ class Store(StoreDatabase):
             limit: most of them.
             versions: of the scans now: a fresh result of others is stale, too. `Store.versions` has the newest seen.
             asked_since: leave out what no plan has had since then.
+            questions: that scans ask now, as `orchestrator.catalog.question.questions_of` gives them: a fresh result
+                that answers another one is stale, too.
         """
         with self._reading() as connection:
-            return matrix.stale(connection, ages, now, limit=limit, versions=versions or {}, asked_since=asked_since)
+            return matrix.stale(
+                connection, ages, now,
+                limit=limit, versions=versions or {}, asked_since=asked_since, questions=questions or {},
+            )  # fmt: skip
 
     def versions(self) -> dict[str, Version]:
         """Of each scan, the versions that made its newest result."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import delete, select
 
+from orchestrator.kit.ids import folded
 from orchestrator.store.columns import clip
 from orchestrator.store.dialects import among, batches, insert_new, move_back, upsert
 from orchestrator.store.names import write_names
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 
 def spell_id(name: str) -> str:
-    """An id of a finding as it is looked up: whatever its case, and no longer than a key may be."""
-    return clip(name.strip(), LONGEST_ID).strip().upper()[:LONGEST_ID]
+    """An id of a finding as it is looked up: all spellings of one are equal, and none is longer than a key may be."""
+    return clip(folded(name), LONGEST_ID).strip()
 
 
 def run_id(connection: Connection, run: str, created: int) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import itemgetter
 
+from orchestrator.kit.ids import clean
 from orchestrator.model import Finding
 
 Pair = tuple[int, Finding]
@@ -33,17 +34,18 @@ def cves_of(name: str) -> tuple[str, ...]:
 
 
 def spell(name: str) -> str:
-    """An id as its authority spells it: `CVE-…` in upper case, `GHSA-…` in lower case after that."""
+    """An id as its authority spells it: `CVE-…` in upper case, `GHSA-…` in lower case after that, no blanks around."""
     return _spell(name) if len(name) < _LONGEST else name
 
 
 @lru_cache(maxsize=1 << 16)
 def _cves_of(name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(found.upper() for found in _CVE.findall(name)))
+    return tuple(dict.fromkeys(found.upper() for found in _CVE.findall(clean(name))))
 
 
 @lru_cache(maxsize=1 << 16)
 def _spell(name: str) -> str:
+    name = clean(name)
     if _CVE.fullmatch(name):
         return name.upper()
     return f"GHSA{name[4:].lower()}" if _GHSA.fullmatch(name) else name

@@ -22,6 +22,7 @@ from orchestrator.analysis.suppression import remarks
 from orchestrator.analysis.suppression.first_use import DEFAULT, key_of
 from orchestrator.analysis.suppression.matching import IgnoreRules, JudgedTarget
 from orchestrator.analysis.suppression.statements import OfId, Statements, TargetKeys
+from orchestrator.kit.ids import folded
 from orchestrator.model import Suppressed
 from orchestrator.model.documents import spell_time
 from orchestrator.packages.qualifiers import TargetSurroundings
@@ -128,8 +129,8 @@ class Suppressor:
 
     def _look_up(self, id_: str) -> tuple[tuple[int, ...], OfId | None]:
         """What is known about an id: numbers of the rules that name it, and the statements about it."""
-        folded = id_.casefold()
-        found = (self._rules.ids(folded), self._statements.by_id.get(folded))
+        key = folded(id_)
+        found = (self._rules.ids(key), self._statements.by_id.get(key))
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         result = self._known[id_] = found if found[0] or found[1] else _NOTHING

@@ -22,6 +22,7 @@ from orchestrator.analysis.suppression.cyclonedx_products import (
 )
 from orchestrator.analysis.suppression.vex_document import VexDocument, one_line, spell_first, unknown, without_nulls
 from orchestrator.findings.cyclonedx_analysis import JUSTIFICATIONS, STATES, is_mixed, word_of
+from orchestrator.kit.ids import clean
 from orchestrator.kit.sources import Problem
 from orchestrator.model import VexProduct, VexStatement, VexStatus
 
@@ -99,7 +100,7 @@ def _read(place: str, vulnerability: Vulnerability, analysis: Analysis, context:
     """Add what a vulnerability says, a statement for each status; or what is wrong with it."""
     products, result = context.products, context.result
     others = [reference.id for reference in vulnerability.references or ()]
-    ids = tuple(dict.fromkeys(each.strip() for each in (vulnerability.id, *others) if each and each.strip()))
+    ids = tuple(dict.fromkeys(spelt for each in (vulnerability.id, *others) if each and (spelt := clean(each))))
     if not ids:
         result.mistake(place, "it has no `id`, and is left out")
         return

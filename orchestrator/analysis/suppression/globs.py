@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from orchestrator.kit.matching import glob, says_something
+from orchestrator.kit.ids import id_matcher
+from orchestrator.kit.matching import says_something
 from orchestrator.packages.ecosystems import DISTRIBUTIONS, SCHEME, is_purl, type_of, without_qualifiers
 
 # Pairs of ids that have nothing in common but their kind; a glob that matches both hides all of that kind.
@@ -20,7 +21,7 @@ _UNRELATED = (
 
 def narrows_ids(pattern: str) -> bool:
     """Whether a pattern means particular ids, and not all of a kind (`CVE-*`)."""
-    matches = glob(pattern, fold=True)
+    matches = id_matcher(pattern)
     return says_something(pattern) and not any(matches(one) and matches(other) for one, other in _UNRELATED)
 
 

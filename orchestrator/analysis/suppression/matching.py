@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.analysis.suppression.targets import names_of_target
+from orchestrator.kit.ids import folded
 from orchestrator.kit.matching import REMEMBERED, Globs, glob
 from orchestrator.packages.ecosystems import is_purl
 from orchestrator.packages.qualifiers import hold, is_exact, qualifiers_of
@@ -103,14 +104,14 @@ class IgnoreRules:
     """All rules of a run.
 
     Attributes:
-        ids: patterns of ids, for ids in lower case.
+        ids: patterns of ids, for ids as `orchestrator.kit.ids.folded` gives them.
         beyond_ids: whether a finding whose ids no rule names may be meant all the same.
     """
 
     def __init__(self, rules: Sequence[IgnoreRule]) -> None:
         self._compiled = [_Compiled(rule) for rule in rules]
         numbered = list(enumerate(rules))
-        self.ids = Globs((rule.id.casefold(), number) for number, rule in numbered if rule.id)
+        self.ids = Globs((folded(rule.id), number) for number, rule in numbered if rule.id)
         packages = [(rule.package, number) for number, rule in numbered if rule.package and not rule.id]
         self._names = Globs(
             (each, number) for text, number in packages if not is_purl(text) for each in patterns_meant(text)

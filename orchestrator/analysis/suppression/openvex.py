@@ -23,6 +23,7 @@ from orchestrator.analysis.suppression.vex_document import (
     without_nulls,
 )
 from orchestrator.findings.cyclonedx_analysis import word_of
+from orchestrator.kit.ids import clean
 from orchestrator.kit.sources import Problem
 from orchestrator.model import VexProduct, VexStatement, VexStatus
 from orchestrator.packages.ecosystems import is_purl, type_in
@@ -141,7 +142,7 @@ def _ids(vulnerability: _Vulnerability | str) -> tuple[str, ...]:
     if isinstance(vulnerability, str):
         vulnerability = _Vulnerability(name=vulnerability)
     last = vulnerability.id.rstrip("/").rpartition("/")[2]
-    found = [vulnerability.name.strip(), last if _ID.fullmatch(last) else "", *map(str.strip, vulnerability.aliases)]
+    found = [clean(vulnerability.name), last if _ID.fullmatch(last) else "", *map(clean, vulnerability.aliases)]
     return tuple(dict.fromkeys(filter(None, found)))
 
 

@@ -14,6 +14,7 @@ from orchestrator.analysis.suppression.vex_document import judge_justification, 
 from orchestrator.catalog.loading import unknown_scan
 from orchestrator.config.section import Keys, Section
 from orchestrator.config.validation import validate
+from orchestrator.kit.ids import folded
 from orchestrator.kit.matching import glob, is_glob, says_something
 from orchestrator.kit.sources import Problem, SourceError, read_text
 from orchestrator.kit.yaml_source import parse_yaml
@@ -136,7 +137,7 @@ def _judge(rules: Mapping[int, IgnoreRule], source: Source, scans: Collection[st
                 (*place, "expires"),
                 f"more than {LONGEST.days} days ahead; take {latest} at most, and look at the rule again then",
             )
-        key = tuple(getattr(rule, name) for name in PATTERNS)
+        key = tuple(folded(rule.id) if name == "id" else getattr(rule, name) for name in PATTERNS)
         if key in seen:
             line = source.lines[KEY, seen[key]]
             yield source.wrong(place, f"this rule is the same as the one in line {line}; remove one of them")

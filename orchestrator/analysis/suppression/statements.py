@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.analysis.suppression.packages import ANY, package_in, package_of
 from orchestrator.analysis.suppression.targets import keys_of_target, tags_of_target, target_of
 from orchestrator.findings.cyclonedx_analysis import CAUTION
+from orchestrator.kit.ids import folded
 from orchestrator.kit.version_ranges import in_range
 from orchestrator.packages.ecosystems import is_purl
 from orchestrator.packages.qualifiers import TargetSurroundings, hold, is_exact, qualifiers_of
@@ -87,7 +88,7 @@ class Statements:
     """All statements of a run, by the ids they are about.
 
     Attributes:
-        by_id: by id in lower case.
+        by_id: by id, as `orchestrator.kit.ids.folded` gives it.
         matched: numbers of the statements that were about some finding, whether or not they held.
     """
 
@@ -102,7 +103,7 @@ class Statements:
         ]
         for number, statement in enumerate(statements):
             by_product = self._by_product(statement.products)
-            for id_ in {each.casefold() for each in statement.ids}:
+            for id_ in {folded(each) for each in statement.ids}:
                 of_id = self.by_id.setdefault(id_, {})
                 for (target, package, condition), versions in by_product.items():
                     entries = of_id.setdefault(target, {}).setdefault(package, [])

@@ -71,10 +71,13 @@
     return names.map((name) => mask(name, lower(name), (each) => each.includes(word))).filter((each) => each.mask.includes(true));
   }
 
+  // As `orchestrator.kit.ids.clean`: what comes along when an id is copied out of a page.
+  const pasted = (text) => text.replace(/[\u2010-\u2015\u2212]/g, "-").replace(/\p{Cf}/gu, "").normalize("NFKC");
+
   let shown = [];
   function filter() {
     const all = conditions();
-    const words = byId("text").value.toLowerCase().split(/\s+/).filter(Boolean).map(search);
+    const words = pasted(byId("text").value).toLowerCase().split(/\s+/).filter(Boolean).map(search);
     shown = [];
     for (let row = 0; row < rows; row++) {
       if (all.every((each) => holds(each, row)) && words.every((word) => word.some((each) => holds(each, row)))) shown.push(row);

@@ -42,6 +42,8 @@ def merged(tmp_path):
         ({"scan": "osv"}, [3]),
         ({"id": "GHSA-*"}, [3]),
         ({"id": "CVE-2024-000[13]"}, [3, 1]),
+        ({"id": " cve-2024-0003\u00a0"}, [3]),
+        ({"id": "ghsa-AAAA-*"}, [3]),
         ({"package": "openssl"}, [3, 1]),
         ({"package": "debian/open*"}, [3, 1]),
         ({"package": "pkg:deb/debian/openssl"}, [3, 1]),

@@ -385,3 +385,9 @@ def test_real_reports_merged_with_themselves_under_other_names(report):
     assert [(row.key, row.version) for row in alone] == [(row.key, row.version) for row in merged]
     ids = {name for row in merged for name in (row.id, *row.aliases)}
     assert {finding.id for finding in raw} <= ids
+
+
+@pytest.mark.parametrize("written", [" DSA-5000-1", "DSA\u20115000-1\u00a0"])
+def test_an_id_is_one_whatever_blanks_are_around_it(written):
+    (row,) = rows([vulnerability("DSA-5000-1")], [vulnerability(written)])
+    assert (row.id, row.aliases, row.found_by) == ("DSA-5000-1", (), ("a", "b"))

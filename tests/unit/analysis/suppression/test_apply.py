@@ -549,3 +549,15 @@ def test_an_image_by_the_digest_of_its_index(target, matches):
 def test_a_rule_by_the_digest_of_an_index():
     assert by_index(rule(id="CVE-2020-1", target=INDEX))
     assert not by_index(rule(id="CVE-2020-1", target=INDEX), indexes=())
+
+
+@pytest.mark.parametrize(
+    "written", [" cve-2020-1", "CVE-2020-1\u00a0", "ghsa-AAAA-bbbb-cccc", "\u200bcve\u20112020-[1]"]
+)
+def test_ids_of_rules_match_whatever_their_case_and_blanks(written):
+    assert judge(rule(id=written)).suppressed is not None
+
+
+@pytest.mark.parametrize("written", ["\u00a0cve-2020-1 ", "GHSA-aaaa-BBBB-cccc\t"])
+def test_ids_of_statements_match_whatever_their_case_and_blanks(written):
+    assert judge(said(ids=(written,))).suppressed is not None
