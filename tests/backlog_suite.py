@@ -86,8 +86,8 @@ def finish(
 ) -> None:
     """Have a run end: every cell ok with nothing found, but those that are given."""
     ended = dict.fromkeys(cells_of(submission), ()) | {name.replace("__", "/"): how for name, how in ends.items()}
-    versions = ended.pop("versions", ("1", "db"))
-    write_run(volume, submission.run, when, ended, versions=versions)
+    versions, asked = ended.pop("versions", ("1", "db")), ended.pop("asked", "")
+    write_run(volume, submission.run, when, ended, versions=versions, asked=asked)
     store.take_in(volume, submission.run)
     store.settle(submission, rules)
 
@@ -295,6 +295,22 @@ def test_without_them_in_the_rules_versions_do_not_count(store, volume):
     assert counts(store) == {"fresh": 1}
     want(store, wanted("a"), look=3)
     assert counts(store) == {"due": 1}
+
+
+def test_what_answers_another_question_is_due_at_once_and_waits_when_it_cannot_be_made_again(store, volume):
+    def rules(question):
+        return msgspec.structs.replace(RULES, questions={"sbom": (question,)})
+
+    want(store, wanted("a"), rules=rules("one"))
+    finish(store, volume, take(store, "run-1"), day(0), rules=rules("one"), asked="one")
+    store.now = day(0.1)
+    want(store, wanted("a"), look=2, rules=rules("one"))
+    assert counts(store) == {"fresh": 1}
+    want(store, wanted("a"), look=3, rules=rules("two"))
+    assert counts(store) == {"due": 1}
+    finish(store, volume, take(store, "run-2"), day(0.1), rules=rules("two"), asked="two")
+    want(store, wanted("a"), look=4, rules=rules("two"))
+    assert counts(store) == {"fresh": 1}
 
 
 def test_other_rules_count_from_the_next_look_on(store, volume):

@@ -340,7 +340,13 @@ def test_who_has_it_by_any_name(volume, store):
     cells = {"a/dependency": [LOG4J], "b/general": [by_cve], "c/general": [advisory], "d/general": [other]}
     write_run(volume, "run-1", day(1), cells, names=names)
     store.take_in_all(volume)
-    for name in ("CVE-2021-44228", "ghsa-jfh8-c2jp-5v3q ", "cve-2021-4422?"):
+    for name in (
+        "CVE-2021-44228",
+        "ghsa-jfh8-c2jp-5v3q ",
+        "cve-2021-4422?",
+        "\u00a0cve-2021\u201144228\u200b",
+        " \tGhsa-JFH8-c2jp-5V3Q\n",
+    ):
         found = store.who_has(name)
         assert (found.total, [each.target for each in found.rows]) == (3, ["a", "b", "c"])
     first = found.rows[0]
@@ -476,6 +482,24 @@ def test_what_is_stale(volume, store):
     assert names(ages={"default": 30 * 86400}, versions=store.versions())[1:] == [("old", "dependency", "version")]
     assert len(names(ages={})) == 4
     assert store.stale(ages, day(9))[0].failures == 1
+
+
+def test_what_answers_another_question_is_stale(volume, store):
+    write_run(volume, "run-1", day(1), {"older/dependency": []})
+    for number, (target, question) in enumerate([("one", "b"), ("other", "d"), ("below", "a"), ("above", "z")]):
+        write_run(volume, f"run-{number + 2}", day(2 + number / 10), {f"{target}/dependency": []}, asked=question)
+    store.take_in_all(volume)
+
+    def names(*questions, ages):
+        found = store.stale(ages, day(3), questions={"dependency": questions} if questions else {})
+        return {(each.target, each.why) for each in found}
+
+    fresh = {"default": WEEK}
+    assert names(ages=fresh) == names("b", "d", "a", "z", ages=fresh) == set()
+    assert names("b", "d", ages=fresh) == {("below", "question"), ("above", "question")}
+    assert names("b", ages=fresh) == {("below", "question"), ("above", "question"), ("other", "question")}
+    assert ("one", "old") in names("c", ages={"default": 1})  # each is named once
+    assert len(names("c", ages={"default": 1})) == 5
 
 
 def test_the_whole_matrix_in_numbers(volume, store):

@@ -54,6 +54,7 @@ def write_run(
     components: int | None = None,
     merged: bool = True,
     ignored: Collection[str] = (),
+    asked: str = "",
 ) -> None:
     """Results of a run.
 
@@ -68,6 +69,7 @@ def write_run(
         components: of every ok cell.
         merged: whether there are merged findings, which runs of early versions have not.
         ignored: ids that a rule ignores.
+        asked: digest of what was asked of every cell.
     """
     folder = volume.results(run)
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,6 +85,7 @@ def write_run(
                 row = msgspec.structs.replace(
                     row, references=tuple(dict.fromkeys(each.reference for each in of_target))
                 )
+            row = msgspec.structs.replace(row, asked=asked)
             rows.append(row)
             if not isinstance(found, str):
                 writer.add(row, found, 100)

@@ -79,9 +79,10 @@ class Config(Section):
             TLS, then without any credentials. Loopback hosts need no entry; they are read by plain HTTP
         volume: the shared volume
         limits: bounds of a run
-        rescan_after: a scan with a good result younger than this is not repeated: its cell is `skipped` as fresh. One
-            duration applies to all scans; a mapping has one per scan, with `default` for the others. Without it
-            everything is scanned always (`scanmatrix schedule`: after two weeks)
+        rescan_after: a scan with a good result younger than this is not repeated: its cell is `skipped` as fresh,
+            unless the scan asks something else since ([planning.md](planning.md#what-fresh-means)). One duration
+            applies to all scans; a mapping has one per scan, with `default` for the others. Without it everything is
+            scanned always (`scanmatrix schedule`: after two weeks)
         allow: scanner images that may run; without it all. Cells of others are `skipped` with the reason. At least one
             of the keys below
         scanners: which scanners are trusted

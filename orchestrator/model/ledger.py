@@ -105,6 +105,8 @@ class LedgerRow(Document, frozen=True):
             and labels of each.
         source: the stored bill of materials that it was matched from; None when it was scanned from the image.
         put_by: who put the report of an external scan on the volume; empty for a scan that ran here.
+        asked: digest of what was asked of it: the scan's image, command, parameters and database. While another
+            question is asked, its result is not fresh; empty in runs of earlier versions, whose age alone counts.
     """
 
     cell: str
@@ -136,6 +138,7 @@ class LedgerRow(Document, frozen=True):
     workloads: tuple[str, ...] = ()
     source: BomSource | None = None
     put_by: str = ""
+    asked: str = ""
 
     @property
     def holds(self) -> bool:

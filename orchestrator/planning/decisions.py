@@ -1,8 +1,10 @@
 """What becomes of a cell: it runs, or is skipped or failed, with the reason."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from orchestrator.catalog.question import question_of
 from orchestrator.config.loading import Config
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.reference import InvalidReference, parse
@@ -32,6 +34,7 @@ class Decider:
 
     Attributes:
         refused: why scanners are not trusted, by the name of the scan.
+        outdated: number of cells whose young result answers another question, by the name of the scan.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class Decider:
         self._now = now
         self._exclude = config.scans.exclude
         self._limits = {name: config.fresh_for(name) for name in catalog}
+        self._asked: dict[tuple[str, TargetKind, bool], str] = {}
+        self.outdated = Counter[str]()
         moment = spell_time(now)
         self.refused = {
             name: reason for name, scan in catalog.items() if (reason := why_refused(scan, distrusted, moment))
@@ -71,8 +76,9 @@ class Decider:
         if target.error:
             return Cell(target=target.id, scan=name, decision=Decision.FAIL, reason=target.error)
         reason = draft.located.absent or _unreadable(target, scan)
+        online = is_online(target, self._online[name])
         past = self._history.get((target.id, name))
-        fresh = "" if reason else freshness(past, self._limits[name], self._now)
+        fresh = "" if reason else self._fresh(past, scan, target.kind, online=online)
         reason = reason or fresh
         return Cell(
             target=target.id,
@@ -80,8 +86,21 @@ class Decider:
             decision=Decision.SKIP if reason else Decision.RUN,
             reason=reason,
             standing=past.run if past and fresh else "",
-            online=not reason and is_online(target, self._online[name]),
+            online=not reason and online,
         )
+
+    def _fresh(self, past: Past | None, scan: Scan, kind: TargetKind, *, online: bool) -> str:
+        """Why a result still stands; empty when it does not."""
+        if past is None:
+            return ""
+        place = scan.name, kind, online
+        asked = self._asked.get(place)
+        if asked is None:
+            asked = self._asked[place] = question_of(scan, kind, online=online)
+        fresh = freshness(past, self._limits[scan.name], self._now, asked)
+        if not fresh and freshness(past, self._limits[scan.name], self._now):
+            self.outdated[scan.name] += 1
+        return fresh
 
     def _left_out(self, names: Sequence[Name], scan: str) -> str:
         """Why the cell is left out: only when it is so under every name that asks for the scan."""

@@ -91,3 +91,8 @@ class Past(Protocol):
     def finished(self) -> str:
         """When its scan ended, RFC 3339 in UTC."""
         ...
+
+    @property
+    def asked(self) -> str:
+        """Digest of what was asked of it; empty where an earlier version did not write it down."""
+        ...

@@ -83,6 +83,7 @@ def make_plan(
         left = {cell.target for cell in cells}
         targets = tuple(target for target in targets if target.id in left)
     _tell_refused(decide.refused, cells)
+    _tell_outdated(decide.outdated)
     cells = _refuse_oversized(config, targets, cells)
     scans = {name: catalog[name] for name in sorted({cell.scan for cell in cells})}
     plan = Plan(
@@ -186,6 +187,15 @@ def _tell_refused(refused: Mapping[str, str], cells: Sequence[Cell]) -> None:
         if count := sum(cell.scan == name and cell.reason == reason for cell in cells):
             cells_are = "cell is" if count == 1 else "cells are"
             _log.warning("scan %r does not run, its %d %s skipped: %s", name, count, cells_are, reason)
+
+
+def _tell_outdated(outdated: Mapping[str, int]) -> None:
+    """Say which scans run again although they ran lately."""
+    for name, count in sorted(outdated.items()):
+        results = "1 result that is" if count == 1 else f"{count} results that are"
+        _log.warning(
+            "scan %r runs again for %s young enough: its image, command, parameters or database changed", name, results
+        )
 
 
 def _is_local(target: Target) -> bool:

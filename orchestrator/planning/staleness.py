@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.kit.quantities import spell_duration
 from orchestrator.results import history
-from orchestrator.results.freshness import is_fresh
+from orchestrator.results.freshness import is_answer, is_fresh
 from orchestrator.results.ledger import seconds
 from orchestrator.scanners.rules import rules_of
 from orchestrator.volume.layout import Volume
@@ -45,16 +45,22 @@ def earlier_results(config: Config, now: datetime, volume: Path | None = None) -
     return history(Volume(volume or config.volume.path, distrusted=rules_of(config)), oldest)
 
 
-def freshness(past: Past | None, limit: int | None, now: datetime) -> str:
+def freshness(past: Past | None, limit: int | None, now: datetime, asked: str = "") -> str:
     """Why the cell need not run again; empty when it must.
 
     Args:
         past: latest good result of the same target digest and scan, None when there is none.
         limit: seconds a result stays good; None to scan every time.
         now: with a time zone.
+        asked: digest of what the scan asks now; empty where any answer will do.
     """
     ended = seconds(past.finished) if past is not None else 0
-    if past is None or limit is None or not is_fresh(ended, limit, now):
+    if (
+        past is None
+        or limit is None
+        or not is_fresh(ended, limit, now)
+        or (asked and not is_answer(past.asked, (asked,)))
+    ):
         return ""
     ago, good = spell_duration(max(int(now.timestamp()) - ended, 0)), spell_duration(limit)
     return f"fresh: scanned {ago} ago in run {past.run}, good for {good}"

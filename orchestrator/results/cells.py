@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from orchestrator.catalog.question import question_of
 from orchestrator.errors import ScanmatrixError
 from orchestrator.findings.interface import Report, ReportError, ReportMissingError
 from orchestrator.findings.reading import ReportFile, read_report_file
@@ -67,7 +68,7 @@ def examine(
         unrecorded: why it failed, where that could not be written into its record.
         read: False to take any report for a sound one; that takes no time.
     """
-    row, decision = _planned(cell, target), decision_of(cell, target)
+    row, decision = _planned(cell, target, scan), decision_of(cell, target)
     rule = decide(Evidence(decision, report=ReportState.SOUND))
     if rule.state is not CellState.OK:  # whatever lies on the volume
         return Examined(_ended(row, rule.state, cell.reason or target.error or "the plan gives no reason"))
@@ -144,7 +145,7 @@ def clean(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _planned(cell: Cell, target: Target) -> LedgerRow:
+def _planned(cell: Cell, target: Target, scan: Scan) -> LedgerRow:
     """The row as far as the plan knows it."""
     return LedgerRow(
         cell=cell.id,
@@ -157,6 +158,7 @@ def _planned(cell: Cell, target: Target) -> LedgerRow:
         indexes=target.indexes,
         platform=str(target.platform),
         standing=cell.standing,
+        asked=question_of(scan, target.kind, online=cell.online) if cell.decision is Decision.RUN else "",
         outcome=Outcome.FAILED,
     )
 

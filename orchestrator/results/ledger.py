@@ -27,6 +27,7 @@ class Success(Document, frozen=True):
 
     Attributes:
         finished: end of the scan, RFC 3339.
+        asked: as in the ledger's row.
     """
 
     run: str
@@ -34,6 +35,7 @@ class Success(Document, frozen=True):
     scanner: str = ""
     scanner_version: str = ""
     database_version: str = ""
+    asked: str = ""
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -48,6 +50,7 @@ class _Row(msgspec.Struct, gc=False):
     scanner_version: str = ""
     scanner_image: str = ""
     database_version: str = ""
+    asked: str = ""
 
 
 class _Ledger(msgspec.Struct):
@@ -171,6 +174,7 @@ def _success(run: str, row: _Row) -> Success:
         scanner=row.scanner,
         scanner_version=row.scanner_version,
         database_version=row.database_version,
+        asked=row.asked,
     )
 
 

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.api.plan import new_run_id
+from orchestrator.catalog.question import questions_of
 from orchestrator.config.schedule import RESCAN_AFTER
 from orchestrator.errors import ScanmatrixError, TemporaryError
 from orchestrator.kit.guarding import guarded
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.loading import Config
     from orchestrator.engines.interface import Engine
+    from orchestrator.model import Scan
     from orchestrator.store.backlog.messages import Submission
     from orchestrator.store.backlog.store import BacklogStore
 
@@ -77,12 +79,12 @@ class Scheduler:
         self._config = config
         self._store = store
         self._engine = engine
-        self._rules = rules_of(config)
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._carried: dict[str, _Carried] = {}
         self._broken: Exception | None = None
         planner = Planner(config)
+        self._rules = rules_of(config, planner.catalog)
         volume = volume_of(config)
         self._carrier = Carrier(
             config, planner, store, engine, self._rules, volume=volume, notes=self.notes, stop=self._stop
@@ -247,8 +249,8 @@ class Scheduler:
             self.notes.trouble("store", str(error), 0)
 
 
-def rules_of(config: Config) -> StaleRules:
-    """What makes a result stale, by the configuration."""
+def rules_of(config: Config, catalog: Mapping[str, Scan] | None = None) -> StaleRules:
+    """What makes a result stale, by the configuration, and by what the scans of the catalog ask."""
     schedule = config.schedule
     return StaleRules(
         ages={scan: age for scan, age in config.rescan_after.items() if scan != "default"},
@@ -257,4 +259,5 @@ def rules_of(config: Config) -> StaleRules:
         version_age=schedule.new_version_after,
         first_retry=schedule.retry.first,
         longest_retry=schedule.retry.longest,
+        questions={name: questions_of(scan) for name, scan in (catalog or {}).items()},
     )

@@ -26,7 +26,7 @@ UNKNOWN = "?"
 # In place of a cell where there is none.
 _NONE = {"run_id": None, "at": 0, "outcome": "", "reason": ""}
 #: What a state takes over from its last ok cell.
-_OF_OK = ("scanner", "scanner_version", "scanner_image", "database_version", "report_digest")
+_OF_OK = ("scanner", "scanner_version", "scanner_image", "database_version", "report_digest", "asked")
 
 
 class Known(NamedTuple):

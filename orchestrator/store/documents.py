@@ -85,8 +85,8 @@ class Stale(Document, frozen=True):
 
     Attributes:
         reference: the first of the target's names.
-        why: `never` ended ok, `suspect` where that result is not believed, `old`, or `version`: its scanner or
-            database is another than the scan has now.
+        why: `never` ended ok, `suspect` where that result is not believed, `old`, `question`: the scan asks something
+            else now, or `version`: its scanner or database is another than the scan has now.
         scanned: when it last ended ok; None for never.
         outcome: of the last attempt; None when there was none yet.
         failures: how many attempts have failed since then.

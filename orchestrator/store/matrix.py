@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, exists, func, literal, or_, select, union_all
+from sqlalchemy import and_, exists, func, literal, not_, or_, select, true, union_all
 
 from orchestrator.model import Outcome
 from orchestrator.results.freshness import is_fresh, stale_until
@@ -15,7 +16,7 @@ from orchestrator.store.documents import Stale, StateCount, Version
 from orchestrator.store.schema import cells, runs, states, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
@@ -40,6 +41,7 @@ def stale(
     limit: int,
     versions: Mapping[str, Version],
     asked_since: datetime | None,
+    questions: Mapping[str, Collection[str]],
 ) -> tuple[Stale, ...]:
     """See `Store.stale`."""
     found: list[tuple[tuple[Any, ...], Stale]] = []
@@ -50,11 +52,16 @@ def stale(
         found += _stale(connection, scan, states.c.suspect_at > 0, "suspect", limit=limit, asked_since=asked_since)
         old = and_(old, states.c.suspect_at == 0)
         found += _stale(connection, scan, old, "old", limit=limit, asked_since=asked_since)
+        asked = questions.get(scan, ())
+        if asked and before is not None and _is_otherwise(connection, scan, asked, before):
+            unasked = and_(states.c.ok_at > before, states.c.suspect_at == 0, unanswered(asked))
+            found += _stale(connection, scan, unasked, "question", limit=limit, asked_since=asked_since)
         version = versions.get(scan)
         if version is not None and before is not None and _is_other(connection, scan, version, before):
             other = and_(
                 states.c.ok_at > before,
                 states.c.suspect_at == 0,
+                not_(unanswered(asked)) if asked else true(),
                 or_(states.c.scanner_version != version.scanner, states.c.database_version != version.database),
             )
             found += _stale(connection, scan, other, "version", limit=limit, asked_since=asked_since)
@@ -108,6 +115,21 @@ def _is_other(connection: Connection, scan: str, version: Version, before: int) 
         and_(same, database < version.database),
         and_(same, database > version.database),
     )
+    younger = and_(states.c.scan == scan, states.c.ok_at > before)
+    return bool(connection.scalar(select(or_(*(exists().where(younger, within) for within in ranges)))))
+
+
+def unanswered(asked: Collection[str]) -> ColumnElement[bool]:
+    """Whether a state's result answers another question than these; see `orchestrator.results.freshness.is_answer`."""
+    return and_(states.c.asked != "", states.c.asked.not_in(sorted(asked)))
+
+
+def _is_otherwise(connection: Connection, scan: str, asked: Collection[str], before: int) -> bool:
+    """Whether any such result is younger than a moment: by the ranges of the index between these questions."""
+    edges = ["", *sorted(asked)]
+    ranges = [and_(states.c.asked > low, states.c.asked < high) for low, high in itertools.pairwise(edges)] + [
+        states.c.asked > edges[-1]
+    ]
     younger = and_(states.c.scan == scan, states.c.ok_at > before)
     return bool(connection.scalar(select(or_(*(exists().where(younger, within) for within in ranges)))))
 

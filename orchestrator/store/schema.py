@@ -49,6 +49,8 @@ LONGEST_ID = 255
 LONGEST_NAME = 512
 #: Of why a result is not believed.
 LONGEST_REASON = 500
+#: Characters of a digest of what a scan asks.
+LONGEST_QUESTION = 64
 
 #: `runs.form` of a run whose rows are merged ones.
 MERGED = 1
@@ -163,10 +165,14 @@ states = Table(
     run_column("held_run_id"),
     later_number("held_at"),
     later_words("rows_digest", 32),
+    # Digest of what was asked of its newest ok cell; empty where an earlier version did not write it down.
+    later_words("asked", LONGEST_QUESTION),
     UniqueConstraint("target_id", "scan"),
     # What is stale by age, and the counts of the whole matrix, out of the index alone; what is stale by versions.
     Index("ix_states_scan_ok_at", "scan", "ok_at", "outcome", "scanner_version", "database_version"),
     Index("ix_states_scan_versions", "scan", "scanner_version", "database_version", "ok_at"),
+    # Whether any answers another question than is asked now; most often none does.
+    Index("ix_states_scan_asked", "scan", "asked", "ok_at"),
     Index("ix_states_last_at", "last_at"),
     # The few whose newest ok result, of this moment, is not believed; 0 for all others.
     Index("ix_states_suspect_at", "suspect_at"),
@@ -202,6 +208,7 @@ cells = Table(
     later_words("source_cataloguer", 100),
     # Who put the report of an external scan on the volume.
     later_words("put_by", 200),
+    later_words("asked", LONGEST_QUESTION),
     **KEYLESS,
 )
 

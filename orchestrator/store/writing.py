@@ -30,7 +30,7 @@ from orchestrator.store.documents import TakenIn
 from orchestrator.store.facts import Facts
 from orchestrator.store.found import NOTHING, read_rows
 from orchestrator.store.reading import damaged, read_run, stamp
-from orchestrator.store.schema import LONGEST_NAME, MERGED, cells, runs, states
+from orchestrator.store.schema import LONGEST_NAME, LONGEST_QUESTION, MERGED, cells, runs, states
 from orchestrator.store.spans import Position
 
 if TYPE_CHECKING:
@@ -273,6 +273,7 @@ def _values(row: LedgerRow, created: int, *, held: bool) -> dict[str, Any]:
         "source_made_at": seconds(row.source.made) if row.source else 0,
         "source_cataloguer": clip(row.source.cataloguer, 100) if row.source else "",
         "put_by": clip(row.put_by, 200),
+        "asked": clip(row.asked, LONGEST_QUESTION),
     }
 
 

@@ -191,6 +191,19 @@ def test_a_result_that_is_still_fresh_counts_in_the_run_that_spared_the_scan(vol
     assert "not on the volume any more" in (volume.results("run-2") / "summary.md").read_text()
 
 
+def test_another_ignore_rule_holds_for_a_result_that_is_not_made_again(volume):
+    policy = Policy(severity=Severity.HIGH)
+    assert not _write(volume, make_plan(policy=policy), {("app-1", "general"): _trivy(LOG4SHELL)}).verdict.passed
+    fresh = Cell(target="app-1", scan="general", decision=Decision.SKIP, reason="fresh: …", standing="run-1")
+    rule = IgnoreRule(name="ignore.yaml:1", reason="no JNDI here", id=f" {LOG4SHELL.lower()}\u00a0")
+    second = make_plan(run="run-2", cells=[fresh], policy=policy)
+    second = msgspec.structs.replace(second, suppression=Suppression(rules=(rule,)))
+    write_plan(second, volume)
+    assert aggregate(second, volume).verdict.passed
+    (row,) = read_merged(volume, "run-2").to_dict("records")
+    assert (row["suppressed"], row["suppressed_by"]) == ("ignored", "ignore.yaml:1")
+
+
 def write_two_runs(volume):
     """Two runs of an image that was built again before the second, and got another name then."""
     name = Name(reference="registry.example/team/app:1", owner="team")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
 
+import msgspec
+
 from orchestrator.model import Document, Name
 
 
@@ -35,6 +37,8 @@ class StaleRules(Document, frozen=True):
         version_age: seconds a result is left alone by new versions.
         first_retry: seconds until what failed once is tried again; twice as long after each further failure.
         longest_retry: longest of these pauses.
+        questions: that scans ask now: a result that answers another one is stale at once. Scans without any are not
+            asked about.
     """
 
     ages: dict[str, int]
@@ -43,6 +47,7 @@ class StaleRules(Document, frozen=True):
     version_age: int = 0
     first_retry: int = 300
     longest_retry: int = 86400
+    questions: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 
 class BacklogChange(Document, frozen=True):

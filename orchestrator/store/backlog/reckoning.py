@@ -7,7 +7,7 @@ another way.
     could not be run, n times in a row   the nth pause after the last try
     failed n times in a row              the nth pause after the last failure
     skipped                              as if it were a result
-    suspect                              at once; when it could not be made again since, the longest pause after that
+    suspect, or of another question      at once; when it could not be made again since, the longest pause after that
     ok, by versions that are not the newest    when the result has the age from which on that counts
     ok                                   when the result is too old
 
@@ -24,6 +24,7 @@ from sqlalchemy import and_, case, false, func, literal, or_, select, update
 from orchestrator.model import Outcome
 from orchestrator.store.backlog.tables import scan_versions, wanted
 from orchestrator.store.dialects import insert_new
+from orchestrator.store.matrix import unanswered
 from orchestrator.store.schema import states
 from orchestrator.store.suspects import unbelieved_versions
 
@@ -86,14 +87,15 @@ def _due(rules: StaleRules, now: int, newest: Mapping[str, tuple[str, str]]) -> 
     age = _by_scan(rules.ages, rules.default_age)
     soon = min(rules.version_age, rules.default_age)
     version_age = _by_scan({scan: min(rules.version_age, seconds) for scan, seconds in rules.ages.items()}, soon)
+    void = or_(states.c.suspect_at > 0, _answers_another(rules))
     return case(
         (wanted.c.refusals > 0, tried + _pause(wanted.c.refusals, rules)),
         (states.c.failures > 0, last_at + _pause(states.c.failures, rules)),
         (and_(states.c.ok_at == 0, states.c.outcome == Outcome.SKIPPED.value), last_at + age),
         (states.c.ok_at == 0, 0),
         # Skipped since then: its scanner is not trusted yet.
-        (and_(states.c.suspect_at > 0, states.c.last_at > states.c.ok_at), last_at + rules.longest_retry),
-        (states.c.suspect_at > 0, 0),
+        (and_(void, states.c.last_at > states.c.ok_at), last_at + rules.longest_retry),
+        (void, 0),
         (_outdated(rules, newest), ok_at + version_age),
         else_=ok_at + age,
     )
@@ -115,6 +117,11 @@ def _pause(count: Any, rules: StaleRules) -> ColumnElement[int]:
         pauses[len(pauses) + 1] = pause
         pause *= 2
     return case(pauses, value=count, else_=rules.longest_retry) if pauses else literal(rules.longest_retry)
+
+
+def _answers_another(rules: StaleRules) -> ColumnElement[bool]:
+    found = [and_(states.c.scan == scan, unanswered(asked)) for scan, asked in rules.questions.items() if asked]
+    return or_(false(), *found)
 
 
 def _outdated(rules: StaleRules, newest: Mapping[str, tuple[str, str]]) -> ColumnElement[bool]:

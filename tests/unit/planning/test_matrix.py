@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
+from orchestrator.catalog.question import question_of
 from orchestrator.errors import UsageError
-from orchestrator.model import Decision, Plan
+from orchestrator.model import Decision, Plan, TargetKind
 from orchestrator.planning import Located
 from orchestrator.planning.inputs import PlanError, Resolver
 from tests.planned import plan_here
@@ -187,6 +188,7 @@ def test_a_cell_is_excluded_only_when_every_name_that_asks_for_it_is() -> None:
 class Result:
     run: str
     finished: str
+    asked: str = ""
 
 
 def test_a_fresh_enough_result_is_kept_and_named(three: Table) -> None:
@@ -207,6 +209,20 @@ def test_a_fresh_enough_result_is_kept_and_named(three: Table) -> None:
     assert "3d" in reason
     assert decisions(made)["general"] == (Decision.RUN, "")
     assert decisions(made)["dependency"] == (Decision.RUN, "")
+
+
+def test_a_young_result_of_another_question_is_made_again_and_that_is_said(three: Table, caplog) -> None:
+    target = plan([entry("ubuntu:20.04", "virus")], three).targets[0].id
+    history = {
+        (target, "virus"): Result("earlier", "2025-06-01T11:00:00Z", question_of(CATALOG["virus"], TargetKind.IMAGE)),
+        (target, "general"): Result("earlier", "2025-06-01T11:00:00Z", "0" * 32),
+    }
+    entries = [entry("ubuntu:20.04", "virus", "general")]
+    made = decisions(plan(entries, three, history=history, rescan_after={"default": "14d"}))
+    assert made["virus"][0] is Decision.SKIP
+    assert made["general"] == (Decision.RUN, "")
+    assert "scan 'general' runs again for 1 result that is young enough" in caplog.text
+    assert "virus" not in caplog.text
 
 
 def test_a_plan_of_only_some_cells_says_so(three: Table) -> None:

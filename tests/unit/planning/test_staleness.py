@@ -13,6 +13,7 @@ from tests.unit.planning.samples import NOW
 class Result:
     finished: str
     run: str = "r0"
+    asked: str = ""
 
 
 def ago(**age: int) -> Result:
@@ -41,3 +42,13 @@ def test_no_limit_means_always_scan() -> None:
 
 def test_a_result_from_the_future_is_fresh() -> None:
     assert "0s" in freshness(Result((NOW + timedelta(minutes=5)).isoformat()), 60, NOW)
+
+
+def test_only_an_answer_to_the_same_question_is_fresh() -> None:
+    past = Result(ago(seconds=1).finished, asked="one")
+    assert freshness(past, 60, NOW, "one")
+    assert not freshness(past, 60, NOW, "another")
+
+
+def test_a_result_of_a_version_that_wrote_no_question_down_counts_by_its_age() -> None:
+    assert freshness(ago(seconds=1), 60, NOW, "one")
