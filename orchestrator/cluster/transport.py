@@ -6,6 +6,7 @@ Configuration, authentication and transport are the `kubernetes` package's.
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -25,6 +26,7 @@ from orchestrator.cluster.errors import (
     RejectedError,
     UnreachableError,
 )
+from orchestrator.cluster.place import why_not_here
 from orchestrator.kit.http_headers import asked_wait
 from orchestrator.kit.retrying import Backoff, Patience
 
@@ -38,6 +40,7 @@ _TIMEOUT = (10.0, 60.0)
 JSON = "application/json"
 #: Path of the API's own objects: pods, namespaces, nodes.
 CORE = "/api/v1"
+_NAMESPACE = re.compile(r"/namespaces/([^/]+)/")
 _MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -180,8 +183,14 @@ def _explain(what: str, error: ApiException) -> Exception:
     if status == 410:  # noqa: PLR2004
         return ExpiredError(f"{what}: {message}")
     if status in {401, 403}:
-        return ForbiddenError(f"{what}: {message}; bind the Role `scanmatrix-operator` to this user")
+        return ForbiddenError(f"{what}: {message}; {_advice(what)}")
     return RejectedError(f"{what}: the API server answered {status}: {message}")
+
+
+def _advice(what: str) -> str:
+    """What to do about a refusal, by the namespace that was asked about."""
+    namespace = _NAMESPACE.search(what)
+    return (why_not_here(namespace[1]) if namespace else "") or "bind the Role `scanmatrix-operator` to this user"
 
 
 def _message(error: ApiException) -> str:

@@ -30,6 +30,7 @@ from orchestrator.argo.commands import (
     ResultsStep,
     StageStep,
 )
+from orchestrator.cluster.place import why_not_here
 from orchestrator.errors import ScanmatrixError, UsageError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.text import visible_message
@@ -55,6 +56,8 @@ def run(step: AnyStep) -> int:  # noqa: C901, PLR0911, PLR0912 - a line for each
         ScanmatrixError: it failed; whether trying again may help, the error's type says.
         OSError: the volume did.
     """
+    if (namespace := getattr(step, "namespace", "")) and (why := why_not_here(namespace)):
+        raise UsageError(why)
     match step:
         case PlanStep():
             return _plan(step)

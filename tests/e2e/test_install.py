@@ -1,17 +1,21 @@
 """`kubectl apply -k` on a real API server: both overlays are taken, one command is enough, rights are as documented."""
 
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator.cluster.client import Cluster
 from tests.cluster.addons import ARGO
 from tests.cluster.images import by_tag
 from tests.cluster.state import API_SERVER, NODE_IP
 from tests.e2e.site import await_, run
+from tests.unit.workflows.test_other_namespace import PLACES, texts
 
 NAMESPACE = "e2e-install"
 CONFIGURATION = f"""
@@ -140,6 +144,26 @@ def test_a_pod_that_is_not_restricted_is_refused(installed: str) -> None:
     arguments = ("run", "root", "--image=localhost/none", "--restart=Never", "--dry-run=server")
     said = run("kubectl", "-n", installed, *arguments, "-o", "name", check=False)
     assert said == ""
+
+
+def test_kustomize_refuses_to_move_it_to_another_namespace_or_its_steps_do(folder: Path, tmp_path: Path) -> None:
+    """A Namespace of its own has the volume, so only `base` alone can be moved."""
+    for part in ("argo-install/overlays/single-node", "argo-install/overlays/production", "pv/single-node"):
+        assert kustomized(tmp_path, folder / part) is None, part
+    moved = kustomized(tmp_path, folder / "argo-install" / "base")
+    assert moved is not None
+    found = [one for one in yaml.safe_load_all(moved) if one is not None]
+    left = {path for one in found for path, text in texts(one, one["kind"]) if NAMESPACE in text}
+    refusing = [PLACES[why] for why in PLACES if "rewrites" not in why]
+    assert [path for path in left if not any(re.fullmatch(each, path) for each in refusing)] == []
+
+
+def kustomized(workspace: Path, part: Path) -> str | None:
+    """A folder as the base of a user's own, with another namespace; None where kustomize refuses."""
+    (workspace / "kustomization.yaml").write_text(
+        f"namespace: elsewhere\nresources: [{os.path.relpath(part, workspace)}]\n"
+    )
+    return run("kubectl", "kustomize", "--load-restrictor=LoadRestrictionsNone", str(workspace), check=False) or None
 
 
 @pytest.mark.parametrize("overlay", ["single-node", "production"])
