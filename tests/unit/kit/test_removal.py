@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from orchestrator.kit import removal
 from orchestrator.kit.removal import remove, remove_quietly, temporary_folder
+from tests.ordinary_user import run_as_ordinary_user
 
 
 @pytest.fixture
@@ -59,27 +60,17 @@ def test_files_pipes_and_folders_of_all_modes_go(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("deepest", [1, 10_000])
 def test_modes_do_not_keep_folders_from_a_user_who_is_not_root(tmp_path: Path, deepest: int) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    tmp_path.chmod(0o755)
-    os.chown(folder, 65534, 65534)
-    script = (
-        "import os, pathlib, sys; from orchestrator.kit import removal; from orchestrator.kit.removal import remove\n"
+    imports = "import pathlib; from orchestrator.kit import removal; from orchestrator.kit.removal import remove"
+    code = (
         f"removal._DEEPEST = {deepest}\n"
-        "folder = pathlib.Path('folder/mine'); (folder / 'a' / 'b').mkdir(parents=True)\n"
+        "folder = pathlib.Path('mine'); (folder / 'a' / 'b').mkdir(parents=True)\n"
         "(folder / 'a' / 'b' / 'file').write_text('x')\n"
         "for path in (folder / 'a' / 'b', folder / 'a', folder): path.chmod(0)\n"
         "remove(folder); assert not folder.exists()\n"
     )
-    root = os.fspath(Path(__file__).parents[3])
-    # The interpreter may lie in a folder of root's own: forked, it need not be found again.
-    code = f"import os; import sys; sys.path.insert(0, {root!r}); import orchestrator.kit.removal, pathlib\n"
-    code += f"os.chdir({os.fspath(tmp_path)!r}); os.setgid(65534); os.setuid(65534)\n{script}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_as_ordinary_user(tmp_path, imports, code)
 
 
 def deep(top: Path, levels: int) -> None:

@@ -25,6 +25,7 @@ from orchestrator.upkeep.plans import write_plan
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.aggregation import CLEAN, make_plan, make_target, put_record, put_report
 from tests.clusters import FakeCluster, workflow
+from tests.ordinary_user import run_as_ordinary_user
 
 DEADLINE = 3600
 BEGUN = CellRecord(attempts=1, started="2025-03-01T10:00:00Z")
@@ -347,23 +348,11 @@ def test_what_a_scanner_made_of_its_folder_pins_nothing(volume):
     """As a user who is not root, whom modes do not stop."""
     plan = put_half_done(volume)
     put_claim(volume, claim_of(plan))
-    folders = [volume.cell(plan.run, cell.target, cell.scan) for cell in plan.cells]
-    for path in [volume.root, *volume.root.rglob("*")]:
-        os.chown(path, 65534, 65534)
-    for path in volume.root.parents:
-        if path.stat().st_uid == os.getuid() and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o011)
-    for folder in folders:
-        folder.chmod(0)
-    child = os.fork()
-    if not child:
-        try:
-            os.setgid(65534)
-            os.setuid(65534)
-            list(free_left(volume, FakeCluster()))
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+    for cell in plan.cells:
+        volume.cell(plan.run, cell.target, cell.scan).chmod(0)
+    imports = "from orchestrator.steps.ending import free_left\nfrom tests.clusters import FakeCluster\n"
+    imports += "from orchestrator.volume.layout import Volume; from pathlib import Path"
+    run_as_ordinary_user(volume.root, imports, "list(free_left(Volume(Path.cwd()), FakeCluster()))")
     assert volume.blob(plan.targets[0].digest).stat().st_nlink == 1
 
 
