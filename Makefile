@@ -6,6 +6,8 @@ PYTHON ?= python3
 BIN := $(abspath $(VENV))/bin
 INSTALLED := $(VENV)/.installed
 export PATH := $(BIN):$(PATH)
+# Or each of the thousands of processes that tests start would compile what it imports, three times the work of its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint unit integration tools cluster cluster-down e2e campaign bench docs coverage golden lock images clean
 
