@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cluster import containers, control_plane, host, processes
+from tests.cluster import containers, control_plane, host, node, processes
 from tests.cluster.addons import await_rollout, kubectl
 from tests.cluster.processes import ClusterError
 from tests.cluster.state import NODE, State
@@ -31,6 +31,18 @@ def api_server_away(state: State) -> Iterator[None]:
         yield
     finally:
         control_plane.start_api_server(state)
+
+
+def crash_containerd(state: State) -> None:
+    """containerd is killed, and starts again; containers live on. Returns once it answers the kubelet."""
+    processes.stop(state, "containerd", how=signal.SIGKILL)
+    node.start_containerd(state)
+
+
+def crash_kubelet(state: State) -> None:
+    """The kubelet is killed, and starts again. Returns once the node is ready."""
+    processes.stop(state, "kubelet", how=signal.SIGKILL)
+    node.start_kubelet(state)
 
 
 @contextmanager

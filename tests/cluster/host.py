@@ -20,8 +20,10 @@ _CHAINS = ("KUBE-", "CNI-", "SCANMATRIX-")
 _CGROUPS = Path("/sys/fs/cgroup")
 #: Where network plugins are noted to have been called, for each sandbox and link; `pods` is our network's name.
 _NOTES = Path("/var/lib/cni/results")
+#: Where the kubelet puts a link to the log of each container, wherever `podLogsDir` is.
+_LOGS = Path("/var/log/containers")
 #: Folders with fixed names that kubelet, containerd and the network plugins make.
-_FOLDERS = ("/var/lib/kubelet", "/var/lib/cni", "/run/containerd")
+_FOLDERS = ("/var/lib/kubelet", "/var/lib/cni", "/run/containerd", str(_LOGS))
 
 
 def prepare(state: State) -> None:
@@ -56,6 +58,7 @@ def restore(state: State) -> None:
         _run("iptables", "--wait", "-P", "FORWARD", found["policy"])
         made = found.get("made", [])
     _remove_notes()
+    _remove_logs(state)
     _remove_cgroups()
     unmount(state.folder)
     for folder in made:
@@ -110,6 +113,13 @@ def _remove_notes() -> None:
         sandbox = note.name.removeprefix("pods-").removesuffix("-eth0")
         (_NOTES / f"cni-loopback-{sandbox}-lo").unlink(missing_ok=True)
         note.unlink(missing_ok=True)
+
+
+def _remove_logs(state: State) -> None:
+    """Remove the links to logs of our containers, which have just ended; another kubelet's stay."""
+    for link in _LOGS.glob("*.log"):
+        if link.is_symlink() and link.readlink().is_relative_to(state.folder):
+            link.unlink()
 
 
 def _remove_cgroups() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.cluster import containers
+from tests.cluster import containers, cri
 from tests.cluster.control_plane import tool
 from tests.cluster.processes import await_ready, spawn, stop, wait_until
 from tests.cluster.state import DNS, NODE, NODE_IP, PODS, State
@@ -56,7 +56,7 @@ path = "{folder}/opt"
     }
     (state.folder / "cni" / "10-pods.conflist").write_text(json.dumps(network))
     spawn(state, "containerd", [tool("containerd"), "--config", state.folder / "etc" / "containerd.toml"])
-    await_ready(state, "containerd", lambda: _cri_ready(state))
+    await_ready(state, "containerd", lambda: cri.answers(state.socket))
 
 
 def start_kubelet(state: State) -> None:
@@ -123,7 +123,7 @@ def start_kubelet(state: State) -> None:
 def stop_pods(state: State) -> None:
     """End every container, so that nothing of it is left once containerd ends."""
     stop(state, "kubelet")
-    if _cri_ready(state):
+    if cri.answers(state.socket):
         containers.end_all(state)
     stop(state, "containerd")
     for shim in _shims(state):
@@ -148,13 +148,6 @@ def _write(state: State, name: str, content: object) -> None:
     path, text = state.folder / "etc" / name, yaml.safe_dump(content)
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
-
-
-def _cri_ready(state: State) -> bool:
-    done = subprocess.run(
-        [tool("ctr"), "--address", state.socket, "plugins", "ls"], capture_output=True, text=True, check=False
-    )
-    return any(" cri " in line and line.rstrip().endswith("ok") for line in done.stdout.splitlines())
 
 
 def _node_ready(state: State) -> str:
