@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import tzdata
+
 from tests.cluster import containers
 from tests.cluster.control_plane import tool
 from tests.cluster.processes import ClusterError
@@ -58,7 +60,14 @@ def _images() -> dict[str, str]:
 
 
 def _argo(binary: str) -> Image:
-    return containers.program(binary, user=_ARGO_USER)
+    return containers.program(binary, user=_ARGO_USER, beside=_time_zones())
+
+
+def _time_zones() -> dict[str, bytes]:
+    """For schedules, from the package that pandas needs: the machine may have none."""
+    folder = Path(tzdata.__file__).parent
+    names = (folder / "zones").read_text().split()
+    return {f"usr/share/zoneinfo/{name}": (folder / "zoneinfo" / name).read_bytes() for name in names}
 
 
 def install_dns(state: State) -> None:

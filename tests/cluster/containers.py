@@ -2,7 +2,9 @@
 
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.cluster.control_plane import tool
 from tests.cluster.processes import ClusterError
@@ -40,10 +42,13 @@ def import_image(state: State, name: str, image: Image) -> None:
         import_archive(state, write_docker_save(Path(folder) / "image.tar", image, tags=(name,)))
 
 
-def program(binary: str | Path, *, user: str = "65532:65532") -> Image:
-    """An image with nothing in it but one static program, in `/bin`, and a folder for temporary files."""
+def program(
+    binary: str | Path, *, user: str = "65532:65532", beside: Mapping[str, bytes | str | File] = MappingProxyType({})
+) -> Image:
+    """An image with nothing in it but one static program, in `/bin`, a folder for temporary files, and these files."""
     path = Path(binary)
-    files = {
+    files: dict[str, bytes | str | File] = {
+        **beside,
         f"bin/{path.name}": File(path.read_bytes(), mode=0o755),
         "tmp/.keep": File(mode=0o644),
         "etc/passwd": "root:x:0:0:root:/:/\nscanner:x:65532:65532::/tmp:/\nargo:x:8737:8737::/tmp:/\n",

@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
@@ -16,7 +17,9 @@ from tests.tools import _catalog, _debian, _golang, artifacts, find
 def main() -> int:
     """Bring what is missing, one line per step; the exit status is 1 when CI requires a tool that is not available."""
     options = _options()
-    lacking = [*_debian_packages(options), *_go_tools(options), *_artefacts(options)]
+    with ThreadPoolExecutor(1) as beside:  # compiling needs none of the packages, and they wait for mirrors and disks
+        built = beside.submit(_go_tools, options)
+        lacking = [*_debian_packages(options), *_artefacts(options), *built.result()]
     if lacking:
         say("note", "tests are skipped that need", ", ".join(lacking))
     return 1 if lacking and os.environ.get("SCANMATRIX_REQUIRE_TOOLS", "") not in {"", "0"} else 0

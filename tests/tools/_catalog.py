@@ -22,7 +22,6 @@ class GoTool:
         commands: the commands below `package`; by default the one called `name`.
         go: the folder in `go/` with its go.mod; by default called `name`.
         flags: further variables to set at link time.
-        tags: build tags.
     """
 
     name: str
@@ -33,7 +32,6 @@ class GoTool:
     commands: tuple[str, ...] = ()
     go: str = ""
     flags: tuple[str, ...] = ()
-    tags: str = ""
 
     @property
     def source(self) -> Path:
@@ -116,7 +114,6 @@ GO_TOOLS = (
         optional=True,
         commands=("workflow-controller", "argoexec"),
         go="argo",
-        tags="timetzdata",  # its image has nothing else that knows time zones
     ),
     GoTool("versitygw", "github.com/versity/versitygw", "cmd/versitygw", "main.Version"),
     GoTool("kwok", "sigs.k8s.io/kwok", "cmd/kwok", "pkg/consts.Version", optional=True),

@@ -23,7 +23,8 @@ def build(tool: GoTool) -> None:
             _mend_argo(tool, work)
         finished = Path(temporary) / "finished"
         stamps = [*([f"{_stamp(tool)}={tool.version}"] if tool.stamp else []), *tool.flags]
-        flags = ["-trimpath", f"-tags={tool.tags}", f"-ldflags=-s -w {' '.join(f'-X {stamp}' for stamp in stamps)}"]
+        # No tags: with another one, Go compiles again what it has compiled for the other commands of a module.
+        flags = ["-trimpath", f"-ldflags=-s -w {' '.join(f'-X {stamp}' for stamp in stamps)}"]
         for command, package in tool.packages.items():
             _go(work, "build", *flags, "-o", str(finished / "bin" / command), package)
         if tool.name == "argo-workflows":
