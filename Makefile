@@ -33,13 +33,13 @@ lint: $(INSTALLED) ## every static check
 	interrogate -q orchestrator workflows
 
 unit: $(INSTALLED) ## fast tests, no servers
-	python -m pytest tests/unit -n auto
+	python -m pytest tests/unit -n auto --durations=15 --durations-min=2
 
 tools: $(INSTALLED) ## the real tools of the integration tests: registry, skopeo, clamav, argo, …
 	python -m tests.tools
 
 integration: tools ## tests against real servers and scanners on loopback
-	python -m pytest tests/integration -n 6 --dist loadfile --no-loadscope-reorder
+	python -m pytest tests/integration -n 6 --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=2
 
 cluster: $(INSTALLED) ## a real one-node Kubernetes with Argo on this machine, without Docker (root, Debian, Go)
 	@python -m tests.tools --cluster

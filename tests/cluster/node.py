@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from urllib.request import urlopen
 
 import yaml
 
@@ -117,7 +118,8 @@ def start_kubelet(state: State) -> None:
         "kube-proxy",
         [tool("kube-proxy"), f"--config={state.folder}/etc/kube-proxy.yaml", f"--hostname-override={NODE}"],
     )
-    await_ready(state, "kubelet", lambda: "True" in _node_ready(state), patience=120)
+    # What the API server says of the node may be of the kubelet before.
+    await_ready(state, "kubelet", lambda: _kubelet_answers() and "True" in _node_ready(state), patience=120)
 
 
 def stop_pods(state: State) -> None:
@@ -148,6 +150,14 @@ def _write(state: State, name: str, content: object) -> None:
     path, text = state.folder / "etc" / name, yaml.safe_dump(content)
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
+
+
+def _kubelet_answers() -> bool:
+    try:
+        with urlopen("http://127.0.0.1:10248/healthz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def _node_ready(state: State) -> str:

@@ -61,6 +61,15 @@ def test_the_api_server_is_away_for_a_while(site: Site, state: State):
     check_all_ok(site, run)
 
 
+@pytest.mark.campaign
+def test_containerd_and_the_kubelet_are_killed(site: Site, state: State):
+    run = quick.start(site, "node", IMAGES, SCANS)
+    quick.await_pod(site, run, "scan")
+    faults.crash_containerd(state)
+    faults.crash_kubelet(state)
+    check_all_ok(site, run)
+
+
 def test_a_pull_is_killed(site: Site, state: State, upstream: Upstream):
     quick.push(upstream, "heavy", size=3_000_000)
     upstream.faults.add(slow(rate=200_000))

@@ -25,7 +25,7 @@ PLACES = {
     "a step refuses": r"(WorkflowTemplate|CronWorkflow|Job)\..*\.(command|args)\.\d+",
     "the API server refuses a scheduler, which then says why": r"ConfigMap\.data\.scanmatrix\.yaml",
     "of the whole cluster, and of any name": r"(ClusterRole|ClusterRoleBinding)\.(metadata|roleRef)\.name",
-    "kustomize refuses to move a volume, which has a namespace of its own": r"PersistentVolume(Claim)?\..*",
+    "a volume is bound to no other claim, and the claim's event says so": r"PersistentVolume(Claim)?\..*",
 }
 
 
