@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera.workflows import Container, RetryStrategy
@@ -22,6 +23,7 @@ from orchestrator.workflows.settings import (
     CHECKOUT,
     DATABASE,
     FETCHED,
+    LAYERS,
     SCRATCH,
     TARBALL,
     RenderError,
@@ -65,7 +67,11 @@ def cell_template(
     name, run, scratch = template_name(scan.name, kind, online=online), shape.run, shape.limits.disk_of(scan)
     folder = cell_path(run, _TARGET, scan.name)
     # It never reads a registry: whatever the pod may reach over the network, its scanner may as well.
-    stage = pods.step(settings, StageStep(no_pull=True, run=run, target=_TARGET, scan=scan.name))
+    unpacks = scan.reads_layers and kind is TargetKind.IMAGE
+    step = StageStep(no_pull=True, run=run, target=_TARGET, scan=scan.name, layers=Path(LAYERS) if unpacks else None)
+    stage = pods.step(settings, step, layers={scan.name: names.MAIN} if unpacks else None)
+    own = [folders.scanner_scratch(names.MAIN, scratch)]
+    own += [folders.scan_layers(names.MAIN, scratch)] if unpacks else []
     scanner = scanner_container(scan, settings, folder, scratch=scratch, kind=kind, online=online)
     memory = patches.more_memory(scan.resources.memory_limit, scan.retries)
     return Container(
@@ -74,7 +80,7 @@ def cell_template(
         labels=pods.labels(Component.ONLINE if online else Component.SCAN, run=run, target=_TARGET, scan=scan.name),
         init_containers=pods.init_containers((names.STAGE, stage)),
         **scanner,
-        volumes=[folders.scanner_scratch(names.MAIN, scratch)],
+        volumes=own,
         active_deadline_seconds=scan.timeout + ALLOWANCE,
         retry_strategy=retry(scan.retries),
         pod_spec_patch=patches.of_scanners({names.MAIN: scanner["volume_mounts"]}, memory=memory),
@@ -104,12 +110,13 @@ def scanner_container(
         online: whether it asks the API of the target's host.
     """
     checkout = kind is TargetKind.REPOSITORY and not online
+    layers = kind is TargetKind.IMAGE and scan.reads_layers
     found = pods.scanner(
         scanner_image(scan, settings, where=f"scan {scan.name}: image"),
         scanner_command(scan, kind, online=online),
         scanner_environment(scan.environment, scan),
-        folders.cell_mounts(name, folder, database=scan.database is not None, checkout=checkout),
-        pods.scanner_resources(scan.resources, scratch),
+        folders.cell_mounts(name, folder, database=scan.database is not None, checkout=checkout, layers=layers),
+        pods.scanner_resources(scan.resources, 2 * scratch if layers else scratch),
     )
     if online and scan.repository and scan.repository.online:
         found["env"] += pods.tokens(scan.repository.online, settings)
@@ -171,6 +178,7 @@ def fill(text: str, scan: Scan, *, where: str) -> str:
     values = {
         "tarball": TARBALL,
         "checkout": CHECKOUT,
+        "layers": LAYERS,
         "report": f"{CELL}/{scan.report}",
         "database": DATABASE,
         "fetched": FETCHED,

@@ -7,11 +7,22 @@ from hera.workflows import models as m
 from orchestrator.argo import names
 from orchestrator.volume import layout
 from orchestrator.workflows import disk
-from orchestrator.workflows.settings import CELL, CHECKOUT, DATABASE, FETCHED, SCRATCH, SHARED_MEMORY, TARBALL, Settings
+from orchestrator.workflows.settings import (
+    CELL,
+    CHECKOUT,
+    DATABASE,
+    FETCHED,
+    LAYERS,
+    SCRATCH,
+    SHARED_MEMORY,
+    TARBALL,
+    Settings,
+)
 
 #: Names of volumes.
 VOLUME_NAME, SECRET_NAME, CONFIG_NAME, GIT_NAME = "volume", "registry", "config", "git"
 _SCRATCH_NAME = "scratch"
+_LAYERS_NAME = "layers"
 
 
 def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
@@ -76,6 +87,22 @@ def scanner_scratch(container: str, size: int) -> m.Volume:
     return _scratch(_scratch_of(container), size)
 
 
+def scan_layers(container: str, size: int) -> m.Volume:
+    """The files of an image's layers for one scanner; they are no burden of the shared volume, and end with the pod.
+
+    Args:
+        container: its name.
+        size: most bytes that may lie there; 0 for no limit.
+    """
+    return _scratch(f"{_LAYERS_NAME}-{container}", size)
+
+
+def layers_mount(container: str, *, scan: str = "") -> m.VolumeMount:
+    """The folder with the files of layers: of the scanner's container read-only, with the scan's name of our own."""
+    path = f"{LAYERS}/{scan}" if scan else LAYERS
+    return m.VolumeMount(name=f"{_LAYERS_NAME}-{container}", mount_path=path, read_only=None if scan else True)
+
+
 def _scratch(name: str, size: int) -> m.Volume:
     limit = m.Quantity(root=disk.quantity(size)) if size else None
     return m.Volume(name=name, empty_dir=m.EmptyDirVolumeSource(size_limit=limit))
@@ -94,7 +121,9 @@ def _scratch_of(container: str) -> str:
     return f"{_SCRATCH_NAME}-{container}"
 
 
-def cell_mounts(container: str, folder: str, *, database: bool, checkout: bool = False) -> list[m.VolumeMount]:
+def cell_mounts(
+    container: str, folder: str, *, database: bool, checkout: bool = False, layers: bool = False
+) -> list[m.VolumeMount]:
     """What a scanner sees of the volume.
 
     Args:
@@ -102,6 +131,7 @@ def cell_mounts(container: str, folder: str, *, database: bool, checkout: bool =
         folder: the cell's folder on the volume.
         database: whether its scan has one; it is the link beside the folder, which the stage container made.
         checkout: whether it reads the files of a repository, which the stage container put into the folder.
+        layers: whether it reads the files of an image's layers, which that put into a folder of the pod's own.
     """
     mounts = [
         m.VolumeMount(name=VOLUME_NAME, mount_path=CELL, sub_path=folder),
@@ -112,6 +142,8 @@ def cell_mounts(container: str, folder: str, *, database: bool, checkout: bool =
             name=VOLUME_NAME, mount_path=CHECKOUT, sub_path=f"{folder}/{layout.CHECKOUT}", read_only=True
         )
         mounts.append(files)
+    if layers:
+        mounts.append(layers_mount(container))
     if database:
         link = layout.database_link(folder)
         mounts.append(m.VolumeMount(name=VOLUME_NAME, mount_path=DATABASE, sub_path=link, read_only=True))

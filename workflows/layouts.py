@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from itertools import starmap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hera.workflows import DAG, Container, ContainerNode, ContainerSet, Resource, Script, Steps, Task
@@ -21,7 +22,7 @@ from orchestrator.model import TargetKind
 from orchestrator.volume.layout import cell_path
 from orchestrator.workflows import folders, patches, pods
 from orchestrator.workflows.cell import cell_template, retry, scanner_container, template_name
-from orchestrator.workflows.settings import ALLOWANCE, RenderError
+from orchestrator.workflows.settings import ALLOWANCE, LAYERS, RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,8 +117,10 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
         raise RenderError(
             f"layout: image: a scan cannot be called {' or '.join(taken)}; Argo has containers of that name"
         )
-    pull = PullStep(run=shape.run, target=_TARGET, stage=tuple(scan.name for scan in scans))
-    stage = pods.step(settings, pull, registry=True)
+    unpacked = {scan.name: scan.name for scan in scans if scan.reads_layers}
+    layers = Path(LAYERS) if unpacked else None
+    pull = PullStep(run=shape.run, target=_TARGET, stage=tuple(scan.name for scan in scans), layers=layers)
+    stage = pods.step(settings, pull, registry=True, layers=unpacked)
     scratch = {scan.name: shape.limits.disk_of(scan) for scan in scans}
     scanners = {
         scan.name: scanner_container(
@@ -133,7 +136,11 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
         init_containers=pods.init_containers((names.STAGE, stage)),
         containers=containers,
         # Argo adds the Workflow's own volumes to a ContainerSet's pod only where the template declares them.
-        volumes=[*folders.volumes(settings), *starmap(folders.scanner_scratch, scratch.items())],
+        volumes=[
+            *folders.volumes(settings),
+            *starmap(folders.scanner_scratch, scratch.items()),
+            *(folders.scan_layers(name, scratch[name]) for name in unpacked),
+        ],
         pod_spec_patch=patches.of_scanners({name: fields["volume_mounts"] for name, fields in scanners.items()}),
         active_deadline_seconds=_PULL_TIMEOUT + max(scan.timeout for scan in scans) + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries, when=_PULL_FAILED),

@@ -77,6 +77,7 @@ def step(
     git: bool = False,
     memory: str = "512Mi",
     writes: str = "",
+    layers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """A container that runs one step of ours on the whole volume, as keyword arguments for Hera.
 
@@ -88,11 +89,13 @@ def step(
         git: whether it asks git hosts, and so may need their credentials.
         memory: most it may take.
         writes: the one folder of the volume that it may write, which must be there; empty for all of them.
+        layers: containers of the scans for which it unpacks the layers of an image, by the scan.
     """
     mounts = [m.VolumeMount(name=folders.VOLUME_NAME, mount_path=VOLUME, read_only=True if writes else None)]
     if writes:
         mounts.append(m.VolumeMount(name=folders.VOLUME_NAME, mount_path=f"{VOLUME}/{writes}", sub_path=writes))
     mounts.append(folders.scratch_mount())
+    mounts += [folders.layers_mount(container, scan=scan) for scan, container in (layers or {}).items()]
     env: dict[str, str] = {"HOME": SCRATCH, "TMPDIR": SCRATCH}
     if registry and settings.registry_secret:
         mounts.append(m.VolumeMount(name=folders.SECRET_NAME, mount_path=DOCKER_CONFIG, read_only=True))

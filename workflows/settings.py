@@ -20,6 +20,7 @@ VOLUME = str(MOUNT)
 CELL = "/scan"
 TARBALL = f"{CELL}/{layout.TARBALL}"
 CHECKOUT = f"{CELL}/{layout.CHECKOUT}"
+LAYERS = f"/{layout.UNPACKED}"
 DATABASE = "/database"
 FETCHED = "/fetched"
 SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, not the machine's

@@ -122,6 +122,7 @@ def _about(text: str, form: Form = Form.TEXT, **more: Any) -> dict[str, Argument
 _RUN = _about("id of the run")
 _TARGET = _about("id of the target")
 _SCAN = _about("name of the scan")
+_LAYERS = _about("folder for the files of an image's layers, where a scan reads them", Form.PATH)
 _OUTPUTS = _about("folder for the Workflow's output parameters", Form.PATH)
 _VOLUME = _about("where the volume is mounted", Form.PATH, always=True)
 _NAMESPACE = _about("where the Workflows of the run are")
@@ -184,6 +185,7 @@ class PullStep(Step):
     stage: tuple[str, ...] = field(
         default=(), metadata=_about("names of the scans whose cells to make ready too", Form.NAMES)
     )
+    layers: Path | None = field(default=None, metadata=_LAYERS)
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
 
 
@@ -196,6 +198,7 @@ class StageStep(Step):
     run: str = field(metadata=_RUN)
     target: str = field(metadata=_TARGET)
     scan: str = field(metadata=_SCAN)
+    layers: Path | None = field(default=None, metadata=_LAYERS)
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 #: knows it. Parameters do everywhere, `{database}` of a scan that has one everywhere but in `fetch`. All of a scan's
 #: commands share `environment`, so that of a scan that reads repositories has none that only images have.
 OF_PLACES = {
-    "command": frozenset({"report", "workdir", "tarball"}),
-    "environment": frozenset({"report", "workdir", "tarball"}),
+    "command": frozenset({"report", "workdir", "tarball", "layers"}),
+    "environment": frozenset({"report", "workdir", "tarball", "layers"}),
     "environment of a scan with repository": frozenset({"report", "workdir"}),
     "database.refresh": frozenset({"workdir"}),
     "database.fetch": frozenset(),
@@ -133,16 +133,19 @@ def _judge_placeholders(template: model.Scan, source: Source) -> Iterator[Proble
 
 def _judge_commands(template: model.Scan, source: Source, used: dict[str, set[str]]) -> Iterator[Problem]:
     """Commands that would scan nothing, or write no report."""
-    wanted: list[tuple[Location, str]] = [(("command",), "tarball")] if template.command else []
+    wanted: list[tuple[Location, tuple[str, ...]]] = []
+    if template.command:
+        wanted.append((("command",), ("tarball", "layers")))
     if template.repository:
-        wanted.append((("repository", "command"), "checkout"))
+        wanted.append((("repository", "command"), ("checkout",)))
         if template.repository.online:
-            wanted.append((("repository", "online", "command"), "repository"))
+            wanted.append((("repository", "online", "command"), ("repository",)))
     shared = used.get(_place(template, ("environment",)), set())
-    for location, placeholder in wanted:
+    for location, choice in wanted:
         named = used.get(_place(template, location), set()) | shared
-        if placeholder not in named:
-            yield source.wrong(location, f"the command never names {{{placeholder}}}, so it would scan nothing")
+        if named.isdisjoint(choice):
+            either = " or ".join(f"{{{placeholder}}}" for placeholder in choice)
+            yield source.wrong(location, f"the command never names {either}, so it would scan nothing")
         if "report" not in named and not template.report_from_stdout:
             yield source.wrong(
                 location, "the command never names {report}; if it prints its report, say 'reportFromStdout: true'"

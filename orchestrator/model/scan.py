@@ -122,7 +122,7 @@ class Scan(Document, frozen=True):
         kinds: what it looks for; default: everything that its format can contain: `vulnerability`, `malware`, `secret`,
             `misconfiguration`, `license`, `check`; used to decide which scans could have found a finding and did not
         description: one line for people
-        report: name of the report in the cell's folder; not `image.tar`, `checkout` or `max-age`
+        report: name of the report in the cell's folder; not `image.tar`, `checkout`, `layers` or `max-age`
         environment: variables, with placeholders; otherwise the scanner only gets `PATH`, and `HOME` and `TMPDIR` in a
             folder it may write to
         database: the scanner's database, see [below](#databases)
@@ -184,6 +184,11 @@ class Scan(Document, frozen=True):
             return self.command
         way = self.repository and (self.repository.online if online else self.repository)
         return way.command if way else ()
+
+    @property
+    def reads_layers(self) -> bool:
+        """Whether it reads the files of an image's layers, unpacked (`{layers}`)."""
+        return any("{layers}" in word for word in (*self.command, *self.environment.values()))
 
     @property
     def program(self) -> str:

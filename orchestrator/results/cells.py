@@ -128,7 +128,7 @@ def _see(plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, found: Recorded,
         file = read_report_file(folder / scan.report, scan.report_limit, root=folder)
         if found.record.started and file.modified < _seconds(found.record.started) - _CLOCK_SLACK:
             return _Seen(ReportState.OLD, "the report is older than the attempt: the scanner wrote none")
-        report = read_within(plan.run, cell, parse_report(scan.format, file.data))
+        report = read_within(plan.run, cell, scan, parse_report(scan.format, file.data))
     except ReportMissingError as error:
         return _Seen(ReportState.MISSING, str(error))
     except ReportError as error:

@@ -63,15 +63,17 @@ def standing(cell: Cell, scan: Scan, volume: Volume) -> Report | None:
         with guarded(f"reading what {cell.scan} found in {cell.target} in run {cell.standing}"):
             folder = volume.cell(cell.standing, cell.target, cell.scan)
             report = parse_report(scan.format, read_report(folder / scan.report, scan.report_limit, root=folder))
-            return read_within(cell.standing, cell, report)
+            return read_within(cell.standing, cell, scan, report)
     except (PermanentError, OSError):
         return None
 
 
-def read_within(run: str, cell: Cell, report: Report) -> Report:
-    """The report of a cell, as a run has it: its paths as they are within the cell."""
+def read_within(run: str, cell: Cell, scan: Scan, report: Report) -> Report:
+    """The report of a cell, as a run has it: its paths as they are within the cell, or within the image."""
     folder = cell_path(run, cell.target, cell.scan)
     mark = f"{folder}/"
-    if not any(mark in each.location or mark in each.place for each in report.findings):
+    if not scan.reads_layers and not any(mark in each.location or mark in each.place for each in report.findings):
         return report
-    return msgspec.structs.replace(report, findings=tuple(within_cell(report.findings, folder)))
+    return msgspec.structs.replace(
+        report, findings=tuple(within_cell(report.findings, folder, layers=scan.reads_layers))
+    )

@@ -148,7 +148,7 @@ def _pull(step: PullStep) -> int:
     for scan in step.stage:
         from orchestrator.steps.stage import stage
 
-        stage(plan, step.target, scan, volume, in_image=True)
+        stage(plan, step.target, scan, volume, in_image=True, layers=_of_scan(step.layers, scan))
     return Exit.DONE
 
 
@@ -158,9 +158,15 @@ def _stage(step: StageStep) -> int:
 
     volume = Volume(step.volume)
     plan = _read_plan(step.run, volume)
-    record = stage(plan, step.target, step.scan, volume, may_pull=not step.no_pull, in_image=True)
+    layers = _of_scan(step.layers, step.scan)
+    record = stage(plan, step.target, step.scan, volume, may_pull=not step.no_pull, in_image=True, layers=layers)
     say(f"attempt {record.attempts}")
     return Exit.DONE
+
+
+def _of_scan(layers: Path | None, scan: str) -> Path | None:
+    """The folder for one scan's files of layers, which ends with the pod."""
+    return layers / scan if layers else None
 
 
 def _database(step: DatabaseStep) -> int:

@@ -60,12 +60,14 @@ def stage(
     cancelled: threading.Event | None = None,
     may_pull: bool = True,
     in_image: bool = False,
+    layers: Path | None = None,
 ) -> CellRecord:
     """Begin an attempt of a cell: its tarball and, if its scan has one, its database are there afterwards.
 
     The tarball is a hard link to the blob; where the filesystem refuses links, a reflink, or else a copy. A blob that
     is gone or damaged (see `orchestrator.steps.tarballs.is_sound`) is pulled again first. A repository's files are
-    unpacked beside it, in a folder of the cell's own. What an earlier attempt left there is removed, its report too.
+    unpacked beside it, in a folder of the cell's own; so are the layers of an image for a scan that names their files.
+    What an earlier attempt left there is removed, its report too.
 
     Args:
         plan: the run's plan.
@@ -76,6 +78,7 @@ def stage(
         cancelled: stops a pull.
         may_pull: False in a scanner's pod, which reaches no registry.
         in_image: whether the scanner runs in its image; otherwise it is a process.
+        layers: folder for the files of an image's layers, where its scan reads them; None for one of the cell's own.
 
     Returns:
         The cell's record as it now stands on the volume: one more attempt, begun, not finished.
@@ -122,8 +125,7 @@ def stage(
                 _check_tarball(found, target, tarball)
             version = pin(volume, plan.run, target_id, scan) if found.database else ""
             record = msgspec.structs.replace(record, database_version=version)
-            if target.is_repository and (target_id, scan) not in plan.online_cells:
-                _check_out(plan, target, tarball, volume.checkout(plan.run, target_id, scan))
+            _unpack(plan, target, found, volume, layers)
     except ScanmatrixError as error:
         record = msgspec.structs.replace(record, error=str(error), finished=now())
         raise
@@ -162,6 +164,16 @@ def _is_stricter(usual: str, allowed: str) -> bool:
         return False
 
 
+def _unpack(plan: Plan, target: Target, scan: Scan, volume: Volume, layers: Path | None) -> None:
+    """The files that a scan reads beside the tarball: a repository's, or those of an image's layers."""
+    cell = plan.run, target.id, scan.name
+    if not target.is_repository:
+        if scan.reads_layers:
+            _lay_out(volume.tarball(*cell), target, layers or volume.unpacked(*cell), plan.limits.disk_of(scan))
+    elif (target.id, scan.name) not in plan.online_cells:
+        _check_out(plan, target, volume.tarball(*cell), volume.checkout(*cell))
+
+
 def _check_out(plan: Plan, target: Target, tarball: Path, folder: Path) -> None:
     """A repository's files in a folder that appears when all are there; what an attempt before left is removed."""
     for left in folder.parent.glob(f".{folder.name}-*"):
@@ -178,6 +190,17 @@ def _check_out(plan: Plan, target: Target, tarball: Path, folder: Path) -> None:
     if unpacked.left_out:
         _log.info("%s: %d symbolic links that lead elsewhere are left out, such as %s",
                   target.reference, len(unpacked.left_out), unpacked.left_out[0])  # fmt: skip
+
+
+def _lay_out(tarball: Path, target: Target, folder: Path, most: int) -> None:
+    """The files of an image's layers; what an attempt before left is removed."""
+    from orchestrator.images.content.unpack import unpack_layers  # noqa: PLC0415 - few scans read them
+
+    folder.mkdir(parents=True, exist_ok=True)
+    empty(folder)
+    with full_volume(folder, most), open_tarball(tarball) as opened:
+        count = unpack_layers(opened, folder, most)
+    _log.info("%s: %d files of its layers unpacked", target.reference, count)
 
 
 def _find_blob(target: Target, volume: Volume) -> Path:

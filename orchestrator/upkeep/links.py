@@ -99,6 +99,7 @@ def release(plan: Plan, targets: Collection[str], volume: Volume) -> int:
             freed += _unlink(volume.tarball(plan.run, cell.target, cell.scan))
             if plan.targets_by_id[cell.target].is_repository:
                 remove_quietly(volume.checkout(plan.run, cell.target, cell.scan))
+            remove_quietly(volume.unpacked(plan.run, cell.target, cell.scan))
             if cell.decision is Decision.RUN and (scan := scans.get(cell.scan)):
                 freed += clear(folder, scan.report, scan.report_limit)
     return freed

@@ -8,6 +8,7 @@ layers/<algorithm>-<hex>                     which tarball holds a blob, and whe
 databases/<scan>/<version>/                  `databases/<scan>/current` is a symbolic link to the newest
 runs/<run>/<target>/<scan>/image.tar         hard link to the blob
 runs/<run>/<target>/<scan>/checkout/         the files of a repository, unpacked out of it
+runs/<run>/<target>/<scan>/layers/           the files of an image's layers, for a scan that names them (local engine)
 runs/<run>/<target>/<scan>/report.json       what the scanner wrote
 runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
 runs/<run>/.lock                             held by a local engine, and while a run is begun or ended
@@ -39,8 +40,8 @@ VERSION_FORMAT = "%Y%m%dT%H%M%SZ"
 PRIVATE = 0o640
 #: Mode of what is made to be read by others, such as manifests.
 PUBLIC = 0o644
-#: In a cell's folder: the link to its target's tarball, and the folder with a repository's files.
-TARBALL, CHECKOUT = "image.tar", "checkout"
+#: In a cell's folder: the link to its target's tarball, and the folders with a repository's files, or an image's.
+TARBALL, CHECKOUT, UNPACKED = "image.tar", "checkout", "layers"
 #: How the names of the folders begin in which the local engine runs the attempts at a cell.
 ATTEMPT = "attempt-"
 #: In the folder of a run.
@@ -48,7 +49,7 @@ LOCK = ".lock"
 #: File in a cell's folder: how old its image may be, where that differs from the scan's own parameter.
 MAX_AGE = "max-age"
 #: Names in a cell's folder that no report can have.
-TAKEN = frozenset({TARBALL, CHECKOUT, MAX_AGE})
+TAKEN = frozenset({TARBALL, CHECKOUT, UNPACKED, MAX_AGE})
 #: How the folders begin that a refresh of a database fills: with what was fetched, and with the new version.
 FETCHED, INCOMING = ".fetched-", ".incoming-"
 _VERSION = re.compile(r"(\d{8}T\d{6}Z)(?:-\d{1,9})?")
@@ -144,6 +145,10 @@ class Volume:
     def checkout(self, run: str, target: str, scan: str) -> Path:
         """The folder with a repository's files, for one cell."""
         return self.cell(run, target, scan) / CHECKOUT
+
+    def unpacked(self, run: str, target: str, scan: str) -> Path:
+        """The folder with the files of an image's layers, for one cell of the local engine."""
+        return self.cell(run, target, scan) / UNPACKED
 
     def record(self, run: str, target: str, scan: str) -> Path:
         """The cell's record, outside of the folder its scanner can write to."""

@@ -16,6 +16,8 @@ import pytest
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.catalog.placeholders import fill_words
 from orchestrator.findings import formats
+from orchestrator.images.content.unpack import unpack_layers
+from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.model import TargetKind
 from orchestrator.steps.refresh import Reach, refresh
 from orchestrator.volume.layout import Volume
@@ -49,6 +51,11 @@ def run(tmp_path):
         if checkout is not None:
             places["checkout"] = checkout
         places |= {"tarball": write_tarball(tmp_path / "image.tar", image), "report": places["workdir"] / scan.report}
+        if scan.reads_layers:
+            places["layers"] = tmp_path / "layers"
+            places["layers"].mkdir()
+            with open_tarball(places["tarball"]) as opened:
+                unpack_layers(opened, places["layers"], 0)
         where = {place: str(path) for place, path in places.items()}
         kind = TargetKind.IMAGE if checkout is None else TargetKind.REPOSITORY
         given = scan.environment

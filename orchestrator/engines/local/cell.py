@@ -107,6 +107,7 @@ class CellRunner:
         folder = self._volume.cell(self._plan.run, cell.target, cell.scan)
         tarball = self._volume.tarball(self._plan.run, cell.target, cell.scan)
         checkout = self._volume.checkout(self._plan.run, cell.target, cell.scan)
+        layers = self._volume.unpacked(self._plan.run, cell.target, cell.scan)
         record = stage(
             self._plan,
             cell.target,
@@ -126,6 +127,7 @@ class CellRunner:
                 self._database(cell, scan),
                 checkout if target.is_repository and not cell.online else None,
                 cell.online,
+                layers if scan.reads_layers and not target.is_repository else None,
             )
             ended = self._scanners.run(scan, attempt, self._stop.reason)
             error = ended.error or _keep_report(work / scan.report, folder / scan.report, scan.report_limit)
@@ -134,6 +136,7 @@ class CellRunner:
             # The blob is the one copy on the volume; where links are refused, this one would be another.
             tarball.unlink(missing_ok=True)
             remove_quietly(checkout)
+            remove_quietly(layers)
             remove_quietly(work)
 
     def _database(self, cell: Cell, scan: Scan) -> Path | None:

@@ -31,6 +31,7 @@ from orchestrator.model import Resources
 WORK = "/work"
 TARBALL = "/image.tar"
 CHECKOUT = "/checkout"
+LAYERS = "/layers"
 DATABASE = "/database"
 FETCHED = "/fetched"
 #: User and group for scanners when we are root ourselves: "nonroot" of the distroless images.

@@ -184,7 +184,7 @@ class Launcher:
             seals = [
                 stack.enter_context(Seal(place.path, linked=place.name == "tarball"))
                 for place in read_only
-                if not guard.sandbox and place.name != "checkout"
+                if not guard.sandbox and place.name not in {"checkout", "layers"}
             ]
 
             def why_stop() -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.engines.local.confine import bound_of_cell, bound_of_database
-from orchestrator.engines.local.containers import CHECKOUT, DATABASE, FETCHED, TARBALL, WORK
+from orchestrator.engines.local.containers import CHECKOUT, DATABASE, FETCHED, LAYERS, TARBALL, WORK
 from orchestrator.engines.local.launch import Binding, Launcher
 from orchestrator.engines.local.online import Turns, token
 from orchestrator.engines.local.process import Ended, Job
@@ -36,6 +36,7 @@ class CellInputs:
         database: folder of the database version it was given; None for scans without.
         checkout: folder with the files of a repository; None for an image.
         online: whether it asks the API of the repository's host.
+        layers: folder with the files of an image's layers; None for a scan that does not read them.
     """
 
     work: Path
@@ -44,6 +45,7 @@ class CellInputs:
     database: Path | None = None
     checkout: Path | None = None
     online: bool = False
+    layers: Path | None = None
 
 
 class Scanners:
@@ -73,6 +75,8 @@ class Scanners:
         places = [Binding("workdir", attempt.work, WORK, read_only=False), Binding("tarball", attempt.tarball, TARBALL)]
         if attempt.checkout:
             places.append(Binding("checkout", attempt.checkout, CHECKOUT))
+        if attempt.layers:
+            places.append(Binding("layers", attempt.layers, LAYERS))
         if attempt.database:
             places.append(Binding("database", attempt.database, DATABASE))
         job = Job(

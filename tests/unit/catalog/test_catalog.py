@@ -68,7 +68,7 @@ def test_each_shipped_scan_is_pinned_described_and_bounded(name):
     assert scan.builtin or scan.install
     words = " ".join([*scan.command, *scan.environment.values(), *_words(scan.database)])
     assert "{parameter." not in words
-    assert "{tarball}" in words or not scan.command
+    assert "{tarball}" in words or "{layers}" in words or not scan.command
     # Nothing may be written but in the cell's folder: a scanner's root filesystem is read-only.
     assert scan.builtin or (scan.environment["TMPDIR"] == scan.environment["HOME"] == "{workdir}")
 

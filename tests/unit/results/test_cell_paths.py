@@ -8,6 +8,25 @@ from orchestrator.results.cell_paths import within_cell
 FOLDER = "runs/run-1/sha256-0/virus"
 
 
+@pytest.mark.parametrize("root", [f"/volume/{FOLDER}/layers", f"{FOLDER}/layers", "/layers"])
+def test_a_file_of_a_layer_is_called_as_the_image_calls_it(root):
+    def told(location, place=""):
+        finding = Finding(id="x", kind="malware", location=f"{root}/{location}", place=place)
+        (found,) = within_cell([finding], FOLDER, layers=True)
+        return found.location, found.place
+
+    assert told("0123456789ab/usr/bin/x") == ("/usr/bin/x", "layer sha256:0123456789ab")
+    assert told("0123456789ab+2/usr/bin/x") == ("/usr/bin/x", "layer sha256:0123456789ab")
+    assert told("0123456789ab/a%0Ab", "line 1\nline 2")[0] == "/a\nb"
+    assert told("0123456789ab/a", "line 1\nline 2")[1].split("\n")[1] == "layer sha256:0123456789ab, line 2"
+    assert told("config.json") == ("config.json", "")
+
+
+def test_an_image_may_have_a_folder_of_that_name():
+    finding = Finding(id="x", kind="malware", location="/layers/0123456789ab/usr/bin/x")
+    assert list(within_cell([finding], FOLDER)) == [finding]
+
+
 @pytest.mark.parametrize(
     ("path", "within"),
     [
