@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from orchestrator.analysis.policy import coverage
-from orchestrator.analysis.policy.words import SHOWN, clip, named
+from orchestrator.analysis.policy.words import SHOWN, clip, offenders
 from orchestrator.kit.text import markdown
 from orchestrator.model import Ledger, LedgerRow, Name, Outcome, Severity, Violation
 from orchestrator.model.image import unusual
@@ -56,9 +56,10 @@ def _totals(ledger: Ledger) -> str:
 
 def _policy(ledger: Ledger) -> str:
     verdict = ledger.verdict
+    remark = f" {markdown(verdict.remark[:1].upper() + verdict.remark[1:])}." if verdict.remark else ""
     if not verdict.broken:
-        return "Policy: passed."
-    heading = "Policy: broken, but only warned of." if verdict.passed else "Policy: **broken**."
+        return f"Policy: passed.{remark}"
+    heading = ("Policy: broken, but only warned of." if verdict.passed else "Policy: **broken**.") + remark
     rows = {rule.message: rule for rule in verdict.rules if rule.rule != COVERAGE}  # its rows have a section below
     lines = [heading, ""]
     for message in verdict.broken:
@@ -70,7 +71,7 @@ def _rows(rule: Violation | None, cells: Sequence[LedgerRow]) -> list[str]:
     """The first rows that broke a rule, a list within the list."""
     if rule is None or not rule.rows:
         return []
-    shown, total = named(rule.rows[:SHOWN], cells), rule.total or rule.count
+    shown, total = offenders(rule, SHOWN, cells), rule.total or rule.count
     more = [f"  - … and {total - len(shown)} more"] if total > len(shown) else []
     return [*(f"  - {markdown(clip(row))}" for row in shown), *more]
 

@@ -47,7 +47,7 @@ def print_runs(found: Sequence[RunSummary]) -> None:
             ", ".join(f"{count} {outcome}" for outcome, count in _cells(one).items() if count),
             ", ".join(f"{count} {severity}" for severity, count in one.open.items()),
             str(one.suppressed or ""),
-            "passed" if one.passed else "broken",
+            ("passed, no severity rule" if one.remark else "passed") if one.passed else "broken",
         ]
         for one in found
     ]

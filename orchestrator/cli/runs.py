@@ -151,6 +151,8 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
         say(f"Results: {plan_api.results_folder(settings, ledger.run)}")
     for line in verdict_lines(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")
+    if ledger.verdict.remark:
+        complain(f"policy: {ledger.verdict.remark}")
     if broke(ledger):
         raise typer.Exit(BROKEN)
     if not ledger.verdict.passed:

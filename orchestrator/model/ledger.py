@@ -158,11 +158,14 @@ class Verdict(Document, frozen=True):
         passed: whether the run is good enough; also with broken rules, where the policy only warns.
         broken: the rules it broke, in words, in the policy's order.
         rules: the same rules, with the rows that broke them.
+        remark: what was not judged at all: that no rule looks at severities, and how many findings of which there are;
+            empty when one does, and in runs of earlier versions.
     """
 
     passed: bool = True
     broken: tuple[str, ...] = ()
     rules: tuple[Violation, ...] = ()
+    remark: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:

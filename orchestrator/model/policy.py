@@ -66,6 +66,27 @@ class Policy(Document, frozen=True):
     warn_only: bool = False
 
 
+class Offender(Document, frozen=True, gc=False):
+    """A finding that counts against a rule, as people know it.
+
+    Attributes:
+        target: id of the target.
+        id: of the finding.
+        package: that has it; without one, where it was found.
+        version: of the package.
+        fixed_version: empty where there is none.
+        things: how many of it there are.
+    """
+
+    target: str
+    id: str
+    severity: Severity = Severity.UNKNOWN
+    package: str = ""
+    version: str = ""
+    fixed_version: str = ""
+    things: int = 1
+
+
 class Violation(Document, frozen=True):
     """One rule of the policy that a run broke.
 
@@ -77,6 +98,8 @@ class Violation(Document, frozen=True):
         rows: keys of the first of these findings, as `<target> <key>` and how many there are where these are several,
             or ids of the first of these cells; all findings are in `merged.parquet`, in the column `rules`.
         total: how many such rows there are; 0 where that is `count`.
+        findings: the same as `rows` for people, one for one; none for rules about cells, nor in runs of earlier
+            versions.
     """
 
     rule: str
@@ -84,3 +107,9 @@ class Violation(Document, frozen=True):
     count: int
     rows: tuple[str, ...] = ()
     total: int = 0
+    findings: tuple[Offender, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The message without the rule's name, for where that stands before it."""
+        return self.message.removeprefix(f"{self.rule}: ")

@@ -140,6 +140,7 @@ class Message(Document, frozen=True):
         mended: names of rules that are no longer broken.
         still_broken: names of rules that are broken as they were before.
         correction: the receiver got a different message about the same run before.
+        remark: what the policy did not judge, as the verdict says: that no severity rule is set.
     """
 
     run: str
@@ -157,6 +158,7 @@ class Message(Document, frozen=True):
     mended: tuple[str, ...] = ()
     still_broken: tuple[str, ...] = ()
     correction: bool = False
+    remark: str = ""
 
     @property
     def is_empty(self) -> bool:

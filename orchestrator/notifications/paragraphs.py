@@ -42,7 +42,8 @@ class Paragraph:
 
 def opening(message: Message, style: Style) -> str:
     """Which run, when, and what the policy says of it."""
-    verdict = "Policy: passed." if message.passed else f"Policy: {style.strong('broken')}."
+    remark = f" ({style.foreign(message.remark)})" if message.remark else ""
+    verdict = f"Policy: passed{remark}." if message.passed else f"Policy: {style.strong('broken')}{remark}."
     told = " You were notified about it before; it has other results now." if message.correction else ""
     return f"Run {style.foreign(message.run)} ended {style.foreign(message.finished)}. {verdict}{told}"
 

@@ -200,6 +200,7 @@ class _Routing:
             run=self._ledger.run,
             finished=self._ledger.finished,
             passed=self._ledger.verdict.passed,
+            remark=self._ledger.verdict.remark,
             route=name,
             channel=route.channel,
             recipient=recipient,

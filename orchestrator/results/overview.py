@@ -26,6 +26,7 @@ class RunSummary(Document, frozen=True):
         passed: what its policy says.
         suspect: cells whose result is not believed any more; they are among the ok ones.
         broken: names of the rules of the policy that it broke.
+        remark: what its policy did not judge, as its verdict says.
     """
 
     run: str
@@ -37,6 +38,7 @@ class RunSummary(Document, frozen=True):
     passed: bool = True
     suspect: int = 0
     broken: tuple[str, ...] = ()
+    remark: str = ""
 
 
 def summary_of(ledger: Ledger, unsuppressed: Mapping[Severity, int], suppressed: int) -> RunSummary:
@@ -57,4 +59,5 @@ def summary_of(ledger: Ledger, unsuppressed: Mapping[Severity, int], suppressed:
         passed=ledger.verdict.passed,
         suspect=sum(bool(row.suspect) for row in ledger.rows),
         broken=ledger.verdict.names,
+        remark=ledger.verdict.remark,
     )

@@ -269,6 +269,8 @@ def _tell_end(step: AggregateStep, ledger: Ledger | None) -> int:
     say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))
     for line in verdict_lines(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")
+    if ledger.verdict.remark:
+        say(f"policy: {ledger.verdict.remark}")
     if broke(ledger):
         return Exit.BROKEN
     return Exit.DONE if ledger.verdict.passed else Exit.FAILED

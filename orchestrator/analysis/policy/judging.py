@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,15 +10,15 @@ import msgspec
 from orchestrator.analysis.feeds import Feeds
 from orchestrator.analysis.policy.cells import ROWS, judge_coverage, judge_databases
 from orchestrator.analysis.policy.rules import RuleSet
-from orchestrator.analysis.policy.words import name_target, number, some, spell_rule
+from orchestrator.analysis.policy.words import name_target, number, some, spell_rule, unjudged
 from orchestrator.model import PolicyRule, Verdict, Violation
-from orchestrator.model.policy import SEVERITY
+from orchestrator.model.policy import SEVERITY, Offender
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from orchestrator.model import LedgerRow, MergedFinding, Policy
+    from orchestrator.model import LedgerRow, MergedFinding, Policy, Severity
 
 _CVE = "CVE-"
 
@@ -48,6 +49,8 @@ class Judge:
         self._counts: dict[str, dict[int, int]] = {}  # by target, then by the rules that count
         self._repeated: dict[int, int] = {}  # by the rules that count: what is no row of its own
         self._first: list[list[str]] = [[] for _ in usable]
+        self._offenders: list[list[Offender]] = [[] for _ in usable]
+        self._severities: Counter[Severity] | None = None if any(rule.severity for rule in self._rules) else Counter()
         self._open = (1 << len(usable)) - 1  # rules that have room for more first rows
 
     def look(self, owners: Sequence[str], findings: Sequence[MergedFinding]) -> list[MergedFinding]:
@@ -66,6 +69,8 @@ class Judge:
         for finding in findings:
             epss, kev = self._known(finding)
             bits = 0 if finding.suppressed is not None else self._set.count(owned, finding, epss, kev)
+            if self._severities is not None and finding.suppressed is None:
+                self._severities[finding.severity] += finding.things
             if bits:
                 things = finding.things
                 counts[bits] = counts.get(bits, 0) + things
@@ -97,7 +102,10 @@ class Judge:
         found += [self._judge(rule, labels) for rule in self._policy.rules]
         broken = tuple(rule for rule in found if rule is not None)
         return Verdict(
-            passed=not broken or self._policy.warn_only, broken=tuple(rule.message for rule in broken), rules=broken
+            passed=not broken or self._policy.warn_only,
+            broken=tuple(rule.message for rule in broken),
+            rules=broken,
+            remark="" if self._severities is None else unjudged(self._severities),
         )
 
     def _known(self, finding: MergedFinding) -> tuple[float | None, bool]:
@@ -116,9 +124,19 @@ class Judge:
         """Keep the finding among the first rows of these rules."""
         times = f" ({finding.things} of it)" if finding.things > 1 else ""
         row = f"{finding.target} {finding.key}{times}"
+        offender = Offender(
+            target=finding.target,
+            id=finding.id,
+            severity=finding.severity,
+            package=finding.package or next(iter(finding.locations), ""),
+            version=finding.version,
+            fixed_version=finding.fixed_version,
+            things=finding.things,
+        )
         for bit, rows in enumerate(self._first):
             if bits >> bit & 1:
                 rows.append(row)
+                self._offenders[bit].append(offender)
                 if len(rows) == ROWS:
                     self._open &= ~(1 << bit)
 
@@ -149,6 +167,7 @@ class Judge:
             count=total,
             rows=tuple(self._first[bit]),
             total=total - repeated if repeated else 0,
+            findings=tuple(self._offenders[bit]),
         )
 
 

@@ -1,10 +1,11 @@
 """What a verdict says, in words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.kit.quantities import spell_duration
-from orchestrator.model import LedgerRow, PolicyRule, Verdict
+from orchestrator.model import LedgerRow, PolicyRule, Severity, Verdict, Violation
 from orchestrator.model.image import unusual
+from orchestrator.model.policy import Offender
 
 #: Most rows that are named of one broken rule in a sentence, and most that `told` shows.
 SHOWN = 5
@@ -42,6 +43,38 @@ def named(rows: Iterable[str], cells: Iterable[LedgerRow]) -> list[str]:
         target, space, rest = row.partition(" ")
         found.append(whole.get(row) or f"{labels.get(target, target)}{space}{rest}")
     return found
+
+
+def offenders(rule: Violation, most: int, cells: Iterable[LedgerRow]) -> list[str]:
+    """The first rows of a broken rule for people: image, finding, package and fix; or the cells.
+
+    Args:
+        rule: as a verdict has it.
+        most: of them.
+        cells: the ledger's rows.
+    """
+    if len(rule.findings) != len(rule.rows):  # of cells, or of an earlier version
+        return named(rule.rows[:most], cells)
+    shown = rule.findings[:most]
+    wanted, labels = {one.target for one in shown}, dict[str, str]()
+    for cell in cells:
+        if cell.target in wanted and cell.target not in labels:
+            labels[cell.target] = name_target(cell)
+    return [_offender(one, labels.get(one.target, one.target)) for one in shown]
+
+
+def _offender(one: Offender, target: str) -> str:
+    package = f" in {' '.join(filter(None, (one.package, one.version)))}" if one.package else ""
+    fix = f", fixed in {one.fixed_version}" if one.fixed_version else ", no fix known" if one.version else ""
+    times = f" ({one.things} of it)" if one.things > 1 else ""
+    return f"{target}: {one.severity} {one.id}{package}{fix}{times}"
+
+
+def unjudged(severities: Mapping[Severity, int]) -> str:
+    """That no rule looks at severities, and what is there; suppressed findings left out."""
+    found = ", ".join(f"{severities[each]} {each}" for each in reversed(Severity) if severities.get(each))
+    told = f", although there are findings: {found}" if found else ""
+    return f"no severity rule is set{told}; set policy.severity, or a rule with a severity"
 
 
 def some(texts: Sequence[str]) -> str:
@@ -96,7 +129,7 @@ def verdict_lines(verdict: Verdict, rows: int = SHOWN, *, cells: Sequence[Ledger
         lines.append(message)
         rule = shown.get(message)
         if rule is not None:
-            lines += [f"  {clip(row)}" for row in named(rule.rows[:rows], cells)]
+            lines += [f"  {clip(row)}" for row in offenders(rule, rows, cells)]
             if more := (rule.total or rule.count) - len(rule.rows[:rows]):
                 lines.append(f"  … and {more} more")
     return lines

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import sys
 from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from orchestrator.analysis.policy import coverage
-from orchestrator.analysis.policy.words import named
+from orchestrator.analysis.policy.words import offenders
 from orchestrator.exports.report import counting, matrix, rows, sections, severities, trend
 from orchestrator.kit.text import visible
 from orchestrator.model import Outcome
@@ -72,7 +73,7 @@ def _figures(ledger: Ledger, numbers: ReportNumbers) -> dict[str, Any]:
         "targets": len({row.target for row in ledger.rows}),
         "open": sum(numbers.severities),
         "suppressed": sum(numbers.suppressed),
-        "named_rows": partial(named, cells=ledger.rows),
+        "offenders": partial(offenders, most=sys.maxsize, cells=ledger.rows),
     }
 
 

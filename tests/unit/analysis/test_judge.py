@@ -337,3 +337,42 @@ def test_it_counts_as_the_plain_reading_of_its_rules_does(rules, targets):
     assert {rule.rule: rule.count for rule in verdict.rules} == {
         rule.name: counts[rule.name] for rule in rules if counts[rule.name] > rule.at_most
     }
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [Policy(severity=Severity.HIGH), Policy(rules=(PolicyRule(name="some", severity=Severity.LOW, at_most=9),))],
+)
+def test_a_policy_that_looks_at_severities_has_no_remark(policy):
+    judge = Judge(policy, now=NOW)
+    judge.look((), [finding(severity=Severity.LOW)])
+    assert judge.verdict([cell()]).remark == ""
+
+
+@pytest.mark.parametrize("rules", [(), (PolicyRule(name="leaked", kinds=("secret",)),)])
+def test_that_no_severity_rule_is_set_is_said_with_what_is_there(rules):
+    judge = Judge(Policy(rules=rules), now=NOW)
+    found = [finding(number, severity=Severity.CRITICAL) for number in range(5)]
+    hidden = finding(9, severity=Severity.CRITICAL, suppressed=Suppressed(status="ignored", by="x", reason="y"))
+    judge.look((), [*found, finding(7, severity=Severity.LOW), hidden])
+    verdict = judge.verdict([cell()])
+    assert verdict.passed
+    assert verdict.remark.startswith("no severity rule is set, although there are findings: 5 critical, 1 low;")
+    assert Judge(Policy(rules=rules), now=NOW).verdict([cell()]).remark.startswith("no severity rule is set; ")
+
+
+def test_what_broke_a_rule_is_named_by_image_package_and_fix():
+    judge = Judge(Policy(severity=Severity.HIGH), now=NOW)
+    fixed = finding(1, package="zlib", version="1.2.11", severity=Severity.CRITICAL)
+    judge.look((), [fixed, finding(2, package="glibc", version="2.36", fixed_version="")])
+    leaked = {"kind": "secret", "id": "aws-key", "package": "", "fixed_version": "", "locations": ("/root/.aws",)}
+    judge.look((), [finding(3, target="app-2", count=2, **leaked)])
+    verdict = judge.verdict([cell(), cell("app-2")])
+    (rule,) = verdict.rules
+    assert len(rule.rows) == len(rule.findings) == 3
+    assert rule.message == f"severity: {rule.sentence}"
+    assert verdict_lines(verdict, cells=[cell(), cell("app-2")])[1:] == [
+        "  registry.example/app-1: critical CVE-2021-0001 in zlib 1.2.11, fixed in 1.2.12",
+        "  registry.example/app-1: high CVE-2021-0002 in glibc 2.36, no fix known",
+        "  registry.example/app-2: high aws-key in /root/.aws (2 of it)",
+    ]

@@ -190,6 +190,7 @@ def test_the_body_of_a_webhook_has_every_key():
         "broken": [],
         "mended": [],
         "still_broken": [],
+        "remark": "",
     }
 
 
