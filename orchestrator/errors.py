@@ -2,7 +2,8 @@
 
     ScanmatrixError
     ├── PermanentError      trying again cannot help: bad input, refused access, an unsupported format
-    │   └── UsageError      what the user wrote is wrong (configuration, command line, a file of ours): exit status 2
+    │   ├── UsageError      what the user wrote is wrong (configuration, command line, a file of ours): exit status 2
+    │   └── NotKnownError   nothing is known of what was asked about: exit status 4, never an empty answer
     └── TemporaryError      trying again may help: the network, a busy registry, a killed scanner
         ├── Cancelled       stopped on request: nothing is wrong
         └── VolumeFullError no room on the volume at the moment
@@ -23,6 +24,10 @@ class PermanentError(ScanmatrixError):
 
 class UsageError(PermanentError):
     """What the user wrote is wrong; commands end with exit status 2."""
+
+
+class NotKnownError(PermanentError):
+    """Nothing is known of what was asked about; commands end with exit status 4."""
 
 
 class TemporaryError(ScanmatrixError):

@@ -1,15 +1,16 @@
 """The command line: one file per command group, no logic.
 
-Exit status of every command: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed.
+Exit status of every command: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed,
+4 nothing is known of what was asked about.
 An unexpected error is 3, too: `SCANMATRIX_DEBUG=1` then shows the traceback.
 """
 
 import os
 import sys
 
-from orchestrator.errors import ScanmatrixError, UsageError
+from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
 
-POLICY, USAGE, BROKEN = 1, 2, 3
+POLICY, USAGE, BROKEN, UNKNOWN = 1, 2, 3, 4
 
 
 def main() -> None:
@@ -26,6 +27,8 @@ def main() -> None:
             app()
     except UsageError as error:
         _fail(error, USAGE)
+    except NotKnownError as error:
+        _fail(error, UNKNOWN)
     except InternalError:
         sys.exit(BROKEN)  # it is in the log, which is on stderr
     except ScanmatrixError as error:

@@ -9,7 +9,7 @@ from orchestrator.cli import caches, catalog, install, matrix, render, results, 
 app = typer.Typer(
     name="scanmatrix",
     help="Scan every container image with every scanner you trust, and account for every cell.",
-    epilog="Exit status: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed.",
+    epilog="Exit status: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed, 4 not known.",
     no_args_is_help=True,
     # Rich help would cost a third of the time `--help` may take.
     rich_markup_mode=None,

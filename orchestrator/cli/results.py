@@ -96,9 +96,12 @@ def show(
     """
     from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
+    from orchestrator.cli import UNKNOWN
+    from orchestrator.cli.output import complain, say
     from orchestrator.cli.result_tables import print_frame, print_merged, print_suspects
     from orchestrator.model import MergedRow
     from orchestrator.queries.choice import Choice, choose
+    from orchestrator.queries.coverage import coverage_of
     from orchestrator.results.tables.reading import frame_of
 
     results = results_api.open_results(plan_api.load_config(config), run)
@@ -106,13 +109,18 @@ def show(
         target=target, owner=owner, scan=scan, id=id_, package=package, kinds=tuple(kind or ()),
         severity=_severity(severity), fixable=fixable, suppressed=suppressed,
     )  # fmt: skip
+    coverage = coverage_of(results.run, results.ledger.rows, wanted, results.looks_for)
     with results.open_merged() as merged:
         found = frame_of(choose(merged, wanted), MergedRow)
     if output is OutputFormat.TABLE:
         print_merged(found, f"Findings of {results.run}", most=most, suppressed=suppressed)
         print_suspects(results.ledger)
+        say(f"{len(found)} findings; {coverage}")
     else:
         print_frame(found, output)
+        complain(f"{len(found)} findings; {coverage}")
+    if not coverage.covered:
+        raise typer.Exit(UNKNOWN)
 
 
 @app.command()

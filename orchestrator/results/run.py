@@ -5,6 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import PermanentError
+from orchestrator.findings import formats
+from orchestrator.model import Plan
+from orchestrator.model.documents import read
 from orchestrator.results.ledger import read_ledger, suspects
 
 if TYPE_CHECKING:
@@ -49,6 +53,20 @@ class RunResults:
             NoResultsError: the run has none.
         """
         return self._ledger or read_ledger(self.volume, self.run)
+
+    @cached_property
+    def looks_for(self) -> dict[str, frozenset[str]]:
+        """The kinds of findings that each scan looks for, as far as the run's plan is on the volume."""
+        try:
+            plan = read(self.volume.plan(self.run), Plan)
+        except (PermanentError, OSError):
+            return {}
+        known = formats()
+        return {
+            scan.name: frozenset(known[scan.format].kinds if scan.kinds is None else scan.kinds)
+            for scan in plan.scans
+            if scan.kinds is not None or scan.format in known
+        }
 
     @cached_property
     def merged(self) -> pd.DataFrame:

@@ -7,8 +7,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from orchestrator.cli import UNKNOWN
 from orchestrator.cli.app import app
-from orchestrator.errors import UsageError
+from orchestrator.errors import NotKnownError, UsageError
 from orchestrator.model import (
     Cell,
     Decision,
@@ -238,10 +239,22 @@ def test_runs_are_listed_in_numbers(call):
     assert "run-2" in call("list")
 
 
+def test_an_answer_says_what_it_covers(call, volume):
+    assert "covers it" in call("show").splitlines()[-1]
+    failed = make_plan([make_target(3)], run="run-3")
+    write_plan(failed, volume)
+    aggregate(_at(failed, "2025-03-03T09:00:00Z"), volume)
+    said = call("show", "run-3", status=UNKNOWN).splitlines()[-1]
+    assert "0 findings; covers 0 of 1 target; nothing is known of 1: " in said
+    assert json.loads(call("show", "run-3", "--output", "json", status=UNKNOWN)) == []
+
+
 def test_findings_are_shown_and_chosen(call):
     rows = json.loads(call("show", "--id", "CVE-2021-45046", "--output", "json"))
     assert [(row["run"], row["version"], row["owners"]) for row in rows] == [("run-2", "2.15.0", ["team"])]
-    assert json.loads(call("show", "run-1", "--owner", "nobody", "--output", "json")) == []
+    for wrong, hint in [("--owner=taem", "'team'"), ("--scan=genral", "'general'"), ("--target=app:1", "app:1")]:
+        with pytest.raises(NotKnownError, match=f"did you mean '?.*{hint}"):
+            CliRunner().invoke(app, ["results", "show", wrong], catch_exceptions=False)
     assert len(json.loads(call("show", "run-1", "--severity", "high", "--fixable", "--output", "json"))) == 2
     assert LOG4SHELL in call("show", "run-1", "--kind", "vulnerability")
     with pytest.raises(UsageError, match="kind"):

@@ -1,0 +1,130 @@
+"""What an answer about a run rests on: of which of the targets asked about there is a result, and of which none.
+
+Without it an empty answer would look like a clean one: a run whose cells all failed, a misspelt name, a target that
+nobody scanned.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.analysis.suppression.targets import names_of_target
+from orchestrator.errors import NotKnownError
+from orchestrator.kit.matching import glob
+from orchestrator.kit.sources import suggest
+from orchestrator.model import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence, Set
+
+    from orchestrator.model import LedgerRow
+    from orchestrator.queries.choice import Choice
+
+_SHOWN = 3
+
+
+class NotCovered(Document, frozen=True):
+    """A target of which the answer says nothing.
+
+    Attributes:
+        why: how its cells ended that could have told.
+    """
+
+    target: str
+    references: tuple[str, ...]
+    why: str
+
+
+class Coverage(Document, frozen=True):
+    """What an answer rests on.
+
+    Attributes:
+        targets: that are asked about.
+        unknown: those of them without a result that could tell.
+    """
+
+    targets: int
+    unknown: tuple[NotCovered, ...] = ()
+
+    @property
+    def covered(self) -> int:
+        """Targets with a result that could tell."""
+        return self.targets - len(self.unknown)
+
+    def __str__(self) -> str:
+        """One sentence for people."""
+        noun = "target" if self.targets == 1 else "targets"
+        if not self.unknown:
+            return (
+                f"covers {'it' if self.targets == 1 else f'all {self.targets} {noun}'}" if self.targets else "no target"
+            )
+        shown = "; ".join(f"{next(iter(each.references), each.target)}: {each.why}" for each in self.unknown[:_SHOWN])
+        more = f"; and {len(self.unknown) - _SHOWN} more" if len(self.unknown) > _SHOWN else ""
+        return f"covers {self.covered} of {self.targets} {noun}; nothing is known of {len(self.unknown)}: {shown}{more}"
+
+
+def coverage_of(
+    run: str, rows: Sequence[LedgerRow], choice: Choice, looks_for: Mapping[str, Set[str]] | None = None
+) -> Coverage:
+    """What is known of the targets that a choice is about.
+
+    Args:
+        run: its id.
+        rows: of its ledger.
+        choice: what is asked for.
+        looks_for: kinds of findings by scan, where `choice.kinds` demands some; a scan that is not named looks for all.
+
+    Raises:
+        NotKnownError: the run has no target, owner or scan of such a name.
+    """
+    scans = {row.scan for row in rows}
+    asked = {scan for scan in scans if not choice.scan or glob(choice.scan)(scan)}
+    if not asked and choice.scan:
+        raise _not_known(run, "scan", choice.scan, scans)
+    told = {
+        scan for scan in asked if not choice.kinds or looks_for is None or _looks(looks_for.get(scan), choice.kinds)
+    }
+    by_target: dict[str, list[LedgerRow]] = {}
+    for row in rows:
+        by_target.setdefault(row.target, []).append(row)
+    if choice.target:
+        is_name = glob(choice.target)
+        names = {
+            of[0].target: names_of_target(of[0].references, of[0].digest, of[0].indexes) for of in by_target.values()
+        }
+        every = [name for of in names.values() for name in of]
+        by_target = {target: of for target, of in by_target.items() if any(map(is_name, names[target]))}
+        if not by_target:
+            raise _not_known(run, "target", choice.target, every)
+    if choice.owner:
+        owners = {owner for of in by_target.values() for owner in of[0].owners}
+        by_target = {target: of for target, of in by_target.items() if any(map(glob(choice.owner), of[0].owners))}
+        if not by_target:
+            raise _not_known(run, "owner", choice.owner, owners)
+    unknown = [_not_covered(of, told) for of in by_target.values() if not any(_tells(row, told) for row in of)]
+    return Coverage(targets=len(by_target), unknown=tuple(unknown))
+
+
+def _looks(kinds: Set[str] | None, wanted: Iterable[str]) -> bool:
+    return kinds is None or not kinds.isdisjoint(wanted)
+
+
+def _tells(row: LedgerRow, scans: Set[str]) -> bool:
+    """Whether it has a result, or stands by an earlier one that is believed."""
+    return row.scan in scans and (row.holds or (bool(row.standing) and not row.suspect))
+
+
+def _not_covered(rows: Sequence[LedgerRow], scans: Set[str]) -> NotCovered:
+    ends = [f"{row.scan} {'suspect' if row.suspect else row.outcome.value}" for row in rows if row.scan in scans]
+    first = rows[0]
+    return NotCovered(first.target, first.references, ", ".join(ends[:_SHOWN]) or "no scan of it looks for this")
+
+
+def _not_known(run: str, what: str, pattern: str, known: Iterable[str]) -> NotKnownError:
+    names = sorted(set(known))
+    near = (
+        next((name for name in names if pattern.lower().strip("*") in name.lower()), "") if pattern.strip("*") else ""
+    )
+    hint = f", did you mean {near!r}?" if near else suggest(pattern, names)
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return NotKnownError(f"run {run} has no {what} {pattern!r}{hint} (it has {shown or 'none'})")
