@@ -33,9 +33,11 @@ def parse(arguments: Sequence[str]) -> AnyStep:
     Raises:
         SystemExit: it means none, with exit status 2; what is wrong is on stderr. Or, with 0, it asked for help.
     """
-    options = _parser().parse_args(arguments)
+    # To describe the other steps would take every pod some milliseconds of its start.
+    parser = _parser(tuple(kind for kind in STEPS if kind.command in arguments[:1]) or STEPS)
+    options = parser.parse_args(arguments)
     if any(word.endswith("=--") for word in arguments):  # argparse takes that for the end of all options
-        _parser().error("'--' is no value of an option")
+        parser.error("'--' is no value of an option")
     kind: type[AnyStep] = options.step
     given = {each.name: _gathered(each, getattr(options, each.name)) for each in fields(kind)}
     return kind(**given)
@@ -86,12 +88,12 @@ def _texts(form: Form, value: Any) -> Iterator[str]:
 
 
 @cache
-def _parser() -> argparse.ArgumentParser:
+def _parser(kinds: tuple[type[AnyStep], ...]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description="One step of a run, as its pods call it.", allow_abbrev=False
     )
     commands = parser.add_subparsers(required=True, metavar="STEP")
-    for kind in STEPS:
+    for kind in kinds:
         about = (kind.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(kind.command, help=about, description=about, allow_abbrev=False)
         command.set_defaults(step=kind)
