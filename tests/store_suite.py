@@ -362,6 +362,22 @@ def test_who_has_it_by_any_name(volume, store):
     assert store.who_has("CVE-2021-44228").total == 2
 
 
+def test_of_whom_nothing_is_known(volume, store):
+    looks_for = {"dependency": frozenset({"vulnerability"}), "virus": frozenset({"malware"})}
+    cells = {"a/dependency": [LOG4J], "b/dependency": "killed", "c/virus": [], "d/dependency": [], "e/dependency": []}
+    write_run(volume, "run-1", day(1), cells)
+    write_run(volume, "run-2", day(2), {**cells, "d/dependency": "killed", "f/virus": "skipped: no"})
+    store.take_in_all(volume)
+    found = store.coverage(("vulnerability",), looks_for=looks_for)
+    assert (found.targets, found.covered) == (6, 3)  # a result from before the last attempt still counts
+    assert {each.target: each.why for each in found.unknown} == {
+        "b": "dependency failed: killed", "c": "never scanned for vulnerabilities",
+        "f": "never scanned for vulnerabilities",
+    }  # fmt: skip
+    assert {each.target for each in store.coverage(("malware",), looks_for=looks_for).unknown} == set("abdef")
+    assert {each.target for each in store.coverage().unknown} == set("bf")
+
+
 def test_workloads(volume, store):
     write_run(volume, "run-1", day(1), {"a/dependency": [LOG4J]})
     store.take_in_all(volume)

@@ -13,7 +13,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
+from orchestrator.kit.ids import folded
 from orchestrator.scanners.rules import volume_of
+
+#: How ids begin that only vulnerabilities have.
+_OF_VULNERABILITIES = ("CVE-", "GHSA-")
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.loading import Config
     from orchestrator.notifications.interface import Delivery
+    from orchestrator.queries.coverage import Coverage
     from orchestrator.queries.store import Store
     from orchestrator.results.overview import RunSummary
     from orchestrator.results.run import RunResults
@@ -118,6 +123,27 @@ def who_has(config: Config, id_: str = "", *, package: str = "") -> pd.DataFrame
 
     with _asking(config) as store:
         return holders_frame(store.who_has(id_, sys.maxsize, package=package))
+
+
+def coverage(config: Config, id_: str = "", *, package: str = "") -> Coverage:
+    """Of how many targets an answer of `who_has` could tell, and of which it could not, each with the reason.
+
+    Args:
+        config: names the volume, the store and the scans.
+        id_: as for `who_has`.
+        package: as for `who_has`.
+    """
+    from orchestrator.catalog.loading import load_catalog
+    from orchestrator.findings import formats
+
+    known = formats()
+    looks_for = {
+        name: frozenset(known[scan.format].kinds if scan.kinds is None else scan.kinds)
+        for name, scan in load_catalog(config).items()
+    }
+    about_packages = bool(package) or folded(id_).startswith(_OF_VULNERABILITIES)
+    with _asking(config) as store:
+        return store.coverage(("vulnerability",) if about_packages else (), looks_for=looks_for)
 
 
 def _asking(config: Config) -> AbstractContextManager[Store]:

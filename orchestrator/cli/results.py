@@ -177,13 +177,22 @@ def who_has(
     """
     from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
+    from orchestrator.cli import UNKNOWN
+    from orchestrator.cli.output import complain, say
     from orchestrator.cli.result_tables import print_frame, print_merged
 
-    found = results_api.who_has(plan_api.load_config(config), id_, package=package)
+    settings = plan_api.load_config(config)
+    found = results_api.who_has(settings, id_, package=package)
+    coverage, has = results_api.coverage(settings, id_, package=package), found["target"].nunique()
+    sentence = f"{has} of {coverage.targets} targets {'has' if has == 1 else 'have'} it; the answer {coverage}"
     if output is OutputFormat.TABLE:
         print_merged(found, f"Targets with {id_ or package}", most=len(found) or 1, suppressed=True)
+        say(sentence)
     else:
         print_frame(found, output)
+        complain(sentence)
+    if not has and not coverage.covered:
+        raise typer.Exit(UNKNOWN)
 
 
 @app.command()

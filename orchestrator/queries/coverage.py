@@ -13,14 +13,17 @@ from orchestrator.errors import NotKnownError
 from orchestrator.kit.matching import glob
 from orchestrator.kit.sources import suggest
 from orchestrator.model import Document
+from orchestrator.queries.difference.states import NamesAt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence, Set
 
     from orchestrator.model import LedgerRow
     from orchestrator.queries.choice import Choice
+    from orchestrator.store.past import StoreReader
 
 _SHOWN = 3
+_PLURALS = {"vulnerability": "vulnerabilities"}
 
 
 class NotCovered(Document, frozen=True):
@@ -103,6 +106,44 @@ def coverage_of(
             raise _not_known(run, "owner", choice.owner, owners)
     unknown = [_not_covered(of, told) for of in by_target.values() if not any(_tells(row, told) for row in of)]
     return Coverage(targets=len(by_target), unknown=tuple(unknown))
+
+
+def coverage_now(past: StoreReader, kinds: Sequence[str], looks_for: Mapping[str, Set[str]]) -> Coverage:
+    """What is known of all targets that names mean now, by their latest results.
+
+    Args:
+        past: all runs.
+        kinds: of findings that are asked for; none for any.
+        looks_for: kinds of findings by scan; a scan that is not named looks for all.
+    """
+    state = NamesAt(past, past.runs)
+    known: dict[int, bool] = {}
+    names: dict[int, list[int]] = {}
+    why: dict[int, str] = {}
+    for name in state.names:
+        current = state.current(name)
+        if current is None or state.gone(name):
+            continue
+        names.setdefault(current.target, []).append(name)
+        told = [scan for scan in state.scans(name) if not kinds or _looks(looks_for.get(scan), kinds)]
+        results = state.results(name)
+        tells = any(scan in results and results[scan].target == current.target for scan in told)
+        known[current.target] = known.get(current.target, False) or tells
+        if not tells:
+            troubles = (state.trouble(name, scan)[0] for scan in sorted(told))
+            why.setdefault(current.target, next(filter(None, troubles), f"never scanned for {_spell(kinds)}"))
+    unknown = sorted(target for target, is_known in known.items() if not is_known)
+    places = past.described(unknown)
+    spelt = past.names({name for target in unknown for name in names[target]})
+    found = []
+    for target in unknown:
+        references = tuple(sorted({spelt[name][0] for name in names[target]}))
+        found.append(NotCovered(places[target].target, references, why[target]))
+    return Coverage(targets=len(known), unknown=tuple(sorted(found, key=lambda each: each.references)))
+
+
+def _spell(kinds: Sequence[str]) -> str:
+    return " or ".join(_PLURALS.get(kind, kind) for kind in kinds) or "anything"
 
 
 def _looks(kinds: Set[str] | None, wanted: Iterable[str]) -> bool:

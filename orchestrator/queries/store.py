@@ -11,6 +11,7 @@ from orchestrator.kit.ids import clean
 from orchestrator.packages.qualifiers import platforms_meant
 from orchestrator.queries import difference
 from orchestrator.queries.changes import StoreChanges, changes
+from orchestrator.queries.coverage import coverage_now
 from orchestrator.queries.earlier import Earlier, earlier
 from orchestrator.queries.holders import holders
 from orchestrator.queries.overview import overview
@@ -20,11 +21,12 @@ from orchestrator.store.database import StoreDatabase
 from orchestrator.store.past import StoreReader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence, Set
     from datetime import datetime
 
     from sqlalchemy import Connection
 
+    from orchestrator.queries.coverage import Coverage
     from orchestrator.queries.difference import Difference
     from orchestrator.results.overview import RunSummary
     from orchestrator.store.documents import Holders, Stale, StateCount, TargetView, Version
@@ -69,6 +71,16 @@ class Store(StoreDatabase):
             raise UsageError("who has what? Give an id, a package, or both")
         with self._past() as past:
             return holders(past, past.facts(name, package), limit, platforms_meant(package))
+
+    def coverage(self, kinds: Sequence[str] = (), *, looks_for: Mapping[str, Set[str]] | None = None) -> Coverage:
+        """Of how many targets anything is known now, and of which nothing is, so that no answer can have them.
+
+        Args:
+            kinds: of findings that are asked for, such as `vulnerability`; none for any.
+            looks_for: kinds of findings by scan; a scan that is not named looks for all.
+        """
+        with self._past() as past:
+            return coverage_now(past, kinds, looks_for or {})
 
     def differences(
         self,

@@ -249,6 +249,15 @@ def test_an_answer_says_what_it_covers(call, volume):
     assert json.loads(call("show", "run-3", "--output", "json", status=UNKNOWN)) == []
 
 
+def test_who_has_says_of_how_many_it_knows(call, volume):
+    assert call("who-has", "CVE-2021-45046").splitlines()[-1] == "1 of 1 targets has it; the answer covers it"
+    failed = make_plan([make_target(3)], run="run-3")
+    write_plan(failed, volume)
+    aggregate(_at(failed, "2025-03-03T09:00:00Z"), volume)
+    said = call("who-has", " cve-2021-45046\u00a0").splitlines()[-1]
+    assert said.startswith("1 of 2 targets has it; the answer covers 1 of 2 targets; nothing is known of 1: ")
+
+
 def test_findings_are_shown_and_chosen(call):
     rows = json.loads(call("show", "--id", "CVE-2021-45046", "--output", "json"))
     assert [(row["run"], row["version"], row["owners"]) for row in rows] == [("run-2", "2.15.0", ["team"])]
