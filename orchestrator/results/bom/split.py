@@ -8,7 +8,7 @@ time, and dependencies and vulnerabilities are taken over without being decoded.
 
 import hashlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -80,14 +80,25 @@ def target_boms(folder: Path, *, vulnerabilities: bool = True) -> Iterator[Targe
         with ExitStack() as stack:
             files = [stack.enter_context(path.open("rb")) for _ in ARRAYS]
             head, begins = _scan(files[0])
+            unknown = _of_unknown_content(head.pop("compositions", ()))
             components, dependencies, found = map(_Items, files, begins)
             while components.line:
                 subject: dict[str, Any] = msgspec.json.decode(components.take())
                 target = subject["bom-ref"]
                 lists = [dependencies.of(target), *([found.of(target)] if vulnerabilities else ())]
-                yield TargetDocument(target, _document(head, subject, lists))
+                own = {"compositions": [_unknown(target)]} if target in unknown else {}
+                yield TargetDocument(target, _document(head | own, subject, lists))
     except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, OSError) as error:
         raise NoResultsError(f"{path}: damaged: {error!r}; aggregate the run again") from error
+
+
+def _unknown(target: str) -> dict[str, Any]:
+    return {"aggregate": "unknown", "assemblies": [target]}
+
+
+def _of_unknown_content(compositions: Iterable[dict[str, Any]]) -> frozenset[str]:
+    """The targets that no scan catalogued."""
+    return frozenset(ref for each in compositions if each["aggregate"] == "unknown" for ref in each["assemblies"])
 
 
 class _Items:

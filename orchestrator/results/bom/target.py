@@ -80,6 +80,7 @@ class TargetBom:
         self._type = "application" if target.is_repository else "container"
         self._count = 0
         self._said: list[_Said] = []
+        self.is_catalogued = False
         self._packages = Packages()
         self._top: list[_Entry] = []
         self._by_place: dict[Place, list[_Entry]] = {}
@@ -99,6 +100,7 @@ class TargetBom:
         if report.bom is None:
             self._gather_findings(row.scan, report)
             return []
+        self.is_catalogued = True
         return self._gather_bom(row.scan, report.scanner, report.bom)
 
     def joined(self) -> Json:
@@ -143,6 +145,11 @@ class TargetBom:
                 known = entry.document.get("properties") or []
                 entry.document["properties"] = [*known, *(_property("scan", scan) for scan in entry.scans)]
         return document
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the target was found: of one that could not be, there is nothing to write."""
+        return not self._target.error
 
     def bare(self) -> Json:
         """The target with nothing in it: what is left when its content cannot be made valid."""

@@ -65,6 +65,7 @@ class BomWriter:
         self._empty = dict.fromkeys(ARRAYS, True)
         self._digest = hashlib.sha256(run.encode())
         self._targets: list[str] = []
+        self._uncatalogued: list[str] = []
         self._tools: dict[tuple[str, str, str, str], None] = {}
 
     def __enter__(self) -> Self:
@@ -74,11 +75,15 @@ class BomWriter:
         self._stack.close()
 
     def add(self, target: TargetBom, rows: Iterable[LedgerRow]) -> list[str]:
-        """Write a target whose cells have all been added to it.
+        """Write a target whose cells have all been added to it; nothing of one that could not be found.
+
+        Where no cell catalogued it, `compositions` say that what it is made of is unknown.
 
         Returns:
             Places that had to be changed to make it valid; none, unless its pieces were valid only by themselves.
         """
+        if not target.is_known:
+            return []
         for row in rows:
             if row.outcome is Outcome.OK:
                 self._tools[row.scanner, row.scanner_version, row.scan, row.database_version] = None
@@ -88,6 +93,9 @@ class BomWriter:
         if not document.get("components"):
             document["components"] = [target.bare()]
         self._targets.append(target.ref)
+        if not target.is_catalogued:
+            self._uncatalogued.append(target.ref)
+            self._digest.update(b"?" + target.ref.encode())
         for name in ARRAYS:
             self._append(name, document.get(name) or [])
         for part in parts:
@@ -112,6 +120,8 @@ class BomWriter:
         )
         made = json.loads(JsonV1Dot6(bom).output_as_string())
         head = {key: made[key] for key in _HEAD}
+        if self._uncatalogued:
+            head["compositions"] = [{"aggregate": "unknown", "assemblies": self._uncatalogued}]
         self._file.write(msgspec.json.encode(head)[:-1])
         for name, part in self._parts.items():
             self._file.write(b',\n"%s":[' % name.encode())

@@ -14,6 +14,7 @@ from orchestrator.analysis.merge import CellFindings, merge
 from orchestrator.findings.interface import Report
 from orchestrator.kit.text import is_blank
 from orchestrator.model import Cvss, Finding, LedgerRow, Name, Outcome, Severity
+from orchestrator.results.bom.split import BOM, target_boms
 from orchestrator.results.bom.target import TargetBom
 from orchestrator.results.bom.validity import validator
 from orchestrator.results.bom.whole import BomWriter
@@ -330,6 +331,32 @@ def test_a_target_with_no_report_is_in_it_with_how_its_cells_ended(tmp_path):
     document = _merge(tmp_path, [(make_target(), {"virus": None})])
     (target,) = document["components"]
     assert {"name": "scanmatrix:cell:virus", "value": "failed"} in target["properties"]
+
+
+def test_what_no_scan_catalogued_is_said_to_be_unknown_and_what_is_not_there_has_no_bom(tmp_path):
+    sbom = Report(scanner="syft", bom={"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []})
+    found = Report(scanner="grype", findings=(Finding(id="CVE-1", kind="vulnerability", package="x"),))
+    missing = make_target(3, error="registry.example/team/app:1: not found")
+    catalogued, only_found = make_target(1), make_target(2)
+    targets = [(catalogued, {"sbom": sbom, "dependency": found}), (only_found, {"dependency": found, "sbom": None})]
+    document = _merge(tmp_path, [*targets, (missing, {"sbom": None})])
+    assert validator().is_valid(document)
+    assert [each["bom-ref"] for each in document["components"]] == [catalogued.id, only_found.id]
+    unknown = [{"aggregate": "unknown", "assemblies": [only_found.id]}]
+    assert document["compositions"] == unknown
+    folder = tmp_path / "results"
+    folder.mkdir()
+    with (folder / BOM).open("wb") as file, BomWriter("run-1", "0.1.0", file, tmp_path) as writer:
+        for target, reports in targets:
+            bom = TargetBom(target)
+            rows = [_row(target, scan, report) for scan, report in reports.items()]
+            for row, report in zip(rows, reports.values(), strict=True):
+                bom.add(row, report)
+            writer.add(bom, rows)
+        writer.finish("2025-03-01T10:00:05Z")
+    own = {each.target: json.loads(each.data) for each in target_boms(folder)}
+    assert [document.get("compositions") for document in own.values()] == [None, unknown]
+    assert all(map(validator().is_valid, own.values()))
 
 
 def test_targets_have_package_urls_where_they_have_digests(tmp_path):
