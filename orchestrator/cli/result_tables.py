@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from orchestrator.model import Ledger
     from orchestrator.notifications.interface import Delivery
+    from orchestrator.queries.coverage import Coverage
     from orchestrator.results.overview import RunSummary
 
 _SHOWN_NAMES = 3
@@ -22,9 +23,18 @@ _TITLE = 60
 
 def print_frame(frame: pd.DataFrame, output: OutputFormat) -> None:
     """A DataFrame as a list of mappings, moments as RFC 3339 and what is missing as null."""
+    print_data(_rows(frame), output)
+
+
+def print_answer(frame: pd.DataFrame, coverage: Coverage, output: OutputFormat) -> None:
+    """Findings as a list of mappings, beside what is known: `coverage`, `unknown` and `findings`."""
+    counts = {"targets": coverage.targets, "covered": coverage.covered}
+    print_data({"coverage": counts, "unknown": coverage.unknown, "findings": _rows(frame)}, output)
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     plain = frame.astype({column: "str" for column, kind in frame.dtypes.items() if str(kind) == "category"})
-    rows = [{name: _plain(value) for name, value in row.items()} for row in plain.to_dict("records")]
-    print_data(rows, output)
+    return [{str(name): _plain(value) for name, value in row.items()} for row in plain.to_dict("records")]
 
 
 def _plain(value: Any) -> Any:

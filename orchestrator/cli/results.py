@@ -97,8 +97,8 @@ def show(
     from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
     from orchestrator.cli import UNKNOWN
-    from orchestrator.cli.output import complain, say
-    from orchestrator.cli.result_tables import print_frame, print_merged, print_suspects
+    from orchestrator.cli.output import say
+    from orchestrator.cli.result_tables import print_answer, print_merged, print_suspects
     from orchestrator.model import MergedRow
     from orchestrator.queries.choice import Choice, choose
     from orchestrator.queries.coverage import coverage_of
@@ -117,8 +117,7 @@ def show(
         print_suspects(results.ledger)
         say(f"{len(found)} findings; {coverage}")
     else:
-        print_frame(found, output)
-        complain(f"{len(found)} findings; {coverage}")
+        print_answer(found, coverage, output)
     if not coverage.covered:
         raise typer.Exit(UNKNOWN)
 
@@ -178,8 +177,8 @@ def who_has(
     from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
     from orchestrator.cli import UNKNOWN
-    from orchestrator.cli.output import complain, say
-    from orchestrator.cli.result_tables import print_frame, print_merged
+    from orchestrator.cli.output import say
+    from orchestrator.cli.result_tables import print_answer, print_merged
 
     settings = plan_api.load_config(config)
     found = results_api.who_has(settings, id_, package=package)
@@ -189,8 +188,7 @@ def who_has(
         print_merged(found, f"Targets with {id_ or package}", most=len(found) or 1, suppressed=True)
         say(sentence)
     else:
-        print_frame(found, output)
-        complain(sentence)
+        print_answer(found, coverage, output)
     if not has and not coverage.covered:
         raise typer.Exit(UNKNOWN)
 

@@ -88,12 +88,12 @@ def test_results_are_brought_here_and_acted_on(site: Site, run: str):
     assert done.returncode == 1, done.stderr
     assert "severity" in done.stderr
     assert {path.name for path in (site.folder / "fetched" / "results" / run).iterdir()} == set(FILES)
-    shown = json.loads(results(site, "show", "--suppressed", "--output", "json"))
+    shown = json.loads(results(site, "show", "--suppressed", "--output", "json"))["findings"]
     assert sorted(row["suppressed"] for row in shown) == ["", "ignored"]
     (listed,) = json.loads(results(site, "list", "--output", "json"))
     assert (listed["open"], listed["suppressed"], listed["passed"]) == ({"critical": 1}, 1, False)
     assert {row["status"] for row in json.loads(results(site, "diff", "--output", "json"))} == {"new"}
-    assert len(json.loads(results(site, "who-has", "CVE-2021-44228", "--output", "json"))) == 2
+    assert len(json.loads(results(site, "who-has", "CVE-2021-44228", "--output", "json"))["findings"]) == 2
     page = site.folder / "report.html"
     results(site, "export", "html", "--to", str(page))
     assert "GHSA-jfh8-c2jp-5v3q" in page.read_text()

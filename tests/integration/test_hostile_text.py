@@ -92,9 +92,9 @@ def test_commands(command: list[str], finished: tuple[Path, Plan], capfdbinary: 
         assert HONEST in out.decode() or "yaml" in command
         assert r"\u202e" in out.decode() or r"\u202E" in out.decode()
     if "json" in command:
-        assert json.loads(out)[0]["title"] == read_title(folder)
+        assert json.loads(out)["findings"][0]["title"] == read_title(folder)
     if "yaml" in command:
-        assert yaml.safe_load(out)[0]["title"] == read_title(folder)
+        assert yaml.safe_load(out)["findings"][0]["title"] == read_title(folder)
 
 
 def read_title(folder: Path) -> str:

@@ -246,7 +246,9 @@ def test_an_answer_says_what_it_covers(call, volume):
     aggregate(_at(failed, "2025-03-03T09:00:00Z"), volume)
     said = call("show", "run-3", status=UNKNOWN).splitlines()[-1]
     assert "0 findings; covers 0 of 1 target; nothing is known of 1: " in said
-    assert json.loads(call("show", "run-3", "--output", "json", status=UNKNOWN)) == []
+    answer = json.loads(call("show", "run-3", "--output", "json", status=UNKNOWN))
+    assert (answer["coverage"], answer["findings"]) == ({"targets": 1, "covered": 0}, [])
+    assert [each["target"] for each in answer["unknown"]] == ["app-3"]
 
 
 def test_who_has_says_of_how_many_it_knows(call, volume):
@@ -259,12 +261,14 @@ def test_who_has_says_of_how_many_it_knows(call, volume):
 
 
 def test_findings_are_shown_and_chosen(call):
-    rows = json.loads(call("show", "--id", "CVE-2021-45046", "--output", "json"))
+    rows = json.loads(call("show", "--id", "CVE-2021-45046", "--output", "json"))["findings"]
     assert [(row["run"], row["version"], row["owners"]) for row in rows] == [("run-2", "2.15.0", ["team"])]
     for wrong, hint in [("--owner=taem", "'team'"), ("--scan=genral", "'general'"), ("--target=app:1", "app:1")]:
         with pytest.raises(NotKnownError, match=f"did you mean '?.*{hint}"):
             CliRunner().invoke(app, ["results", "show", wrong], catch_exceptions=False)
-    assert len(json.loads(call("show", "run-1", "--severity", "high", "--fixable", "--output", "json"))) == 2
+    assert (
+        len(json.loads(call("show", "run-1", "--severity", "high", "--fixable", "--output", "json"))["findings"]) == 2
+    )
     assert LOG4SHELL in call("show", "run-1", "--kind", "vulnerability")
     with pytest.raises(UsageError, match="kind"):
         CliRunner().invoke(app, ["results", "show", "--kind", "virus"], catch_exceptions=False)
@@ -293,11 +297,13 @@ def test_what_changed_since_a_date_and_between_two_names(call):
 
 
 def test_who_has_a_vulnerability_now(call):
-    rows = json.loads(call("who-has", "CVE-2021-45046", "--output", "json"))
+    rows = json.loads(call("who-has", "CVE-2021-45046", "--output", "json"))["findings"]
     assert [(row["run"], sorted(row["references"])) for row in rows] == [
         ("run-2", ["registry.example/team/app:1", "registry.example/team/app:2"])
     ]
-    assert json.loads(call("who-has", LOG4SHELL, "--output", "json")) == []
+    assert json.loads(call("who-has", LOG4SHELL, "--output", "json")) == {
+        "coverage": {"targets": 1, "covered": 1}, "unknown": [], "findings": [],
+    }  # fmt: skip
     assert "registry.example/team/app:1" in call("who-has", "CVE-2021-45105")
 
 

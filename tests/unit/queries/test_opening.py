@@ -39,7 +39,7 @@ def call(volume, *words):
 
 
 def test_who_has_it_and_what_changed_is_the_same_anybody_who_asks(volume, config):
-    [row] = call(volume, "who-has", "CVE-2025-1")
+    [row] = call(volume, "who-has", "CVE-2025-1")["findings"]
     assert (row["suppressed"], row["found_by"]) == ("ignored", ["dependency", "general"])
     assert [each["status"] for each in call(volume, "diff")] == ["new", "new"]
     [of_python] = who_has(config, "CVE-2025-1").to_dict("records")
@@ -52,7 +52,7 @@ def test_who_has_it_and_what_changed_is_the_same_anybody_who_asks(volume, config
         assert len(store.changes(day(0)).new) == 2
     [summary] = list_results(config)
     assert (sum(summary.open.values()), summary.suppressed) == (1, 1)
-    assert call(volume, "who-has", "--package", "p1") == [row]
+    assert call(volume, "who-has", "--package", "p1")["findings"] == [row]
 
 
 def test_a_store_that_is_lost_is_built_again(volume, config):
