@@ -23,6 +23,7 @@ from orchestrator.results.naming import remarks
 from orchestrator.results.run import RunResults
 from orchestrator.steps.account import TABLES, NotOnVolume, account, ledger_of, write_ledger
 from orchestrator.steps.attempt import attempt
+from orchestrator.upkeep.leftovers import clear_unfinished
 from orchestrator.upkeep.room import FULL, clear, spend
 from orchestrator.volume.layout import atomic_file
 
@@ -62,6 +63,7 @@ def aggregate(
         OSError: the volume cannot be written.
     """
     spend(plan.run, volume)
+    clear_unfinished(plan.run, volume)
     told = NotOnVolume(notes, unrecorded or {})
     folder = volume.results(plan.run)
     folder.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from orchestrator.steps.attempt import end_attempts
 from orchestrator.steps.liveness import why_over
 from orchestrator.steps.settle import Settled, settle
 from orchestrator.upkeep.claims import RunClaim, age, claims, deciding, give_back, is_unclaimed, read_claim, unclaimed
+from orchestrator.upkeep.leftovers import clear_unfinished
 from orchestrator.upkeep.links import evict, release
 from orchestrator.upkeep.plans import end_part, read_part, read_plan
 from orchestrator.upkeep.room import spend
@@ -151,6 +152,7 @@ def _free(claim: RunClaim, why: str, volume: Volume, cluster: Cluster | None) ->
         return None
     plan = read_part(claim.run, claim.part, volume) if claim.part else read_plan(claim.run, volume)
     spend(claim.run, volume)
+    clear_unfinished(claim.run, volume)
     return Finished(claim.run, why, None, release(plan, plan.targets_by_id, volume))
 
 
@@ -161,6 +163,7 @@ def _finish(claim: RunClaim, why: str, volume: Volume, cluster: Cluster | None) 
     if _gave_up(claim, volume):
         plan = read_plan(claim.run, volume)
         release(plan, plan.targets_by_id, volume)
+        clear_unfinished(claim.run, volume)
         end_attempts(volume.results(claim.run))
         give_back(claim, volume)
         return Finished(claim.run, why, read_ledger(volume, claim.run))

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Working folders of commands that refresh.
 REFRESHING = ".refresh-"
+#: The link `current`, until it takes the place of the one before.
+_NEXT = ".current-"
 #: A version replaced longer ago than a cell may take, and this on top, is in nobody's hands any more.
 MARGIN = timedelta(days=1)
 #: A cell that was given a version longer ago than this, and never ended, was cut off.
@@ -111,7 +113,7 @@ def commit(volume: Volume, scan: str, key: str, *, longest: timedelta, now: date
     now = now or datetime.now(UTC)
     with locked(folder / ".lock"):
         version = _name_it(incoming, now.strftime(VERSION_FORMAT))
-        temporary = folder / f".current-{secrets.token_hex(6)}"
+        temporary = folder / f"{_NEXT}{secrets.token_hex(6)}"
         temporary.symlink_to(version)
         temporary.replace(folder / "current")
         _prune(volume, scan, now - longest - MARGIN)
@@ -134,6 +136,8 @@ def pin(volume: Volume, run: str, target: str, scan: str) -> str:
         )
     link = pinned(volume, run, target, scan)
     link.parent.mkdir(parents=True, exist_ok=True)
+    for left in link.parent.glob(f".{link.name}.*"):  # of an attempt that was killed here
+        left.unlink(missing_ok=True)
     temporary = link.with_name(f".{link.name}.{secrets.token_hex(6)}")
     temporary.symlink_to(os.path.relpath(volume.databases(scan) / version, link.parent))
     temporary.replace(link)
@@ -201,7 +205,7 @@ def _prune(volume: Volume, scan: str, before: datetime) -> None:
     for version in old:
         if version not in held:
             remove(folder / version)
-    for entry in (left for name in (INCOMING, FETCHED, REFRESHING) for left in folder.glob(f"{name}*")):
+    for entry in (left for name in (INCOMING, FETCHED, REFRESHING, _NEXT) for left in folder.glob(f"{name}*")):
         with suppress(FileNotFoundError):
             if entry.lstat().st_mtime < before.timestamp():
                 remove(entry)

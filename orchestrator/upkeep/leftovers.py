@@ -17,8 +17,9 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.trees import BLOCK, TreeSize, measure
 from orchestrator.upkeep.claims import read_claim
-from orchestrator.volume.layout import ATTEMPT
+from orchestrator.volume.layout import ATTEMPT, TEMPORARY
 from orchestrator.volume.locks import held
+from orchestrator.volume.partial import sweep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +77,34 @@ def clear_attempts(run: str, volume: Volume) -> int:
         remove_quietly(left)
         freed += 0 if left.exists() else size
     return freed
+
+
+def clear_unfinished(run: str, volume: Volume) -> int:
+    """Remove the files of a run that somebody was killed over while they were written, within the run's lock.
+
+    What others share, such as when findings were first seen, goes when it is an hour old.
+
+    Returns:
+        How many.
+    """
+    folder = volume.run(run)
+    targets = _folders(folder)
+    own = [volume.results(run), folder, *targets, *(cell for target in targets for cell in _folders(target))]
+    named = [volume.plan(run), volume.claim(run)]
+    shared = [volume.plan(run).parent, volume.running, volume.root / "ages", volume.suppression / "first-used"]
+    return (
+        sum(sweep(each, idle=0, pattern=TEMPORARY) for each in own)
+        + sum(sweep(path.parent, idle=0, pattern=f".{path.name}{TEMPORARY[1:]}") for path in named)
+        + sum(sweep(each, pattern=TEMPORARY) for each in shared)
+    )
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [folder / each.name for each in entries if each.is_dir(follow_symlinks=False)]
+    except OSError:  # a scanner has seen to that, or there is none
+        return []
 
 
 def clear(folder: Path, report: str, limit: int) -> int:

@@ -26,13 +26,14 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.errors import PermanentError
 from orchestrator.model import Distrust
+from orchestrator.volume.locks import try_lock
 
 #: How the versions of a database are named, after the moment they were made, UTC; later ones of the same second `-1`, …
 VERSION_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -44,6 +45,8 @@ PUBLIC = 0o644
 TARBALL, CHECKOUT, UNPACKED = "image.tar", "checkout", "layers"
 #: How the names of the folders begin in which the local engine runs the attempts at a cell.
 ATTEMPT = "attempt-"
+#: Files that `atomic_file` is writing, or was when it was killed.
+TEMPORARY = ".*.tmp"
 #: In the folder of a run.
 LOCK = ".lock"
 #: File in a cell's folder: how old its image may be, where that differs from the scan's own parameter.
@@ -195,7 +198,8 @@ def atomic_file(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     """Write a file that appears under its name only when whole: temporary name, fsync, rename, fsync of the folder.
 
     When the block raises, nothing is left. The temporary name is hidden (`.<name>.<random>.tmp`) and beside the
-    final one, so that the rename stays within one filesystem.
+    final one, so that the rename stays within one filesystem. It is locked while it is written: one that is not is of
+    a process that was killed, and goes (`orchestrator.upkeep.leftovers.clear_unfinished`).
 
     Args:
         path: its name in the end.
@@ -208,6 +212,8 @@ def atomic_file(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "w+b") as file:
+            with suppress(OSError):
+                try_lock(descriptor)
             yield file
             file.flush()
             if not mode & _WRITE:

@@ -34,6 +34,19 @@ class LockedError(TemporaryError):
         self.holder = holder
 
 
+def try_lock(descriptor: int) -> bool | None:
+    """Lock an open file for as long as it is open; False when another holds it, None where locks are not available."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            return None
+        raise
+    return True
+
+
 @contextmanager
 def held(path: Path, *, patience: float = 0.5, required: bool = True) -> Iterator[None]:
     """Hold a lock for the block; who holds it is written into its file.

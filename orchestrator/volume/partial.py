@@ -6,7 +6,6 @@ when it has not changed for an hour. Nothing but partial files is ever left behi
 """
 
 import errno
-import fcntl
 import os
 import secrets
 import stat
@@ -20,7 +19,7 @@ from orchestrator.errors import Cancelled, VolumeFullError
 from orchestrator.kit.trees import BLOCK
 from orchestrator.volume._linux import allocate, begin_writeback
 from orchestrator.volume.layout import VolumeError
-from orchestrator.volume.locks import NO_LOCKS
+from orchestrator.volume.locks import try_lock
 
 #: An unlocked partial file that did not change for this many seconds is nobody's.
 IDLE = 3600.0
@@ -140,21 +139,21 @@ def wait_for_lock(descriptor: int, cancelled: threading.Event) -> bool:
     Raises:
         Cancelled: we were asked to stop.
     """
-    while (locked := _lock(descriptor)) is False:
+    while (locked := try_lock(descriptor)) is False:
         if cancelled.wait(_POLL):
             raise Cancelled("stopped on request")
     return locked is True
 
 
-def sweep(folder: Path, *, idle: float = IDLE) -> int:
-    """Remove partial files that nobody writes and that have not changed for `idle` seconds; returns how many."""
+def sweep(folder: Path, *, idle: float = IDLE, pattern: str = _PATTERN) -> int:
+    """Remove unfinished files that nobody writes and that have not changed for `idle` seconds; returns how many."""
     removed = 0
-    for path in folder.glob(_PATTERN):
+    for path in folder.glob(pattern):
         with suppress(OSError):
-            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = _open_unfinished(path)
             try:
                 # Without locks only the age tells, so nothing young is touched.
-                locked = _lock(descriptor)
+                locked = try_lock(descriptor)
                 least = idle if locked else max(idle, IDLE)
                 if locked is not False and time.time() - os.fstat(descriptor).st_mtime >= least:
                     path.unlink()
@@ -203,6 +202,15 @@ def _open_locked(path: Path, cancelled: threading.Event) -> tuple[Path, int | No
     return path, None
 
 
+def _open_unfinished(path: Path) -> int:
+    """Open for a lock: to write where that may be, because NFS gives no other lock than one of who writes."""
+    how = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(path, os.O_RDWR | how)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | how)
+
+
 def _is_still(path: Path, descriptor: int) -> bool:
     """Whether the locked file was neither finished nor removed by the one who held the lock before."""
     mine = os.fstat(descriptor)
@@ -211,19 +219,6 @@ def _is_still(path: Path, descriptor: int) -> bool:
     except FileNotFoundError:
         return False
     return os.path.samestat(mine, there) and bool(mine.st_mode & 0o200)
-
-
-def _lock(descriptor: int) -> bool | None:
-    """Try to lock; False when another holds it, None where locks are not available."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno in NO_LOCKS:
-            return None
-        raise
-    return True
 
 
 def _free(folder: Path) -> int:
