@@ -70,7 +70,6 @@ class ReportState(StrEnum):
     Attributes:
         UNREAD: nobody looked: the run has not ended, or the question is what is known without it.
         MISSING: there is none.
-        OLD: it is older than the attempt, so this attempt wrote none.
         UNSOUND: it cannot be believed: not whole, not of its format, too large.
         DISTRUSTED: its scanner is not trusted, by its image or by what the report says.
         SOUND: it is whole.
@@ -78,7 +77,6 @@ class ReportState(StrEnum):
 
     UNREAD = "unread"
     MISSING = "missing"
-    OLD = "old"
     UNSOUND = "unsound"
     DISTRUSTED = "distrusted"
     SOUND = "sound"

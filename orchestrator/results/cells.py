@@ -25,8 +25,6 @@ from orchestrator.scanners.distrust import Made, of_row, why
 from orchestrator.volume.layout import Volume, version_time
 from orchestrator.volume.records import Recorded, Records
 
-# Clocks of a node and of a file server may differ by a little, and some filesystems keep whole seconds only.
-_CLOCK_SLACK = 2.0
 _REASON_LENGTH = 500
 _NAME_LENGTH = 100
 #: How the note of a row begins whose database is older than its run's plan.
@@ -126,8 +124,6 @@ def _see(plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, found: Recorded,
     folder = volume.cell(plan.run, cell.target, cell.scan)
     try:
         file = read_report_file(folder / scan.report, scan.report_limit, root=folder)
-        if found.record.started and file.modified < _seconds(found.record.started) - _CLOCK_SLACK:
-            return _Seen(ReportState.OLD, "the report is older than the attempt: the scanner wrote none")
         report = read_within(plan.run, cell, scan, parse_report(scan.format, file.data))
     except ReportMissingError as error:
         return _Seen(ReportState.MISSING, str(error))

@@ -71,7 +71,6 @@ TABLE = (
     (RUN,   R.NONE,    N.UNKNOWN,       P.SOUND,      S.OK,      ""),
     (RUN,   R.FAILED,  N.SUCCEEDED,     P.SOUND,      S.OK,      ""),
     (RUN,   R.ENDED,   N.UNKNOWN,       P.MISSING,    S.FAILED,  "REPORT"),
-    (RUN,   R.ENDED,   N.SUCCEEDED,     P.OLD,        S.FAILED,  "REPORT"),
     (RUN,   R.ENDED,   N.UNKNOWN,       P.UNSOUND,    S.FAILED,  "REPORT"),
     (RUN,   R.NONE,    N.UNKNOWN,       P.DISTRUSTED, S.FAILED,  "REPORT"),
 )
