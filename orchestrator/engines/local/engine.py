@@ -49,6 +49,13 @@ class LocalEngine:
             PlanExists: the run already has another plan.
             RunTakenError: it is a run of the cluster.
         """
+        try:
+            return self._run(plan, observer)
+        except OSError as error:
+            again = f"resume it with `scanmatrix run --resume {plan.run}`" if self._has_plan(plan) else "start it again"
+            raise EngineError(f"run {plan.run} broke: {error}; fix that, then {again}") from error
+
+    def _run(self, plan: Plan, observer: Observer) -> Ledger:
         with (
             locked(self._volume.run(plan.run), plan.run),
             Stop(plan.limits.deadline) as stop,
@@ -69,14 +76,16 @@ class LocalEngine:
                     ledger = execution.run()
             except KeyboardInterrupt:
                 raise execution.interrupted() from None
-            except OSError as error:
-                raise EngineError(
-                    f"run {plan.run} broke: {error}; fix that, then resume it with `scanmatrix run --resume {plan.run}`"
-                ) from error
             finally:
                 self._stops.discard(stop)
             give_back(claim, self._volume)
             return ledger
+
+    def _has_plan(self, plan: Plan) -> bool:
+        try:
+            return self._volume.plan(plan.run).exists()
+        except OSError:
+            return False
 
     def interrupt(self) -> None:
         """See `Engine`; scanners are asked to end."""
