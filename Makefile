@@ -52,10 +52,8 @@ e2e: $(INSTALLED) ## end-to-end tests on KUBECONFIG's cluster, or on one that is
 	@python -m tests.tools --cluster --images
 	@python -m tests.e2e
 
-campaign: tools ## every test, also the long ones that CI leaves out
-	python -m pytest tests/unit tests/integration --campaign -n auto --dist loadfile
-	@python -m tests.tools --cluster --images
-	@python -m tests.e2e --campaign
+campaign: tools ## every test, also the long ones that CI leaves out, and the table fault × layout → outcome
+	@python -m tests.campaign
 
 bench: $(INSTALLED) tools ## the benchmarks' table: ratios measured in one run
 	@python -m tests.tools kwok

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests import golden
+from tests.campaign import table
 from tests.golden import pytest_configure  # noqa: F401 - a hook, which pytest finds here
 
 # How long an example takes says something of the machine, not of the code.
@@ -37,6 +38,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if item.get_closest_marker("campaign")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("campaign")]
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> table.Tell:
+    """Tell the outcome of a fault, for the campaign's table."""
+    return lambda *told: request.node.user_properties.append((table.PROPERTY, told))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests of the campaign told."""
+    reports = [each for several in terminalreporter.stats.values() for each in several]
+    told = table.told_by(each for each in reports if getattr(each, "when", "") == "call")
+    if told:
+        table.keep(told)
+        terminalreporter.section("fault × layout → outcome")
+        terminalreporter.write_line(table.render(told))
 
 
 @pytest.fixture(scope="session")

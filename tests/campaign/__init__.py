@@ -1,0 +1,14 @@
+"""The fault campaign: each fault of a declared table inflicted on a run, and SIGKILL at random points; one judge.
+
+| module | what |
+|---|---|
+| `expected` | what a fault may do to the cells of a run |
+| `judge` | whether a run keeps the project's word: cells, reasons, files, what is held, results |
+| `whole` | whether each file under a final name is whole |
+| `held` | what a run that has ended still holds on the volume |
+| `outcome` | results of a run that two runs of one plan must have in common |
+| `scanners` | scanners of the runs, good and bad ones |
+| `local_bench`, `local_faults` | runs of the local engine in a process of its own, and what is done to them |
+| `cluster_faults` | what is done to runs in the cluster |
+| `table` | fault × layout → outcome, printed at the end |
+"""

@@ -1,0 +1,359 @@
+"""What is done to runs in the cluster of `make cluster`, in both layouts."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orchestrator
+from orchestrator.argo import names as labels
+from orchestrator.argo.names import REAPER
+from orchestrator.argo.names import Component as Of
+from tests.campaign.expected import ALL, UNDISTURBED, Expected
+from tests.campaign.scanners import GOOD, format_of, program
+from tests.cluster import containers, control_plane, faults, node, processes
+from tests.cluster.processes import ClusterError
+from tests.e2e import quick
+from tests.e2e.site import CACHE, await_
+from tests.tools.faults import answer, corrupt, reset, slow
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from tests.cluster.state import State
+    from tests.e2e.site import Site
+
+
+IMAGES = ("one", "two")
+#: Scanners that do something wrong, with the reason that their cells have; none where they end well.
+BAD = {
+    "oom": "ran out of memory",
+    "hang": "longer than|deadline",
+    "fork-bomb": "exit code|killed|memory",
+    "huge-log": "",
+    "huge-report": "report|limit",
+    "garbage": "report",
+    "half": "report",
+    "no-report": "report",
+    "locks-up": "",
+}
+#: How a cell may end whose process somebody killed more often than it is retried.
+_LOST = ("killed by signal|lost|deleted|shut down|never started|could not be started|another scan of the same pod",)
+_ENDED = Expected(ALL, reasons=("deleted|terminated|cancelled|run ended",))
+
+
+def templates() -> dict[str, dict[str, Any]]:
+    """The scans of the runs, good and bad ones."""
+    found = {}
+    for name in (*GOOD, *BAD):
+        source = program(name)
+        if name == "waits":
+            source = source.replace("'0.3'", "'8'")
+        keys: dict[str, Any] = {"format": format_of(name), "retries": 2 if name in GOOD else 0}
+        if name == "huge-report":
+            keys["reportLimit"] = "1Mi"
+        found[name] = quick.scan(name) | keys | {"command": ["python3", "-c", source, "{tarball}", "{report}"]}
+    found["hang"]["timeout"] = "20s"
+    return found
+
+
+def bad_image(scan: str) -> str:
+    """The image that a bad scanner is let loose on, alone with a good one: a set of scans of its own."""
+    return f"for-{scan}"
+
+
+def targets() -> str:
+    """The sets of scans that have a template in `layout: image`."""
+    good = [f"{image}:1,{';'.join(GOOD)}" for image in IMAGES]
+    bad = [f"{bad_image(scan)}:1,finds;{scan}" for scan in BAD]
+    return "\n".join(["image,scans", *good, *bad, ""])
+
+
+@dataclass
+class ClusterBench:
+    """Where a trial takes place.
+
+    Attributes:
+        images: of its run.
+        run: its run's id, once it is submitted.
+    """
+
+    site: Site
+    state: State
+    layout: str
+    images: tuple[str, ...] = ()
+    run: str = ""
+
+    def scanning(self) -> str:
+        """Wait for a pod that scans; its name."""
+        return quick.await_pod(self.site, self.run, Of.SCAN if self.layout == "cell" else Of.IMAGE)
+
+    def kill(self, pod: str, container: str = "main") -> None:
+        """One of its containers dies."""
+        faults.kill_container(self.state, self.site.namespace, pod, container)
+
+
+@dataclass(frozen=True)
+class ClusterTrial:
+    """One fault.
+
+    Attributes:
+        fault: in words; the row of the table.
+        strike: does it while the run is active, and undoes it.
+        around: what is so from before the run is submitted until it has been struck.
+        expected: of the run's cells.
+        reaped: whether the run ends without its exit handler, and is finished by the reaper.
+        fresh: whether its images are new to the cache.
+        alone: whether it disturbs what runs beside it.
+    """
+
+    fault: str
+    strike: Callable[[ClusterBench], None] = lambda _: None
+    around: Callable[[ClusterBench], AbstractContextManager[None]] = lambda _: nullcontext()
+    expected: Expected = UNDISTURBED
+    reaped: bool = False
+    fresh: bool = False
+    alone: bool = False
+
+
+def kill_pull(bench: ClusterBench) -> None:
+    """The pull's process; in a pod of all scans it is an init container."""
+    if bench.layout == "cell":
+        bench.kill(quick.await_pod(bench.site, bench.run, Of.PULL))
+        return
+    path = "{.items[?(@.status.initContainerStatuses[1].state.running)].metadata.name}"
+    found: list[str] = []
+
+    def pulling() -> bool:
+        selector = f"{labels.RUN}={bench.run},{labels.TARGET}"
+        found[:] = bench.site.kubectl("get", "pods", "-l", selector, "-o", f"jsonpath={path}").split()
+        return bool(found)
+
+    await_(pulling, 120, "a pod to pull")
+    bench.kill(found[0], labels.STAGE)
+
+
+def kill_scan(bench: ClusterBench) -> None:
+    """The one that takes some seconds, wherever it runs."""
+    await_(lambda: _try(lambda: bench.kill(_waiting_pod(bench), _waiting_container(bench))), 120, "a scan to run")
+
+
+def _waiting_container(bench: ClusterBench) -> str:
+    return "main" if bench.layout == "cell" else "waits"
+
+
+def _waiting_pod(bench: ClusterBench) -> str:
+    selector = f"{labels.RUN}={bench.run}" + (f",{labels.SCAN}=waits" if bench.layout == "cell" else "")
+    names = bench.site.kubectl(
+        "get", "pods", "-l", selector, "--field-selector=status.phase=Running", "-o", "name"
+    ).split()
+    if not names:
+        raise ClusterError("no pod")
+    return names[-1].removeprefix("pod/")
+
+
+def delete_pod(bench: ClusterBench) -> None:
+    """A pod that scans is deleted without a word."""
+    pod = bench.scanning()
+    bench.site.kubectl("delete", "pod", pod, "--force", "--grace-period=0")
+
+
+def kill_aggregate(bench: ClusterBench) -> None:
+    """While it writes: at once when the first of its files appears."""
+    pod = quick.await_pod(bench.site, bench.run, Of.AGGREGATE)
+    folder = bench.site.volume.results(bench.run)
+    end = time.monotonic() + 60
+    while not any(folder.glob(".*.tmp")) and time.monotonic() < end:
+        time.sleep(0.01)
+    bench.kill(pod)
+
+
+def restarted(name: str, start: Callable[[State], object]) -> Callable[[ClusterBench], None]:
+    """A process of the cluster is killed, and comes again five seconds later."""
+
+    def strike(bench: ClusterBench) -> None:
+        bench.scanning()
+        processes.stop(bench.state, name, how=signal.SIGKILL)
+        try:
+            time.sleep(5)
+        finally:
+            start(bench.state)
+
+    return strike
+
+
+def api_server_away(bench: ClusterBench) -> None:
+    """Longer than a scan takes."""
+    bench.scanning()
+    with faults.api_server_away(bench.state):
+        time.sleep(12)
+
+
+def controller(bench: ClusterBench) -> None:
+    """It dies, and another comes."""
+    bench.scanning()
+    faults.crash_controller(bench.state)
+
+
+def _in_the_middle(bench: ClusterBench) -> None:
+    bench.scanning()
+    await_(lambda: any(bench.site.volume.run(bench.run).glob("*/finds/report.json")), 120, "a report")
+
+
+def deleted(bench: ClusterBench) -> None:
+    """Its Workflow."""
+    _in_the_middle(bench)
+    bench.site.kubectl("delete", "workflow", bench.run)
+
+
+def terminated(bench: ClusterBench) -> None:
+    """Its Workflow."""
+    _in_the_middle(bench)
+    bench.site.argo("terminate", bench.run)
+
+
+def template_replaced(bench: ClusterBench) -> None:
+    """Another WorkflowTemplate of the same name, whose scans do something else."""
+    bench.scanning()
+    before = bench.site.kubectl("get", "workflowtemplate", "scanmatrix", "-o", "yaml")
+    other = before.replace("CVE-2024-", "CVE-1999-").replace("range(5)", "range(4)")
+    assert other != before
+    bench.site.kubectl("replace", "-f", "-", stdin=other)
+    try:
+        await_(lambda: bench.site.cluster.workflow(bench.run).ended, 300, "the run to end")
+    finally:
+        current = bench.site.kubectl(
+            "get", "workflowtemplate", "scanmatrix", "-o", "jsonpath={.metadata.resourceVersion}"
+        )
+        lines = [line for line in before.splitlines() if not line.startswith("  resourceVersion:")]
+        assert current
+        bench.site.kubectl("replace", "-f", "-", stdin="\n".join(lines))
+
+
+@contextmanager
+def cache_away(bench: ClusterBench) -> Iterator[None]:
+    """The cache has no pod until a pull has failed."""
+    shutil.rmtree(bench.site.storage / "blobs", ignore_errors=True)
+    with faults.away(bench.state, bench.site.namespace, CACHE):
+        yield
+
+
+def a_pull_fails(bench: ClusterBench) -> None:
+    """Wait for it."""
+    said = "{.items[*].status.initContainerStatuses[*].state.terminated.exitCode}{.items[*].status.phase}"
+
+    def failed() -> bool:
+        selector = f"{labels.RUN}={bench.run}"
+        found = bench.site.kubectl("get", "pods", "-l", selector, "-o", f"jsonpath={said}")
+        return "Failed" in found or "75" in found
+
+    await_(failed, 120, "a pull to fail")
+
+
+def upstream_rule(*rules: Callable[[str], Any]) -> Callable[[ClusterBench], AbstractContextManager[None]]:
+    """The registry behind the cache misbehaves about the layers of a run's images, which are new to the cache."""
+
+    @contextmanager
+    def around(bench: ClusterBench) -> Iterator[None]:
+        paths = [f"/v2/library/{image}/blobs/*" for image in bench.images]
+        bench.site.upstream.faults.add(*(rule(path) for rule in rules for path in paths))
+        yield
+
+    return around
+
+
+@contextmanager
+def tag_moved(bench: ClusterBench) -> Iterator[None]:
+    """Between plan and pull; what was planned stays in the registry."""
+    quick.push(bench.site.upstream, *bench.images)
+    yield
+
+
+def reap(site: Site) -> None:
+    """Have the reaper come now."""
+    name = site.argo("submit", "--from", f"cronwf/{REAPER}", "-o", "name").strip()
+    assert site.wait(name) == "Succeeded"
+
+
+def retry(site: Site, run: str) -> None:
+    """Run what is left of a run, to its end."""
+    assert site.wait(orchestrator.retry(site.config, run)) == "Succeeded"
+
+
+def kill_anything(bench: ClusterBench, chance: random.Random, seconds: float) -> str:
+    """SIGKILL to a random container of a run at a random moment; which one it was."""
+    time.sleep(chance.uniform(0, seconds))
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        running = set(containers.ctr(bench.state, "tasks", "ls", "--quiet").split())
+        pods = bench.site.kubectl("get", "pods", "-l", f"{labels.RUN}={bench.run}", "-o", "name").split()
+        names = {name.removeprefix("pod/") for name in pods}
+        found = []
+        for pod in sorted(names):
+            wanted = f'labels."io.kubernetes.pod.name"=={pod},labels."io.cri-containerd.kind"==container'
+            found += [
+                (pod, each)
+                for each in containers.ctr(bench.state, "containers", "ls", "--quiet", wanted).split()
+                if each in running
+            ]
+        if found:
+            pod, each = chance.choice(found)
+            with suppress(ClusterError):
+                containers.ctr(bench.state, "tasks", "kill", "--signal", "SIGKILL", "--all", each)
+                return pod
+        if bench.site.cluster.workflow(bench.run).ended:
+            return "nothing: the run had ended"
+    return "nothing"
+
+
+def _try(action: Callable[[], None]) -> bool:
+    try:
+        action()
+    except ClusterError:
+        return False
+    return True
+
+
+LOST = Expected(ALL, reasons=_LOST)
+#: The cache may make what it likes of an answer of the registry, and not ask again.
+PULL = Expected(ALL, reasons=("pull: ",))
+SLOW = upstream_rule(lambda path: slow(path, rate=20_000))
+TRIALS = (
+    ClusterTrial("pull killed", kill_pull, SLOW, fresh=True),
+    ClusterTrial("scan killed", kill_scan),
+    ClusterTrial("scan pod deleted", delete_pod, expected=LOST),
+    ClusterTrial("aggregate killed while writing", kill_aggregate),
+    ClusterTrial("Workflow deleted", deleted, expected=_ENDED, reaped=True),
+    ClusterTrial("Workflow terminated", terminated, expected=_ENDED, reaped=True),
+    ClusterTrial(
+        "registry 401", around=upstream_rule(lambda path: answer(401, path, times=2)), expected=PULL, fresh=True
+    ),
+    ClusterTrial(
+        "registry 429", around=upstream_rule(lambda path: answer(429, path, times=2)), expected=PULL, fresh=True
+    ),
+    ClusterTrial(
+        "registry 5xx", around=upstream_rule(lambda path: answer(503, path, times=2)), expected=PULL, fresh=True
+    ),
+    ClusterTrial(
+        "registry reset", around=upstream_rule(lambda path: reset(path, after_bytes=500)), expected=PULL, fresh=True
+    ),
+    ClusterTrial(
+        "registry wrong bytes", around=upstream_rule(lambda path: corrupt(path, at=50)), expected=PULL, fresh=True
+    ),
+    ClusterTrial("registry slow", around=SLOW, fresh=True),
+    ClusterTrial("tag moved", around=tag_moved, fresh=True),
+    ClusterTrial("cache down", a_pull_fails, cache_away, alone=True),
+    ClusterTrial("template replaced", template_replaced, alone=True),
+    ClusterTrial("controller", controller, alone=True),
+    ClusterTrial("API server", api_server_away, alone=True),
+    ClusterTrial("etcd", restarted("etcd", control_plane.start_etcd), alone=True),
+    ClusterTrial("kubelet", restarted("kubelet", node.start_kubelet), alone=True),
+    ClusterTrial("containerd", restarted("containerd", node.start_containerd), expected=LOST, alone=True),
+)

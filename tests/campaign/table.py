@@ -1,0 +1,77 @@
+"""The table of a campaign: fault × layout → outcome.
+
+A test tells its outcome by the fixture `tell`; it travels with the test's report, from whichever worker, and is printed
+at the end of the session. What several sessions told is kept in `build/campaign.jsonl` for `python -m tests.campaign`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.model import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from orchestrator.model import Ledger
+
+    #: Takes the fault, the layout and the outcome.
+    Tell = Callable[[str, str, str], None]
+else:
+    Tell = object
+
+PROPERTY = "campaign"
+KEPT = Path(__file__).parents[2] / "build" / "campaign.jsonl"
+LAYOUTS = ("local", "cell", "image")
+_WIDEST = 100
+
+
+def in_words(ledger: Ledger) -> str:
+    """How a run's cells ended: `4 ok, 2 failed (ran out of memory)`."""
+    counted = Counter(row.outcome for row in ledger.rows)
+    said = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counted.items()))
+    reasons = Counter(row.reason for row in ledger.rows if row.outcome is Outcome.FAILED)
+    return f"{said} ({_shortened(reasons.most_common(1)[0][0])})" if reasons else said
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}…"
+
+
+def keep(told: Iterable[tuple[str, str, str]]) -> None:
+    """Keep what one session told."""
+    KEPT.parent.mkdir(exist_ok=True)
+    with KEPT.open("a") as file:
+        file.writelines(json.dumps(each) + "\n" for each in told)
+
+
+def kept() -> list[tuple[str, str, str]]:
+    """What all sessions told since `build/` was last without it."""
+    if not KEPT.exists():
+        return []
+    return [tuple(json.loads(line)) for line in KEPT.read_text().splitlines()]
+
+
+def render(told: Iterable[tuple[str, str, str]]) -> str:
+    """The table, one row for each fault."""
+    rows: dict[str, dict[str, str]] = {}
+    for fault, layout, outcome in told:
+        rows.setdefault(fault, {})[layout] = " ".join(outcome.split())
+    lines = []
+    for fault, by_layout in sorted(rows.items()):
+        first, *others = sorted(by_layout, key=_order)
+        lines.append(f"{fault:<42} {first:<6} {by_layout[first]}")
+        lines += [f"{'':<42} {layout:<6} {by_layout[layout]}" for layout in others]
+    return "\n".join(lines)
+
+
+def told_by(reports: Iterable[Any]) -> list[tuple[str, str, str]]:
+    """What the tests of a session told."""
+    return [tuple(value) for each in reports for name, value in each.user_properties if name == PROPERTY]
+
+
+def _order(layout: str) -> int:
+    return LAYOUTS.index(layout) if layout in LAYOUTS else len(LAYOUTS)
