@@ -155,13 +155,14 @@ _SHARED = 'scope="module"'
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first."""
-    items.sort(key=lambda item: item.path.name not in _LONGEST)
+    """What takes longest comes first, then what stays together: single tests fill the gaps at the end."""
+    together = _sharing()
+    items.sort(key=lambda item: (item.path.name not in _LONGEST, item.path.name not in together))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Grouped:
     """A file whose tests share a fixture (a server, a run) stays on one worker; other tests go to whichever is free."""
-    sharing = {path.name for path in Path(__file__).parent.glob("test_*.py") if _SHARED in path.read_text()}
+    sharing = _sharing()
 
     def group(nodeid: str) -> str:
         file = file_of(nodeid)
@@ -170,3 +171,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Grouped
         return file if file in sharing else nodeid
 
     return Grouped(config, log, group)
+
+
+def _sharing() -> set[str]:
+    """The files whose tests share a fixture."""
+    return {path.name for path in Path(__file__).parent.glob("test_*.py") if _SHARED in path.read_text()}
