@@ -21,7 +21,7 @@ ADDRESSED += [ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml", ROOT / "pyproj
 def test_ci_runs_every_python_that_is_promised() -> None:
     tried = CI["jobs"]["quick"]["strategy"]["matrix"]["python"]
     promised = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", line)]
-    assert tried == promised
+    assert set(promised) <= set(tried)
     assert PROJECT["requires-python"] == f">={promised[0]}"
 
 
