@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orchestrator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from tests.cluster.state import State
     from tests.e2e.site import Site
+    from tests.tools.faults import Fault
 
 
 IMAGES = ("one", "two")
@@ -83,6 +84,7 @@ class ClusterBench:
     Attributes:
         images: of its run.
         run: its run's id, once it is submitted.
+        rules: by which the registry misbehaves, until the run has ended.
     """
 
     site: Site
@@ -90,6 +92,7 @@ class ClusterBench:
     layout: str
     images: tuple[str, ...] = ()
     run: str = ""
+    rules: list[Fault] = field(default_factory=list)
 
     def scanning(self) -> str:
         """Wait for a pod that scans; its name."""
@@ -257,13 +260,14 @@ def a_pull_fails(bench: ClusterBench) -> None:
     await_(failed, 120, "a pull to fail")
 
 
-def upstream_rule(*rules: Callable[[str], Any]) -> Callable[[ClusterBench], AbstractContextManager[None]]:
+def upstream_rule(*rules: Callable[[str], Fault]) -> Callable[[ClusterBench], AbstractContextManager[None]]:
     """The registry behind the cache misbehaves about the layers of a run's images, which are new to the cache."""
 
     @contextmanager
     def around(bench: ClusterBench) -> Iterator[None]:
         paths = [f"/v2/library/{image}/blobs/*" for image in bench.images]
-        bench.site.upstream.faults.add(*(rule(path) for rule in rules for path in paths))
+        bench.rules = [rule(path) for rule in rules for path in paths]
+        bench.site.upstream.faults.add(*bench.rules)
         yield
 
     return around
@@ -284,7 +288,8 @@ def reap(site: Site) -> None:
 
 def retry(site: Site, run: str) -> None:
     """Run what is left of a run, to its end."""
-    assert site.wait(orchestrator.retry(site.config, run)) == "Succeeded"
+    phase = site.wait(orchestrator.retry(site.config, run))
+    assert phase == "Succeeded", f"the retry of {run} ended {phase}"
 
 
 def kill_anything(bench: ClusterBench, chance: random.Random, seconds: float) -> str:

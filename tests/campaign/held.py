@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from orchestrator.volume.layout import Volume
 
-#: Hidden files that stay, by docs/volume.md: a run's lock, a database's, its provenance, the mark of its refresh.
+#: Hidden files that stay, by docs/volume.md: locks, the provenance of a database, the mark of its refresh; and for an
+#: hour, what a killed process was writing of what runs share.
 _STAY = re.compile(
-    r"runs/[^/]+/\.lock|runs/[^/]+/\.[^/]+\.refreshed|databases/[^/]+/\.(refresh\.)?lock|databases/[^/]+/[^/]+/\.scanmatrix\.json"
+    r"runs/[^/]+/\.lock|runs/[^/]+/\.[^/]+\.refreshed|databases/[^/]+/\.(refresh\.)?lock"
+    r"|databases/[^/]+/[^/]+/\.scanmatrix\.json|(ages|suppression/first-used)/\..*\.tmp"
 )
 
 

@@ -32,7 +32,7 @@ from tests.integration.engine import ROOT, main, start_engine, wait_for
 from tests.tools import samples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.engines.local.sandbox import Sandboxing
     from orchestrator.model import Plan
@@ -109,13 +109,20 @@ def images() -> list[Image]:
     return [samples.bulky(layers=3, megabytes=2), samples.system(), samples.small()]
 
 
-def cuts(seed: int, number: int, undisturbed: Undisturbed) -> list[Cut]:
-    """Random places, half of them in time, half of them at a change of the volume."""
+def cuts(seed: int, number: int, undisturbed: Undisturbed, *, sandboxes: Sequence[Sandboxing]) -> list[Cut]:
+    """Random places, half of them in time, half of them at a change of the volume.
+
+    Args:
+        seed: of chance.
+        number: of places.
+        undisturbed: the run that is cut off.
+        sandboxes: how scanners are kept, one of them each time.
+    """
     chance = random.Random(seed)
     found = []
     for each in range(number):
         whom: Whom = chance.choice(("process", "group"))
-        sandbox: Sandboxing = chance.choice(("off", "off", "off", "auto"))
+        sandbox = chance.choice(sandboxes)
         if each % 2:
             found.append(Cut(chance.uniform(0, undisturbed.seconds), whom=whom, sandbox=sandbox))
         else:

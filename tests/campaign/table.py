@@ -38,7 +38,8 @@ def in_words(ledger: Ledger) -> str:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}…"
+    plain = text.encode("ascii", "backslashreplace").decode()
+    return plain if len(plain) <= _WIDEST else f"{plain[:_WIDEST]}…"
 
 
 def keep(told: Iterable[tuple[str, str, str]]) -> None:

@@ -117,6 +117,8 @@ def undergo(ground: Ground, state: State, trial: ClusterTrial) -> str:
         bench.run = orchestrator.submit(plan, site.config)
         trial.strike(bench)
     wait_out(site, run, gone=trial.fault == "Workflow deleted")
+    for rule in bench.rules:
+        rule.times = 0
     if trial.reaped:
         cluster_faults.reap(site)
     assert judge(site.volume, plan, trial.expected, same, alone=False) == []
