@@ -18,6 +18,7 @@ class FakeCluster:
         running: names of the Workflows that have a pod which runs.
         away: True when it does not answer.
         patches: what Workflows were changed by, by their names.
+        identity: uid of its namespace.
     """
 
     def __init__(self, *workflows: Workflow, namespace: str = "scanmatrix") -> None:
@@ -25,6 +26,7 @@ class FakeCluster:
         self.there = {each.metadata.name: each for each in workflows}
         self.running: set[str] = set()
         self.away = False
+        self.identity = "uid-here"
         self.patches: list[tuple[str, Any]] = []
 
     def workflow(self, name: str) -> Workflow:

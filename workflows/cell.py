@@ -9,7 +9,7 @@ from hera.workflows import Container, RetryStrategy
 from hera.workflows import models as m
 
 from orchestrator.argo import names
-from orchestrator.argo.commands import Exit, StageStep
+from orchestrator.argo.commands import Exit, KeepStep, StageStep
 from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, given
 from orchestrator.catalog.placeholders import fill_words
@@ -80,6 +80,7 @@ def cell_template(
         labels=pods.labels(Component.ONLINE if online else Component.SCAN, run=run, target=_TARGET, scan=scan.name),
         init_containers=pods.init_containers((names.STAGE, stage)),
         **scanner,
+        **keeper({names.MAIN: scan}, {names.MAIN: folder}, settings),
         volumes=own,
         active_deadline_seconds=scan.timeout + ALLOWANCE,
         retry_strategy=retry(scan.retries),
@@ -115,12 +116,34 @@ def scanner_container(
         scanner_image(scan, settings, where=f"scan {scan.name}: image"),
         scanner_command(scan, kind, online=online),
         scanner_environment(scan.environment, scan),
-        folders.cell_mounts(name, folder, database=scan.database is not None, checkout=checkout, layers=layers),
+        folders.cell_mounts(
+            name,
+            folder,
+            database=scan.database is not None,
+            checkout=checkout,
+            max_age=scan.limits_age,
+            layers=layers,
+        ),
         pods.scanner_resources(scan.resources, 2 * scratch if layers else scratch),
     )
     if online and scan.repository and scan.repository.online:
         found["env"] += pods.tokens(scan.repository.online, settings)
     return found
+
+
+def keeper(scans: Mapping[str, Scan], cells: Mapping[str, str], settings: Settings) -> dict[str, Any]:
+    """The container beside scanners that puts their reports onto the volume, as keyword arguments for Hera.
+
+    Args:
+        scans: what the scanners' containers run, by their names.
+        cells: the cells' folders on the volume, likewise.
+        settings: of the manifests.
+    """
+    step = KeepStep(
+        report={container: scan.report for container, scan in scans.items()},
+        limit={container: str(scan.report_limit) for container, scan in scans.items()},
+    )
+    return pods.sidecar(names.KEEP, pods.beside(settings, step, folders.keeper_mounts(cells)))
 
 
 def scanner_image(scan: Scan, settings: Settings, *, where: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hera.workflows import models as m
 
 from orchestrator.argo import names
+from orchestrator.argo.commands import KEPT, SCANNED
 from orchestrator.volume import layout
 from orchestrator.workflows import disk
 from orchestrator.workflows.settings import (
@@ -13,16 +16,22 @@ from orchestrator.workflows.settings import (
     DATABASE,
     FETCHED,
     LAYERS,
+    MAX_AGE,
     SCRATCH,
     SHARED_MEMORY,
     TARBALL,
     Settings,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 #: Names of volumes.
 VOLUME_NAME, SECRET_NAME, CONFIG_NAME, GIT_NAME = "volume", "registry", "config", "git"
 _SCRATCH_NAME = "scratch"
 _LAYERS_NAME = "layers"
+#: Of a scanner's own folders, the one where it writes its report.
+_WRITTEN = "scan"
 
 
 def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
@@ -78,13 +87,13 @@ def scratch_mount() -> m.VolumeMount:
 
 
 def scanner_scratch(container: str, size: int) -> m.Volume:
-    """A scanner's own folder for temporary files: what lies there is read by no other container, before or after it.
+    """What a scanner writes to, which ends with its pod; no other scanner of the pod reads it.
 
     Args:
         container: its name.
-        size: most bytes that may lie there; 0 for no limit.
+        size: most bytes that may lie there, its report among them; 0 for no limit.
     """
-    return _scratch(_scratch_of(container), size)
+    return _scratch(names.scratch_of(container), size)
 
 
 def scan_layers(container: str, size: int) -> m.Volume:
@@ -110,44 +119,61 @@ def _scratch(name: str, size: int) -> m.Volume:
 
 def _scanner_scratch_mounts(container: str) -> list[m.VolumeMount]:
     """Of temporary files, and of shared memory, which all containers of a pod would have in common."""
-    name = _scratch_of(container)
+    name = names.scratch_of(container)
     return [
         m.VolumeMount(name=name, mount_path=SCRATCH, sub_path="tmp"),
         m.VolumeMount(name=name, mount_path=SHARED_MEMORY, sub_path="shm"),
     ]
 
 
-def _scratch_of(container: str) -> str:
-    return f"{_SCRATCH_NAME}-{container}"
-
-
 def cell_mounts(
-    container: str, folder: str, *, database: bool, checkout: bool = False, layers: bool = False
+    container: str,
+    folder: str,
+    *,
+    database: bool,
+    checkout: bool = False,
+    max_age: bool = False,
+    layers: bool = False,
 ) -> list[m.VolumeMount]:
-    """What a scanner sees of the volume.
+    """What a scanner sees: of the volume what the stage container made, read-only; what it writes to is its pod's.
 
     Args:
         container: its name.
         folder: the cell's folder on the volume.
-        database: whether its scan has one; it is the link beside the folder, which the stage container made.
-        checkout: whether it reads the files of a repository, which the stage container put into the folder.
-        layers: whether it reads the files of an image's layers, which that put into a folder of the pod's own.
+        database: whether its scan has one; it is the link beside the folder.
+        checkout: whether it reads the files of a repository.
+        max_age: whether it wants to know how old an image may be.
+        layers: whether it reads the files of an image's layers, which the stage container put into a folder of the pod.
     """
-    mounts = [
-        m.VolumeMount(name=VOLUME_NAME, mount_path=CELL, sub_path=folder),
-        m.VolumeMount(name=VOLUME_NAME, mount_path=TARBALL, sub_path=f"{folder}/{layout.TARBALL}", read_only=True),
+    staged = {TARBALL: f"{folder}/{layout.TARBALL}"}
+    staged |= {MAX_AGE: f"{folder}/{layout.MAX_AGE}"} if max_age else {}
+    staged |= {CHECKOUT: f"{folder}/{layout.CHECKOUT}"} if checkout else {}
+    staged |= {DATABASE: layout.database_link(folder)} if database else {}
+    return [
+        m.VolumeMount(name=names.scratch_of(container), mount_path=CELL, sub_path=_WRITTEN),
+        *(
+            m.VolumeMount(name=VOLUME_NAME, mount_path=place, sub_path=path, read_only=True)
+            for place, path in staged.items()
+        ),
+        *([layers_mount(container)] if layers else []),
+        *_scanner_scratch_mounts(container),
     ]
-    if checkout:
-        files = m.VolumeMount(
-            name=VOLUME_NAME, mount_path=CHECKOUT, sub_path=f"{folder}/{layout.CHECKOUT}", read_only=True
-        )
-        mounts.append(files)
-    if layers:
-        mounts.append(layers_mount(container))
-    if database:
-        link = layout.database_link(folder)
-        mounts.append(m.VolumeMount(name=VOLUME_NAME, mount_path=DATABASE, sub_path=link, read_only=True))
-    return [*mounts, *_scanner_scratch_mounts(container)]
+
+
+def keeper_mounts(cells: Mapping[str, str]) -> list[m.VolumeMount]:
+    """What the container sees that keeps reports: what scanners wrote, read-only, and the folders of their cells.
+
+    Args:
+        cells: the cells' folders on the volume, by container.
+    """
+    scanned = [
+        m.VolumeMount(name=names.scratch_of(name), mount_path=f"{SCANNED}/{name}", sub_path=_WRITTEN, read_only=True)
+        for name in cells
+    ]
+    kept = [
+        m.VolumeMount(name=VOLUME_NAME, mount_path=f"{KEPT}/{name}", sub_path=folder) for name, folder in cells.items()
+    ]
+    return [*scanned, *kept]
 
 
 def database_mounts(container: str, folder: str) -> list[m.VolumeMount]:

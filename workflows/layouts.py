@@ -21,7 +21,7 @@ from orchestrator.argo.parameters import Input, contains, given, set_name
 from orchestrator.model import TargetKind
 from orchestrator.volume.layout import cell_path
 from orchestrator.workflows import folders, patches, pods
-from orchestrator.workflows.cell import cell_template, retry, scanner_container, template_name
+from orchestrator.workflows.cell import cell_template, keeper, retry, scanner_container, template_name
 from orchestrator.workflows.settings import ALLOWANCE, LAYERS, RenderError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _PULL_FAILED = (
     f"lastRetry.message matches '^{names.STAGE}: .*exit code {Exit.TEMPORARY}|^Pod failed before |^pod deleted$'"
 )
 #: Names of containers that are not scanners.
-_RESERVED = names.ARGO_CONTAINERS | {names.MAIN, names.STAGE}
+_RESERVED = names.ARGO_CONTAINERS | {names.MAIN, names.STAGE, names.KEEP}
 
 
 def image_templates(shape: Shape, settings: Settings) -> list[Template]:
@@ -122,10 +122,9 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
     pull = PullStep(run=shape.run, target=_TARGET, stage=tuple(scan.name for scan in scans), layers=layers)
     stage = pods.step(settings, pull, registry=True, layers=unpacked)
     scratch = {scan.name: shape.limits.disk_of(scan) for scan in scans}
+    cells = {scan.name: cell_path(shape.run, _TARGET, scan.name) for scan in scans}
     scanners = {
-        scan.name: scanner_container(
-            scan, settings, cell_path(shape.run, _TARGET, scan.name), scratch=scratch[scan.name], name=scan.name
-        )
+        scan.name: scanner_container(scan, settings, cells[scan.name], scratch=scratch[scan.name], name=scan.name)
         for scan in scans
     }
     containers: list[Any] = [ContainerNode(name=name, **fields) for name, fields in scanners.items()]
@@ -135,6 +134,7 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
         labels=pods.labels(Component.IMAGE, run=shape.run, target=_TARGET),
         init_containers=pods.init_containers((names.STAGE, stage)),
         containers=containers,
+        **keeper({scan.name: scan for scan in scans}, cells, settings),
         # Argo adds the Workflow's own volumes to a ContainerSet's pod only where the template declares them.
         volumes=[
             *folders.volumes(settings),

@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.argo import names
+from orchestrator.argo import commands, names
 from orchestrator.kit.quantities import parse_size
 from orchestrator.workflows import disk
 
@@ -35,25 +35,27 @@ if TYPE_CHECKING:
     from hera.workflows import models as m
 
 #: Argo's folder, the volume that it is, and where its own container has the mounts of `main`.
-EXECUTOR = "/var/run/argo"
+EXECUTOR = str(commands.EXECUTOR)
 _VOLUME = "var-run-argo"
 _TEMPORARY = "tmp-dir-argo"
 _MIRROR = "/mainctrfs"
-_OF_CONTAINERS = "ctr"
+_OF_CONTAINERS = commands.OF_CONTAINERS
 _MEBIBYTE = 1024**2
 _READ_ONLY = ("argoexec", "template", _OF_CONTAINERS)
 
 
 def of_scanners(containers: Mapping[str, Sequence[m.VolumeMount]], *, memory: str = "") -> str:
-    """The patch of a pod whose containers are scanners.
+    """The patch of a pod whose containers are scanners, and one that keeps their reports.
+
+    A patch also says in which order containers start. The one that keeps reports is the first, so that it is there
+    when the first scanner ends: Argo then tells it to end, and what has only begun to start would not hear that.
 
     Args:
         containers: their mounts, by their names, in the order in which they are in the pod.
         memory: limit of each, in place of its own.
     """
-    patched = []
+    patched: list[dict[str, Any]] = [{"name": names.KEEP}]
     if mirrored := containers.get(names.MAIN):
-        # First, as in the pod: a patch also says in which order containers start.
         patched.append(_without(names.WAIT, (_MIRROR + str(mount.mount_path) for mount in mirrored)))
     for name in containers:
         limits = {"resources": {"limits": {"memory": memory}}} if memory else {}

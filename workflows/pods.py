@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
 
 from hera.workflows import UserContainer
@@ -10,7 +12,7 @@ from hera.workflows import models as m
 
 from orchestrator.argo import names
 from orchestrator.argo.command_line import render
-from orchestrator.argo.commands import PROGRAM
+from orchestrator.argo.commands import EXECUTOR, PROGRAM
 from orchestrator.argo.parameters import given
 from orchestrator.workflows import disk, folders
 from orchestrator.workflows.settings import (
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 USER = 65532
 # What Kubernetes would take for the beginning of `$(NAME)`, or for an escape of it.
 _EXPANDED = re.compile(r"\$(?=[$(])")
+
+#: A signal that a shell ignores is ignored by what it becomes, too, until that listens for it.
+_DEAF = 'trap "" TERM; exec "$0" "$@"'
 
 CONFIG_FOLDER = "/config"
 #: Where a step writes its output parameters.
@@ -114,6 +119,37 @@ def step(
         "volume_mounts": mounts,
         "security_context": container_security(),
         "resources": resources("50m", "128Mi", memory, scratch=settings.scratch),
+    }
+
+
+def beside(settings: Settings, what: Step, mounts: list[m.VolumeMount]) -> dict[str, Any]:
+    """A container that runs one small step of ours beside others, as long as they run, as keyword arguments for Hera.
+
+    From its very beginning it can be told to end without ending at once: what it does then, its step decides.
+
+    Args:
+        settings: of the manifests.
+        what: the step.
+        mounts: all that it sees.
+    """
+    found = step(settings, what)
+    return found | {
+        "command": ["/bin/sh", "-c", _DEAF, PROGRAM],
+        "volume_mounts": mounts,
+        "resources": resources("10m", "32Mi", "128Mi", scratch=1),  # beside its log it writes nothing there
+        "env": [],
+    }
+
+
+def sidecar(name: str, container: Mapping[str, Any]) -> dict[str, Any]:
+    """A container that Argo tells to end when the scanners have, as keyword arguments for Hera.
+
+    Half a minute later Argo would kill it. It is only told again, because a report may take longer on a slow volume.
+    """
+    tell = [f"{EXECUTOR}/argoexec", "kill", str(int(SIGTERM)), "1"]
+    return {
+        "sidecars": [UserContainer(name=name, **container)],
+        "annotations": {f"{names.ARGO_KILL_COMMAND}{name}": json.dumps(tell)},
     }
 
 

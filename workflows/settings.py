@@ -23,6 +23,7 @@ CHECKOUT = f"{CELL}/{layout.CHECKOUT}"
 LAYERS = f"/{layout.UNPACKED}"
 DATABASE = "/database"
 FETCHED = "/fetched"
+MAX_AGE = f"{CELL}/{layout.MAX_AGE}"
 SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, not the machine's
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - likewise
 DOCKER_CONFIG = "/docker"

@@ -23,6 +23,10 @@ PROGRAM = "scanmatrix-step"
 COMPLAINT = f"{PROGRAM}: "
 #: Where the volume is mounted in our own containers.
 MOUNT = Path("/volume")
+#: Where Argo has its own folder in every container, the folders of scanners' containers, in which they say that they
+#: have ended; and where a container that keeps reports has the folders that scanners write, and those of their cells.
+EXECUTOR, OF_CONTAINERS = Path("/var/run/argo"), "ctr"
+SCANNED, KEPT = Path("/scanned"), Path("/kept")
 
 
 class Exit(IntEnum):
@@ -203,6 +207,20 @@ class StageStep(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeepStep(Step):
+    """Keep the reports of the scanners beside it: on the volume, in their cells' folders, once they have ended."""
+
+    command = "keep"
+    report: Mapping[str, str] = field(
+        metadata=_about("name of the report that a container writes: CONTAINER=NAME", Form.PAIRS)
+    )
+    limit: Mapping[str, str] = field(metadata=_about("most bytes of it: CONTAINER=BYTES", Form.PAIRS))
+    executor: Path = field(default=EXECUTOR, metadata=_about("Argo's own folder", Form.PATH, always=True))
+    scanned: Path = field(default=SCANNED, metadata=_about("what scanners write, by container", Form.PATH, always=True))
+    kept: Path = field(default=KEPT, metadata=_about("their cells' folders, by container", Form.PATH, always=True))
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatabaseStep(Step):
     """Fetch a scanner's database, or surround a command that does."""
 
@@ -322,6 +340,7 @@ AnyStep = (
     PlanStep
     | PullStep
     | StageStep
+    | KeepStep
     | DatabaseStep
     | CheckStep
     | LeftStep

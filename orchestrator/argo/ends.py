@@ -60,7 +60,7 @@ def failed_before(node: Node, pod: Pod | None, container: str) -> End | None:
         ended = status.state.terminated
         if ended is not None and ended.exit_code and status.name not in {*ARGO_CONTAINERS, container}:
             return _of_terminated(status.name, ended)
-    others = {"", names.MAIN, container, *ARGO_CONTAINERS}
+    others = {"", names.MAIN, names.KEEP, container, *ARGO_CONTAINERS}
     if pod is None and (said := _said_by_argo(node)) and said.container not in others:
         return said
     return None
@@ -74,6 +74,16 @@ def executor_failed(node: Node, pod: Pod | None) -> End | None:
             return _of_terminated(status.name, ended)
     said = _said_by_argo(node)
     return said if said is not None and said.container in ARGO_CONTAINERS else None
+
+
+def keeper_failed(node: Node, pod: Pod | None) -> End | None:
+    """The container that keeps the reports of scanners, where it failed."""
+    status = status_of(pod, names.KEEP)
+    if status is not None and status.state.terminated is not None:
+        ended = _of_terminated(names.KEEP, status.state.terminated)
+        return ended if ended.code else None
+    said = _said_by_argo(node)
+    return said if said is not None and said.container == names.KEEP else None
 
 
 def was_told_to_end(end: End | None) -> bool:
@@ -92,7 +102,7 @@ def stopped_by_sibling(own: End, pod: Pod | None) -> str:
         return ""
     for status in pod.status.container_statuses:
         ended = status.state.terminated
-        if status.name in {own.container, *ARGO_CONTAINERS} or ended is None or ended.reason == GONE:
+        if status.name in {own.container, names.KEEP, *ARGO_CONTAINERS} or ended is None or ended.reason == GONE:
             continue
         if ended.exit_code and (ended.exit_code not in {_KILLED, _TERMINATED} or ended.reason == "OOMKilled"):
             return f"{SIBLING} ({status.name})"

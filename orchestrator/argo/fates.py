@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from orchestrator.argo.attempts import AttemptKind, attempt_of
+from orchestrator.argo.ends import keeper_failed
 from orchestrator.argo.names import MAIN, SHARD, STAGE
 from orchestrator.argo.nodes import is_work, nodes
 from orchestrator.argo.reasons import CANCELLED, RUN_DEADLINE, explain
@@ -48,7 +49,7 @@ class Fate(NamedTuple):
         finished: end of the last one; empty while it runs.
         pod: name of the last attempt's pod, when that is still there.
         container: in that pod, whose log tells more.
-        own: True when a container of ours failed, before the scanner; it wrote its reason down itself.
+        own: True when a container of ours failed, before the scanner or after it; before it, it wrote its reason down.
         waiting: whether its pod has not started.
     """
 
@@ -246,7 +247,9 @@ def _fate(node: Node, around: Surroundings, *, container: str = MAIN, parent: No
         pod=pod.metadata.name if pod is not None else "",
         container=container,
     )
-    if node.phase == _SUCCEEDED:
+    # Argo passes over a container beside the scanner that was killed; without its report a scan has not gone well.
+    lost = container == MAIN and keeper_failed(node, pod) is not None
+    if node.phase == _SUCCEEDED and not lost:
         return fate._replace(exit_code=0)
     ended = _moment(node.finished_at)
     late = around.deadline is not None and ended is not None and ended >= around.deadline

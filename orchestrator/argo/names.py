@@ -24,6 +24,8 @@ SCANMATRIX = "scanmatrix"
 ARGO_WORKFLOW = "workflows.argoproj.io/workflow"
 ARGO_CRON = "workflows.argoproj.io/cron-workflow"
 ARGO_NODE_ID = "workflows.argoproj.io/node-id"
+#: Annotation of a pod, before the name of a container: the command by which Argo ends that container.
+ARGO_KILL_COMMAND = "workflows.argoproj.io/kill-cmd-"
 
 #: Of a cache's objects: its name.
 CACHE = "scanmatrix/cache"
@@ -45,9 +47,15 @@ LIMITS = "scanmatrix-limits"
 MAIN = "main"
 #: The init container that makes cells ready for their scanners.
 STAGE = "stage"
+#: The container beside scanners that keeps their reports.
+KEEP = "keep"
 #: Containers that Argo makes itself, before and beside the others.
 INIT, WAIT = "init", "wait"
 ARGO_CONTAINERS = frozenset({INIT, WAIT})
+
+
+#: How the volumes begin in which scanners write, one for each container.
+_SCRATCH_PREFIX = "scratch-"
 
 
 class Component(StrEnum):
@@ -159,6 +167,16 @@ def image_template(name: str) -> str:
 def is_image_template(template: str) -> bool:
     """Whether it is the template of a set of scans."""
     return template.startswith(_IMAGE_PREFIX)
+
+
+def scratch_of(container: str) -> str:
+    """The volume that ends with its pod and holds all that the scanner of a container writes."""
+    return f"{_SCRATCH_PREFIX}{container}"
+
+
+def is_scratch(volume: str) -> bool:
+    """Whether a volume is one in which a scanner writes."""
+    return volume.startswith(_SCRATCH_PREFIX)
 
 
 def shard_number(number: int) -> str:

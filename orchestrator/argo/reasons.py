@@ -18,6 +18,7 @@ from orchestrator.argo.ends import (
     executor_failed,
     failed_before,
     has_no_end_of_its_own,
+    keeper_failed,
     said_of,
     stopped_by_sibling,
     with_message,
@@ -58,6 +59,9 @@ _DISRUPTIONS = {
 }
 #: The kubelet's words in the status of a pod that it evicts.
 _EVICTION = re.compile(r"^The node was low on resource|exceeds the (total )?limit|local ephemeral storage")
+_OVERFULL = re.compile(r'EmptyDir volume "([a-z0-9-]+)" exceeds the limit')
+#: What bounds the folders that scanners write.
+CELL_DISK = "limits.cellDisk, or its scan's scratchLimit"
 
 
 class Reason(NamedTuple):
@@ -66,7 +70,7 @@ class Reason(NamedTuple):
     Attributes:
         text: in plain words.
         exit_code: of the attempt's own container; None when it never ran, or nobody knows.
-        ours: the container of ours that failed before the scanner; empty when none did.
+        ours: the container of ours that failed before the scanner, or after it; empty when none did.
     """
 
     text: str
@@ -148,6 +152,13 @@ def _from_within(around: _Around) -> Reason:
         return Reason(stopped_by_sibling(own, pod) or said_of(own), code)
     if kept := around.kept():
         return Reason(kept, code)
+    return _by_others(node, pod, code)
+
+
+def _by_others(node: Node, pod: Pod | None, code: int | None) -> Reason:
+    """The container itself ended well: how those beside it ended, or what Argo says."""
+    if keeper := keeper_failed(node, pod):
+        return Reason(f"its {keeper.container} container {said_of(keeper)}", ours=keeper.container)
     if executor := executor_failed(node, pod):
         return Reason(f"Argo's {executor.container} container {said_of(executor)}", code)
     return Reason(_by_message(node, pod), code)
@@ -193,13 +204,19 @@ def _disruption(node: Node, pod: Pod | None) -> str:
         for condition in pod.status.conditions:
             if condition.type == "DisruptionTarget" and condition.status == "True":
                 known = _DISRUPTIONS.get(pod.status.reason) or _DISRUPTIONS.get(condition.reason, EVICTED)
-                return with_message(known, pod.status.message or condition.message or condition.reason)
+                return with_message(known, _explained(pod.status.message or condition.message or condition.reason))
         if pod.status.reason in _DISRUPTIONS:
-            return with_message(_DISRUPTIONS[pod.status.reason], pod.status.message)
+            return with_message(_DISRUPTIONS[pod.status.reason], _explained(pod.status.message))
     if node.message in {"pod deleted", "container deleted"}:
         return DELETED
     if "imminent node shutdown" in node.message:
         return NODE_SHUT_DOWN
     if _EVICTION.search(node.message):
-        return with_message(EVICTED, node.message)
+        return with_message(EVICTED, _explained(node.message))
     return ""
+
+
+def _explained(message: str) -> str:
+    """What the kubelet says, with the key that bounds what a scanner wrote."""
+    found = _OVERFULL.search(message)
+    return f"{message.strip().rstrip('.')} ({CELL_DISK})" if found and names.is_scratch(found[1]) else message

@@ -6,19 +6,23 @@ Objects are decoded into our own types, which for a Workflow of a thousand nodes
 
 from __future__ import annotations
 
+import logging
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from orchestrator.cluster.errors import ConflictError, ObjectExistsError, ObjectNotFoundError
+from orchestrator.cluster.errors import ConflictError, ForbiddenError, ObjectExistsError, ObjectNotFoundError
 from orchestrator.cluster.lists import Page, lines, pages, watch
-from orchestrator.cluster.objects import Pod, PodEvent, Workflow
+from orchestrator.cluster.objects import Described, Pod, PodEvent, Workflow
 from orchestrator.cluster.transport import CORE, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
     from typing import Self
+
+_log = logging.getLogger(__name__)
 
 _Thing = TypeVar("_Thing", Workflow, Pod, PodEvent)
 
@@ -56,6 +60,16 @@ class Cluster:
     def close(self) -> None:
         """Let go of the connections."""
         self._connection.close()
+
+    @cached_property
+    def identity(self) -> str:
+        """The uid of the namespace, which none of another cluster has; empty where we may not read it."""
+        path = "/".join((CORE, "namespaces", self.namespace))
+        try:
+            return msgspec.json.decode(self._connection.request("GET", path), type=Described).metadata.uid
+        except (ForbiddenError, ObjectNotFoundError) as error:
+            _log.info("the uid of namespace %s cannot be read: %s", self.namespace, error)
+            return ""
 
     def workflow(self, name: str) -> Workflow:
         """One Workflow."""

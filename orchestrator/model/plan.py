@@ -86,7 +86,7 @@ class Limits(Document, frozen=True):
         volume_bytes: most bytes that the run's tarballs may take at once; 0 for no limit.
         cell_disk: most bytes that a scanner may keep on disk for one cell: its working folder, its report and its
             temporary files; one that keeps more is ended, and its cell fails. `0` for no limit. A scan may have less by
-            its `scratchLimit`. In a cluster, what it writes [on its node](workflows.md#disk)
+            its `scratchLimit`. In a cluster [on its node](workflows.md#disk): on the volume it writes nothing
         deadline: maximum duration of a run
         retries: further attempts in all when a registry, token server, git host, database mirror, export or receiver of
             notifications fails for now; 0 is one attempt. In a cluster also further attempts of a pod of ours that

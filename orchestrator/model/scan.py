@@ -191,6 +191,11 @@ class Scan(Document, frozen=True):
         return any("{layers}" in word for word in (*self.command, *self.environment.values()))
 
     @property
+    def limits_age(self) -> bool:
+        """Whether it has a parameter for how old an image may be, which an image's source may lower."""
+        return "maxAge" in self.parameters
+
+    @property
     def program(self) -> str:
         """What its commands start: the same program, whatever it reads."""
         return (self.command or self.command_for(TargetKind.REPOSITORY))[0]

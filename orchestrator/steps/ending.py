@@ -1,8 +1,10 @@
 """The end of a run: by its own last step, or by another who finds that it ended without one.
 
 `kubectl delete workflow`, `argo terminate`, a controller that is gone: the exit handler does not run, and the run holds
-its tarballs and its reserve, without a ledger. The next one who comes (another run's plan step, the scheduler,
-`scanmatrix status`, the reaper) finishes it from what lies on the volume, as its own last step would have.
+its tarballs and its reserve, without a ledger. The reaper, the scheduler or `scanmatrix status` finishes it from what
+lies on the volume, as its own last step would have; another run's plan step only gives back what it holds.
+
+No step of a run makes the results of another: they may take as much memory as its own, and more than is left.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from orchestrator.results.ledger import read_ledger
 from orchestrator.results.provisional import LEDGER, MARK, attempts
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.steps.attempt import end_attempts
-from orchestrator.steps.liveness import why_over
-from orchestrator.steps.settle import Settled, settle
+from orchestrator.steps.liveness import is_of, why_over
+from orchestrator.steps.settle import UNTOLD, Settled, settle
 from orchestrator.upkeep.claims import RunClaim, age, claims, deciding, give_back, is_unclaimed, read_claim, unclaimed
 from orchestrator.upkeep.leftovers import clear_unfinished
 from orchestrator.upkeep.links import evict, release
@@ -108,15 +110,14 @@ def free_left(volume: Volume, cluster: Cluster | None = None, *, besides: str = 
     return _each_left(volume, cluster, besides, _free)
 
 
-def finish_left(volume: Volume, cluster: Cluster | None = None, *, besides: str = "") -> Iterator[Finished]:
+def finish_left(volume: Volume, cluster: Cluster | None = None) -> Iterator[Finished]:
     """Finish every run whose work is over without its last step, one after the other; doing it again does nothing.
 
     Args:
         volume: where they lie.
         cluster: to ask about Workflows; None where nobody can be asked, and time alone tells.
-        besides: id of a run to leave alone.
     """
-    return _each_left(volume, cluster, besides, _finish)
+    return _each_left(volume, cluster, "", _finish)
 
 
 def _each_left(volume: Volume, cluster: Cluster | None, besides: str, action: _Action) -> Iterator[Finished]:
@@ -198,8 +199,7 @@ def _has_plan(run: str, part: str, volume: Volume) -> bool:
 
 def _account(plan: Plan, claim: RunClaim, why: str, volume: Volume, cluster: Cluster | None) -> Settled:
     """Say of each cell that nobody has brought to an end that its run ended; what the cluster knows comes first."""
-    here = cluster is not None and claim.namespace in {cluster.namespace, ""}
-    settled = settle(plan, volume, cluster, also=claim.workflow) if cluster is not None and here else Settled()
+    settled = _ask(plan, claim, volume, cluster)
     own = read_part(plan.run, claim.part, volume) if claim.part else plan
     scans, unrecorded = {scan.name: scan for scan in own.scans}, dict(settled.unrecorded)
     for cell in own.cells:
@@ -211,6 +211,16 @@ def _account(plan: Plan, claim: RunClaim, why: str, volume: Volume, cluster: Clu
             unrecorded[cell.target, cell.scan] = f"{RUN_ENDED}: {why}"
     notes = (f"the run ended without its last step, and was finished afterwards: {why}", *settled.notes)
     return Settled(notes, unrecorded)
+
+
+def _ask(plan: Plan, claim: RunClaim, volume: Volume, cluster: Cluster | None) -> Settled:
+    """What the cluster knows, where it is the one in which the run was at work."""
+    try:
+        if cluster is not None and is_of(claim, cluster):
+            return settle(plan, volume, cluster, also=claim.workflow)
+    except ScanmatrixError as error:
+        return Settled((f"{UNTOLD}: {error}",))
+    return Settled()
 
 
 def _account_cell(cell: Cell, run: str, report: str, why: str, volume: Volume) -> None:

@@ -21,6 +21,7 @@ from orchestrator.argo.commands import (
     EvictStep,
     Exit,
     InstallStep,
+    KeepStep,
     LeftStep,
     Phase,
     PlanStep,
@@ -65,6 +66,8 @@ def run(step: AnyStep) -> int:  # noqa: C901, PLR0911, PLR0912 - a line for each
             return _pull(step)
         case StageStep():
             return _stage(step)
+        case KeepStep():
+            return _keep(step)
         case DatabaseStep():
             return _database(step)
         case CheckStep():
@@ -169,6 +172,14 @@ def _of_scan(layers: Path | None, scan: str) -> Path | None:
     return layers / scan if layers else None
 
 
+def _keep(step: KeepStep) -> int:
+    from orchestrator.steps.keep import keep
+
+    for line in keep(step):
+        say(line)
+    return Exit.DONE
+
+
 def _database(step: DatabaseStep) -> int:
     """One phase of a refresh; `fetch` also says whether the scanner has to load what was fetched."""
     from orchestrator.argo.parameters import Output
@@ -199,7 +210,8 @@ def _check(step: CheckStep) -> int:
     from orchestrator.steps.check import check
 
     own = step.tarball.parent / MAX_AGE
-    parameters = {"maxAge": own.read_text() if own.is_file() else step.max_age} if step.max_age is not None else {}
+    said = own.read_text() if own.is_file() else ""
+    parameters = {"maxAge": said or step.max_age} if step.max_age is not None else {}
     count = check(step.name, step.tarball, step.report, parameters=parameters)
     say(f"{step.name}: {count} findings")
     return Exit.DONE
@@ -240,8 +252,8 @@ def _evict(step: EvictStep) -> int:
 
 
 def _aggregate(step: AggregateStep) -> int:
-    """The ledger and all other results; fails when the run's policy is broken. Then those of runs that left none."""
-    from orchestrator.steps.ending import end_run, finish_left
+    """The ledger and all other results; fails when the run's policy is broken."""
+    from orchestrator.steps.ending import end_run
     from orchestrator.steps.owning import why_not_ours
     from orchestrator.upkeep.claims import deciding
 
@@ -251,11 +263,7 @@ def _aggregate(step: AggregateStep) -> int:
             complain(taken)
             return Exit.TAKEN
         ledger = end_run(step.run, step.part, volume, lambda plan: _settle(plan, volume, step))
-    status = _tell_end(step, ledger)
-    with _who_knows(step.namespace) as cluster:
-        for finished in finish_left(volume, cluster, besides=step.run) if step.uid else ():
-            say(str(finished))
-    return status
+    return _tell_end(step, ledger)
 
 
 def _tell_end(step: AggregateStep, ledger: Ledger | None) -> int:

@@ -4,7 +4,8 @@ A run is never taken from somebody who may still work on it:
 
 - Its Workflow has not ended, or one that it owns (a shard), or one of its pods still runs: it is active. Only where
   none of its pods is there, and its deadline passed more than a day ago, has Argo's controller forgotten it.
-- Where nobody can be asked, a run is active until a day after its deadline.
+- Where nobody can be asked, a run is active until a day after its deadline. So it is where only another cluster can be
+  asked than that of its Workflow: two that share a volume may have namespaces, and Workflows, of the same names.
 """
 
 from __future__ import annotations
@@ -43,12 +44,34 @@ def why_over(claim: RunClaim, age: float, cluster: Cluster | None, *, deadline: 
         deadline: seconds that the run may take, where its claim does not say.
     """
     late = age > (claim.deadline or deadline) + MARGIN
-    if cluster is not None and claim.namespace in {cluster.namespace, ""}:
-        try:
+    try:
+        if cluster is not None and is_of(claim, cluster):
             return _by_cluster(claim, cluster, late=late)
-        except (ScanmatrixError, msgspec.DecodeError) as error:
-            _log.warning("run %s: its Workflow cannot be looked at, so time alone tells: %s", claim.run, error)
+    except (ScanmatrixError, msgspec.DecodeError) as error:
+        _log.warning("run %s: its Workflow cannot be looked at, so time alone tells: %s", claim.run, error)
     return f"nobody has brought it to its end within a day after its deadline ({_who(claim)})" if late else ""
+
+
+def is_of(claim: RunClaim, cluster: Cluster) -> bool:
+    """Whether a cluster is the one whose Workflow has claimed a run, and so may be asked about it.
+
+    A claim of a version before clusters had an identity is taken for one of this cluster, as it was then.
+
+    Raises:
+        ScanmatrixError: the cluster does not answer.
+    """
+    if claim.namespace not in {cluster.namespace, ""}:
+        return False
+    return not claim.cluster or claim.cluster == cluster.identity
+
+
+def identity_of(cluster: Cluster | None) -> str:
+    """The identity of a cluster for a claim; empty where nobody can be asked."""
+    try:
+        return cluster.identity if cluster is not None else ""
+    except (ScanmatrixError, msgspec.DecodeError) as error:
+        _log.warning("the cluster does not say which one it is: %s", error)
+        return ""
 
 
 def _by_cluster(claim: RunClaim, cluster: Cluster, *, late: bool) -> str:

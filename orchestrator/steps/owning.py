@@ -12,7 +12,7 @@ from orchestrator.argo.nodes import nodes
 from orchestrator.argo.packed import unpack
 from orchestrator.argo.refused import is_refused
 from orchestrator.errors import ScanmatrixError
-from orchestrator.steps.liveness import why_over
+from orchestrator.steps.liveness import identity_of, why_over
 from orchestrator.upkeep.claims import RunClaim, age, deciding, read_claim, take, taken
 from orchestrator.upkeep.room import FULL, spare
 from orchestrator.volume.records import now
@@ -55,12 +55,13 @@ def own(claim: RunClaim, volume: Volume, cluster: Cluster | None) -> None:
     Args:
         claim: as `claim_of` made it.
         volume: where it stands.
-        cluster: to ask about the Workflow that claimed the run before; None where nobody can be asked.
+        cluster: that of the Workflow, to ask about the one that claimed the run before; None where nobody can be asked.
 
     Raises:
         RunTakenError: that one has not ended.
         LockedError: the run is being finished; another try may help.
     """
+    claim = msgspec.structs.replace(claim, cluster=identity_of(cluster))
     with deciding(claim.run, volume):
         try:
             take(claim, volume, lambda other: why_over(other, age(other, volume), cluster))

@@ -135,7 +135,9 @@ def stage(
 
 
 def _write_allowance(path: Path, scan: Scan, target: Target) -> None:
-    """How old this very image may be, where its source says so and the scan wants to know; the strictest of its names.
+    """How old this very image may be, as its sources say, for a scan that wants to know; the strictest of its names.
+
+    Where none says anything the file is empty: a pod mounts it, and so it must be there.
 
     For a name that says nothing, what the scan's parameter allows counts: what is said under one name of an image does
     not loosen the rule for others. A name that asked to be left out has no say.
@@ -144,7 +146,7 @@ def _write_allowance(path: Path, scan: Scan, target: Target) -> None:
         PermanentError: its source says something else than a duration.
     """
     remove(path)
-    if "maxAge" not in scan.parameters:
+    if not scan.limits_age:
         return
     limits = {name.labels.get(MAX_LIFETIME, "") for name in target.names if not name.skip}
     said = sorted(limits - {""})
@@ -152,8 +154,8 @@ def _write_allowance(path: Path, scan: Scan, target: Target) -> None:
         allowed = min(said, key=parse_duration, default="")
     except ValueError as error:
         raise PermanentError(f"{target.reference}: its {MAX_LIFETIME} cannot be understood: {error}") from error
-    if allowed and not ("" in limits and _is_stricter(scan.parameters["maxAge"], allowed)):
-        write_atomic(path, allowed.encode())
+    own = allowed and not ("" in limits and _is_stricter(scan.parameters["maxAge"], allowed))
+    write_atomic(path, allowed.encode() if own else b"")
 
 
 def _is_stricter(usual: str, allowed: str) -> bool:

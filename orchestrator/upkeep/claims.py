@@ -49,6 +49,7 @@ class RunClaim(Document, frozen=True):
         workflow: name of the Workflow; empty for a process of the local engine, and where nobody claimed the run.
         uid: of the Workflow.
         namespace: of the Workflow.
+        cluster: uid of that namespace, which tells one cluster from another; empty where nobody could read it.
         since: RFC 3339 in UTC.
         deadline: seconds that it may take, by its own limit.
     """
@@ -58,6 +59,7 @@ class RunClaim(Document, frozen=True):
     workflow: str = ""
     uid: str = ""
     namespace: str = ""
+    cluster: str = ""
     since: str = ""
     deadline: int = 0
 

@@ -74,6 +74,7 @@ def start_kubelet(state: State) -> None:
         "clusterDomain": "cluster.local",
         "containerLogMaxSize": "50Mi",
         "containerRuntimeEndpoint": f"unix://{state.socket}",
+        "volumeStatsAggPeriod": "10s",  # instead of a minute: what writes too much is evicted by it
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "failCgroupV1": False,
         "failSwapOn": False,

@@ -9,6 +9,7 @@ the steps they call.
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -122,14 +123,23 @@ class Run:
         return child.start()
 
     def _pod(self, template: dict[str, Any], known: dict[str, str], path: str) -> str:
-        """Its containers one after the other; those of a set all run, whatever became of the others."""
+        """Its containers one after the other; those of a set all run, whatever became of the others.
+
+        What runs beside them comes last: it finds that they have ended, as Argo says it.
+        """
         several = template.get("containerSet", {}).get("containers", ())
         main = several or [template.get("container") or template["script"]]
         for container in template.get("initContainers", ()):
             if not self._container(container, known, path):
                 return "Failed"
+        shutil.rmtree(self.scratch / "scanned", ignore_errors=True)
         well = [self._container(container, known, path) for container in main]
-        for container, ok in zip(several, well, strict=bool(several)):
+        for container in several or main:
+            ended = self.scratch / "argo" / "ctr" / container.get("name", "main")
+            ended.mkdir(parents=True, exist_ok=True)
+            (ended / "exitcode").touch()
+        well += [self._container(container, known, path) for container in template.get("sidecars", ())]
+        for container, ok in zip(several, well, strict=False):
             self.ended[f"{path}.{container['name']}"] = "Succeeded" if ok else "Failed"
         return "Succeeded" if all(well) else "Failed"
 
@@ -148,12 +158,24 @@ class Run:
         if mount["mountPath"] == "/tmp" or mount["name"] == "scratch":
             return self.scratch
         if mount["name"].startswith("scratch-"):
-            (self.scratch / below).mkdir(exist_ok=True)
-            return self.scratch / below
+            own = {"scan": f"scanned/{mount['name'].removeprefix('scratch-')}"}.get(below, below)
+            (self.scratch / own).mkdir(parents=True, exist_ok=True)
+            return self.scratch / own
         return (self.volume / below).resolve()
+
+    def _beside(self, mounted: dict[str, Path]) -> dict[str, Path]:
+        """The folders in which the container that keeps reports finds those of several others, by their names."""
+        kept = self.scratch / "kept"
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir()
+        for place, folder in mounted.items():
+            if place.startswith("/kept/"):
+                (kept / Path(place).name).symlink_to(folder)
+        return {"/var/run/argo": self.scratch / "argo", "/scanned": self.scratch / "scanned", "/kept": kept}
 
     def _process(self, command: list[str], container: dict[str, Any], known: dict[str, str], path: str) -> bool:
         places = {mount["mountPath"]: self._place(mount, known) for mount in container["volumeMounts"]}
+        places |= self._beside(places) if container.get("name") == "keep" else {}
         for place in places.values():
             assert place.exists(), f"{path}: nothing to mount at {place}"
         mounted = re.compile(r"(?<![\w/.-])(" + "|".join(sorted(places, key=len, reverse=True)) + r")(?![\w.-])")
@@ -161,7 +183,7 @@ class Run:
         def translate(text: str) -> str:
             return mounted.sub(lambda match: str(places[match[1]]), text)
 
-        variables = expand_variables({one["name"]: _fill(_value(one), known) for one in container["env"]})
+        variables = expand_variables({one["name"]: _fill(_value(one), known) for one in container.get("env", ())})
         environment = {name: translate(value) for name, value in variables.items()}
         # Where the cluster has an image, this machine has the environment's own commands.
         search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

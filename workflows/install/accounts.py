@@ -25,12 +25,14 @@ def _rule(group: str, resources: Iterable[str], verbs: str) -> Manifest:
 _EXECUTOR = (_rule(_ARGO, ["workflowtaskresults"], "create patch"),)
 # A parent applies its shards and waits for them; its executor is the pod's only container.
 _PARENT = (*_EXECUTOR, _rule(_ARGO, ["workflows"], "create get patch"))
-# How the cells of a run went: the nodes of its Workflows, their pods and the last lines these wrote.
+# How the cells of a run went: the nodes of its Workflows, their pods and the last lines these wrote. By the uid of the
+# namespace they know which cluster this is; of namespaces a Role gives them only its own.
 _READER = (
     _rule(_ARGO, ["workflows"], "get list"),
     _rule("", ["pods"], "get list"),
     _rule("", ["pods/log"], "get"),
     _rule("", ["events"], "list"),
+    _rule("", ["namespaces"], "get"),
 )
 # What runs in the cluster, and what made it; metadata would do, but Kubernetes gives no such right.
 _INVENTORY = (
@@ -61,6 +63,7 @@ _OPERATOR = (
     _rule("", ["pods"], "get list watch"),
     _rule("", ["pods/log"], "get"),
     _rule("", ["events"], "get list watch"),
+    _rule("", ["namespaces"], "get"),
 )
 
 

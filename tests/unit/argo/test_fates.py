@@ -129,6 +129,74 @@ def test_what_had_failed_before_its_run_was_cancelled_keeps_its_reason(code, can
     assert ("cancelled" in fate.reason) is cancelled
 
 
+def of_containers(**codes: int) -> Pod:
+    """A pod whose containers ended with these exit codes."""
+    ended = [
+        {"name": name, "state": {"terminated": {"exitCode": code, "reason": "Error" if code else "Completed"}}}
+        for name, code in codes.items()
+    ]
+    return msgspec.convert({"metadata": {"name": "p"}, "status": {"containerStatuses": ended}}, type=Pod)
+
+
+@pytest.mark.parametrize("pod", [None, of_containers(main=0, wait=0, keep=75)])
+def test_a_scan_whose_report_could_not_be_kept_has_failed(pod):
+    attempt = node("scan-a", "Failed", "keep: Error (exit code 75)", target="t")
+    fates = Fates()
+    fates.add(made("w", attempt), Surroundings({attempt.id: pod} if pod else {}))
+    fate = fates.cell("t", "a")
+    assert "keep container ended with exit code 75" in fate.reason
+    assert (fate.own, fate.container) == (True, "keep")
+
+
+def test_what_argo_passes_over_has_failed_all_the_same():
+    """It takes a container beside the scanner that was killed for one that it ended itself."""
+    attempt = node("scan-a", "Succeeded", "", target="t")
+    fates = Fates()
+    fates.add(made("w", attempt), Surroundings({attempt.id: of_containers(main=0, wait=0, keep=137)}))
+    assert "keep container was killed by signal 9" in fates.cell("t", "a").reason
+
+
+@pytest.mark.parametrize("keep", [0, 75, 137, 143])
+def test_how_a_report_was_kept_is_no_reason_for_a_scanner_that_failed(keep):
+    attempt = node("scan-a", "Failed", "main: Error (exit code 3)", target="t")
+    fates = Fates()
+    fates.add(made("w", attempt), Surroundings({attempt.id: of_containers(main=3, wait=0, keep=keep)}))
+    fate = fates.cell("t", "a")
+    assert "exit code 3" in fate.reason
+    assert (fate.exit_code, fate.own, fate.container) == (3, False, "main")
+
+
+@pytest.mark.parametrize("keep", [75, 137])
+def test_in_a_pod_of_several_scans_nobody_was_stopped_because_of_what_keeps_their_reports(keep):
+    pod = of_containers(keep=keep, a=143, wait=0)
+    parent = node("image-set-1", "Failed", "a: Error (exit code 143)", target="t")
+    container = msgspec.structs.replace(
+        node("image-set-1", "Failed", "a: Error (exit code 143)", target="t"),
+        id="inner", type="Container", display_name="a", boundary_id=parent.id,
+    )  # fmt: skip
+    fates = Fates()
+    fates.add(made("w", parent, container), Surroundings({parent.id: pod}))
+    assert "another scan" not in fates.cell("t", "a").reason
+
+
+@pytest.mark.parametrize(
+    ("volume", "named"), [("scratch-main", True), ("scratch-virus", True), ("scratch", False), ("var-run-argo", False)]
+)
+def test_what_a_scanner_wrote_too_much_of_is_bounded_by_a_key(volume, named):
+    message = f'Usage of EmptyDir volume "{volume}" exceeds the limit "64Mi". '
+    gone = msgspec.convert(
+        {"metadata": {"name": "p"}, "status": {"phase": "Failed", "reason": "Evicted", "message": message}}, type=Pod
+    )
+    for pod in (None, gone):
+        attempt = node("scan-a", "Failed", message, target="t")
+        fates = Fates()
+        fates.add(made("w", attempt), Surroundings({attempt.id: pod} if pod else {}))
+        reason = fates.cell("t", "a").reason
+        assert "evicted" in reason
+        assert "exceeds the limit" in reason
+        assert ("limits.cellDisk" in reason) is named
+
+
 def test_the_deadline_of_the_run_is_distinguished_from_that_of_a_cell():
     late = fates_of("deadline")
     for cell in [("t-all", "slow"), ("t-all", "huge"), ("t-set-slow", "slow"), ("t-after", "good"), ("t-no", "good")]:

@@ -144,17 +144,28 @@ def test_a_controller_that_is_gone_holds_its_runs_a_day_longer_than_they_may_tak
     assert not why_over(claim, DEADLINE + MARGIN + 1, cluster)
 
 
-@pytest.mark.parametrize("asked", ["nobody", "away", "another namespace"])
+@pytest.mark.parametrize("asked", ["nobody", "away", "another namespace", "another cluster", "one without a name"])
 def test_where_nobody_can_be_asked_time_alone_tells(volume, asked):
     plan = put_half_done(volume)
     cluster = None if asked == "nobody" else FakeCluster(namespace="x" if "namespace" in asked else "scanmatrix")
     if cluster is not None:
         cluster.away = asked == "away"
-    put_claim(volume, claim_of(plan), old=DEADLINE + MARGIN - 60)
+        cluster.identity = {"another cluster": "uid-elsewhere", "one without a name": ""}.get(asked, cluster.identity)
+    claim = claim_of(plan, cluster="uid-here")
+    put_claim(volume, claim, old=DEADLINE + MARGIN - 60)
     assert list(finish_left(volume, cluster)) == []  # type: ignore[arg-type]
-    put_claim(volume, claim_of(plan), old=DEADLINE + MARGIN + 60)
+    put_claim(volume, claim, old=DEADLINE + MARGIN + 60)
     assert len(list(finish_left(volume, cluster))) == 1  # type: ignore[arg-type]
     check_finished(volume, plan, "deadline")
+
+
+@pytest.mark.parametrize("claimed", ["", "uid-here"])
+def test_a_claim_of_this_cluster_or_of_a_version_that_named_none_is_judged_by_it(volume, claimed):
+    plan = put_half_done(volume)
+    put_claim(volume, claim_of(plan, cluster=claimed))
+    assert b'"cluster"' not in volume.claim(plan.run).read_bytes() or claimed
+    assert len(list(finish_left(volume, FakeCluster()))) == 1
+    check_finished(volume, plan, "was deleted")
 
 
 def test_a_claim_of_the_future_and_a_stepping_clock_take_no_run_away(volume, monkeypatch):

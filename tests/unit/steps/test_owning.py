@@ -144,7 +144,10 @@ def test_parts_of_a_run_have_workflows_of_their_own_and_each_part_one(volume, cl
     assert step("plan", "again", str(paths[1])) == Exit.TAKEN
 
 
-def test_the_next_run_s_steps_finish_what_the_last_one_left(volume, cluster, step, packed, tmp_path):
+def test_the_next_run_frees_what_the_last_one_left_and_makes_no_results_but_its_own(
+    volume, cluster, step, packed, tmp_path
+):
+    """Another run's results could take more memory than its own have left."""
     cluster.there["one"] = workflow("one")
     step("plan", "one", packed)
     cluster.there = {"two": workflow("two", run="run-2")}
@@ -152,7 +155,27 @@ def test_the_next_run_s_steps_finish_what_the_last_one_left(volume, cluster, ste
     assert step("plan", "two", packed, "--run", "run-2", "--outputs", str(tmp_path / "out")) == Exit.DONE
     assert not volume.reserve("run-1").exists()
     step("aggregate", "two", "--run", "run-2")
-    assert len(read_ledger(volume, "run-1").rows) == 5
+    assert len(read_ledger(volume, "run-2").rows) == 5
+    assert not volume.results("run-1").exists()
+    assert [claim.run for claim in claims(volume)] == ["run-1"]  # for the reaper
+
+
+def test_a_claim_says_which_cluster_its_workflow_is_in(volume, cluster, step, packed):
+    step("plan", "one", packed)
+    assert [claim.cluster for claim in claims(volume)] == [cluster.identity]
+
+
+def test_a_workflow_of_another_cluster_keeps_its_run(volume, cluster, step, packed):
+    """Where two clusters share a volume, that of the one is not in the other; that does not mean it was deleted."""
+    cluster.there["one"] = workflow("one")
+    step("plan", "one", packed)
+    before = sorted(volume.root.rglob("*"))
+    cluster.identity, cluster.there = "uid-elsewhere", {}
+    assert step("plan", "two", packed) == Exit.TAKEN
+    assert main(["reap", "--namespace", "scanmatrix", "--volume", str(volume.root)]) == Exit.DONE
+    assert sorted(volume.root.rglob("*")) == before
+    cluster.identity = "uid-here"
+    assert main(["reap", "--namespace", "scanmatrix", "--volume", str(volume.root)]) == Exit.DONE
     assert claims(volume) == ()
 
 

@@ -26,7 +26,7 @@ from orchestrator.model import Cell, Database, DatabaseFetch, Plan
 from orchestrator.model.plan import pending
 from orchestrator.steps.incluster import divide, write_outputs
 from orchestrator.upkeep.databases import fetched_folder, incoming_folder, pinned
-from orchestrator.volume.layout import Volume
+from orchestrator.volume.layout import MAX_AGE, Volume
 from orchestrator.workflows import ManifestKind, manifests
 from orchestrator.workflows.install import Overlay
 from orchestrator.workflows.install.caches import dropper
@@ -152,8 +152,8 @@ def fill(text: str) -> str:
 def command_lines(found: list[dict[str, Any]]) -> Iterator[list[str]]:
     """The arguments of every container that starts a step."""
     for each in walk(found):
-        if isinstance(each.get("command"), list) and each["command"][0] == PROGRAM:
-            words = [*each["command"][1:], *each.get("args", ())]
+        if isinstance(each.get("command"), list) and PROGRAM in each["command"]:  # a shell may be before it
+            words = [*each["command"][each["command"].index(PROGRAM) + 1 :], *each.get("args", ())]
             yield [fill(word) for word in words] + ([SCRIPT] if "source" in each else [])
 
 
@@ -288,6 +288,7 @@ def test_paths_in_the_pods_of_cells_and_databases_are_those_of_the_volume(tmp_pa
 def _paths(volume: Volume, scan: Any) -> Iterator[Path]:
     cell = (RUN, TARGET, scan.name)
     yield from (volume.cell(*cell), volume.tarball(*cell), volume.checkout(*cell), pinned(volume, *cell))
+    yield volume.cell(*cell) / MAX_AGE
     yield volume.databases(scan.name)
     yield from (incoming_folder(volume, scan.name, WORKFLOW), fetched_folder(volume, scan.name, WORKFLOW))
 

@@ -84,10 +84,12 @@ RIGHTS = {
         "create workflowtaskresults", "patch workflowtaskresults",
         "create workflows", "get workflows", "patch workflows",
     },
-    "scanmatrix-reader": {"get workflows", "list workflows", "get pods", "list pods", "get pods/log", "list events"},
+    "scanmatrix-reader": {
+        "get workflows", "list workflows", "get pods", "list pods", "get pods/log", "list events", "get namespaces",
+    },
     "scanmatrix-scheduler": {
         *(f"{verb} workflows" for verb in ("create", "get", "list", "patch", "watch")), "get workflowtemplates",
-        "get pods", "list pods", "get pods/log", "list events",
+        "get pods", "list pods", "get pods/log", "list events", "get namespaces",
     },
     "scanmatrix-controller": {"create configmaps", "delete configmaps"},
     "scanmatrix-installer": {f"{verb} {kind}" for verb in ("create", "get", "update")
@@ -97,7 +99,7 @@ RIGHTS = {
         *(f"{verb} workflowtemplates" for verb in ("get", "list", "watch")),
         *(f"{verb} cronworkflows" for verb in ("get", "list", "patch", "watch")),
         *(f"{verb} pods" for verb in ("get", "list", "watch")), "get pods/log",
-        *(f"{verb} events" for verb in ("get", "list", "watch")),
+        *(f"{verb} events" for verb in ("get", "list", "watch")), "get namespaces",
     },
 }  # fmt: skip
 

@@ -45,8 +45,9 @@ def containers(manifest: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
         for kind in ("container", "script"):
             if kind in one:
                 yield one["name"], "main", one[kind]
-        for container in one.get("initContainers", ()):
-            yield one["name"], container["name"], container
+        for kind in ("initContainers", "sidecars"):
+            for container in one.get(kind, ()):
+                yield one["name"], container["name"], container
 
 
 ENDED = "({0}.Succeeded || {0}.Failed || {0}.Errored || {0}.Skipped)"
@@ -198,16 +199,53 @@ def test_no_container_gets_more_than_it_needs(name):
             assert container["resources"]["limits"]["memory"]
 
 
-def test_a_scanner_sees_its_cell_its_tarball_and_its_database_and_nothing_else():
+def test_a_scanner_sees_its_tarball_and_its_database_and_writes_nothing_on_the_volume():
     (main,) = (c for name, role, c in containers(workflow(plan(("a",)))) if name == "scan-virus" and role == "main")
     folder = "runs/run-1/{{inputs.parameters.target}}/virus"
     assert main["volumeMounts"] == [
-        {"name": "volume", "mountPath": "/scan", "subPath": folder},
+        {"name": "scratch-main", "mountPath": "/scan", "subPath": "scan"},
         {"name": "volume", "mountPath": "/scan/image.tar", "subPath": f"{folder}/image.tar", "readOnly": True},
         {"name": "volume", "mountPath": "/database", "subPath": f"{folder}.database", "readOnly": True},
         {"name": "scratch-main", "mountPath": "/tmp", "subPath": "tmp"},
         {"name": "scratch-main", "mountPath": "/dev/shm", "subPath": "shm"},
     ]
+
+
+def test_what_a_scanner_wrote_is_kept_by_a_container_that_sees_nothing_else():
+    found = template(workflow(plan(("a",))), "scan-virus")
+    (keep,) = found["sidecars"]
+    assert keep["image"] == CONFIG.image
+    assert keep["args"][:5] == [
+        "keep",
+        "--report",
+        "main=report.json",
+        "--limit",
+        f"main={plan(()).scans[1].report_limit}",
+    ]
+    assert keep["volumeMounts"] == [
+        {"name": "scratch-main", "mountPath": "/scanned/main", "subPath": "scan", "readOnly": True},
+        {"name": "volume", "mountPath": "/kept/main", "subPath": "runs/run-1/{{inputs.parameters.target}}/virus"},
+    ]
+    told = json.loads(found["metadata"]["annotations"]["workflows.argoproj.io/kill-cmd-keep"])
+    assert told == ["/var/run/argo/argoexec", "kill", "15", "1"]
+
+
+def test_a_scan_that_limits_the_age_of_images_reads_what_is_said_of_its_own():
+    made = plan(("a",))
+    scans = tuple(msgspec.structs.replace(scan, parameters={"maxAge": "180d"}) for scan in made.scans)
+    for found, wanted in ((made, 0), (msgspec.structs.replace(made, scans=scans), 1)):
+        mounts = template(workflow(found), "scan-virus")["container"]["volumeMounts"]
+        own = [each for each in mounts if each["mountPath"] == "/scan/max-age"]
+        assert [(each["subPath"].rpartition("/")[2], each["readOnly"]) for each in own] == [("max-age", True)] * wanted
+
+
+def test_no_container_that_runs_a_scanner_writes_on_the_volume():
+    for layout in ("cell", "image"):
+        for name, role, container in containers(workflow(plan(("a", "b")), layout=layout)):
+            if name.startswith(("scan-", "image-")) and role not in {"stage", "keep"}:
+                mounts = [mount for mount in container["volumeMounts"] if mount["name"] == "volume"]
+                assert mounts
+                assert [mount for mount in mounts if not mount.get("readOnly")] == []
 
 
 def test_a_scanner_without_a_database_gets_none():
@@ -218,7 +256,8 @@ def test_a_scanner_without_a_database_gets_none():
 def test_only_our_own_containers_see_the_whole_volume():
     for name, role, container in containers(workflow(plan(("a", "b")))):
         whole = any(mount["name"] == "volume" and "subPath" not in mount for mount in container["volumeMounts"])
-        assert whole == (container["image"] == CONFIG.image and not (name == "scan-root-user" and role == "main"))
+        ours = container["image"] == CONFIG.image and not (name == "scan-root-user" and role == "main")
+        assert whole == (ours and role != "keep")
 
 
 def test_a_refresh_sees_the_new_folder_only():
@@ -428,8 +467,13 @@ def test_in_the_layout_image_one_pod_has_all_scans_of_an_image():
     for container in found["containerSet"]["containers"]:
         assert container["securityContext"]["readOnlyRootFilesystem"]
         (folder, tarball) = (mount for mount in container["volumeMounts"] if mount["mountPath"].startswith("/scan"))
-        assert folder["subPath"].endswith(f"/{container['name']}")
+        assert folder["name"] == f"scratch-{container['name']}"
+        assert tarball["subPath"].endswith(f"/{container['name']}/image.tar")
         assert tarball["readOnly"]
+    (keep,) = found["sidecars"]
+    kept = {mount["mountPath"]: mount["subPath"] for mount in keep["volumeMounts"] if not mount.get("readOnly")}
+    folder = "runs/run-1/{{inputs.parameters.target}}"
+    assert kept == {"/kept/root-user": f"{folder}/root-user", "/kept/virus": f"{folder}/virus"}
 
 
 @pytest.mark.parametrize(

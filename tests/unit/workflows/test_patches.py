@@ -14,7 +14,7 @@ from tests.unit.workflows.test_matrix import CONFIG, plan, workflow
 from tests.unit.workflows.test_repositories import TOKENS, mixed
 
 #: Argo's own container and the step of ours that a scanner's init container comes before.
-WAIT, MAIN = "wait", "main"
+WAIT, MAIN, KEEP = "wait", "main", "keep"
 
 
 def patched(found: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
@@ -83,7 +83,11 @@ def test_argo_s_own_container_has_nothing_of_what_a_scanner_mounts(pods):
 def test_a_patch_leaves_containers_in_the_order_in_which_they_start(pods):
     for one in pods:
         names = list(patched(one, "containers"))
-        order = [WAIT, *(each["name"] for each in one.get("containerSet", {}).get("containers", [{"name": MAIN}]))]
+        order = [
+            KEEP,
+            WAIT,
+            *(each["name"] for each in one.get("containerSet", {}).get("containers", [{"name": MAIN}])),
+        ]
         assert names == [name for name in order if name in names]
 
 
@@ -95,9 +99,12 @@ def test_what_a_scanner_may_write_is_mounted_into_no_other_container(pods):
         for name, (_, container) in found.items():
             written = {mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
             own = {each["mountPath"] for each in container["volumeMounts"] if each["name"].startswith("scratch-")}
-            assert own == {"/tmp", "/dev/shm"}
+            assert own - {"/scan"} == {"/tmp", "/dev/shm"}
             beside = others + [each for other, (_, each) in found.items() if other != name]
             shared = written & {mount["name"] for each in beside for mount in each["volumeMounts"]}
-            assert shared == {"volume"}  # by folders of their own: `test_matrix` looks at those
+            database = {"volume"} if any(name == each["name"] for each in one["initContainers"]) else set()
+            assert shared == database  # a folder of its own: `test_matrix` looks at that
+            keeps = [mount for each in one.get("sidecars", ()) for mount in each["volumeMounts"]]
+            assert [mount for mount in keeps if mount["name"] in written and not mount.get("readOnly")] == []
             declared = {volume["name"] for volume in one["volumes"]}
             assert written - {"volume"} <= declared

@@ -1,0 +1,156 @@
+"""The keep step: beside scanners, in their pod, it puts their reports onto the volume once they have ended.
+
+A scanner writes into a folder of its pod, whose size the kubelet bounds, and nothing on the volume. This container sees
+that folder read-only, and may write the cell's folder, where it puts one file: the report, as far as it may be read.
+What makes a report unsound stays visible: one that is too large is cut to a byte more than is accepted, and in the
+place of what is no file stands something else that is none.
+
+How a scanner ended is nothing to it, so that the report of one that failed, or was told to end, is kept as well.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import stat
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from orchestrator.argo.commands import OF_CONTAINERS
+from orchestrator.errors import ScanmatrixError, TemporaryError, UsageError
+from orchestrator.volume.layout import atomic_file
+from orchestrator.volume.partial import full_volume
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from orchestrator.argo.commands import KeepStep
+
+_log = logging.getLogger(__name__)
+
+#: In the folder that Argo has for a container, as soon as what it runs has ended.
+ENDED = "exitcode"
+_POLL = 0.2
+#: Seconds in which scanners should end that were told to, as we were. Kubernetes gives a pod 30 of them.
+_GRACE = 3.0
+#: Pauses before further attempts, in seconds, of all reports together: a scan that took an hour is worth a wait.
+_PAUSES = (1.0, 3.0, 6.0)
+_CHUNK = 1 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_UNREADABLE = {errno.EACCES, errno.EPERM}
+
+
+class UnkeptError(TemporaryError):
+    """A report could not be put onto the volume, so its scan has to run again."""
+
+
+def keep(step: KeepStep) -> Iterator[str]:
+    """Wait for the end of each scanner, and keep its report; yields a line for each.
+
+    Raises:
+        UnkeptError: reports could not be kept; those of the other scanners were.
+        UsageError: a limit is not a number.
+    """
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    pauses = iter(_PAUSES)
+    limits = {container: _number(step.limit.get(container, "")) for container in step.report}
+    failed = []
+    for container in _ended(step, told):
+        report, limit = step.report[container], limits[container]
+        try:
+            size = _keep_one(step.scanned / container, step.kept / container, report, limit, pauses)
+        except (ScanmatrixError, OSError) as error:
+            failed.append(f"the report of {container} could not be kept: {error}")
+            continue
+        yield f"{container}: {'no report' if size is None else f'{size} bytes of its report are kept'}"
+    if failed:
+        raise UnkeptError("; ".join(failed))
+
+
+def _ended(step: KeepStep, told: Collection[int]) -> Iterator[str]:
+    """The containers, each once it has ended; all that are left some seconds after we were told to end."""
+    left, until = dict.fromkeys(step.report), None
+    while left:
+        for container in tuple(left):
+            # Whatever a scanner makes of this name is the end of its own report only.
+            if os.path.lexists(step.executor / OF_CONTAINERS / container / ENDED):
+                del left[container]
+                yield container
+        if until is not None and time.monotonic() > until:
+            yield from left
+            return
+        if until is None and told:
+            until = time.monotonic() + _GRACE
+        time.sleep(_POLL)
+
+
+def _keep_one(scanned: Path, kept: Path, report: str, limit: int, pauses: Iterator[float]) -> int | None:
+    """Keep a report, in as many attempts as there are pauses left; its size, None where there is none."""
+    for pause in pauses:
+        try:
+            return _copy(scanned, kept, report, limit)
+        except (ScanmatrixError, OSError) as error:
+            _log.warning("%s: its report cannot be kept yet: %s", scanned.name, error)
+            time.sleep(pause)
+    return _copy(scanned, kept, report, limit)
+
+
+def _copy(scanned: Path, kept: Path, report: str, limit: int) -> int | None:
+    folder = os.open(scanned, _FOLDER)
+    try:
+        descriptor = _open(folder, report, kept / report)
+    finally:
+        os.close(folder)
+    if descriptor is None:
+        return 0 if os.path.lexists(kept / report) else None
+    try:
+        most = min(os.fstat(descriptor).st_size, limit) + 1  # it may be longer than it was, and is then cut off
+        with full_volume(kept / report, most), atomic_file(kept / report) as file:
+            size = 0
+            while chunk := os.read(descriptor, min(_CHUNK, limit + 1 - size)):
+                file.write(chunk)
+                size += len(chunk)
+        return size
+    finally:
+        os.close(descriptor)
+
+
+def _open(folder: int, report: str, kept: Path) -> int | None:
+    """Open a report; None where it is none that can be read, which something of its kind then says in its place."""
+    try:
+        status = os.stat(report, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISREG(status.st_mode):
+            descriptor = os.open(report, _FILE, dir_fd=folder)
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return descriptor
+            os.close(descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno not in _UNREADABLE | {errno.ELOOP, errno.ENXIO}:
+            raise
+    _stand_in(kept, status.st_mode)
+    return None
+
+
+def _stand_in(kept: Path, mode: int) -> None:
+    """Something that is no report for the same reason; it leads nowhere and holds nothing."""
+    with suppress(FileExistsError):
+        if stat.S_ISLNK(mode):
+            kept.symlink_to(kept.name)
+        elif stat.S_ISREG(mode):
+            os.close(os.open(kept, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0))
+        else:
+            kept.mkdir()
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise UsageError(f"--limit: {text!r} is not a number of bytes")
+    return int(text)

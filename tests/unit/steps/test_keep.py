@@ -1,0 +1,163 @@
+"""Reports kept from what scanners wrote: hostile folders, limits, and being told to end."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.argo.command_line import render
+from orchestrator.argo.commands import KeepStep
+from orchestrator.errors import UsageError
+from orchestrator.findings.interface import ReportError
+from orchestrator.findings.reading import read_report
+from orchestrator.steps import keep as module
+from orchestrator.steps.keep import UnkeptError, keep
+from orchestrator.workflows.pods import _DEAF
+
+REPORT, LIMIT = "report.json", 10
+
+
+@pytest.fixture(autouse=True)
+def _same_signals(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_PAUSES", (0.01, 0.01))
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def step(tmp_path: Path, *containers: str, ended: bool = True) -> KeepStep:
+    """A step for some scanners, which have their folders."""
+    for name in containers:
+        for folder in ("scanned", "kept", "argo/ctr"):
+            (tmp_path / folder / name).mkdir(parents=True)
+        if ended:
+            (tmp_path / "argo/ctr" / name / module.ENDED).write_text("0")
+    return KeepStep(
+        report=dict.fromkeys(containers, REPORT),
+        limit=dict.fromkeys(containers, str(LIMIT)),
+        executor=tmp_path / "argo",
+        scanned=tmp_path / "scanned",
+        kept=tmp_path / "kept",
+    )
+
+
+def reads(path: Path, limit: int = LIMIT) -> str:
+    """A report, or why it is none."""
+    try:
+        return read_report(path, limit).decode()
+    except ReportError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("text", ["", "0123456789", "01234567890", "0" * 5_000_000])
+def test_a_report_is_kept_as_far_as_it_may_be_read(tmp_path: Path, text: str) -> None:
+    made = step(tmp_path, "main")
+    (made.scanned / "main" / REPORT).write_text(text)
+    list(keep(made))
+    kept = made.kept / "main" / REPORT
+    assert kept.read_text() == text[: LIMIT + 1]
+    assert [path.name for path in kept.parent.iterdir()] == [REPORT]
+    assert reads(kept).partition(":")[0] == reads(made.scanned / "main" / REPORT).partition(":")[0]
+
+
+def test_without_a_report_there_is_none(tmp_path: Path) -> None:
+    made = step(tmp_path, "main")
+    (made.scanned / "main" / "other").write_text("x")
+    assert list(keep(made)) == ["main: no report"]
+    assert list((made.kept / "main").iterdir()) == []
+
+
+def _link(path: Path) -> None:
+    (path.parent / "elsewhere").write_text("secret")
+    path.symlink_to("elsewhere")
+
+
+def _socket(path: Path) -> None:
+    os.mknod(path, 0o140600)
+
+
+@pytest.mark.parametrize("make", [_link, os.mkfifo, Path.mkdir, _socket])
+def test_what_is_no_file_is_refused_for_the_same_reason_and_never_read(tmp_path: Path, make) -> None:
+    made = step(tmp_path, "main")
+    make(made.scanned / "main" / REPORT)
+    list(keep(made))
+    reason = reads(made.scanned / "main" / REPORT)
+    assert "file" in reason
+    assert reads(made.kept / "main" / REPORT) == reason
+    assert "secret" not in reads(made.kept / "main" / REPORT)
+
+
+def test_what_cannot_be_read_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = step(tmp_path, "main")
+    (made.scanned / "main" / REPORT).write_text("x")
+    (made.scanned / "main" / REPORT).chmod(0)
+    opens = os.open
+
+    def refuse(path, flags, *args, **keys):  # root, who may run the tests, reads all
+        if path == REPORT:
+            raise PermissionError(13, "Permission denied")
+        return opens(path, flags, *args, **keys)
+
+    monkeypatch.setattr(os, "open", refuse)
+    list(keep(made))
+    assert (made.kept / "main" / REPORT).stat().st_mode & 0o777 == 0
+
+
+def test_each_report_is_kept_when_its_own_scanner_has_ended(tmp_path: Path) -> None:
+    made = step(tmp_path, "early", "late", ended=False)
+    for name in ("early", "late"):
+        (made.scanned / name / REPORT).write_text(name)
+    lines = keep(made)
+    (made.executor / "ctr/early" / module.ENDED).mkdir()  # whatever a scanner makes of it
+    assert next(lines).startswith("early: 5 bytes")
+    assert not (made.kept / "late" / REPORT).exists()
+    timer = threading.Timer(0.3, (made.executor / "ctr/late" / module.ENDED).touch)
+    timer.start()
+    assert [line.partition(":")[0] for line in lines] == ["late"]
+    assert (made.kept / "late" / REPORT).read_text() == "late"
+
+
+def test_one_that_cannot_be_kept_costs_no_other(tmp_path: Path) -> None:
+    made = step(tmp_path, "bad", "good")
+    for name in ("bad", "good"):
+        (made.scanned / name / REPORT).write_text(name)
+    (made.kept / "bad" / REPORT).mkdir()  # no file can take its place
+    with pytest.raises(UnkeptError, match="report of bad could not be kept"):
+        list(keep(made))
+    assert (made.kept / "good" / REPORT).read_text() == "good"
+    assert list((made.kept / "bad").iterdir()) == [made.kept / "bad" / REPORT]
+
+
+def test_a_limit_is_a_number(tmp_path: Path) -> None:
+    made = step(tmp_path, "main")
+    made.limit["main"] = "٣"  # type: ignore[index]
+    with pytest.raises(UsageError, match="not a number"):
+        list(keep(made))
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_told_to_end_it_keeps_what_there_is(tmp_path: Path, ends: bool) -> None:
+    """As pods start it: deaf until it listens. The scanner ends a moment later, or was killed and never says so."""
+    made = step(tmp_path, "main", ended=False)
+    (made.scanned / "main" / REPORT).write_text("half")
+    program = [sys.executable, "-m", "orchestrator.steps", *render(made)]
+    process = subprocess.Popen(["/bin/sh", "-c", _DEAF, *program], stdout=subprocess.DEVNULL)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)  # the shell, or Python before it listens
+    time.sleep(0.5)
+    assert process.poll() is None
+    if ends:
+        (made.scanned / "main" / REPORT).write_text("whole")
+        (made.executor / "ctr/main" / module.ENDED).touch()
+    else:
+        end = time.monotonic() + 30
+        while process.poll() is None and time.monotonic() < end:  # it hears it as soon as it listens
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+    assert process.wait(30) == 0
+    assert (made.kept / "main" / REPORT).read_text() == ("whole" if ends else "half")
