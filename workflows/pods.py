@@ -125,7 +125,7 @@ def step(
 def beside(settings: Settings, what: Step, mounts: list[m.VolumeMount]) -> dict[str, Any]:
     """A container that runs one small step of ours beside others, as long as they run, as keyword arguments for Hera.
 
-    From its very beginning it can be told to end without ending at once: what it does then, its step decides.
+    From its very beginning it does not end at once when it is asked to: what it does then, its step decides.
 
     Args:
         settings: of the manifests.
@@ -144,7 +144,7 @@ def beside(settings: Settings, what: Step, mounts: list[m.VolumeMount]) -> dict[
 def sidecar(name: str, container: Mapping[str, Any]) -> dict[str, Any]:
     """A container that Argo tells to end when the scanners have, as keyword arguments for Hera.
 
-    Half a minute later Argo would kill it. It is only told again, because a report may take longer on a slow volume.
+    Half a minute later Argo would kill it. It is only asked again, because a report may take longer on a slow volume.
     """
     tell = [f"{EXECUTOR}/argoexec", "kill", str(int(SIGTERM)), "1"]
     return {

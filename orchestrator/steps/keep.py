@@ -5,7 +5,7 @@ that folder read-only, and may write the cell's folder, where it puts one file: 
 What makes a report unsound stays visible: one that is too large is cut to a byte more than is accepted, and in the
 place of what is no file stands something else that is none.
 
-How a scanner ended is nothing to it, so that the report of one that failed, or was told to end, is kept as well.
+How a scanner ended is nothing to it, so that the report of one that failed, or was asked to end, is kept as well.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 #: In the folder that Argo has for a container, as soon as what it runs has ended.
 ENDED = "exitcode"
 _POLL = 0.2
-#: Seconds in which scanners should end that were told to, as we were. Kubernetes gives a pod 30 of them.
+#: Seconds in which scanners should end that were asked to, as we were. Kubernetes gives a pod 30 of them.
 _GRACE = 3.0
 #: Pauses before further attempts, in seconds, of all reports together: a scan that took an hour is worth a wait.
 _PAUSES = (1.0, 3.0, 6.0)
@@ -74,7 +74,7 @@ def keep(step: KeepStep) -> Iterator[str]:
 
 
 def _ended(step: KeepStep, told: Collection[int]) -> Iterator[str]:
-    """The containers, each once it has ended; all that are left some seconds after we were told to end."""
+    """The containers, each once it has ended; all that are left some seconds after we were asked to end."""
     left, until = dict.fromkeys(step.report), None
     while left:
         for container in tuple(left):
