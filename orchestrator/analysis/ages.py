@@ -11,6 +11,7 @@ nothing has changed writes nothing. Of an older run that is aggregated later onl
 import logging
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,12 @@ _log = logging.getLogger(__name__)
 _Entries = dict[str, tuple[str, frozenset[str]]]
 # In place of a modification time: nothing is there, or nothing that can be read.
 _NOTHING, _DAMAGED = 0, -1
+
+
+@lru_cache(maxsize=1 << 12)
+def _set_of(scans: tuple[str, ...]) -> frozenset[str]:
+    """One set for all findings of the same scans: there are few, and each takes as much as a finding."""
+    return frozenset(scans)
 
 
 class _Memory(Document, frozen=True):
@@ -75,16 +82,42 @@ class Ages:
             OSError: the volume cannot be written.
         """
         found: dict[str, frozenset[str]] = {}
+        self.gather(findings, found)
+        return self.dated(findings, self.remember(references, platform, found, ran))
+
+    def gather(self, findings: Sequence[MergedFinding], found: dict[str, frozenset[str]]) -> None:
+        """Add to what was found in a target, by key the scans that found it, some of its findings."""
         for finding in findings:
+            scans = _set_of(finding.found_by)
             known = found.get(finding.key)
-            found[finding.key] = frozenset(finding.found_by) if known is None else known.union(finding.found_by)
-        dates = dict.fromkeys(found, self._created)
+            found[finding.key] = scans if known is None or known is scans else known | scans
+
+    def remember(
+        self, references: Iterable[str], platform: str, found: Mapping[str, frozenset[str]], ran: Collection[str]
+    ) -> dict[str, str]:
+        """Remember what was found in a target; gives by key when each was first seen, where that is before this run.
+
+        Args:
+            references: as of `date`.
+            platform: likewise.
+            found: all of the target, as `gather` gives it.
+            ran: as of `date`.
+
+        Raises:
+            OSError: the volume cannot be written.
+        """
+        dates: dict[str, str] = {}
         for reference in dict.fromkeys(references):
             entries = self._remember(reference, platform, found, frozenset(ran))
             for key in found:
-                if key in entries:
-                    dates[key] = min(dates[key], entries[key][0])
-        return [msgspec.structs.replace(finding, first_seen=dates[finding.key]) for finding in findings]
+                if (entry := entries.get(key)) is not None and entry[0] < dates.get(key, self._created):
+                    dates[key] = entry[0]
+        return dates
+
+    def dated(self, findings: Sequence[MergedFinding], dates: Mapping[str, str]) -> list[MergedFinding]:
+        """The findings, or some of them, with `first_seen` as `remember` gives it."""
+        created = self._created
+        return [msgspec.structs.replace(each, first_seen=dates.get(each.key, created)) for each in findings]
 
     def _remember(
         self, reference: str, platform: str, found: Mapping[str, frozenset[str]], ran: frozenset[str]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.analysis.ages import Ages
 from orchestrator.analysis.feeds import read_feeds
-from orchestrator.analysis.merge import CellFindings, merge
+from orchestrator.analysis.merge.merge import merge_rows
+from orchestrator.analysis.parts import Parts, in_parts
 from orchestrator.analysis.policy import Judge
 from orchestrator.analysis.policy.words import SHOWN, clip, name_target
 from orchestrator.analysis.suppression.apply import Suppressor
@@ -20,7 +21,9 @@ from orchestrator.results.ledger import moment
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from orchestrator.analysis.merge import CellFindings
     from orchestrator.model import LedgerRow, MergedFinding, Plan, Verdict
+    from orchestrator.packages.identity import Package
     from orchestrator.volume.layout import Volume
 
 
@@ -79,6 +82,7 @@ class Pipeline:
             plan.suppression, now=now, first_used=first_used(volume, rules, plan.created) if rules else {}
         )
         self._several = _Several()
+        self._folder = volume.results(plan.run)
         self._ages = Ages(volume, plan.created)
         self._feeds = read_feeds(volume, plan.policy)
         self._judge = Judge(
@@ -88,22 +92,44 @@ class Pipeline:
             databases=[scan.name for scan in plan.scans if scan.database],
         )
 
-    def add(self, rows: Sequence[LedgerRow], cells: Sequence[CellFindings]) -> list[MergedFinding]:
-        """What all scans of one target found, together.
+    @contextmanager
+    def put_together(
+        self,
+        rows: Sequence[LedgerRow],
+        cells: Sequence[CellFindings],
+        packages_of: Sequence[Sequence[Package]] | None = None,
+    ) -> Iterator[Parts]:
+        """What all scans of one target found, together: in parts, so that there may be more than memory holds.
 
         Args:
             rows: the ledger's rows of the target, in the plan's order; at least one.
             cells: the same cells with what they found.
+            packages_of: the packages of each cell's findings, where they are known already.
         """
         row = rows[0]
-        merged = merge(row.target, cells)
-        merged = self._suppressor.apply(
-            row.references, row.owners, row.digest, merged, platform=row.platform, indexes=row.indexes
-        )
         ran = {cell.scan for cell in cells if cell.outcome is Outcome.OK}
-        merged = self._ages.date(row.references, row.platform, merged, ran)
-        self._several.look(row, merged)
-        return self._judge.look(row.owners, merged)
+        found: dict[str, frozenset[str]] = {}
+        qualifiers: set[tuple[tuple[str, str], ...]] = set()
+        with Parts(self._folder) as merged, Parts(self._folder) as judged:
+            for part in in_parts(merge_rows(row.target, cells, packages_of)):
+                self._ages.gather(part, found)
+                qualifiers.update([each.qualifiers for each in part])
+                merged.add(part)
+            target = self._suppressor.target(
+                row.references,
+                row.owners,
+                row.digest,
+                platform=row.platform,
+                indexes=row.indexes,
+                qualifiers=qualifiers,
+            )
+            dates = self._ages.remember(row.references, row.platform, found, ran)
+            del found
+            for some in merged:
+                dated = self._ages.dated(self._suppressor.apply_to(target, some), dates)
+                self._several.look(row, dated)
+                judged.add(self._judge.look(row.owners, dated))
+            yield judged
 
     def verdict(self, rows: Sequence[LedgerRow]) -> Verdict:
         """What the policy says, once every target was added."""

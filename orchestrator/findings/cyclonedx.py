@@ -26,8 +26,10 @@ from orchestrator.findings.cyclonedx_analysis import (
 from orchestrator.findings.cyclonedx_components import CycloneDxPart, ListedComponent, ListedProperty, package_of
 from orchestrator.findings.cyclonedx_ratings import GivenRating, RatingSource, best_rating, severity_by
 from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, title
-from orchestrator.findings.interface import Report, ReportError
+from orchestrator.findings.interface import MOST_MEMORY, Report, ReportError
 from orchestrator.findings.markup import looks_like_xml
+from orchestrator.kit.json_bounds import memory_of
+from orchestrator.kit.quantities import spell_size
 from orchestrator.kit.steady import steady
 from orchestrator.model import Finding, Suppressed, VexStatus
 from orchestrator.packages.ecosystems import CALLED_BY_LAST, grouped, type_in
@@ -81,7 +83,7 @@ def parse(data: bytes) -> Report:
     Raises:
         ReportError: it is not a whole CycloneDX document.
     """
-    document, bom = _read(data)
+    document, bom, memory = _read(data)
     if document.bom_format != "CycloneDX" or not re.fullmatch(r"1\.\d+", document.spec_version):
         raise ReportError(f"the report is not a CycloneDX document: {document.bom_format} {document.spec_version}")
     said = (document.metadata, document.components, document.services, document.vulnerabilities)
@@ -100,21 +102,32 @@ def parse(data: bytes) -> Report:
         scanner_version=version,
         findings=tuple(findings),
         bom=_linked(bom, inventory),
+        bom_memory=memory,
     )
 
 
-def _read(data: bytes) -> tuple[_Document, dict[str, Any]]:
-    """The parts that are needed here, and the whole document as JSON has it."""
+def _read(data: bytes) -> tuple[_Document, dict[str, Any], int]:
+    """The parts that are needed here, the whole document as JSON has it, and what that takes in memory."""
     if not looks_like_xml(data):
+        memory = _bounded(memory_of(data))
         document = decode_json(data, _Document, what="a CycloneDX document")
-        return document, decode_json(data, dict[str, Any], what="a CycloneDX document")
+        return document, decode_json(data, dict[str, Any], what="a CycloneDX document"), memory
     from orchestrator.findings.cyclonedx_xml import to_json  # noqa: PLC0415 - on first use
 
     bom = to_json(data)
     try:
-        return msgspec.convert(bom, _Document), bom
+        return msgspec.convert(bom, _Document), bom, _bounded(memory_of(msgspec.json.encode(bom)))
     except msgspec.ValidationError as error:
         raise ReportError(f"the report is not a CycloneDX document: {error}") from error
+
+
+def _bounded(memory: int) -> int:
+    """The memory that a document takes, which is decoded as a whole; ReportError where that is too much."""
+    if memory > MOST_MEMORY:
+        raise ReportError(
+            f"the report takes {spell_size(memory)} of memory; at most {spell_size(MOST_MEMORY)} are accepted"
+        )
+    return memory
 
 
 def _tool(tools: Any) -> tuple[str, str]:

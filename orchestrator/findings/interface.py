@@ -6,6 +6,9 @@ from orchestrator.errors import PermanentError
 from orchestrator.kit.text import is_blank
 from orchestrator.model import Document, Finding
 
+#: Most memory that what a report says may take, bytes, and all reports of a target together.
+MOST_MEMORY = 1536 * 1024**2
+
 
 class ReportError(PermanentError):
     """A report that cannot be believed: missing, empty, truncated, of another format, or too large."""
@@ -24,6 +27,7 @@ class Report(Document, frozen=True):
         database_version: build time or version of the vulnerability database, as the report states it.
         findings: in the order of the report; those that the scanner itself suppressed say so.
         bom: the report itself when it is a CycloneDX JSON document, for merging; None otherwise.
+        bom_memory: what that takes in memory, bytes, as its parser knows from the text.
 
     Raises:
         ReportError: a finding has an id of which nothing can be seen. It could neither be found again nor suppressed,
@@ -35,6 +39,7 @@ class Report(Document, frozen=True):
     database_version: str = ""
     findings: tuple[Finding, ...] = ()
     bom: dict[str, Any] | None = None
+    bom_memory: int = 0
 
     def __post_init__(self) -> None:
         nameless = next((finding for finding in self.findings if is_blank(finding.id)), None)

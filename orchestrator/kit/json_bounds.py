@@ -9,6 +9,15 @@ from orchestrator.errors import PermanentError
 #: Digits of a number, its sign, point and exponent included; a 64-bit integer has 20, a float that is not padded 24.
 MOST_DIGITS = 100
 
+# For each byte, object or array, and value: as Python has them, and as they are checked and written again.
+_BYTE, _CONTAINER, _VALUE = 1.5, 600, 90
+
+
+def memory_of(data: bytes) -> int:
+    """What a JSON document takes in memory that is decoded as a whole, bytes; estimated from its text alone."""
+    containers = data.count(b"{") + data.count(b"[")
+    return int(_BYTE * len(data)) + _CONTAINER * containers + _VALUE * data.count(b",")
+
 
 class ForeignJsonError(PermanentError):
     """JSON of an image, a registry or a scanner that is not what it claims, or that two readers could read as two."""

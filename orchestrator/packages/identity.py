@@ -18,7 +18,7 @@ A name `group:artifact` without a package URL is one of Maven: no other ecosyste
 import re
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from packageurl import PackageURL
 
@@ -191,13 +191,13 @@ def _identify(parts: _Parts, package: str, installed: str) -> Package | None:
     elif kind == "swift":
         namespace, name = _SCHEME.sub("", namespace, count=1), name.removesuffix(".git")
     version = _version(kind, installed, version, epoch)
-    as_it_is = kind not in _LOWER_VERSIONS and (not version or _UNESCAPED.fullmatch(version))
+    # Apart from the version, of which there are many.
+    as_it_is = kind not in _LOWER_VERSIONS and version == version.strip()
     found = _made(kind, namespace, name, "" if as_it_is else version)
-    if found is None:
+    ending = _ending(version) if as_it_is and version else ""
+    if found is None or ending is None:
         return None
-    space, name, purl = found.namespace, found.name, found.purl
-    if as_it_is and version:
-        purl = f"{purl}@{version}"
+    space, name, purl = found.namespace, found.name, found.purl + ending
     key = purl.partition("@")[0]  # the only one that is not percent-encoded
     if kind in DISTRIBUTIONS:
         key = f"pkg:{kind}/{key.rpartition('/')[2]}"
@@ -220,6 +220,14 @@ def _made(kind: str, namespace: str, name: str, version: str) -> _Made | None:
         found = PackageURL(kind, namespace, name, version)
         return _Made(found.namespace or "", found.name, found.version or "", found.to_string())
     except ValueError:
+        return None
+
+
+def _ending(version: str) -> str | None:
+    """A version as it ends a package URL; None for text that is none."""
+    try:
+        return f"@{version if _UNESCAPED.fullmatch(version) else quote(version, safe='/:')}"
+    except UnicodeEncodeError:
         return None
 
 

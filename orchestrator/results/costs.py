@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from orchestrator.findings.interface import MOST_MEMORY
 from orchestrator.kit.quantities import spell_size
 
 if TYPE_CHECKING:
@@ -22,13 +21,13 @@ if TYPE_CHECKING:
 #: Limit of the aggregate step's pod; each further attempt gets as much again.
 POD_MEMORY = "2Gi"
 #: Most that the reports of one target may cost. Beside them the pod has room for the program with its libraries
-#: (0.25 GiB) and for a report that is being decoded (0.6 GiB).
-OF_TARGET = 1024**3
+#: (0.25 GiB) and for a part of the rows (0.1 GiB); while reports are still read, less than two thirds of it is needed.
+OF_TARGET = MOST_MEMORY
 #: A report that costs less is never refused, so that one scanner with much to say cannot displace the others.
 SMALL = 8 * 1024**2
-# Bytes for a finding and what is made of it (a merged row, a component of the BOM, its age), its texts aside; and for
-# an object or array, and a value, of a BOM: as decoded, validated and written.
-_FINDING, _CONTAINER, _VALUE = 4000, 400, 60
+# Bytes for a finding and what its row and its component are made of; its texts aside. Rows and components themselves
+# are made, and written, in parts.
+_FINDING = 1700
 
 
 class TargetCost:
@@ -54,13 +53,7 @@ class TargetCost:
 
 def of_report(report: Report) -> int:
     """What a report costs until its target is merged and written, bytes."""
-    bom = of_json(msgspec.json.encode(report.bom)) if report.bom is not None else 0
-    return bom + of_findings(report.findings)
-
-
-def of_json(data: bytes) -> int:
-    """What a document costs that is decoded as a whole, bytes."""
-    return len(data) + _CONTAINER * (data.count(b"{") + data.count(b"[")) + _VALUE * data.count(b",")
+    return report.bom_memory + of_findings(report.findings)
 
 
 def of_findings(findings: Sequence[Finding]) -> int:

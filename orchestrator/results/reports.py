@@ -11,9 +11,7 @@ from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError
 from orchestrator.findings.reading import read_report
 from orchestrator.kit.guarding import InternalError, guarded
-from orchestrator.kit.quantities import spell_size
 from orchestrator.results.cell_paths import within_cell
-from orchestrator.results.costs import OF_TARGET, of_json
 from orchestrator.volume.layout import cell_path
 
 if TYPE_CHECKING:
@@ -34,10 +32,6 @@ def parse_report(format_name: str, data: bytes) -> Report:
     parser = formats().get(format_name)
     if parser is None:
         raise ReportError(f"its scan has the report format {format_name!r}; known are {', '.join(sorted(formats()))}")
-    if format_name == "cyclonedx" and (cost := of_json(data)) > OF_TARGET:  # it is decoded as a whole
-        raise ReportError(
-            f"the report takes {spell_size(cost)} of memory; at most {spell_size(OF_TARGET)} are accepted"
-        )
     try:
         with guarded(f"parsing a {format_name} report"):
             report = parser.parse(data)

@@ -10,6 +10,7 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.findings import formats
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import Outcome
+from orchestrator.packages.found import FoundPackages
 from orchestrator.results.bom.target import TargetBom
 from orchestrator.results.cells import examine, failed
 from orchestrator.results.costs import TargetCost
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.analysis.pipeline import Pipeline
     from orchestrator.findings.interface import Report
     from orchestrator.model import Cell, LedgerRow, Plan, Scan, Severity, Target
+    from orchestrator.packages.identity import Package
     from orchestrator.results.bom.whole import BomWriter
     from orchestrator.results.tables.writing import FindingsWriter, MergedWriter
     from orchestrator.volume.layout import Volume
@@ -36,6 +38,13 @@ class OutputFiles(NamedTuple):
     findings: FindingsWriter
     merged: MergedWriter
     bom: BomWriter
+
+
+class _Found(NamedTuple):
+    """What one cell found, and the package of each finding."""
+
+    findings: CellFindings
+    packages: Sequence[Package]
 
 
 class Aggregation:
@@ -75,16 +84,16 @@ class Aggregation:
         return tuple(rows[index] for index in range(len(self._plan.cells)))
 
     def _examine_target(self, target: Target, cells: list[tuple[int, Cell]]) -> dict[int, LedgerRow]:
-        bom, cost = TargetBom(target), TargetCost()
+        bom, cost, packages = TargetBom(target), TargetCost(), FoundPackages()
         rows: dict[int, LedgerRow] = {}
-        found: list[CellFindings] = []
+        found: list[_Found] = []
         for index, cell in cells:
-            rows[index], of_cell = self._examine_cell(cell, target, bom, cost)
+            rows[index], of_cell = self._examine_cell(cell, target, bom, cost, packages)
             found.append(of_cell)
         try:
             with guarded(f"putting together what was found in {target.reference}"):
                 self._note(target, "all scans", self._files.bom.add(bom, rows.values()))
-                del bom  # before the memory is needed for the merged findings
+                del bom, packages  # before the memory is needed for the merged findings
                 if rows:
                     self._merge(list(rows.values()), found)
         except ScanmatrixError as error:
@@ -92,10 +101,11 @@ class Aggregation:
         return rows
 
     def _examine_cell(
-        self, cell: Cell, target: Target, bom: TargetBom, cost: TargetCost
-    ) -> tuple[LedgerRow, CellFindings]:
+        self, cell: Cell, target: Target, bom: TargetBom, cost: TargetCost, packages: FoundPackages
+    ) -> tuple[LedgerRow, _Found]:
         scan = self._scans[cell.scan]
         unrecorded = self._unrecorded.get((cell.target, cell.scan), "")
+        found: Sequence[Package] = ()
         row, report, size = examine(self._plan, cell, target, scan, self._volume, unrecorded=unrecorded)
         try:
             with guarded(f"writing down what {scan.name} found in {target.reference}"):
@@ -103,15 +113,17 @@ class Aggregation:
                     row, report = failed(row, excess), None
                 if report is not None:
                     self._files.findings.add(row, report.findings, size)
-                self._note(target, scan.name, bom.add(row, report))
+                    found = packages.of(report.findings)
+                self._note(target, scan.name, bom.add(row, report, found))
         except ScanmatrixError as error:
-            row, report = failed(row, str(error)), None
+            row, report, found = failed(row, str(error)), None, ()
         if cell.standing:
             report = self._standing(cell, target, scan, cost)
+            found = packages.of(report.findings) if report is not None else ()
         # An earlier result that still stands is as good as one of this run.
         outcome = Outcome.OK if report is not None else row.outcome
         findings = report.findings if report is not None else ()
-        return row, CellFindings(scan.name, outcome, self._kinds[scan.name], findings)
+        return row, _Found(CellFindings(scan.name, outcome, self._kinds[scan.name], findings), found)
 
     def _standing(self, cell: Cell, target: Target, scan: Scan, cost: TargetCost) -> Report | None:
         """What an earlier run found in a cell, where that still stands and is there."""
@@ -124,17 +136,20 @@ class Aggregation:
             )
         return None if why else report
 
-    def _merge(self, rows: Sequence[LedgerRow], cells: Sequence[CellFindings]) -> None:
+    def _merge(self, rows: Sequence[LedgerRow], found: Sequence[_Found]) -> None:
         """What all scans of a target found, together."""
+        counts: Counter[Severity | None] = Counter()
         try:
-            merged = self._pipeline.add(rows, cells)
+            cells, packages = [each.findings for each in found], [each.packages for each in found]
+            with self._pipeline.put_together(rows, cells, packages) as parts:
+                for part in parts:
+                    self._files.merged.add(rows[0], part)
+                    counts.update([None if finding.suppressed else finding.severity for finding in part])
         except OSError as error:  # since when its findings are known, in files of its own
             if error.errno in FULL:
                 raise
             raise VolumeError(f"what is remembered of it on the volume cannot be read or written: {error}") from error
-        self._files.merged.add(rows[0], merged)
-        if merged:
-            counts = Counter([None if finding.suppressed else finding.severity for finding in merged])
+        if counts:
             self.severities[rows[0].target] = dict(counts)
 
     def _note(self, target: Target, scan: str, places: Sequence[str]) -> None:

@@ -82,8 +82,8 @@ def _bom(report: int, items: int) -> str:
 
 
 KINDS = {
-    "findings of as many packages": Kind("grype", _of_all, 150_000, 3),
-    "findings of one package": Kind("grype", _of_one, 150_000, 3),
+    "findings of as many packages": Kind("grype", _of_all, 190_000, 5),
+    "findings of one package": Kind("grype", _of_one, 190_000, 5),
     "BOMs": Kind("cyclonedx", _bom, 190_000, 3),
 }
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrator.kit.quantities import parse_size
 from orchestrator.results import costs
 from orchestrator.results.reports import parse_report
 from tests.benchmarks import worst
@@ -17,3 +18,12 @@ def test_reports_take_no_more_than_they_are_said_to_cost(name):
     assert busy.ok == kind.reports
     # A report that is being decoded, and row groups that are being written, besides.
     assert busy.peak - idle.peak < kind.reports * report + 64 * 1024**2
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", list(worst.KINDS))
+def test_the_costliest_reports_that_are_accepted_are_all_merged_within_the_memory_of_the_pod(name):
+    """Four of 190,000 findings (65 MB) each, and a fifth that is refused."""
+    measured, kind = worst.measure(name, 1.0), worst.KINDS[name]
+    assert (measured.ok, measured.refused) == (kind.reports - 1, 1)
+    assert measured.peak < parse_size(costs.POD_MEMORY)

@@ -7,19 +7,19 @@ Nothing depends on the order of findings within a report: where scans differ, th
 decides, and within a scan the first text in alphabetical order. Time and memory are linear in the findings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
 from orchestrator.analysis.merge.names import Pair, by_alias, by_vulnerability
 from orchestrator.analysis.merge.rows import Rows
 from orchestrator.model import KINDS, Finding, MergedFinding, Outcome
-from orchestrator.packages.identity import NOTHING, Package, canonical
+from orchestrator.packages.found import FoundPackages
+from orchestrator.packages.identity import NOTHING, Package
 from orchestrator.packages.keys import rootless
 from orchestrator.packages.resolve import Place, resolve
 
 _VULNERABILITY = "vulnerability"
-_LONGEST_CACHED = 300
 _ORDER = {kind: number for number, kind in enumerate(KINDS)}
 
 
@@ -50,52 +50,68 @@ def merge(target: str, cells: Sequence[CellFindings]) -> list[MergedFinding]:
         By kind (in the order of `KINDS`), package, version and id, or location and id. Not yet set are `first_seen`,
         `epss`, `kev`, `vex`, `suppressed` and `rules`.
     """
-    of_packages, others = _gather(cells)
-    packages = _Packages(
-        [
-            *((pairs[0][0], package) for package, pairs in of_packages),
-            *((pair[0], package) for package, pair in others if package is not NOTHING),
-        ]
-    )
+    return list(merge_rows(target, cells))
+
+
+def merge_rows(
+    target: str, cells: Sequence[CellFindings], packages_of: Sequence[Sequence[Package]] | None = None
+) -> Iterator[MergedFinding]:
+    """The same, row by row: only what the rows are made of is in memory at once.
+
+    Args:
+        target: as of `merge`.
+        cells: likewise.
+        packages_of: the packages of each cell's findings, where they are known already (`orchestrator.packages.found`).
+    """
+    if packages_of is None:
+        known = FoundPackages()
+        packages_of = [known.of(cell.findings) for cell in cells]
+    of_packages, others = _gather(cells, packages_of)
+
+    def found() -> Iterator[tuple[int, Package]]:
+        yield from ((pairs[0][0], package) for package, pairs in of_packages)
+        yield from ((pair[0], package) for package, pair in others if package is not NOTHING)
+
+    packages = _Packages(found)
     rows = Rows(target, [(cell.scan, cell.outcome is Outcome.OK, cell.kinds) for cell in cells])
     by_place: dict[Place, list[Pair]] = {}
     for package, pairs in of_packages:
         place = packages.place(package)
         by_place[place] = sorted([*by_place[place], *pairs], key=itemgetter(0)) if place in by_place else pairs
-    merged: list[MergedFinding] = []
+    of_packages.clear()
     for place in sorted(by_place):
         package = packages.at(place)
-        units = by_vulnerability(by_place[place])
-        merged += [rows.row(_VULNERABILITY, name, package, "", units[name]) for name in sorted(units)]
+        units = by_vulnerability(by_place.pop(place))
+        for name in sorted(units):
+            yield rows.row(_VULNERABILITY, name, package, "", units[name])
     groups: dict[tuple[int, str, Place, str], list[Pair]] = {}
     for package, pair in others:
         kind, location = pair[1].kind, rootless(pair[1].location)
         groups.setdefault((_ORDER.get(kind, len(KINDS)), kind, packages.place(package), location), []).append(pair)
+    others.clear()
     for group in sorted(groups):
         _, kind, place, location = group
-        units = by_vulnerability(groups[group]) if kind == _VULNERABILITY else by_alias(groups[group])
-        merged += [rows.row(kind, name, packages.at(place), location, units[name]) for name in sorted(units)]
-    return merged
+        pairs = groups.pop(group)
+        units = by_vulnerability(pairs) if kind == _VULNERABILITY else by_alias(pairs)
+        for name in sorted(units):
+            yield rows.row(kind, name, packages.at(place), location, units[name])
 
 
-def _gather(cells: Sequence[CellFindings]) -> tuple[list[tuple[Package, list[Pair]]], list[tuple[Package, Pair]]]:
+def _gather(
+    cells: Sequence[CellFindings], packages_of: Sequence[Sequence[Package]]
+) -> tuple[list[tuple[Package, list[Pair]]], list[tuple[Package, Pair]]]:
     """Vulnerabilities by package, and all other findings with the package they are about; scan by scan."""
-    # By identity, which is cheaper than to compare packages: those that `canonical` forgot meet at their place.
+    # By identity, which is cheaper than to compare packages: one of two spellings meets the other at their place.
     of_packages: dict[int, tuple[Package, list[Pair]]] = {}
     others: list[tuple[Package, Pair]] = []
-    for number, cell in enumerate(cells):
+    for number, (cell, packages) in enumerate(zip(cells, packages_of, strict=True)):
         if cell.outcome is not Outcome.OK:
             continue
-        for finding in cell.findings:
-            purl, name, version = finding.purl, finding.package, finding.version
-            if len(purl) + len(name) + len(version) < _LONGEST_CACHED:
-                package = canonical(purl, name, version)
-            else:
-                package = canonical.__wrapped__(purl, name, version)
+        for package, finding in zip(packages, cell.findings, strict=True):
             if finding.kind != _VULNERABILITY or package is NOTHING:
                 others.append((package, (number, finding)))
-            elif (known := of_packages.get(id(package))) is not None:
-                known[1].append((number, finding))
+            elif (pairs := of_packages.get(id(package))) is not None:
+                pairs[1].append((number, finding))
             else:
                 of_packages[id(package)] = package, [(number, finding)]
     return list(of_packages.values()), others
@@ -104,22 +120,24 @@ def _gather(cells: Sequence[CellFindings]) -> tuple[list[tuple[Package, list[Pai
 class _Packages:
     """The packages of one target, each at its place: what makes it the one it is."""
 
-    def __init__(self, found: Sequence[tuple[int, Package]]) -> None:
+    def __init__(self, found: Callable[[], Iterator[tuple[int, Package]]]) -> None:
         """Take them with the numbers of the scans that report them; where these differ, the first one's text holds."""
-        self._better = resolve([package for _, package in found])
+        self._better = resolve([package for _, package in found()])
         self._at: dict[Place, tuple[int, Package]] = {}
-        labels: dict[Place, tuple[int, str]] = {}
-        for number, package in found:
+        # Where there is a choice: what the first scan calls it.
+        self._labels: dict[Place, tuple[int, str]] = {}
+        for number, package in found():
             own = package.key, package.version
             place = self._better.get(own, own)
-            known = self._at.get(place)
             # Only what is at home there knows its package URL.
-            if place == own and (known is None or (number, package) < known):
+            known = self._at.get(place) if place == own else None
+            if place == own and known is None:
                 self._at[place] = number, package
-            label = number, package.label
-            if label < labels.setdefault(place, label):
-                labels[place] = label
-        self._labels = {place: label for place, (_, label) in labels.items()}
+                continue
+            if known is not None and (number, package) < known:
+                self._at[place] = number, package
+            candidates = [(number, package.label), *([(known[0], known[1].label)] if known else ())]
+            self._labels[place] = min(*candidates, self._labels.get(place, candidates[0]))
 
     def place(self, package: Package) -> Place:
         """Where a package belongs."""
@@ -130,5 +148,6 @@ class _Packages:
         """The package at a place, by the name that the first scan calls it."""
         if place not in self._at:
             return NOTHING
-        package, label = self._at[place][1], self._labels[place]
+        number, package = self._at[place]
+        label = min((number, package.label), self._labels.get(place, (number, package.label)))[1]
         return package if package.label == label else package._replace(label=label)

@@ -55,6 +55,7 @@ class Rows:
         self._names = [name for name, _, _ in scans]
         self._sayings: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
         self._told: dict[tuple[str, int, int], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {}
+        self._alone: dict[tuple[int, Severity], tuple[dict[str, Severity], dict[str, int]]] = {}
 
     def row(self, kind: str, name: str, package: Package, location: str, members: Sequence[Member]) -> MergedFinding:
         """Make a row.
@@ -67,6 +68,14 @@ class Rows:
             members: the findings, at least one, in the order of the scans. Where some are suppressed by their scanner
                 and others are not, the row says what the others say.
         """
+        if len(members) == 1 and members[0][1].suppressed is None and "\n" not in members[0][1].place:
+            return self._of_one(kind, name, package, location, members)
+        return self._of_several(kind, name, package, location, members)
+
+    def _of_several(
+        self, kind: str, name: str, package: Package, location: str, members: Sequence[Member]
+    ) -> MergedFinding:
+        """The row of findings that may say different things."""
         members, hidden, suppressed = self._heard(members)
         aliases: set[str] = set()
         locations: set[str] = set()
@@ -128,6 +137,43 @@ class Rows:
             not_scanned_by=not_scanned_by,
             suppressed_in=self._scans_of(hidden) if hidden else (),
             suppressed=suppressed,
+            **(_carried(members) if _CARRIED else {}),
+        )
+
+    def _of_one(
+        self, kind: str, name: str, package: Package, location: str, members: Sequence[Member]
+    ) -> MergedFinding:
+        """The row of one finding in one place, which most are: nothing has to be compared."""
+        number, finding, names = members[0]
+        severity, fix = finding.severity, finding.fixed_version
+        said = self._alone.get((number, severity))
+        if said is None:
+            scan = self._names[number]
+            said = self._alone[number, severity] = {scan: severity}, {scan: 1}
+        found = 1 << number
+        found_by, not_found_by, not_scanned_by = self._told.get((kind, found, 0)) or self._tell(kind, found, 0)
+        return MergedFinding(
+            target=self._target,
+            key=finding_key(kind, name, package, location),
+            kind=kind,
+            id=name,
+            severity=severity,
+            severities=said[0],
+            aliases=other_names(name, names) if names else (),
+            title=finding.title,
+            package=package.label,
+            version=package.version,
+            purl=package.purl,
+            qualifiers=qualifiers_of(finding.purl) if package.purl and finding.purl else (),
+            ecosystem=package.ecosystem,
+            locations=(finding.location,) if finding.location else (),
+            counts=said[1],
+            places=(finding.place,) if finding.place else (),
+            fixed_version=_fix(package, {fix}, members) if fix else "",
+            cvss=finding.cvss,
+            found_by=found_by,
+            not_found_by=not_found_by,
+            not_scanned_by=not_scanned_by,
             **(_carried(members) if _CARRIED else {}),
         )
 

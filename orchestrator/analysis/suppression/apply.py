@@ -28,7 +28,7 @@ from orchestrator.model.documents import spell_time
 from orchestrator.packages.qualifiers import TargetSurroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.model import IgnoreRule, MergedFinding, Suppression, VexStatement
 
@@ -37,7 +37,7 @@ _NOTHING: tuple[tuple[int, ...], OfId | None] = ((), None)
 _REMEMBERED = 500_000
 
 
-class _Target(NamedTuple):
+class JudgedParts(NamedTuple):
     """A target as rules and as statements name it."""
 
     names: JudgedTarget
@@ -91,13 +91,42 @@ class Suppressor:
         Returns:
             As many findings in the same order, `suppressed` and `vex` set.
         """
+        found = {each.qualifiers for each in findings}
+        target = self.target(references, owners, digest, platform=platform, indexes=indexes, qualifiers=found)
+        return self.apply_to(target, findings)
+
+    def target(
+        self,
+        references: Sequence[str],
+        owners: Sequence[str],
+        digest: str,
+        *,
+        platform: str,
+        indexes: Sequence[str],
+        qualifiers: Iterable[tuple[tuple[str, str], ...]],
+    ) -> JudgedParts | None:
+        """One target, whose findings come in parts; None where nothing is to be marked.
+
+        Args:
+            references: as of `apply`, and the next four likewise.
+            owners: likewise.
+            digest: likewise.
+            platform: likewise.
+            indexes: likewise.
+            qualifiers: of all findings of the target.
+        """
+        if not (self._suppression.rules or self._suppression.statements):
+            return None
+        around = TargetSurroundings.of(platform, qualifiers)
+        keys = self._statements.target(references, digest, around, indexes)
+        return JudgedParts(JudgedTarget(references, owners, digest, around, indexes), keys)
+
+    def apply_to(self, target: JudgedParts | None, findings: Sequence[MergedFinding]) -> list[MergedFinding]:
+        """Mark what is suppressed of some findings of a target, as `apply` does."""
         if not self._suppression.scanners:
             findings = [msgspec.structs.replace(one, suppressed=None) if one.suppressed else one for one in findings]
-        if not findings or not (self._suppression.rules or self._suppression.statements):
+        if target is None:
             return list(findings)
-        around = TargetSurroundings.of(platform, (each.qualifiers for each in findings))
-        keys = self._statements.target(references, digest, around, indexes)
-        target = _Target(JudgedTarget(references, owners, digest, around, indexes), keys)
         known, look_up = self._known, self._look_up
         beyond = self._rules.beyond if self._rules.beyond_ids else None
         result = []
@@ -141,7 +170,7 @@ class Suppressor:
         finding: MergedFinding,
         found: list[tuple[tuple[int, ...], OfId | None]],
         beyond: tuple[int, ...],
-        target: _Target,
+        target: JudgedParts,
     ) -> MergedFinding:
         """One finding of which something may be known: by its ids, or beyond them."""
         statement = self._statement(finding, [of_id for _, of_id in found if of_id], target.keys)

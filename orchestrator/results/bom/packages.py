@@ -28,14 +28,14 @@ class Packages:
             if _may_be_another(each, package):
                 self._found[id(package)] = package
 
-    def gather_named(self, purl: str, name: str, version: str) -> None:
+    def gather_found(self, package: Package) -> None:
         """Take what a finding is about."""
-        package = canonical(purl, name, version)
         self._found[id(package)] = package
 
     def resolve(self) -> None:
         """Decide, of all that was gathered, which are one."""
         self._better = resolve(list(self._found.values()))
+        self._found.clear()
 
     def place(self, component: Json) -> Place:
         """What makes a component the one it is."""
@@ -48,9 +48,8 @@ class Packages:
         group, name = (str(component.get(key) or "") for key in ("group", "name"))
         return f"{component.get('type')} {group} {name}", str(component.get("version") or "")
 
-    def place_named(self, purl: str, name: str, version: str) -> Place:
+    def place_found(self, package: Package) -> Place:
         """The same of what a finding is about."""
-        package = canonical(purl, name, version)
         place = package.key, package.version
         return self._better.get(place, place)
 

@@ -8,12 +8,15 @@ times in a BOM (in several places of the image) stays as often.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
+import msgspec
+
 from orchestrator.findings.interface import Report
 from orchestrator.model import Finding, LedgerRow, Target
+from orchestrator.packages.found import FoundPackages
+from orchestrator.packages.identity import Package
 from orchestrator.packages.qualifiers import qualifiers_of
 from orchestrator.packages.resolve import Place
 from orchestrator.results.bom.identity import identity
@@ -31,44 +34,59 @@ _MOST_COMPARED = 20
 _PLAIN = frozenset({"properties", "hashes", "externalReferences", "components"})
 
 
-@dataclass
-class _Entry:
+class _Entry(msgspec.Struct, gc=False):
     """A component of the target, whichever report it is from.
 
     Attributes:
-        bare: made up from a finding alone, so that any BOM's description is better.
-        scans: the scans that found it, in order, as the keys.
+        number: which makes its reference.
+        document: as a BOM describes it; None where only findings name it: any BOM's description is better.
+        name: where only findings name it.
+        version: likewise.
+        purl: as the first finding has it.
+        scans: the scans that found it, in order.
     """
 
-    ref: str
-    document: Json
-    bare: bool
-    scans: dict[str, None] = field(default_factory=dict)
+    number: int
+    document: Json | None = None
+    name: str = ""
+    version: str = ""
+    purl: str = ""
+    scans: tuple[str, ...] = ()
+
+    @property
+    def package_url(self) -> str:
+        """Of the component; empty without one."""
+        return self.purl if self.document is None else str(self.document.get("purl") or "")
 
 
 class _Said(NamedTuple):
     """What one report says, until all are there.
 
     Attributes:
-        findings: of one that is no BOM, in groups that become one vulnerability each.
+        findings: of one that is no BOM, in groups that become one vulnerability each, with their packages.
         bom: the valid parts of one that is.
         subject: the reference by which that BOM calls the target; empty for none.
     """
 
     scan: str
     scanner: str
-    findings: Sequence[Sequence[Finding]] = ()
+    findings: Sequence[Sequence[tuple[Finding, Package]]] = ()
     bom: Json | None = None
     subject: str = ""
 
 
-class _Found(NamedTuple):
-    """A vulnerability that a finding reports, with the components it is in, until it is written."""
+class _Found(msgspec.Struct, gc=False):
+    """A vulnerability that a finding reports, with the components it is in, until it is written.
 
-    ref: str
+    Attributes:
+        number: which makes its reference.
+        affects: numbers of the components; 0 for the target.
+    """
+
+    number: int
     said: _Said
     finding: Finding
-    affects: list[str]
+    affects: tuple[int, ...]
 
 
 class TargetBom:
@@ -86,10 +104,16 @@ class TargetBom:
         self._by_place: dict[Place, list[_Entry]] = {}
         self._cells: dict[str, str] = {}
         self._depends: dict[str, dict[str, None]] = {}
+        self._together: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
         self._vulnerabilities: list[Json | _Found] = []
 
-    def add(self, row: LedgerRow, report: Report | None) -> list[str]:
+    def add(self, row: LedgerRow, report: Report | None, packages: Sequence[Package] | None = None) -> list[str]:
         """Add one cell.
+
+        Args:
+            row: the cell's.
+            report: of the cell; None where it did not end ok.
+            packages: of each of its findings, where that is known already.
 
         Returns:
             The places of the report that were left out or changed because they are not valid CycloneDX 1.6.
@@ -98,13 +122,13 @@ class TargetBom:
         if report is None:
             return []
         if report.bom is None:
-            self._gather_findings(row.scan, report)
+            self._gather_findings(row.scan, report, packages)
             return []
         self.is_catalogued = True
         return self._gather_bom(row.scan, report.scanner, report.bom)
 
-    def joined(self) -> Json:
-        """The `components` and `dependencies` of the target, once all its cells were added."""
+    def join(self) -> None:
+        """Put together what was added, once all cells were."""
         self._packages.resolve()
         for said in self._said:
             if said.bom is None:
@@ -112,18 +136,31 @@ class TargetBom:
             else:
                 self._add_bom(said, said.bom)
         self._said.clear()
-        # Who depends on whom, as the BOMs said; one that is listed as depending on nothing is known to.
-        depends = [{"ref": ref, "dependsOn": list(others)} for ref, others in self._depends.items()]
-        return {"components": [self._component()], "dependencies": depends}
+        for entries in self._by_place.values():
+            for entry in entries:
+                if entry.document is not None:
+                    known = entry.document.get("properties") or []
+                    entry.document["properties"] = [*known, *self._found_by(entry)]
+        self._by_place.clear()
+
+    def dependencies(self) -> list[Json]:
+        """Who depends on whom, as the BOMs said; one that is listed as depending on nothing is known to."""
+        return [{"ref": ref, "dependsOn": list(others)} for ref, others in self._depends.items()]
+
+    def components(self, most: int) -> Iterator[list[Json]]:
+        """What was found in the target, this many at a time, once it is joined."""
+        waiting = iter(self._top)
+        while some := list(islice(waiting, most)):
+            yield [self._document(entry) if entry.document is None else entry.document for entry in some]
 
     def vulnerabilities(self, most: int) -> Iterator[list[Json]]:
         """Those of the target, this many at a time, once it is joined."""
         waiting = iter(self._vulnerabilities)
         while some := list(islice(waiting, most)):
-            yield [_vulnerability(each) if isinstance(each, _Found) else each for each in some]
+            yield [self._vulnerability(each) if isinstance(each, _Found) else each for each in some]
 
-    def _component(self) -> Json:
-        """The target as a component: its names, how its cells ended, and everything found in it."""
+    def component(self) -> Json:
+        """The target as a component: its names, and how its cells ended; not what was found in it."""
         name, purl = identity(self._target)
         properties = [("reference", each.reference) for each in self._target.names]
         properties += [("owner", owner) for owner in dict.fromkeys(n.owner for n in self._target.names if n.owner)]
@@ -138,12 +175,6 @@ class TargetBom:
         if purl:
             document["purl"] = purl
         document["properties"] = [_property(*each) for each in dict.fromkeys(properties)]
-        if self._top:
-            document["components"] = [entry.document for entry in self._top]
-        for entries in self._by_place.values():
-            for entry in entries:
-                known = entry.document.get("properties") or []
-                entry.document["properties"] = [*known, *(_property("scan", scan) for scan in entry.scans)]
         return document
 
     @property
@@ -155,52 +186,101 @@ class TargetBom:
         """The target with nothing in it: what is left when its content cannot be made valid."""
         return {"type": self._type, "bom-ref": self.ref, "name": identity(self._target)[0]}
 
-    def _new_ref(self) -> str:
+    def _new_number(self) -> int:
         self._count += 1
-        return f"{self._target.id}/{self._count}"
+        return self._count
+
+    def _ref(self, number: int) -> str:
+        """The reference of what has a number; 0 is the target."""
+        return f"{self.ref}/{number}" if number else self.ref
+
+    def _found_by(self, entry: _Entry) -> list[Json]:
+        return [_property("scan", scan) for scan in entry.scans]
+
+    def _add_scan(self, entry: _Entry, scan: str) -> None:
+        """Say that a scan found a component; entries found by the same ones share what says so."""
+        if scan not in entry.scans:
+            both = entry.scans, scan
+            entry.scans = self._together.get(both) or self._together.setdefault(both, (*entry.scans, scan))
 
     # --- findings of scanners that write no BOM ---------------------------------------------------------------------
 
-    def _gather_findings(self, scan: str, report: Report) -> None:
+    def _gather_findings(self, scan: str, report: Report, packages: Sequence[Package] | None) -> None:
         """One vulnerability for all packages it is found in with the same severity, score and fix."""
-        groups: dict[tuple[object, ...], list[Finding]] = {}
-        for finding in report.findings:
+        groups: dict[tuple[object, ...], list[tuple[Finding, Package]]] = {}
+        gather = self._packages.gather_found
+        packages = FoundPackages().of(report.findings) if packages is None else packages
+        for finding, package in zip(report.findings, packages, strict=True):
             if finding.kind == "vulnerability" and finding.suppressed is None:
                 rating = finding.cvss
                 score = (rating.score, rating.vector) if rating else None
-                groups.setdefault((finding.id, finding.severity, score, finding.fixed_version), []).append(finding)
-                self._packages.gather_named(finding.purl, finding.package, finding.version)
+                alike = finding.id, finding.severity, score, finding.fixed_version
+                if (known := groups.get(alike)) is not None:
+                    known.append((finding, package))
+                else:
+                    groups[alike] = [(finding, package)]
+                gather(package)
         self._said.append(_Said(scan, report.scanner, list(groups.values())))
 
     def _add_findings(self, said: _Said) -> None:
-        for findings in said.findings:
-            refs = dict.fromkeys([self._package(finding, said.scan) for finding in findings])
-            self._vulnerabilities.append(_Found(self._new_ref(), said, findings[0], list(refs)))
+        for found in said.findings:
+            numbers = [self._package(finding, package, said.scan) for finding, package in found]
+            affects = tuple(dict.fromkeys(numbers)) if len(numbers) > 1 else (numbers[0],)
+            self._vulnerabilities.append(_Found(self._new_number(), said, found[0][0], affects))
 
-    def _package(self, finding: Finding, scan: str) -> str:
-        """The reference of the component a finding is about; the target itself where it names none."""
+    def _package(self, finding: Finding, package: Package, scan: str) -> int:
+        """The number of the component a finding is about; that of the target where it names none."""
         if not finding.package and not finding.purl:
-            return self._target.id
-        place = self._packages.place_named(finding.purl, finding.package, finding.version)
+            return 0
+        place = self._packages.place_found(package)
         known = self._by_place.get(place)
         if known:
-            entry = _nearest(known, finding.purl)
+            entry = known[0] if len(known) == 1 else _nearest(known, finding.purl)
         else:
-            document: Json = {"type": "library", "name": finding.package or finding.purl}
-            if finding.version:
-                document["version"] = finding.version
-            entry = self._register(document, place, bare=True)
+            name = finding.package or finding.purl
+            entry = self._register(_Entry(self._new_number(), name=name, version=finding.version), place)
             self._top.append(entry)
         if finding.purl:
-            entry.document.setdefault("purl", finding.purl)
-        entry.scans[scan] = None
-        return entry.ref
+            if entry.document is not None:
+                entry.document.setdefault("purl", finding.purl)
+            else:
+                entry.purl = entry.purl or finding.purl
+        self._add_scan(entry, scan)
+        return entry.number
 
-    def _register(self, document: Json, place: Place, *, bare: bool) -> _Entry:
-        entry = _Entry(self._new_ref(), document, bare)
-        document["bom-ref"] = entry.ref
+    def _register(self, entry: _Entry, place: Place) -> _Entry:
         self._by_place.setdefault(place, []).append(entry)
         return entry
+
+    def _document(self, entry: _Entry) -> Json:
+        """A component that only findings name."""
+        document: Json = {"type": "library", "name": entry.name}
+        if entry.version:
+            document["version"] = entry.version
+        document["bom-ref"] = self._ref(entry.number)
+        if entry.purl:
+            document["purl"] = entry.purl
+        document["properties"] = self._found_by(entry)
+        return document
+
+    def _vulnerability(self, found: _Found) -> Json:
+        finding, scanner = found.finding, found.said.scanner
+        rating: Json = {"source": {"name": scanner}, "severity": finding.severity.value}
+        if finding.cvss is not None:
+            rating |= {"score": finding.cvss.score, "method": _METHODS.get(finding.cvss.version, "other")}
+            if finding.cvss.vector:
+                rating["vector"] = finding.cvss.vector
+        document: Json = {"bom-ref": self._ref(found.number), "id": finding.id, "source": {"name": scanner}}
+        if finding.aliases:
+            document["references"] = [{"id": alias, "source": {"name": scanner}} for alias in finding.aliases]
+        document["ratings"] = [rating]
+        if finding.title:
+            document["description"] = finding.title
+        if finding.fixed_version:
+            document["recommendation"] = f"Upgrade to {finding.fixed_version}"
+        document["affects"] = [{"ref": self._ref(each)} for each in found.affects]
+        document["properties"] = [_property("scan", found.said.scan)]
+        return document
 
     # --- CycloneDX reports -------------------------------------------------------------------------------------------
 
@@ -241,16 +321,20 @@ class TargetBom:
         place = self._packages.place(component)
         known = self._by_place.get(place, [])
         new = seen[place] >= len(known)
-        entry = self._register(component, place, bare=False) if new else known[seen[place]]
+        entry = self._register(_Entry(self._new_number()), place) if new else known[seen[place]]
         seen[place] += 1
-        if entry.bare:  # this report describes it; of what a finding said only the package URL may be news
-            component["bom-ref"] = entry.ref
-            entry.document, component, entry.bare = component, entry.document, False
-        if purl := component.get("purl"):
+        own = self._ref(entry.number)
+        if entry.document is None:  # this report describes it; of what a finding said only the package URL may be news
+            component["bom-ref"] = own
+            entry.document = component
+            purl = entry.purl
+        else:
+            purl = str(component.get("purl") or "")
+        if purl:
             entry.document.setdefault("purl", purl)
         if old:
-            refs[old] = entry.ref
-        entry.scans[scan] = None
+            refs[old] = own
+        self._add_scan(entry, scan)
         inner = [self._merge(each, scan, refs, seen, depth + 1) for each in nested if depth < _DEPTH]
         if fresh := [each.document for each, is_new in inner if is_new]:
             entry.document.setdefault("components", []).extend(fresh)
@@ -267,7 +351,7 @@ class TargetBom:
             affects.setdefault(ref, {**affect, "ref": ref})
         if not affects:
             affects[self._target.id] = {"ref": self._target.id}
-        vulnerability["bom-ref"] = self._new_ref()
+        vulnerability["bom-ref"] = self._ref(self._new_number())
         vulnerability["affects"] = list(affects.values())
         vulnerability.setdefault("source", {"name": scanner})
         vulnerability["properties"] = [*(vulnerability.get("properties") or ()), _property("scan", scan)]
@@ -276,12 +360,10 @@ class TargetBom:
 
 def _nearest(entries: list[_Entry], purl: str) -> _Entry:
     """Of the components that are one package the one with the most of a package URL's qualifiers, else the first."""
-    if len(entries) == 1:
-        return entries[0]
     said = set(qualifiers_of(purl))
 
     def likeness(entry: _Entry) -> tuple[int, int]:
-        own = set(qualifiers_of(str(entry.document.get("purl") or "")))
+        own = set(qualifiers_of(entry.package_url))
         return len(own & said), -len(own - said)
 
     return max(entries[:_MOST_COMPARED], key=likeness)
@@ -297,26 +379,6 @@ def _strip_refs(value: Any) -> None:
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value
-
-
-def _vulnerability(found: _Found) -> Json:
-    finding, scanner = found.finding, found.said.scanner
-    rating: Json = {"source": {"name": scanner}, "severity": finding.severity.value}
-    if finding.cvss is not None:
-        rating |= {"score": finding.cvss.score, "method": _METHODS.get(finding.cvss.version, "other")}
-        if finding.cvss.vector:
-            rating["vector"] = finding.cvss.vector
-    document: Json = {"bom-ref": found.ref, "id": finding.id, "source": {"name": scanner}}
-    if finding.aliases:
-        document["references"] = [{"id": alias, "source": {"name": scanner}} for alias in finding.aliases]
-    document["ratings"] = [rating]
-    if finding.title:
-        document["description"] = finding.title
-    if finding.fixed_version:
-        document["recommendation"] = f"Upgrade to {finding.fixed_version}"
-    document["affects"] = [{"ref": each} for each in found.affects]
-    document["properties"] = [_property("scan", found.said.scan)]
-    return document
 
 
 def _property(name: str, value: str) -> Json:

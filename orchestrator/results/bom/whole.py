@@ -15,7 +15,7 @@ import json
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -34,8 +34,10 @@ from orchestrator.results.bom.validity import repair
 
 _HEAD = ("$schema", "bomFormat", "specVersion", "serialNumber", "version", "metadata")
 _ENCODER = msgspec.json.Encoder()
+# Of a target without, and with components in it.
+_END = (b"}", b"]}")
 _HEADLESS: dict[str, Any] = {"bomFormat": "CycloneDX", "specVersion": "1.6"}
-# Vulnerabilities of a target that are in memory as JSON: four kilobytes each.
+# Components, and vulnerabilities, of a target that are in memory as JSON: four kilobytes each.
 _AT_ONCE = 4096
 
 
@@ -87,8 +89,16 @@ class BomWriter:
         for row in rows:
             if row.outcome is Outcome.OK:
                 self._tools[row.scanner, row.scanner_version, row.scan, row.database_version] = None
-        parts = target.vulnerabilities(_AT_ONCE)
-        document = _HEADLESS | target.joined() | {"vulnerabilities": next(parts, [])}
+        target.join()
+        components, vulnerabilities = target.components(_AT_ONCE), target.vulnerabilities(_AT_ONCE)
+        container = target.component()
+        if inside := next(components, []):
+            container["components"] = inside
+        document = _HEADLESS | {
+            "components": [container],
+            "dependencies": target.dependencies(),
+            "vulnerabilities": next(vulnerabilities, []),
+        }
         changed = repair(document)
         if not document.get("components"):
             document["components"] = [target.bare()]
@@ -96,9 +106,10 @@ class BomWriter:
         if not target.is_catalogued:
             self._uncatalogued.append(target.ref)
             self._digest.update(b"?" + target.ref.encode())
-        for name in ARRAYS:
+        changed += self._append_container(document["components"][0], components)
+        for name in ARRAYS[1:]:
             self._append(name, document.get(name) or [])
-        for part in parts:
+        for part in vulnerabilities:
             document = _HEADLESS | {"vulnerabilities": part}
             changed += repair(document)
             self._append("vulnerabilities", document.get("vulnerabilities") or [])
@@ -130,14 +141,36 @@ class BomWriter:
             self._file.write(b"\n]")
         self._file.write(b"}\n")
 
+    def _append_container(self, container: dict[str, Any], others: Iterator[list[Any]]) -> list[str]:
+        """Append a target with the first of its components in it, and all others; gives what was changed of these."""
+        data, inside, begun = _ENCODER.encode(container), "components" in container, bool(container.get("components"))
+        # The components are the last of what a target has: they and it end when all are written.
+        self._begin("components", data[: -len(_END[inside])])
+        changed: list[str] = []
+        for part in others:
+            document = _HEADLESS | {"components": part}
+            changed += repair(document)
+            if valid := document.get("components"):
+                opening = b"" if inside else b',"components":['
+                self._write("components", (b"," if begun else opening) + _ENCODER.encode(valid)[1:-1])
+                inside = begun = True
+        self._write("components", _END[inside])
+        return changed
+
     def _append(self, name: str, items: list[Any]) -> None:
         """Append to one of the arrays, one item a line."""
         if not items:
             return
+        # JSON has no line break within a text, so each one is between two items.
+        self._begin(name, _ENCODER.encode_lines(items)[:-1].replace(b"\n", b",\n"))
+
+    def _begin(self, name: str, data: bytes) -> None:
+        """Append what begins with a new item."""
         separator = b"\n" if self._empty[name] else b",\n"
         self._empty[name] = False
-        # JSON has no line break within a text, so each one is between two items.
-        data = separator + _ENCODER.encode_lines(items)[:-1].replace(b"\n", b",\n")
+        self._write(name, separator + data)
+
+    def _write(self, name: str, data: bytes) -> None:
         self._digest.update(data)
         self._parts[name].write(data)
 

@@ -138,9 +138,11 @@ def for_csv(table: pa.Table) -> pa.Table:
 
 
 def _cells(texts: pa.ChunkedArray) -> pa.Array:
-    """Most texts are in many rows, so the distinct ones are looked at."""
-    coded = texts.combine_chunks().dictionary_encode()
-    return _distinct_cells(coded.dictionary).take(coded.indices)
+    """Most texts are in many rows, so the distinct ones are looked at; most need no change."""
+    whole = texts.combine_chunks()
+    coded = whole.dictionary_encode()
+    cells = _distinct_cells(coded.dictionary)
+    return whole if cells.equals(coded.dictionary) else cells.take(coded.indices)
 
 
 def _distinct_cells(texts: pa.Array) -> pa.Array:

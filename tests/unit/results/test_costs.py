@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.findings import cyclonedx
+from orchestrator.kit.json_bounds import memory_of
 from orchestrator.model import Finding, Outcome
 from orchestrator.results import costs, reports
 from orchestrator.results.ledger import read_ledger
@@ -34,8 +36,8 @@ def check(count):
 @pytest.fixture
 def small_budget(monkeypatch):
     """As if all reports of a target might take 100 findings' memory, and one of 10 were small."""
-    monkeypatch.setattr(costs, "OF_TARGET", 100 * 4200)
-    monkeypatch.setattr(costs, "SMALL", 10 * 4200)
+    monkeypatch.setattr(costs, "OF_TARGET", 100 * 1900)
+    monkeypatch.setattr(costs, "SMALL", 10 * 1900)
 
 
 def run(tmp_path, **data):
@@ -99,7 +101,7 @@ def test_a_bom_is_refused_by_what_it_would_cost_before_it_is_decoded(monkeypatch
     components = [{"type": "library", "name": str(number), "version": "1"} for number in range(200)]
     data = json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": components}).encode()
     assert reports.parse_report("cyclonedx", data).components == 200
-    monkeypatch.setattr(reports, "OF_TARGET", costs.of_json(data) - 1)
+    monkeypatch.setattr(cyclonedx, "MOST_MEMORY", memory_of(data) - 1)
     with pytest.raises(reports.ReportError, match="memory"):
         reports.parse_report("cyclonedx", data)
 
@@ -115,7 +117,7 @@ def test_what_a_bom_says_that_costs_too_much_is_named(monkeypatch):
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=20))
 def test_a_finding_costs_at_least_its_texts_and_never_less_with_more_of_them(names):
     findings = [Finding(kind="vulnerability", id=f"i{name}", aliases=(name,), location=name) for name in names]
-    assert costs.of_findings(findings) >= 4000 * len(names) + sum(len(name) for name in names)
+    assert costs.of_findings(findings) >= 1700 * len(names) + sum(len(name) for name in names)
     assert costs.of_findings(findings[:-1]) < costs.of_findings(findings)
 
 
@@ -123,6 +125,7 @@ def test_the_documents_say_the_numbers():
     page = (Path(__file__).resolve().parents[3] / "docs" / "results.md").read_text()
     section = page.split("## Memory", 1)[1].split("\n## ", 1)[0]
     assert costs.POD_MEMORY.replace("Gi", " GiB") in section
-    assert f"{costs.OF_TARGET // 1024**3} GiB" in section
+    assert f"{costs.OF_TARGET / 1024**3:.1f} GiB" in section
+    assert f"{costs.of_findings([Finding(kind='check', id='')]):,} bytes" in section
     assert f"{costs.SMALL // 1024**2} MiB" in section
     assert f"{reports.MOST_FINDINGS:,} findings" in section
