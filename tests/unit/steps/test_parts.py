@@ -1,4 +1,4 @@
-"""A target with more findings than memory holds is merged and written in parts: the results are the same, byte for byte."""
+"""A target with more findings than memory holds is merged in parts: the results are the same, byte for byte."""
 
 import msgspec
 import pytest
