@@ -16,6 +16,7 @@ from orchestrator.analysis.policy.words import SHOWN, clip, name_target
 from orchestrator.analysis.suppression.apply import Suppressor
 from orchestrator.analysis.suppression.first_use import first_used
 from orchestrator.model import Outcome
+from orchestrator.packages.found import FoundPackages
 from orchestrator.results.ledger import moment
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from orchestrator.analysis.merge import CellFindings
     from orchestrator.model import LedgerRow, MergedFinding, Plan, Verdict
-    from orchestrator.packages.identity import Package
     from orchestrator.volume.layout import Volume
 
 
@@ -73,6 +73,9 @@ class Pipeline:
     """Holds what the plan says of suppression and policy; what it has seen grows only with what broke a rule.
 
     Everything is judged as of the moment the plan was made, so that the same run is always judged alike.
+
+    Attributes:
+        packages: of the target whose reports are being read; `add` forgets them.
     """
 
     def __init__(self, plan: Plan, volume: Volume) -> None:
@@ -81,6 +84,7 @@ class Pipeline:
         self._suppressor = Suppressor(
             plan.suppression, now=now, first_used=first_used(volume, rules, plan.created) if rules else {}
         )
+        self.packages = FoundPackages()
         self._several = _Several()
         self._folder = volume.results(plan.run)
         self._ages = Ages(volume, plan.created)
@@ -93,25 +97,19 @@ class Pipeline:
         )
 
     @contextmanager
-    def put_together(
-        self,
-        rows: Sequence[LedgerRow],
-        cells: Sequence[CellFindings],
-        packages_of: Sequence[Sequence[Package]] | None = None,
-    ) -> Iterator[Parts]:
+    def add(self, rows: Sequence[LedgerRow], cells: Sequence[CellFindings]) -> Iterator[Parts]:
         """What all scans of one target found, together: in parts, so that there may be more than memory holds.
 
         Args:
             rows: the ledger's rows of the target, in the plan's order; at least one.
             cells: the same cells with what they found.
-            packages_of: the packages of each cell's findings, where they are known already.
         """
         row = rows[0]
         ran = {cell.scan for cell in cells if cell.outcome is Outcome.OK}
         found: dict[str, frozenset[str]] = {}
         qualifiers: set[tuple[tuple[str, str], ...]] = set()
         with Parts(self._folder) as merged, Parts(self._folder) as judged:
-            for part in in_parts(merge_rows(row.target, cells, packages_of)):
+            for part in in_parts(merge_rows(row.target, cells, self.packages)):
                 self._ages.gather(part, found)
                 qualifiers.update([each.qualifiers for each in part])
                 merged.add(part)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.packages.identity import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from orchestrator.model import Finding
     from orchestrator.packages.identity import Package
@@ -17,13 +17,17 @@ _LONGEST_CACHED = 300
 
 
 class FoundPackages:
-    """Gives the packages of findings; one object for each spelling in a target."""
+    """Gives the packages of findings; one object for each spelling, until it is told to forget them."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str], Package] = {}
+        # By identity, with what must not be freed meanwhile.
+        self._lists: dict[int, tuple[Sequence[Finding], list[Package]]] = {}
 
-    def of(self, findings: Iterable[Finding]) -> list[Package]:
-        """The package of each finding, in their order."""
+    def of(self, findings: Sequence[Finding]) -> list[Package]:
+        """The package of each finding, in their order; worked out once for the same tuple or list."""
+        if (before := self._lists.get(id(findings))) is not None:
+            return before[1]
         known, found = self._known, []
         for finding in findings:
             spelling = finding.purl, finding.package, finding.version
@@ -31,7 +35,13 @@ class FoundPackages:
             if package is None:
                 package = known[spelling] = _read(*spelling)
             found.append(package)
+        self._lists[id(findings)] = findings, found
         return found
+
+    def forget(self) -> None:
+        """Begin anew, with another target."""
+        self._known.clear()
+        self._lists.clear()
 
 
 def _read(purl: str, name: str, version: str) -> Package:

@@ -10,7 +10,6 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.findings import formats
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import Outcome
-from orchestrator.packages.found import FoundPackages
 from orchestrator.results.bom.target import TargetBom
 from orchestrator.results.cells import examine, failed
 from orchestrator.results.costs import TargetCost
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from orchestrator.analysis.pipeline import Pipeline
     from orchestrator.findings.interface import Report
     from orchestrator.model import Cell, LedgerRow, Plan, Scan, Severity, Target
-    from orchestrator.packages.identity import Package
     from orchestrator.results.bom.whole import BomWriter
     from orchestrator.results.tables.writing import FindingsWriter, MergedWriter
     from orchestrator.volume.layout import Volume
@@ -38,13 +36,6 @@ class OutputFiles(NamedTuple):
     findings: FindingsWriter
     merged: MergedWriter
     bom: BomWriter
-
-
-class _Found(NamedTuple):
-    """What one cell found, and the package of each finding."""
-
-    findings: CellFindings
-    packages: Sequence[Package]
 
 
 class Aggregation:
@@ -84,16 +75,17 @@ class Aggregation:
         return tuple(rows[index] for index in range(len(self._plan.cells)))
 
     def _examine_target(self, target: Target, cells: list[tuple[int, Cell]]) -> dict[int, LedgerRow]:
-        bom, cost, packages = TargetBom(target), TargetCost(), FoundPackages()
+        self._pipeline.packages.forget()
+        bom, cost = TargetBom(target, self._pipeline.packages), TargetCost()
         rows: dict[int, LedgerRow] = {}
-        found: list[_Found] = []
+        found: list[CellFindings] = []
         for index, cell in cells:
-            rows[index], of_cell = self._examine_cell(cell, target, bom, cost, packages)
+            rows[index], of_cell = self._examine_cell(cell, target, bom, cost)
             found.append(of_cell)
         try:
             with guarded(f"putting together what was found in {target.reference}"):
                 self._note(target, "all scans", self._files.bom.add(bom, rows.values()))
-                del bom, packages  # before the memory is needed for the merged findings
+                del bom  # before the memory is needed for the merged findings
                 if rows:
                     self._merge(list(rows.values()), found)
         except ScanmatrixError as error:
@@ -101,11 +93,10 @@ class Aggregation:
         return rows
 
     def _examine_cell(
-        self, cell: Cell, target: Target, bom: TargetBom, cost: TargetCost, packages: FoundPackages
-    ) -> tuple[LedgerRow, _Found]:
+        self, cell: Cell, target: Target, bom: TargetBom, cost: TargetCost
+    ) -> tuple[LedgerRow, CellFindings]:
         scan = self._scans[cell.scan]
         unrecorded = self._unrecorded.get((cell.target, cell.scan), "")
-        found: Sequence[Package] = ()
         row, report, size = examine(self._plan, cell, target, scan, self._volume, unrecorded=unrecorded)
         try:
             with guarded(f"writing down what {scan.name} found in {target.reference}"):
@@ -113,17 +104,15 @@ class Aggregation:
                     row, report = failed(row, excess), None
                 if report is not None:
                     self._files.findings.add(row, report.findings, size)
-                    found = packages.of(report.findings)
-                self._note(target, scan.name, bom.add(row, report, found))
+                self._note(target, scan.name, bom.add(row, report))
         except ScanmatrixError as error:
-            row, report, found = failed(row, str(error)), None, ()
+            row, report = failed(row, str(error)), None
         if cell.standing:
             report = self._standing(cell, target, scan, cost)
-            found = packages.of(report.findings) if report is not None else ()
         # An earlier result that still stands is as good as one of this run.
         outcome = Outcome.OK if report is not None else row.outcome
         findings = report.findings if report is not None else ()
-        return row, _Found(CellFindings(scan.name, outcome, self._kinds[scan.name], findings), found)
+        return row, CellFindings(scan.name, outcome, self._kinds[scan.name], findings)
 
     def _standing(self, cell: Cell, target: Target, scan: Scan, cost: TargetCost) -> Report | None:
         """What an earlier run found in a cell, where that still stands and is there."""
@@ -136,12 +125,11 @@ class Aggregation:
             )
         return None if why else report
 
-    def _merge(self, rows: Sequence[LedgerRow], found: Sequence[_Found]) -> None:
+    def _merge(self, rows: Sequence[LedgerRow], cells: Sequence[CellFindings]) -> None:
         """What all scans of a target found, together."""
         counts: Counter[Severity | None] = Counter()
         try:
-            cells, packages = [each.findings for each in found], [each.packages for each in found]
-            with self._pipeline.put_together(rows, cells, packages) as parts:
+            with self._pipeline.add(rows, cells) as parts:
                 for part in parts:
                     self._files.merged.add(rows[0], part)
                     counts.update([None if finding.suppressed else finding.severity for finding in part])

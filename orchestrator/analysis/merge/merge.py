@@ -54,18 +54,18 @@ def merge(target: str, cells: Sequence[CellFindings]) -> list[MergedFinding]:
 
 
 def merge_rows(
-    target: str, cells: Sequence[CellFindings], packages_of: Sequence[Sequence[Package]] | None = None
+    target: str, cells: Sequence[CellFindings], known: FoundPackages | None = None
 ) -> Iterator[MergedFinding]:
     """The same, row by row: only what the rows are made of is in memory at once.
 
     Args:
         target: as of `merge`.
         cells: likewise.
-        packages_of: the packages of each cell's findings, where they are known already (`orchestrator.packages.found`).
+        known: packages of the target, as far as they are known already; forgets them.
     """
-    if packages_of is None:
-        known = FoundPackages()
-        packages_of = [known.of(cell.findings) for cell in cells]
+    known = known or FoundPackages()
+    packages_of = [known.of(cell.findings) for cell in cells]
+    known.forget()
     of_packages, others = _gather(cells, packages_of)
 
     def found() -> Iterator[tuple[int, Package]]:

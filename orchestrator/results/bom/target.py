@@ -92,13 +92,15 @@ class _Found(msgspec.Struct, gc=False):
 class TargetBom:
     """Gathers the reports of one target, then joins them; every `bom-ref` in it begins with the target's id."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, packages: FoundPackages | None = None) -> None:
+        """Begin; `packages` knows those of findings, for whoever else asks for them."""
         self._target = target
         self.ref = target.id
         self._type = "application" if target.is_repository else "container"
         self._count = 0
         self._said: list[_Said] = []
         self.is_catalogued = False
+        self._found = packages or FoundPackages()
         self._packages = Packages()
         self._top: list[_Entry] = []
         self._by_place: dict[Place, list[_Entry]] = {}
@@ -107,13 +109,8 @@ class TargetBom:
         self._together: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
         self._vulnerabilities: list[Json | _Found] = []
 
-    def add(self, row: LedgerRow, report: Report | None, packages: Sequence[Package] | None = None) -> list[str]:
+    def add(self, row: LedgerRow, report: Report | None) -> list[str]:
         """Add one cell.
-
-        Args:
-            row: the cell's.
-            report: of the cell; None where it did not end ok.
-            packages: of each of its findings, where that is known already.
 
         Returns:
             The places of the report that were left out or changed because they are not valid CycloneDX 1.6.
@@ -122,7 +119,7 @@ class TargetBom:
         if report is None:
             return []
         if report.bom is None:
-            self._gather_findings(row.scan, report, packages)
+            self._gather_findings(row.scan, report)
             return []
         self.is_catalogued = True
         return self._gather_bom(row.scan, report.scanner, report.bom)
@@ -205,12 +202,11 @@ class TargetBom:
 
     # --- findings of scanners that write no BOM ---------------------------------------------------------------------
 
-    def _gather_findings(self, scan: str, report: Report, packages: Sequence[Package] | None) -> None:
+    def _gather_findings(self, scan: str, report: Report) -> None:
         """One vulnerability for all packages it is found in with the same severity, score and fix."""
         groups: dict[tuple[object, ...], list[tuple[Finding, Package]]] = {}
         gather = self._packages.gather_found
-        packages = FoundPackages().of(report.findings) if packages is None else packages
-        for finding, package in zip(report.findings, packages, strict=True):
+        for finding, package in zip(report.findings, self._found.of(report.findings), strict=True):
             if finding.kind == "vulnerability" and finding.suppressed is None:
                 rating = finding.cvss
                 score = (rating.score, rating.vector) if rating else None
