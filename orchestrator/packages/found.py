@@ -17,7 +17,7 @@ _LONGEST_CACHED = 300
 
 
 class FoundPackages:
-    """Gives the packages of findings; one object for each spelling, until it is told to forget them."""
+    """Gives the packages of findings; one object for each spelling, until `forget` is called."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str], Package] = {}
