@@ -107,7 +107,7 @@ def parse(data: bytes) -> Report:
 
 
 def _read(data: bytes) -> tuple[_Document, dict[str, Any], int]:
-    """The parts that are needed here, the whole document as JSON has it, and what that takes in memory."""
+    """The parts that are needed here, the whole document as JSON has it, and the memory that it needs."""
     if not looks_like_xml(data):
         memory = _bounded(memory_of(data))
         document = decode_json(data, _Document, what="a CycloneDX document")

@@ -27,7 +27,7 @@ class Report(Document, frozen=True):
         database_version: build time or version of the vulnerability database, as the report states it.
         findings: in the order of the report; those that the scanner itself suppressed say so.
         bom: the report itself when it is a CycloneDX JSON document, for merging; None otherwise.
-        bom_memory: what that takes in memory, bytes, as its parser knows from the text.
+        bom_memory: the memory that it needs, bytes, as its parser estimates from the text.
 
     Raises:
         ReportError: a finding has an id of which nothing can be seen. It could neither be found again nor suppressed,

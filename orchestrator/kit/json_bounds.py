@@ -14,7 +14,7 @@ _BYTE, _CONTAINER, _VALUE = 1.5, 600, 90
 
 
 def memory_of(data: bytes) -> int:
-    """What a JSON document takes in memory that is decoded as a whole, bytes; estimated from its text alone."""
+    """The memory that a JSON document needs when decoded as a whole, bytes; estimated from its text alone."""
     containers = data.count(b"{") + data.count(b"[")
     return int(_BYTE * len(data)) + _CONTAINER * containers + _VALUE * data.count(b",")
 

@@ -1,4 +1,4 @@
-"""The packages of one target's findings: each spelling of one is read once, whoever asks for it and however often."""
+"""The packages of one target's findings: each spelling of one is read once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FoundPackages:
         return found
 
     def forget(self) -> None:
-        """Begin anew, with another target."""
+        """Forget all of them, before another target."""
         self._known.clear()
         self._lists.clear()
 

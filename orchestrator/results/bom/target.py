@@ -93,7 +93,7 @@ class TargetBom:
     """Gathers the reports of one target, then joins them; every `bom-ref` in it begins with the target's id."""
 
     def __init__(self, target: Target, packages: FoundPackages | None = None) -> None:
-        """Begin; `packages` knows those of findings, for whoever else asks for them."""
+        """Begin; `packages` knows those of findings, which others ask for as well."""
         self._target = target
         self.ref = target.id
         self._type = "application" if target.is_repository else "container"
