@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hera.workflows import Container, CronWorkflow, Workflow, WorkflowTemplate
 from hera.workflows import models as m
 
+from orchestrator.argo.binding import scan_digests
 from orchestrator.argo.commands import ReapStep
 from orchestrator.argo.names import (
     COMPONENT,
@@ -24,7 +25,6 @@ from orchestrator.argo.names import (
 from orchestrator.argo.names import RUN as RUN_LABEL
 from orchestrator.argo.packed import pack
 from orchestrator.argo.parameters import DEFAULTS, RUN_ID, RUN_OF_WORKFLOW, Output, Parameter
-from orchestrator.catalog.loading import scan_digests
 from orchestrator.model.plan import pending
 from orchestrator.planning.batches import wanted_by_images
 from orchestrator.results.costs import POD_MEMORY
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from orchestrator.workflows.settings import Settings
 
 _HOUR, _DAY = 3600, 86400
+#: Labels of what an installation makes.
+_OURS = {PART_OF: SCANMATRIX}
 
 
 def specification(shape: Shape, settings: Settings, *, plan: str | None) -> dict[str, Any]:
@@ -132,6 +134,7 @@ def workflow_template(
     labels = m.WorkflowMetadata(labels_from={RUN_LABEL: m.LabelValueFrom(expression=RUN_OF_WORKFLOW)})
     return WorkflowTemplate(
         name=WORKFLOW_TEMPLATE,
+        labels=_OURS,
         annotations={SCANS_ANNOTATION: json.dumps(scan_digests(scans), separators=(",", ":"))},
         workflow_metadata=labels,
         **specification(shape, settings, plan=None),
@@ -168,6 +171,7 @@ def schedule(cron: str, argo: Argo, settings: Settings) -> CronWorkflow:
     return CronWorkflow(
         name=WORKFLOW_TEMPLATE,
         namespace=settings.namespace,
+        labels=_OURS,
         schedules=[cron],
         timezone=argo.timezone,
         # Argo itself would terminate what it replaces, without its exit handler: the run's first step stops it.
@@ -190,6 +194,7 @@ def reaper(argo: Argo, settings: Settings) -> CronWorkflow:
     )
     return CronWorkflow(
         name=REAPER,
+        labels=_OURS,
         schedules=[argo.reaper],
         timezone=argo.timezone,
         concurrency_policy="Forbid",

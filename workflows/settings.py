@@ -50,6 +50,7 @@ class Settings:
         namespace: of all manifests.
         service_account: of the executor beside each container; other containers get no token but these:
             `<service_account>-parent` starts shards, `<service_account>-reader` reads how the cells of a run went,
+            `<service_account>-planner` does so too, and keeps the WorkflowTemplate of a run for its shards,
             `<service_account>-replacer` stops older runs of the schedule,
             `<service_account>-inventory` looks at what runs in the cluster.
         registry_secret: dockerconfigjson Secret for what pulls images; None when the caches need none.
@@ -82,6 +83,11 @@ class Settings:
     def reader(self) -> str:
         """Service account that may read Workflows, pods and their logs."""
         return f"{self.service_account}-reader"
+
+    @property
+    def planner(self) -> str:
+        """Service account of what plans: a reader that keeps the WorkflowTemplate of a run for its shards."""
+        return f"{self.service_account}-planner"
 
     @property
     def replacer(self) -> str:

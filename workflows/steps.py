@@ -12,6 +12,7 @@ from hera.workflows import Container, Resource, Script
 from hera.workflows import models as m
 
 from orchestrator.argo import names as labels
+from orchestrator.argo.binding import scan_digests
 from orchestrator.argo.commands import AggregateStep, EvictStep, LeftStep, Only, PlanStep, ReplaceStep, ResultsStep
 from orchestrator.argo.names import INIT, Component, TemplateName
 from orchestrator.argo.parameters import (
@@ -28,7 +29,7 @@ from orchestrator.results.costs import POD_MEMORY
 from orchestrator.workflows import disk, folders, patches, pods
 from orchestrator.workflows.cell import retry
 from orchestrator.workflows.layouts import set_names
-from orchestrator.workflows.settings import ALLOWANCE, SCRATCH, literal
+from orchestrator.workflows.settings import ALLOWANCE, SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +65,7 @@ def plan(shape: Shape, settings: Settings) -> Script:
         uid=WORKFLOW_UID,
         deadline=shape.limits.deadline,
     )
-    account = settings.inventory if settings.discovers and plans else settings.reader
+    account = settings.inventory if settings.discovers and plans else settings.planner if plans else settings.reader
     step = pods.step(settings, planned, registry=plans, config_map=plans, git=plans)
     return Script(
         name=str(TemplateName.PLAN),
@@ -90,14 +91,15 @@ def _planned(shape: Shape, sets: Mapping[str, frozenset[str]]) -> PlanStep:
         config=Path(pods.CONFIG_FOLDER, workflow(Parameter.CONFIG_PATH)),
         outputs=Path(pods.OUTPUTS),
         sets=sets,
-        # What this template starts: the plan must not say that another image ran.
-        images={scan.name: literal(scan.image, where=f"scan {scan.name}: image") for scan in shape.scans if scan.named},
+        # What this template runs: the plan of the run must not say that it was another.
+        scans=scan_digests(shape.scans),
     )
 
 
 def shard(shape: Shape, settings: Settings) -> Resource:
-    """One shard: a Workflow of the same WorkflowTemplate, which ends when this one is deleted.
+    """One shard: a Workflow of what this one was started from, which ends when this one is deleted.
 
+    The WorkflowTemplate of the moment may be another by now: `orchestrator.steps.keeping` keeps the run's own.
     Its name follows from the parent's, and it is applied, not created: another attempt finds the one there is.
     """
     shard = given(Input.SHARD)
@@ -113,7 +115,7 @@ def shard(shape: Shape, settings: Settings) -> Resource:
             "labels": {labels.RUN: run, labels.SHARD: shard},
         },
         "spec": {
-            "workflowTemplateRef": {"name": labels.WORKFLOW_TEMPLATE},
+            "workflowTemplateRef": {"name": labels.shards_template(WORKFLOW_NAME)},
             "arguments": {"parameters": [{"name": str(name), "value": value} for name, value in parameters.items()]},
         },
     }

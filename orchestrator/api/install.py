@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.catalog.lock_file import LOCK
 from orchestrator.config.file import CONFIG_FILE
@@ -13,6 +13,8 @@ from orchestrator.errors import UsageError
 from orchestrator.kit.sources import SourceError, read_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from orchestrator.config.loading import Config
     from orchestrator.workflows.install import Overlay
 
@@ -39,16 +41,86 @@ def install(config: Config, overlay: Overlay | str = "single-node", *, strict: b
 def write_install(
     config: Config, folder: Path | str, overlay: Overlay | str = "single-node", *, strict: bool = False
 ) -> list[Path]:
-    """What `install` gives and Argo itself, as a folder for `kubectl apply -k`; returns its files."""
+    """What `install` gives and Argo itself, as a folder for `kubectl apply -k`; returns its files.
+
+    Raises:
+        UsageError: as `install`; or the folder was written before, and what it names cannot be changed to this.
+    """
     from orchestrator.volume.layout import PUBLIC, write_atomic
     from orchestrator.workflows import install
+    from orchestrator.workflows.install import changes
 
-    _judge(config, install.Overlay(overlay), whole=True, strict=strict)
-    written = []
-    for name, text in install.files(config, install.Overlay(overlay), contents=_contents(config)).items():
+    kind = install.Overlay(overlay)
+    _judge(config, kind, whole=True, strict=strict)
+    files, written = install.files(config, kind, contents=_contents(config)), []
+    before, after = install.objects_of(Path(folder), kind), install.objects_in(files, kind)
+    _refuse(changes.refusals(before, after), f"{folder} was written for")
+    for left in changes.gone(before, after):
+        _log.warning("%s is no longer in the configuration: `scanmatrix install --prune` removes it", changes.key(left))
+    for name, text in files.items():
         written.append(Path(folder) / name)
         write_atomic(written[-1], text.encode(), mode=PUBLIC)
     return written
+
+
+def check_install(config: Config, overlay: Overlay | str = "single-node") -> tuple[str, ...]:
+    """Compare what `install` gives with what the cluster has; nothing is changed.
+
+    Returns:
+        Commands that remove what an earlier configuration left in the cluster; `prune_install` does the same.
+
+    Raises:
+        UsageError: the cluster has what cannot be changed to this; the message says what to do about each.
+        NoClusterError: there is no cluster to talk to.
+    """
+    from orchestrator.cluster.installed import InstalledObjects
+    from orchestrator.workflows.install import changes
+
+    after = _objects(config, overlay)
+    with InstalledObjects(config.argo.namespace) as there:
+        before = [changes.applied(each) for each in there.every()]
+        grows = there.grows(config.volume.claim)
+    _refuse(changes.refusals(before, after, grows=grows), "the cluster was installed with")
+    return tuple(changes.delete_command(each for each in changes.gone(before, after) if _goes(each)))
+
+
+def prune_install(config: Config, overlay: Overlay | str = "single-node") -> tuple[str, ...]:
+    """Remove what an earlier configuration left in the cluster, and this one does not have.
+
+    Volumes, claims, namespaces and ClusterRoles stay, and so does what does not carry the label of an installation.
+
+    Returns:
+        What was removed.
+    """
+    from orchestrator.cluster.installed import InstalledObjects
+    from orchestrator.workflows.install import changes
+
+    after, removed = _objects(config, overlay), []
+    with InstalledObjects(config.argo.namespace) as there:
+        for each in changes.gone(list(there.every()), after):
+            if _goes(each):
+                there.delete(each)
+                removed.append(str(changes.key(each)))
+    return tuple(removed)
+
+
+def _objects(config: Config, overlay: Overlay | str) -> list[dict[str, Any]]:
+    """What `install` gives, as objects."""
+    from orchestrator.workflows import install
+
+    return install.objects(config, install.Overlay(overlay), contents=_contents(config))
+
+
+def _goes(one: dict[str, Any]) -> bool:
+    from orchestrator.workflows.install.changes import KEPT
+
+    return one["kind"] not in KEPT
+
+
+def _refuse(found: Iterable[str], why: str) -> None:
+    if several := list(found):
+        lines = "\n".join(f"* {each}" for each in several)
+        raise UsageError(f"nothing was changed: {why} another configuration, which cannot become this one\n{lines}")
 
 
 def update_images(config: Config, file: Path | str) -> list[Path]:

@@ -163,9 +163,9 @@ class PlanStep(Step):
         default_factory=dict,
         metadata=_about("scans that have a pod for an image: NAME=a,b", Form.SETS, option="set", joined=True),
     )
-    images: Mapping[str, str] = field(
+    scans: Mapping[str, str] = field(
         default_factory=dict,
-        metadata=_about("locked image that the Workflow starts: SCAN=IMAGE", Form.PAIRS, option="image", joined=True),
+        metadata=_about("digest of a scan that the Workflow runs: SCAN=DIGEST", Form.PAIRS, option="scan", joined=True),
     )
     namespace: str = field(default="", metadata=_NAMESPACE)
     workflow: str = field(default="", metadata=_WORKFLOW)
@@ -315,15 +315,6 @@ class ReplaceStep(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InstallStep(Step):
-    """Put the WorkflowTemplate and the schedule into the cluster."""
-
-    command = "install"
-    folder: Path = field(metadata=_about("of their files", Form.PATH, positional=True))
-    namespace: str = field(metadata=_about("where they go"))
-
-
-@dataclass(frozen=True, kw_only=True)
 class DropStep(Step):
     """Remove from a cache's folder what is damaged, or what is named."""
 
@@ -349,7 +340,6 @@ AnyStep = (
     | ResultsStep
     | ReapStep
     | ReplaceStep
-    | InstallStep
     | DropStep
 )
 STEPS: tuple[type[AnyStep], ...] = get_args(AnyStep)

@@ -87,7 +87,6 @@ class Component(StrEnum):
     RESULTS = "results"
     REAPER = "reaper"
     REPLACE = "replace"
-    INSTALL = "install"
     CACHE = "cache"
     SCHEDULER = "scheduler"
 
@@ -182,6 +181,11 @@ def is_scratch(volume: str) -> bool:
 def shard_number(number: int) -> str:
     """A shard's number as labels, parameters and names have it."""
     return f"{number:03}"
+
+
+def shards_template(workflow: str) -> str:
+    """The WorkflowTemplate of the shards of a Workflow; an expression of Argo's may stand for its name."""
+    return f"{workflow}-shards"
 
 
 def of_run(run: str) -> str:

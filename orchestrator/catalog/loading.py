@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from orchestrator.config.loading import Config, default_image
 from orchestrator.kit import placeholders
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.sources import Problem, suggest
-from orchestrator.model.documents import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -220,11 +218,3 @@ def _on_repository(way: model.OnRepository, fill: Fill) -> model.OnRepository:
     """How a scan reads repositories, parameters filled in."""
     online = way.online and replace(way.online, command=tuple(map(fill, way.online.command)))
     return replace(way, command=tuple(map(fill, way.command)), online=online)
-
-
-def scan_digests(scans: Iterable[model.Scan]) -> dict[str, str]:
-    """Twelve hexadecimal digits for each scan by name, which change when anything of it changes.
-
-    By these a plan is compared with the WorkflowTemplate that is to run it.
-    """
-    return {scan.name: hashlib.sha256(encode(scan)).hexdigest()[:12] for scan in scans}

@@ -20,6 +20,14 @@ def install(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse scanner images given by tag, and rules that are too permissive.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Compare with the cluster: what cannot be changed, what is left over; and exit."),
+    ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Remove from the cluster what an earlier configuration left there, and exit."),
+    ] = False,
     update_images: Annotated[
         Path | None,
         typer.Option(
@@ -43,6 +51,11 @@ def install(
     if update_images is not None:
         for changed in install_api.update_images(settings, update_images):
             typer.echo(changed)
+        return
+    if check or prune:
+        left = install_api.check_install(settings, overlay)
+        for line in install_api.prune_install(settings, overlay) if prune else left:
+            typer.echo(f"removed {line}" if prune else f"left over, `--prune` removes it: {line}")
         return
     if out is None or render:
         typer.echo(install_api.install(settings, overlay, strict=strict), nl=False)

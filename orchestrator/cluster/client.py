@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from orchestrator.cluster.errors import ConflictError, ForbiddenError, ObjectExistsError, ObjectNotFoundError
+from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError
 from orchestrator.cluster.lists import Page, lines, pages, watch
-from orchestrator.cluster.objects import Described, Pod, PodEvent, Workflow
+from orchestrator.cluster.objects import Described, Metadata, Pod, PodEvent, Workflow
 from orchestrator.cluster.transport import CORE, Connection
 
 if TYPE_CHECKING:
@@ -28,6 +28,17 @@ _Thing = TypeVar("_Thing", Workflow, Pod, PodEvent)
 
 ARGO = "/apis/argoproj.io/v1alpha1"
 _PAGE = 100
+
+
+class _Status(msgspec.Struct, frozen=True):
+    stored: dict[str, Any] = msgspec.field(name="storedWorkflowTemplateSpec", default_factory=dict)
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """A Workflow, of which only what it was started from is read."""
+
+    metadata: Metadata
+    status: _Status = _Status()
 
 
 class Cluster:
@@ -107,31 +118,19 @@ class Cluster:
         data = self._connection.request("GET", self._argo("workflowtemplates", name))
         return msgspec.json.decode(data, type=dict[str, Any])
 
-    def put(self, kind: str, manifest: Mapping[str, Any]) -> None:
-        """Make an object of Argo's just as the manifest has it, whether there is one yet or not.
-
-        Args:
-            kind: in the plural, as in the API's paths: `workflowtemplates`.
-            manifest: the whole of it.
+    def create_workflow_template(self, manifest: Mapping[str, Any]) -> None:
+        """Make a WorkflowTemplate.
 
         Raises:
-            ObjectNotFoundError: the cluster knows no such kind, or not the namespace.
+            ObjectExistsError: there is one of that name.
         """
-        self._connection.patiently(lambda: self._put_once(kind, manifest))
+        self._connection.request("POST", self._argo("workflowtemplates"), body=manifest)
 
-    def _put_once(self, kind: str, manifest: Mapping[str, Any]) -> None:
-        """Create or replace an object; what somebody else did to it meanwhile is a conflict."""
-        path = self._argo(kind, manifest["metadata"]["name"])
-        try:
-            there = msgspec.json.decode(self._connection.request("GET", path), type=dict[str, Any])
-        except ObjectNotFoundError:
-            try:
-                self._connection.whole("POST", self._argo(kind), body=manifest)
-            except ObjectExistsError as error:
-                raise ConflictError(str(error)) from error
-        else:
-            metadata = {**manifest["metadata"], "resourceVersion": there["metadata"]["resourceVersion"]}
-            self._connection.whole("PUT", path, body={**manifest, "metadata": metadata})
+    def stored_template(self, name: str) -> tuple[str, dict[str, Any]]:
+        """A Workflow's uid, and the spec that Argo has stored in it, out of its WorkflowTemplate; empty for none."""
+        data = self._connection.request("GET", self._argo("workflows", name))
+        found = msgspec.json.decode(data, type=_Stored)
+        return found.metadata.uid, found.status.stored
 
     def pods(self, selector: str, *, fields: str = "") -> Iterator[Pod]:
         """Pods by label and, if need be, field selector."""

@@ -43,6 +43,8 @@ class VolumeSection(Section):
             `hostPathPrefixes`
         host_path_prefixes: folders that `hostPath` may be in; another one is refused, because the installation gives it
             to pods. Links on the node are not checked
+        size: what the claim asks for, in whole GiB. By default 1 GiB for `hostPath` and `nfs`, whose size nobody looks
+            at; of a storage class the budget, a tenth more, and 20 GiB
         storage_class: of the claim, for the overlay `production`; none for the cluster's default class
         nfs: an NFS export, for the overlay `production`, instead of a class
     """
@@ -56,6 +58,7 @@ class VolumeSection(Section):
     host_path: Folder = "/var/lib/scanmatrix"
     # Those of the Filesystem Hierarchy Standard 3.0 (3.12, 3.17) for what an administrator puts there.
     host_path_prefixes: Annotated[tuple[Folder, ...], Field(min_length=1)] = ("/var/lib/scanmatrix", "/srv", "/mnt")
+    size: Annotated[Size, Field(ge=1)] | None = None
     storage_class: DnsName | None = None
     nfs: Nfs | None = None
 

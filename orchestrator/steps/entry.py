@@ -20,7 +20,6 @@ from orchestrator.argo.commands import (
     DropStep,
     EvictStep,
     Exit,
-    InstallStep,
     KeepStep,
     LeftStep,
     Phase,
@@ -84,8 +83,6 @@ def run(step: AnyStep) -> int:  # noqa: C901, PLR0911, PLR0912 - a line for each
             return _reap(step)
         case ReplaceStep():
             return _replace(step)
-        case InstallStep():
-            return _install(step)
         case DropStep():
             return _drop(step)
         case _:
@@ -113,7 +110,8 @@ def _plan(step: PlanStep) -> int:
 
 
 def _write_plan(step: PlanStep, packed: str, volume: Volume) -> int:
-    from orchestrator.steps.incluster import ConfigSource, check_images, divide, write_outputs, write_run
+    from orchestrator.argo.binding import check_scans
+    from orchestrator.steps.incluster import ConfigSource, divide, write_outputs, write_run
     from orchestrator.upkeep.room import make_room
 
     config = step.config
@@ -125,13 +123,24 @@ def _write_plan(step: PlanStep, packed: str, volume: Volume) -> int:
         if scan.database:
             volume.databases(scan.name).mkdir(parents=True, exist_ok=True)
     if step.outputs:
-        check_images(plan, step.images)
+        check_scans(plan, step.scans)
         work = divide(plan, volume, shard=step.shard, only=step.only)
+        if work.shards:
+            _keep_template(step, plan.run)
         write_outputs(plan, work, step.outputs, step.sets)
         say(f"{make_room(plan, work.images, volume)} bytes of cached images removed")
         say(f"to run: {len(work.images)} images, {len(work.shards)} shards")
     say(f"plan {plan.run}: {len(plan.targets)} targets, {len(plan.cells)} cells")
     return Exit.DONE
+
+
+def _keep_template(step: PlanStep, run: str) -> None:
+    """For the shards, where this is a pod of a Workflow; elsewhere nothing starts any."""
+    from orchestrator.steps.keeping import keep_template
+
+    with _cluster(step.namespace) as cluster:
+        if cluster is not None:
+            say(f"shards are started from WorkflowTemplate {keep_template(step.workflow, run, cluster)}")
 
 
 def _pull(step: PullStep) -> int:
@@ -315,16 +324,6 @@ def _replace(step: ReplaceStep) -> int:
     with Cluster(step.namespace) as cluster:
         for name in replace_older(step.workflow, cluster, patience=step.patience):
             say(f"Workflow {name} of an earlier run was stopped and has ended")
-    return Exit.DONE
-
-
-def _install(step: InstallStep) -> int:
-    from orchestrator.cluster.client import Cluster
-    from orchestrator.steps.install import install
-
-    with Cluster(step.namespace) as cluster:
-        for name in install(step.folder, cluster):
-            say(f"installed {name}")
     return Exit.DONE
 
 

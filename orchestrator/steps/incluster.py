@@ -21,7 +21,6 @@ from orchestrator.argo.parameters import SHARD_KEY, Output, Parameter, between_c
 from orchestrator.catalog.lock_file import LOCK
 from orchestrator.errors import UsageError
 from orchestrator.kit.removal import temporary_folder
-from orchestrator.model import Decision
 from orchestrator.model.documents import spell_time
 from orchestrator.model.plan import pending
 from orchestrator.planning.batches import at_once, batches, cut
@@ -106,30 +105,6 @@ def _trusted(plan: Plan) -> Plan:
     """
     check_plan(plan, (), spell_time(datetime.now(UTC)))
     return plan
-
-
-def check_images(plan: Plan, images: Mapping[str, str]) -> None:
-    """See that the Workflow starts the very images that the plan has by their digests, and the ledger will name.
-
-    Args:
-        plan: of the run, made out of the configuration of now.
-        images: those that were locked when the WorkflowTemplate was made, by scan.
-
-    Raises:
-        UsageError: what is locked is not what the WorkflowTemplate has.
-    """
-    wanted = {cell.scan for cell in plan.cells if cell.decision is Decision.RUN}
-    scans = [scan for scan in plan.scans if scan.name in wanted and not scan.builtin]
-    differ = [
-        f"{scan.name} ({images.get(scan.name, 'not locked')}, planned: {scan.image})"
-        for scan in scans
-        if (scan.named or scan.name in images) and images.get(scan.name) != scan.image
-    ]
-    if differ:
-        raise UsageError(
-            f"the WorkflowTemplate starts other images than scanmatrix.lock has: {', '.join(differ)};"
-            " apply what `scanmatrix install --render` prints with the same configuration"
-        )
 
 
 def divide(plan: Plan, volume: Volume, *, shard: str = "", only: str = "") -> Work:

@@ -1,6 +1,7 @@
 """The plan on the volume."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -36,8 +37,29 @@ def write_plan(plan: Plan, volume: Volume) -> None:
             f"run {plan.run} already has another plan in {path if known else whole.parent}: resume that run, or choose"
             " another run id"
         )
+    if plan.part is not None and (other := _another_render(plan, parts)) is not None:
+        raise PlanExists(
+            f"run {plan.run}: part {plan.part.number} was rendered from another plan than part {other}, which is in"
+            f" {parts}: submit the parts that were rendered together, or render them again with another run id"
+        )
     write_atomic(path, encode(plan))
     lay_by(plan, volume)
+
+
+def _another_render(plan: Plan, parts: Path) -> int | None:
+    """Number of a part that is there and cannot be of the same plan; None when all can."""
+    for path in parts.glob("*.json"):
+        there = read(path, Plan)
+        if there.part is not None and _common(there) != _common(plan):
+            return there.part.number
+        return None  # it was compared with those before it
+    return None
+
+
+def _common(part: Plan) -> Plan:
+    """What all parts of a plan have in common: its scans, its limits, when it was made, how many parts it has."""
+    count = msgspec.structs.replace(part.part, number=0) if part.part else None
+    return msgspec.structs.replace(part, targets=(), cells=(), waves=(), part=count)
 
 
 def read_plan(run: str, volume: Volume) -> Plan:

@@ -195,9 +195,16 @@ def _remove(site: Site, *, wait: bool) -> None:
     """Take it away; nobody waits for the last pod to go but who takes away what they write to, too."""
     delete = ("delete", "--ignore-not-found", *(("--timeout=90s",) if wait else ("--wait=false",)))
     run("kubectl", *delete, "namespace", site.namespace, f"{site.namespace}-volume", check=False)
-    volume = f"{site.namespace}-scanmatrix"
-    run("kubectl", *delete, "pv", volume, f"{volume}-owner", check=False)
+    remove_volumes(site.namespace)
     shutil.rmtree(site.storage, ignore_errors=True)
+
+
+def remove_volumes(namespace: str) -> None:
+    """Take away the volumes of a namespace, which stay when their claims go."""
+    found = run("kubectl", "get", "pv", "-o", "name").split()
+    ours = [name for name in found if name.startswith(f"persistentvolume/{namespace}-")]
+    if ours:
+        run("kubectl", "delete", "--ignore-not-found", "--wait=false", *ours, check=False)
 
 
 def run(command: str, *arguments: str, stdin: str | None = None, check: bool = True, cwd: Path | None = None) -> str:

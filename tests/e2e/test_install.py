@@ -14,7 +14,7 @@ from orchestrator.cluster.client import Cluster
 from tests.cluster.addons import ARGO
 from tests.cluster.images import by_tag
 from tests.cluster.state import API_SERVER, NODE_IP
-from tests.e2e.site import await_, run
+from tests.e2e.site import await_, remove_volumes, run
 from tests.unit.workflows.test_other_namespace import PLACES, texts
 
 NAMESPACE = "e2e-install"
@@ -55,7 +55,7 @@ def namespace() -> Iterator[str]:
     yield NAMESPACE
     for name in (NAMESPACE, f"{NAMESPACE}-volume"):
         run("kubectl", "delete", "namespace", name, "--ignore-not-found", "--timeout=90s", check=False)
-    run("kubectl", "delete", "pv", f"{NAMESPACE}-scanmatrix", "--ignore-not-found", "--wait=false", check=False)
+    remove_volumes(NAMESPACE)
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +66,24 @@ def installed(folder: Path, namespace: str) -> str:
     return namespace
 
 
+def again(folder: Path, text: str, out: str = "again") -> None:
+    """The configuration is changed, and what it gives is applied once more."""
+    (folder.parent / "scanmatrix.yaml").write_text(text)
+    run("scanmatrix", "install", f"--out={out}", cwd=folder.parent)
+    for part in ("argo-install/base", "pv/single-node"):
+        run("kubectl", "apply", "-k", str(folder.parent / out / part))
+
+
+@pytest.fixture
+def text(folder: Path) -> Iterator[str]:
+    """The configuration, which is put back afterwards."""
+    path = folder.parent / "scanmatrix.yaml"
+    before = path.read_text()
+    yield before
+    path.write_text(before)
+
+
 def test_one_command_brings_the_templates_and_the_schedule(installed: str) -> None:
-    job = "-l=app.kubernetes.io/component=install"
-    run("kubectl", "-n", installed, "wait", "--for=condition=complete", "job", job, "--timeout=120s")
     found = run("kubectl", "-n", installed, "get", "workflowtemplates,cronworkflows", "-o", "name").split()
     assert sorted(found) == [
         "cronworkflow.argoproj.io/scanmatrix",
@@ -94,24 +109,66 @@ def test_the_same_again_changes_nothing(installed: str, folder: Path) -> None:
     assert [line for line in said if not line.endswith("unchanged")] == []
 
 
-def test_many_installs_at_once_get_in_nobody_s_way(installed: str) -> None:
-    """Each replaces the version that it has read, which somebody else has changed by then."""
-    there = Cluster(installed).workflow_template("scanmatrix")
-    metadata = {"name": "scanmatrix", "namespace": installed}
+def template(namespace: str) -> tuple[int, set[str]]:
+    """What the WorkflowTemplate says of two keys of the configuration: the deadline, and our own image."""
+    spec = Cluster(namespace).workflow_template("scanmatrix")["spec"]
+    plan = next(one for one in spec["templates"] if one["name"] == "plan")
+    return spec["activeDeadlineSeconds"], {plan["script"]["image"]}
 
-    def install(number: int) -> None:
-        marked = {
-            **there,
-            "metadata": {**metadata, "annotations": {**there["metadata"]["annotations"], "n": str(number)}},
-        }
-        with Cluster(installed) as cluster:
-            cluster.put("workflowtemplates", marked)
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(install, range(16)))
-    found = Cluster(installed).workflow_template("scanmatrix")
-    assert found["spec"] == there["spec"]
-    assert found["metadata"]["generation"] >= there["metadata"]["generation"]
+def test_another_budget_image_and_limit_are_installed_and_so_is_the_way_back_at_once(
+    installed: str, folder: Path, text: str
+) -> None:
+    before = template(installed)
+    other = text.replace("budget: 1Gi", "budget: 5Ti") + "limits: {deadline: 1h}\nimage: localhost/other:2\n"
+    again(folder, other)
+    assert template(installed) == (3600, {"localhost/other:2"})
+    again(folder, text)
+    assert template(installed) == before
+    claim = run("kubectl", "-n", installed, "get", "pvc", "scanmatrix", "-o", "jsonpath={.status.phase}")
+    assert claim == "Bound"
+
+
+def test_two_installs_at_once_get_in_nobody_s_way_and_the_next_is_whole(installed: str, folder: Path) -> None:
+    base = str(folder / "argo-install" / "base")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda part: run("kubectl", "apply", "-k", part), [base, base]))
+    said = run("kubectl", "apply", "-k", base).splitlines()
+    assert [line for line in said if not line.endswith("unchanged")] == []
+
+
+def test_another_folder_of_the_node_is_refused_before_and_works_as_another_volume(
+    installed: str, folder: Path, text: str
+) -> None:
+    elsewhere = folder.parent / "elsewhere"
+    moved = text.replace(f"hostPath: {folder.parent}/volume", f"hostPath: {elsewhere}")
+    moved = moved.replace(f"hostPathPrefixes: [{folder.parent}/volume]", f"hostPathPrefixes: [{folder.parent}]")
+    assert moved != text
+    (folder.parent / "scanmatrix.yaml").write_text(moved)
+    for how in ("--check", "--out=out"):
+        with pytest.raises(AssertionError, match=r"nothing was changed(.|\n)*cannot become(.|\n)*volume\.claim"):
+            run("scanmatrix", "install", how, cwd=folder.parent)
+    again(folder, moved.replace("volume: {", "volume: {claim: moved, "), out="moved")
+    await_(lambda: elsewhere.exists() and elsewhere.stat().st_uid == 65532, 60, "the folder to be handed over")
+    phases = ("kubectl", "-n", installed, "get", "pvc", "-o", "jsonpath={.items[*].status.phase}")
+    await_(lambda: run(*phases) == "Bound Bound", 60, "both claims to be bound")
+
+
+def test_what_the_configuration_no_longer_has_is_said_and_goes_but_no_volume(
+    installed: str, folder: Path, text: str
+) -> None:
+    again(folder, text.replace("  schedule: 0 3 * * *\n", "").replace(", {upstream: ghcr.io}", ""), out="less")
+    said = run("scanmatrix", "install", "--check", cwd=folder.parent)
+    assert f"kubectl -n {installed} delete cronworkflow scanmatrix\n" in said
+    removed = run("scanmatrix", "install", "--prune", cwd=folder.parent)
+    for left in ("CronWorkflow scanmatrix", "Deployment cache-ghcr-io", "Service cache-ghcr-io"):
+        assert f"removed {left} in {installed}" in removed
+    assert run("scanmatrix", "install", "--check", cwd=folder.parent) == ""
+    found = run("kubectl", "-n", installed, "get", "cronworkflows,workflowtemplates,pvc", "-o", "name").split()
+    assert {"cronworkflow.argoproj.io/scanmatrix-reaper", "workflowtemplate.argoproj.io/scanmatrix"} <= set(found)
+    assert "cronworkflow.argoproj.io/scanmatrix" not in found
+    assert "persistentvolumeclaim/scanmatrix" in found
+    again(folder, text)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +183,9 @@ def test_many_installs_at_once_get_in_nobody_s_way(installed: str) -> None:
         ("scanmatrix-parent", "get pods/log", False),
         ("scanmatrix-reader", "get pods/log", True),
         ("scanmatrix-reader", "create workflows.argoproj.io", False),
-        ("scanmatrix-installer", "update workflowtemplates.argoproj.io", True),
-        ("scanmatrix-installer", "create workflows.argoproj.io", False),
+        ("scanmatrix-planner", "create workflowtemplates.argoproj.io", True),
+        ("scanmatrix-planner", "update workflowtemplates.argoproj.io", False),
+        ("scanmatrix-planner", "create workflows.argoproj.io", False),
         ("ana@example.com", "create workflows.argoproj.io", True),
         ("ana@example.com", "update workflowtemplates.argoproj.io", False),
         ("ana@example.com", "create pods/exec", False),

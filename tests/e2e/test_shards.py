@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 import orchestrator
 from orchestrator.argo.names import SHARD, of_run
 from orchestrator.model import Outcome
 from tests.e2e import quick
-from tests.e2e.site import Site, make_site
+from tests.e2e.site import Site, await_, make_site
 from tests.tools.upstream import Upstream
 
 IMAGES = tuple(f"image-{number:02}" for number in range(31))
@@ -39,8 +40,17 @@ def site(upstream: Upstream, layers: list[str], tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module")
 def run(site: Site) -> str:
-    """Planned in the cluster, whose first pod finds out that one Workflow will not do."""
+    """Planned in the cluster, whose first pod finds out that one Workflow will not do.
+
+    Another configuration is installed as soon as that is known, before a shard begins.
+    """
     name = site.submit()
+    kept = ("get", "workflowtemplate", f"{name}-shards", "--ignore-not-found", "-o", "name")
+    await_(lambda: bool(site.kubectl(*kept)), 180, "the template to be kept for the shards")
+    broken = quick.scan("first", "raise SystemExit(9)")
+    (site.folder / "first.yaml").write_text(yaml.safe_dump(broken, sort_keys=False))
+    rendered = site.scanmatrix("install", "--render")
+    site.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rendered)
     assert site.wait(name, seconds=900) == "Succeeded"
     return name
 
@@ -71,6 +81,24 @@ def test_each_shard_has_its_own_images_and_leaves_no_tarballs(site: Site, run: s
 def test_each_blob_was_read_once(site: Site, run: str, layers: list[str]):
     reads = site.upstream.log.blob_reads()
     assert {digest: reads[digest] for digest in layers} == dict.fromkeys(layers, 1)
+
+
+def test_a_shard_has_the_scans_of_its_run_whatever_was_installed_meanwhile(site: Site, run: str):
+    there = site.cluster.workflow_template("scanmatrix")["spec"]["templates"]
+    names = ("--ignore-not-found", "-o", "json")
+    parent = json.loads(site.kubectl("get", "wf", run, *names))["status"]["storedWorkflowTemplateSpec"]["templates"]
+    assert parent != there
+    for each in shards(site, run):
+        assert each["status"]["storedWorkflowTemplateSpec"]["templates"] == parent
+
+
+def test_a_retry_with_other_scans_than_the_plan_s_changes_nothing(site: Site, run: str):
+    """Neither by hand, as here, nor by the command, which does the same."""
+    before = [(row.cell, row.outcome, row.attempts) for row in site.ledger(run).rows]
+    name = site.submit(run=run, only="failed")
+    assert site.wait(name) == "Failed"
+    assert "other versions of these scans than the run's plan, or none: first" in site.argo("logs", name)
+    assert [(row.cell, row.outcome, row.attempts) for row in site.ledger(run).rows] == before
 
 
 def shards(site: Site, run: str) -> list[dict[str, Any]]:

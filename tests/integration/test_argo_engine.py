@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from orchestrator.argo.binding import scan_digests
 from orchestrator.argo.names import SCANS_ANNOTATION, WORKFLOW_TEMPLATE
-from orchestrator.catalog.loading import scan_digests
 from orchestrator.cluster.client import Cluster
 from orchestrator.config.loading import default_config
 from orchestrator.engines.argo.engine import ArgoEngine

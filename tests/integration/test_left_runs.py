@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from kubernetes.config import kube_config
 
+from orchestrator.argo.binding import scan_digests
 from orchestrator.argo.names import RUN, SCANS_ANNOTATION, WORKFLOW_TEMPLATE
-from orchestrator.catalog.loading import scan_digests
 from orchestrator.cluster.client import Cluster
 from orchestrator.config.loading import default_config
 from orchestrator.engines.argo import engine as engines

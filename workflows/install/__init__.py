@@ -4,7 +4,7 @@ text = render(config, Overlay.SINGLE_NODE, contents=…)   # all of it but Argo 
 found = files(config, Overlay.SINGLE_NODE, contents=…)   # a folder for `kubectl apply -k`: path → text
 """
 
-from orchestrator.workflows.install.tree import files, render
+from orchestrator.workflows.install.tree import files, objects, objects_in, objects_of, render
 from orchestrator.workflows.overlays import Overlay
 
-__all__ = ["Overlay", "files", "render"]
+__all__ = ["Overlay", "files", "objects", "objects_in", "objects_of", "render"]

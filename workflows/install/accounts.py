@@ -34,6 +34,8 @@ _READER = (
     _rule("", ["events"], "list"),
     _rule("", ["namespaces"], "get"),
 )
+# What plans keeps the WorkflowTemplate of its run for the shards; it can change none that is there.
+_PLANNER = (*_READER, _rule(_ARGO, ["workflowtemplates"], "create get"))
 # What runs in the cluster, and what made it; metadata would do, but Kubernetes gives no such right.
 _INVENTORY = (
     _rule("", ["pods"], "get list watch"),
@@ -46,8 +48,6 @@ _INVENTORY = (
 _REPLACER = (_rule(_ARGO, ["workflows"], "get list patch"),)
 # Argo's controller puts a template that is too large for an environment variable into a ConfigMap beside the pod.
 _CONTROLLER = (_rule("", ["configmaps"], "create delete"),)
-# The Job at the end of an install, which nothing else runs as.
-_INSTALLER = (_rule(_ARGO, ["workflowtemplates", "cronworkflows"], "create get update"),)
 # What keeps results fresh: it starts runs and follows them; their results it reads from the volume. How the cells went
 # of runs that ended without their last step it asks as readers do.
 _SCHEDULER = (
@@ -74,6 +74,7 @@ def accounts(config: Config) -> list[Manifest]:
     for account, rules in ((name, _EXECUTOR), (f"{name}-parent", _PARENT), (f"{name}-reader", _READER)):
         # Argo lets a pod have its account's own setting where the template wants a token: only readers do.
         found += _account(account, namespace, rules, token=rules is _READER)
+    found += _planner(config)
     found += [_token(account, namespace) for account in (name, f"{name}-parent")]
     controller = f"{name}-controller"
     found.append(_role(controller, namespace, _CONTROLLER))
@@ -91,6 +92,16 @@ def accounts(config: Config) -> list[Manifest]:
     return found
 
 
+def _planner(config: Config) -> list[Manifest]:
+    """The account of the pods that plan; where these look at all namespaces, they are another's, with the same role."""
+    name, namespace = f"{config.argo.service_account}-planner", config.argo.namespace
+    found = _account(name, namespace, _PLANNER, token=True)
+    if discovers(config):
+        other = {"kind": "ServiceAccount", "name": f"{config.argo.service_account}-inventory", "namespace": namespace}
+        found[-1]["subjects"].append(other)
+    return found
+
+
 def _inventory(name: str, *others: str, namespace: str) -> list[Manifest]:
     """The account of what looks at all namespaces: the pods that plan, where targets are what runs in the cluster."""
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
@@ -100,16 +111,6 @@ def _inventory(name: str, *others: str, namespace: str) -> list[Manifest]:
         manifest("ClusterRole", name, None, api=_RBAC, rules=list(_INVENTORY)),
         manifest("ClusterRoleBinding", f"{name}-{namespace}", None, api=_RBAC, roleRef=role, subjects=subjects),
     ]
-
-
-def installer(config: Config) -> list[Manifest]:
-    """The account of the Job that puts the WorkflowTemplate into the cluster."""
-    return _account(installer_name(config), config.argo.namespace, _INSTALLER, token=False)
-
-
-def installer_name(config: Config) -> str:
-    """Name of that account."""
-    return f"{config.argo.service_account}-installer"
 
 
 def _account(name: str, namespace: str, rules: Iterable[Manifest], *, token: bool) -> list[Manifest]:

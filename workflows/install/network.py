@@ -37,7 +37,6 @@ _DATABASES = (5432, 3306)
 READERS = (Component.PLAN, Component.PULL, Component.IMAGE, Component.DATABASE, Component.SCHEDULER)
 #: Components of pods that speak to nobody but the Kubernetes API.
 ALONE = (
-    Component.INSTALL,
     Component.SCAN,
     Component.LOAD,
     Component.SHARD,

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.argo import names
-from orchestrator.argo.command_line import render
-from orchestrator.argo.commands import PROGRAM, InstallStep
-from orchestrator.argo.names import CONFIG_MAP, Component
+from orchestrator.argo.names import CONFIG_MAP
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.errors import ScanmatrixError
 from orchestrator.inventory import collect
 from orchestrator.planning.matrix import wanted_sets
 from orchestrator.workflows import schedule
-from orchestrator.workflows.install.accounts import installer, installer_name
-from orchestrator.workflows.install.objects import container_security, manifest, pod_security, resources
-from orchestrator.workflows.manifests import plain, to_yaml, workflow_template
+from orchestrator.workflows.install.objects import manifest
+from orchestrator.workflows.manifests import plain, workflow_template
 from orchestrator.workflows.secrets import refuse_in_contents
 from orchestrator.workflows.settings import RenderError, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from orchestrator.config.loading import Config
     from orchestrator.inventory import Entry
@@ -32,9 +26,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_INSTALL = str(Component.INSTALL)
-_OBJECTS = "scanmatrix-workflows"
-_FOLDER = "/objects"
 _MOST = 900 * 1024  # an object may have 1 MiB, and more than its data is in it
 
 
@@ -70,45 +61,3 @@ def _entries(config: Config, catalog: Mapping[str, Scan]) -> tuple[Entry, ...]:
     except ScanmatrixError as error:
         _log.warning("the WorkflowTemplate is made without knowing the targets, and so takes more room: %s", error)
         return ()
-
-
-def delivered(objects: Sequence[Manifest], config: Config) -> list[Manifest]:
-    """The same in a ConfigMap, with the Job that creates them in the cluster; see `orchestrator.steps.install`.
-
-    Args:
-        objects: what `templates` gave.
-        config: names the image and the namespace.
-    """
-    namespace = config.argo.namespace
-    data = {f"{number}-{one['kind'].lower()}.yaml": to_yaml([one]) for number, one in enumerate(objects, start=1)}
-    # A Job cannot be changed: other objects or another image are another Job.
-    key = hashlib.sha256("\n".join((config.image, *data.values())).encode()).hexdigest()[:10]
-    container = {
-        "name": _INSTALL,
-        "image": config.image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": [PROGRAM, *render(InstallStep(folder=Path(_FOLDER), namespace=namespace))],
-        "resources": resources("50m", "64Mi", "256Mi"),
-        "securityContext": container_security(),
-        "volumeMounts": [{"name": "objects", "mountPath": _FOLDER, "readOnly": True}],
-    }
-    pod = {
-        "serviceAccountName": installer_name(config),
-        "automountServiceAccountToken": True,
-        "enableServiceLinks": False,
-        "restartPolicy": "OnFailure",
-        "securityContext": pod_security(),
-        "containers": [container],
-        "volumes": [{"name": "objects", "configMap": {"name": _OBJECTS}}],
-    }
-    labels = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: _INSTALL}
-    job = {
-        "backoffLimit": 20,
-        "ttlSecondsAfterFinished": 600,
-        "template": {"metadata": {"labels": labels}, "spec": pod},
-    }
-    return [
-        *installer(config),
-        manifest("ConfigMap", _OBJECTS, namespace, component=_INSTALL, data=data),
-        manifest("Job", f"{_INSTALL}-{key}", namespace, api="batch/v1", component=_INSTALL, spec=job),
-    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.workflows.install.objects import USER, Manifest, manifest, resources
@@ -14,13 +16,22 @@ _GIBIBYTE = 2**30
 #: The Job that hands over the folder of a node, and its claim.
 _OWNER = "owner"
 #: Folders below `pv/`.
-SINGLE_NODE, NFS, ANY_CLASS = "single-node", "nfs", "any-class"
+STORAGE = SINGLE_NODE, NFS, ANY_CLASS = "single-node", "nfs", "any-class"
 
 
-def claim_size(config: Config) -> str:
-    """What the claim asks for: the budget of tarballs, a tenth more for reports, and room for databases and results."""
-    needed = config.volume.budget + config.volume.budget // 10 + 20 * _GIBIBYTE
-    return f"{-(-needed // _GIBIBYTE)}Gi"
+def claim_size(config: Config, *, made: bool) -> str:
+    """What the claim asks for, in whole GiB; `volume.size`, where that is set.
+
+    A folder of a node and an export have the room that they have: nobody looks at the size of their volume, and
+    Kubernetes lets nobody change it, so no other key may show in it.
+
+    Args:
+        config: has the volume's settings.
+        made: whether a storage class makes the volume: then the budget of tarballs, a tenth more for reports, and room
+            for databases and results.
+    """
+    needed = config.volume.budget + config.volume.budget // 10 + 20 * _GIBIBYTE if made else _GIBIBYTE
+    return f"{-(-(config.volume.size or needed) // _GIBIBYTE)}Gi"
 
 
 def kind_of(config: Config, overlay: Overlay) -> str:
@@ -42,14 +53,14 @@ def volumes(config: Config) -> dict[str, list[Manifest]]:
     return {
         SINGLE_NODE: [_volume(config, **in_folder), _claim(config, **_bound(config)), *_owner(config)],
         NFS: [_volume(config, **exported), _claim(config, **_bound(config))],
-        ANY_CLASS: [_claim(config, **dynamic)],
+        ANY_CLASS: [_claim(config, made=True, **dynamic)],
     }
 
 
 def _volume(config: Config, **source: Any) -> Manifest:
     spec = {
         "accessModes": ["ReadWriteMany"],
-        "capacity": {"storage": claim_size(config)},
+        "capacity": {"storage": claim_size(config, made=False)},
         # What was found stays when the claim goes.
         "persistentVolumeReclaimPolicy": "Retain",
         "storageClassName": "",
@@ -68,10 +79,10 @@ def _bound(config: Config) -> Manifest:
     return {"storageClassName": "", "volumeName": _volume_name(config)}
 
 
-def _claim(config: Config, **fields: Any) -> Manifest:
+def _claim(config: Config, *, made: bool = False, **fields: Any) -> Manifest:
     spec = {
         "accessModes": ["ReadWriteMany"],
-        "resources": {"requests": {"storage": claim_size(config)}},
+        "resources": {"requests": {"storage": claim_size(config, made=made)}},
         **fields,
     }
     return manifest("PersistentVolumeClaim", config.volume.claim, config.argo.namespace, spec=spec)
@@ -83,8 +94,12 @@ def _owner(config: Config) -> list[Manifest]:
     This takes root, which the namespace of the scans forbids: hence one of its own, where nothing else runs and no
     account may do anything. Even there no pod may name a folder of the node (Pod Security `baseline`): the Job gets it
     as a volume and a claim of its own, which only who installs may make.
+
+    None of them can be changed, so another folder, or another image, is another Job with another name.
     """
-    prepare, volume = f"{config.argo.namespace}-volume", f"{_volume_name(config)}-owner"
+    prepare, path = f"{config.argo.namespace}-volume", config.volume.host_path
+    name = f"{_OWNER}-{_digest(path)}"
+    volume = f"{config.argo.namespace}-{name}"
     space = manifest("Namespace", prepare, None)
     for mode in ("enforce", "audit", "warn"):
         space["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}"] = "baseline"
@@ -109,10 +124,15 @@ def _owner(config: Config) -> list[Manifest]:
         "automountServiceAccountToken": False,
         "restartPolicy": "OnFailure",
         "containers": [container],
-        "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": _OWNER}}],
+        "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": name}}],
     }
-    # It goes soon after it is done, so that a later apply runs it again instead of stumbling over it.
-    spec = {"backoffLimit": 20, "ttlSecondsAfterFinished": 60, "template": {"spec": pod}}
+    # It goes soon after it is done, so that a later apply runs it again; also when its image never came.
+    spec = {
+        "activeDeadlineSeconds": 3600,
+        "backoffLimit": 20,
+        "ttlSecondsAfterFinished": 60,
+        "template": {"spec": pod},
+    }
     deny = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     same = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
     size = {"storage": "1Gi"}  # which nobody looks at: it is the very folder
@@ -120,14 +140,18 @@ def _owner(config: Config) -> list[Manifest]:
         **same,
         "capacity": size,
         "persistentVolumeReclaimPolicy": "Retain",
-        "claimRef": {"name": _OWNER, "namespace": prepare},
-        "hostPath": {"path": config.volume.host_path, "type": "DirectoryOrCreate"},
+        "claimRef": {"name": name, "namespace": prepare},
+        "hostPath": {"path": path, "type": "DirectoryOrCreate"},
     }
     claim = {**same, "resources": {"requests": size}, "volumeName": volume}
     return [
         space,
         manifest("NetworkPolicy", "default-deny", prepare, api="networking.k8s.io/v1", spec=deny),
         manifest("PersistentVolume", volume, None, spec=folder),
-        manifest("PersistentVolumeClaim", _OWNER, prepare, spec=claim),
-        manifest("Job", _OWNER, prepare, api="batch/v1", spec=spec),
+        manifest("PersistentVolumeClaim", name, prepare, spec=claim),
+        manifest("Job", f"{_OWNER}-{_digest(json.dumps(spec))}", prepare, api="batch/v1", spec=spec),
     ]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

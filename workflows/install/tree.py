@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from orchestrator.errors import UsageError
 from orchestrator.workflows.install import runs
 from orchestrator.workflows.install.accounts import accounts
 from orchestrator.workflows.install.bounds import bounds
@@ -13,11 +14,12 @@ from orchestrator.workflows.install.caches import caches
 from orchestrator.workflows.install.images import own_images, static_folder
 from orchestrator.workflows.install.network import policies
 from orchestrator.workflows.install.scheduler import scheduler
-from orchestrator.workflows.install.storage import kind_of, volumes
+from orchestrator.workflows.install.storage import STORAGE, kind_of, volumes
 from orchestrator.workflows.manifests import to_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from orchestrator.config.loading import Config
     from orchestrator.workflows.install.objects import Manifest
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 INSTALL = "argo-install"
 VOLUMES = "pv"
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HEADER = "# Written by `scanmatrix install`: change the configuration and run it again.\n"
 
 
@@ -36,8 +39,13 @@ def render(config: Config, overlay: Overlay, *, contents: Mapping[str, str]) -> 
         overlay: the kind of cluster.
         contents: files of the ConfigMap from which runs are planned in the cluster, by name; none for no ConfigMap.
     """
-    objects = [one for group in _base(config, contents).values() for one in group]
-    return to_yaml([*objects, *volumes(config)[kind_of(config, overlay)], *runs.templates(config)])
+    return to_yaml(objects(config, overlay, contents=contents))
+
+
+def objects(config: Config, overlay: Overlay, *, contents: Mapping[str, str]) -> list[Manifest]:
+    """The same as objects."""
+    found = [one for group in _base(config, contents).values() for one in group]
+    return [*found, *volumes(config)[kind_of(config, overlay)], *runs.templates(config)]
 
 
 def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[str, str]) -> dict[str, str]:
@@ -51,7 +59,7 @@ def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[s
     Returns:
         The text of each file by its path.
     """
-    groups = {**_base(config, contents), "workflows": runs.delivered(runs.templates(config), config)}
+    groups = {**_base(config, contents), "workflows": runs.templates(config)}
     found = _kustomization(f"{INSTALL}/base", groups)
     for kind, objects in volumes(config).items():
         found |= _kustomization(f"{VOLUMES}/{kind}", {"volume": objects})
@@ -60,6 +68,38 @@ def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[s
         path = f"{INSTALL}/overlays/{overlay}/kustomization.yaml"
         found[path] = _with_volume(found[path], kind_of(config, overlay))
     return found
+
+
+def objects_in(written: Mapping[str, str], overlay: Overlay) -> list[Manifest]:
+    """The objects of ours in a folder for an overlay, without Argo itself.
+
+    Args:
+        written: the text of each file by its path, as `files` gives it.
+        overlay: the overlay; none of its objects where there is no such overlay.
+
+    Raises:
+        UsageError: a file is no YAML.
+    """
+    wanted = [f"{INSTALL}/base"]
+    lines = written.get(f"{INSTALL}/overlays/{overlay}/kustomization.yaml", "").splitlines()
+    wanted += [f"{VOLUMES}/{line.rpartition('/')[2].strip()}" for line in lines if f"/{VOLUMES}/" in line]
+    found: list[Manifest] = []
+    for path, text in written.items():
+        if len(wanted) > 1 and path.rpartition("/")[0] in wanted and not path.endswith("/kustomization.yaml"):
+            try:
+                found += [one for one in yaml.load_all(text, Loader=_Loader) if one]
+            except yaml.YAMLError as error:
+                raise UsageError(f"{path}: {error}: put it right, or delete it and write the folder anew") from None
+    return found
+
+
+def objects_of(folder: Path, overlay: Overlay) -> list[Manifest]:
+    """The same of a folder on disk; nothing where there is none yet."""
+    places = [f"{INSTALL}/base", f"{INSTALL}/overlays/{overlay}", *(f"{VOLUMES}/{kind}" for kind in STORAGE)]
+    paths = [path for place in places for path in sorted((folder / place).glob("*.yaml"))]
+    return objects_in(
+        {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}, overlay
+    )
 
 
 def _base(config: Config, contents: Mapping[str, str]) -> Mapping[str, Sequence[Manifest]]:

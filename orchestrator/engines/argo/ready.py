@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from orchestrator.argo.binding import differing
 from orchestrator.argo.names import SCANS_ANNOTATION, WORKFLOW_TEMPLATE
-from orchestrator.catalog.loading import scan_digests
 from orchestrator.cluster.errors import ObjectNotFoundError
 from orchestrator.errors import UsageError
 
@@ -38,8 +38,7 @@ def check_workflow_template(plan: Plan, cluster: Cluster) -> None:
         there = msgspec.json.decode(annotations.get(SCANS_ANNOTATION, "{}"), type=dict[str, str])
     except (msgspec.DecodeError, RecursionError):
         there = {}
-    differ = [name for name, digest in scan_digests(plan.scans).items() if there.get(name) != digest]
-    if differ:
+    if differ := differing(plan, there):
         raise WorkflowTemplateMissingError(
             f"the cluster's WorkflowTemplate has other versions of the scans {', '.join(differ)} than this plan,"
             " or none: apply what `scanmatrix install --render` prints with the same configuration"

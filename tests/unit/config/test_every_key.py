@@ -4,37 +4,22 @@ The keys are walked from the models, so that one that is added is tested as well
 """
 
 import json
-from typing import get_args, get_origin
+from typing import get_args
 
 import jsonschema_rs
 import pytest
-from pydantic.alias_generators import to_camel
 
 from orchestrator.analysis.suppression.rules import IgnoreFile
 from orchestrator.catalog.template import TEMPLATE
 from orchestrator.config.json_schema import schema_of
-from orchestrator.config.keys import alternatives, fields, kind_of, section_of
+from orchestrator.config.keys import alternatives, kind_of
 from orchestrator.config.loading import Config
 from orchestrator.config.reference import bounds_of
-from orchestrator.config.section import OneOf, Section
 from orchestrator.config.validation import validate
 from orchestrator.kit.sources import SourceError, spell_location
 from orchestrator.kit.yaml_source import parse_yaml
+from tests.keys import walk_keys
 
-#: What a key that must be there has, where another is looked at.
-SAMPLES = {
-    "url": "https://a.io/x", "host": "a.io", "upstream": "a.io", "image": "aaa", "reason": "r", "name": "n",
-    "server": "nas", "bucket": "b", "to": "a@b.io", "repositories": ["a"], "secret": "s" * 16, "path": "/a/b",
-    "group": "g", "id": "CVE-2020-1", "format": "sarif", "description": "d", "command": ["x"],
-    "repository": "a/b", "mirror": "a.io", "tokens": {"a.io": "T"},
-}  # fmt: skip
-#: What is there as well, because a rule between keys wants it.
-BESIDE = {
-    "DenySection": {"image": "a/b"}, "DistrustSection": {"scan": "a"}, "Allow": {"images": ["a"]},
-    "Smtp": {"from": "a@b.io"}, "TargetSource": {"image": "a"}, "Route": {"slack": {"url": "https://a.io/x"}},
-    "Operator": {"group": "g"}, "IgnoreRule": {"id": "CVE-2020-1"},
-    "NotifySection": {"smtp": {"host": "a", "from": "a@b"}},
-}  # fmt: skip
 #: Keys of which a rule says more than their own type; the message names the one to change.
 RULES = ("policy.feeds", "argo.scheduler.storeSecret", "schedule.retry.first", "exports.dependencyTrack.parent",
          "exports.s3.kmsKey", "notify.smtp", "exports.always", "volume.hostPath", "ignore[0]: this rule",
@@ -53,49 +38,11 @@ CHANGED = ["010", "1e+400", "0o10", "1_000", "12:30:45", "1e3", "yes", "No", "1.
 NOT_YAML = ["!!set {a}", "!mine x", "!!binary aGk=", '"a\\0b"', '"a\\eb"', "!!bool yes", "!!float 5", "{a: 1, a: 2}"]
 
 
-def _minimal(section, key, written):
-    """A section with one key as it is written, and whatever else it needs."""
-    named = {field.alias or name: field for name, field in section.model_fields.items()}
-    beside = BESIDE.get(section.__name__, {})
-    if issubclass(section, OneOf) and key in map(to_camel, section.choices):
-        beside = {}
-    whole = {name: json.dumps(value) for name, value in beside.items()}
-    needed = {name: fields(section)[name] for name, field in named.items() if field.is_required() and name not in whole}
-    whole |= {name: _sample(name, kind) for name, kind in needed.items() if name != key}
-    whole[key] = written
-    return "{" + ", ".join(f"{name}: {value}" for name, value in whole.items()) + "}"
-
-
-def _sample(name, kind):
-    section = section_of(kind)
-    if section is None:
-        return json.dumps(SAMPLES[name])
-    [first] = [name for name, field in section.model_fields.items() if field.is_required()][:1] or ["csv"]
-    return _minimal(section, first, json.dumps(SAMPLES[first]))
-
-
-def _walk(section, write=lambda written: written, path=()):
-    """Place, type and document of every key, and of every item of a list and value of a mapping."""
-    for key, kind in fields(section).items():
-        yield from _values(kind, lambda written, key=key: write(_minimal(section, key, written)), (*path, key))
-
-
-def _values(kind, write, path):
-    yield path, kind, write
-    for each in alternatives(kind):
-        if isinstance(each, type) and issubclass(each, Section):
-            yield from _walk(each, write, path)
-        elif get_origin(each) is tuple:
-            yield from _values(get_args(each)[0], lambda written: write(f"[{written}]"), (*path, 0))
-        elif get_origin(each) is dict:
-            yield from _values(get_args(each)[1], lambda written: write(f"{{kk: {written}}}"), (*path, "kk"))
-
-
 def _different():
     """One key for each type of value in a file."""
     seen = set()
     for file in VALIDATORS:
-        for path, kind, write in _walk(file):
+        for path, kind, write in walk_keys(file):
             what = (file, str(alternatives(kind)), kind_of(kind), bounds_of(kind), isinstance(path[-1], int))
             if what not in seen:
                 seen.add(what)
@@ -133,7 +80,7 @@ def test_a_message_names_the_key_and_the_schema_agrees(file, path, kind, write):
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.__name__)
 def test_each_number_has_bounds(file):
-    numbers = [(path, kind) for path, kind, _ in _walk(file) if {int, float} & set(alternatives(kind))]
+    numbers = [(path, kind) for path, kind, _ in walk_keys(file) if {int, float} & set(alternatives(kind))]
     written = [(path, kind) for path, kind in numbers if not (kind_of(kind) and kind_of(kind).spell)]
     bounds = {spell_location(path): [bounds_of(each) for each in (kind, *get_args(kind))] for path, kind in written}
     assert [key for key, found in bounds.items() if not any(None not in each for each in found)] == []

@@ -10,14 +10,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.argo.binding import OtherScansError, check_scans, scan_digests
 from orchestrator.argo.packed import pack
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import default_config
 from orchestrator.errors import UsageError
 from orchestrator.model import Decision, Ledger, LedgerRow, Limits, Outcome, Plan
 from orchestrator.model.documents import encode
-from orchestrator.model.plan import pending
-from orchestrator.steps.incluster import ConfigSource, Work, check_images, divide, write_outputs, write_run
+from orchestrator.model.plan import Part, pending
+from orchestrator.planning.batches import split
+from orchestrator.steps.incluster import ConfigSource, Work, divide, write_outputs, write_run
 from orchestrator.upkeep.plans import PlanExists, read_plan, write_plan
 from orchestrator.volume.layout import Volume, write_atomic
 from orchestrator.workflows.manifests import plain, to_yaml
@@ -240,29 +242,50 @@ def test_a_configuration_in_git_has_its_lock_file_there(volume, tmp_path):
     assert scan.image == f"{catalog['virus']}@{digest}"
 
 
-def test_a_template_from_before_the_lock_runs_nothing_under_another_images_name():
+def test_a_workflow_of_other_scans_than_its_plan_runs_nothing():
     digest = f"sha256:{'a' * 64}"
     made = plan(("a",))
     locked = msgspec.structs.replace(made.scans[1], image=f"clamav:1@{digest}", named="clamav:1")
-    by_digest = msgspec.structs.replace(made, scans=(made.scans[0], locked))
-    check_images(made, {})
-    check_images(by_digest, {"virus": f"clamav:1@{digest}", "general": "x"})
-    for plan_, images in (
-        (by_digest, {}),
-        (by_digest, {"virus": "clamav:1@sha256:b"}),
-        (made, {"virus": locked.image}),
+    slower = msgspec.structs.replace(made.scans[1], timeout=made.scans[1].timeout + 1)
+    here = scan_digests(made.scans)
+    check_scans(made, here | {"other": "0"})
+    for there in (
+        {},
+        {name: digest for name, digest in here.items() if name != "virus"},
+        scan_digests((made.scans[0], locked)),
+        scan_digests((made.scans[0], slower)),
     ):
-        with pytest.raises(UsageError, match="virus"):
-            check_images(plan_, images)
+        with pytest.raises(OtherScansError, match="virus"):
+            check_scans(made, there)
     skipped = tuple(skip(cell) if cell.scan == "virus" else cell for cell in made.cells)
-    check_images(msgspec.structs.replace(by_digest, cells=skipped), {})
+    check_scans(msgspec.structs.replace(made, cells=skipped), {made.scans[0].name: here[made.scans[0].name]})
 
 
-def test_the_template_says_which_images_it_starts():
-    digest = f"sha256:{'a' * 64}"
-    scans = plan(("a",)).scans
-    locked = msgspec.structs.replace(scans[1], image=f"clamav:1@{digest}", named="clamav:1")
-    for shown, expected in ((scans, []), ((scans[0], locked), [f"--image=virus=clamav:1@{digest}"])):
-        made = to_yaml([plain(workflow_template(shown, Limits(), (), settings_of(default_config(environment={}))))])
-        [step] = [one for one in yaml.safe_load(made)["spec"]["templates"] if one["name"] == "plan"]
-        assert [word for word in step["script"]["command"] if word.startswith("--image")] == expected
+def test_the_template_says_which_scans_it_runs_and_those_planned_from_the_same_configuration_are_they():
+    config = default_config(environment={})
+    catalog = tuple(load_catalog(config).values())
+    made = to_yaml([plain(workflow_template(catalog, Limits(), (), settings_of(config)))])
+    [step] = [one for one in yaml.safe_load(made)["spec"]["templates"] if one["name"] == "plan"]
+    given = [word.removeprefix("--scan=") for word in step["script"]["command"] if word.startswith("--scan=")]
+    assert dict(word.split("=") for word in given) == scan_digests(load_catalog(config).values())
+
+
+@pytest.mark.parametrize("changed", ["nothing", "a scan", "the number of parts", "when it was made"])
+def test_parts_that_were_rendered_from_different_plans_never_become_one_run(volume, changed):
+    whole = msgspec.structs.replace(plan(NAMES), limits=Limits(cells_per_shard=4))
+    first, second, *_ = split(whole)
+    if changed == "a scan":
+        scan = msgspec.structs.replace(whole.scans[0], timeout=9)
+        second = msgspec.structs.replace(second, scans=(scan, *whole.scans[1:]))
+    elif changed == "the number of parts":
+        second = msgspec.structs.replace(second, part=Part(number=2, of=9))
+    elif changed == "when it was made":
+        second = msgspec.structs.replace(second, created="2030-01-01T00:00:00Z")
+    write_plan(first, volume)
+    if changed == "nothing":
+        write_plan(second, volume)
+        write_plan(second, volume)
+        return
+    with pytest.raises(PlanExists, match="part 2 was rendered from another plan than part 1"):
+        write_plan(second, volume)
+    assert [path.name for path in volume.plan_parts(whole.run).iterdir()] == ["001.json"]

@@ -37,7 +37,7 @@ STEPS = {
     "orchestrator.steps.check": (HEAVY | NETWORK | YAML) - {"email"},  # its own version, by importlib.metadata
     "orchestrator.steps.refresh": HEAVY | NETWORK | YAML,
     "orchestrator.steps.settle": HEAVY | NETWORK | YAML,
-    "orchestrator.steps.install": (HEAVY | NETWORK | YAML) - {"yaml"},
+    "orchestrator.argo.binding": HEAVY | NETWORK | YAML,
     "orchestrator.upkeep.databases": HEAVY | NETWORK | YAML,
     "orchestrator.upkeep.left": HEAVY | NETWORK | YAML,
     "orchestrator.upkeep.links": HEAVY | NETWORK | YAML,

@@ -15,7 +15,7 @@ from typer.main import get_command
 from orchestrator.argo import names, parameters
 from orchestrator.argo.attempts import AttemptKind, attempt_of
 from orchestrator.argo.command_line import parse, render
-from orchestrator.argo.commands import PROGRAM, STEPS, CheckStep, DatabaseStep, Form, InstallStep, Phase, PlanStep, Step
+from orchestrator.argo.commands import PROGRAM, STEPS, CheckStep, DatabaseStep, Form, Phase, PlanStep, Step
 from orchestrator.argo.items import Item, make_items
 from orchestrator.argo.parameters import Input, Output, Parameter
 from orchestrator.catalog.loading import load_catalog
@@ -305,8 +305,7 @@ def test_the_built_in_scans_of_the_catalog_call_the_steps_parser() -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        InstallStep(folder=Path("/objects"), namespace="scans"),
-        PlanStep(run="r", sets={"set-1": frozenset({"a", "b"})}, images={"a": "x@sha256:0"}, config=Path("/c/a.yaml")),
+        PlanStep(run="r", sets={"set-1": frozenset({"a", "b"})}, scans={"a": "0a1b"}, config=Path("/c/a.yaml")),
         DatabaseStep(phase="fetch", scan="virus", key="k", longest=7),
         PlanStep(only="failed", config_git="--upload-pack=x", shard="003", packed=Path("x")),
     ],

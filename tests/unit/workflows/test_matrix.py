@@ -544,7 +544,7 @@ def test_only_who_reads_or_starts_workflows_gets_a_token():
     assert holders == {
         "aggregate": "scanmatrix-reader",
         "left": "scanmatrix-reader",
-        "plan": "scanmatrix-reader",
+        "plan": "scanmatrix-planner",
         "shard": "scanmatrix-parent",
     }
 
@@ -552,8 +552,8 @@ def test_only_who_reads_or_starts_workflows_gets_a_token():
 def test_what_plans_may_look_at_the_cluster_only_where_targets_run_there():
     for targets, account in (
         ([{"cluster": {}}], "scanmatrix-inventory"),
-        ([{"cluster": {"contexts": ["elsewhere"]}}], "scanmatrix-reader"),
-        ([], "scanmatrix-reader"),
+        ([{"cluster": {"contexts": ["elsewhere"]}}], "scanmatrix-planner"),
+        ([], "scanmatrix-planner"),
     ):
         (manifest,) = rendered(plan(("a",)), default_config(environment={}, targets=targets), ManifestKind.TEMPLATE)
         (planner,) = (one for one in manifest["spec"]["templates"] if one["name"] == "plan")
@@ -618,14 +618,14 @@ def test_the_template_is_of_constant_size_and_plans_in_the_cluster():
     assert set(json.loads(manifest["metadata"]["annotations"]["scanmatrix/scans"])) >= {"virus", "root-user"}
 
 
-def test_a_shard_is_a_workflow_of_the_same_template():
+def test_a_shard_is_a_workflow_of_what_its_parent_was_started_from():
     (manifest,) = rendered(plan(("a",)), CONFIG, ManifestKind.TEMPLATE)
     resource = template(manifest, "shard")["resource"]
     child = yaml.safe_load(resource["manifest"])
     assert resource["action"] == "apply"
     assert resource["setOwnerReference"]
     assert child["metadata"]["name"] == "{{workflow.name}}-{{inputs.parameters.shard}}"
-    assert child["spec"]["workflowTemplateRef"] == {"name": "scanmatrix"}
+    assert child["spec"]["workflowTemplateRef"] == {"name": "{{workflow.name}}-shards"}
     assert template(manifest, "shards")["parallelism"] == CONFIG.limits.shards_in_flight
     assert template(manifest, "shards-in-turn")["parallelism"] == 1
 

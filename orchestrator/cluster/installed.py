@@ -1,0 +1,134 @@
+"""What an installation made in a cluster: everything with its label, of the kinds that it makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from orchestrator.cluster.client import ARGO
+from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError
+from orchestrator.cluster.lists import pages
+from orchestrator.cluster.transport import CORE, JSON, Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
+
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_PAGE = 100
+_METADATA = f"application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}"
+
+
+class _Kind(NamedTuple):
+    """A kind of object.
+
+    Attributes:
+        path: of its API group and version.
+        plural: as the path has it.
+        whole: whether more of it counts than its metadata; never of Secrets.
+        everywhere: whether it is of the whole cluster.
+    """
+
+    path: str
+    plural: str
+    whole: bool = False
+    everywhere: bool = False
+
+
+_KINDS = {
+    "ServiceAccount": _Kind(CORE, "serviceaccounts"),
+    "ConfigMap": _Kind(CORE, "configmaps"),
+    "Secret": _Kind(CORE, "secrets"),
+    "Service": _Kind(CORE, "services"),
+    "ResourceQuota": _Kind(CORE, "resourcequotas"),
+    "LimitRange": _Kind(CORE, "limitranges"),
+    "PersistentVolumeClaim": _Kind(CORE, "persistentvolumeclaims", whole=True),
+    "PersistentVolume": _Kind(CORE, "persistentvolumes", whole=True, everywhere=True),
+    "Deployment": _Kind("/apis/apps/v1", "deployments", whole=True),
+    "Job": _Kind("/apis/batch/v1", "jobs"),
+    "NetworkPolicy": _Kind("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "Role": _Kind(_RBAC, "roles"),
+    "RoleBinding": _Kind(_RBAC, "rolebindings", whole=True),
+    "ClusterRoleBinding": _Kind(_RBAC, "clusterrolebindings", whole=True, everywhere=True),
+    "WorkflowTemplate": _Kind(ARGO, "workflowtemplates"),
+    "CronWorkflow": _Kind(ARGO, "cronworkflows"),
+}
+
+
+class InstalledObjects:
+    """One installation.
+
+    Args:
+        namespace: where it is.
+        context: of the kubeconfig; by default its current one.
+        patience: seconds to keep trying while the API server is away or busy.
+
+    Raises:
+        NoClusterError: there is neither a kubeconfig nor a service account.
+    """
+
+    def __init__(self, namespace: str, *, context: str | None = None, patience: float = 60.0) -> None:
+        self._namespace = namespace
+        self._connection = Connection(context, patience)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def every(self) -> Iterator[dict[str, Any]]:
+        """Its objects, those of the whole cluster that are for its namespace among them; of some only the metadata.
+
+        Raises:
+            ForbiddenError: whoever asks may not see them; installing takes the same rights.
+        """
+        query = {"labelSelector": "app.kubernetes.io/part-of=scanmatrix"}
+        for name, kind in _KINDS.items():
+            accept = JSON if kind.whole else _METADATA
+            try:
+                for page in pages(self._connection, self._path(kind), limit=_PAGE, query=query, accept=accept):
+                    for item in page.items:
+                        found = msgspec.json.decode(item, type=dict[str, Any]) | {"kind": name}
+                        if not kind.everywhere or self._namespace in _namespaces(found):
+                            yield found
+            except ObjectNotFoundError:
+                continue  # Argo is not there yet
+            except ForbiddenError as error:
+                raise ForbiddenError(f"{error}; comparing takes the rights of whoever installs") from None
+
+    def grows(self, claim: str) -> bool | None:
+        """Whether the storage class of a claim lets it grow; None where nobody knows."""
+        try:
+            found = self._one(f"{CORE}/namespaces/{self._namespace}/persistentvolumeclaims/{claim}")
+            class_ = found["spec"].get("storageClassName")
+            if not class_:
+                return None
+            return bool(self._one(f"/apis/storage.k8s.io/v1/storageclasses/{class_}").get("allowVolumeExpansion"))
+        except (ObjectNotFoundError, ForbiddenError):
+            return None
+
+    def delete(self, found: dict[str, Any]) -> None:
+        """Delete one of its objects, with what belongs to it; one that is gone already is no error."""
+        path = f"{self._path(_KINDS[found['kind']])}/{found['metadata']['name']}"
+        try:
+            self._connection.request("DELETE", path, query={"propagationPolicy": "Background"})
+        except ObjectNotFoundError:
+            return
+
+    def _path(self, kind: _Kind) -> str:
+        place = "" if kind.everywhere else f"/namespaces/{self._namespace}"
+        return f"{kind.path}{place}/{kind.plural}"
+
+    def _one(self, path: str) -> dict[str, Any]:
+        return msgspec.json.decode(self._connection.request("GET", path), type=dict[str, Any])
+
+
+def _namespaces(found: dict[str, Any]) -> set[str]:
+    """Those that an object of the whole cluster is for."""
+    claim = found.get("spec", {}).get("claimRef", {})
+    return {claim.get("namespace", ""), *(one.get("namespace", "") for one in found.get("subjects", ()))}
