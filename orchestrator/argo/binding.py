@@ -1,7 +1,7 @@
 """Which scans a WorkflowTemplate runs, and whether they are those of a plan: a ledger is never of two versions of one.
 
-The WorkflowTemplate carries a digest of each of its scans, for whoever submits a plan to it, and its plan step compares
-them with the plan of its run, whoever started the Workflow: a shard, a retry, a resubmission.
+The WorkflowTemplate carries a digest of each of its scans, by which a submission is checked before it is made. Its plan
+step compares them with the plan of its run in every Workflow: also in a shard, a retry, a resubmission.
 """
 
 from __future__ import annotations

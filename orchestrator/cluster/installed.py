@@ -85,7 +85,7 @@ class InstalledObjects:
         """Its objects, those of the whole cluster that are for its namespace among them; of some only the metadata.
 
         Raises:
-            ForbiddenError: whoever asks may not see them; installing takes the same rights.
+            ForbiddenError: this user may not see them; installing takes the same rights.
         """
         query = {"labelSelector": "app.kubernetes.io/part-of=scanmatrix"}
         for name, kind in _KINDS.items():
@@ -99,7 +99,7 @@ class InstalledObjects:
             except ObjectNotFoundError:
                 continue  # Argo is not there yet
             except ForbiddenError as error:
-                raise ForbiddenError(f"{error}; comparing takes the rights of whoever installs") from None
+                raise ForbiddenError(f"{error}; comparing takes the same rights as installing") from None
 
     def grows(self, claim: str) -> bool | None:
         """Whether the storage class of a claim lets it grow; None where nobody knows."""

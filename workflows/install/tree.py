@@ -89,7 +89,7 @@ def objects_in(written: Mapping[str, str], overlay: Overlay) -> list[Manifest]:
             try:
                 found += [one for one in yaml.load_all(text, Loader=_Loader) if one]
             except yaml.YAMLError as error:
-                raise UsageError(f"{path}: {error}: put it right, or delete it and write the folder anew") from None
+                raise UsageError(f"{path}: {error}: put it right, or delete it and write the folder again") from None
     return found
 
 
