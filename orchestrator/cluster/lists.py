@@ -45,8 +45,14 @@ class _PageMetadata(msgspec.Struct, rename="camel"):
 class Page(msgspec.Struct):
     """A piece of a list: objects, still encoded, and the resource version they have."""
 
-    items: list[msgspec.Raw]
+    #: A list of metadata alone is null when there are none.
+    found: list[msgspec.Raw] | None = msgspec.field(name="items")
     metadata: _PageMetadata = msgspec.field(default_factory=_PageMetadata)
+
+    @property
+    def items(self) -> list[msgspec.Raw]:
+        """The objects."""
+        return self.found or []
 
 
 def pages(
