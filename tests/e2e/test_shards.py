@@ -12,6 +12,7 @@ from orchestrator.argo.names import SHARD, of_run
 from orchestrator.model import Outcome
 from tests.e2e import quick
 from tests.e2e.site import Site, await_, make_site
+from tests.e2e.site import run as command
 from tests.tools.upstream import Upstream
 
 IMAGES = tuple(f"image-{number:02}" for number in range(31))
@@ -50,7 +51,7 @@ def run(site: Site) -> str:
     broken = quick.scan("first", "raise SystemExit(9)")
     (site.folder / "first.yaml").write_text(yaml.safe_dump(broken, sort_keys=False))
     rendered = site.scanmatrix("install", "--render")
-    site.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rendered)
+    command("kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rendered)
     assert site.wait(name, seconds=900) == "Succeeded"
     return name
 
