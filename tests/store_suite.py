@@ -26,7 +26,7 @@ from orchestrator.store.documents import Container, StoredWorkload
 from orchestrator.store.past import StoreReader
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.raw_store import write_raw_store
-from tests.stored_runs import LOG4J, day, finding, rows_of, write_run
+from tests.stored_runs import LOG4J, day, finding, rows_of, things_of, write_run
 
 HOUR, WEEK = 3600, 7 * 86400
 
@@ -880,6 +880,30 @@ def test_what_is_still_there_is_counted_as_it_is_listed(volume, store):
             row for row in listed if row.altered or row.status != "still there"
         ]
     assert store.changes(day(1)).still == 10  # 2 under each of five names
+
+
+def test_how_many_things_a_target_has_is_kept_with_it(url, volume, store):
+    both = [finding(1), finding(2, version="1"), finding(2, version="2")]
+    write_raw_store(url, volume, {"run-0": day(0)}, "a/dependency", ["CVE-2025-7", "CVE-2025-8"])
+    store.migrate()
+    assert things_of(url) == ({"a": 2}, {"a": 2})
+    write_run(volume, "run-1", day(1), {"a/general": both[:1], "b/dependency": both, "b/general": both[1:]})
+    write_run(volume, "run-3", day(3), {"a/dependency": both, "b/general": [], "c/dependency": both[:1]})
+    write_run(volume, "run-2", day(2), {"b/dependency": [finding(3)], "c/dependency": "broke"})
+    for run, expected in (
+        ("run-1", {"a": 3, "b": 2}),
+        ("run-3", {"a": 2, "b": 2, "c": 1}),
+        ("run-2", {"a": 2, "b": 1, "c": 1}),
+    ):
+        store.take_in(volume, run)
+        assert things_of(url) == (expected, expected)
+    write_run(volume, "run-2", day(2), {"c/dependency": "broke"})  # made again, without a cell
+    store.take_in(volume, "run-2")
+    assert things_of(url)[0] == things_of(url)[1] == {"a": 2, "b": 2, "c": 1}
+    store.prune(0, day(2.5))
+    kept, counted = things_of(url)
+    assert kept == counted
+    assert "b" in kept
 
 
 def test_what_a_newer_version_wrote_of_a_finding_is_refused_with_what_to_do(url, volume, store):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from orchestrator.analysis.merge import CellFindings, merge
 from orchestrator.model import KINDS, Finding, Ledger, LedgerRow, Name, Outcome, Plan, Severity, Suppressed, Target
@@ -159,6 +159,23 @@ def rows_of(url: str) -> dict[str, list[tuple]]:
         )
         for name, rows in found.items()
     }
+
+
+def things_of(url: str) -> tuple[dict[str, int], dict[str, int]]:
+    """How many things each target has: as it is kept with the target, and as one counts them."""
+    engine = make_engine(parse_url(url))
+    with engine.connect() as connection:
+        kept = {row.target: row.things for row in connection.execute(text("SELECT target, things FROM targets"))}
+        query = (
+            "SELECT targets.target, facts.identity FROM findings JOIN states ON states.id = findings.state_id"
+            " JOIN targets ON targets.id = states.target_id JOIN facts ON facts.id = findings.fact_id"
+            " WHERE findings.gone_at = 0"
+        )
+        found: dict[str, set[str]] = {target: set() for target in kept}
+        for target, identity in connection.execute(text(query)):
+            found[target].add(identity)
+    engine.dispose()
+    return kept, {target: len(things) for target, things in found.items()}
 
 
 def _named(key: str, value, names):

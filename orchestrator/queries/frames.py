@@ -11,6 +11,7 @@ import pandas as pd
 
 from orchestrator.model import MergedRow
 from orchestrator.queries.difference import STATUSES, Difference
+from orchestrator.queries.holders import merged_rows
 from orchestrator.results.tables.reading import frame_of
 
 if TYPE_CHECKING:
@@ -21,21 +22,7 @@ if TYPE_CHECKING:
 
 def holders_frame(found: Holders) -> pd.DataFrame:
     """Who has something: a row for each target and finding, with the columns of merged findings."""
-    rows = [
-        MergedRow(
-            run=each.run,
-            target=each.target,
-            references=each.references,
-            owners=each.owners,
-            digest=each.digest,
-            indexes=each.indexes,
-            platform=each.platform,
-            finding=each.finding,
-            suspect=each.suspect,
-        )
-        for each in found.rows
-    ]
-    return frame_of(rows, MergedRow)
+    return frame_of(merged_rows(found), MergedRow)
 
 
 def differences_frame(found: Sequence[Difference]) -> pd.DataFrame:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from orchestrator.model.documents import spell_time
+from orchestrator.model import MergedRow
 from orchestrator.queries.difference.states import NamesAt
 from orchestrator.store.documents import Holder, Holders
-from orchestrator.store.lookers import completed
+from orchestrator.store.lookers import completed, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -61,6 +61,24 @@ def holders(
     return Holders(total=len(rows), rows=tuple(_holders(past, [rows[row] for row in order[:limit]], current.values())))
 
 
+def merged_rows(found: Holders) -> list[MergedRow]:
+    """Who has something, as rows of merged findings."""
+    return [
+        MergedRow(
+            run=each.run,
+            target=each.target,
+            references=each.references,
+            owners=each.owners,
+            digest=each.digest,
+            indexes=each.indexes,
+            platform=each.platform,
+            finding=each.finding,
+            suspect=each.suspect,
+        )
+        for each in found.rows
+    ]
+
+
 def _current(
     past: StoreReader, states: Mapping[int, tuple[int, str]]
 ) -> dict[tuple[int, str], tuple[TagCell, set[int]]]:
@@ -92,11 +110,14 @@ def _holders(
     described = past.described(shown)
     scores = past.scores(told[0].finding.id for told in rows)
     newest_of = [max(told, key=lambda one: one.cell.order) for told in rows]
-    by_all = map(_by_all, newest_of, rows)
-    found = [(one.cell.target, one.cell.run, finding) for one, finding in zip(newest_of, by_all, strict=True)]
-    for told, newest, finding in zip(rows, newest_of, completed(past.connection, found), strict=True):
+    first_of = [min(one.since for one in told) for told in rows]
+    found = [
+        (newest.cell.target, newest.cell.run, together(newest.finding, (one.cell.scan for one in told), since))
+        for told, newest, since in zip(rows, newest_of, first_of, strict=True)
+    ]
+    by_all = completed(past.connection, found)
+    for told, newest, since, finding in zip(rows, newest_of, first_of, by_all, strict=True):
         target = described[newest.cell.target]
-        since = min(one.since for one in told)
         yield Holder(
             target=target.target,
             references=tuple(sorted({spelt[name][0] for name in names[newest.cell.target]})),
@@ -105,22 +126,11 @@ def _holders(
             platform=target.platform,
             indexes=target.indexes,
             run=newest.cell.run,
-            finding=msgspec.structs.replace(
-                finding,
-                target=target.target,
-                first_seen=spell_time(datetime.fromtimestamp(since, UTC)),
-                epss=scores.get(finding.id),
-            ),
+            finding=msgspec.structs.replace(finding, target=target.target, epss=scores.get(finding.id)),
             since=datetime.fromtimestamp(since, UTC),
             uses=target.uses,
             suspect=_suspect(told),
         )
-
-
-def _by_all(newest: _Told, told: Sequence[_Told]) -> MergedFinding:
-    """The finding as the newest run has it, found by every scan that has it."""
-    scans = dict.fromkeys((*newest.finding.found_by, *sorted(one.cell.scan for one in told)))
-    return msgspec.structs.replace(newest.finding, found_by=tuple(scans))
 
 
 def _suspect(told: Sequence[_Told]) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select, update
 from orchestrator.model import LedgerRow, Outcome
 from orchestrator.store.dialects import upsert
 from orchestrator.store.history import History
+from orchestrator.store.quiet import count_again
 from orchestrator.store.schema import LONGEST_NAME, boms, cells, findings, states
 from orchestrator.store.spans import Position, unweave, weave
 from orchestrator.store.suspects import Suspicions
@@ -38,6 +39,7 @@ class Known(NamedTuple):
         held: place of the newest cell that told what there is; None for none.
         digest: of what that cell told; empty where an earlier version wrote it down.
         failures: how many cells have failed since the newest ok one.
+        findings: how many rows of what it found are still there.
     """
 
     id: int
@@ -46,11 +48,12 @@ class Known(NamedTuple):
     held: Position | None
     digest: str
     failures: int
+    findings: int
 
 
 #: Columns of `states` that say so.
 KNOWN = tuple(states.c[each] for each in ("id", "target_id", "last_at", "last_run_id", "held_at", "held_run_id"))
-KNOWN += states.c.rows_digest, states.c.failures
+KNOWN += states.c.rows_digest, states.c.failures, states.c.findings
 
 
 class NewCell(NamedTuple):
@@ -64,6 +67,7 @@ class NewCell(NamedTuple):
         present: what the store has of it; None when it lacks it.
         digest: of what it told; empty where it told nothing.
         again: it is there as it should be, but what it told is what an earlier version kept of it.
+        things: how many things its target has, once all its cells are written; None where that has to be counted.
     """
 
     row: LedgerRow
@@ -73,6 +77,7 @@ class NewCell(NamedTuple):
     present: Mapping[str, Any] | None
     digest: str
     again: bool = False
+    things: int | None = None
 
     @property
     def is_before(self) -> bool:
@@ -121,10 +126,10 @@ class CellWriter:
         """A row of `states`."""
         last = self.history.place(row.last_at, row.last_run_id) if row.last_run_id else None
         held = self.history.place(row.held_at, row.held_run_id) if row.held_run_id else None
-        return Known(row.id, row.target_id, last, held, row.rows_digest, row.failures)
+        return Known(row.id, row.target_id, last, held, row.rows_digest, row.failures, row.findings)
 
     def look_ahead(self, some: Iterable[NewCell]) -> None:
-        """Read the findings that are open before these cells, all at once."""
+        """Read the findings that are open before these cells, all at once, within a transaction."""
         self.history.look_ahead([cell.state.id for cell in some if cell.is_loud and (cell.state.held or cell.again)])
 
     def write(self, some: Sequence[tuple[NewCell, Mapping[int, int]]]) -> None:
@@ -148,6 +153,8 @@ class CellWriter:
         for changes in alike.values():
             upsert(self._connection, states, ("target_id", "scan"), changes)
         upsert(self._connection, boms, ("state_id", "digest"), [self._bom(cell) for cell, _ in some if _has_bom(cell)])
+        moved = [cell for cell, spans, facts in loud if facts or spans]
+        count_again(self._connection, {cell.state.target: cell.things for cell in moved})
 
     def _row(self, cell: NewCell) -> dict[str, Any]:
         return {"state_id": cell.state.id, "run_id": self._run_id, **cell.values}
@@ -183,7 +190,7 @@ class CellWriter:
         if cell.digest:
             self.history.apply([(state, weave(self.history.all_spans(state), facts, here, *_neighbours(line, here)))])
         told = {cell.state.held: cell.state.digest} if cell.state.held else {}
-        self._rebuild(state, cell.row.scan, [*others, (here, self._row(cell))], {**told, here: cell.digest})
+        self._rebuild(cell.state, cell.row.scan, [*others, (here, self._row(cell))], {**told, here: cell.digest})
         if _has_bom(cell) and not self._has_later_bom(cell):
             upsert(self._connection, boms, ("state_id", "digest"), [self._bom(cell)])
 
@@ -193,7 +200,7 @@ class CellWriter:
         self._take_back(state.id, present, sorted(place for place, row in others if row["held"]))
         same = (cells.c.state_id == state.id, cells.c.run_id == self._run_id)
         self._connection.execute(delete(cells).where(*same))
-        self._rebuild(state.id, scan, others, {state.held: state.digest} if state.held else {})
+        self._rebuild(state, scan, others, {state.held: state.digest} if state.held else {})
 
     def _others(self, state: int) -> list[tuple[Position, Any]]:
         every = select(cells).where(cells.c.state_id == state, cells.c.run_id != self._run_id)
@@ -207,7 +214,7 @@ class CellWriter:
             self.history.apply([(state, unweave(self.history.all_spans(state), old, *_neighbours(line, old)))])
 
     def _rebuild(
-        self, state: int, scan: str, of_state: Sequence[tuple[Position, Any]], digests: Mapping[Position, str]
+        self, state: Known, scan: str, of_state: Sequence[tuple[Position, Any]], digests: Mapping[Position, str]
     ) -> None:
         """Rebuild a state from all its cells, and of what is known of what they told as a whole."""
         line = sorted(of_state, key=lambda each: each[0])
@@ -226,9 +233,10 @@ class CellWriter:
         held, row = told[-1] if told else (None, _NONE)
         change |= {"held_run_id": row["run_id"], "held_at": row["at"]}
         change["rows_digest"] = digests.get(held, UNKNOWN) if held else ""
-        still = select(func.count()).select_from(findings).where(findings.c.state_id == state, findings.c.gone_at == 0)
-        change["findings"] = self._connection.scalar(still)
-        self._connection.execute(update(states).where(states.c.id == state).values(change))
+        is_open = findings.c.state_id == state.id, findings.c.gone_at == 0
+        change["findings"] = self._connection.scalar(select(func.count()).select_from(findings).where(*is_open))
+        self._connection.execute(update(states).where(states.c.id == state.id).values(change))
+        count_again(self._connection, {state.target: None})
 
     def _has_later_bom(self, cell: NewCell) -> bool:
         """Whether the very same report is known from a later cell."""

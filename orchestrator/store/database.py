@@ -12,7 +12,7 @@ from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.retrying import Backoff, Patience
 from orchestrator.results.ledger import finished_runs
 from orchestrator.results.provisional import attempts
-from orchestrator.store import migration, names, retention, suspects, writing
+from orchestrator.store import migration, names, retention, suspects
 from orchestrator.store.connection import (
     make_engine,
     mask,
@@ -22,6 +22,7 @@ from orchestrator.store.connection import (
     writing_alone,
 )
 from orchestrator.store.documents import DamagedRunError, Pruned, StoredWorkload, StoreGoneError, TakenIn, TakenInAll
+from orchestrator.store.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -108,6 +109,8 @@ class StoreDatabase:
             DamagedRunError: its files there cannot be believed; cells already imported are whole.
             StoreGoneError: the database stays away; take the run in again later.
         """
+        from orchestrator.store import writing  # noqa: PLC0415 - it imports pyarrow, which no question needs
+
         self._distrusted = volume.distrusted
 
         def take(connection: Connection) -> TakenIn:
@@ -133,7 +136,7 @@ class StoreDatabase:
         asked = tuple(runs or reversed(finished_runs(volume)))
         taken, damaged = [], {run: _TOO_EARLY.format(run) for run in asked if attempts(volume.results(run)).provisional}
         ready = [run for run in asked if run not in damaged]
-        for run in self._write(lambda connection: writing.lacking(connection, volume, ready)):
+        for run in self._write(lambda connection: lacking(connection, volume, ready)):
             try:
                 with guarded(f"importing run {run}"):
                     taken.append(self.take_in(volume, run))

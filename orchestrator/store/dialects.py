@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, ColumnDefault, String, Text, bindparam, cast, func
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from sqlalchemy import Column, ColumnElement, Connection, Row, Table
     from sqlalchemy.sql import Executable, Insert
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 #: Rows of one statement.
 BATCH = 1000
-#: Name of a parameter that is many values.
-_MANY = "of_many"
+#: Names of parameters that are many values.
+_MANY, _ALSO = "of_many", "also_of_many"
 
 
 def batches(values: Iterable[Any], size: int = BATCH) -> Iterator[list[Any]]:
@@ -32,11 +32,17 @@ def batches(values: Iterable[Any], size: int = BATCH) -> Iterator[list[Any]]:
 
 def among(connection: Connection, column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
     """Whether a column is one of many values, which PostgreSQL and SQLite take as one parameter."""
-    return _is_any(column, connection.dialect.name, value=_many(connection, values), unique=True)
+    return _is_any(column, connection.dialect.name, _MANY, value=_many(connection, values), unique=True)
 
 
 def rows_by(
-    connection: Connection, column: Column[Any], wanted: Iterable[Any] | None, query: Any, **others: Any
+    connection: Connection,
+    column: ColumnElement[Any],
+    wanted: Iterable[Any] | None,
+    query: Any,
+    *,
+    also: tuple[ColumnElement[Any], Collection[Any]] | None = None,
+    **others: Any,
 ) -> Iterator[Row[Any]]:
     """The rows of a query for many values of a column; all of its rows for None.
 
@@ -45,11 +51,16 @@ def rows_by(
         column: of the query.
         wanted: its values.
         query: one that is asked often is made once, with its module: most of its time would go into making it.
+        also: another column, and all of its values.
         others: its other parameters.
     """
+    name = connection.dialect.name
+    if also is not None:
+        query = _of_many(query, also[0], name, _ALSO)
+        others[_ALSO] = _many(connection, list(also[1]))
     asked: Iterable[Any] = [(query, others)]
     if wanted is not None:
-        statement = _of_many(query, column, connection.dialect.name)
+        statement = _of_many(query, column, name, _MANY)
         asked = ((statement, {_MANY: _many(connection, some), **others}) for some in batches(wanted))
     for each, given in asked:
         # Read by many at once, which is four times as fast as one by one.
@@ -63,20 +74,20 @@ def _many(connection: Connection, values: Sequence[Any]) -> Any:
 
 
 @lru_cache(maxsize=128)
-def _of_many(query: Any, column: Column[Any], dialect: str) -> Any:
+def _of_many(query: Any, column: ColumnElement[Any], dialect: str, name: str) -> Any:
     """A query for many values; the same one is the same statement again, which need not be compiled again."""
-    return query.where(_is_any(column, dialect))
+    return query.where(_is_any(column, dialect, name))
 
 
-def _is_any(column: ColumnElement[Any], dialect: str, **parameter: Any) -> ColumnElement[bool]:
+def _is_any(column: ColumnElement[Any], dialect: str, name: str, **parameter: Any) -> ColumnElement[bool]:
     """Whether a column is one of the values of a parameter; `parameter` is more of `bindparam`, such as its value."""
     if dialect == "sqlite":
-        given = func.json_each(bindparam(_MANY, **parameter)).table_valued("value")
+        given = func.json_each(bindparam(name, **parameter)).table_valued("value")
         return column.in_(select(given.c.value))
     if dialect != "postgresql":
-        return column.in_(bindparam(_MANY, expanding=True, **parameter))
+        return column.in_(bindparam(name, expanding=True, **parameter))
     # Not spelt like `_array`: what a scan of the whole table compares each row with would be read out of it each time.
-    return column == func.any(bindparam(_MANY, type_=ARRAY(_plain(column.type)), **parameter))
+    return column == func.any(bindparam(name, type_=ARRAY(_plain(column.type)), **parameter))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -92,6 +103,14 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, An
         first = table.primary_key.columns.values()[0]
         # Not IGNORE, which would also let pass what does not fit a column.
         _in_batches(connection, mysql.insert(table).on_duplicate_key_update({first.name: first}), rows)
+
+
+def insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows of which none is there: of the same columns, the key's too."""
+    if rows and connection.dialect.name == "postgresql":
+        _unnest(connection, _insert_rows(table, tuple(rows[0])), rows)
+    elif rows:
+        _in_batches(connection, table.insert(), rows)
 
 
 def upsert(connection: Connection, table: Table, key: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:

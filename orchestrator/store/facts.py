@@ -9,13 +9,13 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from orchestrator.model import MergedFinding, Severity
 from orchestrator.store.answers import SEVERITIES
 from orchestrator.store.catalogue import spell_id
 from orchestrator.store.columns import clip
-from orchestrator.store.dialects import BATCH, among, batches, insert_new, rows_by
+from orchestrator.store.dialects import BATCH, among, batches, insert, insert_new, rows_by
 from orchestrator.store.documents import SchemaError
 from orchestrator.store.lookers import FIELDS
 from orchestrator.store.merged import alone
@@ -48,6 +48,7 @@ class Facts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[bytes, int] = {}
+        self._next: int | None = None
 
     def ids(self, found: Sequence[Sequence[RowsOfPiece]]) -> list[dict[int, int]]:
         """For each cell, the ids of what it found, and since when each is known (seconds since 1970, 0 for nobody).
@@ -93,17 +94,24 @@ class Facts:
         return {bytes.fromhex(row.digest): row.id for row in rows}
 
     def _write(self, new: dict[bytes, tuple[MergedFinding, bytes]]) -> dict[bytes, int]:
-        """Facts and all their ids in one transaction: a fact without them would never be found."""
+        """Facts and all their ids in one transaction: a fact without them would never be found.
+
+        Their numbers are given here, by the only writer there is, so that no database is asked for them afterwards.
+        """
         with self._connection.begin():
-            insert_new(self._connection, facts, [_row(digest, *fact) for digest, fact in new.items()])
-            made = self._find(new)
+            if self._next is None:
+                self._next = 1 + (self._connection.scalar(select(func.max(facts.c.id))) or 0)
+            made = dict(zip(new, range(self._next, self._next + len(new)), strict=True))
+            rows = [{"id": made[digest], **_row(digest, *fact)} for digest, fact in new.items()]
+            insert(self._connection, facts, rows)
             ids = {
                 (spell_id(name), made[digest]): name == fact.id
                 for digest, (fact, _) in new.items()
                 for name in (*fact.aliases, fact.id)
             }
             rows = [{"name": name, "fact_id": fact, "own": own} for (name, fact), own in ids.items()]
-            insert_new(self._connection, fact_ids, rows)
+            insert_new(self._connection, fact_ids, rows)  # two ids may be one to a database that pads keys with spaces
+        self._next += len(new)
         return made
 
 

@@ -52,6 +52,11 @@ class TargetRows(NamedTuple):
         """These rows."""
         return cls(target, frozenset().union(*(part.scans for part in parts)), digest_of(parts), parts)
 
+    @property
+    def things(self) -> int:
+        """How many things they are about."""
+        return len({part.piece.things[row] for part in self.parts for row in part.rows})
+
     def of(self, scan: str) -> list[RowsOfPiece]:
         """The rows that a scan found."""
         return [part.of(scan) for part in self.parts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import and_, bindparam, delete, or_, select, update
 
 from orchestrator.store.dialects import among, batches, insert_numbers, rows_by, upsert
 from orchestrator.store.schema import findings, runs
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 _COLUMNS = tuple(findings.columns.keys())
 _KEY = tuple(findings.primary_key.columns.keys())
+_FINDINGS = select(findings)
+# What a run itself found, at the moment in question, did not come after it: that is most of what there is.
+_MOVED = _FINDINGS.where(
+    or_(
+        and_(findings.c.first_at >= bindparam("begin"), findings.c.first_run_id != bindparam("run")),
+        findings.c.gone_at >= bindparam("begin"),
+    )
+)
 _OF_STATE = findings.c.state_id == bindparam("of_state")
 _FORGET = delete(findings).where(_OF_STATE, findings.c.first_at >= bindparam("at"))
 _REOPEN = (
@@ -53,13 +61,12 @@ class History:
         return Position(at, self._runs[run_id])
 
     def look_ahead(self, wanted: Sequence[int]) -> None:
-        """Read what is open of these states, all at once."""
+        """Read what is open of these states, all at once, within a transaction."""
         self._open = {}
         if wanted:
             of_states = among(self._connection, findings.c.state_id, wanted)
-            with self._connection.begin():
-                for state, span in self._spans(of_states, findings.c.gone_at == 0):
-                    self._open.setdefault(state, []).append(span)
+            for state, span in self._spans(of_states, findings.c.gone_at == 0):
+                self._open.setdefault(state, []).append(span)
 
     def open_spans(self, state: int) -> list[Span]:
         """What was open of a state when we looked ahead."""
@@ -71,21 +78,23 @@ class History:
 
     def spans(self, wanted: Sequence[int], facts: Collection[int] | None = None) -> list[tuple[int, Span]]:
         """Every span of these states; with `facts`, only theirs."""
-        of_states = among(self._connection, findings.c.state_id, wanted)
-        if facts is None:
-            return self._spans(of_states)
-        return [
-            each
-            for some in batches(facts)
-            for each in self._spans(of_states, among(self._connection, findings.c.fact_id, some))
+        rows = [
+            row
+            for some in ([None] if facts is None else [(findings.c.fact_id, few) for few in batches(facts)])
+            for row in rows_by(self._connection, findings.c.state_id, wanted, _FINDINGS, also=some)
         ]
+        return [(row.state_id, self._span(row)) for row in rows]
 
     def moved(self, since: Mapping[int, Position]) -> list[tuple[int, Span]]:
         """The spans of states that began, or were gone, after a place of each."""
-        begin = min((place.at for place in since.values()), default=0)
-        moved = select(findings).where(or_(findings.c.first_at >= begin, findings.c.gone_at >= begin))
-        rows = rows_by(self._connection, findings.c.state_id, since, moved)
-        spans = [(row.state_id, self._span(row)) for row in rows]
+        by_run: dict[str, list[int]] = {}
+        for state, place in since.items():
+            by_run.setdefault(place.run, []).append(state)
+        spans: list[tuple[int, Span]] = []
+        for run, of_run in by_run.items():
+            begin = max(1, min(since[state].at for state in of_run))
+            rows = rows_by(self._connection, findings.c.state_id, of_run, _MOVED, begin=begin, run=self._ids[run])
+            spans += [(row.state_id, self._span(row)) for row in rows]
         return [
             (state, span)
             for state, span in spans

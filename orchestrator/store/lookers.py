@@ -1,22 +1,24 @@
-"""Who else looks for what was found: scans that did not find it, and scans that could not.
+"""Who found a thing, and who else looks for it: scans that did not find it, and scans that could not.
 
-It changes whenever a scan fails for a day, so it is no part of a fact; it follows from how a run's cells ended, and
-from what each of its scans looks for.
+Who else looks changes whenever a scan fails for a day, so it is no part of a fact; it follows from how a run's cells
+ended, and from what each of its scans looks for.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import bindparam, select
 
 from orchestrator.model import MergedFinding, Outcome
+from orchestrator.model.documents import spell_time
 from orchestrator.store.dialects import rows_by
 from orchestrator.store.schema import cells, runs, states
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -29,6 +31,19 @@ _ENDED = (
 )
 #: Fields that say it; empty in facts.
 FIELDS = ("not_found_by", "not_scanned_by")
+
+
+def together(newest: MergedFinding, scans: Iterable[str], since: int) -> MergedFinding:
+    """What several scans have of one target and thing, as one finding.
+
+    Args:
+        newest: as the newest run has it.
+        scans: every scan that has it.
+        since: when it was first seen, seconds since 1970.
+    """
+    found_by = tuple(dict.fromkeys((*newest.found_by, *sorted(scans))))
+    first_seen = spell_time(datetime.fromtimestamp(since, UTC))
+    return msgspec.structs.replace(newest, found_by=found_by, first_seen=first_seen)
 
 
 def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFinding]]) -> list[MergedFinding]:
@@ -44,7 +59,7 @@ def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFind
     of_runs = sorted({run for _, run, _ in found})
     kinds = _looked_for(connection, of_runs)
     ended: dict[tuple[int, str], dict[str, bool]] = {}
-    targets = {target for target, _, _ in found}
+    targets = {target for target, run, finding in found if _others(finding, kinds.get(run))}
     for row in rows_by(connection, states.c.target_id, targets, _ENDED, of_runs=of_runs):
         holds = row.outcome == Outcome.OK or bool(row.standing)
         ended.setdefault((row.target_id, row.run), {})[row.scan] = holds
@@ -60,13 +75,21 @@ def _looked_for(connection: Connection, of_runs: Sequence[str]) -> dict[str, dic
 def _completed(
     finding: MergedFinding, kinds: Mapping[str, Sequence[str]] | None, ended: Mapping[str, bool]
 ) -> MergedFinding:
-    known = {*finding.found_by, *finding.suppressed_in}
     if kinds is None:
+        known = {*finding.found_by, *finding.suppressed_in}
         said = {name: tuple(scan for scan in getattr(finding, name) if scan not in known) for name in FIELDS}
         return msgspec.structs.replace(finding, **said)
-    others = [scan for scan in kinds.get(finding.kind, ()) if scan in ended and scan not in known]
+    others = [scan for scan in _others(finding, kinds) if scan in ended]
+    if not others and not any(getattr(finding, name) for name in FIELDS):
+        return finding
     return msgspec.structs.replace(
         finding,
         not_found_by=tuple(scan for scan in others if ended[scan]),
         not_scanned_by=tuple(scan for scan in others if not ended[scan]),
     )
+
+
+def _others(finding: MergedFinding, kinds: Mapping[str, Sequence[str]] | None) -> list[str]:
+    """The scans that look for such a thing, and did not find it; none where nobody knows which look for what."""
+    known = {*finding.found_by, *finding.suppressed_in}
+    return [scan for scan in (kinds or {}).get(finding.kind, ()) if scan not in known]

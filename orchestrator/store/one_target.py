@@ -14,7 +14,7 @@ from orchestrator.store.answers import answer, outcome, when
 from orchestrator.store.columns import clip
 from orchestrator.store.documents import FoundNow, ScanState, TargetView, Version
 from orchestrator.store.facts import Said
-from orchestrator.store.lookers import completed
+from orchestrator.store.lookers import completed, together
 from orchestrator.store.names import names_of, said_of, uses_of
 from orchestrator.store.schema import cells, findings, runs, states, target_digests, targets
 
@@ -103,12 +103,9 @@ def _order(one: FoundNow) -> tuple[Any, ...]:
 def _found(told: Sequence[tuple[MergedFinding, str, Row[Any]]]) -> tuple[FoundNow, str]:
     """The finding, and the run that told it last."""
     finding, _, newest = max(told, key=lambda each: each[2].first_at)
-    scans = dict.fromkeys((*finding.found_by, *sorted(scan for _, scan, _ in told)))
     since = min(row.seen_at or row.first_at for _, _, row in told)
     found = FoundNow(
-        finding=msgspec.structs.replace(
-            finding, found_by=tuple(scans), first_seen=spell_time(datetime.fromtimestamp(since, UTC))
-        ),
+        finding=together(finding, (scan for _, scan, _ in told), since),
         since=datetime.fromtimestamp(since, UTC),
         gone=when(newest.gone_at),
     )

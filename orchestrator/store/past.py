@@ -19,7 +19,7 @@ from orchestrator.model.documents import spell_time
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.overview import RunSummary
 from orchestrator.store.catalogue import spell_id
-from orchestrator.store.dialects import BATCH, among, batches, rows_by
+from orchestrator.store.dialects import BATCH, batches, rows_by
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History
 from orchestrator.store.names import uses_of
@@ -124,8 +124,8 @@ class StoreReader:
             known: dict[int, array[int]] = {} if few else self._tags
             lacking = [place.id for place in some if place.id not in known]
             known |= {run: array("q") for run in lacking}
-            of_names = _NAMED.where(among(self.connection, run_tags.c.tag_id, list(wanted or ()))) if few else _NAMED
-            for row in rows_by(self.connection, run_tags.c.run_id, lacking, of_names):
+            also = (run_tags.c.tag_id, wanted or ()) if few else None
+            for row in rows_by(self.connection, run_tags.c.run_id, lacking, _NAMED, also=also):
                 known[row.run_id].append(row.tag_id)
             yield from ((place, known[place.id]) for place in some)
 

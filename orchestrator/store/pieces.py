@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from orchestrator.model import MergedFinding
 from orchestrator.results.ledger import seconds
 from orchestrator.results.tables.columns import columns_of
-from orchestrator.results.tables.rows import build, each_of, values_of
+from orchestrator.results.tables.rows import build, each_of, numbers_of, values_of
 from orchestrator.store.facts import APART
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ class Piece(Protocol):
     @property
     def keys(self) -> Sequence[bytes]:
         """Of each row; equal ones say the same."""
+        ...
+
+    @property
+    def things(self) -> Sequence[str]:
+        """What each is about: the key of its finding."""
         ...
 
     @property
@@ -87,7 +92,12 @@ class MergedPiece:
         """Of each row."""
         coded = _spell(self._table).cast(pa.binary()).dictionary_encode()
         keys = [hashlib.blake2b(text, digest_size=_BYTES).digest() for text in coded.dictionary.to_pylist()]
-        return [keys[code] for code in coded.indices.to_numpy().tolist()]
+        return [keys[code] for code in numbers_of(coded.indices)]
+
+    @cached_property
+    def things(self) -> list[str]:
+        """What each row is about."""
+        return each_of(self._table["key"].combine_chunks(), str)
 
     @cached_property
     def seen(self) -> list[int]:
@@ -118,6 +128,7 @@ class ReportedPiece:
     def __init__(self, found: Sequence[MergedFinding]) -> None:
         self._found = found
         self.keys = [hashlib.blake2b(msgspec.json.encode(one), digest_size=_BYTES).digest() for one in found]
+        self.things = [one.key for one in found]
         self.seen = [seconds(one.first_seen) for one in found]
         self.found_by = [one.found_by for one in found]
 

@@ -8,6 +8,7 @@ from sqlalchemy import and_, delete, exists, literal_column, or_, select, tuple_
 
 from orchestrator.store.backlog.tables import wanted, wanted_targets
 from orchestrator.store.documents import Pruned
+from orchestrator.store.quiet import count_again
 from orchestrator.store.schema import (
     boms,
     cells,
@@ -90,9 +91,12 @@ def _prune_states(connection: Connection, before: int) -> int:
         connection, states, and_(states.c.last_at < before, states.c.last_at > 0, ~run_somewhere, ~is_wanted)
     ):
         with connection.begin():
+            of_these = select(states.c.target_id).where(states.c.id.in_(some)).distinct()
+            moved = dict.fromkeys(connection.scalars(of_these))
             for table in (findings, cells, boms):
                 connection.execute(delete(table).where(table.c.state_id.in_(some)))
             count += connection.execute(delete(states).where(states.c.id.in_(some))).rowcount
+            count_again(connection, moved)
     return count
 
 

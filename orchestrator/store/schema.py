@@ -67,6 +67,8 @@ targets = Table(
     words("reference", LONGEST_NAME),
     number("first_at"),
     number("last_at"),
+    # How many things, by their keys, its scans have found that are still there: see `quiet.count_again`.
+    later_number("things"),
     **OPTIONS,
 )
 

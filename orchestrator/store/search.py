@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from orchestrator.kit.matching import glob
 from orchestrator.packages.spellings import means
@@ -21,6 +21,13 @@ _WILDCARDS = frozenset("*?[")
 _CVE = "CVE-"
 _STATES = (
     select(states.c.id, states.c.target_id, states.c.scan).join(findings, findings.c.state_id == states.c.id).distinct()
+)
+_NAMED = select(fact_ids.c.fact_id).where(fact_ids.c.name == bindparam("name"))
+_IS_OWN = fact_ids.c.own.is_(True)
+# Aliases of the facts that are called so; own ids of the facts that have it as an alias.
+_ALIASES = select(fact_ids.c.name).where(fact_ids.c.fact_id.in_(_NAMED.where(_IS_OWN))).distinct()
+_KNOWN_AS = (
+    select(fact_ids.c.name).where(fact_ids.c.fact_id.in_(_NAMED.where(fact_ids.c.own.is_(False))), _IS_OWN).distinct()
 )
 _INDEXES = select(target_digests).order_by(target_digests.c.digest)
 _SCORES = select(scores)
@@ -42,11 +49,7 @@ def _called(connection: Connection, name: str) -> ColumnElement[bool]:
         alike = select(fact_ids.c.name).where(fact_ids.c.name.like(_like(name), escape="!")).distinct()
         matching = [each for each in connection.scalars(alike) if glob(name)(each)]
         return among(connection, fact_ids.c.name, matching)
-    named = select(fact_ids.c.fact_id).where(fact_ids.c.name == name)
-    of_own = select(fact_ids.c.name).where(fact_ids.c.fact_id.in_(named.where(fact_ids.c.own.is_(True))))
-    others = named.where(fact_ids.c.own.is_(False))
-    owners = select(fact_ids.c.name).where(fact_ids.c.fact_id.in_(others), fact_ids.c.own.is_(True))
-    aliases, known_as = set(connection.scalars(of_own.distinct())), set(connection.scalars(owners.distinct()))
+    aliases, known_as = (set(connection.scalars(query, {"name": name})) for query in (_ALIASES, _KNOWN_AS))
     if name.startswith(_CVE):
         aliases, known_as = ({each for each in some if not each.startswith(_CVE)} for some in (aliases, known_as))
     aliases.add(name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, exists, func, not_, select
+from sqlalchemy import and_, exists, func, not_, or_, select
 
 from orchestrator.model import Outcome
 from orchestrator.store.dialects import among, rows_by
@@ -16,7 +16,7 @@ from orchestrator.store.schema import cells, findings, run_tags, runs, states
 from orchestrator.store.suspects import doubtful
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -30,8 +30,8 @@ def targets_by_name(connection: Connection, run: int) -> dict[int, set[int]]:
     """What each name meant in a run."""
     found: dict[int, set[int]] = {}
     query = select(run_tags.c.tag_id, run_tags.c.target_id).where(run_tags.c.run_id == run)
-    for tag, target in connection.execute(query):
-        found.setdefault(tag, set()).add(target)
+    for row in rows_by(connection, run_tags.c.run_id, None, query):
+        found.setdefault(row.tag_id, set()).add(row.target_id)
     return found
 
 
@@ -143,16 +143,18 @@ def left_out(connection: Connection, run: int, meant: Mapping[int, int]) -> tupl
         meant: the target of each of its names.
     """
     has_found = exists().where(findings.c.state_id == states.c.id)
+    elsewhere = or_(states.c.last_run_id.is_(None), states.c.last_run_id != run)
     ours = set(meant.values())
-    targets: set[int] = set()
-    holding: dict[str, set[int]] = {}
-    query = select(states.c.target_id, states.c.scan, states.c.last_run_id).where(has_found)
-    for target, scan, last in connection.execute(query):
-        if last != run and target in ours:
-            targets.add(target)
-        holding.setdefault(scan, set()).add(target)
+    targets = ours.intersection(connection.scalars(select(states.c.target_id).where(elsewhere, has_found)))
     names: set[int] = set()
-    for scan, scanned in _lacking(connection, run, holding).items():
+    lacking = _lacking(connection, run)
+    holding: dict[str, set[int]] = {scan: set() for scan in lacking}
+    of_scans = select(states.c.target_id, states.c.scan).where(has_found)
+    for row in rows_by(connection, states.c.scan, lacking, of_scans):
+        holding[row.scan].add(row.target_id)
+    for scan, scanned in lacking.items():
+        if not holding[scan]:
+            continue
         # Such a name may have meant a target that this scan found something in, under another name in this run perhaps.
         asked = {name for name, target in meant.items() if target not in scanned}
         few = len(asked) < len(holding[scan])
@@ -162,18 +164,18 @@ def left_out(connection: Connection, run: int, meant: Mapping[int, int]) -> tupl
     return targets, names
 
 
-def _lacking(connection: Connection, run: int, scans: Collection[str]) -> dict[str, set[int]]:
+def _lacking(connection: Connection, run: int) -> dict[str, set[int]]:
     """Those scans that a run did not have of each of its targets, with the targets of which it had them."""
-    if not scans:
-        return {}
-    of_run = select(states.c.target_id, states.c.scan).join(cells, cells.c.state_id == states.c.id)
-    found: dict[str, set[int]] = {scan: set() for scan in scans}
-    every: set[int] = set()
-    for target, scan in connection.execute(of_run.where(cells.c.run_id == run)):
-        every.add(target)
-        if scan in found:
-            found[scan].add(target)
-    return {scan: targets for scan, targets in found.items() if len(targets) < len(every)}
+    joined = cells.c.state_id == states.c.id, cells.c.run_id == run
+    count = select(func.count(states.c.target_id.distinct())).where(*joined)
+    every = connection.scalar(count) or 0
+    by_scan = select(states.c.scan, func.count().label("targets")).where(*joined).group_by(states.c.scan)
+    counts = {row.scan: row.targets for row in connection.execute(by_scan)}
+    found: dict[str, set[int]] = {scan: set() for scan in scans(connection) if counts.get(scan, 0) < every}
+    of_scans = select(states.c.target_id, states.c.scan).where(*joined)
+    for row in rows_by(connection, states.c.scan, found, of_scans):
+        found[row.scan].add(row.target_id)
+    return found
 
 
 def targets_of(connection: Connection, wanted: Iterable[int]) -> set[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from sqlalchemy import and_, bindparam, select
 
 from orchestrator.model import Outcome
-from orchestrator.store.dialects import among, batches, rows_by
+from orchestrator.store.dialects import batches, rows_by
 from orchestrator.store.schema import cells, run_tags, states
 from orchestrator.store.spans import Position
 from orchestrator.store.suspects import Suspicions
@@ -42,6 +42,9 @@ _CELLS = (
     .join(states, states.c.target_id == run_tags.c.target_id)
     .join(cells, and_(cells.c.state_id == states.c.id, cells.c.run_id == run_tags.c.run_id))
 )
+_NAMES, _OF_STATES = select(run_tags), select(*_OF_CELL)
+# Of many runs the cells of a state are read through: the sum keeps planners from trying every pair.
+_ANY_RUN = cells.c.run_id + 0
 _STATES = select(states.c.id, states.c.target_id, *_OF_STATE)
 _STATES_OF = _STATES.where(states.c.scan.in_(bindparam("scans", expanding=True)))
 
@@ -111,8 +114,7 @@ class TagCells:
     ) -> Iterator[TagCell]:
         """Of some names: asked table by table, each by its key, so that no planner reads whole runs."""
         had: dict[tuple[int, int], list[int]] = {}
-        named = select(run_tags).where(among(self._connection, run_tags.c.tag_id, wanted))
-        for row in rows_by(self._connection, run_tags.c.run_id, runs_, named):
+        for row in rows_by(self._connection, run_tags.c.run_id, runs_, _NAMES, also=(run_tags.c.tag_id, wanted)):
             had.setdefault((row.target_id, row.run_id), []).append(row.tag_id)
         of_targets = {target for target, _ in had}
         if scans is None:
@@ -120,10 +122,8 @@ class TagCells:
         else:
             found = rows_by(self._connection, states.c.target_id, of_targets, _STATES_OF, scans=list(scans))
         known = {row.id: row for row in found}
-        # Of many runs the cells of a state are read through: the sum keeps planners from trying every pair.
-        run = cells.c.run_id if len(runs_) <= _FEW_RUNS else cells.c.run_id + 0
-        of_state = select(*_OF_CELL).where(among(self._connection, run, runs_))
-        for cell in rows_by(self._connection, cells.c.state_id, known, of_state):
+        run = cells.c.run_id if len(runs_) <= _FEW_RUNS else _ANY_RUN
+        for cell in rows_by(self._connection, cells.c.state_id, known, _OF_STATES, also=(run, runs_)):
             state = known[cell.state_id]
             for tag in had.get((state.target_id, cell.run_id), ()):
                 yield self._cell(tag, state, cell)

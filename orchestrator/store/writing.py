@@ -2,6 +2,8 @@
 
 The run is marked as imported when its last cell is, so an interrupted one is resumed; the cells it had written
 are compared, and left alone. Nothing here depends on the order in which runs come.
+
+This module imports pyarrow: import it where it is used.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from orchestrator.store.dialects import among, batches, rows_by
 from orchestrator.store.documents import TakenIn
 from orchestrator.store.facts import Facts
 from orchestrator.store.found import NOTHING, read_rows
+from orchestrator.store.lacking import has
 from orchestrator.store.reading import damaged, read_run, stamp
 from orchestrator.store.schema import LONGEST_NAME, LONGEST_QUESTION, MERGED, cells, runs, states
 from orchestrator.store.spans import Position
@@ -36,7 +39,7 @@ from orchestrator.store.spans import Position
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from orchestrator.model import LedgerRow
     from orchestrator.store.found import TargetRows
@@ -65,7 +68,7 @@ def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
     mark = stamp(volume, run)
     with connection.begin():
         known = connection.execute(select(runs).where(runs.c.run == run)).one_or_none()
-    if known is not None and _has(known, mark):
+    if known is not None and has(known, mark):
         return TakenIn(run=run, known=True)
     files = read_run(volume, run)
     taken, told = TakenIn(run=run, known=True), {}
@@ -90,18 +93,6 @@ def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
     with connection.begin():
         connection.execute(update(runs).where(runs.c.run == run).values(whole))
     return taken
-
-
-def _has(known: Row[*tuple[Any, ...]], mark: str) -> bool:
-    return bool(known.pruned or (known.ledger_stamp == mark and known.form == MERGED))
-
-
-def lacking(connection: Connection, volume: Volume, names: Sequence[str]) -> list[str]:
-    """Those of a volume's runs that the store does not have as their ledgers are now."""
-    with connection.begin():
-        rows = connection.execute(select(runs.c.run, runs.c.ledger_stamp, runs.c.pruned, runs.c.form))
-        known = {row.run: row for row in rows}
-    return [run for run in names if run not in known or not _has(known[run], stamp(volume, run))]
 
 
 class _Run:
@@ -153,11 +144,16 @@ class _Run:
             state, values = known[pairs[row.cell]], _values(row, created, held=bool(digest))
             return NewCell(row, values, Position(values["at"], ledger.run), state, present.get(state.id), digest)
 
+        holding = _holding(known)
         for told in read_rows(self._volume, self._files, self._numbers):
-            for scan in sorted(told.scans):
-                self._add(cell(waiting.pop((told.target, scan)), told.digest), told)
+            found = [cell(waiting.pop((told.target, scan)), told.digest) for scan in sorted(told.scans)]
+            things = self._things(told, found, holding.setdefault(targets[told.target], set()))
+            for each in found:
+                self._add(each._replace(things=things), told)
+            self._flush_if_many()
         for row in waiting.values():
             self._add(cell(row, NOTHING if row.outcome is Outcome.OK else ""), None)
+            self._flush_if_many()
         self._flush()
         for pair in pairs.values():
             present.pop(known[pair].id, None)
@@ -170,6 +166,18 @@ class _Run:
             opened=self._writer.history.opened,
             closed=self._writer.history.closed,
         )
+
+    def _things(self, told: TargetRows, found: Sequence[NewCell], holding: set[int]) -> int | None:
+        """How many things a target has once these cells are written; None where others count as well.
+
+        Args:
+            told: what the run says of the target.
+            found: its cells.
+            holding: the states of the target that have findings; these are added.
+        """
+        others = holding - {cell.state.id for cell in found}
+        holding.update(cell.state.id for cell in found)
+        return None if others or self._anew or any(cell.is_late for cell in found) else told.things
 
     def _known_states(self, targets: list[int]) -> dict[tuple[int, str], Known]:
         query = select(*KNOWN, states.c.scan)
@@ -205,6 +213,9 @@ class _Run:
         self._waiting_pieces.update(part.piece for part in parts)
         self._read += 1
         self._found += found
+
+    def _flush_if_many(self) -> None:
+        """Write what waits, unless it is little; between targets, so that each is written with all that it has."""
         are_many = len(self._waiting) >= CELLS_AT_ONCE or self._waiting_facts >= FINDINGS_AT_ONCE
         if are_many or sum(len(piece.keys) for piece in self._waiting_pieces) >= ROWS_AT_ONCE:
             self._flush()
@@ -237,8 +248,7 @@ class _Run:
         with self._connection.begin():
             told_anew = [(cell.state.id, cell.here) for cell, _ in newest if cell.again and cell.state.held is None]
             self._writer.history.forget_after(told_anew)
-        self._writer.look_ahead(cell for cell, _ in newest)
-        with self._connection.begin():
+            self._writer.look_ahead(cell for cell, _ in newest)
             self._writer.write(newest)
         for cell, found in cells_found:
             if cell.is_late:
@@ -247,6 +257,15 @@ class _Run:
         self._waiting.clear()
         self._waiting_pieces.clear()
         self._waiting_facts = 0
+
+
+def _holding(known: Mapping[tuple[int, str], Known]) -> dict[int, set[int]]:
+    """By target, the states that have findings."""
+    found: dict[int, set[int]] = {}
+    for state in known.values():
+        if state.findings:
+            found.setdefault(state.target, set()).add(state.id)
+    return found
 
 
 def _values(row: LedgerRow, created: int, *, held: bool) -> dict[str, Any]:

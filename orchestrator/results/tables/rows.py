@@ -160,7 +160,8 @@ def damaged(path: Path, error: Exception) -> NoResultsError:
 def mark(table: pa.Table, suspects: Mapping[tuple[str, str], str]) -> pa.Table:
     """A table of merged findings whose `suspect` says why none of the scans that found something is believed."""
     place = table.column_names.index("suspect")
-    found = pa.nulls(len(table), pa.string()).fill_null("")
+    # Not by `pa.scalar` or `pa.array`, which import pandas to see whether a value is of it.
+    found = pa.StringArray.from_buffers(len(table), pa.py_buffer(bytes(4 * len(table) + 4)), pa.py_buffer(b""))
     if suspects:
         pairs = zip(table["target"].to_pylist(), table["found_by"].to_pylist(), strict=True)
         found = pa.array([_doubt(suspects, target, scans) for target, scans in pairs], pa.string())
@@ -234,7 +235,7 @@ def values_of(column: Column, chunks: Any) -> Sequence[Any]:
         return each_of(values, lambda text: read(text) if text else None)
     if not column.kind.is_list:
         return list(values.to_pylist())
-    offsets, flat = values.offsets.to_numpy().tolist(), values.flatten()
+    offsets, flat = numbers_of(values.offsets), values.flatten()
     if not len(flat):
         return [{} if column.kind is ColumnKind.PAIRS else ()] * len(values)
     if column.kind is ColumnKind.PAIRS:
@@ -248,7 +249,15 @@ def each_of(texts: Any, make: Callable[[str], Any]) -> list[Any]:
     """What is made of each text of an array; of equal ones once, for most of these are on many rows."""
     coded = texts.dictionary_encode(null_encoding="encode")
     made = [make(text) for text in coded.dictionary.to_pylist()]
-    return [made[code] for code in coded.indices.to_numpy().tolist()]
+    return [made[code] for code in numbers_of(coded.indices)]
+
+
+def numbers_of(values: Any) -> list[int]:
+    """An array of 32-bit numbers without nulls as a list; as fast as by numpy, and pyarrow imports pandas for that."""
+    if not len(values):
+        return []
+    numbers = memoryview(values.buffers()[1]).cast("i")
+    return numbers[values.offset : values.offset + len(values)].tolist()
 
 
 def _pair(read: Callable[[str], Any], text: str) -> tuple[str, Any]:
