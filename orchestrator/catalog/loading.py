@@ -15,6 +15,7 @@ from orchestrator.config.loading import Config, default_image
 from orchestrator.kit import placeholders
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.sources import Problem, suggest
+from orchestrator.model.ages import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -150,7 +151,7 @@ def _named(config: Config) -> Iterator[tuple[Location, str]]:
             if not _GLOB.intersection(name):
                 yield ("policy", "rules", at, "scans", index), name
     yield from ((("scans", "parameters", name), name) for name in config.scans.parameters)
-    yield from ((("rescanAfter", name), name) for name in config.rescan_after if name != "default")
+    yield from ((("rescanAfter", name), name) for name in config.rescan_after if name != DEFAULT)
 
 
 def unknown_scan(name: str, known: Iterable[str]) -> str:

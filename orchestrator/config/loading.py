@@ -37,6 +37,7 @@ from orchestrator.config.volume import VolumeSection
 from orchestrator.kit.own import own_version
 from orchestrator.kit.sources import Location, Problem, Source, SourceError
 from orchestrator.kit.yaml_source import read_yaml
+from orchestrator.model.ages import DEFAULT, age_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,7 @@ def _one_for_all(value: object) -> object:
     if isinstance(value, dict):
         return value
     duration(value)  # so that what is wrong with it names the key that was written
-    return {"default": value}
+    return {DEFAULT: value}
 
 
 class Config(Section):
@@ -163,7 +164,7 @@ class Config(Section):
 
     def fresh_for(self, scan: str) -> int | None:
         """Seconds a result of this scan stays fresh; None when it is always scanned again."""
-        return self.rescan_after.get(scan, self.rescan_after.get("default"))
+        return age_of(scan, self.rescan_after)
 
 
 def load_config(path: Path | str, *, environment: Mapping[str, str] | None = None) -> Config:

@@ -23,6 +23,7 @@ from orchestrator.config.schedule import RESCAN_AFTER
 from orchestrator.errors import ScanmatrixError, TemporaryError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.retrying import Backoff
+from orchestrator.model.ages import DEFAULT
 from orchestrator.scanners.rules import volume_of
 from orchestrator.service.carrier import Carrier, Progress
 from orchestrator.service.lookout import LOOK, Lookout
@@ -253,8 +254,8 @@ def rules_of(config: Config, catalog: Mapping[str, Scan] | None = None) -> Stale
     """What makes a result stale, by the configuration, and by what the scans of the catalog ask."""
     schedule = config.schedule
     return StaleRules(
-        ages={scan: age for scan, age in config.rescan_after.items() if scan != "default"},
-        default_age=config.rescan_after.get("default", RESCAN_AFTER),
+        ages={scan: age for scan, age in config.rescan_after.items() if scan != DEFAULT},
+        default_age=config.rescan_after.get(DEFAULT, RESCAN_AFTER),
         versions=frozenset(schedule.new_versions),
         version_age=schedule.new_version_after,
         first_retry=schedule.retry.first,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, exists, func, literal, not_, or_, select, true, union_all
 
 from orchestrator.model import Outcome
+from orchestrator.model.ages import age_of
 from orchestrator.results.freshness import is_fresh, stale_until
 from orchestrator.store.answers import answer, outcome, when
 from orchestrator.store.dialects import rows_by
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
-
-#: The age of scans that have none of their own, among ages by scan.
-DEFAULT = "default"
 
 # By age; what follows is only for the order to be that of an index, so that nothing has to be sorted.
 _AS_INDEXED = (
@@ -46,8 +44,7 @@ def stale(
     """See `Store.stale`."""
     found: list[tuple[tuple[Any, ...], Stale]] = []
     for scan in scans(connection):
-        age = ages.get(scan, ages.get(DEFAULT))
-        before = stale_until(age, now)
+        before = stale_until(age_of(scan, ages), now)
         old = states.c.ok_at <= before if before is not None else states.c.ok_at >= 0
         found += _stale(connection, scan, states.c.suspect_at > 0, "suspect", limit=limit, asked_since=asked_since)
         old = and_(old, states.c.suspect_at == 0)
@@ -186,7 +183,7 @@ def count_states(connection: Connection, ages: Mapping[str, int], now: datetime)
     counted = func.count().label("targets")
     parts = []
     for scan in scans(connection):
-        before = stale_until(ages.get(scan, ages.get(DEFAULT)), now)
+        before = stale_until(age_of(scan, ages), now)
         # Ranges of the index, out of which alone they are counted.
         ranges: dict[str, tuple[ColumnElement[bool], ...]] = {"never": (states.c.ok_at == 0,)}
         if before is None:
@@ -208,7 +205,7 @@ def count_states(connection: Connection, ages: Mapping[str, int], now: datetime)
     # The few that are suspect are taken out of what the index alone told.
     doubtful = select(states.c.scan, states.c.outcome, states.c.ok_at).where(states.c.suspect_at > 0)
     for row in connection.execute(doubtful):
-        fresh = is_fresh(row.ok_at, ages.get(row.scan, ages.get(DEFAULT)), now)
+        fresh = is_fresh(row.ok_at, age_of(row.scan, ages), now)
         counts[row.scan, row.outcome, "fresh" if fresh else "stale"] -= 1
         counts[row.scan, row.outcome, "suspect"] += 1
     found = [
