@@ -1,4 +1,4 @@
-"""How many things each target has, kept with it: what changed is told without counting what is still there."""
+"""How many things each target has, kept with it, so that a question of what changed need not count what stands."""
 
 import sqlalchemy as sa
 from alembic import op
