@@ -36,7 +36,7 @@ CONFIGURATION_DIGEST, SETTINGS_DIGEST = "scanmatrix/configuration", "scanmatrix/
 WORKFLOW_TEMPLATE = "scanmatrix"
 #: The CronWorkflow that finishes runs which ended without their last step.
 REAPER = "scanmatrix-reaper"
-#: Annotation of the WorkflowTemplate: what `orchestrator.catalog.loading.scan_digests` says of its scans, as JSON.
+#: Annotation of the WorkflowTemplate: what `orchestrator.argo.binding.scan_digests` says of its scans, as JSON.
 SCANS_ANNOTATION = "scanmatrix/scans"
 #: ConfigMap with the configuration (key `scanmatrix.yaml`) for runs that plan in the cluster.
 CONFIG_MAP = "scanmatrix-config"

@@ -61,7 +61,7 @@ _DISRUPTIONS = {
 _EVICTION = re.compile(r"^The node was low on resource|exceeds the (total )?limit|local ephemeral storage")
 _OVERFULL = re.compile(r'EmptyDir volume "([a-z0-9-]+)" exceeds the limit')
 #: What bounds the folders that scanners write.
-CELL_DISK = "limits.cellDisk, or its scan's scratchLimit"
+_CELL_DISK = "limits.cellDisk, or its scan's scratchLimit"
 
 
 class Reason(NamedTuple):
@@ -219,4 +219,4 @@ def _disruption(node: Node, pod: Pod | None) -> str:
 def _explained(message: str) -> str:
     """What the kubelet says, with the key that bounds what a scanner wrote."""
     found = _OVERFULL.search(message)
-    return f"{message.strip().rstrip('.')} ({CELL_DISK})" if found and names.is_scratch(found[1]) else message
+    return f"{message.strip().rstrip('.')} ({_CELL_DISK})" if found and names.is_scratch(found[1]) else message

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from orchestrator.findings import cyclonedx
@@ -162,7 +163,8 @@ def test_the_document_is_that_of_json():
     assert component["evidence"]["occurrences"] == [{"bom-ref": "x", "location": "/a", "line": 3}]
     assert component["components"][0]["licenses"] == [{"expression": "MIT OR Apache-2.0"}]
     assert (component["modified"], component["properties"][0]["value"]) == (False, "/a")
-    assert cyclonedx.parse(json.dumps(report.bom).encode()) == report
+    again = cyclonedx.parse(json.dumps(report.bom).encode())
+    assert msgspec.structs.replace(again, bom_memory=report.bom_memory) == report  # which is estimated from the text
 
 
 def test_tools_as_a_list():

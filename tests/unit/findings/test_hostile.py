@@ -240,7 +240,7 @@ def test_damage_in_what_is_not_read_counts_too(name, data, word):
 @pytest.mark.parametrize("name", JSON_FORMATS)
 @pytest.mark.parametrize("piece", [b"{}", b"[]", b'""', b"0"])
 def test_reports_made_to_exhaust_memory_are_refused_unread(name, piece):
-    with pytest.raises(ReportError, match="too many"):
+    with pytest.raises(ReportError, match=r"too many|memory"):
         formats()[name].parse(b'{"a":[' + b",".join([piece] * 8_000_002) + b"]}")
 
 

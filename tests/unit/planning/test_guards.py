@@ -81,10 +81,10 @@ def test_an_interrupt_is_no_failure_of_a_target(error: BaseException) -> None:
 
 
 def test_a_cell_that_cannot_be_decided_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def freshness(past: object, *_: object) -> str:
+    def unreadable(*_: object) -> str:
         raise OverflowError
 
-    monkeypatch.setattr(decisions, "freshness", freshness)
+    monkeypatch.setattr(decisions, "_unreadable", unreadable)
     made = plan(Table({GOOD: (located(image(GOOD)),)}))
     reasons = {cell.decision: cell.reason for cell in made.cells}
     assert reasons.keys() == {Decision.FAIL}

@@ -1,5 +1,6 @@
 """Plans of a few cells, for tests of steps."""
 
+from orchestrator.argo.binding import scan_digests
 from orchestrator.model import Cell, Database, Decision, Limits, Name, Plan, Scan, Target
 
 SCANS = (
@@ -33,6 +34,11 @@ def plan(*waves: tuple[str, ...], targets: tuple[Target, ...] = (), cells: tuple
         waves=waves,
         limits=Limits(retries=0),
     )
+
+
+def scans_of(made: Plan) -> list[str]:
+    """What the WorkflowTemplate of a plan's configuration tells its plan step about its scans."""
+    return [f"--scan={name}={digest}" for name, digest in scan_digests(made.scans).items()]
 
 
 def skip(cell: Cell, reason: str = "fresh") -> Cell:

@@ -15,7 +15,7 @@ from orchestrator.upkeep.databases import current
 from orchestrator.upkeep.plans import read_plan, write_plan
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.tools.images import Image, layer
-from tests.unit.steps.plans import plan, skip, target
+from tests.unit.steps.plans import plan, scans_of, skip, target
 from tests.unit.tarballs import write_tarball
 
 
@@ -60,7 +60,7 @@ def test_plan_of_a_template_takes_the_workflows_name_and_writes_outputs(step, vo
     made = plan(("a", "b"), targets=made.targets, cells=(*made.cells[:1], *map(skip, made.cells[1:])))
     packed = tmp_path / "packed"
     packed.write_text(pack(made))
-    assert step("plan", packed, "--run", "wf-1", "--outputs", tmp_path / "out")[0] == 0
+    assert step("plan", packed, "--run", "wf-1", "--outputs", tmp_path / "out", *scans_of(made))[0] == 0
     assert read_plan("wf-1", volume) == msgspec.structs.replace(made, run="wf-1")
     assert [item["target"] for item in json.loads((tmp_path / "out" / "images").read_text())] == ["a"]
     assert (tmp_path / "out" / "scans").read_text() == ",,"  # no scan that runs has a database

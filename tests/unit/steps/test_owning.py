@@ -21,6 +21,7 @@ from orchestrator.volume.locks import held
 from tests.aggregation import make_plan, make_target, put_clean_run
 from tests.clusters import FakeCluster, workflow
 from tests.filesystems import fill_up, small_filesystem
+from tests.unit.steps.plans import scans_of
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_where_nobody_can_be_asked_the_first_keeps_its_run(volume, cluster, step
 
 def test_a_shard_works_for_its_parent(volume, cluster, step, packed, tmp_path):
     step("plan", "one", packed)
-    words = ["--run", "run-1", "--shard=001", "--outputs", str(tmp_path / "out")]
+    words = ["--run", "run-1", "--shard=001", "--outputs", str(tmp_path / "out"), *scans_of(make_plan())]
     assert step("plan", "one-001", packed, *words) == Exit.DONE
     assert [claim.workflow for claim in claims(volume)] == ["one"]
 
@@ -152,7 +153,8 @@ def test_the_next_run_frees_what_the_last_one_left_and_makes_no_results_but_its_
     step("plan", "one", packed)
     cluster.there = {"two": workflow("two", run="run-2")}
     assert volume.reserve("run-1").exists()
-    assert step("plan", "two", packed, "--run", "run-2", "--outputs", str(tmp_path / "out")) == Exit.DONE
+    words = ["--run", "run-2", "--outputs", str(tmp_path / "out"), *scans_of(make_plan())]
+    assert step("plan", "two", packed, *words) == Exit.DONE
     assert not volume.reserve("run-1").exists()
     step("aggregate", "two", "--run", "run-2")
     assert len(read_ledger(volume, "run-2").rows) == 5

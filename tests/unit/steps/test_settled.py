@@ -37,7 +37,7 @@ FATES = {
     NodeState.FAILED_BEFORE: Fate(attempts=1, begun=BEGUN, finished=FINISHED, reason="stage failed", own=True),
     NodeState.UNSTARTED: Fate(reason="never started: the run was cancelled"),
 }
-REPORTS = [ReportState.MISSING, ReportState.OLD, ReportState.UNSOUND, ReportState.SOUND]
+REPORTS = [ReportState.MISSING, ReportState.UNSOUND, ReportState.SOUND]
 
 
 def test_every_state_of_a_node_is_here():

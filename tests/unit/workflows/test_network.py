@@ -58,7 +58,7 @@ def test_what_goes_out_reaches_the_internet_and_nothing_inside(tmp_path: Path, c
     assert all(reaches(component, address) for address in [*PUBLIC, "2606:4700::1111", "64:ff9b::101:101"])
 
 
-@pytest.mark.parametrize("component", ["scan", "load", "aggregate", "evict", "results", "left", "shard", "install"])
+@pytest.mark.parametrize("component", ["scan", "load", "aggregate", "evict", "results", "left", "shard"])
 def test_what_does_not_go_out_reaches_the_api_server_alone(tmp_path: Path, component: str) -> None:
     reaches = Reach(configured(tmp_path, TEXT))
     assert reaches(component, "10.96.0.1")
