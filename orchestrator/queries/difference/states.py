@@ -32,13 +32,22 @@ class _Seen:
         self.doubtful: TagCell | None = None
 
     def see(self, cell: TagCell) -> None:
-        if self.last is None or cell.order > self.last.order:
+        if _is_later(cell, self.last):
             self.last = cell
         if cell.suspect:
-            if self.doubtful is None or cell.order > self.doubtful.order:
+            if _is_later(cell, self.doubtful):
                 self.doubtful = cell
-        elif cell.outcome == Outcome.OK and (self.ok is None or cell.order > self.ok.order):
+        elif cell.outcome == Outcome.OK and _is_later(cell, self.ok):
             self.ok = cell
+
+
+def _is_later(cell: TagCell, other: TagCell | None) -> bool:
+    """Whether a cell counts before another. Where a run has two targets of one name, the same one always does."""
+    return other is None or _rank(cell) > _rank(other)
+
+
+def _rank(cell: TagCell) -> tuple[Order, int]:
+    return cell.order, cell.target
 
 
 class NamesAt:
@@ -135,7 +144,7 @@ class NamesAt:
     def current(self, name: int) -> TagCell | None:
         """The latest cell of a name, whichever scan it is of: its target is what the name means now."""
         cells = [seen.last for seen in self._seen.get(name, {}).values() if seen.last is not None]
-        return max(cells, key=lambda cell: cell.order, default=None)
+        return max(cells, key=_rank, default=None)
 
     def trouble(self, name: int, scan: str) -> tuple[str, str]:
         """Why the latest result of a scan says nothing of a name as it is now, and the run that tells so.
@@ -154,7 +163,7 @@ class NamesAt:
             return f"{scan} {last.outcome}: {last.reason}", last.run
         if last.suspect:
             return f"{scan} is suspect: {last.suspect}", last.run
-        if last.target != current.target:
+        if last.target != current.target and last.order < current.order:  # a run may have several targets of a name
             return f"{scan} has not run since the image changed", current.run
         return "", ""
 

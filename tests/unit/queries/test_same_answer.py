@@ -168,6 +168,23 @@ def test_most_names_of_a_night_are_not_compared(tmp_path, later):
         assert [row.id for row in store.changes(ends[0]).changed] == ["CVE-1"]
 
 
+def test_a_scan_of_one_of_two_images_of_a_name_is_no_scan_from_before_the_name_moved(tmp_path):
+    """As pods of one tag run two images while the tag moves: each was scanned in the same run."""
+    volume = Volume(tmp_path / "volume")
+    first = Image("c", ("x",), {"virus": "ok"}, {}, {})
+    other = msgspec.structs.replace(first, ended={"general": "ok"})
+    both = (
+        Image("a", ("x",), {"general": "ok"}, {}, {}),
+        msgspec.structs.replace(first, found={("CVE-1", "1"): "high"}, by={("CVE-1", "1"): ("virus",)}),
+        Image("b", ("z",), {"virus": "ok"}, {}, {}),
+    )
+    ends = write(volume, [Written(8, False, False, each) for each in ((first,), (other,), both)])
+    with Store(f"sqlite:///{tmp_path / 'store.sqlite3'}") as store:
+        store.take_in_all(volume)
+        assert [row.status for row in _checked(store, since=ends[-1])] == [STILL]
+        assert [row.status for row in _checked(store, run="r2")] == ["new"]
+
+
 @pytest.mark.parametrize("nights", [1, 4])
 def test_what_a_name_had_by_a_scan_that_its_new_image_lacks_is_no_longer_scanned(tmp_path, nights):
     volume = Volume(tmp_path / "volume")
