@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import zstandard
@@ -33,7 +34,11 @@ MOST_FILES = 2_000_000
 #: The image's config, beside the folders of layers: an image without any file has at least this to read.
 CONFIG = "config.json"
 _CHUNK = 1 << 20
-_REMEMBERED, _MOST_AGAIN = 100_000, 100_000
+#: What a file or a folder takes on a disk is counted in these, so that small ones are no way around the bound.
+_BLOCK = 4096
+#: Of folders that are known to be there, and times that a name, or its folder's, may be that of another file.
+_REMEMBERED, _MOST_AGAIN = 20_000, 100_000
+_FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 
 
 class _UnwritableError(Exception):
@@ -50,7 +55,7 @@ def unpack_layers(tarball: Tarball, folder: Path, most: int) -> int:
     Args:
         tarball: as `images.tarball.archive.open_tarball` gives it.
         folder: where to.
-        most: bytes that all files may have together; 0 for no limit.
+        most: bytes that all files and folders may take together, in whole blocks; 0 for no limit.
 
     Returns:
         Number of files.
@@ -59,11 +64,14 @@ def unpack_layers(tarball: Tarball, folder: Path, most: int) -> int:
         ArchiveError: a layer is damaged or not the one that the config lists, or has more than may be unpacked.
         OSError: the folder cannot be written.
     """
+    with suppress(PermissionError):  # where it is a folder of a pod, Kubernetes has seen to that
+        folder.chmod(_FOLDER_MODE)
     (folder / CONFIG).write_bytes(tarball.config)
+    (folder / CONFIG).chmod(_FILE_MODE)
     budget = UnfoldBudget(tarball.image)
     rootfs = tarball.settings.rootfs
     diff_ids = (rootfs.diff_ids if rootfs else None) or ("",) * len(tarball.image.layers)
-    writer = _Writer(most)
+    writer = _Writer(folder, most)
     seen = set()
     for number, (layer, diff_id) in enumerate(zip(tarball.image.layers, diff_ids, strict=True)):
         if layer.digest in seen:
@@ -84,13 +92,14 @@ def unpack_layers(tarball: Tarball, folder: Path, most: int) -> int:
 
 
 class _Writer:
-    """Writes the files of one layer after the other, within bounds that are those of all."""
+    """Writes the files of one layer after the other, within bounds that are those of all; every scanner may read them."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, top: Path, most: int) -> None:
         self._left = self._most = most
-        self._folder = ""
+        self._top = self._folder = str(top)
         self._made: set[str] = set()
         self._again: dict[str, int] = {}
+        self._taken = 0
         self.files = 0
 
     def enter(self, folder: Path) -> None:
@@ -102,47 +111,83 @@ class _Writer:
     def write(self, reader: TarReader, entry: TarEntry) -> None:
         """Write one file."""
         self.files += 1
-        self._left -= entry.size
         if self.files > MOST_FILES:
             raise ArchiveError(f"the image has more than {MOST_FILES:,} files; exclude it from this scan")
+        self._use(entry.size)
+        name = spell(entry.name)
+        if not name:
+            raise TarError(f"{entry.name[:200]!r} is no name of a file")
+        descriptor = self._open(name)
+        try:
+            for offset, data in _placed(reader, entry):  # what goes wrong with reading is the layer's fault
+                _put(descriptor, offset, data)
+        finally:
+            with _unwritable():
+                os.close(descriptor)
+
+    def _use(self, size: int) -> None:
+        """Count what something takes on the disk."""
+        self._left -= -(-size // _BLOCK) * _BLOCK
         if self._most and self._left < 0:
             raise ArchiveError(
                 f"its files take more than {self._most:,} bytes unpacked: raise limits.cellDisk, or exclude it from"
                 " this scan"
             )
-        name = spell(entry.name)
-        if not name:
-            raise TarError(f"{entry.name[:200]!r} is no name of a file")
-        with os.fdopen(self._open(name), "wb") as file:
-            for offset, data in _placed(reader, entry):  # what goes wrong with reading is the layer's fault
-                try:
-                    file.seek(offset)
-                    file.write(data)
-                except OSError as error:
-                    raise _UnwritableError(error) from error
 
     def _open(self, name: str) -> int:
         """Make a file, in another folder where something of its name, or in the place of its folders, is there."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        while True:
-            again = self._again.get(name, 0)
-            path = f"{self._folder}+{again}/{name}" if again else f"{self._folder}/{name}"
-            try:
-                self._make(path.rpartition("/")[0])
-                return os.open(path, flags, 0o644)
-            except (FileExistsError, NotADirectoryError, IsADirectoryError):
-                self._again[name] = again + 1
-                if len(self._again) > _MOST_AGAIN:
-                    raise ArchiveError(f"more than {_MOST_AGAIN:,} of its files have names of others") from None
-            except OSError as error:
-                raise _UnwritableError(error) from error
+        with _unwritable():
+            while True:
+                again = self._again.get(name, 0)
+                path = f"{self._folder}+{again}/{name}" if again else f"{self._folder}/{name}"
+                try:
+                    self._make(path.rpartition("/")[0])
+                    descriptor = os.open(path, flags, _FILE_MODE)
+                except (FileExistsError, NotADirectoryError, IsADirectoryError):
+                    self._again[name] = again + 1
+                    self._taken += 1
+                    if self._taken > _MOST_AGAIN:
+                        raise ArchiveError(f"names of its files are taken more than {_MOST_AGAIN:,} times") from None
+                else:
+                    os.fchmod(descriptor, _FILE_MODE)
+                    return descriptor
 
     def _make(self, folder: str) -> None:
-        if folder not in self._made:
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a hundred thousand of them
+        """Make a folder, and those that it lies in."""
+        missing = []
+        while folder != self._top and folder not in self._made:
+            missing.append(folder)
+            folder = folder.rpartition("/")[0]
+        for each in reversed(missing):
+            try:
+                os.mkdir(each)  # noqa: PTH102 - a hundred thousand of them
+            except FileExistsError:
+                if not os.path.isdir(each):  # noqa: PTH112
+                    raise
+            else:
+                os.chmod(each, _FOLDER_MODE)  # noqa: PTH101
+                self._use(_BLOCK)
             if len(self._made) >= _REMEMBERED:
                 self._made.clear()
-            self._made.add(folder)
+            self._made.add(each)
+
+
+@contextmanager
+def _unwritable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _UnwritableError(error) from error
+
+
+def _put(descriptor: int, offset: int, data: bytes) -> None:
+    """Write at once, without a buffer: a full disk shows here, and not when the file is closed."""
+    view = memoryview(data)
+    with _unwritable():
+        while view:
+            count = os.pwrite(descriptor, view, offset)
+            view, offset = view[count:], offset + count
 
 
 def _placed(reader: TarReader, entry: TarEntry) -> Iterator[tuple[int, bytes]]:

@@ -1,12 +1,15 @@
 """The files of layers, each under a path that says which file of which layer it is."""
 
+import errno
 import io
+import os
 import tarfile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.images.content import unpack
 from orchestrator.images.content.spelling import origin, spell
 from orchestrator.images.content.unpack import unpack_layers
 from orchestrator.images.tarball.archive import open_tarball
@@ -88,6 +91,41 @@ def test_names_that_no_file_system_takes_are_cut_and_stay_apart(tmp_path):
 def test_bounds_and_damage_are_named(tmp_path):
     with pytest.raises(ArchiveError, match=r"more than 9 bytes unpacked: raise limits\.cellDisk"):
         unpacked(tmp_path, layer({"a": "12345", "b": "67890"}), most=9)
+
+
+@pytest.mark.parametrize("names", [[f"{number}" for number in range(30)], ["/".join(f"d{n}" for n in range(40))]])
+def test_small_files_and_their_folders_count_as_what_they_take_on_a_disk(tmp_path, names):
+    made = layer_of_tar(tar(*((name, b"x") for name in names)))
+    with pytest.raises(ArchiveError, match="more than 100,000 bytes unpacked"):
+        unpacked(tmp_path, made, most=100_000)
+
+
+def test_names_taken_again_and_again_are_given_up(tmp_path, monkeypatch):
+    """Each name below a file looks for a folder without such a file: as many times as there are files of that name."""
+    monkeypatch.setattr(unpack, "_MOST_AGAIN", 100)
+    entries = [("a", b"file")] * 40 + [(f"a/{number}", b"below") for number in range(40)]
+    with pytest.raises(ArchiveError, match="taken more than 100 times"):
+        unpacked(tmp_path, layer_of_tar(tar(*entries)))
+
+
+@pytest.mark.parametrize("size", [1, 3 << 20])
+def test_a_full_disk_is_no_fault_of_the_layer(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(unpack._Writer, "_open", lambda *_: os.open("/dev/full", os.O_WRONLY))
+    with pytest.raises(OSError, match="No space") as found:
+        unpacked(tmp_path, layer({"a": "x" * size}))
+    assert found.value.errno == errno.ENOSPC
+
+
+def test_the_scanner_reads_them_whatever_our_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        unpacked(tmp_path, layer({"usr/bin/x": "one"}))
+    finally:
+        os.umask(before)
+    top = tmp_path / "layers"
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (top, *top.rglob("*"))}
+    folders, files = (top.name, next(top.glob("*[0-9a-f]")).name, "usr", "bin"), ("x", "config.json")
+    assert modes == dict.fromkeys(folders, 0o755) | dict.fromkeys(files, 0o644)
 
 
 @given(st.text().filter(lambda text: "\0" not in text))
