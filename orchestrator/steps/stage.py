@@ -195,13 +195,17 @@ def _check_out(plan: Plan, target: Target, tarball: Path, folder: Path) -> None:
 
 
 def _lay_out(tarball: Path, target: Target, folder: Path, most: int) -> None:
-    """The files of an image's layers; what an attempt before left is removed."""
+    """The files of an image's layers; what an attempt before left is removed, and so is what could not be finished."""
     from orchestrator.images.content.unpack import unpack_layers  # noqa: PLC0415 - few scans read them
 
     folder.mkdir(parents=True, exist_ok=True)
     empty(folder)
-    with full_volume(folder, most), open_tarball(tarball) as opened:
-        count = unpack_layers(opened, folder, most)
+    try:
+        with full_volume(folder, most), open_tarball(tarball) as opened:
+            count = unpack_layers(opened, folder, most)
+    except BaseException:
+        empty(folder)
+        raise
     _log.info("%s: %d files of its layers unpacked", target.reference, count)
 
 

@@ -17,17 +17,19 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.trees import BLOCK, TreeSize, measure
 from orchestrator.upkeep.claims import read_claim
-from orchestrator.volume.layout import ATTEMPT, TEMPORARY
+from orchestrator.volume.layout import ATTEMPT, TEMPORARY, UNPACKED
 from orchestrator.volume.locks import held
 from orchestrator.volume.partial import sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from orchestrator.volume.layout import Volume
 
 _OWNER = stat.S_IRWXU
-_ATTEMPTS = f"*/*/{ATTEMPT}*"
+#: What only the local engine has in the folders of cells, and only while it scans.
+_OF_ATTEMPTS = (f"*/*/{ATTEMPT}*", f"*/*/{UNPACKED}")
 #: Entries that are removed before a folder is read again, so that one of a million takes no memory.
 _AT_ONCE = 1000
 #: Entries that cannot be removed, after which a folder is given up.
@@ -46,7 +48,7 @@ def make_accessible(folder: Path) -> bool:
 
 
 def clear_cut_off(volume: Volume, *, besides: str) -> int:
-    """Remove what the scanners of runs of the local engine left that were cut off; their reports stay.
+    """Remove what attempts of runs of the local engine left that were cut off; their reports stay.
 
     Such a run begins these attempts again when it is resumed. One at which an engine is at work is left alone, and so
     are runs of the cluster: their pods say nothing on the volume while they run.
@@ -60,7 +62,7 @@ def clear_cut_off(volume: Volume, *, besides: str) -> int:
     """
     freed = 0
     for folder in sorted((volume.root / "runs").glob("[!.]*")):
-        if folder.name != besides and any(folder.glob(_ATTEMPTS)):
+        if folder.name != besides and any(_of_attempts(folder)):
             with suppress(ScanmatrixError, OSError):
                 claim = read_claim(folder.name, "", volume)
                 if claim is None or not claim.workflow:
@@ -72,11 +74,15 @@ def clear_cut_off(volume: Volume, *, besides: str) -> int:
 def clear_attempts(run: str, volume: Volume) -> int:
     """Remove the folders of attempts at the cells of a run, of which none is active; the bytes that gave back."""
     freed = 0
-    for left in volume.run(run).glob(_ATTEMPTS):
+    for left in _of_attempts(volume.run(run)):
         size = measure([left], TreeSize(sys.maxsize, sys.maxsize)).disk
         remove_quietly(left)
         freed += 0 if left.exists() else size
     return freed
+
+
+def _of_attempts(run: Path) -> Iterator[Path]:
+    return (path for pattern in _OF_ATTEMPTS for path in run.glob(pattern))
 
 
 def clear_unfinished(run: str, volume: Volume) -> int:

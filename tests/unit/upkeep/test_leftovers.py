@@ -127,6 +127,16 @@ def test_what_scanners_of_killed_engines_left_makes_room_and_no_other_does(tmp_p
     assert all((folders[name] / "report.json").exists() for name in names)
 
 
+def test_layers_that_an_engine_was_killed_over_make_room_too(tmp_path: Path) -> None:
+    volume = Volume(tmp_path)
+    layers = volume.unpacked("cut-off", "t", "s")
+    (layers / "0123456789ab" / "usr").mkdir(parents=True)
+    (layers / "0123456789ab" / "usr" / "large").write_bytes(b"x" * (1 << 20))
+    os.sync()
+    assert clear_cut_off(volume, besides="own") >= 1 << 20
+    assert not layers.exists()
+
+
 def test_a_pull_that_lacks_room_takes_it_from_them_first(tmp_path: Path) -> None:
     volume, made = Volume(tmp_path), plan(("a",))
     folder = attempt(volume, "cut-off")
