@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 #: Names of volumes.
 VOLUME_NAME, SECRET_NAME, CONFIG_NAME, GIT_NAME = "volume", "registry", "config", "git"
 _SCRATCH_NAME = "scratch"
-_LAYERS_NAME = "layers"
 #: Of a scanner's own folders, the one where it writes its report.
 _WRITTEN = "scan"
 
@@ -103,13 +102,13 @@ def scan_layers(container: str, size: int) -> m.Volume:
         container: its name.
         size: most bytes that may lie there; 0 for no limit.
     """
-    return _scratch(f"{_LAYERS_NAME}-{container}", size)
+    return _scratch(names.layers_of(container), size)
 
 
 def layers_mount(container: str, *, scan: str = "") -> m.VolumeMount:
     """The folder with the files of layers: of the scanner's container read-only, with the scan's name of our own."""
     path = f"{LAYERS}/{scan}" if scan else LAYERS
-    return m.VolumeMount(name=f"{_LAYERS_NAME}-{container}", mount_path=path, read_only=None if scan else True)
+    return m.VolumeMount(name=names.layers_of(container), mount_path=path, read_only=None if scan else True)
 
 
 def _scratch(name: str, size: int) -> m.Volume:

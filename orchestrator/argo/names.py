@@ -54,8 +54,8 @@ INIT, WAIT = "init", "wait"
 ARGO_CONTAINERS = frozenset({INIT, WAIT})
 
 
-#: How the volumes begin in which scanners write, one for each container.
-_SCRATCH_PREFIX = "scratch-"
+#: How the volumes begin in which scanners write, and those with the files of layers, one for each container.
+_SCRATCH_PREFIX, _LAYERS_PREFIX = "scratch-", "layers-"
 
 
 class Component(StrEnum):
@@ -173,9 +173,14 @@ def scratch_of(container: str) -> str:
     return f"{_SCRATCH_PREFIX}{container}"
 
 
-def is_scratch(volume: str) -> bool:
-    """Whether a volume is one in which a scanner writes."""
-    return volume.startswith(_SCRATCH_PREFIX)
+def layers_of(container: str) -> str:
+    """The volume that ends with its pod and holds the files of layers that the scanner of a container reads."""
+    return f"{_LAYERS_PREFIX}{container}"
+
+
+def is_of_scanner(volume: str) -> bool:
+    """Whether a volume is one of a scanner's own, which its cell's disk bounds."""
+    return volume.startswith((_SCRATCH_PREFIX, _LAYERS_PREFIX))
 
 
 def shard_number(number: int) -> str:

@@ -60,7 +60,7 @@ _DISRUPTIONS = {
 #: The kubelet's words in the status of a pod that it evicts.
 _EVICTION = re.compile(r"^The node was low on resource|exceeds the (total )?limit|local ephemeral storage")
 _OVERFULL = re.compile(r'EmptyDir volume "([a-z0-9-]+)" exceeds the limit')
-#: What bounds the folders that scanners write.
+#: What bounds the folders that scanners write, and the files of layers that they read.
 _CELL_DISK = "limits.cellDisk, or its scan's scratchLimit"
 
 
@@ -217,6 +217,6 @@ def _disruption(node: Node, pod: Pod | None) -> str:
 
 
 def _explained(message: str) -> str:
-    """What the kubelet says, with the key that bounds what a scanner wrote."""
+    """What the kubelet says, with the key that bounds what a scanner has."""
     found = _OVERFULL.search(message)
-    return f"{message.strip().rstrip('.')} ({_CELL_DISK})" if found and names.is_scratch(found[1]) else message
+    return f"{message.strip().rstrip('.')} ({_CELL_DISK})" if found and names.is_of_scanner(found[1]) else message

@@ -123,9 +123,10 @@ def _copy(scanned: Path, kept: Path, report: str, limit: int) -> int | None:
 
 def _open(folder: int, report: str, kept: Path) -> int | None:
     """Open a report; None where it is none that can be read, which something of its kind then says in its place."""
+    mode = stat.S_IFREG
     try:
-        status = os.stat(report, dir_fd=folder, follow_symlinks=False)
-        if stat.S_ISREG(status.st_mode):
+        mode = os.stat(report, dir_fd=folder, follow_symlinks=False).st_mode
+        if stat.S_ISREG(mode):
             descriptor = os.open(report, _FILE, dir_fd=folder)
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return descriptor
@@ -135,7 +136,7 @@ def _open(folder: int, report: str, kept: Path) -> int | None:
     except OSError as error:
         if error.errno not in _UNREADABLE | {errno.ELOOP, errno.ENXIO}:
             raise
-    _stand_in(kept, status.st_mode)
+    _stand_in(kept, mode)
     return None
 
 

@@ -180,9 +180,16 @@ def test_in_a_pod_of_several_scans_nobody_was_stopped_because_of_what_keeps_thei
 
 
 @pytest.mark.parametrize(
-    ("volume", "named"), [("scratch-main", True), ("scratch-virus", True), ("scratch", False), ("var-run-argo", False)]
+    ("volume", "named"),
+    [
+        ("scratch-main", True),
+        ("scratch-virus", True),
+        ("layers-main", True),
+        ("scratch", False),
+        ("var-run-argo", False),
+    ],
 )
-def test_what_a_scanner_wrote_too_much_of_is_bounded_by_a_key(volume, named):
+def test_what_a_scanner_has_too_much_of_is_bounded_by_a_key(volume, named):
     message = f'Usage of EmptyDir volume "{volume}" exceeds the limit "64Mi". '
     gone = msgspec.convert(
         {"metadata": {"name": "p"}, "status": {"phase": "Failed", "reason": "Evicted", "message": message}}, type=Pod

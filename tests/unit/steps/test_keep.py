@@ -92,18 +92,19 @@ def test_what_is_no_file_is_refused_for_the_same_reason_and_never_read(tmp_path:
     assert "secret" not in reads(made.kept / "main" / REPORT)
 
 
-def test_what_cannot_be_read_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("call", ["open", "stat"])
+def test_what_cannot_be_read_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     made = step(tmp_path, "main")
     (made.scanned / "main" / REPORT).write_text("x")
     (made.scanned / "main" / REPORT).chmod(0)
-    opens = os.open
+    calls = getattr(os, call)
 
-    def refuse(path, flags, *args, **keys):  # root, who may run the tests, reads all
+    def refuse(path, *args, **keys):  # root, who may run the tests, reads all
         if path == REPORT:
             raise PermissionError(13, "Permission denied")
-        return opens(path, flags, *args, **keys)
+        return calls(path, *args, **keys)
 
-    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, call, refuse)
     list(keep(made))
     assert (made.kept / "main" / REPORT).stat().st_mode & 0o777 == 0
 
