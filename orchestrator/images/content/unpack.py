@@ -92,7 +92,7 @@ def unpack_layers(tarball: Tarball, folder: Path, most: int) -> int:
 
 
 class _Writer:
-    """Writes the files of one layer after the other, within bounds that are those of all; every scanner may read them."""
+    """Writes the files of one layer after the other, within bounds of all; every scanner may read them."""
 
     def __init__(self, top: Path, most: int) -> None:
         self._left = self._most = most
