@@ -78,9 +78,9 @@ def check_install(config: Config, overlay: Overlay | str = "single-node") -> tup
 
     after = _objects(config, overlay)
     with InstalledObjects(config.argo.namespace) as there:
-        before = [changes.applied(each) for each in there.every()]
+        before = list(there.every())
         grows = there.grows(config.volume.claim)
-    _refuse(changes.refusals(before, after, grows=grows), "the cluster was installed with")
+    _refuse(changes.refusals(map(changes.applied, before), after, grows=grows), "the cluster was installed with")
     return tuple(changes.delete_command(each for each in changes.gone(before, after) if _goes(each)))
 
 
@@ -91,7 +91,15 @@ def prune_install(config: Config, overlay: Overlay | str = "single-node") -> tup
 
     Returns:
         What was removed.
+
+    Raises:
+        UsageError: there is no configuration, so that everything of the one that was installed would go.
     """
+    if config.path is None:
+        raise UsageError(
+            f"nothing was removed: there is no {CONFIG_FILE} in this folder, and whatever a configuration brings would"
+            " count as left over: name the file that was installed by `--config`"
+        )
     from orchestrator.cluster.installed import InstalledObjects
     from orchestrator.workflows.install import changes
 

@@ -132,7 +132,7 @@ def _damage(digest: str, path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return _unreadable(error)
     found = f"{digest.partition(':')[0]}:{state.hexdigest()}"
     return "" if found == digest else f"its bytes are those of {found}"
 
@@ -144,6 +144,8 @@ def _damage_of_link(path: Path) -> str:
             text = file.read(_LINK_LIMIT).decode(errors="replace")
     except FileNotFoundError:
         return ""
+    except OSError as error:
+        return _unreadable(error)
     named = _digest_of(path)
     if DIGEST.fullmatch(text) and text == (named or text):
         return ""
@@ -156,9 +158,15 @@ def _damage_of_state(path: Path) -> str:
             json.loads(file.read(_STATE_LIMIT))
     except FileNotFoundError:
         return ""
+    except OSError as error:
+        return _unreadable(error)
     except (ValueError, RecursionError) as error:
         return f"not JSON: {error}"
     return ""
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot be read: {error.strerror}"
 
 
 def _remove(path: Path, what: str, why: str) -> Iterator[Dropped]:

@@ -130,3 +130,56 @@ def test_what_belongs_to_a_run_is_not_left_over() -> None:
     assert gone([there], []) == []
     alone = {"kind": "CronWorkflow", "metadata": {"name": "scanmatrix", "namespace": "n"}}
     assert [str(key(one)) for one in gone([alone, there], [])] == ["CronWorkflow scanmatrix in n"]
+
+
+def noted(one: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    """An object that kubectl applied, as a cluster has it, where others changed it since."""
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(one)}
+    metadata = one["metadata"] | {"uid": "1", "annotations": annotations} | changed.pop("metadata", {})
+    return one | {"metadata": metadata} | changed
+
+
+def test_a_claim_that_somebody_let_grow_cannot_shrink_to_what_was_applied() -> None:
+    [claim] = [one for one in installed("", Overlay.PRODUCTION) if one["kind"] == "PersistentVolumeClaim"]
+    grown = noted(claim, spec=claim["spec"] | {"resources": {"requests": {"storage": "900Gi"}}})
+    [said] = refusals([applied(grown)], [claim])
+    assert "it has 900Gi and cannot shrink" in said
+    assert said.endswith("volume.size: 900Gi")
+
+
+@pytest.mark.parametrize("note", ["{}", "[]", "{", '{"kind": "Secret", "metadata": {"name": "of which it is a copy"}}'])
+def test_a_note_of_something_else_is_none_of_this_object(note: str) -> None:
+    metadata = {"name": "a", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": note}}
+    live = {"kind": "Secret", "metadata": metadata}
+    assert applied(live) == live
+
+
+def test_check_lists_just_what_prune_removes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    place = {"namespace": "scanmatrix"}
+    owned = noted(
+        {"kind": "ConfigMap", "metadata": place | {"name": "of-a-run"}}, metadata={"ownerReferences": [{"uid": "2"}]}
+    )
+    there = [noted({"kind": "ConfigMap", "metadata": place | {"name": "alone"}}), owned]
+    deleted = []
+
+    class Installed:
+        def __init__(self, _namespace: str) -> None: ...
+        def __enter__(self) -> "Installed":
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def grows(self, _claim: str) -> None: ...
+        def every(self) -> list[dict[str, Any]]:
+            return there
+
+        def delete(self, one: dict[str, Any]) -> None:
+            deleted.append(one["metadata"]["name"])
+
+    monkeypatch.setattr("orchestrator.cluster.installed.InstalledObjects", Installed)
+    config = configured(tmp_path, "argo: {namespace: scanmatrix}")
+    assert install_api.check_install(config) == ("kubectl -n scanmatrix delete configmap alone",)
+    with pytest.raises(UsageError, match=r"nothing was removed: .*--config"):
+        install_api.prune_install(Config())
+    assert deleted == []
+    install_api.prune_install(config)
+    assert deleted == ["alone"]
