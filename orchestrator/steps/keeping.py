@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.argo.names import PART_OF, RUN, SCANMATRIX, shards_template
 from orchestrator.argo.parameters import DEFAULTS
-from orchestrator.cluster.errors import ObjectExistsError
-from orchestrator.errors import PermanentError
+from orchestrator.cluster.errors import ObjectExistsError, ObjectNotFoundError
+from orchestrator.errors import PermanentError, TemporaryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,10 @@ _OWN = frozenset({"arguments", "shutdown", "suspend", "workflowTemplateRef"})
 
 class NotKeptError(PermanentError):
     """There is no template for the shards of a run."""
+
+
+class StillKeptError(TemporaryError):
+    """A Workflow of the same name was deleted, and its template not yet."""
 
 
 def keep_template(workflow: str, run: str, cluster: Cluster) -> str:
@@ -39,6 +43,7 @@ def keep_template(workflow: str, run: str, cluster: Cluster) -> str:
 
     Raises:
         NotKeptError: the Workflow has none stored, or another object has that name.
+        StillKeptError: that of an earlier Workflow of this name has it, until Kubernetes deletes it.
     """
     name = shards_template(workflow)
     uid, stored = cluster.stored_template(workflow)
@@ -50,13 +55,27 @@ def keep_template(workflow: str, run: str, cluster: Cluster) -> str:
     try:
         cluster.create_workflow_template(_copy(stored, name=name, workflow=workflow, uid=uid, run=run))
     except ObjectExistsError:
-        owners = cluster.workflow_template(name).get("metadata", {}).get("ownerReferences", ())
-        if uid not in {owner.get("uid") for owner in owners}:
-            raise NotKeptError(
-                f"run {run}: there is a WorkflowTemplate {name} that belongs to something else, so its shards have"
-                " none: delete it, and retry the run"
-            ) from None
+        _require_own(name, workflow, uid, run, cluster)
     return name
+
+
+def _require_own(name: str, workflow: str, uid: str, run: str, cluster: Cluster) -> None:
+    """Make sure that the template that is there belongs to this very Workflow."""
+    try:
+        owners = cluster.workflow_template(name).get("metadata", {}).get("ownerReferences", ())
+    except ObjectNotFoundError:
+        owners = [{"name": workflow}]
+    if uid in {owner.get("uid") for owner in owners}:
+        return
+    if workflow in {owner.get("name") for owner in owners}:
+        raise StillKeptError(
+            f"run {run}: WorkflowTemplate {name} still belongs to an earlier Workflow {workflow}, and is about to be"
+            " deleted"
+        )
+    raise NotKeptError(
+        f"run {run}: there is a WorkflowTemplate {name} that belongs to something else, so its shards have"
+        " none: delete it, and retry the run"
+    )
 
 
 def _copy(stored: Mapping[str, Any], *, name: str, workflow: str, uid: str, run: str) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cluster.errors import ObjectExistsError
-from orchestrator.steps.keeping import NotKeptError, keep_template
+from orchestrator.cluster.errors import ObjectExistsError, ObjectNotFoundError
+from orchestrator.steps.keeping import NotKeptError, StillKeptError, keep_template
 from tests.clusters import FakeCluster, workflow
 
 STORED = {
@@ -62,6 +62,23 @@ def test_a_template_of_somebody_else_is_neither_used_nor_changed() -> None:
     with pytest.raises(NotKeptError, match="belongs to something else"):
         keep(cluster)
     assert cluster.templates == {"w-shards": theirs}
+
+
+@pytest.mark.parametrize("goes", [False, True])
+def test_that_of_a_deleted_workflow_of_the_same_name_is_waited_for(goes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run was deleted and started again: what belonged to its first Workflow goes a little later."""
+    cluster = Templates(STORED)
+    cluster.templates["w-shards"] = {"metadata": {"ownerReferences": [{"name": "w", "uid": "earlier"}]}}
+
+    def away(name: str) -> None:
+        raise ObjectNotFoundError(name)
+
+    if goes:
+        monkeypatch.setattr(cluster, "workflow_template", away)
+    with pytest.raises(StillKeptError, match="earlier Workflow w"):
+        keep(cluster)
+    cluster.templates.clear()
+    assert keep(cluster) == "w-shards"
 
 
 def test_a_workflow_without_a_template_has_no_shards() -> None:
