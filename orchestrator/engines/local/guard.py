@@ -76,7 +76,7 @@ class Guarded:
         options: of `subprocess.Popen`.
 
     Attributes:
-        process: the warden, or bubblewrap; it ends as the scanner ends, with 128 + n for signal n.
+        process: the warden; it ends as the scanner ends, with 128 + n for signal n.
 
     Raises:
         OSError: the program cannot be started.
@@ -86,7 +86,7 @@ class Guarded:
         self._guard = guard
         if guard.sandbox and not os.access(argv[0], os.X_OK):
             raise FileNotFoundError(2, os.strerror(2), argv[0])
-        self._inner: int | None = None
+        self._inner: _First | None = None
         reads, self._lifeline = os.pipe()
         failure, fails = os.pipe()
         info, informs = os.pipe()
@@ -114,8 +114,10 @@ class Guarded:
             raise OSError(int(number), os.strerror(int(number)), argv[0])
 
     def ask(self) -> None:
-        """Let it end by itself: the warden passes that on; bubblewrap would end at once, so its children are asked."""
-        asked = warden.family(self.process.pid) if self._guard.sandbox else [self.process.pid]
+        """Let it end by itself: the warden passes that on; bubblewrap would end at once, so what is in it is asked."""
+        asked = [self.process.pid]
+        if self._guard.sandbox:
+            asked = warden.family(self._inner.pid) if self._inner and not self._inner.has_ended() else []
         for pid in asked:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGTERM)
@@ -130,7 +132,7 @@ class Guarded:
         os.close(self._lifeline)
         self.process.wait()
         if self._inner is not None:
-            _end_namespace(self._inner)
+            self._inner.end()
         with _lock:
             if self.process.returncode < 0:  # not by its own will: what it watched is ours now
                 _sweep_orphans()
@@ -146,27 +148,38 @@ class Guarded:
         options = [f"limit={name}:{most}" for name, most in limits.items()]
         options += [f"join={path}" for path in (guard.group.joins if guard.group else ())]
         options += [f"umask={guard.umask:o}"] if guard.umask is not None else []
-        way = "replace" if guard.sandbox else "supervise"
-        start = [sys.executable, "-I", "-S", str(Path(warden.__file__).resolve()), way, str(lifeline), str(failure)]
+        options += [f"info={info}"] if guard.sandbox else []
+        start = [sys.executable, "-I", "-S", str(Path(warden.__file__).resolve()), str(lifeline), str(failure)]
         return [*start, *options, "--", *sandbox, *argv]
 
 
-def _first_process(said: bytes) -> int | None:
-    """A descriptor of the process with which a namespace ends; None when bubblewrap did not get that far."""
+class _First:
+    """The first process of a namespace, with which the namespace ends."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._descriptor = os.pidfd_open(pid)
+
+    def has_ended(self, seconds: float = 0) -> bool:
+        """Whether it has, or does within this time."""
+        return bool(select.select([self._descriptor], [], [], seconds)[0])
+
+    def end(self) -> None:
+        """End it, and wait for that: bubblewrap itself ends a moment before."""
+        try:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+            self.has_ended(_PATIENCE)
+        finally:
+            os.close(self._descriptor)
+
+
+def _first_process(said: bytes) -> _First | None:
+    """By what bubblewrap says; None when it did not get that far."""
     try:
-        return os.pidfd_open(int(json.loads(said)["child-pid"]))
+        return _First(int(json.loads(said)["child-pid"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _end_namespace(process: int) -> None:
-    """Wait for the end of the last process of a namespace: bubblewrap itself ends a moment before."""
-    try:
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(process, signal.SIGKILL)
-        select.select([process], [], [], _PATIENCE)
-    finally:
-        os.close(process)
 
 
 def _enter(pid: int, *, supervised: bool) -> None:
@@ -175,7 +188,7 @@ def _enter(pid: int, *, supervised: bool) -> None:
     if not _living:
         _was_dumpable = warden.is_dumpable()
         warden.set_dumpable(dumpable=False)
-    if supervised:  # a namespace has its own; that would be ours in the end, and stay as a zombie
+    if supervised:  # a namespace ends by itself; its first process would be ours then, and stay as a zombie
         warden.set_subreaper(subreaper=True)
     _living.add(pid)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.engines.local import exposure
+from orchestrator.engines.local.guard import Guard
+from orchestrator.engines.local.process import Job, run_job
 from orchestrator.kit.removal import remove_quietly
 
 if TYPE_CHECKING:
@@ -113,10 +114,17 @@ def find_sandbox(folder: Path, hidden: Sequence[Path] = ()) -> Sandbox | None:
     sandbox = Sandbox(program, hidden)
     work = folder / "tried"
     work.mkdir()
-    with suppress(OSError, subprocess.TimeoutExpired), sandbox.make_temporary(work) as temporary:
-        command = (*sandbox.command(writable=[work], temporary=temporary), shutil.which("true") or "/bin/true")
-        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT, check=False)
-        return sandbox if done.returncode == 0 else None
+    with suppress(OSError), sandbox.make_temporary(work) as temporary:
+        job = Job(
+            argv=(shutil.which("true") or "/bin/true",),
+            folder=work,
+            environment={},
+            report=work / "report",
+            report_limit=0,
+            timeout=_TIMEOUT,
+            guard=Guard(sandbox.command(writable=[work], temporary=temporary)),
+        )
+        return None if run_job(job, lambda: "").error else sandbox
     return None
 
 

@@ -1,10 +1,9 @@
 """The process between us and a scanner: it gives up what a scanner must not have, and leaves nothing of it behind.
 
-It runs alone (`python -I -S warden.py …`), so it knows the standard library only. Two ways:
-
-* `supervise`: it starts the scanner, is the parent of whatever the scanner leaves behind (prctl(2),
-  PR_SET_CHILD_SUBREAPER), and ends all of it when the scanner ends, or when the engine does;
-* `replace`: it becomes the program, which is bubblewrap: that has a namespace of processes, which ends as one.
+It runs alone (`python -I -S warden.py …`), so it knows the standard library only. It starts the scanner, is the parent
+of whatever the scanner leaves behind (prctl(2), PR_SET_CHILD_SUBREAPER), and ends all of it when the scanner ends, or
+when the engine does. With bubblewrap, too: that asks to die with its parent only when it has set up half of a sandbox,
+so an engine that is killed before leaves it, and the scanner in it, to themselves.
 
 Where Linux's means are missing (macOS) the limits and the process group are what is left.
 """
@@ -144,11 +143,12 @@ def _reap_all(root: int) -> None:
         pass
 
 
-def _supervise(argv: "list[str]", lifeline: int, failure: int) -> int:
+def _supervise(argv: "list[str]", lifeline: int, failure: int, info: int | None) -> int:
     """Start the scanner, and wait for its end, or for that of the engine, which holds the other end of the lifeline."""
     set_dumpable(dumpable=False)
     set_subreaper(subreaper=True)
-    give_up_privileges()
+    if info is None:  # bubblewrap needs privileges, where there are any, and gives them up itself
+        give_up_privileges()
     # A pipe that signals write to: a child's end and the engine's are waited for at once.
     hears, rings = os.pipe()
     os.set_blocking(rings, False)
@@ -164,7 +164,8 @@ def _supervise(argv: "list[str]", lifeline: int, failure: int) -> int:
         return CANNOT_START
     if child == 0:
         _become(argv, failure)
-    os.close(failure)
+    for descriptor in (failure, *(() if info is None else (info,))):  # the engine reads both to their ends
+        os.close(descriptor)
     status = None
     while status is None and not _is_closed(lifeline, hears):
         while asked:
@@ -252,9 +253,13 @@ def _join(group: str) -> None:
 
 
 def main(arguments: "list[str]") -> int:
-    """`supervise|replace LIFELINE FAILURE [limit=NAME:NUMBER | join=FILE | umask=OCTAL]… -- PROGRAM ARGUMENT…`."""
-    way, lifeline, failure, *rest = arguments
+    """`LIFELINE FAILURE [limit=NAME:NUMBER | join=FILE | umask=OCTAL | info=DESCRIPTOR]… -- PROGRAM ARGUMENT…`.
+
+    `info`: the program is bubblewrap, which says there which process is the first of its namespace.
+    """
+    lifeline, failure, *rest = arguments
     cut = rest.index("--")
+    info = None
     try:
         for option in rest[:cut]:
             kind, _, value = option.partition("=")
@@ -262,17 +267,17 @@ def main(arguments: "list[str]") -> int:
                 _join(value)
             elif kind == "umask":
                 os.umask(int(value, 8))
+            elif kind == "info":
+                info = int(value)
             else:
                 name, _, number = value.partition(":")
                 _limit(name, int(number))
         for descriptor in (lifeline, failure):
             os.set_inheritable(int(descriptor), False)
-        if way == "replace":
-            os.execv(rest[cut + 1], rest[cut + 1 :])  # noqa: S606 - no shell is the point
     except OSError as error:
         os.write(int(failure), str(error.errno).encode())
         return CANNOT_START
-    return _supervise(rest[cut + 1 :], int(lifeline), int(failure))
+    return _supervise(rest[cut + 1 :], int(lifeline), int(failure), info)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -254,6 +255,51 @@ def test_a_sandbox_leaves_no_zombie_and_has_ended_when_we_say_so(tmp_path: Path)
         assert done.exit_code == 0, done
         assert not [one for one in psutil.process_iter(["cmdline"]) if seconds in (one.info["cmdline"] or ())]
     assert {child.pid for child in psutil.Process().children()} <= before
+
+
+#: An engine that is killed when it has just started a process, or when bubblewrap has just said what it made.
+KILLED = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from orchestrator.engines.local import guard
+from orchestrator.engines.local.process import Job, run_job
+moment, folder, *sandbox = sys.argv[1:]
+if moment == "started":
+    class Killing(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            os.kill(os.getpid(), signal.SIGKILL)
+    subprocess.Popen = Killing
+else:
+    guard._first_process = lambda said: os.kill(os.getpid(), signal.SIGKILL)
+work = Path(folder)
+held = guard.Guard(tuple(sandbox))
+run_job(Job(("/bin/sleep", "60"), work, {}, work / "report", 1, 90, guard=held), lambda: "")
+"""
+
+
+@pytest.mark.parametrize("moment", ["started", "said"])
+def test_a_sandbox_ends_with_an_engine_that_is_killed_while_it_is_set_up(moment: str, tmp_path: Path) -> None:
+    sandbox = find_sandbox(tmp_path)
+    if sandbox is None:
+        pytest.skip("bubblewrap does not work here")
+    work = tmp_path / "work"
+    work.mkdir()
+    with sandbox.make_temporary(work) as temporary:
+        command = sandbox.command(writable=[work], temporary=temporary)
+        engine = subprocess.run([sys.executable, "-c", KILLED, moment, work, *command], timeout=60, check=False)
+        assert engine.returncode == -signal.SIGKILL
+        end = time.monotonic() + 15
+        while (left := naming(work)) and time.monotonic() < end:
+            time.sleep(0.05)
+        for process in left:
+            process.kill()
+        assert left == []
+
+
+def naming(path: Path) -> list[psutil.Process]:
+    """Processes that have this path in their command line."""
+    return [one for one in psutil.process_iter(["cmdline"]) if str(path) in (one.info["cmdline"] or ())]
 
 
 def test_nothing_is_left_of_us(tmp_path: Path) -> None:
