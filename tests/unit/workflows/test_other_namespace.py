@@ -22,8 +22,8 @@ NAMESPACE = "moved-scans"
 PLACES = {
     "kustomize rewrites it": r"\w+\.metadata\.namespace|Namespace\.metadata\.name",
     "kustomize rewrites it with the account's own": r"(Cluster)?RoleBinding\.subjects\.\d+\.namespace",
-    "the step that would install it refuses": r"ConfigMap/.*",
-    "a step refuses": r"(WorkflowTemplate|CronWorkflow|Job)\..*\.(command|args)\.\d+",
+    "the plan step, without which no shard is made, refuses": r"manifest/Workflow\.metadata\.namespace",
+    "a step refuses": r"(WorkflowTemplate|CronWorkflow)\..*\.(command|args)\.\d+",
     "the API server refuses a scheduler, which then says why": r"ConfigMap\.data\.scanmatrix\.yaml",
     "of the whole cluster, and of any name": r"(ClusterRole|ClusterRoleBinding)\.(metadata|roleRef)\.name",
     "a volume is bound to no other claim, and the claim's event says so": r"PersistentVolume(Claim)?\..*",
@@ -40,7 +40,7 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every text in an object, with its path; what a ConfigMap holds as YAML is looked into."""
+    """Every text in an object, with its path; a manifest in a text is looked into."""
     if isinstance(value, dict):
         for key, each in value.items():
             yield from texts(each, f"{path}.{key}")
@@ -49,7 +49,7 @@ def texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from texts(each, f"{path}.{number}")
     elif isinstance(value, str) and value.startswith("apiVersion:"):
         inner = yaml.safe_load(value)
-        yield from texts(inner, f"ConfigMap/{inner['kind']}")
+        yield from texts(inner, f"manifest/{inner['kind']}")
     elif isinstance(value, str):
         yield path, value
 
