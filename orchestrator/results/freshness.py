@@ -2,7 +2,7 @@
 
 A plan is made where there may be no database, so it reads ledgers and the store its rows; both know of each target and
 scan the newest ok result and whether it is believed, and both ask here whether it still stands: it is young enough, and
-answers what is asked today.
+answers what is asked today. `Store.states`, which knows no scans, counts by age alone.
 """
 
 from collections.abc import Collection

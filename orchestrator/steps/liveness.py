@@ -18,7 +18,7 @@ import msgspec
 
 from orchestrator.argo.names import ARGO_WORKFLOW, of_run
 from orchestrator.argo.nodes import is_work
-from orchestrator.cluster.errors import ObjectNotFoundError
+from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError
 from orchestrator.errors import ScanmatrixError
 from orchestrator.upkeep.claims import MARGIN
 
@@ -58,10 +58,16 @@ def is_of(claim: RunClaim, cluster: Cluster) -> bool:
     A claim of a version before clusters had an identity is taken for one of this cluster, as it was then.
 
     Raises:
-        ScanmatrixError: the cluster does not answer.
+        ForbiddenError: the cluster does not say which one it is.
+        ScanmatrixError: it does not answer.
     """
     if claim.namespace not in {cluster.namespace, ""}:
         return False
+    if claim.cluster and not cluster.identity:
+        raise ForbiddenError(
+            f"the uid of namespace {cluster.namespace}, which tells its cluster from another, cannot be read: allow"
+            " `get` of that namespace, as the Roles of `scanmatrix install` do"
+        )
     return not claim.cluster or claim.cluster == cluster.identity
 
 

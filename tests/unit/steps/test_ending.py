@@ -159,6 +159,17 @@ def test_where_nobody_can_be_asked_time_alone_tells(volume, asked):
     check_finished(volume, plan, "deadline")
 
 
+def test_where_the_cluster_does_not_say_which_it_is_that_is_said(volume, caplog):
+    plan = put_half_done(volume)
+    put_claim(volume, claim_of(plan, cluster="uid-here"), old=DEADLINE + MARGIN + 60)
+    cluster = FakeCluster()
+    cluster.identity = ""
+    assert len(list(finish_left(volume, cluster))) == 1
+    assert "uid of namespace scanmatrix" in caplog.text
+    assert "allow `get`" in caplog.text
+    assert "allow `get`" in (volume.results(plan.run) / "summary.md").read_text()
+
+
 @pytest.mark.parametrize("claimed", ["", "uid-here"])
 def test_a_claim_of_this_cluster_or_of_a_version_that_named_none_is_judged_by_it(volume, claimed):
     plan = put_half_done(volume)
