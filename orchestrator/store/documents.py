@@ -212,7 +212,7 @@ class StateCount(Document, frozen=True):
 
     Attributes:
         outcome: of the newest cell; None when there is none yet.
-        freshness: `never` ended ok, `suspect` where its result is not believed, otherwise `stale` or `fresh` by age alone.
+        freshness: `never` ended ok, `suspect` where its result is not believed, else `stale` or `fresh` by age alone.
     """
 
     scan: str
