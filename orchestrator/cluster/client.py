@@ -149,9 +149,12 @@ class Cluster:
 
     def _add_once(self, pod: str, container: Mapping[str, Any]) -> None:
         there = msgspec.json.decode(self._connection.request("GET", self._core("pods", pod)), type=dict[str, Any])
+        known = there["spec"].get("ephemeralContainers", [])
+        if container["name"] in {each["name"] for each in known}:
+            return  # only the answer was lost
         patch = {
             "metadata": {"resourceVersion": there["metadata"]["resourceVersion"]},
-            "spec": {"ephemeralContainers": [*there["spec"].get("ephemeralContainers", ()), container]},
+            "spec": {"ephemeralContainers": [*known, container]},
         }
         self._connection.whole("PATCH", self._core("pods", pod, "ephemeralcontainers"), body=patch)
 

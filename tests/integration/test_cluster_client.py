@@ -5,11 +5,13 @@ import re
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.errors import ForbiddenError, NoClusterError, ObjectNotFoundError, UnreachableError
+from orchestrator.cluster.transport import Connection
 from tests.integration.kube_api import KubeApi
 
 SELECTOR = "scanmatrix/run=r"
@@ -92,6 +94,25 @@ def test_an_answer_that_breaks_off_is_asked_for_again(api: KubeApi, tmp_path: Pa
         with Cluster("n", patience=30) as cluster:
             assert [each.metadata.name for each in cluster.workflows(SELECTOR)] == ["w"]
         thread.join(timeout=10)
+
+
+def test_a_container_is_put_into_its_pod_once_when_the_answer_is_lost(
+    api: KubeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod: dict[str, Any] = {"metadata": {"resourceVersion": "1"}, "spec": {}}
+    api.answer = lambda _path, _query: (200, json.dumps(pod).encode())  # type: ignore[method-assign]
+    ask = Connection.whole
+
+    def lost(self: Connection, method: str, path: str, **rest: Any) -> bytes:
+        if method != "PATCH":
+            return ask(self, method, path, **rest)
+        pod["spec"] = rest["body"]["spec"]
+        raise UnreachableError("the answer broke off")
+
+    monkeypatch.setattr(Connection, "whole", lost)
+    with Cluster("n", patience=3) as cluster:
+        cluster.add_container("p", {"name": "drop-1"})
+    assert pod["spec"]["ephemeralContainers"] == [{"name": "drop-1"}]
 
 
 def test_the_token_is_in_no_repr(api: KubeApi, tmp_path: Path) -> None:
