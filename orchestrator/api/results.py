@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.notifications.interface import Delivery
     from orchestrator.queries.coverage import Coverage
+    from orchestrator.queries.difference import Difference
     from orchestrator.queries.store import Store
     from orchestrator.results.overview import RunSummary
     from orchestrator.results.run import RunResults
+    from orchestrator.store.documents import Holders
 
 
 def open_results(config: Config, run: str | None = None) -> RunResults:
@@ -99,10 +101,21 @@ def differences(
     """
     from orchestrator.queries.frames import differences_frame
 
+    return differences_frame(list_differences(config, run, since=since, between=between))
+
+
+def list_differences(
+    config: Config,
+    run: str | None = None,
+    *,
+    since: datetime | None = None,
+    between: tuple[str, str] | None = None,
+) -> list[Difference]:
+    """The same as `differences`, as typed rows, without pandas."""
     with _asking(config) as store:
         if since is None and between is None:
             run = open_results(config, run).run
-        return differences_frame(store.differences(run, since=since, between=between))
+        return store.differences(run, since=since, between=between)
 
 
 def who_has(config: Config, id_: str = "", *, package: str = "") -> pd.DataFrame:
@@ -121,8 +134,13 @@ def who_has(config: Config, id_: str = "", *, package: str = "") -> pd.DataFrame
     """
     from orchestrator.queries.frames import holders_frame
 
+    return holders_frame(find_holders(config, id_, package=package))
+
+
+def find_holders(config: Config, id_: str = "", *, package: str = "") -> Holders:
+    """The same as `who_has`, as typed rows, without pandas."""
     with _asking(config) as store:
-        return holders_frame(store.who_has(id_, sys.maxsize, package=package))
+        return store.who_has(id_, sys.maxsize, package=package)
 
 
 def coverage(config: Config, id_: str = "", *, package: str = "") -> Coverage:

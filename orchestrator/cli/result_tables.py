@@ -3,48 +3,61 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.output import OutputFormat, names_of, print_data, print_table, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    import pandas as pd
-
-    from orchestrator.model import Ledger
+    from orchestrator.model import Document, Ledger, MergedFinding, MergedRow
     from orchestrator.notifications.interface import Delivery
     from orchestrator.queries.coverage import Coverage
+    from orchestrator.queries.difference import Difference
     from orchestrator.results.overview import RunSummary
 
 _SHOWN_NAMES = 3
 _TITLE = 60
 
 
-def print_frame(frame: pd.DataFrame, output: OutputFormat) -> None:
-    """A DataFrame as a list of mappings, moments as RFC 3339 and what is missing as null."""
-    print_data(_rows(frame), output)
+def print_rows(rows: Sequence[Document], row: type[Document], output: OutputFormat) -> None:
+    """Typed rows as a list of mappings with the columns of their type, moments as RFC 3339 and what is missing as null.
+
+    Args:
+        rows: all of that type.
+        row: their type.
+        output: JSON or YAML.
+    """
+    print_data(_mappings(rows, row), output)
 
 
-def print_answer(frame: pd.DataFrame, coverage: Coverage, output: OutputFormat) -> None:
+def print_answer(rows: Sequence[MergedRow], coverage: Coverage, output: OutputFormat) -> None:
     """Findings as a list of mappings, beside what is known: `coverage`, `unknown` and `findings`."""
+    from orchestrator.model import MergedRow
+
     counts = {"targets": coverage.targets, "covered": coverage.covered}
-    print_data({"coverage": counts, "unknown": coverage.unknown, "findings": _rows(frame)}, output)
+    print_data({"coverage": counts, "unknown": coverage.unknown, "findings": _mappings(rows, MergedRow)}, output)
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    plain = frame.astype({column: "str" for column, kind in frame.dtypes.items() if str(kind) == "category"})
-    return [{str(name): _plain(value) for name, value in row.items()} for row in plain.to_dict("records")]
+def _mappings(rows: Sequence[Document], row: type[Document]) -> list[dict[str, Any]]:
+    from orchestrator.results.tables.columns import ColumnKind, columns_of, values_at
+
+    columns: dict[str, list[Any]] = {}
+    for column in columns_of(row):
+        values = values_at(rows, column)
+        columns[column.name] = list(map(_moment, values)) if column.kind is ColumnKind.MOMENT else values
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list):
-        return value
-    if value is None or value != value:  # NaN and NaT are not themselves  # noqa: PLR0124
+def _moment(text: str | None) -> str | None:
+    if not text:
         return None
-    return value.isoformat() if hasattr(value, "isoformat") else value
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):  # what is no date is missing, as in a DataFrame
+        return None
 
 
 def print_runs(found: Sequence[RunSummary]) -> None:
@@ -69,27 +82,27 @@ def _cells(one: RunSummary) -> dict[str, int]:
     return {outcome.value: count for outcome, count in one.cells.items()} | {"of them suspect": one.suspect}
 
 
-def print_merged(frame: pd.DataFrame, title: str, *, most: int, suppressed: bool) -> None:
+def print_merged(found: Sequence[MergedRow], title: str, *, most: int, suppressed: bool) -> None:
     """Merged findings, one a line, and how many there are besides."""
     columns = ["Severity", "Id", "Package", "Version", "Fixed in", "Target", "Owner", "Found by", "Not by", "Title"]
     rows = [
         [
-            row["severity"],
-            row["id"],
-            _where(row),
-            row["version"],
-            row["fixed_version"],
-            names_of(row["references"]),
-            _some(row["owners"]),
-            ", ".join(row["found_by"]),
-            _absent(row),
-            _clip(f"(suspect) {row['title']}" if row["suspect"] else row["title"]),
-            *([_suppression(row)] if suppressed else ()),
+            row.finding.severity.value,
+            row.finding.id,
+            _where(row.finding),
+            row.finding.version,
+            row.finding.fixed_version,
+            names_of(row.references),
+            _some(row.owners),
+            ", ".join(row.finding.found_by),
+            _absent(row.finding),
+            _clip(f"(suspect) {row.finding.title}" if row.suspect else row.finding.title),
+            *([_suppression(row.finding)] if suppressed else ()),
         ]
-        for row in frame.head(most).to_dict("records")
+        for row in found[:most]
     ]
     print_table(title, [*columns, *(["Suppressed"] if suppressed else ())], rows)
-    _more(len(frame), most)
+    _more(len(found), most)
 
 
 def print_suspects(ledger: Ledger) -> None:
@@ -99,44 +112,48 @@ def print_suspects(ledger: Ledger) -> None:
         say(f"suspect: {count} result{'s' if count > 1 else ''} of {scan}: {reason}")
 
 
-def _where(row: Mapping[Any, Any]) -> str:
+def _where(found: MergedFinding) -> str:
     """The package, or else the paths; and how many of it there are, with the first places, where these are several."""
-    where = row["package"] or _some(row["locations"])
-    if row["count"] == 1 or row["kind"] == "vulnerability":
+    where = found.package or _some(found.locations)
+    if found.count == 1 or found.kind == "vulnerability":
         return where
-    return f"{where} (×{row['count']}: {_some(row['places'])})" if len(row["places"]) else f"{where} (×{row['count']})"
+    return f"{where} (×{found.count}: {_some(found.places)})" if found.places else f"{where} (×{found.count})"
 
 
-def _absent(row: Mapping[Any, Any]) -> str:
+def _absent(found: MergedFinding) -> str:
     """Scans that did not find it, those that never ended marked."""
-    return ", ".join([*row["not_found_by"], *(f"{scan} (no result)" for scan in row["not_scanned_by"])])
+    return ", ".join([*found.not_found_by, *(f"{scan} (no result)" for scan in found.not_scanned_by)])
 
 
-def _suppression(row: Mapping[Any, Any]) -> str:
-    return f"{row['suppressed']} by {row['suppressed_by']}: {row['suppressed_reason']}" if row["suppressed"] else ""
+def _suppression(found: MergedFinding) -> str:
+    why = found.suppressed
+    return f"{why.status} by {why.by}: {why.reason}" if why is not None and why.status else ""
 
 
-def print_differences(frame: pd.DataFrame, *, every: bool, most: int) -> None:
+def print_differences(found: Sequence[Difference], *, every: bool, most: int) -> None:
     """What changed, one a line, and the numbers of all."""
-    counts = frame["status"].value_counts()
-    wanted = frame if every else frame[frame["status"] != "still there"]
+    from orchestrator.queries.difference import STATUSES, STILL
+
+    counts = Counter(row.status for row in found)
+    wanted = found if every else [row for row in found if row.status != STILL]
     rows = [
         [
-            row["status"],
-            row["severity"],
-            row["id"],
-            row["package"],
-            _step(row["version_before"], row["version_after"]),
-            row["fixed_version"],
-            names_of([row["reference"]]),
-            row["why"],
+            row.status,
+            row.severity.value,
+            row.id,
+            row.package,
+            _step(row.version_before, row.version_after),
+            row.fixed_version,
+            names_of([row.reference]),
+            row.why,
         ]
-        for row in wanted.head(most).astype({"status": "str", "severity": "str"}).to_dict("records")
+        for row in wanted[:most]
     ]
     columns = ["Status", "Severity", "Id", "Package", "Version", "Fixed in", "Target", "Why"]
     print_table("Differences", columns, rows)
     _more(len(wanted), most)
-    say(", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no findings")
+    numbers = sorted(((counts[status], status) for status in STATUSES if counts[status]), key=lambda each: -each[0])
+    say(", ".join(f"{count} {status}" for count, status in numbers) or "no findings")
 
 
 def _step(before: str, after: str) -> str:

@@ -99,10 +99,8 @@ def show(
     from orchestrator.cli import UNKNOWN
     from orchestrator.cli.output import say
     from orchestrator.cli.result_tables import print_answer, print_merged, print_suspects
-    from orchestrator.model import MergedRow
     from orchestrator.queries.choice import Choice, choose
     from orchestrator.queries.coverage import coverage_of
-    from orchestrator.results.tables.reading import frame_of
 
     results = results_api.open_results(plan_api.load_config(config), run)
     wanted = Choice(
@@ -111,7 +109,7 @@ def show(
     )  # fmt: skip
     coverage = coverage_of(results.run, results.ledger.rows, wanted, results.looks_for)
     with results.open_merged() as merged:
-        found = frame_of(choose(merged, wanted), MergedRow)
+        found = choose(merged, wanted)
     if output is OutputFormat.TABLE:
         print_merged(found, f"Findings of {results.run}", most=most, suppressed=suppressed)
         print_suspects(results.ledger)
@@ -146,17 +144,18 @@ def diff(
     """
     from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
-    from orchestrator.cli.result_tables import print_differences, print_frame
+    from orchestrator.cli.result_tables import print_differences, print_rows
     from orchestrator.errors import UsageError
+    from orchestrator.queries.difference import Difference
 
     if sum(each is not None for each in (run, since, between)) > 1:
         raise UsageError("give only one of RUN, --since and --between")
     moment = _moment(since) if since is not None else None
-    found = results_api.differences(plan_api.load_config(config), run, since=moment, between=between)
+    found = results_api.list_differences(plan_api.load_config(config), run, since=moment, between=between)
     if output is OutputFormat.TABLE:
         print_differences(found, every=every, most=most)
     else:
-        print_frame(found, output)
+        print_rows(found, Difference, output)
 
 
 @app.command("who-has")
@@ -179,10 +178,11 @@ def who_has(
     from orchestrator.cli import UNKNOWN
     from orchestrator.cli.output import say
     from orchestrator.cli.result_tables import print_answer, print_merged
+    from orchestrator.queries.holders import merged_rows
 
     settings = plan_api.load_config(config)
-    found = results_api.who_has(settings, id_, package=package)
-    coverage, has = results_api.coverage(settings, id_, package=package), found["target"].nunique()
+    found = merged_rows(results_api.find_holders(settings, id_, package=package))
+    coverage, has = results_api.coverage(settings, id_, package=package), len({row.target for row in found})
     sentence = f"{has} of {coverage.targets} targets {'has' if has == 1 else 'have'} it; the answer {coverage}"
     if output is OutputFormat.TABLE:
         print_merged(found, f"Targets with {id_ or package}", most=len(found) or 1, suppressed=True)

@@ -91,7 +91,7 @@ import pyarrow.parquet as pq
 
 from orchestrator.analysis.merge import CellFindings, merge
 from orchestrator.cli.output import OutputFormat
-from orchestrator.cli.result_tables import print_frame
+from orchestrator.cli.result_tables import print_rows
 from orchestrator.config.loading import default_config
 from orchestrator.exports import load
 from orchestrator.findings import scanmatrix
@@ -119,7 +119,8 @@ exported = {name: Path(load(name).export(results, config, str(root / name))).rea
             for name in ("csv", "html", "sarif")}
 printed = io.TextIOWrapper(io.BytesIO())
 with redirect_stdout(printed):
-    print_frame(results.merged, OutputFormat.JSON)
+    with results.open_merged() as rows:
+        print_rows(list(rows), MergedRow, OutputFormat.JSON)
 with results.open_merged() as rows:
     typed, silent = [row.finding for row in rows]
 assert [getattr(silent, name) for name in said] == [getattr(quiet, name) for name in said], silent
