@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import tarfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -91,6 +92,12 @@ def test_names_that_no_file_system_takes_are_cut_and_stay_apart(tmp_path):
 def test_bounds_and_damage_are_named(tmp_path):
     with pytest.raises(ArchiveError, match=r"more than 9 bytes unpacked: raise limits\.cellDisk"):
         unpacked(tmp_path, layer({"a": "12345", "b": "67890"}), most=9)
+
+
+def test_a_layer_that_is_not_the_one_the_config_lists_is_refused(tmp_path):
+    made = replace(layer({"a": "x"}), tar=b"another")  # by which the config names it
+    with pytest.raises(ArchiveError, match="not what the image's config lists"):
+        unpacked(tmp_path, made)
 
 
 @pytest.mark.parametrize("names", [[f"{number}" for number in range(30)], ["/".join(f"d{n}" for n in range(40))]])
