@@ -76,14 +76,15 @@ def test_started_by_its_schedule_and_from_it_by_hand(site: Site):
 
 def test_the_readme_s_commands_for_a_cluster(site: Site):
     commands = [shlex.split(line) for line in COMMANDS if line.startswith(IN_CLUSTER)]
-    assert [command[0] for command in commands] == ["kubectl", "argo", "scanmatrix"]
-    install, submit, status = commands
+    assert [command[0] for command in commands] == ["kubectl", "kubectl", "argo", "scanmatrix"]
+    *installs, submit, status = commands
     # Argo's own manifests come from the network there; what is installed here is not to be changed.
     folder = localised(State(default_folder())).parent
     try:
         for name in NAMESPACES:  # for the API server to look at what would be put into them
             run("kubectl", "create", "namespace", name)
-        run(*(part.replace("argo-install/", f"{folder}/argo-install/") for part in install), "--dry-run=server")
+        for install in installs:
+            run(*(part.replace("argo-install/", f"{folder}/argo-install/") for part in install), "--dry-run=server")
     finally:
         run("kubectl", "delete", "namespace", "--ignore-not-found", *NAMESPACES, check=False)
     submit = [part.replace("scanmatrix", site.namespace) if part == "scanmatrix" else part for part in submit]
