@@ -18,7 +18,9 @@ from typing import Any
 
 import yaml
 
+from orchestrator.argo.names import shards_template
 from orchestrator.argo.parameters import RUN_ID as RUN
+from orchestrator.workflows.settings import LAYERS
 from tests.tools.kubernetes import expand, expand_variables
 
 _RUN = RUN.removeprefix("{{").removesuffix("}}")
@@ -113,8 +115,8 @@ class Run:
         return "Failed" if "Failed" in results else "Succeeded"
 
     def _child(self, manifest: dict[str, Any]) -> str:
-        """A Workflow of the same WorkflowTemplate."""
-        assert manifest["spec"]["workflowTemplateRef"]["name"] == self.manifest["metadata"]["name"]
+        """A Workflow of the same WorkflowTemplate, of which a cluster keeps a copy for them."""
+        assert manifest["spec"]["workflowTemplateRef"]["name"] == shards_template(self.name)
         given = {one["name"]: one["value"] for one in manifest["spec"]["arguments"]["parameters"]}
         defaults = {one["name"]: one["value"] for one in self.manifest["spec"]["arguments"]["parameters"]}
         name = manifest["metadata"]["name"]
@@ -129,6 +131,7 @@ class Run:
         """
         several = template.get("containerSet", {}).get("containers", ())
         main = several or [template.get("container") or template["script"]]
+        shutil.rmtree(self.scratch / "unpacked", ignore_errors=True)  # ends with its pod
         for container in template.get("initContainers", ()):
             if not self._container(container, known, path):
                 return "Failed"
@@ -161,7 +164,18 @@ class Run:
             own = {"scan": f"scanned/{mount['name'].removeprefix('scratch-')}"}.get(below, below)
             (self.scratch / own).mkdir(parents=True, exist_ok=True)
             return self.scratch / own
+        if mount["name"].startswith("layers-"):
+            return self._layers(mount)
         return (self.volume / below).resolve()
+
+    def _layers(self, mount: dict[str, Any]) -> Path:
+        """The files of layers of one scanner, which our own step has by the scan's name."""
+        volume = self.scratch / "unpacked" / mount["name"]
+        if mount["mountPath"] != LAYERS:
+            volume.with_name(Path(mount["mountPath"]).name).mkdir(parents=True, exist_ok=True)
+            volume.unlink(missing_ok=True)
+            volume.symlink_to(Path(mount["mountPath"]).name)
+        return volume.resolve()
 
     def _beside(self, mounted: dict[str, Path]) -> dict[str, Path]:
         """The folders in which the container that keeps reports finds those of several others, by their names."""
@@ -176,6 +190,8 @@ class Run:
     def _process(self, command: list[str], container: dict[str, Any], known: dict[str, str], path: str) -> bool:
         places = {mount["mountPath"]: self._place(mount, known) for mount in container["volumeMounts"]}
         places |= self._beside(places) if container.get("name") == "keep" else {}
+        if any(place.startswith(f"{LAYERS}/") for place in places):
+            places[LAYERS] = self.scratch / "unpacked"
         for place in places.values():
             assert place.exists(), f"{path}: nothing to mount at {place}"
         mounted = re.compile(r"(?<![\w/.-])(" + "|".join(sorted(places, key=len, reverse=True)) + r")(?![\w.-])")

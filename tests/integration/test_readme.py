@@ -64,7 +64,8 @@ def test_every_other_command_works(folder: Path, registry: Registry) -> None:
         assert words[0] == "scanmatrix", line
         words, _, target = (words[: words.index(">")], ">", words[-1]) if ">" in words else (words, "", "")
         done = scanmatrix(*words[1:], cwd=folder)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        # Nothing here scans for vulnerabilities, so who has one is not known, and it is said.
+        assert done.returncode == (4 if "who-has" in words else 0), f"{line}\n{done.stderr}"
         if target:
             (folder / target).write_text(done.stdout)
 

@@ -247,7 +247,7 @@ def test_in_the_layout_image_one_pod_has_all_cells_of_an_image(prepare, start, k
 def test_what_fails_in_the_layout_image_runs_again_cell_by_cell(prepare, start):
     plan, config = prepare(layout="image")
     # A cell's own folder is emptied before each attempt, so what was there before is noted elsewhere.
-    once = 'seen=/tmp/$(echo "$1" | md5sum | cut -c1-32); [ -e "$seen" ] || { touch "$seen"; exit 3; }; '
+    once = 'seen=/tmp/$(echo "$2" | md5sum | cut -c1-32); [ -e "$seen" ] || { touch "$seen"; exit 3; }; '
     once += 'exec clamscan --database="$3" --log="$1" "$2"'
     virus = next(scan for scan in plan.scans if scan.name == "virus")
     scans = tuple(
