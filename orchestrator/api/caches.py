@@ -24,13 +24,14 @@ from orchestrator.images.registry.stored import StoredCache, require_cache
 from orchestrator.workflows.install.caches import dropper, installed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from orchestrator.cluster.client import Cluster
     from orchestrator.cluster.objects import ContainerState
     from orchestrator.config.cache import CacheSection
     from orchestrator.config.loading import Config
+    from orchestrator.images.reference import Reference
 
 #: Seconds for one cache; it may have to read all that it holds.
 _PATIENCE = 1800.0
@@ -101,12 +102,22 @@ def _drop_here(config: Config, what: Sequence[str], folder: Path, *, everything:
 
 def _wanted(what: Sequence[str], caches: Sequence[CacheSection]) -> _Wanted:
     """The repository of an image has the name that its cache has for it, or else its upstream's."""
-    images = [parse(each) for each in what if not DIGEST.fullmatch(each)]
-    found = []
-    for image in images:
-        here = [name for cache in caches if (name := repository_in(cache, image)) is not None]
-        found += here or [image.repository]
-    return _Wanted(tuple(each for each in what if DIGEST.fullmatch(each)), tuple(found))
+    digests, images = _read(what)
+    found: list[str] = []
+    for image in images.values():
+        found += _repositories(caches, [image]) or [image.repository]
+    return _Wanted(digests, tuple(found))
+
+
+def _read(what: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Reference]]:
+    """The digests, and the images as they are written."""
+    digests = tuple(each for each in what if DIGEST.fullmatch(each))
+    return digests, {each: parse(each) for each in what if not DIGEST.fullmatch(each)}
+
+
+def _repositories(caches: Iterable[CacheSection], images: Iterable[Reference]) -> list[str]:
+    """What caches call the repositories of the images that are read through them."""
+    return [name for image in images for cache in caches if (name := repository_in(cache, image)) is not None]
 
 
 def _by_cache(config: Config, what: Sequence[str]) -> dict[CacheSection, _Wanted]:
@@ -117,17 +128,12 @@ def _by_cache(config: Config, what: Sequence[str]) -> dict[CacheSection, _Wanted
             "this configuration installs no cache (an entry of `cache` without `url`); for a cache of your own, run"
             " `scanmatrix cache drop --folder FOLDER` on its machine"
         )
-    digests = tuple(each for each in what if DIGEST.fullmatch(each))
-    found: dict[CacheSection, _Wanted] = {}
-    for cache in caches:
-        images = (parse(each) for each in what if not DIGEST.fullmatch(each))
-        repositories = tuple(name for image in images if (name := repository_in(cache, image)) is not None)
-        if not what or digests or repositories:
-            found[cache] = _Wanted(digests, repositories)
-    for each in what:
-        if not DIGEST.fullmatch(each) and all(repository_in(cache, parse(each)) is None for cache in caches):
-            raise UsageError(f"{each}: this configuration installs no cache of {parse(each).registry}")
-    return found
+    digests, images = _read(what)
+    for written, image in images.items():
+        if not _repositories(caches, [image]):
+            raise UsageError(f"{written}: this configuration installs no cache of {image.registry}")
+    found = {cache: _Wanted(digests, tuple(_repositories([cache], images.values()))) for cache in caches}
+    return {cache: wanted for cache, wanted in found.items() if not what or any(wanted)}
 
 
 def _replace(cluster: Cluster, name: str) -> Iterator[str]:

@@ -152,13 +152,10 @@ def coverage(config: Config, id_: str = "", *, package: str = "") -> Coverage:
         package: as for `who_has`.
     """
     from orchestrator.catalog.loading import load_catalog
-    from orchestrator.findings import formats
+    from orchestrator.findings import kinds_of
 
-    known = formats()
-    looks_for = {
-        name: frozenset(known[scan.format].kinds if scan.kinds is None else scan.kinds)
-        for name, scan in load_catalog(config).items()
-    }
+    scans = load_catalog(config)
+    looks_for = {name: kinds for name, scan in scans.items() if (kinds := kinds_of(scan)) is not None}
     about_packages = bool(package) or folded(id_).startswith(_OF_VULNERABILITIES)
     with _asking(config) as store:
         return store.coverage(("vulnerability",) if about_packages else (), looks_for=looks_for)

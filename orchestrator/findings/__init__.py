@@ -3,7 +3,13 @@
 To add a format, write a module with `name` and `parse` (see `orchestrator.findings.interface`) and list it here.
 """
 
-from orchestrator.findings.interface import ReportFormat
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.findings.interface import ReportFormat
+    from orchestrator.model import Scan
 
 
 def formats() -> dict[str, ReportFormat]:
@@ -22,3 +28,11 @@ def formats() -> dict[str, ReportFormat]:
 
     known: tuple[ReportFormat, ...] = (clamav, cyclonedx, dockle, grype, osv, sarif, scanmatrix, scorecard, trivy)
     return {each.name: each for each in known}
+
+
+def kinds_of(scan: Scan) -> frozenset[str] | None:
+    """The kinds of findings that a scan looks for; None when nothing is known of it, because its format is unknown."""
+    if scan.kinds is not None:
+        return frozenset(scan.kinds)
+    known = formats().get(scan.format)
+    return None if known is None else frozenset(known.kinds)

@@ -15,7 +15,7 @@ from orchestrator.packages.spellings import means
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from orchestrator.model import MergedRow
+    from orchestrator.model import LedgerRow, MergedRow
 
 
 class Choice(Document, frozen=True):
@@ -86,18 +86,33 @@ def _of_finding(choice: Choice) -> Iterator[Callable[[MergedRow], bool]]:
 def _of_target(choice: Choice) -> Iterator[Callable[[MergedRow], bool]]:
     """The conditions on where it was found, and by whom."""
     if choice.owner:
-        is_owner = glob(choice.owner)
-        yield lambda row: any(map(is_owner, row.owners))
+        yield is_owned(choice.owner)
     if choice.scan:
         is_scan = glob(choice.scan)
         yield lambda row: any(map(is_scan, row.finding.found_by))
     if choice.target:
-        is_name = glob(choice.target)
-        known: dict[str, bool] = {}
+        yield is_meant(choice.target)
 
-        def is_meant(row: MergedRow) -> bool:
-            if row.target not in known:  # every name of it, Docker Hub's short ones too, as ignore rules know them
-                known[row.target] = any(map(is_name, names_of_target(row.references, row.digest, row.indexes)))
-            return known[row.target]
 
-        yield is_meant
+def is_owned(pattern: str) -> Callable[[MergedRow | LedgerRow], bool]:
+    """Whether a glob means an owner of a row's target."""
+    is_owner = glob(pattern)
+    return lambda row: any(map(is_owner, row.owners))
+
+
+def is_meant(pattern: str) -> Callable[[MergedRow | LedgerRow], bool]:
+    """Whether a glob means a row's target: any name of it, Docker Hub's short ones too, as ignore rules know them."""
+    is_name = glob(pattern)
+    known: dict[str, bool] = {}
+
+    def means_it(row: MergedRow | LedgerRow) -> bool:
+        if row.target not in known:
+            known[row.target] = any(map(is_name, names_of(row)))
+        return known[row.target]
+
+    return means_it
+
+
+def names_of(row: MergedRow | LedgerRow) -> tuple[str, ...]:
+    """Every name by which a glob may mean a row's target."""
+    return names_of_target(row.references, row.digest, row.indexes)

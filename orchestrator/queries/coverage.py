@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.analysis.suppression.targets import names_of_target
 from orchestrator.errors import NotKnownError
 from orchestrator.kit.matching import glob
 from orchestrator.kit.sources import suggest
 from orchestrator.model import Document
+from orchestrator.queries.choice import is_meant, is_owned, names_of
 from orchestrator.queries.difference.states import NamesAt
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def coverage_of(
         NotKnownError: the run has no target, owner or scan of such a name.
     """
     scans = {row.scan for row in rows}
-    asked = {scan for scan in scans if not choice.scan or glob(choice.scan)(scan)}
+    asked = set(filter(glob(choice.scan), scans)) if choice.scan else scans
     if not asked and choice.scan:
         raise _not_known(run, "scan", choice.scan, scans)
     told = {
@@ -90,22 +90,19 @@ def coverage_of(
     by_target: dict[str, list[LedgerRow]] = {}
     for row in rows:
         by_target.setdefault(row.target, []).append(row)
+    targets = list(by_target.values())
     if choice.target:
-        is_name = glob(choice.target)
-        names = {
-            of[0].target: names_of_target(of[0].references, of[0].digest, of[0].indexes) for of in by_target.values()
-        }
-        every = [name for of in names.values() for name in of]
-        by_target = {target: of for target, of in by_target.items() if any(map(is_name, names[target]))}
-        if not by_target:
-            raise _not_known(run, "target", choice.target, every)
+        is_it, every = is_meant(choice.target), targets
+        targets = [of for of in every if is_it(of[0])]
+        if not targets:
+            raise _not_known(run, "target", choice.target, (name for of in every for name in names_of(of[0])))
     if choice.owner:
-        owners = {owner for of in by_target.values() for owner in of[0].owners}
-        by_target = {target: of for target, of in by_target.items() if any(map(glob(choice.owner), of[0].owners))}
-        if not by_target:
-            raise _not_known(run, "owner", choice.owner, owners)
-    unknown = [_not_covered(of, told) for of in by_target.values() if not any(_tells(row, told) for row in of)]
-    return Coverage(targets=len(by_target), unknown=tuple(unknown))
+        is_theirs, every = is_owned(choice.owner), targets
+        targets = [of for of in every if is_theirs(of[0])]
+        if not targets:
+            raise _not_known(run, "owner", choice.owner, (owner for of in every for owner in of[0].owners))
+    unknown = [_not_covered(of, told) for of in targets if not any(_tells(row, told) for row in of)]
+    return Coverage(targets=len(targets), unknown=tuple(unknown))
 
 
 def coverage_now(past: StoreReader, kinds: Sequence[str], looks_for: Mapping[str, Set[str]]) -> Coverage:

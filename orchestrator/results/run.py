@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import PermanentError
-from orchestrator.findings import formats
+from orchestrator.findings import kinds_of
 from orchestrator.model import Plan
 from orchestrator.model.documents import read
 from orchestrator.results.ledger import read_ledger, suspects
@@ -61,12 +61,7 @@ class RunResults:
             plan = read(self.volume.plan(self.run), Plan)
         except (PermanentError, OSError):
             return {}
-        known = formats()
-        return {
-            scan.name: frozenset(known[scan.format].kinds if scan.kinds is None else scan.kinds)
-            for scan in plan.scans
-            if scan.kinds is not None or scan.format in known
-        }
+        return {scan.name: kinds for scan in plan.scans if (kinds := kinds_of(scan)) is not None}
 
     @cached_property
     def merged(self) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.analysis.merge import CellFindings
 from orchestrator.errors import ScanmatrixError
-from orchestrator.findings import formats
+from orchestrator.findings import kinds_of
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import Outcome
 from orchestrator.results.bom.target import TargetBom
@@ -152,5 +152,4 @@ class Aggregation:
 
 def _kinds(scan: Scan) -> frozenset[str]:
     """What a scan looks for; nothing is known of one whose format is unknown, and its cells fail for that."""
-    known = formats().get(scan.format)
-    return frozenset(scan.kinds if scan.kinds is not None else known.kinds if known else ())
+    return kinds_of(scan) or frozenset()
