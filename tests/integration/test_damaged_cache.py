@@ -167,6 +167,7 @@ def test_a_cache_that_does_not_start_any_more_starts_again(registry: Registry, r
 
 
 def test_a_registry_that_is_no_cache_is_left_alone(registry: Registry, tmp_path: Path) -> None:
+    registry.push("kept:1", Image.build([layer({"a": "b"})]))  # a registry makes its folder for its first content
     assert registry.storage.is_dir()
     for folder in (registry.storage, tmp_path, tmp_path / "nothing"):
         done = CliRunner().invoke(app, ["cache", "drop", "--all", "--folder", str(folder)])
