@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import shutil
 import subprocess
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.model import Ledger
     from tests.tools.upstream import Upstream
+
+_logger = logging.getLogger(__name__)
 
 SECRET = "upstream-login"
 CACHE = "cache-docker-io"
@@ -101,7 +105,23 @@ class Site:
     def wait(self, name: str, *, seconds: int = 600) -> str:
         """Wait for a Workflow's end; its phase."""
         await_(lambda: self.cluster.workflow(name).ended, seconds, f"the end of Workflow {name}")
-        return self.cluster.workflow(name).status.phase
+        status = self.cluster.workflow(name).status
+        if status.phase != "Succeeded":
+            self._log_why(name)
+        return status.phase
+
+    def _log_why(self, name: str) -> None:
+        """What went wrong, for who reads that a test failed: nodes that did not succeed, and cells of ledgers."""
+        status = json.loads(self.kubectl("get", "workflow", name, "-o", "json"))["status"]
+        _logger.warning("Workflow %s: %s", name, status.get("message"))
+        for node in status.get("nodes", {}).values():
+            if node["phase"] not in {"Succeeded", "Skipped", "Omitted"}:
+                _logger.warning("%s: %s: %s", node["displayName"], node["phase"], node.get("message"))
+        for written in sorted(self.storage.glob("results/*/ledger.json")):
+            run_id = written.parent.name
+            for row in self.ledger(run_id).rows:
+                if row.outcome != "ok":
+                    _logger.warning("run %s: %s: %s: %s", run_id, row.cell, row.outcome, row.reason)
 
 
 @contextmanager
