@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.argo import names
 from orchestrator.cluster.errors import ForbiddenError
 from orchestrator.config.cache import service_name
-from orchestrator.errors import PermanentError, TemporaryError, UsageError
+from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
 from orchestrator.images.digests import DIGEST
 from orchestrator.images.reference import parse
 from orchestrator.images.registry.cache import repository_in
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 #: Seconds for one cache; it may have to read all that it holds.
 _PATIENCE = 1800.0
+#: A multiple of what the step may say (`MOST_DROPS` of `orchestrator.argo.commands`).
 _LOG_LIMIT = 16 * 1024 * 1024
 #: Why a container waits that will never start (kubelet).
 _NEVER = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
@@ -73,7 +74,7 @@ def drop(
 
     Raises:
         UsageError: there is no such cache, or what is named is neither digest nor image.
-        CacheDropError: the cluster did not do it.
+        CacheDropError: the cluster did not do it, for these caches; the others were dropped from.
     """
     if everything and what:
         raise UsageError("--all drops everything: name nothing beside it")
@@ -83,6 +84,7 @@ def drop(
     plan = _by_cache(config, what)
     from orchestrator.cluster.client import Cluster
 
+    failed: list[ScanmatrixError] = []
     with Cluster(config.argo.namespace) as cluster:
         for cache, wanted in plan.items():
             name = service_name(cache.upstream)
@@ -92,6 +94,12 @@ def drop(
                     yield f"{name}: {line}"
             except ForbiddenError as error:
                 raise ForbiddenError(f"{error}; {_RIGHTS}") from error
+            except ScanmatrixError as error:  # the other caches are none the worse for it
+                failed.append(error)
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        raise CacheDropError("; ".join(map(str, failed)))
 
 
 def _drop_here(config: Config, what: Sequence[str], folder: Path, *, everything: bool) -> Iterator[str]:
@@ -159,8 +167,9 @@ def _drop(cluster: Cluster, config: Config, name: str, wanted: _Wanted) -> Itera
 def _pods(cluster: Cluster, name: str) -> list[str]:
     found = [pod.metadata.name for pod in cluster.pods(f"{names.CACHE}={name}", fields="status.phase=Running")]
     if not found:
-        raise UsageError(
-            f"{name} has no running pod in the namespace {cluster.namespace}: `kubectl -n {cluster.namespace} get pods`"
+        raise CacheDropError(
+            f"{name} has no running pod in the namespace {cluster.namespace}, so nothing was dropped from it:"
+            f" `kubectl -n {cluster.namespace} get pods` shows why; a new pod starts with nothing"
         )
     return found
 

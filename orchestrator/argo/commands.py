@@ -314,6 +314,10 @@ class ReplaceStep(Step):
     patience: int = field(default=3600, metadata=_about("seconds to wait for their end", Form.NUMBER))
 
 
+#: Lines that it writes at most, one for each thing, or the kubelet would rotate them away (10 MiB).
+MOST_DROPS = 10_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class DropStep(Step):
     """Remove from a cache's folder what is damaged, or what is named."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import msgspec
+
 from orchestrator.argo.attempts import AttemptKind, attempt_of
 from orchestrator.argo.ends import keeper_failed
-from orchestrator.argo.names import MAIN, SHARD, STAGE
+from orchestrator.argo.names import KEEP, MAIN, SHARD, STAGE
 from orchestrator.argo.nodes import is_work, nodes
 from orchestrator.argo.reasons import CANCELLED, RUN_DEADLINE, explain
 from orchestrator.argo.refused import is_refused
@@ -77,6 +79,15 @@ class Fate(NamedTuple):
         if not self.begun:
             return NodeState.UNSTARTED
         return NodeState.FAILED_BEFORE if self.own else NodeState.FAILED
+
+    @property
+    def unkept(self) -> bool:
+        """Whether its scanner ended well, and what failed is the container beside it that keeps its report."""
+        return self.own and self.container == KEEP
+
+    def kept(self) -> Fate:
+        """The same of a report that is on the volume all the same: it was kept before that container failed."""
+        return self._replace(reason="", exit_code=0, own=False)
 
 
 class Surroundings(NamedTuple):
@@ -189,7 +200,8 @@ class Fates:
             case AttemptKind.CONTAINER:
                 fate = _fate(node, around, container=attempt.scan, parent=attempt.parent)
                 _put(self._cells, (attempt.target, attempt.scan), fate)
-                if fate.state is NodeState.SUCCEEDED or node.message.startswith(f"{attempt.scan}:"):
+                ran = fate.state is NodeState.SUCCEEDED or fate.unkept
+                if ran or node.message.startswith(f"{attempt.scan}:"):
                     self._staged.add(attempt.target)
             case AttemptKind.PULL:
                 _put(self._pulls, attempt.target, _fate(node, around)._replace(own=True))
@@ -248,17 +260,24 @@ def _fate(node: Node, around: Surroundings, *, container: str = MAIN, parent: No
         container=container,
     )
     # Argo passes over a container beside the scanner that was killed; without its report a scan has not gone well.
-    lost = container == MAIN and keeper_failed(node, pod) is not None
+    lost = container != STAGE and keeper_failed(_of_pod(node, parent, KEEP), pod) is not None
     if node.phase == _SUCCEEDED and not lost:
         return fate._replace(exit_code=0)
     ended = _moment(node.finished_at)
     late = around.deadline is not None and ended is not None and ended >= around.deadline
     warnings = around.warnings.get(_suffix((parent or node).id), ())
-    told = parent if pod is None and parent is not None and parent.message.startswith(f"{STAGE}:") else node
+    told = node if pod is not None else _of_pod(node, parent, KEEP if node.phase == _SUCCEEDED else STAGE)
     reason = explain(told, pod, container=container, warnings=warnings, late=late, stopped=around.stopped)
     return fate._replace(
         reason=reason.text, exit_code=reason.exit_code, own=bool(reason.ours), container=reason.ours or container
     )
+
+
+def _of_pod(node: Node, parent: Node | None, container: str) -> Node:
+    """The node that tells how a container of ours ended: that of the pod, where it names it, else the scanner's own."""
+    if parent is None or not parent.message.startswith(f"{container}:"):
+        return node
+    return msgspec.structs.replace(parent, outputs=None)  # whose exit code it has there is not said
 
 
 def _staging(node: Node, around: Surroundings) -> Fate:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from orchestrator.argo.commands import (
     COMPLAINT,
+    MOST_DROPS,
     AggregateStep,
     AnyStep,
     CheckStep,
@@ -331,8 +332,12 @@ def _drop(step: DropStep) -> int:
     """In a container that is put into the pod of a cache; see `orchestrator.api.caches`."""
     from orchestrator.images.registry.stored import StoredCache
 
-    for dropped in StoredCache(step.folder).drop_wanted(step.digests, step.repositories):
-        say(str(dropped))
+    number = 0
+    for number, dropped in enumerate(StoredCache(step.folder).drop_wanted(step.digests, step.repositories), start=1):
+        if number <= MOST_DROPS:
+            say(str(dropped))
+    if number > MOST_DROPS:
+        say(f"dropped {number - MOST_DROPS} more, which are not listed")
     return Exit.DONE
 
 

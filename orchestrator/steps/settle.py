@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,6 +28,7 @@ from orchestrator.volume.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from orchestrator.cluster.client import Cluster
     from orchestrator.cluster.objects import Workflow
@@ -101,6 +103,7 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> S
                 fates.cell(cell.target, cell.scan, shard=shards[cell.target] if len(several) > 1 else ""),
                 scans[cell.scan],
                 logs,
+                volume.cell(plan.run, cell.target, cell.scan),
             )
             for cell in plan.cells
             if cell.decision is Decision.RUN
@@ -160,10 +163,13 @@ def _warnings(cluster: Cluster) -> dict[str, tuple[str, ...]]:
     return {suffix: tuple(messages) for suffix, messages in found.items()}
 
 
-def _write(records: Records, cell: Cell, fate: Fate, scan: Scan, logs: _Logs) -> _Unwritten | None:
+def _write(records: Records, cell: Cell, fate: Fate, scan: Scan, logs: _Logs, folder: Path) -> _Unwritten | None:
     """Bring a cell's record up to what the cluster knows of it; what is wrong with one cell stays with that cell."""
     try:
         with guarded(f"writing down how {cell.target} × {scan.name} went in the cluster"):
+            # What lies there is of the last attempt: each begins with no report.
+            if fate.unkept and os.path.lexists(folder / scan.report):
+                fate = fate.kept()
             # One that is damaged counts for none: what the cluster says is better than nothing.
             found = records.look(cell.target, cell.scan, scan.success_codes)
             record = _settled(found, fate, scan, logs)

@@ -292,3 +292,17 @@ def test_a_cell_that_still_runs_is_left_to_its_own_containers(api, cluster, volu
     before = volume.record(plan.run, "t", "a").stat().st_mtime_ns
     settle(plan, volume, cluster)
     assert volume.record(plan.run, "t", "a").stat().st_mtime_ns == before
+
+
+def test_a_report_that_was_kept_before_what_keeps_reports_was_killed_counts(api, cluster, volume):
+    plan = make_plan([("t-set-mixed", "good")])
+    put_run(api, "everything")
+    keeper = {"name": "keep", "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}
+    for pod in api.pods:
+        if "-image-set-" in pod["metadata"]["name"]:
+            pod["status"].setdefault("containerStatuses", []).append(keeper)
+    (row,) = aggregate(plan, volume, notes=settle(plan, volume, cluster).notes).rows
+    assert row.reason.startswith("its keep container was killed by signal 9")
+    report(plan, volume, "t-set-mixed", "good")
+    (row,) = aggregate(plan, volume, notes=settle(plan, volume, cluster).notes).rows
+    assert (row.outcome, row.reason) == (Outcome.OK, "")

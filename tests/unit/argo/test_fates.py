@@ -156,6 +156,28 @@ def test_what_argo_passes_over_has_failed_all_the_same():
     assert "keep container was killed by signal 9" in fates.cell("t", "a").reason
 
 
+@pytest.mark.parametrize("keep", [75, 137])
+@pytest.mark.parametrize("gone", [False, True])
+def test_in_a_pod_of_several_scans_each_says_that_its_report_could_not_be_kept(keep, gone):
+    parent = node("image-set-1", "Failed", f"keep: Error (exit code {keep})", target="t")
+    parent = msgspec.structs.replace(parent, outputs=Parameters(exit_code="3"))
+    pod = of_containers(a=0, b=3, keep=keep, wait=0)
+    within = [
+        msgspec.structs.replace(
+            node("image-set-1", *ended), id=name, type="Container", display_name=name, boundary_id=parent.id
+        )
+        for name, *ended in (("a", "Succeeded", ""), ("b", "Failed", "b: Error (exit code 3)"))
+    ]
+    fates = Fates()
+    fates.add(made("w", parent, *within), Surroundings({} if gone else {parent.id: pod}))
+    unkept, failed = fates.cell("t", "a"), fates.cell("t", "b")
+    assert unkept.reason.startswith("its keep container "), unkept.reason
+    assert (unkept.unkept, unkept.exit_code, unkept.container) == (True, None, "keep")
+    assert (failed.unkept, failed.exit_code) == (False, 3)
+    assert "exit code 3" in failed.reason
+    assert fates.pulls()["t"].reason == ""
+
+
 @pytest.mark.parametrize("keep", [0, 75, 137, 143])
 def test_how_a_report_was_kept_is_no_reason_for_a_scanner_that_failed(keep):
     attempt = node("scan-a", "Failed", "main: Error (exit code 3)", target="t")
