@@ -100,10 +100,12 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> S
                 _write,
                 records,
                 cell,
-                fates.cell(cell.target, cell.scan, shard=shards[cell.target] if len(several) > 1 else ""),
+                _with_report(
+                    fates.cell(cell.target, cell.scan, shard=shards[cell.target] if len(several) > 1 else ""),
+                    volume.cell(plan.run, cell.target, cell.scan) / scans[cell.scan].report,
+                ),
                 scans[cell.scan],
                 logs,
-                volume.cell(plan.run, cell.target, cell.scan),
             )
             for cell in plan.cells
             if cell.decision is Decision.RUN
@@ -163,13 +165,10 @@ def _warnings(cluster: Cluster) -> dict[str, tuple[str, ...]]:
     return {suffix: tuple(messages) for suffix, messages in found.items()}
 
 
-def _write(records: Records, cell: Cell, fate: Fate, scan: Scan, logs: _Logs, folder: Path) -> _Unwritten | None:
+def _write(records: Records, cell: Cell, fate: Fate, scan: Scan, logs: _Logs) -> _Unwritten | None:
     """Bring a cell's record up to what the cluster knows of it; what is wrong with one cell stays with that cell."""
     try:
         with guarded(f"writing down how {cell.target} × {scan.name} went in the cluster"):
-            # What lies there is of the last attempt: each begins with no report.
-            if fate.unkept and os.path.lexists(folder / scan.report):
-                fate = fate.kept()
             # One that is damaged counts for none: what the cluster says is better than nothing.
             found = records.look(cell.target, cell.scan, scan.success_codes)
             record = _settled(found, fate, scan, logs)
@@ -178,6 +177,11 @@ def _write(records: Records, cell: Cell, fate: Fate, scan: Scan, logs: _Logs, fo
     except (ScanmatrixError, OSError) as error:
         return _Unwritten(cell, fate.reason if fate.ended else "", str(error))
     return None
+
+
+def _with_report(fate: Fate, report: Path) -> Fate:
+    """A fate, by what lies where a report is kept; that is of the last attempt, since each begins with none."""
+    return fate.kept() if fate.unkept and os.path.lexists(report) else fate
 
 
 def _settled(found: Recorded, fate: Fate, scan: Scan, logs: _Logs) -> CellRecord:
