@@ -1,7 +1,7 @@
 """The command line: one file per command group, no logic.
 
 Exit status of every command: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed,
-4 nothing is known of what was asked about.
+4 nothing is known of what was asked about, 5 something that the configuration needs is missing here (`doctor`).
 An unexpected error is 3, too: `SCANMATRIX_DEBUG=1` then shows the traceback.
 """
 
@@ -10,7 +10,7 @@ import sys
 
 from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
 
-POLICY, USAGE, BROKEN, UNKNOWN = 1, 2, 3, 4
+POLICY, USAGE, BROKEN, UNKNOWN, MISSING = 1, 2, 3, 4, 5
 
 
 def main() -> None:

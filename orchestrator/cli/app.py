@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import caches, catalog, install, matrix, render, results, runs, schedule, store, trust
+from orchestrator.cli import caches, catalog, doctor, install, matrix, render, results, runs, schedule, store, trust
 
 app = typer.Typer(
     name="scanmatrix",
     help="Scan every container image with every scanner you trust, and account for every cell.",
-    epilog="Exit status: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed, 4 not known.",
+    epilog="Exit status: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed, 4 not known,"
+    " 5 something that is needed is not here (doctor).",
     no_args_is_help=True,
     # Rich help would cost a third of the time `--help` may take.
     rich_markup_mode=None,
@@ -45,6 +46,7 @@ app.command("delete")(runs.delete)
 app.command("schedule")(schedule.schedule)
 app.command("render")(render.render)
 app.command("install")(install.install)
+app.command("doctor")(doctor.doctor)
 app.command("lock")(trust.lock)
 app.command("distrust")(trust.distrust)
 app.command("templates")(catalog.templates)

@@ -12,16 +12,18 @@ from orchestrator.cli.output import OutputFormat
 def templates(config: ConfigFile = None, output: OutputOption = OutputFormat.TABLE) -> None:
     """List the available scans.
 
-    The shipped scans, and those that the configuration adds.
+    The shipped scans, and those that the configuration adds; `!` marks those whose scanner is not here.
 
     Example: scanmatrix templates --output json
     """
+    from orchestrator import engines
     from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import print_data, print_scans
 
-    scans = list(plan_api.load_catalog(plan_api.load_config(config)).values())
+    settings = plan_api.load_config(config)
+    scans = list(plan_api.load_catalog(settings).values())
     if output is OutputFormat.TABLE:
-        print_scans(scans)
+        print_scans(scans, engines.missing(settings, scans))
     else:
         print_data(scans, output)
 

@@ -21,10 +21,12 @@ def plan(
 ) -> None:
     """Show what would run, what is skipped and why, and the cost.
 
-    Nothing is started. The table has an `x` for each cell that will run, and the reason for each that will not.
+    Nothing is started. The table has an `x` for each cell that will run, and the reason for each that will not; `!`
+    where the scanner is not here, with how to install it.
 
     Example: scanmatrix plan --config scanmatrix.yaml
     """
+    from orchestrator import engines
     from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import print_data, print_plan
     from orchestrator.cli.runs import choose_engine
@@ -33,7 +35,7 @@ def plan(
     planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
     planned = plan_api.with_spec_size(planned, settings)
     if output is OutputFormat.TABLE:
-        print_plan(planned)
+        print_plan(planned, engines.missing(settings, planned.scans))
     else:
         print_data(planned, output)
 

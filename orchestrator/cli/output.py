@@ -10,13 +10,14 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from orchestrator.kit.masking import mask
 from orchestrator.kit.text import escape_json, has_hidden, visible, visible_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.table import Table
 
@@ -120,11 +121,25 @@ def make_table(
 
 # Workloads that are printed of one target.
 _WORKLOADS = 10
-_STYLES = {"x": "bold green", "ok": "green", "failed": "bold red", "skipped": "yellow", "suspect": "bold red"}
+#: Stands where a scan could run, were its scanner here.
+LACKING = "!"
+_STYLES = {
+    "x": "bold green",
+    LACKING: "bold red",
+    "ok": "green",
+    "failed": "bold red",
+    "skipped": "yellow",
+    "suspect": "bold red",
+}
 
 
-def print_plan(plan: Plan) -> None:
-    """The matrix: a row per target, a column per scan, `x` where a cell runs and why not where it does not."""
+def print_plan(plan: Plan, missing: Mapping[str, str] = MappingProxyType({})) -> None:
+    """The matrix: a row per target, a column per scan, `x` where a cell runs and why not where it does not.
+
+    Args:
+        plan: to show.
+        missing: why scans cannot run here, by their names: their cells are `!`.
+    """
     from orchestrator.model import Decision
     from orchestrator.results.naming import remarks
 
@@ -132,7 +147,8 @@ def print_plan(plan: Plan) -> None:
     marks: dict[str, dict[str, str]] = {}
     for cell in plan.cells:
         runs = cell.decision is Decision.RUN
-        marks.setdefault(cell.target, {})[cell.scan] = "x" if runs else f"{cell.decision}: {cell.reason}"
+        mark = LACKING if cell.scan in missing else "x"
+        marks.setdefault(cell.target, {})[cell.scan] = mark if runs else f"{cell.decision}: {cell.reason}"
     # A repository has none, nor has what is no image.
     several = len({str(target.platform) for target in plan.targets} - {""}) > 1
     rows: list[list[Cell]] = []
@@ -142,20 +158,26 @@ def print_plan(plan: Plan) -> None:
         references = names_of((name.reference for name in target.names), note)
         names = [*references, *_indented(target.workloads)]
         # One reason for the whole row is said once, under the name, not in every column.
-        reasons = set(of_target.values()) - {"x"}
+        reasons = set(of_target.values()) - {"x", LACKING}
         if target.error and len(reasons) == 1:
             rows.append([[*names, f"  {target.error}"], *("fail" if scan in of_target else "" for scan in scans)])
         else:
             # One cell, but each of the image's names gets its result.
-            every = ["x" for _ in references]
             found = (of_target.get(scan, "") for scan in scans)
-            rows.append([names, *(every if mark == "x" else mark for mark in found)])
+            rows.append([names, *([mark] * len(references) if mark in {"x", LACKING} else mark for mark in found)])
     print_table(f"Plan {plan.run}", ["Target", *scans], rows)
+    print_missing(missing, {cell.scan for cell in plan.cells if cell.decision is Decision.RUN})
     for passed_over in dict.fromkeys(note for target in plan.targets for note in target.passed_over):
         say(f"passed over: {passed_over}")
     for remark in remarks({target.id: target.names for target in plan.targets}):
         say(f"note: {remark}")
     say(budget_line(plan))
+
+
+def print_missing(missing: Mapping[str, str], scans: Iterable[str]) -> None:
+    """What `!` means, a line for each of these scans that has no scanner here."""
+    for name in sorted(missing.keys() & set(scans)):
+        say(f"{LACKING} {name}: {missing[name]}")
 
 
 def budget_line(plan: Plan) -> str:
@@ -227,11 +249,11 @@ def _why(row: LedgerRow) -> str:
     return f"{row.reason} (after {row.attempts} attempts)" if row.reason and row.attempts > 1 else row.reason
 
 
-def print_scans(scans: Iterable[Scan]) -> None:
-    """The catalog: what each scan is, and within which bounds it runs."""
+def print_scans(scans: Sequence[Scan], missing: Mapping[str, str] = MappingProxyType({})) -> None:
+    """The catalog: what each scan is, and within which bounds it runs; `!` marks those whose scanner is not here."""
     rows = [
         [
-            scan.name,
+            f"{scan.name} {LACKING}" if scan.name in missing else scan.name,
             scan.description,
             scan.image,
             scan.format,
@@ -242,6 +264,7 @@ def print_scans(scans: Iterable[Scan]) -> None:
         for scan in scans
     ]
     print_table("", ["Scan", "What it does", "Image", "Format", "Limits", "Time", "Platforms"], rows)
+    print_missing(missing, [scan.name for scan in scans])
 
 
 def print_taken_in(found: TakenInAll) -> None:

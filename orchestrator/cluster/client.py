@@ -30,6 +30,10 @@ ARGO = "/apis/argoproj.io/v1alpha1"
 _PAGE = 100
 
 
+class _Version(msgspec.Struct, frozen=True):
+    version: str = msgspec.field(name="gitVersion", default="")
+
+
 class _Status(msgspec.Struct, frozen=True):
     stored: dict[str, Any] = msgspec.field(name="storedWorkflowTemplateSpec", default_factory=dict)
 
@@ -81,6 +85,25 @@ class Cluster:
         except (ForbiddenError, ObjectNotFoundError) as error:
             _log.info("the uid of namespace %s cannot be read: %s", self.namespace, error)
             return ""
+
+    @property
+    def host(self) -> str:
+        """URL of the API server."""
+        return str(self._connection.host)
+
+    @cached_property
+    def version(self) -> str:
+        """Of the API server: `v1.34.4`."""
+        found = msgspec.json.decode(self._connection.request("GET", "/version"), type=_Version)
+        return str(found.version)
+
+    def has_argo(self) -> bool:
+        """Whether it knows Workflows."""
+        try:
+            self._connection.request("GET", ARGO)
+        except ObjectNotFoundError:
+            return False
+        return True
 
     def workflow(self, name: str) -> Workflow:
         """One Workflow."""

@@ -14,10 +14,11 @@ from orchestrator.errors import UsageError
 from orchestrator.kit.sources import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from orchestrator.config.loading import Config
     from orchestrator.engines.interface import Engine, EngineFolder
+    from orchestrator.model import Scan
     from orchestrator.planning.venue import Venue
 
 #: Given each engine that is made in this context and whose runs end with this process, so that it can be interrupted.
@@ -82,6 +83,18 @@ def venue(config: Config) -> Venue:
         UsageError: there is no such engine.
     """
     return _folder(config).venue
+
+
+def missing(config: Config, scans: Iterable[Scan]) -> dict[str, str]:
+    """Why scans cannot run where the configured engine runs them, by their names; nothing of those that can.
+
+    An engine whose package does not have this function runs scanners in their images, and lacks none.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    look: Callable[[Config, Iterable[Scan]], dict[str, str]] | None = getattr(_folder(config), "missing", None)
+    return look(config, scans) if look else {}
 
 
 def _folder(config: Config) -> EngineFolder:

@@ -185,6 +185,8 @@ class EngineFolder(Protocol):
     Attributes:
         remote: whether a run continues when the process that started or follows it ends.
         venue: what a plan must know of where this engine runs it.
+
+    A package may also have `missing`, as `orchestrator.engines.missing` describes it.
     """
 
     remote: bool

@@ -88,7 +88,23 @@ class StoreDatabase:
         self._engine.dispose()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({mask(self._url)!r})"
+        return f"{type(self).__name__}({self.place!r})"
+
+    @property
+    def place(self) -> str:
+        """Its URL, without secrets."""
+        return mask(self._url)
+
+    @property
+    def file(self) -> Path | None:
+        """Of a database that is one; None for others."""
+        local = self._url.get_backend_name() == "sqlite" and self._url.database
+        return Path(local) if local and not local.startswith((":", "file:")) else None
+
+    def check(self) -> None:
+        """See that it answers, and that its tables are of this version; nothing is changed."""
+        with self._reading():
+            return
 
     def migrate(self) -> tuple[str, str]:
         """Bring the tables up to date; several processes may do it at once.

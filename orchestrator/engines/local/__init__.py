@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from orchestrator.planning.venue import HERE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from orchestrator.config.loading import Config
     from orchestrator.engines.interface import Engine
+    from orchestrator.model import Scan
 
 remote = False
 venue = HERE
@@ -20,3 +23,11 @@ def make(config: Config, *, mounted: bool) -> Engine:  # noqa: ARG001 - as `Engi
     from orchestrator.scanners.rules import volume_of  # noqa: PLC0415
 
     return LocalEngine(volume_of(config), runner=config.local.runner, sandbox=config.local.sandbox)
+
+
+def missing(config: Config, scans: Iterable[Scan]) -> dict[str, str]:
+    """See `orchestrator.engines.missing`; containers are looked for only where a program is not here."""
+    from orchestrator.engines.local.launch import Launcher  # noqa: PLC0415 - as above
+
+    launcher = Launcher(config.local.runner, "missing", sandbox=config.local.sandbox)
+    return {scan.name: why for scan in scans if (why := launcher.missing(scan))}

@@ -38,6 +38,8 @@ FETCHED = "/fetched"
 NOBODY = 65532
 
 _TIMEOUT = 30
+#: Seconds for a runtime to say that it works.
+_PROMPT = 10
 _PULL_TIMEOUT = 1800
 #: Most bytes in a container's /tmp, which is memory; its TMPDIR is its working folder.
 _TMP_BYTES = 256 * 1024**2
@@ -190,9 +192,9 @@ class Runtime:
 
     def works(self) -> bool:
         """Whether it answers, and is not merely installed."""
-        return self._call("info").returncode == 0
+        return self._call("info", timeout=_PROMPT).returncode == 0
 
-    def _call(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    def _call(self, *arguments: str, timeout: float = _TIMEOUT) -> subprocess.CompletedProcess[bytes]:
         """Something that takes no time; out of reach of the terminal's Ctrl-C."""
         command = [self.program, *arguments]
         try:
@@ -200,7 +202,7 @@ class Runtime:
                 command,
                 capture_output=True,
                 stdin=subprocess.DEVNULL,
-                timeout=_TIMEOUT,
+                timeout=timeout,
                 check=False,
                 start_new_session=True,
             )

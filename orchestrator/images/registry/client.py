@@ -189,6 +189,19 @@ class RegistryClient:
         page = self._pages(location, "tags/list", spent)
         return read_tags(page, spent, f"{location}: tags/list", size=PAGE)
 
+    def greet(self, origin: str) -> None:
+        """See that a registry answers, and takes the login that there is for all of it.
+
+        Args:
+            origin: `http(s)://host[:port]`.
+
+        Raises:
+            Denied: it takes no login, or not this one.
+            Untrusted, Busy, Broken: as `manifest` does.
+        """
+        with self._session.get(origin, "", {}, Asking(None)):
+            return
+
     def catalogue(self, origin: str, *, allowance: Allowance | None = None) -> list[str]:
         """Every repository of a registry, where it tells.
 

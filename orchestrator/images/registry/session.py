@@ -63,7 +63,7 @@ class Session:
 
         Args:
             location: `http(s)://host[:port]/repository`.
-            path: within it.
+            path: within it; empty for the registry's own greeting.
             headers: sent beside Authorization.
             asking: what it may do.
 
@@ -72,7 +72,7 @@ class Session:
         """
         where = urlsplit(location)
         origin, repository = f"{where.scheme}://{where.netloc}", where.path.strip("/")
-        url = "/".join(part for part in (origin, "v2", repository, path) if part)
+        url = "/".join(part for part in (origin, "v2", repository, path) if part) + ("" if path else "/")
         request = _Request(origin, repository, url, headers, asking)
         shown, failure = self._authenticator.header(origin, repository), ""
         if shown is None and not repository:

@@ -1,0 +1,93 @@
+"""Where things are kept: the volume, the scanners' databases on it, and the store."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from orchestrator.api.doctor.diagnosis import CheckState
+from orchestrator.api.doctor.probes import Probe, Seen
+from orchestrator.kit.quantities import spell_duration, spell_size
+from orchestrator.scanners.rules import volume_of
+from orchestrator.upkeep.databases import current
+from orchestrator.volume.layout import version_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from orchestrator.api.doctor.wanted import Needs
+    from orchestrator.config.loading import Config
+    from orchestrator.volume.layout import Volume
+
+
+def probes(config: Config, needs: Needs) -> Iterator[Probe]:
+    """A look at each; the databases of a cluster's volume are not within reach."""
+    volume = volume_of(config)
+    advice = "set volume.path in the configuration to a folder that you may write to"
+    yield Probe("volume", str(volume.root), True, partial(_look_at_volume, config, volume.root), advice)
+    if not needs.in_cluster:
+        for name, scan in needs.catalog.items():
+            if scan.database:
+                yield Probe("database", name, False, partial(_look_at_database, volume, name))
+    yield Probe("store", "store", True, partial(_look_at_store, config), "check store.url in the configuration")
+
+
+def _look_at_volume(config: Config, root: Path) -> Seen:
+    """Whether it can be written to; what is written for that is removed again."""
+    advice = "set volume.path in the configuration to a folder that you may write to"
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not there.is_dir():
+        return Seen(CheckState.BROKEN, f"{there} is not a folder", advice)
+    if there != root:
+        if not os.access(there, os.W_OK | os.X_OK):
+            return Seen(CheckState.BROKEN, f"it is not there, and {there} may not be written to", advice)
+        return Seen(CheckState.OK, f"the first run makes it; {_room(there)}")
+    trial = root / f".doctor-{secrets.token_hex(6)}.tmp"
+    link = trial.with_name(f"{trial.name}.link")
+    try:
+        trial.write_bytes(b"")
+        links = _links(trial, link)
+    finally:
+        for path in (trial, link):
+            path.unlink(missing_ok=True)
+    free, budget = shutil.disk_usage(root).free, config.volume.budget
+    said = _room(root) + ("" if links else "; no hard links, so each cell gets a copy of its image")
+    if budget > free:
+        said += f", less than volume.budget ({spell_size(budget)})"
+    return Seen(CheckState.OK, said)
+
+
+def _room(folder: Path) -> str:
+    return f"{spell_size(shutil.disk_usage(folder).free)} free"
+
+
+def _links(trial: Path, link: Path) -> bool:
+    try:
+        os.link(trial, link)
+    except OSError:
+        return False
+    return True
+
+
+def _look_at_database(volume: Volume, scan: str) -> Seen:
+    version = current(volume, scan)
+    made = version_time(version)
+    if made is None:
+        return Seen(CheckState.MISSING, "none yet", f"the next run of {scan} fetches it")
+    return Seen(CheckState.OK, f"{spell_duration((datetime.now(UTC) - made).total_seconds())} old ({version})")
+
+
+def _look_at_store(config: Config) -> Seen:
+    """Whether it answers, with the tables of this version. A file that is not there yet is not made."""
+    from orchestrator.store import StoreDatabase
+
+    with StoreDatabase.of(config) as store:
+        if store.file is not None and not store.file.exists():
+            return Seen(CheckState.OK, f"{store.place}: the first question makes it")
+        store.check()
+        return Seen(CheckState.OK, store.place)

@@ -1,0 +1,65 @@
+"""`scanmatrix doctor`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import ConfigFile, Engine, OutputOption
+from orchestrator.cli.output import OutputFormat
+
+if TYPE_CHECKING:
+    from orchestrator.api.doctor.diagnosis import Check, Diagnosis
+
+
+def doctor(
+    config: ConfigFile = None,
+    engine: Engine = None,
+    output: OutputOption = OutputFormat.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --output json.")] = False,
+) -> None:
+    """Show what is installed here, and what is missing.
+
+    Scanners and their databases, container runtimes, registries with the log-ins to them, cluster, store and volume:
+    what is there, what is not, and the line that installs it. The exit status is 5 if something that this
+    configuration needs is missing.
+
+    Example: scanmatrix doctor --config scanmatrix.yaml
+    """
+    from orchestrator.api import doctor as doctor_api
+    from orchestrator.api import plan as plan_api
+    from orchestrator.cli import MISSING
+    from orchestrator.cli.output import print_data
+    from orchestrator.cli.runs import choose_engine
+
+    found = doctor_api.examine(choose_engine(plan_api.load_config(config), engine))
+    output = OutputFormat.JSON if as_json else output
+    if output is OutputFormat.TABLE:
+        _print(found)
+    else:
+        print_data(found, output)
+    if found.faults:
+        raise typer.Exit(MISSING)
+
+
+def _print(found: "Diagnosis") -> None:
+    from orchestrator.cli.output import print_table, say
+
+    rows = [[check.area, check.name, _mark(check), _words(check)] for check in found.checks]
+    print_table(f"scanmatrix {found.version}, engine {found.engine}", ["", "Name", "State", "What"], rows)
+    for fault in found.faults:
+        say(f"{fault.area} {fault.name} is {fault.state}: {fault.advice or fault.found}")
+    if not found.faults:
+        say("Everything that this configuration needs is here.")
+
+
+def _mark(check: "Check") -> str:
+    """What is missing and needed stands out from what is merely not here."""
+    from orchestrator.api.doctor.diagnosis import CheckState
+
+    if check.is_fault or check.state is CheckState.OK:
+        return check.state.value
+    return f"({check.state})"
+
+
+def _words(check: "Check") -> list[str]:
+    return [line for line in (check.found, check.advice) if line]
