@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.loading import Config
     from orchestrator.kit.sources import Problem
-    from orchestrator.model import Ledger, Plan, Scan
+    from orchestrator.model import Ledger, Plan, Scan, Severity
     from orchestrator.volume.layout import Volume
     from orchestrator.workflows import ManifestKind
 
@@ -48,6 +48,7 @@ def load_config(
     references: Sequence[str] = (),
     volume: Path | str | None = None,
     strict: bool = False,
+    fail_on: Severity | None = None,
 ) -> Config:
     """The configuration: a file with the environment laid over it, or the defaults.
 
@@ -57,6 +58,7 @@ def load_config(
             configured targets.
         volume: folder to use instead of `volume.path`.
         strict: refuse scanner images that are named by a tag, whatever the configuration says.
+        fail_on: the policy's `severity`, instead of the configured one.
 
     Raises:
         UsageError: the configuration has mistakes, or a reference is empty.
@@ -73,6 +75,8 @@ def load_config(
         changes["volume"] = config.volume.model_copy(update={"path": Path(volume).absolute()})
     if strict:
         changes["scanners"] = config.scanners.model_copy(update={"strict": True})
+    if fail_on is not None:
+        changes["policy"] = msgspec.structs.replace(config.policy, severity=fail_on)
     return config.model_copy(update=changes)
 
 

@@ -10,6 +10,9 @@ export(config, results.run, "html", to="report.html")
 from __future__ import annotations
 
 import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
@@ -20,12 +23,15 @@ from orchestrator.scanners.rules import volume_of
 _OF_VULNERABILITIES = ("CVE-", "GHSA-")
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
+    from typing import BinaryIO
 
     import pandas as pd
 
     from orchestrator.config.loading import Config
+    from orchestrator.model import Ledger, Severity
     from orchestrator.notifications.interface import Delivery
     from orchestrator.queries.coverage import Coverage
     from orchestrator.queries.difference import Difference
@@ -187,6 +193,43 @@ def export(config: Config, run: str | None, name: str, *, to: str = "") -> str:
     from orchestrator.exports import load
 
     return load(name).export(open_results(config, run), config, to)
+
+
+@contextmanager
+def exported_text(config: Config, run: str | None, name: str) -> Iterator[BinaryIO]:
+    """One of the exports as an open file that is gone afterwards, for standard output.
+
+    Args:
+        config: as for `export`.
+        run: id of the run; None for the latest.
+        name: of an export that writes one file of text.
+
+    Raises:
+        UsageError: there is no such run or export, or it writes no such file.
+    """
+    from orchestrator.exports import load, names
+
+    if not load(name).text:
+        others = ", ".join(each for each in names() if load(each).text)
+        raise UsageError(f"{name} writes no text that could go to standard output; those that do: {others}")
+    with tempfile.TemporaryDirectory(prefix="scanmatrix-export-") as folder:
+        path = Path(export(config, run, name, to=str(Path(folder) / "export")))
+        with path.open("rb") as file:
+            yield file
+
+
+def judge(config: Config, ledger: Ledger, severity: Severity | None) -> Ledger:
+    """The ledger of a run, judged as if its policy's `severity` were this one.
+
+    Args:
+        config: names the volume, which has the results of the run.
+        ledger: of the run.
+        severity: a finding of this severity or above breaks the policy; None for what the run's own policy says.
+    """
+    from orchestrator.analysis.policy.again import judged_by
+    from orchestrator.results.run import RunResults
+
+    return judged_by(severity, ledger, RunResults(volume_of(config), ledger.run)) if severity else ledger
 
 
 def notify(config: Config, run: str | None = None) -> tuple[Delivery, ...]:

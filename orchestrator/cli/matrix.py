@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigOrImages, Engine, Offline, OutputOption, References, RunId, Scans, Strict
+from orchestrator.cli.options import (
+    ConfigOrImages,
+    Engine,
+    FailOn,
+    Offline,
+    OutputOption,
+    References,
+    RunId,
+    Scans,
+    Strict,
+    severity_of,
+)
 from orchestrator.cli.output import OutputFormat
 
 
@@ -56,6 +67,7 @@ def run(
         typer.Option(metavar="FOLDER", help="Folder for all files, instead of volume.path.", show_default=False),
     ] = None,
     engine: Engine = None,
+    fail_on: FailOn = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Start the run and return; not with the local engine.")
     ] = False,
@@ -67,7 +79,7 @@ def run(
     The ledger lists every cell and its outcome; the exit status is 1 if the policy is violated. Ctrl-C stops a run of
     the local engine, which can be resumed; a run on a cluster continues without this command.
 
-    Example: scanmatrix run registry.example/app:1.2 --scan sbom
+    Example: scanmatrix run registry.example/app:1.2 --fail-on high
     """
     from orchestrator import engines
     from orchestrator.api import plan as plan_api
@@ -79,9 +91,9 @@ def run(
     from orchestrator.cli.runs import choose_engine, detached, show_ledger
     from orchestrator.kit.guarding import is_internal
 
-    settings = choose_engine(
-        plan_api.load_config(config, references=references or (), volume=volume, strict=strict), engine
-    )
+    severity = severity_of("--fail-on", fail_on)
+    settings = plan_api.load_config(config, references=references or (), volume=volume, strict=strict, fail_on=severity)
+    settings = choose_engine(settings, engine)
     if resume is not None:
         planned = plan_api.read_plan(settings, resume)
     else:
@@ -94,6 +106,7 @@ def run(
     troubles = results_api.deliver(settings, ledger.run)
     for trouble in troubles:
         complain(f"scanmatrix: {trouble}")
+    ledger = results_api.judge(settings, ledger, severity)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
     show_ledger(ledger, settings, table=output is OutputFormat.TABLE)

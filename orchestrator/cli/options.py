@@ -1,12 +1,15 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli.output import OutputFormat
 from orchestrator.engines import names
+
+if TYPE_CHECKING:
+    from orchestrator.model import Severity
 
 References = Annotated[
     list[str] | None,
@@ -47,8 +50,36 @@ Strict = Annotated[
     typer.Option("--strict", help="Refuse scanner images given by tag, like scanners.strict."),
 ]
 OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="Output format.")]
+FailOn = Annotated[
+    str | None,
+    typer.Option(
+        "--fail-on",
+        metavar="SEVERITY",
+        help="Exit with 1 if a finding has this severity or above, like policy.severity.",
+        show_default=False,
+    ),
+]
 Engine = Annotated[
     str | None,
     typer.Option(metavar="|".join(names()), help="The engine, instead of the configured `engine`.", show_default=False),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run.", show_default=False)]
+
+
+def severity_of(option: str, word: str | None) -> "Severity | None":
+    """The severity that an option names; None where it is not given.
+
+    Raises:
+        UsageError: there is no such severity.
+    """
+    from orchestrator.errors import UsageError
+    from orchestrator.kit.sources import suggest
+    from orchestrator.model import Severity
+
+    if word is None:
+        return None
+    try:
+        return Severity(word.strip().lower())
+    except ValueError as error:
+        near = suggest(word.strip().lower(), list(Severity))
+        raise UsageError(f"{option}: there is no {word!r}{near}; there are {', '.join(Severity)}") from error

@@ -7,6 +7,7 @@ Every line and every table goes through here, and nowhere else: what strangers w
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,7 @@ from orchestrator.kit.text import escape_json, has_hidden, visible, visible_mess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import BinaryIO
 
     from rich.table import Table
 
@@ -47,6 +49,16 @@ def complain(line: str) -> None:
     sys.stdout.flush()
     sys.stderr.write(f"{visible_message(mask(line))}\n")
     sys.stderr.flush()
+
+
+def print_file(file: BinaryIO) -> None:
+    """Print a file of text: exactly, but on a terminal with what is hidden in it made visible."""
+    if not sys.stdout.isatty():
+        sys.stdout.flush()
+        shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+        return
+    for line in file:
+        say(line.decode(errors="backslashreplace").rstrip("\n"))
 
 
 def print_data(data: object, output: OutputFormat) -> None:

@@ -1,15 +1,12 @@
 """`scanmatrix results list`, `show`, `diff`, `who-has`, `export` and `notify`: what came out of runs."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, OutputOption
+from orchestrator.cli.options import ConfigFile, OutputOption, severity_of
 from orchestrator.cli.output import OutputFormat
-
-if TYPE_CHECKING:
-    from orchestrator.model import Severity
 
 app = typer.Typer(
     name="results",
@@ -105,7 +102,7 @@ def show(
     results = results_api.open_results(plan_api.load_config(config), run)
     wanted = Choice(
         target=target, owner=owner, scan=scan, id=id_, package=package, kinds=tuple(kind or ()),
-        severity=_severity(severity), fixable=fixable, suppressed=suppressed,
+        severity=severity_of("--severity", severity), fixable=fixable, suppressed=suppressed,
     )  # fmt: skip
     coverage = coverage_of(results.run, results.ledger.rows, wanted, results.looks_for)
     with results.open_merged() as merged:
@@ -204,7 +201,12 @@ def export(
     run: MaybeRun = None,
     config: ConfigFile = None,
     to: Annotated[
-        str, typer.Option(metavar="PATH", help="File to write, for exports that write a file.", show_default=False)
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="File to write, for exports that write a file; - for standard output, if it is text.",
+            show_default=False,
+        ),
     ] = "",
 ) -> None:
     """Write results to a file or send them to another system.
@@ -213,11 +215,15 @@ def export(
     """
     from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
-    from orchestrator.cli.output import say
+    from orchestrator.cli.output import print_file, say
     from orchestrator.cli.result_tables import print_exports
 
     if name is None:
         print_exports()
+        return
+    if to == "-":
+        with results_api.exported_text(plan_api.load_config(config), run, name) as file:
+            print_file(file)
         return
     say(results_api.export(plan_api.load_config(config), run, name, to=to))
 
@@ -243,15 +249,3 @@ def notify(run: MaybeRun = None, config: ConfigFile = None, output: OutputOption
         print_data(found, output)
     if any(one.state != "sent" for one in found):
         raise typer.Exit(BROKEN)
-
-
-def _severity(word: str | None) -> "Severity | None":
-    from orchestrator.errors import UsageError
-    from orchestrator.model import Severity
-
-    if word is None:
-        return None
-    try:
-        return Severity(word.lower())
-    except ValueError as error:
-        raise UsageError(f"--severity: there is no {word!r}; there are {', '.join(Severity)}") from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Engine, OutputOption, Run
+from orchestrator.cli.options import ConfigFile, Engine, FailOn, OutputOption, Run, severity_of
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
@@ -70,16 +70,26 @@ def logs(
         say(line)
 
 
-def retry(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
+def retry(run: Run, config: ConfigFile = None, engine: Engine = None, fail_on: FailOn = None) -> None:
     """Run the failed cells of a run again and update its ledger.
+
+    With --fail-on the command waits for the end, prints the ledger, and its exit status says how that went.
 
     Example: scanmatrix retry 20261121-030000-0a1b2c
     """
+    from orchestrator.api import results as results_api
     from orchestrator.api import run as run_api
     from orchestrator.cli.output import say
+    from orchestrator.cli.run_tables import watching
 
-    name = run_api.retry(_settings(config, engine), run)
-    say(f"{name}; watch it with `scanmatrix status {run} --watch`")
+    severity, settings = severity_of("--fail-on", fail_on), _settings(config, engine)
+    name = run_api.retry(settings, run)
+    if severity is None:
+        say(f"{name}; watch it with `scanmatrix status {run} --watch`")
+        return
+    with detached(settings, run):
+        watching(run_api.follow(settings, run))
+    show_ledger(results_api.judge(settings, run_api.fetch(settings, run), severity), settings, table=True)
 
 
 def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
@@ -96,17 +106,22 @@ def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
 
 
 def fetch(
-    run: Run, config: ConfigFile = None, engine: Engine = None, output: OutputOption = OutputFormat.TABLE
+    run: Run,
+    config: ConfigFile = None,
+    engine: Engine = None,
+    fail_on: FailOn = None,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Copy the results of a run from the cluster to volume.path.
 
     Example: scanmatrix fetch 20261121-030000-0a1b2c
     """
+    from orchestrator.api import results as results_api
     from orchestrator.api import run as run_api
     from orchestrator.cli.output import print_data
 
-    settings = _settings(config, engine)
-    ledger = run_api.fetch(settings, run)
+    severity, settings = severity_of("--fail-on", fail_on), _settings(config, engine)
+    ledger = results_api.judge(settings, run_api.fetch(settings, run), severity)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
     show_ledger(ledger, settings, table=output is OutputFormat.TABLE)
@@ -142,6 +157,7 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
     """
     from orchestrator.analysis.policy import verdict_lines
     from orchestrator.api import plan as plan_api
+    from orchestrator.api.step_summary import append_summary
     from orchestrator.cli import BROKEN, POLICY
     from orchestrator.cli.output import complain, print_ledger, say
     from orchestrator.results.ledger import broke
@@ -153,6 +169,8 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
         complain(f"policy: {line}")
     if ledger.verdict.remark:
         complain(f"policy: {ledger.verdict.remark}")
+    if trouble := append_summary(settings, ledger):
+        complain(trouble)
     if broke(ledger):
         raise typer.Exit(BROKEN)
     if not ledger.verdict.passed:

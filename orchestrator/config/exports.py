@@ -49,6 +49,8 @@ ExportName = Literal[
     "defectdojo",
     "dependency-track",
     "html",
+    "junit",
+    "markdown",
     "openvex",
     "parquet",
     "s3",

@@ -17,6 +17,8 @@ _MODULES: dict[str, str] = {
     "defectdojo": "defectdojo",
     "dependency-track": "dependency_track",
     "html": "html",
+    "junit": "junit",
+    "markdown": "markdown",
     "openvex": "openvex",
     "parquet": "parquet",
     "s3": "s3",

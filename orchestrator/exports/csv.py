@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 name = "csv"
 description = "the merged findings for spreadsheets"
+text = True
 
 
 def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: ARG001 - needs no configuration

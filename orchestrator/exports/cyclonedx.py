@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 name = "cyclonedx"
 description = "CycloneDX 1.6 JSON of the whole run, or, into a folder, of each target"
+text = True
 
 
 def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: ARG001 - every export is given it

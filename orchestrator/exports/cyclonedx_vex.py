@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 name = "cyclonedx-vex"
 description = "what is suppressed, as a CycloneDX 1.6 VEX document"
+text = True
 
 _FILE = "vex.cdx.json"
 _STATES = {

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 name = "defectdojo"
 description = "the merged findings to DefectDojo, a test for each target"
+text = False
 
 _log = logging.getLogger(__name__)
 _PATH = "/api/v2/reimport-scan/"

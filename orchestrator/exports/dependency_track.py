@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 name = "dependency-track"
 description = "each target's BOM to Dependency-Track"
+text = False
 
 _log = logging.getLogger(__name__)
 _PATH = "/api/v1/bom"

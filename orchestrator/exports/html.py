@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 name = "html"
 description = "a self-contained report for people: report.html"
+text = True
 
 FILE = "report.html"
 """Name of the report in the run's results folder."""

@@ -24,15 +24,17 @@ class ExportUnavailableError(TemporaryError):
 
 
 class Export(Protocol):
-    """One export; an implementation is a module with these three.
+    """One export; an implementation is a module with these four.
 
     Attributes:
         name: as the command line and the configuration call it (`html`, `sarif`, `s3`, …).
         description: one line for people.
+        text: whether it writes one file of text, which may as well go to standard output.
     """
 
     name: str
     description: str
+    text: bool
 
     def export(self, results: RunResults, config: Config, to: str = "") -> str:
         """Write or send the results of a run; doing it again changes nothing.

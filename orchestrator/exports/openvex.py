@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 name = "openvex"
 description = "what is suppressed, as an OpenVEX document"
+text = True
 
 _CONTEXT = "https://openvex.dev/ns/v0.2.0"
 _FILE = "openvex.json"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 name = "parquet"
 description = "the merged findings for pandas, DuckDB and their like"
+text = False
 
 
 def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: ARG001 - needs no configuration

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 name = "s3"
 description = "all files of the results to a bucket of an S3-speaking server"
+text = False
 
 _log = logging.getLogger(__name__)
 _TYPES = {

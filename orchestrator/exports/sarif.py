@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 name = "sarif"
 description = "the merged findings as SARIF 2.1.0, for code scanning"
+text = True
 
 RESULTS_PER_RUN = 25_000
 RUNS = 20
