@@ -173,10 +173,29 @@ def read_plan(config: Config, run: str) -> Plan:
 
 
 def render(plan: Plan, config: Config, *, kind: ManifestKind | str = "workflow") -> str:
-    """The plan as Argo manifests, one YAML document for each object."""
-    from orchestrator import workflows
+    """The plan as Argo manifests, one YAML document for each object.
 
+    Raises:
+        OutOfReachError: the plan has what no pod can reach, such as an archive of this machine.
+    """
+    from orchestrator import workflows
+    from orchestrator.argo.reach import require_reach
+
+    if workflows.ManifestKind(kind) is not workflows.ManifestKind.TEMPLATE:  # which brings no plan
+        require_reach(plan)
     return workflows.render(plan, config, kind=workflows.ManifestKind(kind))
+
+
+def why_refused(plan: Plan, config: Config) -> str:
+    """Why the cluster that the configuration names cannot be given this plan; empty when it can, or none is."""
+    from orchestrator.argo.reach import OutOfReachError, require_reach
+
+    try:
+        if engines.venue(config).in_cluster:
+            require_reach(plan)
+    except OutOfReachError as error:
+        return str(error)
+    return ""
 
 
 def with_spec_size(plan: Plan, config: Config) -> Plan:

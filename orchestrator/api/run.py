@@ -34,8 +34,10 @@ def run(plan: Plan, config: Config, *, observer: Observer | None = None) -> Ledg
     Raises:
         EngineError: the run itself broke; what was done is kept, the same call resumes it.
         UnpinnedError: the configuration is strict, and the plan names images of scanners by tags.
+        OutOfReachError: a cluster is to run it, and the plan has what no pod can reach.
     """
     _check_strict(plan, config)
+    _check_reach(plan, config)
     return engines.make(config).run(plan, observer or Silent())
 
 
@@ -48,8 +50,10 @@ def submit(plan: Plan, config: Config) -> str:
     Raises:
         UsageError: the engine runs nothing in the background, the cluster is not ready for this plan, or the
             configuration is strict and the plan names images of scanners by tags.
+        OutOfReachError: the plan has what no pod can reach, such as an archive of this machine.
     """
     _check_strict(plan, config)
+    _check_reach(plan, config)
     return engines.make(config).submit(plan)
 
 
@@ -150,6 +154,14 @@ def _check_strict(plan: Plan, config: Config) -> None:
         from orchestrator.scanners.pinning import require_digests_of
 
         require_digests_of(plan)
+
+
+def _check_reach(plan: Plan, config: Config) -> None:
+    """Refuse before anything starts what would fail in every pod."""
+    if engines.venue(config).in_cluster:
+        from orchestrator.argo.reach import require_reach
+
+        require_reach(plan)
 
 
 def _find_cell(found: RunStatus, target: str, scan: str) -> str:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import msgspec
 
-from orchestrator.argo.commands import MOUNT
 from orchestrator.argo.parameters import Output, between_commas, items_output
+from orchestrator.argo.reach import why_not_in_cluster
 from orchestrator.git.tokens import secret_key
 from orchestrator.git.url import PLAIN_PROJECT, project
 from orchestrator.model import Decision, Plan
-from orchestrator.model.image import LOCAL
 from orchestrator.model.plan import Pending, pending
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from orchestrator.model import Target
 
-_NOT_IN_CLUSTER = "a file of this machine, which no pod can read; push the image to a registry or use the local engine"
-_NO_SUCH_REPOSITORY = "a repository of this machine, which no pod can read; name its git host or use the local engine"
 #: After the name of a scan that asks the API of a host; no name of a scan holds such a character.
 ONLINE_SUFFIX = "_online"
 #: An item in the display name of a node: its keys in alphabetical order, as Argo writes them.
@@ -97,7 +94,7 @@ def fit_for_cluster(plan: Plan) -> Plan:
     A file that lies on the volume can be read. The failed cells stay in the plan, so that the ledger accounts for
     them.
     """
-    absent = {target.id: _not_in_cluster(target) for target in plan.targets if _is_local(target)}
+    absent = {target.id: why for target in plan.targets if (why := why_not_in_cluster(target))}
     if absent:
         cells = (
             msgspec.structs.replace(cell, decision=Decision.FAIL, reason=absent[cell.target])
@@ -109,15 +106,6 @@ def fit_for_cluster(plan: Plan) -> Plan:
     running = pending(plan)
     waves = (tuple(id_ for id_ in wave if id_ in running) for wave in plan.waves or (tuple(running),))
     return msgspec.structs.replace(plan, waves=tuple(wave for wave in waves if wave))
-
-
-def _is_local(target: Target) -> bool:
-    path = target.pull.removeprefix(LOCAL).removeprefix("//")
-    return target.pull.startswith(LOCAL) and not path.startswith(f"{MOUNT}/")
-
-
-def _not_in_cluster(target: Target) -> str:
-    return _NO_SUCH_REPOSITORY if target.is_repository else _NOT_IN_CLUSTER
 
 
 def _item(plan: Plan, target: Target, scans: list[str]) -> Item:

@@ -39,7 +39,7 @@ def plan(
     """
     from orchestrator import engines
     from orchestrator.api import plan as plan_api
-    from orchestrator.cli.output import print_data, print_plan
+    from orchestrator.cli.output import complain, print_data, print_plan
     from orchestrator.cli.runs import choose_engine
 
     settings = choose_engine(plan_api.load_config(config, references=references or (), strict=strict), engine)
@@ -47,6 +47,8 @@ def plan(
     planned = plan_api.with_spec_size(planned, settings)
     if output is OutputFormat.TABLE:
         print_plan(planned, engines.missing(settings, planned.scans))
+        if why := plan_api.why_refused(planned, settings):
+            complain(f"scanmatrix: `run` and `render` refuse it: {why}")
     else:
         print_data(planned, output)
 

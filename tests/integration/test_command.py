@@ -132,9 +132,16 @@ def test_a_volume_that_cannot_be_written_is_status_3(folder: Path) -> None:
 
 
 def test_render_writes_manifests_only(folder: Path) -> None:
-    done = scanmatrix("render", "--run-id", "first", cwd=folder)
+    image = "registry.example/app@sha256:" + "a" * 64
+    done = scanmatrix("render", "--offline", image, "--scan", "root-user", "--run-id", "first", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert [manifest["kind"] for manifest in yaml.safe_load_all(done.stdout)] == ["Workflow"]
+
+
+def test_render_refuses_what_no_pod_can_read(folder: Path) -> None:
+    done = scanmatrix("render", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "web.tar: a file of this machine, which no pod can read; push the image" in done.stderr
 
 
 def test_render_offline_plans_from_digests_alone(folder: Path) -> None:

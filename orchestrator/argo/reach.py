@@ -1,0 +1,55 @@
+"""What of a plan no pod can reach: files, repositories and registries of the machine that plans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from orchestrator.argo.commands import MOUNT
+from orchestrator.errors import UsageError
+from orchestrator.model import Decision
+from orchestrator.model.image import LOCAL
+from orchestrator.net.hosts import is_loopback
+
+if TYPE_CHECKING:
+    from orchestrator.model import Plan, Target
+
+_FILE = "a file of this machine, which no pod can read; push the image to a registry or use the local engine"
+_REPOSITORY = "a repository of this machine, which no pod can read; name its git host or use the local engine"
+_HOST = "is read from {}, which for a pod is the pod itself; name an address that pods reach, or use the local engine"
+# Targets that a message names.
+_MOST_NAMED = 5
+
+
+class OutOfReachError(UsageError):
+    """A plan for a cluster has targets that no pod can reach; the message names them and says what to do."""
+
+
+def why_not_in_cluster(target: Target) -> str:
+    """Why no pod can read it, where it is a file of this machine; empty where it lies on the volume, or elsewhere."""
+    path = target.pull.removeprefix(LOCAL).removeprefix("//")
+    if not target.pull.startswith(LOCAL) or path.startswith(f"{MOUNT}/"):
+        return ""
+    return _REPOSITORY if target.is_repository else _FILE
+
+
+def require_reach(plan: Plan) -> None:
+    """See that pods can reach everything that is to be scanned.
+
+    Raises:
+        OutOfReachError: they cannot.
+    """
+    wanted = {cell.target for cell in plan.cells if cell.decision is not Decision.SKIP}
+    found = [(target, why) for target in plan.targets if target.id in wanted and (why := _why(target))]
+    if not found:
+        return
+    lines = [f"{target.reference}: {why}" for target, why in found[:_MOST_NAMED]]
+    more = [f"and {len(found) - _MOST_NAMED} more"] if len(found) > _MOST_NAMED else []
+    raise OutOfReachError("\n".join(["a cluster cannot scan this plan:", *lines, *more]))
+
+
+def _why(target: Target) -> str:
+    if why := why_not_in_cluster(target):
+        return why
+    where = urlsplit(target.pull)
+    return _HOST.format(where.netloc.rpartition("@")[2]) if where.hostname and is_loopback(where.hostname) else ""
