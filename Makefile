@@ -28,6 +28,7 @@ lint: $(INSTALLED) ## every static check
 	ruff check
 	ruff format --check
 	mypy
+	mypy --platform darwin --cache-dir .mypy_cache/darwin  # the local engine runs on macOS, too
 	lint-imports
 	deptry orchestrator workflows
 	interrogate -q orchestrator workflows

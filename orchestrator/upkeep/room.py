@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -126,13 +127,22 @@ def lay_by(plan: Plan, volume: Volume) -> bool:
     size = min(max(len(plan.cells) * _OF_CELL, _LEAST), _MOST)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
-        os.posix_fallocate(descriptor, 0, size)
+        _allocate(descriptor, size)
     except OSError:
         path.unlink(missing_ok=True)
         return False
     finally:
         os.close(descriptor)
     return True
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    if sys.platform == "linux":
+        os.posix_fallocate(descriptor, 0, size)
+        return
+    for _ in range(0, size, _LEAST):  # macOS: what is not written is not allocated
+        if os.write(descriptor, bytes(_LEAST)) < _LEAST:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def spend(run: str, volume: Volume) -> None:

@@ -42,18 +42,28 @@ def test_make_commands_are_those_that_ci_runs() -> None:
     assert shown == [line for line in ci if line in shown]  # in the same order, too
 
 
-def test_it_installs(tmp_path: Path) -> None:
-    assert "pip install ." in COMMANDS
-    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+def test_it_is_cloned_and_installed(tmp_path: Path) -> None:
+    """From this clone in place of the published one, into folders of the test's own."""
+    clone, enter = COMMANDS[:2]
+    assert clone.split()[:2] == ["git", "clone"]
+    assert clone.split()[2] in (ROOT / "pyproject.toml").read_text()
+    assert _status(["git", "clone", "--quiet", str(ROOT), clone.rpartition("/")[2]], tmp_path) == 0
+    folder = tmp_path / enter.removeprefix("cd ")
+    (install,) = [shlex.split(line) for line in COMMANDS if line.startswith("uv ")]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    uv = shutil.which("uv", path=path)
     assert uv is not None
-    words = [uv, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--target", str(tmp_path), "."]
-    assert _status(words, ROOT) == 0
-    assert (tmp_path / "bin" / "scanmatrix").is_file()
-    assert (tmp_path / "orchestrator" / "templates" / "sbom.yaml").is_file()
+    places = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin"), "PATH": path}
+    words = [uv, *install[1:], "--quiet", "--python", sys.executable]
+    assert subprocess.run(words, cwd=folder, env=os.environ | places, check=False).returncode == 0
+    installed = str(tmp_path / "bin" / "scanmatrix")
+    listed = subprocess.run([installed, "templates"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "root-user" in listed
+    assert list((tmp_path / "tools").glob("scanmatrix/bin/syft"))
 
 
 def test_every_other_command_works(folder: Path, registry: Registry) -> None:
-    commands = [line for line in COMMANDS if not line.startswith(("make ", "pip ", *IN_CLUSTER))]
+    commands = [line for line in COMMANDS if not line.startswith(("git ", "cd ", "make ", "uv ", *IN_CLUSTER))]
     assert len(commands) > 5
     for line in commands:
         words = shlex.split(line.replace("registry.example", registry.host))

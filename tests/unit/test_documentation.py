@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 import pytest
 
 import orchestrator
+from tests.golden import check_golden
 from tests.tracked import tracked
 
 ROOT = Path(__file__).parents[2]
@@ -17,13 +18,37 @@ LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
 NAME = re.compile(r"`(orchestrator(?:\.[A-Za-z_]\w*)+)`")
 FILE = re.compile(r"`((?:orchestrator|workflows|tests|argo-install|pv|\.ci|\.github)/[\w./*-]+)[`:]")
 IMPORT = re.compile(r"^from scanmatrix import ([\w, ]+)$", re.MULTILINE)
+LONG = 2000  # words, from which on a page begins with its contents
+CONTENTS = re.compile(r"<!-- contents -->\n.*?<!-- end of contents -->\n\n", re.DOTALL)
 NO_TEXT = re.compile(r"^```.*?^```|<!--.*?-->", re.MULTILINE | re.DOTALL)
 
 
+def anchor_of(heading: str) -> str:
+    """As GitHub makes it and `mkdocs.yml` asks of the site."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def anchors(page: Path) -> set[str]:
-    """Those of a page's headings, as GitHub makes them and `mkdocs.yml` asks of the site."""
+    """Those of a page's headings."""
     headings = re.findall(r"^#+ +(.*)$", NO_TEXT.sub("", page.read_text()), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {anchor_of(heading) for heading in headings}
+
+
+def with_contents(text: str) -> str:
+    """A page with its contents above its first section; one that is not long has none."""
+    text = CONTENTS.sub("", text)
+    if len(text.split()) <= LONG:
+        return text
+    sections = re.findall(r"^## +(.*)$", NO_TEXT.sub("", text), re.MULTILINE)
+    links = " ·\n".join(f"[{section}](#{anchor_of(section)})" for section in sections)
+    above, first, below = text.partition("\n## ")
+    return f"{above}\n<!-- contents -->\n**On this page:** {links}\n<!-- end of contents -->\n{first}{below}"
+
+
+@pytest.mark.parametrize("page", PAGES[len(TOP) :], ids=lambda page: page.name)
+def test_a_long_page_begins_with_its_contents(page: Path) -> None:
+    """`make golden` writes them."""
+    check_golden(page, with_contents(page.read_text()))
 
 
 def dead(page: Path) -> list[str]:

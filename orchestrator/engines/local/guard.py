@@ -7,6 +7,7 @@ variables, memory and open files out of /proc.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -156,8 +157,12 @@ class Guarded:
 class _First:
     """The first process of a namespace, with which the namespace ends."""
 
+    _descriptor: int
+
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        if sys.platform != "linux":
+            raise OSError(errno.ENOSYS, "namespaces are Linux's")
         self._descriptor = os.pidfd_open(pid)
 
     def has_ended(self, seconds: float = 0) -> bool:
@@ -167,8 +172,9 @@ class _First:
     def end(self) -> None:
         """End it, and wait for that: bubblewrap itself ends a moment before."""
         try:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+            if sys.platform == "linux":
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
             self.has_ended(_PATIENCE)
         finally:
             os.close(self._descriptor)

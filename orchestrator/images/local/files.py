@@ -16,6 +16,8 @@ from orchestrator.net.errors import ArchiveError
 
 #: Largest JSON document read out of an archive.
 JSON_LIMIT = 16 * 1024 * 1024
+#: Folders on the way to a file are entered, not read; macOS opens them for reading instead.
+_ENTER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class LocalImage(NamedTuple):
@@ -145,7 +147,7 @@ class FolderFiles:
         with ExitStack() as stack:
             here = self._root
             for folder in folders:
-                here = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+                here = os.open(folder, _ENTER, dir_fd=here)
                 stack.callback(os.close, here)
             descriptor = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
