@@ -42,9 +42,14 @@ class JsonBounds(msgspec.Struct, frozen=True):
         """Which limit a document exceeds, as the end of a sentence; empty if none."""
         if len(data) > self.most_bytes:
             return f"is larger than any real one: {len(data):,} bytes, at most {self.most_bytes:,} are accepted"
-        if data.count(b"{") + data.count(b"[") > self.most_containers or data.count(b",") > self.most_values:
+        if self._has_many(data, self.most_containers, b"{", b"[") or self._has_many(data, self.most_values, b","):
             return "holds too many values for its size to be a real one"
         return ""
+
+    @staticmethod
+    def _has_many(data: bytes, most: int, *marks: bytes) -> bool:
+        """Whether there are more of these bytes than this; most documents have fewer bytes, which need no counting."""
+        return len(data) > most and sum(map(data.count, marks)) > most
 
 
 def parse_integer(text: str) -> int:

@@ -21,11 +21,11 @@ from orchestrator.packages.qualifiers import qualifiers_of
 from orchestrator.packages.resolve import Place
 from orchestrator.results.bom.identity import identity
 from orchestrator.results.bom.packages import Packages
+from orchestrator.results.bom.pieces import Item, Property, Source, component, our_property, vulnerability
 from orchestrator.results.bom.validity import repair
 
 Json = dict[str, Any]
 
-_METHODS = {"2.0": "CVSSv2", "3.0": "CVSSv3", "3": "CVSSv3", "3.1": "CVSSv31", "4.0": "CVSSv4"}
 # Components within components deeper than this are left out: no scanner nests them so, and readers give up on it.
 _DEPTH = 32
 # Components of one package that a finding is held against: an image has one for each architecture, or artifact.
@@ -63,13 +63,14 @@ class _Said(NamedTuple):
     """What one report says, until all are there.
 
     Attributes:
+        source: its scanner.
         findings: of one that is no BOM, in groups that become one vulnerability each, with their packages.
         bom: the valid parts of one that is.
         subject: the reference by which that BOM calls the target; empty for none.
     """
 
     scan: str
-    scanner: str
+    source: Source
     findings: Sequence[Sequence[tuple[Finding, Package]]] = ()
     bom: Json | None = None
     subject: str = ""
@@ -108,6 +109,7 @@ class TargetBom:
         self._depends: dict[str, dict[str, None]] = {}
         self._together: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
         self._vulnerabilities: list[Json | _Found] = []
+        self._properties: dict[tuple[str, ...], tuple[Property, ...]] = {}
 
     def add(self, row: LedgerRow, report: Report | None) -> list[str]:
         """Add one cell.
@@ -137,20 +139,20 @@ class TargetBom:
             for entry in entries:
                 if entry.document is not None:
                     known = entry.document.get("properties") or []
-                    entry.document["properties"] = [*known, *self._found_by(entry)]
+                    entry.document["properties"] = [*known, *[_property("scan", scan) for scan in entry.scans]]
         self._by_place.clear()
 
     def dependencies(self) -> list[Json]:
         """Who depends on whom, as the BOMs said; one that is listed as depending on nothing is known to."""
         return [{"ref": ref, "dependsOn": list(others)} for ref, others in self._depends.items()]
 
-    def components(self, most: int) -> Iterator[list[Json]]:
+    def components(self, most: int) -> Iterator[list[Item]]:
         """What was found in the target, this many at a time, once it is joined."""
         waiting = iter(self._top)
         while some := list(islice(waiting, most)):
-            yield [self._document(entry) if entry.document is None else entry.document for entry in some]
+            yield [self._component(entry) if entry.document is None else entry.document for entry in some]
 
-    def vulnerabilities(self, most: int) -> Iterator[list[Json]]:
+    def vulnerabilities(self, most: int) -> Iterator[list[Item]]:
         """Those of the target, this many at a time, once it is joined."""
         waiting = iter(self._vulnerabilities)
         while some := list(islice(waiting, most)):
@@ -191,8 +193,12 @@ class TargetBom:
         """The reference of what has a number; 0 is the target."""
         return f"{self.ref}/{number}" if number else self.ref
 
-    def _found_by(self, entry: _Entry) -> list[Json]:
-        return [_property("scan", scan) for scan in entry.scans]
+    def _found_by(self, scans: tuple[str, ...]) -> tuple[Property, ...]:
+        """The properties that name these scans; the same ones for all that the same scans found."""
+        made = self._properties.get(scans)
+        if made is None:
+            made = self._properties[scans] = tuple([our_property("scan", scan) for scan in scans])
+        return made
 
     def _add_scan(self, entry: _Entry, scan: str) -> None:
         """Say that a scan found a component; entries found by the same ones share what says so."""
@@ -216,7 +222,7 @@ class TargetBom:
                 else:
                     groups[alike] = [(finding, package)]
                 gather(package)
-        self._said.append(_Said(scan, report.scanner, list(groups.values())))
+        self._said.append(_Said(scan, Source(report.scanner), list(groups.values())))
 
     def _add_findings(self, said: _Said) -> None:
         for found in said.findings:
@@ -248,35 +254,14 @@ class TargetBom:
         self._by_place.setdefault(place, []).append(entry)
         return entry
 
-    def _document(self, entry: _Entry) -> Json:
+    def _component(self, entry: _Entry) -> Item:
         """A component that only findings name."""
-        document: Json = {"type": "library", "name": entry.name}
-        if entry.version:
-            document["version"] = entry.version
-        document["bom-ref"] = self._ref(entry.number)
-        if entry.purl:
-            document["purl"] = entry.purl
-        document["properties"] = self._found_by(entry)
-        return document
+        return component(entry.name, entry.version, self._ref(entry.number), entry.purl, self._found_by(entry.scans))
 
-    def _vulnerability(self, found: _Found) -> Json:
-        finding, scanner = found.finding, found.said.scanner
-        rating: Json = {"source": {"name": scanner}, "severity": finding.severity.value}
-        if finding.cvss is not None:
-            rating |= {"score": finding.cvss.score, "method": _METHODS.get(finding.cvss.version, "other")}
-            if finding.cvss.vector:
-                rating["vector"] = finding.cvss.vector
-        document: Json = {"bom-ref": self._ref(found.number), "id": finding.id, "source": {"name": scanner}}
-        if finding.aliases:
-            document["references"] = [{"id": alias, "source": {"name": scanner}} for alias in finding.aliases]
-        document["ratings"] = [rating]
-        if finding.title:
-            document["description"] = finding.title
-        if finding.fixed_version:
-            document["recommendation"] = f"Upgrade to {finding.fixed_version}"
-        document["affects"] = [{"ref": self._ref(each)} for each in found.affects]
-        document["properties"] = [_property("scan", found.said.scan)]
-        return document
+    def _vulnerability(self, found: _Found) -> Item:
+        affects = [self._ref(each) for each in found.affects]
+        by = self._found_by((found.said.scan,))
+        return vulnerability(self._ref(found.number), found.finding, found.said.source, affects, by)
 
     # --- CycloneDX reports -------------------------------------------------------------------------------------------
 
@@ -286,24 +271,24 @@ class TargetBom:
         part["components"] = [*(subject.get("components") or ()), *(bom.get("components") or ())]
         part |= {key: bom[key] for key in ("dependencies", "vulnerabilities") if bom.get(key)}
         changed = repair(part)
-        for component in part.get("components", ()):
-            self._packages.gather(component)
-        self._said.append(_Said(scan, scanner, bom=part, subject=str(subject.get("bom-ref") or "")))
+        for each in part.get("components", ()):
+            self._packages.gather(each)
+        self._said.append(_Said(scan, Source(scanner), bom=part, subject=str(subject.get("bom-ref") or "")))
         return changed
 
     def _add_bom(self, said: _Said, part: Json) -> None:
         refs: dict[str, str] = {said.subject: self._target.id} if said.subject else {}
         seen: Counter[Place] = Counter()
-        for component in part.get("components", ()):
-            entry, new = self._merge(component, said.scan, refs, seen, depth=1)
+        for each in part.get("components", ()):
+            entry, new = self._merge(each, said.scan, refs, seen, depth=1)
             if new:
                 self._top.append(entry)
         for dependency in part.get("dependencies", ()):
             if (ref := refs.get(dependency["ref"])) is not None:
                 others = [refs[other] for other in dependency.get("dependsOn") or () if other in refs]
                 self._depends.setdefault(ref, {}).update(dict.fromkeys(others))
-        for vulnerability in part.get("vulnerabilities", ()):
-            self._take_over(vulnerability, said.scan, said.scanner, refs)
+        for each in part.get("vulnerabilities", ()):
+            self._take_over(each, said.scan, said.source.name, refs)
 
     def _merge(
         self, component: Json, scan: str, refs: dict[str, str], seen: Counter[Place], depth: int

@@ -5,11 +5,13 @@ each other, so it cannot be used on the 300,000 vulnerabilities of a large run; 
 """
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import cyclonedx.schema
+import msgspec
 from jsonschema_rs import Draft7Validator, Registry, ValidationError, ValidationErrorKind
 
 _BASE = "http://cyclonedx.org/schema/"
@@ -49,6 +51,30 @@ def repair(document: dict[str, Any]) -> list[str]:
         places = sorted(set(cuts), key=_place_order, reverse=True)
         changed += ["/".join(map(str, place)) for place in places if _cut(document, place)]
     return changed + [key for key in _CONTENT if document.pop(key, None) is not None]
+
+
+def has_foreign(items: Iterable[Any]) -> bool:
+    """Whether any of these pieces is JSON, which may be anybody's, and not of a type of `…bom.pieces`."""
+    return any(isinstance(item, dict) for item in items)
+
+
+def repair_foreign(lists: dict[str, list[Any]]) -> list[str]:
+    """Do the same to those lists of a document that hold foreign pieces, in place; what is typed is valid as it is.
+
+    Args:
+        lists: by name.
+
+    Returns:
+        As `repair`.
+    """
+    foreign = [name for name, items in lists.items() if has_foreign(items)]
+    if not foreign:
+        return []
+    part: dict[str, Any] = {"bomFormat": "CycloneDX", "specVersion": "1.6"}
+    part |= {name: msgspec.to_builtins(lists[name]) for name in foreign}
+    changed = repair(part)
+    lists |= {name: part.get(name) or [] for name in foreign}
+    return changed
 
 
 def _schema(name: str) -> Any:

@@ -30,13 +30,12 @@ from cyclonedx.output.json import JsonV1Dot6
 from orchestrator.model import LedgerRow, Outcome
 from orchestrator.results.bom import ARRAYS
 from orchestrator.results.bom.target import TargetBom
-from orchestrator.results.bom.validity import repair
+from orchestrator.results.bom.validity import has_foreign, repair_foreign
 
 _HEAD = ("$schema", "bomFormat", "specVersion", "serialNumber", "version", "metadata")
 _ENCODER = msgspec.json.Encoder()
 # Of a target without, and with components in it.
 _END = (b"}", b"]}")
-_HEADLESS: dict[str, Any] = {"bomFormat": "CycloneDX", "specVersion": "1.6"}
 # Components, and vulnerabilities, of a target that are in memory as JSON: four kilobytes each.
 _AT_ONCE = 4096
 
@@ -91,28 +90,30 @@ class BomWriter:
                 self._tools[row.scanner, row.scanner_version, row.scan, row.database_version] = None
         target.join()
         components, vulnerabilities = target.components(_AT_ONCE), target.vulnerabilities(_AT_ONCE)
-        container = target.component()
-        if inside := next(components, []):
+        container, inside = target.component(), next(components, [])
+        typed = not has_foreign(inside)
+        if inside and not typed:
             container["components"] = inside
-        document = _HEADLESS | {
+        lists: dict[str, list[Any]] = {
             "components": [container],
             "dependencies": target.dependencies(),
             "vulnerabilities": next(vulnerabilities, []),
         }
-        changed = repair(document)
-        if not document.get("components"):
-            document["components"] = [target.bare()]
+        changed = repair_foreign(lists)
+        container = next(iter(lists["components"]), None) or target.bare()
+        if inside and typed:
+            container["components"] = inside
         self._targets.append(target.ref)
         if not target.is_catalogued:
             self._uncatalogued.append(target.ref)
             self._digest.update(b"?" + target.ref.encode())
-        changed += self._append_container(document["components"][0], components)
+        changed += self._append_container(container, components)
         for name in ARRAYS[1:]:
-            self._append(name, document.get(name) or [])
+            self._append(name, lists[name])
         for part in vulnerabilities:
-            document = _HEADLESS | {"vulnerabilities": part}
-            changed += repair(document)
-            self._append("vulnerabilities", document.get("vulnerabilities") or [])
+            lists = {"vulnerabilities": part}
+            changed += repair_foreign(lists)
+            self._append("vulnerabilities", lists["vulnerabilities"])
         return changed
 
     def finish(self, timestamp: str) -> None:
@@ -148,9 +149,9 @@ class BomWriter:
         self._begin("components", data[: -len(_END[inside])])
         changed: list[str] = []
         for part in others:
-            document = _HEADLESS | {"components": part}
-            changed += repair(document)
-            if valid := document.get("components"):
+            lists = {"components": part}
+            changed += repair_foreign(lists)
+            if valid := lists["components"]:
                 opening = b"" if inside else b',"components":['
                 self._write("components", (b"," if begun else opening) + _ENCODER.encode(valid)[1:-1])
                 inside = begun = True
