@@ -18,8 +18,8 @@ _LONGEST_VERSION = 1024
 _INFINITE = float("inf")
 
 
-class _Piece(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, rename={"bom_ref": "bom-ref"}):
-    pass
+class _Piece(msgspec.Struct, gc=False, omit_defaults=True, rename={"bom_ref": "bom-ref"}):
+    """Never changed once it is made; not frozen, for mypy takes what is for a dataclass of other fields."""
 
 
 class Property(_Piece):

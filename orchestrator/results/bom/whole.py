@@ -100,7 +100,7 @@ class BomWriter:
             "vulnerabilities": next(vulnerabilities, []),
         }
         changed = repair_foreign(lists)
-        container = next(iter(lists["components"]), None) or target.bare()
+        container = (lists["components"] or [target.bare()])[0]
         if inside and typed:
             container["components"] = inside
         self._targets.append(target.ref)

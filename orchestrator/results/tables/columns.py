@@ -85,16 +85,46 @@ def columns_of(row: type[Document]) -> tuple[Column, ...]:
 
 def values_at(rows: Sequence[Document], column: Column) -> list[Any]:
     """The values of a column in rows, or in what a part of their path leads to; its default where a part is missing."""
-    *parts, name = column.path
-    values: list[Any] = list(rows)
+    first, *rest = column.path
+    return list(_spelled(_within(list(map(attrgetter(first), rows)), rest, column), column))
+
+
+def all_values(rows: Sequence[Document], columns: Sequence[Column]) -> list[Sequence[Any]]:
+    """The same of several columns, in their order, and of rows of one type: each is taken apart once."""
+    if not rows:
+        return [() for _ in columns]
+    of_fields = dict(zip(rows[0].__struct_fields__, zip(*map(msgspec.structs.astuple, rows), strict=True), strict=True))
+    found = []
+    for column in columns:
+        first, *rest = column.path
+        found.append(_spelled(_within(of_fields[first], rest, column), column))
+    return found
+
+
+def _within(values: Sequence[Any], path: Sequence[str], column: Column) -> Sequence[Any]:
+    """What a path leads to from values, some of which may be missing."""
+    if not path:
+        return values
+    *parts, name = path
     for part in parts:
         values = list(map(attrgetter(part), values))
+    if values.count(None) == len(values):
+        return [column.default] * len(values)
     get = attrgetter(name)
     # Only a part may be missing: a field that is None is so itself.
-    values = [column.default if value is None else get(value) for value in values] if parts else list(map(get, values))
+    return [column.default if value is None else get(value) for value in values]
+
+
+def _spelled(values: Sequence[Any], column: Column) -> Sequence[Any]:
+    """Values as the column has them: lists as lists of texts, moments as texts."""
     if column.kind is ColumnKind.PAIRS:
         spell = speller(column.item)
-        return [[f"{key}={spell(item)}" for key, item in dict(value).items()] for value in values]
+        # Many rows say the same, and most of these share it.
+        known: dict[int, list[str]] = {}
+        for value in values:
+            if id(value) not in known:
+                known[id(value)] = [f"{key}={spell(item)}" for key, item in dict(value).items()]
+        return [known[id(value)] for value in values]
     if column.kind is ColumnKind.WORDS and not _is_text(column.item):
         spell = speller(column.item)
         return [list(map(spell, value)) for value in values]

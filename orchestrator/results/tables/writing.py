@@ -15,7 +15,7 @@ from pyarrow.csv import CSVWriter
 
 from orchestrator.kit.text import CSV_GUARD, UNCLEAR_RE2, csv_cell
 from orchestrator.model import FindingRow, MergedRow
-from orchestrator.results.tables.columns import SEPARATOR, columns_of, values_at
+from orchestrator.results.tables.columns import SEPARATOR, all_values, columns_of
 from orchestrator.results.tables.schema import schema_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from orchestrator.model import Document, Finding, LedgerRow, MergedFinding
+    from orchestrator.results.tables.columns import Column
 
 _ROWS = 32_768
 _BYTES = 32 * 1024 * 1024
@@ -38,6 +39,8 @@ class _Writer:
         self._own = [replace(column, path=rest) for column, _, rest in columns if rest]
         self._run = run
         self._schema = schema_of(row)
+        self._types = {field.name: field.type for field in self._schema}
+        self._nothing: dict[tuple[pa.DataType, Any], pa.Array] = {}
         self._parquet = pq.ParquetWriter(parquet, self._schema, compression="zstd")
         self._csv = CSVWriter(csv, csv_schema(self._schema))
         self._tables: list[pa.Table] = []
@@ -66,14 +69,27 @@ class _Writer:
             some = findings[begin : begin + _ROWS]
             places = pa.array(bytes(len(some)), pa.uint8())
             told = {"run": self._run, "suspect": suspect}
-            columns: dict[str, Any] = {column.name: values_at(some, column) for column in self._own}
+            columns = {
+                column.name: self._array(column, values)
+                for column, values in zip(self._own, all_values(some, self._own), strict=True)
+            }
             for column, name in self._common:
                 value = told[name] if name in told else getattr(of, name)
-                columns[column.name] = pa.array([value], self._schema.field(column.name).type).take(places)
-            self._tables.append(pa.table(columns, schema=self._schema))
+                columns[column.name] = pa.array([value], self._types[column.name]).take(places)
+            arrays = [columns[name] for name in self._schema.names]
+            self._tables.append(pa.Table.from_arrays(arrays, schema=self._schema))
             self._rows += len(some)
             if self._rows >= _ROWS:
                 self._flush()
+
+    def _array(self, column: Column, values: Sequence[Any]) -> pa.Array:
+        """A column of a table; one that says nothing, as many do, is a piece of what says nothing in all rows."""
+        kind, nothing = self._types[column.name], () if column.kind.is_list else column.default
+        if nothing not in {None, "", ()} or values.count(nothing) < len(values):
+            return pa.array(values, kind)
+        if (kind, nothing) not in self._nothing:
+            self._nothing[kind, nothing] = pa.array([nothing] * _ROWS, kind)
+        return self._nothing[kind, nothing].slice(0, len(values))
 
     def _flush(self) -> None:
         """Write what has gathered as one row group."""
@@ -140,6 +156,8 @@ def for_csv(table: pa.Table) -> pa.Table:
 def _cells(texts: pa.ChunkedArray) -> pa.Array:
     """Most texts are in many rows, so the distinct ones are looked at; most need no change."""
     whole = texts.combine_chunks()
+    if not whole.offset and whole.buffers()[2] is not None and not whole.buffers()[2].size:
+        return whole  # all are empty
     coded = whole.dictionary_encode()
     cells = _distinct_cells(coded.dictionary)
     return whole if cells.equals(coded.dictionary) else cells.take(coded.indices)

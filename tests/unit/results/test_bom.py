@@ -123,6 +123,23 @@ def test_whatever_is_merged_is_valid_and_consistent(tmp_path_factory, targets):
     assert ids <= {each["id"] for each in document["vulnerabilities"]}
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_what_a_finding_says_that_cyclonedx_does_not_allow_is_cut_out(tmp_path, score):
+    long = Finding(
+        kind="vulnerability",
+        id="CVE-1",
+        package="p",
+        version="1" * 1025,
+        cvss=Cvss(score=score, version="3.1", vector="v"),
+    )
+    longest = Finding(kind="vulnerability", id="CVE-2", package="q", version="1" * 1024)
+    document = _merge(tmp_path, [(make_target(), {"dependency": Report(scanner="grype", findings=(long, longest))})])
+    assert validator().is_valid(document)
+    target = document["components"][0]
+    assert [(each["name"], len(each.get("version", ""))) for each in target["components"]] == [("p", 0), ("q", 1024)]
+    assert "CVE-2" in {each["id"] for each in document["vulnerabilities"]}
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.sampled_from(["dependency", "sbom", "general"]), REPORTS, max_size=3), st.integers(1, 4))
 def test_vulnerabilities_written_some_at_a_time_are_the_same_document(tmp_path_factory, reports, at_once):
