@@ -29,13 +29,13 @@ class Property(_Piece):
     value: str
 
 
-class Source(_Piece):
+class SaidBy(_Piece):
     """Who says something."""
 
     name: str
 
 
-class BomComponent(_Piece):
+class NamedComponent(_Piece):
     """A component that only findings name."""
 
     type: str
@@ -48,11 +48,11 @@ class BomComponent(_Piece):
 
 class _Reference(_Piece):
     id: str
-    source: Source
+    source: SaidBy
 
 
 class _Rating(_Piece):
-    source: Source
+    source: SaidBy
     severity: str
     score: float | None = None
     method: str = ""
@@ -63,12 +63,12 @@ class _Affected(_Piece):
     ref: str
 
 
-class BomVulnerability(_Piece):
+class FoundVulnerability(_Piece):
     """What a finding reports."""
 
     bom_ref: str
     id: str
-    source: Source
+    source: SaidBy
     references: tuple[_Reference, ...] = ()
     ratings: tuple[_Rating, ...] = ()
     description: str = ""
@@ -77,7 +77,7 @@ class BomVulnerability(_Piece):
     properties: tuple[Property, ...] = ()
 
 
-Item = Json | BomComponent | BomVulnerability
+Item = Json | NamedComponent | FoundVulnerability
 
 
 def our_property(name: str, value: str) -> Property:
@@ -85,7 +85,7 @@ def our_property(name: str, value: str) -> Property:
     return Property(f"scanmatrix:{name}", value)
 
 
-def component(name: str, version: str, ref: str, purl: str, scans: tuple[Property, ...]) -> BomComponent | Json:
+def component(name: str, version: str, ref: str, purl: str, scans: tuple[Property, ...]) -> NamedComponent | Json:
     """A component that only findings name; as JSON, to be made valid, where CycloneDX does not allow it.
 
     Args:
@@ -95,13 +95,13 @@ def component(name: str, version: str, ref: str, purl: str, scans: tuple[Propert
         purl: empty without one.
         scans: which found it.
     """
-    made = BomComponent("library", name, version, ref, purl, scans)
+    made = NamedComponent("library", name, version, ref, purl, scans)
     return made if len(version) <= _LONGEST_VERSION else _plain(made)
 
 
 def vulnerability(
-    ref: str, finding: Finding, source: Source, affects: list[str], scan: tuple[Property, ...]
-) -> BomVulnerability | Json:
+    ref: str, finding: Finding, source: SaidBy, affects: list[str], scan: tuple[Property, ...]
+) -> FoundVulnerability | Json:
     """A vulnerability that findings report; as JSON, to be made valid, where CycloneDX does not allow it.
 
     Args:
@@ -119,7 +119,7 @@ def vulnerability(
         rating = _Rating(source, finding.severity.value, cvss.score, method, cvss.vector)
         valid = -_INFINITE < cvss.score < _INFINITE
     fix = finding.fixed_version
-    made = BomVulnerability(
+    made = FoundVulnerability(
         ref,
         finding.id,
         source,
@@ -133,6 +133,6 @@ def vulnerability(
     return made if valid else _plain(made)
 
 
-def _plain(piece: BomComponent | BomVulnerability) -> Json:
+def _plain(piece: NamedComponent | FoundVulnerability) -> Json:
     made: Json = msgspec.to_builtins(piece)
     return made

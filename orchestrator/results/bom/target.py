@@ -21,7 +21,7 @@ from orchestrator.packages.qualifiers import qualifiers_of
 from orchestrator.packages.resolve import Place
 from orchestrator.results.bom.identity import identity
 from orchestrator.results.bom.packages import Packages
-from orchestrator.results.bom.pieces import Item, Property, Source, component, our_property, vulnerability
+from orchestrator.results.bom.pieces import Item, Property, SaidBy, component, our_property, vulnerability
 from orchestrator.results.bom.validity import repair
 
 Json = dict[str, Any]
@@ -70,7 +70,7 @@ class _Said(NamedTuple):
     """
 
     scan: str
-    source: Source
+    source: SaidBy
     findings: Sequence[Sequence[tuple[Finding, Package]]] = ()
     bom: Json | None = None
     subject: str = ""
@@ -222,7 +222,7 @@ class TargetBom:
                 else:
                     groups[alike] = [(finding, package)]
                 gather(package)
-        self._said.append(_Said(scan, Source(report.scanner), list(groups.values())))
+        self._said.append(_Said(scan, SaidBy(report.scanner), list(groups.values())))
 
     def _add_findings(self, said: _Said) -> None:
         for found in said.findings:
@@ -273,7 +273,7 @@ class TargetBom:
         changed = repair(part)
         for each in part.get("components", ()):
             self._packages.gather(each)
-        self._said.append(_Said(scan, Source(scanner), bom=part, subject=str(subject.get("bom-ref") or "")))
+        self._said.append(_Said(scan, SaidBy(scanner), bom=part, subject=str(subject.get("bom-ref") or "")))
         return changed
 
     def _add_bom(self, said: _Said, part: Json) -> None:
