@@ -70,7 +70,7 @@ def draw(path: Path) -> int:
     """What a terminal shows of the demo, as the README's picture (`python -m tests.demo --picture`)."""
     shown = Text()
     with tempfile.TemporaryDirectory() as volume:
-        environment = os.environ | {"FORCE_COLOR": "1", "SCANMATRIX_VOLUME__PATH": volume}
+        environment = os.environ | {"FORCE_COLOR": "1", "COLUMNS": "80", "SCANMATRIX_VOLUME__PATH": volume}
         for command in ("plan", "run"):
             done = subprocess.run(
                 [COMMAND, command, "--config", ROOT / CONFIG, "--run-id", "demo"],

@@ -1,7 +1,8 @@
 """The command line: one file per command group, no logic.
 
 Exit status of every command: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed,
-4 nothing is known of what was asked about, 5 something that the configuration needs is missing here (`doctor`).
+4 nothing is known of what was asked about, 5 something that the configuration needs is missing here (`doctor`), 130
+stopped following a run that continues elsewhere.
 An unexpected error is 3, too: `SCANMATRIX_DEBUG=1` then shows the traceback.
 """
 

@@ -5,13 +5,14 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import caches, catalog, doctor, install, matrix, render, results, runs, schedule, store, trust
+from orchestrator.cli.commands import EXIT_STATUSES, Commands, Quiet, Verbose, start
 
-app = typer.Typer(
+app = Commands(
     name="scanmatrix",
     help="Scan every container image with every scanner you trust, and account for every cell.",
-    epilog="Exit status: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed, 4 not known,"
-    " 5 something that is needed is not here (doctor).",
+    epilog=EXIT_STATUSES,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     # Rich help would cost a third of the time `--help` may take.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -28,11 +29,22 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def scanmatrix(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback prints it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Scan every container image with every scanner you trust, and account for every cell."""
+    start(verbose, quiet=quiet)
+
+
+def print_version() -> None:
+    """Print the version.
+
+    Example: scanmatrix version
+    """
+    _version(wanted=True)
 
 
 app.command("plan")(matrix.plan)
@@ -52,6 +64,7 @@ app.command("distrust")(trust.distrust)
 app.command("templates")(catalog.templates)
 app.command("lint")(catalog.lint)
 app.command("schema")(catalog.schema)
+app.command("version")(print_version)
 app.add_typer(results.app)
 app.add_typer(store.app)
 app.add_typer(caches.app)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import make_table, print_table, say
+from orchestrator.cli.output import say
+from orchestrator.cli.tables import Fit, TableColumn, console, make_table, print_table
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.quantities import spell_duration
 from orchestrator.kit.text import visible_message
@@ -23,10 +24,26 @@ if TYPE_CHECKING:
     from orchestrator.store.backlog.messages import Backlog, Flight, Held, Tally
     from orchestrator.store.backlog.store import BacklogStore
 
-_TALLIES = ("Scan", "Fresh", "Due", "In flight", "Failed, waiting")
-_FLIGHTS = ("Run", "Stage", "Cells", "Targets", "Since", "Looked after by", "Trouble")
-_HELD = ("Target", "Scan", "Failed", "Again in", "Why")
-_NUMBERS = frozenset({*_TALLIES[1:], "Cells", "Targets", "Since", "Failed", "Again in"})
+_TALLIES = (
+    TableColumn("Scan"),
+    *(TableColumn(name, Fit.NUMBER) for name in ("Fresh", "Due", "In flight", "Failed, waiting")),
+)
+_FLIGHTS = (
+    TableColumn("Run"),
+    TableColumn("Stage"),
+    TableColumn("Cells", Fit.NUMBER),
+    TableColumn("Targets", Fit.NUMBER, 2),
+    TableColumn("Since", Fit.NUMBER, 1),
+    TableColumn("Looked after by", Fit.CUT, 3),
+    TableColumn("Trouble", Fit.FOLD),
+)
+_HELD = (
+    TableColumn("Target", Fit.MIDDLE),
+    TableColumn("Scan"),
+    TableColumn("Failed", Fit.NUMBER, 2),
+    TableColumn("Again in", Fit.NUMBER, 1),
+    TableColumn("Why", Fit.FOLD),
+)
 _SECONDS = 2
 _LINES = 6
 
@@ -34,11 +51,13 @@ _LINES = 6
 def print_backlog(backlog: Backlog) -> None:
     """Every table that has a row, and what is waited for."""
     for title, columns, rows in _tables(backlog, {}):
-        print_table(title, columns, rows, right=_NUMBERS)
+        print_table(title, columns, rows)
     say(waits(backlog))
 
 
-def _tables(backlog: Backlog, ended: Mapping[str, int]) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[str]]]]:
+def _tables(
+    backlog: Backlog, ended: Mapping[str, int]
+) -> Iterator[tuple[str, Sequence[TableColumn], Iterable[Sequence[str]]]]:
     """Title, columns and rows of each table that has some.
 
     Args:
@@ -80,21 +99,20 @@ def spell(moment: datetime, now: datetime) -> str:
 
 def watch(thread: threading.Thread, scheduler: Scheduler, store: BacklogStore) -> None:
     """Draw on stderr how fresh everything is, as long as the scheduler's thread lives."""
-    from rich.console import Console
     from rich.live import Live
 
-    console = Console(stderr=True)
-    with Live(console=console, auto_refresh=False, transient=False) as live:
+    terminal = console(stderr=True)
+    with Live(console=terminal, auto_refresh=False, transient=False) as live:
         while thread.is_alive():
             try:
                 backlog = store.backlog()
             except ScanmatrixError:  # the scheduler tells of it
                 backlog = None
-            live.update(_picture(backlog, scheduler), refresh=True)
+            live.update(_picture(backlog, scheduler, terminal.width), refresh=True)
             thread.join(_SECONDS)
 
 
-def _picture(backlog: Backlog | None, scheduler: Scheduler) -> Group:
+def _picture(backlog: Backlog | None, scheduler: Scheduler, width: int) -> Group:
     from rich.console import Group
     from rich.text import Text
 
@@ -102,7 +120,7 @@ def _picture(backlog: Backlog | None, scheduler: Scheduler) -> Group:
     if backlog is not None:
         for title, columns, rows in _tables(backlog, scheduler.in_flight):
             parts += [Text(title, style="bold")] if title else []
-            parts.append(make_table(columns, rows, right=_NUMBERS, fold=False))
+            parts.append(make_table(columns, rows, width))
         parts.append(Text(waits(backlog), style="bold"))
     parts += [Text(visible_message(_trouble(each)), style="red") for each in scheduler.notes.troubles]
     parts += [

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.commands import Commands
 from orchestrator.cli.options import ConfigFile
 
-app = typer.Typer(name="cache", help="Manage the pull-through caches.", no_args_is_help=True, rich_markup_mode=None)
+app = Commands(name="cache", help="Manage the pull-through caches.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()

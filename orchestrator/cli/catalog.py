@@ -65,9 +65,10 @@ def schema(
     Example: scanmatrix schema configuration
     """
     from orchestrator.api import schemas
-    from orchestrator.cli.output import print_data, print_table
+    from orchestrator.cli.output import print_data
+    from orchestrator.cli.tables import Fit, TableColumn, print_table
 
     if name is None:
-        print_table("", ("schema", "file"), schemas.TITLES.items())
+        print_table("", (TableColumn("schema"), TableColumn("file", Fit.FOLD)), schemas.TITLES.items())
     else:
         print_data(schemas.schema(name), OutputFormat.JSON)

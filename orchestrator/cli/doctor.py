@@ -42,10 +42,12 @@ def doctor(
 
 
 def _print(found: "Diagnosis") -> None:
-    from orchestrator.cli.output import print_table, say
+    from orchestrator.cli.output import say
+    from orchestrator.cli.tables import Fit, TableColumn, print_table
 
     rows = [[check.area, check.name, _mark(check), _words(check)] for check in found.checks]
-    print_table(f"scanmatrix {found.version}, engine {found.engine}", ["", "Name", "State", "What"], rows)
+    columns = [TableColumn(""), TableColumn("Name", Fit.MIDDLE), TableColumn("State"), TableColumn("What", Fit.FOLD)]
+    print_table(f"scanmatrix {found.version}, engine {found.engine}", columns, rows)
     for fault in found.faults:
         say(f"{fault.area} {fault.name} is {fault.state}: {fault.advice or fault.found}")
     if not found.faults:

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.commands import QUIET
 from orchestrator.cli.options import (
+    All,
     ConfigOrImages,
     Engine,
     FailOn,
@@ -32,14 +34,15 @@ def plan(
 ) -> None:
     """Show what would run, what is skipped and why, and the cost.
 
-    Nothing is started. The table has an `x` for each cell that will run, and the reason for each that will not; `!`
-    where the scanner is not here, with how to install it.
+    Nothing is started. The table has one letter for each cell, `x` where it will run, `!` where its scanner is not
+    here; the reasons for those that will not run are below it.
 
     Example: scanmatrix plan --config scanmatrix.yaml
     """
     from orchestrator import engines
     from orchestrator.api import plan as plan_api
-    from orchestrator.cli.output import complain, print_data, print_plan
+    from orchestrator.cli.output import complain, print_data
+    from orchestrator.cli.plan_tables import print_plan
     from orchestrator.cli.runs import choose_engine
 
     settings = choose_engine(plan_api.load_config(config, references=references or (), strict=strict), engine)
@@ -73,7 +76,7 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach", help="Start the run and return; not with the local engine.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")] = False,
+    every: All = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Run the matrix locally or on a cluster, and print its ledger.
@@ -103,7 +106,7 @@ def run(
     if detach:
         say(run_api.submit(planned, settings))
         return
-    with detached(settings, planned.run), progress(quiet=quiet, lines=engines.is_remote(settings)) as observer:
+    with detached(settings, planned.run), progress(quiet=QUIET.get(), lines=engines.is_remote(settings)) as observer:
         ledger = run_api.run(planned, settings, observer=observer)
     troubles = results_api.deliver(settings, ledger.run)
     for trouble in troubles:
@@ -111,6 +114,6 @@ def run(
     ledger = results_api.judge(settings, ledger, severity)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
-    show_ledger(ledger, settings, table=output is OutputFormat.TABLE)
+    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every)
     if any(map(is_internal, troubles)):
         raise typer.Exit(BROKEN)

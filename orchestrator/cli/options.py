@@ -64,6 +64,7 @@ Engine = Annotated[
     typer.Option(metavar="|".join(names()), help="The engine, instead of the configured `engine`.", show_default=False),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run.", show_default=False)]
+All = Annotated[bool, typer.Option("--all", help="List every cell, not only what is not ok.")]
 
 
 def severity_of(option: str, word: str | None) -> "Severity | None":

@@ -6,7 +6,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.output import OutputFormat, names_of, print_data, print_table, say
+from orchestrator.cli.output import OutputFormat, names_of, print_data, say
+from orchestrator.cli.tables import Fit, TableColumn, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +18,28 @@ if TYPE_CHECKING:
     from orchestrator.queries.difference import Difference
     from orchestrator.results.overview import RunSummary
 
+_MERGED = (
+    TableColumn("Severity", coloured=True),
+    TableColumn("Id"),
+    TableColumn("Package", Fit.MIDDLE),
+    TableColumn("Version", Fit.MIDDLE, 1),
+    TableColumn("Fixed in", Fit.MIDDLE, least=15),
+    TableColumn("Target", Fit.MIDDLE),
+    TableColumn("Owner", Fit.CUT, 3),
+    TableColumn("Found by", Fit.FOLD, 4),
+    TableColumn("Not by", Fit.FOLD, 5),
+    TableColumn("Title", Fit.CUT, 2),
+)
+_DIFFERENCES = (
+    TableColumn("Status", coloured=True),
+    TableColumn("Severity", coloured=True),
+    TableColumn("Id"),
+    TableColumn("Package", Fit.MIDDLE),
+    TableColumn("Version", Fit.FOLD, 1),
+    TableColumn("Fixed in", Fit.MIDDLE, 2),
+    TableColumn("Target", Fit.MIDDLE),
+    TableColumn("Why", Fit.FOLD, 3),
+)
 _SHOWN_NAMES = 3
 _TITLE = 60
 
@@ -74,8 +97,16 @@ def print_runs(found: Sequence[RunSummary]) -> None:
         ]
         for one in found
     ]
-    columns = ["Run", "Finished", "Targets", "Cells", "Findings", "Suppressed", "Policy"]
-    print_table("", columns, rows, right=frozenset({"Targets", "Suppressed"}))
+    columns = [
+        TableColumn("Run"),
+        TableColumn("Finished", rank=2),
+        TableColumn("Targets", Fit.NUMBER, 1),
+        TableColumn("Cells", Fit.FOLD),
+        TableColumn("Findings", Fit.FOLD),
+        TableColumn("Suppressed", Fit.NUMBER, 3),
+        TableColumn("Policy", Fit.FOLD, coloured=True),
+    ]
+    print_table("", columns, rows)
 
 
 def _cells(one: RunSummary) -> dict[str, int]:
@@ -84,7 +115,6 @@ def _cells(one: RunSummary) -> dict[str, int]:
 
 def print_merged(found: Sequence[MergedRow], title: str, *, most: int, suppressed: bool) -> None:
     """Merged findings, one a line, and how many there are besides."""
-    columns = ["Severity", "Id", "Package", "Version", "Fixed in", "Target", "Owner", "Found by", "Not by", "Title"]
     rows = [
         [
             row.finding.severity.value,
@@ -101,7 +131,7 @@ def print_merged(found: Sequence[MergedRow], title: str, *, most: int, suppresse
         ]
         for row in found[:most]
     ]
-    print_table(title, [*columns, *(["Suppressed"] if suppressed else ())], rows)
+    print_table(title, [*_MERGED, *([TableColumn("Suppressed", Fit.FOLD)] if suppressed else ())], rows)
     _more(len(found), most)
 
 
@@ -149,8 +179,7 @@ def print_differences(found: Sequence[Difference], *, every: bool, most: int) ->
         ]
         for row in wanted[:most]
     ]
-    columns = ["Status", "Severity", "Id", "Package", "Version", "Fixed in", "Target", "Why"]
-    print_table("Differences", columns, rows)
+    print_table("Differences", _DIFFERENCES, rows)
     _more(len(wanted), most)
     numbers = sorted(((counts[status], status) for status in STATUSES if counts[status]), key=lambda each: -each[0])
     say(", ".join(f"{count} {status}" for count, status in numbers) or "no findings")
@@ -164,14 +193,22 @@ def print_exports() -> None:
     """Every export and what it does."""
     from orchestrator import exports
 
-    print_table("", ["Export", "What it does"], [[name, exports.load(name).description] for name in exports.names()])
+    columns = [TableColumn("Export"), TableColumn("What it does", Fit.FOLD)]
+    print_table("", columns, [[name, exports.load(name).description] for name in exports.names()])
 
 
 def print_deliveries(found: Iterable[Delivery]) -> None:
     """Every message: to whom, and whether it arrived."""
     rows = [[one.route, one.channel, one.recipient, one.state, one.reason] for one in found]
     if rows:
-        print_table("", ["Route", "By", "To", "State", "Why"], rows)
+        columns = [
+            TableColumn("Route"),
+            TableColumn("By"),
+            TableColumn("To", Fit.FOLD),
+            TableColumn("State"),
+            TableColumn("Why", Fit.FOLD),
+        ]
+        print_table("", columns, rows)
     else:
         say("nothing changed that anybody wants to know about")
 

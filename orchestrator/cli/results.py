@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.commands import Commands
 from orchestrator.cli.options import ConfigFile, OutputOption, severity_of
 from orchestrator.cli.output import OutputFormat
 
-app = typer.Typer(
+app = Commands(
     name="results",
     help="Show, compare, search and export the results of runs.",
     no_args_is_help=True,

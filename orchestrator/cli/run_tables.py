@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import complain, print_table, say
+from orchestrator.cli.output import complain, say
+from orchestrator.cli.tables import Fit, TableColumn, print_table
 from orchestrator.model import CellState
 
 if TYPE_CHECKING:
@@ -19,8 +20,15 @@ def print_runs(runs: Iterable[RunStatus]) -> None:
         [run.run, run.state, *(str(run.counts().get(state, 0)) for state in CellState), run.started, run.finished]
         for run in runs
     ]
-    columns = ["Run", "State", *(state.value for state in CellState), "Began", "Ended"]
-    print_table("", columns, rows, right=frozenset(state.value for state in CellState))
+    counts = [TableColumn(state.value, Fit.NUMBER) for state in CellState]
+    columns = [
+        TableColumn("Run"),
+        TableColumn("State", coloured=True),
+        *counts,
+        TableColumn("Began", rank=2),
+        TableColumn("Ended", rank=1),
+    ]
+    print_table("", columns, rows)
 
 
 def print_status(status: RunStatus) -> None:
@@ -30,9 +38,14 @@ def print_status(status: RunStatus) -> None:
         for cell in sorted(status.cells, key=lambda each: (each.reference, each.scan))
     ]
     if rows:
-        print_table(
-            f"Run {status.run}", ["Target", "Scan", "State", "Attempts", "Why"], rows, right=frozenset({"Attempts"})
-        )
+        columns = [
+            TableColumn("Target", Fit.MIDDLE),
+            TableColumn("Scan"),
+            TableColumn("State", coloured=True),
+            TableColumn("Attempts", Fit.NUMBER, 1),
+            TableColumn("Why", Fit.FOLD),
+        ]
+        print_table(f"Run {status.run}", columns, rows)
     say(summary(status))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Engine, FailOn, OutputOption, Run, severity_of
+from orchestrator.cli.options import All, ConfigFile, Engine, FailOn, OutputOption, Run, severity_of
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def fetch(
     config: ConfigFile = None,
     engine: Engine = None,
     fail_on: FailOn = None,
+    every: All = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Copy the results of a run from the cluster to volume.path.
@@ -124,7 +125,7 @@ def fetch(
     ledger = results_api.judge(settings, run_api.fetch(settings, run), severity)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
-    show_ledger(ledger, settings, table=output is OutputFormat.TABLE)
+    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every)
 
 
 def delete(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
@@ -150,7 +151,7 @@ def choose_engine(settings: "Config", engine: str | None) -> "Config":
     return settings if engine is None else settings.model_copy(update={"engine": engines.check(engine)})
 
 
-def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
+def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool, every: bool = False) -> None:
     """A run's end: its ledger, where its results are, and the exit status that its policy asks for.
 
     A run in which something failed that nobody foresaw broke, whatever its policy says of the rest.
@@ -159,11 +160,12 @@ def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool) -> None:
     from orchestrator.api import plan as plan_api
     from orchestrator.api.step_summary import append_summary
     from orchestrator.cli import BROKEN, POLICY
-    from orchestrator.cli.output import complain, print_ledger, say
+    from orchestrator.cli.ledger_tables import print_ledger
+    from orchestrator.cli.output import complain, say
     from orchestrator.results.ledger import broke
 
     if table:
-        print_ledger(ledger)
+        print_ledger(ledger, every=every)
         say(f"Results: {plan_api.results_folder(settings, ledger.run)}")
     for line in verdict_lines(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")

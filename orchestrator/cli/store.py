@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.commands import Commands
 from orchestrator.cli.options import ConfigFile, OutputOption
 from orchestrator.cli.output import OutputFormat
 
-app = typer.Typer(name="store", help="Manage the database of all results.", no_args_is_help=True, rich_markup_mode=None)
+app = Commands(name="store", help="Manage the database of all results.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def _duration(text: str) -> int:

@@ -31,14 +31,21 @@ def lock(
     """
     from orchestrator.api import plan as plan_api
     from orchestrator.api import trust
-    from orchestrator.cli.output import print_data, print_table
+    from orchestrator.cli.output import print_data
+    from orchestrator.cli.tables import Fit, TableColumn, print_table
 
     found = trust.lock(plan_api.load_config(config), only=update or (), offline=offline, check=check)
     if output is not OutputFormat.TABLE:
         print_data(found, output)
         return
     rows = [[one.scan, one.what, one.image, one.now or one.before] for one in found]
-    print_table("", ["Scan", "Change", "Image", "Digest"], rows)
+    columns = [
+        TableColumn("Scan"),
+        TableColumn("Change"),
+        TableColumn("Image", Fit.MIDDLE),
+        TableColumn("Digest", Fit.MIDDLE),
+    ]
+    print_table("", columns, rows)
 
 
 def distrust(
@@ -74,7 +81,8 @@ def distrust(
     """
     from orchestrator.api import plan as plan_api
     from orchestrator.api import trust
-    from orchestrator.cli.output import print_data, print_table, say
+    from orchestrator.cli.output import print_data, say
+    from orchestrator.cli.tables import Fit, TableColumn, print_table
     from orchestrator.config.scanners import DistrustSection
     from orchestrator.config.validation import validate
     from orchestrator.errors import UsageError
@@ -88,7 +96,8 @@ def distrust(
     if not data:
         entries = [one.model_dump(by_alias=True, exclude_none=True) for one in trust.distrusted(settings)]
         if output is OutputFormat.TABLE:
-            print_table("", [key.capitalize() for key in given], [[e.get(key, "") for key in given] for e in entries])
+            columns = [TableColumn(key.capitalize(), Fit.FOLD if key == "reason" else Fit.MIDDLE) for key in given]
+            print_table("", columns, [[e.get(key, "") for key in given] for e in entries])
         else:
             print_data(entries, output)
         return

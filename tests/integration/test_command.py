@@ -71,7 +71,7 @@ def test_plan_is_data_for_programs(folder: Path, output: str) -> None:
 def test_an_image_of_a_registry_needs_no_configuration(registry: Registry, repository: str, tmp_path: Path) -> None:
     push(registry.host, repository, samples.system(), tag="1.2")
     done = scanmatrix(
-        "run", f"{registry.host}/{repository}:1.2", "--scan", "sbom", "--scan", "image-lifetime", cwd=tmp_path
+        "run", f"{registry.host}/{repository}:1.2", "--scan", "sbom", "--scan", "image-lifetime", "--all", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     (sbom,) = (line.split() for line in done.stdout.splitlines() if " sbom " in line)

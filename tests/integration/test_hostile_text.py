@@ -104,11 +104,13 @@ def read_title(folder: Path) -> str:
 
 
 def test_the_plan(finished: tuple[Path, Plan], capsys: pytest.CaptureFixture[str]) -> None:
-    from orchestrator.cli.output import print_ledger, print_plan  # noqa: PLC0415 - heavy
+    from orchestrator.cli.ledger_tables import print_ledger  # noqa: PLC0415 - heavy
+    from orchestrator.cli.plan_tables import print_plan  # noqa: PLC0415 - heavy
 
     folder, plan = finished
     print_plan(plan)
-    print_ledger(read(folder / "data/results/r1/ledger.json", Ledger))
+    for every in (False, True):
+        print_ledger(read(folder / "data/results/r1/ledger.json", Ledger), every=every)
     out = capsys.readouterr().out
     assert is_clean(out)
     # A line break in a name begins no row.

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.analysis.summary import summarise
 from orchestrator.cli import output
+from orchestrator.cli.tables import TableColumn, print_table
 from orchestrator.exports.sarif_results import _cut
 from orchestrator.kit.text import csv_cell
 from orchestrator.model import Ledger, LedgerRow, Outcome, Severity, Verdict, Violation
@@ -34,7 +35,7 @@ def row(text: str) -> LedgerRow:
 
 def table(text: str) -> str:
     with redirect_stdout(StringIO()) as out:
-        output.print_table(text, [text, "n"], [[text, "1"], [[text, text], "2"]])
+        print_table(text, [TableColumn(text), TableColumn("n")], [[text, "1"], [[text, text], "2"]])
         output.say(text)
     return out.getvalue()
 

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from orchestrator.cli.matrix import plan
-from orchestrator.cli.output import OutputFormat, budget_line
+from orchestrator.cli.output import OutputFormat
+from orchestrator.cli.plan_tables import budget_line
 from orchestrator.model import Budget
 from tests.unit.steps.plans import plan as small_plan
 

@@ -73,10 +73,10 @@ def test_the_live_view_says_what_is_wrong_too(width):
     notes.trouble("inventory", "targets.csv: missing", 30)
     backlog = Backlog(at=NOW, tallies=(Tally("virus", fresh=5, held=1),), flights=(FLIGHT,), held=(HELD,))
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(_picture(backlog, SimpleNamespace(notes=notes, in_flight={"run-1": 4})))
+    console.print(_picture(backlog, SimpleNamespace(notes=notes, in_flight={"run-1": 4}), width))
     said = console.export_text()
     for words in ("virus", "4/9", "3m", "targets.csv: missing", "run run-0: 4 ok"):
         assert words in said
     assert max(map(len, said.splitlines())) <= width
-    console.print(_picture(None, SimpleNamespace(notes=notes, in_flight={})))
+    console.print(_picture(None, SimpleNamespace(notes=notes, in_flight={}), width))
     assert "targets.csv: missing" in console.export_text()

@@ -1,0 +1,84 @@
+"""What every command has, whichever it is: how much it tells, and how wide its tables are."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from contextvars import ContextVar
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli.tables import WIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Whether progress and warnings are left out.
+QUIET: ContextVar[bool] = ContextVar("QUIET", default=False)
+EXIT_STATUSES = (
+    "Exit status: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed, 4 nothing is known of"
+    " what was asked about, 5 something that is needed is not here (doctor), 130 detached from a run that continues."
+)
+_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+
+Verbose = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Log more; -vv logs everything.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no warnings.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Show every column of tables, in full.")]
+_EVERYWHERE: dict[str, tuple[Any, Any]] = {"verbose": (Verbose, 0), "quiet": (Quiet, False)}
+_OF_TABLES: dict[str, tuple[Any, Any]] = {"wide": (Wide, False)}
+
+
+def start(verbose: int = 0, *, quiet: bool = False) -> None:
+    """Begin a command with what was given before its name; a process may run several of them."""
+    WIDE.set(False)
+    QUIET.set(False)
+    logging.getLogger().setLevel(_LEVELS[0])
+    _tell(verbose=verbose, quiet=quiet)
+
+
+def _tell(*, verbose: int = 0, quiet: bool = False, wide: bool = False) -> None:
+    """Tell as much as is wanted; what was given before stays where nothing is given."""
+    if verbose:
+        logging.getLogger().setLevel(_LEVELS[min(verbose, len(_LEVELS) - 1)])
+    if quiet:
+        QUIET.set(True)
+        logging.getLogger().setLevel(logging.ERROR)
+    if wide:
+        WIDE.set(True)
+
+
+class Commands(typer.Typer):
+    """A group of commands that all have `-v` and `-q` and, where they print tables, `--wide`."""
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
+        """See `typer.Typer.command`."""
+        register = super().command(name, **{"epilog": EXIT_STATUSES} | options)
+
+        def decorate(function: Callable[..., None]) -> Callable[..., None]:
+            register(_with_options(function))
+            return function
+
+        return decorate
+
+
+def _with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options that all have; those that it has itself stay its own."""
+    signature = inspect.signature(function)
+    added = _EVERYWHERE | (_OF_TABLES if "output" in signature.parameters else {})
+
+    @wraps(function)
+    def call(**given: Any) -> None:
+        _tell(**{name: given.pop(name) for name in added})
+        function(**given)
+
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in added.items()
+    ]
+    call.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *parameters])  # type: ignore[attr-defined]
+    call.__annotations__ = {**function.__annotations__, **{name: kind for name, (kind, _) in added.items()}}
+    return call
