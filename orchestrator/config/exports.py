@@ -55,6 +55,7 @@ ExportName = Literal[
     "parquet",
     "s3",
     "sarif",
+    "spdx",
 ]
 NameFormat = Annotated[
     str,

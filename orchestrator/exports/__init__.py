@@ -23,6 +23,7 @@ _MODULES: dict[str, str] = {
     "parquet": "parquet",
     "s3": "s3",
     "sarif": "sarif",
+    "spdx": "spdx",
 }
 
 

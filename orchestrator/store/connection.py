@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from orchestrator.errors import TemporaryError
 from orchestrator.kit import masking
+from orchestrator.kit.extras import installing
 from orchestrator.store.documents import StoreError, StoreGoneError, StoreUrlError
 from orchestrator.volume.layout import PRIVATE
 from orchestrator.volume.locks import LockedError, held
@@ -29,7 +30,7 @@ _DRIVERS = {
     "postgresql": ("postgresql+psycopg", "postgresql"),
     "postgres": ("postgresql+psycopg", "postgresql"),
     "mysql": ("mysql+pymysql", "mysql"),
-    "mariadb": ("mariadb+pymysql", "mysql"),
+    "mariadb": ("mariadb+pymysql", "mariadb"),
 }
 #: Parameters of MySQL and MariaDB for TLS: those that PyMySQL's `ssl` has as texts, and those that are flags.
 _TLS_FILES = {
@@ -86,7 +87,7 @@ def make_engine(url: URL) -> Engine:
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         extra = _DRIVERS[url.get_backend_name()][1]
         raise StoreUrlError(
-            f"store.url: no driver for {url.get_backend_name()} is installed; pip install 'scanmatrix[{extra}]'"
+            f"store.url: no driver for {url.get_backend_name()} is installed; {installing(extra)}"
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", _make_private)

@@ -175,12 +175,13 @@ IMAGE_PARTS = (
 CLUSTER_TOOLS = ("etcd", "kubernetes", "coredns", "argo", "argo-workflows")
 
 # Packages that are needed only until an artefact has been fetched with them.
-CLIENTS = {"maven": ("log4j-core",), "npm": ("npm-package", "sarif-schema")}
+CLIENTS = {"maven": ("log4j-core", "spdx-schema"), "npm": ("npm-package", "sarif-schema")}
 
 ARTEFACTS = (
     Artefact("log4j-core", "maven/log4j-core-2.14.1.jar", "a Maven client (`mvn`), then `python -m tests.tools`"),
     Artefact("npm-package", "npm/lodash-4.17.20.tgz", "an npm client (`npm`), then `python -m tests.tools`"),
     Artefact("sarif-schema", "npm/jest-sarif-1.0.0-beta.0.tgz", "an npm client (`npm`), then `python -m tests.tools`"),
+    Artefact("spdx-schema", "maven/tools-java-1.1.8.jar", "a Maven client (`mvn`), then `python -m tests.tools`"),
     Artefact("debian-root", "debian/bookworm-minbase.tar", "root and debootstrap, then `python -m tests.tools`"),
     Artefact("debian-python", "debian/bookworm-python.tar", f"root and debootstrap, then `{INSTALLER} --images`", True),
     Artefact("debian-clamav", "debian/bookworm-clamav.tar", f"root and debootstrap, then `{INSTALLER} --images`", True),

@@ -5,16 +5,18 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from tests.tools import require
-from tests.tools._catalog import ARTEFACTS, Artefact
+from tests.tools._catalog import ARTEFACTS, CLIENTS, Artefact
 
 DEBIAN_SUITE = "bookworm"
 LOG4J = "org.apache.logging.log4j:log4j-core:2.14.1"
 NPM = "lodash@4.17.20"
+SPDX = "org.spdx:tools-java:1.1.8"
 SARIF = "@microsoft/jest-sarif@1.0.0-beta.0"
 
 
@@ -41,6 +43,12 @@ def sarif_schema() -> bytes:
         return content.read()
 
 
+def spdx_schema() -> bytes:
+    """The JSON schema of SPDX 2.3, as the SPDX project's own tools ship it."""
+    with zipfile.ZipFile(require("spdx-schema")) as jar:
+        return jar.read("resources/spdx-schema-v2.3.json")
+
+
 def debian_root() -> bytes:
     """The tar of a debootstrap'ed Debian (minbase), about 150 MB."""
     return require("debian-root").read_bytes()
@@ -57,15 +65,17 @@ def make(artefact: Artefact) -> None:
 
 def obstacle(artefact: Artefact) -> str:
     """Why `make` cannot work on this machine; empty when it can."""
-    client = {"log4j-core": "mvn", "npm-package": "npm", "sarif-schema": "npm"}.get(artefact.name, "debootstrap")
+    commands = {"maven": "mvn", "npm": "npm"}
+    clients = {name: commands[package] for package, names in CLIENTS.items() for name in names}
+    client = clients.get(artefact.name, "debootstrap")
     if shutil.which(client, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
         return f"{client} not found"
     return "debootstrap needs root" if client == "debootstrap" and os.geteuid() != 0 else ""
 
 
-def _fetch_jar(folder: Path) -> Path:
-    _run("mvn", "--batch-mode", "dependency:copy", f"-Dartifact={LOG4J}", f"-DoutputDirectory={folder}", cwd=folder)
-    return next(folder.glob("log4j-core-*.jar"))
+def _fetch_jar(folder: Path, artifact: str = LOG4J) -> Path:
+    _run("mvn", "--batch-mode", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={folder}", cwd=folder)
+    return next(folder.glob(f"{artifact.split(':')[1]}-*.jar"))
 
 
 def _fetch_npm(folder: Path, package: str = NPM) -> Path:
@@ -92,6 +102,7 @@ _MAKERS: dict[str, Callable[[Path], Path]] = {
     "log4j-core": _fetch_jar,
     "npm-package": _fetch_npm,
     "sarif-schema": partial(_fetch_npm, package=SARIF),
+    "spdx-schema": partial(_fetch_jar, artifact=SPDX),
     "debian-root": _make_debian,
     "debian-python": partial(_make_debian, packages=("python3", "git", "ca-certificates")),
     "debian-clamav": partial(_make_debian, packages=("clamav", "clamav-freshclam", "curl")),
