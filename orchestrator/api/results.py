@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from orchestrator.config.loading import Config
-    from orchestrator.model import Ledger, Severity
+    from orchestrator.model import Ledger, MergedRow, Severity
     from orchestrator.notifications.interface import Delivery
+    from orchestrator.queries.choice import Choice
     from orchestrator.queries.coverage import Coverage
     from orchestrator.queries.difference import Difference
     from orchestrator.queries.store import Store
@@ -85,6 +86,25 @@ def read_merged(config: Config, run: str | None = None) -> pd.DataFrame:
         NoResultsError: it left no merged findings.
     """
     return open_results(config, run).merged
+
+
+def findings_now(config: Config, choice: Choice | None = None) -> tuple[list[MergedRow], Coverage]:
+    """What every target has now, by its latest results whichever runs made them, and what that answer rests on.
+
+    Args:
+        config: names the volume, the store and the scans.
+        choice: what is wanted; None for all that is not suppressed.
+
+    Raises:
+        UsageError: no run has finished, or there is no such kind of finding.
+        NotKnownError: no target, owner or scan has such a name.
+    """
+    from orchestrator.queries.choice import Choice as Wanted
+
+    with _asking(config) as store:
+        if not store.overview(1):
+            open_results(config)  # says what to do
+        return store.findings_now(choice or Wanted(), looks_for=_looks_for(config))
 
 
 def differences(
@@ -157,14 +177,18 @@ def coverage(config: Config, id_: str = "", *, package: str = "") -> Coverage:
         id_: as for `who_has`.
         package: as for `who_has`.
     """
+    about_packages = bool(package) or folded(id_).startswith(_OF_VULNERABILITIES)
+    with _asking(config) as store:
+        return store.coverage(("vulnerability",) if about_packages else (), looks_for=_looks_for(config))
+
+
+def _looks_for(config: Config) -> dict[str, frozenset[str]]:
+    """The kinds of findings that each scan looks for."""
     from orchestrator.catalog.loading import load_catalog
     from orchestrator.findings import kinds_of
 
     scans = load_catalog(config)
-    looks_for = {name: kinds for name, scan in scans.items() if (kinds := kinds_of(scan)) is not None}
-    about_packages = bool(package) or folded(id_).startswith(_OF_VULNERABILITIES)
-    with _asking(config) as store:
-        return store.coverage(("vulnerability",) if about_packages else (), looks_for=looks_for)
+    return {name: kinds for name, scan in scans.items() if (kinds := kinds_of(scan)) is not None}
 
 
 def _asking(config: Config) -> AbstractContextManager[Store]:

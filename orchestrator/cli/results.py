@@ -33,6 +33,14 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.astimezone()
 
 
+def _one_run(run: str | None, of: str | None) -> str | None:
+    from orchestrator.errors import UsageError
+
+    if run is not None and of is not None and run != of:
+        raise UsageError(f"name one run, not both {run} and --run {of}")
+    return run if run is not None else of
+
+
 @app.command("list")
 def list_(
     config: ConfigFile = None,
@@ -57,7 +65,14 @@ def list_(
 
 @app.command()
 def show(
-    run: MaybeRun = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN", help="The same as --run.", show_default=False),
+    ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option("--run", metavar="ID", help="Only the findings of this run.", show_default=False),
+    ] = None,
     config: ConfigFile = None,
     target: Annotated[
         str, typer.Option(metavar="GLOB", help="Only targets whose name matches.", show_default=False)
@@ -88,30 +103,38 @@ def show(
     most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most this many rows in the table.")] = 50,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Show the merged findings of a run, most severe first.
+    """Show what every target has now, or the findings of one run.
+
+    Without a run these are the latest results of every target, whichever runs made them. The worst come first.
 
     Example: scanmatrix results show --severity high --fixable
     """
     from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
     from orchestrator.cli import UNKNOWN
-    from orchestrator.cli.output import say
     from orchestrator.cli.result_tables import print_answer, print_merged, print_suspects
+    from orchestrator.cli.tables import print_text
     from orchestrator.queries.choice import Choice, choose
     from orchestrator.queries.coverage import coverage_of
 
-    results = results_api.open_results(plan_api.load_config(config), run)
+    settings, run = plan_api.load_config(config), _one_run(run, of)
     wanted = Choice(
         target=target, owner=owner, scan=scan, id=id_, package=package, kinds=tuple(kind or ()),
         severity=severity_of("--severity", severity), fixable=fixable, suppressed=suppressed,
     )  # fmt: skip
-    coverage = coverage_of(results.run, results.ledger.rows, wanted, results.looks_for)
-    with results.open_merged() as merged:
-        found = choose(merged, wanted)
+    if run is None:
+        found, coverage = results_api.findings_now(settings, wanted)
+    else:
+        results = results_api.open_results(settings, run)
+        coverage = coverage_of(results.run, results.ledger.rows, wanted, results.looks_for)
+        with results.open_merged() as merged:
+            found = choose(merged, wanted)
     if output is OutputFormat.TABLE:
-        print_merged(found, f"Findings of {results.run}", most=most, suppressed=suppressed)
-        print_suspects(results.ledger)
-        say(f"{len(found)} findings; {coverage}")
+        title = "Findings now, by the latest results of every target" if run is None else f"Findings of {run}"
+        print_merged(found, title, most=most, suppressed=suppressed)
+        if run is not None:
+            print_suspects(results.ledger)
+        print_text(f"{len(found)} findings; {coverage}")
     else:
         print_answer(found, coverage, output)
     if not coverage.covered:
@@ -174,8 +197,8 @@ def who_has(
     from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
     from orchestrator.cli import UNKNOWN
-    from orchestrator.cli.output import say
     from orchestrator.cli.result_tables import print_answer, print_merged
+    from orchestrator.cli.tables import print_text
     from orchestrator.queries.holders import merged_rows
 
     settings = plan_api.load_config(config)
@@ -184,7 +207,7 @@ def who_has(
     sentence = f"{has} of {coverage.targets} targets {'has' if has == 1 else 'have'} it; the answer {coverage}"
     if output is OutputFormat.TABLE:
         print_merged(found, f"Targets with {id_ or package}", most=len(found) or 1, suppressed=True)
-        say(sentence)
+        print_text(sentence)
     else:
         print_answer(found, coverage, output)
     if not has and not coverage.covered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.analysis.suppression.targets import names_of_target
 from orchestrator.errors import UsageError
@@ -15,7 +15,7 @@ from orchestrator.packages.spellings import means
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from orchestrator.model import LedgerRow, MergedRow
+    from orchestrator.model import MergedRow
 
 
 class Choice(Document, frozen=True):
@@ -43,6 +43,30 @@ class Choice(Document, frozen=True):
     severity: Severity | None = None
     fixable: bool = False
     suppressed: bool = False
+
+
+class Named(Protocol):
+    """What has the names of a target, as rows of findings and of a ledger have."""
+
+    @property
+    def target(self) -> str:
+        """Its id."""
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Its names."""
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Who answers for it."""
+
+    @property
+    def digest(self) -> str:
+        """Of its manifest."""
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """Digests of the indexes that led to it."""
 
 
 def choose(merged: Iterable[MergedRow], choice: Choice) -> list[MergedRow]:
@@ -94,18 +118,18 @@ def _of_target(choice: Choice) -> Iterator[Callable[[MergedRow], bool]]:
         yield is_meant(choice.target)
 
 
-def is_owned(pattern: str) -> Callable[[MergedRow | LedgerRow], bool]:
+def is_owned(pattern: str) -> Callable[[Named], bool]:
     """Whether a glob means an owner of a row's target."""
     is_owner = glob(pattern)
     return lambda row: any(map(is_owner, row.owners))
 
 
-def is_meant(pattern: str) -> Callable[[MergedRow | LedgerRow], bool]:
+def is_meant(pattern: str) -> Callable[[Named], bool]:
     """Whether a glob means a row's target: any name of it, Docker Hub's short ones too, as ignore rules know them."""
     is_name = glob(pattern)
     known: dict[str, bool] = {}
 
-    def means_it(row: MergedRow | LedgerRow) -> bool:
+    def means_it(row: Named) -> bool:
         if row.target not in known:
             known[row.target] = any(map(is_name, names_of(row)))
         return known[row.target]
@@ -113,6 +137,6 @@ def is_meant(pattern: str) -> Callable[[MergedRow | LedgerRow], bool]:
     return means_it
 
 
-def names_of(row: MergedRow | LedgerRow) -> tuple[str, ...]:
+def names_of(row: Named) -> tuple[str, ...]:
     """Every name by which a glob may mean a row's target."""
     return names_of_target(row.references, row.digest, row.indexes)

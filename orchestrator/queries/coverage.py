@@ -6,23 +6,25 @@ nobody scanned.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import NotKnownError
 from orchestrator.kit.matching import glob
 from orchestrator.kit.sources import suggest
 from orchestrator.model import Document
-from orchestrator.queries.choice import is_meant, is_owned, names_of
+from orchestrator.queries.choice import Choice, is_meant, is_owned, names_of
 from orchestrator.queries.difference.states import NamesAt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence, Set
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 
     from orchestrator.model import LedgerRow
-    from orchestrator.queries.choice import Choice
+    from orchestrator.queries.choice import Named
     from orchestrator.store.past import StoreReader
 
 _SHOWN = 3
+# Where names are not known; of one run it is named.
+_NOW = "the volume"
 _PLURALS = {"vulnerability": "vulnerabilities"}
 
 
@@ -83,7 +85,7 @@ def coverage_of(
     scans = {row.scan for row in rows}
     asked = set(filter(glob(choice.scan), scans)) if choice.scan else scans
     if not asked and choice.scan:
-        raise _not_known(run, "scan", choice.scan, scans)
+        raise _not_known(f"run {run}", "scan", choice.scan, scans)
     told = {
         scan for scan in asked if not choice.kinds or looks_for is None or _looks(looks_for.get(scan), choice.kinds)
     }
@@ -95,48 +97,99 @@ def coverage_of(
         is_it, every = is_meant(choice.target), targets
         targets = [of for of in every if is_it(of[0])]
         if not targets:
-            raise _not_known(run, "target", choice.target, (name for of in every for name in names_of(of[0])))
+            raise _not_known(f"run {run}", "target", choice.target, (name for of in every for name in names_of(of[0])))
     if choice.owner:
         is_theirs, every = is_owned(choice.owner), targets
         targets = [of for of in every if is_theirs(of[0])]
         if not targets:
-            raise _not_known(run, "owner", choice.owner, (owner for of in every for owner in of[0].owners))
+            raise _not_known(f"run {run}", "owner", choice.owner, (owner for of in every for owner in of[0].owners))
     unknown = [_not_covered(of, told) for of in targets if not any(_tells(row, told) for row in of)]
     return Coverage(targets=len(targets), unknown=tuple(unknown))
 
 
-def coverage_now(past: StoreReader, kinds: Sequence[str], looks_for: Mapping[str, Set[str]]) -> Coverage:
-    """What is known of all targets that names mean now, by their latest results.
+def coverage_now(
+    past: StoreReader, kinds: Sequence[str], looks_for: Mapping[str, Set[str]], choice: Choice | None = None
+) -> Coverage:
+    """What is known of the targets that names mean now, by their latest results.
 
     Args:
         past: all runs.
         kinds: of findings that are asked for; none for any.
         looks_for: kinds of findings by scan; a scan that is not named looks for all.
+        choice: of which only targets, owner and scan count: those that are asked about; None for all.
+
+    Raises:
+        NotKnownError: no target, owner or scan has such a name.
     """
     state = NamesAt(past, past.runs)
+    wanted = choice or Choice()
+    is_asked = glob(wanted.scan) if wanted.scan else None
     known: dict[int, bool] = {}
     names: dict[int, list[int]] = {}
     why: dict[int, str] = {}
+    scans: set[str] = set()
     for name in state.names:
         current = state.current(name)
         if current is None or state.gone(name):
             continue
         names.setdefault(current.target, []).append(name)
-        told = [scan for scan in state.scans(name) if not kinds or _looks(looks_for.get(scan), kinds)]
+        scans.update(state.scans(name))
+        told = [
+            scan
+            for scan in state.scans(name)
+            if (is_asked is None or is_asked(scan)) and (not kinds or _looks(looks_for.get(scan), kinds))
+        ]
         results = state.results(name)
         tells = any(scan in results and results[scan].target == current.target for scan in told)
         known[current.target] = known.get(current.target, False) or tells
         if not tells:
             troubles = (state.trouble(name, scan)[0] for scan in sorted(told))
             why.setdefault(current.target, next(filter(None, troubles), f"never scanned for {_spell(kinds)}"))
-    unknown = sorted(target for target, is_known in known.items() if not is_known)
-    places = past.described(unknown)
-    spelt = past.names({name for target in unknown for name in names[target]})
-    found = []
-    for target in unknown:
-        references = tuple(sorted({spelt[name][0] for name in names[target]}))
-        found.append(NotCovered(places[target].target, references, why[target]))
-    return Coverage(targets=len(known), unknown=tuple(sorted(found, key=lambda each: each.references)))
+    if is_asked is not None and not any(map(is_asked, scans)):
+        raise _not_known(_NOW, "scan", wanted.scan, scans)
+    asked = _asked_about(past, names, wanted) if wanted.target or wanted.owner else known.keys()
+    unknown = sorted(target for target in asked if not known[target])
+    found = [NotCovered(place.target, place.references, why[number]) for number, place in _places(past, names, unknown)]
+    return Coverage(targets=len(asked), unknown=tuple(sorted(found, key=lambda each: each.references)))
+
+
+class _Place(NamedTuple):
+    """A target as a choice looks at it."""
+
+    target: str
+    references: tuple[str, ...]
+    owners: tuple[str, ...]
+    digest: str
+    indexes: tuple[str, ...]
+
+
+def _places(
+    past: StoreReader, names: Mapping[int, Sequence[int]], targets: Collection[int]
+) -> Iterator[tuple[int, _Place]]:
+    described = past.described(targets)
+    spelt = past.names({name for target in targets for name in names[target]})
+    for target in targets:
+        place, references = described[target], tuple(sorted({spelt[name][0] for name in names[target]}))
+        yield target, _Place(place.target, references, place.owners, place.digest, place.indexes)
+
+
+def _asked_about(past: StoreReader, names: Mapping[int, Sequence[int]], choice: Choice) -> Collection[int]:
+    """The targets that have the name and the owner that are asked for."""
+    places = dict(_places(past, names, names.keys()))
+    for what, pattern, is_it, called in (
+        ("target", choice.target, is_meant(choice.target), names_of),
+        ("owner", choice.owner, is_owned(choice.owner), _owners),
+    ):
+        if pattern:
+            found = {number: place for number, place in places.items() if is_it(place)}
+            if not found:
+                raise _not_known(_NOW, what, pattern, (name for place in places.values() for name in called(place)))
+            places = found
+    return places.keys()
+
+
+def _owners(place: Named) -> tuple[str, ...]:
+    return place.owners
 
 
 def _spell(kinds: Sequence[str]) -> str:
@@ -158,11 +211,11 @@ def _not_covered(rows: Sequence[LedgerRow], scans: Set[str]) -> NotCovered:
     return NotCovered(first.target, first.references, ", ".join(ends[:_SHOWN]) or "no scan of it looks for this")
 
 
-def _not_known(run: str, what: str, pattern: str, known: Iterable[str]) -> NotKnownError:
+def _not_known(which: str, what: str, pattern: str, known: Iterable[str]) -> NotKnownError:
     names = sorted(set(known))
     near = (
         next((name for name in names if pattern.lower().strip("*") in name.lower()), "") if pattern.strip("*") else ""
     )
     hint = f", did you mean {near!r}?" if near else suggest(pattern, names)
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return NotKnownError(f"run {run} has no {what} {pattern!r}{hint} (it has {shown or 'none'})")
+    return NotKnownError(f"{which} has no {what} {pattern!r}{hint} (it has {shown or 'none'})")

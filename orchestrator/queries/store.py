@@ -11,9 +11,10 @@ from orchestrator.kit.ids import clean
 from orchestrator.packages.qualifiers import platforms_meant
 from orchestrator.queries import difference
 from orchestrator.queries.changes import StoreChanges, changes
+from orchestrator.queries.choice import choose
 from orchestrator.queries.coverage import coverage_now
 from orchestrator.queries.earlier import Earlier, earlier
-from orchestrator.queries.holders import holders
+from orchestrator.queries.holders import holders, merged_rows
 from orchestrator.queries.overview import overview
 from orchestrator.results.errors import NoResultsError
 from orchestrator.store import matrix, one_target
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from orchestrator.model import MergedRow
+    from orchestrator.queries.choice import Choice
     from orchestrator.queries.coverage import Coverage
     from orchestrator.queries.difference import Difference
     from orchestrator.results.overview import RunSummary
@@ -81,6 +84,24 @@ class Store(StoreDatabase):
         """
         with self._past() as past:
             return coverage_now(past, kinds, looks_for or {})
+
+    def findings_now(
+        self, choice: Choice, *, looks_for: Mapping[str, Set[str]] | None = None
+    ) -> tuple[list[MergedRow], Coverage]:
+        """What every target has now, by its latest results, the worst first; and what that answer rests on.
+
+        Args:
+            choice: what is wanted.
+            looks_for: as for `coverage`.
+
+        Raises:
+            UsageError: there is no such kind of finding.
+            NotKnownError: no target, owner or scan has such a name.
+        """
+        with self._past() as past:
+            rests_on = coverage_now(past, choice.kinds, looks_for or {}, choice)
+            found = holders(past, past.all_facts(), _ALWAYS)
+            return choose(merged_rows(found), choice), rests_on
 
     def differences(
         self,

@@ -23,7 +23,7 @@ from orchestrator.store.dialects import BATCH, batches, rows_by
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History
 from orchestrator.store.names import uses_of
-from orchestrator.store.schema import MERGED, cells, findings, names, run_tags, runs, states, tags, targets
+from orchestrator.store.schema import MERGED, cells, facts, findings, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
 from orchestrator.store.tag_cells import TagCells
 
@@ -45,7 +45,7 @@ _RUNS_AT_ONCE = 50
 
 _RUNS = select(runs.c.id, runs.c.run, runs.c.finished_at, runs.c.partial, runs.c.ledger_digest, runs.c.form)
 _HOLDING = select(states.c.id).where(exists().where(findings.c.state_id == states.c.id))
-_NAMES, _TARGETS = select(tags), select(targets)
+_NAMES, _TARGETS, _FACTS = select(tags), select(targets), select(facts.c.id)
 _NAMED = select(run_tags.c.run_id, run_tags.c.tag_id).distinct()
 _OF_TARGETS = select(run_tags.c.tag_id).distinct()
 _OWNERS = select(names.c.target_id, names.c.owner).where(names.c.owner != "").order_by(names.c.id)
@@ -205,6 +205,10 @@ class StoreReader:
         asked = [facts_named(self.connection, name)] if name else []
         asked += [facts_of_package(self.connection, package)] if package else []
         return set.intersection(*asked) if asked else set()
+
+    def all_facts(self) -> set[int]:
+        """Numbers of all facts."""
+        return set(self.connection.scalars(_FACTS))
 
     def states_with(self, facts: Iterable[int]) -> dict[int, tuple[int, str]]:
         """The targets and scans that have, or had, any of these facts, by their number."""
