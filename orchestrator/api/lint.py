@@ -14,7 +14,7 @@ from orchestrator.analysis.suppression.rules import KEY as RULES_KEY
 from orchestrator.analysis.suppression.rules import parse_rules
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.catalog.template import TEMPLATE, read_template
-from orchestrator.config.file import CONFIG_FILE
+from orchestrator.config.file import find_config
 from orchestrator.config.keys import fields
 from orchestrator.config.loading import Config, load_config
 from orchestrator.errors import UsageError
@@ -127,8 +127,8 @@ def _lint_csv(path: Path, text: str) -> Iterator[Problem]:
 
 def _catalog_beside(path: Path) -> dict[str, Scan]:
     """The scans of the configuration in the same folder, or the shipped ones."""
-    config = path.parent / CONFIG_FILE
-    return load_catalog(load_config(config, environment={}) if config.is_file() else None)
+    config = find_config(path.parent)
+    return load_catalog(load_config(config, environment={}) if config is not None else None)
 
 
 def _vex(path: Path) -> bytes | None:

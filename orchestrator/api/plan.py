@@ -21,8 +21,8 @@ import msgspec
 
 from orchestrator import engines
 from orchestrator.config import loading as _config
-from orchestrator.config.file import CONFIG_FILE
-from orchestrator.config.targets import GitSection, TargetSource
+from orchestrator.config.file import find_config
+from orchestrator.config.targets import GitSection, TargetSelection, TargetSource
 from orchestrator.errors import UsageError
 from orchestrator.git.url import NO_CREDENTIALS, holds_credentials
 
@@ -46,6 +46,7 @@ def load_config(
     path: Path | str | None = None,
     *,
     references: Sequence[str] = (),
+    targets: Sequence[str] = (),
     volume: Path | str | None = None,
     strict: bool = False,
     fail_on: Severity | None = None,
@@ -53,31 +54,51 @@ def load_config(
     """The configuration: a file with the environment laid over it, or the defaults.
 
     Args:
-        path: the YAML file; without it `scanmatrix.yaml` of the working directory, unless references are given.
-        references: images, paths of local archives, or URLs of repositories (`https://…#ref`), to scan instead of the
-            configured targets.
+        path: the YAML file; without it `scanmatrix.yaml` (or `scanmatrix.yml`) of the working directory, if it exists.
+        references: images, paths of local archives, or URLs of repositories (`https://…#ref`), to scan instead of all
+            configured targets. Owner, labels and scans of one that the configuration has are kept.
+        targets: globs for names of configured targets; only those that match one are scanned.
         volume: folder to use instead of `volume.path`.
         strict: refuse scanner images that are named by a tag, whatever the configuration says.
         fail_on: the policy's `severity`, instead of the configured one.
 
     Raises:
-        UsageError: the configuration has mistakes, or a reference is empty.
+        UsageError: the configuration has mistakes, there are two of them, or a reference, glob or volume is empty.
     """
-    if path is None and not references and Path(CONFIG_FILE).exists():
-        path = CONFIG_FILE
+    if path is None:
+        path = find_config(Path())
     config = _config.load_config(path) if path is not None else _config.default_config()
     if wrong := engines.unknown(config.engine):
         raise _config.ConfigError([config.wrong(("engine",), wrong)])
     changes: dict[str, object] = {}
-    if references:
-        changes["targets"] = tuple(_source(reference) for reference in references)
     if volume is not None:
-        changes["volume"] = config.volume.model_copy(update={"path": Path(volume).absolute()})
+        changes["volume"] = config.volume.model_copy(update={"path": _folder(volume)})
     if strict:
         changes["scanners"] = config.scanners.model_copy(update={"strict": True})
     if fail_on is not None:
         changes["policy"] = msgspec.structs.replace(config.policy, severity=fail_on)
-    return config.model_copy(update=changes)
+    return config.model_copy(update=changes).selecting(_selection(references, targets))
+
+
+def _selection(references: Sequence[str], globs: Sequence[str]) -> TargetSelection:
+    if references and globs:
+        raise UsageError(
+            f"name targets, or choose among the configured ones with --target, not both: {references[0]!r} and"
+            f" --target {globs[0]!r}"
+        )
+    if not all(glob.strip() for glob in globs):
+        raise UsageError("an empty --target matches nothing; write a name of a target, or a glob such as 'shop/*'")
+    return TargetSelection(named=tuple(map(_source, references)), globs=tuple(globs))
+
+
+def _folder(volume: Path | str) -> Path:
+    """A volume that a person names, absolute; relative ones start from the working directory."""
+    if not str(volume).strip():
+        raise UsageError("an empty name is no folder for the volume")
+    folder = Path(volume).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"the volume {folder} is not a folder")
+    return folder
 
 
 def _source(reference: str) -> TargetSource:
@@ -127,7 +148,8 @@ def make_plan(
         run: id of the run; made from the time when None.
         offline: ask no registry and no git host.
         partial: whether these are only some of the targets and scans that are wanted, so that what is not in the plan
-            is not taken for gone when runs are compared; so it is where `scans` are given.
+            is not taken for gone when runs are compared; so it is where `scans` are given, or targets were named or
+            chosen when the configuration was loaded.
 
     Raises:
         UsageError: there is nothing to scan, an unknown scan is asked for, the budget is exceeded, or the ignore file

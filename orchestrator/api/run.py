@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from orchestrator import engines
 from orchestrator.engines.interface import Silent
 from orchestrator.errors import ScanmatrixError, UsageError
+from orchestrator.kit.sources import suggest
 from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.model import Ledger, Plan, RunStatus
 
 _log = logging.getLogger(__name__)
+_SHOWN = 5
 
 
 def run(plan: Plan, config: Config, *, observer: Observer | None = None) -> Ledger:
@@ -170,12 +172,23 @@ def _find_cell(found: RunStatus, target: str, scan: str) -> str:
     Raises:
         UsageError: none is, or several are.
     """
+    from orchestrator.images.names import NameBook
+
     cells = [cell for cell in found.cells if cell.scan == scan]
-    exact = {cell.target for cell in cells if target in {cell.target, cell.reference}}
-    near = {cell.target for cell in cells if target and (cell.target.startswith(target) or target in cell.reference)}
-    meant = exact or near
-    if len(meant) != 1:
-        some = ", ".join(sorted({cell.reference or cell.target for cell in cells})[:5]) or "none yet"
-        several = "several" if meant else "no"
-        raise UsageError(f"run {found.run}: {several} cells of {scan!r} match {target!r}; there are: {some}")
+    if not cells:
+        scans = sorted({cell.scan for cell in found.cells})
+        raise UsageError(f"run {found.run} has no scan {scan!r}{suggest(scan, scans)} (it has {', '.join(scans)})")
+    target = target.strip()
+    meant = {cell.target for cell in cells if target and cell.target.startswith(target)}
+    if not meant:
+        book = NameBook(cell.reference for cell in cells)
+        name = book.find(target)
+        meant = {cell.target for cell in cells if name and cell.reference == name}
+        if not meant:
+            shown = ", ".join(sorted({cell.reference or cell.target for cell in cells})[:_SHOWN])
+            raise UsageError(
+                f"run {found.run}: no cell of {scan!r} is of {target!r}{book.suggest(target)} (there are: {shown})"
+            )
+    if len(meant) > 1:
+        raise UsageError(f"run {found.run}: {target!r} may be {', '.join(sorted(meant)[:_SHOWN])}: name one by its id")
     return meant.pop()

@@ -7,6 +7,7 @@ import typer
 
 from orchestrator.cli.commands import Commands
 from orchestrator.cli.options import ConfigFile
+from orchestrator.cli.settings import settings_of
 
 app = Commands(name="cache", help="Manage the pull-through caches.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -48,10 +49,9 @@ def drop(
     Example: scanmatrix cache drop
     """
     from orchestrator.api import caches
-    from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import say
 
-    lines = caches.drop(plan_api.load_config(config), what or (), everything=everything, folder=folder)
+    lines = caches.drop(settings_of(config), what or (), everything=everything, folder=folder)
     line = next(lines, "nothing to drop")
     say(line)
     for line in lines:

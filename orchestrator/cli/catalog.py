@@ -7,6 +7,7 @@ import typer
 
 from orchestrator.cli.options import ConfigFile, OutputOption
 from orchestrator.cli.output import OutputFormat
+from orchestrator.cli.settings import settings_of
 
 
 def templates(config: ConfigFile = None, output: OutputOption = OutputFormat.TABLE) -> None:
@@ -20,7 +21,7 @@ def templates(config: ConfigFile = None, output: OutputOption = OutputFormat.TAB
     from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import print_data, print_scans
 
-    settings = plan_api.load_config(config)
+    settings = settings_of(config)
     scans = list(plan_api.load_catalog(settings).values())
     if output is OutputFormat.TABLE:
         print_scans(scans, engines.missing(settings, scans))

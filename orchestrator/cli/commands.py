@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.cli.once import OnceCommand
 from orchestrator.cli.tables import WIDE
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Commands(typer.Typer):
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
         """See `typer.Typer.command`."""
-        register = super().command(name, **{"epilog": EXIT_STATUSES} | options)
+        usual: dict[str, Any] = {"epilog": EXIT_STATUSES, "cls": OnceCommand}
+        register = super().command(name, **usual | options)
 
         def decorate(function: Callable[..., None]) -> Callable[..., None]:
             register(_with_options(function))

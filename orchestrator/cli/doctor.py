@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Engine, OutputOption
+from orchestrator.cli.options import ConfigFile, Engine, OutputOption, Volume
 from orchestrator.cli.output import OutputFormat
+from orchestrator.cli.settings import settings_of
 
 if TYPE_CHECKING:
     from orchestrator.api.doctor.diagnosis import Check, Diagnosis
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 def doctor(
     config: ConfigFile = None,
+    volume: Volume = None,
     engine: Engine = None,
     output: OutputOption = OutputFormat.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --output json.")] = False,
@@ -26,12 +28,10 @@ def doctor(
     Example: scanmatrix doctor --config scanmatrix.yaml
     """
     from orchestrator.api import doctor as doctor_api
-    from orchestrator.api import plan as plan_api
     from orchestrator.cli import MISSING
     from orchestrator.cli.output import print_data
-    from orchestrator.cli.runs import choose_engine
 
-    found = doctor_api.examine(choose_engine(plan_api.load_config(config), engine))
+    found = doctor_api.examine(settings_of(config, volume, engine=engine))
     output = OutputFormat.JSON if as_json else output
     if output is OutputFormat.TABLE:
         _print(found)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile
+from orchestrator.cli.settings import settings_of
 from orchestrator.workflows.overlays import Overlay
 
 
@@ -44,10 +45,9 @@ def install(
     Example: scanmatrix install --config scanmatrix.yaml --render | kubectl apply -f -
     """
     from orchestrator.api import install as install_api
-    from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import complain
 
-    settings = plan_api.load_config(config, strict=strict)
+    settings = settings_of(config, strict=strict)
     if update_images is not None:
         for changed in install_api.update_images(settings, update_images):
             typer.echo(changed)

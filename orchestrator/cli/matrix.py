@@ -1,6 +1,5 @@
 """`scanmatrix plan` and `scanmatrix run`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from orchestrator.cli.commands import QUIET
 from orchestrator.cli.options import (
     All,
-    ConfigOrImages,
+    ConfigFile,
     Engine,
     FailOn,
     Offline,
@@ -17,14 +16,19 @@ from orchestrator.cli.options import (
     RunId,
     Scans,
     Strict,
+    Targets,
+    Volume,
     severity_of,
 )
 from orchestrator.cli.output import OutputFormat
+from orchestrator.cli.settings import settings_of
 
 
 def plan(
     references: References = None,
-    config: ConfigOrImages = None,
+    config: ConfigFile = None,
+    volume: Volume = None,
+    target: Targets = None,
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,
@@ -43,10 +47,11 @@ def plan(
     from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.plan_tables import print_plan
-    from orchestrator.cli.runs import choose_engine
 
-    settings = choose_engine(plan_api.load_config(config, references=references or (), strict=strict), engine)
-    planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
+    settings = settings_of(
+        config, volume, engine=engine, references=references or (), targets=target or (), strict=strict
+    )
+    planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     planned = plan_api.with_spec_size(planned, settings)
     if output is OutputFormat.TABLE:
         print_plan(planned, engines.missing(settings, planned.scans))
@@ -58,7 +63,9 @@ def plan(
 
 def run(
     references: References = None,
-    config: ConfigOrImages = None,
+    config: ConfigFile = None,
+    volume: Volume = None,
+    target: Targets = None,
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,
@@ -66,10 +73,6 @@ def run(
     resume: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Resume an interrupted run; its plan is not changed.", show_default=False),
-    ] = None,
-    volume: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Folder for all files, instead of volume.path.", show_default=False),
     ] = None,
     engine: Engine = None,
     fail_on: FailOn = None,
@@ -93,16 +96,26 @@ def run(
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import complain, print_data, say
     from orchestrator.cli.progress import progress
-    from orchestrator.cli.runs import choose_engine, detached, show_ledger
+    from orchestrator.cli.runs import detached, show_ledger
+    from orchestrator.errors import UsageError
     from orchestrator.kit.guarding import is_internal
 
     severity = severity_of("--fail-on", fail_on)
-    settings = plan_api.load_config(config, references=references or (), volume=volume, strict=strict, fail_on=severity)
-    settings = choose_engine(settings, engine)
+    settings = settings_of(
+        config,
+        volume,
+        engine=engine,
+        references=references or (),
+        targets=target or (),
+        strict=strict,
+        fail_on=severity,
+    )
     if resume is not None:
+        if references or target or scan:
+            raise UsageError(f"--resume {resume} runs the plan of that run: name no targets and no --scan")
         planned = plan_api.read_plan(settings, resume)
     else:
-        planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline, partial=bool(references))
+        planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     if detach:
         say(run_api.submit(planned, settings))
         return

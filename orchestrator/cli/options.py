@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,20 +16,49 @@ References = Annotated[
     typer.Argument(
         metavar="IMAGE|ARCHIVE|REPOSITORY",
         help="Images, OCI archives, OCI layout folders, `docker save` archives, or URLs of git repositories (#ref),"
-        " used instead of the configured targets.",
+        " instead of all configured targets; owner, labels and scans of a configured one are kept.",
         show_default=False,
     ),
 ]
 
 
-def _config(otherwise: str) -> Any:
-    text = f"The configuration. Default: ./scanmatrix.yaml, {otherwise}."
-    return typer.Option("--config", "-c", metavar="FILE", help=text, show_default=False)
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise typer.BadParameter("an empty name is no path")
+    return Path(text)
 
 
-ConfigFile = Annotated[Path | None, _config("if it exists")]
-#: Of commands that take images instead.
-ConfigOrImages = Annotated[Path | None, _config("if it exists and no image is given")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        parser=_path,
+        help="The configuration. Default: ./scanmatrix.yaml (or .yml), if it exists.",
+        show_default=False,
+    ),
+]
+Volume = Annotated[
+    Path | None,
+    typer.Option(
+        "--volume",
+        metavar="FOLDER",
+        parser=_path,
+        help="Folder for all files, instead of volume.path.",
+        show_default=False,
+    ),
+]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        "-t",
+        metavar="GLOB",
+        help="Only configured targets whose name matches; may be repeated.",
+        show_default=False,
+    ),
+]
 Scans = Annotated[
     list[str] | None,
     typer.Option("--scan", "-s", metavar="NAME", help="Run only this scan; may be repeated.", show_default=False),

@@ -4,13 +4,16 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigOrImages, Offline, References, RunId, Scans, Strict
+from orchestrator.cli.options import ConfigFile, Offline, References, RunId, Scans, Strict, Targets, Volume
+from orchestrator.cli.settings import settings_of
 from orchestrator.workflows import ManifestKind
 
 
 def render(
     references: References = None,
-    config: ConfigOrImages = None,
+    config: ConfigFile = None,
+    volume: Volume = None,
+    target: Targets = None,
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,
@@ -26,7 +29,7 @@ def render(
     from orchestrator.api import plan as plan_api
 
     # Manifests are always for Argo, and its cells use the tokens that there are in the cluster.
-    settings = plan_api.load_config(config, references=references or (), strict=strict)
+    settings = settings_of(config, volume, references=references or (), targets=target or (), strict=strict)
     settings = settings.model_copy(update={"engine": "argo"})
     planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     typer.echo(plan_api.render(planned, settings, kind=kind), nl=False)

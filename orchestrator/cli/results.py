@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.commands import Commands
-from orchestrator.cli.options import ConfigFile, OutputOption, severity_of
+from orchestrator.cli.options import ConfigFile, OutputOption, Volume, severity_of
 from orchestrator.cli.output import OutputFormat
+from orchestrator.cli.settings import settings_of
 
 app = Commands(
     name="results",
@@ -44,6 +45,7 @@ def _one_run(run: str | None, of: str | None) -> str | None:
 @app.command("list")
 def list_(
     config: ConfigFile = None,
+    volume: Volume = None,
     most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most this many.")] = 20,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -51,12 +53,11 @@ def list_(
 
     Example: scanmatrix results list
     """
-    from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
     from orchestrator.cli.output import print_data
     from orchestrator.cli.result_tables import print_runs
 
-    found = results_api.list_results(plan_api.load_config(config), most=most)
+    found = results_api.list_results(settings_of(config, volume), most=most)
     if output is OutputFormat.TABLE:
         print_runs(found)
     else:
@@ -74,6 +75,7 @@ def show(
         typer.Option("--run", metavar="ID", help="Only the findings of this run.", show_default=False),
     ] = None,
     config: ConfigFile = None,
+    volume: Volume = None,
     target: Annotated[
         str, typer.Option(metavar="GLOB", help="Only targets whose name matches.", show_default=False)
     ] = "",
@@ -109,7 +111,6 @@ def show(
 
     Example: scanmatrix results show --severity high --fixable
     """
-    from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
     from orchestrator.cli import UNKNOWN
     from orchestrator.cli.result_tables import print_answer, print_merged, print_suspects
@@ -117,7 +118,7 @@ def show(
     from orchestrator.queries.choice import Choice, choose
     from orchestrator.queries.coverage import coverage_of
 
-    settings, run = plan_api.load_config(config), _one_run(run, of)
+    settings, run = settings_of(config, volume), _one_run(run, of)
     wanted = Choice(
         target=target, owner=owner, scan=scan, id=id_, package=package, kinds=tuple(kind or ()),
         severity=severity_of("--severity", severity), fixable=fixable, suppressed=suppressed,
@@ -145,6 +146,7 @@ def show(
 def diff(
     run: MaybeRun = None,
     config: ConfigFile = None,
+    volume: Volume = None,
     since: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Compare the state now with the state at this time.", show_default=False),
@@ -163,7 +165,6 @@ def diff(
 
     Example: scanmatrix results diff --between registry.example/app:1.2 registry.example/app:1.3
     """
-    from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
     from orchestrator.cli.result_tables import print_differences, print_rows
     from orchestrator.errors import UsageError
@@ -172,7 +173,7 @@ def diff(
     if sum(each is not None for each in (run, since, between)) > 1:
         raise UsageError("give only one of RUN, --since and --between")
     moment = _moment(since) if since is not None else None
-    found = results_api.list_differences(plan_api.load_config(config), run, since=moment, between=between)
+    found = results_api.list_differences(settings_of(config, volume), run, since=moment, between=between)
     if output is OutputFormat.TABLE:
         print_differences(found, every=every, most=most)
     else:
@@ -188,20 +189,20 @@ def who_has(
         str, typer.Option(metavar="GLOB", help="Only packages whose name or package URL matches.", show_default=False)
     ] = "",
     config: ConfigFile = None,
+    volume: Volume = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show which targets have a vulnerability, or a vulnerable package.
 
     Example: scanmatrix results who-has CVE-2021-44228
     """
-    from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
     from orchestrator.cli import UNKNOWN
     from orchestrator.cli.result_tables import print_answer, print_merged
     from orchestrator.cli.tables import print_text
     from orchestrator.queries.holders import merged_rows
 
-    settings = plan_api.load_config(config)
+    settings = settings_of(config, volume)
     found = merged_rows(results_api.find_holders(settings, id_, package=package))
     coverage, has = results_api.coverage(settings, id_, package=package), len({row.target for row in found})
     sentence = f"{has} of {coverage.targets} targets {'has' if has == 1 else 'have'} it; the answer {coverage}"
@@ -224,6 +225,7 @@ def export(
     ] = None,
     run: MaybeRun = None,
     config: ConfigFile = None,
+    volume: Volume = None,
     to: Annotated[
         str,
         typer.Option(
@@ -237,7 +239,6 @@ def export(
 
     Example: scanmatrix results export html --to report.html
     """
-    from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
     from orchestrator.cli.output import print_file, say
     from orchestrator.cli.result_tables import print_exports
@@ -245,28 +246,30 @@ def export(
     if name is None:
         print_exports()
         return
+    settings = settings_of(config, volume)
     if to == "-":
-        with results_api.exported_text(plan_api.load_config(config), run, name) as file:
+        with results_api.exported_text(settings, run, name) as file:
             print_file(file)
         return
-    say(results_api.export(plan_api.load_config(config), run, name, to=to))
+    say(results_api.export(settings, run, name, to=to))
 
 
 @app.command()
-def notify(run: MaybeRun = None, config: ConfigFile = None, output: OutputOption = OutputFormat.TABLE) -> None:
+def notify(
+    run: MaybeRun = None, config: ConfigFile = None, volume: Volume = None, output: OutputOption = OutputFormat.TABLE
+) -> None:
     """Notify the configured recipients about what changed.
 
     Nobody is notified twice about the same thing.
 
     Example: scanmatrix results notify
     """
-    from orchestrator.api import plan as plan_api
     from orchestrator.api import results as results_api
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import print_data
     from orchestrator.cli.result_tables import print_deliveries
 
-    found = results_api.notify(plan_api.load_config(config), run)
+    found = results_api.notify(settings_of(config, volume), run)
     if output is OutputFormat.TABLE:
         print_deliveries(found)
     else:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import All, ConfigFile, Engine, FailOn, OutputOption, Run, severity_of
+from orchestrator.cli.options import All, ConfigFile, Engine, FailOn, OutputOption, Run, Volume, severity_of
 from orchestrator.cli.output import OutputFormat
+from orchestrator.cli.settings import settings_of
 
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config
@@ -19,6 +20,7 @@ def status(
         str | None, typer.Argument(metavar="RUN", help="Id of a run; without it, all runs.", show_default=False)
     ] = None,
     config: ConfigFile = None,
+    volume: Volume = None,
     engine: Engine = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Watch until the run has ended.")] = False,
     output: OutputOption = OutputFormat.TABLE,
@@ -31,7 +33,7 @@ def status(
     from orchestrator.cli.output import print_data
     from orchestrator.cli.run_tables import print_runs, print_status, watching
 
-    settings = _settings(config, engine)
+    settings = settings_of(config, volume, engine=engine)
     if run is None:
         found = run_api.list_runs(settings)
         if output is OutputFormat.TABLE:
@@ -57,6 +59,7 @@ def logs(
     ],
     scan: Annotated[str, typer.Argument(metavar="SCAN", help="Name of the scan.", show_default=False)],
     config: ConfigFile = None,
+    volume: Volume = None,
     engine: Engine = None,
 ) -> None:
     """Print the output of one cell's scanner, live while it runs.
@@ -66,11 +69,13 @@ def logs(
     from orchestrator.api import run as run_api
     from orchestrator.cli.output import say
 
-    for line in run_api.logs(_settings(config, engine), run, image, scan):
+    for line in run_api.logs(settings_of(config, volume, engine=engine), run, image, scan):
         say(line)
 
 
-def retry(run: Run, config: ConfigFile = None, engine: Engine = None, fail_on: FailOn = None) -> None:
+def retry(
+    run: Run, config: ConfigFile = None, volume: Volume = None, engine: Engine = None, fail_on: FailOn = None
+) -> None:
     """Run the failed cells of a run again and update its ledger.
 
     With --fail-on the command waits for the end, prints the ledger, and its exit status says how that went.
@@ -82,7 +87,7 @@ def retry(run: Run, config: ConfigFile = None, engine: Engine = None, fail_on: F
     from orchestrator.cli.output import say
     from orchestrator.cli.run_tables import watching
 
-    severity, settings = severity_of("--fail-on", fail_on), _settings(config, engine)
+    severity, settings = severity_of("--fail-on", fail_on), settings_of(config, volume, engine=engine)
     name = run_api.retry(settings, run)
     if severity is None:
         say(f"{name}; watch it with `scanmatrix status {run} --watch`")
@@ -92,7 +97,7 @@ def retry(run: Run, config: ConfigFile = None, engine: Engine = None, fail_on: F
     show_ledger(results_api.judge(settings, run_api.fetch(settings, run), severity), settings, table=True)
 
 
-def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
+def cancel(run: Run, config: ConfigFile = None, volume: Volume = None, engine: Engine = None) -> None:
     """Stop a run now; finished cells and their results are kept.
 
     Example: scanmatrix cancel 20261121-030000-0a1b2c
@@ -100,7 +105,7 @@ def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
     from orchestrator.api import run as run_api
     from orchestrator.cli.output import say
 
-    names = run_api.cancel(_settings(config, engine), run)
+    names = run_api.cancel(settings_of(config, volume, engine=engine), run)
     for line in [f"stopping: {name}" for name in names] or [f"run {run} has ended already"]:
         say(line)
 
@@ -108,6 +113,7 @@ def cancel(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
 def fetch(
     run: Run,
     config: ConfigFile = None,
+    volume: Volume = None,
     engine: Engine = None,
     fail_on: FailOn = None,
     every: All = False,
@@ -121,14 +127,14 @@ def fetch(
     from orchestrator.api import run as run_api
     from orchestrator.cli.output import print_data
 
-    severity, settings = severity_of("--fail-on", fail_on), _settings(config, engine)
+    severity, settings = severity_of("--fail-on", fail_on), settings_of(config, volume, engine=engine)
     ledger = results_api.judge(settings, run_api.fetch(settings, run), severity)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
     show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every)
 
 
-def delete(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
+def delete(run: Run, config: ConfigFile = None, volume: Volume = None, engine: Engine = None) -> None:
     """Delete a run's Workflows and pods; its results are kept.
 
     Example: scanmatrix delete 20261121-030000-0a1b2c
@@ -136,19 +142,8 @@ def delete(run: Run, config: ConfigFile = None, engine: Engine = None) -> None:
     from orchestrator.api import run as run_api
     from orchestrator.cli.output import say
 
-    for name in run_api.delete(_settings(config, engine), run):
+    for name in run_api.delete(settings_of(config, volume, engine=engine), run):
         say(f"deleted: {name}")
-
-
-def choose_engine(settings: "Config", engine: str | None) -> "Config":
-    """The configuration with the engine of the command line.
-
-    Raises:
-        UsageError: there is no such engine.
-    """
-    from orchestrator import engines
-
-    return settings if engine is None else settings.model_copy(update={"engine": engines.check(engine)})
 
 
 def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool, every: bool = False) -> None:
@@ -196,9 +191,3 @@ def detached(settings: "Config", run: str) -> Iterator[None]:
             f"stop it with `scanmatrix cancel {run}`, get its results with `scanmatrix fetch {run}`."
         )
         raise typer.Exit(130) from None
-
-
-def _settings(config: ConfigFile, engine: Engine) -> "Config":
-    from orchestrator.api import plan as plan_api
-
-    return choose_engine(plan_api.load_config(config), engine)

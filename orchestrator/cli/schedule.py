@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Engine, OutputOption, Strict
+from orchestrator.cli.options import ConfigFile, Engine, OutputOption, Strict, Volume
 from orchestrator.cli.output import OutputFormat
+from orchestrator.cli.settings import settings_of
 
 if TYPE_CHECKING:
     from orchestrator.service.scheduler import Scheduler
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 def schedule(
     config: ConfigFile = None,
+    volume: Volume = None,
     engine: Engine = None,
     once: Annotated[bool, typer.Option("--once", help="Stop when nothing is due and no run is active.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print how fresh the results are, and exit.")] = False,
@@ -40,14 +42,15 @@ def schedule(
     Example: scanmatrix schedule --config scanmatrix.yaml
     """
     from orchestrator import engines
-    from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import complain, print_data
-    from orchestrator.cli.runs import choose_engine
+    from orchestrator.errors import UsageError
     from orchestrator.service.notes import Notes
     from orchestrator.service.scheduler import Scheduler
     from orchestrator.store.backlog.store import BacklogStore
 
-    settings = choose_engine(plan_api.load_config(config, volume=mounted, strict=strict), engine)
+    if volume is not None and mounted is not None:
+        raise UsageError("give --volume or --mounted, not both: each says where the results are")
+    settings = settings_of(config, mounted or volume, engine=engine, strict=strict)
     with BacklogStore.of(settings) as store:
         if show:
             found = store.backlog()

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.commands import Commands
-from orchestrator.cli.options import ConfigFile, OutputOption
+from orchestrator.cli.options import ConfigFile, OutputOption, Volume
 from orchestrator.cli.output import OutputFormat
+from orchestrator.cli.settings import settings_of
 
 app = Commands(name="store", help="Manage the database of all results.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -22,16 +23,15 @@ def _duration(text: str) -> int:
 
 
 @app.command()
-def migrate(config: ConfigFile = None) -> None:
+def migrate(config: ConfigFile = None, volume: Volume = None) -> None:
     """Create the tables, or upgrade them to this version.
 
     Example: scanmatrix store migrate --config scanmatrix.yaml
     """
-    from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import say
     from orchestrator.store import StoreDatabase
 
-    with StoreDatabase.of(plan_api.load_config(config)) as store:
+    with StoreDatabase.of(settings_of(config, volume)) as store:
         before, after = store.migrate()
         told = "is up to date" if before == after else f"brought from {before or 'nothing'} up to date"
         say(f"{store!r} {told}: revision {after}")
@@ -44,6 +44,7 @@ def import_(
         typer.Argument(metavar="RUN", help="Ids of runs; without any, all that the store lacks.", show_default=False),
     ] = None,
     config: ConfigFile = None,
+    volume: Volume = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Import finished runs from the volume.
@@ -53,13 +54,12 @@ def import_(
 
     Example: scanmatrix store import
     """
-    from orchestrator.api import plan as plan_api
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import complain, print_data, print_taken_in
     from orchestrator.scanners.rules import volume_of
     from orchestrator.store import StoreDatabase
 
-    settings = plan_api.load_config(config)
+    settings = settings_of(config, volume)
     with StoreDatabase.of(settings) as store:
         found = store.take_in_all(volume_of(settings), runs)
     if output is OutputFormat.TABLE:
@@ -75,6 +75,7 @@ def import_(
 @app.command()
 def prune(
     config: ConfigFile = None,
+    volume: Volume = None,
     keep: Annotated[
         int | None,
         typer.Option(
@@ -92,11 +93,10 @@ def prune(
 
     Example: scanmatrix store prune --keep 90d
     """
-    from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import print_data, print_pruned
     from orchestrator.store import StoreDatabase
 
-    settings = plan_api.load_config(config)
+    settings = settings_of(config, volume)
     with StoreDatabase.of(settings) as store:
         pruned = store.prune(settings.store.keep if keep is None else keep)
     if output is OutputFormat.TABLE:

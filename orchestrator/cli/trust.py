@@ -6,6 +6,7 @@ import typer
 
 from orchestrator.cli.options import ConfigFile, OutputOption
 from orchestrator.cli.output import OutputFormat
+from orchestrator.cli.settings import settings_of
 
 
 def lock(
@@ -29,12 +30,11 @@ def lock(
 
     Example: scanmatrix lock --check
     """
-    from orchestrator.api import plan as plan_api
     from orchestrator.api import trust
     from orchestrator.cli.output import print_data
     from orchestrator.cli.tables import Fit, TableColumn, print_table
 
-    found = trust.lock(plan_api.load_config(config), only=update or (), offline=offline, check=check)
+    found = trust.lock(settings_of(config), only=update or (), offline=offline, check=check)
     if output is not OutputFormat.TABLE:
         print_data(found, output)
         return
@@ -79,7 +79,6 @@ def distrust(
 
     Example: scanmatrix distrust general --from 2026-03-19 --to 2026-03-24 --reason CVE-2026-33634
     """
-    from orchestrator.api import plan as plan_api
     from orchestrator.api import trust
     from orchestrator.cli.output import print_data, say
     from orchestrator.cli.tables import Fit, TableColumn, print_table
@@ -88,7 +87,7 @@ def distrust(
     from orchestrator.errors import UsageError
     from orchestrator.kit.sources import Source, SourceError
 
-    settings = plan_api.load_config(config)
+    settings = settings_of(config)
     given = {
         "scan": scan, "image": image, "digest": digest, "version": version, "from": since, "to": until, "reason": reason
     }  # fmt: skip

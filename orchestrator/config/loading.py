@@ -31,7 +31,7 @@ from orchestrator.config.schedule import ScheduleSection
 from orchestrator.config.section import Section
 from orchestrator.config.store import StoreSection
 from orchestrator.config.suppression import SuppressionSection
-from orchestrator.config.targets import TargetSource
+from orchestrator.config.targets import TargetSelection, TargetSource
 from orchestrator.config.validation import validate
 from orchestrator.config.volume import VolumeSection
 from orchestrator.kit.own import own_version
@@ -130,6 +130,7 @@ class Config(Section):
     _base: Path = PrivateAttr(default_factory=Path.cwd)
     _path: Path | None = PrivateAttr(default=None)
     _source: Source = PrivateAttr(default_factory=lambda: Source("configuration", {}))
+    _selection: TargetSelection = PrivateAttr(default_factory=TargetSelection)
 
     @field_validator("cache")
     @classmethod
@@ -153,6 +154,17 @@ class Config(Section):
     def file(self) -> str:
         """The file as the user named it, for messages."""
         return self._source.file
+
+    @property
+    def selection(self) -> TargetSelection:
+        """Which targets are meant; empty for all that are configured."""
+        return self._selection
+
+    def selecting(self, selection: TargetSelection) -> Config:
+        """The same, for some of the targets."""
+        changed = self.model_copy()
+        changed._selection = selection  # noqa: SLF001 - its own class
+        return changed
 
     def problem(self, location: Location, message: str) -> Problem:
         """A mistake found later on (such as a scan that no template defines), at its place in the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -139,3 +140,19 @@ class TargetSource(OneOf):
         if self.csv and (self.scans or self.owner or self.labels):
             raise ValueError("scans, owner and labels of a csv are columns of that file, not keys here")
         return self
+
+
+@dataclass(frozen=True)
+class TargetSelection:
+    """Some of the targets instead of all that are configured; at most one of the two is given.
+
+    Attributes:
+        named: images, archives and repositories that a person names; what the configuration says of them holds.
+        globs: for names of configured targets, of which one must match.
+    """
+
+    named: tuple[TargetSource, ...] = ()
+    globs: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.named or self.globs)

@@ -6,6 +6,8 @@ list it here.
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,12 +18,13 @@ from orchestrator.inventory.csv_file import read_csv
 from orchestrator.inventory.inline import read_archive, read_image
 from orchestrator.inventory.interface import HEAD, Context, Entry, InventoryError, Reader
 from orchestrator.inventory.repository import read_repository
+from orchestrator.inventory.selection import chosen, of_named
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import TargetKind
 from orchestrator.net.allowance import Allowance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.config.loading import Config
@@ -40,6 +43,8 @@ __all__ = [
     "scans_for",
 ]
 
+_log = logging.getLogger(__name__)
+
 
 def _read_cluster(source: TargetSource, context: Context) -> list[Entry]:
     from orchestrator.inventory.cluster import read_cluster  # noqa: PLC0415 - kubernetes takes long to import
@@ -53,6 +58,20 @@ def _read_registry(source: TargetSource, context: Context) -> list[Entry]:
     return read_registry(source, context)
 
 
+def _kind(source: TargetSource) -> str:
+    return next(key for key in READERS if getattr(source, key) is not None)
+
+
+def _reader(source: TargetSource) -> Reader:
+    return READERS[_kind(source)]
+
+
+def _means_named(source: TargetSource, named: Sequence[Entry], context: Context) -> list[Entry]:
+    from orchestrator.inventory.registry import read_named  # noqa: PLC0415 - likewise
+
+    return read_named(source, named, context)
+
+
 READERS: dict[str, Reader] = {
     "csv": read_csv, "image": read_image, "archive": read_archive, "repository": read_repository,
     "cluster": _read_cluster, "registry": _read_registry,
@@ -63,7 +82,7 @@ READERS: dict[str, Reader] = {
 def collect(
     config: Config, base: Path | None = None, *, catalog: Mapping[str, Scan] | None = None
 ) -> tuple[Entry, ...]:
-    """Every entry of every configured source, in their order.
+    """Every entry of every configured source, in their order; or those that the configuration's selection means.
 
     Entries that say the same of the same image are merged into the first of them, with the scans of all.
 
@@ -77,38 +96,69 @@ def collect(
         InventoryError: files of targets have mistakes; those of all files are reported at once.
         SourceUnavailableError: a source cannot be read as configured.
         SourceBrokenError: a source did not answer properly; trying again may help.
+        UsageError: the selection means no target, or a name in it may be several.
     """
     catalog = catalog if catalog is not None else load_catalog(config, base=base)
-    scans = tuple(catalog)
+    every = {kind: scans_for(kind, catalog) for kind in TargetKind}
+    default = {kind: _written_out(config.scans.default_for(kind), every[kind]) for kind in TargetKind}
+    base, scans, selection = base or config.base, tuple(catalog), config.selection
+    if not selection.named:
+        entries = merge(_read_all(config, base, scans), every, default)
+        return chosen(entries, selection.globs) if selection else entries
+    context = _context(config, base, scans, "the command line")
+    named = [entry for source in selection.named for entry in _reader(source)(source, context)]
+    known = merge(_read_all(config, base, scans, named=named), every, default)
+    return merge(of_named(named, known), every, default)
+
+
+def _read_all(
+    config: Config, base: Path, scans: tuple[str, ...], *, named: Sequence[Entry] | None = None
+) -> list[Entry]:
+    """The entries of all configured sources.
+
+    Args:
+        config: names the sources.
+        base: folder that relative paths start from.
+        scans: names of every scan there is.
+        named: what is to be known is only what the sources say of these: no registry is listed for that, and a source
+            that cannot be reached is reported, and the rest is read.
+    """
     entries: list[Entry] = []
     problems: list[Problem] = []
     allowance = Allowance(config.limits.planning, "limits.planning")
     for index, source in enumerate(config.targets):
-        kind = next(key for key in READERS if getattr(source, key) is not None)
         where = config.problem(("targets", index), "")
         origin = f"{where.file}:{where.line}" if where.line else where.file
-        context = Context(
-            base or config.base,
-            scans,
-            origin,
-            config.cache,
-            config.insecure,
-            retries=config.limits.retries,
-            listing=config.limits.listing,
-            allowance=allowance,
-        )
+        context = replace(_context(config, base, scans, origin), allowance=allowance)
         try:
-            with guarded(f"reading the targets of {origin} ({kind})"):
-                entries += READERS[kind](source, context)
+            with guarded(f"reading the targets of {origin} ({_kind(source)})"):
+                if named is not None and source.registry is not None:
+                    entries += _means_named(source, named, context)
+                else:
+                    entries += _reader(source)(source, context)
         except InventoryError as error:
             problems += error.problems
         except OSError as error:
             raise SourceUnavailableError(f"{origin}: {error}") from error
+        except (SourceUnavailableError, SourceBrokenError) as error:
+            if named is None:
+                raise
+            _log.warning("%s; owner, labels and scans from there are not known", error)
     if problems:
         raise InventoryError(problems)
-    every = {kind: scans_for(kind, catalog) for kind in TargetKind}
-    default = {kind: _written_out(config.scans.default_for(kind), every[kind]) for kind in TargetKind}
-    return merge(entries, every, default)
+    return entries
+
+
+def _context(config: Config, base: Path, scans: tuple[str, ...], origin: str) -> Context:
+    return Context(
+        base,
+        scans,
+        origin,
+        config.cache,
+        config.insecure,
+        retries=config.limits.retries,
+        listing=config.limits.listing,
+    )
 
 
 def scans_for(kind: TargetKind, catalog: Mapping[str, Scan]) -> tuple[str, ...]:

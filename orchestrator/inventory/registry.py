@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.git.errors import SourceBrokenError, SourceUnavailableError
+from orchestrator.images.names import split_reference
 from orchestrator.images.reference import Reference, is_repository, is_tag
 from orchestrator.images.registry.cache import pull_location
 from orchestrator.images.registry.client import RegistryClient
@@ -16,6 +17,7 @@ from orchestrator.kit.foreign_json import ForeignJsonError
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.matching import any_pattern, is_name
 from orchestrator.kit.version_order import semantic
+from orchestrator.model import TargetKind
 from orchestrator.net.errors import Denied, NotFound, OverBudget, TooSlow, WrongBytes
 
 if TYPE_CHECKING:
@@ -59,6 +61,30 @@ def read_registry(source: TargetSource, context: Context) -> list[Entry]:
         raise SourceBrokenError(f"{context.origin}: {error}") from error
     except PermanentError as error:
         raise SourceUnavailableError(f"{context.origin}: {error}") from error
+
+
+def read_named(source: TargetSource, named: Iterable[Entry], context: Context) -> list[Entry]:
+    """What a source says of images that somebody names; the registry is not asked whether it has them."""
+    section = source.registry
+    assert section is not None  # noqa: S101 - as above
+    found = []
+    for entry in named:
+        repository, tag, digest = split_reference(entry.reference)
+        registry, _, path = repository.partition("/")
+        is_image = entry.kind is TargetKind.IMAGE and not entry.local
+        if is_image and registry == section.host and any_pattern(path, section.repositories):
+            tag = tag or ("" if digest else "latest")
+            if not tag or choose([tag], section):
+                found.append(
+                    Entry(
+                        reference=entry.reference,
+                        scans=source.scans,
+                        owner=source.owner,
+                        labels=source.labels,
+                        origin=context.origin,
+                    )
+                )
+    return found
 
 
 def choose(tags: Iterable[str], section: RegistrySource) -> list[str]:

@@ -53,7 +53,7 @@ def plan_run(
         only: target ids and scans of the cells to plan; None for all of them. Anybody who names cells has decided that
             they are due, so that earlier results spare none.
         offline: ask no registry and no git host.
-        partial: whether the entries are only some of what is wanted.
+        partial: whether the entries are only some of what is wanted; so it is where the configuration has a selection.
 
     Returns:
         The plan; without targets where the sources name none.
@@ -77,5 +77,5 @@ def plan_run(
         offline=offline,
         history=earlier_results(config, now, volume) if only is None else {},
         only=only,
-        partial=partial or bool(scans),
+        partial=partial or bool(scans) or bool(config.selection),
     )

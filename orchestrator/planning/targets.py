@@ -10,8 +10,8 @@ import msgspec
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.manifests import compressions
-from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory import HEAD, Entry
+from orchestrator.inventory.selection import called
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import Name, Platform, Target, TargetKind
 from orchestrator.model.image import NO_PLATFORM
@@ -181,21 +181,6 @@ def make_id(located: Located, reference: str) -> str:
 def unresolved(platforms: Iterable[Platform], error: str) -> tuple[Located, ...]:
     """The same trouble for every wanted platform."""
     return tuple(Located(platform=platform, error=error) for platform in platforms)
-
-
-def called(entry: Entry) -> str:
-    """The name that a target has by an entry: an image's normalised, a repository's with its ref."""
-    if entry.kind is TargetKind.REPOSITORY:
-        return entry.name
-    return entry.reference if entry.local else _normalised(entry.reference)
-
-
-def _normalised(reference: str) -> str:
-    """The reference as Docker reads it; one that cannot be read stays as it is, and fails when it is looked up."""
-    try:
-        return str(parse(reference))
-    except InvalidReference:
-        return reference
 
 
 def _asked(entry: Entry, name: str) -> _Asked:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.analysis.suppression.targets import names_of_target
 from orchestrator.errors import UsageError
+from orchestrator.images.names import names_of_target
 from orchestrator.kit.ids import id_matcher
 from orchestrator.kit.matching import glob
 from orchestrator.model import KINDS, Document, Severity
@@ -125,8 +125,8 @@ def is_owned(pattern: str) -> Callable[[Named], bool]:
 
 
 def is_meant(pattern: str) -> Callable[[Named], bool]:
-    """Whether a glob means a row's target: any name of it, Docker Hub's short ones too, as ignore rules know them."""
-    is_name = glob(pattern)
+    """Whether a glob means a row's target: its id, or any name of it that people may write."""
+    is_name = glob(pattern.strip())
     known: dict[str, bool] = {}
 
     def means_it(row: Named) -> bool:
@@ -139,4 +139,4 @@ def is_meant(pattern: str) -> Callable[[Named], bool]:
 
 def names_of(row: Named) -> tuple[str, ...]:
     """Every name by which a glob may mean a row's target."""
-    return names_of_target(row.references, row.digest, row.indexes)
+    return (row.target, *names_of_target(row.references, row.digest, row.indexes, short=True))

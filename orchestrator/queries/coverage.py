@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import NotKnownError
+from orchestrator.images.names import suggest_name
 from orchestrator.kit.matching import glob
-from orchestrator.kit.sources import suggest
 from orchestrator.model import Document
 from orchestrator.queries.choice import Choice, is_meant, is_owned, names_of
 from orchestrator.queries.difference.states import NamesAt
@@ -213,9 +213,6 @@ def _not_covered(rows: Sequence[LedgerRow], scans: Set[str]) -> NotCovered:
 
 def _not_known(which: str, what: str, pattern: str, known: Iterable[str]) -> NotKnownError:
     names = sorted(set(known))
-    near = (
-        next((name for name in names if pattern.lower().strip("*") in name.lower()), "") if pattern.strip("*") else ""
-    )
-    hint = f", did you mean {near!r}?" if near else suggest(pattern, names)
+    hint = suggest_name(pattern, names)
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     return NotKnownError(f"{which} has no {what} {pattern!r}{hint} (it has {shown or 'none'})")

@@ -11,10 +11,11 @@ from orchestrator import engines, planning
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.errors import PermanentError
 from orchestrator.inventory import Entry, labels
+from orchestrator.inventory.selection import called
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.model.documents import spell_time
 from orchestrator.planning.matrix import choose_scans, find_targets
-from orchestrator.planning.targets import called, finish
+from orchestrator.planning.targets import finish
 from orchestrator.scanners.pinning import require_digests
 from orchestrator.store.backlog.messages import Wanted
 from orchestrator.store.documents import Container, StoredWorkload

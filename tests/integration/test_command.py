@@ -38,7 +38,8 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
 def test_run_accounts_for_every_cell_and_leaves_its_results(folder: Path) -> None:
     done = scanmatrix("run", "--output", "json", "--run-id", "first", cwd=folder)
     assert done.returncode == 0
-    [remark] = done.stderr.splitlines()
+    named, remark = done.stderr.splitlines()
+    assert named == "scanmatrix: using scanmatrix.yaml"
     assert "no severity rule is set" in remark
     ledger = json.loads(done.stdout)
     assert [row["outcome"] for row in ledger["rows"]] == ["ok"] * 4
@@ -99,6 +100,13 @@ def test_a_cell_that_fails_breaks_the_default_policy(folder: Path) -> None:
     ("arguments", "said"),
     [
         (["run", "--resume", "no-such-run"], "no-such-run"),
+        (["run", "web.tar", "--resume", "some-run"], "--resume some-run runs the plan of that run"),
+        (["plan", "web.tar", "--target", "web.tar"], "not both"),
+        (["plan", "--target", " "], "an empty --target matches nothing"),
+        (["results", "list", "--volume", ""], "'--volume': an empty name is no path"),
+        (["plan", "--config", ""], "an empty name is no path"),
+        (["plan", "-c", "broken.yaml", "--config", "unknown.yaml"], "--config is given 2 times"),
+        (["results", "show", "--target", "a", "--target", "b"], "--target is given 2 times"),
         (["run", "--config", "no-such-file.yaml"], "no-such-file.yaml"),
         (["plan", "--scan", "dependancy", "web.tar"], "dependency"),
         (["plan", "--run-id", "../escape", "web.tar"], "../escape"),
@@ -124,17 +132,49 @@ def test_nothing_to_scan_is_status_2(tmp_path: Path) -> None:
     assert "targets" in done.stderr
 
 
-def test_a_volume_that_cannot_be_written_is_status_3(folder: Path) -> None:
+@pytest.mark.parametrize("command", [("run",), ("status",), ("results", "list")], ids=" ".join)
+def test_a_volume_that_is_no_folder_is_refused(folder: Path, command: tuple[str, ...]) -> None:
     (folder / "file").write_text("in the way")
-    done = scanmatrix("run", "--volume", "file", cwd=folder)
-    assert done.returncode == 3
-    assert "Traceback" not in done.stderr
+    done = scanmatrix(*command, "--volume", "file", cwd=folder)
+    assert done.returncode == 2
+    assert f"the volume {folder / 'file'} is not a folder" in done.stderr
+
+
+def test_the_configuration_of_the_folder_holds_for_what_is_named_too(folder: Path) -> None:
+    done = scanmatrix("run", "web.tar", "--volume", "elsewhere", "--run-id", "one", "--output", "json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert {(row["scan"], *row["owners"]) for row in rows} == {("root-user", "team-web"), ("distroless", "team-web")}
+    shown = scanmatrix("results", "show", "one", "--target", "web.tar", "--volume", "elsewhere", cwd=folder)
+    assert "root-user" in shown.stdout, shown.stderr
+    said = scanmatrix("logs", "one", "web.tar", "root-user", "--volume", "elsewhere", cwd=folder)
+    assert said.returncode == 0, said.stderr
+    assert not (folder / "scanmatrix-data").exists()
+
+
+def test_some_of_the_configured_targets_are_run(folder: Path) -> None:
+    done = scanmatrix("run", "--target", "stat*", "--run-id", "some", "--output", "json", cwd=folder)
+    assert {row["references"][0].rpartition("/")[2] for row in json.loads(done.stdout)["rows"]} == {"static.tar"}
+    none = scanmatrix("plan", "--target", "wbe.tar", cwd=folder)
+    assert none.returncode == 2
+    assert "no configured target matches 'wbe.tar', did you mean 'web.tar'?" in none.stderr
+
+
+def test_two_configurations_and_one_that_leads_nowhere_are_refused(folder: Path) -> None:
+    (folder / "scanmatrix.yml").symlink_to("nowhere.yaml")
+    both = scanmatrix("status", cwd=folder)
+    assert both.returncode == 2
+    assert "scanmatrix.yaml and scanmatrix.yml are both in" in both.stderr
+    (folder / "scanmatrix.yaml").unlink()
+    dangling = scanmatrix("run", "web.tar", cwd=folder)
+    assert dangling.returncode == 2
+    assert "scanmatrix.yml" in dangling.stderr
 
 
 def test_render_writes_manifests_only(folder: Path) -> None:
     image = "registry.example/app@sha256:" + "a" * 64
     done = scanmatrix("render", "--offline", image, "--scan", "root-user", "--run-id", "first", cwd=folder)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "scanmatrix: using scanmatrix.yaml\n")
     assert [manifest["kind"] for manifest in yaml.safe_load_all(done.stdout)] == ["Workflow"]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.analysis.suppression.targets import names_of_target
+from orchestrator.images.names import names_of_target
 from orchestrator.kit.ids import folded
 from orchestrator.kit.matching import REMEMBERED, Globs, glob
 from orchestrator.packages.ecosystems import is_purl

@@ -12,9 +12,8 @@ from urllib.parse import unquote
 
 from orchestrator.analysis.suppression.packages import ANY, GENERIC
 from orchestrator.git.url import project
-from orchestrator.images.reference import is_host
+from orchestrator.images.names import split_reference
 from orchestrator.kit.digests import DIGEST_PREFIXES
-from orchestrator.kit.docker_hub import HUB, HUB_OLD
 from orchestrator.packages.ecosystems import is_purl
 from orchestrator.packages.purls import read_purl
 from orchestrator.packages.qualifiers import architecture
@@ -132,19 +131,6 @@ def _image_key(repository: str, tag: str) -> str:
     return f"image:{repository}:{tag}" if tag else f"image:{repository}"
 
 
-def split_reference(text: str) -> tuple[str, str, str]:
-    """Repository as Docker normalises it (registry before it, in lower case), tag and digest of an image's name."""
-    name, _, digest = text.partition("@")
-    first, slash, rest = name.partition("/")
-    if not slash or not is_host(first):
-        first, rest = HUB, name
-    first = HUB if first == HUB_OLD else first
-    rest, _, tag = rest.partition(":")
-    if first == HUB and "/" not in rest:
-        rest = f"library/{rest}"
-    return f"{first}/{rest}".lower(), tag, digest
-
-
 def keys_of_target(references: Sequence[str], digest: str, indexes: Sequence[str] = ()) -> frozenset[str]:
     """Every key that a statement may have for this target, its architecture apart."""
     keys = {ANY, *(f"digest:{each}" for each in (digest, *indexes) if each)}
@@ -176,26 +162,6 @@ def tags_of_target(references: Sequence[str]) -> dict[str, frozenset[str]]:
         for key in keys if tag else ():
             found.setdefault(key, set()).add(tag)
     return {key: frozenset(tags) for key, tags in found.items()}
-
-
-def names_of_target(references: Sequence[str], digest: str, indexes: Sequence[str] = ()) -> tuple[str, ...]:
-    """Every name by which a glob may mean this target: with and without tag, Docker Hub's short ones, its digests."""
-    names = dict.fromkeys(each for each in (digest, *indexes) if each)
-    for reference in references:
-        names[reference] = None
-        if "://" in reference:
-            names[reference.partition("#")[0]] = None
-            continue
-        repository, tag, _ = split_reference(reference)
-        spellings = [repository]
-        first = repository.removeprefix(f"{HUB}/").partition("/")[0]
-        # A short name that itself looks like a host would pass for that other registry.
-        if repository.startswith(f"{HUB}/") and not is_host(first):
-            short = repository.removeprefix(f"{HUB}/")
-            spellings += [short, short.removeprefix("library/")]
-        for name in spellings:
-            names |= {name: None, f"{name}:{tag}": None} if tag else {name: None}
-    return tuple(names)
 
 
 def bom_link(ref: str) -> tuple[str, str] | None:

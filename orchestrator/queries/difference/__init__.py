@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
-from orchestrator.kit.sources import suggest
+from orchestrator.images.names import NameBook
 from orchestrator.queries.difference.compare import Still, compare
 from orchestrator.queries.difference.explain import STATUSES, STILL, Pair
 from orchestrator.queries.difference.rows import Difference
@@ -23,14 +23,12 @@ from orchestrator.queries.difference.steady import steady, steady_in
 from orchestrator.results.errors import NoResultsError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from orchestrator.store.past import StoreReader, TagName
 
 __all__ = ["STATUSES", "STILL", "Difference", "Still", "between", "since", "since_last"]
-
-_HUB = ("docker.io/library/", "docker.io/")
 
 
 def since_last(past: StoreReader, run: str, *, still: Still | None = None) -> Iterator[Difference]:
@@ -92,8 +90,8 @@ def since(
     Args:
         past: all runs.
         moment: with a time zone; runs that ended then or before are what is compared with.
-        references: only these names, as the runs have them (`docker.io/library/ubuntu:20.04`), or the end of one that
-            no other has (`ubuntu:20.04`); None for all.
+        references: only these names, as the runs have them (`docker.io/library/ubuntu:20.04`), or as people may
+            shorten them (`orchestrator.images.names`); None for all.
         still: as for `since_last`.
 
     Returns:
@@ -154,23 +152,13 @@ def _check_runs(past: StoreReader) -> None:
 
 def _chosen(known: Mapping[int, TagName], references: Sequence[str]) -> dict[int, TagName]:
     """The names of these references, every platform of each."""
-    spelt = dict.fromkeys(reference for reference, _ in known.values())
-    wanted = {_find(reference, spelt) for reference in references}
+    book = NameBook(reference for reference, _ in known.values())
+    wanted = {_find(reference, book) for reference in references}
     return {number: name for number, name in known.items() if name[0] in wanted}
 
 
-def _find(written: str, known: Iterable[str]) -> str:
+def _find(written: str, book: NameBook) -> str:
     """The name that a person means."""
-    known = set(known)
-    # Docker adds `latest` where there is no tag; a path's or a URL's own end is taken as it is.
-    spelt = [written] if ":" in written.rpartition("/")[2] else [written, f"{written}:latest"]
-    for candidate in [*spelt, *(prefix + each for each in spelt for prefix in _HUB)]:
-        if candidate in known:
-            return candidate
-    ends = sorted(name for name in known if name.endswith(tuple(f"/{each}" for each in spelt)))
-    if len(ends) == 1:
-        return ends[0]
-    if ends:
-        raise UsageError(f"{written!r} may be {', '.join(ends)}; write one of them whole")
-    short = {name.rpartition("/")[2] for name in known}
-    raise UsageError(f"no run here has {written!r}{suggest(written, known | short)}")
+    if found := book.find(written):
+        return found
+    raise UsageError(f"no run here has {written!r}{book.suggest(written)}")

@@ -60,3 +60,22 @@ def test_the_example_is_one_of_this_command(words: tuple[str, ...]) -> None:
 def test_every_command_has_an_example() -> None:
     leaves = [words for words in COMMANDS if words not in set(groups(ROOT))]
     assert [words for words in leaves if "Example: scanmatrix" not in COMMANDS[words]] == []
+
+
+#: Commands that neither read nor write the volume.
+WITHOUT_VOLUME = {"version", "install", "lock", "distrust", "templates", "lint", "schema", "cache drop"}
+#: Commands that read no configuration.
+WITHOUT_CONFIG = {"version", "lint", "schema"}
+
+
+def options(words: tuple[str, ...]) -> set[str]:
+    command = ROOT
+    for word in words:
+        command = command.commands[word]  # type: ignore[attr-defined]
+    return {name for each in command.params for name in each.opts}
+
+
+@pytest.mark.parametrize(("option", "without"), [("--volume", WITHOUT_VOLUME), ("--config", WITHOUT_CONFIG)])
+def test_every_command_that_reads_or_writes_takes_them(option: str, without: set[str]) -> None:
+    leaves = {" ".join(words) for words in COMMANDS if words not in set(groups(ROOT))}
+    assert {name for name in leaves if option not in options(tuple(name.split()))} == without

@@ -1,0 +1,49 @@
+"""The configuration of a command: the file, the environment, and what the command line says instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from orchestrator.config.loading import Config
+    from orchestrator.model import Severity
+
+
+def settings_of(
+    config: Path | None,
+    volume: Path | None = None,
+    *,
+    engine: str | None = None,
+    references: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    strict: bool = False,
+    fail_on: Severity | None = None,
+) -> Config:
+    """The configuration that holds; where nobody named its file, a line on stderr does.
+
+    Args:
+        config: the file, from `--config`.
+        volume: the folder, from `--volume`.
+        engine: its name, from `--engine`.
+        references: images, archives and repositories of the command line.
+        targets: globs, from `--target`, for some of the configured targets.
+        strict: from `--strict`.
+        fail_on: from `--fail-on`.
+
+    Raises:
+        UsageError: the configuration has mistakes, or the command line has.
+    """
+    from orchestrator import engines
+    from orchestrator.api import plan as plan_api
+    from orchestrator.cli.commands import QUIET
+    from orchestrator.cli.output import complain
+
+    settings = plan_api.load_config(
+        config, references=references, targets=targets, volume=volume, strict=strict, fail_on=fail_on
+    )
+    if config is None and settings.path is not None and not QUIET.get():
+        complain(f"scanmatrix: using {settings.path.name}")
+    return settings if engine is None else settings.model_copy(update={"engine": engines.check(engine)})
