@@ -8,15 +8,12 @@ Python's start, digest checks and fsync included, and its code compiled before, 
 """
 
 import argparse
-import os
 import random
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.images.registry.client import RegistryClient
@@ -25,11 +22,11 @@ from orchestrator.images.tarball.archive import open_tarball, tarball_size
 from orchestrator.model import Name, Plan, Platform, Target
 from orchestrator.model.documents import encode
 from orchestrator.volume.layout import Volume, write_atomic
+from tests.benchmarks.contenders import MEGABYTE, Contender, compiled_in
 from tests.tools import find
 from tests.tools.images import Image, layer
 from tests.tools.servers import Registry, start_registry
 
-MEGABYTE = 10**6
 LAYERS = (240, 200, 170, 140, 110, 90, 50)  # megabytes, compressed
 TARGET = "big"
 CRANE = "crane pull"
@@ -37,50 +34,6 @@ LIMIT_MEMORY = 150
 LIMIT_RATIO = 1.3
 LIMIT_IMPORT = 0.25
 WORDS = b"GET /v2/library/debian/manifests/bookworm HTTP/1.1 200 application/vnd.oci.image.index.v1+json\n"
-
-
-@dataclass
-class Contender:
-    """One way to get the tarball.
-
-    Attributes:
-        command: writes `output`.
-        environment: of its process.
-        seconds: of each round.
-        cpu: seconds of CPU of each round.
-        peak: most resident memory of any round, megabytes.
-        written: bytes of the output.
-    """
-
-    name: str
-    command: list[str]
-    output: Path
-    environment: dict[str, str]
-    seconds: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-    peak: float = 0
-    written: int = 0
-
-    def run(self) -> None:
-        """One round."""
-        self.output.unlink(missing_ok=True)
-        os.sync()  # or what the one before left unwritten would be paid for by this one, who waits for the disk
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            self.command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        # Polled, because the kernel counts the memory of anybody who forked into a child's ru_maxrss.
-        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-            self.peak = max(self.peak, _resident(process.pid))
-            time.sleep(0.01)
-        _, status, usage = ended
-        process.returncode = os.waitstatus_to_exitcode(status)
-        self.seconds.append(time.perf_counter() - began)
-        self.cpu.append(usage.ru_utime + usage.ru_stime)
-        _, errors = process.communicate()
-        if process.returncode:
-            sys.exit(f"{self.name} failed:\n{errors.decode(errors='replace')}")
-        self.written = self.output.stat().st_size
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -96,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(name)
         with start_registry(folder / "registry") as registry:
             size = _push(registry, options.scale)
-            environment = _environment(folder / "compiled")
+            environment = compiled_in(folder / "compiled")
             cpu = _import_cpu(environment)  # compiles it, too
             contenders = list(_contenders(registry, folder, environment))
             for number in range(options.rounds):
@@ -107,12 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with open_tarball(contenders[0].output) as tarball:
             tarball.verify()
         _print(contenders, size, cpu)
-
-
-def _environment(compiled: Path) -> dict[str, str]:
-    """Where a step finds its code compiled, whatever was done with this checkout so far."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return environment | {"PYTHONPYCACHEPREFIX": str(compiled)}
 
 
 def _contenders(registry: Registry, folder: Path, environment: dict[str, str]) -> Iterator[Contender]:
@@ -154,15 +101,6 @@ def _push(registry: Registry, scale: float) -> int:
     image = Image.build(layers)
     registry.push("big:1", image)
     return image.size
-
-
-def _resident(process: int) -> float:
-    """The most memory a process has had so far, megabytes; 0 when it has ended."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 / MEGABYTE for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _import_cpu(environment: dict[str, str]) -> float:
