@@ -58,6 +58,15 @@ def keep(step: KeepStep) -> Iterator[str]:
     """
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    try:
+        yield from _keep(step, told)
+    finally:
+        # Python gives a signal it listens for back to the kernel while it ends, and would be killed by it then: Argo
+        # asks at just that time, and how this container ended says whether the reports were kept.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _keep(step: KeepStep, told: Collection[int]) -> Iterator[str]:
     pauses = iter(_PAUSES)
     limits = {container: _number(step.limit.get(container, "")) for container in step.report}
     failed = []

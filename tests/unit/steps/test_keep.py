@@ -162,3 +162,19 @@ def test_told_to_end_it_keeps_what_there_is(tmp_path: Path, ends: bool) -> None:
             time.sleep(0.2)
     assert process.wait(30) == 0
     assert (made.kept / "main" / REPORT).read_text() == ("whole" if ends else "half")
+
+
+def test_a_signal_while_python_ends_makes_no_failure_of_it(tmp_path: Path) -> None:
+    """What is left in a module is removed after Python has stopped listening for signals."""
+    made = step(tmp_path, "main")
+    code = (
+        "import os, signal, sys\n"
+        "class Late:\n"
+        "    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGTERM): kill(pid, number)\n"
+        "late = Late()\n"
+        "from orchestrator.steps.__main__ import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    words = render(made)
+    process = subprocess.run([sys.executable, "-c", code, *words], stdout=subprocess.DEVNULL, check=False)
+    assert process.returncode == 0
