@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import NotKnownError
-from orchestrator.images.names import suggest_name
+from orchestrator.images.names import NameBook, suggest_name
 from orchestrator.kit.matching import glob
 from orchestrator.model import Document
-from orchestrator.queries.choice import Choice, is_meant, is_owned, names_of
+from orchestrator.queries.choice import Choice, is_meant, is_owned
 from orchestrator.queries.difference.states import NamesAt
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def coverage_of(
         is_it, every = is_meant(choice.target), targets
         targets = [of for of in every if is_it(of[0])]
         if not targets:
-            raise _not_known(f"run {run}", "target", choice.target, (name for of in every for name in names_of(of[0])))
+            raise _not_known(f"run {run}", "target", choice.target, (name for of in every for name in of[0].references))
     if choice.owner:
         is_theirs, every = is_owned(choice.owner), targets
         targets = [of for of in every if is_theirs(of[0])]
@@ -177,7 +177,7 @@ def _asked_about(past: StoreReader, names: Mapping[int, Sequence[int]], choice: 
     """The targets that have the name and the owner that are asked for."""
     places = dict(_places(past, names, names.keys()))
     for what, pattern, is_it, called in (
-        ("target", choice.target, is_meant(choice.target), names_of),
+        ("target", choice.target, is_meant(choice.target), _references),
         ("owner", choice.owner, is_owned(choice.owner), _owners),
     ):
         if pattern:
@@ -186,6 +186,10 @@ def _asked_about(past: StoreReader, names: Mapping[int, Sequence[int]], choice: 
                 raise _not_known(_NOW, what, pattern, (name for place in places.values() for name in called(place)))
             places = found
     return places.keys()
+
+
+def _references(place: Named) -> tuple[str, ...]:
+    return place.references
 
 
 def _owners(place: Named) -> tuple[str, ...]:
@@ -213,6 +217,6 @@ def _not_covered(rows: Sequence[LedgerRow], scans: Set[str]) -> NotCovered:
 
 def _not_known(which: str, what: str, pattern: str, known: Iterable[str]) -> NotKnownError:
     names = sorted(set(known))
-    hint = suggest_name(pattern, names)
+    hint = NameBook(names).suggest(pattern) if what == "target" else suggest_name(pattern, names)
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     return NotKnownError(f"{which} has no {what} {pattern!r}{hint} (it has {shown or 'none'})")

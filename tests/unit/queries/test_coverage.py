@@ -48,7 +48,7 @@ def test_what_is_known_of_what_is_asked_about(choice, expected):
     ("choice", "hint"),
     [
         ({"scan": "genral"}, "has no scan 'genral', did you mean 'general'"),
-        ({"target": "web"}, "has no target 'web', did you mean 'registry.example/shop/web"),
+        ({"target": "shop/we"}, "has no target 'shop/we', did you mean 'registry.example/shop/web"),
         ({"target": "registry.example/shop/wbe:1.0"}, "did you mean 'registry.example/shop/web:1.0'"),
         ({"owner": "team-wbe"}, "has no owner 'team-wbe', did you mean 'team-web'"),
         ({"target": "nothing/like/it"}, "it has registry.example/shop/db"),
