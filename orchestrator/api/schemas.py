@@ -1,9 +1,10 @@
-"""JSON Schemas of the files that people write, by the names of their files in `docs/schemas/`."""
+"""JSON Schemas of the files that people write and the documents that programs read; they are in `docs/schemas/`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.api import json_documents
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ TITLES = {
     "lock": "scanmatrix.lock",
     "deny": "The file of scanners.denyFile",
     "distrusted": "scanmatrix.distrusted.yaml",
+    **json_documents.TITLES,
 }
 
 
@@ -40,6 +42,8 @@ def schema(name: str) -> dict[str, Any]:
     from orchestrator.kit.sources import suggest
 
     title = TITLES.get(name, "")
+    if name in json_documents.TITLES:
+        return json_documents.document_schema(name)
     match name:
         case "deny":
             return schema_of(DenyFile, title, key="deny")

@@ -78,7 +78,9 @@ def _plain(value: Any) -> Any:
     import msgspec
 
     if isinstance(value, msgspec.Struct):
-        return {field: _plain(getattr(value, field)) for field in value.__struct_fields__}
+        kind = value.__struct_config__
+        version = {} if kind.tag_field is None else {kind.tag_field: kind.tag}
+        return version | {field: _plain(getattr(value, field)) for field in value.__struct_fields__}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

@@ -56,11 +56,21 @@ def print_rows(rows: Sequence[Document], row: type[Document], output: OutputForm
 
 
 def print_answer(rows: Sequence[MergedRow], coverage: Coverage, output: OutputFormat) -> None:
-    """Findings as a list of mappings, beside what is known: `coverage`, `unknown` and `findings`."""
+    """Findings as a list of mappings, beside what is known: `coverage`, `unknown` and `findings`; `docs/json.md`."""
+    from orchestrator.api.json_documents import FINDINGS_VERSION
     from orchestrator.model import MergedRow
+    from orchestrator.model.base import SCHEMA_VERSION
 
     counts = {"targets": coverage.targets, "covered": coverage.covered}
-    print_data({"coverage": counts, "unknown": coverage.unknown, "findings": _mappings(rows, MergedRow)}, output)
+    print_data(
+        {
+            SCHEMA_VERSION: FINDINGS_VERSION,
+            "coverage": counts,
+            "unknown": coverage.unknown,
+            "findings": _mappings(rows, MergedRow),
+        },
+        output,
+    )
 
 
 def _mappings(rows: Sequence[Document], row: type[Document]) -> list[dict[str, Any]]:

@@ -6,19 +6,22 @@ A schema cannot tell `1.20` from `1.2`, nor whether a scan exists: `scanmatrix l
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
 from orchestrator.config.keys import fields
-from orchestrator.config.reference import bounds_of, meanings_of, written_default
+from orchestrator.config.reference import attributes_of, bounds_of, meanings_of, written_default
 from orchestrator.config.section import OneOf, Section, SomeOf
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import core_schema
+
+DIALECT = GenerateJsonSchema.schema_dialect
+"""Of every schema here: draft 2020-12."""
 _LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
 
 
@@ -35,16 +38,36 @@ def schema_of(section: type[Section], title: str, *, key: str = "") -> dict[str,
     if key:
         found = found["properties"][key]
         found.pop("default", None)
-    head = {"$schema": _Generator.schema_dialect, "title": title}
+    head = {"$schema": DIALECT, "title": title}
     return head | found | ({"$defs": dict(sorted(definitions.items()))} if definitions else {})
 
 
 def schema_of_document(kind: type[msgspec.Struct], title: str) -> dict[str, Any]:
     """The JSON Schema of a file that is a frozen type of ours, as `scanmatrix` writes it."""
     found = msgspec.json.schema(kind)
-    for definition in found["$defs"].values():
-        definition["description"] = _plain(definition["description"].partition("\n\n")[0])
-    return {"$schema": _Generator.schema_dialect, "title": title} | found
+    types = {each.__name__: each for each in _types_in(kind)}
+    for name, definition in found["$defs"].items():
+        definition["description"] = plain_text(definition.get("description", "").partition("\n\n")[0])
+        texts = attributes_of(types[name]) if name in types else {}
+        for field, prop in definition.get("properties", {}).items():
+            if text := texts.get(field):
+                # Beside `$ref` draft 2020-12 takes further keywords.
+                prop["description"] = plain_text(text)
+    return {"$schema": DIALECT, "title": title} | found
+
+
+def _types_in(kind: Any, seen: dict[Any, None] | None = None) -> dict[Any, None]:
+    """The frozen types that a type is made of, itself among them."""
+    found: dict[Any, None] = {} if seen is None else seen
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if kind not in found:
+            found[kind] = None
+            for field in msgspec.structs.fields(kind):
+                _types_in(field.type, found)
+    else:
+        for inner in get_args(kind):
+            _types_in(inner, found)
+    return found
 
 
 class _Generator(GenerateJsonSchema):
@@ -70,12 +93,12 @@ class _Generator(GenerateJsonSchema):
         found = super().model_schema(schema)
         section: type[Section] = schema["cls"]
         types, meanings = fields(section), meanings_of(section)
-        found["description"] = _plain((section.__doc__ or "").partition("\n\n")[0])
+        found["description"] = plain_text((section.__doc__ or "").partition("\n\n")[0])
         for name, field in section.model_fields.items():
             key = field.alias or name
             prop = found["properties"][key]
             if meanings[name]:
-                prop["description"] = _plain(meanings[name])
+                prop["description"] = plain_text(meanings[name])
             for word, bound in zip(("minimum", "maximum"), bounds_of(types[key]), strict=True):
                 if word in prop and bound is not None:  # narrower than its kind's
                     prop[word] = bound
@@ -94,6 +117,6 @@ def _given(key: str) -> dict[str, Any]:
     return {"required": [key], "properties": {key: {"not": {"enum": [None, []]}}}}
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Markdown without links, on one line."""
     return " ".join(_LINK.sub(r"\1", text).split())

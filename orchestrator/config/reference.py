@@ -62,7 +62,7 @@ def meanings_of(section: type[Section]) -> dict[str, str]:
         own = next(iter(sections_in(field.annotation)), None)
         found[name] = ((own and own.__doc__) or "").partition("\n\n")[0].removesuffix(".")
     for documented in reversed((section.declared or section).__mro__):
-        found |= {name: text for name, text in _attributes(documented).items() if name in found}
+        found |= {name: text for name, text in attributes_of(documented).items() if name in found}
     return found
 
 
@@ -156,7 +156,7 @@ def _written(kind: Any, value: Any) -> Any:
 
 
 @cache
-def _attributes(documented: type) -> dict[str, str]:
+def attributes_of(documented: type) -> dict[str, str]:
     """The entries under `Attributes:` of a docstring, each on one line."""
     text = inspect.cleandoc(vars(documented).get("__doc__") or "")
     found: dict[str, str] = {}

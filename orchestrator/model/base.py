@@ -13,5 +13,11 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """
 
 
+SCHEMA_VERSION = "schema_version"
+"""Key of a document's first field where others read it, too (`docs/json.md`): a number, the `tag` of its type.
+
+It is raised where a field goes, or changes its type or meaning; a document without one is of version 1.
+"""
+
 Moment = Annotated[str, msgspec.Meta(extra={"moment": True})]
 """RFC 3339 in UTC, or empty; a date in a DataFrame."""

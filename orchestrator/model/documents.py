@@ -1,5 +1,6 @@
 """Our frozen types to JSON and back: one encoding for plan, ledger and records."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ import msgspec
 
 from orchestrator.errors import PermanentError
 from orchestrator.model import Document
+from orchestrator.model.base import SCHEMA_VERSION
 
 D = TypeVar("D", bound=Document)
 
@@ -55,7 +57,26 @@ def decode(data: bytes, kind: type[D], *, origin: str) -> D:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if newer := _newer(data, kind):
+            raise DocumentError(f"{origin}: {newer}") from error
         raise DocumentError(f"{origin}: not a valid {kind.__name__.lower()}: {error}") from error
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int = 1
+
+
+def _newer(data: bytes, kind: type[Document]) -> str:
+    """What to do with a document of a later version than we know; empty where it is none."""
+    known = kind.__struct_config__.tag
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        version = msgspec.json.decode(data, type=_Versioned).schema_version
+        if isinstance(known, int) and version > known:
+            return (
+                f"this {kind.__name__.lower()} has {SCHEMA_VERSION} {version}, this scanmatrix reads up to {known};"
+                " install the version of scanmatrix that wrote it, or a newer one"
+            )
+    return ""
 
 
 def read(path: Path, kind: type[D]) -> D:

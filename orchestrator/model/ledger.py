@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from orchestrator.model.base import Document, Moment
+from orchestrator.model.base import SCHEMA_VERSION, Document, Moment
 from orchestrator.model.image import Name
 from orchestrator.model.policy import Violation
 
@@ -180,7 +180,7 @@ class Verdict(Document, frozen=True):
         return {message.partition(":")[0]: message for message in self.broken}
 
 
-class Ledger(Document, frozen=True):
+class Ledger(Document, frozen=True, tag_field=SCHEMA_VERSION, tag=1):
     """The end of a run: every cell of its plan, exactly once, in the plan's order.
 
     Attributes:

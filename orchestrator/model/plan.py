@@ -5,7 +5,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated
 
-from orchestrator.model.base import Document
+from orchestrator.model.base import SCHEMA_VERSION, Document
 from orchestrator.model.image import Target
 from orchestrator.model.policy import Policy
 from orchestrator.model.scan import Scan
@@ -163,7 +163,7 @@ class Part(Document, frozen=True):
     of: int
 
 
-class Plan(Document, frozen=True, dict=True):
+class Plan(Document, frozen=True, dict=True, tag_field=SCHEMA_VERSION, tag=1):
     """The cells of one run, the skipped ones with their reasons, and the budget; immutable once written.
 
     Attributes:

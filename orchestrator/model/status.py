@@ -3,7 +3,7 @@
 from collections import Counter
 from enum import StrEnum
 
-from orchestrator.model.base import Document
+from orchestrator.model.base import SCHEMA_VERSION, Document
 
 
 class CellState(StrEnum):
@@ -51,7 +51,7 @@ class PullStatus(Document, frozen=True):
     message: str = ""
 
 
-class RunStatus(Document, frozen=True):
+class RunStatus(Document, frozen=True, tag_field=SCHEMA_VERSION, tag=1):
     """A run at one moment.
 
     Attributes:

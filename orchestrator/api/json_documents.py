@@ -1,0 +1,90 @@
+"""The JSON that programs read from us, as JSON Schemas: what it promises is in `docs/json.md`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.model.base import SCHEMA_VERSION
+
+FINDINGS_VERSION = 1
+"""Of what `results show` and `who-has` print; the other documents have theirs as the `tag` of their type."""
+
+#: What each schema is of.
+TITLES = {
+    "plan": "The plan of a run: plans/<run>.json, scanmatrix plan --output json",
+    "ledger": "The ledger of a run: results/<run>/ledger.json, scanmatrix run --output json",
+    "status": "The status of a run: scanmatrix status RUN --output json; without RUN a list of them",
+    "findings": "Findings: scanmatrix results show and who-has --output json",
+}
+
+
+def document_schema(name: str) -> dict[str, Any]:
+    """The schema of a document, draft 2020-12; fields that it does not name are allowed.
+
+    Args:
+        name: one of `TITLES`.
+    """
+    from orchestrator.config.json_schema import schema_of_document
+    from orchestrator.model import Document, Ledger, Plan, RunStatus
+
+    if name == "findings":
+        return _findings()
+    kinds: dict[str, type[Document]] = {"plan": Plan, "ledger": Ledger, "status": RunStatus}
+    found = schema_of_document(kinds[name], TITLES[name])
+    for definition in found["$defs"].values():
+        if definition.get("additionalProperties") is False:
+            del definition["additionalProperties"]
+    return found
+
+
+def _findings() -> dict[str, Any]:
+    """What is printed of findings: the columns of `merged.parquet`, and what the answer covers."""
+    from orchestrator.config.json_schema import DIALECT, schema_of_document
+    from orchestrator.model import MergedRow
+    from orchestrator.queries.coverage import NotCovered
+    from orchestrator.results.tables.columns import columns_of
+
+    unknown = schema_of_document(NotCovered, "")["$defs"]["NotCovered"]
+    unknown.pop("additionalProperties")
+    count = {"type": "integer", "minimum": 0}
+    columns = {column.name: _column(column) for column in columns_of(MergedRow)}
+    properties: dict[str, Any] = {
+        SCHEMA_VERSION: {"enum": [FINDINGS_VERSION]},
+        "coverage": {
+            "description": "Targets that were asked about, and those of them with a result that could tell.",
+            "type": "object",
+            "properties": {"targets": count, "covered": count},
+            "required": ["targets", "covered"],
+        },
+        "unknown": {"type": "array", "items": {"$ref": "#/$defs/NotCovered"}},
+        "findings": {"type": "array", "items": {"$ref": "#/$defs/MergedRow"}},
+    }
+    row = {"type": "object", "properties": columns, "required": list(columns)}
+    return {
+        "$schema": DIALECT,
+        "title": TITLES["findings"],
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "$defs": {"MergedRow": row, "NotCovered": unknown},
+    }
+
+
+def _column(column: Any) -> dict[str, Any]:
+    from orchestrator.config.json_schema import plain_text
+    from orchestrator.results.tables.columns import ColumnKind
+
+    types: dict[ColumnKind, dict[str, Any]] = {
+        ColumnKind.TEXT: {"type": "string"},
+        ColumnKind.MOMENT: {"type": "string", "format": "date-time"},
+        ColumnKind.WORD: {"type": "string"},
+        ColumnKind.NUMBER: {"type": "number"},
+        ColumnKind.COUNT: {"type": "integer"},
+        ColumnKind.TRUTH: {"type": "boolean"},
+    }
+    found: dict[str, Any] = types.get(column.kind, {"type": "array", "items": {"type": "string"}})
+    if column.kind is ColumnKind.WORD and column.item is not str:
+        found["enum"] = [*column.item, *([""] if column.lacking else [])]
+    if column.kind is ColumnKind.MOMENT or column.default is None:
+        found = {"anyOf": [found, {"type": "null"}]}
+    return {"description": plain_text(column.doc)} | found
