@@ -2,7 +2,9 @@
 
 Our own code fetches it, in a pod of our image that reaches mirrors and caches and writes only the scan's folder of
 databases. Where the scanner has to load what was fetched, its image runs in a second pod, without a network. Only a
-scan whose template has `refresh` gets a pod with both, its scanner's image and a network: `database-command`.
+scan whose template has `refresh` gets a pod with both, its scanner's image and a network: `database-command`. In
+neither the scanner writes to the volume: what it makes in a folder of its pod, a step of ours puts there after it has
+ended, no more than `limits.databaseDisk`.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from hera.workflows import Container, Task
 from hera.workflows import models as m
 
-from orchestrator.argo.commands import DatabaseStep, Phase
+from orchestrator.argo.commands import MADE, DatabaseStep, Phase
 from orchestrator.argo.names import Component, TemplateName, database_template, load_template
 from orchestrator.argo.parameters import WORKFLOW_NAME, Output, contains, output
-from orchestrator.volume.layout import FETCHED, INCOMING, databases_path
+from orchestrator.volume.layout import FETCHED, databases_path
 from orchestrator.workflows import folders, patches, pods
 from orchestrator.workflows.cell import fill, retry, scanner_environment, scanner_image
 from orchestrator.workflows.settings import ALLOWANCE
@@ -77,50 +79,50 @@ def _fetch(scan: Scan, database: Database, fetch: DatabaseFetch, shape: Shape, s
 
 def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
     """The scanner's own command over what was fetched and verified; its pod speaks to nobody."""
-    mounts = [folders.fetched_mount(_folder(scan, FETCHED)), *folders.database_mounts(_LOAD, _folder(scan, INCOMING))]
+    mounts = [folders.fetched_mount(f"{databases_path(scan.name)}/{FETCHED}{_KEY}"), *folders.database_mounts(_LOAD)]
     load = _scanner(scan, database.load, mounts, shape, settings)
     return Container(
         name=load_template(scan.name),
         labels=pods.labels(Component.LOAD, run=shape.run, scan=scan.name),
-        init_containers=pods.init_containers(("prepare", _prepare(scan, settings)), (_LOAD, load)),
-        **_alone(_LOAD, shape.limits.disk_of(scan)),
+        init_containers=pods.init_containers((_LOAD, load)),
+        **_alone(_LOAD, shape),
         active_deadline_seconds=database.timeout + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries),
-        **_step(settings, _step_of(scan, Phase.FINISH)),
+        **_taking(_LOAD, settings, scan, Phase.FINISH, shape),
     )
 
 
 def _commanded(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
     """The scanner's own command with a network, between two steps of ours."""
-    mounts = folders.database_mounts(_REFRESH, _folder(scan, INCOMING))
-    refresh = _scanner(scan, database.refresh, mounts, shape, settings)
+    refresh = _scanner(scan, database.refresh, folders.database_mounts(_REFRESH), shape, settings)
     return Container(
         name=database_template(scan.name),
         labels=pods.labels(Component.DATABASE_COMMAND, run=shape.run, scan=scan.name),
-        init_containers=pods.init_containers(("prepare", _prepare(scan, settings)), (_REFRESH, refresh)),
-        **_alone(_REFRESH, shape.limits.disk_of(scan)),
+        init_containers=pods.init_containers((_REFRESH, refresh)),
+        **_alone(_REFRESH, shape),
         active_deadline_seconds=database.timeout + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries, always=True),
-        **_step(settings, _step_of(scan, Phase.COMMIT)),
+        **_taking(_REFRESH, settings, scan, Phase.COMMIT, shape),
     )
 
 
-def _alone(scanner: str, scratch: int) -> dict[str, Any]:
+def _alone(scanner: str, shape: Shape) -> dict[str, Any]:
     """What keeps a scanner from the step of ours that runs after it in the same pod and sees the whole volume."""
     return {
-        "volumes": [folders.scanner_scratch(scanner, scratch)],
+        "volumes": [folders.database_scratch(scanner, shape.limits.database_disk)],
         "pod_spec_patch": patches.of_init_containers(scanner),
     }
 
 
-def _prepare(scan: Scan, settings: Settings) -> dict[str, Any]:
-    return _step(settings, DatabaseStep(phase=Phase.PREPARE, scan=scan.name, key=_KEY))
+def _taking(scanner: str, settings: Settings, scan: Scan, phase: Phase, shape: Shape) -> dict[str, Any]:
+    """The step of ours that puts what a scanner made onto the volume, as a version."""
+    found = _step(settings, _step_of(scan, phase, made=MADE, most=shape.limits.database_disk))
+    return found | {"volume_mounts": [*found["volume_mounts"], folders.made_mount(scanner)]}
 
 
-def _step_of(scan: Scan, phase: Phase, *, run: str = "", outputs: Path | None = None) -> DatabaseStep:
+def _step_of(scan: Scan, phase: Phase, **more: Any) -> DatabaseStep:
     """A step that makes a version, and so has to know how long those before it may still be in use."""
-    longest = scan.timeout + ALLOWANCE
-    return DatabaseStep(phase=phase, scan=scan.name, key=_KEY, run=run, longest=longest, outputs=outputs)
+    return DatabaseStep(phase=phase, scan=scan.name, key=_KEY, longest=scan.timeout + ALLOWANCE, **more)
 
 
 def _step(settings: Settings, step: DatabaseStep, **options: Any) -> dict[str, Any]:
@@ -138,9 +140,5 @@ def _scanner(
         [fill(part, scan, where=where) for part in command],
         scanner_environment(environment, scan),
         mounts,
-        pods.scanner_resources(scan.resources, shape.limits.disk_of(scan)),
+        pods.scanner_resources(scan.resources, shape.limits.database_disk),
     )
-
-
-def _folder(scan: Scan, kind: str) -> str:
-    return f"{databases_path(scan.name)}/{kind}{_KEY}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hera.workflows import models as m
 
 from orchestrator.argo import names
-from orchestrator.argo.commands import KEPT, SCANNED
+from orchestrator.argo.commands import KEPT, MADE, SCANNED
 from orchestrator.volume import layout
 from orchestrator.workflows import disk
 from orchestrator.workflows.settings import (
@@ -31,6 +31,8 @@ VOLUME_NAME, SECRET_NAME, CONFIG_NAME, GIT_NAME = "volume", "registry", "config"
 _SCRATCH_NAME = "scratch"
 #: Of a scanner's own folders, the one where it writes its report.
 _WRITTEN = "scan"
+#: Of those of a command that makes a database, the one where it does.
+_MADE = "database"
 
 
 def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
@@ -116,9 +118,8 @@ def _scratch(name: str, size: int) -> m.Volume:
     return m.Volume(name=name, empty_dir=m.EmptyDirVolumeSource(size_limit=limit))
 
 
-def _scanner_scratch_mounts(container: str) -> list[m.VolumeMount]:
-    """Of temporary files, and of shared memory, which all containers of a pod would have in common."""
-    name = names.scratch_of(container)
+def _scanner_scratch_mounts(name: str) -> list[m.VolumeMount]:
+    """Of temporary files, and of shared memory, which all containers of a pod would have in common, in this volume."""
     return [
         m.VolumeMount(name=name, mount_path=SCRATCH, sub_path="tmp"),
         m.VolumeMount(name=name, mount_path=SHARED_MEMORY, sub_path="shm"),
@@ -155,7 +156,7 @@ def cell_mounts(
             for place, path in staged.items()
         ),
         *([layers_mount(container)] if layers else []),
-        *_scanner_scratch_mounts(container),
+        *_scanner_scratch_mounts(names.scratch_of(container)),
     ]
 
 
@@ -175,10 +176,25 @@ def keeper_mounts(cells: Mapping[str, str]) -> list[m.VolumeMount]:
     return [*scanned, *kept]
 
 
-def database_mounts(container: str, folder: str) -> list[m.VolumeMount]:
-    """What a command that makes a database sees of the volume: the new folder that it fills."""
-    mount = m.VolumeMount(name=VOLUME_NAME, mount_path=DATABASE, sub_path=folder)
-    return [mount, *_scanner_scratch_mounts(container)]
+def database_scratch(container: str, size: int) -> m.Volume:
+    """What a command that makes a database writes to, which ends with its pod; a step of ours takes the database.
+
+    Args:
+        container: its name.
+        size: most bytes that may lie there, the database among them; 0 for no limit.
+    """
+    return _scratch(names.made_by(container), size)
+
+
+def database_mounts(container: str) -> list[m.VolumeMount]:
+    """What such a command sees: the new folder that it fills, and nothing of the volume."""
+    name = names.made_by(container)
+    return [m.VolumeMount(name=name, mount_path=DATABASE, sub_path=_MADE), *_scanner_scratch_mounts(name)]
+
+
+def made_mount(container: str) -> m.VolumeMount:
+    """What it made, for the step that puts it onto the volume."""
+    return m.VolumeMount(name=names.made_by(container), mount_path=str(MADE), sub_path=_MADE, read_only=True)
 
 
 def fetched_mount(folder: str) -> m.VolumeMount:

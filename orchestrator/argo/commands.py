@@ -27,6 +27,8 @@ MOUNT = Path("/volume")
 #: have ended; and where a container that keeps reports has the folders that scanners write, and those of their cells.
 EXECUTOR, OF_CONTAINERS = Path("/var/run/argo"), "ctr"
 SCANNED, KEPT = Path("/scanned"), Path("/kept")
+#: Where a step has the database that a scanner's command made in a folder of its pod.
+MADE = Path("/made")
 
 
 class Exit(IntEnum):
@@ -65,10 +67,9 @@ class Only(StrEnum):
 
 
 class Phase(StrEnum):
-    """Part of the refresh of a scanner's database: our own code's `fetch`, or what surrounds the scanner's command."""
+    """Part of the refresh of a scanner's database: our own code's `fetch`, or what follows the scanner's command."""
 
     FETCH = "fetch"
-    PREPARE = "prepare"
     FINISH = "finish"
     COMMIT = "commit"
 
@@ -222,7 +223,7 @@ class KeepStep(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseStep(Step):
-    """Fetch a scanner's database, or surround a command that does."""
+    """Fetch a scanner's database, or put what a command of it made onto the volume."""
 
     command = "database"
     phase: str = field(metadata=_about("which part of the refresh", positional=True, choices=tuple(Phase)))
@@ -230,6 +231,8 @@ class DatabaseStep(Step):
     key: str = field(metadata=_about("distinguishes refreshes at the same time"))
     run: str = field(default="", metadata=_about("id of the run, for fetch"))
     longest: int = field(default=86400, metadata=_about("seconds one cell of the scan may take", Form.NUMBER))
+    made: Path | None = field(default=None, metadata=_about("what the scanner's command made, in its pod", Form.PATH))
+    most: int = field(default=0, metadata=_about("most bytes of that; 0 for no limit", Form.NUMBER))
     outputs: Path | None = field(default=None, metadata=_OUTPUTS)
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
 

@@ -55,7 +55,7 @@ ARGO_CONTAINERS = frozenset({INIT, WAIT})
 
 
 #: How the volumes begin in which scanners write, and those with the files of layers, one for each container.
-_SCRATCH_PREFIX, _LAYERS_PREFIX = "scratch-", "layers-"
+_SCRATCH_PREFIX, _LAYERS_PREFIX, _DATABASE_PREFIX = "scratch-", "layers-", "database-"
 
 
 class Component(StrEnum):
@@ -176,6 +176,16 @@ def scratch_of(container: str) -> str:
 def layers_of(container: str) -> str:
     """The volume that ends with its pod and holds the files of layers that the scanner of a container reads."""
     return f"{_LAYERS_PREFIX}{container}"
+
+
+def made_by(container: str) -> str:
+    """The volume that ends with its pod and holds all that a command which makes a database writes."""
+    return f"{_DATABASE_PREFIX}{container}"
+
+
+def is_of_database(volume: str) -> bool:
+    """Whether a volume is such a one."""
+    return volume.startswith(_DATABASE_PREFIX)
 
 
 def is_of_scanner(volume: str) -> bool:

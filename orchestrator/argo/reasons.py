@@ -62,6 +62,7 @@ _EVICTION = re.compile(r"^The node was low on resource|exceeds the (total )?limi
 _OVERFULL = re.compile(r'EmptyDir volume "([a-z0-9-]+)" exceeds the limit')
 #: What bounds the folders that scanners write, and the files of layers that they read.
 _CELL_DISK = "limits.cellDisk, or its scan's scratchLimit"
+_DATABASE_DISK = "limits.databaseDisk"
 
 
 class Reason(NamedTuple):
@@ -219,4 +220,6 @@ def _disruption(node: Node, pod: Pod | None) -> str:
 def _explained(message: str) -> str:
     """What the kubelet says, with the key that bounds what a scanner has."""
     found = _OVERFULL.search(message)
-    return f"{message.strip().rstrip('.')} ({_CELL_DISK})" if found and names.is_of_scanner(found[1]) else message
+    volume = found[1] if found else ""
+    key = _DATABASE_DISK if names.is_of_database(volume) else _CELL_DISK if names.is_of_scanner(volume) else ""
+    return f"{message.strip().rstrip('.')} ({key})" if key else message

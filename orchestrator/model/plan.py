@@ -75,6 +75,11 @@ class Budget(Document, frozen=True):
     unknown: int = 0
 
 
+#: Most files and folders that a scanner may keep, for a cell or a database: an unpacked image has some hundred
+#: thousand, a volume a few million in all.
+MOST_FILES = 1_000_000
+
+
 class Limits(Document, frozen=True):
     """Bounds of a run.
 
@@ -87,6 +92,9 @@ class Limits(Document, frozen=True):
         cell_disk: most bytes that a scanner may keep on disk for one cell: its working folder, its report and its
             temporary files; one that keeps more is ended, and its cell fails. `0` for no limit. A scan may have less by
             its `scratchLimit`. In a cluster [on its node](workflows.md#disk): on the volume it writes nothing
+        database_disk: most bytes that a scanner's own command (`database.load`, `database.refresh`) may keep on disk:
+            the database that it makes, and its temporary files; one that keeps more is ended, and the database from
+            before stays. `0` for no limit
         deadline: maximum duration of a run
         retries: further attempts in all when a registry, token server, git host, database mirror, export or receiver of
             notifications fails for now; 0 is one attempt. In a cluster also further attempts of a pod of ours that
@@ -103,6 +111,7 @@ class Limits(Document, frozen=True):
     shards_in_flight: Annotated[int, Written(least=1, most=50)] = 2
     volume_bytes: int = 0
     cell_disk: Annotated[int, Written("size", least=0)] = 20 * 1024**3
+    database_disk: Annotated[int, Written("size", least=0)] = 20 * 1024**3
     deadline: Annotated[int, Written("duration", least=1)] = 6 * 3600
     retries: Annotated[int, Written(least=0, most=20)] = 4
     repository_size: Annotated[int, Written("size", least=1)] = 2 * 1024**3

@@ -194,12 +194,13 @@ def _database(step: DatabaseStep) -> int:
     """One phase of a refresh; `fetch` also says whether the scanner has to load what was fetched."""
     from orchestrator.argo.parameters import Output
     from orchestrator.steps import refresh
+    from orchestrator.steps.made import put_on_volume
     from orchestrator.upkeep import databases
 
     volume, longest = Volume(step.volume), timedelta(seconds=step.longest)
+    if step.made:
+        put_on_volume(step.made, databases.prepare(volume, step.scan, step.key), step.scan, most=step.most)
     match Phase(step.phase):
-        case Phase.PREPARE:
-            said = str(databases.prepare(volume, step.scan, step.key))
         case Phase.FETCH:
             plan = _read_plan(step.run, volume)
             scan = refresh.scan_of(plan, step.scan)

@@ -23,6 +23,7 @@ from orchestrator.kit.guarding import guarded
 from orchestrator.kit.removal import remove
 from orchestrator.kit.trees import walk
 from orchestrator.model.documents import DocumentError, encode, read
+from orchestrator.steps.made import DEEPEST
 from orchestrator.upkeep.databases import (
     DatabaseError,
     DatabaseState,
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 
 #: Name of the facts' file in a version's folder; scanners pass over it.
 FACTS = ".scanmatrix.json"
-#: Most folders that a file of a database lies in; scanners have two or three.
-_DEEPEST = 32
 
 
 class Runner(Protocol):
@@ -188,7 +187,7 @@ def finish(volume: Volume, scan: str, key: str, *, longest: timedelta, now: date
     incoming, fetched = incoming_folder(volume, scan, key), fetched_folder(volume, scan, key)
     if not _is_plain(incoming):
         raise DatabaseError(
-            f"database of {scan}: what was loaded holds links or devices, or folders more than {_DEEPEST} deep; "
+            f"database of {scan}: what was loaded holds links or devices, or folders more than {DEEPEST} deep; "
             "does its image do what it should?"
         )
     facts = incoming / FACTS
@@ -259,7 +258,7 @@ def _is_plain(folder: Path | None) -> bool:
     """Whether a folder holds nothing but files and folders, none of them deep."""
     if folder is None or folder.is_symlink():
         return False
-    return all(entry.is_file or (entry.is_folder and entry.depth < _DEEPEST) for entry in walk(folder))
+    return all(entry.is_file or (entry.is_folder and entry.depth < DEEPEST) for entry in walk(folder))
 
 
 def _open_to_readers(folder: Path) -> None:

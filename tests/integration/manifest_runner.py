@@ -131,7 +131,8 @@ class Run:
         """
         several = template.get("containerSet", {}).get("containers", ())
         main = several or [template.get("container") or template["script"]]
-        shutil.rmtree(self.scratch / "unpacked", ignore_errors=True)  # ends with its pod
+        for of_pod in ("unpacked", "made"):
+            shutil.rmtree(self.scratch / of_pod, ignore_errors=True)
         for container in template.get("initContainers", ()):
             if not self._container(container, known, path):
                 return "Failed"
@@ -164,6 +165,9 @@ class Run:
             own = {"scan": f"scanned/{mount['name'].removeprefix('scratch-')}"}.get(below, below)
             (self.scratch / own).mkdir(parents=True, exist_ok=True)
             return self.scratch / own
+        if mount["name"].startswith("database-"):
+            (self.scratch / "made" / below).mkdir(parents=True, exist_ok=True)
+            return self.scratch / "made" / below
         if mount["name"].startswith("layers-"):
             return self._layers(mount)
         return (self.volume / below).resolve()

@@ -146,6 +146,24 @@ def test_a_database_that_cannot_be_fetched_or_loaded_fails_its_cells_and_nothing
         assert ledger(run, "run-1")["clean:1", "root-user"][0] is Outcome.OK
 
 
+@pytest.mark.parametrize("loads", [True, False])
+def test_a_database_of_more_than_its_limit_stays_out_of_the_volume_and_the_key_is_named(prepare, start, loads):
+    with mirror() as served:
+        served.files = grype_files(b"Other.Signature=00112233445566778899\n", datetime.now(UTC))
+        limits = {"retries": 0, "databaseDisk": "64"}
+        plan, config = prepare(mirror=f"{served.url}/databases" if loads else "", limits=limits)
+        run = start(render(plan, config))
+        assert run.start() == "Succeeded"  # the policy only warns
+    pod = "load-virus" if loads else "database-virus"
+    assert run.ended[pod] == "Failed"
+    assert "wrote more than 64 bytes (limits.databaseDisk)" in run.output[pod]
+    databases = run.volume / "databases" / "virus"
+    assert [path.name for path in databases.iterdir() if path.name.startswith(".incoming-")] == []
+    assert current(Volume(run.volume), "virus") == ""
+    assert ledger(run, "run-1")["clean:1", "virus"][0] is Outcome.FAILED
+    assert ledger(run, "run-1")["clean:1", "root-user"][0] is Outcome.OK
+
+
 def test_batches_are_workflows_and_the_last_to_end_makes_the_one_ledger(prepare, start, tmp_path):
     plan, config = prepare(volume={"budget": "12K"})
     assert len(plan.waves) == 3

@@ -17,16 +17,13 @@ from orchestrator.engines.local.guard import Guard
 from orchestrator.engines.local.sandbox import HINT, Sandbox, Sandboxing, find_sandbox
 from orchestrator.engines.local.scratch import Bound
 from orchestrator.kit.quantities import parse_size
+from orchestrator.model.plan import MOST_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orchestrator.model import Limits, Scan
 
-#: Most files in a scanner's folder: an unpacked image has some hundred thousand, a volume a few million in all.
-MOST_FILES = 1_000_000
-#: Most bytes of a database in the making, where the scan has no limit of its own.
-MOST_OF_DATABASE = 20 * 1024**3
 SCRATCH_LIMIT = "the scan's scratchLimit"
 _STATUS = re.compile(r"^Uid:\s+(?P<user>\d+).*^Threads:\s+(?P<threads>\d+)$", re.MULTILINE | re.DOTALL)
 
@@ -117,9 +114,9 @@ def bound_of_cell(scan: Scan, limits: Limits) -> Bound:
     return Bound(size or sys.maxsize, MOST_FILES, said)
 
 
-def bound_of_database(scan: Scan) -> Bound:
+def bound_of_database(limits: Limits) -> Bound:
     """What may lie in the folders of a scanner that makes its database, which is no cell's."""
-    return Bound(scan.scratch_limit or MOST_OF_DATABASE, MOST_FILES, SCRATCH_LIMIT)
+    return Bound(limits.database_disk or sys.maxsize, MOST_FILES, "limits.databaseDisk")
 
 
 def _limits(scan: Scan, group: Group | None, largest: int) -> dict[str, int]:

@@ -138,7 +138,7 @@ class Scanners:
                 report=work / scan.report,
                 report_limit=sys.maxsize,
                 timeout=database.timeout,
-                bound=bound_of_database(scan),
+                bound=bound_of_database(self._limits),
                 folders=(work, folder),
             )
             places = [

@@ -202,16 +202,18 @@ def test_in_a_pod_of_several_scans_nobody_was_stopped_because_of_what_keeps_thei
 
 
 @pytest.mark.parametrize(
-    ("volume", "named"),
+    ("volume", "key"),
     [
-        ("scratch-main", True),
-        ("scratch-virus", True),
-        ("layers-main", True),
-        ("scratch", False),
-        ("var-run-argo", False),
+        ("scratch-main", "limits.cellDisk"),
+        ("scratch-virus", "limits.cellDisk"),
+        ("layers-main", "limits.cellDisk"),
+        ("database-load", "limits.databaseDisk"),
+        ("database-refresh", "limits.databaseDisk"),
+        ("scratch", ""),
+        ("var-run-argo", ""),
     ],
 )
-def test_what_a_scanner_has_too_much_of_is_bounded_by_a_key(volume, named):
+def test_what_a_scanner_has_too_much_of_is_bounded_by_a_key(volume, key):
     message = f'Usage of EmptyDir volume "{volume}" exceeds the limit "64Mi". '
     gone = msgspec.convert(
         {"metadata": {"name": "p"}, "status": {"phase": "Failed", "reason": "Evicted", "message": message}}, type=Pod
@@ -223,7 +225,7 @@ def test_what_a_scanner_has_too_much_of_is_bounded_by_a_key(volume, named):
         reason = fates.cell("t", "a").reason
         assert "evicted" in reason
         assert "exceeds the limit" in reason
-        assert ("limits.cellDisk" in reason) is named
+        assert [each for each in ("limits.cellDisk", "limits.databaseDisk") if each in reason] == ([key] if key else [])
 
 
 def test_the_deadline_of_the_run_is_distinguished_from_that_of_a_cell():

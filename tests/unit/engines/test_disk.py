@@ -4,13 +4,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orchestrator.engines.local.confine import bound_of_cell, bound_of_database
 from orchestrator.engines.local.launch import Launcher
-from orchestrator.engines.local.scanners import CellInputs, Scanners
+from orchestrator.engines.local.scanners import CellInputs, RefreshFailed, Scanners
 from orchestrator.kit.removal import remove_quietly
-from orchestrator.model import Limits, Scan, Target
+from orchestrator.model import Database, Limits, Scan, Target
 
 GIBI = 1024**3
 
@@ -45,8 +46,9 @@ def test_the_lower_bound_holds_and_its_key_is_named(of_all: int, of_scan: int, b
 
 
 def test_a_database_is_no_cell() -> None:
-    assert bound_of_database(scan()).size >= GIBI
-    assert bound_of_database(scan(5)).size == 5
+    assert bound_of_database(Limits()).size >= GIBI
+    assert bound_of_database(Limits(database_disk=5, cell_disk=3)).size == 5
+    assert bound_of_database(Limits(database_disk=0)).size == sys.maxsize
 
 
 FILLS = "for n in range(8): open(str(n), 'wb').write(bytes(1 << 22))"
@@ -64,3 +66,20 @@ def test_a_scanner_that_keeps_more_is_ended_and_the_key_is_named(tmp_path: Path,
     target = Target("t", "app:1")
     ended = scanners.run(scan(0, sys.executable, "-c", fills), CellInputs(work, target, tarball), str)
     assert ("limits.cellDisk" in ended.error) is bool(of_all)
+
+
+@pytest.mark.parametrize("loads", [True, False])
+@pytest.mark.parametrize("of_all", [24 << 20, 0])
+def test_so_is_one_that_makes_its_database(tmp_path: Path, of_all: int, loads: bool) -> None:
+    folder, fetched = tmp_path / "incoming", tmp_path / "fetched"
+    folder.mkdir()
+    fetched.mkdir()
+    fills = (sys.executable, "-c", f"import os; os.chdir('{{database}}')\n{FILLS}")
+    database = Database(load=fills) if loads else Database(refresh=fills)
+    one = msgspec.structs.replace(scan(0, sys.executable), database=database)
+    scanners = Scanners(Launcher("process", "x", sandbox="off"), Limits(database_disk=of_all, cell_disk=1))
+    if not of_all:
+        scanners.refresh(one, folder, fetched if loads else None, str)
+        return
+    with pytest.raises(RefreshFailed, match=r"more than 25165824 bytes .*limits\.databaseDisk"):
+        scanners.refresh(one, folder, fetched if loads else None, str)

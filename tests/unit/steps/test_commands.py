@@ -159,19 +159,31 @@ def test_check_writes_a_report(step, tmp_path):
     assert "later" in err
 
 
-def test_a_database_is_prepared_filled_and_committed(step, volume):
-    key = ("--scan", "virus", "--key", "wf-1")
-    status, out, _ = step("database", "prepare", *key)
-    assert status == 0
-    Path(out.strip(), "main.cvd").write_text("x")
+def test_a_database_that_a_command_made_is_committed(step, volume, tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "main.cvd").write_text("x")
+    key = ("--scan", "virus", "--key", "wf-1", "--made", str(made), "--most", "1")
     status, out, _ = step("database", "commit", *key, "--longest", "60")
     assert status == 0
     assert out.strip() == current(volume, "virus")
+    assert (volume.databases("virus") / "current" / "main.cvd").read_text() == "x"
 
 
-def test_a_database_that_was_not_filled_fails_for_good(step, volume):
-    key = ("--scan", "virus", "--key", "wf-1")
-    step("database", "prepare", *key)
+@pytest.mark.parametrize("phase", ["finish", "commit"])
+def test_a_database_of_more_bytes_than_the_limit_fails_for_good(step, volume, tmp_path, phase):
+    (tmp_path / "main.cvd").write_text("xy")
+    key = ("--scan", "virus", "--key", "wf-1", "--made", str(tmp_path), "--most", "1")
+    status, _, err = step("database", phase, *key)
+    assert status == 1
+    assert "more than 1 bytes (limits.databaseDisk)" in err
+    assert one_line(err)
+    assert current(volume, "virus") == ""
+    assert not any(volume.databases("virus").iterdir())
+
+
+def test_a_database_that_was_not_filled_fails_for_good(step, volume, tmp_path):
+    key = ("--scan", "virus", "--key", "wf-1", "--made", str(tmp_path))
     status, _, err = step("database", "commit", *key)
     assert status == 1
     assert one_line(err)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from orchestrator.kit.quantities import parse_size, write_size
-from orchestrator.model import Limits
+from orchestrator.model import Database, DatabaseFetch, Limits
 from tests.unit.workflows.examples import rendered
 from tests.unit.workflows.test_contract import walk
 from tests.unit.workflows.test_matrix import CONFIG, plan, template, workflow
@@ -84,3 +84,22 @@ def test_a_step_has_room_for_what_git_fetches():
     (manifest,) = rendered(plan(("a",)), CONFIG)
     (scratch,) = (each for each in manifest["spec"]["volumes"] if each["name"] == "scratch")
     assert parse_size(scratch["emptyDir"]["sizeLimit"]) > 3 * CONFIG.limits.repository_size
+
+
+@pytest.mark.parametrize(("limit", "size"), [(0, None), (5, "5Mi")])
+@pytest.mark.parametrize("loads", [True, False])
+def test_so_may_a_command_that_makes_a_database(limit, size, loads):
+    made = plan(("a",))
+    found = Database(fetch=DatabaseFetch("grype", {"url": "https://a.example"}), load=("l", "{fetched}", "{database}"))
+    scans = tuple(
+        msgspec.structs.replace(scan, database=found) if scan.database and loads else scan for scan in made.scans
+    )
+    made = msgspec.structs.replace(made, scans=scans, limits=Limits(cell_disk=2**20, database_disk=limit * 2**20))
+    one = template(workflow(made), "load-virus" if loads else "database-virus")
+    ((name, volume),) = ((each["name"], each["emptyDir"]) for each in one["volumes"])
+    assert (name, volume.get("sizeLimit")) == ("database-load" if loads else "database-refresh", size)
+    ((_, command),) = scanners(one).values()
+    assert {each["name"] for each in command["volumeMounts"] if not each.get("readOnly")} == {name}
+    bound = parse_size(command["resources"]["limits"][STORAGE])
+    assert bound >= 2**50 if size is None else parse_size(size) < bound < 2**40
+    assert ("--most" in one["container"]["args"]) is bool(limit)

@@ -260,16 +260,16 @@ def test_only_our_own_containers_see_the_whole_volume():
         assert whole == (ours and role != "keep")
 
 
-def test_a_refresh_sees_the_new_folder_only():
+def test_a_refresh_sees_nothing_of_the_volume():
     by_role = {role: c for name, role, c in containers(workflow(plan(("a",)))) if name == "database-virus"}
-    assert list(by_role) == ["main", "prepare", "refresh"]
+    assert list(by_role) == ["main", "refresh"]
     assert by_role["refresh"]["command"] == ["freshclam"]
     assert by_role["refresh"]["args"] == ["--datadir=/database"]
-    assert by_role["refresh"]["volumeMounts"][0] == {
-        "name": "volume", "mountPath": "/database", "subPath": "databases/virus/.incoming-{{workflow.name}}",
-    }  # fmt: skip
-    assert by_role["prepare"]["args"][:2] == ["database", "prepare"]
+    assert {mount["name"] for mount in by_role["refresh"]["volumeMounts"]} == {"database-refresh"}
+    made = {"name": "database-refresh", "mountPath": "/database", "subPath": "database"}
+    assert by_role["refresh"]["volumeMounts"][0] == made
     assert by_role["main"]["args"][:2] == ["database", "commit"]
+    assert by_role["main"]["volumeMounts"][-1] == made | {"mountPath": "/made", "readOnly": True}
 
 
 MIRROR = {"url": "https://mirror.example"}
@@ -300,17 +300,19 @@ def test_what_fetches_a_database_is_our_own_and_writes_that_only(load):
     assert ("load-virus" in tasks(manifest)) is load
 
 
-def test_what_loads_a_database_reads_what_was_fetched_and_writes_the_new_folder():
+def test_what_loads_a_database_reads_what_was_fetched_and_writes_nothing_on_the_volume():
     manifest = fetched(load=True)
     by_role = {role: c for name, role, c in containers(manifest) if name == "load-virus"}
-    assert list(by_role) == ["main", "prepare", "load"]
+    assert list(by_role) == ["main", "load"]
     assert by_role["load"]["args"] == ["import", "/fetched/db", "/database"]
     assert [mount for mount in by_role["load"]["volumeMounts"] if mount["name"] == "volume"] == [
         {"name": "volume", "mountPath": "/fetched", "subPath": "databases/virus/.fetched-{{workflow.name}}",
          "readOnly": True},
-        {"name": "volume", "mountPath": "/database", "subPath": "databases/virus/.incoming-{{workflow.name}}"},
     ]  # fmt: skip
+    made = {"name": "database-load", "mountPath": "/database", "subPath": "database"}
+    assert made in by_role["load"]["volumeMounts"]
     assert by_role["main"]["args"][:2] == ["database", "finish"]
+    assert by_role["main"]["volumeMounts"][-1] == made | {"mountPath": "/made", "readOnly": True}
     found = tasks(manifest)
     assert found["load-virus"]["depends"] == "database-virus.Succeeded"
     assert "Omitted" in found["images-set-1"]["depends"]
