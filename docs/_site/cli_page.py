@@ -36,11 +36,12 @@ def _group(group: object, context: object, name: str) -> Iterator[str]:
         full = f"{name} {each}"
         yield from (f"## `{full}` {{: #{_slug(full)} }}", "", *_text(command.help or ""))
         inner = type(context)(command, info_name=each, parent=context)
-        if hasattr(command, "commands"):
+        is_group = hasattr(command, "commands")
+        if not is_group or command.invoke_without_command:
+            yield from ("```sh", f"{full} {' '.join(command.collect_usage_pieces(inner))}", "```", "")
+            yield from _parameters(command, inner)
+        if is_group:
             yield from _group(command, inner, full)
-            continue
-        yield from ("```sh", f"{full} {' '.join(command.collect_usage_pieces(inner))}", "```", "")
-        yield from _parameters(command, inner)
 
 
 def _parameters(command: object, context: object) -> Iterator[str]:

@@ -132,6 +132,17 @@ def load_catalog(config: Config | None = None) -> dict[str, Scan]:
     return catalog.load_catalog(config)
 
 
+def find_template(name: str, config: Config | None = None) -> Path:
+    """The file of a scan's template, as `lint` accepts it.
+
+    Raises:
+        UsageError: there is no such scan, or a template has mistakes.
+    """
+    from orchestrator.catalog import loading as catalog
+
+    return catalog.find_template(name, config)
+
+
 def make_plan(
     config: Config,
     *,

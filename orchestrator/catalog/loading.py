@@ -12,6 +12,7 @@ from orchestrator.catalog.lock_file import LOCK, LockFile, read_lock, stale
 from orchestrator.catalog.placeholders import judge_filled, judge_name, judge_value, of_parameters
 from orchestrator.catalog.template import CatalogError, read_template, words
 from orchestrator.config.loading import Config, default_image
+from orchestrator.errors import UsageError
 from orchestrator.kit import placeholders
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.sources import Problem, suggest
@@ -58,11 +59,7 @@ def load_catalog(
         LockFileError: `scanmatrix.lock` cannot be used.
     """
     problems: list[Problem] = []
-    shipped = _read_all(sorted(templates_folder().glob("*.yaml")), problems)
-    added = _read_all(_added(config, base, problems), problems) if config else {}
-    for name in sorted(shipped.keys() & added.keys()):
-        _log.warning("%s replaces the shipped scan %r", added[name][0].file, name)
-    templates = {name: template for name, (_, template) in sorted((shipped | added).items())}
+    templates = {name: template for name, (_, template) in sorted(_read_templates(config, base, problems).items())}
     if config and not problems:
         problems += _judge_config(config, templates)
     if problems:
@@ -71,6 +68,37 @@ def load_catalog(
     parameters = config.scans.parameters if config else {}
     scans = {name: _scan(template, parameters.get(name, {}), image) for name, template in templates.items()}
     return _locked(scans, config.base) if config and locked else scans
+
+
+def find_template(name: str, config: Config | None = None) -> Path:
+    """The file of a scan's template.
+
+    Args:
+        name: of the scan.
+        config: adds templates; None for the shipped ones.
+
+    Raises:
+        CatalogError: a template has mistakes.
+        UsageError: there is no such scan.
+    """
+    problems: list[Problem] = []
+    found = _read_templates(config, None, problems)
+    if problems:
+        raise CatalogError(problems)
+    if name not in found:
+        raise UsageError(unknown_scan(name, found))
+    return Path(found[name][0].file)
+
+
+def _read_templates(
+    config: Config | None, base: Path | None, problems: list[Problem]
+) -> dict[str, tuple[Source, model.Scan]]:
+    """The shipped templates and those the configuration adds, by name; what is wrong with any goes into `problems`."""
+    shipped = _read_all(sorted(templates_folder().glob("*.yaml")), problems)
+    added = _read_all(_added(config, base, problems), problems) if config else {}
+    for name in sorted(shipped.keys() & added.keys()):
+        _log.warning("%s replaces the shipped scan %r", added[name][0].file, name)
+    return shipped | added
 
 
 def _locked(scans: dict[str, model.Scan], folder: Path) -> dict[str, model.Scan]:

@@ -5,13 +5,18 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
+from orchestrator.cli.commands import Commands
 from orchestrator.cli.options import ConfigFile, OutputOption
 from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
 
+templates = Commands(name="templates", rich_markup_mode=None)
 
-def templates(config: ConfigFile = None, output: OutputOption = OutputFormat.TABLE) -> None:
-    """List the available scans.
+
+@templates.callback(invoke_without_command=True)
+def list_templates(ctx: typer.Context, config: ConfigFile = None, output: OutputOption = OutputFormat.TABLE) -> None:
+    """List the available scans, or show one.
 
     The shipped scans, and those that the configuration adds; `!` marks those whose scanner is not here.
 
@@ -21,12 +26,38 @@ def templates(config: ConfigFile = None, output: OutputOption = OutputFormat.TAB
     from orchestrator.api import plan as plan_api
     from orchestrator.cli.output import print_data, print_scans
 
+    if ctx.invoked_subcommand is not None:
+        return
     settings = settings_of(config)
     scans = list(plan_api.load_catalog(settings).values())
     if output is OutputFormat.TABLE:
         print_scans(scans, engines.missing(settings, scans))
     else:
         print_data(scans, output)
+
+
+@templates.command("show")
+def show_template(
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Name of a scan.", show_default=False, autocompletion=completion.scans),
+    ],
+    config: ConfigFile = None,
+) -> None:
+    """Print the template of a scan, to begin one of your own with.
+
+    It is the file itself, which `scanmatrix lint` accepts under this name. For a scan of your own, change the name of
+    the file and the `name` in it.
+
+    Example: scanmatrix templates show general > general.yaml
+    """
+    from orchestrator.api import plan as plan_api
+    from orchestrator.cli.output import print_file
+
+    above = ctx.parent.params.get("config") if ctx.parent else None
+    with plan_api.find_template(name, settings_of(config or above)).open("rb") as file:
+        print_file(file)
 
 
 def lint(

@@ -66,6 +66,16 @@ class Commands(typer.Typer):
 
         return decorate
 
+    def callback(self, **options: Any) -> Callable[[Any], Any]:
+        """See `typer.Typer.callback`; a group that does something itself has the options of a command."""
+        register = super().callback(**options)
+
+        def decorate(function: Callable[..., None]) -> Callable[..., None]:
+            register(_with_options(function) if options.get("invoke_without_command") else function)
+            return function
+
+        return decorate
+
 
 def _with_options(function: Callable[..., None]) -> Callable[..., None]:
     """A command with the options that all have; those that it has itself stay its own."""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.commands import QUIET
 from orchestrator.cli.options import (
     All,
@@ -72,7 +73,12 @@ def run(
     strict: Strict = False,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Resume an interrupted run; its plan is not changed.", show_default=False),
+        typer.Option(
+            metavar="ID",
+            help="Resume an interrupted run; its plan is not changed.",
+            show_default=False,
+            autocompletion=completion.runs,
+        ),
     ] = None,
     engine: Engine = None,
     fail_on: FailOn = None,

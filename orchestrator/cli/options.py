@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.output import OutputFormat
 from orchestrator.engines import names
 
@@ -18,6 +19,7 @@ References = Annotated[
         help="Images, OCI archives, OCI layout folders, `docker save` archives, or URLs of git repositories (#ref),"
         " instead of all configured targets; owner, labels and scans of a configured one are kept.",
         show_default=False,
+        autocompletion=completion.configured,
     ),
 ]
 
@@ -56,12 +58,20 @@ Targets = Annotated[
         "-t",
         metavar="GLOB",
         help="Only configured targets whose name matches; may be repeated.",
+        autocompletion=completion.configured,
         show_default=False,
     ),
 ]
 Scans = Annotated[
     list[str] | None,
-    typer.Option("--scan", "-s", metavar="NAME", help="Run only this scan; may be repeated.", show_default=False),
+    typer.Option(
+        "--scan",
+        "-s",
+        metavar="NAME",
+        help="Run only this scan; may be repeated.",
+        show_default=False,
+        autocompletion=completion.scans,
+    ),
 ]
 RunId = Annotated[
     str | None,
@@ -92,7 +102,9 @@ Engine = Annotated[
     str | None,
     typer.Option(metavar="|".join(names()), help="The engine, instead of the configured `engine`.", show_default=False),
 ]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run.", show_default=False)]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id of a run.", show_default=False, autocompletion=completion.runs)
+]
 All = Annotated[bool, typer.Option("--all", help="List every cell, not only what is not ok.")]
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.commands import Commands
 from orchestrator.cli.options import ConfigFile, OutputOption, Volume, severity_of
 from orchestrator.cli.output import OutputFormat
@@ -18,7 +19,10 @@ app = Commands(
 )
 
 MaybeRun = Annotated[
-    str | None, typer.Argument(metavar="RUN", help="Id of a run; without it, the latest.", show_default=False)
+    str | None,
+    typer.Argument(
+        metavar="RUN", help="Id of a run; without it, the latest.", show_default=False, autocompletion=completion.runs
+    ),
 ]
 
 
@@ -68,21 +72,38 @@ def list_(
 def show(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="RUN", help="The same as --run.", show_default=False),
+        typer.Argument(metavar="RUN", help="The same as --run.", show_default=False, autocompletion=completion.runs),
     ] = None,
     of: Annotated[
         str | None,
-        typer.Option("--run", metavar="ID", help="Only the findings of this run.", show_default=False),
+        typer.Option(
+            "--run",
+            metavar="ID",
+            help="Only the findings of this run.",
+            show_default=False,
+            autocompletion=completion.runs,
+        ),
     ] = None,
     config: ConfigFile = None,
     volume: Volume = None,
     target: Annotated[
-        str, typer.Option(metavar="GLOB", help="Only targets whose name matches.", show_default=False)
+        str,
+        typer.Option(
+            metavar="GLOB",
+            help="Only targets whose name matches.",
+            show_default=False,
+            autocompletion=completion.scanned,
+        ),
     ] = "",
     owner: Annotated[
         str, typer.Option(metavar="GLOB", help="Only targets whose owner matches.", show_default=False)
     ] = "",
-    scan: Annotated[str, typer.Option(metavar="NAME", help="Only findings of this scan.", show_default=False)] = "",
+    scan: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Only findings of this scan.", show_default=False, autocompletion=completion.scans
+        ),
+    ] = "",
     id_: Annotated[
         str, typer.Option("--id", metavar="GLOB", help="Only findings whose id or alias matches.", show_default=False)
     ] = "",
@@ -153,7 +174,12 @@ def diff(
     ] = None,
     between: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="OLDER NEWER", help="Compare two names of images, such as two tags.", show_default=False),
+        typer.Option(
+            metavar="OLDER NEWER",
+            help="Compare two names of images, such as two tags.",
+            show_default=False,
+            autocompletion=completion.scanned,
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Include findings that did not change.")] = False,
     most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most this many rows in the table.")] = 50,
@@ -220,7 +246,10 @@ def export(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="EXPORT", help="Name of the export; without it, all exports are listed.", show_default=False
+            metavar="EXPORT",
+            help="Name of the export; without it, all exports are listed.",
+            autocompletion=completion.exports,
+            show_default=False,
         ),
     ] = None,
     run: MaybeRun = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.options import All, ConfigFile, Engine, FailOn, OutputOption, Run, Volume, severity_of
 from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 def status(
     run: Annotated[
-        str | None, typer.Argument(metavar="RUN", help="Id of a run; without it, all runs.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="RUN", help="Id of a run; without it, all runs.", show_default=False, autocompletion=completion.runs
+        ),
     ] = None,
     config: ConfigFile = None,
     volume: Volume = None,
@@ -55,9 +59,18 @@ def status(
 def logs(
     run: Run,
     image: Annotated[
-        str, typer.Argument(metavar="IMAGE", help="Name of the image, or id of the target.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="IMAGE",
+            help="Name of the image, or id of the target.",
+            show_default=False,
+            autocompletion=completion.scanned,
+        ),
     ],
-    scan: Annotated[str, typer.Argument(metavar="SCAN", help="Name of the scan.", show_default=False)],
+    scan: Annotated[
+        str,
+        typer.Argument(metavar="SCAN", help="Name of the scan.", show_default=False, autocompletion=completion.scans),
+    ],
     config: ConfigFile = None,
     volume: Volume = None,
     engine: Engine = None,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.commands import Commands
 from orchestrator.cli.options import ConfigFile, OutputOption, Volume
 from orchestrator.cli.output import OutputFormat
@@ -41,7 +42,12 @@ def migrate(config: ConfigFile = None, volume: Volume = None) -> None:
 def import_(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN", help="Ids of runs; without any, all that the store lacks.", show_default=False),
+        typer.Argument(
+            metavar="RUN",
+            help="Ids of runs; without any, all that the store lacks.",
+            show_default=False,
+            autocompletion=completion.runs,
+        ),
     ] = None,
     config: ConfigFile = None,
     volume: Volume = None,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.options import ConfigFile, OutputOption
 from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
@@ -13,7 +14,14 @@ def lock(
     config: ConfigFile = None,
     update: Annotated[
         list[str] | None,
-        typer.Option("--update", "-u", metavar="SCAN", help="Only this scan; may be repeated.", show_default=False),
+        typer.Option(
+            "--update",
+            "-u",
+            metavar="SCAN",
+            help="Only this scan; may be repeated.",
+            show_default=False,
+            autocompletion=completion.scans,
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with status 2 if the file is out of date.")
@@ -51,7 +59,11 @@ def lock(
 def distrust(
     scan: Annotated[
         str | None,
-        typer.Argument(metavar="SCAN", help="Name of a scan, or a glob; without it, all entries are listed."),
+        typer.Argument(
+            metavar="SCAN",
+            help="Name of a scan, or a glob; without it, all entries are listed.",
+            autocompletion=completion.scans,
+        ),
     ] = None,
     config: ConfigFile = None,
     image: Annotated[
