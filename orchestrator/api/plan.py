@@ -27,7 +27,7 @@ from orchestrator.errors import UsageError
 from orchestrator.git.url import NO_CREDENTIALS, holds_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -169,8 +169,10 @@ def make_plan(
     from orchestrator import planning
 
     now = datetime.now(UTC)
+    catalog = load_catalog(config)
     plan = planning.plan_run(
-        config,
+        config if scans else _with_scanners_at_hand(config, catalog),
+        catalog=catalog,
         run=new_run_id(now) if run is None else _run_id(run),
         now=now,
         venue=engines.venue(config),
@@ -184,6 +186,22 @@ def make_plan(
             " (the smallest configuration is `targets: [{csv: {path: targets.csv}}]`)"
         )
     return plan
+
+
+def _with_scanners_at_hand(config: Config, catalog: Mapping[str, Scan]) -> Config:
+    """With the scans for vulnerabilities that this machine can run among the default ones, where these are not set."""
+    from orchestrator.findings import kinds_of
+    from orchestrator.model import TargetKind
+
+    if "default" in config.scans.model_fields_set:
+        return config
+    wanted = [
+        scan
+        for scan in catalog.values()
+        if scan.reads(TargetKind.IMAGE) and kinds_of(scan) == frozenset({"vulnerability"})
+    ]
+    names = dict.fromkeys((*config.scans.default, *engines.at_hand(config, wanted)))
+    return config.model_copy(update={"scans": config.scans.model_copy(update={"default": tuple(names)})})
 
 
 def new_run_id(now: datetime) -> str:

@@ -9,6 +9,7 @@ export(config, results.run, "html", to="report.html")
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from orchestrator.errors import UsageError
 from orchestrator.kit.ids import folded
 from orchestrator.scanners.rules import volume_of
 
+_log = logging.getLogger(__name__)
 #: How ids begin that only vulnerabilities have.
 _OF_VULNERABILITIES = ("CVE-", "GHSA-")
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from orchestrator.analysis.highlights import Highlights
     from orchestrator.config.loading import Config
     from orchestrator.model import Ledger, MergedRow, Severity
     from orchestrator.notifications.interface import Delivery
@@ -254,6 +257,29 @@ def judge(config: Config, ledger: Ledger, severity: Severity | None) -> Ledger:
     from orchestrator.results.run import RunResults
 
     return judged_by(severity, ledger, RunResults(volume_of(config), ledger.run)) if severity else ledger
+
+
+def highlights(config: Config, run: str, *, most: int = 10) -> Highlights | None:
+    """The findings of a run in short: how many of each severity, and the worst.
+
+    Args:
+        config: names the volume.
+        run: id of a run that has ended.
+        most: how many of the worst.
+
+    Returns:
+        None where its merged findings cannot be read.
+    """
+    from orchestrator.analysis.highlights import highlights_of
+    from orchestrator.results.errors import NoResultsError
+    from orchestrator.results.run import RunResults
+
+    try:
+        with RunResults(volume_of(config), run).open_merged() as merged:
+            return highlights_of(merged, most)
+    except NoResultsError as error:
+        _log.warning("%s", error)
+        return None
 
 
 def notify(config: Config, run: str | None = None) -> tuple[Delivery, ...]:

@@ -133,6 +133,7 @@ def run(
     ledger = results_api.judge(settings, ledger, severity)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
-    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every)
+    options = {"config": config, "volume": volume, "engine": engine}
+    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every, options=options)
     if any(map(is_internal, troubles)):
         raise typer.Exit(BROKEN)

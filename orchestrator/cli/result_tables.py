@@ -129,7 +129,7 @@ def print_merged(found: Sequence[MergedRow], title: str, *, most: int, suppresse
         [
             row.finding.severity.value,
             row.finding.id,
-            _where(row.finding),
+            where(row.finding),
             row.finding.version,
             row.finding.fixed_version,
             names_of(row.references),
@@ -152,7 +152,7 @@ def print_suspects(ledger: Ledger) -> None:
         say(f"suspect: {count} result{'s' if count > 1 else ''} of {scan}: {reason}")
 
 
-def _where(found: MergedFinding) -> str:
+def where(found: MergedFinding) -> str:
     """The package, or else the paths; and how many of it there are, with the first places, where these are several."""
     where = found.package or _some(found.locations)
     if found.count == 1 or found.kind == "vulnerability":

@@ -12,6 +12,8 @@ from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestrator.config.loading import Config
     from orchestrator.model import Ledger
 
@@ -144,7 +146,8 @@ def fetch(
     ledger = results_api.judge(settings, run_api.fetch(settings, run), severity)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
-    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every)
+    options = {"config": config, "volume": volume, "engine": engine}
+    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every, options=options)
 
 
 def delete(run: Run, config: ConfigFile = None, volume: Volume = None, engine: Engine = None) -> None:
@@ -159,22 +162,40 @@ def delete(run: Run, config: ConfigFile = None, volume: Volume = None, engine: E
         say(f"deleted: {name}")
 
 
-def show_ledger(ledger: "Ledger", settings: "Config", *, table: bool, every: bool = False) -> None:
-    """A run's end: its ledger, where its results are, and the exit status that its policy asks for.
+def show_ledger(
+    ledger: "Ledger",
+    settings: "Config",
+    *,
+    table: bool,
+    every: bool = False,
+    options: "Mapping[str, object] | None" = None,
+) -> None:
+    """A run's end: its ledger, what was found, where its results are, and the exit status that its policy asks for.
 
     A run in which something failed that nobody foresaw broke, whatever its policy says of the rest.
+
+    Args:
+        ledger: of the run.
+        settings: the configuration.
+        table: whether it is printed for people.
+        every: whether every cell is listed, not only what is not ok.
+        options: of the command that those need which come next, by their names: `config`, `volume`, `engine`.
     """
     from orchestrator.analysis.policy import verdict_lines
     from orchestrator.api import plan as plan_api
+    from orchestrator.api import results as results_api
     from orchestrator.api.step_summary import append_summary
     from orchestrator.cli import BROKEN, POLICY
+    from orchestrator.cli.ending import print_highlights, print_next
     from orchestrator.cli.ledger_tables import print_ledger
-    from orchestrator.cli.output import complain, say
+    from orchestrator.cli.output import complain
     from orchestrator.results.ledger import broke
 
     if table:
         print_ledger(ledger, every=every)
-        say(f"Results: {plan_api.results_folder(settings, ledger.run)}")
+        if (found := results_api.highlights(settings, ledger.run)) is not None:
+            print_highlights(found)
+        print_next(ledger, plan_api.results_folder(settings, ledger.run), found, options or {})
     for line in verdict_lines(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")
     if ledger.verdict.remark:

@@ -106,8 +106,17 @@ def room() -> int | None:
     return terminal.width if terminal.is_terminal and not WIDE.get() else None
 
 
-def print_table(title: str, columns: Sequence[TableColumn], rows: Iterable[Sequence[TableCell]]) -> None:
-    """Print a table, as wide as the terminal; in a pipe, a line for each row."""
+def print_table(
+    title: str, columns: Sequence[TableColumn], rows: Iterable[Sequence[TableCell]], wide: str = "--wide"
+) -> None:
+    """Print a table, as wide as the terminal; in a pipe, a line for each row.
+
+    Args:
+        title: above it; empty for none.
+        columns: what they are, and what becomes of them where there is no room.
+        rows: a cell for each column.
+        wide: what shows the columns that found no room.
+    """
     from rich.text import Text
 
     lines, terminal = _visible(rows), console()
@@ -124,19 +133,29 @@ def print_table(title: str, columns: Sequence[TableColumn], rows: Iterable[Seque
     terminal.print(_table(columns, shown, lines), crop=False)
     filled = [column for at, column in enumerate(columns) if any(any(row[at]) for row in lines)]
     if left := [column.name for column in filled if column not in shown]:
-        terminal.print(Text(f"--wide shows also: {', '.join(left)}", style="dim"))
+        terminal.print(Text(f"{wide} shows also: {', '.join(left)}", style="dim"))
     terminal.print()
 
 
 def print_text(sentence: str) -> None:
     """Print a sentence; a terminal gets lines that end between words, a pipe gets one."""
+    print_words([(sentence, "")])
+
+
+def print_words(words: Sequence[tuple[str, str]]) -> None:
+    """The same of parts that have colours of their own.
+
+    Args:
+        words: text and style of each.
+    """
     from rich.text import Text
 
+    parts = [(visible_message(text), style) for text, style in words]
     terminal = console()
     if terminal.is_terminal:
-        terminal.print(Text(visible_message(sentence), overflow="ignore"), crop=False)
+        terminal.print(Text.assemble(*parts, overflow="ignore"), crop=False)
     else:
-        sys.stdout.write(f"{visible_message(sentence)}\n")
+        sys.stdout.write("".join(text for text, _ in parts) + "\n")
 
 
 def make_table(columns: Sequence[TableColumn], rows: Iterable[Sequence[TableCell]], width: int) -> Table:

@@ -27,7 +27,8 @@ class Scans(Section):
     """Which scans there are, and their parameters.
 
     Attributes:
-        default: scans of an image that names none
+        default: scans of an image that names none; unless it is set, the local engine adds those for vulnerabilities
+            whose scanners are installed on this machine (Trivy: `general`, Grype: `dependency`)
         repository_default: scans of a source repository that names none
         templates: further scan templates: files, or folders of `*.yaml` ([scans.md](scans.md)); one named as a shipped
             scan replaces it, with a warning

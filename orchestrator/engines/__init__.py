@@ -97,6 +97,18 @@ def missing(config: Config, scans: Iterable[Scan]) -> dict[str, str]:
     return look(config, scans) if look else {}
 
 
+def at_hand(config: Config, scans: Iterable[Scan]) -> tuple[str, ...]:
+    """Names of the scans whose scanners are installed where the configured engine runs them.
+
+    An engine whose package does not have this function has none: its scanners come in images.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    look: Callable[[Config, Iterable[Scan]], tuple[str, ...]] | None = getattr(_folder(config), "at_hand", None)
+    return look(config, scans) if look else ()
+
+
 def _folder(config: Config) -> EngineFolder:
     found: EngineFolder = import_module(f"{__name__}.{check(config.engine)}")
     return found

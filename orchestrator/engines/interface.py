@@ -186,7 +186,7 @@ class EngineFolder(Protocol):
         remote: whether a run continues when the process that started or follows it ends.
         venue: what a plan must know of where this engine runs it.
 
-    A package may also have `missing`, as `orchestrator.engines.missing` describes it.
+    A package may also have `missing` and `at_hand`, as `orchestrator.engines` describes them.
     """
 
     remote: bool

@@ -31,3 +31,11 @@ def missing(config: Config, scans: Iterable[Scan]) -> dict[str, str]:
 
     launcher = Launcher(config.local.runner, "missing", sandbox=config.local.sandbox)
     return {scan.name: why for scan in scans if (why := launcher.missing(scan))}
+
+
+def at_hand(config: Config, scans: Iterable[Scan]) -> tuple[str, ...]:
+    """See `orchestrator.engines.at_hand`: a container may have to be downloaded first, so it is not."""
+    from orchestrator.engines.local.launch import Launcher  # noqa: PLC0415 - as above
+
+    launcher = Launcher(config.local.runner, "at hand", sandbox=config.local.sandbox)
+    return tuple(scan.name for scan in scans if launcher.is_process(scan) and not launcher.missing(scan))
