@@ -225,8 +225,15 @@ class TargetBom:
         self._said.append(_Said(scan, SaidBy(report.scanner), list(groups.values())))
 
     def _add_findings(self, said: _Said) -> None:
+        # By identity: there is one object for each spelling of a package, which the number depends on alone.
+        known: dict[int, int] = {}
         for found in said.findings:
-            numbers = [self._package(finding, package, said.scan) for finding, package in found]
+            numbers = []
+            for finding, package in found:
+                number = known.get(id(package))
+                if number is None:
+                    number = known[id(package)] = self._package(finding, package, said.scan)
+                numbers.append(number)
             affects = tuple(dict.fromkeys(numbers)) if len(numbers) > 1 else (numbers[0],)
             self._vulnerabilities.append(_Found(self._new_number(), said, found[0][0], affects))
 
