@@ -4,12 +4,16 @@ The public surface, which people import as `scanmatrix`; everything else may cha
 when first used, so that importing the package costs nothing.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from orchestrator import _moved
 
+TYPE_CHECKING = False  # as type checkers know it; importing it from `typing` takes longer than all else here
 if TYPE_CHECKING:
+    import typing
+
     __version__: str
     from orchestrator.analysis.suppression import Suppressor
     from orchestrator.api import aio as aio
@@ -30,7 +34,17 @@ if TYPE_CHECKING:
     from orchestrator.engines.interface import EngineError, Observer
     from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
     from orchestrator.kit.sources import Problem
-    from orchestrator.model import IgnoreRule, Ledger, MergedFinding, Outcome, Plan, RunStatus, Scan, Suppression
+    from orchestrator.model import (
+        IgnoreRule,
+        Ledger,
+        MergedFinding,
+        Outcome,
+        Plan,
+        RunStatus,
+        Scan,
+        Severity,
+        Suppression,
+    )
     from orchestrator.notifications.interface import Delivery
     from orchestrator.queries import Store
     from orchestrator.results.overview import RunSummary
@@ -55,6 +69,7 @@ __all__ = [
     "RunSummary",
     "Scan",
     "ScanmatrixError",
+    "Severity",
     "Store",
     "Suppression",
     "Suppressor",
@@ -98,7 +113,8 @@ _HOMES = (
         ("differences", "export", "list_results", "notify", "open_results", "read_merged", "who_has"), "api.results"
     )
     | dict.fromkeys(
-        ("IgnoreRule", "Ledger", "MergedFinding", "Outcome", "Plan", "RunStatus", "Scan", "Suppression"), "model"
+        ("IgnoreRule", "Ledger", "MergedFinding", "Outcome", "Plan", "RunStatus", "Scan", "Severity", "Suppression"),
+        "model",
     )
     | dict.fromkeys(("PermanentError", "ScanmatrixError", "TemporaryError", "UsageError"), "errors")
     | dict.fromkeys(("EngineError", "Observer"), "engines.interface")
@@ -115,7 +131,7 @@ _HOMES = (
 )
 
 
-def public(name: str, *, module: str = __name__) -> Any:
+def public(name: str, *, module: str = __name__) -> typing.Any:
     """What a public name stands for.
 
     Args:
@@ -136,7 +152,7 @@ def public(name: str, *, module: str = __name__) -> Any:
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'api.plan')}"), name)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     return public(name)
 
 

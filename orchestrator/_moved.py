@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.machinery import ModuleSpec
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # see `orchestrator/__init__.py`
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+    from typing import Any
 
 #: Where the names of a module are now; for a package that is still there, those that it lost.
 MOVED = {

@@ -9,14 +9,28 @@ An unexpected error is 3, too: `SCANMATRIX_DEBUG=1` then shows the traceback.
 import os
 import sys
 
-from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
+from orchestrator.cli.known_help import known_help
 
 POLICY, USAGE, BROKEN, UNKNOWN, MISSING = 1, 2, 3, 4, 5
 
 
 def main() -> None:
     """Entry of the command `scanmatrix`: errors become one line on stderr and an exit status, never a traceback."""
+    if text := known_help(sys.argv):
+        _write_anything()
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            sys.stderr.close()
+        return
+    _run()
+
+
+def _run() -> None:
+    """The command of this process."""
     from orchestrator.cli.app import app
+    from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
     from orchestrator.kit.guarding import InternalError, guarded
     from orchestrator.kit.logs import DEBUG_VARIABLE, write_to_stderr
 

@@ -10,9 +10,11 @@ The name under which the project is imported. Everything here is the public surf
 holds the code: the very same objects, loaded when first used.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 import orchestrator
+
+TYPE_CHECKING = False  # see `orchestrator/__init__.py`
 
 try:
     from orchestrator import __all__, public
@@ -23,6 +25,9 @@ except ImportError:
         " the working directory is not searched, take that folder out of PYTHONPATH, or rename that package",
         name="orchestrator",
     ) from None
+
+if TYPE_CHECKING:
+    from typing import Any
 
 if TYPE_CHECKING:  # what type checkers and editors see; at run time `__getattr__` loads each name on its own
     from orchestrator import *  # noqa: F403
