@@ -88,7 +88,7 @@ def _selection(references: Sequence[str], globs: Sequence[str]) -> TargetSelecti
         )
     if not all(glob.strip() for glob in globs):
         raise UsageError("an empty --target matches nothing; write a name of a target, or a glob such as 'shop/*'")
-    return TargetSelection(named=tuple(map(_source, references)), globs=tuple(globs))
+    return TargetSelection(named=tuple(map(named_source, references)), globs=tuple(globs))
 
 
 def _folder(volume: Path | str) -> Path:
@@ -101,8 +101,12 @@ def _folder(volume: Path | str) -> Path:
     return folder
 
 
-def _source(reference: str) -> TargetSource:
-    """A target as a person names it: a URL is a repository, what is a path on this machine is an archive."""
+def named_source(reference: str) -> TargetSource:
+    """A target as a person names it: a URL is a repository, what is a path on this machine is an archive.
+
+    Raises:
+        UsageError: it is none.
+    """
     if not reference.strip():
         raise UsageError("an empty name is neither an image nor an archive")
     try:

@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import caches, catalog, doctor, install, matrix, render, results, runs, schedule, store, trust
+from orchestrator.cli import (
+    caches,
+    catalog,
+    doctor,
+    init,
+    install,
+    matrix,
+    render,
+    results,
+    runs,
+    schedule,
+    store,
+    trust,
+)
 from orchestrator.cli.commands import EXIT_STATUSES, Commands, Quiet, Verbose, start
 
 app = Commands(
@@ -47,6 +60,7 @@ def print_version() -> None:
     _version(wanted=True)
 
 
+app.command("init")(init.init)
 app.command("plan")(matrix.plan)
 app.command("run")(matrix.run)
 app.command("status")(runs.status)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "scanmatrix.yaml"
 _OTHER = "scanmatrix.yml"
+#: Names by which it is found.
+CONFIG_FILES = (CONFIG_FILE, _OTHER)
 
 
 def find_config(folder: Path) -> Path | None:
@@ -21,7 +23,7 @@ def find_config(folder: Path) -> Path | None:
         UsageError: there are two, of which nobody can tell which one is meant.
     """
     # A link that leads nowhere is one too: it was meant to be read.
-    found = [path for name in (CONFIG_FILE, _OTHER) if os.path.lexists(path := folder / name)]
+    found = [path for name in CONFIG_FILES if os.path.lexists(path := folder / name)]
     if len(found) > 1:
         raise UsageError(
             f"{CONFIG_FILE} and {_OTHER} are both in {folder.absolute()}: remove or rename one of them, or name the one"

@@ -74,9 +74,9 @@ def test_every_command_has_an_example() -> None:
 
 
 #: Commands that neither read nor write the volume.
-WITHOUT_VOLUME = {"version", "install", "lock", "distrust", "templates show", "lint", "schema", "cache drop"}
+WITHOUT_VOLUME = {"version", "init", "install", "lock", "distrust", "templates show", "lint", "schema", "cache drop"}
 #: Commands that read no configuration.
-WITHOUT_CONFIG = {"version", "lint", "schema"}
+WITHOUT_CONFIG = {"version", "init", "lint", "schema"}
 
 
 def options(words: tuple[str, ...]) -> set[str]:
