@@ -9,6 +9,8 @@
 | `outcome` | results of a run that two runs of one plan must have in common |
 | `scanners` | scanners of the runs, good and bad ones |
 | `local_bench`, `local_faults` | runs of the local engine in a process of its own, and what is done to them |
-| `cluster_faults` | what is done to runs in the cluster |
+| `clock` | a clock of the day that steps |
+| `cluster_bench` | what runs in the cluster scan, and what a trial there is |
+| `cluster_faults`, `cluster_storage` | what is done to runs in the cluster: to processes, to what is read |
 | `table` | fault × layout → outcome, printed at the end |
 """

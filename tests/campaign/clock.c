@@ -1,4 +1,5 @@
-/* A clock of the day that is steps away from the kernel's: seconds in the file that CAMPAIGN_CLOCK names. LD_PRELOAD. */
+/* A clock of the day that is steps away from the kernel's: seconds in the file that CAMPAIGN_CLOCK names; without it,
+   other steps each fifth of a second. LD_PRELOAD, or /etc/ld.so.preload. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -6,9 +7,25 @@
 #include <sys/time.h>
 #include <time.h>
 
+typedef int (*reader)(clockid_t, struct timespec *);
+
+static reader real(void) {
+  static reader found;
+  if (!found) found = (reader)dlsym(RTLD_NEXT, "clock_gettime");
+  return found;
+}
+
+static long by_itself(void) {
+  static const long steps[] = {0, 86400, 3600, -7};
+  struct timespec now;
+  if (real()(CLOCK_MONOTONIC, &now)) return 0;
+  return steps[(now.tv_sec * 5 + now.tv_nsec / 200000000) % 4];
+}
+
 static long step(void) {
   const char *path = getenv("CAMPAIGN_CLOCK");
-  FILE *file = path ? fopen(path, "re") : NULL;
+  if (!path) return by_itself();
+  FILE *file = fopen(path, "re");
   long seconds = 0;
   if (file) {
     if (fscanf(file, "%ld", &seconds) != 1) seconds = 0;
@@ -18,9 +35,7 @@ static long step(void) {
 }
 
 int clock_gettime(clockid_t which, struct timespec *now) {
-  static int (*real)(clockid_t, struct timespec *);
-  if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-  int status = real(which, now);
+  int status = real()(which, now);
   if (!status && (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE)) now->tv_sec += step();
   return status;
 }

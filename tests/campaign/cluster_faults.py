@@ -5,16 +5,13 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import orchestrator
 from orchestrator.argo import names as labels
-from orchestrator.argo.names import REAPER
 from orchestrator.argo.names import Component as Of
-from tests.campaign.expected import ALL, UNDISTURBED, Expected
-from tests.campaign.scanners import GOOD, format_of, program
+from tests.campaign.cluster_bench import FRESH, ClusterBench, ClusterTrial
+from tests.campaign.expected import ALL, Expected
 from tests.cluster import containers, control_plane, faults, node, processes
 from tests.cluster.processes import ClusterError
 from tests.e2e import quick
@@ -24,106 +21,14 @@ from tests.tools.faults import answer, corrupt, reset, slow
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from typing import Any
 
+    from tests.campaign.cluster_bench import While
     from tests.cluster.state import State
-    from tests.e2e.site import Site
     from tests.tools.faults import Fault
 
-
-IMAGES = ("one", "two")
-#: Scanners that do something wrong, with the reason that their cells have; none where they end well.
-BAD = {
-    "oom": "ran out of memory",
-    "hang": "longer than|deadline",
-    "fork-bomb": "exit code|killed|memory",
-    "huge-log": "",
-    "huge-report": "report|limit",
-    "garbage": "report",
-    "half": "report",
-    "no-report": "report",
-    "locks-up": "",
-}
 #: How a cell may end whose process somebody killed more often than it is retried.
 _LOST = ("killed by signal|lost|deleted|shut down|never started|could not be started|another scan of the same pod",)
 _ENDED = Expected(ALL, reasons=("deleted|terminated|cancelled|run ended",))
-
-
-def templates() -> dict[str, dict[str, Any]]:
-    """The scans of the runs, good and bad ones."""
-    found = {}
-    for name in (*GOOD, *BAD):
-        source = program(name)
-        if name == "waits":
-            source = source.replace("'0.3'", "'8'")
-        keys: dict[str, Any] = {"format": format_of(name), "retries": 2 if name in GOOD else 0}
-        if name == "huge-report":
-            keys["reportLimit"] = "1Mi"
-        found[name] = quick.scan(name) | keys | {"command": ["python3", "-c", source, "{tarball}", "{report}"]}
-    found["hang"]["timeout"] = "20s"
-    return found
-
-
-def bad_image(scan: str) -> str:
-    """The image that a bad scanner is let loose on, alone with a good one: a set of scans of its own."""
-    return f"for-{scan}"
-
-
-def targets() -> str:
-    """The sets of scans that have a template in `layout: image`."""
-    good = [f"{image}:1,{';'.join(GOOD)}" for image in IMAGES]
-    bad = [f"{bad_image(scan)}:1,finds;{scan}" for scan in BAD]
-    return "\n".join(["image,scans", *good, *bad, ""])
-
-
-@dataclass
-class ClusterBench:
-    """Where a trial takes place.
-
-    Attributes:
-        images: of its run.
-        run: its run's id, once it is submitted.
-        rules: by which the registry misbehaves, until the run has ended.
-    """
-
-    site: Site
-    state: State
-    layout: str
-    images: tuple[str, ...] = ()
-    run: str = ""
-    rules: list[Fault] = field(default_factory=list)
-
-    def scanning(self) -> str:
-        """Wait for a pod that scans; its name."""
-        return quick.await_pod(self.site, self.run, Of.SCAN if self.layout == "cell" else Of.IMAGE)
-
-    def kill(self, pod: str, container: str = "main") -> None:
-        """One of its containers dies."""
-        faults.kill_container(self.state, self.site.namespace, pod, container)
-
-
-@dataclass(frozen=True)
-class ClusterTrial:
-    """One fault.
-
-    Attributes:
-        fault: in words; the row of the table.
-        strike: does it while the run is active, and undoes it.
-        around: what is so from before the run is submitted until it has been struck.
-        expected: of the run's cells.
-        reaped: whether the run ends without its exit handler, and is finished by the reaper.
-        fresh: whether its images are new to the cache.
-        alone: whether it disturbs what runs beside it.
-    """
-
-    fault: str
-    strike: Callable[[ClusterBench], None] = lambda _: None
-    around: Callable[[ClusterBench], AbstractContextManager[None]] = lambda _: nullcontext()
-    expected: Expected = UNDISTURBED
-    reaped: bool = False
-    fresh: bool = False
-    alone: bool = False
 
 
 def kill_pull(bench: ClusterBench) -> None:
@@ -146,6 +51,11 @@ def kill_pull(bench: ClusterBench) -> None:
 def kill_scan(bench: ClusterBench) -> None:
     """The one that takes some seconds, wherever it runs."""
     await_(lambda: _try(lambda: bench.kill(_waiting_pod(bench), _waiting_container(bench))), 120, "a scan to run")
+
+
+def kill_keep(bench: ClusterBench) -> None:
+    """What puts reports onto the volume, while a scanner still runs."""
+    await_(lambda: _try(lambda: bench.kill(_waiting_pod(bench), labels.KEEP)), 120, "a scan to run")
 
 
 def _waiting_container(bench: ClusterBench) -> str:
@@ -182,7 +92,6 @@ def restarted(name: str, start: Callable[[State], object]) -> Callable[[ClusterB
     """A process of the cluster is killed, and comes again five seconds later."""
 
     def strike(bench: ClusterBench) -> None:
-        bench.scanning()
         processes.stop(bench.state, name, how=signal.SIGKILL)
         try:
             time.sleep(5)
@@ -194,14 +103,12 @@ def restarted(name: str, start: Callable[[State], object]) -> Callable[[ClusterB
 
 def api_server_away(bench: ClusterBench) -> None:
     """Longer than a scan takes."""
-    bench.scanning()
     with faults.api_server_away(bench.state):
         time.sleep(12)
 
 
 def controller(bench: ClusterBench) -> None:
     """It dies, and another comes."""
-    bench.scanning()
     faults.crash_controller(bench.state)
 
 
@@ -260,17 +167,21 @@ def a_pull_fails(bench: ClusterBench) -> None:
     await_(failed, 120, "a pull to fail")
 
 
-def upstream_rule(*rules: Callable[[str], Fault]) -> Callable[[ClusterBench], AbstractContextManager[None]]:
+def upstream_rule(*rules: Callable[[str], Fault]) -> While:
     """The registry behind the cache misbehaves about the layers of a run's images, which are new to the cache."""
 
     @contextmanager
-    def around(bench: ClusterBench) -> Iterator[None]:
+    def during(bench: ClusterBench) -> Iterator[None]:
         paths = [f"/v2/library/{image}/blobs/*" for image in bench.images]
-        bench.rules = [rule(path) for rule in rules for path in paths]
-        bench.site.upstream.faults.add(*bench.rules)
-        yield
+        added = [rule(path) for rule in rules for path in paths]
+        bench.site.upstream.faults.add(*added)
+        try:
+            yield
+        finally:
+            for each in added:
+                each.times = 0
 
-    return around
+    return during
 
 
 @contextmanager
@@ -278,18 +189,6 @@ def tag_moved(bench: ClusterBench) -> Iterator[None]:
     """Between plan and pull; what was planned stays in the registry."""
     quick.push(bench.site.upstream, *bench.images)
     yield
-
-
-def reap(site: Site) -> None:
-    """Have the reaper come now."""
-    name = site.argo("submit", "--from", f"cronwf/{REAPER}", "-o", "name").strip()
-    assert site.wait(name) == "Succeeded"
-
-
-def retry(site: Site, run: str) -> None:
-    """Run what is left of a run, to its end."""
-    phase = site.wait(orchestrator.retry(site.config, run))
-    assert phase == "Succeeded", f"the retry of {run} ended {phase}"
 
 
 def kill_anything(bench: ClusterBench, chance: random.Random, seconds: float) -> str:
@@ -326,39 +225,42 @@ def _try(action: Callable[[], None]) -> bool:
     return True
 
 
+#: Argo takes it for one that it ended itself, so nothing runs again.
+UNKEPT = Expected(ALL, reasons=("^its keep container was killed by signal 9",))
 LOST = Expected(ALL, reasons=_LOST)
 #: The cache may make what it likes of an answer of the registry, and not ask again.
 PULL = Expected(ALL, reasons=("pull: ",))
 SLOW = upstream_rule(lambda path: slow(path, rate=20_000))
 TRIALS = (
-    ClusterTrial("pull killed", kill_pull, SLOW, fresh=True),
+    ClusterTrial("pull killed", kill_pull, during=SLOW, sizes=FRESH),
     ClusterTrial("scan killed", kill_scan),
+    ClusterTrial("keep container killed", kill_keep, expected=UNKEPT),
     ClusterTrial("scan pod deleted", delete_pod, expected=LOST),
     ClusterTrial("aggregate killed while writing", kill_aggregate),
     ClusterTrial("Workflow deleted", deleted, expected=_ENDED, reaped=True),
     ClusterTrial("Workflow terminated", terminated, expected=_ENDED, reaped=True),
     ClusterTrial(
-        "registry 401", around=upstream_rule(lambda path: answer(401, path, times=2)), expected=PULL, fresh=True
+        "registry 401", during=upstream_rule(lambda path: answer(401, path, times=2)), expected=PULL, sizes=FRESH
     ),
     ClusterTrial(
-        "registry 429", around=upstream_rule(lambda path: answer(429, path, times=2)), expected=PULL, fresh=True
+        "registry 429", during=upstream_rule(lambda path: answer(429, path, times=2)), expected=PULL, sizes=FRESH
     ),
     ClusterTrial(
-        "registry 5xx", around=upstream_rule(lambda path: answer(503, path, times=2)), expected=PULL, fresh=True
+        "registry 5xx", during=upstream_rule(lambda path: answer(503, path, times=2)), expected=PULL, sizes=FRESH
     ),
     ClusterTrial(
-        "registry reset", around=upstream_rule(lambda path: reset(path, after_bytes=500)), expected=PULL, fresh=True
+        "registry reset", during=upstream_rule(lambda path: reset(path, after_bytes=500)), expected=PULL, sizes=FRESH
     ),
     ClusterTrial(
-        "registry wrong bytes", around=upstream_rule(lambda path: corrupt(path, at=50)), expected=PULL, fresh=True
+        "registry wrong bytes", during=upstream_rule(lambda path: corrupt(path, at=50)), expected=PULL, sizes=FRESH
     ),
-    ClusterTrial("registry slow", around=SLOW, fresh=True),
-    ClusterTrial("tag moved", around=tag_moved, fresh=True),
+    ClusterTrial("registry slow", during=SLOW, sizes=FRESH),
+    ClusterTrial("tag moved", around=tag_moved, sizes=FRESH),
     ClusterTrial("cache down", a_pull_fails, cache_away, alone=True),
     ClusterTrial("template replaced", template_replaced, alone=True),
-    ClusterTrial("controller", controller, alone=True),
-    ClusterTrial("API server", api_server_away, alone=True),
-    ClusterTrial("etcd", restarted("etcd", control_plane.start_etcd), alone=True),
-    ClusterTrial("kubelet", restarted("kubelet", node.start_kubelet), alone=True),
-    ClusterTrial("containerd", restarted("containerd", node.start_containerd), expected=LOST, alone=True),
+    ClusterTrial("controller", controller, alone=True, wide=True),
+    ClusterTrial("API server", api_server_away, alone=True, wide=True),
+    ClusterTrial("etcd", restarted("etcd", control_plane.start_etcd), alone=True, wide=True),
+    ClusterTrial("kubelet", restarted("kubelet", node.start_kubelet), alone=True, wide=True),
+    ClusterTrial("containerd", restarted("containerd", node.start_containerd), expected=LOST, alone=True, wide=True),
 )

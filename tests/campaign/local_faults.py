@@ -9,21 +9,22 @@ import sys
 import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from orchestrator.model import Database, Resources
 from orchestrator.upkeep.databases import commit, prepare
+from tests.campaign import clock
 from tests.campaign.expected import ALL, UNDISTURBED, Expected
-from tests.campaign.scanners import GOOD
+from tests.campaign.scanners import FAULTS, GOOD
 from tests.tools.faults import BLOBS, Fault, answer, corrupt, reset, slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from datetime import timedelta
+    from pathlib import Path
 
     from orchestrator.model import Plan
     from orchestrator.volume.layout import Volume
@@ -228,9 +229,7 @@ def _hour() -> timedelta:
 @contextmanager
 def clock_stepping(bench: LocalBench) -> Iterator[None]:
     """The clock of the day goes a day forward and two days back, again and again, while the run is active."""
-    library, file = bench.folder / "clock.so", bench.folder / "clock"
-    source = Path(__file__).with_name("clock.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
+    library, file = clock.library(bench.folder), bench.folder / "clock"
     file.write_text("0")
     bench.environment |= {"LD_PRELOAD": str(library), "CAMPAIGN_CLOCK": str(file)}
     stopped = threading.Event()
@@ -263,10 +262,10 @@ def limited(name: str, **changes: object) -> Callable[[LocalBench], AbstractCont
     return inflict
 
 
-def scanner(fault: str, name: str, *reasons: str, short: bool = False, **changes: object) -> Trial:
+def scanner(name: str, *reasons: str, short: bool = False, **changes: object) -> Trial:
     """A trial in which one of three scans is bad; one without reasons ends well all the same."""
     expected = Expected(f"*/{name}", must_fail=True, reasons=reasons, mended=False) if reasons else UNDISTURBED
-    return Trial(fault, expected, limited(name, **changes), ("finds", "lists", name), short=short)
+    return Trial(FAULTS[name], expected, limited(name, **changes), ("finds", "lists", name), short=short)
 
 
 def _large(*reasons: str, must_fail: bool = True) -> Expected:
@@ -294,15 +293,15 @@ TRIALS = (
     Trial("tag moved, image gone", _large("pull: .*(404|does not have|not found|unknown)"), image_gone),
     Trial("volume full", _large("no space"), mounted("size=5m", "size=100m"), short=True),
     Trial("volume read-only", Expected(), mounted("ro", "rw"), ends="[Rr]ead-only"),
-    scanner("OOM", "oom", "ran out of memory|memory"),
-    scanner("hang", "hang", "timed out", timeout=2),
-    scanner("fork bomb", "fork-bomb", "exit code 9|processes|killed", resources=Resources(pids=40)),
-    scanner("huge output", "huge-log"),
-    scanner("huge report", "huge-report", "limit", report_limit=1 << 20),
-    scanner("garbage report", "garbage", "report", short=True),
-    scanner("half a report", "half", "report"),
-    scanner("no report", "no-report", "no report"),
-    scanner("folder nobody may enter", "locks-up"),
+    scanner("oom", "ran out of memory|memory"),
+    scanner("hang", "timed out", timeout=2),
+    scanner("fork-bomb", "exit code 9|processes|killed", resources=Resources(pids=40)),
+    scanner("huge-log"),
+    scanner("huge-report", "limit", report_limit=1 << 20),
+    scanner("garbage", "report", short=True),
+    scanner("half", "report"),
+    scanner("no-report", "no report"),
+    scanner("locks-up"),
     Trial("database refresh failing", _of("finds", "database of finds"), database(before=False)),
     Trial("database refresh failing, one is there", UNDISTURBED, database(before=True)),
     Trial("clock stepping", UNDISTURBED, clock_stepping, short=True),

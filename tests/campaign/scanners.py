@@ -59,6 +59,20 @@ PROGRAMS = MappingProxyType(
     }
 )
 
+#: What is wrong with a bad one, in words: the row of the table.
+FAULTS = MappingProxyType(
+    {
+        "oom": "OOM",
+        "hang": "hang",
+        "fork-bomb": "fork bomb",
+        "huge-log": "huge output",
+        "huge-report": "huge report",
+        "garbage": "garbage report",
+        "half": "half a report",
+        "no-report": "no report",
+        "locks-up": "folder nobody may enter",
+    }
+)
 GOOD = ("finds", "lists", "waits")
 
 

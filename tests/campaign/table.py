@@ -7,6 +7,7 @@ at the end of the session. What several sessions told is kept in `build/campaign
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,12 @@ PROPERTY = "campaign"
 KEPT = Path(__file__).parents[2] / "build" / "campaign.jsonl"
 LAYOUTS = ("local", "cell", "image")
 _WIDEST = 100
+_OTHER_EACH_TIME = (
+    (re.compile(r"sha256:[0-9a-f]+…?"), "sha256:…"),
+    (re.compile(r"(http://)?\d+\.\d+\.\d+\.\d+:\d+"), "CACHE"),
+    (re.compile(r"'?/[^ ']*/volume(?=[/:'])"), "VOLUME"),
+    (re.compile(r"it begins with [^)]*"), "it begins with …"),
+)
 
 
 def in_words(ledger: Ledger) -> str:
@@ -38,7 +45,7 @@ def in_words(ledger: Ledger) -> str:
 
 
 def _shortened(text: str) -> str:
-    plain = text.encode("ascii", "backslashreplace").decode()
+    plain = _comparable(text.encode("ascii", "backslashreplace").decode())
     return plain if len(plain) <= _WIDEST else f"{plain[:_WIDEST]}…"
 
 
@@ -58,15 +65,39 @@ def kept() -> list[tuple[str, str, str]]:
 
 def render(told: Iterable[tuple[str, str, str]]) -> str:
     """The table, one row for each fault."""
-    rows: dict[str, dict[str, str]] = {}
-    for fault, layout, outcome in told:
-        rows.setdefault(fault, {})[layout] = " ".join(outcome.split())
     lines = []
-    for fault, by_layout in sorted(rows.items()):
-        first, *others = sorted(by_layout, key=_order)
+    for fault, by_layout in _rows(told):
+        first, *others = by_layout
         lines.append(f"{fault:<42} {first:<6} {by_layout[first]}")
         lines += [f"{'':<42} {layout:<6} {by_layout[layout]}" for layout in others]
     return "\n".join(lines)
+
+
+def markdown(told: Iterable[tuple[str, str, str]]) -> str:
+    """The same for the documentation."""
+    lines = [f"| fault | {' | '.join(f'`{layout}`' for layout in LAYOUTS)} |", "|---|---|---|---|"]
+    for fault, by_layout in _rows(told):
+        cells = [by_layout.get(layout, "").replace("|", "\\|").replace("<", "&lt;") for layout in LAYOUTS]
+        lines.append(f"| {fault} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _rows(told: Iterable[tuple[str, str, str]]) -> list[tuple[str, dict[str, str]]]:
+    """Faults in the order of their names, and the last outcome of each, by layout."""
+    rows: dict[str, dict[str, str]] = {}
+    for fault, layout, outcome in told:
+        rows.setdefault(fault, {})[layout] = _comparable(" ".join(outcome.split()))
+    return [
+        (fault, dict(sorted(found.items(), key=lambda each: _order(each[0])))) for fault, found in sorted(rows.items())
+    ]
+
+
+def _comparable(outcome: str) -> str:
+    """Without what is another each time: digests, addresses, folders, random bytes."""
+    for pattern, instead in _OTHER_EACH_TIME:
+        outcome = pattern.sub(instead, outcome)
+    first, again, second = outcome.partition("; again: ")
+    return f"{first}; again the same" if again and first == second else outcome
 
 
 def told_by(reports: Iterable[Any]) -> list[tuple[str, str, str]]:

@@ -86,10 +86,10 @@ def bring(state: State, name: str, build: Callable[[], Image]) -> bool:
     return True
 
 
-def orchestrator() -> Image:
-    """This project as pods run it."""
+def orchestrator(*further: Layer) -> Image:
+    """This project as pods run it, with further layers on top."""
     settings = {"Env": _PYTHON_ENV, "WorkingDir": "/"}
-    return Image.build([_debian("python"), _dependencies(), _project()], user=USER, settings=settings)
+    return Image.build([_debian("python"), _dependencies(), _project(), *further], user=USER, settings=settings)
 
 
 def _key(name: str) -> str:

@@ -1,13 +1,20 @@
-"""The campaign's table for runs in the cluster, in both layouts; `CAMPAIGN_KILLS` says how many SIGKILLs there are."""
+"""The campaign's table for runs in the cluster, in both layouts.
+
+`CAMPAIGN_KILLS` says how many SIGKILLs there are, `CAMPAIGN_LAYOUTS` which layouts (`cell image`), and the regular
+expression `CAMPAIGN_FAULTS` which faults.
+"""
 
 import os
 import random
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -15,13 +22,15 @@ import orchestrator
 from orchestrator.model import Plan
 from orchestrator.results.ledger import read_ledger
 from orchestrator.results.provisional import LEDGER
-from tests.campaign import cluster_faults
-from tests.campaign.cluster_faults import BAD, IMAGES, LOST, TRIALS, ClusterBench, ClusterTrial
+from tests.campaign import clock, cluster_bench, cluster_faults, cluster_storage
+from tests.campaign.cluster_bench import BAD, IMAGES, ClusterBench, ClusterTrial
+from tests.campaign.cluster_faults import LOST
 from tests.campaign.expected import UNDISTURBED, Expected
 from tests.campaign.judge import judge
 from tests.campaign.outcome import Outcomes, outcomes_of
-from tests.campaign.scanners import GOOD
+from tests.campaign.scanners import FAULTS, GOOD
 from tests.campaign.table import Tell, in_words
+from tests.cluster import faults
 from tests.cluster.state import State
 from tests.e2e import quick
 from tests.e2e.site import Site, await_, make_site
@@ -30,8 +39,11 @@ from tests.tools.upstream import Upstream
 pytestmark = [pytest.mark.alone, pytest.mark.campaign]
 SEED = int(os.environ.get("CAMPAIGN_SEED", "0")) or time.time_ns() % 10**9
 KILLS = int(os.environ.get("CAMPAIGN_KILLS", "10"))
+LAYOUTS = os.environ.get("CAMPAIGN_LAYOUTS", "cell image").split()
 AT_ONCE = 4
 _PLANNING = threading.Lock()
+ONLY = re.compile(os.environ.get("CAMPAIGN_FAULTS", ""))
+TRIALS = [each for each in cluster_faults.TRIALS + cluster_storage.TRIALS if ONLY.search(each.fault)]
 
 
 @dataclass(frozen=True)
@@ -54,18 +66,24 @@ def start(site: Site, run: str, images: tuple[str, ...], scans: tuple[str, ...])
     return plan
 
 
-@pytest.fixture(scope="module", params=["cell", "image"])
-def ground(
-    request: pytest.FixtureRequest, upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ground]:
-    layout: str = request.param
-    folder = tmp_path_factory.mktemp(f"campaign-{layout}")
-    quick.push(upstream, *IMAGES, *map(cluster_faults.bad_image, BAD), size=50_000)
-    settings = {"layout": layout, "limits": {"imagesInFlight": 4, "deadline": "10m", "retries": 3}}
+@pytest.fixture(scope="module")
+def grounds(state: State, upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Ground]]:
+    """One of each layout."""
+    quick.push(upstream, *IMAGES, *map(cluster_bench.image_for, (*BAD, cluster_bench.DATED)), size=50_000)
+    made = [make_ground(state, upstream, layout, tmp_path_factory.mktemp(layout)) for layout in LAYOUTS]
+    with ExitStack() as stack:
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(stack.enter_context, made))
+        yield found
+
+
+@contextmanager
+def make_ground(state: State, upstream: Upstream, layout: str, folder: Path) -> Iterator[Ground]:
     name = f"e2e-campaign-{layout}"
-    with make_site(
-        folder, name, upstream, csv=cluster_faults.targets(), templates=cluster_faults.templates(), settings=settings
-    ) as site:
+    with (
+        faults.small_volume(state, name, 400_000_000) as storage,
+        make_site(folder, name, upstream, **cluster_bench.installed(layout), storage=storage) as site,
+    ):
         began = time.monotonic()
         plan = start(site, "undisturbed", IMAGES, GOOD)
         assert site.wait(plan.run) == "Succeeded"
@@ -83,92 +101,144 @@ def wait_out(site: Site, run: str, *, gone: bool) -> None:
 
 
 @pytest.mark.parametrize("trial", [each for each in TRIALS if each.alone], ids=lambda trial: trial.fault)
-def test_a_fault(ground: Ground, state: State, tell: Tell, trial: ClusterTrial) -> None:
-    """One that disturbs others."""
-    tell(trial.fault, ground.layout, undergo(ground, state, trial))
+def test_a_fault(grounds: list[Ground], state: State, tell: Tell, trial: ClusterTrial) -> None:
+    """One that disturbs others; in both layouts at the same time, and struck once where it is about the cluster."""
+    shared = replace(trial, strike=once(trial.strike, len(grounds))) if trial.wide else trial
+    in_each(grounds, tell, {shared: lambda ground: undergo(ground, state, shared)})
 
 
-def test_faults_beside_each_other(ground: Ground, state: State, tell: Tell) -> None:
-    """Those that disturb nobody but their own run."""
+def once(strike: Callable[[ClusterBench], None], several: int) -> Callable[[ClusterBench], None]:
+    """What is done for several runs at the same time: by one of them, when all scan."""
+    barrier = threading.Barrier(several)
+
+    def struck(bench: ClusterBench) -> None:
+        try:
+            bench.scanning()
+            if barrier.wait(300) == 0:
+                strike(bench)
+            barrier.wait(300)
+        except BaseException:
+            barrier.abort()
+            raise
+
+    return struck
+
+
+def in_each(
+    grounds: list[Ground], tell: Tell, trials: Mapping[ClusterTrial, Callable[[Ground], str]], *, at_once: int = 2
+) -> None:
+    """Tell the outcomes of trials in every layout; one that went wrong costs no other."""
     wrong = {}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        several = {each: pool.submit(undergo, ground, state, each) for each in TRIALS if not each.alone}
-        for trial, result in several.items():
+    with ThreadPoolExecutor(at_once) as pool:
+        several = [(each.fault, ground, pool.submit(do, ground)) for each, do in trials.items() for ground in grounds]
+        for fault, ground, result in several:
             try:
                 outcome = result.result()
             except Exception as error:  # noqa: BLE001 - the others are judged as well
-                outcome = wrong[trial.fault] = f"WRONG: {error}"
-            tell(trial.fault, ground.layout, outcome)
+                outcome = wrong[fault, ground.layout] = f"WRONG: {type(error).__name__}: {error}"
+            tell(fault, ground.layout, outcome)
     assert wrong == {}
+
+
+def test_faults_beside_each_other(grounds: list[Ground], state: State, tell: Tell) -> None:
+    """Those that disturb nobody but their own run."""
+    trials = {each: partial(undergo, state=state, trial=each) for each in TRIALS if not each.alone}
+    in_each(grounds, tell, trials, at_once=AT_ONCE)
 
 
 def undergo(ground: Ground, state: State, trial: ClusterTrial) -> str:
     """A run, what is done to it, and its judgement; how it ended, in words."""
     site = ground.site
     run = re.sub(r"[^a-z0-9]+", "-", f"{trial.fault}-{ground.layout}".lower())
-    images, same = IMAGES, ground.undisturbed
-    if trial.fresh:
-        images, same = tuple(f"{run}-{number}" for number in range(2)), None
-        quick.push(site.upstream, *images, size=100_000)
-    bench = ClusterBench(site, state, ground.layout, images)
+    bench = ClusterBench(site, state, ground.layout, trial.images)
+    if trial.sizes:
+        bench.images = tuple(f"{run}-{number}" for number in range(len(trial.sizes)))
+        bench.layers = tuple(
+            quick.push(site.upstream, image, size=size)[0]
+            for image, size in zip(bench.images, trial.sizes, strict=True)
+        )
+    same = ground.undisturbed if (bench.images, trial.scans) == (IMAGES, GOOD) else None
     with _PLANNING:  # it writes the one list of targets
-        plan = quick.plan(site, run, images, GOOD)
-    with trial.around(bench):
-        bench.run = orchestrator.submit(plan, site.config)
-        trial.strike(bench)
-    wait_out(site, run, gone=trial.fault == "Workflow deleted")
-    for rule in bench.rules:
-        rule.times = 0
-    if trial.reaped:
-        cluster_faults.reap(site)
+        plan = quick.plan(site, run, bench.images, trial.scans)
+    with trial.during(bench):
+        with trial.around(bench):
+            bench.run = orchestrator.submit(plan, site.config)
+            trial.strike(bench)
+        wait_out(site, run, gone=trial.fault == "Workflow deleted")
+        if trial.reaped:
+            cluster_bench.reap(site)
     assert judge(site.volume, plan, trial.expected, same, alone=False) == []
     outcome = in_words(read_ledger(site.volume, run))
     if "failed" in outcome:
-        cluster_faults.retry(site, run)
+        with trial.again(bench):
+            cluster_bench.retry(site, run)
         assert judge(site.volume, plan, UNDISTURBED, same, alone=False) == []
         outcome += f"; again: {in_words(read_ledger(site.volume, run))}"
     return outcome
 
 
-def test_bad_scanners(ground: Ground, tell: Tell) -> None:
+def test_clock_stepping(grounds: list[Ground], state: State, upstream: Upstream, tmp_path: Path, tell: Tell) -> None:
+    """In each process of ours and of the scanners; the cluster itself has the one clock of this machine."""
+    clock.import_image(state)
+    trial = ClusterTrial("clock stepping")
+
+    def with_clock(ground: Ground) -> str:
+        kept = cluster_bench.installed(ground.layout, image=clock.IMAGE, scanner=clock.IMAGE)
+        folder = tmp_path / ground.layout
+        folder.mkdir()
+        with make_site(folder, f"e2e-clock-{ground.layout}", upstream, **kept) as site:
+            return undergo(replace(ground, site=site), state, trial)
+
+    in_each(grounds, tell, {trial: with_clock})
+
+
+def test_bad_scanners(grounds: list[Ground], tell: Tell) -> None:
     """Each in a run of its own, all of them beside each other."""
-    site = ground.site
-    plans = {
-        scan: start(site, f"{scan}-{ground.layout}", (cluster_faults.bad_image(scan),), ("finds", scan)) for scan in BAD
-    }
+    several = [
+        (scan, ground, start(ground.site, f"{scan}-{ground.layout}", (cluster_bench.image_for(scan),), ("finds", scan)))
+        for scan in BAD
+        for ground in grounds
+    ]
     wrong = {}
-    for scan, plan in plans.items():
-        wait_out(site, plan.run, gone=False)
+    for scan, ground, plan in several:
+        wait_out(ground.site, plan.run, gone=False)
         reason = BAD[scan]
         expected = Expected(f"*/{scan}", must_fail=True, reasons=(reason,)) if reason else UNDISTURBED
-        said = judge(site.volume, plan, expected, alone=False)
-        tell(scan, ground.layout, in_words(read_ledger(site.volume, plan.run)) + (f" WRONG: {said}" if said else ""))
+        said = judge(ground.site.volume, plan, expected, alone=False)
+        outcome = in_words(read_ledger(ground.site.volume, plan.run))
+        tell(FAULTS[scan], ground.layout, f"{outcome} WRONG: {said}" if said else outcome)
         if said:
-            wrong[scan] = said
+            wrong[scan, ground.layout] = said
     assert wrong == {}
 
 
-def test_sigkill_at_random(ground: Ground, state: State, tell: Tell) -> None:
+def test_sigkill_at_random(grounds: list[Ground], state: State, tell: Tell) -> None:
     """Some runs beside each other; a random container of each dies at a random moment."""
-    site, chance = ground.site, random.Random(SEED)
-    wrong, left = {}, KILLS
-    while left > 0:
-        batch = [f"kill-{ground.layout}-{left - number}" for number in range(min(AT_ONCE, left))]
-        left -= len(batch)
-        plans = {run: start(site, run, IMAGES[:1], GOOD) for run in batch}
-        killed = {}
-        for run in batch:
-            bench = ClusterBench(site, state, ground.layout, run)
-            killed[run] = cluster_faults.kill_anything(bench, chance, ground.seconds / len(batch))
-        for run, plan in plans.items():
-            wait_out(site, run, gone=False)
-            if not (site.volume.results(run) / LEDGER).exists():
-                cluster_faults.reap(site)
-            said = judge(site.volume, plan, LOST, part_of(ground.undisturbed, plan), alone=False)
-            if said:
-                wrong[f"{run}: {killed[run]}"] = said
-    tell(f"SIGKILL of {KILLS} containers", ground.layout, f"{KILLS - len(wrong)} of {KILLS} whole (seed {SEED})")
+    chance, wrong = random.Random(SEED), {}
+    for ground in grounds:
+        before = len(wrong)
+        for first in range(0, KILLS, AT_ONCE):
+            wrong |= kill_several(ground, state, chance, range(first, min(first + AT_ONCE, KILLS)))
+        whole = KILLS - len(wrong) + before
+        tell(f"SIGKILL of {KILLS} containers", ground.layout, f"{whole} of {KILLS} whole (seed {SEED})")
     assert wrong == {}, f"seed {SEED}"
+
+
+def kill_several(ground: Ground, state: State, chance: random.Random, numbers: range) -> dict[str, list[str]]:
+    """What is wrong with runs of which a container was killed, by run and container."""
+    site, wrong, killed = ground.site, {}, {}
+    plans = {run: start(site, run, IMAGES[:1], GOOD) for run in (f"kill-{ground.layout}-{each}" for each in numbers)}
+    for run in plans:
+        bench = ClusterBench(site, state, ground.layout, run=run)
+        killed[run] = cluster_faults.kill_anything(bench, chance, ground.seconds / len(plans))
+    for run, plan in plans.items():
+        wait_out(site, run, gone=False)
+        if not (site.volume.results(run) / LEDGER).exists():
+            cluster_bench.reap(site)
+        said = judge(site.volume, plan, LOST, part_of(ground.undisturbed, plan), alone=False)
+        if said:
+            wrong[f"{run}: {killed[run]}"] = said
+    return wrong
 
 
 def part_of(whole: Outcomes, plan: Plan) -> Outcomes:
