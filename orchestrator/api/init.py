@@ -97,9 +97,16 @@ def _named(references: Sequence[str]) -> list[TargetSource]:
     Raises:
         UsageError: a name is none.
     """
-    from orchestrator.api.plan import named_source
+    from orchestrator.config.named import named_source
+    from orchestrator.config.targets import LOOKED_IN, REGISTRY, STDIN
 
     sources = list(map(named_source, references))
+    for name, source in zip(references, sources, strict=True):
+        if source.archive == STDIN or source.look_in not in {LOOKED_IN, (REGISTRY,)}:
+            raise UsageError(
+                f"{name!r} cannot be in a list of targets, which names images of registries: in scanmatrix.yaml, an"
+                " `image` with `lookIn` is one of a tool on this machine"
+            )
     for image in filter(None, (source.image for source in sources)):
         try:
             parse(image)

@@ -22,9 +22,9 @@ import msgspec
 from orchestrator import engines
 from orchestrator.config import loading as _config
 from orchestrator.config.file import find_config
-from orchestrator.config.targets import GitSection, TargetSelection, TargetSource
+from orchestrator.config.named import named_source
+from orchestrator.config.targets import TargetSelection
 from orchestrator.errors import UsageError
-from orchestrator.git.url import NO_CREDENTIALS, holds_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,8 +55,9 @@ def load_config(
 
     Args:
         path: the YAML file; without it `scanmatrix.yaml` (or `scanmatrix.yml`) of the working directory, if it exists.
-        references: images, paths of local archives, or URLs of repositories (`https://…#ref`), to scan instead of all
-            configured targets. Owner, labels and scans of one that the configuration has are kept.
+        references: what to scan instead of all configured targets, as `orchestrator.config.named` reads it: images,
+            also of tools on this machine (`docker:…`), paths of local archives, URLs of repositories (`https://…#ref`).
+            Owner, labels and scans of one that the configuration has are kept.
         targets: globs for names of configured targets; only those that match one are scanned.
         volume: folder to use instead of `volume.path`.
         strict: refuse scanner images that are named by a tag, whatever the configuration says.
@@ -99,30 +100,6 @@ def _folder(volume: Path | str) -> Path:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"the volume {folder} is not a folder")
     return folder
-
-
-def named_source(reference: str) -> TargetSource:
-    """A target as a person names it: a URL is a repository, what is a path on this machine is an archive.
-
-    Raises:
-        UsageError: it is none.
-    """
-    if not reference.strip():
-        raise UsageError("an empty name is neither an image nor an archive")
-    try:
-        reference.encode()
-    except UnicodeEncodeError:
-        raise UsageError(
-            f"{reference!r} is not Unicode (UTF-8), so no plan can hold it: rename the file, or link to it"
-        ) from None
-    if "://" in reference:
-        url, _, ref = reference.partition("#")
-        if holds_credentials(url):
-            raise UsageError(f"the URL of a repository: {NO_CREDENTIALS}")
-        return TargetSource(repository=GitSection(url=url, ref=ref or "HEAD"))
-    path = Path(reference)
-    is_path = path.is_file() or (path / "oci-layout").is_file() or path.suffix in {".tar", ".tgz"} or path.is_absolute()
-    return TargetSource(archive=str(path.absolute())) if is_path else TargetSource(image=reference)
 
 
 def load_catalog(config: Config | None = None) -> dict[str, Scan]:

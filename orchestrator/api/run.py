@@ -160,7 +160,7 @@ def _check_strict(plan: Plan, config: Config) -> None:
 
 def _check_reach(plan: Plan, config: Config) -> None:
     """Refuse before anything starts what would fail in every pod."""
-    if engines.venue(config).in_cluster:
+    if engines.in_cluster(config):
         from orchestrator.argo.reach import require_reach
 
         require_reach(plan)

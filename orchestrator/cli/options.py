@@ -16,8 +16,9 @@ References = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="IMAGE|ARCHIVE|REPOSITORY",
-        help="Images, OCI archives, OCI layout folders, `docker save` archives, or URLs of git repositories (#ref),"
-        " instead of all configured targets; owner, labels and scans of a configured one are kept.",
+        help="Images, of Docker, podman or containerd on this machine (docker:IMAGE for one of them) or of registries,"
+        " OCI archives, OCI layout folders, `docker save` archives (- for standard input), or URLs of git repositories"
+        " (#ref), instead of all configured targets; owner, labels and scans of a configured one are kept.",
         show_default=False,
         autocompletion=completion.configured,
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -12,6 +12,9 @@ from orchestrator.config.kinds import Comparisons, GitUrl, Host, PathText, Patte
 from orchestrator.config.section import OneOf, Section, WrongKey
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.model.labels import MAX_LIFETIME
+
+#: Where an image may be looked for.
+ImagePlace = Literal["docker", "podman", "containerd", "registry"]
 
 
 def judge_lifetime(text: str) -> str:
@@ -95,6 +98,14 @@ class RegistrySource(Section):
     newest: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
+#: The path of an archive that comes on standard input.
+STDIN: Final = "-"
+#: Among the places where an image is looked for: its registry, or the cache of it.
+REGISTRY: Final = "registry"
+#: Where an image is looked for that a person names on the command line, in this order.
+LOOKED_IN: tuple[ImagePlace, ...] = ("docker", "podman", "containerd", REGISTRY)
+
+
 #: The kinds of sources of targets, by their keys.
 SOURCES = ("csv", "image", "archive", "repository", "cluster", "registry")
 
@@ -105,12 +116,15 @@ class TargetSource(OneOf):
     Attributes:
         csv: a CSV of targets, see [below](#the-csv-of-targets)
         image: one image of a registry, as `docker pull` takes it: `ubuntu:20.04`, `ghcr.io/org/app@sha256:…`
-        archive: an OCI archive, an OCI layout folder or a `docker save` tar on this machine (local engine only), also
+        archive: an OCI archive, an OCI layout folder or a `docker save` tar on this machine (local engine only), or `-`
+            for one on standard input; also
             compressed by gzip or zstd: it is read in place, up to 2 GiB beside a hundred times its size; symbolic links
             within a folder are not followed
         repository: a source repository, see [repositories.md](repositories.md)
         cluster: the images that run in Kubernetes clusters, see [inventory.md](inventory.md)
         registry: the images of a registry, see [inventory.md](inventory.md#images-in-a-registry)
+        look_in: where an image is looked for, in this order: `docker`, `podman`, `containerd` (the tools of this
+            machine; local engine only) and `registry`
         scans: scans of this target; empty for `scans.default`, of a repository `scans.repositoryDefault`
         owner: its owner, shown in the ledger
         labels: further information about it
@@ -124,6 +138,7 @@ class TargetSource(OneOf):
     repository: GitSection | None = None
     cluster: ClusterSource | None = None
     registry: RegistrySource | None = None
+    look_in: Annotated[tuple[ImagePlace, ...], Field(min_length=1)] = ("registry",)
     scans: ScanNames = ()
     owner: str = ""
     labels: dict[str, Value] = Field(default_factory=dict)
@@ -136,7 +151,9 @@ class TargetSource(OneOf):
         return value
 
     @model_validator(mode="after")
-    def _columns_of_a_csv(self) -> TargetSource:
+    def _keys_of_its_kind(self) -> TargetSource:
+        if self.image is None and "look_in" in self.model_fields_set:
+            raise ValueError("lookIn is for an `image`")
         if self.csv and (self.scans or self.owner or self.labels):
             raise ValueError("scans, owner and labels of a csv are columns of that file, not keys here")
         return self

@@ -85,6 +85,16 @@ def venue(config: Config) -> Venue:
     return _folder(config).venue
 
 
+def in_cluster(config: Config) -> bool:
+    """Whether pods scan what the configured engine runs.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    place: Venue | None = getattr(_folder(config), "venue", None)  # one that plans nothing itself may have none
+    return place is not None and place.in_cluster
+
+
 def missing(config: Config, scans: Iterable[Scan]) -> dict[str, str]:
     """Why scans cannot run where the configured engine runs them, by their names; nothing of those that can.
 

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from orchestrator.config.targets import REGISTRY, STDIN
 from orchestrator.inventory.interface import Context, Entry
 
 if TYPE_CHECKING:
@@ -13,12 +16,15 @@ if TYPE_CHECKING:
 
 
 def read_image(source: TargetSource, context: Context) -> list[Entry]:
-    """One image of a registry."""
-    return [_entry(source, context, source.image or "", local=False)]
+    """One image, of its registry or of a tool on this machine."""
+    entry = _entry(source, context, source.image or "", local=False)
+    return [entry if source.look_in == (REGISTRY,) else msgspec.structs.replace(entry, look_in=source.look_in)]
 
 
 def read_archive(source: TargetSource, context: Context) -> list[Entry]:
     """One OCI archive, OCI layout folder or `docker save` tar; whether it is one shows when it is planned."""
+    if source.archive == STDIN:
+        return [_entry(source, context, STDIN, local=True)]
     path = os.path.abspath(context.base / Path(source.archive or "").expanduser())  # noqa: PTH100 - without `..`, links kept
     return [_entry(source, context, path, local=True)]
 

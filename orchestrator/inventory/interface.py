@@ -44,6 +44,7 @@ class Entry(Document, frozen=True):
         platform: of the machine that runs the image; None where no machine is known, for those of the configuration.
         skip: who asked that it be left out, and how; empty for nobody.
         note: what else people should know of how it is planned, a sentence.
+        look_in: where an image is looked for, as in `TargetSource`; empty for its registry.
     """
 
     reference: str
@@ -59,6 +60,7 @@ class Entry(Document, frozen=True):
     platform: Platform | None = None
     skip: str = ""
     note: str = ""
+    look_in: tuple[str, ...] = ()
 
     @property
     def said(self) -> tuple[Hashable, ...]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from orchestrator.config.targets import LOOKED_IN
 from orchestrator.errors import UsageError
 from orchestrator.images.names import NameBook, names_of_target
 from orchestrator.images.reference import InvalidReference, parse
@@ -63,7 +66,10 @@ def of_named(named: Sequence[Entry], known: Sequence[Entry]) -> list[Entry]:
 
 
 def _known(entry: Entry, by_name: dict[str, list[Entry]], book: NameBook) -> list[Entry]:
+    """What is configured of a name; where a tool of this machine is named with it, it is read there."""
     whole = called(entry)
+    if entry.look_in not in {(), LOOKED_IN}:
+        return [msgspec.structs.replace(each, look_in=entry.look_in) for each in by_name.get(whole, [])]
     is_image = entry.kind is TargetKind.IMAGE and not entry.local
     found = whole if whole in by_name or not is_image else book.find(entry.reference, whole=True)
     if found not in {"", whole}:

@@ -4,12 +4,16 @@ from typing import Protocol
 
 import msgspec
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import PermanentError, UsageError
 from orchestrator.model import Document, Image, Platform, TargetKind
 
 
 class PlanError(UsageError):
     """No plan can be made of what was asked for; the message says what to change."""
+
+
+class UnresolvedError(PermanentError):
+    """A reference leads nowhere; the message says what was asked, and what it said."""
 
 
 class Located(Document, frozen=True):
@@ -65,13 +69,16 @@ class RepositoryResolver(Protocol):
 class Resolver(Protocol):
     """Finds the images behind a reference; called from several threads at once."""
 
-    def __call__(self, reference: str, *, local: bool, platform: Platform | None = None) -> tuple[Located, ...]:
+    def __call__(
+        self, reference: str, *, local: bool, platform: Platform | None = None, look_in: tuple[str, ...] = ()
+    ) -> tuple[Located, ...]:
         """Look a reference up for every wanted platform.
 
         Args:
             reference: as normalised by `images.reference`, or the path of a local archive.
             local: True for a path.
             platform: of the machine that runs it: what it runs of the image is wanted, and nothing else.
+            look_in: where an image is looked for, in this order, as in `Entry.look_in`; empty for its registry.
 
         Returns:
             At least one answer; trouble is an answer with `error`, never an exception.

@@ -69,7 +69,15 @@ def make_plan(
     """
     chosen = [choose_scans(entry, config.scans, catalog) for entry in entries]
     suppression = load_suppression(config, tuple(catalog), now=now)
-    drafts = find_targets(config, entries, chosen, offline=offline, resolver=resolver, repositories=repositories)
+    drafts = find_targets(
+        config,
+        entries,
+        chosen,
+        offline=offline,
+        here=not venue.in_cluster,
+        resolver=resolver,
+        repositories=repositories,
+    )
     targets = tuple(finish(id_, draft) for id_, draft in drafts.items())
     distrusted = rules_of(config)
     decide = Decider(config, catalog, history or {}, now, distrusted=distrusted, venue=venue)
@@ -129,6 +137,7 @@ def find_targets(
     scans: Sequence[Sequence[str]],
     *,
     offline: bool = False,
+    here: bool = False,
     resolver: Resolver | None = None,
     repositories: RepositoryResolver | None = None,
 ) -> dict[str, Draft]:
@@ -139,6 +148,7 @@ def find_targets(
         entries: in the order in which the targets are to come.
         scans: for each entry, the names of its scans.
         offline: ask no registry and no git host.
+        here: whether what they lead to is scanned on this machine, so that images of its tools may be taken.
         resolver: finds the images behind references; None for the registries and caches of the configuration.
         repositories: finds the commits of repositories; None to ask their hosts.
 
@@ -154,7 +164,7 @@ def find_targets(
         return gather(entries, scans, resolver, repositories)
     from orchestrator.planning.resolver import open_resolver  # noqa: PLC0415  (brings the HTTP client with it)
 
-    with open_resolver(config, offline=offline) as opened:
+    with open_resolver(config, offline=offline, here=here) as opened:
         return gather(entries, scans, opened, repositories)
 
 

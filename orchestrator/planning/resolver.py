@@ -3,15 +3,18 @@
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
 from orchestrator.config.loading import Config
+from orchestrator.config.targets import REGISTRY, STDIN
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.local.archives import open_local
 from orchestrator.images.local.files import LocalImage
+from orchestrator.images.machine.copies import MachineImages
+from orchestrator.images.machine.interface import NoSuchImageError, NoToolError
 from orchestrator.images.platforms import choose, normalise, parse_platform, runnable
 from orchestrator.images.reference import Reference, parse
 from orchestrator.images.registry.cache import CacheRule, pull_location
@@ -22,10 +25,12 @@ from orchestrator.images.tarball.archive import tarball_size
 from orchestrator.model import PLANNING_BUDGET, Image, Platform, ReadBudget
 from orchestrator.model.image import LOCAL, NO_PLATFORM
 from orchestrator.net.allowance import Allowance
-from orchestrator.net.errors import NoPlatform, NotAnImage, OverBudget
-from orchestrator.planning.inputs import Located
+from orchestrator.net.errors import ArchiveError, NoPlatform, NotAnImage, OverBudget
+from orchestrator.planning.inputs import Located, UnresolvedError
 from orchestrator.planning.targets import unresolved
+from orchestrator.scanners.rules import volume_of
 
+_NO_POD = "an image of this machine, which no pod can read; push it to a registry or use the local engine"
 # Platforms that a message names.
 _MOST_NAMED = 20
 
@@ -43,6 +48,7 @@ class RegistryResolver:
         allowance: what all of them may cost together.
         cancelled: ends all look-ups.
         memory: what was read for other references.
+        machine: copies images of this machine's tools; None where no tool may be asked, as for a cluster.
     """
 
     client: RegistryClient | None
@@ -53,12 +59,15 @@ class RegistryResolver:
     allowance: Allowance = field(default_factory=lambda: Allowance(PLANNING_BUDGET, "limits.planning"))
     cancelled: threading.Event = field(default_factory=threading.Event)
     memory: Memory = field(default_factory=Memory)
+    machine: MachineImages | None = None
 
-    def __call__(self, reference: str, *, local: bool, platform: Platform | None = None) -> tuple[Located, ...]:
+    def __call__(
+        self, reference: str, *, local: bool, platform: Platform | None = None, look_in: tuple[str, ...] = ()
+    ) -> tuple[Located, ...]:
         """One answer for each wanted platform, and for what was left out; trouble is an answer with `error`."""
         platforms = self.platforms if platform is None else (platform,)
         try:
-            return self._answers(reference, local, platform)
+            return self._on_machine(reference, look_in) if look_in else self._answers(reference, local, platform)
         except NotAnImage as error:
             absent = f"no container image: {error}"
             return (Located(platform=NO_PLATFORM, error=str(error), absent_if_listed=absent),)
@@ -70,6 +79,8 @@ class RegistryResolver:
 
     def _answers(self, reference: str, local: bool, platform: Platform | None) -> tuple[Located, ...]:
         platforms = self.platforms if platform is None else (platform,)
+        if local and reference == STDIN:
+            return self._kept(self._tools().read_stdin(), "read from standard input")
         if local:
             return self._archive(Path(reference).absolute())
         parsed = parse(reference)
@@ -80,6 +91,43 @@ class RegistryResolver:
         location, found = self._online(self.client, parsed, platforms)
         located = self._located(_images(found), location, str(parsed), found.passed_over)
         return _with_indexes(located, found.indexes)
+
+    def _on_machine(self, reference: str, look_in: Sequence[str]) -> tuple[Located, ...]:
+        """The first answer of tools of this machine, and of the registry; where none has it, what each said."""
+        parsed, said, absent = parse(reference), list[str](), list[str]()
+        for place in look_in:
+            try:
+                if place == REGISTRY:
+                    return self._answers(reference, False, None)
+                if self.machine or look_in == (place,):
+                    return self._kept(self._tools().copy(parsed, place), f"taken from {place} on this machine")
+            except NoSuchImageError as error:
+                (absent if isinstance(error, NoToolError) else said).append(str(error))
+            except ScanmatrixError as error:
+                if place != REGISTRY or not said:
+                    raise
+                raise UnresolvedError(f"{error}; nor is it on this machine ({'; '.join(said)})") from error
+        raise UnresolvedError("; ".join(said or absent) or _NO_POD)
+
+    def _tools(self) -> MachineImages:
+        if self.machine is None:
+            raise UnresolvedError(_NO_POD)
+        return self.machine
+
+    def _kept(self, path: Path, note: str) -> tuple[Located, ...]:
+        """What a copy holds, whatever platforms are wanted: it is what this machine runs. A damaged one is removed."""
+        try:
+            with open_local(path) as archive:
+                wanted = (
+                    self.platforms
+                    if archive.choose(self.platforms)
+                    else tuple(dict.fromkeys(image.platform for image in archive.images))
+                )
+            found = replace(self, platforms=wanted)._archive(path)  # noqa: SLF001 - our own
+        except ArchiveError:
+            path.unlink(missing_ok=True)
+            raise
+        return tuple(msgspec.structs.replace(each, note=note) for each in found if not each.absent)
 
     def _online(
         self, client: RegistryClient, reference: Reference, platforms: Sequence[Platform]
@@ -208,11 +256,18 @@ def _spell(images: Iterable[LocalImage]) -> str:
 
 
 @contextmanager
-def open_resolver(config: Config, *, offline: bool) -> Iterator[RegistryResolver]:
-    """The resolver of a configuration; its connections, and look-ups in other threads, end with the block."""
+def open_resolver(config: Config, *, offline: bool, here: bool = True) -> Iterator[RegistryResolver]:
+    """The resolver of a configuration; its connections, and look-ups in other threads, end with the block.
+
+    Args:
+        config: names registries, caches and platforms.
+        offline: ask no registry.
+        here: whether plans run on this machine, so that images of its tools may be taken.
+    """
     platforms = tuple(dict.fromkeys(parse_platform(text) for text in config.platforms))
+    machine = MachineImages(volume_of(config).kept, config.volume.budget) if here else None
     if offline:
-        yield RegistryResolver(None, platforms, config.cache, config.insecure)
+        yield RegistryResolver(None, platforms, config.cache, config.insecure, machine=machine)
         return
     limits = config.limits
     with RegistryClient(insecure=config.insecure, retries=limits.retries) as client:
@@ -223,6 +278,7 @@ def open_resolver(config: Config, *, offline: bool) -> Iterator[RegistryResolver
             config.insecure,
             budget=limits.lookup,
             allowance=Allowance(limits.planning, "limits.planning"),
+            machine=machine,
         )
         try:
             yield resolver

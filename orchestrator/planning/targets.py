@@ -66,6 +66,7 @@ class _Asked(NamedTuple):
     local: bool = False
     error: str = ""
     platform: Platform | None = None
+    look_in: tuple[str, ...] = ()
 
 
 def gather(
@@ -186,7 +187,9 @@ def unresolved(platforms: Iterable[Platform], error: str) -> tuple[Located, ...]
 def _asked(entry: Entry, name: str) -> _Asked:
     if entry.kind is TargetKind.REPOSITORY:
         return _Asked(entry.kind, entry.reference, entry.ref)
-    return _Asked(entry.kind, name, local=entry.local, error=entry.error, platform=entry.platform)
+    return _Asked(
+        entry.kind, name, local=entry.local, error=entry.error, platform=entry.platform, look_in=entry.look_in
+    )
 
 
 def _look_up(
@@ -205,6 +208,8 @@ def _look_up(
             with guarded(f"looking up {asked.reference}"):
                 if is_repository:
                     return (repositories(asked.reference, asked.ref or HEAD),)
+                if asked.look_in:
+                    return resolver(asked.reference, local=False, look_in=asked.look_in)
                 if asked.platform is None:
                     return resolver(asked.reference, local=asked.local)
                 return resolver(asked.reference, local=asked.local, platform=asked.platform)

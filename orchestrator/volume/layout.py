@@ -6,6 +6,7 @@ running/<run>.json                           who works on a run; gone when it ha
 blobs/<algorithm>-<hex>.tar                  one per image digest, mode 0444; of a repository's commit `git-<hex>.tar`
 layers/<algorithm>-<hex>                     which tarball holds a blob, and where in it
 databases/<scan>/<version>/                  `databases/<scan>/current` is a symbolic link to the newest
+kept/<tool>-<hex>.tar                        copies of images of this machine's tools; a week after their last use
 runs/<run>/<target>/<scan>/image.tar         hard link to the blob
 runs/<run>/<target>/<scan>/checkout/         the files of a repository, unpacked out of it
 runs/<run>/<target>/<scan>/layers/           the files of an image's layers, for a scan that names them (local engine)
@@ -123,6 +124,11 @@ class Volume:
     def blob(self, digest: str) -> Path:
         """The tarball of an image digest, or of a repository's commit."""
         return self.root / "blobs" / f"{_safe(digest.replace(':', '-', 1))}.tar"
+
+    @property
+    def kept(self) -> Path:
+        """Copies of images that tools of this machine keep, and of what came on standard input."""
+        return self.root / "kept"
 
     @property
     def layers(self) -> Path:

@@ -11,15 +11,17 @@ SHEBANG = f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n' '''\n"
 
 
 def scanmatrix(
-    *arguments: str | Path, cwd: Path, environment: dict[str, str] | None = None
+    *arguments: str | Path, cwd: Path, environment: dict[str, str] | None = None, stdin: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end; no terminal, so no bars."""
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        env=dict(os.environ) | (environment or {}),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    with (stdin or Path(os.devnull)).open("rb") as given:
+        return subprocess.run(
+            [COMMAND, *map(str, arguments)],
+            cwd=cwd,
+            env=dict(os.environ) | (environment or {}),
+            capture_output=True,
+            text=True,
+            stdin=given,
+            timeout=300,
+            check=False,
+        )

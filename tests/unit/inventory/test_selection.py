@@ -102,3 +102,16 @@ def test_a_selection_is_empty_or_of_some():
     assert not TargetSelection()
     assert TargetSelection(globs=("*",))
     assert TargetSelection(named=(TargetSource(repository=GitSection(url="https://h.example/a")),))
+
+
+def test_a_tool_of_this_machine_is_named_with_the_image_and_the_rest_is_as_configured(said):
+    assert said("docker:registry.example/shop/web:1.0") == said("registry.example/shop/web:1.0")
+    for name, looked_in in (
+        ("docker:registry.example/shop/web:1.0", ("docker",)),
+        ("registry.example/shop/web:1.0", ()),  # a configured image is its registry's
+        ("podman:shop/web:1.0", ("podman",)),  # of a tool the whole name is meant
+        ("other/web:1.0", ("docker", "podman", "containerd", "registry")),
+    ):
+        (entry,) = collect(load_config(references=[name]))
+        assert entry.look_in == looked_in
+    assert said("podman:shop/web:1.0")[0][1] == ""
