@@ -13,12 +13,14 @@ import secrets
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from orchestrator.argo import names
 from orchestrator.cluster.errors import ForbiddenError
 from orchestrator.config.cache import service_name
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
 from orchestrator.images.digests import DIGEST
-from orchestrator.images.reference import parse
+from orchestrator.images.reference import is_host, parse
 from orchestrator.images.registry.cache import repository_in
 from orchestrator.images.registry.stored import StoredCache, require_cache
 from orchestrator.workflows.install.caches import dropper, installed
@@ -112,8 +114,9 @@ def _wanted(what: Sequence[str], caches: Sequence[CacheSection]) -> _Wanted:
     """The repository of an image has the name that its cache has for it, or else its upstream's."""
     digests, images = _read(what)
     found: list[str] = []
-    for image in images.values():
-        found += _repositories(caches, [image]) or [image.repository]
+    for written, image in images.items():
+        meant = _meant(written, image, caches)
+        found += _repositories(caches, meant) or [image.repository]
     return _Wanted(digests, tuple(found))
 
 
@@ -121,6 +124,14 @@ def _read(what: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Reference]]:
     """The digests, and the images as they are written."""
     digests = tuple(each for each in what if DIGEST.fullmatch(each))
     return digests, {each: parse(each) for each in what if not DIGEST.fullmatch(each)}
+
+
+def _meant(written: str, image: Reference, caches: Sequence[CacheSection]) -> list[Reference]:
+    """The images of a name: without its registry it is Docker Hub's, or else that of every registry with a cache."""
+    if _repositories(caches, [image]) or is_host(written.partition("/")[0]) or not caches:
+        return [image]
+    path = image.repository if written.startswith("library/") else image.repository.removeprefix("library/")
+    return [replace(image, registry=cache.upstream, repository=path) for cache in caches]
 
 
 def _repositories(caches: Iterable[CacheSection], images: Iterable[Reference]) -> list[str]:
@@ -137,10 +148,12 @@ def _by_cache(config: Config, what: Sequence[str]) -> dict[CacheSection, _Wanted
             " `scanmatrix cache drop --folder FOLDER` on its machine"
         )
     digests, images = _read(what)
+    meant: list[Reference] = []
     for written, image in images.items():
-        if not _repositories(caches, [image]):
+        meant += _meant(written, image, caches)
+        if not _repositories(caches, meant[-1:]):
             raise UsageError(f"{written}: this configuration installs no cache of {image.registry}")
-    found = {cache: _Wanted(digests, tuple(_repositories([cache], images.values()))) for cache in caches}
+    found = {cache: _Wanted(digests, tuple(_repositories([cache], meant))) for cache in caches}
     return {cache: wanted for cache, wanted in found.items() if not what or any(wanted)}
 
 

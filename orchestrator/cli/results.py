@@ -58,14 +58,17 @@ def list_(
     Example: scanmatrix results list
     """
     from orchestrator.api import results as results_api
-    from orchestrator.cli.output import print_data
+    from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.result_tables import print_runs
 
-    found = results_api.list_results(settings_of(config, volume), most=most)
+    settings = settings_of(config, volume)
+    found = results_api.list_results(settings, most=most)
     if output is OutputFormat.TABLE:
         print_runs(found)
     else:
         print_data(found, output)
+    if not found:
+        complain(f"scanmatrix: no run has finished on {settings.volume.path}")
 
 
 @app.command()

@@ -35,8 +35,9 @@ def status(
 
     Example: scanmatrix status 20261121-030000-0a1b2c --watch
     """
+    from orchestrator import engines
     from orchestrator.api import run as run_api
-    from orchestrator.cli.output import print_data
+    from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.run_tables import print_runs, print_status, watching
 
     settings = settings_of(config, volume, engine=engine)
@@ -46,6 +47,9 @@ def status(
             print_runs(found)
         else:
             print_data(found, output)
+        if not found:
+            where = "in the cluster" if engines.is_remote(settings) else f"on {settings.volume.path}"
+            complain(f"scanmatrix: there is no run {where}")
         return
     if watch:
         with detached(settings, run):

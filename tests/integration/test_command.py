@@ -205,3 +205,11 @@ def test_lint_points_at_the_line(folder: Path) -> None:
     assert done.returncode == 2
     assert done.stdout.startswith("unknown.yaml:2:")
     assert scanmatrix("lint", "scanmatrix.yaml", cwd=folder).returncode == 0
+
+
+def test_a_volume_without_runs_is_said_to_have_none(tmp_path: Path) -> None:
+    for command in (("status",), ("results", "list")):
+        done = scanmatrix(*command, "--volume", "nowhere", cwd=tmp_path)
+        assert done.returncode == 0
+        assert f"on {tmp_path / 'nowhere'}" in done.stderr
+    assert not list(tmp_path.iterdir())
