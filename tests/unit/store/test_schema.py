@@ -1,11 +1,14 @@
 """Revisions and tables say the same, and `docs/store.md` names every table."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from orchestrator.queries import Store
+from orchestrator.store import migration
 from orchestrator.store.columns import metadata
 from orchestrator.store.connection import make_engine, parse_url
 
@@ -24,3 +27,19 @@ def test_the_revisions_make_these_tables(tmp_path):
 
 def test_every_table_is_explained():
     assert [name for name in metadata.tables if f"`{name}`" not in PAGE] == []
+
+
+def test_the_newest_revision_is_alembic_s_head() -> None:
+    head = migration._scripts().get_current_head()
+    assert migration.newest_revision() == head
+    assert f"revision_{head}.py" == max(path.name for path in (migration._SCRIPTS / "versions").glob("revision_*.py"))
+
+
+def test_tables_that_are_up_to_date_need_no_alembic(tmp_path) -> None:
+    code = (
+        "import sys; from orchestrator.queries import Store\n"
+        "with Store(sys.argv[1]) as store: store.migrate(); store.overview()\n"
+        "sys.exit('alembic' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path / 'store.sqlite3'}"]
+    assert [subprocess.run(command, check=False).returncode for _ in range(2)] == [1, 0]
