@@ -300,11 +300,11 @@ def test_a_question_sees_the_store_at_one_moment(url, volume, store, monkeypatch
     before = store.differences(since=day(1))
     found = StoreReader.found
 
-    def meanwhile(self, wanted, *given):
-        found(self, (), *given)  # it has begun to read what was found
+    def meanwhile(self, wanted, *given, **named):
+        found(self, (), *given, **named)  # it has begun to read what was found
         with Store(url) as importing:
             importing.take_in(volume, "run-3")
-        return found(self, wanted, *given)
+        return found(self, wanted, *given, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(StoreReader, "found", meanwhile)

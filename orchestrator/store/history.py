@@ -83,7 +83,7 @@ class History:
             for some in ([None] if facts is None else [(findings.c.fact_id, few) for few in batches(facts)])
             for row in rows_by(self._connection, findings.c.state_id, wanted, _FINDINGS, also=some)
         ]
-        return [(row.state_id, self._span(row)) for row in rows]
+        return [(row.state_id, self.span(row)) for row in rows]
 
     def moved(self, since: Mapping[int, Position]) -> list[tuple[int, Span]]:
         """The spans of states that began, or were gone, after a place of each."""
@@ -94,7 +94,7 @@ class History:
         for run, of_run in by_run.items():
             begin = max(1, min(since[state].at for state in of_run))
             rows = rows_by(self._connection, findings.c.state_id, of_run, _MOVED, begin=begin, run=self._ids[run])
-            spans += [(row.state_id, self._span(row)) for row in rows]
+            spans += [(row.state_id, self.span(row)) for row in rows]
         return [
             (state, span)
             for state, span in spans
@@ -103,9 +103,10 @@ class History:
 
     def _spans(self, *conditions: Any) -> list[tuple[int, Span]]:
         rows = rows_by(self._connection, findings.c.state_id, None, select(findings).where(*conditions))
-        return [(row.state_id, self._span(row)) for row in rows]
+        return [(row.state_id, self.span(row)) for row in rows]
 
-    def _span(self, row: Row[Any]) -> Span:
+    def span(self, row: Row[Any]) -> Span:
+        """A row of `findings`."""
         first = self.place(row.first_at, row.first_run_id)
         if not row.gone_run_id:
             return Span(row.fact_id, first, seen=row.seen_at)

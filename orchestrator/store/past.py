@@ -20,9 +20,11 @@ from orchestrator.results.errors import NoResultsError
 from orchestrator.results.overview import RunSummary
 from orchestrator.store.catalogue import spell_id
 from orchestrator.store.dialects import BATCH, batches, rows_by
+from orchestrator.store.extent import RunTimes
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History
 from orchestrator.store.names import uses_of
+from orchestrator.store.quiet import alike
 from orchestrator.store.schema import MERGED, cells, facts, findings, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
 from orchestrator.store.tag_cells import TagCells
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     from orchestrator.model import Distrust
     from orchestrator.store.documents import Use
-    from orchestrator.store.spans import Position
+    from orchestrator.store.spans import Position, Span
     from orchestrator.store.tag_cells import Order, TagCell
 
 #: A target's reference and its platform (empty for a repository).
@@ -43,7 +45,8 @@ TagName: TypeAlias = tuple[str, str]
 _RUNS_AT_ONCE = 50
 
 
-_RUNS = select(runs.c.id, runs.c.run, runs.c.finished_at, runs.c.partial, runs.c.ledger_digest, runs.c.form)
+_TIMES = (runs.c.finished_at, runs.c.begin_at, runs.c.end_at)
+_RUNS = select(runs.c.id, runs.c.run, *_TIMES, runs.c.partial, runs.c.ledger_digest, runs.c.form)
 _HOLDING = select(states.c.id).where(exists().where(findings.c.state_id == states.c.id))
 _NAMES, _TARGETS, _FACTS = select(tags), select(targets), select(facts.c.id)
 _NAMED = select(run_tags.c.run_id, run_tags.c.tag_id).distinct()
@@ -78,6 +81,15 @@ class TargetPlace(NamedTuple):
     uses: tuple[Use, ...]
 
 
+class Alike(NamedTuple):
+    """A finding of a target and scan, with the number of the target, and what it is about."""
+
+    state: int
+    target: int
+    identity: str
+    span: Span
+
+
 class StoreReader:
     """Reads of one store, within one transaction.
 
@@ -86,6 +98,7 @@ class StoreReader:
         runs: every run that is in the store, in the order in which they ended.
         said: what facts say.
         distrusted: which scanners are not believed.
+        times: when the cells of each run ended.
         merged: whether every run is kept by this version, so that equal identities of facts are equal keys.
     """
 
@@ -95,6 +108,7 @@ class StoreReader:
         self.distrusted = distrusted
         found = connection.execute(_RUNS).all()
         self._runs = {row.id: row.run for row in found}
+        self.times = RunTimes(found)
         self.merged = all(row.form == MERGED for row in found)
         whole = [row for row in found if row.ledger_digest]
         places = [RunPlace(row.id, (row.finished_at, row.run), bool(row.partial)) for row in whole]
@@ -146,21 +160,26 @@ class StoreReader:
         return self._cells.of([place.id for place in places], wanted, scans)
 
     def found(
-        self, wanted: Iterable[tuple[int, Position]], facts: Collection[int] | None = None
+        self,
+        wanted: Iterable[tuple[int, Position]],
+        facts: Collection[int] | None = None,
+        known: Sequence[tuple[int, Span]] | None = None,
     ) -> dict[tuple[int, Position], dict[int, int]]:
         """What was found by targets and scans at places of theirs: facts, and since when each is known.
 
         Args:
             wanted: numbers of targets and scans, each with a place of a cell that has a result.
             facts: only these; None for all.
+            known: only this, of these targets and scans, instead of what would be read.
         """
         places: dict[int, set[Position]] = {}
         for state, place in wanted:
             places.setdefault(state, set()).add(place)
         found: dict[tuple[int, Position], dict[int, int]] = {(of, at): {} for of in places for at in places[of]}
-        for some in batches(places):
-            for state, span in self._history.spans(some, facts):
-                for place in places[state]:
+        read = (self._history.spans(some, facts) for some in batches(places))
+        for spans in read if known is None else [known]:
+            for state, span in spans:
+                for place in places.get(state, ()):
                     if span.first <= place and (span.gone is None or place < span.gone):
                         found[state, place][span.fact] = span.seen or span.first.at
         return found
@@ -172,6 +191,11 @@ class StoreReader:
     def moved(self, since: Mapping[int, Position]) -> list[tuple[int, int]]:
         """What came or went, by a cell of any run, after a place of targets and scans: of these, and the facts."""
         return [(state, span.fact) for state, span in self._history.moved(since)]
+
+    def alike(self, wanted: Iterable[int], moved: Collection[int]) -> list[Alike]:
+        """What targets and scans have, or had, of the things that some of their facts are about."""
+        rows = alike(self.connection, wanted, moved)
+        return [Alike(row.state_id, row.target_id, row.identity, self._history.span(row)) for row in rows]
 
     def targets(self, wanted: Iterable[int]) -> dict[int, str]:
         """Ids of targets by their numbers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 
 from orchestrator.store.dialects import among, batches, rows_by
 from orchestrator.store.schema import facts, findings, states, targets
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 
+_OPEN = exists().where(findings.c.state_id == states.c.id, findings.c.gone_at == 0)
+_HOLDING = select(states.c.target_id, states.c.id).where(_OPEN)
+_KEPT = select(targets.c.id, targets.c.things)
 _THINGS = (
     select(states.c.target_id, func.count(facts.c.identity.distinct()).label("things"))
     .join(findings, findings.c.state_id == states.c.id)
@@ -22,7 +25,6 @@ _THINGS = (
     .where(findings.c.gone_at == 0)
     .group_by(states.c.target_id)
 )
-_KEPT = select(targets.c.id, targets.c.things)
 _KEEP = update(targets).where(targets.c.id == bindparam("of_target")).values(things=bindparam("number"))
 _COUNT = update(targets).values(
     things=select(func.count(facts.c.identity.distinct()))
@@ -33,26 +35,39 @@ _COUNT = update(targets).values(
     .correlate(targets)
     .scalar_subquery()
 )
-_FACTS = (
-    select(states.c.target_id, findings.c.fact_id, findings.c.gone_at, facts.c.identity)
+_IDENTITIES = select(facts.c.identity).distinct()
+_ALIKE = (
+    select(findings, states.c.target_id, facts.c.identity)
+    .select_from(states)
     .join(findings, findings.c.state_id == states.c.id)
     .join(facts, facts.c.id == findings.c.fact_id)
 )
 
 
-def things_of(connection: Connection, wanted: Iterable[int]) -> dict[int, int]:
-    """How many things, by their keys, targets have now, by the numbers of the targets.
+def things_of(connection: Connection, wanted: Mapping[int, Collection[int]]) -> dict[int, int]:
+    """How many things, by their keys, targets have now.
 
     Args:
         connection: to read by.
-        wanted: numbers of targets and scans, of each target all that count.
+        wanted: of each target the numbers of the targets and scans that count.
+
+    Returns:
+        By the numbers of the targets; most often as it is kept with them, since all of their scans count.
     """
-    rows = connection.execute(_THINGS.where(among(connection, states.c.id, list(wanted))))
-    return {row.target_id: row.things for row in rows}
+    known = {row.id: row.things for row in rows_by(connection, targets.c.id, wanted, _KEPT)}
+    others = {
+        row.target_id
+        for row in rows_by(connection, states.c.target_id, wanted, _HOLDING)
+        if row.id not in wanted[row.target_id]
+    }
+    counted = [state for target in others for state in wanted[target]]
+    known |= dict.fromkeys(others, 0)
+    rows = connection.execute(_THINGS.where(among(connection, states.c.id, counted))) if counted else ()
+    return known | {row.target_id: row.things for row in rows}
 
 
 def alike(connection: Connection, wanted: Iterable[int], moved: Collection[int]) -> list[Row[Any]]:
-    """The facts of targets and scans about the same things as some of theirs.
+    """The findings of targets and scans about the same things as some facts of theirs.
 
     Args:
         connection: to read by.
@@ -60,16 +75,10 @@ def alike(connection: Connection, wanted: Iterable[int], moved: Collection[int])
         moved: numbers of facts.
 
     Returns:
-        Of each its `fact_id`, its `target_id`, what it is about (`identity`), and when it was gone (`gone_at`).
+        Rows of `findings`, each with its `target_id` and what it is about (`identity`).
     """
-    about = {row.identity for row in rows_by(connection, facts.c.id, moved, select(facts.c.identity).distinct())}
-    query = _FACTS.where(among(connection, facts.c.identity, sorted(about)))
-    return list(rows_by(connection, states.c.id, wanted, query))
-
-
-def all_things_of(connection: Connection, wanted: Collection[int]) -> dict[int, int]:
-    """The same by the numbers of targets, of which all scans count: as it is kept with them."""
-    return {row.id: row.things for row in rows_by(connection, targets.c.id, wanted, _KEPT)}
+    about = {row.identity for row in rows_by(connection, facts.c.id, moved, _IDENTITIES)}
+    return list(rows_by(connection, states.c.id, wanted, _ALIKE, also=(facts.c.identity, about)))
 
 
 def count_again(connection: Connection, told: Mapping[int, int | None]) -> None:

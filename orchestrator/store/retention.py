@@ -47,6 +47,8 @@ def prune(connection: Connection, before: int) -> Pruned:
     )
     old_cells = _delete(connection, cells, and_(cells.c.at < before, ~standing))
     with connection.begin():
+        # What their cells were is not what is left of them.
+        connection.execute(update(runs).where(runs.c.begin_at < before).values(extent=None))
         emptied = connection.execute(
             update(runs)
             .where(runs.c.finished_at < before, runs.c.finished_at > 0, runs.c.pruned.is_(False))

@@ -138,6 +138,10 @@ runs = Table(
     Column("summary", Text),
     # By kind of finding, the scans that look for it, as JSON; none of such a version.
     Column("looks_for", Text),
+    # When its first and its last cell ended; what its cells are, as JSON (`Extent`), unless only they can tell it.
+    later_number("begin_at"),
+    later_number("end_at"),
+    Column("extent", Text),
     Index("ix_runs_finished_at", "finished_at"),
     **OPTIONS,
 )
@@ -185,7 +189,7 @@ cells = Table(
     "cells",
     metadata,
     reference("states", "state_id", key=True),
-    reference("runs", "run_id", key=True, index=True),
+    reference("runs", "run_id", key=True),
     number("at"),
     words("outcome", 8),
     words("reason"),
@@ -211,6 +215,8 @@ cells = Table(
     # Who put the report of an external scan on the volume.
     later_words("put_by", 200),
     later_words("asked", LONGEST_QUESTION),
+    # The cells of a run; most of all the few that did not end ok.
+    Index("ix_cells_run_id_outcome_state_id", "run_id", "outcome", "state_id"),
     **KEYLESS,
 )
 

@@ -27,7 +27,7 @@ _QUERY = (
 
 def unscanned(past: StoreReader, since: int) -> tuple[Unscanned, ...]:
     """Targets and scans that no run has had since a moment, in seconds since 1970."""
-    ahead = _ahead(past.connection)
+    ahead = set[int]() if past.times.are_known else _ahead(past.connection)
     rows = past.connection.execute(_QUERY.where(states.c.last_at < since, states.c.last_at > 0))
     found = [_unscanned(row, row.last_at, row.findings) for row in rows if row.id not in ahead]
     last = {state: place for state, place in _last_whole(past, ahead).items() if place.at < since}

@@ -29,6 +29,7 @@ from orchestrator.store.columns import clip
 from orchestrator.store.counts import Numbers
 from orchestrator.store.dialects import among, batches, rows_by
 from orchestrator.store.documents import TakenIn
+from orchestrator.store.extent import Measured
 from orchestrator.store.facts import Facts
 from orchestrator.store.found import NOTHING, read_rows
 from orchestrator.store.lacking import has
@@ -81,6 +82,7 @@ def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
         reader = _Run(connection, volume, files, again=again)
         taken = reader.take_in(again=known is not None)
         told = {"form": MERGED, "summary": msgspec.json.encode(reader.summary).decode(), "looks_for": reader.looks_for}
+        told |= reader.measured.columns
     whole = {
         "ledger_digest": files.digest,
         "ledger_stamp": mark,
@@ -100,6 +102,7 @@ class _Run:
 
     Attributes:
         summary: the run in numbers, once it is in.
+        measured: what its cells are.
     """
 
     def __init__(self, connection: Connection, volume: Volume, files: RunFiles, *, again: bool) -> None:
@@ -114,6 +117,7 @@ class _Run:
         self._read = self._found = 0
         self._numbers = Numbers()
         self._gone: dict[str, bool] = {}
+        self.measured = Measured()
 
     @property
     def summary(self) -> RunSummary:
@@ -142,6 +146,7 @@ class _Run:
 
         def cell(row: LedgerRow, digest: str) -> NewCell:
             state, values = known[pairs[row.cell]], _values(row, created, held=bool(digest))
+            self.measured.add(row, values)
             return NewCell(row, values, Position(values["at"], ledger.run), state, present.get(state.id), digest)
 
         holding = _holding(known)

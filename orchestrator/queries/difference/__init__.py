@@ -19,11 +19,11 @@ from orchestrator.queries.difference.compare import Still, compare
 from orchestrator.queries.difference.explain import STATUSES, STILL, Pair
 from orchestrator.queries.difference.rows import Difference
 from orchestrator.queries.difference.states import NamesAt
-from orchestrator.queries.difference.steady import steady, steady_in
+from orchestrator.queries.difference.steady import gone_in, steady, steady_in
 from orchestrator.results.errors import NoResultsError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from orchestrator.store.past import StoreReader, TagName
@@ -51,35 +51,26 @@ def since_last(past: StoreReader, run: str, *, still: Still | None = None) -> It
     number = next((number for number, place in enumerate(past.runs) if place.order[1] == run), None)
     if number is None:
         raise NoResultsError(f"run {run} has no results here; it never ended, or never was on this volume")
-    [(_, names)] = past.names_in(past.runs[number : number + 1])
-    mine = held = frozenset(names)
-    # What others had matters only to what the run no longer holds; a partial run is asked for nothing but its own.
-    asked = mine if past.runs[number].partial else mine | _before(past, number, mine)
-    if still is not None and number and not past.runs[number].partial:
-        known = steady_in(past, past.runs[number], past.runs[:number])
+    head = past.runs[number]
+    known = None
+    if still is not None and number and not head.partial:
+        known = steady_in(past, head, past.runs[:number])
+    if still is not None and known is not None:
         still.add(past, known)
-        mine, asked = mine - known.keys(), asked - known.keys()
-    older = NamesAt(past, past.runs[:number], asked)
-    newer = NamesAt(past, past.runs[: number + 1], asked)
+        mine = known.heads[head.id]
+        older, newer = (known.at(past, past.runs[:end]) for end in (number, number + 1))
+    else:
+        [(_, names)] = past.names_in([head])
+        mine = frozenset(names)
+        # What others had matters only to what the run no longer holds; a partial run is asked for nothing but its own.
+        asked = mine if head.partial else mine | gone_in(past, head, past.runs[:number])
+        older, newer = (NamesAt(past, past.runs[:end], asked) for end in (number, number + 1))
     gone = {
         name: successor
         for name in older.names
-        if name not in held and (successor := newer.gone(name)) and not older.gone(name)
+        if name not in mine and (successor := newer.gone(name)) and not older.gone(name)
     }
     return compare(past, older, newer, _pairs(past.names(mine | gone.keys()), gone), still=still)
-
-
-def _before(past: StoreReader, number: int, mine: Collection[int]) -> set[int]:
-    """Names of the whole runs that are the last one, before a run, to have a name that it has as well."""
-    waiting, found = set(mine), set[int]()
-    earlier = [place for place in past.runs[:number] if not place.partial]
-    for _, names in past.names_in(earlier[::-1]):
-        if not waiting:
-            break
-        if not waiting.isdisjoint(names):
-            found.update(names)
-            waiting.difference_update(names)
-    return found
 
 
 def since(
@@ -104,14 +95,15 @@ def since(
         raise UsageError(f"{moment}: say in which time zone, such as {moment}+00:00")
     _check_runs(past)
     before = [place for place in past.runs if place.order[0] <= moment.timestamp()]
-    asked: Collection[int] | None = None
-    if references is not None:
-        asked = _chosen(past.names(), references).keys()
-    elif still is not None and before:
+    known = None
+    if references is None and still is not None and before:
         known = steady(past, before, past.runs[len(before) :])
-        still.add(past, known.names)
-        asked = known.others if known.names else None
-    newer, older = NamesAt(past, past.runs, asked), NamesAt(past, before, asked)
+    if still is not None and known is not None and known.heads:
+        still.add(past, known)
+        older, newer = (known.at(past, runs) for runs in (before, past.runs))
+    else:
+        asked = None if references is None else _chosen(past.names(), references).keys()
+        older, newer = (NamesAt(past, runs, asked) for runs in (before, past.runs))
     gone = {name: newer.gone(name) for name in newer.names}
     names = [name for name in newer.names if not (gone[name] and older.gone(name))]
     return compare(past, older, newer, _pairs(past.names(names), gone), still=still)

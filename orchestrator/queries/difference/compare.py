@@ -10,16 +10,16 @@ from orchestrator.queries.difference.explain import CHANGED, STATUSES, STILL, Ex
 from orchestrator.queries.difference.quiet import calm
 from orchestrator.queries.difference.rows import Difference
 from orchestrator.queries.difference.things import gather, rows_by_key
-from orchestrator.store.quiet import all_things_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from orchestrator.queries.difference.explain import Pair, Told
     from orchestrator.queries.difference.states import NamesAt
+    from orchestrator.queries.difference.steady import Steady
     from orchestrator.queries.difference.things import CellFinding, Thing
     from orchestrator.store.past import StoreReader
-    from orchestrator.store.spans import Position
+    from orchestrator.store.spans import Position, Span
     from orchestrator.store.tag_cells import TagCell
 
 # Pairs of names that are read at once.
@@ -38,11 +38,10 @@ class Still:
         self.things = 0
         self.counted = counted
 
-    def add(self, past: StoreReader, names: Mapping[int, int]) -> None:
-        """Count all that the targets of some names have."""
+    def add(self, past: StoreReader, known: Steady) -> None:
+        """Count all that is there under names that are the same."""
         if self.counted:
-            things = all_things_of(past.connection, set(names.values()))
-            self.things += sum(things.get(target, 0) for target in names.values())
+            self.things += known.things(past)
 
 
 class _Sides:
@@ -75,14 +74,15 @@ def compare(
     ends = {run.order[1]: run.order[0] for run in past.runs}
     for start in range(0, len(pairs), _PAIRS):
         some = [_Sides(pair, older, newer) for pair in pairs[start : start + _PAIRS]]
-        apart, facts = frozenset[int](), frozenset[int]()
+        apart = frozenset[int]()
+        spans: Sequence[tuple[int, Span]] = ()
         if still is not None:
             same = calm(past, some)
             still.things += same.things(past) if still.counted else 0
-            apart, facts = frozenset(id(some[number]) for number in same.stirred), same.facts
+            apart, spans = frozenset(id(some[number]) for number in same.stirred), same.spans
             some = [sides for number, sides in enumerate(some) if number not in same.quiet]
         found = {
-            True: past.found(_places(sides for sides in some if id(sides) in apart), facts),
+            True: past.found(_places(sides for sides in some if id(sides) in apart), known=spans),
             False: past.found(_places(sides for sides in some if id(sides) not in apart)),
         }
         cells = [cell for sides in some for cell in (*sides.before, *sides.after)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from orchestrator.store.quiet import alike, things_of
+from orchestrator.store.quiet import things_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.store.past import StoreReader
-    from orchestrator.store.spans import Position
+    from orchestrator.store.spans import Position, Span
     from orchestrator.store.tag_cells import Order, TagCell
 
 
@@ -33,19 +33,19 @@ class Calm(NamedTuple):
             with the targets that they are about.
         stirred: the pairs of which something did, likewise.
         states: of these targets, the numbers of the targets and scans that count.
-        facts: what may be otherwise under the stirred names; all else is the same on both sides.
-        told: of each target, how many of the things that it has now these facts are about.
+        spans: what may be otherwise under the stirred names; all else is the same on both sides.
+        told: of each target, how many of the things that it has now these are about.
     """
 
     quiet: Mapping[int, int]
     stirred: Mapping[int, int]
     states: Mapping[int, frozenset[int]]
-    facts: frozenset[int]
+    spans: Sequence[tuple[int, Span]]
     told: Mapping[int, int]
 
     def things(self, past: StoreReader) -> int:
         """How many things are still there under these names, but for those that are compared."""
-        counts = things_of(past.connection, {state for of in self.states.values() for state in of})
+        counts = things_of(past.connection, self.states)
         quiet = sum(counts.get(target, 0) for target in self.quiet.values())
         return quiet + sum(counts.get(target, 0) - self.told.get(target, 0) for target in self.stirred.values())
 
@@ -72,15 +72,15 @@ def calm(past: StoreReader, pairs: Sequence[Sides]) -> Calm:
     stirred = {number: target for number, target in targets.items() if not moving.isdisjoint(states[target])}
     quiet = {number: target for number, target in targets.items() if number not in stirred}
     if not past.merged:
-        return Calm(quiet, {}, {target: states[target] for target in quiet.values()}, frozenset(), {})
+        return Calm(quiet, {}, {target: states[target] for target in quiet.values()}, (), {})
     ours = {state for target in stirred.values() for state in states[target]}
-    rows = alike(past.connection, ours, {fact for _, fact in moved}) if ours else []
+    rows = past.alike(ours, {fact for _, fact in moved}) if ours else []
     now: dict[int, set[str]] = {}
     for row in rows:
-        if not row.gone_at:
-            now.setdefault(row.target_id, set()).add(row.identity)
+        if row.span.gone is None:
+            now.setdefault(row.target, set()).add(row.identity)
     told = {target: len(about) for target, about in now.items()}
-    return Calm(quiet, stirred, states, frozenset(row.fact_id for row in rows), told)
+    return Calm(quiet, stirred, states, [(row.state, row.span) for row in rows], told)
 
 
 def _layout(cells: Sequence[TagCell]) -> list[frozenset[int]]:

@@ -72,27 +72,34 @@ class NamesAt:
     ) -> None:
         self.runs = runs
         self._past = past
-        self._scans = scans
+        self._are_some_scans = scans is not None
         self._latest: dict[int, Order] | None = None
         self._seen: dict[int, dict[str, _Seen]] = {}
         self._last: dict[int, Order] | None = None
         self._successors: dict[Order, Order] = {}
-        wanted: Collection[int] | None = names
-        waiting, count = list(runs), _NEWEST
+        self._read(names, scans)
+
+    def add(self, names: Collection[int], scans: Collection[str]) -> None:
+        """Other names, of which only what these scans say is asked for."""
+        self._are_some_scans = True
+        self._read(names, scans)
+
+    def _read(self, wanted: Collection[int] | None, scans: Collection[str] | None) -> None:
+        waiting, count = list(self.runs), _NEWEST
         while waiting and (wanted is None or wanted):
-            for cell in past.cells(waiting[-count:], wanted, scans):
+            for cell in self._past.cells(waiting[-count:], wanted, scans):
                 self._seen.setdefault(cell.tag, {}).setdefault(cell.scan, _Seen()).see(cell)
             del waiting[-count:]
             count *= 2
             if waiting:
-                wanted = self._unsettled(wanted)
+                wanted = self._unsettled(wanted, scans)
 
-    def _unsettled(self, wanted: Collection[int] | None) -> set[int]:
+    def _unsettled(self, wanted: Collection[int] | None, some: Collection[str] | None) -> set[int]:
         """The names of which runs before those that were read may say more."""
-        if wanted is not None and self._scans is not None:
-            wanted = {name for name in wanted if not all(self._is_settled(name, scan) for scan in self._scans)}
+        if wanted is not None and some is not None:
+            wanted = {name for name in wanted if not all(self._is_settled(name, scan) for scan in some)}
         scans = self._past.scans_of(wanted) if wanted is None or wanted else ()
-        asked = ((name, scan) for name, scan in scans if self._scans is None or scan in self._scans)
+        asked = ((name, scan) for name, scan in scans if some is None or scan in some)
         return {name for name, scan in asked if not self._is_settled(name, scan)}
 
     def _is_settled(self, name: int, scan: str) -> bool:
@@ -182,7 +189,7 @@ class NamesAt:
 
     def _latest_of(self, name: int) -> Order | None:
         """The last run with a name, by whatever scan."""
-        if self._scans is None:
+        if not self._are_some_scans:
             current = self.current(name)
             return None if current is None else current.order
         if self._latest is None:

@@ -1,34 +1,55 @@
 """Names that are the same at two moments, known without reading how their cells ended or what was found.
 
 Such a name means one target, of which every scan ended ok in the latest run and before it, and nothing came or went
-meanwhile. Most names of most nights are such; what is left is compared finding by finding.
+meanwhile. Most names of most nights are such, and the database alone sees them; what is left is compared finding by
+finding.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.queries.difference.states import NamesAt
 from orchestrator.store import steady as known
+from orchestrator.store.extent import extents
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from orchestrator.store.extent import Extent
     from orchestrator.store.past import RunPlace, StoreReader
 
 # Whole runs in which the cells of the older side are looked for, and runs whose names may be steady.
 _BEFORE, _HEADS = 3, 4
+# One in so many cells of a run may be new before they are looked for in one more run.
+_NEW = 10
 
 
 class Steady(NamedTuple):
     """What is known.
 
     Attributes:
-        names: the steady ones, with their targets; all that their scans ever found counts.
-        others: all others, but for those that were gone at both moments.
+        heads: whole runs, by their numbers, with names that are not steady: all other names that they have are.
+        others: all names but the steady ones, and but for those that were gone at both moments.
+        stirred: those of them that would be steady, had not something come or gone.
+        scans: that ever found something under the stirred names: what others say of these is the same.
     """
 
-    names: Mapping[int, int]
+    heads: Mapping[int, frozenset[int]]
     others: frozenset[int]
+    stirred: frozenset[int] = frozenset()
+    scans: frozenset[str] = frozenset()
+
+    def at(self, past: StoreReader, runs: Sequence[RunPlace]) -> NamesAt:
+        """What is known after some runs of all names that are not steady."""
+        state = NamesAt(past, runs, self.others - self.stirred)
+        if self.stirred:
+            state.add(self.stirred, self.scans)
+        return state
+
+    def things(self, past: StoreReader) -> int:
+        """How many things there are under the steady names; all that their scans ever found counts."""
+        return sum(known.things(past.connection, run, without) for run, without in self.heads.items())
 
 
 def steady(past: StoreReader, older: Sequence[RunPlace], newer: Sequence[RunPlace]) -> Steady:
@@ -43,56 +64,158 @@ def steady(past: StoreReader, older: Sequence[RunPlace], newer: Sequence[RunPlac
     # What a whole run had last is gone at both moments when another such run of the older side followed it.
     followed = known.followed(past.connection, [place.id for place in older if not place.partial])
     counting = [place for place in every if place.id not in followed]
-    had = {place: frozenset(names) for place, names in past.names_in(counting)}
-    found: dict[int, int] = {}
+    heads: dict[int, frozenset[int]] = {}
+    stirred, busy = set[int](), set[int]()
     for head in [place for place in counting if not place.partial][: -_HEADS - 1 : -1]:
         later = every[every.index(head) + 1 :]
-        followers = [place.id for place in later if not place.partial]
-        if not known.share_names(past.connection, head.id, followers):
-            elsewhere = frozenset[int]().union(*(had.get(place, ()) for place in later))
-            before = older if head in newer else ()
-            found |= {name: of for name, of in steady_in(past, head, before).items() if name not in elsewhere}
-    return Steady(found, frozenset[int]().union(*had.values()) - found.keys())
+        if known.share_names(past.connection, head.id, [place.id for place in later if not place.partial]):
+            continue
+        found = _unsteady(past, head, older if head in newer else ())
+        if found is not None:
+            partial = past.names_in([place for place in later if place.partial])
+            apart = found.names.union(*(names for _, names in partial))
+            stirred |= found.stirred
+            busy |= apart
+            heads[head.id] = frozenset(apart | found.stirred)
+    rest = known.absent(past.connection, list(heads), [place.id for place in counting if place.id not in heads])
+    others = frozenset(rest).union(*heads.values())
+    stirred -= busy | rest
+    return Steady(heads, others, frozenset(stirred), known.scans_of(past.connection, stirred, list(heads)))
 
 
-def steady_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> dict[int, int]:
-    """Names that are the same after a whole run as before it, with their targets.
+def steady_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> Steady | None:
+    """Which names are the same after a whole run as before it; None where none may be.
+
+    Args:
+        past: all runs.
+        head: the run.
+        older: those before it.
+    """
+    found = _unsteady(past, head, older)
+    if found is None:
+        return None
+    names = found.names | found.stirred
+    mine = frozenset(name for _, there in past.names_in([head], names) for name in there if name in names)
+    stirred = frozenset(found.stirred)
+    scans = known.scans_of(past.connection, stirred, [head.id])
+    return Steady({head.id: mine}, mine | gone_in(past, head, older), stirred, scans)
+
+
+def gone_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> frozenset[int]:
+    """Names that a whole run lacks, of whole runs that were the last one before it to have a name that it has as well.
+
+    Args:
+        past: all runs.
+        head: the run.
+        older: those before it.
+    """
+    had: list[int] = []
+    waiting: set[int] | None = None
+    for place in reversed([place for place in older if not place.partial]):
+        if waiting is None:
+            if not known.share_names(past.connection, head.id, [place.id]):
+                continue
+            waiting = known.absent(past.connection, [place.id], [head.id])
+            had.append(place.id)
+        elif waiting:
+            [(_, names)] = past.names_in([place], waiting)
+            if found := waiting.intersection(names):
+                waiting -= found
+                had.append(place.id)
+        else:
+            break
+    return frozenset(known.absent(past.connection, [head.id], had))
+
+
+class _Unsteady(NamedTuple):
+    """Names, and others of which nothing is otherwise than that findings came or went."""
+
+    names: set[int]
+    stirred: set[int]
+
+
+def _unsteady(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> _Unsteady | None:
+    """Names of a whole run but for those that are the same after it as before it; others that it lacks perhaps.
 
     Args:
         past: all runs.
         head: the run, the last one that has them.
         older: the runs of the older moment; none where the run is one of these itself.
+
+    Returns:
+        None where none of its names may be the same.
     """
-    bases = [place for place in older if not place.partial][: -_BEFORE - 1 : -1]
-    if older and not bases:
-        return {}
-    between = [place for place in older if place.partial and place.order > bases[-1].order]
-    meant = _meant(past, head, bases, frozenset[int]().union(*(names for _, names in past.names_in(between))))
-    if not meant:
-        return {}
-    numbers = [place.id for place in bases]
-    moving = known.unlike(past.connection, head.id, numbers)
-    moving |= known.doubted(past.connection, [head.id, *numbers], past.distrusted)
-    if numbers:
-        moving |= known.disordered(past.connection, [head.id, *numbers]) | known.stirred(past.connection, numbers)
-    targets, names = known.left_out(past.connection, head.id, meant)
-    targets |= known.targets_of(past.connection, moving)
-    if len(numbers) > 1:
-        # Results of several runs read otherwise than those of one, where several scans have them.
-        targets |= known.scattered(past.connection, head.id, numbers[0])
-    return {name: target for name, target in meant.items() if target not in targets and name not in names}
-
-
-def _meant(past: StoreReader, head: RunPlace, bases: Sequence[RunPlace], apart: Collection[int]) -> dict[int, int]:
-    """The target of each name of a run that always meant this one, in every run in which either of the two was."""
-    told = known.targets_by_name(past.connection, head.id)
-    meant = {name: min(targets) for name, targets in told.items() if len(targets) == 1 and name not in apart}
+    whole = [place for place in older if not place.partial][: -_BEFORE - 1 : -1]
+    if older and not whole:
+        return None
+    told = extents(past.connection, [place.id for place in (head, *whole)])
+    bases, new = _bases(past, head, whole, told)
+    between = [place for place in older if bases and place.partial and place.order > bases[-1].order]
+    names = known.several(past.connection, head.id).union(new.names, *(there for _, there in past.names_in(between)))
     for base in bases:
-        there = known.targets_by_name(past.connection, base.id)
-        others = set[int]().union(*there.values())
-        meant = {
-            name: target
-            for name, target in meant.items()
-            if (there[name] == {target} if name in there else target not in others)
-        }
-    return meant
+        names |= known.moved(past.connection, head.id, base.id)
+    moving = new.states | _moving(past, [head, *bases], told)
+    targets = known.targets_of(past.connection, moving)
+    targets |= known.earlier(past.connection, head.id, past.times.begin_if_last(head.id))
+    if len(bases) > 1 and not told[head.id].scans.keys() <= told[bases[0].id].whole_scans:
+        # Results of several runs read otherwise than those of one, where several scans have them.
+        targets |= known.scattered(past.connection, head.id)
+    names |= known.left_out(past.connection, head.id, told[head.id])
+    names |= known.names_of(past.connection, head.id, targets)
+    stirred = set[int]()
+    if numbers := [base.id for base in bases]:
+        moved = known.stirred(past.connection, numbers, past.times.after(numbers))
+        stirred = known.names_of(past.connection, head.id, known.targets_of(past.connection, moved))
+    return _Unsteady(names, stirred - names)
+
+
+class _New(NamedTuple):
+    """What a run has of cells, and some others have not: by names, and beside these by targets and scans."""
+
+    names: set[int]
+    states: set[int]
+
+
+def _bases(
+    past: StoreReader, head: RunPlace, whole: Sequence[RunPlace], told: Mapping[int, Extent]
+) -> tuple[list[RunPlace], _New]:
+    """As few runs as have nearly all cells of another one, and what of it none of them has."""
+    if not whole:
+        return [], _New(set(), set())
+    wanted = told[head.id].scans
+    scans = set[str]()
+    for number, place in enumerate(whole, start=1):
+        scans.update(told[place.id].scans)
+        if number == len(whole) or scans.issuperset(wanted):
+            new = _new(past, head, whole[:number], told)
+            are_few = _NEW * len(new.names) <= told[head.id].targets and _NEW * len(new.states) <= sum(wanted.values())
+            if number == len(whole) or are_few:
+                break
+    return list(whole[:number]), new
+
+
+def _new(past: StoreReader, head: RunPlace, bases: Sequence[RunPlace], told: Mapping[int, Extent]) -> _New:
+    """What a run has, and none of some others.
+
+    Where one of these has a scan of all its targets, it has that of every name which means the same in both.
+    """
+    having = {scan: base.id for base in reversed(bases) for scan in told[base.id].whole_scans}
+    wanted = told[head.id].scans.keys()
+    names = set[int]()
+    for base in {having[scan] for scan in wanted & having.keys()}:
+        names |= known.absent(past.connection, [base], [head.id])
+    others = wanted - having.keys()
+    return _New(names, known.lacking(past.connection, head.id, [base.id for base in bases], others))
+
+
+def _moving(past: StoreReader, some: Sequence[RunPlace], told: Mapping[int, Extent]) -> set[int]:
+    """Targets and scans that did not end ok in some runs, the newest first, are doubted, or ended out of order."""
+    several = [place.id for place in some]
+    makers = {maker for run in several for maker in told[run].makers}
+    moving = known.not_ok(past.connection, several) | known.doubted(past.connection, several, makers, past.distrusted)
+    for place, newer in enumerate(several):
+        for older in several[place + 1 :]:
+            alike = told[newer].scans.keys() & told[older].scans.keys()
+            if alike and past.times[newer].begin <= past.times[older].end:
+                moving |= known.disordered(past.connection, newer, older)
+    return moving

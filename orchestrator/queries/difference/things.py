@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.store.spans import Position
     from orchestrator.store.tag_cells import TagCell
 
-_VERSION = attrgetter("version")
+_RANK = attrgetter("order", "target")
 
 
 class CellFinding(NamedTuple):
@@ -87,10 +87,12 @@ def gather(rows: Sequence[CellFinding]) -> Thing:
             counts={} if count is None else {cell.scan: count},
             cell=cell,
         )
-    latest = max((row.cell for row in rows), key=attrgetter("order"))
+    # Where a run has two targets of one name, the same one always counts, in whatever order they were read.
+    latest = max((row.cell for row in rows), key=_RANK)
     # Of a thing that several runs know, the latest says what it is; its rows are there once for each scan.
-    now = list({row.fact: row.finding for row in rows if row.cell.order == latest.order}.values())
-    first = min(now, key=_VERSION)
+    facts = {row.fact: row.finding for row in rows if row.cell.order == latest.order}
+    now = list(facts.values())
+    first = facts[min(facts, key=lambda fact: (facts[fact].version, fact))]
     open_ = any(finding.suppressed is None for finding in now)
     return Thing(
         first=first,

@@ -7,12 +7,14 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from orchestrator.model import Distrust
 from orchestrator.queries import Store
 from orchestrator.queries.difference import STILL
 from orchestrator.queries.difference.steady import steady
 from orchestrator.store.past import StoreReader
+from orchestrator.store.schema import runs
 from orchestrator.volume.layout import Volume
 from tests.differences import FAILED, SKIPPED, Run
 
@@ -129,14 +131,18 @@ def empty(tmp_path_factory):
 
 
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
-@given(histories())
-def test_what_differs_is_the_same_as_by_comparing_everything(tmp_path_factory, empty, history):
+@given(histories(), st.booleans())
+def test_what_differs_is_the_same_as_by_comparing_everything(tmp_path_factory, empty, history, early):
+    """Also where an earlier version took the runs in, so that only their cells tell what these are."""
     folder = tmp_path_factory.mktemp("history")
     shutil.copy(empty, folder)
     volume = Volume(folder / "volume", distrusted=(ODD,))
     ends = write(volume, history)
     with Store(f"sqlite:///{folder / 'store.sqlite3'}") as store:
         store.take_in_all(volume)
+        if early:
+            with store._engine.begin() as connection:
+                connection.execute(update(runs).values(extent=None))
         for number in range(len(history)):
             _checked(store, run=f"r{number}")
         for moment in {*ends, START - timedelta(hours=1)}:
@@ -163,7 +169,10 @@ def test_most_names_of_a_night_are_not_compared(tmp_path, later):
             past = StoreReader(connection)
             known = steady(past, past.runs[:1], past.runs[1:])
             spelt = past.names()
-            assert {spelt[name][0] for name in known.names} == {"registry.example/b", "registry.example/c"}
+            [(head, apart)] = known.heads.items()
+            assert {spelt[name][0] for name in apart} == {"registry.example/a"}
+            assert head == past.runs[-1].id
+            assert known.things(past) == 2
             assert {spelt[name][0] for name in known.others} == {"registry.example/a"}
         assert [row.id for row in store.changes(ends[0]).changed] == ["CVE-1"]
 
