@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.queries.difference.states import NamesAt
+from orchestrator.store import meanings as meant
 from orchestrator.store import steady as known
 from orchestrator.store.extent import extents
 
@@ -49,7 +50,7 @@ class Steady(NamedTuple):
 
     def things(self, past: StoreReader) -> int:
         """How many things there are under the steady names; all that their scans ever found counts."""
-        return sum(known.things(past.connection, run, without) for run, without in self.heads.items())
+        return sum(meant.things(past.connection, run, without) for run, without in self.heads.items())
 
 
 def steady(past: StoreReader, older: Sequence[RunPlace], newer: Sequence[RunPlace]) -> Steady:
@@ -62,13 +63,13 @@ def steady(past: StoreReader, older: Sequence[RunPlace], newer: Sequence[RunPlac
     """
     every = [*older, *newer]
     # What a whole run had last is gone at both moments when another such run of the older side followed it.
-    followed = known.followed(past.connection, [place.id for place in older if not place.partial])
+    followed = meant.followed(past.connection, [place.id for place in older if not place.partial])
     counting = [place for place in every if place.id not in followed]
     heads: dict[int, frozenset[int]] = {}
     stirred, busy = set[int](), set[int]()
     for head in [place for place in counting if not place.partial][: -_HEADS - 1 : -1]:
         later = every[every.index(head) + 1 :]
-        if known.share_names(past.connection, head.id, [place.id for place in later if not place.partial]):
+        if meant.share_names(past.connection, head.id, [place.id for place in later if not place.partial]):
             continue
         found = _unsteady(past, head, older if head in newer else ())
         if found is not None:
@@ -77,7 +78,7 @@ def steady(past: StoreReader, older: Sequence[RunPlace], newer: Sequence[RunPlac
             stirred |= found.stirred
             busy |= apart
             heads[head.id] = frozenset(apart | found.stirred)
-    rest = known.absent(past.connection, list(heads), [place.id for place in counting if place.id not in heads])
+    rest = meant.absent(past.connection, list(heads), [place.id for place in counting if place.id not in heads])
     others = frozenset(rest).union(*heads.values())
     stirred -= busy | rest
     return Steady(heads, others, frozenset(stirred), known.scans_of(past.connection, stirred, list(heads)))
@@ -113,9 +114,9 @@ def gone_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> fro
     waiting: set[int] | None = None
     for place in reversed([place for place in older if not place.partial]):
         if waiting is None:
-            if not known.share_names(past.connection, head.id, [place.id]):
+            if not meant.share_names(past.connection, head.id, [place.id]):
                 continue
-            waiting = known.absent(past.connection, [place.id], [head.id])
+            waiting = meant.absent(past.connection, [place.id], [head.id])
             had.append(place.id)
         elif waiting:
             [(_, names)] = past.names_in([place], waiting)
@@ -124,7 +125,7 @@ def gone_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> fro
                 had.append(place.id)
         else:
             break
-    return frozenset(known.absent(past.connection, [head.id], had))
+    return frozenset(meant.absent(past.connection, [head.id], had))
 
 
 class _Unsteady(NamedTuple):
@@ -151,21 +152,21 @@ def _unsteady(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> _
     told = extents(past.connection, [place.id for place in (head, *whole)])
     bases, new = _bases(past, head, whole, told)
     between = [place for place in older if bases and place.partial and place.order > bases[-1].order]
-    names = known.several(past.connection, head.id).union(new.names, *(there for _, there in past.names_in(between)))
+    names = meant.several(past.connection, head.id).union(new.names, *(there for _, there in past.names_in(between)))
     for base in bases:
-        names |= known.moved(past.connection, head.id, base.id)
+        names |= meant.moved(past.connection, head.id, base.id)
     moving = new.states | _moving(past, [head, *bases], told)
     targets = known.targets_of(past.connection, moving)
     targets |= known.earlier(past.connection, head.id, past.times.begin_if_last(head.id))
     if len(bases) > 1 and not told[head.id].scans.keys() <= told[bases[0].id].whole_scans:
         # Results of several runs read otherwise than those of one, where several scans have them.
         targets |= known.scattered(past.connection, head.id)
-    names |= known.left_out(past.connection, head.id, told[head.id])
-    names |= known.names_of(past.connection, head.id, targets)
+    names |= meant.left_out(past.connection, head.id, told[head.id])
+    names |= meant.names_of(past.connection, head.id, targets)
     stirred = set[int]()
     if numbers := [base.id for base in bases]:
         moved = known.stirred(past.connection, numbers, past.times.after(numbers))
-        stirred = known.names_of(past.connection, head.id, known.targets_of(past.connection, moved))
+        stirred = meant.names_of(past.connection, head.id, known.targets_of(past.connection, moved))
     return _Unsteady(names, stirred - names)
 
 
@@ -203,7 +204,7 @@ def _new(past: StoreReader, head: RunPlace, bases: Sequence[RunPlace], told: Map
     wanted = told[head.id].scans.keys()
     names = set[int]()
     for base in {having[scan] for scan in wanted & having.keys()}:
-        names |= known.absent(past.connection, [base], [head.id])
+        names |= meant.absent(past.connection, [base], [head.id])
     others = wanted - having.keys()
     return _New(names, known.lacking(past.connection, head.id, [base.id for base in bases], others))
 
