@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_KINDS = select(runs.c.run, runs.c.looks_for).where(runs.c.looks_for.is_not(None))
+_KINDS = select(runs.c.id, runs.c.run, runs.c.looks_for).where(runs.c.looks_for.is_not(None))
 _ENDED = (
-    select(states.c.target_id, runs.c.run, states.c.scan, cells.c.outcome, cells.c.standing)
+    select(states.c.target_id, cells.c.run_id, states.c.scan, cells.c.outcome, cells.c.standing)
     .join(cells, cells.c.state_id == states.c.id)
-    .join(runs, runs.c.id == cells.c.run_id + 0)  # so that no planner reads all cells of the runs
-    .where(runs.c.run.in_(bindparam("of_runs", expanding=True)))
+    .where(
+        states.c.scan.in_(bindparam("scans", expanding=True)),
+        # The sum keeps planners from reading all cells of the runs.
+        (cells.c.run_id + 0).in_(bindparam("of_runs", expanding=True)),
+    )
 )
 #: Fields that say it; empty in facts.
 FIELDS = ("not_found_by", "not_scanned_by")
@@ -56,20 +59,22 @@ def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFind
     Returns:
         In the order given; what an earlier version wrote down stays where nothing else is known.
     """
-    of_runs = sorted({run for _, run, _ in found})
-    kinds = _looked_for(connection, of_runs)
+    numbers: dict[int, str] = {}
+    kinds: dict[str, dict[str, list[str]]] = {}
+    for row in rows_by(connection, runs.c.run, {run for _, run, _ in found}, _KINDS):
+        numbers[row.id] = row.run
+        kinds[row.run] = msgspec.json.decode(row.looks_for, type=dict[str, list[str]])
+    targets: set[int] = set()
+    scans: set[str] = set()
+    for target, run, finding in found:
+        if others := _others(finding, kinds.get(run)):
+            targets.add(target)
+            scans.update(others)
     ended: dict[tuple[int, str], dict[str, bool]] = {}
-    targets = {target for target, run, finding in found if _others(finding, kinds.get(run))}
-    for row in rows_by(connection, states.c.target_id, targets, _ENDED, of_runs=of_runs):
+    for row in rows_by(connection, states.c.target_id, targets, _ENDED, of_runs=list(numbers), scans=list(scans)):
         holds = row.outcome == Outcome.OK or bool(row.standing)
-        ended.setdefault((row.target_id, row.run), {})[row.scan] = holds
+        ended.setdefault((row.target_id, numbers[row.run_id]), {})[row.scan] = holds
     return [_completed(finding, kinds.get(run), ended.get((target, run), {})) for target, run, finding in found]
-
-
-def _looked_for(connection: Connection, of_runs: Sequence[str]) -> dict[str, dict[str, list[str]]]:
-    """By run and kind of finding, the scans that look for it; without runs of earlier versions."""
-    rows = rows_by(connection, runs.c.run, of_runs, _KINDS)
-    return {row.run: msgspec.json.decode(row.looks_for, type=dict[str, list[str]]) for row in rows}
 
 
 def _completed(

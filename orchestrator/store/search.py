@@ -22,12 +22,13 @@ _CVE = "CVE-"
 _STATES = (
     select(states.c.id, states.c.target_id, states.c.scan).join(findings, findings.c.state_id == states.c.id).distinct()
 )
-_NAMED = select(fact_ids.c.fact_id).where(fact_ids.c.name == bindparam("name"))
-_IS_OWN = fact_ids.c.own.is_(True)
-# Aliases of the facts that are called so; own ids of the facts that have it as an alias.
-_ALIASES = select(fact_ids.c.name).where(fact_ids.c.fact_id.in_(_NAMED.where(_IS_OWN))).distinct()
+_named = fact_ids.alias()
+# Of the facts with a name, own or alias, all names: whether it is their own, and whether the other is.
 _KNOWN_AS = (
-    select(fact_ids.c.name).where(fact_ids.c.fact_id.in_(_NAMED.where(fact_ids.c.own.is_(False))), _IS_OWN).distinct()
+    select(fact_ids.c.name, fact_ids.c.own, _named.c.own.label("is_named_so"))
+    .join(_named, _named.c.fact_id == fact_ids.c.fact_id)
+    .where(_named.c.name == bindparam("name"))
+    .distinct()
 )
 _INDEXES = select(target_digests).order_by(target_digests.c.digest)
 _SCORES = select(scores)
@@ -49,7 +50,10 @@ def _called(connection: Connection, name: str) -> ColumnElement[bool]:
         alike = select(fact_ids.c.name).where(fact_ids.c.name.like(_like(name), escape="!")).distinct()
         matching = [each for each in connection.scalars(alike) if glob(name)(each)]
         return among(connection, fact_ids.c.name, matching)
-    aliases, known_as = (set(connection.scalars(query, {"name": name})) for query in (_ALIASES, _KNOWN_AS))
+    found = connection.execute(_KNOWN_AS, {"name": name}).all()
+    # Aliases of the facts that are called so; own ids of the facts that have it as an alias.
+    aliases = {row.name for row in found if row.is_named_so}
+    known_as = {row.name for row in found if row.own and not row.is_named_so}
     if name.startswith(_CVE):
         aliases, known_as = ({each for each in some if not each.startswith(_CVE)} for some in (aliases, known_as))
     aliases.add(name)

@@ -180,12 +180,19 @@ class NamesAt:
         It is gone when the last run that had it and was not partial has a successor without it: a later such run that
         has any name of that one.
         """
+        if self._is_in_newest(name):
+            return ""
         order = self._last_whole().get(name)
         latest = self._latest_of(name)
         if order is None or latest is None:
             return ""
         successor = self._successor(order)
         return successor[1] if successor > latest else ""
+
+    def _is_in_newest(self, name: int) -> bool:
+        """Whether the newest run that is not partial is known to have a name: no such run can follow it without."""
+        newest = next((run.order for run in reversed(self.runs) if not run.partial), None)
+        return any(seen.last is not None and seen.last.order == newest for seen in self._seen.get(name, {}).values())
 
     def _latest_of(self, name: int) -> Order | None:
         """The last run with a name, by whatever scan."""
