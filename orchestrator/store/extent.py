@@ -1,6 +1,6 @@
 """From when to when the cells of a run ended, and what they are: kept with the run, so that none is read for it.
 
-A run whose cells were thrown away in part, or that an earlier version imported, has no `Extent`; its cells tell it.
+A run whose cells were deleted in part, or that an earlier version imported, has no `Extent`; its cells tell it.
 """
 
 from __future__ import annotations

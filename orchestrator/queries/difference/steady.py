@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Whole runs in which the cells of the older side are looked for, and runs whose names may be steady.
 _BEFORE, _HEADS = 3, 4
-# One in so many cells of a run may be new before they are looked for in one more run.
+# One in this many cells of a run may be new before they are looked for in one more run.
 _NEW = 10
 
 

@@ -15,7 +15,7 @@ UPDATE runs SET
 
 
 def upgrade() -> None:
-    """Add what a migration that was cut off has not added yet; only the times can be told of runs that are there."""
+    """Add what a migration that was cut off has not added yet; of runs that are there, only the times are known."""
     database = sa.inspect(op.get_bind())
     there = {each["name"] for each in database.get_columns("runs")}
     for name in ("begin_at", "end_at"):
