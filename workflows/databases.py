@@ -33,15 +33,10 @@ _LOAD, _REFRESH = "load", "refresh"
 _ENDS = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted")
 
 
-def database_tasks(scan: Scan, *, in_cluster: bool) -> str:
-    """The tasks of a scan's database; what the images depend on.
-
-    Args:
-        scan: has a database.
-        in_cluster: whether the plan step says which databases to refresh.
-    """
+def database_tasks(scan: Scan) -> str:
+    """The tasks of a scan's database, run if the plan step says that it is due; what the images depend on."""
     name = database_template(scan.name)
-    when = contains(output(TemplateName.PLAN, Output.SCANS), scan.name) if in_cluster else None
+    when = contains(output(TemplateName.PLAN, Output.SCANS), scan.name)
     Task(name=name, template=name, depends=str(TemplateName.PLAN), when=when)
     if not (scan.database and scan.database.load):
         return _ended(name, _ENDS[:-1])
@@ -95,10 +90,11 @@ def _load(scan: Scan, database: Database, shape: Shape, settings: Settings) -> C
 def _commanded(scan: Scan, database: Database, shape: Shape, settings: Settings) -> Container:
     """The scanner's own command with a network, between two steps of ours."""
     refresh = _scanner(scan, database.refresh, folders.database_mounts(_REFRESH), shape, settings)
+    seeded = [("prepare", _seeding(_REFRESH, settings, scan, shape))] if database.incremental else []
     return Container(
         name=database_template(scan.name),
         labels=pods.labels(Component.DATABASE_COMMAND, run=shape.run, scan=scan.name),
-        init_containers=pods.init_containers((_REFRESH, refresh)),
+        init_containers=pods.init_containers(*seeded, (_REFRESH, refresh)),
         **_alone(_REFRESH, shape),
         active_deadline_seconds=database.timeout + ALLOWANCE,
         retry_strategy=retry(shape.limits.retries, always=True),
@@ -116,8 +112,15 @@ def _alone(scanner: str, shape: Shape) -> dict[str, Any]:
 
 def _taking(scanner: str, settings: Settings, scan: Scan, phase: Phase, shape: Shape) -> dict[str, Any]:
     """The step of ours that puts what a scanner made onto the volume, as a version."""
-    found = _step(settings, _step_of(scan, phase, made=MADE, most=shape.limits.database_disk))
+    run = shape.run if phase is Phase.COMMIT else ""
+    found = _step(settings, _step_of(scan, phase, run=run, made=MADE, most=shape.limits.database_disk))
     return found | {"volume_mounts": [*found["volume_mounts"], folders.made_mount(scanner)]}
+
+
+def _seeding(scanner: str, settings: Settings, scan: Scan, shape: Shape) -> dict[str, Any]:
+    """The step of ours that puts the last version where a scanner goes on from it."""
+    found = _step(settings, DatabaseStep(phase=Phase.PREPARE, scan=scan.name, key=_KEY, run=shape.run, made=MADE))
+    return found | {"volume_mounts": [*found["volume_mounts"], folders.made_mount(scanner, read_only=None)]}
 
 
 def _step_of(scan: Scan, phase: Phase, **more: Any) -> DatabaseStep:

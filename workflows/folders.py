@@ -192,9 +192,9 @@ def database_mounts(container: str) -> list[m.VolumeMount]:
     return [m.VolumeMount(name=name, mount_path=DATABASE, sub_path=_MADE), *_scanner_scratch_mounts(name)]
 
 
-def made_mount(container: str) -> m.VolumeMount:
-    """What it made, for the step that puts it onto the volume."""
-    return m.VolumeMount(name=names.made_by(container), mount_path=str(MADE), sub_path=_MADE, read_only=True)
+def made_mount(container: str, *, read_only: bool | None = True) -> m.VolumeMount:
+    """What it made, for the step that puts it onto the volume; None for one that begins it."""
+    return m.VolumeMount(name=names.made_by(container), mount_path=str(MADE), sub_path=_MADE, read_only=read_only)
 
 
 def fetched_mount(folder: str) -> m.VolumeMount:

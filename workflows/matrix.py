@@ -82,7 +82,7 @@ def _matrix(shape: Shape) -> DAG:
         ready = [f"({TemplateName.REPLACE}.Succeeded || {TemplateName.REPLACE}.Skipped)"] if shape.replaces else []
         _task(TemplateName.PLAN, ready)
         before = [str(TemplateName.PLAN)]
-        before += [database_tasks(scan, in_cluster=shape.in_cluster) for scan in shape.scans if scan.database]
+        before += [database_tasks(scan) for scan in shape.scans if scan.database]
         before = _targets(shape, before) if shape.scans else before
         if shape.in_cluster:
             for name, which in SHARDS.items():

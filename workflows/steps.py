@@ -57,7 +57,9 @@ def plan(shape: Shape, settings: Settings) -> Script:
     """
     plans, sets = shape.in_cluster, set_names(shape)
     several = (items_output(), *map(items_output, sets), Output.REPOSITORIES, *SHARDS.values(), Output.SCANS)
-    planned = _planned(shape, sets) if plans else PlanStep()
+    refreshes = any(scan.database for scan in shape.scans)
+    due = Path(pods.OUTPUTS, Output.SCANS) if refreshes and not plans else None
+    planned = _planned(shape, sets) if plans else PlanStep(due=due)
     planned = dataclasses.replace(
         planned,
         namespace=settings.namespace,
@@ -69,7 +71,7 @@ def plan(shape: Shape, settings: Settings) -> Script:
     step = pods.step(settings, planned, registry=plans, config_map=plans, git=plans)
     return Script(
         name=str(TemplateName.PLAN),
-        outputs=pods.outputs(*several) if plans else None,
+        outputs=pods.outputs(*several) if plans else pods.outputs(Output.SCANS) if due else None,
         volumes=folders.git_of_all_hosts(settings) if plans else [],
         labels=pods.labels(Component.PLAN, run=shape.run),
         active_deadline_seconds=_STEP_TIMEOUT + ALLOWANCE,

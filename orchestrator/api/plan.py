@@ -23,6 +23,7 @@ from orchestrator import engines
 from orchestrator.config import loading as _config
 from orchestrator.config.file import find_config
 from orchestrator.config.named import named_source
+from orchestrator.config.reuse import without_downloads
 from orchestrator.config.targets import TargetSelection
 from orchestrator.errors import UsageError
 
@@ -50,6 +51,7 @@ def load_config(
     volume: Path | str | None = None,
     strict: bool = False,
     fail_on: Severity | None = None,
+    downloads: bool = True,
 ) -> Config:
     """The configuration: a file with the environment laid over it, or the defaults.
 
@@ -62,6 +64,7 @@ def load_config(
         volume: folder to use instead of `volume.path`.
         strict: refuse scanner images that are named by a tag, whatever the configuration says.
         fail_on: the policy's `severity`, instead of the configured one.
+        downloads: False to use databases as they are on the volume, whatever the configuration says.
 
     Raises:
         UsageError: the configuration has mistakes, there are two of them, or a reference, glob or volume is empty.
@@ -78,7 +81,8 @@ def load_config(
         changes["scanners"] = config.scanners.model_copy(update={"strict": True})
     if fail_on is not None:
         changes["policy"] = msgspec.structs.replace(config.policy, severity=fail_on)
-    return config.model_copy(update=changes).selecting(_selection(references, targets))
+    config = config.model_copy(update=changes).selecting(_selection(references, targets))
+    return config if downloads else without_downloads(config)
 
 
 def _selection(references: Sequence[str], globs: Sequence[str]) -> TargetSelection:
@@ -138,7 +142,7 @@ def make_plan(
         config: the configuration.
         scans: scans to run instead of those the targets ask for.
         run: id of the run; made from the time when None.
-        offline: ask no registry and no git host.
+        offline: ask no registry and no git host; the run then downloads no database either.
         partial: whether these are only some of the targets and scans that are wanted, so that what is not in the plan
             is not taken for gone when runs are compared; so it is where `scans` are given, or targets were named or
             chosen when the configuration was loaded.

@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from orchestrator.errors import PermanentError
 from orchestrator.model import Decision
 from orchestrator.model.documents import encode
+from orchestrator.model.scan import MAX_AGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,8 +27,16 @@ class OtherScansError(PermanentError):
 
 
 def scan_digests(scans: Iterable[Scan]) -> dict[str, str]:
-    """Twelve hexadecimal digits for each scan by name, which change when anything of it changes."""
-    return {scan.name: hashlib.sha256(encode(scan)).hexdigest()[:12] for scan in scans}
+    """Twelve hexadecimal digits for each scan by name, which change when anything of it changes.
+
+    How old its database may be does not count: pods read that in the plan, and a run may say it otherwise.
+    """
+    return {scan.name: hashlib.sha256(encode(_ageless(scan))).hexdigest()[:12] for scan in scans}
+
+
+def _ageless(scan: Scan) -> Scan:
+    database = scan.database and msgspec.structs.replace(scan.database, max_age=MAX_AGE, update=True)
+    return msgspec.structs.replace(scan, database=database)
 
 
 def differing(plan: Plan, there: Mapping[str, str]) -> list[str]:

@@ -67,9 +67,10 @@ class Only(StrEnum):
 
 
 class Phase(StrEnum):
-    """Part of the refresh of a scanner's database: our own code's `fetch`, or what follows the scanner's command."""
+    """Part of the refresh of a scanner's database: our own code's `fetch`, or what surrounds the scanner's command."""
 
     FETCH = "fetch"
+    PREPARE = "prepare"
     FINISH = "finish"
     COMMIT = "commit"
 
@@ -160,6 +161,10 @@ class PlanStep(Step):
         metadata=_about("configuration to plan from when there is no packed plan", Form.PATH, joined=True),
     )
     outputs: Path | None = field(default=None, metadata=_OUTPUTS)
+    due: Path | None = field(
+        default=None,
+        metadata=_about("file for the names of the scans whose databases are to be refreshed", Form.PATH),
+    )
     sets: Mapping[str, frozenset[str]] = field(
         default_factory=dict,
         metadata=_about("scans that have a pod for an image: NAME=a,b", Form.SETS, option="set", joined=True),
@@ -229,9 +234,9 @@ class DatabaseStep(Step):
     phase: str = field(metadata=_about("which part of the refresh", positional=True, choices=tuple(Phase)))
     scan: str = field(metadata=_SCAN)
     key: str = field(metadata=_about("distinguishes refreshes at the same time"))
-    run: str = field(default="", metadata=_about("id of the run, for fetch"))
+    run: str = field(default="", metadata=_about("id of the run, for all but finish"))
     longest: int = field(default=86400, metadata=_about("seconds one cell of the scan may take", Form.NUMBER))
-    made: Path | None = field(default=None, metadata=_about("what the scanner's command made, in its pod", Form.PATH))
+    made: Path | None = field(default=None, metadata=_about("what the scanner's command makes, in its pod", Form.PATH))
     most: int = field(default=0, metadata=_about("most bytes of that; 0 for no limit", Form.NUMBER))
     outputs: Path | None = field(default=None, metadata=_OUTPUTS)
     volume: Path = field(default=MOUNT, metadata=_VOLUME)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 import msgspec
 
 from orchestrator.argo.parameters import Output, between_commas, items_output
-from orchestrator.argo.reach import why_not_in_cluster
+from orchestrator.argo.reach import databases_out_of_reach, why_not_in_cluster
 from orchestrator.git.tokens import secret_key
 from orchestrator.git.url import PLAIN_PROJECT, project
 from orchestrator.model import Decision, Plan
@@ -95,10 +95,11 @@ def fit_for_cluster(plan: Plan) -> Plan:
     them.
     """
     absent = {target.id: why for target in plan.targets if (why := why_not_in_cluster(target))}
-    if absent:
+    without = databases_out_of_reach(plan)
+    if absent or without:
         cells = (
-            msgspec.structs.replace(cell, decision=Decision.FAIL, reason=absent[cell.target])
-            if cell.target in absent and cell.decision is Decision.RUN
+            msgspec.structs.replace(cell, decision=Decision.FAIL, reason=absent.get(cell.target) or without[cell.scan])
+            if cell.decision is Decision.RUN and (cell.target in absent or cell.scan in without)
             else cell
             for cell in plan.cells
         )

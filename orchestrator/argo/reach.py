@@ -1,4 +1,4 @@
-"""What of a plan no pod can reach: files, repositories and registries of the machine that plans."""
+"""What of a plan no pod can reach: files, repositories, databases and registries of the machine that plans."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_NAMED = 5
 
 
 class OutOfReachError(UsageError):
-    """A plan for a cluster has targets that no pod can reach; the message names them and says what to do."""
+    """A plan for a cluster needs what no pod can reach; the message names them and says what to do."""
 
 
 def why_not_in_cluster(target: Target) -> str:
@@ -33,6 +33,17 @@ def why_not_in_cluster(target: Target) -> str:
     return _REPOSITORY if target.is_repository else _FILE
 
 
+def databases_out_of_reach(plan: Plan) -> dict[str, str]:
+    """Why no pod can read the database of a scan, by its name: it is in a folder of this machine."""
+    folders = {scan.name: scan.database.fetch for scan in plan.scans if scan.database and scan.database.fetch}
+    return {
+        name: f"{fetch.given_by.get('path', 'its database')}: {fetch.folder} is a folder of this machine, which no pod"
+        f" can read; put it on the volume and name it as pods see it, {MOUNT}/…, or use the local engine"
+        for name, fetch in folders.items()
+        if fetch.folder and not fetch.folder.startswith(f"{MOUNT}/")
+    }
+
+
 def require_reach(plan: Plan) -> None:
     """See that pods can reach everything that is to be scanned.
 
@@ -40,10 +51,12 @@ def require_reach(plan: Plan) -> None:
         OutOfReachError: they cannot.
     """
     wanted = {cell.target for cell in plan.cells if cell.decision is not Decision.SKIP}
-    found = [(target, why) for target in plan.targets if target.id in wanted and (why := _why(target))]
+    scans = {cell.scan for cell in plan.cells if cell.decision is not Decision.SKIP}
+    found = [f"{target.reference}: {why}" for target in plan.targets if target.id in wanted and (why := _why(target))]
+    found += [why for scan, why in databases_out_of_reach(plan).items() if scan in scans]
     if not found:
         return
-    lines = [f"{target.reference}: {why}" for target, why in found[:_MOST_NAMED]]
+    lines = found[:_MOST_NAMED]
     more = [f"and {len(found) - _MOST_NAMED} more"] if len(found) > _MOST_NAMED else []
     raise OutOfReachError("\n".join(["a cluster cannot scan this plan:", *lines, *more]))
 

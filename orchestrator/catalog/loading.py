@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from orchestrator.catalog.databases import of_databases, with_configured, with_keys
 from orchestrator.catalog.lock_file import LOCK, LockFile, read_lock, stale
 from orchestrator.catalog.placeholders import judge_filled, judge_name, judge_value, of_parameters
 from orchestrator.catalog.template import CatalogError, read_template, words
@@ -67,6 +68,7 @@ def load_catalog(
     image = config.image if config else default_image()
     parameters = config.scans.parameters if config else {}
     scans = {name: _scan(template, parameters.get(name, {}), image) for name, template in templates.items()}
+    scans = {name: with_configured(scan, config) for name, scan in scans.items()} if config else scans
     return _locked(scans, config.base) if config and locked else scans
 
 
@@ -157,6 +159,8 @@ def _judge_config(config: Config, templates: dict[str, model.Scan]) -> Iterator[
     for location, name in _named(config):
         if name not in templates:
             yield config.wrong(location, unknown_scan(name, templates))
+    for location, name, wrong in of_databases(config, templates):
+        yield config.wrong(location, wrong or unknown_scan(name, templates))
     for scan, values in config.scans.parameters.items():
         for parameter, value in values.items() if scan in templates else ():
             if wrong := _judge_parameter(templates[scan], parameter, value):
@@ -225,15 +229,15 @@ def _scan(template: model.Scan, parameters: dict[str, str], image: str) -> model
         image=image if template.builtin else template.image,
         command=tuple(map(fill, template.command)),
         environment=fill_all(template.environment),
-        database=template.database and _database(template.database, fill, fill_all),
+        database=template.database and _database(template.database, template.name, fill, fill_all),
         repository=template.repository and _on_repository(template.repository, fill),
         parameters=values,
     )
 
 
-def _database(database: model.Database, fill: Fill, fill_all: FillAll) -> model.Database:
+def _database(database: model.Database, scan: str, fill: Fill, fill_all: FillAll) -> model.Database:
     """How a database is refreshed, parameters filled in."""
-    fetch = database.fetch
+    fetch = database.fetch and with_keys(database.fetch, scan)
     return replace(
         database,
         refresh=tuple(map(fill, database.refresh)),

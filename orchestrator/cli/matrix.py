@@ -16,6 +16,7 @@ from orchestrator.cli.options import (
     References,
     RunId,
     Scans,
+    SkipDatabases,
     Strict,
     Targets,
     Volume,
@@ -33,6 +34,7 @@ def plan(
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,
+    skip_db_update: SkipDatabases = False,
     strict: Strict = False,
     engine: Engine = None,
     output: OutputOption = OutputFormat.TABLE,
@@ -50,7 +52,13 @@ def plan(
     from orchestrator.cli.plan_tables import print_plan
 
     settings = settings_of(
-        config, volume, engine=engine, references=references or (), targets=target or (), strict=strict
+        config,
+        volume,
+        engine=engine,
+        references=references or (),
+        targets=target or (),
+        strict=strict,
+        downloads=not (offline or skip_db_update),
     )
     planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     planned = plan_api.with_spec_size(planned, settings)
@@ -70,6 +78,7 @@ def run(
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,
+    skip_db_update: SkipDatabases = False,
     strict: Strict = False,
     resume: Annotated[
         str | None,
@@ -115,6 +124,7 @@ def run(
         targets=target or (),
         strict=strict,
         fail_on=severity,
+        downloads=not (offline or skip_db_update),
     )
     if resume is not None:
         if references or target or scan:

@@ -82,7 +82,14 @@ Offline = Annotated[
     bool,
     typer.Option(
         "--offline",
-        help="Contact no registry and no git host: plan from digests, commits and local archives. Sizes are unknown.",
+        help="Contact no registry and no git host: plan from digests, commits and local archives. Sizes are unknown."
+        " Databases are not downloaded either.",
+    ),
+]
+SkipDatabases = Annotated[
+    bool,
+    typer.Option(
+        "--skip-db-update", help="Download no database: use those on the volume, like databases.update: false."
     ),
 ]
 Strict = Annotated[

@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Offline, References, RunId, Scans, Strict, Targets, Volume
+from orchestrator.cli.options import (
+    ConfigFile,
+    Offline,
+    References,
+    RunId,
+    Scans,
+    SkipDatabases,
+    Strict,
+    Targets,
+    Volume,
+)
 from orchestrator.cli.settings import settings_of
 from orchestrator.workflows import ManifestKind
 
@@ -17,6 +27,7 @@ def render(
     scan: Scans = None,
     run_id: RunId = None,
     offline: Offline = False,
+    skip_db_update: SkipDatabases = False,
     strict: Strict = False,
     kind: Annotated[ManifestKind, typer.Option(help="Which manifest to write.")] = ManifestKind.WORKFLOW,
 ) -> None:
@@ -29,7 +40,14 @@ def render(
     from orchestrator.api import plan as plan_api
 
     # Manifests are always for Argo, and its cells use the tokens that there are in the cluster.
-    settings = settings_of(config, volume, references=references or (), targets=target or (), strict=strict)
+    settings = settings_of(
+        config,
+        volume,
+        references=references or (),
+        targets=target or (),
+        strict=strict,
+        downloads=not (offline or skip_db_update),
+    )
     settings = settings.model_copy(update={"engine": "argo"})
     planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     typer.echo(plan_api.render(planned, settings, kind=kind), nl=False)

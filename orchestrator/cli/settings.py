@@ -21,6 +21,7 @@ def settings_of(
     targets: Sequence[str] = (),
     strict: bool = False,
     fail_on: Severity | None = None,
+    downloads: bool = True,
 ) -> Config:
     """The configuration that holds; where nobody named its file, a line on stderr does.
 
@@ -32,6 +33,7 @@ def settings_of(
         targets: globs, from `--target`, for some of the configured targets.
         strict: from `--strict`.
         fail_on: from `--fail-on`.
+        downloads: False from `--offline` and `--skip-db-update`.
 
     Raises:
         UsageError: the configuration has mistakes, or the command line has.
@@ -42,7 +44,13 @@ def settings_of(
     from orchestrator.cli.output import complain
 
     settings = plan_api.load_config(
-        config, references=references, targets=targets, volume=volume, strict=strict, fail_on=fail_on
+        config,
+        references=references,
+        targets=targets,
+        volume=volume,
+        strict=strict,
+        fail_on=fail_on,
+        downloads=downloads,
     )
     if config is None and settings.path is not None and not QUIET.get():
         complain(f"scanmatrix: using {settings.path.name}")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from orchestrator import model
 from orchestrator.config.described import ValueKind
 from orchestrator.config.kinds import Reference
 from orchestrator.config.section import Keys, Section
 from orchestrator.kit.quantities import DURATION, parse_duration
+from orchestrator.model.scan import FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
     from orchestrator.kit.sources import Location
 
@@ -70,8 +75,29 @@ class ClamavSection(Section):
     user_agent: str = ""
 
 
+class FolderSection(Section):
+    """A database that you have, copied from a folder; `database: /folder` is short for it.
+
+    Attributes:
+        path: the folder, absolute; in a cluster on the volume: `/volume/…`
+        scanner: whose database it is (`trivy`, `grype`, `clamav`), so that a folder without one is refused
+    """
+
+    path: Annotated[
+        str,
+        StringConstraints(pattern=r"^[/{]"),
+        ValueKind("path", help="write an absolute path", schema={"type": "string", "pattern": "^[/{]"}),
+    ]
+    scanner: Literal["", "trivy", "grype", "clamav"] = ""
+
+
 #: The kinds of databases, and their keys; each has its module in `orchestrator.databases`.
-KINDS: dict[str, type[Section]] = {"trivy": TrivySection, "grype": GrypeSection, "clamav": ClamavSection}
+KINDS: dict[str, type[Section]] = {
+    "trivy": TrivySection,
+    "grype": GrypeSection,
+    "clamav": ClamavSection,
+    FOLDER: FolderSection,
+}
 
 
 def _build(values: dict[str, Any]) -> model.DatabaseFetch:
@@ -79,14 +105,24 @@ def _build(values: dict[str, Any]) -> model.DatabaseFetch:
     return model.DatabaseFetch(kind=kind, settings=section.model_dump(), limit=values["limit"])
 
 
+class _DatabaseKeys(Keys[model.Database]):
+    """The keys of a database, or the one folder that has it."""
+
+    def _made(self, value: Any, handler: Callable[[Any], Section]) -> model.Database:
+        return super()._made({"fetch": {FOLDER: {"path": value}}} if isinstance(value, str) else value, handler)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(core), {"type": "string", "pattern": "^[/{]"}]}
+
+
 FETCH = Keys(
     model.DatabaseFetch,
-    without=("kind", "settings"),
+    without=("kind", "settings", "given_by"),
     beside={kind: (section | None, None) for kind, section in KINDS.items()},
     build=_build,
     one_of=tuple(KINDS),
 )
-DATABASE = Keys(model.Database, nested=(FETCH,))
+DATABASE = _DatabaseKeys(model.Database, without=("update",), nested=(FETCH,))
 
 
 def words(database: model.Database) -> Iterator[tuple[Location, str]]:
@@ -102,6 +138,8 @@ def words(database: model.Database) -> Iterator[tuple[Location, str]]:
 
 def problems(database: model.Database) -> Iterator[tuple[Location, str]]:
     """What single keys do not show, with its place below the key `database`."""
+    if database.incremental and not database.refresh:
+        yield ("incremental",), "only a command of the scanner's own, 'refresh', starts from a copy of what there was"
     if bool(database.refresh) == (database.fetch is not None):
         yield (), "give it either 'fetch', so that our own code gets it, or 'refresh', a command of the scanner's"
     elif database.load and not database.fetch:

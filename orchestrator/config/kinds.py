@@ -27,6 +27,7 @@ from orchestrator.kit.quantities import (
 from orchestrator.kit.urls import judge_web_url
 from orchestrator.kit.version_order import semantic
 from orchestrator.model import JUSTIFICATIONS, KINDS
+from orchestrator.model.ages import DEFAULT
 from orchestrator.model.documents import spell_time
 
 if TYPE_CHECKING:
@@ -53,6 +54,14 @@ def duration(value: object) -> int:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         raise ValueError(f"{value} has no unit; write {value:.0f}s for seconds")  # noqa: TRY004 - pydantic expects ValueError
     raise ValueError("must be a duration, such as 90s, 15m, 6h or 14d")
+
+
+def one_for_all(value: object) -> object:
+    """Durations by scan; one duration is for all scans."""
+    if isinstance(value, dict):
+        return value
+    duration(value)  # so that what is wrong with it names the key that was written
+    return {DEFAULT: value}
 
 
 def _size(value: object) -> object:

@@ -20,11 +20,12 @@ from orchestrator.config.cache import CACHE, CacheSection
 from orchestrator.config.described import ValueKind
 from orchestrator.config.environment import overlay
 from orchestrator.config.exports import ExportsSection
-from orchestrator.config.kinds import DURATION_SCHEMA, Duration, Host, PlatformName, Reference, Word, duration
+from orchestrator.config.kinds import DURATION_SCHEMA, Duration, Host, PlatformName, Reference, Word, one_for_all
 from orchestrator.config.limits import LIMITS, ConfiguredLimits
 from orchestrator.config.local import Local
 from orchestrator.config.notify import NotifySection
 from orchestrator.config.policy import POLICY
+from orchestrator.config.reuse import DatabasesSection
 from orchestrator.config.scanners import ScannersSection
 from orchestrator.config.scans import Scans
 from orchestrator.config.schedule import ScheduleSection
@@ -37,7 +38,7 @@ from orchestrator.config.volume import VolumeSection
 from orchestrator.kit.own import own_version
 from orchestrator.kit.sources import Location, Problem, Source, SourceError
 from orchestrator.kit.yaml_source import read_yaml
-from orchestrator.model.ages import DEFAULT, age_of
+from orchestrator.model.ages import age_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,14 +58,6 @@ def default_image() -> str:
     return f"localhost/scanmatrix:{own_version()}"
 
 
-def _one_for_all(value: object) -> object:
-    """One duration is for all scans."""
-    if isinstance(value, dict):
-        return value
-    duration(value)  # so that what is wrong with it names the key that was written
-    return {DEFAULT: value}
-
-
 class Config(Section):
     """The whole configuration.
 
@@ -73,6 +66,7 @@ class Config(Section):
     Attributes:
         targets: the sources of targets
         scans: the available scans and their parameters
+        databases: how long scanners' databases are used, and those that you have ([scans.md](scans.md#databases))
         platforms: platforms wanted of a multi-platform image, `os/architecture[/variant]`; each found one is a target
             of its own
         cache: pull-through caches, at most one per upstream; registries without one are read directly
@@ -103,6 +97,7 @@ class Config(Section):
 
     targets: tuple[TargetSource, ...] = ()
     scans: Scans = Scans()
+    databases: DatabasesSection = DatabasesSection()
     platforms: Annotated[tuple[PlatformName, ...], Field(min_length=1)] = ("linux/amd64",)
     cache: tuple[Annotated[CacheSection, CACHE], ...] = ()
     insecure: tuple[Host, ...] = ()
@@ -110,7 +105,7 @@ class Config(Section):
     limits: Annotated[ConfiguredLimits, LIMITS] = ConfiguredLimits()
     rescan_after: Annotated[
         dict[str, Duration],
-        BeforeValidator(_one_for_all),
+        BeforeValidator(one_for_all),
         ValueKind("duration, or mapping of durations", {"anyOf": [DURATION_SCHEMA, _DURATIONS]}),
     ] = Field(default_factory=dict)
     allow: Allow | None = None

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.databases import clamav, grype, trivy
-from orchestrator.databases.interface import DatabaseFacts, DatabaseKind, DatabasePart, DatabaseRefused, Order
+from orchestrator.databases import clamav, folder, grype, trivy
+from orchestrator.databases.interface import DatabaseKind, DatabaseRefused, Order
+from orchestrator.model import DatabaseFacts, DatabasePart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-KINDS: dict[str, DatabaseKind] = {kind.name: kind for kind in (trivy, grype, clamav)}
+KINDS: dict[str, DatabaseKind] = {kind.name: kind for kind in (trivy, grype, clamav, folder)}
 
 
 def fetch(kind: str, order: Order, *, whole: bool = False) -> DatabaseFacts | None:

@@ -13,7 +13,8 @@ import msgspec
 
 from orchestrator.databases import cvd
 from orchestrator.databases.download import Web, check_url, shown
-from orchestrator.databases.interface import DatabasePart, spell
+from orchestrator.databases.interface import spell
+from orchestrator.model import DatabasePart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

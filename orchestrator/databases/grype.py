@@ -16,9 +16,10 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import msgspec
 
 from orchestrator.databases.download import Web, check_url, shown
-from orchestrator.databases.interface import DatabasePart, DatabaseRefused, parse_moment
+from orchestrator.databases.interface import DatabaseRefused, parse_moment
 from orchestrator.databases.unpack import unpack
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
+from orchestrator.model import DatabasePart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,16 +13,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
 from orchestrator.errors import Cancelled, PermanentError, TemporaryError
 from orchestrator.kit.quantities import parse_duration
-from orchestrator.model import Cache, Document
 from orchestrator.model.documents import spell_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from orchestrator.model import Cache, DatabasePart
 
 #: Seconds by which a mirror's clock may be ahead of ours.
 _AHEAD = timedelta(days=1)
@@ -36,44 +35,6 @@ class OutOfTime(TemporaryError):  # noqa: N818 - the name says what happened
     """Fetching it took longer than the template allows."""
 
     most_retries = 0
-
-
-class DatabasePart(Document, frozen=True):
-    """One file, or one archive, of which a database is made.
-
-    Attributes:
-        name: of the part within its kind: `db`, `java-db`; `daily`.
-        origin: where it was read, without credentials.
-        digest: what proves its content, `algorithm:hex`.
-        built: when its maker built it, RFC 3339 in UTC; empty as long as nobody knows.
-        version: what its maker calls it; empty for nothing.
-        number: of versions that are counted; a later one is higher. 0 for others.
-        files: what it became, relative to the database's folder.
-    """
-
-    name: str
-    origin: str
-    digest: str
-    built: str = ""
-    version: str = ""
-    number: int = 0
-    files: tuple[str, ...] = ()
-
-
-class DatabaseFacts(Document, frozen=True):
-    """What is known of one version of a database that our own code fetched.
-
-    Attributes:
-        kind: of the database.
-        recipe: digest of all that made it what it is: its template's settings, the image that loaded it.
-        parts: what it is made of.
-        sums: SHA-256 of every file of the version, by its name there: what somebody changed is never taken over.
-    """
-
-    kind: str
-    recipe: str = ""
-    parts: tuple[DatabasePart, ...] = ()
-    sums: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,6 +82,7 @@ class Order:
         insecure: hosts (`host[:port]`) spoken to without TLS verification.
         retries: further attempts after a connection that broke.
         now: the present, with a time zone.
+        named: where people set a setting, by its name.
     """
 
     settings: Mapping[str, str]
@@ -134,6 +96,11 @@ class Order:
     insecure: Sequence[str] = ()
     retries: int = 4
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    named: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, setting: str) -> str:
+        """What people know a setting as, for messages that say what to change."""
+        return self.named.get(setting, setting)
 
     def reuse(self, part: DatabasePart) -> DatabasePart | None:
         """Take over a part that is still the same, by hard links where there are any; None if it has to be fetched."""
@@ -172,7 +139,7 @@ class Order:
         if longest and _time(part) < self.now - timedelta(seconds=_seconds(longest)):
             raise DatabaseRefused(
                 f"{part.origin}: {_spell(part)} is older than {longest}; does the mirror still follow its maker? "
-                "Otherwise allow more by the scan's parameter"
+                f"Otherwise allow more by {self.key('max_age')}"
             )
 
 

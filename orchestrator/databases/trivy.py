@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import msgspec
 
 from orchestrator.databases.download import allowance
-from orchestrator.databases.interface import DatabasePart, DatabaseRefused, parse_moment, spell
+from orchestrator.databases.interface import DatabaseRefused, parse_moment, spell
 from orchestrator.databases.unpack import unpack
 from orchestrator.images.manifests import read_manifest
 from orchestrator.images.reference import parse
@@ -20,6 +20,7 @@ from orchestrator.images.registry.cache import pull_location
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.images.tarball.sources import RegistryBlobs
 from orchestrator.kit.foreign_json import ForeignJsonError, decode
+from orchestrator.model import DatabasePart
 from orchestrator.volume.layout import write_atomic
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ is validated against the types here.
 """
 
 from orchestrator.model.base import Document, Moment
+from orchestrator.model.database import DatabaseFacts, DatabasePart
 from orchestrator.model.finding import BY_SCANNER, KINDS, Cvss, Finding, Severity, Suppressed
 from orchestrator.model.image import COMMIT, Blob, Image, Name, Platform, Target, TargetKind
 from orchestrator.model.ledger import BomSource, CellRecord, Ledger, LedgerRow, Outcome, Verdict
@@ -52,7 +53,9 @@ __all__ = [
     "CellStatus",
     "Cvss",
     "Database",
+    "DatabaseFacts",
     "DatabaseFetch",
+    "DatabasePart",
     "Decision",
     "Distrust",
     "Document",

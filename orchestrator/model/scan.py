@@ -31,6 +31,10 @@ class Resources(Document, frozen=True):
     pids: Annotated[int, Written(least=1, most=1_000_000)] = 1024
 
 
+#: The kind of a database that is in a folder already; see `orchestrator.databases.folder`.
+FOLDER = "folder"
+#: How long a database is used without asking for a newer one, where nobody says anything else.
+MAX_AGE = 24 * 3600
 #: Settings of all kinds of databases that say where something is read.
 _PLACES = ("repository", "java_repository", "url", "mirror")
 
@@ -42,11 +46,13 @@ class DatabaseFetch(Document, frozen=True):
         kind: name of a module in `orchestrator.databases`.
         settings: of that kind, as `orchestrator.config.databases` names them.
         limit: maximum unpacked size
+        given_by: where people set a setting, by its name: `scans.parameters.general.databaseRepository`.
     """
 
     kind: str
     settings: dict[str, str] = msgspec.field(default_factory=dict)
     limit: Annotated[int, Written("size", least=1)] = 8 * 1024**3
+    given_by: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def reads_registry(self) -> bool:
@@ -56,11 +62,21 @@ class DatabaseFetch(Document, frozen=True):
     @property
     def places(self) -> tuple[str, ...]:
         """The mirrors and registries that it reads, as they are written."""
-        return tuple(self.settings[key] for key in _PLACES if self.settings.get(key))
+        return tuple(self.places_by_setting.values())
+
+    @property
+    def places_by_setting(self) -> dict[str, str]:
+        """The same by the setting that names each."""
+        return {key: self.settings[key] for key in _PLACES if self.settings.get(key)}
+
+    @property
+    def folder(self) -> str:
+        """The folder with a database that somebody has, which is taken as it is; empty for one that is downloaded."""
+        return self.settings["path"] if self.kind == FOLDER else ""
 
 
 class Database(Document, frozen=True):
-    """A scanner's database, refreshed once per run into a new versioned folder on the volume.
+    """A scanner's database: versions on the volume, the last of which is refreshed once it is `max_age` old.
 
     Attributes:
         refresh: instead of `fetch`: command that fills the empty folder `{database}`, in the scan's own image [with a
@@ -70,6 +86,11 @@ class Database(Document, frozen=True):
         fetch: how our own code fetches it: one of the three kinds below
         load: command that builds `{database}` from the fetched files in `{fetched}`, in the scan's own image and
             without a network; without it the fetched files are the database
+        max_age: a version that was fetched, or found to be the newest, less than this ago is used without asking
+            again; `0s` to ask in every run. `databases.maxAge` of the configuration replaces it
+        incremental: the command `refresh` starts from a copy of the previous version in `{database}`, not from an empty
+            folder
+        update: whether anything may be downloaded; otherwise the version that is there is used, whatever its age.
     """
 
     refresh: tuple[str, ...] = ()
@@ -77,6 +98,15 @@ class Database(Document, frozen=True):
     timeout: Annotated[int, Written("duration", least=1)] = 1800
     fetch: DatabaseFetch | None = None
     load: tuple[str, ...] = ()
+    max_age: Annotated[int, Written("duration", least=0)] = MAX_AGE
+    incremental: bool = False
+    update: bool = True
+
+    @property
+    def recipe(self) -> "Database":
+        """Only what decides what a database becomes: not how long it is used, nor how long fetching it may take."""
+        fetch = self.fetch and DatabaseFetch(self.fetch.kind, self.fetch.settings)
+        return Database(self.refresh, self.environment, fetch=fetch, load=self.load, incremental=self.incremental)
 
 
 class Online(Document, frozen=True):

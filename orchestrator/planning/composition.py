@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.catalog.loading import load_catalog
+from orchestrator.config.reuse import without_downloads
 from orchestrator.inventory import collect
 from orchestrator.planning.matrix import make_plan
 from orchestrator.planning.staleness import earlier_results
@@ -52,7 +53,7 @@ def plan_run(
         catalog: the scans there are, where they are known already.
         only: target ids and scans of the cells to plan; None for all of them. Anybody who names cells has decided that
             they are due, so that earlier results spare none.
-        offline: ask no registry and no git host.
+        offline: ask no registry and no git host, and download no database when it runs.
         partial: whether the entries are only some of what is wanted; so it is where the configuration has a selection.
 
     Returns:
@@ -62,6 +63,8 @@ def plan_run(
         UsageError: an unknown scan is asked for, the budget is exceeded, or the ignore file, a VEX document, a scan
             template or a list of targets has mistakes.
     """
+    if offline:
+        config = without_downloads(config)
     catalog = load_catalog(config) if catalog is None else catalog
     if entries is None:
         entries = collect(config, catalog=catalog)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.cluster.client import Cluster
-    from orchestrator.model import Ledger, Plan
+    from orchestrator.model import Ledger, Plan, Scan
     from orchestrator.steps.settle import Settled
 
 # ruff: noqa: PLC0415 - see above
@@ -112,7 +112,10 @@ def _plan(step: PlanStep) -> int:
 
 def _write_plan(step: PlanStep, packed: str, volume: Volume) -> int:
     from orchestrator.argo.binding import check_scans
+    from orchestrator.argo.parameters import between_commas
+    from orchestrator.model.plan import pending
     from orchestrator.steps.incluster import ConfigSource, divide, write_outputs, write_run
+    from orchestrator.upkeep.reuse import due
     from orchestrator.upkeep.room import make_room
 
     config = step.config
@@ -131,6 +134,11 @@ def _write_plan(step: PlanStep, packed: str, volume: Volume) -> int:
         write_outputs(plan, work, step.outputs, step.sets)
         say(f"{make_room(plan, work.images, volume)} bytes of cached images removed")
         say(f"to run: {len(work.images)} images, {len(work.shards)} shards")
+    if step.due:
+        wanted = {scan for scans in pending(plan).values() for scan in scans}
+        names = due((scan for scan in plan.scans if scan.name in wanted), volume)
+        step.due.parent.mkdir(parents=True, exist_ok=True)
+        step.due.write_text(between_commas(names), encoding="ascii")
     say(f"plan {plan.run}: {len(plan.targets)} targets, {len(plan.cells)} cells")
     return Exit.DONE
 
@@ -193,18 +201,21 @@ def _keep(step: KeepStep) -> int:
 def _database(step: DatabaseStep) -> int:
     """One phase of a refresh; `fetch` also says whether the scanner has to load what was fetched."""
     from orchestrator.argo.parameters import Output
-    from orchestrator.steps import refresh
+    from orchestrator.steps import fetching, refresh
     from orchestrator.steps.made import put_on_volume
     from orchestrator.upkeep import databases
 
     volume, longest = Volume(step.volume), timedelta(seconds=step.longest)
-    if step.made:
+    if step.made and step.phase != Phase.PREPARE:
         put_on_volume(step.made, databases.prepare(volume, step.scan, step.key), step.scan, most=step.most)
     match Phase(step.phase):
+        case Phase.PREPARE:
+            made = step.made or databases.prepare(volume, step.scan, step.key)
+            said = f"begins with {refresh.start_command(_scan(step, volume), volume, made)} files of the last version"
         case Phase.FETCH:
             plan = _read_plan(step.run, volume)
             scan = refresh.scan_of(plan, step.scan)
-            version = refresh.fetch(scan, volume, step.key, reach=refresh.reach_of(plan), longest=longest)
+            version = fetching.fetch(scan, volume, step.key, reach=fetching.reach_of(plan), longest=longest)
             if step.outputs:
                 step.outputs.mkdir(parents=True, exist_ok=True)
                 (step.outputs / Output.LOAD).write_text("false" if version else "true", encoding="ascii")
@@ -212,9 +223,19 @@ def _database(step: DatabaseStep) -> int:
         case Phase.FINISH:
             said = refresh.finish(volume, step.scan, step.key, longest=longest)
         case Phase.COMMIT:
-            said = databases.commit(volume, step.scan, step.key, longest=longest)
+            said = (
+                refresh.finish_command(_scan(step, volume), volume, step.key, longest=longest)
+                if step.run
+                else databases.commit(volume, step.scan, step.key, longest=longest)
+            )
     say(said)
     return Exit.DONE
+
+
+def _scan(step: DatabaseStep, volume: Volume) -> Scan:
+    from orchestrator.steps.refresh import scan_of
+
+    return scan_of(_read_plan(step.run, volume), step.scan)
 
 
 def _check(step: CheckStep) -> int:

@@ -27,6 +27,7 @@ from orchestrator.planning.batches import at_once, batches, cut
 from orchestrator.scanners.distrust import check_plan
 from orchestrator.upkeep.left import failed_cells
 from orchestrator.upkeep.plans import read_plan, write_plan
+from orchestrator.upkeep.reuse import due
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -129,7 +130,7 @@ def divide(plan: Plan, volume: Volume, *, shard: str = "", only: str = "") -> Wo
             raise UsageError(f"run {plan.run} has no shard {shard!r}; it has {len(shards)}")
         return Work(tuple(id_ for id_ in shards[int(shard) - 1] if id_ in wanted), wanted)
     names = {scan for scans in wanted.values() for scan in scans}
-    databases = tuple(scan.name for scan in plan.scans if scan.database and scan.name in names)
+    databases = due((scan for scan in plan.scans if scan.name in names), volume)
     if len(cut(plan, wanted)) > 1:
         numbered = ((shard_number(number), shard) for number, shard in enumerate(shards, start=1))
         left = {number: shard for number, shard in numbered if not wanted.keys().isdisjoint(shard)}

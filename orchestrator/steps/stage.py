@@ -123,7 +123,7 @@ def stage(
                 )
             if not target.is_repository and not target.compressions:  # planned offline
                 _check_tarball(found, target, tarball)
-            version = pin(volume, plan.run, target_id, scan) if found.database else ""
+            version = _database(plan, target_id, found, volume)
             record = msgspec.structs.replace(record, database_version=version)
             _unpack(plan, target, found, volume, layers)
     except ScanmatrixError as error:
@@ -132,6 +132,15 @@ def stage(
     finally:
         records.write(target_id, scan, record)
     return record
+
+
+def _database(plan: Plan, target_id: str, scan: Scan, volume: Volume) -> str:
+    """The version of its database that the cell is given; empty for a scan without one."""
+    database = scan.database
+    if database is None:
+        return ""
+    downloads = database.update or bool(database.fetch and database.fetch.folder)
+    return pin(volume, plan.run, target_id, scan.name, downloads=downloads)
 
 
 def _write_allowance(path: Path, scan: Scan, target: Target) -> None:

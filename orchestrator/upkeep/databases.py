@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import PermanentError
 from orchestrator.kit.removal import remove
-from orchestrator.kit.trees import walk
 from orchestrator.model import Document
 from orchestrator.model.endings import RecordState
+from orchestrator.upkeep.versions import damage, has_content
 from orchestrator.volume.layout import FETCHED, INCOMING, VERSION_FORMAT, Volume, database_link, version_time
 from orchestrator.volume.locks import held
 from orchestrator.volume.records import Records
@@ -45,6 +45,13 @@ MARGIN = timedelta(days=1)
 HELD = timedelta(days=30)
 
 
+#: Why there is no other database, and what to do.
+NO_DOWNLOADS = (
+    "nothing may be downloaded (`--offline`, `--skip-db-update` or `databases.update: false`): run once without that,"
+    " or name a folder that has one by databases.paths.{scan}"
+)
+
+
 class DatabaseError(PermanentError):
     """A database is not there, or its refresh did not leave one."""
 
@@ -54,7 +61,8 @@ class DatabaseState(Document, frozen=True):
 
     Attributes:
         version: folder name of the current version, which is the time of its refresh; empty when there is none.
-        refreshed: True when this is a version made after the refresh was asked for.
+        refreshed: True when this is a version made after the refresh was asked for; otherwise, without an error, the
+            one that there was is young enough.
         error: why the refresh failed; the version is then the one from before.
     """
 
@@ -105,7 +113,7 @@ def commit(volume: Volume, scan: str, key: str, *, longest: timedelta, now: date
     """
     folder = volume.databases(scan)
     incoming = incoming_folder(volume, scan, key)
-    if not _has_content(incoming):
+    if not has_content(incoming):
         remove(incoming)
         raise DatabaseError(
             f"database of {scan}: the refresh ended well but left nothing in its folder; check its command"
@@ -113,27 +121,36 @@ def commit(volume: Volume, scan: str, key: str, *, longest: timedelta, now: date
     now = now or datetime.now(UTC)
     with locked(folder / ".lock"):
         version = _name_it(incoming, now.strftime(VERSION_FORMAT))
+        replaced = current(volume, scan)
         temporary = folder / f"{_NEXT}{secrets.token_hex(6)}"
         temporary.symlink_to(version)
         temporary.replace(folder / "current")
-        _prune(volume, scan, now - longest - MARGIN)
+        _prune(volume, scan, now - longest - MARGIN, now=now, replaced=replaced)
     return version
 
 
-def pin(volume: Volume, run: str, target: str, scan: str) -> str:
+def pin(volume: Volume, run: str, target: str, scan: str, *, downloads: bool = True) -> str:
     """Give a cell the database that is current now, by the link that its pod mounts.
+
+    Args:
+        volume: where it lies.
+        run: id of the run.
+        target: id of the target.
+        scan: name of the scan.
+        downloads: whether this run was to refresh it.
 
     Returns:
         The version.
 
     Raises:
-        DatabaseError: the scan has no database yet.
+        DatabaseError: the scan has no database yet, or a damaged one.
     """
     version = current(volume, scan)
-    if not version:
-        raise DatabaseError(
-            f"database of {scan}: there is none on the volume; its refresh failed, see the log of its pod"
-        )
+    wrong = damage(volume.databases(scan) / version) if version else ""
+    if not version or wrong:
+        what = f"version {version} is damaged ({wrong})" if wrong else "there is none on the volume"
+        why = "its refresh failed, see the log of its pod" if downloads else NO_DOWNLOADS.format(scan=scan)
+        raise DatabaseError(f"database of {scan}: {what}; {why}")
     link = pinned(volume, run, target, scan)
     link.parent.mkdir(parents=True, exist_ok=True)
     for left in link.parent.glob(f".{link.name}.*"):  # of an attempt that was killed here
@@ -171,11 +188,6 @@ def _safe(key: str) -> str:
     return key
 
 
-def _has_content(folder: Path) -> bool:
-    """Whether there is a regular file with a byte in it; links are not followed."""
-    return any(entry.is_file and entry.status.st_size > 0 for entry in walk(folder))
-
-
 def _name_it(incoming: Path, name: str) -> str:
     """Give a folder the name of a version, with a number when another one was made within the same second.
 
@@ -193,14 +205,17 @@ def _name_it(incoming: Path, name: str) -> str:
     raise AssertionError  # pragma: no cover - numbers do not end
 
 
-def _prune(volume: Volume, scan: str, before: datetime) -> None:
+def _prune(volume: Volume, scan: str, before: datetime, *, now: datetime, replaced: str) -> None:
     """Remove versions that were replaced before this moment, and what refreshes cut off before it left behind.
 
-    A version is replaced when the next one is committed. Folders that are not named like ours are somebody's own.
+    A version is replaced when the next one is committed. One whose name is from the future, as a clock that was wrong
+    gives it, would not be for years: it goes with the second commit after it. Folders that are not named like ours are
+    somebody's own.
     """
     folder = volume.databases(scan)
     versions = sorted(filter(None, (_version(entry.name) for entry in folder.iterdir())))
-    old = [name for (_, _, name), (replaced, _, _) in pairwise(versions) if replaced < before]
+    old = [name for (_, _, name), (later, _, _) in pairwise(versions) if later < before]
+    old += [name for made, _, name in versions if made > now + MARGIN and name != replaced]
     held = {current(volume, scan), *(_held(volume, scan) if old else ())}
     for version in old:
         if version not in held:

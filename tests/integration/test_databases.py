@@ -21,8 +21,9 @@ from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.findings import formats
 from orchestrator.model import Cache, Database, DatabaseFetch, Scan
 from orchestrator.net.errors import Broken, NotFound, Untrusted
-from orchestrator.steps.refresh import read_facts, refresh
+from orchestrator.steps.refresh import refresh
 from orchestrator.upkeep.databases import current
+from orchestrator.upkeep.versions import read_facts
 from orchestrator.volume.layout import Volume
 from tests.cluster import databases as written
 from tests.tools import cvds, find, samples
@@ -213,7 +214,7 @@ def test_no_listing_at_all(served: Mirror, order: Callable[..., Order]) -> None:
 
 def grype(served: Mirror, load: tuple[str, ...] = ("cp", "{fetched}/vulnerability.db", "{database}/loaded")) -> Scan:
     fetch = DatabaseFetch("grype", {"url": f"{served.url}/databases", "max_age": "5d"}, LIMIT)
-    return Scan("dependency", "anchore/grype:1", ("sh",), "grype", database=Database(fetch=fetch, load=load))
+    return Scan("dependency", "anchore/grype:1", ("sh",), "grype", database=Database(max_age=0, fetch=fetch, load=load))
 
 
 def run(scan: Scan, folder: Path, fetched: Path | None) -> None:
@@ -508,7 +509,7 @@ def test_signed_databases_are_found_by_clamav(tmp_path: Path, served: Mirror, or
 def test_scanners_of_other_users_read_it_whatever_our_umask(tmp_path: Path, served: Mirror) -> None:
     put_clamav(served)
     fetch = DatabaseFetch("clamav", {"mirror": served.url, "user_agent": "ClamAV/1 (tests)"}, LIMIT)
-    scan = Scan("virus", "clamav/clamav:1", ("sh",), "clamav", database=Database(fetch=fetch))
+    scan = Scan("virus", "clamav/clamav:1", ("sh",), "clamav", database=Database(max_age=0, fetch=fetch))
     volume = Volume(tmp_path / "volume")
     before = os.umask(0o077)
     try:

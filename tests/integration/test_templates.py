@@ -19,7 +19,8 @@ from orchestrator.findings import formats
 from orchestrator.images.content.unpack import unpack_layers
 from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.model import TargetKind
-from orchestrator.steps.refresh import Reach, refresh
+from orchestrator.steps.fetching import Reach
+from orchestrator.steps.refresh import refresh
 from orchestrator.volume.layout import Volume
 from tests.tools import find, require, samples
 from tests.tools.images import Image

@@ -32,6 +32,7 @@ class Mirror:
         ranges: whether parts are served.
         lengths: whether answers say how long they are.
         tags: whether files have an ETag.
+        statuses: answers to paths, without content.
         asked: path and Range of every request.
         headers: those of the last request.
         sent: bytes of content sent.
@@ -44,6 +45,7 @@ class Mirror:
     ranges: bool = True
     lengths: bool = True
     tags: bool = True
+    statuses: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     headers: Mapping[str, str] = field(default_factory=dict)
     sent: int = 0
@@ -113,6 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.served.headers = dict(self.headers.items())
         if target := self.served.redirects.get(self.path):
             self._answer(302, b"", {"Location": target})
+        elif status := self.served.statuses.get(self.path):
+            self._answer(status, b"", {})
         elif (content := self.served.files.get(self.path)) is None:
             self._answer(404, b"", {})
         else:

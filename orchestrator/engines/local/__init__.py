@@ -22,7 +22,8 @@ def make(config: Config, *, mounted: bool) -> Engine:  # noqa: ARG001 - as `Engi
     from orchestrator.engines.local.engine import LocalEngine  # noqa: PLC0415 - only for those who run something
     from orchestrator.scanners.rules import volume_of  # noqa: PLC0415
 
-    return LocalEngine(volume_of(config), runner=config.local.runner, sandbox=config.local.sandbox)
+    local = config.local
+    return LocalEngine(volume_of(config), runner=local.runner, sandbox=local.sandbox, downloads=config.databases.update)
 
 
 def missing(config: Config, scans: Iterable[Scan]) -> dict[str, str]:

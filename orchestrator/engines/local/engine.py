@@ -16,6 +16,7 @@ from orchestrator.model import Ledger, Plan, RunStatus
 from orchestrator.steps.ending import finish_left
 from orchestrator.upkeep.claims import RunClaim, give_back, take
 from orchestrator.upkeep.plans import read_plan, write_plan
+from orchestrator.upkeep.reuse import without_downloads
 from orchestrator.volume.layout import Volume
 from orchestrator.volume.records import now
 
@@ -28,10 +29,19 @@ class LocalEngine:
         runner: `auto` starts scanners found on PATH as processes and others in containers; `process` and `container`
             do only the one.
         sandbox: `auto` keeps processes in bubblewrap where it works, `required` starts none without, `off` all.
+        downloads: whether databases may be downloaded, as far as the plan of a run wants it.
     """
 
-    def __init__(self, volume: Volume, *, runner: Preference = "auto", sandbox: Sandboxing = "auto") -> None:
+    def __init__(
+        self,
+        volume: Volume,
+        *,
+        runner: Preference = "auto",
+        sandbox: Sandboxing = "auto",
+        downloads: bool = True,
+    ) -> None:
         self._volume = volume
+        self._downloads = downloads
         self._runner = runner
         self._sandbox: Sandboxing = sandbox
         self._stops: set[Stop] = set()
@@ -65,6 +75,7 @@ class LocalEngine:
             write_plan(plan, self._volume)
             take(claim, self._volume, lambda _: "")
             self._stops.add(stop)
+            plan = plan if self._downloads else without_downloads(plan)
             if self._interrupted:
                 stop.interrupt()
             root = self._volume.root

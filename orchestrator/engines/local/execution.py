@@ -22,8 +22,9 @@ from orchestrator.planning.batches import batches, fits
 from orchestrator.results.provisional import LEDGER, is_whole
 from orchestrator.scanners.distrust import refused_scans
 from orchestrator.steps.aggregate import aggregate
+from orchestrator.steps.fetching import reach_of
 from orchestrator.steps.pull import pull
-from orchestrator.steps.refresh import reach_of, refresh
+from orchestrator.steps.refresh import refresh
 from orchestrator.upkeep.databases import current
 from orchestrator.upkeep.leftovers import clear_attempts
 from orchestrator.upkeep.links import evict
@@ -201,7 +202,7 @@ class Execution:
             return ""
         runner = partial(self._scanners.refresh, stopped=self._stop.reason)
         state = refresh(scan, self._volume, runner=runner, reach=reach_of(self._plan, self._stop.reason))
-        if state.refreshed:
+        if not state.error:
             write_atomic(marker, state.version.encode())
         elif state.version and not self._stop.interrupted:
             _log.warning("%s; cells use the database of %s", state.error, state.version)

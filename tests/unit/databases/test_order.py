@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from orchestrator.databases.download import check_url, shown
-from orchestrator.databases.interface import DatabasePart, DatabaseRefused, Order, parse_moment, spell, sum_of
+from orchestrator.databases.interface import DatabaseRefused, Order, parse_moment, spell, sum_of
+from orchestrator.model import DatabasePart
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PART = DatabasePart(

@@ -40,7 +40,7 @@ def scan(tmp_path: Path) -> Scan:
 
 def with_refresh(*command: str) -> Scan:
     return Scan(name="virus", image="clamav:1", command=("clamscan",), format="clamav", timeout=60,
-                database=Database(refresh=command))  # fmt: skip
+                database=Database(refresh=command, max_age=0))  # fmt: skip
 
 
 def run(scan: Scan, folder: Path, fetched: Path | None = None) -> None:
