@@ -19,8 +19,9 @@ from orchestrator.model import Ledger
 from orchestrator.steps.fetching import Reach
 from orchestrator.steps.refresh import refresh
 from orchestrator.upkeep.databases import current
-from orchestrator.volume.layout import VERSION_FORMAT, Volume
+from orchestrator.volume.layout import Volume
 from tests.cluster import databases as written
+from tests.integration.versions import make_older
 from tests.tools import find, layouts, require, samples
 from tests.tools.images import Image
 from tests.tools.mirror import ARCHIVE, LISTING, Mirror, grype_files, mirror
@@ -109,15 +110,6 @@ def test_grype_over_a_week_of_runs(
     file.chmod(0o644)
     os.truncate(file, 1000)
     assert len(asked()) > 1  # all of it again
-
-
-def make_older(volume: Volume, scan: str, age: timedelta) -> None:
-    """Give the current version the name of another time."""
-    folder = volume.databases(scan)
-    name = (datetime.now(UTC) - age).strftime(VERSION_FORMAT)
-    (folder / current(volume, scan)).rename(folder / name)
-    (folder / "current").unlink()
-    (folder / "current").symlink_to(name)
 
 
 @pytest.mark.parametrize("trouble", [304, 404, 503, "checksum", "half", "page"])

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from orchestrator.upkeep.plans import read_plan
 from orchestrator.volume.layout import Volume
 from orchestrator.workflows import ManifestKind, render
 from tests.integration.manifest_runner import Run
+from tests.integration.versions import make_older
 from tests.planned import plan_here
 from tests.tools import require
 from tests.tools.images import File, Image, layer
@@ -126,6 +127,10 @@ def test_a_database_is_fetched_then_loaded_and_taken_over_when_it_has_not_change
         assert (run.ended["database-virus"], run.ended["load-virus"]) == ("Succeeded", "Succeeded")
         check(run)
         asked = len(served.asked)
+        young = Run(run.manifest, run.volume, run.scratch, run.parameters, "wf-x1")
+        assert young.start() == "Succeeded", young.output
+        assert (young.ended["database-virus"], len(served.asked)) == ("Skipped", asked)
+        make_older(Volume(run.volume), "virus", timedelta(hours=25))
         again = Run(run.manifest, run.volume, run.scratch, run.parameters, "wf-x2")
         assert again.start() == "Succeeded", again.output
         assert (again.ended["database-virus"], again.ended["load-virus"]) == ("Succeeded", "Skipped")

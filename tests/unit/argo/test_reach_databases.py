@@ -22,7 +22,7 @@ def plan(path):
 
 def test_a_folder_of_this_machine_is_refused_and_its_cells_fail():
     made = plan("/srv/clamav")
-    with pytest.raises(OutOfReachError, match="databases.paths.virus: /srv/clamav"):
+    with pytest.raises(OutOfReachError, match=r"databases\.paths\.virus: /srv/clamav"):
         require_reach(made)
     decisions = {cell.scan: (cell.decision, cell.reason) for cell in fit_for_cluster(made).cells}
     assert decisions["root-user"] == (Decision.RUN, "")
