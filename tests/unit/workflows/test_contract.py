@@ -52,6 +52,7 @@ def databases() -> Plan:
     made = plan(("a",))
     kinds = {
         "command": Database(refresh=("freshclam", "--datadir={database}")),
+        "incremental": Database(refresh=("freshclam", "--datadir={database}"), incremental=True),
         "fetched": Database(fetch=DatabaseFetch("grype", {"url": "https://mirror.example/v6"})),
         "loaded": Database(
             fetch=DatabaseFetch("trivy", {"repository": "mirror.example/db"}), load=("load", "{fetched}")
@@ -277,7 +278,7 @@ def test_paths_in_the_pods_of_cells_and_databases_are_those_of_the_volume(tmp_pa
     volume = Volume(tmp_path)
     for layout in ("cell", "image"):
         for made in (databases(), mixed()):
-            name = "databases" if made.scans[0] is not CARD and len(made.scans) == 4 else "repositories"
+            name = "databases" if made.scans[0] is not CARD and len(made.scans) == 5 else "repositories"
             allowed = {path.relative_to(volume.root).as_posix() for scan in made.scans for path in _paths(volume, scan)}
             mounts = [each for each in walk(rendered(f"{name}, layout {layout}")) if "subPath" in each]
             found = {fill(each["subPath"]) for each in mounts if each["name"] == "volume"}
