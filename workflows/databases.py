@@ -118,7 +118,7 @@ def _taking(scanner: str, settings: Settings, scan: Scan, phase: Phase, shape: S
 
 
 def _seeding(scanner: str, settings: Settings, scan: Scan, shape: Shape) -> dict[str, Any]:
-    """The step of ours that puts the last version where a scanner goes on from it."""
+    """The step of ours that puts the last version where a scanner continues it."""
     found = _step(settings, DatabaseStep(phase=Phase.PREPARE, scan=scan.name, key=_KEY, run=shape.run, made=MADE))
     return found | {"volume_mounts": [*found["volume_mounts"], folders.made_mount(scanner, read_only=None)]}
 

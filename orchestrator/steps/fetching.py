@@ -93,7 +93,7 @@ def advice(scan: Scan) -> str:
     fetch = scan.database and scan.database.fetch
     own = f"take one that you have by databases.paths.{scan.name}"
     if not fetch:
-        return f". It is made by database.refresh in the template of {scan.name}; mend that, or {own}"
+        return f". It is made by database.refresh in the template of {scan.name}; fix that, or {own}"
     if fetch.folder:
         return ""
     places = ", ".join(

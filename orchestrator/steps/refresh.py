@@ -136,7 +136,7 @@ def finish_command(scan: Scan, volume: Volume, key: str, *, longest: timedelta, 
 
 
 def start_command(scan: Scan, volume: Volume, folder: Path) -> int:
-    """Give the scanner's own `refresh` a copy of the last version to go on from, where it can; how many files.
+    """Give the scanner's own `refresh` a copy of the last version to continue, where it can; how many files.
 
     A copy, because the command may write into files that cells of other runs are reading.
 

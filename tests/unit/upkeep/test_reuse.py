@@ -175,7 +175,7 @@ def test_two_runs_at_once_make_one_version(volume, runner):
     assert first.version == second.version
 
 
-def test_a_command_goes_on_from_a_copy_of_the_last_version(volume, runner):
+def test_a_command_continues_a_copy_of_the_last_version(volume, runner):
     more = {"max_age": 0, "incremental": True}
     first = refresh(scan(**more), volume, runner=runner, now=NOW).version
     second = refresh(scan(**more), volume, runner=runner, now=NOW + HOUR).version
