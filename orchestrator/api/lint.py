@@ -38,11 +38,15 @@ _TABLES = frozenset({".csv", ".tsv"})
 Kind = Literal["config", "csv", "template", "ignore"]
 
 
-def lint_file(path: Path) -> list[Problem]:
+def lint_file(path: Path, config: Path | None = None) -> list[Problem]:
     """What is wrong with a file of ours, in the order of its lines; nothing when it is fine.
 
     No network is used, and no environment variable. Scans of a CSV and of an ignore file are looked up in the catalog
     of the `scanmatrix.yaml` beside it, or among the shipped ones when there is none.
+
+    Args:
+        path: the file.
+        config: the configuration whose catalog it is, instead of the one beside it.
     """
     if (data := _vex(path)) is not None:
         document = vex.parse(data, str(path))
@@ -51,12 +55,12 @@ def lint_file(path: Path) -> list[Problem]:
         text = read_text(path, marked=path.suffix.lower() in _TABLES)
         match find_kind(text, path):
             case "csv":
-                problems = list(_lint_csv(path, text))
+                problems = list(_lint_csv(path, text, config))
             case "template":
                 read_template(path)
                 problems = []
             case "ignore":
-                parse_rules(text, str(path), scans=tuple(_catalog_beside(path)))
+                parse_rules(text, str(path), scans=tuple(_catalog_of(path, config)))
                 problems = []
             case "config":
                 problems = list(_lint_config(path))
@@ -116,18 +120,18 @@ def _lint_config(path: Path) -> Iterator[Problem]:
             yield config.wrong((*location, "csv", "path"), f"there is no file {local!r}")
 
 
-def _lint_csv(path: Path, text: str) -> Iterator[Problem]:
+def _lint_csv(path: Path, text: str, config: Path | None) -> Iterator[Problem]:
     """Its own mistakes, and malformed references and URLs, which planning would make failed rows."""
-    for entry in parse_csv(text, str(path), tuple(_catalog_beside(path))):
+    for entry in parse_csv(text, str(path), tuple(_catalog_of(path, config))):
         is_repository = entry.kind is TargetKind.REPOSITORY
         wrong = _judge_repository(entry.reference, entry.ref) if is_repository else _judge_reference(entry.reference)
         if wrong:
             yield Problem(str(path), int(entry.origin.rpartition(":")[2]), wrong)
 
 
-def _catalog_beside(path: Path) -> dict[str, Scan]:
-    """The scans of the configuration in the same folder, or the shipped ones."""
-    config = find_config(path.parent)
+def _catalog_of(path: Path, config: Path | None) -> dict[str, Scan]:
+    """The scans of a configuration, or of the one in the same folder, or the shipped ones."""
+    config = config or find_config(path.parent)
     return load_catalog(load_config(config, environment={}) if config is not None else None)
 
 

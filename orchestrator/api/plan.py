@@ -280,11 +280,16 @@ def read_findings(config: Config, run: str) -> pd.DataFrame:
     return results.read_findings(_volume(config), run)
 
 
-def lint(path: Path | str) -> list[Problem]:
-    """What is wrong with a file of ours: configuration, CSV of targets, scan template, ignore file, VEX document."""
+def lint(path: Path | str, config: Path | str | None = None) -> list[Problem]:
+    """What is wrong with a file of ours: configuration, CSV of targets, scan template, ignore file, VEX document.
+
+    Args:
+        path: the file.
+        config: the configuration whose scans a CSV or an ignore file may name; None for the one beside the file.
+    """
     from orchestrator.api.lint import lint_file
 
-    return lint_file(Path(path))
+    return lint_file(Path(path), None if config is None else Path(config))
 
 
 def _run_id(run: str) -> str:

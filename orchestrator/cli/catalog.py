@@ -64,6 +64,16 @@ def lint(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE", help="Configurations, target CSVs, templates, ignore files, VEX.")
     ],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="The configuration whose scans CSVs and ignore files may name. Default: the one beside each file.",
+            show_default=False,
+        ),
+    ] = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Check configurations, CSVs, templates, ignore files and VEX.
@@ -76,7 +86,7 @@ def lint(
     from orchestrator.cli import USAGE
     from orchestrator.cli.output import print_data, say
 
-    problems = [problem for file in files for problem in plan_api.lint(file)]
+    problems = [problem for file in files for problem in plan_api.lint(file, config)]
     if output is OutputFormat.TABLE:
         for problem in problems:
             say(str(problem))

@@ -45,6 +45,9 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
+#: Seconds to wait for what a cluster says of images that people name, which are scanned without it, too.
+_PATIENCE = 2.0
+
 
 def _read_cluster(source: TargetSource, context: Context) -> list[Entry]:
     from orchestrator.inventory.cluster import read_cluster  # noqa: PLC0415 - kubernetes takes long to import
@@ -130,6 +133,8 @@ def _read_all(
         where = config.problem(("targets", index), "")
         origin = f"{where.file}:{where.line}" if where.line else where.file
         context = replace(_context(config, base, scans, origin), allowance=allowance)
+        if named is not None:
+            context = replace(context, retries=0, patience=_PATIENCE)
         try:
             with guarded(f"reading the targets of {origin} ({_kind(source)})"):
                 if named is not None and source.registry is not None:

@@ -33,7 +33,7 @@ def read_cluster(source: TargetSource, context: Context) -> list[Entry]:
     for name in section.contexts or (None,):
         where = f"{context.origin}: cluster {name or '(current)'}"
         try:
-            with closing(Landscape(section, name, context.scans)) as landscape:
+            with closing(Landscape(section, name, context.scans, patience=context.patience)) as landscape:
                 for entry in (each for image in landscape.images() for each in as_entries(image, source)):
                     # Many pods of a workload run the same, and say the same: one line is enough for all of them.
                     entries.setdefault((entry.said, entry.origin, entry.scans), entry)

@@ -90,6 +90,7 @@ class Context:
         caches: pull-through caches to read registries by.
         insecure: registry hosts spoken to without TLS verification.
         retries: further attempts where a registry is busy or broken.
+        patience: seconds to keep trying while a cluster does not answer.
         listing: what one list of a registry may cost.
         allowance: what all lists may cost together.
     """
@@ -100,6 +101,7 @@ class Context:
     caches: tuple[CacheSection, ...] = ()
     insecure: tuple[str, ...] = ()
     retries: int = Limits().retries
+    patience: float = 60.0
     listing: ReadBudget = LISTING_BUDGET
     allowance: Allowance = field(default_factory=lambda: Allowance(PLANNING_BUDGET, "limits.planning"))
 

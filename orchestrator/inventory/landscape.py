@@ -53,15 +53,18 @@ class Landscape:
         source: which namespaces, and what to leave out.
         context: of the kubeconfig; None for the cluster we are in, or the kubeconfig's current context.
         scans: names of every scan there is, for annotations.
+        patience: seconds to keep trying while it does not answer.
 
     Raises:
         NoClusterError: there is no such context.
     """
 
-    def __init__(self, source: ClusterSource, context: str | None, scans: tuple[str, ...]) -> None:
+    def __init__(
+        self, source: ClusterSource, context: str | None, scans: tuple[str, ...], *, patience: float = 60.0
+    ) -> None:
         self._source = source
         self._scopes = scopes(source)
-        self._survey = Survey(context)
+        self._survey = Survey(context, patience=patience)
         self._machines = Machines(self._survey)
         self._scans = scans
         self._namespaces: dict[str, Metadata] = {}

@@ -97,3 +97,15 @@ def test_a_misspelt_first_key_is_not_another_kind_of_file(tmp_path):
 def test_a_file_that_is_not_there(tmp_path):
     [problem] = lint_file(tmp_path / "none.yaml")
     assert problem.line == 0
+
+
+def test_a_list_may_name_scans_of_another_configuration(tmp_path):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/targets.csv").write_text("image,scans\nnginx:1,mine\n")
+    template = (templates_folder() / "general.yaml").read_text().replace("name: general", "name: mine", 1)
+    (tmp_path / "mine.yaml").write_text(template)
+    (tmp_path / "scanmatrix.yml").write_text("scans: {templates: [mine.yaml]}\n")
+    assert [problem.line for problem in lint_file(tmp_path / "lists/targets.csv")] == [2]
+    assert lint_file(tmp_path / "lists/targets.csv", tmp_path / "scanmatrix.yml") == []
+    (tmp_path / "targets.csv").write_text("image,scans\nnginx:1,mine\n")
+    assert lint_file(tmp_path / "targets.csv") == []

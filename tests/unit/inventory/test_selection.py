@@ -1,6 +1,7 @@
 """Some of the configured targets: what a person names keeps what is said of it, and a glob takes those it matches."""
 
 import logging
+import time
 
 import pytest
 import yaml
@@ -115,3 +116,17 @@ def test_a_tool_of_this_machine_is_named_with_the_image_and_the_rest_is_as_confi
         (entry,) = collect(load_config(references=[name]))
         assert entry.look_in == looked_in
     assert said("podman:shop/web:1.0")[0][1] == ""
+
+
+def test_a_cluster_that_does_not_answer_is_not_waited_for(said, tmp_path, monkeypatch, caplog):
+    cluster = {"clusters": [{"name": "a", "cluster": {"server": "http://127.0.0.1:1"}}], "current-context": "a"}
+    cluster |= {"contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}]}
+    cluster |= {"users": [{"name": "a", "user": {"token": "t"}}], "apiVersion": "v1", "kind": "Config"}
+    (tmp_path / "kube").write_text(yaml.safe_dump(cluster))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kube"))
+    (tmp_path / "scanmatrix.yaml").write_text(yaml.safe_dump({"targets": [{"cluster": {}}, *TARGETS]}))
+    begun = time.monotonic()
+    assert [owner for _, owner, *_ in said("a.example/twice:1")] == ["a"]
+    assert time.monotonic() - begun < 30, "a listing for a run waits a minute"
+    assert "does not answer" in caplog.text
+    assert "owner, labels and scans from there are not known" in caplog.text
