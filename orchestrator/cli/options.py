@@ -17,8 +17,9 @@ References = Annotated[
     typer.Argument(
         metavar="IMAGE|ARCHIVE|REPOSITORY",
         help="Images, of Docker, podman or containerd on this machine (docker:IMAGE for one of them) or of registries,"
-        " OCI archives, OCI layout folders, `docker save` archives (- for standard input), or URLs of git repositories"
-        " (#ref), instead of all configured targets; owner, labels and scans of a configured one are kept.",
+        " OCI archives, OCI layout folders, `docker save` archives (- for standard input), plain folders (dir:FOLDER),"
+        " or URLs of git repositories (#ref), instead of all configured targets; owner, labels and scans of a"
+        " configured one are kept.",
         show_default=False,
         autocompletion=completion.configured,
     ),

@@ -5,6 +5,7 @@ docker:shop/web:1.0         an image of just this tool; likewise podman: and con
 docker://shop/web:1.0       an image of its registry, whatever is on this machine
 web.tar, docker-archive:web.tar, oci-archive:web.tar, oci-dir:folder, oci:folder
                             an archive or an OCI layout folder
+dir:folder                  the files of a plain folder, scanned like a source repository
 -                           an archive on standard input
 https://…#ref               a source repository
 """
@@ -81,6 +82,10 @@ def _archive(scheme: str, name: str) -> TargetSource:
     return TargetSource(archive=str(path.absolute()))
 
 
+def _folder(scheme: str, name: str) -> TargetSource:
+    return TargetSource(dir=str(Path(_given(scheme, name)).absolute()))
+
+
 def _given(scheme: str, name: str) -> str:
     if not name.strip():
         raise UsageError(f"nothing stands behind {scheme}: name what it is to read")
@@ -90,4 +95,5 @@ def _given(scheme: str, name: str) -> str:
 _SCHEMES: Mapping[str, Callable[[str, str], TargetSource]] = {
     **dict.fromkeys(_TOOLS, _of_tool),
     **dict.fromkeys(_ARCHIVES, _archive),
+    "dir": _folder,
 }

@@ -107,11 +107,11 @@ LOOKED_IN: tuple[ImagePlace, ...] = ("docker", "podman", "containerd", REGISTRY)
 
 
 #: The kinds of sources of targets, by their keys.
-SOURCES = ("csv", "image", "archive", "repository", "cluster", "registry")
+SOURCES = ("csv", "image", "archive", "repository", "dir", "cluster", "registry")
 
 
 class TargetSource(OneOf):
-    """One source of targets: exactly one of `csv`, `image`, `archive`, `repository`, `cluster` and `registry`.
+    """One source of targets: exactly one of `csv`, `image`, `archive`, `repository`, `dir`, `cluster` and `registry`.
 
     Attributes:
         csv: a CSV of targets, see [below](#the-csv-of-targets)
@@ -121,6 +121,8 @@ class TargetSource(OneOf):
             compressed by gzip or zstd: it is read in place, up to 2 GiB beside a hundred times its size; symbolic links
             within a folder are not followed
         repository: a source repository, see [repositories.md](repositories.md)
+        dir: a plain folder on this machine (local engine only), scanned like a repository that has its files as they
+            are; links are not followed, and `.git`, other filesystems, devices and the volume are left out
         cluster: the images that run in Kubernetes clusters, see [inventory.md](inventory.md)
         registry: the images of a registry, see [inventory.md](inventory.md#images-in-a-registry)
         look_in: where an image is looked for, in this order: `docker`, `podman`, `containerd` (the tools of this
@@ -136,6 +138,7 @@ class TargetSource(OneOf):
     image: Reference | None = None
     archive: PathText | None = None
     repository: GitSection | None = None
+    dir: PathText | None = None
     cluster: ClusterSource | None = None
     registry: RegistrySource | None = None
     look_in: Annotated[tuple[ImagePlace, ...], Field(min_length=1)] = ("registry",)

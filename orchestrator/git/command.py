@@ -104,6 +104,11 @@ class Git:
     def __repr__(self) -> str:
         return f"Git({self.url!r}, {self.ref!r})"
 
+    @property
+    def repository(self) -> Path:
+        """Where its repository is."""
+        return self._repository
+
     def __call__(self, *arguments: str, limit: int = 1024 * 1024) -> bytes:
         """Run git and give its output, cut off at the limit (in bytes).
 
@@ -121,6 +126,18 @@ class Git:
             self.redirected = _plain(found[1]) if found else ""
             output.seek(0)
             return output.read(limit)
+
+    def feed(self, given: IO[bytes], *arguments: str) -> None:
+        """Run git, which reads an open file on its standard input.
+
+        Raises:
+            SourceUnavailableError, SourceBrokenError: as when it is called.
+        """
+        with tempfile.TemporaryFile(dir=self._folder) as errors:
+            process = self._start(arguments, given, subprocess.DEVNULL, errors)
+            self._wait(process)
+            if process.returncode != 0:
+                raise self._explain(_said(errors))
 
     @contextmanager
     def stream(self, *arguments: str, given: bytes = b"") -> Iterator[IO[bytes]]:

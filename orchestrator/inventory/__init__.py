@@ -15,7 +15,7 @@ import msgspec
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.git.errors import SourceBrokenError, SourceUnavailableError
 from orchestrator.inventory.csv_file import read_csv
-from orchestrator.inventory.inline import read_archive, read_image
+from orchestrator.inventory.inline import read_archive, read_folder, read_image
 from orchestrator.inventory.interface import HEAD, Context, Entry, InventoryError, Reader
 from orchestrator.inventory.repository import read_repository
 from orchestrator.inventory.selection import chosen, of_named
@@ -77,7 +77,7 @@ def _means_named(source: TargetSource, named: Sequence[Entry], context: Context)
 
 READERS: dict[str, Reader] = {
     "csv": read_csv, "image": read_image, "archive": read_archive, "repository": read_repository,
-    "cluster": _read_cluster, "registry": _read_registry,
+    "dir": read_folder, "cluster": _read_cluster, "registry": _read_registry,
 }  # fmt: skip
 """The sources by their key in the configuration's `targets`."""
 

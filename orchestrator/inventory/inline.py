@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.config.targets import REGISTRY, STDIN
-from orchestrator.inventory.interface import Context, Entry
+from orchestrator.inventory.interface import HEAD, Context, Entry
+from orchestrator.model import TargetKind
+from orchestrator.model.image import FOLDER
 
 if TYPE_CHECKING:
     from orchestrator.config.targets import TargetSource
@@ -27,6 +29,13 @@ def read_archive(source: TargetSource, context: Context) -> list[Entry]:
         return [_entry(source, context, STDIN, local=True)]
     path = os.path.abspath(context.base / Path(source.archive or "").expanduser())  # noqa: PTH100 - without `..`, links kept
     return [_entry(source, context, path, local=True)]
+
+
+def read_folder(source: TargetSource, context: Context) -> list[Entry]:
+    """A plain folder, scanned as a repository; whether it is one shows when it is planned."""
+    path = os.path.abspath(context.base / Path(source.dir or "").expanduser())  # noqa: PTH100 - as above
+    entry = _entry(source, context, f"{FOLDER}{path}", local=False)
+    return [msgspec.structs.replace(entry, kind=TargetKind.REPOSITORY, ref=HEAD)]
 
 
 def _entry(source: TargetSource, context: Context, reference: str, *, local: bool) -> Entry:

@@ -11,6 +11,8 @@ from orchestrator.model.labels import CLUSTER, NAMESPACE, WORKLOAD
 COMMIT = "git:"
 #: How `Target.pull` begins where an image is read on this machine.
 LOCAL = "file:"
+#: How the name of a plain folder begins that is scanned like a source repository.
+FOLDER = "dir:"
 
 
 class TargetKind(StrEnum):

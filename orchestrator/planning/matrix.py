@@ -21,7 +21,7 @@ from orchestrator.planning.batches import batches, common_sets, fits, total_byte
 from orchestrator.planning.budget import make_budget, unique_bytes
 from orchestrator.planning.decisions import EVERY_SCAN, Decider
 from orchestrator.planning.inputs import Past, PlanError, RepositoryResolver, Resolver
-from orchestrator.planning.repositories import GitResolver
+from orchestrator.planning.repositories import GitResolver, folders_of
 from orchestrator.planning.targets import Draft, finish, gather
 from orchestrator.planning.venue import Venue
 from orchestrator.scanners.pinning import require_digests_of
@@ -159,6 +159,7 @@ def find_targets(
         offline=offline,
         allowance=Allowance(config.limits.planning, "limits.planning"),
         retries=config.limits.retries,
+        folders=folders_of(config) if here else None,
     )
     if resolver is not None:
         return gather(entries, scans, resolver, repositories)

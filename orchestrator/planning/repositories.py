@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.git.url import PLAIN_PROJECT, is_commit, judge_ref, judge_url, project
 from orchestrator.model import COMMIT, Limits, TargetKind
-from orchestrator.model.image import NO_PLATFORM
+from orchestrator.model.image import FOLDER, NO_PLATFORM
 from orchestrator.planning.inputs import Located
+from orchestrator.repositories.bounds import Bounds
+from orchestrator.repositories.folder import copy_folder
 from orchestrator.repositories.resolve import resolve
+from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from orchestrator.config.loading import Config
     from orchestrator.model import Scan, Target
     from orchestrator.net.allowance import Allowance
     from orchestrator.planning.venue import Venue
+    from orchestrator.repositories.folder import FolderCopy
 
 #: Label of a repository's names: where it has moved to.
 REDIRECTED = "redirectedTo"
@@ -33,16 +40,20 @@ class GitResolver:
         environment: with git's credentials, instead of the process's own.
         allowance: the time that planning may take; None for any.
         retries: further attempts when a host did not answer properly.
+        folders: makes a repository of a folder of this machine; None where nobody there could read it.
     """
 
     offline: bool = False
     environment: Mapping[str, str] | None = None
     allowance: Allowance | None = None
     retries: int = Limits().retries
+    folders: Callable[[Path], FolderCopy] | None = None
 
     def __call__(self, url: str, ref: str) -> Located:
         """The commit of a ref; trouble is an answer with `error`."""
         try:
+            if url.startswith(FOLDER):
+                return self._of_folder(Path(url.removeprefix(FOLDER)))
             judge_url(url)
             judge_ref(ref)
             if not self.offline:
@@ -59,10 +70,27 @@ class GitResolver:
             return _located(url, ref, {})
         return unresolved("not resolvable offline: name its full commit as `ref`")
 
+    def _of_folder(self, folder: Path) -> Located:
+        if self.folders is None:
+            return unresolved("a folder of this machine, which no pod can read; use the local engine")
+        found = self.folders(folder)
+        located = _located(found.url, found.commit, {})
+        return msgspec.structs.replace(located, passed_over=found.left_out)
+
 
 def unresolved(error: str) -> Located:
     """A repository that cannot be scanned, and why."""
     return Located(platform=NO_PLATFORM, error=error, kind=TargetKind.REPOSITORY)
+
+
+def folders_of(config: Config) -> Callable[[Path], FolderCopy]:
+    """What makes repositories of folders, on the volume of a configuration and within its limits."""
+    volume, bounds = volume_of(config), Bounds.of(config.limits)
+
+    def copy(folder: Path) -> FolderCopy:
+        return copy_folder(folder, volume.kept, bounds, without=volume.root)
+
+    return copy
 
 
 def online_hosts(config: Config, scan: Scan, venue: Venue) -> frozenset[str]:

@@ -6,7 +6,7 @@ running/<run>.json                           who works on a run; gone when it ha
 blobs/<algorithm>-<hex>.tar                  one per image digest, mode 0444; of a repository's commit `git-<hex>.tar`
 layers/<algorithm>-<hex>                     which tarball holds a blob, and where in it
 databases/<scan>/<version>/                  `databases/<scan>/current` is a symbolic link to the newest
-kept/<tool>-<hex>.tar                        copies of images of this machine's tools; a week after their last use
+kept/<tool>-<hex>.tar, dir-<hex>.git         copies of images of this machine's tools, and of folders; a week unused
 runs/<run>/<target>/<scan>/image.tar         hard link to the blob
 runs/<run>/<target>/<scan>/checkout/         the files of a repository, unpacked out of it
 runs/<run>/<target>/<scan>/layers/           the files of an image's layers, for a scan that names them (local engine)

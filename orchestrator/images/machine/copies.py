@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-import time
-from contextlib import suppress
 from hashlib import sha256
 from typing import IO, TYPE_CHECKING
 
 from orchestrator.images.machine.docker import docker
 from orchestrator.images.machine.programs import Containerd, ProgramKeeper
 from orchestrator.kit.quantities import spell_size
-from orchestrator.kit.removal import remove_quietly
 from orchestrator.net.errors import ArchiveError
+from orchestrator.volume.kept import remove_unused
 from orchestrator.volume.layout import atomic_file
 
 if TYPE_CHECKING:
@@ -30,8 +28,6 @@ KEEPERS: dict[str, Callable[[], ImageKeeper]] = {
     "podman": lambda: ProgramKeeper("podman"),
     "containerd": Containerd,
 }
-#: Seconds that a copy outlives its last use: a run that was cut off may be resumed meanwhile.
-_KEPT_FOR = 7 * 86_400
 _CHUNK = 1 << 20
 
 
@@ -59,7 +55,7 @@ class MachineImages:
         if path.is_file():
             os.utime(path)
             return path
-        self.tidy()
+        remove_unused(self._folder)
         with atomic_file(path) as file, keeper.export(image) as stream:
             self._copy(stream, file, f"{tool}: {reference}")
         return path
@@ -75,19 +71,11 @@ class MachineImages:
             raise ArchiveError(
                 "-: nothing comes on standard input; pipe an archive: `docker save IMAGE | scanmatrix …`"
             )
-        self.tidy()
+        remove_unused(self._folder)
         first = self._folder / f"stdin-{secrets.token_hex(8)}.tar"
         with atomic_file(first) as file:
             digest = self._copy(stream, file, "-")
         return first.replace(self._folder / f"stdin-{digest}.tar")
-
-    def tidy(self) -> None:
-        """Remove copies that nobody used lately."""
-        oldest = time.time() - _KEPT_FOR
-        with suppress(OSError):
-            for path in self._folder.iterdir():
-                if path.lstat().st_mtime < oldest:
-                    remove_quietly(path)
 
     def _copy(self, stream: IO[bytes], file: IO[bytes], name: str) -> str:
         """Copy all of it; its digest."""

@@ -10,6 +10,11 @@ from orchestrator.errors import UsageError
 from tests.tools import layouts
 from tests.tools.images import Image, layer
 
+
+def source_dir(name: str) -> str | None:
+    return named_source(name).dir
+
+
 DIGEST = f"@sha256:{'a' * 64}"
 
 
@@ -60,6 +65,11 @@ def test_a_name_behind_an_archive_is_refused_and_a_colon_in_a_file_s_is_not(fold
         named_source("docker-archive:web:app:1")
     (folder / "a:b").write_bytes(b"")
     assert named_source("oci-archive:a:b").archive == str(folder / "a:b")
+
+
+def test_a_folder_is_one_wherever_it_is_named_from(folder):
+    assert source_dir("dir:no/such") == str(folder / "no/such")
+    assert source_dir("dir:.") == str(folder)
 
 
 def test_standard_input_is_an_archive():
