@@ -75,13 +75,18 @@ def merge_rows(
     packages = _Packages(found)
     rows = Rows(target, [(cell.scan, cell.outcome is Outcome.OK, cell.kinds) for cell in cells])
     by_place: dict[Place, list[Pair]] = {}
+    mixed: set[Place] = set()  # packages of several spellings, whose findings are not in the order of the scans
     for package, pairs in of_packages:
         place = packages.place(package)
-        by_place[place] = sorted([*by_place[place], *pairs], key=itemgetter(0)) if place in by_place else pairs
+        if (there := by_place.setdefault(place, pairs)) is not pairs:
+            there += pairs
+            mixed.add(place)
     of_packages.clear()
     for place in sorted(by_place):
-        package = packages.at(place)
-        units = by_vulnerability(by_place.pop(place))
+        package, pairs = packages.at(place), by_place.pop(place)
+        if place in mixed:
+            pairs.sort(key=itemgetter(0))
+        units = by_vulnerability(pairs)
         for name in sorted(units):
             yield rows.row(_VULNERABILITY, name, package, "", units[name])
     groups: dict[tuple[int, str, Place, str], list[Pair]] = {}
