@@ -20,7 +20,8 @@ def find_config(folder: Path) -> Path | None:
     """The configuration of a folder, whether it can be read or not; None where there is none.
 
     Raises:
-        UsageError: there are two, of which nobody can tell which one is meant.
+        UsageError: there are two, of which nobody can tell which one is meant, or it is a pipe or a device, which only
+            --config may name.
     """
     # A link that leads nowhere is one too: it was meant to be read.
     found = [path for name in CONFIG_FILES if os.path.lexists(path := folder / name)]
@@ -29,4 +30,6 @@ def find_config(folder: Path) -> Path | None:
             f"{CONFIG_FILE} and {_OTHER} are both in {folder.absolute()}: remove or rename one of them, or name the one"
             " you mean with --config"
         )
+    if found and found[0].exists() and not (found[0].is_file() or found[0].is_dir()):
+        raise UsageError(f"{found[0].name} is neither a file nor a link to one: rename it, or name it with --config")
     return found[0] if found else None

@@ -1,6 +1,7 @@
 """Every command, run as a user runs it: exit status, and a stdout that programs can read."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -160,12 +161,19 @@ def test_some_of_the_configured_targets_are_run(folder: Path) -> None:
     assert "no configured target matches 'wbe.tar', did you mean 'web.tar'?" in none.stderr
 
 
-def test_two_configurations_and_one_that_leads_nowhere_are_refused(folder: Path) -> None:
+def test_two_configurations_a_pipe_and_a_link_that_leads_nowhere_are_refused(folder: Path) -> None:
     (folder / "scanmatrix.yml").symlink_to("nowhere.yaml")
     both = scanmatrix("status", cwd=folder)
     assert both.returncode == 2
     assert "scanmatrix.yaml and scanmatrix.yml are both in" in both.stderr
     (folder / "scanmatrix.yaml").unlink()
+    os.mkfifo(folder / "scanmatrix.yaml")
+    (folder / "scanmatrix.yml").rename(folder / "link")
+    pipe = scanmatrix("status", cwd=folder)
+    assert pipe.returncode == 2
+    assert "scanmatrix.yaml is neither a file nor a link to one" in pipe.stderr
+    (folder / "scanmatrix.yaml").unlink()
+    (folder / "link").rename(folder / "scanmatrix.yml")
     dangling = scanmatrix("run", "web.tar", cwd=folder)
     assert dangling.returncode == 2
     assert "scanmatrix.yml" in dangling.stderr
