@@ -42,7 +42,13 @@ _DAY = 86400
 
 
 def check(
-    name: str, tarball: Path, report: Path, *, parameters: Mapping[str, str] | None = None, now: datetime | None = None
+    name: str,
+    tarball: Path,
+    report: Path,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    now: datetime | None = None,
+    watch: Callable[[int], None] | None = None,
 ) -> int:
     """Run one built-in scan and write its report.
 
@@ -52,6 +58,7 @@ def check(
         report: the file to write.
         parameters: `maxAge` of `image-lifetime`, such as `180d`.
         now: instead of the clock.
+        watch: told how many bytes of layers were unfolded, again and again; what it raises ends the check.
 
     Returns:
         The number of findings.
@@ -64,6 +71,7 @@ def check(
     if name not in CHECKS:
         raise UsageError(f"there is no built-in scan {name!r}; there are {', '.join(sorted(CHECKS))}")
     with open_tarball(tarball) as image:
+        image.watch = watch
         findings = CHECKS[name](image, image.settings, parameters or {}, now or datetime.now(UTC))
     write_atomic(report, encode_report(name, own_version(), findings))
     return len(findings)

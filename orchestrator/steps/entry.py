@@ -38,7 +38,7 @@ from orchestrator.kit.text import visible_message
 from orchestrator.volume.layout import MAX_AGE, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from orchestrator.cluster.client import Cluster
     from orchestrator.model import Ledger, Plan, Scan
@@ -239,14 +239,23 @@ def _scan(step: DatabaseStep, volume: Volume) -> Scan:
 
 
 def _check(step: CheckStep) -> int:
+    say(f"{step.name}: {run_check(step)} findings")
+    return Exit.DONE
+
+
+def run_check(step: CheckStep, watch: Callable[[int], None] | None = None) -> int:
+    """Run a built-in scan; the number of its findings is returned.
+
+    Args:
+        step: the scan.
+        watch: as for `orchestrator.steps.check.check`.
+    """
     from orchestrator.steps.check import check
 
     own = step.tarball.parent / MAX_AGE
     said = own.read_text() if own.is_file() else ""
     parameters = {"maxAge": said or step.max_age} if step.max_age is not None else {}
-    count = check(step.name, step.tarball, step.report, parameters=parameters)
-    say(f"{step.name}: {count} findings")
-    return Exit.DONE
+    return check(step.name, step.tarball, step.report, parameters=parameters, watch=watch)
 
 
 def _left(step: LeftStep) -> int:

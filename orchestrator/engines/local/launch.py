@@ -13,6 +13,7 @@ from orchestrator.argo.commands import PROGRAM
 from orchestrator.catalog.placeholders import fill_words
 from orchestrator.engines.local.confine import Confinement
 from orchestrator.engines.local.containers import ImageUnavailable, Mount, Runtime, find_runtime, give_away, new_name
+from orchestrator.engines.local.own import run_here
 from orchestrator.engines.local.process import Ended, Job, run_job
 from orchestrator.engines.local.programs import ScannerMissing, find_program, local_command, not_found, search_path
 from orchestrator.engines.local.sandbox import Sandboxing
@@ -61,6 +62,7 @@ class Launcher:
     ) -> None:
         self._preference = preference
         self._label = label
+        self._sandboxing = sandbox
         self._confinement = Confinement(sandbox, hidden)
 
     @cached_property
@@ -130,6 +132,9 @@ class Launcher:
             environment = {"PATH": search_path(), **environment, **(secrets or {})}
             files = (environment[name] for name in _NETWORK_FILES & environment.keys())
             words = (*job.argv[1:], *job.environment.values(), *files)
+            own = self._run_own(scan, job, argv, places, stopped)
+            if own is not None:
+                return own
             local = replace(job, argv=local_command(argv), environment=environment)
             return self._run_process(scan, local, words, places, stopped, network=network)
         runtime = self.runtime
@@ -154,6 +159,15 @@ class Launcher:
         if ended.exit_code is None:  # the client's death alone does not end the container
             runtime.remove(name)
         return replace(ended, isolation=runtime.isolation())
+
+    def _run_own(
+        self, scan: Scan, job: Job, argv: tuple[str, ...], places: Sequence[Binding], stopped: Callable[[], str]
+    ) -> Ended | None:
+        """Run a built-in scan in this process; None for any other, or where everything is to be in a sandbox."""
+        if not scan.builtin or self._sandboxing == "required":
+            return None
+        tarball = next(place.path for place in places if place.name == "tarball")
+        return run_here(argv, tarball, job, stopped)
 
     def _run_process(
         self,

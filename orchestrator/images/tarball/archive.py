@@ -8,9 +8,10 @@ Example:
                 ...
 """
 
+import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -47,7 +48,10 @@ class Tarball:
         manifest: the manifest's bytes, proven against its digest.
         config: the config's bytes (JSON), proven likewise.
         settings: what the config says.
+        watch: told how many bytes of layers were read, unfolded, again and again; what it raises, reading raises.
     """
+
+    watch: Callable[[int], None] | None = None
 
     def __init__(
         self, path: Path, descriptor: int, image: Image, *, manifest: bytes, config: bytes, settings: ConfigFields
@@ -77,7 +81,8 @@ class Tarball:
         # Loaded here, because a pull never needs it.
         from orchestrator.kit.compression import decompressed  # noqa: PLC0415
 
-        return decompressed(self.open_blob(self.image.layers[number].digest))
+        layer = decompressed(self.open_blob(self.image.layers[number].digest))
+        return io.BufferedReader(_Watched(layer, self.watch), 1 << 17) if self.watch else layer
 
     def verify(self) -> None:
         """Read every blob, and compare it with its digest.
@@ -89,6 +94,24 @@ class Tarball:
             with self.open_blob(digest) as stream:
                 if not holds(stream, digest):
                     raise ArchiveError(f"{self.path}: {digest} is damaged; remove the file, and pull the image again")
+
+
+class _Watched(io.RawIOBase):
+    """A stream of which somebody is told how much is read."""
+
+    def __init__(self, stream: BinaryIO, watch: Callable[[int], None]) -> None:
+        super().__init__()
+        self._stream, self._watch = stream, watch
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override] # the stubs want any Buffer
+        """Read on, and say so."""
+        count: int = self._stream.readinto(buffer)  # type: ignore[attr-defined] # all streams here have it
+        self._watch(count)
+        return count
 
 
 @contextmanager

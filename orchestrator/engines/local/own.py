@@ -1,0 +1,90 @@
+"""Built-in scans in the engine's own process: to start Python and a sandbox costs more than most of them do.
+
+They are our own code, read nothing but a tarball whose structure is proven, and every cost of it is bounded; staging
+reads the same bytes in this process, too. An image that unfolds to much gets a process of its own, which is killed at
+its timeout, and runs beside others.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator.argo.command_line import parse
+from orchestrator.argo.commands import PROGRAM, CheckStep, Exit
+from orchestrator.engines.local.process import Ended, Job
+from orchestrator.errors import PermanentError, ScanmatrixError, may_help_again
+from orchestrator.kit.guarding import InternalError, in_words
+
+ISOLATION = "the engine's own process, as our own code"
+#: Most bytes of a tarball, and most that are unfolded of it here: what is larger is worth a process.
+LARGEST = 128 * 1024**2
+MOST_UNFOLDED = 512 * 1024**2
+
+
+class _TooLarge(PermanentError):  # noqa: N818 - no failure: the check begins again in a process
+    """More is unfolded than is to be read here."""
+
+
+class _Stopped(PermanentError):  # noqa: N818 - the name says what happened
+    """There is a reason to end the check."""
+
+
+class _Watch:
+    """Looks, whenever a piece of a layer was read, whether to go on."""
+
+    def __init__(self, timeout: float, stopped: Callable[[], str]) -> None:
+        self._timeout, self._stopped = timeout, stopped
+        self._end = time.monotonic() + timeout
+        self._left = MOST_UNFOLDED
+
+    def __call__(self, size: int) -> None:
+        self._left -= size
+        if reason := self._stopped():
+            raise _Stopped(reason)
+        if time.monotonic() > self._end:
+            raise _Stopped(f"timed out after {self._timeout:g} s: raise the scan's timeout")
+        if self._left < 0:
+            raise _TooLarge(f"more than {MOST_UNFOLDED:,} bytes")
+
+
+def run_here(argv: tuple[str, ...], tarball: Path, job: Job, stopped: Callable[[], str]) -> Ended | None:
+    """Run a built-in scan here.
+
+    Args:
+        argv: its command, placeholders filled in.
+        tarball: of the cell.
+        job: its timeout counts.
+        stopped: as for `run_job`.
+
+    Returns:
+        How it ended; None where it is to be run as a process.
+    """
+    step = _step(argv)
+    if step is None or tarball.stat().st_size > LARGEST:
+        return None
+    # With what reads images, for those who have such a scan.
+    from orchestrator.steps.entry import run_check  # noqa: PLC0415
+
+    try:
+        count = run_check(step, _Watch(job.timeout, stopped))
+    except _TooLarge:
+        return None
+    except _Stopped as error:
+        return Ended(error=str(error), isolation=ISOLATION)
+    except InternalError:
+        raise
+    except (ScanmatrixError, OSError) as error:
+        temporary = isinstance(error, OSError) or may_help_again(error)
+        return Ended(in_words(error), exit_code=Exit.FAILED, temporary=temporary, isolation=ISOLATION)
+    return Ended(exit_code=Exit.DONE, log=f"{step.name}: {count} findings", isolation=ISOLATION)
+
+
+def _step(argv: tuple[str, ...]) -> CheckStep | None:
+    """The scan that a command means; None where it means something else, or a process has to say what is wrong."""
+    if argv[:2] != (PROGRAM, CheckStep.command):
+        return None
+    try:
+        step = parse(argv[1:])
+    except SystemExit:
+        return None
+    return step if isinstance(step, CheckStep) else None
