@@ -30,7 +30,7 @@ class _Stopped(PermanentError):  # noqa: N818 - the name says what happened
 
 
 class _Watch:
-    """Looks, whenever a piece of a layer was read, whether to go on."""
+    """Looks, whenever a piece of a layer was read, whether the check may continue."""
 
     def __init__(self, timeout: float, stopped: Callable[[], str]) -> None:
         self._timeout, self._stopped = timeout, stopped
