@@ -97,7 +97,7 @@ class Tarball:
 
 
 class _Watched(io.RawIOBase):
-    """A stream of which somebody is told how much is read."""
+    """A stream that reports how much of it is read."""
 
     def __init__(self, stream: BinaryIO, watch: Callable[[int], None]) -> None:
         super().__init__()
