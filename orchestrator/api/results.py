@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 from orchestrator.kit.ids import folded
+from orchestrator.kit.sources import suggest
+from orchestrator.results.coverage import coverage_in
 from orchestrator.scanners.rules import volume_of
 
 _log = logging.getLogger(__name__)
@@ -37,9 +39,9 @@ if TYPE_CHECKING:
     from orchestrator.model import Ledger, MergedRow, Severity
     from orchestrator.notifications.interface import Delivery
     from orchestrator.queries.choice import Choice
-    from orchestrator.queries.coverage import Coverage
     from orchestrator.queries.difference import Difference
     from orchestrator.queries.store import Store
+    from orchestrator.results.coverage import Coverage
     from orchestrator.results.overview import RunSummary
     from orchestrator.results.run import RunResults
     from orchestrator.store.documents import Holders
@@ -66,7 +68,8 @@ def open_results(config: Config, run: str | None = None) -> RunResults:
         )
     if run is not None and run not in finished:
         shown = ", ".join(finished[:3]) or "none"
-        raise UsageError(f"run {run} has not finished on {volume.root}; the latest that did: {shown}")
+        near = suggest(run, finished)
+        raise UsageError(f"run {run} has not finished on {volume.root}{near}; the latest that did: {shown}")
     return RunResults(volume, finished[0] if run is None else run)
 
 
@@ -126,7 +129,8 @@ def differences(
         between: instead: two names of images, the older first.
 
     Raises:
-        UsageError: there is no such run or image.
+        UsageError: there is no such run.
+        NotKnownError: no run has such an image.
     """
     from orchestrator.queries.frames import differences_frame
 
@@ -145,6 +149,27 @@ def list_differences(
         if since is None and between is None:
             run = open_results(config, run).run
         return store.differences(run, since=since, between=between)
+
+
+def compared(
+    config: Config,
+    run: str | None = None,
+    *,
+    since: datetime | None = None,
+    between: tuple[str, str] | None = None,
+) -> Coverage:
+    """Of how many targets the newer side of `differences` could tell, and of which it could not, each with the reason.
+
+    Args:
+        config: names the volume, the store and the scans.
+        run: as for `differences`.
+        since: as for `differences`.
+        between: as for `differences`; of these names both sides.
+    """
+    if since is None and between is None:
+        return coverage_in(open_results(config, run).ledger.rows)
+    with _asking(config) as store:
+        return store.coverage(between=between)
 
 
 def who_has(config: Config, id_: str = "", *, package: str = "") -> pd.DataFrame:

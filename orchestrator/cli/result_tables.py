@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from orchestrator.model import Document, Ledger, MergedFinding, MergedRow
     from orchestrator.notifications.interface import Delivery
-    from orchestrator.queries.coverage import Coverage
     from orchestrator.queries.difference import Difference
+    from orchestrator.results.coverage import Coverage
     from orchestrator.results.overview import RunSummary
 
 _MERGED = (
@@ -44,36 +44,25 @@ _SHOWN_NAMES = 3
 _TITLE = 60
 
 
-def print_rows(rows: Sequence[Document], row: type[Document], output: OutputFormat) -> None:
-    """Typed rows as a list of mappings with the columns of their type, moments as RFC 3339 and what is missing as null.
-
-    Args:
-        rows: all of that type.
-        row: their type.
-        output: JSON or YAML.
-    """
-    print_data(_mappings(rows, row), output)
-
-
-def print_answer(rows: Sequence[MergedRow], coverage: Coverage, output: OutputFormat) -> None:
-    """Findings as a list of mappings, beside what is known: `coverage`, `unknown` and `findings`; `docs/json.md`."""
+def print_findings(rows: Sequence[MergedRow], coverage: Coverage, output: OutputFormat) -> None:
+    """Findings for programs: `coverage` and `unknown`, which say what is known, and `findings`; `docs/json.md`."""
     from orchestrator.api.json_documents import FINDINGS_VERSION
     from orchestrator.model import MergedRow
     from orchestrator.model.base import SCHEMA_VERSION
 
-    counts = {"targets": coverage.targets, "covered": coverage.covered}
-    print_data(
-        {
-            SCHEMA_VERSION: FINDINGS_VERSION,
-            "coverage": counts,
-            "unknown": coverage.unknown,
-            "findings": _mappings(rows, MergedRow),
-        },
-        output,
-    )
+    answer = {SCHEMA_VERSION: FINDINGS_VERSION, **coverage.document(), "findings": _mappings(rows, MergedRow)}
+    print_data(answer, output)
+
+
+def print_compared(rows: Sequence[Difference], coverage: Coverage, output: OutputFormat) -> None:
+    """Differences for programs: likewise `coverage` and `unknown`, of the newer side, and `differences`."""
+    from orchestrator.queries.difference import Difference
+
+    print_data({**coverage.document(), "differences": _mappings(rows, Difference)}, output)
 
 
 def _mappings(rows: Sequence[Document], row: type[Document]) -> list[dict[str, Any]]:
+    """Rows as mappings with the columns of their type, moments as RFC 3339 and what is missing as null."""
     from orchestrator.results.tables.columns import ColumnKind, columns_of, values_at
 
     columns: dict[str, list[Any]] = {}
@@ -99,7 +88,7 @@ def print_runs(found: Sequence[RunSummary]) -> None:
         [
             one.run,
             one.finished,
-            str(one.targets),
+            str(one.targets) if one.covered in (None, one.targets) else f"{one.covered} of {one.targets}",
             ", ".join(f"{count} {outcome}" for outcome, count in _cells(one).items() if count),
             ", ".join(f"{count} {severity}" for severity, count in one.open.items()),
             str(one.suppressed or ""),
@@ -110,7 +99,7 @@ def print_runs(found: Sequence[RunSummary]) -> None:
     columns = [
         TableColumn("Run"),
         TableColumn("Finished", rank=2),
-        TableColumn("Targets", Fit.NUMBER, 1),
+        TableColumn("Targets", Fit.FOLD, 1),
         TableColumn("Cells", Fit.FOLD),
         TableColumn("Findings", Fit.FOLD),
         TableColumn("Suppressed", Fit.NUMBER, 3),

@@ -137,7 +137,7 @@ def show(
     """
     from orchestrator.api import results as results_api
     from orchestrator.cli import UNKNOWN
-    from orchestrator.cli.result_tables import print_answer, print_merged, print_suspects
+    from orchestrator.cli.result_tables import print_findings, print_merged, print_suspects
     from orchestrator.cli.tables import print_text
     from orchestrator.queries.choice import Choice, choose
     from orchestrator.queries.coverage import coverage_of
@@ -161,7 +161,7 @@ def show(
             print_suspects(results.ledger)
         print_text(f"{len(found)} findings; {coverage}")
     else:
-        print_answer(found, coverage, output)
+        print_findings(found, coverage, output)
     if not coverage.covered:
         raise typer.Exit(UNKNOWN)
 
@@ -195,18 +195,24 @@ def diff(
     Example: scanmatrix results diff --between registry.example/app:1.2 registry.example/app:1.3
     """
     from orchestrator.api import results as results_api
-    from orchestrator.cli.result_tables import print_differences, print_rows
+    from orchestrator.cli import UNKNOWN
+    from orchestrator.cli.result_tables import print_compared, print_differences
+    from orchestrator.cli.tables import print_text
     from orchestrator.errors import UsageError
-    from orchestrator.queries.difference import Difference
 
     if sum(each is not None for each in (run, since, between)) > 1:
         raise UsageError("give only one of RUN, --since and --between")
     moment = _moment(since) if since is not None else None
-    found = results_api.list_differences(settings_of(config, volume), run, since=moment, between=between)
+    settings = settings_of(config, volume)
+    found = results_api.list_differences(settings, run, since=moment, between=between)
+    coverage = results_api.compared(settings, run, since=moment, between=between)
     if output is OutputFormat.TABLE:
         print_differences(found, every=every, most=most)
+        print_text(f"the newer side {coverage}")
     else:
-        print_rows(found, Difference, output)
+        print_compared(found, coverage, output)
+    if not coverage.covered:
+        raise typer.Exit(UNKNOWN)
 
 
 @app.command("who-has")
@@ -227,7 +233,7 @@ def who_has(
     """
     from orchestrator.api import results as results_api
     from orchestrator.cli import UNKNOWN
-    from orchestrator.cli.result_tables import print_answer, print_merged
+    from orchestrator.cli.result_tables import print_findings, print_merged
     from orchestrator.cli.tables import print_text
     from orchestrator.queries.holders import merged_rows
 
@@ -239,7 +245,7 @@ def who_has(
         print_merged(found, f"Targets with {id_ or package}", most=len(found) or 1, suppressed=True)
         print_text(sentence)
     else:
-        print_answer(found, coverage, output)
+        print_findings(found, coverage, output)
     if not has and not coverage.covered:
         raise typer.Exit(UNKNOWN)
 
@@ -272,7 +278,7 @@ def export(
     Example: scanmatrix results export html --to report.html
     """
     from orchestrator.api import results as results_api
-    from orchestrator.cli.output import print_file, say
+    from orchestrator.cli.output import complain, print_file, say
     from orchestrator.cli.result_tables import print_exports
 
     if name is None:
@@ -282,8 +288,11 @@ def export(
     if to == "-":
         with results_api.exported_text(settings, run, name) as file:
             print_file(file)
-        return
-    say(results_api.export(settings, run, name, to=to))
+    else:
+        say(results_api.export(settings, run, name, to=to))
+    coverage = results_api.compared(settings, run)
+    if coverage.unknown:
+        complain(f"the export {coverage}")
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.exports.files import place, writing
 from orchestrator.exports.tabular import export_table
+from orchestrator.results.coverage import coverage_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +24,13 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     """Write the merged findings; see `orchestrator.exports.interface.Export`.
 
     The aggregate step wrote `merged.csv` already: without `to`, that is the export, rewritten where results came to
-    be suspect.
+    be suspect. What it rests on is beside it, in a file that ends in `.coverage.json`.
     """
-    return export_table(results, place(results, to, "merged.csv"), _write, again=bool(to))
+    path = place(results, to, "merged.csv")
+    done = export_table(results, path, _write, again=bool(to))
+    with writing(path.with_name(f"{path.stem}.coverage.json")) as file:
+        file.write(coverage_in(results.ledger.rows).spell())
+    return done
 
 
 def _write(merged: MergedFile, path: Path) -> None:

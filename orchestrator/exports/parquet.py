@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.exports.files import place, writing
 from orchestrator.exports.tabular import export_table
+from orchestrator.results.coverage import KEY, coverage_in
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.config.loading import Config
+    from orchestrator.results.coverage import Coverage
     from orchestrator.results.run import RunResults
     from orchestrator.results.tables.rows import MergedFile
 
@@ -23,12 +26,13 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     """Write the merged findings; see `orchestrator.exports.interface.Export`.
 
     The aggregate step wrote `merged.parquet` already: without `to`, that is the export, rewritten where results came
-    to be suspect.
+    to be suspect. What it rests on is in the metadata of the file, under `scanmatrix.coverage`.
     """
-    return export_table(results, place(results, to, "merged.parquet"), _write, again=bool(to))
+    coverage = coverage_in(results.ledger.rows)
+    return export_table(results, place(results, to, "merged.parquet"), partial(_write, coverage), again=bool(to))
 
 
-def _write(merged: MergedFile, path: Path) -> None:
+def _write(coverage: Coverage, merged: MergedFile, path: Path) -> None:
     import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
 
     from orchestrator.model import MergedRow  # noqa: PLC0415 - together with the next
@@ -37,3 +41,4 @@ def _write(merged: MergedFile, path: Path) -> None:
     with writing(path) as file, pq.ParquetWriter(file, schema_of(MergedRow), compression="zstd") as parquet:
         for table in merged.tables():
             parquet.write_table(table)
+        parquet.add_key_value_metadata({KEY: coverage.spell().decode()})

@@ -17,12 +17,14 @@ from orchestrator.exports.files import place, writing
 from orchestrator.exports.sarif_results import Results
 from orchestrator.kit.own import own_version
 from orchestrator.model import Severity
+from orchestrator.results.coverage import coverage_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from orchestrator.config.loading import Config
     from orchestrator.model import Ledger, MergedRow
+    from orchestrator.results.coverage import Coverage
     from orchestrator.results.run import RunResults
     from orchestrator.results.tables.rows import MergedFile
 
@@ -45,7 +47,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     """
     import msgspec  # noqa: PLC0415 - together with what else an export imports
 
-    path = place(results, to, "report.sarif")
+    path, coverage = place(results, to, "report.sarif"), coverage_in(results.ledger.rows)
     head = msgspec.json.encode({"$schema": _SCHEMA, "version": "2.1.0"})[:-1]
     with results.open_merged() as merged:
         rows, cut = _the_worst(merged, RESULTS_PER_RUN * RUNS)
@@ -57,7 +59,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
             for number in range(1, max(1, -(-(merged.rows - cut) // RESULTS_PER_RUN)) + 1):
                 file.write(b",\n" if number > 1 else b"\n")
                 own = islice(rows, RESULTS_PER_RUN)
-                file.write(msgspec.json.encode(_run(results.ledger, own, number, cut)))
+                file.write(msgspec.json.encode(_run(results.ledger, own, number, cut, coverage)))
             file.write(b"\n]}\n")
     return str(path)
 
@@ -86,7 +88,7 @@ def _first_of_each(rows: Iterable[MergedRow], left: dict[tuple[bool, int], int])
             yield row
 
 
-def _run(ledger: Ledger, rows: Iterable[MergedRow], number: int, cut: int) -> dict[str, Any]:
+def _run(ledger: Ledger, rows: Iterable[MergedRow], number: int, cut: int, coverage: Coverage) -> dict[str, Any]:
     """One run (3.14)."""
     results = Results()
     results.add(list(rows))
@@ -98,10 +100,10 @@ def _run(ledger: Ledger, rows: Iterable[MergedRow], number: int, cut: int) -> di
         },
         "automationDetails": {"id": f"{category}/{ledger.run}"},  # 3.17.3: before the last slash is the category
         "columnKind": "utf16CodeUnits",
-        "invocations": [_invocation(ledger, cut)],
+        "invocations": [_invocation(ledger, cut, coverage)],
         "originalUriBaseIds": results.bases,
         "results": results.items,
-        "properties": {"run": ledger.run, "leftOut": cut},
+        "properties": {"run": ledger.run, "leftOut": cut, **coverage.document(_NOTES)},
     }
 
 
@@ -113,7 +115,7 @@ def _scanners(ledger: Ledger) -> list[dict[str, Any]]:
     ]
 
 
-def _invocation(ledger: Ledger, cut: int) -> dict[str, Any]:
+def _invocation(ledger: Ledger, cut: int, coverage: Coverage) -> dict[str, Any]:
     """How the run went (3.20): what was not scanned is said, so that nobody takes silence for cleanness."""
     failed = [row for row in ledger.rows if row.outcome == "failed"]
     notes = [
@@ -129,6 +131,8 @@ def _invocation(ledger: Ledger, cut: int) -> dict[str, Any]:
         notes.append({"level": "error", "message": {"text": f"{len(doubtful) - _NOTES} more results are suspect"}})
     if len(failed) > _NOTES:
         notes.append({"level": "error", "message": {"text": f"{len(failed) - _NOTES} more cells failed"}})
+    if coverage.unknown:
+        notes.append({"level": "warning", "message": {"text": f"this log {coverage}"}})
     if cut:
         text = f"{cut} findings of the least severity are left out: code scanning takes no more than are here"
         notes.append({"level": "warning", "message": {"text": text}})

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.errors import NotKnownError
 from orchestrator.images.names import NameBook, suggest_name
 from orchestrator.kit.matching import glob
-from orchestrator.model import Document
 from orchestrator.queries.choice import Choice, is_meant, is_owned
+from orchestrator.queries.difference import named
 from orchestrator.queries.difference.states import NamesAt
+from orchestrator.results.coverage import Coverage, NotCovered, by_target, known_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
@@ -26,46 +27,6 @@ _SHOWN = 3
 # Where names are not known; of one run it is named.
 _NOW = "the volume"
 _PLURALS = {"vulnerability": "vulnerabilities"}
-
-
-class NotCovered(Document, frozen=True):
-    """A target of which the answer says nothing.
-
-    Attributes:
-        why: how its cells ended that could have told.
-    """
-
-    target: str
-    references: tuple[str, ...]
-    why: str
-
-
-class Coverage(Document, frozen=True):
-    """What an answer rests on.
-
-    Attributes:
-        targets: that are asked about.
-        unknown: those of them without a result that could tell.
-    """
-
-    targets: int
-    unknown: tuple[NotCovered, ...] = ()
-
-    @property
-    def covered(self) -> int:
-        """Targets with a result that could tell."""
-        return self.targets - len(self.unknown)
-
-    def __str__(self) -> str:
-        """One sentence for people."""
-        noun = "target" if self.targets == 1 else "targets"
-        if not self.unknown:
-            return (
-                f"covers {'it' if self.targets == 1 else f'all {self.targets} {noun}'}" if self.targets else "no target"
-            )
-        shown = "; ".join(f"{next(iter(each.references), each.target)}: {each.why}" for each in self.unknown[:_SHOWN])
-        more = f"; and {len(self.unknown) - _SHOWN} more" if len(self.unknown) > _SHOWN else ""
-        return f"covers {self.covered} of {self.targets} {noun}; nothing is known of {len(self.unknown)}: {shown}{more}"
 
 
 def coverage_of(
@@ -89,10 +50,7 @@ def coverage_of(
     told = {
         scan for scan in asked if not choice.kinds or looks_for is None or _looks(looks_for.get(scan), choice.kinds)
     }
-    by_target: dict[str, list[LedgerRow]] = {}
-    for row in rows:
-        by_target.setdefault(row.target, []).append(row)
-    targets = list(by_target.values())
+    targets = by_target(rows)
     if choice.target:
         is_it, every = is_meant(choice.target), targets
         targets = [of for of in every if is_it(of[0])]
@@ -103,12 +61,15 @@ def coverage_of(
         targets = [of for of in every if is_theirs(of[0])]
         if not targets:
             raise _not_known(f"run {run}", "owner", choice.owner, (owner for of in every for owner in of[0].owners))
-    unknown = [_not_covered(of, told) for of in targets if not any(_tells(row, told) for row in of)]
-    return Coverage(targets=len(targets), unknown=tuple(unknown))
+    return known_of(targets, told)
 
 
 def coverage_now(
-    past: StoreReader, kinds: Sequence[str], looks_for: Mapping[str, Set[str]], choice: Choice | None = None
+    past: StoreReader,
+    kinds: Sequence[str],
+    looks_for: Mapping[str, Set[str]],
+    choice: Choice | None = None,
+    between: tuple[str, str] | None = None,
 ) -> Coverage:
     """What is known of the targets that names mean now, by their latest results.
 
@@ -117,11 +78,12 @@ def coverage_now(
         kinds: of findings that are asked for; none for any.
         looks_for: kinds of findings by scan; a scan that is not named looks for all.
         choice: of which only targets, owner and scan count: those that are asked about; None for all.
+        between: only of what these names mean or meant last.
 
     Raises:
         NotKnownError: no target, owner or scan has such a name.
     """
-    state = NamesAt(past, past.runs)
+    state = NamesAt(past, past.runs, None if between is None else named(past, between))
     wanted = choice or Choice()
     is_asked = glob(wanted.scan) if wanted.scan else None
     known: dict[int, bool] = {}
@@ -130,7 +92,7 @@ def coverage_now(
     scans: set[str] = set()
     for name in state.names:
         current = state.current(name)
-        if current is None or state.gone(name):
+        if current is None or (between is None and state.gone(name)):
             continue
         names.setdefault(current.target, []).append(name)
         scans.update(state.scans(name))
@@ -202,17 +164,6 @@ def _spell(kinds: Sequence[str]) -> str:
 
 def _looks(kinds: Set[str] | None, wanted: Iterable[str]) -> bool:
     return kinds is None or not kinds.isdisjoint(wanted)
-
-
-def _tells(row: LedgerRow, scans: Set[str]) -> bool:
-    """Whether it has a result, or stands by an earlier one that is believed."""
-    return row.scan in scans and (row.holds or (bool(row.standing) and not row.suspect))
-
-
-def _not_covered(rows: Sequence[LedgerRow], scans: Set[str]) -> NotCovered:
-    ends = [f"{row.scan} {'suspect' if row.suspect else row.outcome.value}" for row in rows if row.scan in scans]
-    first = rows[0]
-    return NotCovered(first.target, first.references, ", ".join(ends[:_SHOWN]) or "no scan of it looks for this")
 
 
 def _not_known(which: str, what: str, pattern: str, known: Iterable[str]) -> NotKnownError:

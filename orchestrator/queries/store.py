@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from orchestrator.model import MergedRow
     from orchestrator.queries.choice import Choice
-    from orchestrator.queries.coverage import Coverage
     from orchestrator.queries.difference import Difference
+    from orchestrator.results.coverage import Coverage
     from orchestrator.results.overview import RunSummary
     from orchestrator.store.documents import Holders, Stale, StateCount, TargetView, Version
 
@@ -75,15 +75,25 @@ class Store(StoreDatabase):
         with self._past() as past:
             return holders(past, past.facts(name, package), limit, platforms_meant(package))
 
-    def coverage(self, kinds: Sequence[str] = (), *, looks_for: Mapping[str, Set[str]] | None = None) -> Coverage:
+    def coverage(
+        self,
+        kinds: Sequence[str] = (),
+        *,
+        looks_for: Mapping[str, Set[str]] | None = None,
+        between: tuple[str, str] | None = None,
+    ) -> Coverage:
         """Of how many targets anything is known now, and of which nothing is, so that no answer can have them.
 
         Args:
             kinds: of findings that are asked for, such as `vulnerability`; none for any.
             looks_for: kinds of findings by scan; a scan that is not named looks for all.
+            between: only of what these names mean, as for `differences`.
+
+        Raises:
+            NotKnownError: no run has such a name.
         """
         with self._past() as past:
-            return coverage_now(past, kinds, looks_for or {})
+            return coverage_now(past, kinds, looks_for or {}, between=between)
 
     def findings_now(
         self, choice: Choice, *, looks_for: Mapping[str, Set[str]] | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.model import Document, Outcome, Severity
+from orchestrator.results.coverage import coverage_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ class RunSummary(Document, frozen=True):
         suspect: cells whose result is not believed any more; they are among the ok ones.
         broken: names of the rules of the policy that it broke.
         remark: what its policy did not judge, as its verdict says.
+        covered: targets of which it has a result that is believed; None where an earlier version did not count them.
     """
 
     run: str
@@ -39,6 +41,7 @@ class RunSummary(Document, frozen=True):
     suspect: int = 0
     broken: tuple[str, ...] = ()
     remark: str = ""
+    covered: int | None = None
 
 
 def summary_of(ledger: Ledger, unsuppressed: Mapping[Severity, int], suppressed: int) -> RunSummary:
@@ -60,4 +63,5 @@ def summary_of(ledger: Ledger, unsuppressed: Mapping[Severity, int], suppressed:
         suspect=sum(bool(row.suspect) for row in ledger.rows),
         broken=ledger.verdict.names,
         remark=ledger.verdict.remark,
+        covered=coverage_in(ledger.rows).covered,
     )

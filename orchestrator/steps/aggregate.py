@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import ScanmatrixError, VolumeFullError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.removal import remove_quietly
+from orchestrator.results.coverage import coverage_in
 from orchestrator.results.naming import remarks
 from orchestrator.results.run import RunResults
 from orchestrator.steps.account import TABLES, NotOnVolume, account, ledger_of, write_ledger
@@ -120,6 +121,7 @@ def _aggregate(plan: Plan, volume: Volume, told: NotOnVolume) -> Ledger:
         aggregation = Aggregation(plan, volume, OutputFiles(table, merged, writer), pipeline, told.unrecorded)
         rows = aggregation.examine_all()
         ledger = ledger_of(plan, rows, pipeline.verdict(rows))
+        merged.rest_on(coverage_in(ledger.rows))
         writer.finish(ledger.finished)
     notes = [*told.notes, *remarks(ledger.names), *pipeline.notes(), *_stale_databases(rows), *aggregation.notes]
     notes += _write_report(RunResults(volume, plan.run, ledger), folder / "report.html")

@@ -19,6 +19,7 @@ from orchestrator.analysis.policy.words import offenders
 from orchestrator.exports.report import counting, matrix, rows, sections, severities, trend
 from orchestrator.kit.text import visible
 from orchestrator.model import Outcome
+from orchestrator.results.coverage import coverage_in
 from orchestrator.results.naming import first, remarks
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _figures(ledger: Ledger, numbers: ReportNumbers) -> dict[str, Any]:
         "numbers": numbers,
         "severities": severities.WORST_FIRST,
         "coverage": int(coverage(ledger.rows) * 100) / 100,
+        "rests_on": str(coverage_in(ledger.rows)),
         "ended": {outcome.value: ledger.count(outcome) for outcome in Outcome},
         "targets": len({row.target for row in ledger.rows}),
         "open": sum(numbers.severities),

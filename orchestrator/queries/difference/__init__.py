@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import NotKnownError, UsageError
 from orchestrator.images.names import NameBook
 from orchestrator.queries.difference.compare import Still, compare
 from orchestrator.queries.difference.explain import STATUSES, STILL, Pair
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from orchestrator.store.past import StoreReader, TagName
 
-__all__ = ["STATUSES", "STILL", "Difference", "Still", "between", "since", "since_last"]
+__all__ = ["STATUSES", "STILL", "Difference", "Still", "between", "named", "since", "since_last"]
 
 
 def since_last(past: StoreReader, run: str, *, still: Still | None = None) -> Iterator[Difference]:
@@ -89,7 +89,9 @@ def since(
         As the module says.
 
     Raises:
-        UsageError: the moment has no time zone, there is no run, or none has such a name.
+        UsageError: the moment has no time zone, or a name may be several.
+        NoResultsError: there is no run.
+        NotKnownError: no run has such a name.
     """
     if moment.tzinfo is None:
         raise UsageError(f"{moment}: say in which time zone, such as {moment}+00:00")
@@ -121,7 +123,9 @@ def between(past: StoreReader, older_reference: str, newer_reference: str) -> It
         As the module says, for each platform that one of them has.
 
     Raises:
-        UsageError: there is no run, or none has such a name.
+        UsageError: a name may be several.
+        NoResultsError: there is no run.
+        NotKnownError: no run has such a name.
     """
     _check_runs(past)
     known = past.names()
@@ -131,6 +135,15 @@ def between(past: StoreReader, older_reference: str, newer_reference: str) -> It
     pairs = [Pair(older.get(each), newer.get(each), reference, each) for each in {**older, **newer}]
     state = NamesAt(past, past.runs, [name for side in sides for name in side])
     return compare(past, state, state, pairs)
+
+
+def named(past: StoreReader, references: Sequence[str]) -> Collection[int]:
+    """The numbers of names as people write them, every platform of each.
+
+    Raises:
+        NotKnownError: no run has such a name.
+    """
+    return _chosen(past.names(), references).keys()
 
 
 def _pairs(names: Mapping[int, TagName], gone: Mapping[int, str]) -> list[Pair]:
@@ -153,4 +166,4 @@ def _find(written: str, book: NameBook) -> str:
     """The name that a person means."""
     if found := book.find(written):
         return found
-    raise UsageError(f"no run here has {written!r}{book.suggest(written)}")
+    raise NotKnownError(f"no run here has {written!r}{book.suggest(written)}")

@@ -15,6 +15,7 @@ from pyarrow.csv import CSVWriter
 
 from orchestrator.kit.text import CSV_GUARD, UNCLEAR_RE2, csv_cell
 from orchestrator.model import FindingRow, MergedRow
+from orchestrator.results.coverage import KEY
 from orchestrator.results.tables.columns import SEPARATOR, all_values, columns_of
 from orchestrator.results.tables.schema import schema_of
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from orchestrator.model import Document, Finding, LedgerRow, MergedFinding
+    from orchestrator.results.coverage import Coverage
     from orchestrator.results.tables.columns import Column
 
 _ROWS = 32_768
@@ -59,6 +61,10 @@ class _Writer:
         finally:
             self._csv.close()
             self._parquet.close()
+
+    def rest_on(self, coverage: Coverage) -> None:
+        """Have the Parquet file say what it rests on; any time before it is whole."""
+        self._parquet.add_key_value_metadata({KEY: coverage.spell().decode()})
 
     def _gather(self, of: LedgerRow, findings: Sequence[Document], suspect: str) -> None:
         """Take findings of a cell or target, column by column, and write them when they are many.
