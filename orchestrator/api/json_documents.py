@@ -41,7 +41,7 @@ def _findings() -> dict[str, Any]:
     """What is printed of findings: the columns of `merged.parquet`, and what the answer covers."""
     from orchestrator.config.json_schema import DIALECT, schema_of_document
     from orchestrator.model import MergedRow
-    from orchestrator.queries.coverage import NotCovered
+    from orchestrator.results.coverage import NotCovered
     from orchestrator.results.tables.columns import columns_of
 
     unknown = schema_of_document(NotCovered, "")["$defs"]["NotCovered"]

@@ -92,7 +92,7 @@ def test_results_are_brought_here_and_acted_on(site: Site, run: str):
     assert sorted(row["suppressed"] for row in shown) == ["", "ignored"]
     (listed,) = json.loads(results(site, "list", "--output", "json"))
     assert (listed["open"], listed["suppressed"], listed["passed"]) == ({"critical": 1}, 1, False)
-    assert {row["status"] for row in json.loads(results(site, "diff", "--output", "json"))} == {"new"}
+    assert {row["status"] for row in json.loads(results(site, "diff", "--output", "json"))["differences"]} == {"new"}
     assert len(json.loads(results(site, "who-has", "CVE-2021-44228", "--output", "json"))["findings"]) == 2
     page = site.folder / "report.html"
     results(site, "export", "html", "--to", str(page))

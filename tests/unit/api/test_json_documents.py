@@ -10,10 +10,10 @@ import pytest
 
 from orchestrator.api.json_documents import TITLES, document_schema
 from orchestrator.cli.output import OutputFormat, print_data
-from orchestrator.cli.result_tables import print_answer
+from orchestrator.cli.result_tables import print_findings
 from orchestrator.model import CellState, CellStatus, Ledger, MergedRow, Plan, PullStatus, RunStatus
 from orchestrator.model.documents import DocumentError, decode, encode
-from orchestrator.queries.coverage import Coverage, NotCovered
+from orchestrator.results.coverage import Coverage, NotCovered
 from tests.exports import make_finding, make_row, put_run, suppressed
 from tests.golden import REFRESH
 from tests.unit.workflows.examples import example
@@ -53,7 +53,7 @@ def test_files_and_output_are_as_the_schema_says(documents, name, capsys):
 def test_findings_are_as_the_schema_says(capsys):
     row = ("run", "app-1", ("a:1",), (), "sha256:1", (), "linux/amd64")
     found = [MergedRow(*row, make_finding()), MergedRow(*row, make_finding(suppressed=suppressed(), first_seen=""))]
-    print_answer(found, Coverage(2, (NotCovered("app-2", ("b:1",), "failed"),)), OutputFormat.JSON)
+    print_findings(found, Coverage(2, (NotCovered("app-2", ("b:1",), "failed"),)), OutputFormat.JSON)
     printed = capsys.readouterr().out
     assert mistakes("findings", printed) == []
     assert json.loads(printed)["schema_version"] == 1

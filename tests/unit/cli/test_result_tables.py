@@ -5,9 +5,10 @@ import json
 import pytest
 
 from orchestrator.cli.output import OutputFormat
-from orchestrator.cli.result_tables import print_differences, print_rows
+from orchestrator.cli.result_tables import print_differences, print_findings
 from orchestrator.model import MergedFinding, MergedRow, Severity
 from orchestrator.queries.difference import STATUSES, Difference
+from orchestrator.results.coverage import Coverage
 from orchestrator.results.tables.reading import frame_of
 
 
@@ -31,7 +32,7 @@ def test_a_moment_is_printed_as_its_dataframe_has_it(text, capfdbinary):
         run="run-1", target="t", references=(), owners=(), digest="", indexes=(), platform="", suspect="",
         finding=MergedFinding(target="t", key="k", kind="secret", id="AWS", first_seen=text),
     )  # fmt: skip
-    print_rows([row], MergedRow, OutputFormat.JSON)
-    [printed] = json.loads(capfdbinary.readouterr().out)
+    print_findings([row], Coverage(1), OutputFormat.JSON)
+    [printed] = json.loads(capfdbinary.readouterr().out)["findings"]
     [moment] = frame_of([row], MergedRow)["first_seen"]
     assert printed["first_seen"] == (moment.isoformat() if moment == moment else None)  # noqa: PLR0124 - NaT is not

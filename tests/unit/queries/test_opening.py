@@ -41,7 +41,7 @@ def call(volume, *words):
 def test_who_has_it_and_what_changed_is_the_same_anybody_who_asks(volume, config):
     [row] = call(volume, "who-has", "CVE-2025-1")["findings"]
     assert (row["suppressed"], row["found_by"]) == ("ignored", ["dependency", "general"])
-    assert [each["status"] for each in call(volume, "diff")] == ["new", "new"]
+    assert [each["status"] for each in call(volume, "diff")["differences"]] == ["new", "new"]
     [of_python] = who_has(config, "CVE-2025-1").to_dict("records")
     assert of_python["suppressed"] == "ignored"
     assert differences(config)["status"].tolist() == ["new", "new"]

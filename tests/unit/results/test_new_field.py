@@ -91,12 +91,13 @@ import pyarrow.parquet as pq
 
 from orchestrator.analysis.merge import CellFindings, merge
 from orchestrator.cli.output import OutputFormat
-from orchestrator.cli.result_tables import print_rows
+from orchestrator.cli.result_tables import print_findings
 from orchestrator.config.loading import default_config
 from orchestrator.exports import load
 from orchestrator.findings import scanmatrix
 from orchestrator.model import Finding, MergedRow, Outcome
 from orchestrator.queries.store import Store
+from orchestrator.results.coverage import Coverage
 from orchestrator.results.tables.columns import columns_of
 from orchestrator.results.tables.reading import read_findings_csv
 from orchestrator.results.tables.writing import FindingsWriter
@@ -120,7 +121,7 @@ exported = {name: Path(load(name).export(results, config, str(root / name))).rea
 printed = io.TextIOWrapper(io.BytesIO())
 with redirect_stdout(printed):
     with results.open_merged() as rows:
-        print_rows(list(rows), MergedRow, OutputFormat.JSON)
+        print_findings(list(rows), Coverage(1), OutputFormat.JSON)
 with results.open_merged() as rows:
     typed, silent = [row.finding for row in rows]
 assert [getattr(silent, name) for name in said] == [getattr(quiet, name) for name in said], silent
@@ -129,7 +130,7 @@ with Store(f"sqlite:///{root}/store.sqlite") as store:
     store.migrate()
     store.take_in_all(results.volume)
     [held] = [row.finding for row in store.who_has("CVE-2025-1", 10).rows]
-printed, _ = json.loads(printed.buffer.getvalue())
+printed, _ = json.loads(printed.buffer.getvalue())["findings"]
 plain = msgspec.to_builtins
 as_found, frame = plain(found[0]), read_findings_csv(root / "raw.csv")
 print(json.dumps({
