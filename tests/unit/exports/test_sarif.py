@@ -97,8 +97,9 @@ def test_what_was_not_scanned_is_said(tmp_path):
     (run,) = log_of(put_run(tmp_path, [make_row(), failed], []))["runs"]
     (invocation,) = run["invocations"]
     assert invocation["executionSuccessful"] is False
-    (note,) = invocation["toolExecutionNotifications"]
-    assert note["message"]["text"] == "app:1, app:2 × virus: took too long"
+    texts = [note["message"]["text"] for note in invocation["toolExecutionNotifications"]]
+    assert texts[0] == "app:1, app:2 × virus: took too long"
+    assert texts[1:] == ["this log covers 1 of 2 targets; nothing is known of 1: app:1: virus failed"]
     assert run["results"] == []
 
 
