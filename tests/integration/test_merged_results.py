@@ -303,7 +303,7 @@ def test_who_has_a_vulnerability_now(call):
         ("run-2", ["registry.example/team/app:1", "registry.example/team/app:2"])
     ]
     assert json.loads(call("who-has", LOG4SHELL, "--output", "json")) == {
-        "coverage": {"targets": 1, "covered": 1}, "unknown": [], "findings": [],
+        "schema_version": 1, "coverage": {"targets": 1, "covered": 1}, "unknown": [], "findings": [],
     }  # fmt: skip
     assert "registry.example/team/app:1" in call("who-has", "CVE-2021-45105")
 

@@ -23,7 +23,7 @@ from orchestrator.queries.difference.steady import gone_in, steady, steady_in
 from orchestrator.results.errors import NoResultsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from orchestrator.store.past import StoreReader, TagName
