@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from orchestrator.engines.interface import Engine
 
-__all__ = ["cancel", "delete", "fetch", "follow", "list_runs", "logs", "retry", "run", "status", "submit"]
+__all__ = ["await_end", "cancel", "delete", "fetch", "follow", "list_runs", "logs", "retry", "run", "status", "submit"]
 
 _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")
@@ -111,6 +111,7 @@ def _ours(derived: Callable[_Given, _Found]) -> Callable[_Given, _Found]:
     return derived
 
 
+await_end = _awaited(run_api.await_end)
 cancel = _awaited(run_api.cancel)
 delete = _awaited(run_api.delete)
 fetch = _awaited(run_api.fetch)

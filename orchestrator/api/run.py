@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator import engines
 from orchestrator.engines.interface import Silent
+from orchestrator.engines.narrator import Narrator, plan_shown_by
 from orchestrator.errors import ScanmatrixError, UsageError
 from orchestrator.kit.sources import suggest
+from orchestrator.results.ledger import read_ledger
 from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
@@ -113,6 +115,34 @@ def retry(config: Config, run_id: str, *, observer: Observer | None = None) -> s
 
         _check_strict(read_plan(run_id, volume), config)
     return engines.make(config).retry(run_id, observer or Silent())
+
+
+def await_end(config: Config, run_id: str, *, observer: Observer | None = None) -> Ledger:
+    """Follow a run that was started, or is tried again, to its end, bring its results here and return its ledger.
+
+    Raises:
+        UsageError: there is no such run.
+        EngineError: it ended without results.
+    """
+    if not engines.is_remote(config):
+        for _ in engines.make(config).follow(run_id):
+            pass
+        return read_ledger(volume_of(config), run_id)
+    statuses = follow(config, run_id)
+    first = next(statuses)
+    narrator = Narrator(_plan_of(config, first), observer or Silent())
+    narrator.tell(first)
+    for status in statuses:
+        narrator.tell(status)
+    return fetch(config, run_id)
+
+
+def _plan_of(config: Config, status: RunStatus) -> Plan:
+    """The plan of a run; as much of it as its status shows, where the plan is not on the volume here."""
+    from orchestrator.upkeep.plans import read_plan
+
+    volume = volume_of(config)
+    return read_plan(status.run, volume) if volume.plan(status.run).exists() else plan_shown_by(status)
 
 
 def cancel(config: Config, run_id: str) -> tuple[str, ...]:

@@ -106,14 +106,11 @@ def run(
     """
     from orchestrator import engines
     from orchestrator.api import plan as plan_api
-    from orchestrator.api import results as results_api
     from orchestrator.api import run as run_api
-    from orchestrator.cli import BROKEN
-    from orchestrator.cli.output import complain, print_data, say
+    from orchestrator.cli.output import say
     from orchestrator.cli.progress import progress
-    from orchestrator.cli.runs import detached, show_ledger
+    from orchestrator.cli.runs import detached, finish
     from orchestrator.errors import UsageError
-    from orchestrator.kit.guarding import is_internal
 
     severity = severity_of("--fail-on", fail_on)
     settings = settings_of(
@@ -137,13 +134,5 @@ def run(
         return
     with detached(settings, planned.run), progress(quiet=QUIET.get(), lines=engines.is_remote(settings)) as observer:
         ledger = run_api.run(planned, settings, observer=observer)
-    troubles = results_api.deliver(settings, ledger.run)
-    for trouble in troubles:
-        complain(f"scanmatrix: {trouble}")
-    ledger = results_api.judge(settings, ledger, severity)
-    if output is not OutputFormat.TABLE:
-        print_data(ledger, output)
     options = {"config": config, "volume": volume, "engine": engine}
-    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every, options=options)
-    if any(map(is_internal, troubles)):
-        raise typer.Exit(BROKEN)
+    finish(ledger, settings, severity=severity, output=output, every=every, options=options)

@@ -1,13 +1,18 @@
-"""Live progress of a run, on stderr and only when that is a terminal."""
+"""Progress of a run on stderr: bars and the cells that run now in a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import complain
+from orchestrator.cli.tables import console
+from orchestrator.cli.tally import Tally
 from orchestrator.engines.interface import Silent
+from orchestrator.kit.quantities import spell_duration
 from orchestrator.kit.text import visible_message
 
 if TYPE_CHECKING:
@@ -18,49 +23,73 @@ if TYPE_CHECKING:
     from orchestrator.engines.interface import Observer
     from orchestrator.model import Cell, CellRecord, Plan, Target
 
+# Cells and pulls that a terminal shows at once, and seconds between two summaries elsewhere: at least, and at most.
+_SHOWN = 8
+_OFTEN, _SELDOM = 10.0, 60.0
+
 
 class Bars(Silent):
-    """One bar for the cells of the run, one for each image while it is pulled, a line for each failure."""
+    """A bar for the cells of the run, a line for each image that is pulled, each cell that runs, and each failure."""
 
     def __init__(self, progress: Progress, *, lines: bool = False) -> None:
         self._progress = progress
         self._lines = lines
+        self._tally = Tally()
         self._cells: TaskID | None = None
-        self._pulls: dict[str, TaskID] = {}
-        self._names: dict[str, str] = {}
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
 
     def plan_started(self, plan: Plan) -> None:
         """Show the bar of the cells."""
-        self._names = {target.id: target.reference for target in plan.targets}
-        self._cells = self._progress.add_task("cells", total=plan.budget.cells, unit="cells")
+        self._tally.plan(plan)
+        if self._cells is not None:
+            self._progress.remove_task(self._cells)
+        self._cells = self._progress.add_task("cells", total=self._tally.total, note="")
 
     def pull_started(self, target: Target) -> None:
         """Show a bar for the image."""
-        self._pulls[target.id] = self._progress.add_task(
-            visible_message(f"pull {target.reference}"), total=target.size, unit="bytes"
-        )
+        self._show(target.id, f"pull {target.reference}", total=target.size)
 
     def pull_progress(self, target: Target, bytes_done: int, bytes_total: int | None) -> None:
         """Move the image's bar."""
-        self._progress.update(self._pulls[target.id], completed=bytes_done, total=bytes_total)
+        if (task := self._tasks.get(target.id)) is not None:
+            self._progress.update(task, completed=bytes_done, total=bytes_total)
 
     def pull_finished(self, target: Target, error: str) -> None:
         """Take the image's bar away."""
-        task = self._pulls.pop(target.id, None)
-        if task is not None:
-            self._progress.remove_task(task)
+        self._hide(target.id)
         if error:
             self._failure(f"pull {target.reference}", error)
 
+    def cell_started(self, cell: Cell) -> None:
+        """Show that it runs."""
+        self._tally.start(cell)
+        self._show(cell.id, self._tally.name(cell), total=None)
+
     def cell_finished(self, cell: Cell, record: CellRecord) -> None:
         """Move the bar of the cells."""
+        is_news = self._tally.end(cell, record)
+        self._hide(cell.id)
         if self._cells is not None:
-            self._progress.advance(self._cells)
-        name = f"{cell.scan} of {self._names.get(cell.target, cell.target)}"
+            left = self._tally.left()
+            note = "" if left is None else f"about {spell_duration(left)} left"
+            self._progress.update(self._cells, completed=self._tally.ended, note=note)
         if record.error:
-            self._failure(name, record.error)
-        elif self._lines:
-            self._progress.console.print(visible_message(f"{name}: ok"), style="green", highlight=False, markup=False)
+            self._failure(self._tally.name(cell), record.error)
+        elif self._lines and is_news:
+            line = visible_message(f"{self._tally.name(cell)}: ok")
+            self._progress.console.print(line, style="green", highlight=False, markup=False)
+
+    def _show(self, key: str, name: str, *, total: int | None) -> None:
+        with self._lock:
+            if len(self._tasks) < _SHOWN:
+                self._tasks[key] = self._progress.add_task(visible_message(name), total=total, note="")
+
+    def _hide(self, key: str) -> None:
+        with self._lock:
+            task = self._tasks.pop(key, None)
+        if task is not None:
+            self._progress.remove_task(task)
 
     def _failure(self, what: str, error: str) -> None:
         from rich.text import Text
@@ -71,48 +100,75 @@ class Bars(Silent):
 
 
 class Lines(Silent):
-    """A line on stderr for each image and each cell that has ended."""
+    """A line on stderr for each image and each cell that has ended, and now and then how far the run is."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
+        self._tally = Tally()
+        self._ended = threading.Event()
 
     def plan_started(self, plan: Plan) -> None:
         """Say what there is to do."""
-        self._names = {target.id: target.reference for target in plan.targets}
-        complain(f"run {plan.run}: {plan.budget.cells} cells on {plan.budget.images} images")
+        self._tally.plan(plan)
+        complain(f"run {plan.run}: {self._tally.total} cells on {plan.budget.images or len(plan.targets)} targets")
 
     def pull_finished(self, target: Target, error: str) -> None:
         """Say how the pull went."""
         complain(f"pull {target.reference}: {error or 'ok'}")
 
+    def cell_started(self, cell: Cell) -> None:
+        """Count it."""
+        self._tally.start(cell)
+
     def cell_finished(self, cell: Cell, record: CellRecord) -> None:
         """Say how the cell went."""
-        complain(f"{cell.scan} of {self._names.get(cell.target, cell.target)}: {record.error or 'ok'}")
+        if self._tally.end(cell, record):
+            complain(f"{self._tally.name(cell)}: {record.error or 'ok'}")
+
+    def summarise(self) -> None:
+        """Say now and then how far the run is, until `stop`; seldom where nothing has ended since."""
+        last, ended = time.monotonic(), 0
+        while not self._ended.wait(_OFTEN):
+            if self._tally.total and (self._tally.ended > ended or time.monotonic() - last >= _SELDOM):
+                last, ended = time.monotonic(), self._tally.ended
+                complain(self._tally.summary())
+
+    def stop(self) -> None:
+        """Say no more."""
+        self._ended.set()
 
 
 @contextmanager
 def progress(*, quiet: bool = False, lines: bool = False) -> Iterator[Observer]:
-    """An observer that draws bars on stderr when it is a terminal.
+    """An observer that draws bars on stderr when it is a terminal, and writes lines to it otherwise.
 
     Args:
         quiet: tell nothing at all.
-        lines: tell of each cell in a line of its own: above the bars, or alone where there is no terminal.
+        lines: tell of each cell in a line of its own, also above the bars of a terminal.
     """
-    if quiet or not (lines or sys.stderr.isatty()):
+    if quiet:
         yield Silent()
-        return
-    if not sys.stderr.isatty():
-        yield Lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    elif sys.stderr.isatty():
+        with _bars() as bars:
+            yield Bars(bars, lines=lines)
+    else:
+        observer = Lines()
+        threading.Thread(target=observer.summarise, name="scanmatrix.progress", daemon=True).start()
+        try:
+            yield observer
+        finally:
+            observer.stop()
+
+
+def _bars() -> Progress:
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield Bars(bars, lines=lines)
+    return Progress(*columns, console=console(stderr=True), transient=True, expand=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.config.loading import Config
-    from orchestrator.model import Ledger
+    from orchestrator.model import Ledger, Severity
 
 
 def status(
@@ -93,27 +93,41 @@ def logs(
 
 
 def retry(
-    run: Run, config: ConfigFile = None, volume: Volume = None, engine: Engine = None, fail_on: FailOn = None
+    run: Run,
+    config: ConfigFile = None,
+    volume: Volume = None,
+    engine: Engine = None,
+    fail_on: FailOn = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it and return; not with the local engine.")] = False,
+    every: All = False,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Run the failed cells of a run again and update its ledger.
 
-    With --fail-on the command waits for the end, prints the ledger, and its exit status says how that went.
+    Shows progress and ends as `scanmatrix run` does: with the ledger, and an exit status by the policy.
 
     Example: scanmatrix retry 20261121-030000-0a1b2c
     """
-    from orchestrator.api import results as results_api
+    from orchestrator import engines
     from orchestrator.api import run as run_api
-    from orchestrator.cli.output import say
-    from orchestrator.cli.run_tables import watching
+    from orchestrator.cli.commands import QUIET
+    from orchestrator.cli.output import complain, say
+    from orchestrator.cli.progress import progress
+    from orchestrator.errors import UsageError
 
     severity, settings = severity_of("--fail-on", fail_on), settings_of(config, volume, engine=engine)
-    name = run_api.retry(settings, run)
-    if severity is None:
-        say(f"{name}; watch it with `scanmatrix status {run} --watch`")
+    if detach and not engines.is_remote(settings):
+        raise UsageError(f"--detach: the engine {settings.engine} runs nothing once its command has ended")
+    if detach:
+        say(f"{run_api.retry(settings, run)}; watch it with `scanmatrix status {run} --watch`")
         return
-    with detached(settings, run):
-        watching(run_api.follow(settings, run))
-    show_ledger(results_api.judge(settings, run_api.fetch(settings, run), severity), settings, table=True)
+    with detached(settings, run), progress(quiet=QUIET.get(), lines=engines.is_remote(settings)) as observer:
+        name = run_api.retry(settings, run, observer=observer)
+        if name != run and not QUIET.get():
+            complain(f"{name} runs the failed cells of {run} again")
+        ledger = run_api.await_end(settings, run, observer=observer)
+    options = {"config": config, "volume": volume, "engine": engine}
+    finish(ledger, settings, severity=severity, output=output, every=every, options=options)
 
 
 def cancel(run: Run, config: ConfigFile = None, volume: Volume = None, engine: Engine = None) -> None:
@@ -164,6 +178,41 @@ def delete(run: Run, config: ConfigFile = None, volume: Volume = None, engine: E
 
     for name in run_api.delete(settings_of(config, volume, engine=engine), run):
         say(f"deleted: {name}")
+
+
+def finish(
+    ledger: "Ledger",
+    settings: "Config",
+    *,
+    severity: "Severity | None",
+    output: OutputFormat,
+    every: bool,
+    options: "Mapping[str, object]",
+) -> None:
+    """What `run` and `retry` end with: exports and notifications, the ledger, and the exit status.
+
+    Args:
+        ledger: of the run.
+        settings: the configuration.
+        severity: of `--fail-on`.
+        output: how the ledger is printed.
+        every: as for `show_ledger`.
+        options: as for `show_ledger`.
+    """
+    from orchestrator.api import results as results_api
+    from orchestrator.cli import BROKEN
+    from orchestrator.cli.output import complain, print_data
+    from orchestrator.kit.guarding import is_internal
+
+    troubles = results_api.deliver(settings, ledger.run)
+    for trouble in troubles:
+        complain(f"scanmatrix: {trouble}")
+    ledger = results_api.judge(settings, ledger, severity)
+    if output is not OutputFormat.TABLE:
+        print_data(ledger, output)
+    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every, options=options)
+    if any(map(is_internal, troubles)):
+        raise typer.Exit(BROKEN)
 
 
 def show_ledger(

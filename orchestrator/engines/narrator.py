@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
-from orchestrator.model import CellRecord, CellState
+from orchestrator.model import Cell, CellRecord, CellState, Name, Plan, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.engines.interface import Observer
-    from orchestrator.model import CellStatus, Plan, RunStatus
+    from orchestrator.model import CellStatus, RunStatus
 
 _log = logging.getLogger(__name__)
 
@@ -34,15 +34,20 @@ class Narrator:
         self._targets = plan.targets_by_id
         self._seen: dict[str, CellState] = {}
         self._pulls: dict[str, CellState] = {}
+        self._is_first = True
         notify(observer.plan_started, plan)
 
     def tell(self, status: RunStatus) -> None:
-        """Tell what is new. A cell that is tried again is reported once, when it has ended for good with the run."""
+        """Tell what is new. A cell that is tried again is reported once, when it has ended for good with the run.
+
+        What had ended well at the first look was done before, so it has an end and no beginning.
+        """
         for pull in status.pulls:
             self._tell_pull(pull.target, pull.state, pull.message)
         for cell in status.cells:
             if cell.id in self._cells:
                 self._tell_cell(cell, final=status.ended)
+        self._is_first = False
 
     def _tell_pull(self, target: str, state: CellState, message: str) -> None:
         found = self._targets.get(target)
@@ -59,7 +64,8 @@ class Narrator:
         before = self._seen.get(cell.id)
         if before in _ENDED:
             return
-        if before is None and cell.state is not CellState.WAITING:
+        was_done = self._is_first and cell.state is CellState.OK
+        if before is None and cell.state is not CellState.WAITING and not was_done:
             notify(self._observer.cell_started, self._cells[cell.id])
             self._seen[cell.id] = CellState.RUNNING
         if cell.state is CellState.OK or (cell.state is CellState.FAILED and final):
@@ -67,6 +73,19 @@ class Narrator:
             error = (cell.message or "failed") if cell.state is CellState.FAILED else ""
             record = CellRecord(attempts=cell.attempts, started=cell.started, finished=cell.finished, error=error)
             notify(self._observer.cell_finished, self._cells[cell.id], record)
+
+
+def plan_shown_by(status: RunStatus) -> Plan:
+    """As much of a plan as the status of its run shows, for those who do not have the plan."""
+    references = {cell.target: cell.reference or cell.target for cell in status.cells}
+    return Plan(
+        run=status.run,
+        created=status.started,
+        version="",
+        scans=(),
+        targets=tuple(Target(id=id_, names=(Name(reference=name),)) for id_, name in references.items()),
+        cells=tuple(Cell(target=cell.target, scan=cell.scan) for cell in status.cells),
+    )
 
 
 def notify(call: Callable[..., None], *about: object) -> None:

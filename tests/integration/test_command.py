@@ -39,7 +39,8 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
 def test_run_accounts_for_every_cell_and_leaves_its_results(folder: Path) -> None:
     done = scanmatrix("run", "--output", "json", "--run-id", "first", cwd=folder)
     assert done.returncode == 0
-    named, remark = done.stderr.splitlines()
+    named, *told, remark = done.stderr.splitlines()
+    assert [line.endswith(": ok") for line in told] == [False] + [True] * 6  # what there is, two pulls, four cells
     assert named == "scanmatrix: using scanmatrix.yaml"
     assert "no severity rule is set" in remark
     ledger = json.loads(done.stdout)

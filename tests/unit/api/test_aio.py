@@ -18,6 +18,7 @@ from tests.aggregation import make_plan
 WAITING = """
 import threading
 from orchestrator.engines.interface import Interrupted
+from orchestrator.planning.venue import HERE as venue
 
 remote = {remote}
 DONE, BEGUN, SEEN = threading.Event(), threading.Semaphore(0), []
