@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import complain
+from orchestrator.cli.shortening import shorten
 from orchestrator.cli.tables import console
-from orchestrator.cli.tally import Tally
+from orchestrator.cli.tally import Tally, short
 from orchestrator.engines.interface import Silent
 from orchestrator.kit.quantities import spell_duration
 from orchestrator.kit.text import visible_message
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from orchestrator.engines.interface import Observer
     from orchestrator.model import Cell, CellRecord, Plan, Target
 
-# Cells and pulls that a terminal shows at once, and seconds between two summaries elsewhere: at least, and at most.
+# Cells and pulls that a terminal shows at once, and how long their names are.
 _SHOWN = 8
+_NAME = 40
+# Seconds between two summaries elsewhere: at least, and at most.
 _OFTEN, _SELDOM = 10.0, 60.0
 
 
@@ -48,7 +51,7 @@ class Bars(Silent):
 
     def pull_started(self, target: Target) -> None:
         """Show a bar for the image."""
-        self._show(target.id, f"pull {target.reference}", total=target.size)
+        self._show(target.id, f"pull {short(target)}", total=target.size)
 
     def pull_progress(self, target: Target, bytes_done: int, bytes_total: int | None) -> None:
         """Move the image's bar."""
@@ -83,7 +86,7 @@ class Bars(Silent):
     def _show(self, key: str, name: str, *, total: int | None) -> None:
         with self._lock:
             if len(self._tasks) < _SHOWN:
-                self._tasks[key] = self._progress.add_task(visible_message(name), total=total, note="")
+                self._tasks[key] = self._progress.add_task(shorten(visible_message(name), _NAME), total=total, note="")
 
     def _hide(self, key: str) -> None:
         with self._lock:
@@ -165,7 +168,11 @@ def _bars() -> Progress:
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1, min_width=24),
+        ),
         BarColumn(bar_width=20),
         TaskProgressColumn(),
         TimeElapsedColumn(),

@@ -6,10 +6,16 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.output import names_of
 from orchestrator.kit.quantities import spell_duration
 
 if TYPE_CHECKING:
-    from orchestrator.model import Cell, CellRecord, Plan
+    from orchestrator.model import Cell, CellRecord, Plan, Target
+
+
+def short(target: Target) -> str:
+    """The name of a target; of an archive below the working directory without the way there."""
+    return next(iter(names_of([target.reference])), target.id)
 
 
 class Tally:
@@ -25,7 +31,7 @@ class Tally:
     def plan(self, plan: Plan) -> None:
         """Begin."""
         with self._lock:
-            self._names = {target.id: target.reference for target in plan.targets}
+            self._names = {target.id: short(target) for target in plan.targets}
             self._total = plan.budget.cells or len(plan.cells)
             self._ran = self._before = self._failed = 0
             self._running.clear()
