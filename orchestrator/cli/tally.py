@@ -72,7 +72,7 @@ class Tally:
             return [(name, now - since) for name, since in self._running.values()]
 
     def left(self) -> float | None:
-        """Seconds that the rest may take, if cells go on ending as often as they did; None while nobody can say."""
+        """Seconds that the rest may take, if cells end as often as they did so far; None while nobody can say."""
         with self._lock:
             if not self._ran or self.ended >= self._total:
                 return None
