@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from orchestrator.cli.output import complain
 from orchestrator.cli.shortening import shorten
 from orchestrator.cli.tables import console
-from orchestrator.cli.tally import Tally, short
+from orchestrator.cli.tally import RunTally, short
 from orchestrator.engines.interface import Silent
 from orchestrator.kit.quantities import spell_duration
 from orchestrator.kit.text import visible_message
@@ -37,7 +37,7 @@ class Bars(Silent):
     def __init__(self, progress: Progress, *, lines: bool = False) -> None:
         self._progress = progress
         self._lines = lines
-        self._tally = Tally()
+        self._tally = RunTally()
         self._cells: TaskID | None = None
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()
@@ -106,7 +106,7 @@ class Lines(Silent):
     """A line on stderr for each image and each cell that has ended, and now and then how far the run is."""
 
     def __init__(self) -> None:
-        self._tally = Tally()
+        self._tally = RunTally()
         self._ended = threading.Event()
 
     def plan_started(self, plan: Plan) -> None:

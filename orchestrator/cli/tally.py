@@ -18,7 +18,7 @@ def short(target: Target) -> str:
     return next(iter(names_of([target.reference])), target.id)
 
 
-class Tally:
+class RunTally:
     """The cells of a run in numbers; events come from several threads."""
 
     def __init__(self) -> None:

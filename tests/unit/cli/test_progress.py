@@ -10,7 +10,7 @@ from rich.progress import Progress, TextColumn
 
 from orchestrator.cli import progress as module
 from orchestrator.cli.progress import Bars, Lines, progress
-from orchestrator.cli.tally import Tally
+from orchestrator.cli.tally import RunTally
 from orchestrator.engines.interface import Silent
 from orchestrator.engines.narrator import Narrator, plan_shown_by
 from orchestrator.model import Budget, Cell, CellRecord, CellState, CellStatus, Name, Plan, RunStatus, Target
@@ -89,7 +89,7 @@ def test_a_terminal_shows_no_more_cells_than_it_has_room_for():
 def test_an_estimate_counts_only_what_ended_here(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    tally = Tally()
+    tally = RunTally()
     tally.plan(PLAN)
     tally.end(CELLS[0], OK)
     assert tally.left() is None
