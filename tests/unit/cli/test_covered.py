@@ -8,7 +8,9 @@ import pytest
 from orchestrator.cli.app import app
 from orchestrator.errors import NotKnownError, UsageError
 from orchestrator.model import Name
+from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume.layout import Volume
+from tests.aggregation import make_plan, put_clean_run
 from tests.stored_runs import day, finding, write_run
 
 WEB, JOB = (f"registry.example/{name}:1.0" for name in ("shop/web", "job"))
@@ -93,3 +95,13 @@ def test_exports_say_what_they_cover(results, tmp_path):
     notes = [note["message"]["text"] for note in run["invocations"][0]["toolExecutionNotifications"]]
     assert f"this log {SENTENCE}" in notes
     assert f"This report {SENTENCE}." in told["html"].read_text()
+
+
+def test_the_table_of_a_run_says_it_as_the_run_wrote_it(tmp_path):
+    volume = Volume(tmp_path)
+    plan = make_plan()
+    put_clean_run(volume, plan)
+    ledger = aggregate(plan, volume)
+    told = pq.read_metadata(volume.results(plan.run) / "merged.parquet").metadata[b"scanmatrix.coverage"]
+    targets = len({row.target for row in ledger.rows})
+    assert json.loads(told) == {"coverage": {"targets": targets, "covered": targets}, "unknown": []}
