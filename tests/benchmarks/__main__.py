@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 BENCHMARKS = (
+    "start",
     "pull",
     "matrix",
     "render",

@@ -14,6 +14,7 @@ SMALLEST = (
     "merge --findings 1000",
     "pull --rounds 1 --scale 0.01",
     "scheduler 8",
+    "start --rounds 1",
     "store --targets 20 --on sqlite",
 )
 
