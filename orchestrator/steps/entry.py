@@ -5,6 +5,7 @@ Each imports what it needs when it runs: a pod that links one file does not wait
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 # ruff: noqa: PLC0415 - see above
 
+#: The variable in which Argo tells each container the id of its pod's node.
+OWN_NODE = "ARGO_NODE_ID"
 #: Where Kubernetes puts the token of a pod that has one.
 TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -378,7 +381,10 @@ def _settle(plan: Plan, volume: Volume, step: LeftStep | AggregateStep) -> Settl
 
     try:
         with guarded(f"asking the cluster about run {plan.run}"), _cluster(step.namespace) as cluster:
-            settled = settling.settle(plan, volume, cluster, also=step.workflow) if cluster else settling.Settled()
+            own = os.environ.get(OWN_NODE, "")
+            settled = settling.Settled()
+            if cluster:
+                settled = settling.settle(plan, volume, cluster, also=step.workflow, node=own)
     except (ScanmatrixError, OSError) as error:
         settled = settling.Settled(notes=(f"{settling.UNTOLD}: {error}",))
     for note in settled.notes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -16,6 +17,7 @@ import msgspec
 from orchestrator.argo.commands import COMPLAINT
 from orchestrator.argo.fates import Fate, Fates, Surroundings
 from orchestrator.argo.names import ARGO_NODE_ID, ARGO_WORKFLOW, of_run, shard_number
+from orchestrator.argo.nodes import nodes
 from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError, UnreachableError
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
@@ -53,6 +55,8 @@ UNTOLD = "the cluster did not tell how the cells went, so only their reports and
 MOST_LOGS = 200
 # Records written and logs read at the same time: both mostly wait, for a disk or for the API server.
 _WORKERS = 8
+# How long, and how often, in seconds, it is asked whether Argo's controller has written down that it made our pod.
+_PATIENCE, _POLL = 60.0, 1.0
 # The clock of a node and that of Argo's controller, and its whole seconds.
 _SLACK = timedelta(seconds=5)
 
@@ -77,7 +81,7 @@ class _Unwritten(NamedTuple):
     error: str
 
 
-def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> Settled:
+def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "", node: str = "") -> Settled:
     """Write into the record of each cell how its last attempt in the cluster went.
 
     Doing it again changes nothing. What our own containers wrote into a record stays: it says more than an exit code.
@@ -88,8 +92,11 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> S
         volume: where the records are.
         cluster: where the Workflows of the run are.
         also: name of a Workflow of the run, which may lack the run's label.
+        node: id of our own pod's node in that Workflow, where we are one of its pods.
     """
+    late = _await_own(cluster, also, node) if also and node else []
     fates, notes = _ask(plan.run, cluster, also)
+    notes += late
     scans = {scan.name: scan for scan in plan.scans}
     several = batches(plan)
     shards = {target: shard_number(number) for number, part in enumerate(several, start=1) for target in part}
@@ -116,6 +123,24 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "") -> S
         notes=(*notes, *_run_notes(fates, logs), *logs.notes()),
         unrecorded={(each.cell.target, each.cell.scan): each.reason for each in unwritten if each.reason},
     )
+
+
+def _await_own(cluster: Cluster, workflow: str, node: str, patience: float = _PATIENCE) -> list[str]:
+    """Wait until a Workflow has our own node; notes.
+
+    Argo's controller makes a pod first, and writes down what it knew by then afterwards, some seconds later when it is
+    busy. Until then a scanner that was killed still runs, by its node.
+    """
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        try:
+            if node in nodes(cluster.workflow(workflow)):
+                return []
+        except (ScanmatrixError, msgspec.DecodeError):
+            return []  # asking for all of them tells why
+        time.sleep(_POLL)
+    note = f"Argo's controller did not update Workflow {workflow} within {patience:.0f} seconds after it made this pod"
+    return [f"{note}, so how the last cells ended is known by their reports and records only"]
 
 
 def _ask(run: str, cluster: Cluster, also: str) -> tuple[Fates, list[str]]:

@@ -41,6 +41,15 @@ except OSError:
 sys.exit(9)
 """
 
+_LOCKS = """
+finds(3)
+os.chdir(os.path.dirname(report))
+os.makedirs("a/b")
+open("a/b/c", "w").write("x")
+os.chmod("a", 0)
+os.chmod(".", 0)
+"""
+
 #: What comes after the head, by the scan's name.
 PROGRAMS = MappingProxyType(
     {
@@ -55,7 +64,7 @@ PROGRAMS = MappingProxyType(
         "garbage": "open(report, 'wb').write(os.urandom(1 << 16))",
         "half": "finds(3)\nos.truncate(report, os.path.getsize(report) // 2)",
         "no-report": "pass",
-        "locks-up": "finds(3)\nos.makedirs('a/b')\nopen('a/b/c', 'w').write('x')\nos.chmod('a', 0)\nos.chmod('.', 0)",
+        "locks-up": _LOCKS,
     }
 )
 

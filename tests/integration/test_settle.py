@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import msgspec
 import pytest
@@ -306,3 +307,26 @@ def test_a_report_that_was_kept_before_what_keeps_reports_was_killed_counts(api,
     report(plan, volume, "t-set-mixed", "good")
     (row,) = aggregate(plan, volume, notes=settle(plan, volume, cluster).notes).rows
     assert (row.outcome, row.reason) == (Outcome.OK, "")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_the_controller_knew_when_it_made_our_pod_is_waited_for(known, api, cluster, volume, monkeypatch):
+    """It makes the pod that aggregates first, and writes down afterwards that a scanner was killed."""
+    plan = make_plan([("t-all", "memory")])
+    put_run(api, "everything")
+    report(plan, volume, "t-all", "memory")
+    (workflow,) = api.workflows
+    after = workflow["status"]["nodes"]
+    before = {
+        id_: each | {"phase": "Running", "message": "", "finishedAt": None} if each["phase"] == "Failed" else each
+        for id_, each in after.items()
+    }
+    workflow["status"]["nodes"] = before
+    record(plan, volume, "t-all", "memory", CellRecord(attempts=1, started="2026-11-21T02:51:00Z"))
+    monkeypatch.setattr("orchestrator.steps.settle._POLL", 0.05)
+    own = Timer(0.4, lambda: workflow["status"].update(nodes=after | {"own": {"id": "own", "type": "Pod"}}))
+    own.start()
+    settled = settle(plan, volume, cluster, also="everything", node="own" if known else "")
+    own.join()
+    (row,) = aggregate(plan, volume, notes=settled.notes).rows
+    assert (row.outcome is Outcome.FAILED) is known
