@@ -31,7 +31,6 @@ def append_summary(config: Config, ledger: Ledger, environment: Mapping[str, str
     Returns:
         Why it could not be written; empty where it was, or nobody asked for it.
     """
-    from orchestrator.analysis.policy import verdict_lines
     from orchestrator.exports.markdown import FILE
     from orchestrator.kit.text import markdown
     from orchestrator.model.documents import DocumentError
@@ -44,7 +43,7 @@ def append_summary(config: Config, ledger: Ledger, environment: Mapping[str, str
         text = (results.folder / FILE).read_bytes()
         if ledger.verdict != results.ledger.verdict:
             heading = "passed" if ledger.verdict.passed else "**broken**"
-            lines = [f"- {markdown(line)}" for line in verdict_lines(ledger.verdict, 0, cells=ledger.rows)]
+            lines = [f"- {markdown(line)}" for line in ledger.verdict.broken]
             text += "\n".join(["", f"With `--fail-on`: {heading}.", "", *lines, ""]).encode()
         path = Path(to)
         room = MOST - (path.stat().st_size if path.exists() else 0) - len(_CUT)
