@@ -19,6 +19,7 @@ from orchestrator.errors import PermanentError, UsageError
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.inventory.interface import HEAD
 from orchestrator.model import TargetKind
+from orchestrator.model.image import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -79,8 +80,8 @@ def init(
     named = _named(references)
     live = list(_live(registry, contexts, cluster=cluster))
     entries = _read([*named, *live])
-    listed = [entry for entry in entries if not entry.local and not _trouble(entry)]
-    local = [entry.reference for entry in entries if entry.local]
+    local = [place for entry in entries if any(place := _place(entry))]
+    listed = [entry for entry in entries if not any(_place(entry)) and not _trouble(entry)]
     left_out = tuple(f"{entry.reference}: {why}" for entry in entries if (why := _trouble(entry)))
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     if live and not listed:
@@ -134,6 +135,15 @@ def _read(sources: Sequence[TargetSource]) -> list[Entry]:
     return list(entries.values())
 
 
+def _place(entry: Entry) -> tuple[str, str]:
+    """The key and the path of what is on this machine, which no list has; empty for what is not."""
+    if entry.local:
+        return "archive", entry.reference
+    if entry.reference.startswith(FOLDER):
+        return "dir", entry.reference.removeprefix(FOLDER)
+    return "", ""
+
+
 def _trouble(entry: Entry) -> str:
     return entry.error or entry.skip
 
@@ -161,7 +171,7 @@ def _csv_text(entries: Sequence[Entry], left_out: Sequence[str], today: str) -> 
 
 
 def _yaml_text(
-    folder: Path, archives: Sequence[str], live: Sequence[TargetSource], entries: Iterable[Entry], today: str
+    folder: Path, local: Sequence[tuple[str, str]], live: Sequence[TargetSource], entries: Iterable[Entry], today: str
 ) -> str:
     lines = [
         f"# What scanmatrix scans, and how; written by `scanmatrix init` on {today}.",
@@ -171,7 +181,7 @@ def _yaml_text(
         "# What is scanned. Owners, and scans of single targets, are columns of the list.",
         "targets:",
         f"  - csv: {{path: {TARGETS_FILE}}}",
-        *(f"  - archive: {_spell(_relative(path, folder))}" for path in archives),
+        *(f"  - {key}: {_spell(_relative(path, folder))}" for key, path in local),
     ]
     if live:
         lines += [

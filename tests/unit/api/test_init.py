@@ -68,3 +68,12 @@ def test_what_lint_would_refuse_is_not_left_there(tmp_path, monkeypatch):
     with pytest.raises(InitError, match=r"targets.csv:1: is wrong"):
         init(references=NAMED)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_this_machine_is_in_the_configuration(tmp_path):
+    (tmp_path / "src").mkdir()
+    done = init(references=["dir:src"])
+    assert done.targets == 1
+    assert '- dir: "src"' in done.paths[-1].read_text()
+    (entry,) = collect(load_config())
+    assert entry.reference == f"dir:{tmp_path / 'src'}"
