@@ -118,6 +118,8 @@ def retry(
     severity, settings = severity_of("--fail-on", fail_on), settings_of(config, volume, engine=engine)
     if detach and not engines.is_remote(settings):
         raise UsageError(f"--detach: the engine {settings.engine} runs nothing once its command has ended")
+    if detach and severity is not None:
+        raise UsageError("--fail-on: with --detach nobody waits for the end; give it to `scanmatrix fetch` afterwards")
     if detach:
         say(f"{run_api.retry(settings, run)}; watch it with `scanmatrix status {run} --watch`")
         return
