@@ -7,21 +7,24 @@ import secrets
 import shutil
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.doctor.diagnosis import CheckState
 from orchestrator.api.doctor.probes import Probe, Seen
 from orchestrator.kit.quantities import spell_duration, spell_size
 from orchestrator.scanners.rules import volume_of
-from orchestrator.upkeep.databases import current
+from orchestrator.upkeep.databases import DatabaseError, current
+from orchestrator.upkeep.reuse import usable
+from orchestrator.upkeep.versions import damage
 from orchestrator.volume.layout import version_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from orchestrator.api.doctor.wanted import Needs
     from orchestrator.config.loading import Config
+    from orchestrator.model import Database, Scan
     from orchestrator.volume.layout import Volume
 
 
@@ -32,9 +35,18 @@ def probes(config: Config, needs: Needs) -> Iterator[Probe]:
     yield Probe("volume", str(volume.root), True, partial(_look_at_volume, config, volume.root), advice)
     if not needs.in_cluster:
         for name, scan in needs.catalog.items():
-            if scan.database:
-                yield Probe("database", name, False, partial(_look_at_database, volume, name))
-    yield Probe("store", "store", True, partial(_look_at_store, config), "check store.url in the configuration")
+            if database := scan.database:
+                fixed = not database.update or bool(database.fetch and database.fetch.folder)
+                look = partial(_look_at_database, volume, scan, database)
+                yield Probe("database", name, fixed and name in needs.scans, look)
+    # The file on the volume is made, and brought up to date, by the first question.
+    yield Probe(
+        "store",
+        "store",
+        config.store.url is not None,
+        partial(_look_at_store, config),
+        "check store.url in the configuration",
+    )
 
 
 def _look_at_volume(config: Config, root: Path) -> Seen:
@@ -74,20 +86,35 @@ def _links(trial: Path, link: Path) -> bool:
     return True
 
 
-def _look_at_database(volume: Volume, scan: str) -> Seen:
-    version = current(volume, scan)
+def _look_at_database(volume: Volume, scan: Scan, database: Database) -> Seen:
+    """The version that the next run uses, or what it does about one that it does not use."""
+    if database.fetch and (folder := database.fetch.folder):
+        path = Path(folder)
+        advice = f"put one there, or change databases.paths.{scan.name} in the configuration"
+        return Seen(CheckState.OK if path.is_dir() else CheckState.MISSING, f"the folder {path}", advice)
+    try:
+        used = usable(scan, volume)
+    except DatabaseError as error:
+        return Seen(CheckState.MISSING, str(error), f"scanmatrix run --scan {scan.name}, once, with downloads")
+    version = current(volume, scan.name)
     made = version_time(version)
     if made is None:
-        return Seen(CheckState.MISSING, "none yet", f"the next run of {scan} fetches it")
-    return Seen(CheckState.OK, f"{spell_duration((datetime.now(UTC) - made).total_seconds())} old ({version})")
+        return Seen(CheckState.MISSING, "none yet", f"the next run of {scan.name} fetches it")
+    age = spell_duration((datetime.now(UTC) - made).total_seconds())
+    if wrong := damage(volume.databases(scan.name) / version):
+        return Seen(CheckState.BROKEN, f"{version}: {wrong}", f"the next run of {scan.name} fetches another")
+    return Seen(CheckState.OK, f"{age} old ({version})" + ("" if used else "; the next run asks for a newer one"))
 
 
 def _look_at_store(config: Config) -> Seen:
     """Whether it answers, with the tables of this version. A file that is not there yet is not made."""
-    from orchestrator.store import StoreDatabase
+    from orchestrator.store import SchemaError, StoreDatabase
 
     with StoreDatabase.of(config) as store:
         if store.file is not None and not store.file.exists():
             return Seen(CheckState.OK, f"{store.place}: the first question makes it")
-        store.check()
+        try:
+            store.check()
+        except SchemaError as error:
+            return Seen(CheckState.BROKEN, str(error).partition("; run")[0], "scanmatrix store migrate")
         return Seen(CheckState.OK, store.place)

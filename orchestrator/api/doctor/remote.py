@@ -29,7 +29,7 @@ def probes(config: Config, needs: Needs) -> Iterator[Probe]:
         advice = f"check the network and the proxy settings for {use.host}"
         yield Probe("registry", what, True, partial(_look_at_registry, config, use), advice)
     wanted = dict.fromkeys([*([None] if needs.in_cluster else []), *needs.clusters])
-    advice = "set KUBECONFIG to a kubeconfig file, or name a context that there is"
+    advice = "kubectl config get-contexts lists the clusters that you have"
     for context in wanted or (None,):
         runs = needs.in_cluster and context is None
         look = partial(_look_at_cluster, config, context, runs=runs)

@@ -127,7 +127,7 @@ def test_json_has_all_of_it_and_a_status_of_its_own(bare: Path, write: Write) ->
 def test_a_cluster_is_needed_where_it_runs_the_plans(bare: Path, write: Write) -> None:
     cluster = found(write(engine="argo", targets=[{"image": IMAGE}]), "cluster")
     assert (cluster.state, cluster.is_fault) == (CheckState.BROKEN, True)
-    assert "KUBECONFIG" in cluster.advice
+    assert "KUBECONFIG" in cluster.found
     assert not found(write(targets=[{"archive": "a.tar"}]), "cluster").needed
 
 
@@ -161,8 +161,23 @@ def test_a_database_s_age_is_that_of_its_version(bare: Path, write: Write, tmp_p
     folder = tmp_path / "volume" / "databases" / "virus"
     version = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() - 3 * 86400 - 60))
     (folder / version).mkdir(parents=True)
+    (folder / version / "main.cvd").write_text("x")
     (folder / "current").symlink_to(version)
-    assert found(path, "database", "virus").found.startswith("3d old")
+    old = found(path, "database", "virus")
+    assert (old.state, old.found) == (CheckState.OK, f"3d old ({version}); the next run asks for a newer one")
+    (folder / version / "main.cvd").unlink()
+    assert found(path, "database", "virus").state is CheckState.BROKEN
+
+
+def test_a_database_that_nobody_may_fetch_is_needed(bare: Path, write: Write, tmp_path: Path) -> None:
+    targets = [{"archive": "a.tar", "scans": ["virus"]}]
+    none = found(write(targets=targets, databases={"update": False}), "database", "virus")
+    assert (none.state, none.is_fault) == (CheckState.MISSING, True)
+    path = write(targets=targets, databases={"paths": {"virus": "mine"}})
+    assert found(path, "database", "virus").is_fault
+    (tmp_path / "mine").mkdir()
+    assert found(path, "database", "virus").state is CheckState.OK
+    assert not found(path, "database", "dependency").needed
 
 
 def test_targets_that_cannot_be_read_are_a_fault_and_hide_nothing_else(bare: Path, write: Write) -> None:
