@@ -63,7 +63,8 @@ def templates() -> dict[str, dict[str, Any]]:
     source = f"{program('finds')}\nopen(sys.argv[3] + '/db').close()"
     command = ["python3", "-c", source, "{tarball}", "{report}", "{database}"]
     refresh = ["python3", "-c", _REFRESH, "{database}"]
-    found[DATED] = quick.scan(DATED) | {"command": command, "database": {"refresh": refresh, "timeout": "1m"}}
+    database = {"refresh": refresh, "timeout": "1m", "maxAge": "0s"}
+    found[DATED] = quick.scan(DATED) | {"command": command, "database": database}
     return found
 
 
