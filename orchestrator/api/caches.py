@@ -23,6 +23,7 @@ from orchestrator.images.digests import DIGEST
 from orchestrator.images.reference import is_host, parse
 from orchestrator.images.registry.cache import repository_in
 from orchestrator.images.registry.stored import StoredCache, require_cache
+from orchestrator.kit.advice import ours
 from orchestrator.workflows.install.caches import dropper, installed
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _by_cache(config: Config, what: Sequence[str]) -> dict[CacheSection, _Wanted
     if not caches:
         raise UsageError(
             "this configuration installs no cache (an entry of `cache` without `url`); for a cache of your own, run"
-            " `scanmatrix cache drop --folder FOLDER` on its machine"
+            f" {ours('cache', 'drop', '--folder', 'FOLDER', *what)} on its machine"
         )
     digests, images = _read(what)
     meant: list[Reference] = []
@@ -203,7 +204,7 @@ def _await_end(cluster: Cluster, name: str, pod: str, container: str) -> int:
             waiting = state.waiting
             raise CacheDropError(
                 f"{name}: a container with our own image cannot start in pod {pod}: {waiting.reason}:"
-                f" {waiting.message}; `scanmatrix cache drop --all` needs none"
+                f" {waiting.message}; {ours('cache', 'drop', '--all')} needs none"
             )
         time.sleep(0.5)
     raise TemporaryError(

@@ -10,6 +10,7 @@ from orchestrator.catalog.lock_file import LOCK
 from orchestrator.config.file import CONFIG_FILE
 from orchestrator.config.scanners import DISTRUSTED
 from orchestrator.errors import UsageError
+from orchestrator.kit.advice import ours
 from orchestrator.kit.sources import SourceError, read_text
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def write_install(
     before, after = install.objects_of(Path(folder), kind), install.objects_in(files, kind)
     _refuse(changes.refusals(before, after), f"{folder} was written for")
     for left in changes.gone(before, after):
-        _log.warning("%s is no longer in the configuration: `scanmatrix install --prune` removes it", changes.key(left))
+        _log.warning(
+            "%s is no longer in the configuration: %s removes it", changes.key(left), ours("install", "--prune")
+        )
     for name, text in files.items():
         written.append(Path(folder) / name)
         write_atomic(written[-1], text.encode(), mode=PUBLIC)

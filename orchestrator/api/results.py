@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
+from orchestrator.kit.advice import ours
 from orchestrator.kit.ids import folded
 from orchestrator.kit.sources import suggest
 from orchestrator.results.coverage import coverage_in
@@ -64,7 +65,8 @@ def open_results(config: Config, run: str | None = None) -> RunResults:
     finished = finished_runs(volume)
     if run is None and not finished:
         raise UsageError(
-            f"no run has finished on {volume.root}: `scanmatrix run` makes one, `scanmatrix fetch` brings one"
+            f"no run has finished on {volume.root}: {ours('run')} makes one,"
+            f" {ours('fetch', 'RUN')} brings one from a cluster"
         )
     if run is not None and run not in finished:
         shown = ", ".join(finished[:3]) or "none"

@@ -16,6 +16,7 @@ from orchestrator.catalog.loading import load_catalog
 from orchestrator.catalog.lock_file import LOCK, read_lock, spell_lock
 from orchestrator.config.scanners import DISTRUSTED
 from orchestrator.images.registry.client import RegistryClient
+from orchestrator.kit.advice import ours
 from orchestrator.model.documents import spell_time
 from orchestrator.scanners.locking import LockOutdatedError, changes, make_lock, registry_lookup
 from orchestrator.scanners.rules import read_distrusted, rules_of
@@ -65,7 +66,7 @@ def lock(
     path = config.base / LOCK
     if check:
         if differ := [f"{one.scan} ({one.what})" for one in found if one.what != "same"]:
-            raise LockOutdatedError(f"{path} is out of date: {', '.join(differ)}; run `scanmatrix lock`")
+            raise LockOutdatedError(f"{path} is out of date: {', '.join(differ)}; run {ours('lock')}")
     elif not path.exists() or path.read_bytes() != data:
         write_atomic(path, data)
     return found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.errors import PermanentError
+from orchestrator.kit.advice import ours
 from orchestrator.model import Decision
 from orchestrator.model.documents import encode
 from orchestrator.model.scan import MAX_AGE
@@ -62,5 +63,5 @@ def check_scans(plan: Plan, there: Mapping[str, str]) -> None:
             f"run {plan.run}: the WorkflowTemplate of this Workflow has other versions of these scans than the run's"
             f" plan, or none: {', '.join(names)}. If they have changed since the plan was made, start a new run, or"
             " install the earlier configuration again to finish this one; otherwise install the configuration that the"
-            " plan was made from (`scanmatrix install`)"
+            f" plan was made from ({ours('install')} prints it)"
         )

@@ -15,6 +15,7 @@ from orchestrator.catalog.template import CatalogError, read_template, words
 from orchestrator.config.loading import Config, default_image
 from orchestrator.errors import UsageError
 from orchestrator.kit import placeholders
+from orchestrator.kit.advice import ours
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.sources import Problem, suggest
 from orchestrator.model.ages import DEFAULT
@@ -117,7 +118,7 @@ def _lock(scan: model.Scan, lock: LockFile) -> model.Scan:
     entry = lock.scans.get(scan.name)
     if entry is None:
         _log.warning(
-            "scan %r is not in %s, so it runs by the tag %s: run `scanmatrix lock`", scan.name, LOCK, scan.image
+            "scan %r is not in %s, so it runs by the tag %s: run %s", scan.name, LOCK, scan.image, ours("lock")
         )
         return scan
     return replace(scan, image=entry.reference, named=entry.image, digests=entry.digests)

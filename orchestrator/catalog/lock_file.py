@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.errors import UsageError
+from orchestrator.kit.advice import ours
 from orchestrator.kit.digests import DIGEST
 from orchestrator.model import Document
 from orchestrator.model.documents import DocumentError, decode, encode
@@ -86,11 +87,11 @@ def read_lock(folder: Path) -> LockFile | None:
     except OSError as error:
         raise LockFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(data) > _MOST:
-        raise LockFileError(f"{path}: larger than {_MOST} bytes; make it again with `scanmatrix lock`")
+        raise LockFileError(f"{path}: larger than {_MOST} bytes; make it again with {ours('lock')}")
     try:
         found = decode(data, LockFile, origin=str(path))
     except DocumentError as error:
-        raise LockFileError(f"{error}; make it again with `scanmatrix lock`") from error
+        raise LockFileError(f"{error}; make it again with {ours('lock')}") from error
     if found.schema != SCHEMA:
         raise LockFileError(
             f"{path}: of version {found.schema}, this scanmatrix knows {SCHEMA}: use the one that made it"
@@ -115,7 +116,7 @@ def stale(lock: LockFile, images: Iterable[tuple[str, str]]) -> list[str]:
     """
     return [
         f"scan {name!r} is locked as {lock.scans[name].image}, but its template names {image}:"
-        f" run `scanmatrix lock --update {name}`"
+        f" run {ours('lock', '--update', name)}"
         for name, image in images
         if name in lock.scans and lock.scans[name].image != image
     ]
@@ -124,9 +125,9 @@ def stale(lock: LockFile, images: Iterable[tuple[str, str]]) -> list[str]:
 def _check(path: Path, name: str, entry: Locked) -> None:
     for digest in entry.digests:
         if not DIGEST.fullmatch(digest):
-            raise LockFileError(f"{path}: scan {name!r}: {digest[:80]!r} is not a digest; run `scanmatrix lock`")
+            raise LockFileError(f"{path}: scan {name!r}: {digest[:80]!r} is not a digest; run {ours('lock')}")
     _, at, written = entry.image.partition("@")
     if at and written not in entry.digests:
         raise LockFileError(
-            f"{path}: scan {name!r}: its image names another digest than {entry.digest}; run `scanmatrix lock`"
+            f"{path}: scan {name!r}: its image names another digest than {entry.digest}; run {ours('lock')}"
         )

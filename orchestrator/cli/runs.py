@@ -114,6 +114,7 @@ def retry(
     from orchestrator.cli.output import complain, say
     from orchestrator.cli.progress import progress
     from orchestrator.errors import UsageError
+    from orchestrator.kit.advice import ours
 
     severity, settings = severity_of("--fail-on", fail_on), settings_of(config, volume, engine=engine)
     if detach and not engines.is_remote(settings):
@@ -121,7 +122,7 @@ def retry(
     if detach and severity is not None:
         raise UsageError("--fail-on: with --detach nobody waits for the end; give it to `scanmatrix fetch` afterwards")
     if detach:
-        say(f"{run_api.retry(settings, run)}; watch it with `scanmatrix status {run} --watch`")
+        say(f"{run_api.retry(settings, run)}; watch it with {ours('status', run, '--watch')}")
         return
     with detached(settings, run), progress(quiet=QUIET.get(), lines=engines.is_remote(settings)) as observer:
         name = run_api.retry(settings, run, observer=observer)
@@ -268,6 +269,7 @@ def detached(settings: "Config", run: str) -> Iterator[None]:
     """Let Ctrl-C leave alone a run that continues elsewhere, and say how to come back to it."""
     from orchestrator import engines
     from orchestrator.cli.output import complain
+    from orchestrator.kit.advice import ours
 
     try:
         yield
@@ -276,7 +278,7 @@ def detached(settings: "Config", run: str) -> Iterator[None]:
             raise
         complain("")
         complain(
-            f"Run {run} continues. Watch it with `scanmatrix status {run} --watch`, "
-            f"stop it with `scanmatrix cancel {run}`, get its results with `scanmatrix fetch {run}`."
+            f"Run {run} continues. Watch it with {ours('status', run, '--watch')}, "
+            f"stop it with {ours('cancel', run)}, get its results with {ours('fetch', run)}."
         )
         raise typer.Exit(130) from None

@@ -42,7 +42,9 @@ def settings_of(
     from orchestrator.api import plan as plan_api
     from orchestrator.cli.commands import QUIET
     from orchestrator.cli.output import complain
+    from orchestrator.kit.advice import remember
 
+    remember(config=str(config or ""), volume=str(volume or ""), engine=engine or "")
     settings = plan_api.load_config(
         config,
         references=references,

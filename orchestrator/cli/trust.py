@@ -122,5 +122,7 @@ def distrust(
     )
     if section is None:
         raise SourceError(problems)
+    from orchestrator.kit.advice import ours
+
     new = trust.distrust(settings, section)
-    say("written; update a cluster with `scanmatrix install`" if new else "this entry exists already")
+    say(f"written; update a cluster with what {ours('install')} prints" if new else "this entry exists already")

@@ -6,6 +6,8 @@ What then asks the wrong namespace must say so, instead of finding nothing there
 
 from pathlib import Path
 
+from orchestrator.kit.advice import ours
+
 #: Where Kubernetes says it to a pod that has a token.
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -21,5 +23,5 @@ def why_not_here(namespace: str) -> str:
     return (
         f"this pod is in the namespace {here!r}, and its manifests were made for {namespace!r}: kustomize's"
         f" `namespace:` changes where objects are, not what they say. Set `argo.namespace: {here}` in the"
-        " configuration, and apply what `scanmatrix install` then renders, with neither namespaces nor names changed"
+        f" configuration, and apply what {ours('install')} then renders, with neither namespaces nor names changed"
     )

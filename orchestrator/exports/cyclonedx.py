@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.exports.interface import ExportRefusedError
+from orchestrator.kit.advice import resuming
 from orchestrator.results.bom.split import target_boms
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import suspects
@@ -48,7 +49,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
         ExportRefusedError: it cannot be written there.
     """
     if not results.bom.exists():
-        raise NoResultsError(f"{results.bom}: no BOM of run {results.run}; aggregate the run again")
+        raise NoResultsError(f"{results.bom}: no BOM of run {results.run}; {resuming(results.run)} makes it again")
     if not to:
         return str(results.bom)
     path = Path(to)

@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from orchestrator.exports.files import place, writing
+from orchestrator.kit.advice import resuming
 from orchestrator.results.errors import NoResultsError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     """
     summary = results.folder / FILE
     if not summary.is_file():
-        raise NoResultsError(f"{summary}: no summary of run {results.run}; aggregate the run again")
+        raise NoResultsError(f"{summary}: no summary of run {results.run}; {resuming(results.run)} makes it again")
     path = place(results, to, FILE)
     if path != summary:
         with summary.open("rb") as source, writing(path) as file:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from orchestrator.errors import UsageError
+from orchestrator.kit.advice import ours
 from orchestrator.model import Decision, Plan, Scan
 
 
@@ -20,7 +21,7 @@ def require_digests(scans: Iterable[Scan]) -> None:
     if tagged:
         raise UnpinnedError(
             f"strict: scanner images must be named by digest, these have a tag: {', '.join(tagged)};"
-            " run `scanmatrix lock`, or give the digest in the template"
+            f" run {ours('lock')}, or give the digest in the template"
         )
 
 

@@ -17,6 +17,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ScanmatrixError, VolumeFullError
+from orchestrator.kit.advice import ours, resuming
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.results.coverage import coverage_in
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 _UNREAD = (
     "its report was not read: the results of the run are being put together, or that was ended before it was done, for "
-    "lack of memory perhaps; then `scanmatrix run --resume` or `scanmatrix retry` does it again"
+    "lack of memory perhaps; then {} or, in a cluster, {} does it again"
 )
 
 
@@ -71,7 +72,7 @@ def aggregate(
     with attempt(folder) as lacks_ledger:
         if lacks_ledger:
             with suppress(ScanmatrixError, OSError), guarded(f"accounting for run {plan.run}"):
-                account(plan, volume, _UNREAD, told, read=False)
+                account(plan, volume, _unread(plan.run), told, read=False)
         try:
             with guarded(f"aggregating run {plan.run}"):
                 return _with_room(plan, volume, told)
@@ -96,7 +97,7 @@ def _with_room(plan: Plan, volume: Volume, told: NotOnVolume) -> Ledger:
             raise
         raise VolumeFullError(
             f"{volume.results(plan.run)}: no space left for the results, even without the run's tarballs; "
-            "make room on the volume, then aggregate the run again"
+            f"make room on the volume, then {resuming(plan.run)} or, in a cluster, {ours('retry', plan.run)}"
         ) from error
 
 
@@ -148,3 +149,7 @@ def _stale_databases(rows: Sequence[LedgerRow]) -> list[str]:
     """What the rows note, once for each scan."""
     noted = Counter((row.scan, row.note) for row in rows if row.note)
     return [f"{scan}: {note} ({count} cell{'s' if count > 1 else ''})" for (scan, note), count in noted.items()]
+
+
+def _unread(run: str) -> str:
+    return _UNREAD.format(resuming(run), ours("retry", run))

@@ -20,6 +20,7 @@ from orchestrator.argo.names import TemplateName
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.images.manifests import compressions
 from orchestrator.images.tarball.archive import open_tarball
+from orchestrator.kit.advice import ours
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.removal import remove
@@ -114,7 +115,7 @@ def stage(
 
                     blob = pull(plan, target_id, volume, client=client, cancelled=cancelled)
                 else:
-                    blob = _find_blob(target, volume)
+                    blob = _find_blob(plan.run, target, volume)
                 if _link(blob, tarball):
                     break
             else:
@@ -218,13 +219,13 @@ def _lay_out(tarball: Path, target: Target, folder: Path, most: int) -> None:
     _log.info("%s: %d files of its layers unpacked", target.reference, count)
 
 
-def _find_blob(target: Target, volume: Volume) -> Path:
+def _find_blob(run: str, target: Target, volume: Volume) -> Path:
     """The tarball that a pull pod has made."""
     blob = volume.blob(target.digest)
     if not is_sound(blob, target):
         raise PermanentError(
             f"{target.reference}: its tarball is no longer on the volume, or damaged, and a scanner's pod may not pull;"
-            " run it again by `scanmatrix retry`, or by `argo retry --restart-successful --node-field-selector"
+            f" run it again by {ours('retry', run)}, or by `argo retry {run} --restart-successful --node-field-selector"
             f" templateName={TemplateName.FETCH if target.is_repository else TemplateName.PULL}`"
         )
     return blob

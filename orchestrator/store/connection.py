@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from orchestrator.errors import TemporaryError
 from orchestrator.kit import masking
+from orchestrator.kit.advice import ours
 from orchestrator.kit.extras import installing
 from orchestrator.store.documents import StoreError, StoreGoneError, StoreUrlError
 from orchestrator.volume.layout import PRIVATE
@@ -184,7 +185,7 @@ def translated(url: URL) -> Iterator[None]:
         if isinstance(error, (OperationalError, PoolTimeoutError)) or getattr(error, "connection_invalidated", False):
             raise StoreGoneError(
                 f"{mask(url)}: the database does not answer: {words}; no result is lost, they lie on the volume: see"
-                " that it runs, then `scanmatrix store import` takes them in"
+                f" that it runs, then {ours('store', 'import')} imports them"
             ) from error
         raise StoreError(f"{mask(url)}: the database refused a statement: {words}") from error
 

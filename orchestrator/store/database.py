@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from orchestrator.kit.advice import resuming
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.retrying import Backoff, Patience
 from orchestrator.results.ledger import finished_runs
@@ -40,7 +41,7 @@ FILE = "store.sqlite3"
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 _TOO_EARLY = (
     "run {0} cannot be imported yet: its results are being put together, or that was ended before it was done; then"
-    " `scanmatrix run --resume {0}` does it again"
+    " {1} does it again"
 )
 
 
@@ -150,7 +151,10 @@ class StoreDatabase:
         self._distrusted = volume.distrusted
         self._write(lambda connection: suspects.remark(connection, volume.distrusted))
         asked = tuple(runs or reversed(finished_runs(volume)))
-        taken, damaged = [], {run: _TOO_EARLY.format(run) for run in asked if attempts(volume.results(run)).provisional}
+        taken, damaged = (
+            [],
+            {run: _TOO_EARLY.format(run, resuming(run)) for run in asked if attempts(volume.results(run)).provisional},
+        )
         ready = [run for run in asked if run not in damaged]
         for run in self._write(lambda connection: lacking(connection, volume, ready)):
             try:

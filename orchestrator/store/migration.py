@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import column, inspect, select, table
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from orchestrator.kit.advice import ours
 from orchestrator.store.columns import metadata
 from orchestrator.store.connection import mask
 from orchestrator.store.documents import SchemaError
@@ -51,7 +52,7 @@ def check(connection: Connection) -> None:
     place = mask(connection.engine.url)
     _refuse_newer(found, place)
     state = f"its tables are of the older revision {found}" if found else "it has no tables yet"
-    raise SchemaError(f"{place}: {state}; run `scanmatrix store migrate`")
+    raise SchemaError(f"{place}: {state}; run {ours('store', 'migrate')}")
 
 
 def migrate(connection: Connection) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from orchestrator.kit.advice import resuming
 from orchestrator.model import Ledger, Name
 from orchestrator.model.documents import DocumentError, decode
 from orchestrator.results.errors import NoResultsError
@@ -108,5 +109,5 @@ def _read_plan(volume: Volume, run: str) -> _Plan:
 def damaged(run: str, why: str) -> DamagedRunError:
     """The error for a run that cannot be imported."""
     return DamagedRunError(
-        f"run {run} cannot be imported: {why}; make its results again (`scanmatrix run --resume {run}`), or remove them"
+        f"run {run} cannot be imported: {why}; make its results again ({resuming(run)}), or remove them"
     )

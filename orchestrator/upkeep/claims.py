@@ -16,6 +16,7 @@ import msgspec
 
 from orchestrator.argo.names import REAPER
 from orchestrator.errors import PermanentError, UsageError
+from orchestrator.kit.advice import ours
 from orchestrator.model import Document
 from orchestrator.model.documents import decode, encode
 from orchestrator.results.provisional import LEDGER
@@ -100,7 +101,7 @@ def taken(claim: RunClaim) -> str:
     """That somebody else works on a run, and what to do."""
     return (
         f"run {claim.run} is the work of {claim.holder}{f' since {claim.since}' if claim.since else ''}, which has not"
-        f" ended: wait for its end, end it with `scanmatrix cancel {claim.run}`, or choose another run id"
+        f" ended: wait for its end, end it with {ours('cancel', claim.run)}, or choose another run id"
     )
 
 
@@ -114,7 +115,7 @@ def why_no_results(run: str, volume: Volume) -> str:
             f" `argo submit --from cronwf/{REAPER}` does so at once"
         )
     if volume.plan(run).exists():
-        return f"run {run} has a plan but no results, and nobody works on it: `scanmatrix retry {run}` runs it"
+        return f"run {run} has a plan but no results, and nobody works on it: {ours('retry', run)} runs it"
     return f"run {run} is unknown here: it has neither plan nor results in {volume.root}"
 
 

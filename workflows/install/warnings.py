@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from orchestrator.kit.advice import ours
 from orchestrator.workflows.install.images import own_images
 from orchestrator.workflows.overlays import Overlay
 
@@ -42,5 +43,5 @@ def warnings(config: Config, overlay: Overlay, *, whole: bool) -> Iterator[str]:
     if unpinned := [image for image in own_images(config).unpinned if not any(each in image for each in left_out)]:
         yield (
             f"{', '.join(unpinned)}: pulled by tag, which may mean another image tomorrow: look the digests up with"
-            " `scanmatrix install --update-images FILE`, and name that file in argo.images"
+            f" {ours('install', '--update-images', 'FILE')}, and name that file in argo.images"
         )

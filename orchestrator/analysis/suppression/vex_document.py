@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from orchestrator.kit.advice import ours
 from orchestrator.kit.sources import Problem, suggest
 from orchestrator.model import JUSTIFICATIONS
 
@@ -64,7 +65,8 @@ class VexDocument:
     def remarks(self) -> list[str]:
         """Mistakes and notes for people, a sentence each; the first of them, and how many more there are."""
         found = [f"{self.source}: {each.message}" for each in self.mistakes] + self.notes
-        more = [f"{self.source}: and {len(found) - _MOST_REMARKS} more remarks; `scanmatrix lint` names all mistakes"]
+        count = len(found) - _MOST_REMARKS
+        more = [f"{self.source}: and {count} more remarks; {ours('lint', self.file)} names all mistakes"]
         return [*found[:_MOST_REMARKS], *(more if len(found) > _MOST_REMARKS else [])]
 
 

@@ -10,6 +10,7 @@ from orchestrator.argo.binding import differing
 from orchestrator.argo.names import SCANS_ANNOTATION, WORKFLOW_TEMPLATE
 from orchestrator.cluster.errors import ObjectNotFoundError
 from orchestrator.errors import UsageError
+from orchestrator.kit.advice import ours
 
 if TYPE_CHECKING:
     from orchestrator.cluster.client import Cluster
@@ -31,7 +32,7 @@ def check_workflow_template(plan: Plan, cluster: Cluster) -> None:
     except ObjectNotFoundError:
         raise WorkflowTemplateMissingError(
             f"there is no WorkflowTemplate {WORKFLOW_TEMPLATE} in the namespace {cluster.namespace}: install"
-            " it by `kubectl apply -k argo-install/overlays/single-node`, or `scanmatrix install --render`"
+            f" what {ours('install', '--render')} prints, by `kubectl apply -f -`"
         ) from None
     annotations = template.get("metadata", {}).get("annotations") or {}
     try:
@@ -41,5 +42,5 @@ def check_workflow_template(plan: Plan, cluster: Cluster) -> None:
     if differ := differing(plan, there):
         raise WorkflowTemplateMissingError(
             f"the cluster's WorkflowTemplate has other versions of the scans {', '.join(differ)} than this plan,"
-            " or none: apply what `scanmatrix install --render` prints with the same configuration"
+            f" or none: apply what {ours('install', '--render')} prints with the same configuration"
         )

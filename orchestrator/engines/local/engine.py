@@ -12,6 +12,7 @@ from orchestrator.engines.local.status import follow, log_of, status_of, statuse
 from orchestrator.engines.signals import interruptible
 from orchestrator.engines.stop import Stop
 from orchestrator.images.registry.client import RegistryClient
+from orchestrator.kit.advice import resuming
 from orchestrator.model import Ledger, Plan, RunStatus
 from orchestrator.steps.ending import finish_left
 from orchestrator.upkeep.claims import RunClaim, give_back, take
@@ -62,7 +63,7 @@ class LocalEngine:
         try:
             return self._run(plan, observer)
         except OSError as error:
-            again = f"resume it with `scanmatrix run --resume {plan.run}`" if self._has_plan(plan) else "start it again"
+            again = f"resume it with {resuming(plan.run)}" if self._has_plan(plan) else "start it again"
             raise EngineError(f"run {plan.run} broke: {error}; fix that, then {again}") from error
 
     def _run(self, plan: Plan, observer: Observer) -> Ledger:

@@ -15,6 +15,7 @@ from orchestrator.engines.narrator import notify
 from orchestrator.engines.stop import INTERRUPTED, Stop
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.registry.client import RegistryClient
+from orchestrator.kit.advice import resuming
 from orchestrator.kit.guarding import guarded, in_words
 from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, Scan, Target
 from orchestrator.model.documents import DocumentError, read, spell_time
@@ -102,7 +103,7 @@ class Execution:
         left = self._plan.budget.cells - self._ended
         return Interrupted(
             f"run {self._plan.run} was interrupted with {left} cells to go, what is done is kept; "
-            f"resume it with `scanmatrix run --resume {self._plan.run}`"
+            f"resume it with {resuming(self._plan.run)}"
         )
 
     def _check_interrupted(self) -> None:

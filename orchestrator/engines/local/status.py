@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.engines.local.lock import RunBusy, locked
 from orchestrator.errors import ScanmatrixError, UsageError
+from orchestrator.kit.advice import resuming
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import CellState, CellStatus, Decision, RunStatus
 from orchestrator.model.documents import DocumentError
@@ -46,7 +47,7 @@ def status_of(run: str, volume: Volume) -> RunStatus:
             return _by_ledger(plan, ledger)
     except (NoResultsError, DocumentError, OSError):
         pass  # as where it is provisional
-    message = "it was cut off; resume it with `scanmatrix run --resume`"
+    message = f"it was cut off; resume it with {resuming(run)}"
     return _by_records(plan, volume, NodeState.CUT_OFF, "failed", message)
 
 

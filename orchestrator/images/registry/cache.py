@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from orchestrator.images.reference import Reference
+from orchestrator.kit.advice import ours
 from orchestrator.kit.docker_hub import HUB, HUB_HOST, HUB_OLD
 from orchestrator.net.hosts import host_name, is_loopback
 
@@ -57,7 +58,7 @@ def repository_in(cache: CacheRule, reference: Reference) -> str | None:
 
 def remedy(digest: str) -> str:
     """What to do about a blob or manifest that is served wrong again and again."""
-    return f"if that is a cache: `scanmatrix cache drop {digest}`; if it is the registry itself, push the image again"
+    return f"if that is a cache: {ours('cache', 'drop', digest)}; if it is the registry itself, push the image again"
 
 
 def _same_host(upstream: str, registry: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
+from orchestrator.kit.advice import ours, resuming
 from orchestrator.results.bom import ARRAYS
 from orchestrator.results.errors import NoResultsError
 
@@ -60,7 +61,7 @@ def target_bom(folder: Path, target: str) -> bytes:
     for document in target_boms(folder):
         if document.target == target:
             return document.data
-    raise NoResultsError(f"{folder / BOM}: no target {target} in it; `scanmatrix results list` names what there is")
+    raise NoResultsError(f"{folder / BOM}: no target {target} in it; {ours('results', 'list')} names what there is")
 
 
 def target_boms(folder: Path, *, vulnerabilities: bool = True) -> Iterator[TargetDocument]:
@@ -75,7 +76,7 @@ def target_boms(folder: Path, *, vulnerabilities: bool = True) -> Iterator[Targe
     """
     path = folder / BOM
     if not path.exists():
-        raise NoResultsError(f"{path}: no such file; run it, or aggregate what is there of it")
+        raise NoResultsError(f"{path}: no such file; {resuming(folder.name)} makes it")
     try:
         with ExitStack() as stack:
             files = [stack.enter_context(path.open("rb")) for _ in ARRAYS]
@@ -89,7 +90,7 @@ def target_boms(folder: Path, *, vulnerabilities: bool = True) -> Iterator[Targe
                 own = {"compositions": [_unknown(target)]} if target in unknown else {}
                 yield TargetDocument(target, _document(head | own, subject, lists))
     except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, OSError) as error:
-        raise NoResultsError(f"{path}: damaged: {error!r}; aggregate the run again") from error
+        raise NoResultsError(f"{path}: damaged: {error!r}; {resuming(folder.name)} makes it again") from error
 
 
 def _unknown(target: str) -> dict[str, Any]:

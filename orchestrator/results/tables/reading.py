@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestrator.kit.advice import resuming
 from orchestrator.kit.text import read_csv_cell
 from orchestrator.model import FindingRow, LedgerRow, MergedRow, Severity
 from orchestrator.results.errors import NoResultsError
@@ -80,11 +81,11 @@ def count_merged(volume: Volume, run: str) -> tuple[dict[Severity, int], int]:
     """
     path = volume.results(run) / "merged.parquet"
     if not path.exists():
-        raise NoResultsError(f"{path}: the run has no merged findings: `scanmatrix run --resume {run}` makes them")
+        raise NoResultsError(f"{path}: the run has no merged findings: {resuming(run)} makes them")
     try:
         table = pq.read_table(path, columns=["severity", "suppressed"])
     except (pa.ArrowException, OSError) as error:
-        raise NoResultsError(f"{path}: damaged: {error}; aggregate run {run} again") from error
+        raise NoResultsError(f"{path}: damaged: {error}; {resuming(run)} makes it again") from error
     counts, suppressed = count_rows(table)
     return {severity: counts[severity] for severity in reversed(Severity) if severity in counts}, suppressed
 
@@ -93,13 +94,11 @@ def _read(
     path: Path, row: type[Document], run: str, chosen: Any = None, columns: Sequence[str] | None = None
 ) -> pa.Table:
     if not path.exists():
-        raise NoResultsError(
-            f"{path}: the run left no such file: `scanmatrix run --resume {run}` makes it out of its reports"
-        )
+        raise NoResultsError(f"{path}: the run left no such file: {resuming(run)} makes it out of its reports")
     try:
         table = pq.read_table(path, schema=schema_of(row), filters=chosen, columns=columns and list(columns))
     except (pa.ArrowException, OSError) as error:
-        raise NoResultsError(f"{path}: damaged: {error}; aggregate run {run} again") from error
+        raise NoResultsError(f"{path}: damaged: {error}; {resuming(run)} makes it again") from error
     return completed(table, row)
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from orchestrator.kit.advice import resuming
 from orchestrator.model import MergedRow, Severity
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.tables.columns import ColumnKind, bare, columns_of, names_of, nested, reader
@@ -143,7 +144,7 @@ def open_merged(path: Path, suspects: Mapping[tuple[str, str], str] | None = Non
         NoResultsError: there is no such file, or it is damaged.
     """
     if not path.exists():
-        raise NoResultsError(f"{path}: the run has no merged findings; aggregate it again")
+        raise NoResultsError(f"{path}: the run has no merged findings; {resuming(path.parent.name)} makes them")
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
@@ -154,7 +155,7 @@ def open_merged(path: Path, suspects: Mapping[tuple[str, str], str] | None = Non
 
 def damaged(path: Path, error: Exception) -> NoResultsError:
     """The error for a table that cannot be read."""
-    return NoResultsError(f"{path}: damaged: {error}; aggregate the run again")
+    return NoResultsError(f"{path}: damaged: {error}; {resuming(path.parent.name)} makes it again")
 
 
 def mark(table: pa.Table, suspects: Mapping[tuple[str, str], str]) -> pa.Table:

@@ -1,0 +1,50 @@
+"""The command lines of ours that messages tell people to run: made here and nowhere else, so that they work as printed.
+
+What the command before was told by options (`--config`, `--volume`, `--engine`) the next one has to be told as well, or
+it would look elsewhere. `tests/unit/test_advice.py` gives every line that a message may have to the program's parser.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+#: Options that the commands which messages name may be given, by command; `tests/unit/test_advice.py` compares.
+OPTIONS = {
+    "run": ("--config", "--volume", "--engine"),
+    "status": ("--config", "--volume", "--engine"),
+    "cancel": ("--config", "--volume", "--engine"),
+    "fetch": ("--config", "--volume", "--engine"),
+    "retry": ("--config", "--volume", "--engine"),
+    "results": ("--config", "--volume"),
+    "store": ("--config", "--volume"),
+    "cache": ("--config",),
+    "install": ("--config",),
+    "lock": ("--config",),
+}
+_given: dict[str, str] = {}
+
+
+def remember(**options: str) -> None:
+    """What this command was told, which all that it advises is told too.
+
+    Args:
+        options: by the name of the option, `config`, `volume` or `engine`; empty for one that was not given.
+    """
+    _given.clear()
+    _given.update({f"--{name}": value for name, value in options.items() if value})
+
+
+def ours(*words: str) -> str:
+    """A command line of scanmatrix, in backquotes, as a shell takes it.
+
+    Args:
+        words: those after `scanmatrix`; what people have to fill in is in capitals.
+    """
+    known = OPTIONS.get(words[0], ()) if words else ()
+    more = [word for option, value in _given.items() if option in known for word in (option, value)]
+    return f"`{shlex.join(['scanmatrix', *words, *more])}`"
+
+
+def resuming(run: str) -> str:
+    """The line that resumes a run, and makes what is missing of its results."""
+    return ours("run", "--resume", run)

@@ -1,0 +1,137 @@
+"""Every command line that a message tells people to run is one that the program takes, with the arguments it has there.
+
+All of them are made by `ours` of `orchestrator.kit.advice`: here its calls are found in the code, each with what stands
+for a run's id, a scan or a file, and given to the program's own parser, which checks arguments too. Lines of other
+programs (`pip install …`) are found as they stand.
+"""
+
+import ast
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from orchestrator.cli.app import app
+from orchestrator.kit import advice
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted(path for folder in ("orchestrator", "workflows") for path in (ROOT / folder).rglob("*.py")
+               if "orchestrator/workflows" not in str(path))  # fmt: skip
+COMMAND = typer.main.get_command(app)
+RUN = "20261121-030000-0a1b2c"
+#: Words in text that look like an advice, and are the name of the program, of an object, or of a command alone.
+NAMES = re.compile(r"`scanmatrix(-[a-z]+)?`|`scanmatrix (init|distrust|schema configuration|templates|results export)`"
+                   r"|[Ww]ritten by `scanmatrix install`|the Roles of `scanmatrix install`|as for `scanmatrix run`"
+                   r"|running `scanmatrix|`scanmatrix\.txt`")  # fmt: skip
+
+
+def calls() -> Iterator[tuple[str, list[str]]]:
+    """Where each line is made, and its words; what is computed there is a run's id, or several are none."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "ours":
+                words = [each for each in node.args if not isinstance(each, ast.Starred)]
+                yield (
+                    f"{path.relative_to(ROOT)}:{node.lineno}",
+                    [each.value if isinstance(each, ast.Constant) else RUN for each in words],
+                )
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Texts of a file that are no docstrings."""
+    tree = ast.parse(path.read_text())
+    documented = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
+            yield node.lineno, node.value
+
+
+def parsed(words: list[str]) -> typer.Context:
+    """Give a command line to the program's parser, down to its command's arguments; nothing is run.
+
+    Raises:
+        click.ClickException: it is not taken.
+    """
+    command = COMMAND
+    context = command.make_context("scanmatrix", list(words), resilient_parsing=False)
+    while hasattr(command, "resolve_command"):
+        rest = [*context._protected_args, *context.args]
+        name, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(name, rest, parent=context)
+    return context
+
+
+FOUND = list(calls())
+
+
+@pytest.fixture(autouse=True)
+def nothing_given() -> Iterator[None]:
+    advice.remember()
+    yield
+    advice.remember()
+
+
+@pytest.mark.parametrize("given", [{}, {"config": "my config.yaml", "volume": "/srv/a b", "engine": "local"}],
+                         ids=["plain", "options"])  # fmt: skip
+@pytest.mark.parametrize(("where", "words"), FOUND, ids=[where for where, _ in FOUND])
+def test_a_line_is_taken_as_it_is_printed(where, words, given):
+    advice.remember(**given)
+    line = advice.ours(*words)
+    assert line[0] == line[-1] == "`"
+    program, *rest = shlex.split(line.strip("`"))
+    assert program == "scanmatrix"
+    parsed(rest)
+
+
+@pytest.mark.parametrize(("where", "words"), FOUND, ids=[where for where, _ in FOUND])
+def test_a_line_repeats_every_option_that_its_command_has(where, words):
+    options = {name for each in parsed(words).command.params for name in each.opts}
+    assert set(advice.OPTIONS.get(words[0], ())) == options & {"--config", "--volume", "--engine"}
+
+
+def test_a_line_that_is_not_taken_is_found():
+    for wrong in (["run", "--resume"], ["retry"], ["install", "--rendr"], ["lint"], ["store", "imprt"]):
+        with pytest.raises(Exception, match=r"."):
+            parsed(wrong)
+
+
+def test_there_are_lines():
+    assert len(FOUND) > 25
+
+
+def test_the_next_command_looks_where_this_one_did():
+    advice.remember(config="my config.yaml", volume="/srv/v", engine="")
+    assert advice.ours("run", "--resume", RUN) == (
+        f"`scanmatrix run --resume {RUN} --config 'my config.yaml' --volume /srv/v`"
+    )
+    assert advice.ours("lock") == "`scanmatrix lock --config 'my config.yaml'`"
+    assert advice.ours("lint", "x.json") == "`scanmatrix lint x.json`"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_message_has_a_line_that_was_not_made_so(path):
+    wrong = [(line, text) for line, text in texts(path) if "`scanmatrix" in NAMES.sub("", text)]
+    assert wrong == []
+
+
+def test_extras_that_messages_install_are_there():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
+    named = {
+        (str(path.relative_to(ROOT)), name)
+        for path in FILES
+        for _, text in texts(path)
+        for found in re.findall(r"scanmatrix\[([a-z0-9,-]+)\]", text)
+        for name in found.split(",")
+    }
+    assert named
+    assert [each for each in sorted(named) if each[1] not in extras] == []
