@@ -2,12 +2,13 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from orchestrator.kit import advice
 from tests import golden
 from tests.campaign import table
 from tests.golden import pytest_configure  # noqa: F401 - a hook, which pytest finds here
@@ -69,6 +70,13 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, _empty_folder: str) -> Non
         if ours or name.lower() in _FOREIGN:
             monkeypatch.delenv(name)
     monkeypatch.setenv("DOCKER_CONFIG", _empty_folder)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_given() -> Iterator[None]:
+    """No message repeats options of a command that another test ran in this process."""
+    yield
+    advice.remember()
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.catalog.loading import load_catalog
-from orchestrator.config.reuse import without_downloads
 from orchestrator.inventory import collect
 from orchestrator.planning.matrix import make_plan
 from orchestrator.planning.staleness import earlier_results
+from orchestrator.upkeep.reuse import without_downloads
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -63,14 +63,12 @@ def plan_run(
         UsageError: an unknown scan is asked for, the budget is exceeded, or the ignore file, a VEX document, a scan
             template or a list of targets has mistakes.
     """
-    if offline:
-        config = without_downloads(config)
     catalog = load_catalog(config) if catalog is None else catalog
     if entries is None:
         entries = collect(config, catalog=catalog)
     if scans:
         entries = [msgspec.structs.replace(entry, scans=tuple(scans)) for entry in entries]
-    return make_plan(
+    plan = make_plan(
         config,
         entries,
         catalog,
@@ -82,3 +80,4 @@ def plan_run(
         only=only,
         partial=partial or bool(scans) or bool(config.selection),
     )
+    return without_downloads(plan) if offline else plan

@@ -13,6 +13,7 @@ from orchestrator.api.plan import load_config, make_plan, read_findings
 from orchestrator.api.run import run
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import Config
+from orchestrator.config.targets import TargetSource
 from orchestrator.engines.local.launch import Launcher
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.model import Ledger
@@ -57,7 +58,7 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 def scanned(config: Config, image: Image, scan: str, tmp_path: Path, *, offline: bool = False) -> Ledger:
     """A whole run over one archive."""
     archive = layouts.write_archive(tmp_path / "image.tar", image)
-    config = config.model_copy(update={"targets": load_config(references=[str(archive)]).targets})
+    config = config.model_copy(update={"targets": (TargetSource(archive=str(archive)),)})
     return run(make_plan(config, scans=[scan], offline=offline), config)
 
 

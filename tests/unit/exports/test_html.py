@@ -434,7 +434,7 @@ class TestExport:
             (results.folder / "merged.parquet").unlink()
         else:
             (results.folder / "merged.parquet").write_bytes(damage)
-        with pytest.raises(NoResultsError, match="aggregate"):
+        with pytest.raises(NoResultsError, match="run --resume run-1"):
             export(results, None)
         assert not (results.folder / "report.html").exists()
 
