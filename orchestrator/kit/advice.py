@@ -18,6 +18,7 @@ OPTIONS = {
     "results": ("--config", "--volume"),
     "store": ("--config", "--volume"),
     "cache": ("--config",),
+    "lint": ("--config",),
     "install": ("--config",),
     "lock": ("--config",),
 }

@@ -115,7 +115,7 @@ def test_the_next_command_looks_where_this_one_did():
         f"`scanmatrix run --resume {RUN} --config 'my config.yaml' --volume /srv/v`"
     )
     assert advice.ours("lock") == "`scanmatrix lock --config 'my config.yaml'`"
-    assert advice.ours("lint", "x.json") == "`scanmatrix lint x.json`"
+    assert advice.ours("lint", "x.json") == "`scanmatrix lint x.json --config 'my config.yaml'`"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
