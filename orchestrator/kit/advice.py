@@ -1,7 +1,7 @@
 """The command lines of ours that messages tell people to run: made here and nowhere else, so that they work as printed.
 
-What the command before was told by options (`--config`, `--volume`, `--engine`) the next one has to be told as well, or
-it would look elsewhere. `tests/unit/test_advice.py` gives every line that a message may have to the program's parser.
+Options that the command before was given (`--config`, `--volume`, `--engine`) are repeated, or the next one would look
+elsewhere. `tests/unit/test_advice.py` gives every line that a message may have to the program's parser.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _given: dict[str, str] = {}
 
 
 def remember(**options: str) -> None:
-    """What this command was told, which all that it advises is told too.
+    """The options of this command, which all that it advises repeats.
 
     Args:
         options: by the name of the option, `config`, `volume` or `engine`; empty for one that was not given.
