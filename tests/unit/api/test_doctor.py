@@ -242,3 +242,32 @@ def test_a_cluster_has_its_scanners_in_their_images(bare: Path, write: Write) ->
     path = write(targets=[{"image": IMAGE, "scans": ["virus"]}], local={"runner": "process"})
     done = CliRunner().invoke(app, ["plan", "--offline", "-c", str(path), "--engine", "argo"])
     assert (done.exit_code, "!" in done.output) == (0, False)
+
+
+def test_what_a_cluster_lacks_is_said_with_the_line_that_brings_it(bare: Path, write: Write, tmp_path: Path) -> None:
+    there: set[str] = set()
+
+    def serve(asked: Asked, send: Send) -> None:
+        if asked.path == "/version":
+            send(answer(b'{"gitVersion": "v1.34.4"}', "Content-Type: application/json"))
+        elif asked.path in there:
+            send(answer(b"{}", "Content-Type: application/json"))
+        else:
+            send(answer(b'{"message": "no"}', "Content-Type: application/json", status="404 Not Found"))
+
+    with Stranger(serve) as stranger:
+        kubeconfig = {
+            "apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [{"name": "u", "user": {}}],
+            "clusters": [{"name": "k", "cluster": {"server": stranger.url}}],
+            "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+        }  # fmt: skip
+        (tmp_path / "no-kubeconfig").write_text(yaml.safe_dump(kubeconfig))
+        path = write(engine="argo", targets=[{"image": IMAGE}], argo={"namespace": "lab"})
+        for more, state, said in (
+            ("", CheckState.MISSING, "kubectl apply -k"),
+            ("/apis/argoproj.io/v1alpha1", CheckState.MISSING, "scanmatrix install --render"),
+            ("/apis/argoproj.io/v1alpha1/namespaces/lab/workflowtemplates/scanmatrix", CheckState.OK, ""),
+        ):
+            there.add(more)
+            cluster = found(path, "cluster")
+            assert (cluster.state, said in cluster.advice, "v1.34.4" in cluster.found) == (state, True, True)
