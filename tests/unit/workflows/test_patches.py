@@ -101,10 +101,18 @@ def test_what_a_scanner_may_write_is_mounted_into_no_other_container(pods):
             own = {each["mountPath"] for each in container["volumeMounts"] if not each.get("readOnly")}
             assert own - {"/scan", "/database"} == {"/tmp", "/dev/shm"}
             beside = others + [each for other, (_, each) in found.items() if other != name]
-            shared = [mount for each in beside for mount in each["volumeMounts"] if mount["name"] in written]
-            # What a command made of a database, our own step reads.
-            of_database = any(name == each["name"] for each in one["initContainers"])
-            assert [(each["mountPath"], each["readOnly"]) for each in shared] == [("/made", True)] * of_database
+            shared = [
+                (each.get("name", MAIN), mount["mountPath"], mount.get("readOnly", False))
+                for each in beside
+                for mount in each["volumeMounts"]
+                if mount["name"] in written
+            ]
+            # What a command made of a database, our own step reads after its end. A step that has ended before the
+            # command starts, as init containers do, puts there what the command continues.
+            inits = [each["name"] for each in one["initContainers"] if "restartPolicy" not in each]
+            earlier = inits[: inits.index(name)] if name in inits else []
+            after = [(MAIN, "/made", True)] if name in inits else []
+            assert shared == [(each, "/made", False) for each in earlier] + after
             keeps = [mount for each in one.get("sidecars", ()) for mount in each["volumeMounts"]]
             assert [mount for mount in keeps if mount["name"] in written and not mount.get("readOnly")] == []
             declared = {volume["name"] for volume in one["volumes"]}
