@@ -129,8 +129,12 @@ class CellWriter:
         return Known(row.id, row.target_id, last, held, row.rows_digest, row.failures, row.findings)
 
     def look_ahead(self, some: Iterable[NewCell]) -> None:
-        """Read the findings that are open before these cells, all at once, within a transaction."""
-        self.history.look_ahead([cell.state.id for cell in some if cell.is_loud and (cell.state.held or cell.again)])
+        """Read the findings that are open before these cells, all at once, within a transaction.
+
+        Some may be of cells that were deleted for their age: no cell holds them, and they are there all the same.
+        """
+        has_open = [cell for cell in some if cell.is_loud and (cell.state.held or cell.state.findings or cell.again)]
+        self.history.look_ahead([cell.state.id for cell in has_open])
 
     def write(self, some: Sequence[tuple[NewCell, Mapping[int, int]]]) -> None:
         """Write cells that are the newest of their targets and scans; reads nothing.

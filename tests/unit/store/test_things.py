@@ -1,6 +1,9 @@
 """The number of things that is kept with each target is the one that is there, whatever happened in whatever order."""
 
-from hypothesis import given, settings
+import shutil
+
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.queries import Store
@@ -32,27 +35,68 @@ STEPS = st.lists(
 )
 
 
+#: The results of run 1 are deleted for their age; those of run 2, made again, end otherwise.
+PRUNED = [
+    ("write", 1, {"a/dependency": [finding(1), finding(2)]}),
+    ("write", 2, {"a/dependency": [finding(1), finding(2)]}),
+    ("prune", 2),
+    ("write", 2, {"a/dependency": "broke"}),
+]
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """Folders with a volume and its store, which are copied: an empty one, and by `True` one of rows of version 0.1.
+
+    These are of a run that is still there, and of one that is gone.
+    """
+    empty, old = tmp_path_factory.mktemp("empty"), tmp_path_factory.mktemp("old")
+    volume = Volume(old / "volume")
+    write_run(volume, "run-2", day(2), {"a/dependency": [finding(1)]})
+    runs = {"run-0": day(0), "run-2": day(2)}
+    write_raw_store(_url(old), volume, runs, "a/dependency", ["CVE-2025-1", "CVE-2025-7"])
+    for folder, number in ((empty, 0), (old, 2)):
+        with Store(_url(folder)) as store:
+            store.migrate()
+        kept, counted = things_of(_url(folder))
+        assert kept == counted
+        assert sum(kept.values()) == number
+    return {False: empty, True: old}
+
+
 @settings(max_examples=30)
 @given(before=st.booleans(), steps=STEPS, at_once=st.sampled_from([1, 500]))
-def test_the_number_kept_is_the_number_counted(tmp_path_factory, before, steps, at_once):
-    folder = tmp_path_factory.mktemp("things")
-    volume, url = Volume(folder / "volume"), f"sqlite:///{folder / 'store.sqlite3'}"
-    if before:  # rows of version 0.1, of a run that is still there and of one that is gone
-        write_run(volume, "run-2", day(2), {"a/dependency": [finding(1)]})
-        write_raw_store(url, volume, {"run-0": day(0), "run-2": day(2)}, "a/dependency", ["CVE-2025-1", "CVE-2025-7"])
+@example(before=False, steps=[*PRUNED, ("write", 3, {"a/dependency": [finding(1)]})], at_once=1)
+@example(before=False, steps=[*PRUNED, ("write", 3, {"a/dependency": []})], at_once=1)
+@example(before=True, steps=[("prune", 1), PRUNED[-1], ("write", 3, {"a/dependency": [finding(1)]})], at_once=1)
+def test_the_number_kept_is_the_number_counted(tmp_path_factory, begun, before, steps, at_once):
+    folder = tmp_path_factory.mktemp("things") / "begun"
+    shutil.copytree(begun[before], folder)
+    volume, url = Volume(folder / "volume"), _url(folder)
     usual, writing.CELLS_AT_ONCE = writing.CELLS_AT_ONCE, at_once
     try:
         with Store(url) as store:
-            store.migrate()
-            kept, counted = things_of(url)
-            assert kept == counted
-            assert sum(kept.values()) == (2 if before else 0)
             for step in steps:
                 _do(store, volume, *step)
                 kept, counted = things_of(url)
                 assert kept == counted, step
     finally:
         writing.CELLS_AT_ONCE = usual
+        shutil.rmtree(folder)
+
+
+def test_what_a_deleted_result_had_is_gone_with_the_next_result(tmp_path):
+    """Its run's results were made again without one, so no result is left that had it."""
+    volume = Volume(tmp_path / "volume")
+    with Store(_url(tmp_path)) as store:
+        store.migrate()
+        for step in (*PRUNED, ("write", 3, {"a/dependency": [finding(1)]})):
+            _do(store, volume, *step)
+    assert things_of(_url(tmp_path)) == ({"a": 1}, {"a": 1})
+
+
+def _url(folder) -> str:
+    return f"sqlite:///{folder / 'store.sqlite3'}"
 
 
 def _do(store: Store, volume: Volume, what: str, number: int, cells=None) -> None:
