@@ -41,14 +41,15 @@ def prune(connection: Connection, before: int) -> Pruned:
         before: seconds since 1970.
     """
     gone = _delete(connection, findings, and_(findings.c.gone_at > literal_column("0"), findings.c.gone_at < before))
+    with connection.begin():
+        # What their cells were is not what is left of them; before any is gone, for this may be ended at any time.
+        connection.execute(update(runs).where(runs.c.begin_at < before).values(extent=None))
     standing = exists().where(
         states.c.id == cells.c.state_id,
         or_(states.c.last_run_id == cells.c.run_id, states.c.ok_run_id == cells.c.run_id),
     )
     old_cells = _delete(connection, cells, and_(cells.c.at < before, ~standing))
     with connection.begin():
-        # What their cells were is not what is left of them.
-        connection.execute(update(runs).where(runs.c.begin_at < before).values(extent=None))
         emptied = connection.execute(
             update(runs)
             .where(runs.c.finished_at < before, runs.c.finished_at > 0, runs.c.pruned.is_(False))

@@ -1,11 +1,13 @@
 """What is kept with a run of its cells is what its cells say, whatever became of them."""
 
+import pytest
 from sqlalchemy import select, update
 
 from orchestrator.queries import Store
+from orchestrator.store import retention
 from orchestrator.store.extent import Times, extents
 from orchestrator.store.past import StoreReader
-from orchestrator.store.schema import runs
+from orchestrator.store.schema import cells, runs
 from orchestrator.volume.layout import Volume
 from tests.stored_runs import day, finding, write_run
 
@@ -56,6 +58,28 @@ def test_nothing_is_kept_of_a_run_that_lost_cells(tmp_path):
         found = told(store)
     assert {run: is_kept for run, (_, is_kept) in found.items()} == {"run-1": False, "run-2": False, "run-3": True}
     assert found["run-1"][0].scans == {}
+
+
+def test_nothing_is_kept_of_a_run_that_lost_cells_before_deleting_was_ended(tmp_path, monkeypatch):
+    volume = Volume(tmp_path / "volume")
+    for number in (1, 2):
+        write_run(volume, f"run-{number}", day(number), {"a/general": [finding(1)], "b/general": []})
+
+    def ended(connection, table, condition):
+        delete(connection, table, condition)
+        if table is cells:
+            raise KeyboardInterrupt
+        return 0
+
+    delete = retention._delete
+    monkeypatch.setattr(retention, "_delete", ended)
+    with Store(f"sqlite:///{tmp_path / 'store.sqlite3'}") as store:
+        store.migrate()
+        store.take_in_all(volume)
+        with pytest.raises(KeyboardInterrupt):
+            store.prune(86400 // 2, day(2))
+        found = told(store)
+    assert [(each.targets, is_kept) for each, is_kept in found.values()] == [(0, False), (2, True)]
 
 
 def test_where_runs_mingle_nothing_is_said_of_the_time_after_them(tmp_path):
