@@ -20,7 +20,7 @@ class Local(Section):
 
     Attributes:
         runner: how the local engine starts scanners: those found on `PATH` as processes and others in containers, or
-            only the one way; the built-in scans are always processes
+            only the one way; the built-in scans never run in a container
         sandbox: whether processes are kept in a sandbox (bubblewrap): where one works, and otherwise with a warning
             (`auto`), or they do not run without one (`required`), or never ([local-engine.md](local-engine.md))
     """

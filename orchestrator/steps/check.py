@@ -58,7 +58,7 @@ def check(
         report: the file to write.
         parameters: `maxAge` of `image-lifetime`, such as `180d`.
         now: instead of the clock.
-        watch: told how many bytes of layers were unfolded, again and again; what it raises ends the check.
+        watch: as a `Tarball` has it; what it raises ends the check.
 
     Returns:
         The number of findings.

@@ -1,8 +1,8 @@
 """Built-in scans in the engine's own process: to start Python and a sandbox costs more than most of them do.
 
 They are our own code, read nothing but a tarball whose structure is proven, and every cost of it is bounded; staging
-reads the same bytes in this process, too. An image that unfolds to much gets a process of its own, which is killed at
-its timeout, and runs beside others.
+reads the same bytes in this process, too. An image that unfolds to much, has many names, or takes long gets a process
+of its own, which is killed at its timeout and at its memory limit, and runs beside others.
 """
 
 import time
@@ -11,14 +11,16 @@ from pathlib import Path
 
 from orchestrator.argo.command_line import parse
 from orchestrator.argo.commands import PROGRAM, CheckStep, Exit
-from orchestrator.engines.local.process import Ended, Job
+from orchestrator.engines.local.process import Ended, Job, timed_out
 from orchestrator.errors import PermanentError, ScanmatrixError, may_help_again
 from orchestrator.kit.guarding import InternalError, in_words
 
 ISOLATION = "the engine's own process, as our own code"
-#: Most bytes of a tarball, and most that are unfolded of it here: what is larger is worth a process.
+#: Most bytes of a tarball, and most that are unfolded of it here, or that its names take.
 LARGEST = 128 * 1024**2
 MOST_UNFOLDED = 512 * 1024**2
+#: Most seconds that a check takes from whatever else this process does.
+LONGEST = 20.0
 
 
 class _TooLarge(PermanentError):  # noqa: N818 - no failure: the check begins again in a process
@@ -30,21 +32,22 @@ class _Stopped(PermanentError):  # noqa: N818 - the name says what happened
 
 
 class _Watch:
-    """Looks, whenever a piece of a layer was read, whether the check may continue."""
+    """Looks, whenever a piece of a layer was read or a name kept, whether the check may continue."""
 
     def __init__(self, timeout: float, stopped: Callable[[], str]) -> None:
         self._timeout, self._stopped = timeout, stopped
-        self._end = time.monotonic() + timeout
+        self._began = time.monotonic()
         self._left = MOST_UNFOLDED
 
     def __call__(self, size: int) -> None:
         self._left -= size
         if reason := self._stopped():
             raise _Stopped(reason)
-        if time.monotonic() > self._end:
-            raise _Stopped(f"timed out after {self._timeout:g} s: raise the scan's timeout")
-        if self._left < 0:
-            raise _TooLarge(f"more than {MOST_UNFOLDED:,} bytes")
+        took = time.monotonic() - self._began
+        if took > self._timeout:
+            raise _Stopped(timed_out(self._timeout))
+        if self._left < 0 or took > LONGEST:
+            raise _TooLarge(f"more than {MOST_UNFOLDED:,} bytes or {LONGEST:g} s")
 
 
 def run_here(argv: tuple[str, ...], tarball: Path, job: Job, stopped: Callable[[], str]) -> Ended | None:

@@ -158,12 +158,17 @@ def _watch(
         if reason := stopped():
             return reason
         if now > end:
-            return f"timed out after {job.timeout:g} s: raise the scan's timeout"
+            return timed_out(job.timeout)
         if _size(job.report) > job.report_limit:
             return _too_large(job)
         if scratch and (reason := scratch.broken()):
             return reason
     return ""
+
+
+def timed_out(seconds: float) -> str:
+    """Why a scan that took longer than this was ended."""
+    return f"timed out after {seconds:g} s: raise the scan's timeout"
 
 
 def _pass_time(process: subprocess.Popen[bytes], output: ProcessOutput) -> None:

@@ -21,7 +21,7 @@ from orchestrator.kit.tar import TarError
 from orchestrator.net.errors import ArchiveError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from orchestrator.images.tarball.archive import Tarball
     from orchestrator.kit.tar import TarEntry, TarReader
@@ -36,6 +36,8 @@ _MAX_LINKS = 40
 MAX_NAMES = 3_000_000
 #: Most bytes of these names, and of where links lead.
 MAX_TEXT = 512 * 1024 * 1024
+#: What a name counts as, and a character of it: more bytes than either takes.
+_OF_NAME, _OF_CHARACTER = 1024, 4
 #: Most steps along symbolic links, all told: a few seconds. One entry of a real image takes a handful.
 MAX_STEPS = 20_000_000
 #: Most bytes kept of one file that is read.
@@ -43,9 +45,14 @@ MAX_CONTENT = 1024 * 1024
 
 
 class Filesystem:
-    """The merged view; built by `merge`."""
+    """The merged view; built by `merge`.
 
-    def __init__(self) -> None:
+    Args:
+        watch: as a `Tarball` has it.
+    """
+
+    def __init__(self, watch: Callable[[int], None] | None = None) -> None:
+        self._watch = watch
         self._root = FileNode(FileKind.FOLDER, -1)
         self._names = self._text = self._steps = 0
         self._last: tuple[int, list[str], _Way] | None = None  # most entries lie where the one before them lies
@@ -137,6 +144,8 @@ class Filesystem:
             raise ArchiveError(f"the image has more than {MAX_NAMES:,} files; exclude it from this scan")
         if self._text > MAX_TEXT:
             raise ArchiveError(f"the names in the image take more than {MAX_TEXT:,} bytes; exclude it from this scan")
+        if self._watch:
+            self._watch(_OF_NAME + _OF_CHARACTER * text)
 
     def _way(self, folders: list[str], layer: int) -> _Way:
         """The way to the folder that an entry goes into; parents without an entry of their own are made."""
@@ -239,7 +248,7 @@ def merge(tarball: Tarball, *, contents: Iterable[str] = ()) -> Filesystem:
             refuse or differ over; or the image has more names, or unfolds to more bytes, than any real one.
     """
     keep = {tuple(_parts(path)) for path in contents}
-    filesystem = Filesystem()
+    filesystem = Filesystem(tarball.watch)
     budget = UnfoldBudget(tarball.image)
     rootfs = tarball.settings.rootfs
     diff_ids = (rootfs.diff_ids if rootfs else None) or ("",) * len(tarball.image.layers)

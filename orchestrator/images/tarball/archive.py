@@ -48,7 +48,8 @@ class Tarball:
         manifest: the manifest's bytes, proven against its digest.
         config: the config's bytes (JSON), proven likewise.
         settings: what the config says.
-        watch: told how many bytes of layers were read, unfolded, again and again; what it raises, reading raises.
+        watch: told again and again how many bytes of layers were read, unfolded, and what the names kept of them take;
+            what it raises, reading raises.
     """
 
     watch: Callable[[int], None] | None = None

@@ -1,14 +1,17 @@
 """Built-in scans in the engine's own process: the same result, and an end whenever there is a reason for one."""
 
+import io
 import json
+import tarfile
 import threading
 
 import pytest
 
 from orchestrator.engines.local import own
 from orchestrator.engines.local.own import ISOLATION, run_here
-from orchestrator.engines.local.process import Job
+from orchestrator.engines.local.process import Ended, Job
 from tests.tools import samples
+from tests.tools.images import Image, layer_of_tar
 from tests.unit.tarballs import write_tarball
 
 
@@ -59,6 +62,28 @@ def test_a_large_image_gets_a_process(tarball, monkeypatch, limit):
     monkeypatch.setattr(own, limit, 100)
     assert run(tarball) is None
     assert not (tarball.parent / "r.json").exists()
+
+
+def deep(tmp_path, paths):
+    """An image of a few kilobytes: each path makes a folder of each of its 3000 parts."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for number in range(paths):
+            tar.addfile(tarfile.TarInfo(f"{number}/" + "/".join(["a"] * 3000)))
+    return write_tarball(tmp_path / "image.tar", Image.build([layer_of_tar(data.getvalue())], user="65532"))
+
+
+def test_a_small_image_with_many_names_gets_a_process(tmp_path, monkeypatch):
+    tarball = deep(tmp_path, 10)
+    assert run(tarball) == Ended(exit_code=0, log="distroless: 0 findings", isolation=ISOLATION)
+    monkeypatch.setattr(own, "MOST_UNFOLDED", 16 * 1024**2)
+    assert run(tarball) is None
+
+
+def test_a_small_image_that_takes_long_gets_a_process(tarball, monkeypatch):
+    monkeypatch.setattr(own, "LONGEST", -1.0)
+    assert run(tarball) is None
+    assert run(tarball, timeout=-1.0).error.startswith("timed out")
 
 
 def test_any_other_command_gets_a_process(tarball):
