@@ -120,6 +120,11 @@ class TreeEntry(NamedTuple):
         return stat.S_ISREG(self.status.st_mode)
 
     @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return stat.S_ISLNK(self.status.st_mode)
+
+    @property
     def identity(self) -> tuple[int, int]:
         """The same for all names of a file."""
         return self.status.st_dev, self.status.st_ino

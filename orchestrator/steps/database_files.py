@@ -13,18 +13,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def is_plain(folder: Path | None) -> bool:
-    """Whether a folder holds nothing but files and folders, none of them deep."""
+def is_plain(folder: Path | None, *, links: bool = False) -> bool:
+    """Whether a folder holds nothing but files and folders, none of them deep, and, where they may be, links."""
     if folder is None or folder.is_symlink():
         return False
-    return all(entry.is_file or (entry.is_folder and entry.depth < DEEPEST) for entry in walk(folder))
+    return all(
+        entry.is_file or (entry.is_folder and entry.depth < DEEPEST) or (links and entry.is_link)
+        for entry in walk(folder)
+    )
 
 
 def open_to_readers(folder: Path) -> None:
     """Let scanners in containers, who are another user, read it whatever our umask; who enters the volume is kept."""
     _open_one(folder)
     for entry in walk(folder):  # each folder is opened before it is looked into
-        _open_one(folder / entry.relative)
+        if not entry.is_link:  # what one leads to is somebody else's
+            _open_one(folder / entry.relative)
 
 
 def _open_one(path: Path) -> None:

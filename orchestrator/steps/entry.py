@@ -214,7 +214,9 @@ def _database(step: DatabaseStep) -> int:
     match Phase(step.phase):
         case Phase.PREPARE:
             made = step.made or databases.prepare(volume, step.scan, step.key)
-            said = f"begins with {refresh.start_command(_scan(step, volume), volume, made)} files of the last version"
+            # Manifests of an earlier version name no run here, and continue nothing.
+            count = refresh.start_command(_scan(step, volume), volume, made) if step.run else 0
+            said = f"begins with {count} files of the last version"
         case Phase.FETCH:
             plan = _read_plan(step.run, volume)
             scan = refresh.scan_of(plan, step.scan)

@@ -146,6 +146,7 @@ def _fetch(
             open_to_readers(order.folder)
             return ""
     elif wanted.folder:
+        remove(order.folder)
         return version
     elif previous is not None:
         take_over(previous, prepare(volume, scan.name, key))

@@ -71,7 +71,7 @@ def _copy_one(entry: TreeEntry, path: Path, left: int, scan: str) -> int:
     if entry.is_folder:
         path.mkdir()
         return 0
-    if stat.S_ISLNK(entry.status.st_mode):
+    if entry.is_link:
         path.symlink_to(os.readlink(entry.name, dir_fd=entry.trail.descriptor))
         return 0
     if not entry.is_file:

@@ -19,6 +19,7 @@ import msgspec
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.removal import remove
+from orchestrator.kit.trees import walk
 from orchestrator.model import DatabaseFacts
 from orchestrator.model.documents import encode
 from orchestrator.steps.database_files import is_plain, open_to_readers, sums_of
@@ -129,7 +130,7 @@ def finish_command(scan: Scan, volume: Volume, key: str, *, longest: timedelta, 
         now: the new version's time, instead of the clock.
 
     Raises:
-        DatabaseError: it left nothing, or something else than files and folders.
+        DatabaseError: it left nothing, or something else than files, folders and links.
     """
     facts = DatabaseFacts(kind=_COMMAND, recipe=recipe_of(scan))
     return _commit(volume, scan.name, key, facts, longest=longest, now=now)
@@ -152,12 +153,15 @@ def start_command(scan: Scan, volume: Volume, folder: Path) -> int:
     known = read_facts(previous)
     if known is None or known.recipe != recipe_of(scan):  # another command may know nothing of these files
         return 0
-    names = sizes(previous)
-    for name in names:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(previous / name, target, follow_symlinks=False)
-    return len(names)
+    count = 0
+    for entry in walk(previous):
+        target = folder / entry.relative
+        if entry.is_folder:
+            target.mkdir()
+        elif entry.relative != FACTS:
+            shutil.copyfile(previous / entry.relative, target, follow_symlinks=False)
+            count += 1
+    return count
 
 
 def scan_of(plan: Plan, name: str) -> Scan:
@@ -177,13 +181,14 @@ def _commit(
 ) -> str:
     """Make what a scanner's command left the current version, with what is known of it."""
     incoming = incoming_folder(volume, scan, key)
-    if not is_plain(incoming):
+    links = known is not None and known.kind == _COMMAND
+    if not is_plain(incoming, links=links):
         raise DatabaseError(
-            f"database of {scan}: what was loaded holds links or devices, or folders more than {DEEPEST} deep; "
-            "does its image do what it should?"
+            f"database of {scan}: what its command made holds {'' if links else 'links or '}devices, or folders more "
+            f"than {DEEPEST} deep; does its image do what it should?"
         )
     facts = incoming / FACTS
-    remove(facts) if facts.is_dir() else facts.unlink(missing_ok=True)
+    remove(facts)
     if known is not None and has_content(incoming):  # with this alone, an empty folder would look like a database
         sums = sums_of(incoming) if known.kind != _COMMAND else {}
         write_atomic(facts, encode(msgspec.structs.replace(known, sums=sums, sizes=sizes(incoming))), mode=0o444)

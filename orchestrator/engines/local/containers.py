@@ -25,6 +25,7 @@ from orchestrator.engines.local.process import Job, run_job
 from orchestrator.errors import TemporaryError
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.kit.quantities import parse_cpus, parse_size
+from orchestrator.kit.trees import walk
 from orchestrator.model import Resources
 
 #: Where things lie in a scanner's container.
@@ -238,10 +239,18 @@ def new_name() -> str:
     return f"scanmatrix-{secrets.token_hex(8)}"
 
 
-def give_away(folder: Path) -> None:
-    """Let the container's user write into the attempt's folder, when that user is not us."""
-    if os.getuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
+def give_away(folder: Path, *, whole: bool = False) -> None:
+    """Let the container's user write into the attempt's folder, when that user is not us.
+
+    Args:
+        folder: of the attempt.
+        whole: whether also to what is in it, none of which may have another name elsewhere.
+    """
+    if os.getuid() != 0:
+        return
+    os.chown(folder, NOBODY, NOBODY)
+    for entry in walk(folder) if whole else ():
+        os.chown(entry.name, NOBODY, NOBODY, dir_fd=entry.trail.descriptor, follow_symlinks=False)
 
 
 def find_runtime(label: str) -> Runtime | None:

@@ -154,7 +154,7 @@ class Launcher:
         )
         for place in places:
             if not place.read_only:
-                give_away(place.path)
+                give_away(place.path, whole=place.name == "database")  # it may begin as a copy of the one before
         ended = run_job(replace(job, argv=command, environment=os.environ), stopped)
         if ended.exit_code is None:  # the client's death alone does not end the container
             runtime.remove(name)

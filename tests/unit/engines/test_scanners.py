@@ -1,12 +1,13 @@
 """How a scan's program is found, and what stands in its command line."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from orchestrator.engines.local.containers import Mount, Runtime
+from orchestrator.engines.local.containers import NOBODY, Mount, Runtime, give_away
 from orchestrator.engines.local.launch import Launcher
 from orchestrator.engines.local.programs import find_program, search_path
 from orchestrator.model import Resources, Scan
@@ -109,3 +110,18 @@ def test_only_a_refresh_has_a_network() -> None:
     mounts = [Mount(Path("/d"), "/database", read_only=False)]
     command = runtime.command(image="a:1", argv=("x",), environment={}, mounts=mounts, name="n", network=True)
     assert not any(option.startswith("--network") for option in command)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root is somebody else than the container's user")
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_a_database_begins_with_is_given_to_the_container(tmp_path: Path, *, whole: bool) -> None:
+    folder, other = tmp_path / "database", tmp_path / "other"
+    (folder / "6").mkdir(parents=True)
+    (folder / "6" / "db").touch()
+    other.touch()
+    (folder / "link").symlink_to(other)
+    give_away(folder, whole=whole)
+    assert folder.stat().st_uid == NOBODY
+    owners = {(folder / name).lstat().st_uid for name in ("6", "6/db", "link")}
+    assert owners == {NOBODY if whole else 0}
+    assert other.stat().st_uid == 0

@@ -55,6 +55,15 @@ def test_plan_unpacks_the_packed_one(step, volume, tmp_path):
     assert step("plan", packed)[0] == 0
 
 
+def test_a_database_of_manifests_of_an_earlier_version(step, volume):
+    """The scanner wrote on the volume, and only `fetch` knew the run."""
+    told = ("--scan", "virus", "--key", "flow")
+    assert step("database", "prepare", *told)[0] == 0
+    (volume.databases("virus") / ".incoming-flow" / "db").write_text("x")
+    assert step("database", "commit", *told)[0] == 0
+    assert current(volume, "virus")
+
+
 def test_plan_of_a_template_takes_the_workflows_name_and_writes_outputs(step, volume, tmp_path):
     made = plan(("a", "b"))
     made = plan(("a", "b"), targets=made.targets, cells=(*made.cells[:1], *map(skip, made.cells[1:])))

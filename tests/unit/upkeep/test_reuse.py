@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator.model import Database, DatabaseFetch, Scan
+from orchestrator.steps.fetching import Reach, fetch
 from orchestrator.steps.refresh import refresh, start_command
 from orchestrator.upkeep.databases import DatabaseError, current, pin
 from orchestrator.upkeep.reuse import due, recipe_of, usable
@@ -185,6 +186,41 @@ def test_a_command_continues_a_copy_of_the_last_version(volume, runner):
     facts = read_facts(folder / second)
     assert facts is not None
     assert facts.sizes == {"db.ndb": 4}
+
+
+def test_a_command_may_leave_links_which_lead_nowhere_of_ours(volume, runner, tmp_path):
+    other = tmp_path / "private"
+    other.write_text("x")
+    other.chmod(0o600)
+    said = 'cd "$1"; test -e v1/db || { mkdir v1; echo x > v1/db; ln -s v1 latest; ln -s "$2" away; ln -s no none; }'
+    one = scan("sh", "-c", said, "sh", "{database}", str(other), max_age=0, incremental=True)
+    for hours in range(2):  # the second time it has nothing to do
+        state = refresh(one, volume, runner=runner, now=NOW + hours * HOUR)
+        assert state.error == ""
+        made = volume.databases("virus") / state.version
+        assert {each.name: str(each.readlink()) for each in made.iterdir() if each.is_symlink()} == {
+            "latest": "v1",
+            "away": str(other),
+            "none": "no",
+        }
+        assert (made / "latest" / "db").read_text() == "x\n"
+    assert other.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pipe_is_no_database(volume, runner):
+    state = refresh(scan("sh", "-c", 'cd "$1"; echo x > db; mkfifo pipe', "sh", "{database}"), volume, runner=runner)
+    assert "holds devices" in state.error
+    assert current(volume, "virus") == ""
+
+
+def test_a_folder_that_has_not_changed_leaves_nothing_behind(volume, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "db").write_text("x")
+    one = replace(scan(), database=Database(fetch=DatabaseFetch("folder", {"path": str(own)})))
+    made = [fetch(one, volume, f"run-{number}", reach=Reach()) for number in range(3)]
+    assert made[1:] == made[:1] * 2
+    assert {each.name for each in volume.databases("virus").iterdir()} - {".lock"} == {made[0], "current"}
 
 
 @pytest.mark.parametrize("why", ["another command", "damaged", "not wanted"])
