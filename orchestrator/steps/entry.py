@@ -202,7 +202,22 @@ def _keep(step: KeepStep) -> int:
 
 
 def _database(step: DatabaseStep) -> int:
-    """One phase of a refresh; `fetch` also says whether the scanner has to load what was fetched."""
+    """One phase of a refresh; one that fails leaves nothing of it on the volume, which may be full."""
+    from orchestrator.kit.removal import remove_quietly
+    from orchestrator.upkeep.databases import fetched_folder, incoming_folder
+
+    try:
+        return _database_phase(step)
+    except BaseException:
+        # What was fetched stays for another attempt to load it.
+        folders = (incoming_folder, fetched_folder) if step.phase == Phase.FETCH else (incoming_folder,)
+        for folder in folders:
+            remove_quietly(folder(Volume(step.volume), step.scan, step.key))
+        raise
+
+
+def _database_phase(step: DatabaseStep) -> int:
+    """The phase itself; `fetch` also says whether the scanner has to load what was fetched."""
     from orchestrator.argo.parameters import Output
     from orchestrator.steps import fetching, refresh
     from orchestrator.steps.made import put_on_volume

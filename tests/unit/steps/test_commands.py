@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -7,7 +9,7 @@ from kubernetes.config import kube_config
 
 from orchestrator.argo.packed import pack
 from orchestrator.findings import scanmatrix
-from orchestrator.model import CellRecord, Ledger, Outcome, Policy
+from orchestrator.model import CellRecord, Database, DatabaseFetch, Ledger, Outcome, Policy
 from orchestrator.model.documents import encode, read
 from orchestrator.steps import entry
 from orchestrator.steps.__main__ import main
@@ -42,6 +44,10 @@ def step(volume: Volume, capsys: pytest.CaptureFixture[str]):
     return run
 
 
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def one_line(text: str) -> bool:
     return text.startswith("scanmatrix-step: ") and text.count("\n") == 1
 
@@ -62,6 +68,33 @@ def test_a_database_of_manifests_of_an_earlier_version(step, volume):
     (volume.databases("virus") / ".incoming-flow" / "db").write_text("x")
     assert step("database", "commit", *told)[0] == 0
     assert current(volume, "virus")
+
+
+@pytest.mark.parametrize("loads", [False, True])
+def test_a_fetch_that_fails_leaves_nothing_on_the_volume(step, volume, tmp_path, *, loads):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "db").write_text("x")
+    made = plan(("a",))
+    database = Database(fetch=DatabaseFetch("folder", {"path": str(own)}), load=("load",) * loads)
+    virus = msgspec.structs.replace(made.scans[1], database=database)
+    write_plan(msgspec.structs.replace(made, scans=(made.scans[0], virus)), volume)
+    given = ("database", "fetch", "--scan", "virus", "--key", "flow", "--run", "run-1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orchestrator.databases.folder.os.fsync", _full)
+        assert step(*given)[0] != 0
+    assert list(volume.databases("virus").glob(".*-flow")) == []
+    assert step(*given)[0] == 0
+
+
+def test_a_command_that_left_a_pipe_leaves_nothing_on_the_volume(step, volume):
+    write_plan(plan(("a",)), volume)
+    given = ("database", "commit", "--scan", "virus", "--key", "flow", "--run", "run-1")
+    (volume.databases("virus") / ".incoming-flow").mkdir(parents=True)
+    os.mkfifo(volume.databases("virus") / ".incoming-flow" / "pipe")
+    status, _, err = step(*given)
+    assert (status, "holds devices" in err) == (1, True)
+    assert list(volume.databases("virus").glob(".*-flow")) == []
 
 
 def test_plan_of_a_template_takes_the_workflows_name_and_writes_outputs(step, volume, tmp_path):
