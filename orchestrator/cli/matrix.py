@@ -109,7 +109,7 @@ def run(
     from orchestrator.api import run as run_api
     from orchestrator.cli.output import say
     from orchestrator.cli.progress import progress
-    from orchestrator.cli.runs import detached, finish
+    from orchestrator.cli.runs import detached, finish, unjudged
     from orchestrator.errors import UsageError
 
     severity = severity_of("--fail-on", fail_on)
@@ -126,6 +126,8 @@ def run(
     if resume is not None:
         if references or target or scan:
             raise UsageError(f"--resume {resume} runs the plan of that run: name no targets and no --scan")
+        if detach and severity is not None:
+            raise unjudged(resume, severity)
         planned = plan_api.read_plan(settings, resume)
     else:
         planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.config.loading import Config
+    from orchestrator.errors import UsageError
     from orchestrator.model import Ledger, Severity
 
 
@@ -120,7 +121,7 @@ def retry(
     if detach and not engines.is_remote(settings):
         raise UsageError(f"--detach: the engine {settings.engine} runs nothing once its command has ended")
     if detach and severity is not None:
-        raise UsageError("--fail-on: with --detach nobody waits for the end; give it to `scanmatrix fetch` afterwards")
+        raise unjudged(run, severity)
     if detach:
         say(f"{run_api.retry(settings, run)}; watch it with {ours('status', run, '--watch')}")
         return
@@ -262,6 +263,15 @@ def show_ledger(
         raise typer.Exit(BROKEN)
     if not ledger.verdict.passed:
         raise typer.Exit(POLICY)
+
+
+def unjudged(run: str, severity: "Severity") -> "UsageError":
+    """The error where `--fail-on` is given for a run that is planned already, and nobody waits for its end."""
+    from orchestrator.errors import UsageError
+    from orchestrator.kit.advice import ours
+
+    later = ours("fetch", run, "--fail-on", severity)
+    return UsageError(f"--fail-on: with --detach nobody waits for the end; {later} judges the run afterwards")
 
 
 @contextmanager

@@ -1,11 +1,17 @@
 """How a run's end is reported: its verdict, the rows that broke it, and the exit status."""
 
+import subprocess
+import sys
+
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from orchestrator.cli import POLICY
+from orchestrator.cli.app import app
 from orchestrator.cli.runs import show_ledger
 from orchestrator.config.loading import default_config
+from orchestrator.errors import UsageError
 from orchestrator.model import Ledger, Verdict, Violation
 
 BROKEN = Violation(
@@ -32,3 +38,19 @@ def test_a_broken_policy_is_reported_with_its_first_rows_and_fails(capsys):
 def test_one_that_only_warns_is_reported_and_passes(capsys, broken, lines):
     show_ledger(_ledger(broken=broken, passed=True), default_config(environment={}), table=False)
     assert len(capsys.readouterr().err.splitlines()) == lines
+
+
+@pytest.mark.parametrize("words", [("retry", "r1"), ("run", "--resume", "r1")], ids=" ".join)
+def test_a_severity_that_nobody_would_judge_by_is_refused(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, [*words, "--engine", "argo", "--detach", "--fail-on", "high"])
+    assert isinstance(done.exception, UsageError)
+    assert "`scanmatrix fetch r1 --fail-on high" in str(done.exception)
+
+
+def test_a_reader_that_has_enough_is_no_failure():
+    code = "import io; from orchestrator.cli.output import print_file; print_file(io.BytesIO(b'x' * 1_000_000))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
