@@ -28,8 +28,21 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     The aggregate step wrote `merged.parquet` already: without `to`, that is the export, rewritten where results came
     to be suspect. What it rests on is in the metadata of the file, under `scanmatrix.coverage`.
     """
-    coverage = coverage_in(results.ledger.rows)
-    return export_table(results, place(results, to, "merged.parquet"), partial(_write, coverage), again=bool(to))
+    coverage, path = coverage_in(results.ledger.rows), place(results, to, "merged.parquet")
+    again = bool(to) or not _says(path, coverage)
+    return export_table(results, path, partial(_write, coverage), again=again)
+
+
+def _says(path: Path, coverage: Coverage) -> bool:
+    """Whether a file can be read, and says what it rests on as it is by now."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+    import pyarrow.parquet as pq  # noqa: PLC0415 - likewise
+
+    try:
+        told = pq.read_metadata(path).metadata or {}
+    except (pa.ArrowException, OSError):
+        return False
+    return bool(told.get(KEY.encode()) == coverage.spell())
 
 
 def _write(coverage: Coverage, merged: MergedFile, path: Path) -> None:

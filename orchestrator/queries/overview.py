@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def overview(past: StoreReader, most: int | None) -> tuple[RunSummary, ...]:
-    """The runs in numbers, the latest first, with as many suspect cells as there are by now.
+    """The runs in numbers, the latest first; what is suspect in them, and what they cover, is as it is by now.
 
     Args:
         past: all runs.
@@ -20,4 +20,8 @@ def overview(past: StoreReader, most: int | None) -> tuple[RunSummary, ...]:
     """
     places = past.runs[::-1][:most]
     said, suspects = past.summaries(places), past.suspects(places)
-    return tuple(msgspec.structs.replace(said[place.id], suspect=suspects.get(place.id, 0)) for place in places)
+    for run, one in said.items():
+        doubted = suspects.get(run, {})
+        believed = one.covered if one.covered is None or not doubted else one.covered - past.uncovered(run, doubted)
+        said[run] = msgspec.structs.replace(one, suspect=len(doubted), covered=believed)
+    return tuple(said[place.id] for place in places)

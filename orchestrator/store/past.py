@@ -6,13 +6,12 @@ A name is a reference and its platform, known here by the number of its tag. Run
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import and_, bindparam, exists, func, or_, select
 
 from orchestrator.model import Outcome
 from orchestrator.model.documents import spell_time
@@ -48,6 +47,11 @@ _RUNS_AT_ONCE = 50
 _TIMES = (runs.c.finished_at, runs.c.begin_at, runs.c.end_at)
 _RUNS = select(runs.c.id, runs.c.run, *_TIMES, runs.c.partial, runs.c.ledger_digest, runs.c.form)
 _HOLDING = select(states.c.id).where(exists().where(findings.c.state_id == states.c.id))
+_HOLDING_IN = (
+    select(states.c.id, states.c.target_id)
+    .join(cells, cells.c.state_id == states.c.id)
+    .where(cells.c.run_id == bindparam("run"), or_(cells.c.outcome == Outcome.OK, cells.c.standing != ""))
+)
 _NAMES, _TARGETS, _FACTS = select(tags), select(targets), select(facts.c.id)
 _NAMED = select(run_tags.c.run_id, run_tags.c.tag_id).distinct()
 _OF_TARGETS = select(run_tags.c.tag_id).distinct()
@@ -278,12 +282,15 @@ class StoreReader:
             "targets": self.connection.scalar(of_run.where(cells.c.run_id == run)) or 0,
         }
 
-    def suspects(self, places: Sequence[RunPlace]) -> Counter[int]:
-        """How many results of each run are not believed, its own and those that still stood, by the runs' numbers."""
-        found = Counter[int]()
+    def suspects(self, places: Sequence[RunPlace]) -> dict[int, dict[int, int]]:
+        """The results of runs that are not believed, their own and those that still stood.
+
+        Returns:
+            Of each run with any, by its number: numbers of targets and scans, with those of the targets.
+        """
         made, at = cells.alias(), runs.alias()
-        columns = (made.c.run_id, states.c.scan, states.c.suspect, states.c.ok_run_id, made.c.at)
-        makers = (made.c.scanner, made.c.scanner_version, made.c.scanner_image)
+        columns = (states.c.id, states.c.target_id, states.c.scan, states.c.suspect, states.c.ok_run_id)
+        makers = (made.c.run_id, made.c.at, made.c.scanner, made.c.scanner_version, made.c.scanner_image)
         own = select(made.c.run_id.label("of"), *columns, *makers).where(made.c.outcome == Outcome.OK)
         own = own.join(states, states.c.id == made.c.state_id)
         stood = (
@@ -293,8 +300,15 @@ class StoreReader:
             .join(states, states.c.id == made.c.state_id)
         )
         ids = [place.id for place in places]
+        found: dict[int, dict[int, int]] = {}
         for column, query in ((made.c.run_id, own), (cells.c.run_id, stood)):
-            found.update(
-                row.of for row in rows_by(self.connection, column, ids, query) if self._cells.suspect(row, row)
-            )
+            for row in rows_by(self.connection, column, ids, query):
+                if self._cells.suspect(row, row):
+                    found.setdefault(row.of, {})[row.id] = row.target_id
         return found
+
+    def uncovered(self, run: int, suspects: Mapping[int, int]) -> int:
+        """How many targets of a run have only results that are not believed, which are as `suspects` says."""
+        targets = set(suspects.values())
+        rows = rows_by(self.connection, states.c.target_id, targets, _HOLDING_IN, run=run)
+        return len(targets - {row.target_id for row in rows if row.id not in suspects})

@@ -105,10 +105,35 @@ def test_html(results, tmp_path):
 def test_it_does_not_count_as_covered_or_whole(results, trusting):
     assert coverage(results.ledger.rows) == 50
     with asking(results.volume) as store:
-        assert store.overview()[0].suspect == 1
+        [run] = store.overview()
+        assert (run.suspect, run.targets, run.covered) == (1, 1, 1)
     (target,) = run_targets(results)
     assert not target.whole
     assert run_targets(RunResults(trusting, "run-1"))[0].whole
+
+
+def test_a_run_of_which_no_result_is_believed_covers_nothing(trusting):
+    rules = RULE, msgspec.structs.replace(RULE, scan="general")
+    with asking(Volume(trusting.root, distrusted=rules)) as store:
+        [run] = store.overview()
+    assert (run.suspect, run.targets, run.covered) == (2, 1, 0)
+    with asking(trusting) as store:
+        assert store.overview()[0].covered == 1
+
+
+@pytest.mark.parametrize("without_coverage", [False, True], ids=["of now", "of an earlier version"])
+def test_the_table_that_is_there_says_what_is_believed_also_where_nothing_was_found(tmp_path, without_coverage):
+    volume = Volume(tmp_path)
+    write_run(volume, "run-1", CLEAN["dependency"])
+    path = volume.results("run-1") / "merged.parquet"
+    if without_coverage:
+        table = pq.read_table(path)
+        pq.write_table(table.replace_schema_metadata(None), path)
+    rules = RULE, msgspec.structs.replace(RULE, scan="general")
+    for distrusted, covered in (((), 1), (rules, 0), ((), 1)):
+        results = RunResults(Volume(volume.root, distrusted=distrusted), "run-1")
+        told = pq.read_metadata(parquet.export(results, CONFIG)).metadata[b"scanmatrix.coverage"]
+        assert json.loads(told)["coverage"] == {"targets": 1, "covered": covered}
 
 
 def test_nothing_is_fixed_because_a_suspect_scan_did_not_see_it(trusting):
