@@ -134,7 +134,10 @@ def _copy(source: Path, target: Path, left: int, order: Order) -> int:
     """One file, at most as many bytes as are left; how many there were."""
     target.parent.mkdir(parents=True, exist_ok=True)
     count = 0
-    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise DatabaseRefused(f"{_where(order)}: {source.name}: cannot be read: {error.strerror or error}") from error
     with os.fdopen(descriptor, "rb") as file, target.open("xb") as copy:
         while piece := file.read(_CHUNK):
             order.watch.check()

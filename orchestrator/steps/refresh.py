@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from orchestrator.errors import PermanentError, ScanmatrixError
-from orchestrator.kit.guarding import guarded
+from orchestrator.kit.guarding import guarded, in_words
 from orchestrator.kit.removal import remove
 from orchestrator.kit.trees import walk
 from orchestrator.model import DatabaseFacts
@@ -92,7 +92,7 @@ def refresh(
         try:
             with guarded(f"refreshing the database of {scan.name}"):
                 version = _refresh(scan, volume, key, runner, reach=reach or Reach(), now=now)
-        except ScanmatrixError as error:
+        except (ScanmatrixError, OSError) as error:
             whole = before and not damage(volume.databases(scan.name) / before)
             return DatabaseState(version=before if whole else "", error=_told(scan, error))
         finally:
@@ -214,7 +214,7 @@ def _refresh(scan: Scan, volume: Volume, key: str, runner: Runner, *, reach: Rea
     return finish(volume, scan.name, key, longest=longest, now=now)
 
 
-def _told(scan: Scan, error: ScanmatrixError) -> str:
-    text = str(error)
+def _told(scan: Scan, error: ScanmatrixError | OSError) -> str:
+    text = in_words(error)
     start = f"database of {scan.name}: "
     return text if text.startswith(start) else f"{start}{text}"

@@ -1,5 +1,6 @@
 """When a database is used without asking anybody for a newer one."""
 
+import errno
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,10 @@ def scan(*command, **more):
     command = command or ("sh", "-c", 'echo x >> "$1/db.ndb"', "sh", "{database}")
     return Scan("virus", "clamav:1", ("clamscan",), "clamav", timeout=60,
                 database=Database(refresh=command, **more))  # fmt: skip
+
+
+def full(_):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 class Runner:
@@ -217,10 +222,43 @@ def test_a_folder_that_has_not_changed_leaves_nothing_behind(volume, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
     (own / "db").write_text("x")
-    one = replace(scan(), database=Database(fetch=DatabaseFetch("folder", {"path": str(own)})))
+    one = of_folder(own)
     made = [fetch(one, volume, f"run-{number}", reach=Reach()) for number in range(3)]
     assert made[1:] == made[:1] * 2
     assert {each.name for each in volume.databases("virus").iterdir()} - {".lock"} == {made[0], "current"}
+
+
+def of_folder(own):
+    return replace(scan(), database=Database(fetch=DatabaseFetch("folder", {"path": str(own)})))
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_the_version_from_before_stays(volume, runner, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "a").write_text("x")
+    (own / "b").write_text("x")
+    first = refresh(of_folder(own), volume, runner=runner).version
+    (own / "a").write_text("xx")
+
+    def remove():  # asked for while the first is copied
+        (own / "b").unlink(missing_ok=True)
+        return ""
+
+    state = refresh(of_folder(own), volume, runner=runner, reach=Reach(stopped=remove))
+    assert state.version == first
+    assert f"{own}: b: cannot be read: No such file" in state.error
+
+
+def test_on_a_full_volume_the_version_from_before_stays(volume, runner, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "db").write_text("x")
+    first = refresh(of_folder(own), volume, runner=runner).version
+    (own / "db").write_text("xx")
+    monkeypatch.setattr("orchestrator.databases.folder.os.fsync", full)
+    state = refresh(of_folder(own), volume, runner=runner)
+    assert state.version == first
+    assert "No space left" in state.error
 
 
 @pytest.mark.parametrize("why", ["another command", "damaged", "not wanted"])
