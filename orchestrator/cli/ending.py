@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import names_of, say
 from orchestrator.cli.result_tables import where
 from orchestrator.cli.tables import Fit, TableCell, TableColumn, print_table, print_words, style_of
+from orchestrator.kit.advice import command_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from orchestrator.analysis.highlights import Highlights
     from orchestrator.model import Ledger
+    from orchestrator.results.coverage import Coverage
 
 _COLUMNS = (
     TableColumn("Severity", coloured=True),
@@ -27,14 +27,8 @@ _COLUMNS = (
 )
 
 
-def _given(options: Mapping[str, object], *names: str) -> str:
-    """Options of a command as words to repeat, such as ` --config here.yaml`; without those that were not given."""
-    words = ((f"--{name}", str(options[name])) for name in names if options.get(name) is not None)
-    return "".join(f" {shlex.join(pair)}" for pair in words)
-
-
-def print_highlights(found: Highlights) -> None:
-    """The worst findings, and how many there are of each severity."""
+def print_highlights(found: Highlights, coverage: Coverage) -> None:
+    """The worst findings, how many there are of each severity, and of how many targets there is no result."""
     rows: list[list[TableCell]] = [
         [
             one.row.finding.severity.value,
@@ -58,22 +52,23 @@ def print_highlights(found: Highlights) -> None:
         words.append((f"; {found.fixable} with a fixed version", ""))
     if found.suppressed:
         words.append((f"; {found.suppressed} suppressed", ""))
+    if coverage.unknown:
+        words.append((f"; nothing is known of {len(coverage.unknown)} of {coverage.targets} targets", ""))
     print_words(words)
 
 
-def print_next(ledger: Ledger, folder: Path, found: Highlights | None, options: Mapping[str, object]) -> None:
+def print_next(ledger: Ledger, folder: Path, found: Highlights | None) -> None:
     """Where the results are, and the commands that come next.
 
     Args:
         ledger: of the run.
         folder: its results.
         found: its findings in short; None where there are none to read.
-        options: those that the command was given, by name; None where it was not.
     """
     say(f"Results: {folder}")
     if (report := folder / "report.html").is_file():
         say(f"Report: {report}")
-    if any(row.fails for row in ledger.rows):
-        say(f"Next: scanmatrix retry {ledger.run}{_given(options, 'config', 'volume', 'engine')}")
+    if any(row.fails and row.digest for row in ledger.rows):  # what planning could not find, no plan finds later
+        say(f"Next: {command_line('retry', ledger.run)}")
     if found is not None and (found.open or found.suppressed):
-        say(f"Next: scanmatrix results show --run {ledger.run}{_given(options, 'config', 'volume')}")
+        say(f"Next: {command_line('results', 'show', '--run', ledger.run)}")

@@ -42,13 +42,13 @@ def init(
     """
     from orchestrator.api.init import init as write
     from orchestrator.cli.output import complain, say
+    from orchestrator.kit.advice import command_line, remember
 
     done = write(folder, references=references or (), registry=registry, cluster=cluster, contexts=context or ())
     for each in done.left_out:
         complain(f"scanmatrix: left out: {each}")
     targets = f"{done.targets} {'target' if done.targets == 1 else 'targets'}"
     say(f"{' and '.join(map(str, done.paths))} written: {targets}")
-    if done.targets:
-        say("Next: scanmatrix plan" + ("" if folder == Path() else f" --config {done.paths[-1]}"))
-    else:
-        say(f"Next: write your images into {done.paths[0]}, then scanmatrix plan")
+    remember(config="" if folder == Path() else str(done.paths[-1]))
+    first = "" if done.targets else f"write your images into {done.paths[0]}, then "
+    say(f"Next: {first}{command_line('plan')}")

@@ -136,5 +136,4 @@ def run(
         return
     with detached(settings, planned.run), progress(quiet=QUIET.get(), lines=engines.is_remote(settings)) as observer:
         ledger = run_api.run(planned, settings, observer=observer)
-    options = {"config": config, "volume": volume, "engine": engine}
-    finish(ledger, settings, severity=severity, output=output, every=every, options=options)
+    finish(ledger, settings, severity=severity, output=output, every=every)

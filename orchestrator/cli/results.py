@@ -159,7 +159,7 @@ def show(
         print_merged(found, title, most=most, suppressed=suppressed)
         if run is not None:
             print_suspects(results.ledger)
-        print_text(f"{len(found)} findings; {coverage}")
+        print_text(f"{len(found)} {'finding' if len(found) == 1 else 'findings'}; {coverage}")
     else:
         print_findings(found, coverage, output)
     if not coverage.covered:

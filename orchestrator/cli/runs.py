@@ -12,8 +12,6 @@ from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from orchestrator.config.loading import Config
     from orchestrator.errors import UsageError
     from orchestrator.model import Ledger, Severity
@@ -130,8 +128,7 @@ def retry(
         if name != run and not QUIET.get():
             complain(f"{name} runs the failed cells of {run} again")
         ledger = run_api.await_end(settings, run, observer=observer)
-    options = {"config": config, "volume": volume, "engine": engine}
-    finish(ledger, settings, severity=severity, output=output, every=every, options=options)
+    finish(ledger, settings, severity=severity, output=output, every=every)
 
 
 def cancel(run: Run, config: ConfigFile = None, volume: Volume = None, engine: Engine = None) -> None:
@@ -168,8 +165,7 @@ def fetch(
     ledger = results_api.judge(settings, run_api.fetch(settings, run), severity)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
-    options = {"config": config, "volume": volume, "engine": engine}
-    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every, options=options)
+    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every)
 
 
 def delete(run: Run, config: ConfigFile = None, volume: Volume = None, engine: Engine = None) -> None:
@@ -191,7 +187,6 @@ def finish(
     severity: "Severity | None",
     output: OutputFormat,
     every: bool,
-    options: "Mapping[str, object]",
 ) -> None:
     """What `run` and `retry` end with: exports and notifications, the ledger, and the exit status.
 
@@ -201,7 +196,6 @@ def finish(
         severity: of `--fail-on`.
         output: how the ledger is printed.
         every: as for `show_ledger`.
-        options: as for `show_ledger`.
     """
     from orchestrator.api import results as results_api
     from orchestrator.cli import BROKEN
@@ -214,7 +208,7 @@ def finish(
     ledger = results_api.judge(settings, ledger, severity)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
-    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every, options=options)
+    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every)
     if any(map(is_internal, troubles)):
         raise typer.Exit(BROKEN)
 
@@ -225,7 +219,6 @@ def show_ledger(
     *,
     table: bool,
     every: bool = False,
-    options: "Mapping[str, object] | None" = None,
 ) -> None:
     """A run's end: its ledger, what was found, where its results are, and the exit status that its policy asks for.
 
@@ -236,7 +229,6 @@ def show_ledger(
         settings: the configuration.
         table: whether it is printed for people.
         every: whether every cell is listed, not only what is not ok.
-        options: of the command that those need which come next, by their names: `config`, `volume`, `engine`.
     """
     from orchestrator.analysis.policy import verdict_lines
     from orchestrator.api import plan as plan_api
@@ -246,13 +238,14 @@ def show_ledger(
     from orchestrator.cli.ending import print_highlights, print_next
     from orchestrator.cli.ledger_tables import print_ledger
     from orchestrator.cli.output import complain
+    from orchestrator.results.coverage import coverage_in
     from orchestrator.results.ledger import broke
 
     if table:
         print_ledger(ledger, every=every)
         if (found := results_api.highlights(settings, ledger.run)) is not None:
-            print_highlights(found)
-        print_next(ledger, plan_api.results_folder(settings, ledger.run), found, options or {})
+            print_highlights(found, coverage_in(ledger.rows))
+        print_next(ledger, plan_api.results_folder(settings, ledger.run), found)
     for line in verdict_lines(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")
     if ledger.verdict.remark:

@@ -10,6 +10,7 @@ import shlex
 
 #: Options that the commands which messages name may be given, by command; `tests/unit/test_advice.py` compares.
 OPTIONS = {
+    "plan": ("--config", "--volume", "--engine"),
     "run": ("--config", "--volume", "--engine"),
     "status": ("--config", "--volume", "--engine"),
     "cancel": ("--config", "--volume", "--engine"),
@@ -36,14 +37,19 @@ def remember(**options: str) -> None:
 
 
 def ours(*words: str) -> str:
-    """A command line of scanmatrix, in backquotes, as a shell takes it.
+    """A command line of scanmatrix in backquotes, for the middle of a message; see `command_line`."""
+    return f"`{command_line(*words)}`"
+
+
+def command_line(*words: str) -> str:
+    """A command line of scanmatrix, as a shell takes it.
 
     Args:
         words: those after `scanmatrix`; what people have to fill in is in capitals.
     """
     known = OPTIONS.get(words[0], ()) if words else ()
     more = [word for option, value in _given.items() if option in known for word in (option, value)]
-    return f"`{shlex.join(['scanmatrix', *words, *more])}`"
+    return shlex.join(["scanmatrix", *words, *more])
 
 
 def resuming(run: str) -> str:

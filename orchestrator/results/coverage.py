@@ -63,14 +63,12 @@ class Coverage(Document, frozen=True):
 
     def __str__(self) -> str:
         """One sentence for people."""
-        noun = "target" if self.targets == 1 else "targets"
+        covers = f"covers {self.covered} of {self.targets} targets" if self.targets else "covers no target"
         if not self.unknown:
-            return (
-                f"covers {'it' if self.targets == 1 else f'all {self.targets} {noun}'}" if self.targets else "no target"
-            )
+            return covers
         shown = "; ".join(f"{next(iter(each.references), each.target)}: {each.why}" for each in self.unknown[:_SHOWN])
         more = f"; and {len(self.unknown) - _SHOWN} more" if len(self.unknown) > _SHOWN else ""
-        return f"covers {self.covered} of {self.targets} {noun}; nothing is known of {len(self.unknown)}: {shown}{more}"
+        return f"{covers}; nothing is known of {len(self.unknown)}: {shown}{more}"
 
 
 def by_target(rows: Iterable[LedgerRow]) -> list[list[LedgerRow]]:

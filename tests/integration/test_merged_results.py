@@ -240,19 +240,19 @@ def test_runs_are_listed_in_numbers(call):
 
 
 def test_an_answer_says_what_it_covers(call, volume):
-    assert "covers it" in call("show").splitlines()[-1]
+    assert "covers 1 of 1 targets" in call("show").splitlines()[-1]
     failed = make_plan([make_target(3)], run="run-3")
     write_plan(failed, volume)
     aggregate(_at(failed, "2025-03-03T09:00:00Z"), volume)
     said = call("show", "run-3", status=UNKNOWN).splitlines()[-1]
-    assert "0 findings; covers 0 of 1 target; nothing is known of 1: " in said
+    assert "0 findings; covers 0 of 1 targets; nothing is known of 1: " in said
     answer = json.loads(call("show", "run-3", "--output", "json", status=UNKNOWN))
     assert (answer["coverage"], answer["findings"]) == ({"targets": 1, "covered": 0}, [])
     assert [each["target"] for each in answer["unknown"]] == ["app-3"]
 
 
 def test_who_has_says_of_how_many_it_knows(call, volume):
-    assert call("who-has", "CVE-2021-45046").splitlines()[-1] == "1 of 1 targets has it; the answer covers it"
+    assert call("who-has", "CVE-2021-45046").splitlines()[-1] == "1 of 1 targets has it; the answer covers 1 of 1 targets"
     failed = make_plan([make_target(3)], run="run-3")
     write_plan(failed, volume)
     aggregate(_at(failed, "2025-03-03T09:00:00Z"), volume)
@@ -285,7 +285,7 @@ def test_what_changed_with_the_latest_run(call):
     table = call("diff")
     assert "CVE-2021-45105" in table
     assert "still there" in table.splitlines()[-2]
-    assert table.splitlines()[-1] == "the newer side covers it"
+    assert table.splitlines()[-1] == "the newer side covers 1 of 1 targets"
 
 
 def test_what_changed_since_a_date_and_between_two_names(call):

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.cli.runs import show_ledger
 from orchestrator.config.loading import default_config
+from orchestrator.kit.advice import remember
 from orchestrator.model import Severity
 from orchestrator.results.ledger import read_ledger
 from orchestrator.volume.layout import Volume
@@ -30,12 +31,12 @@ def ended(tmp_path, config, capsys):
     ]
     write_run(volume, "run-1", day(1), {"a/dependency": found, "a/virus": "it crashed"})
     (volume.results("run-1") / "report.html").write_text("")
+    remember(config=str(config), engine="local")
     settings = default_config(environment={}, volume={"path": str(tmp_path)})
     show_ledger(
         read_ledger(volume, "run-1"),
         settings,
         table=True,
-        options={"config": config, "volume": None, "engine": "local"},
     )
     return capsys.readouterr().out
 
@@ -57,3 +58,20 @@ def test_the_next_commands_work_as_they_are_printed(ended, config):
     assert shown.exit_code == 0
     assert "CVE-2025-99" in shown.output
     assert commands[0][2:] == ["run-1", "--config", str(config), "--engine", "local"]
+
+
+def test_no_finding_of_what_was_not_scanned_is_not_called_clean(tmp_path, config, capsys):
+    volume = Volume(tmp_path)
+    write_run(volume, "run-2", day(1), {"a/virus": "it crashed", "b/virus": []})
+    settings = default_config(environment={}, volume={"path": str(tmp_path)})
+    show_ledger(read_ledger(volume, "run-2"), settings, table=True)
+    assert "Findings: none; nothing is known of 1 of 2 targets" in capsys.readouterr().out.splitlines()
+
+
+def test_what_planning_did_not_find_is_not_retried(tmp_path, monkeypatch):
+    """A plan is not changed: its cells would fail again, whatever people have put right meanwhile."""
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["run", "missing.tar", "--scan", "root-user", "--volume", "v"])
+    assert done.exit_code == 1
+    assert "there is no" in done.output or "no such file" in done.output
+    assert "Next: scanmatrix retry" not in done.output

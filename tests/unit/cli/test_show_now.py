@@ -55,7 +55,7 @@ def test_of_one_run_only_what_it_found(show):
 def test_what_is_asked_for_is_what_the_coverage_is_about(show):
     out, _ = show("--target", "registry.example/pay/*", "--severity", "critical")
     assert ids(out) == ["CVE-2025-3"]
-    assert "1 findings; covers it" in out
+    assert "1 finding; covers 1 of 1 targets" in out
     out, _ = show("--owner", "team-b")
     assert ids(out) == ["CVE-2025-3", "CVE-2025-2"]
     out, status = show("--owner", "team-c")

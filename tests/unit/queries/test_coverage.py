@@ -60,7 +60,7 @@ def test_a_name_that_is_not_there_is_said_with_the_one_that_may_be_meant(choice,
 
 
 def test_the_sentence():
-    assert str(coverage_of("r1", ROWS[:1], Choice())) == "covers it"
+    assert str(coverage_of("r1", ROWS[:1], Choice())) == "covers 1 of 1 targets"
     assert str(coverage_of("r1", ROWS, Choice(), LOOKS_FOR)) == (
         "covers 2 of 3 targets; nothing is known of 1: registry.example/shop/job:1.0: general suspect"
     )
