@@ -87,7 +87,10 @@ def init(
     if live and not listed:
         raise UsageError(f"nothing was written, because there is no image: {'; '.join(left_out) or 'none was found'}")
     folder.mkdir(parents=True, exist_ok=True)
-    texts = _csv_text(listed, left_out, today), _yaml_text(folder, local, live, entries, today)
+    texts = (
+        _csv_text(listed, left_out, today),
+        _yaml_text(folder, local, live, entries, today, use_list=bool(listed or not local)),
+    )
     _write_all(dict(zip(paths, texts, strict=True)))
     return WrittenFiles(paths, len({(entry.reference, entry.ref) for entry in listed}) + len(local), left_out)
 
@@ -171,8 +174,15 @@ def _csv_text(entries: Sequence[Entry], left_out: Sequence[str], today: str) -> 
 
 
 def _yaml_text(
-    folder: Path, local: Sequence[tuple[str, str]], live: Sequence[TargetSource], entries: Iterable[Entry], today: str
+    folder: Path,
+    local: Sequence[tuple[str, str]],
+    live: Sequence[TargetSource],
+    entries: Iterable[Entry],
+    today: str,
+    *,
+    use_list: bool,
 ) -> str:
+    source = f"- csv: {{path: {TARGETS_FILE}}}"
     lines = [
         f"# What scanmatrix scans, and how; written by `scanmatrix init` on {today}.",
         "# Every key is optional; `scanmatrix schema configuration` describes all of them. Check what you change:",
@@ -180,7 +190,7 @@ def _yaml_text(
         "",
         "# What is scanned. Owners, and scans of single targets, are columns of the list.",
         "targets:",
-        f"  - csv: {{path: {TARGETS_FILE}}}",
+        *([f"  {source}"] if use_list else ["  # Once the list names an image or a repository:", f"  # {source}"]),
         *(f"  - {key}: {_spell(_relative(path, folder))}" for key, path in local),
     ]
     if live:

@@ -252,7 +252,9 @@ def test_an_answer_says_what_it_covers(call, volume):
 
 
 def test_who_has_says_of_how_many_it_knows(call, volume):
-    assert call("who-has", "CVE-2021-45046").splitlines()[-1] == "1 of 1 targets has it; the answer covers 1 of 1 targets"
+    assert (
+        call("who-has", "CVE-2021-45046").splitlines()[-1] == "1 of 1 targets has it; the answer covers 1 of 1 targets"
+    )
     failed = make_plan([make_target(3)], run="run-3")
     write_plan(failed, volume)
     aggregate(_at(failed, "2025-03-03T09:00:00Z"), volume)

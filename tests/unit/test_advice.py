@@ -124,9 +124,7 @@ def test_the_next_command_looks_where_this_one_did():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_message_has_a_line_that_was_not_made_so(path):
-    wrong = [
-        (line, text) for line, text in texts(path) if "`scanmatrix" in NAMES.sub("", text) or BARE.search(text)
-    ]
+    wrong = [(line, text) for line, text in texts(path) if "`scanmatrix" in NAMES.sub("", text) or BARE.search(text)]
     assert wrong == []
 
 

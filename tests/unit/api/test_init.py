@@ -1,13 +1,16 @@
 """The first configuration: `lint` accepts it, also what is commented out, and nothing is overwritten."""
 
 import re
+import shlex
 
 import pytest
+from typer.testing import CliRunner
 
 from orchestrator.api import init as init_module
 from orchestrator.api.init import InitError, init
 from orchestrator.api.lint import lint_file
 from orchestrator.api.plan import load_config
+from orchestrator.cli.app import app
 from orchestrator.errors import UsageError
 from orchestrator.inventory import collect
 from orchestrator.kit.sources import Problem
@@ -77,3 +80,19 @@ def test_a_folder_of_this_machine_is_in_the_configuration(tmp_path):
     assert '- dir: "src"' in done.paths[-1].read_text()
     (entry,) = collect(load_config())
     assert entry.reference == f"dir:{tmp_path / 'src'}"
+
+
+def test_a_list_without_targets_is_not_used_beside_what_is_on_this_machine(caplog):
+    (path, _) = init(references=["app.tar"]).paths[::-1]
+    assert [entry.local for entry in collect(load_config())] == [True]
+    assert caplog.messages == []
+    path.write_text(path.read_text().replace("  # - csv:", "  - csv:"))
+    assert lint_file(path) == []
+    assert len(collect(load_config())) == 1
+
+
+def test_the_next_command_works_as_it_is_printed(tmp_path):
+    done = CliRunner().invoke(app, ["init", f"registry.example/app@{DIGEST}", "--folder", "my folder"])
+    program, *words = shlex.split(done.output.splitlines()[-1].removeprefix("Next: "))
+    assert (program, words[0]) == ("scanmatrix", "plan")
+    assert CliRunner().invoke(app, [*words, "--offline"]).exit_code == 0
