@@ -200,12 +200,9 @@ def read_plan(config: Config, run: str) -> Plan:
     Raises:
         UsageError: there is no such run on the volume.
     """
-    from orchestrator.upkeep.plans import read_plan
+    from orchestrator.upkeep.plans import find_plan
 
-    volume = _volume(config)
-    if not volume.plan(_run_id(run)).exists():
-        raise UsageError(f"no run {run!r} on {volume.root}: there is no {volume.plan(run)}")
-    return read_plan(run, volume)
+    return find_plan(_run_id(run), _volume(config))
 
 
 def render(plan: Plan, config: Config, *, kind: ManifestKind | str = "workflow") -> str:

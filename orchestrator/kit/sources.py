@@ -132,7 +132,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
     by_lower = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return f", did you mean {by_lower[close[0]]!r}?" if close else ""
+    return f", did you mean {str(by_lower[close[0]])!r}?" if close else ""
 
 
 def read_text(path: Path, *, name: str | None = None, marked: bool = False) -> str:

@@ -74,6 +74,17 @@ def read_plan(run: str, volume: Volume) -> Plan:
     return _join([read(path, Plan) for path in parts]) if parts else read(whole, Plan)
 
 
+def find_plan(run: str, volume: Volume) -> Plan:
+    """The plan of a run that a person names.
+
+    Raises:
+        UsageError: there is no such run on the volume.
+    """
+    if not volume.plan(run).exists():
+        raise UsageError(f"no run {run!r} on {volume.root}: there is no {volume.plan(run)}")
+    return read_plan(run, volume)
+
+
 def read_part(run: str, part: str, volume: Volume) -> Plan:
     """One part of the plan of a run.
 

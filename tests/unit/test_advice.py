@@ -1,8 +1,8 @@
 """Every command line that a message tells people to run is one that the program takes, with the arguments it has there.
 
-All of them are made by `ours` or `command_line` of `orchestrator.kit.advice`: here its calls are found in the code, each with what stands
-for a run's id, a scan or a file, and given to the program's own parser, which checks arguments too. Lines of other
-programs (`pip install …`) are found as they stand.
+All of them are made by `ours` or `command_line` of `orchestrator.kit.advice`: here their calls are found in the code,
+each with what stands for a run's id, a scan or a file, and given to the program's own parser, which checks arguments
+too. Lines of other programs (`pip install …`) are found as they stand.
 """
 
 import ast

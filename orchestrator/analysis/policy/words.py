@@ -129,7 +129,10 @@ def verdict_lines(verdict: Verdict, rows: int = SHOWN, *, cells: Sequence[Ledger
         lines.append(message)
         rule = shown.get(message)
         if rule is not None:
-            lines += [f"  {clip(row)}" for row in offenders(rule, rows, cells)]
+            first = offenders(rule, rows, cells)
+            if all(row in message for row in first):
+                continue  # the sentence names them, and how many more there are
+            lines += [f"  {clip(row)}" for row in first]
             if more := (rule.total or rule.count) - len(rule.rows[:rows]):
                 lines.append(f"  … and {more} more")
     return lines

@@ -32,7 +32,7 @@ def probes(config: Config, needs: Needs) -> Iterator[Probe]:
     advice = "kubectl config get-contexts lists the clusters that you have"
     for context in wanted or (None,):
         runs = needs.in_cluster and context is None
-        look = partial(_look_at_cluster, config, context, runs=runs)
+        look = partial(_look_at_cluster, config, context, needed=bool(wanted), runs=runs)
         yield Probe("cluster", context or "current context", bool(wanted), look, advice)
 
 
@@ -55,7 +55,20 @@ def _look_at_registry(config: Config, use: RegistryUse) -> Seen:
     return Seen(CheckState.OK, f"answers, {who}")
 
 
-def _look_at_cluster(config: Config, context: str | None, *, runs: bool) -> Seen:
+def _look_at_cluster(config: Config, context: str | None, *, needed: bool, runs: bool) -> Seen:
+    """Whether there is one; a context that somebody names is there, or their configuration is wrong."""
+    from orchestrator.cluster.errors import NoClusterError
+
+    try:
+        return _look_into_cluster(config, context, runs=runs)
+    except NoClusterError as error:
+        if context is not None:
+            raise
+        found, _, advice = str(error).rpartition("; ")
+        return Seen(CheckState.MISSING, found if needed else "none, and nothing here needs one", advice)
+
+
+def _look_into_cluster(config: Config, context: str | None, *, runs: bool) -> Seen:
     """Whether it answers; of the one that runs plans, whether Argo and our own objects are there."""
     from orchestrator.argo.names import WORKFLOW_TEMPLATE
     from orchestrator.cluster.client import Cluster

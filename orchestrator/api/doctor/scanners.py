@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from functools import partial
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 #: How programs are asked for their version; not every one takes the first.
 _ASKED = (("--version",), ("version",))
+#: What some write before it: `Version: 1.2`.
+_LABEL = re.compile(r"^[a-z]*version:\s*", re.IGNORECASE)
 _TIMEOUT = 8
 _SHOWN = 80
 
@@ -79,5 +82,5 @@ def _version(launcher: Launcher, scan: Scan) -> str:
             ended = launcher.launch(scan, job, [Binding("workdir", folder, WORK, read_only=False)], lambda: "")
             lines = [line.strip() for line in ended.log.splitlines() if any(map(str.isdigit, line))]
             if not ended.error and lines:
-                return lines[0][:_SHOWN]
+                return _LABEL.sub("", lines[0])[:_SHOWN]
     return ""

@@ -16,7 +16,7 @@ from orchestrator.kit.advice import resuming
 from orchestrator.model import Ledger, Plan, RunStatus
 from orchestrator.steps.ending import finish_left
 from orchestrator.upkeep.claims import RunClaim, give_back, take
-from orchestrator.upkeep.plans import read_plan, write_plan
+from orchestrator.upkeep.plans import find_plan, write_plan
 from orchestrator.upkeep.reuse import without_downloads
 from orchestrator.volume.layout import Volume
 from orchestrator.volume.records import now
@@ -127,7 +127,7 @@ class LocalEngine:
 
     def retry(self, run: str, observer: Observer) -> str:
         """See `Engine`; returns when the cells have ended."""
-        self.run(read_plan(run, self._volume), observer)
+        self.run(find_plan(run, self._volume), observer)
         return run
 
     def cancel(self, run: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from orchestrator.model.endings import Evidence, NodeState, RecordState, decide,
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import read_ledger
 from orchestrator.results.provisional import attempts
-from orchestrator.upkeep.plans import read_plan
+from orchestrator.upkeep.plans import find_plan
 from orchestrator.volume.records import NOTHING_RECORDED, Records
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ def status_of(run: str, volume: Volume) -> RunStatus:
     Raises:
         UsageError: there is no such run.
     """
-    if not volume.plan(run).exists():
-        raise UsageError(f"no run {run!r} on {volume.root}: there is no {volume.plan(run)}")
-    plan = read_plan(run, volume)
+    plan = find_plan(run, volume)
     if goes_on(run, volume):
         return _by_records(plan, volume, NodeState.UNKNOWN, "running")
     try:

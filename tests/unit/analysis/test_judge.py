@@ -376,3 +376,13 @@ def test_what_broke_a_rule_is_named_by_image_package_and_fix():
         "  registry.example/app-1: high CVE-2021-0002 in glibc 2.36, no fix known",
         "  registry.example/app-2: high aws-key in /root/.aws (2 of it)",
     ]
+
+
+def test_a_cell_that_failed_is_named_once():
+    rows = [cell(f"app-{number}", outcome=Outcome.FAILED, references=(f"r.example/{number}",)) for number in range(7)]
+    lines = verdict_lines(Judge(Policy(), now=NOW).verdict(rows), cells=rows)
+    assert len(lines) == 1
+    assert "7 of 7 failed: r.example/0 × general; " in lines[0]
+    assert lines[0].endswith("; and 2 more")
+    whole = verdict_lines(Judge(Policy(), now=NOW).verdict(rows), 7, cells=rows)
+    assert whole[-1] == "  r.example/6 × general"

@@ -101,7 +101,7 @@ def test_the_version_of_a_scanner_is_what_it_says_itself(bare: Path, write: Writ
     program(bare, "clamscan", "echo ClamAV 9.8.7/26000")
     program(bare, "trivy", '[ "$1" = version ] || exit 3; echo Version: 1.2.3')
     assert found(path, "scanner", "virus").found == f"ClamAV 9.8.7/26000 ({bare}/clamscan)"
-    assert found(path, "scanner", "general").found.startswith("Version: 1.2.3")
+    assert found(path, "scanner", "general").found == f"1.2.3 ({bare}/trivy)"
     program(bare, "trivy", "exit 1")
     broken = found(path, "scanner", "general")
     assert (broken.state, broken.is_fault) == (CheckState.BROKEN, True)
@@ -126,9 +126,14 @@ def test_json_has_all_of_it_and_a_status_of_its_own(bare: Path, write: Write) ->
 
 def test_a_cluster_is_needed_where_it_runs_the_plans(bare: Path, write: Write) -> None:
     cluster = found(write(engine="argo", targets=[{"image": IMAGE}]), "cluster")
-    assert (cluster.state, cluster.is_fault) == (CheckState.BROKEN, True)
-    assert "KUBECONFIG" in cluster.found
-    assert not found(write(targets=[{"archive": "a.tar"}]), "cluster").needed
+    assert (cluster.state, cluster.is_fault) == (CheckState.MISSING, True)
+    assert f"{cluster.found} {cluster.advice}".count("KUBECONFIG") == 1
+    assert cluster.advice.startswith("set KUBECONFIG to ")
+    unneeded = found(write(targets=[{"archive": "a.tar"}]), "cluster")
+    assert (unneeded.state, unneeded.needed) == (CheckState.MISSING, False)
+    assert unneeded.found == "none, and nothing here needs one"
+    named = found(write(targets=[{"cluster": {"contexts": ["nowhere"]}}]), "cluster", "nowhere")
+    assert (named.state, named.advice.partition(" lists")[0]) == (CheckState.BROKEN, "kubectl config get-contexts")
 
 
 def test_what_a_store_says_is_without_its_password(bare: Path, write: Write) -> None:

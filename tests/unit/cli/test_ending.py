@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.cli.runs import show_ledger
 from orchestrator.config.loading import default_config
+from orchestrator.errors import UsageError
 from orchestrator.kit.advice import remember
 from orchestrator.model import Severity
 from orchestrator.results.ledger import read_ledger
@@ -75,3 +76,10 @@ def test_what_planning_did_not_find_is_not_retried(tmp_path, monkeypatch):
     assert done.exit_code == 1
     assert "there is no" in done.output or "no such file" in done.output
     assert "Next: scanmatrix retry" not in done.output
+
+
+@pytest.mark.parametrize("words", [["retry"], ["status"], ["run", "--resume"]], ids=lambda words: words[0])
+def test_a_run_that_is_not_there_is_a_mistake_of_usage(words, tmp_path):
+    done = CliRunner().invoke(app, [*words, "nope", "--volume", str(tmp_path)])
+    assert isinstance(done.exception, UsageError)
+    assert "no run 'nope' on" in str(done.exception)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.kit.sources import MAX_BYTES, SourceError, suggest
 from orchestrator.kit.yaml_source import parse_yaml, read_yaml
+from orchestrator.model import Severity
 
 
 def problems(text: str | bytes, tmp_path: Path) -> list[tuple[int, str]]:
@@ -153,3 +154,4 @@ def test_suggest():
     assert suggest("limts", ["limits", "policy"]) == ", did you mean 'limits'?"
     assert suggest("imagesinflight", ["imagesInFlight"]) == ", did you mean 'imagesInFlight'?"
     assert suggest("zzz", ["limits"]) == ""
+    assert suggest("hihg", Severity) == ", did you mean 'high'?"
