@@ -70,7 +70,7 @@ def test_no_finding_of_what_was_not_scanned_is_not_called_clean(tmp_path, config
 
 
 def test_what_planning_did_not_find_is_not_retried(tmp_path, monkeypatch):
-    """A plan is not changed: its cells would fail again, whatever people have put right meanwhile."""
+    """A plan is not changed: its cells would fail again, whatever people have corrected meanwhile."""
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["run", "missing.tar", "--scan", "root-user", "--volume", "v"])
     assert done.exit_code == 1
