@@ -10,11 +10,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.argo.command_line import parse
-from orchestrator.argo.commands import PROGRAM, Exit
-from orchestrator.errors import ScanmatrixError, UsageError, may_help_again
-from orchestrator.kit.guarding import InternalError, guarded
+from orchestrator.argo.commands import PROGRAM
+from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.guarding import guarded
 from orchestrator.kit.logs import write_to_stderr
-from orchestrator.steps.entry import complain, run
+from orchestrator.steps.entry import complain, exit_of, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,20 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with guarded(f"running {' '.join(words)}"):
             return run(step)
-    except UsageError as error:
-        return _fail(error, Exit.USAGE)
-    except InternalError as error:
-        return _fail(error, Exit.BROKEN)
-    except ScanmatrixError as error:
-        # What was attempted as often as `limits.retries` allows is not for Argo to multiply.
-        return _fail(error, Exit.TEMPORARY if may_help_again(error) else Exit.FAILED)
-    except OSError as error:  # the volume or the network: a full volume or a lost mount may be better next time
-        return _fail(error, Exit.TEMPORARY)
-
-
-def _fail(error: Exception, status: Exit) -> int:
-    complain(" ".join(str(error).split()))
-    return status
+    except (ScanmatrixError, OSError) as error:
+        complain(" ".join(str(error).split()))
+        return exit_of(error)
 
 
 if __name__ == "__main__":

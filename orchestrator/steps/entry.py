@@ -33,8 +33,8 @@ from orchestrator.argo.commands import (
     StageStep,
 )
 from orchestrator.cluster.place import why_not_here
-from orchestrator.errors import ScanmatrixError, UsageError
-from orchestrator.kit.guarding import guarded
+from orchestrator.errors import ScanmatrixError, UsageError, may_help_again
+from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.text import visible_message
 from orchestrator.volume.layout import MAX_AGE, Volume
 
@@ -91,6 +91,17 @@ def run(step: AnyStep) -> int:  # noqa: C901, PLR0911, PLR0912 - a line for each
             return _drop(step)
         case _:
             assert_never(step)
+
+
+def exit_of(error: ScanmatrixError | OSError) -> Exit:
+    """The exit status by which a step says how it failed."""
+    if isinstance(error, UsageError):
+        return Exit.USAGE
+    if isinstance(error, InternalError):
+        return Exit.BROKEN
+    # The volume or the network: a full volume or a lost mount may be better next time. What was attempted as often as
+    # `limits.retries` allows is not for Argo to multiply.
+    return Exit.TEMPORARY if isinstance(error, OSError) or may_help_again(error) else Exit.FAILED
 
 
 def _plan(step: PlanStep) -> int:

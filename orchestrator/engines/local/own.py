@@ -12,8 +12,8 @@ from pathlib import Path
 from orchestrator.argo.command_line import parse
 from orchestrator.argo.commands import PROGRAM, CheckStep, Exit
 from orchestrator.engines.local.process import Ended, Job, timed_out
-from orchestrator.errors import PermanentError, ScanmatrixError, may_help_again
-from orchestrator.kit.guarding import InternalError, in_words
+from orchestrator.errors import PermanentError, ScanmatrixError
+from orchestrator.kit.guarding import in_words
 
 ISOLATION = "the engine's own process, as our own code"
 #: Most bytes of a tarball, and most that are unfolded of it here, or that its names take.
@@ -66,7 +66,7 @@ def run_here(argv: tuple[str, ...], tarball: Path, job: Job, stopped: Callable[[
     if step is None or tarball.stat().st_size > LARGEST:
         return None
     # With what reads images, for those who have such a scan.
-    from orchestrator.steps.entry import run_check  # noqa: PLC0415
+    from orchestrator.steps.entry import exit_of, run_check  # noqa: PLC0415
 
     try:
         count = run_check(step, _Watch(job.timeout, stopped))
@@ -74,11 +74,9 @@ def run_here(argv: tuple[str, ...], tarball: Path, job: Job, stopped: Callable[[
         return None
     except _Stopped as error:
         return Ended(error=str(error), isolation=ISOLATION)
-    except InternalError:
-        raise
     except (ScanmatrixError, OSError) as error:
-        temporary = isinstance(error, OSError) or may_help_again(error)
-        return Ended(in_words(error), exit_code=Exit.FAILED, temporary=temporary, isolation=ISOLATION)
+        code = exit_of(error)
+        return Ended(in_words(error), exit_code=code, temporary=code is Exit.TEMPORARY, isolation=ISOLATION)
     return Ended(exit_code=Exit.DONE, log=f"{step.name}: {count} findings", isolation=ISOLATION)
 
 

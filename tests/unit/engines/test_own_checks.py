@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from orchestrator.argo.commands import Exit
 from orchestrator.engines.local import own
 from orchestrator.engines.local.own import ISOLATION, run_here
 from orchestrator.engines.local.process import Ended, Job
@@ -108,3 +109,10 @@ def test_wrong_use_fails_the_cell(tarball):
     ended = run(tarball, *command(tarball, "nothing"))
     assert "there is no built-in scan 'nothing'" in ended.error
     assert not ended.temporary
+    assert ended.exit_code == Exit.USAGE
+
+
+def test_a_volume_that_fails_is_worth_another_attempt(tarball):
+    ended = run(tarball, *command(tarball)[:-1], f"--report={tarball.parent}")
+    assert "the volume failed" in ended.error
+    assert (ended.exit_code, ended.temporary) == (Exit.TEMPORARY, True)
