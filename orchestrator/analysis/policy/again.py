@@ -34,7 +34,9 @@ def judged_by(severity: Severity, ledger: Ledger, results: RunResults) -> Ledger
         found = _found(severity, ledger, results)
     except NoResultsError as error:
         found = (Violation(rule=SEVERITY, message=f"{SEVERITY}: cannot be judged: {error}", count=0),)
-    others = tuple(rule for rule in ledger.verdict.rules if rule.rule != SEVERITY)
+    said = ledger.verdict.messages.items()  # all that ledgers of earlier versions have
+    broken = ledger.verdict.rules or tuple(Violation(rule=rule, message=message, count=0) for rule, message in said)
+    others = tuple(rule for rule in broken if rule.rule != SEVERITY)
     first = sum(rule.rule == COVERAGE for rule in others)  # then severity: the order in which a policy has its rules
     rules = (*others[:first], *found, *others[first:])
     passed = not found and (ledger.verdict.passed or not others)

@@ -37,6 +37,13 @@ def test_it_replaces_the_severity_of_the_policy_and_no_other_rule(tmp_path):
     assert verdict.broken == (COVERAGE.message, OTHER.message)
 
 
+def test_a_rule_that_an_earlier_version_wrote_in_words_alone_stays_broken(tmp_path):
+    results = put_run(tmp_path)
+    verdict = Verdict(passed=False, broken=(COVERAGE.message, OWN.message))
+    found = judged_by(Severity.CRITICAL, msgspec.structs.replace(results.ledger, verdict=verdict), results).verdict
+    assert (found.passed, found.names, found.broken) == (False, ("coverage",), (COVERAGE.message,))
+
+
 def test_it_stands_where_a_policy_has_it(tmp_path):
     assert judged(tmp_path, Severity.HIGH, COVERAGE, OWN, OTHER).names == ("coverage", "severity", "exploited")
 
