@@ -28,13 +28,14 @@ class DatabasePart(Document, frozen=True):
 
 
 class DatabaseFacts(Document, frozen=True):
-    """What is known of one version of a database that our own code fetched.
+    """What is known of one version of a database.
 
     Attributes:
-        kind: of the database.
+        kind: of the database; `command` where a command of the scanner's made it.
         recipe: digest of all that made it what it is: its template's settings, the image that loaded it.
         parts: what it is made of.
         sums: SHA-256 of every file of the version, by its name there: what somebody changed is never taken over.
+            Nothing where a command made it.
         sizes: bytes of every file, likewise: what was cut short is never read. Nothing for versions from before.
     """
 

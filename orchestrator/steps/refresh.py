@@ -3,7 +3,8 @@
     databases/<scan>/.fetched-<key>/             what our code fetched and a command of the scanner's will load
 
 Locally `refresh` does the whole. In the cluster one pod of ours runs `fetch`, which ends with the new version unless it
-has to be loaded; then a second pod, without a network, runs the scanner's own `load` between `prepare` and `finish`.
+has to be loaded; then a second pod, without a network, runs the scanner's own `load` and after it `finish`. A command
+`refresh` runs between `start_command`, where it continues a version, and `finish_command`.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def finish_command(scan: Scan, volume: Volume, key: str, *, longest: timedelta, 
     Args:
         scan: whose database it is.
         volume: where it lies.
-        key: as given to `start_command`.
+        key: as given to `prepare`.
         longest: what one cell of the scan may take.
         now: the new version's time, instead of the clock.
 
