@@ -4,7 +4,7 @@ A module that imports it has a fixture `url`: of an empty database.
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from threading import Thread
 
@@ -499,6 +499,27 @@ def test_what_is_stale(volume, store):
     assert names(ages={"default": 30 * 86400}, versions=store.versions())[1:] == [("old", "dependency", "version")]
     assert len(names(ages={})) == 4
     assert store.stale(ages, day(9))[0].failures == 1
+
+
+def test_what_is_due_which_targets_are_known_and_how_all_of_it_stands(volume, store):
+    web, job = Name("registry.example/web:1", owner="shop"), Name("registry.example/job:1")
+    cells = {"a/dependency": [finding(1)], "b/dependency": "broke"}
+    write_run(volume, "run-1", day(1), cells, names={"a": [web], "b": [job]})
+    write_run(volume, "run-2", day(2), {"c/dependency": [], "b/dependency": "broke"}, names={"c": [web], "b": [job]})
+    store.take_in_all(volume)
+    due, coverage = store.due({"default": HOUR}, day(3))
+    assert [(one.target, one.owners, one.why, one.failures, one.due) for one in due] == [
+        ("b", (), "never", 2, None),
+        ("c", ("shop",), "old", 0, day(2) + timedelta(hours=1)),
+    ]
+    assert (coverage.targets, coverage.covered) == (2, 1)
+    assert [(of.target, of.current) for of in store.known_targets(every=True)] == [
+        ("b", True), ("a", False), ("c", True),
+    ]  # fmt: skip
+    found, _ = store.overview_now({"default": WEEK}, day(3))
+    [scan] = found.scans
+    assert (scan.targets, scan.fresh, scan.due, scan.failing, scan.oldest) == (2, 1, {"never": 1}, 1, day(2))
+    assert (found.runs, found.latest, found.open) == (2, "run-2", {})
 
 
 def test_what_answers_another_question_is_stale(volume, store):

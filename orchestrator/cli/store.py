@@ -1,6 +1,6 @@
-"""`scanmatrix store migrate`, `import` and `prune`: the database of all results."""
+"""`scanmatrix store migrate`, `import`, `prune`, `stale`, `targets` and `overview`: the database of all results."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,17 +10,38 @@ from orchestrator.cli.options import ConfigFile, OutputOption, Volume
 from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
 
-app = Commands(name="store", help="Manage the database of all results.", no_args_is_help=True, rich_markup_mode=None)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+app = Commands(
+    name="store", help="Manage the database of all results, and ask it.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
-def _duration(text: str) -> int:
-    from orchestrator.errors import UsageError
-    from orchestrator.kit.quantities import parse_duration
+def _duration(option: str) -> "Callable[[str], int]":
+    def parse(text: str) -> int:
+        from orchestrator.errors import UsageError
+        from orchestrator.kit.quantities import parse_duration
 
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--keep: {error}") from error
+        try:
+            return parse_duration(text)
+        except ValueError as error:
+            raise UsageError(f"{option}: {error}") from error
+
+    return parse
+
+
+Owner = Annotated[str, typer.Option(metavar="GLOB", help="Only targets whose owner matches.", show_default=False)]
+Age = Annotated[
+    int | None,
+    typer.Option(
+        metavar="DURATION",
+        help="Results stay fresh for this long, instead of rescanAfter.",
+        show_default=False,
+        parser=_duration("--age"),
+    ),
+]
+Most = Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most this many rows in the table.")]
 
 
 @app.command()
@@ -88,7 +109,7 @@ def prune(
             metavar="DURATION",
             help="Keep what is younger than this, instead of store.keep.",
             show_default=False,
-            parser=_duration,
+            parser=_duration("--keep"),
         ),
     ] = None,
     output: OutputOption = OutputFormat.TABLE,
@@ -109,3 +130,97 @@ def prune(
         print_pruned(pruned)
     else:
         print_data(pruned, output)
+
+
+@app.command()
+def stale(
+    config: ConfigFile = None,
+    volume: Volume = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="GLOB",
+            help="Only targets whose name matches.",
+            show_default=False,
+            autocompletion=completion.scanned,
+        ),
+    ] = "",
+    owner: Owner = "",
+    scan: Annotated[
+        str, typer.Option(metavar="NAME", help="Only this scan.", show_default=False, autocompletion=completion.scans)
+    ] = "",
+    age: Age = None,
+    most: Most = 50,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """List what should be scanned again, and why.
+
+    What never ended ok comes first, then the oldest. Counted are the scans of the newest runs, of images that a name
+    means now: what the next run would do.
+
+    Example: scanmatrix store stale --age 7d --owner team-shop
+    """
+    from orchestrator.api import store as store_api
+    from orchestrator.cli.output import complain
+    from orchestrator.cli.store_tables import print_due
+    from orchestrator.queries.choice import Choice
+
+    settings = settings_of(config, volume)
+    found, coverage = store_api.due(settings, Choice(target=target, owner=owner, scan=scan), age=age)
+    print_due(found, coverage, most, output)
+    if age is None and not settings.rescan_after:
+        complain("scanmatrix: rescanAfter is not set, so every result is due; --age 7d asks by age")
+
+
+@app.command()
+def targets(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|DIGEST",
+            help="Only targets of this name or digest, or a glob of such.",
+            show_default=False,
+            autocompletion=completion.scanned,
+        ),
+    ] = "",
+    config: ConfigFile = None,
+    volume: Volume = None,
+    owner: Owner = "",
+    every: Annotated[bool, typer.Option("--all", help="Include images that no name means any more.")] = False,
+    most: Most = 50,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """List the known targets: names, owners, workloads, last scans.
+
+    These are the images that names mean now. A name or digest that means none of them finds what it meant earlier.
+
+    Example: scanmatrix store targets registry.example/shop/web
+    """
+    from orchestrator.api import store as store_api
+    from orchestrator.cli import UNKNOWN
+    from orchestrator.cli.store_tables import print_known
+    from orchestrator.queries.choice import Choice
+
+    settings = settings_of(config, volume)
+    found, coverage = store_api.known_targets(settings, Choice(target=name, owner=owner), every=every)
+    print_known(found, coverage, most, output)
+    if not coverage.covered:
+        raise typer.Exit(UNKNOWN)
+
+
+@app.command()
+def overview(
+    config: ConfigFile = None, volume: Volume = None, age: Age = None, output: OutputOption = OutputFormat.TABLE
+) -> None:
+    """Show how every scan stands, and the findings, in numbers.
+
+    Example: scanmatrix store overview
+    """
+    from orchestrator.api import store as store_api
+    from orchestrator.cli import UNKNOWN
+    from orchestrator.cli.store_tables import print_overview
+
+    found, coverage = store_api.overview_now(settings_of(config, volume), age=age)
+    print_overview(found, coverage, output)
+    if not coverage.covered:
+        raise typer.Exit(UNKNOWN)

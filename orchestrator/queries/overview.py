@@ -1,14 +1,60 @@
-"""The runs in numbers."""
+"""The runs in numbers, and what there is now in numbers."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator.model import Document, Severity
+from orchestrator.queries.due import ScanStanding  # noqa: TC001 - msgspec reads the annotations
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from orchestrator.results.overview import RunSummary
+    from orchestrator.store.documents import Holder
     from orchestrator.store.past import StoreReader
+
+
+class StoreOverview(Document, frozen=True):
+    """What there is now, in numbers.
+
+    Attributes:
+        runs: that are in the store.
+        latest: id of the one that ended last.
+        scans: how each stands.
+        open: merged findings by severity that are not suppressed; severities without any are left out.
+        suppressed: merged findings that are.
+    """
+
+    runs: int
+    latest: str
+    scans: tuple[ScanStanding, ...]
+    open: dict[Severity, int]
+    suppressed: int
+
+
+def overview_now(past: StoreReader, scans: tuple[ScanStanding, ...], found: Iterable[Holder]) -> StoreOverview:
+    """What there is now, in numbers.
+
+    Args:
+        past: all runs.
+        scans: how each stands.
+        found: every finding that a target has now.
+
+    Raises:
+        NoResultsError: there is no run.
+    """
+    counts = Counter(None if each.finding.suppressed is not None else each.finding.severity for each in found)
+    return StoreOverview(
+        runs=len(past.runs),
+        latest=past.latest(),
+        scans=scans,
+        open={severity: counts[severity] for severity in reversed(Severity) if counts[severity]},
+        suppressed=counts[None],
+    )
 
 
 def overview(past: StoreReader, most: int | None) -> tuple[RunSummary, ...]:

@@ -11,11 +11,13 @@ from orchestrator.kit.ids import clean
 from orchestrator.packages.qualifiers import platforms_meant
 from orchestrator.queries import difference
 from orchestrator.queries.changes import StoreChanges, changes
-from orchestrator.queries.choice import choose
+from orchestrator.queries.choice import Choice, choose
 from orchestrator.queries.coverage import coverage_now
+from orchestrator.queries.due import PlannedScans
 from orchestrator.queries.earlier import Earlier, earlier
 from orchestrator.queries.holders import holders, merged_rows
-from orchestrator.queries.overview import overview
+from orchestrator.queries.known_targets import known_targets
+from orchestrator.queries.overview import overview, overview_now
 from orchestrator.results.errors import NoResultsError
 from orchestrator.store import matrix, one_target
 from orchestrator.store.database import StoreDatabase
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from orchestrator.model import MergedRow
-    from orchestrator.queries.choice import Choice
     from orchestrator.queries.difference import Difference
+    from orchestrator.queries.due import DueScan
+    from orchestrator.queries.known_targets import KnownTarget
+    from orchestrator.queries.overview import StoreOverview
     from orchestrator.results.coverage import Coverage
     from orchestrator.results.overview import RunSummary
     from orchestrator.store.documents import Holders, Stale, StateCount, TargetView, Version
@@ -209,6 +213,62 @@ class Store(StoreDatabase):
                 limit=limit, versions=versions or {}, asked_since=asked_since, questions=questions or {},
             )  # fmt: skip
 
+    def due(
+        self,
+        ages: Mapping[str, int],
+        now: datetime,
+        choice: Choice | None = None,
+        *,
+        questions: Mapping[str, Collection[str]] | None = None,
+    ) -> tuple[tuple[DueScan, ...], Coverage]:
+        """What of the targets that names mean now should be scanned again, and what that answer rests on.
+
+        Args:
+            ages: as for `stale`.
+            now: with a time zone.
+            choice: of which only target, owner and scan count; None for all.
+            questions: as for `stale`.
+
+        Raises:
+            NotKnownError: no target, owner or scan has such a name.
+        """
+        wanted = choice or Choice()
+        with self._past() as past:
+            planned = PlannedScans(past, wanted, _stale(past, {}, now))
+            return planned.due(_stale(past, ages, now, questions), ages), coverage_now(past, (), {}, wanted)
+
+    def overview_now(
+        self, ages: Mapping[str, int], now: datetime, *, questions: Mapping[str, Collection[str]] | None = None
+    ) -> tuple[StoreOverview, Coverage]:
+        """How every scan stands and what there is, in numbers, of the targets that names mean now.
+
+        Args:
+            ages: as for `stale`.
+            now: with a time zone.
+            questions: as for `stale`.
+
+        Raises:
+            NoResultsError: there is no run.
+        """
+        with self._past() as past:
+            planned = PlannedScans(past, Choice(), _stale(past, {}, now))
+            scans = planned.standing(planned.due(_stale(past, ages, now, questions), ages))
+            found = holders(past, past.all_facts(), _ALWAYS)
+            return overview_now(past, scans, found.rows), coverage_now(past, (), {})
+
+    def known_targets(self, choice: Choice | None = None, *, every: bool = False) -> tuple[KnownTarget, ...]:
+        """The targets that names mean now; where those asked for mean none of these, the ones that they meant earlier.
+
+        Args:
+            choice: of which only target and owner count; None for all.
+            every: also those that no name means any more.
+
+        Raises:
+            NotKnownError: no target or owner has such a name.
+        """
+        with self._past() as past:
+            return known_targets(past, choice or Choice(), every=every)
+
     def versions(self) -> dict[str, Version]:
         """Of each scan, the versions that made its newest result."""
         with self._reading() as connection:
@@ -236,3 +296,13 @@ class Store(StoreDatabase):
         for why, results in self._missing.values():
             if results and matrix.lacks(connection, results, moment):
                 raise NoResultsError(why)
+
+
+def _stale(
+    past: StoreReader, ages: Mapping[str, int], now: datetime, questions: Mapping[str, Collection[str]] | None = None
+) -> tuple[Stale, ...]:
+    """All that is stale by age or by what is asked; without ages all that there is."""
+    return matrix.stale(
+        past.connection, ages, now,
+        limit=_ALWAYS, versions={}, asked_since=None, questions=questions or {},
+    )  # fmt: skip

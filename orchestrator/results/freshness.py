@@ -17,15 +17,15 @@ def stale_until(age: int | None, now: datetime) -> int | None:
         now: with a time zone.
 
     Returns:
-        None where every result is stale.
+        None where every result is stale; never before 1970, because 0 stands for no result at all.
     """
-    return None if age is None else int(now.timestamp()) - age
+    return None if age is None else max(int(now.timestamp()) - age, 0)
 
 
 def is_fresh(ended: int, age: int | None, now: datetime) -> bool:
     """Whether a result that ended at a second (since 1970; 0 for unknown) still stands; see `stale_until`."""
     until = stale_until(age, now)
-    return until is not None and ended > max(until, 0)
+    return until is not None and ended > until
 
 
 def is_answer(asked: str, questions: Collection[str]) -> bool:

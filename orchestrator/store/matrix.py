@@ -191,7 +191,7 @@ def count_states(connection: Connection, ages: Mapping[str, int], now: datetime)
         else:
             ranges |= {
                 "stale": (states.c.ok_at > 0, states.c.ok_at <= before),
-                "fresh": (states.c.ok_at > max(before, 0),),
+                "fresh": (states.c.ok_at > before,),
             }
         parts += [
             select(literal(scan).label("scan"), literal(name).label("freshness"), states.c.outcome, counted)

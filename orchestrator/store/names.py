@@ -33,6 +33,7 @@ _USES = (
     .where(workload_targets.c.last_at == _LOOKED.c.at)
     .order_by(*_PLACE, workload_targets.c.container)
 )
+_WORKLOADS = select(names.c.target_id, names.c.workload).where(names.c.workload != "")
 # Bytes of the labels of one name: MySQL's TEXT ends at 64 KiB.
 _MOST_LABELS = 60_000
 
@@ -140,6 +141,17 @@ def said_of(connection: Connection, target: int) -> tuple[Name, ...]:
         select(names).where(names.c.target_id == target).order_by(names.c.reference, names.c.owner, names.c.labels)
     )
     return tuple(Name(reference=row.reference, owner=row.owner, labels=_read_labels(row.labels)) for row in rows)
+
+
+def workloads_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """What runs targets as `<cluster>/<namespace>/<kind>/<name>`, in alphabetical order: by plans, and `uses_of`."""
+    found: dict[int, set[str]] = {}
+    ids = tuple(ids)
+    for row in rows_by(connection, names.c.target_id, ids, _WORKLOADS):
+        found.setdefault(row.target_id, set()).add(row.workload)
+    for target, uses in uses_of(connection, ids).items():
+        found.setdefault(target, set()).update(f"{use.cluster}/{use.namespace}/{use.kind}/{use.name}" for use in uses)
+    return {target: tuple(sorted(workloads)) for target, workloads in found.items()}
 
 
 def uses_of(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[Use, ...]]:

@@ -6,17 +6,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, or_, select
 
-from orchestrator.model import BomSource
-from orchestrator.model.documents import spell_time
-from orchestrator.store.answers import answer, outcome, when
+from orchestrator.store.answers import answer, when
 from orchestrator.store.columns import clip
-from orchestrator.store.documents import FoundNow, ScanState, TargetView, Version
+from orchestrator.store.documents import FoundNow, TargetView
 from orchestrator.store.facts import Said
 from orchestrator.store.lookers import completed, together
 from orchestrator.store.names import names_of, said_of, uses_of
-from orchestrator.store.schema import cells, findings, runs, states, target_digests, targets
+from orchestrator.store.scan_states import scan_states
+from orchestrator.store.schema import findings, runs, states, target_digests, targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,18 +31,14 @@ def target_view(connection: Connection, target: str, *, gone: bool) -> TargetVie
     if found is None:
         return None
     references, owners = names_of(connection, [found.id]).get(found.id, ((), ()))
-    ok = and_(cells.c.state_id == states.c.id, cells.c.run_id == states.c.ok_run_id)
-    of_ok = (cells.c.source_bom, cells.c.source_made_at, cells.c.source_cataloguer, cells.c.put_by)
-    of_target = select(states, runs.c.run, *of_ok).outerjoin(runs, runs.c.id == states.c.last_run_id)
-    of_target = of_target.outerjoin(cells, ok)
-    rows = connection.execute(of_target.where(states.c.target_id == found.id).order_by(states.c.scan)).all()
+    scans = scan_states(connection, [found.id]).get(found.id, {})
     return answer(
         TargetView,
         found,
         references=references,
         owners=owners,
-        states=tuple(map(_state, rows)),
-        findings=_findings(connection, found.id, {row.id: row.scan for row in rows}, gone=gone),
+        states=tuple(scans.values()),
+        findings=_findings(connection, found.id, {state: of.scan for state, of in scans.items()}, gone=gone),
         uses=uses_of(connection, [found.id]).get(found.id, ()),
         names=said_of(connection, found.id),
     )
@@ -56,23 +51,9 @@ def targets_of(connection: Connection, digest: str) -> tuple[str, ...]:
     return tuple(connection.scalars(query.order_by(targets.c.target)))
 
 
-def _state(row: Row[Any]) -> ScanState:
-    return answer(
-        ScanState,
-        row,
-        run=row.run or "",
-        at=when(row.last_at),
-        outcome=outcome(row.outcome),
-        scanned=when(row.ok_at),
-        version=Version(row.scanner_version, row.database_version),
-        source=_source(row) if row.source_bom else None,
-        put_by=row.put_by or "",
-    )
-
-
-def _source(row: Row[Any]) -> BomSource:
-    made = when(row.source_made_at)
-    return BomSource(bom=row.source_bom, made=spell_time(made) if made else "", cataloguer=row.source_cataloguer)
+def every_target(connection: Connection) -> set[int]:
+    """Numbers of all targets, those too that no name means any more."""
+    return set(connection.scalars(select(targets.c.id)))
 
 
 def _findings(connection: Connection, target: int, scans: Mapping[int, str], *, gone: bool) -> tuple[FoundNow, ...]:

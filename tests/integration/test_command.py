@@ -53,6 +53,33 @@ def test_run_accounts_for_every_cell_and_leaves_its_results(folder: Path) -> Non
     assert {path.name for path in results.iterdir()} == set(FILES)
 
 
+def test_the_store_answers_what_is_due_known_and_there(folder: Path) -> None:
+    assert scanmatrix("run", cwd=folder).returncode == 0
+    done = scanmatrix("store", "stale", "--age", "7d", cwd=folder)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (
+        0,
+        "nothing is due; the answer covers all 2 targets",
+    )
+    due = json.loads(scanmatrix("store", "stale", "--scan", "root-user", "--output", "json", cwd=folder).stdout)["due"]
+    assert {(row["owners"][0] if row["owners"] else "", row["scan"], row["why"]) for row in due} == {
+        ("team-web", "root-user", "old"),
+        ("", "root-user", "old"),
+    }
+    done = scanmatrix("store", "targets", "web.tar", "--output", "json", cwd=folder)
+    [target] = json.loads(done.stdout)["targets"]
+    assert (target["owners"], [state["scan"] for state in target["states"]]) == (
+        ["team-web"],
+        ["distroless", "root-user"],
+    )
+    done = scanmatrix("store", "targets", "wbe.tar", cwd=folder)
+    assert done.returncode == 4
+    assert "did you mean 'web.tar'" in done.stderr
+    done = scanmatrix("store", "overview", "--age", "7d", cwd=folder)
+    assert done.returncode == 0
+    rows = [line.split()[:3] for line in done.stdout.splitlines()[1:3]]
+    assert rows == [["distroless", "2", "2"], ["root-user", "2", "2"]]
+
+
 def test_plan_marks_what_runs_and_says_why_not(folder: Path) -> None:
     done = scanmatrix("plan", "web.tar", "no/Such Image", "--scan", "root-user", cwd=folder)
     assert done.returncode == 0

@@ -153,6 +153,30 @@ class NamesAt:
         cells = [seen.last for seen in self._seen.get(name, {}).values() if seen.last is not None]
         return max(cells, key=_rank, default=None)
 
+    def meant(self, *, gone: bool = False) -> dict[int, list[int]]:
+        """The targets that names mean, by number, each with these names.
+
+        Args:
+            gone: also what names meant that are gone.
+        """
+        found: dict[int, list[int]] = {}
+        for name in self.names:
+            current = self.current(name)
+            if current is not None and (gone or not self.gone(name)):
+                found.setdefault(current.target, []).append(name)
+        return found
+
+    def planned(self, name: int) -> Iterator[str]:
+        """The scans that a name is still to be scanned by: of its last whole run and later ones, none left out there.
+
+        A cell that was skipped without a result that stands is excluded, or of a target that the scan cannot read.
+        """
+        whole = self._last_whole().get(name, NEVER)
+        for scan, seen in self._seen.get(name, {}).items():
+            last = seen.last
+            if last is not None and last.order >= whole and (last.holds or last.outcome != Outcome.SKIPPED):
+                yield scan
+
     def trouble(self, name: int, scan: str) -> tuple[str, str]:
         """Why the latest result of a scan says nothing of a name as it is now, and the run that tells so.
 

@@ -29,7 +29,7 @@ def asked(tmp_path, volume, age, now):
     return planned, stale
 
 
-@pytest.mark.parametrize("age", [None, 0, 1, 86_399, 86_400, 86_401, 10**9])
+@pytest.mark.parametrize("age", [None, 0, 1, 86_399, 86_400, 86_401, 10**9, 10**10])
 @pytest.mark.parametrize("fraction", [0, 0.4, 0.999])
 def test_by_age(tmp_path, age, fraction):
     volume = Volume(tmp_path / "volume")
