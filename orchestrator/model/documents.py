@@ -18,6 +18,10 @@ class DocumentError(PermanentError):
     """A JSON document of ours is damaged, or was written by an incompatible version."""
 
 
+class NewerDocumentError(DocumentError):
+    """A JSON document of ours was written by a later version; nothing is wrong with it."""
+
+
 def spell_time(moment: datetime) -> str:
     """A moment with a time zone as every document has it: RFC 3339 in UTC, whole seconds."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -52,13 +56,14 @@ def decode(data: bytes, kind: type[D], *, origin: str) -> D:
         origin: where it came from, for the message.
 
     Raises:
+        NewerDocumentError: of a later version than we know.
         DocumentError: not JSON, truncated, or not of that type.
     """
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if newer := _newer(data, kind):
-            raise DocumentError(f"{origin}: {newer}") from error
+            raise NewerDocumentError(f"{origin}: {newer}") from error
         raise DocumentError(f"{origin}: not a valid {kind.__name__.lower()}: {error}") from error
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.kit.advice import resuming
 from orchestrator.model import Ledger, Name
-from orchestrator.model.documents import DocumentError, decode
+from orchestrator.model.documents import DocumentError, NewerDocumentError, decode
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.provisional import LEDGER
 from orchestrator.store.documents import DamagedRunError
@@ -71,7 +71,7 @@ def read_run(volume: Volume, run: str) -> RunFiles:
 
     Raises:
         NoResultsError: there is no ledger.
-        DamagedRunError: ledger or plan are damaged.
+        DamagedRunError: ledger or plan are damaged, or the ledger is of a later version.
     """
     path = volume.results(run) / LEDGER
     try:
@@ -80,6 +80,8 @@ def read_run(volume: Volume, run: str) -> RunFiles:
         raise NoResultsError(f"{path}: run {run} has no ledger; it never ended, or never was here") from error
     try:
         ledger = decode(data, Ledger, origin=str(path))
+    except NewerDocumentError as error:  # the results are sound: nobody is to make them again, or to remove them
+        raise DamagedRunError(f"run {run} cannot be imported: {error}") from error
     except (DocumentError, RecursionError) as error:
         raise damaged(run, str(error)) from error
     if ledger.run != run:

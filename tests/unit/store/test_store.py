@@ -67,6 +67,15 @@ def test_a_run_whose_results_are_not_together_is_not_imported_even_by_its_id(vol
     assert [taken.run for taken in store.take_in_all(volume, ["run-2"]).runs] == ["run-2"]
 
 
+def test_a_run_that_a_later_version_wrote_is_not_called_damaged(volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    ledger = volume.results("run-1") / "ledger.json"
+    ledger.write_text(ledger.read_text().replace('"schema_version":1', '"schema_version":9'))
+    said = store.take_in_all(volume, ["run-1"]).damaged["run-1"]
+    assert "this ledger has schema_version 9" in said
+    assert "remove them" not in said
+
+
 def test_where_it_is_without_a_url(tmp_path):
     config = default_config(environment={}, volume={"path": str(tmp_path)})
     with Store.of(config) as store:
