@@ -265,9 +265,13 @@ def open_resolver(config: Config, *, offline: bool, here: bool = True) -> Iterat
         here: whether plans run on this machine, so that images of its tools may be taken.
     """
     platforms = tuple(dict.fromkeys(parse_platform(text) for text in config.platforms))
-    machine = MachineImages(volume_of(config).kept, config.volume.budget) if here else None
+    cancelled = threading.Event()
+    machine = MachineImages(volume_of(config).kept, config.volume.budget, cancelled) if here else None
     if offline:
-        yield RegistryResolver(None, platforms, config.cache, config.insecure, machine=machine)
+        try:
+            yield RegistryResolver(None, platforms, config.cache, config.insecure, machine=machine)
+        finally:
+            cancelled.set()
         return
     limits = config.limits
     with RegistryClient(insecure=config.insecure, retries=limits.retries) as client:
@@ -278,9 +282,10 @@ def open_resolver(config: Config, *, offline: bool, here: bool = True) -> Iterat
             config.insecure,
             budget=limits.lookup,
             allowance=Allowance(limits.planning, "limits.planning"),
+            cancelled=cancelled,
             machine=machine,
         )
         try:
             yield resolver
         finally:
-            resolver.cancelled.set()
+            cancelled.set()

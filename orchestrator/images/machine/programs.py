@@ -116,7 +116,7 @@ def _output(command: Sequence[str]) -> Iterator[IO[bytes]]:
     """What a program writes, as it comes; it is ended when the block does."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+            command, bufsize=0, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
         )
         try:
             with process:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import Cancelled
+from orchestrator.images.machine import copies
 from orchestrator.images.machine.copies import MachineImages
 from orchestrator.images.machine.docker import DockerSocket, docker
 from orchestrator.images.machine.interface import NoSuchImageError, NoToolError
@@ -185,7 +187,7 @@ def podman(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
 
 def test_a_program_that_fails_or_floods_leaves_nothing(kept: Path, podman: Callable[[str], None]) -> None:
     podman("echo half; echo 'no space left' >&2; exit 125")
-    with pytest.raises(NoSuchImageError, match="no space left"):
+    with pytest.raises(ArchiveError, match="no space left"):
         MachineImages(kept).copy(WEB, "podman")
     podman("exec cat /dev/zero")
     with pytest.raises(ArchiveError, match="larger than"):
@@ -193,4 +195,56 @@ def test_a_program_that_fails_or_floods_leaves_nothing(kept: Path, podman: Calla
     podman("exit 0")
     with pytest.raises(ArchiveError, match="is empty"):
         MachineImages(kept).copy(WEB, "podman")
+    assert list(kept.iterdir()) == []
+
+
+def test_another_place_is_not_asked_for_what_a_tool_has_and_does_not_give(
+    socket: Path, kept: Path, podman: Callable[[str], None], archive: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "other.tar").write_bytes(archive)
+    podman(f"cat {tmp_path}/other.tar")
+    found = answers(archive) | {"/images/docker.io/shop/web:1/get": (500, b"")}
+    resolver = RegistryResolver(None, (Platform(),), (), (), machine=MachineImages(kept))
+    with serving(socket, found):
+        (answer,) = resolver(str(WEB), local=False, look_in=("docker", "podman"))
+    assert "answers 500" in answer.error
+
+
+def test_a_full_volume_is_not_the_tool_s_fault(
+    socket: Path, kept: Path, archive: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def full(path: Path) -> Iterator[object]:
+        with Path("/dev/full").open("wb", buffering=0) as file:
+            yield file
+
+    monkeypatch.setattr(copies, "atomic_file", full)
+    with serving(socket, answers(archive)), pytest.raises(ArchiveError, match=f"copied to {kept}: No space left"):
+        MachineImages(kept).copy(WEB, "docker")
+
+
+def test_a_tag_that_moves_while_it_is_copied_is_no_copy_of_the_first_image(
+    kept: Path, podman: Callable[[str], None], tmp_path: Path
+) -> None:
+    """What comes is the second image, and its copy would be taken for the first one from then on."""
+    podman(f"sed -i s/{ID}/{'d' * 64}/ {tmp_path}/podman; echo the second")
+    with pytest.raises(ArchiveError, match="became another image"):
+        MachineImages(kept).copy(WEB, "podman")
+    assert list(kept.iterdir()) == []
+
+
+def test_a_program_that_hangs_is_given_up(
+    kept: Path, podman: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "_PATIENCE", 0.2)
+    podman("echo begun; exec sleep 60")
+    begun = time.monotonic()
+    with pytest.raises(ArchiveError, match="nothing came for"):
+        MachineImages(kept).copy(WEB, "podman")
+    monkeypatch.setattr(copies, "_PATIENCE", 60.0)
+    cancelled = threading.Event()
+    threading.Timer(0.3, cancelled.set).start()
+    with pytest.raises(Cancelled):
+        MachineImages(kept, cancelled=cancelled).copy(WEB, "podman")
+    assert time.monotonic() - begun < 30
     assert list(kept.iterdir()) == []
