@@ -68,7 +68,8 @@ class Planner:
             PlanError: an unknown scan is asked for.
         """
         chosen = [choose_scans(entry, self._config.scans, self.catalog) for entry in entries]
-        drafts = find_targets(self._config, entries, chosen)
+        here = not engines.venue(self._config).in_cluster
+        drafts = find_targets(self._config, entries, chosen, here=here)
         known = [msgspec.structs.replace(entry, scans=scans) for entry, scans in zip(entries, chosen, strict=True)]
         found = []
         for id_, draft in drafts.items():

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator.config.loading import default_config
-from orchestrator.inventory import Entry
-from orchestrator.model import Decision
+from orchestrator.inventory import HEAD, Entry
+from orchestrator.model import Decision, TargetKind
 from orchestrator.planning import PlanError
 from orchestrator.service.planner import NothingToPlanError, Planner, workloads
 from orchestrator.store.backlog.messages import Claim, Submission
@@ -49,6 +49,15 @@ def test_a_target_has_all_its_names_and_scans(planner, archives, tmp_path):
     assert found.wanted.scans == ("distroless", "root-user")
     assert {name.owner for name in found.wanted.names} == {"a", "b"}
     assert [entry["reference"] for entry in json.loads(found.wanted.entries)] == sorted([archives[0], str(link)])
+
+
+def test_what_is_on_this_machine_is_found_where_this_machine_scans(planner, tmp_path):
+    """Both looks must lead to the same target, or the second never finds what the first one wanted."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "a.py").write_text("key = 1")
+    folder = Entry(reference=f"dir:{tmp_path}/shop", kind=TargetKind.REPOSITORY, ref=HEAD, scans=("secrets",))
+    [found] = planner.look_up([folder])
+    assert [cell.decision for cell in planner.plan(submission(claim(found, "secrets")), NOW).cells] == [Decision.RUN]
 
 
 def test_the_plan_has_just_the_cells_that_are_due(planner, archives):
