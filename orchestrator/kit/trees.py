@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 #: Bytes of a block of stat(2), whatever the filesystem's own.
@@ -162,7 +162,7 @@ def trail_of(top: Path, *, grant: int = 0) -> Iterator[Trail]:
         trail.close()
 
 
-def walk(top: Path, *, grant: int = 0) -> Iterator[TreeEntry]:
+def walk(top: Path, *, grant: int = 0, into: Callable[[TreeEntry], bool] | None = None) -> Iterator[TreeEntry]:
     """Everything below a folder, each folder before what is in it; what is not there, or goes meanwhile, is nothing.
 
     Costs one open folder, and memory for the names of the folders beside those on the way.
@@ -170,6 +170,7 @@ def walk(top: Path, *, grant: int = 0) -> Iterator[TreeEntry]:
     Args:
         top: the folder.
         grant: as for `Trail`.
+        into: whether to go into a folder; None for all of them.
 
     Raises:
         MovedError: somebody moves its folders.
@@ -181,7 +182,7 @@ def walk(top: Path, *, grant: int = 0) -> Iterator[TreeEntry]:
         waiting: list[list[str]] = [[]]
         while waiting:
             for entry in _entries(trail):
-                if entry.is_folder:
+                if entry.is_folder and (into is None or into(entry)):
                     waiting[-1].append(entry.name)
                 yield entry
             while waiting and not _enter_one(trail, waiting[-1]):

@@ -113,7 +113,7 @@ class _Reading:
     def write(self, stream: IO[bytes]) -> None:
         """All of them, as one commit that is the same for the same files."""
         stream.write(f"commit {_BRANCH}\ncommitter scanmatrix <scanmatrix@localhost> 0 +0000\ndata 0\n".encode())
-        for entry in walk(self._top):
+        for entry in walk(self._top, into=lambda folder: not self._is_closed(folder)):
             if self._is_wanted(entry):
                 self._count(entry)
                 if entry.is_file:
@@ -130,18 +130,20 @@ class _Reading:
             yield f"{self._top}: {count:,} {what}"
 
     def _is_wanted(self, entry: TreeEntry) -> bool:
-        names = (*entry.trail.names, entry.name)
-        if any(name.lower() == ".git" for name in names):
-            return False
-        if self._without and names[: len(self._without)] == self._without:
-            return False
-        if entry.status.st_dev != self._device:
-            self._left_out["things on other filesystems are left out"] += 1
+        if self._is_closed(entry):
+            if entry.status.st_dev != self._device:
+                self._left_out["things on other filesystems are left out"] += 1
             return False
         if not (entry.is_folder or entry.is_file or stat.S_ISLNK(entry.status.st_mode)):
             self._left_out["devices, pipes and sockets are left out"] += 1
             return False
         return True
+
+    def _is_closed(self, entry: TreeEntry) -> bool:
+        """Whether it is `.git`, our volume or of another filesystem: what is in these costs nothing and is not read."""
+        if entry.name.lower() == ".git" or entry.status.st_dev != self._device:
+            return True
+        return bool(self._without) and (*entry.trail.names, entry.name) == self._without
 
     def _count(self, entry: TreeEntry) -> None:
         self._entries += 1

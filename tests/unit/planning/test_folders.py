@@ -3,6 +3,7 @@
 import os
 import subprocess
 import threading
+from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from orchestrator.api.plan import load_config, make_plan
 from orchestrator.cli.app import app
+from orchestrator.kit.trees import Trail
 from orchestrator.model import TargetKind
 from orchestrator.repositories.bounds import Bounds, RepositoryError
 from orchestrator.repositories.folder import FolderChangedError, FolderCopy, FolderError, copy_folder
@@ -105,6 +107,32 @@ def test_our_own_volume_in_it_is_left_out(source):
     for _ in range(2):
         found = copy_folder(source, volume / "kept", BOUNDS, without=volume)
         assert not any("scanmatrix-data" in name for name in files(found))
+
+
+@pytest.fixture
+def entered(monkeypatch):
+    """Names of the folders that are gone into, by the folder that the way begins at."""
+    names: dict[Path, list[str]] = defaultdict(list)
+    enter = Trail.enter
+    monkeypatch.setattr(Trail, "enter", lambda self, name: (names[self._top].append(name), enter(self, name)))
+    return names
+
+
+def test_what_is_left_out_is_not_gone_into(source, entered):
+    """Whatever its size and depth."""
+    volume = source / "scanmatrix-data"
+    for path in (source / ".git", source / "sub" / ".git", volume):
+        (path / "within").mkdir(parents=True)
+    copy_folder(source, volume / "kept", BOUNDS, without=volume)
+    assert entered[source] == ["sub"]
+
+
+@pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="no filesystem is mounted there")
+def test_another_filesystem_is_not_gone_into(copy, entered):
+    """One that may not be read, or does not answer, is no trouble."""
+    with suppress(FolderError):
+        assert any("other filesystems" in said for said in copy(Path("/dev")).left_out)
+    assert "shm" not in entered[Path("/dev")]
 
 
 @pytest.mark.parametrize(
