@@ -49,6 +49,8 @@ _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){4,64}")
 #: An expression of more is no honest one, and the grammar is read recursively.
 _LONGEST = 2000
 _DEEPEST = 50
+#: What the grammar's library raises besides its own errors, over text such as `()`.
+_STUMBLES = (RecursionError, LookupError, AssertionError, ValueError, TypeError, AttributeError)
 _PURPOSES = {purpose.name.replace("_", "-").lower(): purpose for purpose in PackagePurpose}
 _ALGORITHMS = {algorithm.name.replace("_", "-").lower(): algorithm for algorithm in ChecksumAlgorithm}
 _LICENSES = get_spdx_licensing()
@@ -192,5 +194,5 @@ def _expression(text: str) -> LicenseExpression | None:
         return None
     try:
         return _LICENSES.parse(text, validate=True, strict=True)
-    except (ExpressionError, RecursionError, ValueError, TypeError, AttributeError):
+    except (ExpressionError, *_STUMBLES):
         return None

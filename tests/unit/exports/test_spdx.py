@@ -80,6 +80,14 @@ def test_a_component_with_all_that_spdx_has_a_place_for(tmp_path):
     }
 
 
+@pytest.mark.parametrize("said", ["()", "( AND MIT AND", "MIT OR"])
+def test_a_license_that_is_no_expression_is_said_in_words(tmp_path, said):
+    bom = {"components": [OTHER | {"licenses": [{"license": {"name": said}}]}]}
+    found = document(exported(Volume(tmp_path), Report(scanner="syft", bom=bom)))
+    [debian] = [package for package in found["packages"] if package["name"] == "debian"]
+    assert (debian["licenseDeclared"], debian["licenseComments"]) == ("NOASSERTION", said)
+
+
 def test_a_target_that_nobody_catalogued_says_so(tmp_path):
     found = document(exported(Volume(tmp_path), Report(scanner="grype", findings=())))
     assert ("CONTAINS", "NOASSERTION") in {
