@@ -99,15 +99,16 @@ def _reasons(plan: Plan) -> Iterator[CellReason]:
 
 def budget_line(plan: Plan) -> str:
     """What the plan will cost the way it will run, in one sentence."""
+    from orchestrator.analysis.policy.words import number
     from orchestrator.kit.quantities import spell_size
 
     budget, several = plan.budget, len(plan.waves)
     together = f"{budget.at_once} at a time" if budget.at_once > 1 else "one after the other"
     line = (
-        f"{budget.cells} of {len(plan.cells)} cells to run on {budget.images} targets"
+        f"{budget.cells} of {len(plan.cells)} cells to run on {number(budget.images, 'target')}"
         f"{f' in {several} batches, {together}' if several > 1 else ''}:"
         f" {spell_size(budget.pull_bytes)} to pull, {spell_size(budget.volume_bytes)} on the volume at most"
     )
     if budget.spec_bytes:
         line += f", {budget.pods} pods, a Workflow of {spell_size(budget.spec_bytes)}"
-    return line + (f"; {budget.unknown} targets of unknown size not counted" if budget.unknown else "")
+    return line + (f"; {number(budget.unknown, 'target')} of unknown size not counted" if budget.unknown else "")

@@ -111,8 +111,11 @@ class Lines(Silent):
 
     def plan_started(self, plan: Plan) -> None:
         """Say what there is to do."""
+        from orchestrator.analysis.policy.words import number
+
         self._tally.plan(plan)
-        complain(f"run {plan.run}: {self._tally.total} cells on {plan.budget.images or len(plan.targets)} targets")
+        targets = number(plan.budget.images or len(plan.targets), "target")
+        complain(f"run {plan.run}: {number(self._tally.total, 'cell')} on {targets}")
 
     def pull_finished(self, target: Target, error: str) -> None:
         """Say how the pull went."""

@@ -36,7 +36,7 @@ def play(observer):
 def test_without_a_terminal_each_cell_has_a_line_when_it_ends(capsys):
     play(Lines())
     assert capsys.readouterr().err.splitlines() == [
-        "run r1: 4 cells on 1 targets", "sbom of app:1: ok", "general of app:1: it crashed",
+        "run r1: 4 cells on 1 target", "sbom of app:1: ok", "general of app:1: it crashed",
     ]  # fmt: skip
 
 
