@@ -40,17 +40,17 @@ def append_summary(config: Config, ledger: Ledger, environment: Mapping[str, str
         return ""
     results = RunResults(volume_of(config), ledger.run)
     try:
-        text = (results.folder / FILE).read_bytes()
+        text, judged = (results.folder / FILE).read_bytes(), b""
         if ledger.verdict != results.ledger.verdict:
             heading = "passed" if ledger.verdict.passed else "**broken**"
             lines = [f"- {markdown(line)}" for line in ledger.verdict.broken]
-            text += "\n".join(["", f"With `--fail-on`: {heading}.", "", *lines, ""]).encode()
+            judged = "\n".join(["", f"With `--fail-on`: {heading}.", "", *lines, ""]).encode()
         path = Path(to)
-        room = MOST - (path.stat().st_size if path.exists() else 0) - len(_CUT)
+        room = MOST - (path.stat().st_size if path.exists() else 0) - len(_CUT) - len(judged)
         if len(text) > room:
             text = text[: max(0, text.rfind(b"\n", 0, max(0, room)))] + _CUT
         with path.open("ab") as file:
-            file.write(text)
+            file.write(text + judged)
     except (OSError, DocumentError) as error:
         return f"${VARIABLE}: the summary cannot be written there: {error}"
     return ""

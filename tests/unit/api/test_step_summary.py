@@ -52,6 +52,15 @@ def test_it_is_never_larger_than_github_shows(run, tmp_path, there):
     assert "left out" in text[-100:]
 
 
+def test_the_verdict_of_the_command_is_not_what_is_left_out(run, tmp_path):
+    (tmp_path / "volume" / "results" / run[1].run / "summary.md").write_text("a line\n" * (MOST // 6))
+    append(run, tmp_path / "summary", judge(*run, Severity.HIGH))
+    text = (tmp_path / "summary").read_text()
+    assert len(text) <= MOST
+    assert "left out" in text
+    assert "With `--fail-on`: **broken**." in text
+
+
 def test_what_cannot_be_written_is_said_and_costs_nothing(run, tmp_path):
     assert "GITHUB_STEP_SUMMARY" in append(run, tmp_path)
     other = msgspec.structs.replace(run[1], run="other")
