@@ -179,7 +179,8 @@ def _explain(what: str, error: ApiException) -> Exception:
     if status == 404:  # noqa: PLR2004
         return ObjectNotFoundError(f"{what}: {message}")
     if status == 409:  # noqa: PLR2004
-        return (ObjectExistsError if "AlreadyExists" in (error.body or "") else ConflictError)(f"{what}: {message}")
+        exists = _said(error).get("reason") == "AlreadyExists"
+        return (ObjectExistsError if exists else ConflictError)(f"{what}: {message}")
     if status == 410:  # noqa: PLR2004
         return ExpiredError(f"{what}: {message}")
     if status in {401, 403}:
@@ -194,7 +195,13 @@ def _advice(what: str) -> str:
 
 
 def _message(error: ApiException) -> str:
+    return str(_said(error).get("message") or error.reason)
+
+
+def _said(error: ApiException) -> Mapping[str, Any]:
+    """The API's Status object; nothing of what is none, as from a proxy in between. Versions give bytes, or text."""
     try:
-        return str(msgspec.json.decode(error.body or b"{}").get("message") or error.reason)
-    except (msgspec.DecodeError, AttributeError, UnicodeDecodeError):
-        return str(error.reason)
+        found = msgspec.json.decode(error.body or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
