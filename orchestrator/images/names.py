@@ -8,7 +8,7 @@ A rule in a file means a target by
 * the URL of a repository, with or without its ref.
 
 A person may write less (`short`): the name without its registry (`shop/web:1.0` for `registry.example/shop/web:1.0`),
-a name with the digest of what was scanned under it (`shop/web@sha256:…`), the file of an archive without its folder, a
+a name with the digest of what was scanned under it (`shop/web@sha256:…`), an archive's or a plain folder's last name, a
 repository without `https://` or without its host.
 """
 
@@ -24,6 +24,7 @@ from orchestrator.git.url import project
 from orchestrator.images.reference import is_host
 from orchestrator.kit.docker_hub import HUB, HUB_OLD
 from orchestrator.kit.sources import suggest
+from orchestrator.model.image import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -61,8 +62,8 @@ def names_of_target(
         names[reference] = None
         if "://" in reference:
             names |= dict.fromkeys(_of_repository(reference, short=short))
-        elif PurePath(reference).is_absolute():
-            names |= {PurePath(reference).name: None} if short else {}
+        elif (path := PurePath(reference.removeprefix(FOLDER))).is_absolute():
+            names |= {path.name: None} if short else {}
         else:
             names |= dict.fromkeys(_of_image(reference, digest, short=short))
     return tuple(names)

@@ -14,6 +14,7 @@ from orchestrator.analysis.suppression.packages import ANY, GENERIC
 from orchestrator.git.url import project
 from orchestrator.images.names import split_reference
 from orchestrator.kit.digests import DIGEST_PREFIXES
+from orchestrator.model.image import FOLDER
 from orchestrator.packages.ecosystems import is_purl
 from orchestrator.packages.purls import read_purl
 from orchestrator.packages.qualifiers import architecture
@@ -136,6 +137,8 @@ def keys_of_target(references: Sequence[str], digest: str, indexes: Sequence[str
     keys = {ANY, *(f"digest:{each}" for each in (digest, *indexes) if each)}
     for reference in references:
         keys.add(f"text:{reference.casefold()}")
+        if reference.startswith(FOLDER):
+            continue  # of no image, whatever the folder is called
         if "://" in reference:
             url, _, ref = reference.partition("#")
             keys |= {f"text:{url.casefold()}", _git_key(project(url), "")}
@@ -153,6 +156,8 @@ def tags_of_target(references: Sequence[str]) -> dict[str, frozenset[str]]:
     """The tags, or refs, that a target has under each key that says nothing of them."""
     found: dict[str, set[str]] = {}
     for reference in references:
+        if reference.startswith(FOLDER):
+            continue
         if "://" in reference:
             url, _, tag = reference.partition("#")
             keys = [_git_key(project(url), "")]

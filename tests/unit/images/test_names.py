@@ -12,6 +12,7 @@ KNOWN = [
     WEB, NGINX, "docker.io/bitnami/nginx:1.27", "localhost:5000/shop/api:latest", "localhost:5000/shop/api:2",
     "other.example/shop/web:2.0", "a.example/twice:1", "b.example/twice:1", "mirror.example/ghcr.io/x:1",
     f"registry.example/pinned@{DIGEST}", "/home/me/images/web.tar", "https://github.com/org/shop#main",
+    "dir:/home/Me/sources",
 ]  # fmt: skip
 
 
@@ -31,6 +32,9 @@ KNOWN = [
         ("shop/api:2", "localhost:5000/shop/api:2"),
         (f"pinned@{DIGEST}", f"registry.example/pinned@{DIGEST}"),
         ("web.tar", "/home/me/images/web.tar"),
+        ("dir:/home/Me/sources", "dir:/home/Me/sources"),
+        ("sources", "dir:/home/Me/sources"),
+        ("home/me/sources", ""),
         ("https://github.com/org/shop", "https://github.com/org/shop#main"),
         ("github.com/org/shop#main", "https://github.com/org/shop#main"),
         ("org/shop", "https://github.com/org/shop#main"),

@@ -289,6 +289,17 @@ def test_products(product, matches):
 
 
 @pytest.mark.parametrize(
+    ("target", "matches"),
+    [("dir:/home/me/app", True), ("pkg:oci/app", False), ("pkg:oci/app?tag=1", False), ("app", False)],
+)
+def test_a_plain_folder_is_no_image_whatever_it_is_called(target, matches):
+    for folder in ("dir:/home/me/app", "dir:/home/me/app:1")[: 1 if matches else 2]:
+        made = suppressor(said(products=(VexProduct(target=target),)))
+        [result] = made.apply((folder,), (), "git:" + "c" * 40, [finding()])
+        assert (result.suppressed is not None) is matches
+
+
+@pytest.mark.parametrize(
     ("found", "package", "matches"),
     [
         ({"purl": "pkg:golang/github.com/x/y@1.2.3", "version": "1.2.3"}, "pkg:golang/github.com/X/Y@v1.2.3", True),
