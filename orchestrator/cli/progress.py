@@ -31,6 +31,17 @@ _NAME = 40
 _OFTEN, _SELDOM = 10.0, 60.0
 
 
+class _TimeLeft:
+    """How long the rest may take, at the moment at which it is drawn."""
+
+    def __init__(self, tally: RunTally) -> None:
+        self._tally = tally
+
+    def __str__(self) -> str:
+        left = self._tally.left()
+        return "" if left is None else f"about {spell_duration(left)} left"
+
+
 class Bars(Silent):
     """A bar for the cells of the run, a line for each image that is pulled, each cell that runs, and each failure."""
 
@@ -47,7 +58,7 @@ class Bars(Silent):
         self._tally.plan(plan)
         if self._cells is not None:
             self._progress.remove_task(self._cells)
-        self._cells = self._progress.add_task("cells", total=self._tally.total, note="")
+        self._cells = self._progress.add_task("cells", total=self._tally.total, note=_TimeLeft(self._tally))
 
     def pull_started(self, target: Target) -> None:
         """Show a bar for the image."""
@@ -74,9 +85,7 @@ class Bars(Silent):
         is_news = self._tally.end(cell, record)
         self._hide(cell.id)
         if self._cells is not None:
-            left = self._tally.left()
-            note = "" if left is None else f"about {spell_duration(left)} left"
-            self._progress.update(self._cells, completed=self._tally.ended, note=note)
+            self._progress.update(self._cells, completed=self._tally.ended)
         if record.error:
             self._failure(self._tally.name(cell), record.error)
         elif self._lines and is_news:

@@ -66,7 +66,7 @@ def test_a_terminal_shows_what_runs_now_and_an_estimate(lines):
     play(Bars(bars, lines=lines))
     assert [task.description for task in bars.tasks] == ["cells", "secrets of app:1"]
     assert bars.tasks[0].completed == 3
-    assert bars.tasks[0].fields["note"].startswith("about ")
+    assert str(bars.tasks[0].fields["note"]).startswith("about ")
     said = console.file.getvalue()
     assert "general of app:1: it crashed" in said
     assert ("sbom of app:1: ok" in said) is lines
@@ -84,6 +84,17 @@ def test_a_terminal_shows_no_more_cells_than_it_has_room_for():
     for cell in cells:
         observer.cell_finished(cell, OK)
     assert len(bars.tasks) == 1
+
+
+def test_an_estimate_grows_while_nothing_ends(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    bars = Progress("{task.fields[note]}", console=Console(file=io.StringIO(), width=80), auto_refresh=False)
+    play(Bars(bars))
+    for seconds, said in ((0.0, "about 0s left"), (600.0, "about 5m left")):
+        now[0] = seconds
+        bars.console.print(bars.get_renderable())
+        assert said in bars.console.file.getvalue()
 
 
 def test_an_estimate_counts_only_what_ended_here(monkeypatch):
