@@ -66,6 +66,11 @@ def _manifests(plan: Plan, config: Config, kind: ManifestKind) -> list[Manifest]
     if kind is ManifestKind.SCHEDULE:
         if config.argo.schedule is None:
             raise RenderError("argo.schedule is not set; give it five cron fields, such as '0 3 * * *'")
+        if config.selection:
+            raise RenderError(
+                "a schedule scans all configured targets each time it starts: leave out names of targets and --target,"
+                " or name another configuration with --config"
+            )
         return [plain(schedule.schedule(config.argo.schedule, config.argo, settings))]
     if kind is ManifestKind.SUBMISSION:
         packed = {Parameter.PLAN: pack(fit_for_cluster(plan))}

@@ -12,6 +12,7 @@ import yaml
 from orchestrator.argo.items import fit_for_cluster
 from orchestrator.argo.packed import unpack
 from orchestrator.config.loading import default_config
+from orchestrator.config.targets import TargetSelection, TargetSource
 from orchestrator.model import Cell, Database, DatabaseFetch, Limits, Plan, Resources, Scan
 from orchestrator.planning.batches import MOST_SETS
 from orchestrator.results.costs import POD_MEMORY
@@ -650,6 +651,14 @@ def test_a_schedule_runs_one_at_a_time():
     assert spec["startingDeadlineSeconds"] > 0
     assert spec["failedJobsHistoryLimit"] > 0
     assert spec["workflowSpec"]["workflowTemplateRef"] == {"name": "scanmatrix"}
+
+
+def test_a_schedule_is_not_for_some_of_the_targets():
+    """It brings no plan: what is named on the command line would be lost, and all targets scanned."""
+    config = default_config(environment={}, argo={"schedule": "0 3 * * *"})
+    for selection in (TargetSelection(globs=("shop/*",)), TargetSelection(named=(TargetSource(image="shop/web:1"),))):
+        with pytest.raises(RenderError, match="leave out names of targets"):
+            rendered(plan(("a",)), config.selecting(selection), ManifestKind.SCHEDULE)
 
 
 def test_a_schedule_needs_one():
