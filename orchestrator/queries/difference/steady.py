@@ -15,7 +15,7 @@ from orchestrator.store import steady as known
 from orchestrator.store.extent import extents
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
 
     from orchestrator.store.extent import Extent
     from orchestrator.store.past import RunPlace, StoreReader
@@ -74,7 +74,8 @@ def steady(past: StoreReader, older: Sequence[RunPlace], newer: Sequence[RunPlac
         found = _unsteady(past, head, older if head in newer else ())
         if found is not None:
             partial = past.names_in([place for place in later if place.partial])
-            apart = found.names.union(*(names for _, names in partial))
+            # What other runs say of names that this one lacks is no matter of its own.
+            apart = _had(past, head, found.names.union(*(names for _, names in partial)))
             stirred |= found.stirred
             busy |= apart
             heads[head.id] = frozenset(apart | found.stirred)
@@ -95,11 +96,15 @@ def steady_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> S
     found = _unsteady(past, head, older)
     if found is None:
         return None
-    names = found.names | found.stirred
-    mine = frozenset(name for _, there in past.names_in([head], names) for name in there if name in names)
+    mine = _had(past, head, found.names | found.stirred)
     stirred = frozenset(found.stirred)
     scans = known.scans_of(past.connection, stirred, [head.id])
     return Steady({head.id: mine}, mine | gone_in(past, head, older), stirred, scans)
+
+
+def _had(past: StoreReader, head: RunPlace, names: Set[int]) -> frozenset[int]:
+    """Those of some names that a run has."""
+    return frozenset(name for _, there in past.names_in([head], names) for name in there if name in names)
 
 
 def gone_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> frozenset[int]:

@@ -177,6 +177,19 @@ def test_most_names_of_a_night_are_not_compared(tmp_path, later):
         assert [row.id for row in store.changes(ends[0]).changed] == ["CVE-1"]
 
 
+def test_a_name_that_is_the_same_counts_once_whatever_runs_of_other_names_there_are(tmp_path):
+    """Two groups of images, each with runs of its own, and a partial run of one between these."""
+    volume = Volume(tmp_path / "volume")
+    ok = dict.fromkeys(SCANS, "ok")
+    a, b, c = (Image(each, (each,), ok, {("CVE-1", "1"): "low"}, {("CVE-1", "1"): ("general",)}) for each in "abc")
+    nights = [(False, (a,)), (True, (b,)), (False, (b, c)), (False, (b, c))]
+    ends = write(volume, [Written(24, partial, False, images) for partial, images in nights])
+    with Store(f"sqlite:///{tmp_path / 'store.sqlite3'}") as store:
+        store.take_in_all(volume)
+        assert [store.changes(moment).still for moment in ends[2:]] == [3, 3]
+        assert len(_checked(store, since=ends[2])) == 3
+
+
 def test_a_scan_of_one_of_two_images_of_a_name_is_no_scan_from_before_the_name_moved(tmp_path):
     """As pods of one tag run two images while the tag moves: each was scanned in the same run."""
     volume = Volume(tmp_path / "volume")
