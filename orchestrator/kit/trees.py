@@ -60,7 +60,11 @@ class Trail:
         Raises:
             OSError: it is none, has gone, or cannot be read.
         """
-        below = _open(name, self.descriptor, self._grant)
+        try:
+            below = _open(name, self.descriptor, self._grant)
+        except OSError as error:
+            error.filename = self.path(name)
+            raise
         self._above.append(_identity(self.descriptor))
         self.names.append(name)
         self._replace(below)

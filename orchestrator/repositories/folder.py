@@ -66,13 +66,17 @@ def copy_folder(folder: Path, into: Path, bounds: Bounds, *, without: Path) -> F
         without: a folder that is left out: our own volume.
 
     Raises:
-        FolderError: it is no folder, cannot be read, or holds no file.
+        FolderError: it is no folder, cannot be read, holds no file, or is the volume itself.
         RepositoryError: it is larger than allowed, or a file's name cannot be written.
         FolderChangedError: it changes meanwhile.
     """
     top = Path(os.path.realpath(folder))
     if not top.is_dir():
         raise FolderError(f"{folder}: is not a folder; check the path")
+    if _is_within(into, top) and _is_within(top, without):
+        raise FolderError(
+            f"{folder}: is the volume, where its own copy is made; name another folder, or another volume"
+        )
     into.mkdir(parents=True, exist_ok=True)
     remove_unused(into)
     with temporary_folder(prefix=".folder-", parent=into) as work:
@@ -190,6 +194,10 @@ class _Reading:
     def _begin(entry: TreeEntry, mode: str, size: int, stream: IO[bytes]) -> None:
         path = os.fsencode(entry.relative).replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
         stream.write(b'M %s inline "%s"\ndata %d\n' % (mode.encode(), path, size))
+
+
+def _is_within(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _below(path: Path, top: Path) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """`dir:` targets: a plain folder is a repository of one commit; nothing outside of it is read, whatever lies in it."""
 
+import errno
 import os
 import subprocess
 import threading
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from orchestrator.api.plan import load_config, make_plan
 from orchestrator.cli.app import app
+from orchestrator.kit import trees
 from orchestrator.kit.trees import Trail
 from orchestrator.model import TargetKind
 from orchestrator.repositories.bounds import Bounds, RepositoryError
@@ -135,6 +137,29 @@ def test_another_filesystem_is_not_gone_into(copy, entered):
     assert "shm" not in entered[Path("/dev")]
 
 
+@pytest.mark.parametrize("name", ["", "kept"])
+def test_the_volume_itself_is_refused(tmp_path, copy, name):
+    """Each copy would hold the ones before it."""
+    (tmp_path / "volume" / "kept").mkdir(parents=True)
+    (tmp_path / "volume" / "kept" / "a").write_text("a")
+    (tmp_path / "link").symlink_to(tmp_path / "volume")
+    for path in (tmp_path / "volume" / name, tmp_path / "link" / name):
+        with pytest.raises(FolderError, match="is the volume"):
+            copy(path)
+
+
+def test_a_folder_that_cannot_be_read_is_named_with_its_path(source, copy, monkeypatch):
+    def refuse(name, *_args, **_more):
+        if name == "sub":
+            raise PermissionError(errno.EACCES, "Permission denied", name)
+        return opened(name, *_args, **_more)
+
+    opened = os.open
+    monkeypatch.setattr(trees.os, "open", refuse)
+    with pytest.raises(FolderError, match=f"{source}/sub cannot be read: Permission denied"):
+        copy(source)
+
+
 @pytest.mark.parametrize(
     ("bounds", "said"), [(Bounds(10, 1000), "limits.repositorySize"), (Bounds(10_000, 3), "limits.repositoryFiles")]
 )
@@ -156,7 +181,7 @@ def test_one_that_grows_without_end_is_cut_off(source, copy, monkeypatch):
     growing.write_bytes(b"x" * 1000)
 
     def grow() -> None:
-        while not stop.is_set():
+        while not stop.is_set() and growing.stat().st_size < BOUNDS.size // 2:
             with growing.open("ab") as file:
                 file.write(b"x" * 1000)
 
