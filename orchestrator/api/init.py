@@ -204,7 +204,8 @@ def _yaml_text(
     usual = Config().scans.default_for(TargetKind.IMAGE)
     lines += [
         "",
-        "# Scans of an image for which the list names none; `scanmatrix templates` shows what there is.",
+        "# Scans of an image for which the list names none; `scanmatrix templates` shows what there is. Until it is",
+        "# set here, those for vulnerabilities whose scanners are installed on this machine run as well.",
         "# scans:",
         f"#   default: {_spell(list(usual))}",
         "",

@@ -47,8 +47,10 @@ def append_summary(config: Config, ledger: Ledger, environment: Mapping[str, str
             judged = "\n".join(["", f"With `--fail-on`: {heading}.", "", *lines, ""]).encode()
         path = Path(to)
         room = MOST - (path.stat().st_size if path.exists() else 0) - len(_CUT) - len(judged)
+        if room < 0:
+            return f"${VARIABLE}: the summary is left out: GitHub shows one MiB, which the step has written already"
         if len(text) > room:
-            text = text[: max(0, text.rfind(b"\n", 0, max(0, room)))] + _CUT
+            text = text[: max(0, text.rfind(b"\n", 0, room))] + _CUT
         with path.open("ab") as file:
             file.write(text + judged)
     except (OSError, DocumentError) as error:

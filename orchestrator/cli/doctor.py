@@ -49,7 +49,8 @@ def _print(found: "Diagnosis") -> None:
     columns = [TableColumn(""), TableColumn("Name", Fit.MIDDLE), TableColumn("State"), TableColumn("What", Fit.FOLD)]
     print_table(f"scanmatrix {found.version}, engine {found.engine}", columns, rows)
     for fault in found.faults:
-        say(f"{fault.area} {fault.name} is {fault.state}: {fault.advice or fault.found}")
+        what = " ".join(dict.fromkeys((fault.area, fault.name)))
+        say(f"{what} is {fault.state}: {fault.advice or fault.found}")
     if not found.faults:
         say("Everything that this configuration needs is here.")
 

@@ -24,8 +24,8 @@ FILES = sorted(path for folder in ("orchestrator", "workflows") for path in (ROO
 COMMAND = typer.main.get_command(app)
 RUN = "20261121-030000-0a1b2c"
 MAKERS = {"ours", "command_line"}
-#: A line at the end of a message, without backquotes, and what such a line calls itself.
-BARE = re.compile(r"(Next: |then )scanmatrix ")
+#: A line without backquotes, at the end of a message or all of it; `scanmatrix run ` begins the name of a BOM.
+BARE = re.compile(r"(Next: |then |^)scanmatrix (?!run $)[a-z]+ ")
 #: Words in text that look like an advice, and are the name of the program, of an object, or of a command alone.
 NAMES = re.compile(r"`scanmatrix(-[a-z]+)?`|`scanmatrix (init|distrust|schema configuration|templates|results export)`"
                    r"|[Ww]ritten by `scanmatrix install`|the Roles of `scanmatrix install`|as for `scanmatrix run`"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.doctor.diagnosis import CheckState
 from orchestrator.api.doctor.probes import Probe, Seen
+from orchestrator.kit.advice import command_line, ours
 from orchestrator.kit.quantities import spell_duration, spell_size
 from orchestrator.scanners.rules import volume_of
 from orchestrator.upkeep.databases import DatabaseError, current
@@ -95,7 +96,7 @@ def _look_at_database(volume: Volume, scan: Scan, database: Database) -> Seen:
     try:
         used = usable(scan, volume)
     except DatabaseError as error:
-        return Seen(CheckState.MISSING, str(error), f"scanmatrix run --scan {scan.name}, once, with downloads")
+        return Seen(CheckState.MISSING, str(error), f"{ours('run', '--scan', scan.name)}, once, with downloads")
     version = current(volume, scan.name)
     made = version_time(version)
     if made is None:
@@ -116,5 +117,5 @@ def _look_at_store(config: Config) -> Seen:
         try:
             store.check()
         except SchemaError as error:
-            return Seen(CheckState.BROKEN, str(error).partition("; run")[0], "scanmatrix store migrate")
+            return Seen(CheckState.BROKEN, str(error).partition("; run")[0], command_line("store", "migrate"))
         return Seen(CheckState.OK, store.place)

@@ -9,6 +9,7 @@ from orchestrator.api.doctor.diagnosis import CheckState
 from orchestrator.api.doctor.probes import Probe, Seen
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.images.registry.keychain import Keychain
+from orchestrator.kit.advice import command_line
 from orchestrator.net.errors import Denied, NotFound
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for a connection, and for any next byte.
 _TIMEOUT = (5.0, 8.0)
-_INSTALL = "scanmatrix install --out deploy && kubectl apply -k deploy/argo-install/overlays/single-node"
 
 
 def probes(config: Config, needs: Needs) -> Iterator[Probe]:
@@ -79,14 +79,12 @@ def _look_into_cluster(config: Config, context: str | None, *, runs: bool) -> Se
         if not runs:
             return Seen(CheckState.OK, found)
         if not cluster.has_argo():
-            return Seen(
-                CheckState.MISSING,
-                f"{found}, without Argo Workflows",
-                _INSTALL,
-            )
+            install = command_line("install", "--out", "deploy")
+            advice = f"{install} && kubectl apply -k deploy/argo-install/overlays/single-node"
+            return Seen(CheckState.MISSING, f"{found}, without Argo Workflows", advice)
         try:
             cluster.workflow_template(WORKFLOW_TEMPLATE)
         except ObjectNotFoundError:
-            advice = "scanmatrix install --render | kubectl apply -f -"
+            advice = f"{command_line('install', '--render')} | kubectl apply -f -"
             return Seen(CheckState.MISSING, f"{found}, nothing installed in {cluster.namespace}", advice)
     return Seen(CheckState.OK, f"{found}, installed in {config.argo.namespace}")

@@ -94,6 +94,8 @@ def test_a_needed_scanner_that_is_not_here_has_the_line_that_installs_it(bare: P
     done = CliRunner().invoke(app, ["doctor", "-c", str(path)])
     assert done.exit_code == MISSING
     assert "scanner virus is missing: apt-get install clamav" in done.output
+    path = write(targets=[{"csv": {"path": "gone.csv"}}])
+    assert "\ntargets is broken: " in CliRunner().invoke(app, ["doctor", "-c", str(path)]).output
 
 
 def test_the_version_of_a_scanner_is_what_it_says_itself(bare: Path, write: Write) -> None:
@@ -276,3 +278,6 @@ def test_what_a_cluster_lacks_is_said_with_the_line_that_brings_it(bare: Path, w
             there.add(more)
             cluster = found(path, "cluster")
             assert (cluster.state, said in cluster.advice, "v1.34.4" in cluster.found) == (state, True, True)
+            shown = CliRunner().invoke(app, ["doctor", "-c", str(path), "--json"]).output
+            (check,) = (each for each in json.loads(shown)["checks"] if each["area"] == "cluster")
+            assert (f"--config {path}" in check["advice"]) is (state is CheckState.MISSING)  # it works as it is printed
