@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestrator import engines
 from orchestrator.api.doctor.diagnosis import Check, CheckState
 from orchestrator.catalog.loading import load_catalog
+from orchestrator.config.targets import REGISTRY
 from orchestrator.errors import ScanmatrixError
 from orchestrator.images.reference import InvalidReference, Reference, parse
 from orchestrator.images.registry.cache import pull_location
@@ -121,6 +122,8 @@ def _registries(config: Config, entries: Iterable[Entry], far: Iterable[TargetSo
     uses = Counter[str]()
     for entry in entries:
         if entry.kind is TargetKind.REPOSITORY or entry.local or entry.error:
+            continue
+        if entry.look_in and REGISTRY not in entry.look_in:
             continue
         try:
             reference = parse(entry.reference)

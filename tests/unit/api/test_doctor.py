@@ -225,6 +225,13 @@ def test_log_ins_are_tried_and_never_shown(bare: Path, write: Write, tmp_path: P
         assert PASSWORD not in str(right)
 
 
+def test_a_registry_that_nothing_is_read_from_is_not_asked(bare: Path, write: Write) -> None:
+    image = {"image": "127.0.0.1:1/shop/web:1", "lookIn": ["docker", "podman"]}
+    checks = examine(load_config(write(targets=[image]))).checks
+    assert [check.name for check in checks if check.area == "registry"] == []
+    assert found(write(targets=[image | {"lookIn": ["docker", "registry"]}]), "registry").name == "127.0.0.1:1"
+
+
 def test_a_registry_of_which_only_a_list_is_wanted_is_greeted(bare: Path, write: Write) -> None:
     with Stranger(lambda asked, send: send(answer(b"{}"))) as stranger:
         host = stranger.url.removeprefix("http://")
