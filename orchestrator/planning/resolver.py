@@ -14,7 +14,7 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.images.local.archives import open_local
 from orchestrator.images.local.files import LocalImage
 from orchestrator.images.machine.copies import MachineImages
-from orchestrator.images.machine.interface import NoSuchImageError, NoToolError
+from orchestrator.images.machine.interface import MuteToolError, NoSuchImageError, NoToolError
 from orchestrator.images.platforms import choose, normalise, parse_platform, runnable
 from orchestrator.images.reference import Reference, parse
 from orchestrator.images.registry.cache import CacheRule, pull_location
@@ -94,15 +94,18 @@ class RegistryResolver:
 
     def _on_machine(self, reference: str, look_in: Sequence[str]) -> tuple[Located, ...]:
         """The first answer of tools of this machine, and of the registry; where none has it, what each said."""
-        parsed, said, absent = parse(reference), list[str](), list[str]()
+        parsed, said, absent, mute = parse(reference), list[str](), list[str](), list[str]()
         for place in look_in:
             try:
                 if place == REGISTRY:
-                    return self._answers(reference, False, None)
+                    found = self._answers(reference, False, None)
+                    note = f"{'; '.join(mute)}; read from its registry" if mute else ""
+                    return tuple(msgspec.structs.replace(each, note=each.note or note) for each in found)
                 if self.machine or look_in == (place,):
                     return self._kept(self._tools().copy(parsed, place), f"taken from {place} on this machine")
             except NoSuchImageError as error:
                 (absent if isinstance(error, NoToolError) else said).append(str(error))
+                mute += [str(error)] if isinstance(error, MuteToolError) else []
             except ScanmatrixError as error:
                 if place != REGISTRY or not said:
                     raise

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from orchestrator.images.machine.interface import KeptImage, NoSuchImageError, NoToolError, spellings
+from orchestrator.images.machine.interface import KeptImage, MuteToolError, NoSuchImageError, NoToolError, spellings
 from orchestrator.images.machine.programs import ProgramKeeper
 
 if TYPE_CHECKING:
@@ -86,9 +86,7 @@ class DockerSocket:
         except FileNotFoundError:
             raise NoToolError(f"docker is not here: there is no {self._path}; DOCKER_HOST names another") from None
         except (OSError, http.client.HTTPException) as error:
-            raise NoSuchImageError(
-                f"docker at {self._path} does not answer properly: {error or type(error)}"
-            ) from error
+            raise MuteToolError(f"docker at {self._path} does not answer properly: {error or type(error)}") from error
         finally:
             connection.close()
 

@@ -22,6 +22,10 @@ class NoToolError(NoSuchImageError):
     """A tool is not on this machine, so that nobody need know that it was looked for."""
 
 
+class MuteToolError(NoSuchImageError):
+    """A tool is here and cannot be asked, so that nobody knows whether it has the image."""
+
+
 class KeptImage(NamedTuple):
     """An image that a tool keeps.
 

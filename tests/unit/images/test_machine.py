@@ -22,6 +22,7 @@ from orchestrator.images.machine.programs import ProgramKeeper
 from orchestrator.images.reference import parse
 from orchestrator.model import Platform
 from orchestrator.net.errors import ArchiveError
+from orchestrator.planning.inputs import Located
 from orchestrator.planning.resolver import RegistryResolver
 from tests.tools import layouts
 from tests.tools.images import Image, layer
@@ -208,6 +209,20 @@ def test_another_place_is_not_asked_for_what_a_tool_has_and_does_not_give(
     with serving(socket, found):
         (answer,) = resolver(str(WEB), local=False, look_in=("docker", "podman"))
     assert "answers 500" in answer.error
+
+
+def test_a_docker_that_may_not_be_asked_is_not_passed_over_in_silence(
+    socket: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image that somebody has just built may be in it, and the registry's of this name is another one."""
+    monkeypatch.setattr(RegistryResolver, "_answers", lambda *_: (Located(platform=Platform()),))
+    resolver = RegistryResolver(None, (Platform(),), (), (), machine=MachineImages(kept))
+    (none,) = resolver(str(WEB), local=False, look_in=("docker", "registry"))
+    assert none.note == ""
+    socket.touch()
+    (answer,) = resolver(str(WEB), local=False, look_in=("docker", "registry"))
+    assert answer.note.startswith(f"docker at {socket} does not answer properly: ")
+    assert answer.note.endswith("Connection refused; read from its registry")
 
 
 def test_a_full_volume_is_not_the_tool_s_fault(
