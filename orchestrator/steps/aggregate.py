@@ -27,6 +27,7 @@ from orchestrator.steps.account import TABLES, NotOnVolume, account, ledger_of, 
 from orchestrator.steps.attempt import attempt
 from orchestrator.upkeep.leftovers import clear_unfinished
 from orchestrator.upkeep.room import FULL, clear, spend
+from orchestrator.volume.kept import remove_unused
 from orchestrator.volume.layout import atomic_file
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def aggregate(
     """
     spend(plan.run, volume)
     clear_unfinished(plan.run, volume)
+    remove_unused(volume.kept)
     told = NotOnVolume(notes, unrecorded or {})
     folder = volume.results(plan.run)
     folder.mkdir(parents=True, exist_ok=True)

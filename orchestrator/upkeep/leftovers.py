@@ -97,7 +97,8 @@ def clear_unfinished(run: str, volume: Volume) -> int:
     targets = _folders(folder)
     own = [volume.results(run), folder, *targets, *(cell for target in targets for cell in _folders(target))]
     named = [volume.plan(run), volume.claim(run)]
-    shared = [volume.plan(run).parent, volume.running, volume.root / "ages", volume.suppression / "first-used"]
+    shared = [volume.plan(run).parent, volume.running, volume.kept]
+    shared += [volume.root / "ages", volume.suppression / "first-used"]
     return (
         sum(sweep(each, idle=0, pattern=TEMPORARY) for each in own)
         + sum(sweep(path.parent, idle=0, pattern=f".{path.name}{TEMPORARY[1:]}") for path in named)

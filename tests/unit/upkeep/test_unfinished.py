@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,20 @@ def test_what_runs_share_goes_when_it_is_old(volume: Volume) -> None:
     os.utime(old, (0, 0))
     clear_unfinished("run-1", volume)
     assert unfinished(volume) == [".young"]
+
+
+def test_copies_that_nobody_uses_go_at_the_end_of_any_run(volume: Volume) -> None:
+    """No further image of this machine need be copied for that."""
+    for name, days in (("docker-old.tar", 8), ("docker-young.tar", 6)):
+        path = volume.kept / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    killed_over(volume.kept / "podman-half.tar")
+    (half,) = volume.kept.glob(".podman-half.*")
+    os.utime(half, (time.time() - 7200,) * 2)
+    plan = make_plan()
+    write_plan(plan, volume)
+    put_clean_run(volume, plan)
+    aggregate(plan, volume)
+    assert [path.name for path in volume.kept.iterdir()] == ["docker-young.tar"]
