@@ -146,7 +146,10 @@ class TestTargets:
     def test_a_digest_finds_an_image_that_no_name_means_any_more(self, ask):
         out, _, status = ask("targets", "sha256:b")
         assert f"{PAY}, (earlier)" in out
-        assert out.splitlines()[-1] == "1 target, of which no name means 1 any more (earlier); the answer covers it"
+        assert (
+            out.splitlines()[-1]
+            == "1 target, of which no name means 1 any more (earlier); the answer covers 1 of 1 targets"
+        )
         assert status == 0
         found = yaml.safe_load(ask("targets", "sha256:b", "-o", "yaml")[0])
         assert [(of["references"], of["current"]) for of in found["targets"]] == [([PAY], False)]
