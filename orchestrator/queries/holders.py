@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -15,12 +16,16 @@ from orchestrator.store.lookers import completed, together
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from orchestrator.model import MergedFinding
+    from orchestrator.model import MergedFinding, Severity
     from orchestrator.store.past import StoreReader
     from orchestrator.store.tag_cells import TagCell
 
 # Targets up to which their own names are asked for, rather than all names.
 _FEW = 5_000
+
+
+_Row: TypeAlias = tuple[int, str, str]
+"""A merged finding of a target: number of the target, its key and its version."""
 
 
 class _Told(NamedTuple):
@@ -32,7 +37,7 @@ class _Told(NamedTuple):
 
 
 def holders(
-    past: StoreReader, facts: Collection[int], limit: int, is_platform: Callable[[str], bool] | None = None
+    past: StoreReader, facts: Collection[int] | None, limit: int, is_platform: Callable[[str], bool] | None = None
 ) -> Holders:
     """Who has any of these facts now.
 
@@ -40,25 +45,44 @@ def holders(
 
     Args:
         past: all runs.
-        facts: their numbers.
+        facts: their numbers; None for all.
         limit: most rows; `Holders.total` counts all.
         is_platform: whether targets of a platform are asked for; None for all.
     """
+    rows, current = _told(past, facts, is_platform)
+    order = sorted(rows, key=lambda row: (-max(one.finding.severity.rank for one in rows[row]), row))
+    return Holders(total=len(rows), rows=tuple(_holders(past, [rows[row] for row in order[:limit]], current)))
+
+
+def severities_now(past: StoreReader) -> Counter[Severity | None]:
+    """How many findings of each severity targets have now; suppressed ones count under None."""
+    rows, _ = _told(past, None)
+    newest = (_newest(told).finding for told in rows.values())
+    return Counter(None if finding.suppressed is not None else finding.severity for finding in newest)
+
+
+def _told(
+    past: StoreReader, facts: Collection[int] | None, is_platform: Callable[[str], bool] | None = None
+) -> tuple[Mapping[_Row, Sequence[_Told]], Collection[tuple[TagCell, set[int]]]]:
+    """What scans tell of these facts, those together that are one; and the cells that tell it, with their names."""
     states = past.states_with(facts)
     if is_platform is not None:
         platforms = past.platforms(target for target, _ in states.values())
         states = {state: of for state, of in states.items() if is_platform(platforms[of[0]])}
     current = _current(past, states)
-    wanted = frozenset(facts)
+    wanted = None if facts is None else frozenset(facts)
     found = past.found(((cell.state, cell.place) for cell, _ in current.values()), wanted)
-    past.said.read(wanted)
-    rows: dict[tuple[int, str, str], list[_Told]] = {}
+    past.said.read(fact for of_cell in found.values() for fact in of_cell)
+    rows: dict[_Row, list[_Told]] = {}
     for cell, _ in current.values():
         for fact, since in found[cell.state, cell.place].items():
             finding = past.said[fact]
             rows.setdefault((cell.target, finding.key, finding.version), []).append(_Told(cell, finding, since))
-    order = sorted(rows, key=lambda row: (-max(one.finding.severity.rank for one in rows[row]), row))
-    return Holders(total=len(rows), rows=tuple(_holders(past, [rows[row] for row in order[:limit]], current.values())))
+    return rows, current.values()
+
+
+def _newest(told: Sequence[_Told]) -> _Told:
+    return max(told, key=lambda one: one.cell.order)
 
 
 def merged_rows(found: Holders) -> list[MergedRow]:
@@ -109,7 +133,7 @@ def _holders(
     spelt = past.names({name for target in shown for name in names[target]})
     described = past.described(shown)
     scores = past.scores(told[0].finding.id for told in rows)
-    newest_of = [max(told, key=lambda one: one.cell.order) for told in rows]
+    newest_of = list(map(_newest, rows))
     first_of = [min(one.since for one in told) for told in rows]
     found = [
         (newest.cell.target, newest.cell.run, together(newest.finding, (one.cell.scan for one in told), since))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from orchestrator.model import Document, Severity
 from orchestrator.queries.due import ScanStanding  # noqa: TC001 - msgspec reads the annotations
+from orchestrator.queries.holders import severities_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from orchestrator.results.overview import RunSummary
-    from orchestrator.store.documents import Holder
     from orchestrator.store.past import StoreReader
 
 
@@ -36,18 +33,17 @@ class StoreOverview(Document, frozen=True):
     suppressed: int
 
 
-def overview_now(past: StoreReader, scans: tuple[ScanStanding, ...], found: Iterable[Holder]) -> StoreOverview:
+def overview_now(past: StoreReader, scans: tuple[ScanStanding, ...]) -> StoreOverview:
     """What there is now, in numbers.
 
     Args:
         past: all runs.
         scans: how each stands.
-        found: every finding that a target has now.
 
     Raises:
         NoResultsError: there is no run.
     """
-    counts = Counter(None if each.finding.suppressed is not None else each.finding.severity for each in found)
+    counts = severities_now(past)
     return StoreOverview(
         runs=len(past.runs),
         latest=past.latest(),

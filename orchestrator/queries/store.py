@@ -114,7 +114,7 @@ class Store(StoreDatabase):
         """
         with self._past() as past:
             rests_on = coverage_now(past, choice.kinds, looks_for or {}, choice)
-            found = holders(past, past.all_facts(), _ALWAYS)
+            found = holders(past, None, _ALWAYS)
             return choose(merged_rows(found), choice), rests_on
 
     def differences(
@@ -253,8 +253,7 @@ class Store(StoreDatabase):
         with self._past() as past:
             planned = PlannedScans(past, Choice(), _stale(past, {}, now))
             scans = planned.standing(planned.due(_stale(past, ages, now, questions), ages))
-            found = holders(past, past.all_facts(), _ALWAYS)
-            return overview_now(past, scans, found.rows), coverage_now(past, (), {})
+            return overview_now(past, scans), coverage_now(past, (), {})
 
     def known_targets(self, choice: Choice | None = None, *, every: bool = False) -> tuple[KnownTarget, ...]:
         """The targets that names mean now; where those asked for mean none of these, the ones that they meant earlier.

@@ -24,7 +24,7 @@ from orchestrator.store.facts import Said
 from orchestrator.store.history import History
 from orchestrator.store.names import uses_of
 from orchestrator.store.quiet import alike
-from orchestrator.store.schema import MERGED, cells, facts, findings, names, run_tags, runs, states, tags, targets
+from orchestrator.store.schema import MERGED, cells, findings, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
 from orchestrator.store.tag_cells import TagCells
 
@@ -52,7 +52,7 @@ _HOLDING_IN = (
     .join(cells, cells.c.state_id == states.c.id)
     .where(cells.c.run_id == bindparam("run"), or_(cells.c.outcome == Outcome.OK, cells.c.standing != ""))
 )
-_NAMES, _TARGETS, _FACTS = select(tags), select(targets), select(facts.c.id)
+_NAMES, _TARGETS = select(tags), select(targets)
 _NAMED = select(run_tags.c.run_id, run_tags.c.tag_id).distinct()
 _OF_TARGETS = select(run_tags.c.tag_id).distinct()
 _OWNERS = select(names.c.target_id, names.c.owner).where(names.c.owner != "").order_by(names.c.id)
@@ -234,12 +234,8 @@ class StoreReader:
         asked += [facts_of_package(self.connection, package)] if package else []
         return set.intersection(*asked) if asked else set()
 
-    def all_facts(self) -> set[int]:
-        """Numbers of all facts."""
-        return set(self.connection.scalars(_FACTS))
-
-    def states_with(self, facts: Iterable[int]) -> dict[int, tuple[int, str]]:
-        """The targets and scans that have, or had, any of these facts, by their number."""
+    def states_with(self, facts: Iterable[int] | None) -> dict[int, tuple[int, str]]:
+        """The targets and scans that have, or had, any of these facts (None for any at all), by their number."""
         return states_with(self.connection, facts)
 
     def scores(self, ids: Iterable[str]) -> dict[str, float]:

@@ -76,10 +76,11 @@ def facts_of_package(connection: Connection, pattern: str) -> set[int]:
     return {id_ for package, ids in about.items() if matches(*package) for id_ in ids}
 
 
-def states_with(connection: Connection, wanted: Iterable[int]) -> dict[int, tuple[int, str]]:
-    """The targets and scans that have, or had, any of these facts, by their number."""
+def states_with(connection: Connection, wanted: Iterable[int] | None) -> dict[int, tuple[int, str]]:
+    """The targets and scans that have, or had, any of these facts (None for any at all), by their number."""
     found: dict[int, tuple[int, str]] = {}
-    for row in rows_by(connection, findings.c.fact_id, sorted(wanted), _STATES):
+    facts_ = None if wanted is None else sorted(wanted)
+    for row in rows_by(connection, findings.c.fact_id, facts_, _STATES):
         found[row.id] = row.target_id, row.scan
     return found
 
