@@ -10,7 +10,7 @@ from orchestrator.kit.matching import glob
 from orchestrator.model import Document, Outcome
 from orchestrator.model.ages import age_of
 from orchestrator.queries.difference.states import NamesAt
-from orchestrator.queries.places import NOW, asked_about, named_targets, not_known
+from orchestrator.queries.places import asked_about, named_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,7 +81,7 @@ class PlannedScans:
         every: every target and scan that the store knows, as `Store.stale` gives them without any age.
 
     Raises:
-        NotKnownError: no target, owner or scan has such a name.
+        NotKnownError: no target or owner has such a name.
     """
 
     def __init__(self, past: StoreReader, choice: Choice, every: Iterable[Stale]) -> None:
@@ -89,14 +89,11 @@ class PlannedScans:
         names = state.meant()
         self._known = {(row.target, row.scan): row for row in every}
         self._planned: dict[tuple[str, str], NamedTarget] = {}
-        is_asked, scans = glob(choice.scan) if choice.scan else None, set[str]()
+        is_asked = glob(choice.scan) if choice.scan else None
         for number, of in asked_about(dict(named_targets(past, names, names)), choice).items():
             for name in names[number]:
-                planned = tuple(state.planned(name))
-                scans.update(planned)
-                self._planned |= {(of.target, scan): of for scan in planned if is_asked is None or is_asked(scan)}
-        if choice.scan and not self._planned:
-            raise not_known(NOW, "scan", choice.scan, scans)
+                scans = (scan for scan in state.planned(name) if is_asked is None or is_asked(scan))
+                self._planned |= {(of.target, scan): of for scan in scans}
 
     def due(self, stale: Iterable[Stale], ages: Mapping[str, int]) -> tuple[DueScan, ...]:
         """Those that should be scanned again: first what never ended ok, then the oldest.

@@ -102,6 +102,7 @@ class TestStale:
         assert due(ask, "--target", "shop/web:1.0") == due(ask, "--target", "shop/web")
         assert due(ask, "--target", "shop/web") == [([WEB], "dependency", "old")]
         assert f"{JOB}: never scanned by virus" in ask("stale", "--scan", "virus")[0]
+        assert ask("stale", "--scan", "virus", "--target", "job")[0].splitlines()[-1].startswith("nothing is due")
 
     @pytest.mark.parametrize(
         ("words", "hint"),
