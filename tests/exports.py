@@ -4,6 +4,7 @@ from pathlib import Path
 
 from orchestrator.model import Cell, Ledger, LedgerRow, MergedFinding, Plan, Severity, Suppressed
 from orchestrator.model.documents import encode
+from orchestrator.results.coverage import coverage_in
 from orchestrator.results.provisional import LEDGER
 from orchestrator.results.run import RunResults
 from orchestrator.results.tables.writing import MergedWriter
@@ -74,6 +75,7 @@ def put_run(root: Path, rows=None, findings=None, *, standing=()) -> RunResults:
     ):
         for target, row in first.items():
             writer.add(row, [finding for finding in findings if finding.target == target])
+        writer.rest_on(coverage_in(rows))
     cells = [Cell(target=row.target, scan=row.scan, standing="run-0" if row.cell in standing else "") for row in rows]
     plan = Plan(run=RUN, created=STARTED, version="0.1.0", scans=(), targets=(), cells=tuple(cells))
     volume.plan(RUN).parent.mkdir()
