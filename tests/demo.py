@@ -81,7 +81,8 @@ def draw(path: Path) -> int:
                 check=True,
             )
             shown.append(f"$ scanmatrix {command} --config {CONFIG}\n", style="bold")
-            shown.append(Text.from_ansi(done.stdout.replace(volume, "scanmatrix-data"))).append("\n")
+            printed = done.stdout.replace(volume, "scanmatrix-data").replace(f"{ROOT}/", "")
+            shown.append(Text.from_ansi(printed)).append("\n")
     width = max(len(line) for line in shown.plain.splitlines())
     console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
     console.print(shown)
