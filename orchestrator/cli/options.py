@@ -134,3 +134,15 @@ def severity_of(option: str, word: str | None) -> "Severity | None":
     except ValueError as error:
         near = suggest(word.strip().lower(), list(Severity))
         raise UsageError(f"{option}: there is no {word!r}{near}; there are {', '.join(Severity)}") from error
+
+
+OnlyTarget = Annotated[
+    str,
+    typer.Option(
+        metavar="GLOB",
+        help="Only targets whose name matches.",
+        show_default=False,
+        autocompletion=completion.scanned,
+    ),
+]
+OnlyOwner = Annotated[str, typer.Option(metavar="GLOB", help="Only targets whose owner matches.", show_default=False)]

@@ -7,7 +7,7 @@ import typer
 
 from orchestrator.cli import completion
 from orchestrator.cli.commands import Commands
-from orchestrator.cli.options import ConfigFile, OutputOption, Volume, severity_of
+from orchestrator.cli.options import ConfigFile, OnlyOwner, OnlyTarget, OutputOption, Volume, severity_of
 from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
 
@@ -89,18 +89,8 @@ def show(
     ] = None,
     config: ConfigFile = None,
     volume: Volume = None,
-    target: Annotated[
-        str,
-        typer.Option(
-            metavar="GLOB",
-            help="Only targets whose name matches.",
-            show_default=False,
-            autocompletion=completion.scanned,
-        ),
-    ] = "",
-    owner: Annotated[
-        str, typer.Option(metavar="GLOB", help="Only targets whose owner matches.", show_default=False)
-    ] = "",
+    target: OnlyTarget = "",
+    owner: OnlyOwner = "",
     scan: Annotated[
         str,
         typer.Option(

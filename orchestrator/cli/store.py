@@ -6,7 +6,7 @@ import typer
 
 from orchestrator.cli import completion
 from orchestrator.cli.commands import Commands
-from orchestrator.cli.options import ConfigFile, OutputOption, Volume
+from orchestrator.cli.options import ConfigFile, OnlyOwner, OnlyTarget, OutputOption, Volume
 from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
 
@@ -31,7 +31,6 @@ def _duration(option: str) -> "Callable[[str], int]":
     return parse
 
 
-Owner = Annotated[str, typer.Option(metavar="GLOB", help="Only targets whose owner matches.", show_default=False)]
 Age = Annotated[
     int | None,
     typer.Option(
@@ -136,16 +135,8 @@ def prune(
 def stale(
     config: ConfigFile = None,
     volume: Volume = None,
-    target: Annotated[
-        str,
-        typer.Option(
-            metavar="GLOB",
-            help="Only targets whose name matches.",
-            show_default=False,
-            autocompletion=completion.scanned,
-        ),
-    ] = "",
-    owner: Owner = "",
+    target: OnlyTarget = "",
+    owner: OnlyOwner = "",
     scan: Annotated[
         str, typer.Option(metavar="NAME", help="Only this scan.", show_default=False, autocompletion=completion.scans)
     ] = "",
@@ -185,7 +176,7 @@ def targets(
     ] = "",
     config: ConfigFile = None,
     volume: Volume = None,
-    owner: Owner = "",
+    owner: OnlyOwner = "",
     every: Annotated[bool, typer.Option("--all", help="Include images that no name means any more.")] = False,
     most: Most = 50,
     output: OutputOption = OutputFormat.TABLE,
