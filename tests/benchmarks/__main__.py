@@ -9,6 +9,7 @@ from pathlib import Path
 
 BENCHMARKS = (
     "start",
+    "first",
     "pull",
     "matrix",
     "render",
