@@ -11,7 +11,7 @@ from sqlalchemy import and_, bindparam, exists, func, select
 
 from orchestrator.store.dialects import BATCH, rows_by
 from orchestrator.store.matrix import scans
-from orchestrator.store.schema import cells, findings, run_tags, runs, states, targets
+from orchestrator.store.schema import HAS_FOUND, cells, run_tags, runs, states, targets
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -26,7 +26,6 @@ _MANY: BindParameter[Any] = bindparam("others", expanding=True)
 _SCAN: BindParameter[str] = bindparam("scan")
 _mine, _theirs, _also = run_tags.alias(), run_tags.alias(), run_tags.alias()
 
-_HAS_FOUND = exists().where(findings.c.state_id == states.c.id)
 _FIRST = select(
     runs.c.id,
     select(func.min(run_tags.c.tag_id)).where(run_tags.c.run_id == runs.c.id).scalar_subquery().label("name"),
@@ -68,7 +67,7 @@ _WITHOUT = select(run_tags.c.tag_id, run_tags.c.target_id).where(
         cells.c.run_id == _RUN,
     ),
 )
-_HOLDING = select(states.c.target_id).where(states.c.scan == _SCAN, _HAS_FOUND)
+_HOLDING = select(states.c.target_id).where(states.c.scan == _SCAN, HAS_FOUND)
 _MEANT = select(run_tags.c.tag_id, run_tags.c.target_id).distinct()
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
-from sqlalchemy import and_, bindparam, exists, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 
 from orchestrator.model import Outcome
 from orchestrator.model.documents import spell_time
@@ -24,7 +24,7 @@ from orchestrator.store.facts import Said
 from orchestrator.store.history import History
 from orchestrator.store.names import uses_of
 from orchestrator.store.quiet import alike
-from orchestrator.store.schema import MERGED, cells, findings, names, run_tags, runs, states, tags, targets
+from orchestrator.store.schema import HAS_FOUND, MERGED, cells, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
 from orchestrator.store.tag_cells import TagCells
 
@@ -46,7 +46,7 @@ _RUNS_AT_ONCE = 50
 
 _TIMES = (runs.c.finished_at, runs.c.begin_at, runs.c.end_at)
 _RUNS = select(runs.c.id, runs.c.run, *_TIMES, runs.c.partial, runs.c.ledger_digest, runs.c.form)
-_HOLDING = select(states.c.id).where(exists().where(findings.c.state_id == states.c.id))
+_HOLDING = select(states.c.id).where(HAS_FOUND)
 _HOLDING_IN = (
     select(states.c.id, states.c.target_id)
     .join(cells, cells.c.state_id == states.c.id)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    exists,
     text,
 )
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
@@ -332,3 +333,6 @@ scanner_rules = Table(
     Column("digest", String(64), nullable=False),
     **KEYLESS,
 )
+
+HAS_FOUND = exists().where(findings.c.state_id == states.c.id)
+"""Whether a target ever had a finding by a scan: of a state, which the statement around it has."""

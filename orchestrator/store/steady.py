@@ -11,7 +11,7 @@ from sqlalchemy import and_, bindparam, exists, func, literal_column, or_, selec
 
 from orchestrator.model import Outcome
 from orchestrator.store.dialects import rows_by
-from orchestrator.store.schema import cells, findings, run_tags, states
+from orchestrator.store.schema import HAS_FOUND, cells, findings, run_tags, states
 from orchestrator.store.suspects import doubtful
 
 if TYPE_CHECKING:
@@ -29,11 +29,10 @@ _SINCE: BindParameter[int] = bindparam("since")
 _SCAN: BindParameter[str] = bindparam("scan")
 _now, _then = cells.alias(), cells.alias()
 
-_HAS_FOUND = exists().where(findings.c.state_id == states.c.id)
 _SCANS_OF = (
     select(states.c.scan)
     .join(run_tags, run_tags.c.target_id == states.c.target_id)
-    .where(run_tags.c.run_id.in_(_MANY), _HAS_FOUND)
+    .where(run_tags.c.run_id.in_(_MANY), HAS_FOUND)
     .distinct()
 )
 # Two ranges of an index; "is not" would be none.
@@ -70,14 +69,11 @@ _MADE_BY = (
 _TARGETS_OF = select(states.c.target_id).distinct()
 _IN_RUN = exists().where(run_tags.c.target_id == states.c.target_id, run_tags.c.run_id == _RUN)
 _FOUND_BY_SEVERAL = (
-    select(states.c.target_id)
-    .where(_HAS_FOUND)
-    .group_by(states.c.target_id)
-    .having(func.count() > 1, exists().where(run_tags.c.target_id == states.c.target_id, run_tags.c.run_id == _RUN))
+    select(states.c.target_id).where(HAS_FOUND).group_by(states.c.target_id).having(func.count() > 1, _IN_RUN)
 )
-_EARLIER = select(states.c.target_id).where(states.c.last_at < _SINCE, _IN_RUN, _HAS_FOUND)
+_EARLIER = select(states.c.target_id).where(states.c.last_at < _SINCE, _IN_RUN, HAS_FOUND)
 _ELSEWHERE = select(states.c.target_id).where(
-    or_(states.c.last_run_id.is_(None), states.c.last_run_id != _RUN), _IN_RUN, _HAS_FOUND
+    or_(states.c.last_run_id.is_(None), states.c.last_run_id != _RUN), _IN_RUN, HAS_FOUND
 )
 
 
