@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import names_of, say
-from orchestrator.cli.result_tables import where
+from orchestrator.cli.result_tables import FINDING, cells_of
 from orchestrator.cli.tables import Fit, TableCell, TableColumn, print_table, print_words, style_of
 from orchestrator.kit.advice import command_line
 
@@ -16,27 +16,14 @@ if TYPE_CHECKING:
     from orchestrator.model import Ledger
     from orchestrator.results.coverage import Coverage
 
-_COLUMNS = (
-    TableColumn("Severity", coloured=True),
-    TableColumn("Id"),
-    TableColumn("Package", Fit.MIDDLE),
-    TableColumn("Version", Fit.MIDDLE, 1),
-    TableColumn("Fixed in", Fit.MIDDLE, least=15),
-    TableColumn("Target", Fit.MIDDLE),
-    TableColumn("Others", Fit.NUMBER, 2),
-)
+_COLUMNS = (*FINDING, TableColumn("Others", Fit.NUMBER, 2))
 
 
 def print_highlights(found: Highlights, coverage: Coverage) -> None:
     """The worst findings, how many there are of each severity, and of how many targets there is no result."""
     rows: list[list[TableCell]] = [
         [
-            one.row.finding.severity.value,
-            one.row.finding.id,
-            where(one.row.finding),
-            one.row.finding.version,
-            one.row.finding.fixed_version,
-            next(iter(names_of(one.row.references)), one.row.target),
+            *cells_of(one.row.finding, next(iter(names_of(one.row.references)), one.row.target)),
             f"+{one.targets - 1}" if one.targets > 1 else "",
         ]
         for one in found.worst

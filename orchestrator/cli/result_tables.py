@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.output import OutputFormat, names_of, print_data, say
-from orchestrator.cli.tables import Fit, TableColumn, print_table
+from orchestrator.cli.tables import Fit, TableCell, TableColumn, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from orchestrator.results.coverage import Coverage
     from orchestrator.results.overview import RunSummary
 
-_MERGED = (
+#: The first columns of every table of findings; `cells_of` has what is in them.
+FINDING = (
     TableColumn("Severity", coloured=True),
     TableColumn("Id"),
     TableColumn("Package", Fit.MIDDLE),
     TableColumn("Version", Fit.MIDDLE, 1),
     TableColumn("Fixed in", Fit.MIDDLE, least=15),
     TableColumn("Target", Fit.MIDDLE),
+)
+_MERGED = (
+    *FINDING,
     TableColumn("Owner", Fit.CUT, 3),
     TableColumn("Found by", Fit.FOLD, 4),
     TableColumn("Not by", Fit.FOLD, 5),
@@ -116,12 +120,7 @@ def print_merged(found: Sequence[MergedRow], title: str, *, most: int, suppresse
     """Merged findings, one a line, and how many there are besides."""
     rows = [
         [
-            row.finding.severity.value,
-            row.finding.id,
-            where(row.finding),
-            row.finding.version,
-            row.finding.fixed_version,
-            names_of(row.references),
+            *cells_of(row.finding, names_of(row.references)),
             _some(row.owners),
             ", ".join(row.finding.found_by),
             _absent(row.finding),
@@ -141,7 +140,12 @@ def print_suspects(ledger: Ledger) -> None:
         say(f"suspect: {count} result{'s' if count > 1 else ''} of {scan}: {reason}")
 
 
-def where(found: MergedFinding) -> str:
+def cells_of(found: MergedFinding, target: TableCell) -> list[TableCell]:
+    """A finding, and the target that has it, in the columns of `FINDING`."""
+    return [found.severity.value, found.id, _where(found), found.version, found.fixed_version, target]
+
+
+def _where(found: MergedFinding) -> str:
     """The package, or else the paths; and how many of it there are, with the first places, where these are several."""
     where = found.package or _some(found.locations)
     if found.count == 1 or found.kind == "vulnerability":
