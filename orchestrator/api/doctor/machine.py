@@ -13,6 +13,7 @@ from orchestrator.api.doctor.diagnosis import CheckState
 from orchestrator.api.doctor.probes import Probe, Seen
 from orchestrator.engines.local.cgroups import places
 from orchestrator.engines.local.sandbox import HINT, find_sandbox
+from orchestrator.kit.programs import ask
 from orchestrator.kit.text import visible
 
 if TYPE_CHECKING:
@@ -92,14 +93,7 @@ def _look_at_git() -> Seen:
 def _say(*command: str) -> tuple[bool, str]:
     """Whether a program ended well, and the first line it wrote; of one that did not, the last on standard error."""
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TIMEOUT,
-            check=False,
-            start_new_session=True,
-        )
+        done = ask(command, _TIMEOUT)
     except subprocess.TimeoutExpired:
         return False, f"no answer within {_TIMEOUT} seconds"
     except OSError as error:

@@ -24,6 +24,7 @@ import msgspec
 from orchestrator.engines.local.process import Job, run_job
 from orchestrator.errors import TemporaryError
 from orchestrator.images.reference import InvalidReference, parse
+from orchestrator.kit.programs import ask
 from orchestrator.kit.quantities import parse_cpus, parse_size
 from orchestrator.kit.trees import walk
 from orchestrator.model import Resources
@@ -196,17 +197,10 @@ class Runtime:
         return self._call("info", timeout=_PROMPT).returncode == 0
 
     def _call(self, *arguments: str, timeout: float = _TIMEOUT) -> subprocess.CompletedProcess[bytes]:
-        """Something that takes no time; out of reach of the terminal's Ctrl-C."""
+        """Something that takes no time; what cannot be asked has failed."""
         command = [self.program, *arguments]
         try:
-            return subprocess.run(
-                command,
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                timeout=timeout,
-                check=False,
-                start_new_session=True,
-            )
+            return ask(command, timeout)
         except (OSError, subprocess.TimeoutExpired) as error:
             return subprocess.CompletedProcess(command, 1, b"", str(error).encode())
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from orchestrator.images.machine.interface import KeptImage, NoSuchImageError, NoToolError, spellings
+from orchestrator.kit.programs import ask
 from orchestrator.kit.text import visible
 
 if TYPE_CHECKING:
@@ -95,16 +96,8 @@ def _program(name: str) -> str:
 
 
 def _ask(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-    """A question that takes no time; out of reach of the terminal's Ctrl-C."""
     try:
-        return subprocess.run(
-            command,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=_TIMEOUT,
-            check=False,
-            start_new_session=True,
-        )
+        return ask(command, _TIMEOUT)
     except subprocess.TimeoutExpired:
         raise NoSuchImageError(f"{Path(command[0]).name} does not answer within {_TIMEOUT} seconds") from None
     except OSError as error:
