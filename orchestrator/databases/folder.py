@@ -16,6 +16,7 @@ import msgspec
 from orchestrator.databases.interface import DatabaseRefused
 from orchestrator.kit.trees import walk
 from orchestrator.model import DatabasePart
+from orchestrator.model.database import DEEPEST
 from orchestrator.model.scan import FOLDER
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 name = FOLDER
 
 _CHUNK = 1024 * 1024
-#: Most files, and folders that one lies in; scanners have a handful.
-_MOST_FILES, _DEEPEST = 10_000, 32
+#: Most files; scanners have a handful.
+_MOST_FILES = 10_000
 
 
 class _Shape(NamedTuple):
@@ -109,7 +110,7 @@ def _files(order: Order, shape: _Shape, path: Path, top: str) -> Iterator[_Found
         return
     for count, entry in enumerate(walk((path / top).resolve()), start=1):
         relative = os.path.normpath(f"{top}/{entry.relative}")
-        if count > _MOST_FILES or entry.depth > _DEEPEST:
+        if count > _MOST_FILES or entry.depth > DEEPEST:
             raise DatabaseRefused(f"{_where(order)}: has too many files, or too deep ones; name {shape.called}")
         if shape.endings and (entry.depth or not entry.name.endswith(shape.endings)):
             continue

@@ -4,6 +4,9 @@ import msgspec
 
 from orchestrator.model.base import Document
 
+DEEPEST = 32
+"""Folders that a file of a database lies in, at most; scanners have two or three."""
+
 
 class DatabasePart(Document, frozen=True):
     """One file, or one archive, of which a database is made.

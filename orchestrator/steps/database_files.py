@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.kit.trees import walk
-from orchestrator.steps.made import DEEPEST
+from orchestrator.model.database import DEEPEST
 from orchestrator.upkeep.versions import FACTS
 
 if TYPE_CHECKING:

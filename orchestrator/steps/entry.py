@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
@@ -24,7 +23,6 @@ from orchestrator.argo.commands import (
     Exit,
     KeepStep,
     LeftStep,
-    Phase,
     PlanStep,
     PullStep,
     ReapStep,
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from orchestrator.cluster.client import Cluster
-    from orchestrator.model import Ledger, Plan, Scan
+    from orchestrator.model import Ledger, Plan
     from orchestrator.steps.settle import Settled
 
 # ruff: noqa: PLC0415 - see above
@@ -213,60 +211,10 @@ def _keep(step: KeepStep) -> int:
 
 
 def _database(step: DatabaseStep) -> int:
-    """One phase of a refresh; one that fails leaves nothing of it on the volume, which may be full."""
-    from orchestrator.kit.removal import remove_quietly
-    from orchestrator.upkeep.databases import fetched_folder, incoming_folder
+    from orchestrator.steps.phases import run_phase
 
-    try:
-        return _database_phase(step)
-    except BaseException:
-        # What was fetched stays for another attempt to load it.
-        folders = (incoming_folder, fetched_folder) if step.phase == Phase.FETCH else (incoming_folder,)
-        for folder in folders:
-            remove_quietly(folder(Volume(step.volume), step.scan, step.key))
-        raise
-
-
-def _database_phase(step: DatabaseStep) -> int:
-    """The phase itself; `fetch` also says whether the scanner has to load what was fetched."""
-    from orchestrator.argo.parameters import Output
-    from orchestrator.steps import fetching, refresh
-    from orchestrator.steps.made import put_on_volume
-    from orchestrator.upkeep import databases
-
-    volume, longest = Volume(step.volume), timedelta(seconds=step.longest)
-    if step.made and step.phase != Phase.PREPARE:
-        put_on_volume(step.made, databases.prepare(volume, step.scan, step.key), step.scan, most=step.most)
-    match Phase(step.phase):
-        case Phase.PREPARE:
-            made = step.made or databases.prepare(volume, step.scan, step.key)
-            # Manifests of an earlier version name no run here, and continue nothing.
-            count = refresh.start_command(_scan(step, volume), volume, made) if step.run else 0
-            said = f"begins with {count} files of the last version"
-        case Phase.FETCH:
-            plan = _read_plan(step.run, volume)
-            scan = refresh.scan_of(plan, step.scan)
-            version = fetching.fetch(scan, volume, step.key, reach=fetching.reach_of(plan), longest=longest)
-            if step.outputs:
-                step.outputs.mkdir(parents=True, exist_ok=True)
-                (step.outputs / Output.LOAD).write_text("false" if version else "true", encoding="ascii")
-            said = version or "fetched"
-        case Phase.FINISH:
-            said = refresh.finish(volume, step.scan, step.key, longest=longest)
-        case Phase.COMMIT:
-            said = (
-                refresh.finish_command(_scan(step, volume), volume, step.key, longest=longest)
-                if step.run
-                else databases.commit(volume, step.scan, step.key, longest=longest)
-            )
-    say(said)
+    say(run_phase(step))
     return Exit.DONE
-
-
-def _scan(step: DatabaseStep, volume: Volume) -> Scan:
-    from orchestrator.steps.refresh import scan_of
-
-    return scan_of(_read_plan(step.run, volume), step.scan)
 
 
 def _check(step: CheckStep) -> int:

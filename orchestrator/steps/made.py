@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.kit.removal import remove
 from orchestrator.kit.trees import walk
+from orchestrator.model.database import DEEPEST
 from orchestrator.model.plan import MOST_FILES
 from orchestrator.upkeep.databases import DatabaseError
 from orchestrator.volume.partial import full_volume
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from orchestrator.kit.trees import TreeEntry
 
-#: Folders that a file of a database lies in; scanners have two or three.
-DEEPEST = 32
 _CHUNK = 1 << 20
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

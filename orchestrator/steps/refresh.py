@@ -22,10 +22,10 @@ from orchestrator.kit.guarding import guarded, in_words
 from orchestrator.kit.removal import remove
 from orchestrator.kit.trees import walk
 from orchestrator.model import DatabaseFacts
+from orchestrator.model.database import DEEPEST
 from orchestrator.model.documents import encode
 from orchestrator.steps.database_files import is_plain, open_to_readers, sums_of
 from orchestrator.steps.fetching import Reach, advice, fetch
-from orchestrator.steps.made import DEEPEST
 from orchestrator.upkeep.databases import (
     DatabaseError,
     DatabaseState,
