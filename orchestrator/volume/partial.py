@@ -63,12 +63,17 @@ class Partial:
                 self._take(size)  # what killed writers had left behind made room
 
     def _take(self, size: int) -> None:
-        taken = allocate(self.descriptor, size)
-        os.ftruncate(self.descriptor, size)  # from here on the others count with it
-        if taken:
-            return
-        if _free(self.path.parent) < _lacking(self.path) + _spoken_for(self.path):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        """Nobody else is to lack, not even for a moment, the space that this file does not get."""
+        before, folder = os.fstat(self.descriptor), self.path.parent
+        _require(folder, size - before.st_blocks * BLOCK)
+        try:
+            taken = allocate(self.descriptor, size)
+            os.ftruncate(self.descriptor, size)  # from here on the others count with it
+            if not taken:
+                _require(folder, _lacking(self.path) + _spoken_for(self.path))
+        except OSError:
+            os.ftruncate(self.descriptor, before.st_size)  # also gives back what a filesystem took of it so far
+            raise
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put bytes at an offset; they begin their way to the disk once a few megabytes are together."""
@@ -219,6 +224,11 @@ def _is_still(path: Path, descriptor: int) -> bool:
     except FileNotFoundError:
         return False
     return os.path.samestat(mine, there) and bool(mine.st_mode & 0o200)
+
+
+def _require(folder: Path, space: int) -> None:
+    if _free(folder) < space:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _free(folder: Path) -> int:

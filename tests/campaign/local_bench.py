@@ -171,23 +171,41 @@ def resume(plan: Plan, volume: Volume, sandbox: Sandboxing = "off") -> list[str]
 
 
 def survivors(root: Path, seconds: float = 10) -> list[str]:
-    """Command lines of processes that still name a volume, after some time to end."""
+    """Command lines of processes that still name a volume or have something of it open, after some time to end."""
     end = time.monotonic() + seconds
-    while (found := _naming(str(root))) and time.monotonic() < end:
+    while (found := _left(root)) and time.monotonic() < end:
         time.sleep(0.05)
     return found
 
 
-def _naming(text: str) -> list[str]:
+def _left(root: Path) -> list[str]:
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            words = path.read_bytes().decode(errors="replace").split("\0")
+            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        if any(word.startswith(f"{text}/") for word in words) and path.parent.name != str(os.getpid()):
+        named = any(word.startswith(f"{root}/") for word in words) and process.name != str(os.getpid())
+        if open_there := _open_below(process, root):
+            found.append(f"{' '.join(words)[-300:]} (has {', '.join(open_there)} open)")
+        elif named:
             found.append(" ".join(words)[-300:])
     return found
+
+
+def _open_below(process: Path, root: Path) -> list[str]:
+    """What a process, as its folder of proc(5), has open of a folder, or works or runs in."""
+    try:
+        links = [process / "cwd", process / "root", process / "exe", *(process / "fd").iterdir()]
+        maps = (process / "maps").read_text(errors="replace")
+    except OSError:  # it has ended, or is another user's
+        return []
+    targets = []
+    for link in links:
+        with contextlib.suppress(OSError):
+            targets.append(link.readlink())
+    found = [str(each) for each in targets if each.is_relative_to(root)]
+    return found + [line for line in maps.splitlines() if f" {root}/" in line]
 
 
 def start(

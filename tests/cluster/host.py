@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.cluster.processes import ClusterError
-from tests.cluster.state import NODE_IP, State
+from tests.cluster.state import NODE_IP, PODS, SERVICES, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 _TABLES = ("filter", "nat", "mangle")
+#: Refuses what is meant for a service that is not there.
+_NOWHERE = "SCANMATRIX-NOWHERE"
 #: Chains of kube-proxy, kubelet, the CNI plugins and our own.
 _CHAINS = ("KUBE-", "CNI-", "SCANMATRIX-")
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -44,11 +46,29 @@ def prepare(state: State) -> None:
     _run("ip", "address", "replace", f"{NODE_IP}/32", "dev", "lo")
     _FORWARD.write_text("1\n")
     _run("iptables", "--wait", "-P", "FORWARD", "ACCEPT")
+    _refuse_nowhere()
+
+
+def _refuse_nowhere() -> None:
+    """Refuse at once what is meant for a pod or a service that is not there.
+
+    It would leave by the machine's own route otherwise, to whatever answers for foreign addresses there: for the
+    seconds in which a service still leads to a pod that has ended, that may be a "404" which no registry has given.
+    """
+    _run("ip", "route", "replace", "unreachable", PODS)  # a pod has a route of its own, which is narrower
+    # Not by a route: what goes to a service has another address only after it found one.
+    _run("iptables", "--wait", "-N", _NOWHERE, check=False)
+    _run("iptables", "--wait", "-F", _NOWHERE)
+    _run("iptables", "--wait", "-A", _NOWHERE, "-d", SERVICES, "-j", "REJECT", "--reject-with", "icmp-host-unreachable")
+    for chain in ("OUTPUT", "FORWARD"):
+        _run("iptables", "--wait", "-D", chain, "-j", _NOWHERE, check=False)
+        _run("iptables", "--wait", "-A", chain, "-j", _NOWHERE)
 
 
 def restore(state: State) -> None:
     """Put the machine back as it was; what is gone already is no trouble."""
     _remove_rules()
+    _run("ip", "route", "delete", "unreachable", PODS, check=False)
     _run("ip", "address", "delete", f"{NODE_IP}/32", "dev", "lo", check=False)
     before = state.folder / "before.json"
     made: list[str] = []

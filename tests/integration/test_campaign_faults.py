@@ -73,6 +73,7 @@ def volume(tmp_path: Path) -> Iterator[Volume]:
     root = tmp_path / "volume"
     yield Volume(root)
     if root.is_mount():
+        assert survivors(root) == []
         subprocess.run(["umount", root], check=True)
 
 

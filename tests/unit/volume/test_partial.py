@@ -228,6 +228,21 @@ def test_where_no_space_is_taken_ahead_what_others_still_need_is_not_free(
     assert _names(final.parent) == ["sha256-2.tar"]
 
 
+@pytest.mark.parametrize(("held", "asked"), [(0, 101), (60, 41)])
+def test_who_is_refused_takes_no_space_from_others(
+    final: Path, monkeypatch: pytest.MonkeyPatch, held: int, asked: int
+) -> None:
+    """Also while its file is still there: what cannot be pulled must fail no other pull."""
+    _has_free(monkeypatch, 100)
+    first, refused = final.with_name("sha256-2.tar"), final.with_name("sha256-3.tar")
+    with claim(first, cancelled=_never()) as holder, claim(refused, cancelled=_never()) as mine:
+        holder.reserve(held * 4096)
+        with pytest.raises(VolumeFullError):
+            mine.reserve(asked * 4096)
+        _put(final, bytes((100 - held) * 4096))
+    assert _names(final.parent) == [final.name]
+
+
 def test_where_no_space_is_taken_ahead_nobody_is_refused_for_what_was_left_behind(
     final: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
