@@ -105,7 +105,7 @@ def fetch(order: Order, part: DatabasePart) -> DatabasePart:
 
 
 def _client(order: Order) -> RegistryClient:
-    return RegistryClient(order.insecure, order.retries)
+    return RegistryClient(order.insecure, order.retries, caches=order.caches)
 
 
 def _location(order: Order, artifact: _Artifact) -> tuple[str, str]:

@@ -44,7 +44,7 @@ def read_registry(source: TargetSource, context: Context) -> list[Entry]:
     section = source.registry
     assert section is not None  # noqa: S101 - the reader is chosen by this key
     try:
-        with RegistryClient(insecure=context.insecure, retries=context.retries) as client:
+        with RegistryClient(context.insecure, context.retries, caches=context.caches) as client:
             return [
                 Entry(
                     reference=f"{section.host}/{name}",

@@ -277,7 +277,7 @@ def open_resolver(config: Config, *, offline: bool, here: bool = True) -> Iterat
             cancelled.set()
         return
     limits = config.limits
-    with RegistryClient(insecure=config.insecure, retries=limits.retries) as client:
+    with RegistryClient(config.insecure, limits.retries, caches=config.cache) as client:
         resolver = RegistryResolver(
             client,
             platforms,

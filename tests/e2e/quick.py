@@ -82,6 +82,12 @@ def pods(site: Site, run: str, component: str, *, phase: str = "Running") -> lis
 
 
 def await_pod(site: Site, run: str, component: str) -> str:
-    """Wait for a pod of one kind to run; its name."""
-    await_(lambda: bool(pods(site, run, component)), 180, f"a {component} pod of {run} to run")
-    return pods(site, run, component)[0]
+    """Wait for a pod of one kind to run; its name. It may have ended when this returns."""
+    found: list[str] = []
+
+    def running() -> bool:
+        found[:] = pods(site, run, component)
+        return bool(found)
+
+    await_(running, 180, f"a {component} pod of {run} to run")
+    return found[0]

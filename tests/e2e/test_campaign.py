@@ -4,6 +4,7 @@
 expression `CAMPAIGN_FAULTS` which faults.
 """
 
+import logging
 import os
 import random
 import re
@@ -42,6 +43,7 @@ KILLS = int(os.environ.get("CAMPAIGN_KILLS", "10"))
 LAYOUTS = os.environ.get("CAMPAIGN_LAYOUTS", "cell image").split()
 AT_ONCE = 4
 _PLANNING = threading.Lock()
+_log = logging.getLogger(__name__)
 ONLY = re.compile(os.environ.get("CAMPAIGN_FAULTS", ""))
 TRIALS = [each for each in cluster_faults.TRIALS + cluster_storage.TRIALS if ONLY.search(each.fault)]
 
@@ -135,6 +137,7 @@ def in_each(
             try:
                 outcome = result.result()
             except Exception as error:  # noqa: BLE001 - the others are judged as well
+                _log.exception("%s in %s", fault, ground.layout)
                 outcome = wrong[fault, ground.layout] = f"WRONG: {type(error).__name__}: {error}"
             tell(fault, ground.layout, outcome)
     assert wrong == {}

@@ -41,7 +41,7 @@ def _look_at_registry(config: Config, use: RegistryUse) -> Seen:
     repository = use.example.repository if use.example else ""
     login = Keychain().find(use.location.partition("://")[2].partition("/")[0], repository)
     who = f"log-in from {login.described}" if login else "no log-in"
-    with RegistryClient(config.insecure, retries=0, timeout=_TIMEOUT) as client:
+    with RegistryClient(config.insecure, retries=0, caches=config.cache, timeout=_TIMEOUT) as client:
         try:
             if use.example:
                 client.manifest(use.location, use.example.digest or use.example.tag)

@@ -56,6 +56,12 @@ def repository_in(cache: CacheRule, reference: Reference) -> str | None:
     return "/".join(part for part in (cache.path.strip("/"), reference.repository) if part)
 
 
+def is_within(cache: CacheRule, location: str) -> bool:
+    """Whether a location, `http(s)://host[:port]/repository`, is in a cache."""
+    prefix = "/".join(part for part in (cache.url.rstrip("/"), cache.path.strip("/")) if part)
+    return location.startswith(f"{prefix}/")
+
+
 def remedy(digest: str) -> str:
     """What to do about a blob or manifest that is served wrong again and again."""
     return f"if that is a cache: {ours('cache', 'drop', digest)}; if it is the registry itself, push the image again"

@@ -6,12 +6,14 @@ Specification: OCI distribution-spec 1.1, "Pull" and "Content Discovery"; the ca
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from orchestrator.images.digests import DIGEST, check_digest, digest_of
 from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES
-from orchestrator.images.registry.cache import remedy
+from orchestrator.images.registry.cache import CacheRule, is_within, remedy
 from orchestrator.images.registry.credentials import Authenticator
+from orchestrator.images.registry.hearsay import confirmed, reach_upstream, witnessed
 from orchestrator.images.registry.listing import PAGE, read_catalogue, read_tags
 from orchestrator.images.registry.session import Session
 from orchestrator.kit.http_headers import range_start, whole_number
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
+    #: A page of a list, and the `Link` fields beside it.
+    _Page = tuple[bytes, list[str]]
 
 #: Largest manifest accepted; the specification lets registries refuse larger ones to begin with.
 MANIFEST_LIMIT: Final = 4 * 1024 * 1024
@@ -37,6 +41,10 @@ _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES, "application/vnd.docker.dist
 _PARTIAL = 206
 
 T = TypeVar("T")
+
+
+def _plainly(ask: Callable[[], T]) -> T:
+    return ask()
 
 
 class BlobStream:
@@ -84,6 +92,7 @@ class RegistryClient:
             only.
         retries: further attempts of each request after a 429, a 5xx, a broken connection or damaged bytes, those at
             its token server included.
+        caches: pull-through caches; what they say of names counts only while they reach their upstream.
         backoff: seconds before the first of them, doubled each time.
         timeout: seconds to wait for a connection, and for any next byte.
     """
@@ -93,10 +102,12 @@ class RegistryClient:
         insecure: Iterable[str] = (),
         retries: int = 4,
         *,
+        caches: Iterable[CacheRule] = (),
         backoff: float = 0.5,
         timeout: tuple[float, float] = (10, 60),
     ) -> None:
         self.retries, self.backoff = retries, backoff
+        self._caches = tuple(caches)
         self._transport = Transport(insecure, timeout)
         self._authenticator = Authenticator()
         self._session = Session(self._transport, self._authenticator)
@@ -133,7 +144,8 @@ class RegistryClient:
             allowance: what it may cost; None for whatever one manifest does.
 
         Raises:
-            NotFound, Denied, Untrusted, Unsupported: see there.
+            NotFound, Denied, Untrusted, Unsupported: see there. A cache's word that there is no such tag counts only
+                while it reaches its upstream.
             WrongBytes: twice, it was not what its digest promises.
             OverBudget: the allowance is used up.
             Busy, Broken: the retries are used up.
@@ -149,7 +161,12 @@ class RegistryClient:
                 kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()[:255]
             return ManifestBytes(data, kind, promised)
 
-        return self._read(read, f"{location}: {reference}", cancelled, allowance)
+        ask = (
+            read
+            if wanted or not self._in_cache(location)
+            else partial(confirmed, read, self._reach(location, path, allowance))
+        )
+        return self._read(ask, f"{location}: {reference}", cancelled, allowance)
 
     def blob(
         self,
@@ -186,7 +203,12 @@ class RegistryClient:
             As `manifest` does; ForeignJsonError or WrongBytes where what is served is no list, or one without end.
         """
         spent = allowance or _listing_allowance()
-        page = self._pages(location, "tags/list", spent)
+        asked = (
+            partial(witnessed, reach=self._reach(location, "tags/list", spent))
+            if self._in_cache(location)
+            else _plainly
+        )
+        page = self._pages(location, "tags/list", spent, asked)
         return read_tags(page, spent, f"{location}: tags/list", size=PAGE)
 
     def greet(self, origin: str) -> None:
@@ -215,17 +237,27 @@ class RegistryClient:
         spent = allowance or _listing_allowance()
         return read_catalogue(self._pages(origin, "_catalog", spent), spent, f"{origin}: _catalog", size=PAGE)
 
-    def _pages(self, location: str, path: str, allowance: Allowance) -> Callable[[str], tuple[bytes, list[str]]]:
-        def read(query: str) -> tuple[bytes, list[str]]:
-            def attempt() -> tuple[bytes, list[str]]:
+    def _pages(
+        self, location: str, path: str, allowance: Allowance, asked: Callable[[Callable[[], _Page]], _Page] = _plainly
+    ) -> Callable[[str], _Page]:
+        def read(query: str) -> _Page:
+            def attempt() -> _Page:
                 with self._session.get(location, f"{path}{query}", {}, Asking(allowance)) as answer:
                     data = answer.read_all(MANIFEST_LIMIT, f"{location}: {path}")
                     refuse_page(data, f"{location}: {path}")
                     return data, answer.fields("Link")
 
-            return self.patience(allowance=allowance).retry(attempt)
+            return self.patience(allowance=allowance).retry(lambda: asked(attempt))
 
         return read
+
+    def _in_cache(self, location: str) -> bool:
+        return any(is_within(cache, location) for cache in self._caches)
+
+    def _reach(self, location: str, path: str, allowance: Allowance | None) -> Callable[[], None]:
+        """Sees whether a cache reaches its upstream."""
+        what = f"{location}: {path}"
+        return partial(reach_upstream, self._session, location, {"Accept": _ACCEPT}, Asking(allowance), what=what)
 
     @contextmanager
     def open_blob(self, location: str, digest: str, offset: int = 0) -> Iterator[BlobStream]:
