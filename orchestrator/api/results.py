@@ -58,7 +58,7 @@ def open_results(config: Config, run: str | None = None) -> RunResults:
     Raises:
         UsageError: no run has finished on this volume, or not this one.
     """
-    from orchestrator.results.ledger import finished_runs
+    from orchestrator.results.finished import finished_runs
     from orchestrator.results.run import RunResults
 
     volume = volume_of(config)

@@ -13,7 +13,7 @@ import sys
 from orchestrator.cli.known_help import known_help
 
 #: New objects after which garbage is looked for, instead of 700.
-_MANY = 50_000
+_MANY = 200_000
 POLICY, USAGE, BROKEN, UNKNOWN, MISSING = 1, 2, 3, 4, 5
 
 
@@ -37,7 +37,7 @@ def main() -> None:
 
 def _run() -> None:
     """The command of this process."""
-    from orchestrator.cli.app import app
+    from orchestrator.cli.app import program
     from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
     from orchestrator.kit.guarding import InternalError, guarded
     from orchestrator.kit.logs import DEBUG_VARIABLE, write_to_stderr
@@ -47,7 +47,7 @@ def _run() -> None:
     _write_anything()
     try:
         with guarded(f"running `scanmatrix {' '.join(sys.argv[1:2])}`"):
-            app()
+            program(sys.argv[1:])()
     except UsageError as error:
         _fail(error, USAGE)
     except NotKnownError as error:

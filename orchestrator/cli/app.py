@@ -1,35 +1,42 @@
 """The commands, put together."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli import (
-    caches,
-    catalog,
-    doctor,
-    init,
-    install,
-    matrix,
-    render,
-    results,
-    runs,
-    schedule,
-    store,
-    trust,
-)
 from orchestrator.cli.commands import EXIT_STATUSES, Commands, Quiet, Verbose, start
 
-app = Commands(
-    name="scanmatrix",
-    help="Scan every container image with every scanner you trust, and account for every cell.",
-    epilog=EXIT_STATUSES,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    # Rich help would cost a third of the time `--help` may take.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+#: Where each command, or group of them, is: a module of this folder, and its name there. In the order of `--help`.
+_HOMES = {
+    "init": ("init", "init"),
+    "plan": ("matrix", "plan"),
+    "run": ("matrix", "run"),
+    "status": ("runs", "status"),
+    "logs": ("runs", "logs"),
+    "retry": ("runs", "retry"),
+    "cancel": ("runs", "cancel"),
+    "fetch": ("runs", "fetch"),
+    "delete": ("runs", "delete"),
+    "schedule": ("schedule", "schedule"),
+    "render": ("render", "render"),
+    "install": ("install", "install"),
+    "doctor": ("doctor", "doctor"),
+    "lock": ("trust", "lock"),
+    "distrust": ("trust", "distrust"),
+    "lint": ("catalog", "lint"),
+    "schema": ("catalog", "schema"),
+    "version": ("app", "print_version"),
+    "templates": ("catalog", "templates"),
+    "results": ("results", "app"),
+    "store": ("store", "app"),
+    "cache": ("caches", "app"),
+}
+
+if TYPE_CHECKING:
+    app: Commands  # with all commands
 
 
 def _version(wanted: bool) -> None:
@@ -40,7 +47,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def scanmatrix(
     version: Annotated[  # noqa: ARG001 - its callback prints it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -60,25 +66,39 @@ def print_version() -> None:
     _version(wanted=True)
 
 
-app.command("init")(init.init)
-app.command("plan")(matrix.plan)
-app.command("run")(matrix.run)
-app.command("status")(runs.status)
-app.command("logs")(runs.logs)
-app.command("retry")(runs.retry)
-app.command("cancel")(runs.cancel)
-app.command("fetch")(runs.fetch)
-app.command("delete")(runs.delete)
-app.command("schedule")(schedule.schedule)
-app.command("render")(render.render)
-app.command("install")(install.install)
-app.command("doctor")(doctor.doctor)
-app.command("lock")(trust.lock)
-app.command("distrust")(trust.distrust)
-app.command("lint")(catalog.lint)
-app.command("schema")(catalog.schema)
-app.command("version")(print_version)
-app.add_typer(catalog.templates)
-app.add_typer(results.app)
-app.add_typer(store.app)
-app.add_typer(caches.app)
+def program(words: Sequence[str]) -> Commands:
+    """The program as far as a command line needs it: building all commands takes longer than starting Python.
+
+    Args:
+        words: what follows the program's name; where they do not begin with the name of a command, it has all.
+    """
+    return _with_commands(words[0] if words and words[0] in _HOMES else "")
+
+
+@cache
+def _with_commands(only: str) -> Commands:
+    made = Commands(
+        name="scanmatrix",
+        help="Scan every container image with every scanner you trust, and account for every cell.",
+        epilog=EXIT_STATUSES,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        # Rich help would cost a third of the time `--help` may take.
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    made.callback()(scanmatrix)
+    for name, (module, attribute) in _HOMES.items():
+        if only in ("", name):
+            found = getattr(import_module(f"orchestrator.cli.{module}"), attribute)
+            if isinstance(found, typer.Typer):
+                made.add_typer(found)
+            else:
+                made.command(name)(found)
+    return made
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        return _with_commands("")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

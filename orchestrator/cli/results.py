@@ -9,7 +9,7 @@ from orchestrator.cli import completion
 from orchestrator.cli.commands import Commands
 from orchestrator.cli.options import ConfigFile, OnlyOwner, OnlyTarget, OutputOption, Volume, severity_of
 from orchestrator.cli.output import OutputFormat
-from orchestrator.cli.settings import settings_of
+from orchestrator.cli.settings import settings_of, tell_which
 
 app = Commands(
     name="results",
@@ -57,18 +57,23 @@ def list_(
 
     Example: scanmatrix results list
     """
-    from orchestrator.api import results as results_api
+    from orchestrator.api import listing
     from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.result_tables import print_runs
 
-    settings = settings_of(config, volume)
-    found = results_api.list_results(settings, most=most)
+    question = listing.question_of(config, volume)
+    place, found = question.volume, listing.known_runs(question, most)
+    if found is None:
+        settings = settings_of(config, volume)
+        place, found = settings.volume.path, listing.ask_for_runs(settings, question, most)
+    else:
+        tell_which(config, question.file)
     if output is OutputFormat.TABLE:
         print_runs(found)
     else:
         print_data(found, output)
     if not found:
-        complain(f"scanmatrix: no run has finished on {settings.volume.path}")
+        complain(f"scanmatrix: no run has finished on {place}")
 
 
 @app.command()

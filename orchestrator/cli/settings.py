@@ -40,8 +40,6 @@ def settings_of(
     """
     from orchestrator import engines
     from orchestrator.api import plan as plan_api
-    from orchestrator.cli.commands import QUIET
-    from orchestrator.cli.output import complain
     from orchestrator.kit.advice import remember
 
     remember(config=str(config or ""), volume=str(volume or ""), engine=engine or "")
@@ -54,6 +52,19 @@ def settings_of(
         fail_on=fail_on,
         downloads=downloads,
     )
-    if config is None and settings.path is not None and not QUIET.get():
-        complain(f"scanmatrix: using {settings.path.name}")
+    tell_which(config, settings.path)
     return settings if engine is None else settings.model_copy(update={"engine": engines.check(engine)})
+
+
+def tell_which(config: Path | None, found: Path | None) -> None:
+    """Name the configuration on stderr that nobody named: the one that was found.
+
+    Args:
+        config: from `--config`.
+        found: the file that holds; None for none.
+    """
+    from orchestrator.cli.commands import QUIET
+    from orchestrator.cli.output import complain
+
+    if config is None and found is not None and not QUIET.get():
+        complain(f"scanmatrix: using {found.name}")

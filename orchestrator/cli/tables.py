@@ -79,6 +79,8 @@ _STYLES = {
     "x": "bold green", "f": "bold red", "s": "yellow", "w": "cyan", "!": "bold red",
 }  # fmt: skip
 _GAP = "  "
+#: By these rich takes its output for a terminal, whatever it looks like.
+_TERMINAL_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE")
 # What is aligned in a pipe, and what stays whole in a terminal: longer ids are a scanner's mistake, or worse.
 _ALIGNED, _WHOLE = 120, 60
 # Cells that a column has at least; without bound it is as wide as its text. `_BAREST` where ids leave no more.
@@ -100,10 +102,15 @@ def console(*, stderr: bool = False) -> Console:
     return RichConsole(color_system=system, highlight=False, stderr=stderr)
 
 
+def is_piped() -> bool:
+    """Whether nobody looks at a terminal; told without rich where that is plain, because rich takes long to load."""
+    plain = not sys.stdout.isatty() and not any(os.environ.get(name) for name in _TERMINAL_VARIABLES)
+    return plain or not console().is_terminal
+
+
 def room() -> int | None:
     """Cells that a table may have in this terminal; None where there is no bound, as in a pipe."""
-    terminal = console()
-    return terminal.width if terminal.is_terminal and not WIDE.get() else None
+    return None if is_piped() or WIDE.get() else console().width
 
 
 def print_table(
@@ -117,12 +124,13 @@ def print_table(
         rows: a cell for each column.
         wide: what shows the columns that found no room.
     """
-    from rich.text import Text
-
-    lines, terminal = _visible(rows), console()
-    if not terminal.is_terminal:
+    lines = _visible(rows)
+    if is_piped():
         _print_plain(title, columns, lines)
         return
+    from rich.text import Text
+
+    terminal = console()
     if WIDE.get():
         terminal.width, shown = max(terminal.width, _width(columns, lines, _UNBOUND)), columns
     else:
@@ -148,14 +156,13 @@ def print_words(words: Sequence[tuple[str, str]]) -> None:
     Args:
         words: text and style of each.
     """
+    parts = [(visible_message(text), style) for text, style in words]
+    if is_piped():
+        sys.stdout.write("".join(text for text, _ in parts) + "\n")
+        return
     from rich.text import Text
 
-    parts = [(visible_message(text), style) for text, style in words]
-    terminal = console()
-    if terminal.is_terminal:
-        terminal.print(Text.assemble(*parts, overflow="ignore"), crop=False)
-    else:
-        sys.stdout.write("".join(text for text, _ in parts) + "\n")
+    console().print(Text.assemble(*parts, overflow="ignore"), crop=False)
 
 
 def make_table(columns: Sequence[TableColumn], rows: Iterable[Sequence[TableCell]], width: int) -> Table:

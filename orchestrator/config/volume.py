@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from orchestrator.config.described import ValueKind
 from orchestrator.config.kinds import DnsName, Folder, Name, Size, plain
+from orchestrator.config.likely import FOLDER
 from orchestrator.config.section import Section, WrongKey
 
 
@@ -50,7 +51,7 @@ class VolumeSection(Section):
     """
 
     path: Annotated[Path, BeforeValidator(_path), ValueKind("path", {"type": "string", "minLength": 1}, spell=str)] = (
-        Path("scanmatrix-data")
+        Path(FOLDER)
     )
     claim: Name = "scanmatrix"
     budget: Size = 100 * 1024**3

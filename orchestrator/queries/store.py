@@ -22,6 +22,7 @@ from orchestrator.results.errors import NoResultsError
 from orchestrator.store import matrix, one_target
 from orchestrator.store.database import StoreDatabase
 from orchestrator.store.past import StoreReader
+from orchestrator.volume.layout import STORE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence, Set
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from orchestrator.results.coverage import Coverage
     from orchestrator.results.overview import RunSummary
     from orchestrator.store.documents import Holders, Stale, StateCount, TargetView, Version
+    from orchestrator.volume.layout import Volume
 
 _ALWAYS = sys.maxsize
 
@@ -61,6 +63,10 @@ class Store(StoreDatabase):
                 one of them, because there is none that is newer, it is refused.
         """
         self._missing[run] = (why, results)
+
+    def is_index_of(self, volume: Volume) -> bool:
+        """Whether this is the store on a volume, and no run that it was to have is missing in it."""
+        return not self._missing and self.file == volume.root / STORE
 
     def who_has(self, name: str = "", limit: int = 1000, *, package: str = "") -> Holders:
         """Targets that have a finding now, suppressed or not, by its id or any alias, or by its package.

@@ -1,15 +1,17 @@
 """What a run found: the ledger, the findings, the merged BOM, the verdict.
 
-The functions that make DataFrames are loaded when they are first used, because pandas takes a third of a second.
+What reads is loaded when it is first used: pandas takes a third of a second, and the rules about scanners a part of
+what Python takes to start.
 """
 
 from typing import TYPE_CHECKING
 
 from orchestrator.kit.lazy import lazy
 from orchestrator.results.errors import NoResultsError
-from orchestrator.results.ledger import Success, finished_runs, history, read_ledger
+from orchestrator.results.finished import finished_runs
 
 if TYPE_CHECKING:
+    from orchestrator.results.ledger import Success, history, read_ledger
     from orchestrator.results.tables.reading import (
         explode_references,
         ledger_frame,
@@ -36,5 +38,6 @@ __getattr__ = lazy(
     dict.fromkeys(
         ("explode_references", "ledger_frame", "read_findings", "read_findings_csv", "read_merged"),
         "orchestrator.results.tables.reading",
-    ),
+    )
+    | dict.fromkeys(("Success", "history", "read_ledger"), "orchestrator.results.ledger"),
 )

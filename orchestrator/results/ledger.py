@@ -1,10 +1,8 @@
 """Reading ledgers: one run's, and what all of them say of when each cell last succeeded."""
 
 import logging
-import os
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -14,7 +12,8 @@ from orchestrator.kit.guarding import is_internal
 from orchestrator.model import Document, Ledger, LedgerRow, Outcome
 from orchestrator.model.documents import read
 from orchestrator.results.errors import NoResultsError
-from orchestrator.results.provisional import LEDGER, attempts
+from orchestrator.results.finished import ledgers
+from orchestrator.results.provisional import LEDGER
 from orchestrator.scanners.distrust import Made, of_row, why
 from orchestrator.volume.layout import Volume
 
@@ -119,12 +118,6 @@ def broke(ledger: Ledger) -> bool:
     return any(map(is_internal, (*(row.reason for row in ledger.rows), *ledger.verdict.broken)))
 
 
-def finished_runs(volume: Volume) -> tuple[str, ...]:
-    """Ids of the runs that have a ledger, the most recently finished first."""
-    found = sorted(((entry.stat().st_mtime, run) for run, entry in _ledgers(volume)), reverse=True)
-    return tuple(run for _, run in found)
-
-
 def history(volume: Volume, since: datetime) -> dict[tuple[str, str], Success]:
     """The newest ok result of each target and scan, for deciding what need not be scanned again.
 
@@ -157,7 +150,7 @@ def each_ledger(volume: Volume, kind: type[T], *, since: datetime | None = None)
         kind: what to read of each: a type with as many of its fields as are needed.
         since: only those written since then.
     """
-    for run, entry in _ledgers(volume):
+    for run, entry in ledgers(volume):
         if since is not None and entry.stat().st_mtime < since.timestamp():
             continue
         try:
@@ -191,20 +184,3 @@ def seconds(text: str) -> int:
     """A document's moment as seconds since 1970; 0 for none."""
     found = moment(text)
     return int(found.timestamp()) if found else 0
-
-
-def _ledgers(volume: Volume) -> list[tuple[str, os.DirEntry[str]]]:
-    """Every run's id and ledger file, by id; provisional ones left out."""
-    folder = volume.root / "results"
-    if not folder.is_dir():
-        return []
-    found = []
-    with os.scandir(folder) as runs:
-        for run in runs:
-            if run.is_dir(follow_symlinks=False) and not run.name.startswith("."):
-                with os.scandir(run.path) as files:
-                    ledgers = [file for file in files if file.name == LEDGER and file.is_file()]
-                # Asked last: the mark of a provisional ledger is there before it is.
-                if ledgers and not attempts(Path(run.path)).provisional:
-                    found += [(run.name, file) for file in ledgers]
-    return sorted(found, key=lambda pair: pair[0])

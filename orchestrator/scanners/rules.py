@@ -48,10 +48,23 @@ def rules_of(config: Config) -> tuple[Distrust, ...]:
 
     section = config.scanners
     denied = list(section.deny)
-    if section.deny_file is not None:
-        denied += _read_list(config.base / Path(section.deny_file).expanduser(), DenyFile).deny
+    if (path := _deny_file(config)) is not None:
+        denied += _read_list(path, DenyFile).deny
     distrusted = [*section.distrusted, *read_distrusted(config.base).distrusted]
     return (*(each.document() for each in denied), *(each.document() for each in distrusted))
+
+
+def rule_files(config: Config) -> tuple[Path, ...]:
+    """The files that `rules_of` reads beside the configuration, whether they are there or not."""
+    from orchestrator.config.scanners import DISTRUSTED  # noqa: PLC0415 - as above
+
+    denied = _deny_file(config)
+    return (config.base / DISTRUSTED, *([denied] if denied is not None else ()))
+
+
+def _deny_file(config: Config) -> Path | None:
+    named = config.scanners.deny_file
+    return None if named is None else config.base / Path(named).expanduser()
 
 
 def read_distrusted(folder: Path) -> DistrustFile:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from orchestrator.kit.advice import resuming
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.retrying import Backoff, Patience
-from orchestrator.results.ledger import finished_runs
+from orchestrator.results.finished import finished_runs
 from orchestrator.results.provisional import attempts
 from orchestrator.store import migration, names, retention, suspects
 from orchestrator.store.connection import (
@@ -24,6 +24,7 @@ from orchestrator.store.connection import (
 )
 from orchestrator.store.documents import DamagedRunError, Pruned, StoredWorkload, StoreGoneError, TakenIn, TakenInAll
 from orchestrator.store.lacking import lacking
+from orchestrator.volume.layout import STORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Name of the database file on the volume when no other is configured.
-FILE = "store.sqlite3"
+FILE = STORE
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 _TOO_EARLY = (
     "run {0} cannot be imported yet: its results are being put together, or that was ended before it was done; then"

@@ -20,6 +20,7 @@ suppression/first-used/<rule>                when an ignore rule without an expi
 results/<run>/notifications/<delivery>.json  the notifications of a run, sent and pending
 ages/<hash>.json                             since when findings are known, one for each name of a target and platform
 store.sqlite3                                the store, unless another database is configured
+store.runs.json                              the last answer of `results list`, and what it rests on
 """
 
 import hashlib
@@ -48,6 +49,8 @@ TARBALL, CHECKOUT, UNPACKED = "image.tar", "checkout", "layers"
 ATTEMPT = "attempt-"
 #: Files that `atomic_file` is writing, or was when it was killed.
 TEMPORARY = ".*.tmp"
+#: The store, unless another database is configured.
+STORE = "store.sqlite3"
 #: In the folder of a run.
 LOCK = ".lock"
 #: File in a cell's folder: how old its image may be, where that differs from the scan's own parameter.

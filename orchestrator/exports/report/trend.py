@@ -16,7 +16,8 @@ from orchestrator.exports.report.severities import NOTHING, WORST_FIRST, Counts
 from orchestrator.model import Ledger, Outcome
 from orchestrator.model.documents import read
 from orchestrator.results.errors import NoResultsError
-from orchestrator.results.ledger import finished_runs, moment
+from orchestrator.results.finished import finished_runs
+from orchestrator.results.ledger import moment
 from orchestrator.results.overview import summary_of
 from orchestrator.results.provisional import LEDGER
 from orchestrator.results.tables.reading import count_merged

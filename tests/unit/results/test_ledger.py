@@ -7,8 +7,7 @@ import pytest
 
 from orchestrator.model import Ledger, LedgerRow, Outcome
 from orchestrator.model.documents import DocumentError, encode
-from orchestrator.results import NoResultsError, finished_runs, history, read_ledger
-from orchestrator.results import ledger as ledger_module
+from orchestrator.results import NoResultsError, finished, finished_runs, history, read_ledger
 from orchestrator.results.provisional import MARK
 from orchestrator.volume.layout import Volume, write_atomic
 
@@ -111,7 +110,7 @@ def test_a_damaged_ledger_is_reported(volume):
 def test_a_run_whose_first_attempt_begins_while_runs_are_listed_is_not_finished(volume, monkeypatch):
     folder = volume.results("begun")
     folder.mkdir(parents=True)
-    asked = ledger_module.attempts
+    asked = finished.attempts
 
     def begins(folder):
         found = asked(folder)
@@ -119,5 +118,5 @@ def test_a_run_whose_first_attempt_begins_while_runs_are_listed_is_not_finished(
         _write(volume, "begun")
         return found
 
-    monkeypatch.setattr(ledger_module, "attempts", begins)
+    monkeypatch.setattr(finished, "attempts", begins)
     assert finished_runs(volume) == ()

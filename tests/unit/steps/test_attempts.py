@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.errors import VolumeFullError
 from orchestrator.model import Outcome
-from orchestrator.results.ledger import finished_runs, read_ledger
+from orchestrator.results.finished import finished_runs
+from orchestrator.results.ledger import read_ledger
 from orchestrator.results.provisional import LEDGER, attempts, is_whole
 from orchestrator.steps import aggregate as step
 from orchestrator.steps import attempt as attempt_module
