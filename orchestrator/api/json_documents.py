@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.model.base import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.model import Document, MergedRow
+    from orchestrator.results.coverage import Coverage
 
 FINDINGS_VERSION = 1
 """Of what `results show` and `who-has` print; the other documents have theirs as the `tag` of their type."""
@@ -25,7 +32,7 @@ def document_schema(name: str) -> dict[str, Any]:
         name: one of `TITLES`.
     """
     from orchestrator.config.json_schema import schema_of_document
-    from orchestrator.model import Document, Ledger, Plan, RunStatus
+    from orchestrator.model import Ledger, Plan, RunStatus
 
     if name == "findings":
         return _findings()
@@ -88,3 +95,46 @@ def _column(column: Any) -> dict[str, Any]:
     if column.kind is ColumnKind.MOMENT or column.default is None:
         found = {"anyOf": [found, {"type": "null"}]}
     return {"description": plain_text(column.doc)} | found
+
+
+def plain(value: Any) -> Any:
+    """Documents as plain mappings; unlike the files we write, with the fields that hold their default."""
+    import msgspec
+
+    if isinstance(value, msgspec.Struct):
+        kind = value.__struct_config__
+        version = {} if kind.tag_field is None else {kind.tag_field: kind.tag}
+        return version | {field: plain(getattr(value, field)) for field in value.__struct_fields__}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return msgspec.to_builtins(value)
+
+
+def findings_document(rows: Sequence[MergedRow], coverage: Coverage) -> dict[str, Any]:
+    """Findings for programs: `coverage` and `unknown`, which say what is known, and `findings`; `docs/json.md`."""
+    from orchestrator.model import MergedRow
+
+    return {SCHEMA_VERSION: FINDINGS_VERSION, **coverage.document(), "findings": mappings(rows, MergedRow)}
+
+
+def mappings(rows: Sequence[Document], row: type[Document]) -> list[dict[str, Any]]:
+    """Rows as mappings with the columns of their type, moments as RFC 3339 and what is missing as null."""
+    from orchestrator.results.tables.columns import ColumnKind, columns_of, values_at
+
+    columns: dict[str, list[Any]] = {}
+    for column in columns_of(row):
+        values = values_at(rows, column)
+        columns[column.name] = list(map(_moment, values)) if column.kind is ColumnKind.MOMENT else values
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _moment(text: str | None) -> str | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):  # what is no date is missing, as in a DataFrame
+        return None

@@ -21,6 +21,7 @@ _HOMES = {
     "fetch": ("runs", "fetch"),
     "delete": ("runs", "delete"),
     "schedule": ("schedule", "schedule"),
+    "serve": ("serve", "serve"),
     "render": ("render", "render"),
     "install": ("install", "install"),
     "doctor": ("doctor", "doctor"),

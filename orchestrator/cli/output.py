@@ -12,7 +12,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.tables import Fit, TableColumn, print_table
 from orchestrator.kit.masking import mask
@@ -69,7 +69,9 @@ def print_data(data: object, output: OutputFormat) -> None:
     """Print documents as JSON or YAML, with every field, defaults too."""
     import msgspec
 
-    plain = _plain(data)
+    from orchestrator.api.json_documents import plain as plain_of
+
+    plain = plain_of(data)
     if output is OutputFormat.JSON:
         text = msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
         sys.stdout.buffer.write(escape_json(text).encode() + b"\n")
@@ -80,21 +82,6 @@ def print_data(data: object, output: OutputFormat) -> None:
         text = yaml.dump(plain, Dumper=dumper, sort_keys=False, allow_unicode=True)
         # YAML escapes either all that is not ASCII, or only some of what is hidden.
         sys.stdout.write(yaml.dump(plain, Dumper=dumper, sort_keys=False) if has_hidden(text) else text)
-
-
-def _plain(value: Any) -> Any:
-    """Documents as plain mappings; unlike the files we write, with the fields that hold their default."""
-    import msgspec
-
-    if isinstance(value, msgspec.Struct):
-        kind = value.__struct_config__
-        version = {} if kind.tag_field is None else {kind.tag_field: kind.tag}
-        return version | {field: _plain(getattr(value, field)) for field in value.__struct_fields__}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return msgspec.to_builtins(value)
 
 
 # Workloads that are printed of one target.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import OutputFormat, names_of, print_data, say
 from orchestrator.cli.tables import Fit, TableCell, TableColumn, print_table
@@ -12,7 +11,7 @@ from orchestrator.cli.tables import Fit, TableCell, TableColumn, print_table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from orchestrator.model import Document, Ledger, MergedFinding, MergedRow
+    from orchestrator.model import Ledger, MergedFinding, MergedRow
     from orchestrator.notifications.interface import Delivery
     from orchestrator.queries.difference import Difference
     from orchestrator.results.coverage import Coverage
@@ -50,40 +49,17 @@ _TITLE = 60
 
 def print_findings(rows: Sequence[MergedRow], coverage: Coverage, output: OutputFormat) -> None:
     """Findings for programs: `coverage` and `unknown`, which say what is known, and `findings`; `docs/json.md`."""
-    from orchestrator.api.json_documents import FINDINGS_VERSION
-    from orchestrator.model import MergedRow
-    from orchestrator.model.base import SCHEMA_VERSION
+    from orchestrator.api.json_documents import findings_document
 
-    answer = {SCHEMA_VERSION: FINDINGS_VERSION, **coverage.document(), "findings": _mappings(rows, MergedRow)}
-    print_data(answer, output)
+    print_data(findings_document(rows, coverage), output)
 
 
 def print_compared(rows: Sequence[Difference], coverage: Coverage, output: OutputFormat) -> None:
     """Differences for programs: likewise `coverage` and `unknown`, of the newer side, and `differences`."""
+    from orchestrator.api.json_documents import mappings
     from orchestrator.queries.difference import Difference
 
-    print_data({**coverage.document(), "differences": _mappings(rows, Difference)}, output)
-
-
-def _mappings(rows: Sequence[Document], row: type[Document]) -> list[dict[str, Any]]:
-    """Rows as mappings with the columns of their type, moments as RFC 3339 and what is missing as null."""
-    from orchestrator.results.tables.columns import ColumnKind, columns_of, values_at
-
-    columns: dict[str, list[Any]] = {}
-    for column in columns_of(row):
-        values = values_at(rows, column)
-        columns[column.name] = list(map(_moment, values)) if column.kind is ColumnKind.MOMENT else values
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
-def _moment(text: str | None) -> str | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
-    except (ValueError, OverflowError):  # what is no date is missing, as in a DataFrame
-        return None
+    print_data({**coverage.document(), "differences": mappings(rows, Difference)}, output)
 
 
 def print_runs(found: Sequence[RunSummary]) -> None:

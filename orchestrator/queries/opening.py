@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,6 +40,8 @@ class _Ledger(msgspec.Struct):
 
 
 _log = logging.getLogger(__name__)
+#: The store that the code around this context keeps open and filled: see `orchestrator.queries.kept`.
+KEPT: ContextVar[Store | None] = ContextVar("KEPT", default=None)
 
 
 @contextmanager
@@ -52,23 +55,27 @@ def asking(volume: Volume, config: Config | None = None) -> Iterator[Store]:
             is made again for this question in a temporary folder.
 
     Yields:
-        The store. A run that is damaged is not in it, which is logged; where it has the latest result of something,
+        The store; the one that is kept open in this context, where there is one.
+        A run that is damaged is not in it, which is logged; where it has the latest result of something,
         that is never taken for clean: the store then refuses to answer.
 
     Raises:
         StoreGoneError: a configured database does not answer.
         SchemaError: its tables are of another version.
     """
+    if (kept := KEPT.get()) is not None:
+        yield kept
+        return
     if config is not None and config.store.url is not None:
         with Store.of(config) as store:
-            _fill(store, volume)
+            fill(store, volume)
             yield store
         return
     if _is_writable(volume.root):
         with Store(f"sqlite:///{volume.root / FILE}") as store:
             try:
                 store.migrate()
-                _fill(store, volume)
+                fill(store, volume)
             except SchemaError:
                 raise
             except (StoreError, StoreGoneError, OSError) as error:
@@ -77,7 +84,7 @@ def asking(volume: Volume, config: Config | None = None) -> Iterator[Store]:
                 yield store
                 return
     with tempfile.TemporaryDirectory(prefix="scanmatrix-") as folder, Store(f"sqlite:///{folder}/{FILE}") as store:
-        _fill(store, volume)
+        fill(store, volume)
         yield store
 
 
@@ -87,12 +94,20 @@ def _is_writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK) and all(os.access(path, os.R_OK | os.W_OK) for path in present)
 
 
-def _fill(store: Store, volume: Volume) -> None:
+def fill(store: Store, volume: Volume) -> int:
+    """Import what a volume has and a store lacks.
+
+    Returns:
+        How many runs were imported.
+    """
     found = store.take_in_all(volume)
+    known = store.miss_none_but(found.damaged)
     for run, why in found.damaged.items():
-        _log.warning("%s", why)
+        if known.get(run) != why:
+            _log.warning("%s", why)
         results = _results_of(volume, run)
         store.miss(run, why, results)
+    return len(found.runs)
 
 
 def _results_of(volume: Volume, run: str) -> list[tuple[str, str, int]]:

@@ -22,6 +22,7 @@ from orchestrator.results.errors import NoResultsError
 from orchestrator.store import matrix, one_target
 from orchestrator.store.database import StoreDatabase
 from orchestrator.store.past import StoreReader
+from orchestrator.store.revision import revision_of
 from orchestrator.volume.layout import STORE
 
 if TYPE_CHECKING:
@@ -67,6 +68,15 @@ class Store(StoreDatabase):
     def is_index_of(self, volume: Volume) -> bool:
         """Whether this is the store on a volume, and no run that it was to have is missing in it."""
         return not self._missing and self.file == volume.root / STORE
+
+    def miss_none_but(self, runs: Collection[str]) -> dict[str, str]:
+        """Forget what was missing, but for these runs: others could be imported since, or are gone.
+
+        Returns:
+            By run, why those of them that are missing already are.
+        """
+        self._missing = {run: self._missing[run] for run in self._missing.keys() & set(runs)}
+        return {run: why for run, (why, _) in self._missing.items()}
 
     def who_has(self, name: str = "", limit: int = 1000, *, package: str = "") -> Holders:
         """Targets that have a finding now, suppressed or not, by its id or any alias, or by its package.
@@ -273,6 +283,11 @@ class Store(StoreDatabase):
         """
         with self._past() as past:
             return known_targets(past, choice or Choice(), every=every)
+
+    def revision(self) -> str:
+        """What changes whenever an answer may: of the runs that are in it, and of who is not believed."""
+        with self._reading() as connection:
+            return revision_of(connection)
 
     def versions(self) -> dict[str, Version]:
         """Of each scan, the versions that made its newest result."""

@@ -19,6 +19,7 @@ from orchestrator.errors import TemporaryError
 from orchestrator.kit import masking
 from orchestrator.kit.advice import ours
 from orchestrator.kit.extras import installing
+from orchestrator.store import deadlines
 from orchestrator.store.documents import StoreError, StoreGoneError, StoreUrlError
 from orchestrator.volume.layout import PRIVATE
 from orchestrator.volume.locks import LockedError, held
@@ -95,6 +96,7 @@ def make_engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _prepare_postgresql)
+    deadlines.watch(engine)
     return engine
 
 
@@ -175,11 +177,14 @@ def translated(url: URL) -> Iterator[None]:
 
     Raises:
         StoreGoneError: it does not answer, or went away.
+        StoreSlowError: the question took longer than its deadline.
         StoreError: it refused a statement.
     """
     try:
         yield
     except (DBAPIError, PoolTimeoutError) as error:
+        if isinstance(error, DBAPIError) and deadlines.was_too_slow(error):
+            raise deadlines.too_slow() from error
         words = str(getattr(error, "orig", None) or error).strip().replace("\n", " ")
         words = masking.mask(words, *_secrets(url))
         if isinstance(error, (OperationalError, PoolTimeoutError)) or getattr(error, "connection_invalidated", False):
@@ -216,7 +221,8 @@ def reading_at_once(engine: Engine) -> Iterator[Connection]:
             connection.exec_driver_sql("BEGIN")
         else:
             connection.execution_options(isolation_level="REPEATABLE READ")
-        yield connection
+        with deadlines.held(connection):
+            yield connection
 
 
 @contextmanager

@@ -72,16 +72,21 @@ class StoreDatabase:
         self._distrusted: Sequence[Distrust] = ()
 
     @classmethod
-    def of(cls, config: Config) -> Self:
-        """The configured store; without a URL, the file `store.sqlite3` on the volume."""
+    def of(cls, config: Config, *, patience: float = 30.0) -> Self:
+        """The configured store; without a URL, the file `store.sqlite3` on the volume.
+
+        Args:
+            config: names it.
+            patience: as for the class.
+        """
         if config.store.url is None:
-            return cls(f"sqlite:///{config.volume.path / FILE}")
+            return cls(f"sqlite:///{config.volume.path / FILE}", patience=patience)
         url = config.store.url.get_secret_value()
         parsed = parse_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database and not parsed.database.startswith((":", "file:")):
             # Like every path in the configuration.
             url = f"sqlite:///{config.base / Path(parsed.database).expanduser()}"
-        return cls(url)
+        return cls(url, patience=patience)
 
     def __enter__(self) -> Self:
         return self

@@ -29,6 +29,10 @@ class StoreGoneError(TemporaryError):
     """The database does not answer, or went away; what was committed stays, and the rest lies on the volume."""
 
 
+class StoreSlowError(TemporaryError):
+    """A question took longer than its deadline; nothing is wrong with the database."""
+
+
 class Version(NamedTuple):
     """What made a result: versions of the scanner and of its database, as the ledger has them."""
 

@@ -1,0 +1,37 @@
+"""`scanmatrix serve`: the REST service."""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import ConfigFile, Volume
+from orchestrator.cli.settings import settings_of
+
+
+def serve(
+    config: ConfigFile = None,
+    volume: Volume = None,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; others than loopback need authentication.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one.")] = 8000,
+) -> None:
+    """Answer over HTTP: results, runs, findings, metrics.
+
+    Without a configuration it keeps its store on the volume and answers this machine alone. Press Ctrl-C to stop.
+
+    Example: scanmatrix serve --port 8000
+    """
+    from orchestrator.cli.output import complain
+    from orchestrator.config.dsn import with_dsn
+    from orchestrator.kit.extras import needing
+
+    settings = with_dsn(settings_of(config, volume))
+    with needing("serve", "scanmatrix serve"):
+        from orchestrator.service.rest.serving import serve as run
+        from orchestrator.service.rest.settings import ServeSettings
+    run(
+        settings,
+        ServeSettings(host=host, port=port),
+        listening=lambda url: complain(f"scanmatrix: listening on {url}"),
+    )

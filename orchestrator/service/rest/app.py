@@ -1,0 +1,103 @@
+"""The application: routes, what holds for all of them, and what runs beside them."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.gzip import GZipMiddleware
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+
+from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.own import own_version
+from orchestrator.service.rest import problems
+from orchestrator.service.rest.logs import LoggedRequests
+from orchestrator.service.rest.metrics.durations import Durations, TimedRequests
+from orchestrator.service.rest.middleware.bodies import BodyLimits
+from orchestrator.service.rest.middleware.boundary import Boundary
+from orchestrator.service.rest.middleware.conditional import ConditionalAnswers
+from orchestrator.service.rest.routers import routers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import Request, Response
+
+    from orchestrator.service.rest.caller import CallerGuard
+    from orchestrator.service.rest.state import ServiceState
+
+TITLE = "scanmatrix"
+_SMALLEST, _LEVEL = 500, 5
+
+
+def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAPI:
+    """The application.
+
+    Args:
+        state: what all requests share; its store is open for as long as the application runs.
+        guard: tells who asks; None only for one that listens on loopback alone.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        """What runs beside the requests."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(state.keep_filled)
+            yield
+            state.stopping.set()
+            tasks.cancel_scope.cancel()
+
+    app = FastAPI(
+        title=TITLE,
+        version=own_version(),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        redirect_slashes=False,
+    )
+    app.state.service = state
+    for router in routers():
+        app.include_router(router)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(ScanmatrixError, _of_ours)
+    app.add_exception_handler(OSError, _of_ours)
+    registry = CollectorRegistry()
+    app.state.registry = registry
+    # The one that is added last is the outermost.
+    app.add_middleware(ConditionalAnswers)
+    app.add_middleware(GZipMiddleware, minimum_size=_SMALLEST, compresslevel=_LEVEL)
+    app.add_middleware(BodyLimits, settings=state.settings)
+    app.add_middleware(Boundary, guard=guard)
+    app.add_middleware(TimedRequests, durations=Durations(registry))
+    app.add_middleware(LoggedRequests)
+    return app
+
+
+async def _of_ours(request: Request, error: Exception) -> Response:
+    return problems.problem_of(request, error)
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    """What the router itself refuses."""
+    if not isinstance(error, HTTPException):
+        raise error
+    kind = {404: problems.NOT_FOUND, 405: problems.NOT_ALLOWED, 415: problems.MEDIA}.get(
+        error.status_code, problems.BAD_REQUEST
+    )
+    said = {404: f"there is no path {request.url.path}", 405: f"{request.url.path} does not take {request.method}"}
+    detail = said.get(error.status_code, str(error.detail))
+    return problems.problem(request, kind, detail, headers=error.headers)
+
+
+async def _of_validation(request: Request, error: Exception) -> Response:
+    """What a parameter or a body is, and should not be: each mistake with its place."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    mistakes = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:10]]
+    return problems.problem(request, problems.BAD_REQUEST, "; ".join(mistakes))

@@ -1,0 +1,77 @@
+"""Who asks, and what a route demands of them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from fastapi import Depends, Request
+
+from orchestrator.service.rest.problems import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi.requests import HTTPConnection
+
+
+class Role(IntEnum):
+    """What a caller may do; each role may do what those before it may."""
+
+    READ = 1
+    SUBMIT = 2
+    ADMIN = 3
+
+
+class Caller(NamedTuple):
+    """Who asks.
+
+    Attributes:
+        name: for logs and for what they put on the volume.
+        role: the most that they may do.
+        owners: only targets of these owners are theirs to see; None for all.
+    """
+
+    name: str
+    role: Role
+    owners: frozenset[str] | None = None
+
+
+#: Everybody who reaches a service without authentication, which listens on loopback alone.
+LOCAL_CALLER = Caller("local", Role.ADMIN)
+
+
+class CallerGuard(Protocol):
+    """Tells who asks; the service has one, or none where it listens on loopback alone."""
+
+    async def identify(self, connection: HTTPConnection) -> Caller:
+        """Who asks.
+
+        Raises:
+            UnauthenticatedError: nobody that is known.
+        """
+        ...
+
+
+def caller_of(connection: HTTPConnection) -> Caller:
+    """Who asks; the middleware has found out before any route runs."""
+    found: Caller = connection.scope["state"]["caller"]
+    return found
+
+
+def needs(role: Role) -> Callable[[Request], Caller]:
+    """What a route depends on that demands a role: `Annotated[Caller, Depends(needs(Role.SUBMIT))]`."""
+
+    def check(request: Request) -> Caller:
+        caller = caller_of(request)
+        if caller.role < role:
+            raise RefusedError(
+                f"this needs the role {role.name.lower()}, and {caller.name} has the role {caller.role.name.lower()}"
+            )
+        return caller
+
+    return check
+
+
+#: For routers: `dependencies=[READS]`.
+READS, SUBMITS, ADMINISTERS = (Depends(needs(role)) for role in Role)

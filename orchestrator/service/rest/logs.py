@@ -1,0 +1,86 @@
+"""The log of the service: one JSON object a line on stderr, without secrets; requests are among them."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from orchestrator.kit.masking import mask
+from orchestrator.service.rest.metrics.durations import template_of
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUESTS = "scanmatrix.requests"
+_CALLS = -20
+#: What a record may say beside its message: `log.info("…", extra={"run": …})`.
+CONTEXT = ("run", "cell", "target", "request_id", "method", "path", "status", "seconds", "caller", "action")
+_log = logging.getLogger(REQUESTS)
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": mask(record.getMessage()),
+        }
+        line |= {name: value for name in CONTEXT if (value := getattr(record, name, None)) is not None}
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            trace = traceback.format_exception(type(error), error, error.__traceback__, limit=_CALLS)
+            line["traceback"] = mask("".join(trace))
+        return msgspec.json.encode(line).decode()
+
+
+def log_as_json() -> None:
+    """Write every log message of this process to stderr, a JSON object a line."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger(REQUESTS).setLevel(logging.INFO)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+class LoggedRequests:
+    """Writes a line for each request that has ended: by its route, never by what a stranger wrote into its path.
+
+    Args:
+        app: what is within it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and say how it ended."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.monotonic(), 500
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_see)
+        finally:
+            state = scope.get("state", {})
+            extra = {
+                "request_id": state.get("request_id"),
+                "method": scope["method"],
+                "path": template_of(scope),
+                "status": status,
+                "seconds": round(time.monotonic() - began, 4),
+                "caller": getattr(state.get("caller"), "name", None),
+            }
+            _log.info("%s %s %s", extra["method"], extra["path"], status, extra=extra)

@@ -1,0 +1,1 @@
+"""What Prometheus reads: how long requests take (`durations`), and how the matrix stands (`gauges`)."""

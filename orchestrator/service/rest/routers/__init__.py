@@ -1,0 +1,19 @@
+"""The paths of the service, one module for each group; `ROUTERS` is what the application has.
+
+To add one: a module here with `router = APIRouter(tags=[…], dependencies=[READS])`, whose paths are whole
+(`/api/v1/…`), and its line in `routers()`. The contract's golden file then shows the difference.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+
+def routers() -> tuple[APIRouter, ...]:
+    """Every router there is."""
+    from orchestrator.service.rest.routers import health  # noqa: PLC0415 - they import the rest of us
+
+    return (health.router,)

@@ -1,0 +1,53 @@
+"""The bounds of the service: nothing that a caller sends or asks for is without one."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+
+LOOPBACK = "127.0.0.1"
+PORT = 8000
+
+
+class ServeSettings(NamedTuple):
+    """How the service listens, and what one request may cost.
+
+    Attributes:
+        host: address to listen on.
+        port: of it; 0 for any free one.
+        body_bytes: most bytes of a request's body, where its route does not say otherwise.
+        report_bytes: most bytes of the body of `PUT /scan-results`.
+        body_seconds: time in which a body must have arrived.
+        query_seconds: time that a question may take, waiting for its turn included.
+        questions: questions that are answered at the same time.
+        waiting: questions that wait for their turn; more are refused.
+        page: rows of a page where nobody asks for another number.
+        most_page: most rows of a page.
+        most_count: rows that a count reads at most; above it says `at_least`.
+        refresh_seconds: pause between two looks for runs that have ended.
+        grace_seconds: time that requests get to end when the service is stopped.
+    """
+
+    host: str = LOOPBACK
+    port: int = PORT
+    body_bytes: int = 1024 * 1024
+    report_bytes: int = 64 * 1024 * 1024
+    body_seconds: float = 30.0
+    query_seconds: float = 20.0
+    questions: int = 8
+    waiting: int = 64
+    page: int = 100
+    most_page: int = 1000
+    most_count: int = 10_000
+    refresh_seconds: float = 5.0
+    grace_seconds: float = 10.0
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,172 @@
+"""What every request shares: the configuration, the store that stays open, and a bounded number of questions."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import anyio
+from anyio import to_thread
+from fastapi import Request
+
+from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.guarding import guarded
+from orchestrator.queries.kept import KeptStore, keeping
+from orchestrator.scanners.rules import volume_of
+from orchestrator.service.rest.problems import BusyError
+from orchestrator.store.deadlines import within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+
+    from orchestrator.config.loading import Config
+    from orchestrator.queries.store import Store
+    from orchestrator.service.rest.settings import ServeSettings
+    from orchestrator.volume.layout import Volume
+
+T = TypeVar("T")
+_KEPT_ANSWERS = 256
+_log = logging.getLogger(__name__)
+
+
+class _KeptAnswer(NamedTuple):
+    revision: str
+    value: Any
+
+
+class ServiceState:
+    """What every request shares; made once for each process.
+
+    Attributes:
+        config: of the service: volume, store, scans, engine.
+        settings: its bounds.
+        volume: where the runs lie.
+        kept: the store, and what imports what ended.
+        stopping: set when the service is to end; streams end by it.
+    """
+
+    def __init__(self, config: Config, settings: ServeSettings, kept: KeptStore) -> None:
+        self.config = config
+        self.settings = settings
+        self.volume: Volume = volume_of(config)
+        self.kept = kept
+        self.stopping = threading.Event()
+        self._turns = anyio.CapacityLimiter(settings.questions)
+        self._answers: OrderedDict[Hashable, _KeptAnswer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def store(self) -> Store:
+        """The store itself, for questions that no function of `orchestrator.api` asks."""
+        return self.kept.store
+
+    async def ask(self, question: Callable[..., T], *args: Any, **named: Any) -> T:
+        """Answer a question in a thread of its own, within the time that one may take.
+
+        Whatever in it opens the store of the configuration, as the functions of `orchestrator.api` do, is given the one
+        that is open.
+
+        Args:
+            question: the function that answers it.
+            args: of it.
+            named: likewise.
+
+        Raises:
+            BusyError: too many others wait, or what the volume has is not imported yet.
+            StoreSlowError: it took too long.
+        """
+        if not self.kept.filled:
+            raise BusyError("the service has just started and is importing what lies on the volume; ask again soon")
+
+        def answer() -> T:
+            """The answer, in time."""
+            with within(self.settings.query_seconds):
+                return question(*args, **named)
+
+        return await self._run(question, answer)
+
+    async def do(self, work: Callable[..., T], *args: Any, **named: Any) -> T:
+        """The same for what changes something, such as starting a run: it may last, and needs no full store.
+
+        Raises:
+            BusyError: too many others wait.
+        """
+        return await self._run(work, lambda: work(*args, **named))
+
+    async def _run(self, what: Callable[..., Any], work: Callable[[], T]) -> T:
+        if self._turns.statistics().tasks_waiting >= self.settings.waiting:
+            raise BusyError("too many questions wait for their turn; ask again soon")
+
+        def run() -> T:
+            with self.kept.here(), guarded(f"answering {_name(what)}"):
+                return work()
+
+        return await to_thread.run_sync(run, limiter=self._turns, abandon_on_cancel=True)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """An answer that is kept until the store holds something else; for use in a question.
+
+        Args:
+            key: what tells it from other answers.
+            make: makes it.
+        """
+        revision = self.store.revision()
+        with self._lock:
+            if (known := self._answers.get(key)) is not None and known.revision == revision:
+                self._answers.move_to_end(key)
+                value: T = known.value
+                return value
+        value = make()
+        with self._lock:
+            self._answers[key] = _KeptAnswer(revision, value)
+            while len(self._answers) > _KEPT_ANSWERS:
+                self._answers.popitem(last=False)
+        return value
+
+    async def keep_filled(self) -> None:
+        """Import what ends, again and again, until the service is stopped; trouble is logged once, and tried again."""
+        told = ""
+        while not self.stopping.is_set():
+            trouble = await to_thread.run_sync(self._refresh, abandon_on_cancel=True)
+            if trouble and trouble != told:
+                _log.warning("runs that ended cannot be imported: %s", trouble)
+            elif told and not trouble:
+                _log.warning("runs that ended are imported again")
+            told = trouble
+            await anyio.sleep(self.settings.refresh_seconds)
+
+    def _refresh(self) -> str:
+        try:
+            with guarded("importing runs that ended"):
+                self.kept.refresh()
+        except (ScanmatrixError, OSError) as error:
+            return str(error)
+        return ""
+
+
+@contextmanager
+def serving(config: Config, settings: ServeSettings) -> Iterator[ServiceState]:
+    """The state of a service, whose store is open in the block.
+
+    Args:
+        config: names volume and store.
+        settings: its bounds.
+
+    Raises:
+        StoreUrlError: the store's URL cannot be used, or its driver is not installed.
+    """
+    with keeping(volume_of(config), config) as kept:
+        yield ServiceState(config, settings, kept)
+
+
+def state_of(request: Request) -> ServiceState:
+    """The state, for routes: `state: Annotated[ServiceState, Depends(state_of)]`."""
+    found: ServiceState = request.app.state.service
+    return found
+
+
+def _name(work: Callable[..., Any]) -> str:
+    return getattr(work, "__qualname__", "a question").replace(".<locals>", "")

@@ -1,0 +1,82 @@
+"""What holds for every request: ids, headers, sizes, pages of other sites, errors."""
+
+import gzip
+
+import pytest
+
+from orchestrator.service.rest.settings import ServeSettings, is_loopback
+from tests.served import served
+
+
+def test_a_probe_answers(client):
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"status": "ok"}
+
+
+def test_every_answer_has_the_headers_and_an_id(client):
+    answer = client.get("/healthz", headers={"X-Request-ID": "mine-1"})
+    assert answer.headers["x-request-id"] == "mine-1"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    made_up = client.get("/nowhere", headers={"X-Request-ID": "<b>\x01"})
+    assert made_up.headers["x-request-id"].isalnum()
+    assert made_up.json()["request_id"] == made_up.headers["x-request-id"]
+
+
+def test_an_unknown_path_is_a_problem(client):
+    answer = client.get("/nowhere/<script>")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(answer.json()) == {"type", "title", "status", "detail", "instance", "request_id"}
+    assert client.post("/healthz").status_code == 405
+
+
+def test_an_answer_that_the_caller_has_is_not_sent_again(client):
+    first = client.get("/healthz")
+    again = client.get("/healthz", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert client.get("/healthz", headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_a_large_answer_is_compressed_when_the_caller_wants_it(client):
+    with client.stream("GET", "/api/v1/openapi.json", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert answer.headers["content-encoding"] == "gzip"
+        assert gzip.decompress(b"".join(answer.iter_raw())).startswith(b"{")
+    plain = client.get("/api/v1/openapi.json", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(config):
+    with served(config, ServeSettings(body_bytes=100, report_bytes=200)) as client:
+        answer = client.put("/healthz", content=b"x" * 101)
+        assert (answer.status_code, answer.json()["type"]) == (413, "urn:scanmatrix:problem:body-too-large")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin"}, 405),
+        ({}, 405),
+    ],
+)
+def test_a_page_of_another_site_changes_nothing(client, headers, status):
+    assert client.post("/healthz", headers=headers).status_code == status
+
+
+def test_a_name_that_somebody_else_gives_to_this_machine_is_refused(client):
+    assert client.get("/healthz", headers={"Host": "evil.example:8000"}).status_code == 403
+    assert client.get("/healthz", headers={"Host": "localhost:8000"}).status_code == 200
+    assert client.get("/healthz", headers={"Host": "[::1]:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "::1", "[::1]"])
+def test_addresses_of_this_machine(host):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", "127.0.0.1.example.org", ""])
+def test_addresses_of_others(host):
+    assert not is_loopback(host)
