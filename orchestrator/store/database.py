@@ -23,6 +23,8 @@ from orchestrator.store.connection import (
     writing_alone,
 )
 from orchestrator.store.documents import DamagedRunError, Pruned, StoredWorkload, StoreGoneError, TakenIn, TakenInAll
+from orchestrator.store.events.forgetting import forget_events
+from orchestrator.store.events.reading import read_events
 from orchestrator.store.lacking import lacking
 from orchestrator.volume.layout import STORE
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.loading import Config
     from orchestrator.model import Distrust
+    from orchestrator.store.events.messages import EventCursor, EventPage
     from orchestrator.volume.layout import Volume
 
 T = TypeVar("T")
@@ -138,7 +141,9 @@ class StoreDatabase:
 
         def take(connection: Connection) -> TakenIn:
             suspects.remark(connection, volume.distrusted)
-            return writing.take_in(connection, volume, run)
+            taken = writing.take_in(connection, volume, run)
+            forget_events(connection)
+            return taken
 
         return self._write(take)
 
@@ -191,6 +196,16 @@ class StoreDatabase:
         """
         at = int((now or datetime.now(UTC)).timestamp())
         return self._write(lambda connection: names.write_workloads(connection, workloads, at))
+
+    def events(self, after: EventCursor | None = None, most: int = 1000) -> EventPage:
+        """What changed after a place, each thing exactly once, however many processes write.
+
+        Args:
+            after: that place; None for the present end, after which everything comes that changes from now on.
+            most: events.
+        """
+        with self._reading() as connection:
+            return read_events(connection, after, most)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

@@ -13,6 +13,7 @@ from orchestrator.store.answers import answer
 from orchestrator.store.columns import clip
 from orchestrator.store.dialects import among, batches, insert_new, move_back, rows_by, upsert
 from orchestrator.store.documents import StoredWorkload, Use
+from orchestrator.store.events.recording import recording
 from orchestrator.store.schema import LONGEST_NAME, names, targets, workload_targets, workloads
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def write_workloads(connection: Connection, found: Sequence[StoredWorkload], at:
     """
     unknown = 0
     for some in batches(found):
-        with connection.begin():
+        with recording(connection) as events:
             rows = [{**_workload(each), "first_at": at, "last_at": at} for each in some]
             insert_new(connection, workloads, rows)
             upsert(connection, workloads, _KEY, rows)
@@ -195,6 +196,7 @@ def write_workloads(connection: Connection, found: Sequence[StoredWorkload], at:
                 {**dict(zip(key, use, strict=True)), "first_at": at, "last_at": at} for use in uses
             ]
             upsert(connection, workload_targets, key, made)
+            events.store("workloads")
     return unknown
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import and_, delete, exists, literal_column, or_, select, tuple_
 
 from orchestrator.store.backlog.tables import wanted, wanted_targets
 from orchestrator.store.documents import Pruned
+from orchestrator.store.events.recording import recording
 from orchestrator.store.quiet import count_again
 from orchestrator.store.schema import (
     boms,
@@ -75,7 +76,7 @@ def prune(connection: Connection, before: int) -> Pruned:
             for table in (names, run_tags, target_digests):
                 connection.execute(delete(table).where(table.c.target_id.in_(some)))
             old_targets += connection.execute(delete(targets).where(targets.c.id.in_(some))).rowcount
-    return Pruned(
+    pruned = Pruned(
         findings=gone,
         cells=old_cells,
         runs=emptied,
@@ -83,6 +84,10 @@ def prune(connection: Connection, before: int) -> Pruned:
         targets=old_targets,
         facts=_prune_facts(connection),
     )
+    if any((gone, old_cells, emptied, old_states, old_targets)):
+        with recording(connection) as events:
+            events.store("what is kept")
+    return pruned
 
 
 def _prune_states(connection: Connection, before: int) -> int:

@@ -89,6 +89,8 @@ names = Table(
     later_words("digest", 32),
     UniqueConstraint("target_id", "digest"),
     Index("ix_names_reference", "reference"),
+    # What an owner may see: `orchestrator.store.scope`.
+    Index("ix_names_owner_target_id", "owner", "target_id"),
     **OPTIONS,
 )
 

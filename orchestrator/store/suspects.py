@@ -19,6 +19,7 @@ from orchestrator.scanners.rules import builtin_rules
 from orchestrator.store.backlog.tables import scan_versions
 from orchestrator.store.columns import clip
 from orchestrator.store.dialects import among, batches, upsert
+from orchestrator.store.events.recording import recording
 from orchestrator.store.schema import LONGEST_REASON, scanner_rules, states
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def remark(connection: Connection, rules: Sequence[Distrust]) -> None:
         rules: about scanners, beside those built in.
     """
     digest = hashlib.sha256(msgspec.json.encode([*builtin_rules(), *rules])).hexdigest()
-    with connection.begin():
+    with recording(connection) as events:
         if connection.scalar(select(scanner_rules.c.digest).where(scanner_rules.c.name == _RULES)) == digest:
             return
         marked = connection.execute(select(states.c.id).where(states.c.suspect_at > 0)).scalars().all()
@@ -93,6 +94,8 @@ def remark(connection: Connection, rules: Sequence[Distrust]) -> None:
             if doubtful(scan, image, scanner, version, rules):
                 _mark(connection, (scan, image, scanner, version), rules)
         upsert(connection, scanner_rules, ("name",), [{"name": _RULES, "digest": digest}])
+        if groups:
+            events.store("which results are believed")
 
 
 def _mark(connection: Connection, made_by: tuple[str, ...], rules: Sequence[Distrust]) -> None:

@@ -29,6 +29,7 @@ from orchestrator.store.columns import clip
 from orchestrator.store.counts import Numbers
 from orchestrator.store.dialects import among, batches, rows_by
 from orchestrator.store.documents import TakenIn
+from orchestrator.store.events.recording import GONE, recording
 from orchestrator.store.extent import Measured
 from orchestrator.store.facts import Facts
 from orchestrator.store.found import NOTHING, read_rows
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from orchestrator.model import LedgerRow
+    from orchestrator.store.events.recording import Recorder
     from orchestrator.store.found import TargetRows
     from orchestrator.store.pieces import Piece, RowsOfPiece
     from orchestrator.store.reading import RunFiles
@@ -92,8 +94,9 @@ def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
         "partial": int(files.ledger.partial),
         **told,
     }
-    with connection.begin():
+    with recording(connection) as events:
         connection.execute(update(runs).where(runs.c.run == run).values(whole))
+        events.run(run)
     return taken
 
 
@@ -193,10 +196,11 @@ class _Run:
     def _remove(self, gone: Mapping[int, Mapping[str, Any]]) -> None:
         """Take out cells that the run had, and has no more, by state."""
         for some in batches(gone):
-            with self._connection.begin():
+            with recording(self._connection) as events:
                 rows = self._connection.execute(select(states).where(among(self._connection, states.c.id, some))).all()
                 for row in rows:
                     self._writer.remove(self._writer.known(row), row.scan, gone[row.id])
+                    events.cell(self._files.ledger.run, row.target_id, row.scan, GONE)
 
     def _present(self, run: int) -> dict[int, dict[str, Any]]:
         """The run's cells as the store has them, by state."""
@@ -250,18 +254,24 @@ class _Run:
             raise damaged(self._files.ledger.run, f"a finding cannot be read: {error}") from error
         cells_found = [(cell, found) for (cell, _), found in zip(self._waiting, ids, strict=True)]
         newest = [(cell, found) for cell, found in cells_found if not cell.is_late]
-        with self._connection.begin():
+        with recording(self._connection) as events:
             told_anew = [(cell.state.id, cell.here) for cell, _ in newest if cell.again and cell.state.held is None]
             self._writer.history.forget_after(told_anew)
             self._writer.look_ahead(cell for cell, _ in newest)
             self._writer.write(newest)
+            for cell, _ in newest:
+                self._announce(events, cell)
         for cell, found in cells_found:
             if cell.is_late:
-                with self._connection.begin():
+                with recording(self._connection) as events:
                     self._writer.write_late(cell, found)
+                    self._announce(events, cell)
         self._waiting.clear()
         self._waiting_pieces.clear()
         self._waiting_facts = 0
+
+    def _announce(self, events: Recorder, cell: NewCell) -> None:
+        events.cell(self._files.ledger.run, cell.state.target, cell.row.scan, cell.row.outcome.value)
 
 
 def _holding(known: Mapping[tuple[int, str], Known]) -> dict[int, set[int]]:
