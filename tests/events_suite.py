@@ -16,7 +16,7 @@ from orchestrator.model import Name
 from orchestrator.queries import Store
 from orchestrator.store.connection import make_engine, parse_url
 from orchestrator.store.events.forgetting import forget_events
-from orchestrator.store.events.messages import CursorError, EventCursor, EventKind
+from orchestrator.store.events.messages import EventCursor, EventCursorError, EventKind
 from orchestrator.store.events.recording import recording
 from orchestrator.store.events.tables import events
 from orchestrator.store.schema import targets
@@ -158,7 +158,7 @@ def test_an_import_tells_which_targets_changed_and_who_owns_them(volume, store):
     assert sorted(map(str, told)) == sorted(map(str, [{"dependency": "ok"}, {"general": "gone"}]))
 
 
-def test_what_is_older_or_too_much_is_forgotten_and_its_readers_are_told(url, store):
+def test_what_is_older_or_too_much_is_forgotten_and_readers_hear_of_it(url, store):
     store.migrate()
     begin, engine = store.events().cursor, make_engine(parse_url(url))
     for number in range(6):
@@ -168,22 +168,27 @@ def test_what_is_older_or_too_much_is_forgotten_and_its_readers_are_told(url, st
         assert forget_events(connection, number=4) == 0
         page = store.events(begin)
         assert (page.events, page.resync, page.cursor.number) == ((), True, 6)
-        kept = EventCursor(begin.epoch, 2)
+        epoch = page.cursor.epoch
+        kept = EventCursor(epoch, 2)
         assert [event.run for event in store.events(kept).events] == ["r2", "r3", "r4", "r5"]
         with connection.begin():
             connection.execute(text("UPDATE events SET at = 5 WHERE id < 5"))
         assert forget_events(connection, seconds=60) == 2
-        assert store.events(EventCursor(begin.epoch, 3)).resync
+        assert store.events(EventCursor(epoch, 3)).resync
         assert forget_events(connection, seconds=-60) == 2
         assert store.events(store.events().cursor).events == ()
-        assert not store.events(EventCursor(begin.epoch, 6)).resync
+        assert not store.events(EventCursor(epoch, 6)).resync
     _record(engine, "after")
-    assert [event.run for event in store.events(EventCursor(begin.epoch, 6)).events] == ["after"]
+    assert [event.run for event in store.events(EventCursor(epoch, 6)).events] == ["after"]
     engine.dispose()
 
 
-def test_a_cursor_of_another_database_or_of_the_future_is_answered_with_resync(store):
+def test_a_cursor_of_another_database_or_of_the_future_is_answered_with_resync(url, store):
     store.migrate()
+    assert store.events(EventCursor("0123456789ab", 0)).resync
+    engine = make_engine(parse_url(url))
+    _record(engine, "first")
+    engine.dispose()
     own = store.events().cursor
     assert store.events(EventCursor("0123456789ab", 0)).resync
     assert store.events(EventCursor(own.epoch, 10)).resync
@@ -192,5 +197,5 @@ def test_a_cursor_of_another_database_or_of_the_future_is_answered_with_resync(s
 
 @pytest.mark.parametrize("made_up", ["", "7", "x-1", "a-", "a--1", "a-1\n", "a-1 ", "a-" + "9" * 19, "a-\u0661"])
 def test_a_made_up_cursor_is_refused(made_up):
-    with pytest.raises(CursorError, match="no cursor"):
+    with pytest.raises(EventCursorError, match="no cursor"):
         EventCursor.parse(made_up)

@@ -19,7 +19,7 @@ from orchestrator.errors import TemporaryError
 from orchestrator.kit import masking
 from orchestrator.kit.advice import ours
 from orchestrator.kit.extras import installing
-from orchestrator.store import deadlines
+from orchestrator.store import deadlines, scope
 from orchestrator.store.documents import StoreError, StoreGoneError, StoreUrlError
 from orchestrator.volume.layout import PRIVATE
 from orchestrator.volume.locks import LockedError, held
@@ -97,6 +97,7 @@ def make_engine(url: URL) -> Engine:
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _prepare_postgresql)
     deadlines.watch(engine)
+    scope.watch(engine)
     return engine
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -26,10 +27,11 @@ from orchestrator.store.documents import DamagedRunError, Pruned, StoredWorkload
 from orchestrator.store.events.forgetting import forget_events
 from orchestrator.store.events.reading import read_events
 from orchestrator.store.lacking import lacking
+from orchestrator.store.scope import ScopeError, checked_owners, limit
 from orchestrator.volume.layout import STORE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -73,6 +75,7 @@ class StoreDatabase:
         self._engine = make_engine(self._url)
         self._patience = patience
         self._distrusted: Sequence[Distrust] = ()
+        self._owners: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, config: Config, *, patience: float = 30.0) -> Self:
@@ -99,6 +102,21 @@ class StoreDatabase:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.place!r})"
+
+    def only(self, owners: Collection[str]) -> Self:
+        """The same store as these owners may see it: their own targets, and what is about them; it cannot be written.
+
+        It shares the connections of this one, which ends them.
+
+        Args:
+            owners: exactly as the names of targets have them; for none, nothing is there.
+
+        Raises:
+            UsageError: they are too many.
+        """
+        limited = copy(self)
+        limited._owners = checked_owners(owners)  # noqa: SLF001 - its own
+        return limited
 
     @property
     def place(self) -> str:
@@ -211,6 +229,8 @@ class StoreDatabase:
     def _reading(self) -> Iterator[Connection]:
         with translated(self._url), reading_at_once(self._engine) as connection:
             self._check(connection)
+            if self._owners is not None:
+                limit(connection, self._owners)
             yield connection
 
     def _check(self, connection: Connection) -> None:
@@ -218,6 +238,7 @@ class StoreDatabase:
 
     def _write(self, action: Callable[[Connection], T]) -> T:
         """Do it as the only writer; again, with growing pauses, while the database is away."""
+        self._refuse_owners()
         deadline = time.monotonic() + self._patience
 
         def attempt() -> T:
@@ -234,3 +255,7 @@ class StoreDatabase:
             left=lambda: deadline - time.monotonic(),
             kinds=(StoreGoneError,),
         ).retry(attempt)
+
+    def _refuse_owners(self) -> None:
+        if self._owners is not None:
+            raise ScopeError("a store that shows what some owners may see is only read")

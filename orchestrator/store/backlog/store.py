@@ -236,6 +236,7 @@ class BacklogStore(StoreDatabase):
 
     def _transact(self, action: Callable[[Connection], T]) -> T:
         """Do it in one short transaction, beside the one writer of results."""
+        self._refuse_owners()
         with translated(self._url), self._engine.connect() as connection:
             self._check(connection)
             connection.rollback()  # what checked has read

@@ -16,7 +16,7 @@ from orchestrator.model import Document
 _CURSOR = re.compile(r"(?a:([0-9a-f]{1,16})-([0-9]{1,18}))")
 
 
-class CursorError(UsageError):
+class EventCursorError(UsageError):
     """A cursor that none of our answers had; begin without one."""
 
 
@@ -46,14 +46,18 @@ class EventCursor(NamedTuple):
         """The cursor that `str` wrote.
 
         Raises:
-            CursorError: it wrote no such thing.
+            EventCursorError: it wrote no such thing.
         """
         if (found := _CURSOR.fullmatch(text)) is None:
-            raise CursorError("this is no cursor of events; leave it out to begin with what changes from now on")
+            raise EventCursorError("this is no cursor of events; leave it out to begin with what changes from now on")
         return cls(found[1], int(found[2]))
 
     def __str__(self) -> str:
         return f"{self.epoch}-{self.number}"
+
+
+#: The place before the first event of a database, which has none yet.
+BEGINNING = EventCursor("0", 0)
 
 
 class StoreEvent(Document, frozen=True):

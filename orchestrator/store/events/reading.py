@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import bindparam, select
 
-from orchestrator.store.events.messages import EventCursor, EventKind, EventPage, StoreEvent
+from orchestrator.store.events.messages import BEGINNING, EventCursor, EventKind, EventPage, StoreEvent
 from orchestrator.store.events.tables import event_counter, events
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def read_events(connection: Connection, after: EventCursor | None, most: int) ->
     """
     counter = connection.execute(_COUNTER).one_or_none()
     if counter is None:
-        return EventPage((), EventCursor("0", 0), resync=after is not None and after.number > 0)
+        return EventPage((), BEGINNING, resync=after not in {None, BEGINNING})
+    if after == BEGINNING:
+        after = EventCursor(counter.epoch, 0)
     end = EventCursor(counter.epoch, counter.last)
     if after is None or after == end:
         return EventPage((), end)

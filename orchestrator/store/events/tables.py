@@ -1,8 +1,8 @@
 """The tables of events: what changed, and the row that numbers it.
 
-Whoever writes an event has the row of `event_counter` locked until the end of the transaction. So numbers are given in
-the order in which transactions end, a transaction that is undone gives its numbers back, and there is no gap: a reader
-that stops where the next number is missing can overlook nothing, whichever database it is and however many write.
+To write an event locks the row of `event_counter` until the transaction ends. So numbers are given in the order in
+which transactions end, a transaction that is undone gives its numbers back, and there is no gap: a reader that stops
+where the next number is missing can overlook nothing, whichever database it is and however many write.
 """
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text

@@ -1,6 +1,5 @@
 """What changed, one after the other, for those who follow it; and the targets of an owner, found by an index."""
 
-import secrets
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,8 +43,5 @@ def upgrade() -> None:
             sqlite_with_rowid=False,
             **_OPTIONS,
         )
-    counter = sa.table("event_counter", *map(sa.column, ("id", "epoch", "last", "first")))
-    if op.get_bind().scalar(sa.select(sa.func.count()).select_from(counter)) == 0:
-        op.execute(counter.insert().values(id=1, epoch=secrets.token_hex(6), last=0, first=1))
     if _OWNERS not in {each["name"] for each in database.get_indexes("names")}:
         op.create_index(_OWNERS, "names", ["owner", "target_id"])
