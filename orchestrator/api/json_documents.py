@@ -13,15 +13,21 @@ if TYPE_CHECKING:
     from orchestrator.model import Document, MergedRow
     from orchestrator.results.coverage import Coverage
 
-FINDINGS_VERSION = 1
-"""Of what `results show` and `who-has` print; the other documents have theirs as the `tag` of their type."""
+#: Of answers that are rows with the columns of their type; the other documents have theirs as the `tag` of their type.
+ROWS_VERSIONS = {"findings": 1, "differences": 1}
 
-#: What each schema is of.
-TITLES = {
+#: The documents, and what each is; `orchestrator.api.schemas` has the files that people write as well.
+DOCUMENTS = {
     "plan": "The plan of a run: plans/<run>.json, scanmatrix plan --output json",
     "ledger": "The ledger of a run: results/<run>/ledger.json, scanmatrix run --output json",
     "status": "The status of a run: scanmatrix status RUN --output json; without RUN a list of them",
     "findings": "Findings: scanmatrix results show and who-has --output json",
+    "differences": "What changed: scanmatrix results diff --output json",
+    "stale": "What should be scanned again: scanmatrix store stale --output json",
+    "targets": "The known targets: scanmatrix store targets --output json",
+    "overview": "How every scan stands: scanmatrix store overview --output json",
+    "imported": "What was imported: scanmatrix store import --output json",
+    "pruned": "What was deleted: scanmatrix store prune --output json",
 }
 
 
@@ -29,34 +35,46 @@ def document_schema(name: str) -> dict[str, Any]:
     """The schema of a document, draft 2020-12; fields that it does not name are allowed.
 
     Args:
-        name: one of `TITLES`.
+        name: one of `DOCUMENTS`.
     """
+    from orchestrator.api.answers import OverviewAnswer, StaleAnswer, TargetsAnswer
     from orchestrator.config.json_schema import schema_of_document
-    from orchestrator.model import Ledger, Plan, RunStatus
+    from orchestrator.model import Ledger, MergedRow, Plan, RunStatus
+    from orchestrator.queries.difference import Difference
+    from orchestrator.store.documents import Pruned, TakenInAll
 
-    if name == "findings":
-        return _findings()
-    kinds: dict[str, type[Document]] = {"plan": Plan, "ledger": Ledger, "status": RunStatus}
-    found = schema_of_document(kinds[name], TITLES[name])
+    rows: dict[str, type[Document]] = {"findings": MergedRow, "differences": Difference}
+    if name in rows:
+        return _rows(name, rows[name])
+    kinds: dict[str, type[Document]] = {
+        "plan": Plan,
+        "ledger": Ledger,
+        "status": RunStatus,
+        "stale": StaleAnswer,
+        "targets": TargetsAnswer,
+        "overview": OverviewAnswer,
+        "imported": TakenInAll,
+        "pruned": Pruned,
+    }
+    found = schema_of_document(kinds[name], DOCUMENTS[name])
     for definition in found["$defs"].values():
         if definition.get("additionalProperties") is False:
             del definition["additionalProperties"]
     return found
 
 
-def _findings() -> dict[str, Any]:
-    """What is printed of findings: the columns of `merged.parquet`, and what the answer covers."""
+def _rows(name: str, kind: type[Document]) -> dict[str, Any]:
+    """Rows with the columns of their type, and what the answer covers."""
     from orchestrator.config.json_schema import DIALECT, schema_of_document
-    from orchestrator.model import MergedRow
     from orchestrator.results.coverage import NotCovered
     from orchestrator.results.tables.columns import columns_of
 
     unknown = schema_of_document(NotCovered, "")["$defs"]["NotCovered"]
     unknown.pop("additionalProperties")
     count = {"type": "integer", "minimum": 0}
-    columns = {column.name: _column(column) for column in columns_of(MergedRow)}
+    columns = {column.name: _column(column) for column in columns_of(kind)}
     properties: dict[str, Any] = {
-        SCHEMA_VERSION: {"enum": [FINDINGS_VERSION]},
+        SCHEMA_VERSION: {"enum": [ROWS_VERSIONS[name]]},
         "coverage": {
             "description": "Targets that were asked about, and those of them with a result that could tell.",
             "type": "object",
@@ -64,16 +82,16 @@ def _findings() -> dict[str, Any]:
             "required": ["targets", "covered"],
         },
         "unknown": {"type": "array", "items": {"$ref": "#/$defs/NotCovered"}},
-        "findings": {"type": "array", "items": {"$ref": "#/$defs/MergedRow"}},
+        name: {"type": "array", "items": {"$ref": f"#/$defs/{kind.__name__}"}},
     }
     row = {"type": "object", "properties": columns, "required": list(columns)}
     return {
         "$schema": DIALECT,
-        "title": TITLES["findings"],
+        "title": DOCUMENTS[name],
         "type": "object",
         "properties": properties,
         "required": list(properties),
-        "$defs": {"MergedRow": row, "NotCovered": unknown},
+        "$defs": {kind.__name__: row, "NotCovered": unknown},
     }
 
 
@@ -108,15 +126,27 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {msgspec.to_builtins(key): plain(item) for key, item in value.items()}
     return msgspec.to_builtins(value)
 
 
+def rows_document(name: str, rows: Sequence[Document], kind: type[Document], coverage: Coverage) -> dict[str, Any]:
+    """An answer that is rows: `coverage` and `unknown`, which say what is known, and the rows under their name.
+
+    Args:
+        name: one of `ROWS_VERSIONS`.
+        rows: all of a kind.
+        kind: their type.
+        coverage: what the answer rests on.
+    """
+    return {SCHEMA_VERSION: ROWS_VERSIONS[name], **coverage.document(), name: mappings(rows, kind)}
+
+
 def findings_document(rows: Sequence[MergedRow], coverage: Coverage) -> dict[str, Any]:
-    """Findings for programs: `coverage` and `unknown`, which say what is known, and `findings`; `docs/json.md`."""
+    """Findings, with what is known: see `rows_document`."""
     from orchestrator.model import MergedRow
 
-    return {SCHEMA_VERSION: FINDINGS_VERSION, **coverage.document(), "findings": mappings(rows, MergedRow)}
+    return rows_document("findings", rows, MergedRow, coverage)
 
 
 def mappings(rows: Sequence[Document], row: type[Document]) -> list[dict[str, Any]]:

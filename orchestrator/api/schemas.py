@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.api import json_documents
+from orchestrator.api.json_documents import DOCUMENTS, document_schema
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ TITLES = {
     "lock": "scanmatrix.lock",
     "deny": "The file of scanners.denyFile",
     "distrusted": "scanmatrix.distrusted.yaml",
-    **json_documents.TITLES,
+    **DOCUMENTS,
 }
 
 
@@ -42,8 +42,8 @@ def schema(name: str) -> dict[str, Any]:
     from orchestrator.kit.sources import suggest
 
     title = TITLES.get(name, "")
-    if name in json_documents.TITLES:
-        return json_documents.document_schema(name)
+    if name in DOCUMENTS:
+        return document_schema(name)
     match name:
         case "deny":
             return schema_of(DenyFile, title, key="deny")

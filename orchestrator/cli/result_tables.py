@@ -56,10 +56,10 @@ def print_findings(rows: Sequence[MergedRow], coverage: Coverage, output: Output
 
 def print_compared(rows: Sequence[Difference], coverage: Coverage, output: OutputFormat) -> None:
     """Differences for programs: likewise `coverage` and `unknown`, of the newer side, and `differences`."""
-    from orchestrator.api.json_documents import mappings
+    from orchestrator.api.json_documents import rows_document
     from orchestrator.queries.difference import Difference
 
-    print_data({**coverage.document(), "differences": mappings(rows, Difference)}, output)
+    print_data(rows_document("differences", rows, Difference, coverage), output)
 
 
 def print_runs(found: Sequence[RunSummary]) -> None:

@@ -55,7 +55,9 @@ _SCANS = (
 def print_due(found: Sequence[DueScan], coverage: Coverage, most: int, output: OutputFormat) -> None:
     """What is due, one a line, and of how many targets."""
     if output is not OutputFormat.TABLE:
-        print_data({**coverage.document(), "due": found}, output)
+        from orchestrator.api.answers import StaleAnswer, rests_on
+
+        print_data(StaleAnswer(*rests_on(coverage), tuple(found)), output)
         return
     rows = [
         [
@@ -80,7 +82,9 @@ def print_due(found: Sequence[DueScan], coverage: Coverage, most: int, output: O
 def print_known(found: Sequence[KnownTarget], coverage: Coverage, most: int, output: OutputFormat) -> None:
     """Which targets are known, with a line for each scan."""
     if output is not OutputFormat.TABLE:
-        print_data({**coverage.document(), "targets": found}, output)
+        from orchestrator.api.answers import TargetsAnswer, rests_on
+
+        print_data(TargetsAnswer(*rests_on(coverage), tuple(found)), output)
         return
     rows = [
         [
@@ -104,7 +108,9 @@ def print_known(found: Sequence[KnownTarget], coverage: Coverage, most: int, out
 def print_overview(found: StoreOverview, coverage: Coverage, output: OutputFormat) -> None:
     """How each scan stands, then the findings in numbers."""
     if output is not OutputFormat.TABLE:
-        print_data({**coverage.document(), "overview": found}, output)
+        from orchestrator.api.answers import OverviewAnswer, rests_on
+
+        print_data(OverviewAnswer(*rests_on(coverage), found), output)
         return
     rows = [
         [

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from orchestrator.errors import PermanentError, TemporaryError, UsageError
 from orchestrator.model import BomSource, Document, MergedFinding, Name, Outcome
+from orchestrator.model.base import SCHEMA_VERSION
 
 
 class StoreError(PermanentError):
@@ -59,7 +60,7 @@ class TakenIn(Document, frozen=True):
     known: bool = False
 
 
-class TakenInAll(Document, frozen=True):
+class TakenInAll(Document, frozen=True, tag_field=SCHEMA_VERSION, tag=1):
     """What importing a whole volume came to.
 
     Attributes:
@@ -73,7 +74,7 @@ class TakenInAll(Document, frozen=True):
     damaged: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
 
 
-class Pruned(Document, frozen=True):
+class Pruned(Document, frozen=True, tag_field=SCHEMA_VERSION, tag=1):
     """How many rows of each kind were deleted."""
 
     findings: int = 0

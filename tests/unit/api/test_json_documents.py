@@ -7,19 +7,24 @@ from pathlib import Path
 import jsonschema_rs
 import msgspec
 import pytest
+import yaml
+from typer.testing import CliRunner
 
-from orchestrator.api.json_documents import TITLES, document_schema
+from orchestrator.api.json_documents import DOCUMENTS, document_schema
+from orchestrator.cli.app import app
 from orchestrator.cli.output import OutputFormat, print_data
 from orchestrator.cli.result_tables import print_findings
 from orchestrator.model import CellState, CellStatus, Ledger, MergedRow, Plan, PullStatus, RunStatus
 from orchestrator.model.documents import DocumentError, decode, encode
 from orchestrator.results.coverage import Coverage, NotCovered
+from orchestrator.volume.layout import Volume
 from tests.exports import make_finding, make_row, put_run, suppressed
 from tests.golden import REFRESH
+from tests.stored_runs import day, finding, write_run
 from tests.unit.workflows.examples import example
 
 PROMISED = Path(__file__).parent / "promised_1.txt"
-SCHEMAS = {name: document_schema(name) for name in TITLES}
+SCHEMAS = {name: document_schema(name) for name in DOCUMENTS}
 STATUS = RunStatus(
     run="r", state="running", cells=(CellStatus("a", "b", state=CellState.OK),), pulls=(PullStatus("a"),)
 )
@@ -60,6 +65,38 @@ def test_findings_are_as_the_schema_says(capsys):
     assert mistakes("findings", printed.replace('"high"', '"hgih"'))
 
 
+@pytest.mark.parametrize(
+    ("name", "question"),
+    [
+        ("findings", "results who-has CVE-2025-1"),
+        ("differences", "results diff --all"),
+        ("stale", "store stale --age 1d"),
+        ("targets", "store targets"),
+        ("overview", "store overview"),
+        ("imported", "store import"),
+        ("pruned", "store prune --keep 9999d"),
+    ],
+)
+def test_answers_of_commands_are_as_the_schema_says_in_json_and_yaml(tmp_path, name, question):
+    write_run(Volume(tmp_path), "run-1", day(1), {"a/dependency": [finding(1)], "b/dependency": "timed out"})
+    runner, words = CliRunner(), [*question.split(), "--volume", str(tmp_path), "--output"]
+    for read, output in ((yaml.safe_load, "yaml"), (json.loads, "json")):
+        done = runner.invoke(app, [*words, output], catch_exceptions=False)
+        assert mistakes(name, json.dumps(read(done.stdout))) == []
+        assert next(iter(read(done.stdout).items())) == ("schema_version", 1)
+    said = json.loads(done.stdout)
+    assert mistakes(name, json.dumps(said | {"of_a_later_release": 1})) == []
+    for field in said:
+        assert mistakes(name, json.dumps(said | {field: "x"})), field
+
+
+def test_runs_are_printed_as_yaml_too(tmp_path):
+    write_run(Volume(tmp_path), "run-1", day(1), {"a/dependency": [finding(1)]})
+    done = CliRunner().invoke(app, ["results", "list", "--volume", str(tmp_path), "--output", "yaml"])
+    [run] = yaml.safe_load(done.stdout)
+    assert (run["cells"]["ok"], run["open"]) == (1, {"high": 1})
+
+
 @pytest.mark.parametrize("kind", [Plan, Ledger])
 def test_what_earlier_versions_wrote_is_read(documents, kind):
     document = documents[kind.__name__.lower()]
@@ -90,7 +127,7 @@ def shape(name):
 
 
 def test_version_1_keeps_what_it_promised():
-    found = sorted(line for name in TITLES for line in shape(name))
+    found = sorted(line for name in DOCUMENTS for line in shape(name))
     if os.environ.get(REFRESH):  # adds, and never removes: what goes needs another version
         PROMISED.write_text("".join(f"{line}\n" for line in sorted({*found, *PROMISED.read_text().splitlines()})))
     promised = PROMISED.read_text().splitlines()
