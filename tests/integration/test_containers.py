@@ -40,12 +40,8 @@ from tests.tools.repositories import make, shop
 
 @pytest.fixture(scope="session")
 def _podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str] | str]:
-    folder = tmp_path_factory.mktemp("podman")
-    found = containers.prepare(folder)
-    yield found
-    if isinstance(found, dict):
-        environment = {**os.environ, **found}
-        subprocess.run(["podman", "system", "reset", "--force"], env=environment, capture_output=True, check=False)
+    with containers.podman(tmp_path_factory.mktemp("podman")) as found:
+        yield found
 
 
 @pytest.fixture

@@ -25,14 +25,14 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Variables for a podman that keeps an image under a name without a registry."""
-    prepared = containers.prepare(tmp_path_factory.mktemp("podman"))
-    if isinstance(prepared, str):
-        pytest.skip(prepared)
-    environment = {**os.environ, **prepared}
-    subprocess.run(["podman", "tag", containers.IMAGE, f"localhost/{NAME}"], env=environment, check=True)
-    return prepared
+    with containers.podman(tmp_path_factory.mktemp("podman")) as prepared:
+        if isinstance(prepared, str):
+            pytest.skip(prepared)
+        environment = {**os.environ, **prepared}
+        subprocess.run(["podman", "tag", containers.IMAGE, f"localhost/{NAME}"], env=environment, check=True)
+        yield prepared
 
 
 @pytest.fixture

@@ -5,6 +5,9 @@ import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 IMAGE = "localhost/scanmatrix-test/shell:1"
@@ -16,14 +19,26 @@ runtime = "runc"
 """
 
 
-def prepare(folder: Path) -> dict[str, str] | str:
-    """Variables with which podman runs containers of `IMAGE`; or why it does not."""
+@contextmanager
+def podman(folder: Path) -> Iterator[dict[str, str] | str]:
+    """Variables with which podman runs containers of `IMAGE`; or why it does not. Nothing of it is left afterwards."""
+    # Podman takes no longer `--runroot`. It cleans up after a container by such a command, and where that fails,
+    # `podman run` waits 20 s before it ends.
+    with tempfile.TemporaryDirectory(prefix="podman-", dir="/tmp", ignore_cleanup_errors=True) as run_root:
+        found = _prepare(folder, Path(run_root))
+        yield found
+        if isinstance(found, dict):
+            command = ["podman", "system", "reset", "--force"]
+            subprocess.run(command, env={**os.environ, **found}, capture_output=True, check=False)
+
+
+def _prepare(folder: Path, run_root: Path) -> dict[str, str] | str:
     program = shutil.which("podman")
     if program is None:
         return "podman is not installed"
     storage = folder / "storage.conf"
     storage.write_text(
-        f'[storage]\ndriver = "vfs"\ngraphroot = "{folder / "graph"}"\nrunroot = "{folder / "run"}"\n', encoding="utf-8"
+        f'[storage]\ndriver = "vfs"\ngraphroot = "{folder / "graph"}"\nrunroot = "{run_root}"\n', encoding="utf-8"
     )
     archive = folder / "shell.tar"
     pack_shell(archive)
@@ -33,20 +48,20 @@ def prepare(folder: Path) -> dict[str, str] | str:
     plain = {"CONTAINERS_STORAGE_CONF": str(storage), "DOCKER_CONFIG": str(folder)}
     # In a container itself, or on cgroups v1, crun may not work where runc does.
     (folder / "runc.conf").write_text(_RUNC, encoding="utf-8")
-    said = ""
-    for variables in (plain, {**plain, "CONTAINERS_CONF": str(folder / "runc.conf")}):
-        environment = {**os.environ, **variables}
-        for command in (
-            ["import", str(archive), IMAGE],
-            ["run", "--rm", "--network=none", IMAGE, "/bin/sh", "-c", "true"],
-        ):
-            done = subprocess.run([program, *command], env=environment, capture_output=True, check=False, timeout=120)
-            if done.returncode != 0:
-                said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-                break
-        else:
+    said = _fails(program, plain, "import", str(archive), IMAGE)
+    for variables in () if said else (plain, {**plain, "CONTAINERS_CONF": str(folder / "runc.conf")}):
+        said = _fails(program, variables, "run", "--rm", "--network=none", IMAGE, "/bin/sh", "-c", "true")
+        if not said:
             return variables
     return f"podman runs no containers here: {said}"
+
+
+def _fails(program: str, variables: dict[str, str], *command: str) -> str:
+    """Why a command of podman fails; empty when it does not."""
+    environment = {**os.environ, **variables}
+    done = subprocess.run([program, *command], env=environment, capture_output=True, check=False, timeout=120)
+    said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    return "" if done.returncode == 0 else said or f"exit code {done.returncode}"
 
 
 def pack_shell(path: Path) -> None:
