@@ -29,7 +29,6 @@ ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "argo-install" / "requirements.lock"
 ORCHESTRATOR = f"localhost/scanmatrix:{__version__}"
 REGISTRY = "docker.io/library/registry:3"
-TRIVY = "docker.io/aquasec/trivy:0.57.0"  # what the module mirror has; the template pins a newer one
 USER = "65532:65532"
 _IMPORT_NAME = Path("orchestrator/_import_name")
 _SITE = "usr/local/lib/python3.11/dist-packages"
@@ -62,7 +61,7 @@ def builders() -> dict[str, Callable[[], Image]]:
         REGISTRY: lambda: containers.program(tool("registry")),
         "docker.io/anchore/syft:v1.18.1": lambda: _single(_static("syft"), "syft"),
         "docker.io/anchore/grype:v0.110.0": lambda: _single(tool("grype"), "grype"),
-        TRIVY: lambda: _on_debian(tool("trivy")),
+        f"docker.io/aquasec/trivy:{_catalog.TRIVY}": lambda: _single(tool("trivy"), "trivy"),
         "ghcr.io/ossf/scorecard:v5.1.1": lambda: _single(tool("scorecard"), "scorecard"),
         "docker.io/clamav/clamav:1.4.3_base": lambda: Image.build([_debian("clamav")], user=USER),
         "docker.io/library/debian:12": lambda: Image.build([_debian("root")], user=USER),
@@ -171,11 +170,6 @@ def _single(binary: str | Path, name: str) -> Image:
     """A program at the root of an image that has nothing else."""
     files = {name: File(Path(binary).read_bytes(), mode=0o755), "tmp/.keep": File()}
     return Image.build([layer(files, "none")], user=USER, settings={"Entrypoint": [f"/{name}"], "Env": ["PATH=/"]})
-
-
-def _on_debian(binary: str | Path) -> Image:
-    files = {f"usr/local/bin/{Path(binary).name}": File(Path(binary).read_bytes(), mode=0o755)}
-    return Image.build([_debian("root"), layer(files, "none")], user=USER, settings={"Env": _PYTHON_ENV[:1]})
 
 
 def _static(name: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.model import Outcome
-from tests.cluster.images import ORCHESTRATOR, TRIVY
+from tests.cluster.images import ORCHESTRATOR
 from tests.cluster.state import NODE_IP
 from tests.e2e import nine, quick
 from tests.e2e.site import Site, make_site
@@ -55,7 +55,7 @@ def templates(mirror: str) -> dict[str, dict[str, Any]]:
     asks = ["python3", "-c", _ASKS, "{report}", NODE_IP, "{repository}", "{commit}"]
     return {
         "dependency": nine.dependency(mirror),
-        "secrets": nine.shipped("secrets") | {"image": TRIVY},
+        "secrets": nine.shipped("secrets"),
         "probe": scan("probe", reads),
         "asks": scan("asks", reads, command=asks, tokens={NODE_IP: "API_TOKEN"}, atOnce=1),
     }

@@ -42,7 +42,7 @@ from orchestrator.upkeep.links import release
 from orchestrator.volume.layout import Volume
 from tests.integration.engine import start_engine, wait_for
 from tests.planned import plan_here
-from tests.tools import find, repositories, require
+from tests.tools import repositories, require
 from tests.tools.git_servers import GitHttp, git, start_sshd
 from tests.tools.repositories import commit, make, raw_commit, shop
 
@@ -459,13 +459,9 @@ def test_by_ssh_and_by_file(folder, volume, tmp_path, monkeypatch):
 
 
 def shipped(name: str) -> Scan:
-    """A shipped scan; Trivy takes minutes to build, so its test is skipped where nobody did."""
+    """A shipped scan, its scanner on PATH."""
     found = load_catalog()[name]
-    name = Path(found.program).name
-    program = require(name) if name == "scorecard" else find(name)
-    if program is None:
-        pytest.skip(f"{name} takes minutes to build; get it by: python -m tests.tools --all")
-    os.environ["PATH"] = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    os.environ["PATH"] = f"{require(Path(found.program).name).parent}{os.pathsep}{os.environ['PATH']}"
     return found
 
 

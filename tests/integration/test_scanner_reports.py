@@ -12,7 +12,7 @@ from orchestrator.results.bom.validity import validator
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume.layout import Volume
 from tests.aggregation import SCANS, make_plan, put_clean_run, put_report
-from tests.tools import find, require
+from tests.tools import require
 from tests.tools.samples import EICAR
 
 
@@ -98,8 +98,6 @@ def test_xml_and_json_of_syft_say_the_same(app, version):
     assert xml.bom["components"] == plain.bom["components"]
 
 
-# It takes minutes to build, and only the cluster's tests need it: a machine that has built nothing has it later.
-@pytest.mark.skipif(find("trivy") is None, reason="trivy is not built; get it by: python -m tests.tools trivy")
 def test_sarif_and_json_of_trivy_say_the_same(tmp_path, app):
     (app / "Dockerfile").write_text("FROM alpine\nUSER root\n")
     (app / "key.txt").write_text("aws_access_key_id = AKIA" + "QWERTYUIOPASDFGH\n")

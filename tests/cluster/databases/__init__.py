@@ -1,5 +1,6 @@
 """Vulnerability databases of a few real CVEs, written by the scanners' own packages; real ones cannot be fetched."""
 
+import fcntl
 import hashlib
 import io
 import json
@@ -62,22 +63,30 @@ def _artifact(folder: Path, media_type: str) -> Image:
 
 
 def _writer(name: str) -> Path:
-    """The program that writes a database, built once for each text of it, with its scanner's own dependencies."""
+    """The program that writes a database, built once for each text of it, with its scanner's own packages."""
     source = (_HERE / name / "main.go").read_bytes()
     module = _catalog.HERE / "go" / name
     key = hashlib.sha256(source + (module / "go.sum").read_bytes()).hexdigest()[:16]
     binary = _catalog.cache() / "databases" / f"{name}-{key}"
-    if not binary.exists():
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=binary.parent, prefix=".unfinished-") as folder:
-            work = Path(folder)
-            for file in ("go.mod", "go.sum"):
-                shutil.copyfile(module / file, work / file)
-            (work / "main.go").write_bytes(source)
-            environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=mod"}
-            _run("go", "build", "-trimpath", "-o", work / "writer", ".", cwd=work, environment=environment)
-            (work / "writer").rename(binary)
+    if binary.exists():
+        return binary
+    binary.parent.mkdir(parents=True, exist_ok=True)
+    with (binary.parent / f".lock-{name}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several workers want it at the same time: one compiles
+        if not binary.exists():
+            _build(source, module, binary)
     return binary
+
+
+def _build(source: bytes, module: Path, binary: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=binary.parent, prefix=".unfinished-") as folder:
+        work = Path(folder)
+        for file in ("go.mod", "go.sum"):
+            shutil.copyfile(module / file, work / file)
+        (work / "main.go").write_bytes(source)
+        environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=mod"}
+        _run("go", "build", "-trimpath", "-o", work / "writer", ".", cwd=work, environment=environment)
+        (work / "writer").rename(binary)
 
 
 def _run(*command: str | Path, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
