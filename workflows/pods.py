@@ -38,6 +38,8 @@ _EXPANDED = re.compile(r"\$(?=[$(])")
 
 #: A signal that a shell ignores is ignored by what it becomes, too, until that listens for it.
 _DEAF = 'trap "" TERM; exec "$0" "$@"'
+#: Waits, half a minute at most, until that shell has become the program.
+_IS_DEAF = f"seq 300 | while read -r _; do grep -qxs {PROGRAM} /proc/[0-9]*/comm && break; sleep 0.1; done"
 
 CONFIG_FOLDER = "/config"
 #: Where a step writes its output parameters.
@@ -125,7 +127,9 @@ def step(
 def beside(settings: Settings, what: Step, mounts: list[m.VolumeMount]) -> dict[str, Any]:
     """A container that runs one small step of ours beside others, as long as they run, as keyword arguments for Hera.
 
-    From its very beginning it does not end at once when it is asked to: what it does then, its step decides.
+    From its very beginning it does not end at once when it is asked to: what it does then, its step decides. The
+    containers after it in the pod start when it has come that far: Argo asks as soon as the scanners have ended, and
+    would kill what it has only just started.
 
     Args:
         settings: of the manifests.
@@ -135,6 +139,7 @@ def beside(settings: Settings, what: Step, mounts: list[m.VolumeMount]) -> dict[
     found = step(settings, what)
     return found | {
         "command": ["/bin/sh", "-c", _DEAF, PROGRAM],
+        "lifecycle": m.Lifecycle(post_start=m.LifecycleHandler(exec=m.ExecAction(command=["/bin/sh", "-c", _IS_DEAF]))),
         "volume_mounts": mounts,
         "resources": resources("10m", "32Mi", "128Mi", scratch=1),  # beside its log it writes nothing there
         "env": [],

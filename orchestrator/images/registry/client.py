@@ -161,11 +161,7 @@ class RegistryClient:
                 kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()[:255]
             return ManifestBytes(data, kind, promised)
 
-        ask = (
-            read
-            if wanted or not self._in_cache(location)
-            else partial(confirmed, read, self._reach(location, path, allowance))
-        )
+        ask = read if wanted else partial(self._of_names(confirmed, location, path, allowance), read)
         return self._read(ask, f"{location}: {reference}", cancelled, allowance)
 
     def blob(
@@ -203,12 +199,7 @@ class RegistryClient:
             As `manifest` does; ForeignJsonError or WrongBytes where what is served is no list, or one without end.
         """
         spent = allowance or _listing_allowance()
-        asked = (
-            partial(witnessed, reach=self._reach(location, "tags/list", spent))
-            if self._in_cache(location)
-            else _plainly
-        )
-        page = self._pages(location, "tags/list", spent, asked)
+        page = self._pages(location, "tags/list", spent, self._of_names(witnessed, location, "tags/list", spent))
         return read_tags(page, spent, f"{location}: tags/list", size=PAGE)
 
     def greet(self, origin: str) -> None:
@@ -251,13 +242,14 @@ class RegistryClient:
 
         return read
 
-    def _in_cache(self, location: str) -> bool:
-        return any(is_within(cache, location) for cache in self._caches)
-
-    def _reach(self, location: str, path: str, allowance: Allowance | None) -> Callable[[], None]:
-        """Sees whether a cache reaches its upstream."""
-        what = f"{location}: {path}"
-        return partial(reach_upstream, self._session, location, {"Accept": _ACCEPT}, Asking(allowance), what=what)
+    def _of_names(
+        self, rule: Callable[..., T], location: str, path: str, allowance: Allowance | None
+    ) -> Callable[[Callable[[], T]], T]:
+        """How an answer about names is asked for: of a cache, so that its upstream is seen to be asked."""
+        if not any(is_within(cache, location) for cache in self._caches):
+            return _plainly
+        headers, asking, what = {"Accept": _ACCEPT}, Asking(allowance), f"{location}: {path}"
+        return partial(rule, reach=partial(reach_upstream, self._session, location, headers, asking, what=what))
 
     @contextmanager
     def open_blob(self, location: str, digest: str, offset: int = 0) -> Iterator[BlobStream]:

@@ -6,18 +6,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orchestrator.argo.command_line import render
-from orchestrator.argo.commands import KeepStep
+from orchestrator.argo.commands import PROGRAM, KeepStep
 from orchestrator.errors import UsageError
 from orchestrator.findings.interface import ReportError
 from orchestrator.findings.reading import read_report
 from orchestrator.steps import keep as module
 from orchestrator.steps.keep import UnkeptError, keep
-from orchestrator.workflows.pods import _DEAF
+from orchestrator.workflows.pods import _DEAF, _IS_DEAF
 
 REPORT, LIMIT = "report.json", 10
 
@@ -141,6 +142,40 @@ def test_a_limit_is_a_number(tmp_path: Path) -> None:
         list(keep(made))
 
 
+def await_(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def ignores_term(pid: int) -> bool:
+    """Or listens for it."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    masks = [int(line.split()[1], 16) for line in status if line.startswith(("SigIgn:", "SigCgt:"))]
+    return any(mask >> (signal.SIGTERM - 1) & 1 for mask in masks)
+
+
+def test_scanners_start_when_it_is_deaf(tmp_path: Path) -> None:
+    """What the kubelet runs before it starts them ends when a signal does it no harm any more, and not earlier."""
+    program = tmp_path / "keeps-no-report"  # of as many characters, which are all that the kernel has of a name
+    program.write_text("#!/bin/sh\nread -r _\n")
+    program.chmod(0o755)
+    begun = tmp_path / "begun"
+    late = f"until [ -e {begun} ]; do sleep 0.01; done; {_DEAF}"
+    process = subprocess.Popen(["/bin/sh", "-c", late, program], stdin=subprocess.PIPE)
+    try:
+        hook = subprocess.Popen(["/bin/sh", "-c", _IS_DEAF.replace(PROGRAM, program.name)])
+        time.sleep(0.3)
+        assert hook.poll() is None
+        begun.touch()
+        assert hook.wait(30) == 0
+        assert ignores_term(process.pid)
+    finally:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.parametrize("ends", [True, False])
 def test_told_to_end_it_keeps_what_there_is(tmp_path: Path, ends: bool) -> None:
     """As pods start it: deaf until it listens. The scanner ends a moment later, or was killed and never says so."""
@@ -148,7 +183,7 @@ def test_told_to_end_it_keeps_what_there_is(tmp_path: Path, ends: bool) -> None:
     (made.scanned / "main" / REPORT).write_text("half")
     program = [sys.executable, "-m", "orchestrator.steps", *render(made)]
     process = subprocess.Popen(["/bin/sh", "-c", _DEAF, *program], stdout=subprocess.DEVNULL)
-    time.sleep(0.05)
+    await_(lambda: ignores_term(process.pid))
     process.send_signal(signal.SIGTERM)  # the shell, or Python before it listens
     time.sleep(0.5)
     assert process.poll() is None
