@@ -516,6 +516,7 @@ def test_what_is_due_which_targets_are_known_and_how_all_of_it_stands(volume, st
     assert [(of.target, of.current) for of in store.known_targets(every=True)] == [
         ("b", True), ("a", False), ("c", True),
     ]  # fmt: skip
+    assert store.targets_by_id(["a", "c", "unknown"]) == tuple(of for of in store.known_targets() if of.target == "c")
     found, _ = store.overview_now({"default": WEEK}, day(3))
     [scan] = found.scans
     assert (scan.targets, scan.fresh, scan.due, scan.failing, scan.oldest) == (2, 1, {"never": 1}, 1, day(2))

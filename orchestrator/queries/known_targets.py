@@ -11,11 +11,11 @@ from orchestrator.queries.places import NamedTarget, asked_about, named_targets
 from orchestrator.results.coverage import Coverage, NotCovered
 from orchestrator.store.documents import ScanState  # noqa: TC001 - msgspec reads the annotations
 from orchestrator.store.names import names_of, workloads_of
-from orchestrator.store.one_target import every_target
+from orchestrator.store.one_target import every_target, targets_with
 from orchestrator.store.scan_states import scan_states
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from orchestrator.queries.choice import Choice
     from orchestrator.store.past import StoreReader
@@ -45,6 +45,14 @@ class KnownTarget(Document, frozen=True):
     states: tuple[ScanState, ...] = ()
 
 
+def targets_by_id(past: StoreReader, ids: Collection[str]) -> tuple[KnownTarget, ...]:
+    """Some targets, those of them that names mean now: costs what they are, not what there is."""
+    numbers = targets_with(past.connection, ids)
+    meant = NamesAt(past, past.runs, past.names_of_targets(numbers)).meant()
+    names = {number: meant[number] for number in numbers if number in meant}
+    return _known(past, dict(named_targets(past, names, names)), names)
+
+
 def known_targets(past: StoreReader, choice: Choice, *, every: bool = False) -> tuple[KnownTarget, ...]:
     """The targets that names mean now; where those asked for mean none of these, the ones that they meant earlier.
 
@@ -64,6 +72,10 @@ def known_targets(past: StoreReader, choice: Choice, *, every: bool = False) -> 
         every = True
     if every:
         found = asked_about(current | _earlier(past, every_target(past.connection) - current.keys()), choice)
+    return _known(past, found, current)
+
+
+def _known(past: StoreReader, found: Mapping[int, NamedTarget], current: Collection[int]) -> tuple[KnownTarget, ...]:
     states, workloads = scan_states(past.connection, found), workloads_of(past.connection, found)
     known = (
         KnownTarget(

@@ -16,7 +16,7 @@ from orchestrator.queries.coverage import coverage_now
 from orchestrator.queries.due import PlannedScans
 from orchestrator.queries.earlier import Earlier, earlier
 from orchestrator.queries.holders import holders, merged_rows
-from orchestrator.queries.known_targets import known_targets
+from orchestrator.queries.known_targets import known_targets, targets_by_id
 from orchestrator.queries.overview import overview, overview_now
 from orchestrator.results.errors import NoResultsError
 from orchestrator.store import matrix, one_target
@@ -288,6 +288,11 @@ class Store(StoreDatabase):
         """What changes whenever an answer may: of the runs that are in it, and of who is not believed."""
         with self._reading() as connection:
             return revision_of(connection)
+
+    def targets_by_id(self, ids: Collection[str]) -> tuple[KnownTarget, ...]:
+        """The same of some targets: those with these ids that names mean now."""
+        with self._past() as past:
+            return targets_by_id(past, ids)
 
     def versions(self) -> dict[str, Version]:
         """Of each scan, the versions that made its newest result."""

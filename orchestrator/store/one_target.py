@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select
 
 from orchestrator.store.answers import answer, when
 from orchestrator.store.columns import clip
+from orchestrator.store.dialects import rows_by
 from orchestrator.store.documents import FoundNow, TargetView
 from orchestrator.store.facts import Said
 from orchestrator.store.lookers import completed, together
@@ -18,7 +19,7 @@ from orchestrator.store.scan_states import scan_states
 from orchestrator.store.schema import findings, runs, states, target_digests, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -49,6 +50,12 @@ def targets_of(connection: Connection, digest: str) -> tuple[str, ...]:
     under = select(target_digests.c.target_id).where(target_digests.c.digest == clip(digest, 160))
     query = select(targets.c.target).where(or_(targets.c.digest == clip(digest, 160), targets.c.id.in_(under)))
     return tuple(connection.scalars(query.order_by(targets.c.target)))
+
+
+def targets_with(connection: Connection, ids: Iterable[str]) -> set[int]:
+    """Numbers of the targets with these ids; an id that none has is left out."""
+    wanted = {clip(each, 128) for each in ids}
+    return {row.id for row in rows_by(connection, targets.c.target, wanted, select(targets.c.id))}
 
 
 def every_target(connection: Connection) -> set[int]:

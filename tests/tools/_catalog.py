@@ -180,7 +180,7 @@ IMAGE_PARTS = (
 CLUSTER_TOOLS = ("etcd", "kubernetes", "coredns", "argo", "argo-workflows")
 
 # Packages that are needed only until an artefact has been fetched with them.
-CLIENTS = {"maven": ("log4j-core", "spdx-schema"), "npm": ("npm-package", "sarif-schema")}
+CLIENTS = {"maven": ("log4j-core", "spdx-schema"), "npm": ("npm-package", "sarif-schema", "axe")}
 
 #: Trivy as its makers released it: the wheel was made of their archive, whose SHA-256 its source distribution names
 #: (`3d933bbc…`). To compile it takes longer than all other tools together, and the module mirror lacks this version.
@@ -191,6 +191,7 @@ ARTEFACTS = (
     Artefact("log4j-core", "maven/log4j-core-2.14.1.jar", "a Maven client (`mvn`), then `python -m tests.tools`"),
     Artefact("npm-package", "npm/lodash-4.17.20.tgz", "an npm client (`npm`), then `python -m tests.tools`"),
     Artefact("sarif-schema", "npm/jest-sarif-1.0.0-beta.0.tgz", "an npm client (`npm`), then `python -m tests.tools`"),
+    Artefact("axe", "npm/axe-core-4.10.3.tgz", "an npm client (`npm`), then `python -m tests.tools`"),
     Artefact("spdx-schema", "maven/tools-java-1.1.8.jar", "a Maven client (`mvn`), then `python -m tests.tools`"),
     Artefact(
         "trivy", f"trivy-{TRIVY}/trivy", f"an x86-64 Linux, then `{INSTALLER}`; or putting it on PATH", command=True

@@ -20,6 +20,7 @@ LOG4J = "org.apache.logging.log4j:log4j-core:2.14.1"
 NPM = "lodash@4.17.20"
 SPDX = "org.spdx:tools-java:1.1.8"
 SARIF = "@microsoft/jest-sarif@1.0.0-beta.0"
+AXE = "axe-core@4.10.3"
 
 
 def log4j_jar() -> bytes:
@@ -43,6 +44,14 @@ def sarif_schema() -> bytes:
         content = tar.extractfile("package/lib/schemas/sarif-2.1.0-rtm.5.json")
         assert content is not None
         return content.read()
+
+
+def axe_script() -> str:
+    """axe-core, which looks for what keeps people from using a page; it runs in the browser."""
+    with tarfile.open(require("axe")) as tar:
+        content = tar.extractfile("package/axe.min.js")
+        assert content is not None
+        return content.read().decode()
 
 
 def spdx_schema() -> bytes:
@@ -119,6 +128,7 @@ _MAKERS: dict[str, Callable[[Path], Path]] = {
     "sarif-schema": partial(_fetch_npm, package=SARIF),
     "spdx-schema": partial(_fetch_jar, artifact=SPDX),
     "trivy": _fetch_trivy,
+    "axe": partial(_fetch_npm, package=AXE),
     "debian-root": _make_debian,
     "debian-python": partial(_make_debian, packages=("python3", "git", "ca-certificates")),
     "debian-clamav": partial(_make_debian, packages=("clamav", "clamav-freshclam", "curl")),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router there is."""
-    from orchestrator.service.rest.routers import health  # noqa: PLC0415 - they import the rest of us
+    from orchestrator.service.page import routes as page  # noqa: PLC0415 - they import the rest of us
+    from orchestrator.service.rest.routers import health  # noqa: PLC0415
 
-    return (health.router,)
+    return (health.router, page.files, page.router)

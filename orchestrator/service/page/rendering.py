@@ -1,0 +1,93 @@
+"""Pages from templates, and the files that they load: nothing from elsewhere, no script or style within them."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from fastapi import Response
+
+from orchestrator.kit.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Of every page (CSP Level 3). It may speak to the service that it came from, and nobody else.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+#: Parts of a file, each a package and a name in it: pages look as the HTML report does.
+_FILES = {
+    "page.css": (("orchestrator.exports.report", "page.css"), (__package__, "static/service.css")),
+    "live.js": ((__package__, "static/live.js"),),
+    "icon.svg": ((__package__, "static/icon.svg"),),
+}
+
+
+class HtmlPage(Response):
+    """A page."""
+
+    media_type = "text/html"
+
+    def __init__(self, template: str, context: Mapping[str, Any], status: int = 200) -> None:
+        content = _environment().get_template(template).render(context)
+        super().__init__(content, status, {"Content-Security-Policy": POLICY})
+
+
+def fragment(template: str, context: Mapping[str, Any]) -> str:
+    """A part of a page."""
+    return _environment().get_template(template).render(context)
+
+
+def static_file(name: str) -> tuple[bytes, str] | None:
+    """A file that pages load, and its media type; None where there is none of this name."""
+    return (_content(name), _TYPES[name.rpartition(".")[2]]) if name in _FILES else None
+
+
+def static_url(name: str) -> str:
+    """Where a page finds a file: another address for other content, so that it may be kept as long as anybody likes."""
+    return f"/static/{hashlib.blake2b(_content(name), digest_size=8).hexdigest()}/{name}"
+
+
+@cache
+def _content(name: str) -> bytes:
+    return b"\n".join(files(package).joinpath(part).read_bytes() for package, part in _FILES[name])
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_show,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.PackageLoader(__package__),
+    )
+    environment.filters |= {"number": "{:,}".format, "moment": _moment, "cut": _cut}
+    environment.globals["static"] = static_url
+    return environment
+
+
+def _show(value: Any) -> Any:
+    """What an expression puts into a page: text made visible, our own mark-up as it is."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _moment(value: datetime | str | None) -> str:
+    """A moment for people, in UTC, to the minute; RFC 3339 or a datetime."""
+    if not value:
+        return "never"
+    return (value.isoformat() if isinstance(value, datetime) else value).replace("T", " ")[:16] + " UTC"
+
+
+def _cut(text: str, most: int) -> str:
+    """A text whose middle is left out where it is too long: its beginning and its end tell it from others."""
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - half - 1]}…{text[-half:]}"

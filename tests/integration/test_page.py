@@ -1,0 +1,127 @@
+"""The service's pages in a real Chromium: silent, usable by everybody, at any width, and live."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, expect
+
+from orchestrator.service.rest.app import make_app
+from orchestrator.service.rest.state import serving
+from orchestrator.volume.layout import Volume
+from tests.served import QUICK, configured, volume_in
+from tests.tools.artifacts import axe_script
+from tests.tools.browser import start_chromium
+
+VIEWS = {
+    "matrix": "/",
+    "target": "/targets/b",
+    "unknown target": "/targets/unknown",
+    "nothing known": "/targets/c",
+    "runs": "/runs",
+    "run": "/runs/run-2",
+    "changes": "/changes",
+    "trends": "/trends",
+    "search": "/search?q=CVE-2025-*",
+    "empty search": "/search?q=nothing-has-this",
+}
+
+
+@contextlib.contextmanager
+def running(volume: Volume) -> Iterator[str]:
+    """A service over a volume, on loopback; its address."""
+    with serving(configured(volume), QUICK) as state:
+        state.kept.refresh()
+        server = uvicorn.Server(uvicorn.Config(make_app(state), host="127.0.0.1", port=0, log_level="warning"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            while not server.started:
+                assert thread.is_alive()
+                time.sleep(0.01)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory) -> Volume:
+    return volume_in(tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture(scope="module")
+def address(volume) -> Iterator[str]:
+    with running(volume) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with start_chromium() as started:
+        yield started
+
+
+@contextlib.contextmanager
+def opened(browser: Browser, **how: object) -> Iterator[Page]:
+    """A page that may say nothing on its console, and ask nobody but the service."""
+    context = browser.new_context(**how)
+    page = context.new_page()
+    trouble: list[str] = []
+    page.on("console", lambda message: trouble.append(message.text) if "status of 404" not in message.text else None)
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("request", lambda request: None if "://127.0.0.1:" in request.url else trouble.append(request.url))
+    yield page
+    context.close()
+    assert trouble == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_every_view_can_be_used_by_everybody(browser, address, tmp_path, width, scheme) -> None:
+    """No serious issue by axe-core (WCAG 2.1 AA), nothing wider than the window; screenshots are left with the test."""
+    axe, serious = axe_script(), []
+    with opened(browser, viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True) as page:
+        for name, path in VIEWS.items():
+            page.goto(address + path)
+            page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+            page.add_script_tag(content=axe)
+            found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
+            serious += [
+                (name, each["id"], [node["html"][:200] for node in each["nodes"][:3]])
+                for each in found["violations"]
+                if each["impact"] in {"serious", "critical"}
+            ]
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    assert serious == []
+
+
+def test_every_view_is_there_without_a_script(browser, address) -> None:
+    with opened(browser, java_script_enabled=False) as page:
+        page.goto(address)
+        expect(page.get_by_role("rowheader")).to_have_count(3)
+        page.get_by_label("Any cell").select_option("never ended ok")
+        page.get_by_role("button", name="Show").click()
+        expect(page.get_by_role("rowheader")).to_have_count(2)
+        page.get_by_label("CVE or package").fill("log4j*")
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_role("rowheader")).to_have_text("registry.example/shop/web:1")
+
+
+def test_the_keyboard_leads_to_a_finding_s_holders(browser, address) -> None:
+    with opened(browser) as page:
+        page.goto(address)
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        page.get_by_role("link", name="registry.example/bank/api:1").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("registry.example/bank/api:1")
+        page.get_by_role("link", name="CVE-2025-3").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Who has CVE-2025-3")
+        page.go_back()
+        expect(page.get_by_role("heading", level=1)).to_have_text("registry.example/bank/api:1")
