@@ -10,3 +10,5 @@ VOLUME = "volume"
 CONTACT = "contact"
 #: How old the image may be, as a duration; a column of that name in a CSV says the same.
 MAX_LIFETIME = "maxLifetime"
+#: The image as somebody spelt it who put a result of it.
+IMAGE_ID = "imageId"

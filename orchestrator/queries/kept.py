@@ -16,7 +16,7 @@ from orchestrator.queries.opening import KEPT, fill
 from orchestrator.queries.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from orchestrator.config.loading import Config
     from orchestrator.volume.layout import Volume
@@ -61,9 +61,13 @@ class KeptStore:
         self.store.take_in(self._volume, run)
 
     @contextmanager
-    def here(self) -> Iterator[None]:
-        """Within the block, all that opens the store of a configuration gets this one."""
-        token = KEPT.set(self.store)
+    def here(self, owners: Collection[str] | None = None) -> Iterator[None]:
+        """Within the block, all that opens the store of a configuration gets this one.
+
+        Args:
+            owners: as only these may see it; None for all.
+        """
+        token = KEPT.set(self.store if owners is None else self.store.only(owners))
         try:
             yield
         finally:

@@ -19,7 +19,7 @@ from orchestrator.queries.holders import holders, merged_rows
 from orchestrator.queries.known_targets import known_targets, targets_by_id
 from orchestrator.queries.overview import overview, overview_now
 from orchestrator.results.errors import NoResultsError
-from orchestrator.store import matrix, one_target
+from orchestrator.store import matrix, one_target, put_results
 from orchestrator.store.database import StoreDatabase
 from orchestrator.store.past import StoreReader
 from orchestrator.store.revision import revision_of
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from orchestrator.results.coverage import Coverage
     from orchestrator.results.overview import RunSummary
     from orchestrator.store.documents import Holders, Stale, StateCount, TargetView, Version
+    from orchestrator.store.put_results import PutResult
     from orchestrator.volume.layout import Volume
 
 _ALWAYS = sys.maxsize
@@ -283,6 +284,27 @@ class Store(StoreDatabase):
         """
         with self._past() as past:
             return known_targets(past, choice or Choice(), every=every)
+
+    def put_result(self, scan: str, target: str) -> PutResult | None:
+        """What a target has by an external scan; None for nothing."""
+        with self._reading() as connection:
+            return put_results.put_result(connection, scan, target)
+
+    def put_results(self, scan: str, *, after: int = 0, limit: int = 100) -> tuple[PutResult, ...]:
+        """What targets have by an external scan, in the order of their numbers.
+
+        Args:
+            scan: its name.
+            after: number of the target before the first.
+            limit: most of them.
+        """
+        with self._reading() as connection:
+            return put_results.put_results(connection, scan, after, limit)
+
+    def runs_that_put(self, scan: str, target: str) -> tuple[str, ...]:
+        """Every run that brought a result of a target by an external scan."""
+        with self._reading() as connection:
+            return put_results.runs_that_put(connection, scan, target)
 
     def revision(self) -> str:
         """What changes whenever an answer may: of the runs that are in it, and of who is not believed."""

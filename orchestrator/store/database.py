@@ -26,6 +26,7 @@ from orchestrator.store.connection import (
 from orchestrator.store.documents import DamagedRunError, Pruned, StoredWorkload, StoreGoneError, TakenIn, TakenInAll
 from orchestrator.store.events.forgetting import forget_events
 from orchestrator.store.events.reading import read_events
+from orchestrator.store.forgetting import forget
 from orchestrator.store.lacking import lacking
 from orchestrator.store.scope import ScopeError, checked_owners, limit
 from orchestrator.volume.layout import STORE
@@ -193,6 +194,16 @@ class StoreDatabase:
                 damaged[run] = str(error)
         new = tuple(one for one in taken if not one.known)
         return TakenInAll(runs=new, known=len(asked) - len(new) - len(damaged), damaged=damaged)
+
+    def forget(self, runs: Sequence[str]) -> int:
+        """Take whole runs out again, with everything that only they said; a run that is not in it counts for nothing.
+
+        Remove them from the volume first, or the next import brings them back.
+
+        Returns:
+            How many were in it.
+        """
+        return self._write(lambda connection: forget(connection, runs, self._distrusted))
 
     def prune(self, keep: int, now: datetime | None = None) -> Pruned:
         """Delete what ended long ago: findings that are gone, cells of old runs, targets no run had since.

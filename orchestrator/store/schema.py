@@ -183,6 +183,8 @@ states = Table(
     # Whether any answers another question than is asked now; most often none does.
     Index("ix_states_scan_asked", "scan", "asked", "ok_at"),
     Index("ix_states_last_at", "last_at"),
+    # The targets of a scan, page by page.
+    Index("ix_states_scan_target_id", "scan", "target_id"),
     # The few whose newest ok result, of this moment, is not believed; 0 for all others.
     Index("ix_states_suspect_at", "suspect_at"),
     **OPTIONS,

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
+from itertools import islice
 from typing import Any
 
 import cyclonedx.schema
@@ -15,6 +16,11 @@ import msgspec
 from jsonschema_rs import Draft7Validator, Registry, ValidationError, ValidationErrorKind
 
 _BASE = "http://cyclonedx.org/schema/"
+#: Versions whose JSON has a schema.
+VERSIONS = ("1.2", "1.3", "1.4", "1.5", "1.6", "1.7")
+# Their usual schemas allow unknown properties.
+_LOOSE = frozenset({"1.2", "1.3"})
+_LONGEST = 200
 _PARTS = ("spdx", "jsf-0.82", "cryptography-defs")
 # Every round of repair cuts one level further up; pieces nested deeper than this are cut off whole.
 _ROUNDS = 12
@@ -22,11 +28,34 @@ _CONTENT = ("components", "vulnerabilities", "dependencies")
 
 
 @cache
-def validator() -> Draft7Validator:
-    """The validator of CycloneDX 1.6, formats (dates, IRIs) checked as well."""
+def validator(version: str = "1.6") -> Draft7Validator:
+    """The validator of a version of CycloneDX, formats (dates, IRIs) checked as well.
+
+    Args:
+        version: one of `VERSIONS`.
+    """
     parts = [f"{name}.SNAPSHOT.schema.json" for name in _PARTS]
     registry = Registry([(_BASE + part, _schema(part)) for part in parts])
-    return Draft7Validator(_schema("bom-1.6.SNAPSHOT.schema.json"), registry=registry, validate_formats=True)
+    strict = "-strict" if version in _LOOSE else ""
+    schema = _schema(f"bom-{version}{strict}.SNAPSHOT.schema.json")
+    return Draft7Validator(schema, registry=registry, validate_formats=True)
+
+
+def mistakes(document: dict[str, Any], most: int = 3) -> list[str]:
+    """What is wrong with a whole document that says which version it is of; none when it is valid.
+
+    Args:
+        document: of one of `VERSIONS`.
+        most: of the mistakes.
+    """
+    version = str(document.get("specVersion"))
+    if version not in VERSIONS:
+        return [f"specVersion: {version[:_LONGEST]!r} is not supported; there are {', '.join(VERSIONS)}"]
+    try:
+        errors = list(islice(validator(version).iter_errors(document), most))
+    except (ValueError, RecursionError):
+        return ["it is nested too deeply"]
+    return [f"{'/'.join(map(str, one.instance_path)) or 'document'}: {one.message[:_LONGEST]}" for one in errors]
 
 
 def repair(document: dict[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from orchestrator.service.rest.problems import BusyError
 from orchestrator.store.deadlines import within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Collection, Hashable, Iterator
 
     from orchestrator.config.loading import Config
     from orchestrator.queries.store import Store
@@ -63,7 +63,9 @@ class ServiceState:
         """The store itself, for questions that no function of `orchestrator.api` asks."""
         return self.kept.store
 
-    async def ask(self, question: Callable[..., T], *args: Any, **named: Any) -> T:
+    async def ask(
+        self, question: Callable[..., T], *args: Any, owners: Collection[str] | None = None, **named: Any
+    ) -> T:
         """Answer a question in a thread of its own, within the time that one may take.
 
         Whatever in it opens the store of the configuration, as the functions of `orchestrator.api` do, is given the one
@@ -72,7 +74,8 @@ class ServiceState:
         Args:
             question: the function that answers it.
             args: of it.
-            named: likewise.
+            owners: as only these may see it: `Caller.owners`; None for all.
+            named: further arguments.
 
         Raises:
             BusyError: too many others wait, or what the volume has is not imported yet.
@@ -86,22 +89,22 @@ class ServiceState:
             with within(self.settings.query_seconds):
                 return question(*args, **named)
 
-        return await self._run(question, answer)
+        return await self._run(question, answer, owners)
 
-    async def do(self, work: Callable[..., T], *args: Any, **named: Any) -> T:
+    async def do(self, work: Callable[..., T], *args: Any, owners: Collection[str] | None = None, **named: Any) -> T:
         """The same for what changes something, such as starting a run: it may last, and needs no full store.
 
         Raises:
             BusyError: too many others wait.
         """
-        return await self._run(work, lambda: work(*args, **named))
+        return await self._run(work, lambda: work(*args, **named), owners)
 
-    async def _run(self, what: Callable[..., Any], work: Callable[[], T]) -> T:
+    async def _run(self, what: Callable[..., Any], work: Callable[[], T], owners: Collection[str] | None) -> T:
         if self._turns.statistics().tasks_waiting >= self.settings.waiting:
             raise BusyError("too many questions wait for their turn; ask again soon")
 
         def run() -> T:
-            with self.kept.here(), guarded(f"answering {_name(what)}"):
+            with self.kept.here(owners), guarded(f"answering {_name(what)}"):
                 return work()
 
         return await to_thread.run_sync(run, limiter=self._turns, abandon_on_cancel=True)

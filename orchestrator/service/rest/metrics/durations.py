@@ -18,7 +18,7 @@ _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"
 def template_of(scope: Scope) -> str:
     """The route of a request, as its module spells it: `/scan-results/{imageId}`."""
     route: Any = scope.get("route")
-    return getattr(route, "path", OTHER)
+    return str(getattr(route, "path_format", None) or getattr(route, "path", OTHER))
 
 
 class Durations:

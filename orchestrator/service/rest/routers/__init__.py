@@ -1,4 +1,4 @@
-"""The paths of the service, one module for each group; `ROUTERS` is what the application has.
+"""The paths of the service, one module for each group; `routers()` is what the application has.
 
 To add one: a module here with `router = APIRouter(tags=[…], dependencies=[READS])`, whose paths are whole
 (`/api/v1/…`), and its line in `routers()`. The contract's golden file then shows the difference.
@@ -15,6 +15,6 @@ if TYPE_CHECKING:
 def routers() -> tuple[APIRouter, ...]:
     """Every router there is."""
     from orchestrator.service.page import routes as page  # noqa: PLC0415 - they import the rest of us
-    from orchestrator.service.rest.routers import health  # noqa: PLC0415
+    from orchestrator.service.rest.routers import health, scan_results  # noqa: PLC0415
 
-    return (health.router, page.files, page.router)
+    return (health.router, scan_results.router, page.files, page.router)

@@ -1,0 +1,131 @@
+"""`/scan-results`: results that other tools put, an image at a time, as other scanning services have them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from orchestrator.api import external
+from orchestrator.kit.json_bounds import explain
+from orchestrator.kit.text import has_hidden
+from orchestrator.service.rest.answers import JsonAnswer
+from orchestrator.service.rest.caller import READS, Caller, Role, needs
+from orchestrator.service.rest.cursors import CursorScheme
+from orchestrator.service.rest.pages import Page
+from orchestrator.service.rest.problems import MediaTypeError, RequestError
+from orchestrator.service.rest.state import ServiceState, state_of
+
+router = APIRouter(tags=["scan-results"])
+State = Annotated[ServiceState, Depends(state_of)]
+ImageId = Annotated[str, Path(alias="imageId", description="The image, percent-encoded", max_length=512)]
+_LONGEST = 512
+#: Bytes of reports on one page; the page ends before the report that is too many.
+_PAGE_BYTES = 32 * 1024 * 1024
+_log = logging.getLogger(__name__)
+
+
+class _PutBody(msgspec.Struct):
+    imageId: str  # noqa: N815 - a name of the contract
+    report: msgspec.Raw
+
+
+_read_body = msgspec.json.Decoder(_PutBody).decode
+
+
+@router.put("/scan-results", summary="Put the result of an image", operation_id="put_scan_result")
+async def put(request: Request, state: State, caller: Annotated[Caller, Depends(needs(Role.SUBMIT))]) -> Response:
+    """A CycloneDX document becomes the result of an image, in place of the one before; the same again changes nothing.
+
+    It is a result like those of our own scans: searches, the matrix, the policy and exports have it, as that of the
+    scan `external`.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise MediaTypeError(f"send application/json, not {kind or 'a body without a type'}")
+    body = await request.body()
+    put_ = await state.do(_put, state, caller, body, owners=caller.owners)
+    _log.info(
+        "result put", extra={"action": "put", "caller": caller.name, "run": put_["run"], "target": put_["target"]}
+    )
+    return JsonAnswer(put_)
+
+
+def _put(state: ServiceState, caller: Caller, body: bytes) -> dict[str, Any]:
+    try:
+        said = _read_body(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"the body {explain(error)}") from error
+    image, report = _checked(said.imageId), bytes(said.report)
+    done = external.put_result(state.config, image, report, by=caller.name)
+    return {"imageId": image, "target": done.target, "run": done.run, "changed": done.changed}
+
+
+def _checked(image: str) -> str:
+    """The image's id.
+
+    Raises:
+        RequestError: it is none that anybody could mean.
+    """
+    if not image.strip() or len(image) > _LONGEST:
+        raise RequestError(f"imageId: give the name of an image, of at most {_LONGEST} characters")
+    if has_hidden(image):
+        raise RequestError("imageId: it has characters that nobody can see")
+    return image
+
+
+@router.get(
+    "/scan-results", summary="List the results that were put", operation_id="list_scan_results", dependencies=[READS]
+)
+async def list_(page: Page, state: State, caller: Annotated[Caller, Depends(needs(Role.READ))]) -> Response:
+    """Every image with its report, a page at a time; the header `Link` leads to the next page.
+
+    A page ends early where its reports are large; `fields=imageId` leaves them out.
+    """
+    if page.fields not in {"", "imageId", "imageId,report"}:
+        raise RequestError("fields: there are imageId and report")
+    scheme = CursorScheme("scan-results", {"fields": page.fields})
+    after = scheme.read(page.cursor, int) or 0
+    body, last = await state.ask(_page, state, after, page.limit, page.fields != "imageId", owners=caller.owners)
+    return JsonAnswer(body, headers={"Link": page.link(scheme.spell(last))} if last is not None else {})
+
+
+def _page(state: ServiceState, after: int, limit: int, reports: bool) -> tuple[bytes, int | None]:
+    """A page as JSON, and the number of the last target on it where there are more."""
+    found = external.each_result(state.config, after=after, limit=limit + 1)
+    some, more = found[:limit], len(found) > limit
+    rows: list[bytes] = []
+    size, last = 0, after
+    if not reports:
+        rows = [msgspec.json.encode({"imageId": one.image}) for one in some]
+    else:
+        for one, report in external.reports_of(state.config, some):
+            if rows and size + len(report) > _PAGE_BYTES:
+                return b"[" + b",".join(rows) + b"]", last
+            size += len(report)
+            rows.append(b'{"imageId":' + msgspec.json.encode(one.image) + b',"report":' + report + b"}")
+            last = one.number
+    return b"[" + b",".join(rows) + b"]", some[-1].number if more else None
+
+
+@router.get(
+    "/scan-results/{imageId:path}", summary="The result of an image", operation_id="get_scan_result",
+)  # fmt: skip
+async def get(state: State, image: ImageId, caller: Annotated[Caller, Depends(needs(Role.READ))]) -> Response:
+    """The image and its report, as it was put."""
+    found = await state.ask(external.get_result, state.config, _checked(image), owners=caller.owners)
+    row = b'{"imageId":' + msgspec.json.encode(found.result.image) + b',"report":' + found.report + b"}"
+    return JsonAnswer(row)
+
+
+@router.delete(
+    "/scan-results/{imageId:path}", summary="Delete the result of an image", operation_id="delete_scan_result",
+    status_code=204,
+)  # fmt: skip
+async def delete(state: State, image: ImageId, caller: Annotated[Caller, Depends(needs(Role.ADMIN))]) -> Response:
+    """Everything that was ever put for the image goes, from the volume and from the store, for good."""
+    runs = await state.do(external.delete_result, state.config, _checked(image))
+    _log.info("result deleted", extra={"action": "delete", "caller": caller.name, "run": ",".join(runs[:5])})
+    return Response(status_code=204)

@@ -1,0 +1,230 @@
+"""`/scan-results`: what other tools put is a result like any other."""
+
+import json
+from urllib.parse import quote
+
+import pytest
+
+from orchestrator.api import results as results_api
+from orchestrator.service.rest.settings import ServeSettings
+from orchestrator.volume.layout import Volume
+from tests.served import configured, served
+from tests.stored_runs import LOG4J, day, write_run
+
+IMAGE = f"docker.io/library/alpine@sha256:{'a' * 64}"
+
+
+def bom(version="3.1.4-r5", *, vulnerable=True, **changes):
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"tools": [{"vendor": "anchore", "name": "grype", "version": "0.85.0"}]},
+        "components": [
+            {
+                "bom-ref": "pkg:apk/alpine/libcrypto3",
+                "type": "library",
+                "name": "libcrypto3",
+                "version": version,
+                "purl": f"pkg:apk/alpine/libcrypto3@{version}",
+            }
+        ],
+    }
+    if vulnerable:
+        document["vulnerabilities"] = [
+            {
+                "id": "CVE-2024-0727",
+                "ratings": [{"severity": "medium"}],
+                "affects": [{"ref": "pkg:apk/alpine/libcrypto3"}],
+            }
+        ]
+    return document | changes
+
+
+def path_of(image):
+    return f"/scan-results/{quote(image, safe='')}"
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """A service without any configuration and without any run."""
+    config = configured(Volume(tmp_path / "volume"))
+    with served(config) as found:
+        yield found
+
+
+def put(client, image=IMAGE, report=None):
+    return client.put("/scan-results", json={"imageId": image, "report": report or bom()})
+
+
+def test_a_result_is_put_and_got_and_deleted(empty):
+    assert empty.get("/scan-results").json() == []
+    answer = put(empty)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["changed"] is True
+    assert empty.get(path_of(IMAGE)).json() == {"imageId": IMAGE, "report": bom()}
+    assert empty.get("/scan-results").json() == [{"imageId": IMAGE, "report": bom()}]
+    assert empty.delete(path_of(IMAGE)).status_code == 204
+    assert empty.get(path_of(IMAGE)).status_code == 404
+    assert empty.delete(path_of(IMAGE)).status_code == 404
+    state = empty.app.state.service
+    state.kept.refresh()
+    assert empty.get("/scan-results").json() == []
+    assert list((state.volume.root / "results").iterdir()) == []
+
+
+def test_the_same_again_changes_nothing(empty):
+    first, again = put(empty).json(), put(empty).json()
+    assert (again["run"], again["changed"]) == (first["run"], False)
+    other = put(empty, report=bom("3.1.5-r0", vulnerable=False)).json()
+    assert other["changed"] is True
+    back = put(empty).json()
+    assert back["changed"] is True
+    assert empty.get(path_of(IMAGE)).json()["report"] == bom()
+
+
+def test_it_is_in_searches_policy_and_exports_like_any_other(empty, tmp_path):
+    run = put(empty).json()["run"]
+    config = empty.app.state.service.config
+    [found] = results_api.find_holders(config, "CVE-2024-0727").rows
+    assert (found.references, found.finding.found_by, found.finding.package) == ((IMAGE,), ("external",), "libcrypto3")
+    ledger = results_api.open_results(config, run).ledger
+    [row] = ledger.rows
+    assert (row.outcome, row.scan, row.put_by, row.scanner) == ("ok", "external", "local", "grype")
+    assert ledger.verdict.remark
+    written = results_api.export(config, run, "csv", to=str(tmp_path / "out.csv"))
+    assert "CVE-2024-0727" in (tmp_path / "out.csv").read_text(), written
+
+
+def test_what_was_put_joins_the_target_that_has_the_digest(tmp_path):
+    volume = Volume(tmp_path / "volume")
+    write_run(volume, "run-1", day(1), {"a/general": [LOG4J]})
+    with served(configured(volume)) as client:
+        digest = client.app.state.service.store.target("a").digest
+        assert digest == "sha256:a"  # no digest of an image: nobody can mean it
+        assert put(client, image=f"alpine@sha256:{'b' * 64}").json()["target"].startswith("sha256-bbbb")
+
+
+def test_a_tag_is_an_image_too_and_is_answered_as_it_was_put(empty):
+    assert put(empty, image="alpine:3.20").status_code == 200
+    assert empty.get(path_of("alpine:3.20")).json()["imageId"] == "alpine:3.20"
+    assert empty.get(path_of("docker.io/library/alpine:3.20")).json()["imageId"] == "alpine:3.20"
+    assert put(empty, image=f"docker-pullable://alpine@sha256:{'c' * 64}").status_code == 200
+    assert put(empty, image=f"sha256:{'d' * 64}").status_code == 200
+    assert empty.get(path_of(f"sha256:{'d' * 64}")).status_code == 200
+
+
+def test_pages_have_every_result_once_while_others_are_put(empty):
+    images = [f"alpine:3.{number}" for number in range(5)]
+    for image in images:
+        assert put(empty, image=image, report=bom(vulnerable=False)).status_code == 200
+    found, url = [], "/scan-results?limit=2&fields=imageId"
+    while url:
+        answer = empty.get(url)
+        found += [row["imageId"] for row in answer.json()]
+        url = answer.links.get("next", {}).get("url")
+        put(empty, image=images[0], report=bom(f"9.{len(found)}"))
+    assert sorted(found) == images
+    cursor = empty.get("/scan-results?limit=2&fields=imageId").links["next"]["url"].partition("cursor=")[2]
+    assert empty.get(f"/scan-results?limit=2&cursor={cursor}").status_code == 400
+    for made_up in ("1", "AAAA", "%00", "x" * 2048, cursor[:-2]):
+        answer = empty.get(f"/scan-results?fields=imageId&cursor={made_up}")
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json"), made_up
+
+
+UNSOUND = [
+    ({"bomFormat": "SPDX", "specVersion": "1.5"}, "CycloneDX"),
+    (bom(specVersion="9.9"), "9.9"),
+    (bom(components=[{"name": "x"}]), "components/0"),
+    (bom(components=[{"type": "no such type", "name": "x"}]), "components/0/type"),
+    (bom(unknown=1), "unknown"),
+    ([], "report"),
+    (None, "report"),
+    ("text", "report"),
+    ({}, "report"),
+]
+
+
+def test_what_is_not_valid_cyclonedx_is_refused(empty):
+    for report, said in UNSOUND:
+        answer = empty.put("/scan-results", json={"imageId": IMAGE, "report": report})
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), answer.text
+        assert said in answer.json()["detail"]
+    assert not (empty.app.state.service.volume.root / "plans").exists()
+
+
+NO_IMAGES = [
+    "",
+    " ",
+    "a b",
+    "UPPER/Case:1",
+    "x" * 513,
+    "alpine\x00",
+    "alpine\x1b[31m",
+    "alpine\u202e:1",
+    "../../etc/passwd",
+]
+NO_IMAGES += ["'; DROP TABLE states; --", "<script>alert(1)</script>", "alpine@sha256:zz", "https://example.org/a"]
+
+
+def test_what_is_no_name_of_an_image_is_refused(empty):
+    for image in (*NO_IMAGES, 5, None, ["a"]):
+        answer = put(empty, image=image)
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json"), answer.text
+        assert "\\x1b" not in answer.text
+    assert empty.get("/scan-results").json() == []
+
+
+def test_hostile_texts_of_a_document_are_kept_as_they_are_and_do_nothing(empty):
+    texts = ["<script>alert(1)</script>", "'; DROP TABLE states; --", "\x00\x1b[31m\u202e", "%s {0} ${x}", "\U0001f600"]
+    for number, text in enumerate(texts):
+        component = {"type": "library", "name": text, "version": text, "bom-ref": "c"}
+        one = {"id": f"CVE-2025-{number}", "description": text, "affects": [{"ref": "c"}], "bom-ref": text}
+        report = bom(components=[component], vulnerabilities=[one])
+        answer = put(empty, image=f"alpine:{number}", report=report)
+        assert answer.status_code == 200, answer.text
+        assert empty.get(path_of(f"alpine:{number}")).json()["report"] == report
+        assert len(results_api.find_holders(empty.app.state.service.config, f"CVE-2025-{number}").rows) == 1
+
+
+BODIES = [b"", b"{", b"null", b"[]", b"5", b"\xff", b"{}", b'{"imageId":"a"}', b'{"report":{}}', b"[" * 1_000_000]
+BODIES += [b'{"imageId":"alpine","report":' + b"[" * 100_000]
+
+
+def test_a_body_of_another_shape_is_refused(empty):
+    for body in BODIES:
+        answer = empty.put("/scan-results", content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json"), answer.text
+
+
+def test_deep_json_is_refused(empty):
+    deep = b'{"a":' * 20_000 + b"1" + b"}" * 20_000
+    body = b'{"imageId":"alpine:1","report":' + deep + b"}"
+    answer = empty.put("/scan-results", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in {400, 422}, answer.text
+
+
+def test_only_json_is_taken(empty):
+    body = json.dumps({"imageId": IMAGE, "report": bom()}).encode()
+    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+        answer = empty.put("/scan-results", content=body, headers={"Content-Type": kind})
+        assert answer.status_code == 415, kind
+
+
+def test_a_body_of_100_megabytes_is_refused(config):
+    with served(config, ServeSettings(report_bytes=1_000_000)) as client:
+        chunks = (b"x" * 65_536 for _ in range(1_600))
+        answer = client.put("/scan-results", content=chunks, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["type"]) == (413, "urn:scanmatrix:problem:body-too-large")
+
+
+def test_the_volume_is_away(empty):
+    assert put(empty).status_code == 200
+    root = empty.app.state.service.volume.root
+    (root / "plans").rename(root / "elsewhere")
+    (root / "plans").write_text("in the way")
+    answer = put(empty, image="alpine:2")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), answer.text
+    (root / "plans").unlink()
+    (root / "elsewhere").rename(root / "plans")
+    assert put(empty, image="alpine:2").status_code == 200
