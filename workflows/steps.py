@@ -25,6 +25,7 @@ from orchestrator.argo.parameters import (
     items_output,
     workflow,
 )
+from orchestrator.cluster.objects import ARGO_API
 from orchestrator.results.costs import POD_MEMORY
 from orchestrator.workflows import disk, folders, patches, pods
 from orchestrator.workflows.cell import retry
@@ -109,7 +110,7 @@ def shard(shape: Shape, settings: Settings) -> Resource:
     run = given(Input.RUN)
     parameters = {Parameter.RUN: run, Parameter.SHARD: shard, Parameter.ONLY: workflow(Parameter.ONLY)}
     manifest = {
-        "apiVersion": "argoproj.io/v1alpha1",
+        "apiVersion": ARGO_API,
         "kind": "Workflow",
         "metadata": {
             "name": f"{WORKFLOW_NAME}-{shard}",

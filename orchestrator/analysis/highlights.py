@@ -70,7 +70,8 @@ def highlights_of(rows: Iterable[MergedRow], most: int) -> Highlights:
         if key not in worst or rank > worst[key][0]:
             worst[key] = rank, row
         if len(worst) > most:
-            del worst[min(worst, key=lambda each: worst[each][0])]
+            # Of equally bad ones the last that came.
+            del worst[min(reversed(worst), key=lambda each: worst[each][0])]
         if len(worst) == most:
             least = min(rank for rank, _ in worst.values())
     targets = Counter(key for row in rows if row.finding.suppressed is None and (key := _key(row)) in worst)

@@ -38,10 +38,12 @@ def main() -> None:
 def _run() -> None:
     """The command of this process."""
     from orchestrator.cli.app import program
+    from orchestrator.cli.pipe import outlive_readers
     from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
     from orchestrator.kit.guarding import InternalError, guarded
     from orchestrator.kit.logs import DEBUG_VARIABLE, write_to_stderr
 
+    outlive_readers()
     debug = bool(os.environ.get(DEBUG_VARIABLE))
     write_to_stderr("scanmatrix", tracebacks=debug, hint=f"{DEBUG_VARIABLE}=1 shows the traceback")
     _write_anything()
@@ -58,10 +60,6 @@ def _run() -> None:
         _fail(error, BROKEN)
     except KeyboardInterrupt:
         _fail("interrupted", BROKEN)
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing to say, and nowhere to say it.
-        sys.stderr.close()
-        sys.exit(0)
     except OSError as error:
         _fail(error, BROKEN)
 

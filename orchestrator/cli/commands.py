@@ -12,6 +12,7 @@ import typer
 
 from orchestrator.cli.once import OnceCommand
 from orchestrator.cli.tables import WIDE
+from orchestrator.errors import TemporaryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,10 @@ def _with_options(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def call(**given: Any) -> None:
         _tell(**{name: given.pop(name) for name in added})
-        function(**given)
+        try:
+            function(**given)
+        except BrokenPipeError as error:  # of a connection; Typer would end as if a policy were violated
+            raise TemporaryError(f"a connection broke: {error}; try it again") from error
 
     parameters = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

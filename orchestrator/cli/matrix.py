@@ -23,7 +23,7 @@ from orchestrator.cli.options import (
     severity_of,
 )
 from orchestrator.cli.output import OutputFormat
-from orchestrator.cli.settings import settings_of
+from orchestrator.cli.settings import settings_to_plan
 
 
 def plan(
@@ -51,15 +51,10 @@ def plan(
     from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.plan_tables import print_plan
 
-    settings = settings_of(
-        config,
-        volume,
-        engine=engine,
-        references=references or (),
-        targets=target or (),
-        strict=strict,
-        downloads=not (offline or skip_db_update),
-    )
+    settings = settings_to_plan(
+        config, volume, references, target,
+        strict=strict, offline=offline, skip_db_update=skip_db_update, engine=engine,
+    )  # fmt: skip
     planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     planned = plan_api.with_spec_size(planned, settings)
     if output is OutputFormat.TABLE:
@@ -113,16 +108,10 @@ def run(
     from orchestrator.errors import UsageError
 
     severity = severity_of("--fail-on", fail_on)
-    settings = settings_of(
-        config,
-        volume,
-        engine=engine,
-        references=references or (),
-        targets=target or (),
-        strict=strict,
-        fail_on=severity,
-        downloads=not (offline or skip_db_update),
-    )
+    settings = settings_to_plan(
+        config, volume, references, target,
+        strict=strict, offline=offline, skip_db_update=skip_db_update, engine=engine, fail_on=severity,
+    )  # fmt: skip
     if resume is not None:
         if references or target or scan:
             raise UsageError(f"--resume {resume} runs the plan of that run: name no targets and no --scan")

@@ -47,19 +47,11 @@ def complain(line: str) -> None:
 
 
 def print_file(file: BinaryIO) -> None:
-    """Print a file of text: exactly, but on a terminal with what is hidden in it made visible.
-
-    A reader that has enough (`| head`) is no failure, which an exit status would report as that of a policy.
-    """
+    """Print a file of text: exactly, but on a terminal with what is hidden in it made visible."""
     if not sys.stdout.isatty():
-        try:
-            sys.stdout.flush()
-            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())  # or Python would fail over the rest while it ends
-            os.close(nowhere)
+        sys.stdout.flush()
+        shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+        sys.stdout.flush()
         return
     for line in file:
         say(line.decode(errors="backslashreplace").rstrip("\n"))

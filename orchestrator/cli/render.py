@@ -15,7 +15,7 @@ from orchestrator.cli.options import (
     Targets,
     Volume,
 )
-from orchestrator.cli.settings import settings_of
+from orchestrator.cli.settings import settings_to_plan
 from orchestrator.workflows import ManifestKind
 
 
@@ -38,15 +38,21 @@ def render(
     Example: scanmatrix render --config scanmatrix.yaml > wf.yaml && argo submit wf.yaml
     """
     from orchestrator.api import plan as plan_api
+    from orchestrator.errors import UsageError
 
+    # What plans in the cluster has no run yet, and a schedule no scans of its own.
+    unused: dict[ManifestKind, dict[str, object]] = {
+        ManifestKind.SCHEDULE: {"--scan": scan, "--run-id": run_id},
+        ManifestKind.TEMPLATE: {"--run-id": run_id},
+    }
+    for option in [name for name, value in unused.get(kind, {}).items() if value]:
+        raise UsageError(
+            f"--kind {kind}: each of its runs is planned in the cluster, by the configuration; leave out {option}"
+            + (", and set scans.default instead" if option == "--scan" else "")
+        )
     # Manifests are always for Argo, and its cells use the tokens that there are in the cluster.
-    settings = settings_of(
-        config,
-        volume,
-        references=references or (),
-        targets=target or (),
-        strict=strict,
-        downloads=not (offline or skip_db_update),
+    settings = settings_to_plan(
+        config, volume, references, target, strict=strict, offline=offline, skip_db_update=skip_db_update
     )
     settings = settings.model_copy(update={"engine": "argo"})
     planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)

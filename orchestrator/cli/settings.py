@@ -56,6 +56,31 @@ def settings_of(
     return settings if engine is None else settings.model_copy(update={"engine": engines.check(engine)})
 
 
+def settings_to_plan(
+    config: Path | None,
+    volume: Path | None,
+    references: Sequence[str] | None,
+    targets: Sequence[str] | None,
+    *,
+    strict: bool,
+    offline: bool,
+    skip_db_update: bool,
+    engine: str | None = None,
+    fail_on: Severity | None = None,
+) -> Config:
+    """The same for commands that make a plan, by the values of their options as these are."""
+    return settings_of(
+        config,
+        volume,
+        engine=engine,
+        references=references or (),
+        targets=targets or (),
+        strict=strict,
+        fail_on=fail_on,
+        downloads=not (offline or skip_db_update),
+    )
+
+
 def tell_which(config: Path | None, found: Path | None) -> None:
     """Name the configuration on stderr that nobody named: the one that was found.
 

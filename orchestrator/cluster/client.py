@@ -14,7 +14,7 @@ import msgspec
 
 from orchestrator.cluster.errors import ForbiddenError, ObjectNotFoundError
 from orchestrator.cluster.lists import Page, lines, pages, watch
-from orchestrator.cluster.objects import Described, Metadata, Pod, PodEvent, Workflow
+from orchestrator.cluster.objects import ARGO_API, Described, Metadata, Pod, PodEvent, Workflow
 from orchestrator.cluster.transport import CORE, Connection
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 _Thing = TypeVar("_Thing", Workflow, Pod, PodEvent)
 
-ARGO = "/apis/argoproj.io/v1alpha1"
+ARGO = f"/apis/{ARGO_API}"
 _PAGE = 100
 
 

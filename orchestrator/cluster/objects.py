@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
+#: Group and version of what Argo adds to Kubernetes.
+ARGO_API = "argoproj.io/v1alpha1"
+
 
 class _Object(msgspec.Struct, frozen=True, rename="camel"):
     """Part of a Kubernetes object; keys in camel case there."""

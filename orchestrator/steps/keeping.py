@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.argo.names import PART_OF, RUN, SCANMATRIX, shards_template
 from orchestrator.argo.parameters import DEFAULTS
 from orchestrator.cluster.errors import ObjectExistsError, ObjectNotFoundError
+from orchestrator.cluster.objects import ARGO_API
 from orchestrator.errors import PermanentError, TemporaryError
 
 if TYPE_CHECKING:
@@ -80,10 +81,10 @@ def _require_own(name: str, workflow: str, uid: str, run: str, cluster: Cluster)
 
 def _copy(stored: Mapping[str, Any], *, name: str, workflow: str, uid: str, run: str) -> dict[str, Any]:
     """A WorkflowTemplate of what is stored, its parameters at their defaults."""
-    owner = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": workflow, "uid": uid}
+    owner = {"apiVersion": ARGO_API, "kind": "Workflow", "name": workflow, "uid": uid}
     arguments = {"parameters": [{"name": str(key), "value": value} for key, value in DEFAULTS.items()]}
     return {
-        "apiVersion": "argoproj.io/v1alpha1",
+        "apiVersion": ARGO_API,
         "kind": "WorkflowTemplate",
         "metadata": {"name": name, "labels": {PART_OF: SCANMATRIX, RUN: run}, "ownerReferences": [owner]},
         "spec": {**{key: value for key, value in stored.items() if key not in _OWN}, "arguments": arguments},

@@ -40,6 +40,13 @@ def test_the_worst_come_first_each_thing_once_with_the_number_of_its_targets(see
     assert (found.fixable, found.suppressed, found.more) == (1, 1, 61)
 
 
+def test_of_equally_bad_findings_the_first_stay():
+    rows = [row("a", number) for number in range(20)]
+    assert [each.row.finding.id for each in highlights_of(rows, 3).worst] == ["CVE-0", "CVE-1", "CVE-2"]
+    worse = [*rows, row("a", 30, Severity.CRITICAL)]
+    assert [each.row.finding.id for each in highlights_of(worse, 3).worst] == ["CVE-30", "CVE-0", "CVE-1"]
+
+
 def test_secrets_of_one_rule_are_different_things():
     rule = {"kind": "secret", "id": "AWS", "package": "", "version": ""}
     secrets = [

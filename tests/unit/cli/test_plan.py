@@ -9,7 +9,10 @@ import yaml
 from orchestrator.cli.matrix import plan
 from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.plan_tables import budget_line
+from orchestrator.cli.render import render
+from orchestrator.errors import UsageError
 from orchestrator.model import Budget
+from orchestrator.workflows import ManifestKind
 from tests.unit.steps.plans import plan as small_plan
 
 IMAGE = f"r.example/i@sha256:{'a' * 64}"
@@ -41,6 +44,16 @@ def test_the_engine_of_the_command_line_decides(config, capsys):
     assert "4 pods, a Workflow of" in capsys.readouterr().out.replace("\n", " ")
     plan(config=config, offline=True, engine="argo", output=OutputFormat.JSON)
     assert msgspec.json.decode(capsys.readouterr().out)["budget"]["spec_bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [("schedule", {"scan": ["mine"]}), ("schedule", {"run_id": "mine"}), ("template", {"run_id": "mine"})],
+)
+def test_what_plans_in_the_cluster_takes_no_option_that_it_would_drop(config, kind, option):
+    name = f"--{next(iter(option)).replace('_', '-')}"
+    with pytest.raises(UsageError, match=f"--kind {kind}: .* leave out {name}"):
+        render(config=config, offline=True, kind=ManifestKind(kind), **option)
 
 
 @pytest.mark.parametrize(
