@@ -74,7 +74,7 @@ golden: $(INSTALLED) ## rewrite the golden files, then review the diff
 lock: $(INSTALLED) ## resolve the dependencies again into requirements.lock
 	uv pip compile -q pyproject.toml --all-extras --group dev --group docs --upgrade --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o requirements.lock
-	uv pip compile -q pyproject.toml --extra serve --constraint requirements.lock --generate-hashes --universal \
+	uv pip compile -q pyproject.toml --extra serve --extra controller --constraint requirements.lock --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/requirements.lock
 	uv pip compile -q argo-install/build.in --upgrade --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/build.lock

@@ -39,6 +39,31 @@ def install(config: Config, overlay: Overlay | str = "single-node", *, strict: b
     return install.render(config, install.Overlay(overlay), contents=_contents(config))
 
 
+def install_controller(config: Config) -> str:
+    """The definition of `ScanMatrix` resources and their controller, as one YAML stream.
+
+    Args:
+        config: names the image, and where the API server is.
+    """
+    from orchestrator.workflows import install
+    from orchestrator.workflows.manifests import to_yaml
+
+    return to_yaml(install.controller(config))
+
+
+def install_shared(config: Config) -> tuple[list[dict[str, Any]], str]:
+    """What a namespace needs that has other pods too, as objects; and the digest by which its configuration is known.
+
+    Raises:
+        UsageError: it cannot be written, or has a secret in it.
+    """
+    from orchestrator.workflows import install
+    from orchestrator.workflows.install.scheduler import digest_of
+
+    contents = _contents(config)
+    return install.shared(config, contents=contents), digest_of(contents)
+
+
 def write_install(
     config: Config, folder: Path | str, overlay: Overlay | str = "single-node", *, strict: bool = False
 ) -> list[Path]:

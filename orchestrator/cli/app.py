@@ -22,6 +22,7 @@ _HOMES = {
     "delete": ("runs", "delete"),
     "schedule": ("schedule", "schedule"),
     "serve": ("serve", "serve"),
+    "controller": ("controller", "controller"),
     "render": ("render", "render"),
     "install": ("install", "install"),
     "doctor": ("doctor", "doctor"),

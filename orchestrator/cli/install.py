@@ -18,6 +18,12 @@ def install(
         Path | None,
         typer.Option(metavar="FOLDER", help="Write the manifests and Argo to this folder instead.", show_default=False),
     ] = None,
+    controller: Annotated[
+        bool,
+        typer.Option(
+            "--controller", help="Print the definition of ScanMatrix resources and their controller instead, and exit."
+        ),
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse scanner images given by tag, and rules that are too permissive.")
     ] = False,
@@ -48,6 +54,9 @@ def install(
     from orchestrator.cli.output import complain
 
     settings = settings_of(config, strict=strict)
+    if controller:
+        typer.echo(install_api.install_controller(settings), nl=False)
+        return
     if update_images is not None:
         for changed in install_api.update_images(settings, update_images):
             typer.echo(changed)

@@ -13,7 +13,11 @@ from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.config.loading import Config
     from orchestrator.service.scheduler import Scheduler
+    from orchestrator.store.backlog.messages import Backlog
     from orchestrator.store.backlog.store import BacklogStore
 
 
@@ -31,6 +35,14 @@ def schedule(
             show_default=False,
         ),
     ] = None,
+    state: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME/DIGEST",
+            help="ConfigMap in which how fresh the results are is kept for the controller, and of which configuration.",
+            show_default=False,
+        ),
+    ] = "",
     strict: Strict = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -63,8 +75,20 @@ def schedule(
             return
         live = sys.stderr.isatty()
         notes = Notes() if live else Notes(complain)
-        scheduler = Scheduler(settings, store, engines.make(settings, mounted=mounted is not None), notes=notes)
+        keep = _keeper(settings, state) if state else None
+        runner = engines.make(settings, mounted=mounted is not None)
+        scheduler = Scheduler(settings, store, runner, notes=notes, keep=keep)
         _run(scheduler, store, once=once, live=live)
+
+
+def _keeper(settings: "Config", state: str) -> "Callable[[Backlog], None]":
+    """What keeps the state in a ConfigMap of the namespace in which runs are."""
+    from orchestrator.cluster.namespaced import NamespacedObjects
+    from orchestrator.cluster.transport import Connection
+    from orchestrator.service.state import StateKeeper
+
+    name, _, digest = state.partition("/")
+    return StateKeeper(NamespacedObjects(Connection(None, 5.0), settings.argo.namespace), name, digest).keep
 
 
 def _run(scheduler: "Scheduler", store: "BacklogStore", *, once: bool, live: bool) -> None:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _PAGE = 100
-_METADATA = f"application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}"
+#: Media type of lists of metadata alone.
+METADATA = f"application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}"
 
 
-class _Kind(NamedTuple):
+class ObjectKind(NamedTuple):
     """A kind of object.
 
     Attributes:
@@ -37,23 +38,24 @@ class _Kind(NamedTuple):
     everywhere: bool = False
 
 
-_KINDS = {
-    "ServiceAccount": _Kind(CORE, "serviceaccounts"),
-    "ConfigMap": _Kind(CORE, "configmaps"),
-    "Secret": _Kind(CORE, "secrets"),
-    "Service": _Kind(CORE, "services"),
-    "ResourceQuota": _Kind(CORE, "resourcequotas"),
-    "LimitRange": _Kind(CORE, "limitranges"),
-    "PersistentVolumeClaim": _Kind(CORE, "persistentvolumeclaims", whole=True),
-    "PersistentVolume": _Kind(CORE, "persistentvolumes", whole=True, everywhere=True),
-    "Deployment": _Kind("/apis/apps/v1", "deployments", whole=True),
-    "Job": _Kind("/apis/batch/v1", "jobs"),
-    "NetworkPolicy": _Kind("/apis/networking.k8s.io/v1", "networkpolicies"),
-    "Role": _Kind(_RBAC, "roles"),
-    "RoleBinding": _Kind(_RBAC, "rolebindings", whole=True),
-    "ClusterRoleBinding": _Kind(_RBAC, "clusterrolebindings", whole=True, everywhere=True),
-    "WorkflowTemplate": _Kind(ARGO, "workflowtemplates"),
-    "CronWorkflow": _Kind(ARGO, "cronworkflows"),
+#: What an installation makes.
+KINDS = {
+    "ServiceAccount": ObjectKind(CORE, "serviceaccounts"),
+    "ConfigMap": ObjectKind(CORE, "configmaps"),
+    "Secret": ObjectKind(CORE, "secrets"),
+    "Service": ObjectKind(CORE, "services"),
+    "ResourceQuota": ObjectKind(CORE, "resourcequotas"),
+    "LimitRange": ObjectKind(CORE, "limitranges"),
+    "PersistentVolumeClaim": ObjectKind(CORE, "persistentvolumeclaims", whole=True),
+    "PersistentVolume": ObjectKind(CORE, "persistentvolumes", whole=True, everywhere=True),
+    "Deployment": ObjectKind("/apis/apps/v1", "deployments", whole=True),
+    "Job": ObjectKind("/apis/batch/v1", "jobs"),
+    "NetworkPolicy": ObjectKind("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "Role": ObjectKind(_RBAC, "roles"),
+    "RoleBinding": ObjectKind(_RBAC, "rolebindings", whole=True),
+    "ClusterRoleBinding": ObjectKind(_RBAC, "clusterrolebindings", whole=True, everywhere=True),
+    "WorkflowTemplate": ObjectKind(ARGO, "workflowtemplates"),
+    "CronWorkflow": ObjectKind(ARGO, "cronworkflows"),
 }
 
 
@@ -88,8 +90,8 @@ class InstalledObjects:
             ForbiddenError: this user may not see them; installing takes the same rights.
         """
         query = {"labelSelector": "app.kubernetes.io/part-of=scanmatrix"}
-        for name, kind in _KINDS.items():
-            accept = JSON if kind.whole else _METADATA
+        for name, kind in KINDS.items():
+            accept = JSON if kind.whole else METADATA
             try:
                 for page in pages(self._connection, self._path(kind), limit=_PAGE, query=query, accept=accept):
                     for item in page.items:
@@ -114,13 +116,13 @@ class InstalledObjects:
 
     def delete(self, found: dict[str, Any]) -> None:
         """Delete one of its objects, with what belongs to it; one that is gone already is no error."""
-        path = f"{self._path(_KINDS[found['kind']])}/{found['metadata']['name']}"
+        path = f"{self._path(KINDS[found['kind']])}/{found['metadata']['name']}"
         try:
             self._connection.request("DELETE", path, query={"propagationPolicy": "Background"})
         except ObjectNotFoundError:
             return
 
-    def _path(self, kind: _Kind) -> str:
+    def _path(self, kind: ObjectKind) -> str:
         place = "" if kind.everywhere else f"/namespaces/{self._namespace}"
         return f"{kind.path}{place}/{kind.plural}"
 

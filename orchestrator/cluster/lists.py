@@ -80,6 +80,7 @@ def watch(
     *,
     query: Mapping[str, Any] | None = None,
     seconds: int = 240,
+    accept: str = JSON,
 ) -> Iterator[tuple[str, _Object]]:
     """Changes of objects after a resource version: `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK`.
 
@@ -96,7 +97,7 @@ def watch(
         "allowWatchBookmarks": "true",
         "timeoutSeconds": seconds,
     }
-    answer = connection.open("GET", path, query=asked, timeout=seconds + 30)
+    answer = connection.open("GET", path, query=asked, timeout=seconds + 30, accept=accept)
     try:
         for line in filter(None, lines(answer, f"the watch of {path}")):
             event = msgspec.json.decode(line, type=_Event)

@@ -31,7 +31,7 @@ from orchestrator.kit.http_headers import asked_wait
 from orchestrator.kit.retrying import Backoff, Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _Answer = TypeVar("_Answer")
 
@@ -42,6 +42,9 @@ JSON = "application/json"
 CORE = "/api/v1"
 _NAMESPACE = re.compile(r"/namespaces/([^/]+)/")
 _MERGE_PATCH = "application/merge-patch+json"
+#: Of a list of changes (RFC 6902), and of an object of which the server applies just our fields; JSON is YAML.
+JSON_PATCH = "application/json-patch+json"
+APPLY = "application/apply-patch+yaml"
 
 
 class _Ask(NamedTuple):
@@ -50,9 +53,21 @@ class _Ask(NamedTuple):
     method: str
     path: str
     query: Mapping[str, Any] | None = None
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | Sequence[Any] | None = None
     timeout: float | None = None
     accept: str = JSON
+    content: str = ""
+
+
+class Login(NamedTuple):
+    """How one is let in, for another client than ours; empty where there is none of it."""
+
+    server: str
+    ca_file: str
+    insecure: bool
+    token: str
+    certificate: str
+    key: str
 
 
 class Connection:
@@ -79,6 +94,20 @@ class Connection:
         self._client.close()
         self._client.rest_client.pool_manager.clear()
 
+    def login(self) -> Login:
+        """How one is let in here, now: a token of a pod is another one after a while."""
+        known = self._client.configuration
+        bearer = known.auth_settings().get("BearerToken") or {}
+        scheme, _, token = str(bearer.get("value") or "").rpartition(" ")
+        return Login(
+            server=known.host,
+            ca_file=known.ssl_ca_cert or "",
+            insecure=not known.verify_ssl,
+            token=token if scheme in {"", "Bearer"} else "",
+            certificate=known.cert_file or "",
+            key=known.key_file or "",
+        )
+
     def request(self, method: str, path: str, **rest: Any) -> bytes:
         """The whole answer, tried again while the API server is away or busy.
 
@@ -92,8 +121,9 @@ class Connection:
         path: str,
         *,
         query: Mapping[str, Any] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
         accept: str = JSON,
+        content: str = "",
     ) -> bytes:
         """The whole answer, asked for once.
 
@@ -103,8 +133,9 @@ class Connection:
             query: behind it.
             body: an object, or a merge patch.
             accept: media type of the answer.
+            content: media type of the body; by default a merge patch for PATCH, else JSON.
         """
-        answer = self._once(_Ask(method, path, query, body, None, accept))
+        answer = self._once(_Ask(method, path, query, body, None, accept, content))
         try:
             return bytes(answer.data)
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -112,9 +143,11 @@ class Connection:
         finally:
             answer.release_conn()
 
-    def open(self, method: str, path: str, *, query: Mapping[str, Any], timeout: float | None = None) -> Any:
+    def open(
+        self, method: str, path: str, *, query: Mapping[str, Any], timeout: float | None = None, accept: str = JSON
+    ) -> Any:
         """The answer's stream; tried again until there is one."""
-        return self.patiently(lambda: self._once(_Ask(method, path, query, None, timeout)))
+        return self.patiently(lambda: self._once(_Ask(method, path, query, None, timeout, accept)))
 
     def patiently(self, ask: Callable[[], _Answer]) -> _Answer:
         """Ask again, ever more seldom, while the API server is away or busy, or somebody else changes the object."""
@@ -130,7 +163,8 @@ class Connection:
 
     def _once(self, ask: _Ask) -> Any:
         what = f"{ask.method} {ask.path}"
-        headers = {"Accept": ask.accept, "Content-Type": _MERGE_PATCH if ask.method == "PATCH" else JSON}
+        content = ask.content or (_MERGE_PATCH if ask.method == "PATCH" else JSON)
+        headers = {"Accept": ask.accept, "Content-Type": content}
         try:
             answer: Any = self._client.call_api(
                 ask.path,

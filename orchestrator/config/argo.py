@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from orchestrator.config.described import ValueKind
 from orchestrator.config.kinds import Cpus, Cron, DnsName, Duration, Memory, Name, PathText, TimeZone
 from orchestrator.config.networks import is_never
-from orchestrator.config.section import OneOf, Section, WrongKey
+from orchestrator.config.section import CelRule, OneOf, Section, WrongKey
 
 _SUBJECT = r"^[A-Za-z0-9]([A-Za-z0-9._:@/-]{0,251}[A-Za-z0-9])?$"
 
@@ -134,6 +134,13 @@ class SchedulerPods(Section):
     store_secret: Name | None = None
     kubeconfig_secret: Name | None = None
     environment_secret: Name | None = None
+
+    across = (
+        CelRule(
+            "!has(self.replicas) || self.replicas <= 1 || has(self.storeSecret)",
+            "several replicas need a database that all of them reach: name the Secret with its URL in storeSecret",
+        ),
+    )
 
     @model_validator(mode="after")
     def _one_store(self) -> SchedulerPods:

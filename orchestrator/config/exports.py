@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from orchestrator.config.described import ValueKind
 from orchestrator.config.kinds import Duration, PathText, Size, Text, plain
-from orchestrator.config.section import Section, WrongKey
+from orchestrator.config.section import CelRule, Section, WrongKey
 from orchestrator.kit.placeholders import fill, judge_known, spell_all
 from orchestrator.kit.urls import judge_web_url
 
@@ -131,6 +131,13 @@ class S3Section(Section):
     attempts: Attempts | None = None
     deadline: Annotated[Duration, Field(ge=1)] = 3600
 
+    across = (
+        CelRule(
+            "!has(self.kmsKey) || (has(self.encryption) && self.encryption == 'aws:kms')",
+            "kmsKey is for encryption: aws:kms; set that, or leave the key out",
+        ),
+    )
+
     @model_validator(mode="after")
     def _key_needs_kms(self) -> S3Section:
         if self.kms_key and self.encryption != "aws:kms":
@@ -192,6 +199,10 @@ class DependencyTrackSection(ServiceSection):
     tags: tuple[NameFormat, ...] = ()
     wait: Duration = 0
 
+    across = (
+        CelRule("has(self.parent) == has(self.parentVersion)", "a parent is named by both, parent and parentVersion"),
+    )
+
     @model_validator(mode="after")
     def _both_of_the_parent(self) -> DependencyTrackSection:
         if (self.parent is None) != (self.parent_version is None):
@@ -214,6 +225,14 @@ class ExportsSection(Section):
     s3: S3Section | None = None
     defectdojo: DefectDojoSection | None = None
     dependency_track: DependencyTrackSection | None = None
+
+    across = tuple(
+        CelRule(
+            f"!('{name}' in self.always) || has(self.{key})",
+            f"always has {name}, but there is no exports.{key} that says where to",
+        )
+        for name, key in (("s3", "s3"), ("defectdojo", "defectdojo"), ("dependency-track", "dependencyTrack"))
+    )
 
     @model_validator(mode="after")
     def _destinations_are_known(self) -> ExportsSection:

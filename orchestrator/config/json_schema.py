@@ -33,7 +33,7 @@ def schema_of(section: type[Section], title: str, *, key: str = "") -> dict[str,
         title: what the file is.
         key: for a file that is the value of this key, such as a list.
     """
-    found = section.model_json_schema(by_alias=True, schema_generator=_Generator)
+    found = section.model_json_schema(by_alias=True, schema_generator=SchemaGenerator)
     definitions = found.pop("$defs", {})
     if key:
         found = found["properties"][key]
@@ -70,7 +70,7 @@ def _types_in(kind: Any, seen: dict[Any, None] | None = None) -> dict[Any, None]
     return found
 
 
-class _Generator(GenerateJsonSchema):
+class SchemaGenerator(GenerateJsonSchema):
     """Pydantic's, with the meanings of the reference, and defaults as they are written."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the key says as much

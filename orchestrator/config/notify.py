@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from orchestrator import model
 from orchestrator.config.described import OrOne, ValueKind
 from orchestrator.config.kinds import Duration, Glob, Text
-from orchestrator.config.section import OneOf, Section, WrongKey
+from orchestrator.config.section import CelRule, OneOf, Section, WrongKey
 from orchestrator.kit.urls import WEB_URL, judge_web_url
 
 #: What there is to tell, in the order of messages; of `differences`, the status of the same name.
@@ -196,6 +196,14 @@ class Smtp(Section):
     password: Annotated[SecretStr, ValueKind("text, or `${NAME}`")] | None = None
     sender: Annotated[Address | None, Field(alias="from")] = None
 
+    across = (
+        CelRule("has(self.user) == has(self.password)", "a login needs both, user and password"),
+        CelRule(
+            f"!has(self.password) || self.tls != 'none' || self.host in {sorted(_LOOPBACK)!r}",
+            "a password is not sent without TLS; write starttls or tls",
+        ),
+    )
+
     @model_validator(mode="after")
     def _login(self) -> Smtp:
         if (self.user is None) != (self.password is None):
@@ -218,6 +226,22 @@ class NotifySection(Section):
     routes: tuple[Route, ...] = ()
     smtp: Smtp | None = None
     deadline: Annotated[Duration, Field(ge=1, le=3600)] = 120
+
+    across = (
+        CelRule(
+            "self.routes.all(a, !has(a.name) || self.routes.exists_one(b, has(b.name) && b.name == a.name))",
+            "more than one route has the same name; give each a name of its own",
+        ),
+        CelRule(
+            "has(self.smtp) || !self.routes.exists(one, has(one.email))",
+            "an email route needs the server that takes e-mail: smtp: {host: …, from: …}",
+        ),
+        CelRule(
+            "!has(self.smtp) || has(self.smtp.from)"
+            " || !self.routes.exists(one, has(one.email) && !has(one.email.from))",
+            "e-mail needs the address that it is from, in smtp or in each email route",
+        ),
+    )
 
     @field_validator("routes")
     @classmethod

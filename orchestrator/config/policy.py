@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 
 from orchestrator import model
 from orchestrator.config.described import ValueKind
-from orchestrator.config.section import Keys, Section, WrongKey
+from orchestrator.config.section import CelRule, Keys, Section, WrongKey
 from orchestrator.model.policy import BUILT_IN
 
 if TYPE_CHECKING:
@@ -75,5 +75,19 @@ POLICY = Keys(
     nested=(Keys(model.PolicyRule, checks={"name": _rule_name}),),
     checks={"rules": _each_name_once},
     check=_feeds_for_the_rules,
+    across=(
+        CelRule(
+            "self.rules.all(a, self.rules.exists_one(b, b.name == a.name))",
+            "more than one rule has the same name; give each a name of its own",
+        ),
+        CelRule(
+            "(has(self.feeds) && has(self.feeds.epss)) || !self.rules.exists(one, one.epss > 0)",
+            "a rule asks for epss: name its file in feeds.epss",
+        ),
+        CelRule(
+            "(has(self.feeds) && has(self.feeds.kev)) || !self.rules.exists(one, one.kev)",
+            "a rule asks for kev: name its file in feeds.kev",
+        ),
+    ),
     build=_build,
 )

@@ -145,6 +145,8 @@ def _spell_default(kind: Any, field: FieldInfo) -> str:
 
 def _written(kind: Any, value: Any) -> Any:
     """A value of the program as it would be written."""
+    if value is None:
+        return None
     known = kind_of(kind)
     if isinstance(value, (list, tuple)):
         return [_written(None, each) for each in value]

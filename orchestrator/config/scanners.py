@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from orchestrator import model
 from orchestrator.config.kinds import Digest, Glob, Moment, PathText, Repository, Text, Version
-from orchestrator.config.section import Section, SomeOf, WrongKey
+from orchestrator.config.section import CelRule, Section, SomeOf, WrongKey
 from orchestrator.model.documents import spell_time
 
 #: What people write beside the configuration by `scanmatrix distrust`: a list of `DistrustSection`.
@@ -35,6 +35,13 @@ class DenySection(SomeOf):
     digests: tuple[Digest, ...] = ()
     reason: Text
     source: str = ""
+
+    across = (
+        CelRule(
+            "size(self.versions) == 0 || has(self.image)",
+            "versions are of no scanner: write its image beside them",
+        ),
+    )
 
     @model_validator(mode="after")
     def _versions_of_an_image(self) -> DenySection:

@@ -7,10 +7,14 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, model_validator
 
 from orchestrator.config.kinds import Duration
-from orchestrator.config.section import Section, WrongKey
+from orchestrator.config.section import CelRule, Section, WrongKey
 
 Novelty: TypeAlias = Literal["scanner", "database"]
 
+#: Seconds of a duration, in CEL.
+_SECONDS = (
+    "int(self.{0}.find('[0-9]+')) * {{'s': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 604800}}[self.{0}.find('[smhdw]')]"
+)
 #: Seconds a result stays fresh where `rescanAfter` says nothing of its scan.
 RESCAN_AFTER = 14 * 86400
 
@@ -25,6 +29,8 @@ class Retry(Section):
 
     first: Annotated[Duration, Field(ge=1)] = 300
     longest: Annotated[Duration, Field(ge=1)] = 86400
+
+    across = (CelRule(f"{_SECONDS.format('first')} <= {_SECONDS.format('longest')}", "first is longer than longest"),)
 
     @model_validator(mode="after")
     def _in_order(self) -> Retry:

@@ -9,7 +9,19 @@ from __future__ import annotations
 
 import types
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, Union, cast, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    NamedTuple,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, create_model, model_validator
@@ -26,11 +38,24 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 
+class CelRule(NamedTuple):
+    """What is checked across keys, once more in CEL, for the API server of a cluster (`scanmatrix install --controller`).
+
+    Attributes:
+        expression: true where the section, `self`, is right; keys with a default are always there.
+        message: what is wrong otherwise.
+    """
+
+    expression: str
+    message: str
+
+
 class Section(BaseModel):
     """Base of all that people write as YAML: frozen, camelCase keys, unknown keys refused, values masked in errors.
 
     Attributes:
         declared: the frozen type that has its keys; None for a section that declares them itself.
+        across: what its validators check across keys, as far as CEL can say it.
     """
 
     model_config = ConfigDict(
@@ -38,6 +63,7 @@ class Section(BaseModel):
     )
 
     declared: ClassVar[type[msgspec.Struct] | None] = None
+    across: ClassVar[tuple[CelRule, ...]] = ()
 
 
 class OneOf(Section):
@@ -113,6 +139,7 @@ class Keys(Generic[D]):
         defaults: D | None = None,
         optional: Mapping[str, Any] | None = None,
         one_of: tuple[str, ...] = (),
+        across: tuple[CelRule, ...] = (),
     ) -> None:
         """Derive the model.
 
@@ -128,6 +155,7 @@ class Keys(Generic[D]):
             defaults: has the defaults, where they are not the type's own.
             optional: defaults of keys whose fields have none.
             one_of: keys of which exactly one is given.
+            across: what `check` and `checks` check across keys, in CEL.
         """
         self.kind = kind
         self._build: Callable[[dict[str, Any]], D] = build or (lambda values: kind(**values))
@@ -149,6 +177,7 @@ class Keys(Generic[D]):
             **fields,
         )
         self.section.declared = kind
+        self.section.across = across
         if issubclass(self.section, OneOf):
             self.section.choices = one_of
 

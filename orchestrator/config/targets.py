@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from orchestrator.config.described import ValueKind
 from orchestrator.config.kinds import Comparisons, GitUrl, Host, PathText, Pattern, Reference, ScanNames, Text, Value
-from orchestrator.config.section import OneOf, Section, WrongKey
+from orchestrator.config.section import CelRule, OneOf, Section, WrongKey
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.model.labels import MAX_LIFETIME
 
@@ -145,6 +145,13 @@ class TargetSource(OneOf):
     scans: ScanNames = ()
     owner: str = ""
     labels: dict[str, Value] = Field(default_factory=dict)
+
+    across = (
+        CelRule(
+            "!has(self.csv) || (size(self.scans) == 0 && size(self.owner) == 0 && size(self.labels) == 0)",
+            "scans, owner and labels of a csv are columns of that file, not keys here",
+        ),
+    )
 
     @field_validator("labels")
     @classmethod

@@ -19,6 +19,7 @@ import re
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
+from zoneinfo import ZoneInfo
 
 from orchestrator.kit.sources import suggest
 
@@ -26,7 +27,15 @@ _LONGEST = 200
 _SATURDAY = 6
 _FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
 _TERM = re.compile(r"([*?]|[A-Za-z]{3}|[0-9]{1,4})(-([A-Za-z]{3}|[0-9]{1,4}))?(/[0-9]{1,4})?")
-_NAMED = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+_NAMED = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
 # Go's time.ParseDuration without parts of seconds: robfig/cron makes a second of less. It holds 2^63 nanoseconds.
 _EVERY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([hms])")
 _EVERY_SECONDS = {"h": 3600, "m": 60, "s": 1}
@@ -54,6 +63,24 @@ def check_cron(text: str) -> str:
         raise ValueError(f"{text!r} has {len(fields)} fields instead of {len(_FIELDS)}; {_HELP}")
     _simulate([_as_cronsim(name, field) for name, field in zip(_FIELDS, fields, strict=True)], text)
     return text
+
+
+def next_time(text: str, timezone: str, after: datetime) -> datetime | None:
+    """The first moment of a cron expression after another one; None for `@every`, which counts from Argo's own start.
+
+    Args:
+        text: as `check_cron` takes it.
+        timezone: as `check_timezone` takes it.
+        after: with a time zone.
+    """
+    from cronsim import CronSim  # noqa: PLC0415 - only where there is a schedule
+
+    fields = _NAMED.get(text, text).split()
+    if len(fields) != len(_FIELDS):
+        return None
+    there = " ".join(_as_cronsim(name, field) for name, field in zip(_FIELDS, fields, strict=True))
+    found: datetime = next(CronSim(there, after.astimezone(ZoneInfo(timezone))))
+    return found.astimezone(UTC)
 
 
 def check_timezone(text: str) -> str:

@@ -47,6 +47,9 @@ class Lookout:
         notes: told of what happens.
         changed: called when there may be something new to do.
         stop: ends all threads.
+
+    Attributes:
+        has_looked: whether this replica has looked at all sources, at least once.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Lookout:
         self._stop = stop
         self._started: queue.SimpleQueue[Entry] = queue.SimpleQueue()
         self._known: frozenset[_Key] = frozenset()
+        self.has_looked = False
 
     def look(self) -> BacklogChange | None:
         """One look at all sources, unless another replica does that; imports what other runs left on the volume.
@@ -88,6 +92,7 @@ class Lookout:
             change = self._store.want([each.wanted for each in found], self._rules, look=number, whole=True)
             self._store.write_workloads(workloads(found))
         self._known = frozenset(map(_key, entries))
+        self.has_looked = True
         self._notes.tell(f"inventory: {len(found)} targets; {change.new} cells new, {change.gone} gone")
         return change
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.engines.interface import Engine
     from orchestrator.model import Scan
-    from orchestrator.store.backlog.messages import Submission
+    from orchestrator.store.backlog.messages import Backlog, Submission
     from orchestrator.store.backlog.store import BacklogStore
 
 _PRUNE = "prune"
@@ -45,6 +45,8 @@ _FINISH = "finish"
 _QUARTER, _DAY = 900, 86400
 # Seconds that runs get to wind down: a scanner's SIGTERM, its SIGKILL, and the records.
 _PATIENCE = 10.0
+# Seconds between two times that how fresh everything is is kept.
+_KEPT = 3.0
 
 
 class _Carried(NamedTuple):
@@ -61,6 +63,7 @@ class Scheduler:
         engine: runs plans.
         notes: told of what happens.
         holder: a name that no other replica has; made up when left out.
+        keep: given how fresh everything is, once the sources were looked at, and then every few seconds.
 
     Raises:
         UsageError: a template has mistakes.
@@ -74,12 +77,14 @@ class Scheduler:
         *,
         notes: Notes | None = None,
         holder: str | None = None,
+        keep: Callable[[Backlog], None] | None = None,
     ) -> None:
         self.notes = notes or Notes()
         self.holder = holder or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._config = config
         self._store = store
         self._engine = engine
+        self._keep = keep
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._carried: dict[str, _Carried] = {}
@@ -117,6 +122,7 @@ class Scheduler:
             self._look_once()
         else:
             threads += [self._lookout.look_for_ever, *self._lookout.watch()]
+        threads += [self._keep_state] if self._keep else []
         for target in threads:
             threading.Thread(target=self._guard, args=(target,), daemon=True).start()
         try:
@@ -234,6 +240,16 @@ class Scheduler:
         lease = self._config.schedule.lease
         while not self._stop.wait(lease / 3):
             self._try(lambda: self._store.renew(self.holder, LOOK, lease=lease))
+
+    def _keep_state(self) -> None:
+        """Tell how fresh everything is; nothing before this replica has looked, when nothing is known to be wanted."""
+        while not self._stop.wait(_KEPT):
+            if self._keep and self._lookout.has_looked:
+                try:
+                    self._keep(self._store.backlog(held=1))
+                    self.notes.mend("state")
+                except ScanmatrixError as error:
+                    self.notes.trouble("state", str(error), _KEPT)
 
     def _wind_down(self) -> None:
         self._stop.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.argo import names
 from orchestrator.workflows.install.objects import Manifest, manifest
 from orchestrator.workflows.settings import discovers, replaces
 
@@ -17,58 +18,67 @@ _RBAC = "rbac.authorization.k8s.io/v1"
 _ARGO = "argoproj.io"
 
 
-def _rule(group: str, resources: Iterable[str], verbs: str) -> Manifest:
+def rule(group: str, resources: Iterable[str], verbs: str) -> Manifest:
+    """A rule of a role: what may be done, in words, with some kinds of an API group."""
     return {"apiGroups": [group], "resources": list(resources), "verbs": verbs.split()}
 
 
 # Argo's executor tells the controller how its container ended; beside a scanner, it can do no more than that.
-_EXECUTOR = (_rule(_ARGO, ["workflowtaskresults"], "create patch"),)
+_EXECUTOR = (rule(_ARGO, ["workflowtaskresults"], "create patch"),)
 # A parent applies its shards and waits for them; its executor is the pod's only container.
-_PARENT = (*_EXECUTOR, _rule(_ARGO, ["workflows"], "create get patch"))
+_PARENT = (*_EXECUTOR, rule(_ARGO, ["workflows"], "create get patch"))
 # How the cells of a run went: the nodes of its Workflows, their pods and the last lines these wrote. By the uid of the
 # namespace they know which cluster this is; of namespaces a Role gives them only its own.
 _READER = (
-    _rule(_ARGO, ["workflows"], "get list"),
-    _rule("", ["pods"], "get list"),
-    _rule("", ["pods/log"], "get"),
-    _rule("", ["events"], "list"),
-    _rule("", ["namespaces"], "get"),
+    rule(_ARGO, ["workflows"], "get list"),
+    rule("", ["pods"], "get list"),
+    rule("", ["pods/log"], "get"),
+    rule("", ["events"], "list"),
+    rule("", ["namespaces"], "get"),
 )
 # What plans keeps the WorkflowTemplate of its run for the shards; it can change none that is there.
-_PLANNER = (*_READER, _rule(_ARGO, ["workflowtemplates"], "create get"))
+_PLANNER = (*_READER, rule(_ARGO, ["workflowtemplates"], "create get"))
 # What runs in the cluster, and what made it; metadata would do, but Kubernetes gives no such right.
 _INVENTORY = (
-    _rule("", ["pods"], "get list watch"),
-    _rule("", ["namespaces", "nodes", "replicationcontrollers"], "get list"),
-    _rule("apps", ["daemonsets", "deployments", "replicasets", "statefulsets"], "get list"),
-    _rule("batch", ["cronjobs", "jobs"], "get list"),
-    _rule(_ARGO, ["cronworkflows", "rollouts", "workflows"], "get list"),
+    rule("", ["pods"], "get list watch"),
+    rule("", ["namespaces", "nodes", "replicationcontrollers"], "get list"),
+    rule("apps", ["daemonsets", "deployments", "replicasets", "statefulsets"], "get list"),
+    rule("batch", ["cronjobs", "jobs"], "get list"),
+    rule(_ARGO, ["cronworkflows", "rollouts", "workflows"], "get list"),
 )
 # A run of the schedule stops the older ones (`argo.concurrency: Replace`).
-_REPLACER = (_rule(_ARGO, ["workflows"], "get list patch"),)
+_REPLACER = (rule(_ARGO, ["workflows"], "get list patch"),)
 # Argo's controller puts a template that is too large for an environment variable into a ConfigMap beside the pod.
-_CONTROLLER = (_rule("", ["configmaps"], "create delete"),)
+_CONTROLLER = (rule("", ["configmaps"], "create delete"),)
 # What keeps results fresh: it starts runs and follows them; their results it reads from the volume. How the cells went
 # of runs that ended without their last step it asks as readers do.
 _SCHEDULER = (
     *_READER,
-    _rule(_ARGO, ["workflows"], "create patch watch"),
-    _rule(_ARGO, ["workflowtemplates"], "get"),
+    rule(_ARGO, ["workflows"], "create patch watch"),
+    rule(_ARGO, ["workflowtemplates"], "get"),
 )
+# Of a custom resource: how fresh everything is, for the controller to read.
+_STATE = ({**rule("", ["configmaps"], "patch"), "resourceNames": [names.STATE]},)
 # People, the command line, the service: start, watch, cancel and delete runs.
 _OPERATOR = (
-    _rule(_ARGO, ["workflows"], "create delete get list patch update watch"),
-    _rule(_ARGO, ["workflowtemplates"], "get list watch"),
-    _rule(_ARGO, ["cronworkflows"], "get list patch watch"),
-    _rule("", ["pods"], "get list watch"),
-    _rule("", ["pods/log"], "get"),
-    _rule("", ["events"], "get list watch"),
-    _rule("", ["namespaces"], "get"),
+    rule(_ARGO, ["workflows"], "create delete get list patch update watch"),
+    rule(_ARGO, ["workflowtemplates"], "get list watch"),
+    rule(_ARGO, ["cronworkflows"], "get list patch watch"),
+    rule("", ["pods"], "get list watch"),
+    rule("", ["pods/log"], "get"),
+    rule("", ["events"], "get list watch"),
+    rule("", ["namespaces"], "get"),
 )
 
 
-def accounts(config: Config) -> list[Manifest]:
-    """Service accounts, their roles, and the tokens that Argo gives to its executors."""
+def accounts(config: Config, *, shared: bool = False) -> list[Manifest]:
+    """Service accounts, their roles, and the tokens that Argo gives to its executors.
+
+    Args:
+        config: names them.
+        shared: they are made for somebody who may only say what happens in this namespace: what runs is read in it
+            alone, and the scheduler keeps its state where the controller reads it.
+    """
     name, namespace = config.argo.service_account, config.argo.namespace
     found = []
     for account, rules in ((name, _EXECUTOR), (f"{name}-parent", _PARENT), (f"{name}-reader", _READER)):
@@ -82,9 +92,9 @@ def accounts(config: Config) -> list[Manifest]:
     if replaces(config):
         found += _account(f"{name}-replacer", namespace, _REPLACER, token=True)
     scheduler = f"{name}-scheduler"
-    found += _account(scheduler, namespace, _SCHEDULER, token=True)
+    found += _account(scheduler, namespace, (*_SCHEDULER, *(_STATE if shared else ())), token=True)
     if discovers(config):
-        found += _inventory(f"{name}-inventory", scheduler, namespace=namespace)
+        found += _inventory(f"{name}-inventory", scheduler, namespace=namespace, everywhere=not shared)
     operator = f"{name}-operator"
     found.append(_role(operator, namespace, _OPERATOR))
     if config.argo.operators:
@@ -102,8 +112,14 @@ def _planner(config: Config) -> list[Manifest]:
     return found
 
 
-def _inventory(name: str, *others: str, namespace: str) -> list[Manifest]:
-    """The account of what looks at all namespaces: the pods that plan, where targets are what runs in the cluster."""
+def _inventory(name: str, *others: str, namespace: str, everywhere: bool) -> list[Manifest]:
+    """The account of what looks at namespaces: the pods that plan, where targets are what runs in the cluster."""
+    if not everywhere:
+        # Nodes are of the whole cluster.
+        rules = [{**one, "resources": [each for each in one["resources"] if each != "nodes"]} for one in _INVENTORY]
+        made = _account(name, namespace, rules, token=True)
+        made[-1]["subjects"] += [{"kind": "ServiceAccount", "name": each, "namespace": namespace} for each in others]
+        return made
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
     subjects = [{"kind": "ServiceAccount", "name": each, "namespace": namespace} for each in (name, *others)]
     return [
@@ -146,3 +162,14 @@ def _subject(operator: Operator) -> Manifest:
         return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
     kind = "Group" if operator.group else "User"
     return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": operator.group or operator.user}
+
+
+def rules_of_all() -> list[Manifest]:
+    """Every right that some account may get in a namespace: who makes their roles must have them all."""
+    several = (_EXECUTOR, _PARENT, _PLANNER, _REPLACER, _CONTROLLER, _SCHEDULER, _STATE, _OPERATOR, _INVENTORY)
+    found: dict[tuple[str, str], set[str]] = {}
+    for each in (one for rules in several for one in rules):
+        for kind in each["resources"]:
+            found.setdefault((each["apiGroups"][0], kind), set()).update(each["verbs"])
+    del found["", "nodes"]
+    return [rule(group, [kind], " ".join(sorted(verbs))) for (group, kind), verbs in sorted(found.items())]

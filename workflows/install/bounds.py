@@ -14,14 +14,20 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
 
 
-def bounds(config: Config) -> list[Manifest]:
+def bounds(config: Config, *, shared: bool = False) -> list[Manifest]:
     """Namespace, quota, defaults for containers that ask for nothing, and how many cells may ask an API at a time.
 
     The quota counts memory limits, so each container must have one: ours and the scanners do, Argo's own have those
     of the controller's settings, and the LimitRange gives one to any other. It sets no upper bound: a cell that ran
     out of memory is tried again with more.
+
+    Args:
+        config: names the namespace, and says what its pods may use.
+        shared: the namespace has other pods too, so that neither it nor what they may use is ours to say.
     """
     namespace = config.argo.namespace
+    if shared:
+        return [_turns(config)]
     space = manifest("Namespace", namespace, None)
     for mode in ("enforce", "audit", "warn"):
         space["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}"] = "restricted"
@@ -39,15 +45,16 @@ def bounds(config: Config) -> list[Manifest]:
         space,
         manifest("ResourceQuota", "scanmatrix", namespace, spec={"hard": hard}),
         manifest("LimitRange", "scanmatrix", namespace, spec={"limits": [default]}),
-        manifest("ConfigMap", LIMITS, namespace, data=_turns(config)),
+        _turns(config),
     ]
 
 
-def _turns(config: Config) -> dict[str, str]:
+def _turns(config: Config) -> Manifest:
     """Online cells of a scan at a time, for Argo's semaphores."""
     online = {scan.name: scan.repository and scan.repository.online for scan in load_catalog(config).values()}
-    return {
+    turns = {
         template_name(scan, TargetKind.REPOSITORY, online=True): str(found.at_once)
         for scan, found in online.items()
         if found
     }
+    return manifest("ConfigMap", LIMITS, config.argo.namespace, data=turns)

@@ -86,7 +86,7 @@ def refusals(before: Iterable[Manifest], after: Iterable[Manifest], *, grows: bo
             was, becomes = _field(old, path), _field(one, path)
             if becomes is None and "uid" in old["metadata"]:
                 continue  # of the cluster, which fills in what nobody named
-            if not _same(was, becomes):
+            if not same(was, becomes):
                 yield f"{key(one)}: {'.'.join(path)} is {_spell(was)} and cannot become {_spell(becomes)}: {_way(one)}"
         if one["kind"] == "PersistentVolumeClaim":
             yield from _size(old, one, grows=grows)
@@ -142,12 +142,14 @@ def _field(one: Manifest, path: tuple[str, ...]) -> Any:
     return found
 
 
-def _same(was: Any, becomes: Any) -> bool:
+def same(was: Any, becomes: Any) -> bool:
     """Whether nothing changes; what Kubernetes filled in, we leave."""
+    if becomes in ({}, []):
+        return was in (None, {}, [])  # Kubernetes keeps nothing that is empty
     if isinstance(was, dict) and isinstance(becomes, dict):
-        return all(_same(was.get(name), value) for name, value in becomes.items())
+        return all(same(was.get(name), value) for name, value in becomes.items())
     if isinstance(was, list) and isinstance(becomes, list):
-        return len(was) == len(becomes) and all(map(_same, was, becomes))
+        return len(was) == len(becomes) and all(map(same, was, becomes))
     return bool(was == becomes)
 
 

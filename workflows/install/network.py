@@ -54,32 +54,39 @@ _MIRROR = re.compile(
 )
 
 
-def policies(config: Config) -> list[Manifest]:
-    """Deny everything, then one policy for each kind of pod."""
-    api, dns = _api(config), _dns()
+def policies(config: Config, *, shared: bool = False) -> list[Manifest]:
+    """Deny everything, then one policy for each kind of pod.
+
+    Args:
+        config: names what may be reached.
+        shared: the namespace has other pods too, of which nothing is denied.
+    """
+    every = {"matchLabels": {names.PART_OF: names.SCANMATRIX}} if shared else {}
+    api, names_of = api_server(config), dns()
     git = _outside(config, {_HTTPS, _SSH}, _git_urls(config))
     cached = _caches(config)
     upstreams = [one.remote for one in installed(config)]
     return [
-        _policy(config, "default-deny", {}),
+        _policy(config, "scanmatrix-default-deny" if shared else "default-deny", every),
         # Argo's executor beside a scanner reports to the API; the scanner has no token for it.
         _policy(config, "alone", _components(*ALONE), egress=[api]),
-        _policy(config, Component.PULL, _components(Component.PULL, Component.IMAGE), egress=[api, dns, *cached]),
-        _policy(config, Component.PLAN, _components(Component.PLAN), egress=[api, dns, *cached, *git]),
-        _policy(config, Component.FETCH, _components(Component.FETCH), egress=[api, dns, *git]),
+        _policy(config, Component.PULL, _components(Component.PULL, Component.IMAGE), egress=[api, names_of, *cached]),
+        _policy(config, Component.PLAN, _components(Component.PLAN), egress=[api, names_of, *cached, *git]),
+        _policy(config, Component.FETCH, _components(Component.FETCH), egress=[api, names_of, *git]),
         _policy(config, Component.SCHEDULER, _components(Component.SCHEDULER),
-                egress=[api, dns, *cached, *_of_scheduler(config)]),
+                egress=[api, names_of, *cached, *_of_scheduler(config)]),
         # The one kind of cell that may go out: it asks the API of a git host.
         _policy(config, Component.ONLINE, _components(Component.ONLINE),
-                egress=[api, dns, *_outside(config, {_HTTPS})]),
+                egress=[api, names_of, *_outside(config, {_HTTPS})]),
         _policy(config, Component.DATABASE, _components(Component.DATABASE),
-                egress=[api, dns, *cached, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config, commands=False))]),
+                egress=[api, names_of, *cached,
+                        *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config, commands=False))]),
         # The one kind of pod with a scanner's image that may go out for its database; it never reads a cache.
         _policy(config, Component.DATABASE_COMMAND, _components(Component.DATABASE_COMMAND),
-                egress=[api, dns, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config, commands=True))]),
+                egress=[api, names_of, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config, commands=True))]),
         _policy(config, Component.CACHE, _components(Component.CACHE),
                 ingress=[{"from": [{"podSelector": _components(*READERS)}], "ports": _ports([CACHE_PORT])}],
-                egress=[dns, *_outside(config, {_HTTP, _HTTPS}, upstreams)]),
+                egress=[names_of, *_outside(config, {_HTTP, _HTTPS}, upstreams)]),
     ]  # fmt: skip
 
 
@@ -106,12 +113,13 @@ def _ports(ports: Iterable[int], *protocols: str) -> list[Manifest]:
     return [{"protocol": one, "port": port} for port in ports for one in protocols or ("TCP",)]
 
 
-def _api(config: Config) -> Manifest:
+def api_server(config: Config) -> Manifest:
+    """A rule that lets out to the Kubernetes API."""
     server = config.argo.api_server
     return {"to": [_block(cidr, NEVER) for cidr in server.cidrs], "ports": _ports(server.ports)}
 
 
-def _dns() -> Manifest:
+def dns() -> Manifest:
     """The cluster's name servers, and the cache of names that some clusters have on each node."""
     servers = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},

@@ -43,10 +43,16 @@ def configuration(config: Config, contents: Mapping[str, str]) -> list[Manifest]
     return [manifest("ConfigMap", CONFIG_MAP, config.argo.namespace, data=dict(contents))]
 
 
-def templates(config: Config) -> list[Manifest]:
-    """The WorkflowTemplate, the reaper, and the CronWorkflow of the runs when there is `argo.schedule`."""
+def templates(config: Config, *, look: bool = True) -> list[Manifest]:
+    """The WorkflowTemplate, the reaper, and the CronWorkflow of the runs when there is `argo.schedule`.
+
+    Args:
+        config: names them.
+        look: whether the sources of targets are read, so that the WorkflowTemplate takes less room.
+    """
     catalog = load_catalog(config)
-    found = [workflow_template(config, wanted_sets(_entries(config, catalog), config, catalog), catalog)]
+    entries = _entries(config, catalog) if look else ()
+    found = [workflow_template(config, wanted_sets(entries, config, catalog), catalog)]
     settings = settings_of(config)
     found.append(plain(schedule.reaper(config.argo, settings)))
     if config.argo.schedule is not None:

@@ -23,32 +23,42 @@ _KUBECONFIG = "/kubeconfig"
 _GRACE = 30
 
 
-def scheduler(config: Config, contents: Mapping[str, str]) -> list[Manifest]:
+def scheduler(config: Config, contents: Mapping[str, str], *, shared: bool = False) -> list[Manifest]:
     """The Deployment; none without a configuration in the cluster to keep fresh what that names.
 
     Args:
         config: names everything.
         contents: of the ConfigMap; when they change, the pods start again.
+        shared: they keep their state in a ConfigMap, which is made here too.
     """
     if not contents:
         return []
     labels = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: COMPONENT}
-    digest = hashlib.sha256("\0".join(f"{name}\0{text}" for name, text in sorted(contents.items())).encode())
+    digest = digest_of(contents)
     template = {
-        "metadata": {"labels": labels, "annotations": {names.CONFIGURATION_DIGEST: digest.hexdigest()[:16]}},
-        "spec": _pod(config),
+        "metadata": {"labels": labels, "annotations": {names.CONFIGURATION_DIGEST: digest}},
+        "spec": _pod(config, digest if shared else ""),
     }
     spec = {
         "replicas": config.argo.scheduler.replicas,
         "selector": {"matchLabels": labels},
         "template": template,
     }
+    state = [manifest("ConfigMap", names.STATE, config.argo.namespace, component=str(names.Component.STATE))]
     return [
         manifest("Deployment", COMPONENT, config.argo.namespace, api="apps/v1", component=COMPONENT, spec=spec),
+        *(state if shared else ()),
     ]
 
 
-def _pod(config: Config) -> Manifest:
+def digest_of(contents: Mapping[str, str]) -> str:
+    """By which a configuration, and what it names, is known."""
+    whole = "\0".join(f"{name}\0{text}" for name, text in sorted(contents.items()))
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+def _pod(config: Config, digest: str) -> Manifest:
+    """Of the Deployment; with a digest, it keeps its state, and says that it is of this configuration."""
     scratch = disk.of_step(config.limits.repository_size)
     mounts: dict[str, Manifest] = {
         VOLUME: {"persistentVolumeClaim": {"claimName": config.volume.claim}},
@@ -74,7 +84,7 @@ def _pod(config: Config) -> Manifest:
         "image": config.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["scanmatrix", "schedule", "--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}"],
-        "args": ["--engine", "argo", "--mounted", VOLUME],
+        "args": ["--engine", "argo", "--mounted", VOLUME, *(["--state", f"{names.STATE}/{digest}"] if digest else ())],
         "env": variables,
         **(
             {"envFrom": [{"secretRef": {"name": secret}}]}

@@ -11,6 +11,7 @@ from orchestrator.workflows.install import runs
 from orchestrator.workflows.install.accounts import accounts
 from orchestrator.workflows.install.bounds import bounds
 from orchestrator.workflows.install.caches import caches
+from orchestrator.workflows.install.controller import controller
 from orchestrator.workflows.install.images import own_images, static_folder
 from orchestrator.workflows.install.network import policies
 from orchestrator.workflows.install.scheduler import scheduler
@@ -48,6 +49,15 @@ def objects(config: Config, overlay: Overlay, *, contents: Mapping[str, str]) ->
     return [*found, *volumes(config)[kind_of(config, overlay)], *runs.templates(config)]
 
 
+def shared(config: Config, *, contents: Mapping[str, str]) -> list[Manifest]:
+    """What a namespace needs that has other pods too: all but the namespace, what its pods may use, and volumes.
+
+    The sources of targets are not read, and nothing is made that reaches beyond the namespace.
+    """
+    found = [one for group in _base(config, contents, shared=True).values() for one in group]
+    return [*found, *runs.templates(config, look=False)]
+
+
 def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[str, str]) -> dict[str, str]:
     """A folder for `kubectl apply -k argo-install/overlays/<overlay>`.
 
@@ -63,6 +73,8 @@ def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[s
     found = _kustomization(f"{INSTALL}/base", groups)
     for kind, objects in volumes(config).items():
         found |= _kustomization(f"{VOLUMES}/{kind}", {"volume": objects})
+    definition, *others = controller(config)
+    found |= _kustomization(f"{INSTALL}/controller", {"definition": [definition], "controller": others})
     if overlay:
         found |= _copied(config, "argo") | _copied(config, f"overlays/{overlay}")
         path = f"{INSTALL}/overlays/{overlay}/kustomization.yaml"
@@ -102,15 +114,15 @@ def objects_of(folder: Path, overlay: Overlay) -> list[Manifest]:
     )
 
 
-def _base(config: Config, contents: Mapping[str, str]) -> Mapping[str, Sequence[Manifest]]:
+def _base(config: Config, contents: Mapping[str, str], *, shared: bool = False) -> Mapping[str, Sequence[Manifest]]:
     """The objects of `argo-install/base` by the file they stand in, all but those of Argo's own kinds."""
     found = {
-        "namespace": bounds(config),
-        "accounts": accounts(config),
-        "network": policies(config),
+        "namespace": bounds(config, shared=shared),
+        "accounts": accounts(config, shared=shared),
+        "network": policies(config, shared=shared),
         "caches": caches(config),
         "configuration": runs.configuration(config, contents),
-        "scheduler": scheduler(config, contents),
+        "scheduler": scheduler(config, contents, shared=shared),
     }
     return {name: objects for name, objects in found.items() if objects}
 

@@ -74,9 +74,10 @@ def test_every_command_has_an_example() -> None:
 
 
 #: Commands that neither read nor write the volume.
-WITHOUT_VOLUME = {"version", "init", "install", "lock", "distrust", "templates show", "lint", "schema", "cache drop"}
+WITHOUT_VOLUME = {"version", "init", "install", "lock", "distrust", "templates show", "lint", "schema", "cache drop",
+                  "controller"}  # fmt: skip
 #: Commands that read no configuration.
-WITHOUT_CONFIG = {"version", "init", "schema"}
+WITHOUT_CONFIG = {"version", "init", "schema", "controller"}
 
 
 def options(words: tuple[str, ...]) -> set[str]:

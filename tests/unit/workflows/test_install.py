@@ -59,7 +59,7 @@ def test_the_committed_files_are_what_the_shipped_configuration_gives(shipped: C
     written = files(shipped, contents=install_api._contents(shipped))
     for path, text in written.items():
         check_golden(ROOT / path, text)
-    rendered = {path.relative_to(ROOT).as_posix() for folder in ("argo-install/base", "pv")
+    rendered = {path.relative_to(ROOT).as_posix() for folder in ("argo-install/base", "argo-install/controller", "pv")
                 for path in (ROOT / folder).rglob("*.yaml")}  # fmt: skip
     assert rendered == set(written)
 
@@ -384,7 +384,8 @@ def test_no_namespace_is_privileged_and_no_pod_names_a_folder_of_the_node(shippe
     found = [one for path, text in written.items() if not path.endswith("kustomization.yaml") for one in _read(text)]
     spaces = {one["metadata"]["name"]: one["metadata"]["labels"] for one in found if one["kind"] == "Namespace"}
     enforced = {name: labels["pod-security.kubernetes.io/enforce"] for name, labels in spaces.items()}
-    assert enforced == {"argo": "restricted", "scanmatrix": "restricted", "scanmatrix-volume": "baseline"}
+    namespaces = {"argo", "scanmatrix", "scanmatrix-system"}
+    assert enforced == {**dict.fromkeys(namespaces, "restricted"), "scanmatrix-volume": "baseline"}
     pods = [one["spec"]["template"]["spec"] for one in found if one["kind"] in {"Deployment", "Job", "StatefulSet"}]
     assert len(pods) > 8
     assert not any("hostPath" in volume for pod in pods for volume in pod.get("volumes", ()))
