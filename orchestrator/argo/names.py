@@ -40,8 +40,8 @@ REAPER = "scanmatrix-reaper"
 SCANS_ANNOTATION = "scanmatrix/scans"
 #: ConfigMap with the configuration (key `scanmatrix.yaml`) for runs that plan in the cluster.
 CONFIG_MAP = "scanmatrix-config"
-#: ConfigMap in which the scheduler of a custom resource keeps its state, under this key.
-STATE, STATE_KEY = "scanmatrix-state", "state.json"
+#: ConfigMap in which the scheduler of a custom resource keeps its state, under this key; and its component.
+STATE, STATE_KEY, STATE_COMPONENT = "scanmatrix-state", "state.json", "state"
 #: ConfigMap that says how many online cells of a scan run at a time; its keys are names of their templates.
 LIMITS = "scanmatrix-limits"
 
@@ -91,8 +91,6 @@ class Component(StrEnum):
     REPLACE = "replace"
     CACHE = "cache"
     SCHEDULER = "scheduler"
-    STATE = "state"
-    CONTROLLER = "controller"
 
 
 class TemplateName(StrEnum):

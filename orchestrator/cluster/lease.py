@@ -76,7 +76,7 @@ class Lease:
         return True
 
     def let_go(self) -> None:
-        """Give it to whoever wants it next, where it is ours."""
+        """Give it to the next one that wants it, where it is ours."""
         there = self._read()
         if there is not None and (there.get("spec") or {}).get("holderIdentity") == self.holder:
             spec = {**there["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}

@@ -1,4 +1,4 @@
-"""In which namespaces something of ours changes: what wakes whoever looks at them, and no more than that."""
+"""In which namespaces something of ours changes: what wakes those who look at them, and no more than that."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class OwnKeys(Section):
     Attributes:
         ignore_label: pods of the resource's namespace with this label, and the value `true`, are not scanned
         files: what the configuration names, by the name that it has there: lists of targets, templates, ignore rules
-        suspend: nothing new is started while this is true; what runs, goes on
+        suspend: nothing new is started while this is true; active runs continue
     """
 
     ignore_label: Annotated[str, StringConstraints(pattern=_LABEL), ValueKind("label")] | None = None

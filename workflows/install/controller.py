@@ -15,7 +15,7 @@ from orchestrator.workflows.settings import SCRATCH
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config
 
-COMPONENT = str(names.Component.CONTROLLER)
+COMPONENT: Final = "controller"
 NAMESPACE: Final = "scanmatrix-system"
 NAME: Final = "scanmatrix-controller"
 _RBAC, _RBAC_API = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"

@@ -44,7 +44,7 @@ def scheduler(config: Config, contents: Mapping[str, str], *, shared: bool = Fal
         "selector": {"matchLabels": labels},
         "template": template,
     }
-    state = [manifest("ConfigMap", names.STATE, config.argo.namespace, component=str(names.Component.STATE))]
+    state = [manifest("ConfigMap", names.STATE, config.argo.namespace, component=names.STATE_COMPONENT)]
     return [
         manifest("Deployment", COMPONENT, config.argo.namespace, api="apps/v1", component=COMPONENT, spec=spec),
         *(state if shared else ()),

@@ -160,5 +160,5 @@ def _refuse(
         some = ", ".join(taken[:5]) + (f" and {len(taken) - 5} more" if len(taken) > 5 else "")  # noqa: PLR2004
         raise TakenError(
             f"nothing was changed, because these are there and do not belong to this resource: {some}; remove what"
-            " `scanmatrix install` or another resource made in this namespace, or use another namespace"
+            " an installation or another resource made in this namespace, or use another namespace"
         )

@@ -100,7 +100,7 @@ def _refuse(data: Mapping[str, Any], files: Mapping[str, str]) -> None:
 
     Raises:
         InvalidResourceError: a path that is none of its files: it would be read where the controller is. Or another
-            namespace, of which whoever made the resource may know nothing.
+            namespace, which the author of the resource may not see.
     """
     wrong = [f"spec.{key}: {name!r} is none of spec.files" for key, name in _paths(data) if name not in files]
     wrong += [f"spec.files: {name!r} is no plain name" for name in files if Path(name).name != name]

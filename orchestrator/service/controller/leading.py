@@ -38,7 +38,7 @@ def lead(
     Args:
         namespace: of the Lease.
         name: of the Lease.
-        act: returns when what it is given is set, or when it is told to stop by a signal.
+        act: returns when what it is given is set, or when a signal stops it.
         stop: ends it.
         seconds: a holder that is silent for so long has lost it.
         told: what happens.

@@ -37,7 +37,7 @@ _OURS = f"{names.PART_OF}={names.SCANMATRIX}"
 _FOLLOWED = (
     (ARGO, "workflows", names.RUN),
     ("/apis/apps/v1", "deployments", f"{_OURS},{names.COMPONENT}={names.Component.SCHEDULER}"),
-    (CORE, "configmaps", f"{_OURS},{names.COMPONENT}={names.Component.STATE}"),
+    (CORE, "configmaps", f"{_OURS},{names.COMPONENT}={names.STATE_COMPONENT}"),
     (CORE, "persistentvolumeclaims", _OURS),
 )
 #: Seconds in which changes that come together become one look; and between two looks before a resource goes.
