@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class CelRule(NamedTuple):
-    """What is checked across keys, once more in CEL, for the API server of a cluster (`scanmatrix install --controller`).
+    """What is checked across keys, once more in CEL: for the API server of a cluster, in the definition of resources.
 
     Attributes:
         expression: true where the section, `self`, is right; keys with a default are always there.

@@ -139,7 +139,7 @@ def test_a_look_makes_all_of_it_and_the_next_one_writes_nothing(space: str) -> N
     assert get(space, "pvc", "scanmatrix", "{.metadata.ownerReferences}") == ""
 
 
-def test_an_edit_is_followed_and_what_somebody_else_changed_is_put_right(space: str) -> None:
+def test_an_edit_is_followed_and_what_somebody_else_changed_is_corrected(space: str) -> None:
     reconciler = Reconciler()
     apply(space, ignoreLabel="ignore")
     reconciler.look(space, "main")

@@ -50,7 +50,7 @@ def controller(config: Config) -> list[Manifest]:
         space["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}"] = "restricted"
     labels = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: COMPONENT}
     account = [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]
-    # Whoever makes a role must have every right that is in it.
+    # What makes a role must have every right that is in it.
     cluster = manifest("ClusterRole", NAME, None, api=_RBAC_API, rules=[*_OWN, *rules_of_all()])
     lease = [rule("coordination.k8s.io", ["leases"], "create get update")]
     only_api = {
