@@ -46,7 +46,9 @@ class PackageTally:
 
     def add(self, table: pa.Table) -> None:
         """Add the unsuppressed rows of a row group, with the columns of `with_severities` and `fixable`."""
-        table = table.filter(pc.not_equal(table["package"], ""))
+        named = pc.not_equal(table["package"], "")
+        if not pc.all(named).as_py():
+            table = table.filter(named)
         if not len(table):
             return
         table = table.append_column("fixed", pc.cast(table["fixable"], pa.int64()))

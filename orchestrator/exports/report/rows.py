@@ -7,15 +7,16 @@ This module imports pyarrow.
 from __future__ import annotations
 
 import json
-from array import array
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestrator.exports.report.severities import WORST_FIRST
 from orchestrator.model import MergedRow
 from orchestrator.results.tables.columns import names_of
+from orchestrator.results.tables.rows import numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +43,7 @@ class ReportRows:
 
     def __init__(self) -> None:
         self._values: dict[str, dict[Any, int]] = {name: {} for name in COLUMNS}
-        self._codes = {name: array("I") for name in COLUMNS}
+        self._codes: dict[str, pa.Array] = {name: pa.array([], pa.int32()) for name in COLUMNS}
 
     def __len__(self) -> int:
         return len(self._codes["id"])
@@ -50,33 +51,33 @@ class ReportRows:
     def add(self, rows: pa.Table) -> None:
         """Add rows, which have each of `COLUMNS`."""
         for name in COLUMNS:
-            known = self._values[name]
+            known, found = self._values[name], [self._codes[name]]
             for chunk in rows[name].chunks:
                 values, places = _distinct(chunk)
                 codes = [known.setdefault(_plain(value), len(known)) for value in values]
-                self._codes[name].extend([codes[place] for place in places])
+                found.append(pa.array(codes, pa.int32()).take(places))
+            self._codes[name] = pa.concat_arrays(found)
 
     def arrange(self, order: Sequence[int]) -> None:
         """Put the rows into this order."""
-        for name, codes in self._codes.items():
-            self._codes[name] = array("I", [codes[place] for place in order])
+        places = pa.array(order, pa.int32())
+        self._codes = {name: codes.take(places) for name, codes in self._codes.items()}
 
     def first(self, most: int) -> list[dict[str, Any]]:
         """The first rows."""
+        shown = {name: codes.slice(0, most).to_pylist() for name, codes in self._codes.items()}
         lists = {name: list(values) for name, values in self._values.items()}
         return [
-            {name: lists[name][self._codes[name][number]] for name in COLUMNS} for number in range(min(most, len(self)))
+            {name: lists[name][shown[name][number]] for name in COLUMNS} for number in range(min(most, len(self)))
         ]
 
     def values(self, column: str) -> list[Any]:
         """The distinct values of a column, in the order of their codes."""
         return list(self._values[column])
 
-    def columns(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each column: its distinct values, and for each row which of them; no codes where all rows have the same."""
-        for name, codes in self._codes.items():
-            values = self.values(name)
-            yield name, {"values": values, "codes": codes.tolist() if len(values) > 1 else []}
+    def codes(self, column: str) -> list[int]:
+        """For each row which of the column's values it has; nothing where all rows have the same."""
+        return numbers_of(self._codes[column]) if len(self._values[column]) > 1 else []
 
 
 def read_rows(file: MergedFile, chosen: Sequence[int]) -> ReportRows:
@@ -113,8 +114,10 @@ def spell(head: Mapping[str, Any], rows: ReportRows) -> Iterator[str]:
         rows: the rows, which go into `columns`.
     """
     yield f'{{"head":{_json(head)},"rows":{len(rows)},"columns":{{'
-    for number, (name, column) in enumerate(rows.columns()):
-        yield f"{',' if number else ''}{_json(name)}:{_json(column)}"
+    for number, name in enumerate(COLUMNS):
+        # Numbers need no escapes, and there are a million of them.
+        codes = msgspec.json.encode(rows.codes(name)).decode()
+        yield f'{"," if number else ""}{_json(name)}:{{"values":{_json(rows.values(name))},"codes":{codes}}}'
     yield "}}"
 
 
@@ -122,19 +125,19 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(_ESCAPES)
 
 
-def _distinct(values: pa.Array) -> tuple[list[Any], list[int]]:
+def _distinct(values: pa.Array) -> tuple[list[Any], pa.Array]:
     """The distinct values of a column, in the order of their first rows, and of each row which of them it has."""
     if not pa.types.is_list(values.type):
         coded = values.dictionary_encode("encode")
-        return coded.dictionary.to_pylist(), coded.indices.to_pylist()
+        return coded.dictionary.to_pylist(), coded.indices
     texts = values.flatten()
     if values.null_count or texts.null_count or pc.any(pc.match_substring(texts, _BETWEEN)).as_py():
-        return values.to_pylist(), list(range(len(values)))
+        return values.to_pylist(), pa.array(range(len(values)), pa.int32())
     # Arrow has no dictionaries of lists: their lengths and texts in one text, of which no two lists have the same.
     lengths = pc.cast(pc.list_value_length(values), pa.string())
     coded = pc.binary_join_element_wise(lengths, pc.binary_join(values, _BETWEEN), _BETWEEN).dictionary_encode()
     firsts = pc.index_in(pa.array(range(len(coded.dictionary)), coded.indices.type), coded.indices)
-    return values.take(firsts).to_pylist(), coded.indices.to_pylist()
+    return values.take(firsts).to_pylist(), coded.indices
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ This module imports pyarrow, which takes a fifth of a second: import it where it
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import pyarrow as pa
@@ -42,10 +43,15 @@ class _Writer:
         self._run = run
         self._schema = schema_of(row)
         self._types = {field.name: field.type for field in self._schema}
+        self._own_schema = pa.schema([self._schema.field(column.name) for column in self._own])
+        self._common_schema = pa.schema([self._schema.field(column.name) for column, _ in self._common])
         self._nothing: dict[tuple[pa.DataType, Any], pa.Array] = {}
         self._parquet = pq.ParquetWriter(parquet, self._schema, compression="zstd")
-        self._csv = CSVWriter(csv, csv_schema(self._schema))
+        self._csv_schema = csv_schema(self._schema)
+        self._csv = CSVWriter(csv, self._csv_schema)
+        #: What has gathered: tables of what belongs to the findings, and for each of them a row of what they share.
         self._tables: list[pa.Table] = []
+        self._shared: list[pa.Table] = []
         self._rows = 0
         self._bytes = 0
 
@@ -71,19 +77,15 @@ class _Writer:
 
         They become a table at once: what Arrow cannot hold fails the cell that has it, not those it is written with.
         """
+        told = {"run": self._run, "suspect": suspect}
+        common = [(column, told[name] if name in told else getattr(of, name)) for column, name in self._common]
         for begin in range(0, len(findings), _ROWS):
             some = findings[begin : begin + _ROWS]
-            places = pa.array(bytes(len(some)), pa.uint8())
-            told = {"run": self._run, "suspect": suspect}
-            columns = {
-                column.name: self._array(column, values)
-                for column, values in zip(self._own, all_values(some, self._own), strict=True)
-            }
-            for column, name in self._common:
-                value = told[name] if name in told else getattr(of, name)
-                columns[column.name] = pa.array([value], self._types[column.name]).take(places)
-            arrays = [columns[name] for name in self._schema.names]
-            self._tables.append(pa.Table.from_arrays(arrays, schema=self._schema))
+            own = zip(self._own, all_values(some, self._own), strict=True)
+            table = pa.Table.from_arrays([self._array(*each) for each in own], schema=self._own_schema)
+            shared = [pa.array([value], self._types[column.name]) for column, value in common]
+            self._shared.append(pa.Table.from_arrays(shared, schema=self._common_schema))
+            self._tables.append(table)
             self._rows += len(some)
             if self._rows >= _ROWS:
                 self._flush()
@@ -102,11 +104,25 @@ class _Writer:
         self._bytes = 0
         if not self._rows:
             return
-        table = pa.concat_tables(self._tables).combine_chunks()
+        own, shared = (pa.concat_tables(tables).combine_chunks() for tables in (self._tables, self._shared))
+        rows = _repeated([len(table) for table in self._tables])
         self._tables.clear()
+        self._shared.clear()
         self._rows = 0
-        self._parquet.write_table(table)
-        self._csv.write_table(for_csv(table))
+        self._parquet.write_table(_joined(self._schema, own, shared.take(rows)))
+        self._csv.write_table(_joined(self._csv_schema, for_csv(own), for_csv(shared).take(rows)))
+
+
+def _joined(schema: pa.Schema, *tables: pa.Table) -> pa.Table:
+    """The columns of tables side by side, in the order of a schema."""
+    columns = {name: table[name] for table in tables for name in table.column_names}
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def _repeated(lengths: Sequence[int]) -> pa.Array:
+    """Numbers from 0 on, each as often as is said of it: which row each of so many rows is of."""
+    ends = pa.array(accumulate(lengths), pa.int32())
+    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, pa.array(range(len(lengths)), pa.int32())))
 
 
 class FindingsWriter(_Writer):

@@ -458,7 +458,7 @@ LISTS = st.lists(st.lists(st.text(st.sampled_from("ab1;\x1f"), max_size=3), max_
 def test_distinct_values_and_their_places_give_the_column_again(lists, texts):
     for values, kind in ((lists, pa.list_(pa.string())), (texts, pa.string())):
         distinct, places = _distinct(pa.array(values, kind))
-        assert [distinct[place] for place in places] == values
+        assert [distinct[place] for place in places.to_pylist()] == values
 
 
 def test_a_value_of_many_rows_is_read_once():
