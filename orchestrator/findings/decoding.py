@@ -24,6 +24,8 @@ _SEVERITIES = {severity.value: severity for severity in Severity} | {
     "moderate": Severity.MEDIUM,
     "important": Severity.HIGH,
 }
+# As most scanners write them.
+_SPELT = {spelt: each for word, each in _SEVERITIES.items() for spelt in (word, word.capitalize(), word.upper())}
 
 
 _BANDS = (
@@ -82,7 +84,9 @@ def severity(word: Any) -> Severity:
 
     Debian's and Grype's `negligible` is `info`; Red Hat's `moderate` and `important` are `medium` and `high`.
     """
-    return _SEVERITIES.get(word.strip().lower(), Severity.UNKNOWN) if isinstance(word, str) else Severity.UNKNOWN
+    if not isinstance(word, str):
+        return Severity.UNKNOWN
+    return _SPELT.get(word) or _SEVERITIES.get(word.strip().lower(), Severity.UNKNOWN)
 
 
 def severity_of(cvss: Cvss | None) -> Severity:
@@ -95,7 +99,9 @@ def severity_of(cvss: Cvss | None) -> Severity:
 
 def title(text: str | None, end: str = "") -> str:
     """The first line of a text, cut to a title's length; `end` (` (line 3)`) is put after it and never cut."""
-    line = text.strip().split("\n", 1)[0].strip() if text else ""
+    line = text.strip() if text else ""
+    if "\n" in line:
+        line = line.partition("\n")[0].strip()
     most = _TITLE_LENGTH - len(end)
     return (line if len(line) <= most else line[: most - 1] + "…") + end
 

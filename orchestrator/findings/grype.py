@@ -5,7 +5,7 @@ nothing found, is damaged, not clean. `ignoredMatches` are what Grype itself sup
 configuration, VEX documents that it was given, and what distributions say of their packages.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
@@ -54,10 +54,14 @@ class _Vulnerability(_Part):
     fixed_in_version: str | None = None
 
 
+class _Annotations(_Part):
+    evidence: str = ""
+
+
 class _Location(_Part):
     path: str | None = None
     real_path: str | None = None
-    annotations: dict[str, str] | None = None
+    annotations: _Annotations | None = None
 
 
 class _Artifact(_Part):
@@ -109,7 +113,7 @@ class _Descriptor(_Part):
 class _Document(_Part):
     matches: list[_Match] | None
     ignored_matches: list[_IgnoredMatch] | None = None
-    source: dict[str, Any] | None = None
+    source: _Part | None = None
     descriptor: _Descriptor | None = None
 
 
@@ -128,7 +132,7 @@ def parse(data: bytes) -> Report:
         scanner_version=descriptor.version or "",
         database_version=_built(descriptor.db),
         findings=(
-            *(_finding(match) for match in document.matches or ()),
+            *map(_finding, document.matches or ()),
             *(_finding(match, _suppressed(match)) for match in document.ignored_matches or ()),
         ),
     )
@@ -152,7 +156,7 @@ def _finding(match: _Match, suppressed: Suppressed | None = None) -> Finding:
         id=vulnerability.id,
         kind="vulnerability",
         severity=severity(vulnerability.severity),
-        aliases=other_ids({other.id for other in related}, vulnerability.id) if related else (),
+        aliases=_aliases(vulnerability.id, related) if related else (),
         title=title(vulnerability.description or next((o.description for o in related if o.description), "")),
         package=artifact.name,
         version=artifact.version or "",
@@ -164,13 +168,20 @@ def _finding(match: _Match, suppressed: Suppressed | None = None) -> Finding:
     )
 
 
+def _aliases(own: str, related: Sequence[_Vulnerability]) -> tuple[str, ...]:
+    """Its other ids; most matches are related to the vulnerability that they are of, and to no other."""
+    if len(related) == 1 and related[0].id == own:
+        return ()
+    return other_ids({other.id for other in related}, own)
+
+
 def _location(locations: list[_Location | str] | None) -> str:
     """The path that proves the package is there: the one marked as primary evidence, else the first."""
     first = ""
     for location in locations or ():
         if isinstance(location, str):
             return first or location
-        if location.annotations and location.annotations.get("evidence") == "primary":
+        if location.annotations is not None and location.annotations.evidence == "primary":
             return location.path or location.real_path or ""
         first = first or location.path or location.real_path or ""
     return first

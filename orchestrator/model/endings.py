@@ -8,6 +8,7 @@ same table to people.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.model.plan import Decision
@@ -178,6 +179,7 @@ RULES = (
 # fmt: on
 
 
+@cache
 def decide(evidence: Evidence) -> Rule:
     """The rule by which a cell stands, or ended."""
     return next(rule for rule in RULES if rule.matches(evidence))

@@ -55,7 +55,7 @@ class Rows:
         self._names = [name for name, _, _ in scans]
         self._sayings: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
         self._told: dict[tuple[str, int, int], MergedFinding] = {}
-        self._alone: dict[tuple[int, Severity], tuple[dict[str, Severity], dict[str, int]]] = {}
+        self._alone: dict[tuple[str, int, Severity], MergedFinding] = {}
 
     def row(self, kind: str, name: str, package: Package, location: str, members: Sequence[Member]) -> MergedFinding:
         """Make a row.
@@ -111,7 +111,13 @@ class Rows:
         counts, most = _counts(spots)
         count = counts[most]
         return msgspec.structs.replace(
-            _begin(self._found(kind, found, hidden), name, package, location),
+            self._found(kind, found, hidden),
+            key=finding_key(kind, name, package, location),
+            id=name,
+            package=package.label,
+            version=package.version,
+            purl=package.purl,
+            ecosystem=package.ecosystem,
             severity=severity,
             severities=self._same(severities),
             aliases=other_names(name, aliases) if aliases else (),
@@ -132,24 +138,32 @@ class Rows:
     ) -> MergedFinding:
         """The row of one finding in one place, which most are: nothing has to be compared."""
         number, finding, names = members[0]
-        severity, fix = finding.severity, finding.fixed_version
-        said = self._alone.get((number, severity))
-        if said is None:
-            scan = self._names[number]
-            said = self._alone[number, severity] = {scan: severity}, {scan: 1}
+        fix, purl = finding.fixed_version, package.purl
+        alike = kind, number, finding.severity
         return msgspec.structs.replace(
-            _begin(self._found(kind, 1 << number, 0), name, package, location),
-            severity=severity,
-            severities=said[0],
+            self._alone.get(alike) or self._of_scan(*alike),
+            key=finding_key(kind, name, package, location),
+            id=name,
+            package=package.label,
+            version=package.version,
+            purl=purl,
+            ecosystem=package.ecosystem,
             aliases=other_names(name, names) if names else (),
             title=finding.title,
-            qualifiers=qualifiers_of(finding.purl) if package.purl and finding.purl else (),
+            qualifiers=qualifiers_of(finding.purl) if purl and finding.purl else (),
             locations=(finding.location,) if finding.location else (),
-            counts=said[1],
             places=(finding.place,) if finding.place else (),
-            fixed_version=_fix(package, {fix}, members) if fix else "",
+            fixed_version=fix if not fix or is_plain(fix) else _fix(package, {fix}, members),
             cvss=finding.cvss,
         )
+
+    def _of_scan(self, kind: str, number: int, severity: Severity) -> MergedFinding:
+        """What is the same in all rows that one scan alone finds once, with this severity."""
+        scan = self._names[number]
+        made = self._alone[kind, number, severity] = msgspec.structs.replace(
+            self._found(kind, 1 << number, 0), severity=severity, severities={scan: severity}, counts={scan: 1}
+        )
+        return made
 
     def _same(self, said: dict[str, Any]) -> dict[str, Any]:
         """One mapping for all rows of which scans say the same: there are few, and each takes more than a row's texts.
@@ -210,19 +224,6 @@ class Rows:
             not_scanned_by=tuple(dict.fromkeys(scan for scan, ok, _ in others if not ok)),
         )
         return told
-
-
-def _begin(found_by: MergedFinding, name: str, package: Package, location: str) -> MergedFinding:
-    """What every row says of what it is about, besides which scans found it."""
-    return msgspec.structs.replace(
-        found_by,
-        key=finding_key(found_by.kind, name, package, location),
-        id=name,
-        package=package.label,
-        version=package.version,
-        purl=package.purl,
-        ecosystem=package.ecosystem,
-    )
 
 
 def _carried(members: Sequence[Member]) -> dict[str, Any]:

@@ -66,22 +66,26 @@ class Judge:
         owned = self._set.owned(owners)
         counts: dict[int, int] = {}
         looked = []
+        fed = bool(self._feeds.epss or self._feeds.kev)
         for finding in findings:
-            epss, kev = self._known(finding)
-            bits = 0 if finding.suppressed is not None else self._set.count(owned, finding, epss, kev)
-            if self._severities is not None and finding.suppressed is None:
-                self._severities[finding.severity] += finding.things
-            if bits:
+            epss, kev = self._known(finding) if fed else (None, False)
+            rules: tuple[str, ...] = ()
+            if owned and finding.suppressed is None and (bits := self._set.count(owned, finding, epss, kev)):
+                rules = self._set.names(bits)
                 things = finding.things
                 counts[bits] = counts.get(bits, 0) + things
                 if things > 1:
                     self._repeated[bits] = self._repeated.get(bits, 0) + things - 1
                 if bits & self._open:
                     self._note(bits & self._open, finding)
-            rules = self._set.names(bits)
-            if (epss, kev, rules) != (finding.epss, finding.kev, finding.rules):
+            if epss != finding.epss or kev != finding.kev or rules != finding.rules:
                 finding = msgspec.structs.replace(finding, epss=epss, kev=kev, rules=rules)  # noqa: PLW2901
             looked.append(finding)
+        if self._severities is not None:
+            self._severities.update([each.severity for each in findings if each.suppressed is None])
+            for finding in findings:
+                if finding.count > 1 and finding.suppressed is None:
+                    self._severities[finding.severity] += finding.things - 1
         if counts:
             of_target = self._counts.setdefault(findings[0].target, {})
             for bits, count in counts.items():

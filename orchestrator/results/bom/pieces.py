@@ -59,7 +59,9 @@ class _Rating(_Piece):
     vector: str = ""
 
 
-class _Affected(_Piece):
+class Affected(_Piece):
+    """A component that a vulnerability is in, by its reference."""
+
     ref: str
 
 
@@ -73,7 +75,7 @@ class FoundVulnerability(_Piece):
     ratings: tuple[_Rating, ...] = ()
     description: str = ""
     recommendation: str = ""
-    affects: tuple[_Affected, ...] = ()
+    affects: tuple[Affected, ...] = ()
     properties: tuple[Property, ...] = ()
 
 
@@ -100,7 +102,7 @@ def component(name: str, version: str, ref: str, purl: str, scans: tuple[Propert
 
 
 def vulnerability(
-    ref: str, finding: Finding, source: SaidBy, affects: list[str], scan: tuple[Property, ...]
+    ref: str, finding: Finding, source: SaidBy, affects: tuple[Affected, ...], scan: tuple[Property, ...]
 ) -> FoundVulnerability | Json:
     """A vulnerability that findings report; as JSON, to be made valid, where CycloneDX does not allow it.
 
@@ -108,15 +110,15 @@ def vulnerability(
         ref: its reference.
         finding: one of them.
         source: their scanner.
-        affects: references of the components it is in, each once.
+        affects: the components it is in, each once.
         scan: which found it.
     """
     cvss, valid = finding.cvss, True
     if cvss is None:
-        rating = _Rating(source, finding.severity.value)
+        rating = _Rating(source, finding.severity)
     else:
         method = _METHODS.get(cvss.version, "other")
-        rating = _Rating(source, finding.severity.value, cvss.score, method, cvss.vector)
+        rating = _Rating(source, finding.severity, cvss.score, method, cvss.vector)
         valid = -_INFINITE < cvss.score < _INFINITE
     fix = finding.fixed_version
     made = FoundVulnerability(
@@ -127,7 +129,7 @@ def vulnerability(
         (rating,),
         finding.title,
         f"Upgrade to {fix}" if fix else "",
-        tuple([_Affected(each) for each in affects]),
+        affects,
         scan,
     )
     return made if valid else _plain(made)

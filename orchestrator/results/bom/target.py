@@ -21,7 +21,7 @@ from orchestrator.packages.qualifiers import qualifiers_of
 from orchestrator.packages.resolve import Place
 from orchestrator.results.bom.identity import identity
 from orchestrator.results.bom.packages import Packages
-from orchestrator.results.bom.pieces import Item, Property, SaidBy, component, our_property, vulnerability
+from orchestrator.results.bom.pieces import Affected, Item, Property, SaidBy, component, our_property, vulnerability
 from orchestrator.results.bom.validity import repair
 
 Json = dict[str, Any]
@@ -30,6 +30,8 @@ Json = dict[str, Any]
 _DEPTH = 32
 # Components of one package that a finding is held against: an image has one for each architecture, or artifact.
 _MOST_COMPARED = 20
+# Pieces that are kept because further ones may say the same.
+_MOST_SHARED = 4096
 # Parts of a component that hold no references of their own; the rest is searched for them.
 _PLAIN = frozenset({"properties", "hashes", "externalReferences", "components"})
 
@@ -64,6 +66,7 @@ class _Said(NamedTuple):
 
     Attributes:
         source: its scanner.
+        by: the property that names the scan.
         findings: of one that is no BOM, in groups that become one vulnerability each, with their packages.
         bom: the valid parts of one that is.
         subject: the reference by which that BOM calls the target; empty for none.
@@ -71,6 +74,7 @@ class _Said(NamedTuple):
 
     scan: str
     source: SaidBy
+    by: tuple[Property, ...]
     findings: Sequence[Sequence[tuple[Finding, Package]]] = ()
     bom: Json | None = None
     subject: str = ""
@@ -110,6 +114,7 @@ class TargetBom:
         self._together: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
         self._vulnerabilities: list[Json | _Found] = []
         self._properties: dict[tuple[str, ...], tuple[Property, ...]] = {}
+        self._affected: dict[int, Affected] = {}
 
     def add(self, row: LedgerRow, report: Report | None) -> list[str]:
         """Add one cell.
@@ -222,7 +227,7 @@ class TargetBom:
                 else:
                     groups[alike] = [(finding, package)]
                 gather(package)
-        self._said.append(_Said(scan, SaidBy(report.scanner), list(groups.values())))
+        self._said.append(_Said(scan, SaidBy(report.scanner), self._found_by((scan,)), list(groups.values())))
 
     def _add_findings(self, said: _Said) -> None:
         # By identity: there is one object for each spelling of a package, which the number depends on alone.
@@ -266,9 +271,15 @@ class TargetBom:
         return component(entry.name, entry.version, self._ref(entry.number), entry.purl, self._found_by(entry.scans))
 
     def _vulnerability(self, found: _Found) -> Item:
-        affects = [self._ref(each) for each in found.affects]
-        by = self._found_by((found.said.scan,))
-        return vulnerability(self._ref(found.number), found.finding, found.said.source, affects, by)
+        affects = tuple([self._affected.get(each) or self._affects(each) for each in found.affects])
+        return vulnerability(self._ref(found.number), found.finding, found.said.source, affects, found.said.by)
+
+    def _affects(self, number: int) -> Affected:
+        """A component that vulnerabilities are in; one piece for many of them."""
+        if len(self._affected) >= _MOST_SHARED:
+            self._affected.clear()
+        made = self._affected[number] = Affected(self._ref(number))
+        return made
 
     # --- CycloneDX reports -------------------------------------------------------------------------------------------
 
@@ -280,7 +291,8 @@ class TargetBom:
         changed = repair(part)
         for each in part.get("components", ()):
             self._packages.gather(each)
-        self._said.append(_Said(scan, SaidBy(scanner), bom=part, subject=str(subject.get("bom-ref") or "")))
+        subject_ref = str(subject.get("bom-ref") or "")
+        self._said.append(_Said(scan, SaidBy(scanner), self._found_by((scan,)), bom=part, subject=subject_ref))
         return changed
 
     def _add_bom(self, said: _Said, part: Json) -> None:
