@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from orchestrator.analysis.summary import Severities
     from orchestrator.model import Ledger, LedgerRow, Plan
     from orchestrator.volume.layout import Volume
 
@@ -105,15 +106,26 @@ def _with_room(plan: Plan, volume: Volume, told: NotOnVolume) -> Ledger:
 
 def _aggregate(plan: Plan, volume: Volume, told: NotOnVolume) -> Ledger:
     """One try, from the plan to the ledger."""
-    # Here, because they take half a second to import, which those that only name this function need not wait for.
-    from orchestrator.analysis.pipeline import Pipeline, seldom_collected  # noqa: PLC0415
+    # Here, because it takes half a second to import, which those that only name this function need not wait for.
+    from orchestrator.analysis.pipeline import seldom_collected  # noqa: PLC0415
+
+    with seldom_collected():
+        ledger, severities, notes = _write_tables(plan, volume, told)
+        report = volume.results(plan.run) / "report.html"
+        notes += _write_report(RunResults(volume, plan.run, ledger), report)
+        write_ledger(volume, ledger, severities, notes)
+    return ledger
+
+
+def _write_tables(plan: Plan, volume: Volume, told: NotOnVolume) -> tuple[Ledger, Severities, list[str]]:
+    """Write the tables and the BOM; gives the ledger, counts of the summary, and what its reader should know."""
+    from orchestrator.analysis.pipeline import Pipeline  # noqa: PLC0415 - as above
     from orchestrator.results.bom.whole import BomWriter  # noqa: PLC0415
     from orchestrator.results.tables.writing import FindingsWriter, MergedWriter  # noqa: PLC0415
     from orchestrator.steps.aggregation import Aggregation, OutputFiles  # noqa: PLC0415
 
     folder = volume.results(plan.run)
     with ExitStack() as stack:
-        stack.enter_context(seldom_collected())
         parquet, csv, merged_parquet, merged_csv, bom = (
             stack.enter_context(atomic_file(folder / name)) for name in TABLES
         )
@@ -127,9 +139,7 @@ def _aggregate(plan: Plan, volume: Volume, told: NotOnVolume) -> Ledger:
         merged.rest_on(coverage_in(ledger.rows))
         writer.finish(ledger.finished)
     notes = [*told.notes, *remarks(ledger.names), *pipeline.notes(), *_stale_databases(rows), *aggregation.notes]
-    notes += _write_report(RunResults(volume, plan.run, ledger), folder / "report.html")
-    write_ledger(volume, ledger, aggregation.severities, notes)
-    return ledger
+    return ledger, aggregation.severities, notes
 
 
 def _write_report(results: RunResults, path: Path) -> list[str]:

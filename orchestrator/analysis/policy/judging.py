@@ -81,16 +81,21 @@ class Judge:
             if epss != finding.epss or kev != finding.kev or rules != finding.rules:
                 finding = msgspec.structs.replace(finding, epss=epss, kev=kev, rules=rules)  # noqa: PLW2901
             looked.append(finding)
-        if self._severities is not None:
-            self._severities.update([each.severity for each in findings if each.suppressed is None])
-            for finding in findings:
-                if finding.count > 1 and finding.suppressed is None:
-                    self._severities[finding.severity] += finding.things - 1
+        self._count_severities(findings)
         if counts:
             of_target = self._counts.setdefault(findings[0].target, {})
             for bits, count in counts.items():
                 of_target[bits] = of_target.get(bits, 0) + count
         return looked
+
+    def _count_severities(self, findings: Sequence[MergedFinding]) -> None:
+        """Count what nobody judges, to say so."""
+        if self._severities is None:
+            return
+        self._severities.update([each.severity for each in findings if each.suppressed is None])
+        for finding in findings:
+            if finding.count > 1 and finding.suppressed is None:
+                self._severities[finding.severity] += finding.things - 1
 
     def verdict(self, rows: Sequence[LedgerRow]) -> Verdict:
         """What the policy says of the run, after all its targets were looked at.

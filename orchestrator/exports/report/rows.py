@@ -67,9 +67,7 @@ class ReportRows:
         """The first rows."""
         shown = {name: codes.slice(0, most).to_pylist() for name, codes in self._codes.items()}
         lists = {name: list(values) for name, values in self._values.items()}
-        return [
-            {name: lists[name][shown[name][number]] for name in COLUMNS} for number in range(min(most, len(self)))
-        ]
+        return [{name: lists[name][shown[name][number]] for name in COLUMNS} for number in range(min(most, len(self)))]
 
     def values(self, column: str) -> list[Any]:
         """The distinct values of a column, in the order of their codes."""

@@ -67,7 +67,7 @@ class _Said(NamedTuple):
     Attributes:
         source: its scanner.
         by: the property that names the scan.
-        findings: of one that is no BOM, in groups that become one vulnerability each, with their packages.
+        findings: of one that is no BOM, in lists that become one vulnerability each: a finding, its package, and so on.
         bom: the valid parts of one that is.
         subject: the reference by which that BOM calls the target; empty for none.
     """
@@ -75,7 +75,7 @@ class _Said(NamedTuple):
     scan: str
     source: SaidBy
     by: tuple[Property, ...]
-    findings: Sequence[Sequence[tuple[Finding, Package]]] = ()
+    findings: Sequence[list[Any]] = ()
     bom: Json | None = None
     subject: str = ""
 
@@ -215,17 +215,19 @@ class TargetBom:
 
     def _gather_findings(self, scan: str, report: Report) -> None:
         """One vulnerability for all packages it is found in with the same severity, score and fix."""
-        groups: dict[tuple[object, ...], list[tuple[Finding, Package]]] = {}
+        groups: dict[tuple[object, ...], list[Any]] = {}
         gather = self._packages.gather_found
         for finding, package in zip(report.findings, self._found.of(report.findings), strict=True):
             if finding.kind == "vulnerability" and finding.suppressed is None:
                 rating = finding.cvss
-                score = (rating.score, rating.vector) if rating else None
-                alike = finding.id, finding.severity, score, finding.fixed_version
-                if (known := groups.get(alike)) is not None:
-                    known.append((finding, package))
+                if rating is None:
+                    alike: tuple[object, ...] = finding.id, finding.severity, finding.fixed_version
                 else:
-                    groups[alike] = [(finding, package)]
+                    alike = finding.id, finding.severity, finding.fixed_version, rating.score, rating.vector
+                if (known := groups.get(alike)) is not None:
+                    known += finding, package
+                else:
+                    groups[alike] = [finding, package]
                 gather(package)
         self._said.append(_Said(scan, SaidBy(report.scanner), self._found_by((scan,)), list(groups.values())))
 
@@ -234,13 +236,14 @@ class TargetBom:
         known: dict[int, int] = {}
         for found in said.findings:
             numbers = []
-            for finding, package in found:
+            for place in range(0, len(found), 2):
+                package = found[place + 1]
                 number = known.get(id(package))
                 if number is None:
-                    number = known[id(package)] = self._package(finding, package, said.scan)
+                    number = known[id(package)] = self._package(found[place], package, said.scan)
                 numbers.append(number)
             affects = tuple(dict.fromkeys(numbers)) if len(numbers) > 1 else (numbers[0],)
-            self._vulnerabilities.append(_Found(self._new_number(), said, found[0][0], affects))
+            self._vulnerabilities.append(_Found(self._new_number(), said, found[0], affects))
 
     def _package(self, finding: Finding, package: Package, scan: str) -> int:
         """The number of the component a finding is about; that of the target where it names none."""
