@@ -120,7 +120,7 @@ def _joined(schema: pa.Schema, *tables: pa.Table) -> pa.Table:
 
 
 def _repeated(lengths: Sequence[int]) -> pa.Array:
-    """Numbers from 0 on, each as often as is said of it: which row each of so many rows is of."""
+    """Numbers from 0 on, each as often as `lengths` says."""
     ends = pa.array(accumulate(lengths), pa.int32())
     return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, pa.array(range(len(lengths)), pa.int32())))
 
