@@ -23,6 +23,7 @@ _HOMES = {
     "schedule": ("schedule", "schedule"),
     "serve": ("serve", "serve"),
     "controller": ("controller", "controller"),
+    "token": ("token", "token"),
     "render": ("render", "render"),
     "install": ("install", "install"),
     "doctor": ("doctor", "doctor"),

@@ -28,10 +28,12 @@ def serve(
 
     settings = with_dsn(settings_of(config, volume))
     with needing("serve", "scanmatrix serve"):
+        from orchestrator.service.auth.guard import guard_of
         from orchestrator.service.rest.serving import serve as run
         from orchestrator.service.rest.settings import ServeSettings
     run(
         settings,
         ServeSettings(host=host, port=port),
+        guard=guard_of(settings),
         listening=lambda url: complain(f"scanmatrix: listening on {url}"),
     )

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_validator
 from orchestrator import model
 from orchestrator.config.allow import Allow
 from orchestrator.config.argo import Argo
+from orchestrator.config.auth import AuthSection
 from orchestrator.config.cache import CACHE, CacheSection
 from orchestrator.config.described import ValueKind
 from orchestrator.config.environment import overlay
@@ -87,6 +88,7 @@ class Config(Section):
         notify: who is notified about changes ([notifications.md](notifications.md))
         store: the database of all results ([store.md](store.md))
         schedule: how `scanmatrix schedule` keeps results fresh ([scheduler.md](scheduler.md))
+        auth: who may ask the service ([service-security.md](service-security.md))
         engine: what `scanmatrix run`, `status` and the other commands use: this machine, or Argo Workflows in a cluster
         layout: shape of the Workflow: a pod for each cell, or one for each image ([scale.md](scale.md))
         image: the orchestrator's image, for pull, built-in scans and aggregation in the cluster:
@@ -116,6 +118,7 @@ class Config(Section):
     notify: NotifySection = NotifySection()
     store: StoreSection = StoreSection()
     schedule: ScheduleSection = ScheduleSection()
+    auth: AuthSection = AuthSection()
     engine: Word = "local"
     layout: Literal["cell", "image"] = "cell"
     image: Reference = Field(default_factory=default_image)

@@ -42,6 +42,8 @@ class _Ledger(msgspec.Struct):
 _log = logging.getLogger(__name__)
 #: The store that the code around this context keeps open and filled: see `orchestrator.queries.kept`.
 KEPT: ContextVar[Store | None] = ContextVar("KEPT", default=None)
+#: Of whose targets the questions of this context may tell; None for all. The service sets it for each request.
+OWNERS: ContextVar[frozenset[str] | None] = ContextVar("OWNERS", default=None)
 
 
 @contextmanager
@@ -64,7 +66,7 @@ def asking(volume: Volume, config: Config | None = None) -> Iterator[Store]:
         SchemaError: its tables are of another version.
     """
     if (kept := KEPT.get()) is not None:
-        yield kept
+        yield seen_here(kept)
         return
     if config is not None and config.store.url is not None:
         with Store.of(config) as store:
@@ -86,6 +88,12 @@ def asking(volume: Volume, config: Config | None = None) -> Iterator[Store]:
     with tempfile.TemporaryDirectory(prefix="scanmatrix-") as folder, Store(f"sqlite:///{folder}/{FILE}") as store:
         fill(store, volume)
         yield store
+
+
+def seen_here(store: Store) -> Store:
+    """A store as those may see it whom the questions of this context come from."""
+    owners = OWNERS.get()
+    return store if owners is None else store.only(owners)
 
 
 def _is_writable(folder: Path) -> bool:

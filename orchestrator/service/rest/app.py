@@ -15,8 +15,10 @@ from starlette.exceptions import HTTPException
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.own import own_version
 from orchestrator.service.rest import problems
+from orchestrator.service.rest.live.hub import LiveEvents
 from orchestrator.service.rest.logs import LoggedRequests
 from orchestrator.service.rest.metrics.durations import Durations, TimedRequests
+from orchestrator.service.rest.middleware.audit import Audited
 from orchestrator.service.rest.middleware.bodies import BodyLimits
 from orchestrator.service.rest.middleware.boundary import Boundary
 from orchestrator.service.rest.middleware.conditional import ConditionalAnswers
@@ -47,6 +49,7 @@ def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAP
         """What runs beside the requests."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(state.keep_filled)
+            tasks.start_soon(live.run)
             yield
             state.stopping.set()
             tasks.cancel_scope.cancel()
@@ -61,6 +64,7 @@ def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAP
         redirect_slashes=False,
     )
     app.state.service = state
+    live = app.state.live = LiveEvents(state.kept.store.events, state.stopping)
     for router in routers():
         app.include_router(router)
     app.add_exception_handler(HTTPException, _of_http)
@@ -73,6 +77,7 @@ def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAP
     app.add_middleware(ConditionalAnswers)
     app.add_middleware(GZipMiddleware, minimum_size=_SMALLEST, compresslevel=_LEVEL)
     app.add_middleware(BodyLimits, settings=state.settings)
+    app.add_middleware(Audited)
     app.add_middleware(Boundary, guard=guard)
     app.add_middleware(TimedRequests, durations=Durations(registry))
     app.add_middleware(LoggedRequests)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 from orchestrator.service.rest.problems import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from fastapi.requests import HTTPConnection
 
 
 class Role(IntEnum):
@@ -59,19 +58,38 @@ def caller_of(connection: HTTPConnection) -> Caller:
     return found
 
 
-def needs(role: Role) -> Callable[[Request], Caller]:
+def owners_may() -> None:
+    """Marks a route whose answer comes from `ServiceState.ask` and the store alone, which shows owners what is theirs.
+
+    Others refuse a caller who may see some owners' targets only: what lies on the volume is of everybody.
+    """
+
+
+def needs(role: Role) -> Callable[[HTTPConnection], Caller]:
     """What a route depends on that demands a role: `Annotated[Caller, Depends(needs(Role.SUBMIT))]`."""
 
-    def check(request: Request) -> Caller:
-        caller = caller_of(request)
+    def check(connection: HTTPConnection) -> Caller:
+        caller = caller_of(connection)
         if caller.role < role:
             raise RefusedError(
                 f"this needs the role {role.name.lower()}, and {caller.name} has the role {caller.role.name.lower()}"
+            )
+        if caller.owners is not None and not _shows_owners_their_own(connection):
+            raise RefusedError(
+                f"this shows targets of all owners, and {caller.name} may see those of some only; ask a path that lists"
+                " results, or use a token without owners"
             )
         return caller
 
     return check
 
 
+def _shows_owners_their_own(connection: HTTPConnection) -> bool:
+    marks = getattr(connection.scope.get("route"), "dependencies", ())
+    return any(mark.dependency is owners_may for mark in marks)
+
+
+#: For routers and routes that show owners what is theirs: `dependencies=[READS, OWNERS_MAY]`.
+OWNERS_MAY = Depends(owners_may)
 #: For routers: `dependencies=[READS]`.
 READS, SUBMITS, ADMINISTERS = (Depends(needs(role)) for role in Role)

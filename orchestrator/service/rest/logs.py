@@ -16,10 +16,10 @@ from orchestrator.service.rest.metrics.durations import template_of
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-REQUESTS = "scanmatrix.requests"
+REQUESTS, AUDIT = "scanmatrix.requests", "scanmatrix.audit"
 _CALLS = -20
 #: What a record may say beside its message: `log.info("…", extra={"run": …})`.
-CONTEXT = ("run", "cell", "target", "request_id", "method", "path", "status", "seconds", "caller", "action")
+CONTEXT = ("run", "cell", "target", "request_id", "method", "path", "status", "seconds", "caller", "role", "action")
 _log = logging.getLogger(REQUESTS)
 
 
@@ -44,7 +44,8 @@ def log_as_json() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger(REQUESTS).setLevel(logging.INFO)
+    for name in (REQUESTS, AUDIT):
+        logging.getLogger(name).setLevel(logging.INFO)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
 

@@ -15,6 +15,7 @@ from fastapi import Request
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
 from orchestrator.queries.kept import KeptStore, keeping
+from orchestrator.queries.opening import OWNERS, seen_here
 from orchestrator.scanners.rules import volume_of
 from orchestrator.service.rest.problems import BusyError
 from orchestrator.store.deadlines import within
@@ -60,8 +61,8 @@ class ServiceState:
 
     @property
     def store(self) -> Store:
-        """The store itself, for questions that no function of `orchestrator.api` asks."""
-        return self.kept.store
+        """The store as the caller may see it, for questions that no function of `orchestrator.api` asks."""
+        return seen_here(self.kept.store)
 
     async def ask(
         self, question: Callable[..., T], *args: Any, owners: Collection[str] | None = None, **named: Any
@@ -117,6 +118,7 @@ class ServiceState:
             make: makes it.
         """
         revision = self.store.revision()
+        key = (OWNERS.get(), key)
         with self._lock:
             if (known := self._answers.get(key)) is not None and known.revision == revision:
                 self._answers.move_to_end(key)

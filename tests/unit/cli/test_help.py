@@ -75,7 +75,7 @@ def test_every_command_has_an_example() -> None:
 
 #: Commands that neither read nor write the volume.
 WITHOUT_VOLUME = {"version", "init", "install", "lock", "distrust", "templates show", "lint", "schema", "cache drop",
-                  "controller"}  # fmt: skip
+                  "controller", "token"}  # fmt: skip
 #: Commands that read no configuration.
 WITHOUT_CONFIG = {"version", "init", "schema", "controller"}
 

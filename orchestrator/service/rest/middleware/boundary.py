@@ -10,6 +10,7 @@ from fastapi.datastructures import Headers
 from fastapi.requests import HTTPConnection
 from starlette.datastructures import MutableHeaders
 
+from orchestrator.queries.opening import OWNERS
 from orchestrator.service.rest.caller import LOCAL_CALLER, CallerGuard
 from orchestrator.service.rest.problems import INTERNAL, RefusedError, kind_of, problem_of
 from orchestrator.service.rest.settings import is_loopback
@@ -71,7 +72,9 @@ class Boundary:
         connection = HTTPConnection(scope)
         try:
             _refuse_other_sites(scope, headers, is_open=self._guard is None)
-            state["caller"] = await self._identify(connection)
+            caller = state["caller"] = await self._identify(connection)
+            # Each request has a context of its own, so this ends with it.
+            OWNERS.set(caller.owners)
             await self._app(scope, receive, send_with_headers)
         except Exception as error:
             if began:

@@ -12,7 +12,7 @@ from orchestrator.api import external
 from orchestrator.kit.json_bounds import explain
 from orchestrator.kit.text import has_hidden
 from orchestrator.service.rest.answers import JsonAnswer
-from orchestrator.service.rest.caller import READS, Caller, Role, needs
+from orchestrator.service.rest.caller import OWNERS_MAY, READS, Caller, Role, needs
 from orchestrator.service.rest.cursors import CursorScheme
 from orchestrator.service.rest.pages import Page
 from orchestrator.service.rest.problems import MediaTypeError, RequestError
@@ -77,7 +77,10 @@ def _checked(image: str) -> str:
 
 
 @router.get(
-    "/scan-results", summary="List the results that were put", operation_id="list_scan_results", dependencies=[READS]
+    "/scan-results",
+    summary="List the results that were put",
+    operation_id="list_scan_results",
+    dependencies=[READS, OWNERS_MAY],
 )
 async def list_(page: Page, state: State, caller: Annotated[Caller, Depends(needs(Role.READ))]) -> Response:
     """Every image with its report, a page at a time; the header `Link` leads to the next page.
@@ -112,6 +115,7 @@ def _page(state: ServiceState, after: int, limit: int, reports: bool) -> tuple[b
 
 @router.get(
     "/scan-results/{imageId:path}", summary="The result of an image", operation_id="get_scan_result",
+    dependencies=[OWNERS_MAY],
 )  # fmt: skip
 async def get(state: State, image: ImageId, caller: Annotated[Caller, Depends(needs(Role.READ))]) -> Response:
     """The image and its report, as it was put."""

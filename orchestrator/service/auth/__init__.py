@@ -1,0 +1,1 @@
+"""Who asks: tokens of a file, and tokens of an OpenID provider."""
