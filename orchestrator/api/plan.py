@@ -175,17 +175,11 @@ def make_plan(
 
 def _with_scanners_at_hand(config: Config, catalog: Mapping[str, Scan]) -> Config:
     """With the scans for vulnerabilities that this machine can run among the default ones, where these are not set."""
-    from orchestrator.findings import kinds_of
-    from orchestrator.model import TargetKind
+    from orchestrator.api.unlooked import are_default, vulnerability_scans
 
-    if "default" in config.scans.model_fields_set:
+    if not are_default(config):
         return config
-    wanted = [
-        scan
-        for scan in catalog.values()
-        if scan.reads(TargetKind.IMAGE) and kinds_of(scan) == frozenset({"vulnerability"})
-    ]
-    names = dict.fromkeys((*config.scans.default, *engines.at_hand(config, wanted)))
+    names = dict.fromkeys((*config.scans.default, *engines.at_hand(config, vulnerability_scans(catalog))))
     return config.model_copy(update={"scans": config.scans.model_copy(update={"default": tuple(names)})})
 
 

@@ -48,6 +48,7 @@ def plan(
     """
     from orchestrator import engines
     from orchestrator.api import plan as plan_api
+    from orchestrator.api.unlooked import unlooked
     from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.plan_tables import print_plan
 
@@ -61,6 +62,8 @@ def plan(
         print_plan(planned, engines.missing(settings, planned.scans))
         if why := plan_api.why_refused(planned, settings):
             complain(f"scanmatrix: `run` and `render` refuse it: {why}")
+        if not scan and (lacking := unlooked(planned, settings)):
+            complain(f"scanmatrix: {lacking}")
     else:
         print_data(planned, output)
 
@@ -102,6 +105,7 @@ def run(
     from orchestrator import engines
     from orchestrator.api import plan as plan_api
     from orchestrator.api import run as run_api
+    from orchestrator.api.unlooked import unlooked
     from orchestrator.cli.output import say
     from orchestrator.cli.progress import progress
     from orchestrator.cli.runs import detached, finish, unjudged
@@ -125,4 +129,5 @@ def run(
         return
     with detached(settings, planned.run), progress(quiet=QUIET.get(), lines=engines.is_remote(settings)) as observer:
         ledger = run_api.run(planned, settings, observer=observer)
-    finish(ledger, settings, severity=severity, output=output, every=every)
+    lacking = "" if scan or resume else unlooked(planned, settings)
+    finish(ledger, settings, severity=severity, output=output, every=every, lacking=lacking)

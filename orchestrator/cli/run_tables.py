@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import complain, say
+from orchestrator.cli.reason_tables import CellReason, print_reasons
 from orchestrator.cli.tables import Fit, TableColumn, print_table
 from orchestrator.model import CellState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from orchestrator.model import CellStatus, RunStatus
 
@@ -31,11 +32,35 @@ def print_runs(runs: Iterable[RunStatus]) -> None:
     print_table("", columns, rows)
 
 
-def print_status(status: RunStatus) -> None:
-    """Every cell of a run and what it does; then the run itself in a line."""
+def print_status(status: RunStatus, *, every: bool = False) -> None:
+    """What cells of a run do that are not ok; then the run itself in a line.
+
+    Args:
+        status: of the run.
+        every: a line for each cell instead.
+    """
+    cells = sorted(status.cells, key=lambda each: (each.reference, each.scan))
+    if every:
+        _print_every(status.run, cells)
+    else:
+        reasons = (
+            CellReason(cell.state.value, _why(cell), cell.target, cell.reference or cell.target, cell.scan)
+            for cell in cells
+            if cell.state is not CellState.OK or cell.message
+        )
+        print_reasons(f"Run {status.run}", reasons, "State")
+    folded = not every and any(cell.state is CellState.OK for cell in cells)
+    say(f"{summary(status)}{'; --all lists every cell' if folded else ''}")
+
+
+def _why(cell: CellStatus) -> str:
+    return f"{cell.message} (after {cell.attempts} attempts)" if cell.message and cell.attempts > 1 else cell.message
+
+
+def _print_every(run: str, cells: Sequence[CellStatus]) -> None:
     rows = [
         [cell.reference or cell.target, cell.scan, cell.state.value, str(cell.attempts or ""), cell.message]
-        for cell in sorted(status.cells, key=lambda each: (each.reference, each.scan))
+        for cell in cells
     ]
     if rows:
         columns = [
@@ -45,8 +70,7 @@ def print_status(status: RunStatus) -> None:
             TableColumn("Attempts", Fit.NUMBER, 1),
             TableColumn("Why", Fit.FOLD),
         ]
-        print_table(f"Run {status.run}", columns, rows)
-    say(summary(status))
+        print_table(f"Run {run}", columns, rows)
 
 
 def summary(status: RunStatus) -> str:

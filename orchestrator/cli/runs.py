@@ -28,9 +28,10 @@ def status(
     volume: Volume = None,
     engine: Engine = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Watch until the run has ended.")] = False,
+    every: All = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Show the cells of one run, or a list of all runs.
+    """Show what is not ok in one run, or a list of all runs.
 
     Example: scanmatrix status 20261121-030000-0a1b2c --watch
     """
@@ -56,7 +57,7 @@ def status(
     else:
         last = run_api.status(settings, run)
     if output is OutputFormat.TABLE:
-        print_status(last)
+        print_status(last, every=every)
     else:
         print_data(last, output)
 
@@ -187,6 +188,7 @@ def finish(
     severity: "Severity | None",
     output: OutputFormat,
     every: bool,
+    lacking: str = "",
 ) -> None:
     """What `run` and `retry` end with: exports and notifications, the ledger, and the exit status.
 
@@ -196,6 +198,7 @@ def finish(
         severity: of `--fail-on`.
         output: how the ledger is printed.
         every: as for `show_ledger`.
+        lacking: what the run did not look for, and why; empty for nothing.
     """
     from orchestrator.api import results as results_api
     from orchestrator.cli import BROKEN
@@ -203,7 +206,7 @@ def finish(
     from orchestrator.kit.guarding import is_internal
 
     troubles = results_api.deliver(settings, ledger.run)
-    for trouble in troubles:
+    for trouble in filter(None, (*troubles, lacking)):
         complain(f"scanmatrix: {trouble}")
     ledger = results_api.judge(settings, ledger, severity)
     if output is not OutputFormat.TABLE:
