@@ -24,6 +24,8 @@ SCANMATRIX = "scanmatrix"
 ARGO_WORKFLOW = "workflows.argoproj.io/workflow"
 ARGO_CRON = "workflows.argoproj.io/cron-workflow"
 ARGO_NODE_ID = "workflows.argoproj.io/node-id"
+#: Labels that Argo sets on a Workflow: its phase; and whether it has ended, `true` or `false`.
+ARGO_PHASE, ARGO_COMPLETED = "workflows.argoproj.io/phase", "workflows.argoproj.io/completed"
 #: Annotation of a pod, before the name of a container: the command by which Argo ends that container.
 ARGO_KILL_COMMAND = "workflows.argoproj.io/kill-cmd-"
 

@@ -38,6 +38,8 @@ class ObjectKind(NamedTuple):
     everywhere: bool = False
 
 
+#: The label of everything that is made in a cluster, pods of runs among it.
+OURS = "app.kubernetes.io/part-of=scanmatrix"
 #: What an installation makes.
 KINDS = {
     "ServiceAccount": ObjectKind(CORE, "serviceaccounts"),
@@ -89,7 +91,7 @@ class InstalledObjects:
         Raises:
             ForbiddenError: this user may not see them; installing takes the same rights.
         """
-        query = {"labelSelector": "app.kubernetes.io/part-of=scanmatrix"}
+        query = {"labelSelector": OURS}
         for name, kind in KINDS.items():
             accept = JSON if kind.whole else METADATA
             try:

@@ -34,7 +34,7 @@ WITHOUT: Final = {
 #: Keys whose default follows from others, or from the version of the controller.
 UNDECIDED: Final = {
     "Config": frozenset({"image"}),
-    "ClusterSource": frozenset({"namespaces", "skipLabel"}),
+    "ClusterSource": frozenset({"namespaces", "ownPods", "skipLabel"}),
     "SchedulerPods": frozenset({"replicas"}),
 }
 #: Lists that may be longer than others, and files as long as a ConfigMap lets them be.

@@ -63,6 +63,7 @@ class ClusterSource(Section):
         allow_skip: whether that label, and the annotation `scanmatrix/skip`, are respected; with `false` everything is
             scanned, each such request is noted, and the annotation `scanmatrix/scans` can only add scans to the usual
             ones
+        own_pods: whether images of scanmatrix's own pods (of runs, scheduler, caches) are targets too
     """
 
     contexts: tuple[Text, ...] = ()
@@ -74,6 +75,7 @@ class ClusterSource(Section):
         ValueKind("`key` or `key=value`"),
     ] = "scanmatrix/skip"
     allow_skip: bool = True
+    own_pods: bool = True
 
 
 class RegistrySource(Section):

@@ -11,7 +11,7 @@ from orchestrator.cluster.survey import Survey
 from orchestrator.inventory.annotations import KEYS, LEVELS, SKIP, Wishes, is_denied, wishes
 from orchestrator.inventory.left_out import LeftOut
 from orchestrator.inventory.machines import Machines
-from orchestrator.inventory.namespaces import is_meant, scopes
+from orchestrator.inventory.namespaces import is_meant, is_own, scopes
 from orchestrator.inventory.running import RunningImage, images, mounted
 from orchestrator.kit.guarding import InternalError, guarded
 
@@ -156,7 +156,7 @@ class Landscape:
     def _new(self, pod: Pod, seen: _Seen) -> Iterator[RunningImage]:
         """Images of a pod that it was not known to run."""
         known = seen.setdefault(pod.metadata.uid, set())
-        if not is_meant(pod.metadata.namespace, self._source):
+        if not is_meant(pod.metadata.namespace, self._source) or is_own(pod, self._source):
             return
         there = [
             *(_Found(name, "", reference, digest) for name, reference, digest in images(pod)),

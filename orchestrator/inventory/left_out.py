@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from orchestrator.inventory.namespaces import is_meant
+from orchestrator.inventory.namespaces import is_meant, is_own
 from orchestrator.inventory.running import waiting
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _MOST_NAMED = 5
 
 
 class LeftOut:
-    """Containers that have not started, and namespaces with pods that a source does not mean.
+    """Containers that have not started, and pods of our own and of namespaces that a source does not mean.
 
     Args:
         source: which namespaces are meant.
@@ -29,12 +29,16 @@ class LeftOut:
         self._source = source
         self._waiting: dict[str, None] = {}
         self._unmeant: dict[str, None] = {}
+        self._own: dict[str, None] = {}
 
     def see(self, pod: Pod) -> None:
         """Note what of a pod is left out; the same pod may be seen several times."""
         namespace = pod.metadata.namespace
         if not is_meant(namespace, self._source):
             self._unmeant[namespace] = None
+            return
+        if is_own(pod, self._source):
+            self._own[f"{namespace}/{pod.metadata.name}"] = None
             return
         for container, why in waiting(pod):
             reason = f": {why}" if why else ""
@@ -49,6 +53,8 @@ class LeftOut:
             )  # fmt: skip
         if self._unmeant:
             _log.info("cluster %s: pods run in namespaces that are not meant: %s", cluster, _some(self._unmeant))
+        if self._own:
+            _log.info("cluster %s: no target is made of scanmatrix's own pods: %s", cluster, _some(self._own))
 
 
 def _some(names: dict[str, None]) -> str:

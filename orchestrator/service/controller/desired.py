@@ -90,6 +90,7 @@ def configuration(namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         cluster = target.get("cluster")
         if cluster is not None and not cluster.get("contexts"):
             cluster.setdefault("namespaces", [namespace])
+            cluster.setdefault("ownPods", False)  # they run in the same namespace
             if ignored:
                 cluster.setdefault("skipLabel", f"{ignored}=true")
     return data

@@ -6,7 +6,7 @@ All else that was made for the resource is its own, so that Kubernetes removes i
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.argo import names
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 #: Seconds in which Workflows may end with their exit handler, and then those in which they may end at all.
 _STOP, _TERMINATE = 300, 60
-_COMPLETED: Final = "workflows.argoproj.io/completed"
 
 
 def end(there: NamespacedObjects, resource: Mapping[str, Any], now: datetime) -> bool:
@@ -39,7 +38,7 @@ def end(there: NamespacedObjects, resource: Mapping[str, Any], now: datetime) ->
             there.patch("CronWorkflow", name, {"spec": {"suspend": True}})
     if _is_owned(there.one("Deployment", str(names.Component.SCHEDULER)), uid):
         there.delete("Deployment", str(names.Component.SCHEDULER))
-    running = [each.name for each in there.workflows(f"{names.RUN},!{_COMPLETED}")]
+    running = [each.name for each in there.workflows(f"{names.RUN},{names.ARGO_COMPLETED}!=true")]
     asked = datetime.fromisoformat(resource["metadata"]["deletionTimestamp"])
     waited = (now - asked).total_seconds()
     for name in running:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from orchestrator.cluster.namespaced import NamespacedObjects
     from orchestrator.cluster.objects import Metadata
     from orchestrator.config.loading import Config
-
-#: Set by Argo on every Workflow.
-_PHASE: Final = "workflows.argoproj.io/phase"
-_COMPLETED: Final = "workflows.argoproj.io/completed"
 
 
 class LastRun(NamedTuple):
@@ -71,7 +67,7 @@ def observe(there: NamespacedObjects, config: Config, digest: str, claim: str, n
         claim=claim,
         schedulers=int(((deployment or {}).get("status") or {}).get("readyReplicas") or 0),
         state=_state(there.one("ConfigMap", names.STATE), digest) if config.argo.scheduler.replicas else None,
-        running=sum(_COMPLETED not in each.labels for each in workflows),
+        running=sum(each.labels.get(names.ARGO_COMPLETED) != "true" for each in workflows),
         last=_run(there, whole[-1]) if whole else None,
         next_run=next_time(config.argo.schedule, config.argo.timezone, now) if config.argo.schedule else None,
     )
@@ -83,7 +79,7 @@ def _run(there: NamespacedObjects, workflow: Metadata) -> LastRun:
     status: Mapping[str, Any] = found.get("status") or {}
     return LastRun(
         name=workflow.name,
-        phase=str(status.get("phase") or workflow.labels.get(_PHASE) or "Pending"),
+        phase=str(status.get("phase") or workflow.labels.get(names.ARGO_PHASE) or "Pending"),
         message=str(status.get("message") or ""),
         progress=str(status.get("progress") or ""),
         started=str(status.get("startedAt") or ""),

@@ -62,15 +62,18 @@ class Reconciler:
         resource = ScanMatrices(connection).one(namespace, name)
         if resource is None or resource["metadata"].get("deletionTimestamp"):
             return LATER
-        there, seen = NamespacedObjects(connection, namespace), None
+        there, seen, pause = NamespacedObjects(connection, namespace), None, SOON
         try:
             standing, seen = self._make_so(there, resource)
-        except (InvalidResourceError, TakenError, RejectedError, ForbiddenError) as error:
+            pause = LATER if standing.reason in {ReadyReason.RECONCILED, ReadyReason.FAILED} else SOON
+        except (InvalidResourceError, RejectedError, ForbiddenError) as error:
+            standing, pause = Standing(ReadyReason.FAILED, str(error)), LATER
+        except TakenError as error:  # what an earlier resource had goes by and by
             standing = Standing(ReadyReason.FAILED, str(error))
         except NoArgoError as error:
             standing = Standing(ReadyReason.WAITING, str(error))
         self._say(there, resource, standing, seen)
-        return LATER if standing.reason in {ReadyReason.RECONCILED, ReadyReason.FAILED} else SOON
+        return pause
 
     def end(self, namespace: str, name: str) -> bool:
         """Do what is done before a resource goes; whether nothing is left to wait for."""

@@ -85,6 +85,7 @@ def test_the_source_s_shape_is_what_runs_in_its_namespace_kept_fresh() -> None:
     (target,) = made.config.targets
     assert target.cluster is not None
     assert (target.cluster.namespaces, target.cluster.skip_label) == (("team",), "ignore=true")
+    assert not target.cluster.own_pods
     assert made.config.argo.scheduler.replicas == 1
     found = objects({"ignoreLabel": "ignore"})
     assert ("Deployment", "scheduler") in found
