@@ -11,6 +11,7 @@ from orchestrator.workflows.install import runs
 from orchestrator.workflows.install.accounts import accounts
 from orchestrator.workflows.install.bounds import bounds
 from orchestrator.workflows.install.caches import caches
+from orchestrator.workflows.install.chart import chart
 from orchestrator.workflows.install.controller import controller
 from orchestrator.workflows.install.images import own_images, static_folder
 from orchestrator.workflows.install.network import policies
@@ -75,6 +76,7 @@ def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[s
         found |= _kustomization(f"{VOLUMES}/{kind}", {"volume": objects})
     definition, *others = controller(config)
     found |= _kustomization(f"{INSTALL}/controller", {"definition": [definition], "controller": others})
+    found |= chart(config)
     if overlay:
         found |= _copied(config, "argo") | _copied(config, f"overlays/{overlay}")
         path = f"{INSTALL}/overlays/{overlay}/kustomization.yaml"
