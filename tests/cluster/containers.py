@@ -9,6 +9,7 @@ from types import MappingProxyType
 from tests.cluster.control_plane import tool
 from tests.cluster.processes import ClusterError
 from tests.cluster.state import State
+from tests.tools._golang import COMPILE
 from tests.tools.images import Image
 from tests.tools.layers import File, layer
 from tests.tools.layouts import write_docker_save
@@ -62,7 +63,7 @@ def import_pause(state: State) -> None:
     if PAUSE in present(state):
         return
     binary = state.folder / "bin" / "pause"
-    command = ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(binary), "."]
+    command = ["go", "build", *COMPILE, "-ldflags=-s -w", "-o", str(binary), "."]
     environment = {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=mod"}
     import os  # noqa: PLC0415
 

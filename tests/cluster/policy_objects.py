@@ -73,16 +73,29 @@ class Objects:
             self._listing, resource_version=version, timeout_seconds=_WATCH, _request_timeout=_WATCH + 30
         )
         for event in events:
-            with self._lock:
-                if self._found is not None and event["type"] == "DELETED":
-                    self._found.pop(_key(event["object"]), None)
-                elif self._found is not None:
-                    self._found[_key(event["object"])] = event["object"]
-            self._changed.set()
+            if self._take(event["type"], event["object"]):
+                self._changed.set()
+
+    def _take(self, kind: str, told: dict[str, Any]) -> bool:
+        """Note one event; says whether rules may be others by it, as they are not by most: those of a pod's status."""
+        with self._lock:
+            found = self._found if self._found is not None else {}
+            before = found.pop(_key(told), None)
+            if kind == "DELETED":
+                return True
+            found[_key(told)] = told
+            return before is None or _ruled_by(before) != _ruled_by(told)
 
 
 def _key(each: dict[str, Any]) -> _Key:
     return each["metadata"].get("namespace", ""), each["metadata"]["name"]
+
+
+def _ruled_by(each: dict[str, Any]) -> tuple[object, ...]:
+    """What rules are made from."""
+    spec = each.get("spec") or {}
+    of_a_policy = [spec.get(name) for name in ("podSelector", "policyTypes", "ingress", "egress")]
+    return each["metadata"].get("uid"), each["metadata"].get("labels"), *of_a_policy
 
 
 class Note(NamedTuple):

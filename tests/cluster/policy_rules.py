@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Network, collapse_addresses, ip_network
 from typing import Any, Literal
 
@@ -152,13 +153,18 @@ def _is_peer(pod: Pod, peer: Mapping[str, Any], namespace: str, namespaces: Mapp
     return here and selects(peer.get("podSelector"), pod.labels)
 
 
-def _block(block: Mapping[str, Any]) -> list[IPv4Network]:
+def _block(block: Mapping[str, Any]) -> Networks:
     """An `ipBlock` without its exceptions; this node has no pods with IPv6."""
-    parts = [network for network in (ip_network(block["cidr"]),) if isinstance(network, IPv4Network)]
-    for exception in map(ip_network, block.get("except") or ()):
+    return _parts(block["cidr"], tuple(block.get("except") or ()))
+
+
+@cache
+def _parts(cidr: str, exceptions: tuple[str, ...]) -> Networks:
+    parts = [network for network in (ip_network(cidr),) if isinstance(network, IPv4Network)]
+    for exception in map(ip_network, exceptions):
         if isinstance(exception, IPv4Network):
             parts = [left for part in parts for left in _without(part, exception)]
-    return parts
+    return tuple(parts)
 
 
 def _without(network: IPv4Network, hole: IPv4Network) -> Iterable[IPv4Network]:

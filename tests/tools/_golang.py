@@ -10,6 +10,9 @@ from pathlib import Path
 
 from tests.tools._catalog import GoTool
 
+#: How everything is compiled here, so that no package is compiled twice. Debuggers get nothing: a tenth less work.
+COMPILE = ("-trimpath", "-gcflags=all=-dwarf=false")
+
 
 def build(tool: GoTool) -> None:
     """Build in a folder of its own and move the finished tool into place; a killed build leaves nothing there."""
@@ -24,9 +27,12 @@ def build(tool: GoTool) -> None:
         finished = Path(temporary) / "finished"
         stamps = [*([f"{_stamp(tool)}={tool.version}"] if tool.stamp else []), *tool.flags]
         # No tags: with another one, Go compiles again what it has compiled for the other commands of a module.
-        flags = ["-trimpath", f"-ldflags=-s -w {' '.join(f'-X {stamp}' for stamp in stamps)}"]
-        for command, package in tool.packages.items():
-            _go(work, "build", *flags, "-o", str(finished / "bin" / command), package)
+        flags = [*COMPILE, f"-ldflags=-s -w {' '.join(f'-X {stamp}' for stamp in stamps)}"]
+        if tool.commands:  # at once: one is linked while others are compiled; Go calls each as its package
+            (finished / "bin").mkdir(parents=True)
+            _go(work, "build", *flags, "-o", f"{finished / 'bin'}/", *tool.packages.values())
+        else:
+            _go(work, "build", *flags, "-o", str(finished / "bin" / tool.name), *tool.packages.values())
         if tool.name == "argo-workflows":
             shutil.copytree(work / "argo-workflows" / "manifests", finished / "manifests")
         try:

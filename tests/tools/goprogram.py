@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.tools._catalog import HERE, cache
+from tests.tools._golang import COMPILE
 
 
 def go_program(name: str) -> Path:
@@ -26,6 +27,6 @@ def go_program(name: str) -> Path:
     with tempfile.TemporaryDirectory(dir=program.parent.parent, prefix=".unfinished-") as folder:
         built = Path(folder) / name
         environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=mod"}
-        subprocess.run(["go", "build", "-trimpath", "-o", built, "."], cwd=source, env=environment, check=True)
+        subprocess.run(["go", "build", *COMPILE, "-o", built, "."], cwd=source, env=environment, check=True)
         built.rename(program)
     return program

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from tests.tools import _catalog
+from tests.tools._golang import COMPILE
 from tests.tools.images import Image, Layer, sha256
 
 _HERE = Path(__file__).parent
@@ -85,7 +86,7 @@ def _build(source: bytes, module: Path, binary: Path) -> None:
             shutil.copyfile(module / file, work / file)
         (work / "main.go").write_bytes(source)
         environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=mod"}
-        _run("go", "build", "-trimpath", "-o", work / "writer", ".", cwd=work, environment=environment)
+        _run("go", "build", *COMPILE, "-o", work / "writer", ".", cwd=work, environment=environment)
         (work / "writer").rename(binary)
 
 

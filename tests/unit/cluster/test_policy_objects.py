@@ -1,12 +1,13 @@
 """Which pod has which address, out of the notes of the network plugins."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.policy_objects import Addresses
+from tests.cluster.policy_objects import Addresses, Objects
 
 
 class Known:
@@ -74,3 +75,50 @@ def test_notes_of_other_networks_and_a_missing_folder_are_no_trouble(tmp_path: P
     note(tmp_path, "web", "1", "10.244.0.2", network="podman")
     assert not Addresses(tmp_path).look()
     assert not Addresses(tmp_path / "gone").look()
+
+
+class Listed:
+    """A list of the API that nothing is heard of afterwards."""
+
+    __name__ = "list_everything"
+
+    def __init__(self, *items: dict[str, Any]) -> None:
+        self.data = json.dumps({"items": items, "metadata": {"resourceVersion": "1"}})
+        self._asked = 0
+
+    def __call__(self, **_: object) -> "Listed":
+        self._asked += 1
+        if self._asked > 1:
+            threading.Event().wait()
+        return self
+
+
+def pod(uid: str = "1", phase: str = "Pending", **labels: str) -> dict[str, Any]:
+    metadata = {"namespace": "ours", "name": "web", "uid": uid, "labels": labels}
+    return {"metadata": metadata, "spec": {"nodeName": phase}, "status": {"phase": phase}}
+
+
+def policy(**spec: object) -> dict[str, Any]:
+    return {"metadata": {"namespace": "ours", "name": "closed", "uid": "2"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "news"),
+    [
+        ("MODIFIED", pod(phase="Running", app="a"), False),
+        ("MODIFIED", pod(app="b"), True),
+        ("ADDED", pod(uid="of another", app="a"), True),
+        ("DELETED", pod(app="a"), True),
+        ("MODIFIED", policy(podSelector={}, ingress=[]), False),
+        ("MODIFIED", policy(podSelector={}, ingress=[{}]), True),
+        ("MODIFIED", policy(podSelector={"matchLabels": {"app": "a"}}, ingress=[]), True),
+        ("ADDED", policy(podSelector={}, ingress=[]) | {"metadata": {"namespace": "ours", "name": "other"}}, True),
+    ],
+)
+def test_news_is_what_rules_are_made_from(kind: str, told: dict[str, Any], news: bool) -> None:
+    changed = threading.Event()
+    objects = Objects(Listed(pod(app="a"), policy(podSelector={}, ingress=[])), changed)
+    assert changed.wait(10)
+    assert objects._take(kind, told) is news
+    key = told["metadata"]["namespace"], told["metadata"]["name"]
+    assert objects.get(*key) == (None if kind == "DELETED" else told)
