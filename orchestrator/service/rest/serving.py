@@ -76,6 +76,8 @@ def serve(
             timeout_keep_alive=_IDLE,
             timeout_graceful_shutdown=round(settings.grace_seconds),
             ws_max_size=_HEADERS,
+            # Messages are small, and what a connection keeps to compress them is not.
+            ws_per_message_deflate=False,
         )
         server = _Server(options, listening, state.stopping.set)
         server.run()

@@ -89,11 +89,18 @@ class LiveEvents:
 
     Args:
         read: `Store.events` of the whole store.
+        is_filled: whether the store has what the volume has; before that, nobody hears of changes.
         stopping: set when the service is to end.
     """
 
-    def __init__(self, read: Callable[[EventCursor | None, int], EventPage], stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        read: Callable[[EventCursor | None, int], EventPage],
+        is_filled: Callable[[], bool],
+        stopping: threading.Event,
+    ) -> None:
         self._read = read
+        self._is_filled = is_filled
         self._stopping = stopping
         self._followers: set[Follower] = set()
         self._replays = asyncio.Semaphore(_REPLAYS)
@@ -139,6 +146,9 @@ class LiveEvents:
         trouble = ""
         while not self._stopping.is_set():
             pause = LOOK_SECONDS
+            if not self._is_filled():
+                await anyio.sleep(pause)
+                continue
             try:
                 with guarded("reading what changed"):
                     pause = 0.0 if await self._look() else LOOK_SECONDS
