@@ -85,18 +85,21 @@ class _Mirror(BaseHTTPRequestHandler):
         """Nothing: pytest has the output."""
 
 
+#: There is one port for the mirror, and a trial runs in both layouts at the same time.
+_ONE_MIRROR = threading.Lock()
+
+
 @contextmanager
 def mirror(_: ClusterBench) -> Iterator[None]:
     """What the database is read from."""
-    server = ThreadingHTTPServer((NODE_IP, MIRROR), _Mirror)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with _ONE_MIRROR, ThreadingHTTPServer((NODE_IP, MIRROR), _Mirror) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 _DATED = ("finds", DATED)
