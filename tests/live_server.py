@@ -74,9 +74,11 @@ class Stream:
 
 
 @contextmanager
-def listening(config: Config, *, guard: CallerGuard | None = None, **options) -> Iterator[Listening]:
+def listening(
+    config: Config, *, guard: CallerGuard | None = None, settings: ServeSettings = _SETTINGS, **options
+) -> Iterator[Listening]:
     """A service in a thread of this process; `options` are uvicorn's."""
-    with serving(config, _SETTINGS) as state:
+    with serving(config, settings) as state:
         state.kept.refresh()
         listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
         app = make_app(state, guard=guard)

@@ -84,7 +84,9 @@ def write_run(
             row = _row(cell, when, found, versions=versions, digest=(digests or {}).get(cell), components=components)
             if of_target := (names or {}).get(row.target):
                 row = msgspec.structs.replace(
-                    row, references=tuple(dict.fromkeys(each.reference for each in of_target))
+                    row,
+                    references=tuple(dict.fromkeys(each.reference for each in of_target)),
+                    owners=tuple(dict.fromkeys(each.owner for each in of_target if each.owner)) or row.owners,
                 )
             row = msgspec.structs.replace(row, asked=asked)
             rows.append(row)

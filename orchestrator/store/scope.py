@@ -53,7 +53,7 @@ _INSTEAD = {
     ("runs", "summary"): "NULL",
     ("runs", "extent"): "NULL",
 }
-_EVERYBODYS = frozenset({"facts", "fact_ids", "scores", "scanner_rules", "scan_versions", "chores"})
+_EVERYBODYS = frozenset({"facts", "fact_ids", "scores", "scanner_rules", "scan_versions", "chores", "event_counter"})
 _WORD = re.compile(r"\w+")
 # Spelt by each database otherwise, and of no table: to begin, to set how one reads, and to ask for settings.
 _OF_NO_TABLE = re.compile(r"(?:BEGIN|SET|SHOW|PRAGMA|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)

@@ -1,18 +1,15 @@
 """The service's pages in a real Chromium: silent, usable by everybody, at any width, and live."""
 
 import contextlib
-import threading
-import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
-from orchestrator.service.rest.app import make_app
-from orchestrator.service.rest.state import serving
 from orchestrator.volume.layout import Volume
-from tests.served import QUICK, configured, volume_in
+from tests.live_server import listening
+from tests.served import NAMES, QUICK, configured, volume_in
+from tests.stored_runs import LOG4J, day, write_run
 from tests.tools.artifacts import axe_script
 from tests.tools.browser import start_chromium
 
@@ -33,20 +30,8 @@ VIEWS = {
 @contextlib.contextmanager
 def running(volume: Volume) -> Iterator[str]:
     """A service over a volume, on loopback; its address."""
-    with serving(configured(volume), QUICK) as state:
-        state.kept.refresh()
-        server = uvicorn.Server(uvicorn.Config(make_app(state), host="127.0.0.1", port=0, log_level="warning"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            while not server.started:
-                assert thread.is_alive()
-                time.sleep(0.01)
-            port = server.servers[0].sockets[0].getsockname()[1]
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    with listening(configured(volume), settings=QUICK) as service:
+        yield f"http://127.0.0.1:{service.port}"
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +110,25 @@ def test_the_keyboard_leads_to_a_finding_s_holders(browser, address) -> None:
         expect(page.get_by_role("heading", level=1)).to_have_text("Who has CVE-2025-3")
         page.go_back()
         expect(page.get_by_role("heading", level=1)).to_have_text("registry.example/bank/api:1")
+
+
+def test_what_changes_is_drawn_into_the_page_that_is_there(browser, tmp_path) -> None:
+    volume = volume_in(tmp_path)
+    with running(volume) as address, opened(browser) as page:
+        page.goto(address)
+        expect(page.get_by_role("status")).to_have_text("live")
+        page.evaluate("window.mark = 'the same page'")
+        web = page.locator("#t-a [role=cell]")
+        expect(web).to_have_text(["2", "0"])
+        write_run(volume, "run-3", day(3), {"a/general": [LOG4J], "a/virus": []}, names={"a": NAMES["a"]})
+        expect(web).to_have_text(["1", "0"], timeout=10_000)
+        assert page.evaluate("window.mark") == "the same page"
+
+
+def test_a_page_says_that_the_service_is_gone_and_is_up_to_date_when_it_is_back(browser, tmp_path) -> None:
+    volume = volume_in(tmp_path)
+    with opened(browser) as page:
+        with running(volume) as address:
+            page.goto(address)
+            expect(page.get_by_role("status")).to_have_text("live")
+        expect(page.get_by_role("status")).to_contain_text("reconnecting")

@@ -8,6 +8,7 @@ from anyio import to_thread
 
 from orchestrator.service.auth.token_file import TokenFile
 from orchestrator.service.auth.tokens import PREFIX
+from orchestrator.service.rest.caller import COOKIE
 from orchestrator.service.rest.problems import UnauthenticatedError
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def _token(connection: HTTPConnection) -> str:
         if scheme.lower() == _SCHEME and token.strip():
             return token.strip()
         raise UnauthenticatedError("the Authorization header must be `Bearer <token>`")
+    if cookie := connection.cookies.get(COOKIE):
+        return cookie
     if connection.scope["type"] == "websocket":
         for each in connection.scope.get("subprotocols", ()):
             if each.startswith(_PROTOCOL):

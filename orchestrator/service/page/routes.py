@@ -8,33 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
-from orchestrator.api import results
-from orchestrator.api import run as runs
+from orchestrator.api import external, results
 from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
 from orchestrator.model import Severity
-from orchestrator.queries.known_targets import KnownTarget, coverage_of_targets
-from orchestrator.results.errors import NoResultsError
-from orchestrator.service.page import rendering
+from orchestrator.service.page import questions, rendering
 from orchestrator.service.page.rendering import HtmlPage
 from orchestrator.service.page.views import findings, matrix, trends
-from orchestrator.service.page.views import run as one_run
 from orchestrator.service.page.views import target as one_target
 from orchestrator.service.rest import problems
-from orchestrator.service.rest.caller import READS, Caller, caller_of
+from orchestrator.service.rest.caller import OWNERS_MAY, READS, Caller, Role, caller_of, needs
 from orchestrator.service.rest.state import ServiceState, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from orchestrator.queries.known_targets import KnownTarget
     from orchestrator.results.coverage import Coverage
-    from orchestrator.results.overview import RunSummary
-    from orchestrator.service.page.views.run import RunView
 
-#: Runs that the list of runs has; rows that one request for changed rows may ask for.
-_RUNS, _ROWS = 100, 200
-_OTHER_COLUMNS = 409
+#: Rows that one request for changed rows may ask for.
+_ROWS = 200
+_OTHER_COLUMNS, _SEE_OTHER = 409, 303
 _FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -50,26 +46,24 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except RequestValidationError as error:
-                return _error_page(request, UsageError("; ".join(each["msg"] for each in error.errors()[:10])))
+                return error_page(request, UsageError("; ".join(each["msg"] for each in error.errors()[:10])))
             except (ScanmatrixError, OSError) as error:
-                return _error_page(request, error)
+                return error_page(request, error)
 
         return answer
 
 
-router = APIRouter(tags=["page"], dependencies=[READS], include_in_schema=False, route_class=PageRoute)
+#: Every question goes to the store, which shows owners what is theirs, or through `questions`, which does.
+router = APIRouter(tags=["page"], dependencies=[READS, OWNERS_MAY], include_in_schema=False, route_class=PageRoute)
 files = APIRouter(tags=["page"], include_in_schema=False)
 
-
-def _asking(request: Request) -> Caller:
-    return caller_of(request)
-
-
 State = Annotated[ServiceState, Depends(state_of)]
-Asking = Annotated[Caller, Depends(_asking)]
+Reader = Annotated[Caller, Depends(caller_of)]
+Admin = Annotated[Caller, Depends(needs(Role.ADMIN))]
 
 
-def _error_page(request: Request, error: Exception) -> Response:
+def error_page(request: Request, error: Exception) -> Response:
+    """An error as the API has it, for people."""
     answer = problems.problem_of(request, error)
     page = HtmlPage("error.html.j2", {"view": "", "problem": msgspec.json.decode(answer.body)}, answer.status_code)
     for name in ("Retry-After", "WWW-Authenticate"):
@@ -91,7 +85,7 @@ async def static(version: str, name: str) -> Response:  # noqa: ARG001 - makes t
 @router.get("/")
 async def index(
     state: State,
-    caller: Asking,
+    caller: Reader,
     *,
     name: Annotated[str, Query(max_length=500)] = "",
     owner: Annotated[str, Query(max_length=200)] = "",
@@ -99,14 +93,23 @@ async def index(
     after: Annotated[int, Query(ge=0)] = 0,
 ) -> HtmlPage:
     """The matrix of all targets that names mean now."""
-    known, coverage = await _known(state, caller)
+
+    def ask() -> tuple[tuple[KnownTarget, ...], Coverage]:
+        """All targets; asked again when anything changed."""
+        return state.once(("page", caller.owners), lambda: questions.every_target(state.config))
+
+    known, coverage = await state.ask(ask)
     question = matrix.MatrixQuestion(name, owner, cell)
-    view = matrix.lay_out(known, question, after)
-    return HtmlPage(
-        "matrix.html.j2",
-        {"view": "matrix", "matrix": view, "question": question, "after": after, "states": matrix.STATES,
-         "targets": len(known), "rests_on": coverage},
-    )  # fmt: skip
+    context = {
+        "view": "matrix",
+        "matrix": matrix.lay_out(known, question, after),
+        "question": question,
+        "after": after,
+        "states": matrix.STATES,
+        "targets": len(known),
+        "rests_on": coverage,
+    }
+    return HtmlPage("matrix.html.j2", context)
 
 
 @router.get("/matrix/rows")
@@ -116,74 +119,72 @@ async def rows(
     scan: Annotated[list[str], Query(max_length=_ROWS)],
 ) -> Response:
     """The rows of some targets as they stand now, for a page that shows them already, with these columns."""
-    known = await state.ask(state.store.targets_by_id, target)
+    known = await state.ask(questions.some_targets, state.config, target)
     if {each.scan for of in known for each in of.states} - set(scan):
         return Response(status_code=_OTHER_COLUMNS)
     lines = [matrix.line_of(of, scan) for of in known]
     return Response(rendering.fragment("rows.html.j2", {"lines": lines}), media_type="text/html")
 
 
-async def _known(state: ServiceState, caller: Caller) -> tuple[tuple[KnownTarget, ...], Coverage]:
-    """All targets, asked again when anything changed."""
-
-    def ask() -> tuple[tuple[KnownTarget, ...], Coverage]:
-        known = state.store.known_targets()
-        return known, coverage_of_targets(known)
-
-    return await state.ask(lambda: state.once(("page", "targets", caller.owners), ask))
-
-
 @router.get("/targets/{target}")
 async def show_target(
     state: State,
+    caller: Reader,
     target: str,
+    *,
     kind: Annotated[str, Query(max_length=40)] = "",
     severity: Severity | None = None,
-    *,
     suppressed: bool = False,
 ) -> HtmlPage:
     """One target: its scans, what they found, how that came and went, where it runs."""
-    found = await state.ask(state.store.target, target, gone=True)
-    if found is None:
-        raise NotKnownError(f"no target has the id {target}; the matrix lists those that there are")
+    found = await state.ask(questions.one_target, state.config, target)
     question = one_target.TargetQuestion(kind, severity, suppressed)
-    shown = one_target.show(found, question)
-    return HtmlPage(
-        "target.html.j2",
-        {"view": "matrix", "page": shown, "question": question, "severities": list(reversed(Severity))},
-    )
+    context = {
+        "view": "matrix",
+        "page": one_target.show(found, question),
+        "question": question,
+        "severities": tuple(reversed(Severity)),
+        "may_delete": caller.role >= Role.ADMIN and any(each.put_by for each in found.states),
+    }
+    return HtmlPage("target.html.j2", context)
+
+
+@router.get("/targets/{target}/delete")
+async def ask_to_delete(state: State, caller: Admin, target: str) -> HtmlPage:  # noqa: ARG001 - its role is checked
+    """What deleting the results that others put would do, and whether that is meant."""
+    found = await state.ask(questions.one_target, state.config, target)
+    return HtmlPage("delete.html.j2", {"view": "matrix", "of": found})
+
+
+@router.post("/targets/{target}/delete")
+async def delete(state: State, caller: Admin, target: str) -> Response:  # noqa: ARG001 - its role is checked
+    """Delete them."""
+    found = await state.ask(questions.one_target, state.config, target)
+    await state.do(external.delete_result, state.config, next(iter(found.references), found.target))
+    return RedirectResponse("/", _SEE_OTHER)
 
 
 @router.get("/search")
 async def search(state: State, q: Annotated[str, Query(max_length=500)] = "") -> HtmlPage:
     """Who has a vulnerability or a package."""
-    context: dict[str, Any] = {"view": "search", "q": q, "words": None, "most": findings.MOST}
+    context: dict[str, Any] = {"view": "search", "q": q, "words": None}
     if q.strip():
         words = findings.read_search(q)
-        context |= {
-            "words": words,
-            "holders": await state.ask(state.store.who_has, words.id, findings.MOST, package=words.package),
-            "rests_on": await state.ask(results.coverage, state.config, words.id, package=words.package),
-        }
+        holders, coverage = await state.ask(questions.holders, state.config, words)
+        context |= {"words": words, "holders": holders, "rests_on": coverage}
     return HtmlPage("search.html.j2", context)
 
 
 @router.get("/changes")
 async def changes(
-    state: State, run: Annotated[str, Query(max_length=80)] = "", since: Annotated[str, Query(max_length=10)] = ""
+    state: State,
+    caller: Reader,
+    run: Annotated[str, Query(max_length=80)] = "",
+    since: Annotated[str, Query(max_length=10)] = "",
 ) -> HtmlPage:
     """What the latest run changed, another one, or everything since a day."""
-    moment = _day(since)
-
-    def ask() -> tuple[tuple[findings.ChangeGroup, ...], Coverage, str]:
-        """The changes, what they rest on, and of which run they are."""
-        of = "" if moment else results.open_results(state.config, run or None).run
-        found = state.store.differences(of or None, since=moment, still=False)
-        return findings.grouped(found), results.compared(state.config, of or None, since=moment), of
-
-    groups, coverage, of = await state.ask(ask)
-    context = {"view": "changes", "groups": groups, "rests_on": coverage, "run": of, "since": since}
-    return HtmlPage("changes.html.j2", context)
+    found = await state.ask(questions.changes, state.config, caller.owners, run, _day(since))
+    return HtmlPage("changes.html.j2", {"view": "changes", "since": since, **found._asdict()})
 
 
 def _day(text: str) -> datetime | None:
@@ -201,46 +202,21 @@ async def show_trends(state: State) -> HtmlPage:
 
 
 @router.get("/runs")
-async def list_runs(state: State) -> HtmlPage:
+async def list_runs(state: State, caller: Reader) -> HtmlPage:
     """The runs, those that are not over first."""
-
-    def ask() -> tuple[tuple[RunSummary, ...], list[RunView], str]:
-        """Those that have ended, those that have not, and why the engine does not say."""
-        ended = results.list_results(state.config, most=_RUNS)
-        try:
-            known = runs.list_runs(state.config)
-        except ScanmatrixError as error:
-            return ended, [], str(error)
-        return ended, [one_run.of_status(status) for status in known if not status.ended], ""
-
-    ended, active, trouble = await state.ask(ask)
-    return HtmlPage("runs.html.j2", {"view": "runs", "ended": ended, "active": active, "trouble": trouble})
+    found = await state.ask(questions.every_run, state.config, caller.owners)
+    return HtmlPage("runs.html.j2", {"view": "runs", **found._asdict()})
 
 
 @router.get("/runs/{run}")
-async def show_run(state: State, run: str) -> HtmlPage:
+async def show_run(state: State, caller: Reader, run: str) -> HtmlPage:
     """One run: what its cells do now, or its ledger."""
-    return HtmlPage("run.html.j2", {"view": "runs", "run": await state.ask(_run, state, run)})
+    found = await state.ask(questions.one_run_of, state.config, caller.owners, run)
+    return HtmlPage("run.html.j2", {"view": "runs", "run": found})
 
 
 @router.get("/runs/{run}/progress")
-async def progress(state: State, run: str) -> Response:
+async def progress(state: State, caller: Reader, run: str) -> Response:
     """The part of its page that changes while it runs."""
-    context = {"run": await state.ask(_run, state, run)}
-    return Response(rendering.fragment("progress.html.j2", context), media_type="text/html")
-
-
-def _run(state: ServiceState, run: str) -> RunView:
-    """What the engine says of a run that is not over; else its ledger, which is all that other machines have."""
-    try:
-        status = runs.status(state.config, run)
-    except ScanmatrixError:  # of another machine, or deleted by its engine
-        status = None
-    if status is not None and not status.ended:
-        return one_run.of_status(status)
-    try:
-        return one_run.of_ledger(results.open_results(state.config, run).ledger)
-    except (UsageError, NoResultsError) as error:
-        if status is None:
-            raise NotKnownError(str(error)) from error
-        return one_run.of_status(status)
+    found = await state.ask(questions.one_run_of, state.config, caller.owners, run)
+    return Response(rendering.fragment("progress.html.j2", {"run": found}), media_type="text/html")

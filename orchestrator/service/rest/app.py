@@ -64,6 +64,7 @@ def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAP
         redirect_slashes=False,
     )
     app.state.service = state
+    app.state.guard = guard
     live = app.state.live = LiveEvents(state.kept.store.events, lambda: state.kept.filled, state.stopping)
     for router in routers():
         app.include_router(router)

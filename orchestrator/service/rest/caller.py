@@ -38,6 +38,12 @@ class Caller(NamedTuple):
 
 #: Everybody who reaches a service without authentication, which listens on loopback alone.
 LOCAL_CALLER = Caller("local", Role.ADMIN)
+#: Who has not said who they are, on the way to saying so: sees nothing of anybody.
+ANYBODY = Caller("anybody", Role.READ, frozenset())
+
+#: Cookie with the token of who logged in to the page. No script reads it, and no page of another site can have it sent
+#: (RFC 6265bis: HttpOnly, SameSite=Strict).
+COOKIE = "scanmatrix-token"
 
 
 class CallerGuard(Protocol):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.model import CellState, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from orchestrator.model import Ledger, RunStatus
+    from orchestrator.model import Ledger, LedgerRow, RunStatus
 
 #: Most cells that are listed.
 MOST = 500
@@ -75,17 +76,23 @@ def of_status(status: RunStatus) -> RunView:
     return _folded(view, rows)
 
 
-def of_ledger(ledger: Ledger) -> RunView:
-    """A run that has ended."""
-    rows = [
+def of_ledger(ledger: Ledger, rows: Sequence[LedgerRow]) -> RunView:
+    """A run that has ended.
+
+    Args:
+        ledger: of it.
+        rows: those that may be seen.
+    """
+    cells = [
         RunCell(
             row.target, next(iter(row.references), row.target), row.scan, row.outcome.value, row.suspect or row.reason
         )
-        for row in ledger.rows
+        for row in rows
     ]
-    counts = {outcome.value: number for outcome in Outcome if (number := ledger.count(outcome))}
+    numbers = Counter(row.outcome for row in rows)
+    counts = {outcome.value: numbers[outcome] for outcome in Outcome if numbers[outcome]}
     view = RunView(ledger.run, "ended", ledger.created, ledger.finished, counts, message=ledger.verdict.remark)
-    return _folded(view, rows)
+    return _folded(view, cells)
 
 
 def _folded(view: RunView, rows: Iterable[RunCell]) -> RunView:

@@ -11,8 +11,9 @@ from fastapi.requests import HTTPConnection
 from starlette.datastructures import MutableHeaders
 
 from orchestrator.queries.opening import OWNERS
-from orchestrator.service.rest.caller import LOCAL_CALLER, CallerGuard
-from orchestrator.service.rest.problems import INTERNAL, RefusedError, kind_of, problem_of
+from orchestrator.service.page.login import asks_for_page, to_login
+from orchestrator.service.rest.caller import ANYBODY, LOCAL_CALLER, CallerGuard
+from orchestrator.service.rest.problems import INTERNAL, RefusedError, UnauthenticatedError, kind_of, problem_of
 from orchestrator.service.rest.settings import is_loopback
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ HEADERS = {
 }
 #: Paths that answer everybody: probes have no token.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+#: The way to a token, and what its page loads.
+_LOGIN_PATHS = ("/login", "/logout", "/static/")
 
 
 class Boundary:
@@ -79,13 +82,18 @@ class Boundary:
         except Exception as error:
             if began:
                 raise
-            await problem_of(connection, error)(scope, receive, send_with_headers)
+            answer = problem_of(connection, error)
+            if isinstance(error, UnauthenticatedError) and asks_for_page(connection):
+                answer = to_login(connection)
+            await answer(scope, receive, send_with_headers)
             if kind_of(error) is INTERNAL and scope["type"] == "websocket":
                 raise
 
     async def _identify(self, connection: HTTPConnection) -> Any:
         if self._guard is None or connection.scope["path"] in OPEN_PATHS:
             return LOCAL_CALLER
+        if connection.scope["path"].startswith(_LOGIN_PATHS):
+            return ANYBODY
         return await self._guard.identify(connection)
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router there is."""
-    from orchestrator.service.page import routes as page  # noqa: PLC0415 - they import the rest of us
+    from orchestrator.service.page import login  # noqa: PLC0415 - they import the rest of us
+    from orchestrator.service.page import routes as page  # noqa: PLC0415
     from orchestrator.service.rest.routers import health, live, scan_results  # noqa: PLC0415
 
-    return (health.router, scan_results.router, live.router, page.files, page.router)
+    return (health.router, scan_results.router, live.router, page.files, login.router, page.router)

@@ -23,6 +23,7 @@ _EXAMPLE = (
 @router.get(
     "/api/v1/events",
     summary="What changes, as server-sent events",
+    status_code=200,  # which its class of answer does not say
     response_class=EventStream,
     responses={
         200: {"content": {"text/event-stream": {"example": _EXAMPLE}}, "description": "A stream that stays open"}

@@ -13,7 +13,10 @@ from orchestrator.service.rest.routers import routers
 from tests.served import served
 
 #: Paths that nobody needs a token for; files that are the same for everybody; and a stream, which `test_live` asks.
-OPEN, FILES, STREAMS = {"/healthz", "/readyz"}, "/static/", {"/api/v1/events"}
+OPEN = {"/healthz", "/readyz", "/login", "/logout"}
+FILES, STREAMS = "/static/", {"/api/v1/events"}
+#: Pages that show what was asked for.
+REPEATS = {"/search": "CVE-2021-44228"}
 #: Requests that change nothing, though they have a body.
 ONLY_ASKS = {"/api/v1/plan"}
 _SAFE = {"GET", "HEAD"}
@@ -89,6 +92,7 @@ def test_who_sees_some_owners_sees_nothing_of_others(ask):
         if "{" in route.path and not {"run", "scan"} & set(re.findall(r"{(\w+)", route.path)):
             assert answer.status_code == 404, route.path
         told = answer.text.replace(f"{THEIRS['imageId']}: ", "")  # as it was asked for
+        told = told.replace(REPEATS.get(route.path, "nothing"), "")
         if answer.status_code == 200:
             assert [each for each in THEIR_SECRETS if each in told] == [], route.path
             everything = ask(method, route, "read")

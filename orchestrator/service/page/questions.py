@@ -1,0 +1,154 @@
+"""What pages ask. The store they ask is what the caller may see of it; the files of a run are narrowed to that here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from orchestrator.api import results
+from orchestrator.api import run as runs
+from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
+from orchestrator.queries.known_targets import coverage_of_targets
+from orchestrator.queries.opening import asking
+from orchestrator.results.coverage import coverage_in
+from orchestrator.results.errors import NoResultsError
+from orchestrator.scanners.rules import volume_of
+from orchestrator.service.page.views import findings
+from orchestrator.service.page.views import run as one_run
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence, Set
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from orchestrator.config.loading import Config
+    from orchestrator.model import LedgerRow, RunStatus
+    from orchestrator.queries.known_targets import KnownTarget
+    from orchestrator.queries.store import Store
+    from orchestrator.results.coverage import Coverage
+    from orchestrator.results.overview import RunSummary
+    from orchestrator.service.page.views.findings import ChangeGroup, SearchWords
+    from orchestrator.service.page.views.run import RunView
+    from orchestrator.store.documents import Holders, TargetView
+
+    Owners = Set[str] | None
+
+#: Runs that the list of runs has.
+_RUNS = 100
+
+
+class ChangesShown(NamedTuple):
+    """What changed; `run` is the run it changed with, empty for all since a moment."""
+
+    groups: tuple[ChangeGroup, ...]
+    rests_on: Coverage
+    run: str
+
+
+class RunsKnown(NamedTuple):
+    """Runs that have ended, those that have not, and why the engine does not say which have not."""
+
+    ended: tuple[RunSummary, ...]
+    active: tuple[RunView, ...]
+    trouble: str
+
+
+def every_target(config: Config) -> tuple[tuple[KnownTarget, ...], Coverage]:
+    """All targets that names mean now, and of which of them there is any result."""
+    with _store(config) as store:
+        known = store.known_targets()
+        return known, coverage_of_targets(known)
+
+
+def some_targets(config: Config, ids: Collection[str]) -> tuple[KnownTarget, ...]:
+    """Some of them, by their ids."""
+    with _store(config) as store:
+        return store.targets_by_id(ids)
+
+
+def one_target(config: Config, target: str) -> TargetView:
+    """One target, with what it no longer has.
+
+    Raises:
+        NotKnownError: there is none with this id.
+    """
+    with _store(config) as store:
+        found = store.target(target, gone=True)
+    if found is None:
+        raise NotKnownError(f"no target has the id {target}; the matrix lists those that there are")
+    return found
+
+
+def holders(config: Config, words: SearchWords) -> tuple[Holders, Coverage]:
+    """Who has what was searched for, the worst first, and what that rests on."""
+    with _store(config) as store:
+        found = store.who_has(words.id, findings.MOST, package=words.package)
+    return found, results.coverage(config, words.id, package=words.package)
+
+
+def changes(config: Config, owners: Owners, run: str, since: datetime | None) -> ChangesShown:
+    """What changed with a run, the latest one if none is named, or since a moment.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    if since is not None:
+        with _store(config) as store:
+            groups = findings.grouped(store.differences(since=since, still=False))
+            return ChangesShown(groups, store.coverage(), "")
+    opened = results.open_results(config, run or None)
+    with _store(config) as store:
+        groups = findings.grouped(store.differences(opened.run, still=False))
+    return ChangesShown(groups, coverage_in(_owned(opened.ledger.rows, owners)), opened.run)
+
+
+def every_run(config: Config, owners: Owners) -> RunsKnown:
+    """The runs, the latest first."""
+    ended = results.list_results(config, most=_RUNS)
+    try:
+        known = runs.list_runs(config)
+    except ScanmatrixError as error:
+        return RunsKnown(ended, (), str(error))
+    active = (one_run.of_status(_seen(config, owners, status)) for status in known if not status.ended)
+    return RunsKnown(ended, tuple(run for run in active if owners is None or run.total), "")
+
+
+def one_run_of(config: Config, owners: Owners, run: str) -> RunView:
+    """What the engine says of a run that is not over; else its ledger, which is all that other machines have.
+
+    Raises:
+        NotKnownError: there is no such run.
+    """
+    try:
+        status = runs.status(config, run)
+    except ScanmatrixError:  # of another machine, or deleted by its engine
+        status = None
+    if status is not None and not status.ended:
+        return one_run.of_status(_seen(config, owners, status))
+    try:
+        ledger = results.open_results(config, run).ledger
+    except (UsageError, NoResultsError) as error:
+        if status is None:
+            raise NotKnownError(str(error)) from error
+        return one_run.of_status(_seen(config, owners, status))
+    rows = _owned(ledger.rows, owners)
+    if not rows and ledger.rows:
+        raise NotKnownError(f"run {run} has no target of {', '.join(sorted(owners or ()))}")
+    return one_run.of_ledger(ledger, rows)
+
+
+def _owned(rows: Sequence[LedgerRow], owners: Owners) -> Sequence[LedgerRow]:
+    return rows if owners is None else [row for row in rows if owners & set(row.owners)]
+
+
+def _seen(config: Config, owners: Owners, status: RunStatus) -> RunStatus:
+    """The cells of the targets that the caller may see; an engine knows no owners."""
+    if owners is None:
+        return status
+    mine = {of.target for of in some_targets(config, {cell.target for cell in status.cells})}
+    return msgspec.structs.replace(status, cells=tuple(cell for cell in status.cells if cell.target in mine))
+
+
+def _store(config: Config) -> AbstractContextManager[Store]:
+    return asking(volume_of(config), config)

@@ -1,0 +1,119 @@
+"""Who may look at the pages: a token typed once, kept as a cookie; and what a team sees of them."""
+
+import pytest
+
+from orchestrator.service.auth.guard import TokenGuard
+from orchestrator.service.auth.token_file import TokenFile, add_token
+from orchestrator.service.rest.caller import COOKIE
+from tests.served import configured, served, volume_in
+
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory):
+    """Their file, and tokens by name: of a reader, an admin, and of one who sees the shop's targets only."""
+    path = tmp_path_factory.mktemp("tokens") / "tokens.json"
+    who = {"reader": ("read", None), "admin": ("admin", None), "shop": ("read", ("shop",))}
+    return path, {
+        name: add_token(path, name, role, owners=owners, seconds=None) for name, (role, owners) in who.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def service(tokens, tmp_path_factory):
+    config = configured(volume_in(tmp_path_factory.mktemp("guarded")))
+    with served(config, guard=TokenGuard(TokenFile(tokens[0]), None)) as client:
+        client.follow_redirects = False
+        yield client
+
+
+@pytest.fixture
+def client(service):
+    service.cookies.clear()
+    return service
+
+
+def log_in(client, token, after="/"):
+    return client.post("/login", data={"token": token, "next": after})
+
+
+@pytest.mark.parametrize("path", ["/", "/runs", "/targets/a?kind=vulnerability", "/search?q=x%26y"])
+def test_who_opens_a_page_without_a_token_is_led_to_it_by_way_of_the_login(client, tokens, path):
+    away = client.get(path, headers=HTML)
+    assert (away.status_code, away.headers["location"].split("?")[0]) == (303, "/login")
+    form = client.get(away.headers["location"])
+    assert form.status_code == 200
+    back = log_in(
+        client, tokens[1]["reader"], form.text.split('name="next" value="')[1].split('"')[0].replace("&amp;", "&")
+    )
+    assert (back.status_code, back.headers["location"]) == (303, path)
+    assert client.get(path, headers=HTML).status_code == 200
+
+
+def test_programs_are_not_led_there(client):
+    assert client.get("/", headers={"Accept": "*/*"}).status_code == 401
+    assert client.get("/api/v1/events", headers=HTML).status_code == 401
+
+
+def test_a_browser_keeps_the_token_where_no_script_and_no_other_site_has_it(client, tokens):
+    cookie = log_in(client, tokens[1]["reader"]).headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert client.post("/logout").headers["location"] == "/login"
+    assert client.get("/", headers=HTML).status_code == 303
+
+
+@pytest.mark.parametrize("token", ["", "smx_wrong", "x" * 5000, "a\r\nX-Evil: 1", "\u00e9", "' OR 1=1"])
+def test_a_token_that_does_not_hold_is_not_kept(client, token):
+    answer = log_in(client, token)
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+    assert 'role="alert"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "after", ["//evil.example", "https://evil.example", "/\\evil.example", "", "javascript:alert(1)", "/a\r\nb"]
+)
+def test_a_login_leads_to_this_service_alone(client, tokens, after):
+    assert log_in(client, tokens[1]["reader"], after).headers["location"] == "/"
+
+
+def test_a_team_sees_its_own_targets_on_every_page(client, tokens):
+    log_in(client, tokens[1]["shop"])
+    for path in ("/", "/runs", "/runs/run-2", "/runs/run-2/progress", "/changes", "/changes?since=2025-03-03",
+                 "/search?q=CVE-2025-*", "/trends"):  # fmt: skip
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert "bank" not in answer.text, path
+    assert client.get("/targets/b").status_code == 404
+    assert client.get("/targets/a").status_code == 200
+    rows = client.get("/matrix/rows", params={"target": ["a", "b"], "scan": ["general", "virus"]}).text
+    assert 'id="t-a"' in rows
+    assert 'id="t-b"' not in rows
+
+
+def test_another_site_s_page_deletes_nothing(client, tokens):
+    log_in(client, tokens[1]["admin"])
+    assert client.post("/targets/a/delete", headers={"Origin": "https://evil.example"}).status_code == 403
+    assert client.post("/targets/a/delete", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+
+def test_only_an_admin_deletes(client, tokens):
+    log_in(client, tokens[1]["reader"])
+    assert client.get("/targets/a/delete").status_code == 403
+    assert client.post("/targets/a/delete").status_code == 403
+    assert COOKIE in client.cookies
+
+
+def test_what_was_put_is_deleted_once_that_is_confirmed(client, tokens):
+    log_in(client, tokens[1]["admin"])
+    bom = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": []}
+    put = client.put("/scan-results", json={"imageId": "registry.example/put:1", "report": bom})
+    assert put.status_code == 200, put.text
+    page = f"/targets/{put.json()['target']}"
+    assert "delete" in client.get(page).text
+    assert "Delete what was put" in client.get(f"{page}/delete").text
+    assert client.get("/scan-results/registry.example%2Fput:1").status_code == 200
+    assert client.post(f"{page}/delete").headers["location"] == "/"
+    assert client.get("/scan-results/registry.example%2Fput:1").status_code == 404
