@@ -172,5 +172,5 @@ def test_nobody_is_more_owners_than_a_statement_takes(store):
 def test_of_each_table_somebody_has_decided_who_may_see_it():
     assert backlog_tables, tag_cells
     # Events are filtered where they are sent: one of what was deleted is of no target any more.
-    undecided = metadata.tables.keys() - scope._RULES.keys() - scope._EVERYBODYS - {"events", "event_counter"}
+    undecided = metadata.tables.keys() - scope._RULES.keys() - scope._EVERYBODYS - {"events"}
     assert undecided == set()

@@ -5,7 +5,7 @@ a common table expression of the table's own name stands before it, whatever the
 stands in it. A table without a rule here is refused, and so is every statement that writes.
 
 What scanners say of vulnerabilities anywhere (`facts`, `fact_ids`, `scores`) is everybody's; who has which of them,
-only `findings` say, and these are not.
+only `findings` say, and these are not. `event_counter` says that something changed, and not what.
 """
 
 from __future__ import annotations
